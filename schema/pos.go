@@ -1,0 +1,23 @@
+package schema
+
+import "fmt"
+
+// A Pos is a place in one of the user's files: line and column count from 1,
+// the column in bytes. The zero Pos is no place, as for a value muster itself
+// supplies.
+type Pos struct {
+	File string
+	Line int
+	Col  int
+}
+
+// IsValid reports whether p is a place at all.
+func (p Pos) IsValid() bool { return p.Line > 0 }
+
+// String returns file:line:col, or "-" for the zero Pos.
+func (p Pos) String() string {
+	if !p.IsValid() {
+		return "-"
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+}

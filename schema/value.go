@@ -1,0 +1,135 @@
+package schema
+
+// A Value is a NixOS option's value as the inventory gives it: one of [Null],
+// [Bool], [Int], [Float], [String], [List], [*Attrs], [Path], [Pkg], [Expr],
+// [Template] or [Mark]. A String is always a string: nothing in it is Nix.
+type Value interface {
+	// Pos is where the value stands in the inventory.
+	Pos() Pos
+	value()
+}
+
+// Null is null.
+type Null struct{ At Pos }
+
+// A Bool is true or false.
+type Bool struct {
+	At Pos
+	V  bool
+}
+
+// An Int is an integer; Nix has 64 bits.
+type Int struct {
+	At Pos
+	V  int64
+}
+
+// A Float is a floating-point number, finite.
+type Float struct {
+	At Pos
+	V  float64
+}
+
+// A String is text, byte for byte; it holds no NUL, which Nix cannot.
+type String struct {
+	At Pos
+	V  string
+}
+
+// A List is a list.
+type List struct {
+	At    Pos
+	Elems []Value
+}
+
+// Attrs is a set of named values, in the order of the inventory.
+type Attrs struct {
+	At     Pos
+	Fields []Field
+}
+
+// A Field is one name of an [Attrs]; At is where the name stands.
+type Field struct {
+	At    Pos
+	Name  string
+	Value Value
+}
+
+// A Path is a file or directory beside the inventory: $path: "./www". Name is
+// relative to the inventory's directory, or absolute.
+type Path struct {
+	At   Pos
+	Name string
+}
+
+// A Pkg is a package by its attribute path below pkgs: $pkg: "valgrind.doc".
+type Pkg struct {
+	At   Pos
+	Name string
+}
+
+// An Expr is Nix source, as written: $expr: "pkgs.kubectl". In scope are
+// config, lib, pkgs, name and nodes.
+type Expr struct {
+	At   Pos
+	Text string
+}
+
+// A Template is a string with Nix interpolation, asked for by
+// $str: "${pkgs.valgrind.doc}/share".
+type Template struct {
+	At   Pos
+	Text string
+}
+
+// A Mark is a value with a property of the module system.
+type Mark struct {
+	At   Pos
+	Kind MarkKind
+	// Cond is the condition of If, Nix source. Priority is that of Override
+	// and Order. Values holds one value, of Merge any number.
+	Cond     string
+	Priority int
+	Values   []Value
+}
+
+// A MarkKind says which property a [Mark] carries.
+type MarkKind uint8
+
+// The kinds, with how they are written.
+const (
+	Force    MarkKind = iota + 1 // $force: v                     mkForce v
+	Default                      // $default: v                   mkDefault v
+	If                           // $if: "expr", $then: v         mkIf expr v
+	Merge                        // $merge: [v, v]                mkMerge [ v v ]
+	Before                       // $before: v                    mkBefore v
+	After                        // $after: v                     mkAfter v
+	Override                     // $override: v, $priority: n    mkOverride n v
+	Order                        // $order: v, $priority: n       mkOrder n v
+)
+
+func (v Null) Pos() Pos     { return v.At }
+func (v Bool) Pos() Pos     { return v.At }
+func (v Int) Pos() Pos      { return v.At }
+func (v Float) Pos() Pos    { return v.At }
+func (v String) Pos() Pos   { return v.At }
+func (v List) Pos() Pos     { return v.At }
+func (v *Attrs) Pos() Pos   { return v.At }
+func (v Path) Pos() Pos     { return v.At }
+func (v Pkg) Pos() Pos      { return v.At }
+func (v Expr) Pos() Pos     { return v.At }
+func (v Template) Pos() Pos { return v.At }
+func (v Mark) Pos() Pos     { return v.At }
+
+func (Null) value()     {}
+func (Bool) value()     {}
+func (Int) value()      {}
+func (Float) value()    {}
+func (String) value()   {}
+func (List) value()     {}
+func (*Attrs) value()   {}
+func (Path) value()     {}
+func (Pkg) value()      {}
+func (Expr) value()     {}
+func (Template) value() {}
+func (Mark) value()     {}
