@@ -1,0 +1,185 @@
+package store
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"strings"
+)
+
+// An Algo is a hash algorithm as Nix spells it: "md5", "sha1", "sha256" or "sha512".
+type Algo string
+
+const (
+	MD5    Algo = "md5"
+	SHA1   Algo = "sha1"
+	SHA256 Algo = "sha256"
+	SHA512 Algo = "sha512"
+)
+
+// ParseAlgo checks the name of a hash algorithm.
+func ParseAlgo(s string) (Algo, error) {
+	a := Algo(s)
+	if a.Size() == 0 {
+		return "", fmt.Errorf("unknown hash algorithm %q: want md5, sha1, sha256 or sha512", s)
+	}
+	return a, nil
+}
+
+// Size is the length of a digest in bytes, 0 for an unknown algorithm.
+func (a Algo) Size() int {
+	switch a {
+	case MD5:
+		return md5.Size
+	case SHA1:
+		return sha1.Size
+	case SHA256:
+		return sha256.Size
+	case SHA512:
+		return sha512.Size
+	}
+	return 0
+}
+
+// New returns a running hash. The algorithm must be one of the four.
+func (a Algo) New() hash.Hash {
+	switch a {
+	case MD5:
+		return md5.New()
+	case SHA1:
+		return sha1.New()
+	case SHA256:
+		return sha256.New()
+	case SHA512:
+		return sha512.New()
+	}
+	panic(fmt.Sprintf("store: no such hash algorithm: %q", string(a)))
+}
+
+// A Hash is a digest and the algorithm that made it. Hashes compare with ==; the zero Hash is no hash.
+type Hash struct {
+	algo Algo
+	sum  [sha512.Size]byte // the first algo.Size() bytes
+}
+
+// NewHash makes a Hash of a digest, which must have the algorithm's length.
+func NewHash(a Algo, sum []byte) (Hash, error) {
+	if a.Size() == 0 || len(sum) != a.Size() {
+		return Hash{}, fmt.Errorf("a digest of %d bytes is no %s hash", len(sum), a)
+	}
+	h := Hash{algo: a}
+	copy(h.sum[:], sum)
+	return h, nil
+}
+
+// HashBytes hashes b.
+func HashBytes(a Algo, b []byte) Hash {
+	w := a.New()
+	w.Write(b)
+	return sumOf(a, w)
+}
+
+// HashString hashes s.
+func HashString(a Algo, s string) Hash { return HashBytes(a, []byte(s)) }
+
+// sumOf closes a running hash.
+func sumOf(a Algo, w hash.Hash) Hash {
+	h := Hash{algo: a}
+	w.Sum(h.sum[:0])
+	return h
+}
+
+// ParseHash reads a hash in any spelling Nix accepts: base 16, Nix's base 32 or base 64, told apart by length, with or
+// without "<algo>:" in front, or "<algo>-<base64>" (SRI). With want set the text may leave the algorithm out and must
+// not name another one.
+func ParseHash(s string, want Algo) (Hash, error) {
+	algo, rest, sri := want, s, false
+	if before, after, ok := strings.Cut(s, ":"); ok {
+		algo, rest = Algo(before), after
+	} else if before, after, ok := strings.Cut(s, "-"); ok {
+		algo, rest, sri = Algo(before), after, true
+	} else if want == "" {
+		return Hash{}, fmt.Errorf("parse hash %q: it does not include an algorithm, nor is it known from context", s)
+	}
+	if algo.Size() == 0 {
+		return Hash{}, fmt.Errorf("parse hash %q: unknown hash algorithm %q", s, string(algo))
+	}
+	if want != "" && want != algo {
+		return Hash{}, fmt.Errorf("parse hash %q: want a %s hash", s, want)
+	}
+	sum, err := decodeSum(rest, algo.Size(), sri)
+	if err != nil {
+		return Hash{}, fmt.Errorf("parse hash %q: %w", s, err)
+	}
+	h, err := NewHash(algo, sum)
+	if err != nil {
+		return Hash{}, fmt.Errorf("parse hash %q: %w", s, err)
+	}
+	return h, nil
+}
+
+// decodeSum decodes a digest of size bytes, its spelling known by its length. SRI is base 64 only.
+func decodeSum(s string, size int, sri bool) ([]byte, error) {
+	switch {
+	case !sri && len(s) == hex.EncodedLen(size):
+		b, err := hex.DecodeString(s)
+		if err != nil {
+			return nil, errors.New("it is not base 16")
+		}
+		return b, nil
+	case !sri && len(s) == base32Len(size):
+		return DecodeBase32(s)
+	case len(s) == base64.StdEncoding.EncodedLen(size) && !strings.ContainsAny(s, "\r\n"):
+		b, err := base64.StdEncoding.DecodeString(s)
+		if err != nil {
+			return nil, errors.New("it is not base 64")
+		}
+		return b, nil
+	}
+	return nil, fmt.Errorf("%d characters is the wrong length", len(s))
+}
+
+// Algo returns the algorithm, "" for the zero Hash.
+func (h Hash) Algo() Algo { return h.algo }
+
+// IsZero tells whether h is no hash at all.
+func (h Hash) IsZero() bool { return h.algo == "" }
+
+// Bytes returns a copy of the digest.
+func (h Hash) Bytes() []byte { return append([]byte(nil), h.sum[:h.algo.Size()]...) }
+
+// Base16 returns the digest alone, in lower case.
+func (h Hash) Base16() string { return hex.EncodeToString(h.sum[:h.algo.Size()]) }
+
+// Base32 returns the digest alone in Nix's base 32.
+func (h Hash) Base32() string { return EncodeBase32(h.sum[:h.algo.Size()]) }
+
+// Base64 returns the digest alone in base 64 with padding.
+func (h Hash) Base64() string { return base64.StdEncoding.EncodeToString(h.sum[:h.algo.Size()]) }
+
+// SRI returns "<algo>-<base64>", as in sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=.
+func (h Hash) SRI() string { return string(h.algo) + "-" + h.Base64() }
+
+// String returns "<algo>:<base32>", the way Nix stores the hashes of archives.
+func (h Hash) String() string {
+	if h.IsZero() {
+		return ""
+	}
+	return string(h.algo) + ":" + h.Base32()
+}
+
+// CompressHash folds a digest to n bytes by xor, as Nix does with the SHA-256 of a fingerprint to get the 20 bytes of
+// a store path's digest.
+func CompressHash(sum []byte, n int) []byte {
+	out := make([]byte, n)
+	for i, b := range sum {
+		out[i%n] ^= b
+	}
+	return out
+}

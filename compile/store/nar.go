@@ -1,0 +1,414 @@
+package store
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A NAR is Nix's archive: what can be told apart in the store and nothing else, so that equal contents have equal
+// bytes. Everything is a string: a 64-bit little-endian length, the bytes, zeros up to a multiple of eight.
+//
+//	archive = "nix-archive-1" node
+//	node    = "(" "type" "regular" ["executable" ""] "contents" <bytes> ")"
+//	        | "(" "type" "symlink" "target" <target> ")"
+//	        | "(" "type" "directory" { "entry" "(" "name" <name> "node" node ")" } ")"
+//
+// with the entries of a directory in ascending order of their bytes.
+const narMagic = "nix-archive-1"
+
+// A FileType is what a NAR can hold: it is spelled as the archive and builtins.filterSource spell it.
+type FileType string
+
+const (
+	Regular   FileType = "regular"
+	Directory FileType = "directory"
+	Symlink   FileType = "symlink"
+	// Unknown is anything else found in a file system (a socket, a device): filters see it, archives refuse it.
+	Unknown FileType = "unknown"
+)
+
+// A NARHeader describes one file of an archive.
+type NARHeader struct {
+	Path       string // relative to the archive's root, slashes between; "" is the root itself
+	Type       FileType
+	Executable bool   // of a regular file
+	Size       int64  // bytes of a regular file
+	Target     string // of a symbolic link
+}
+
+// A Filter decides what of a directory tree is taken. It is asked for every entry below the root, in the archive's
+// order, with the entry's full path; what is refused is not looked into.
+type Filter func(path string, t FileType) (bool, error)
+
+// Dump writes the archive of the file, directory or link at path. A nil filter takes everything.
+func Dump(w io.Writer, path string, filter Filter) error {
+	nw := NewNARWriter(w)
+	d := dumper{w: nw, filter: filter}
+	if err := d.dump(path, ""); err != nil {
+		return err
+	}
+	return nw.Close()
+}
+
+// DumpFile writes the archive of one regular file with these contents: what builtins.toFile puts into the store.
+func DumpFile(w io.Writer, contents []byte, executable bool) error {
+	nw := NewNARWriter(w)
+	if err := nw.WriteHeader(NARHeader{Type: Regular, Executable: executable, Size: int64(len(contents))}); err != nil {
+		return err
+	}
+	if _, err := nw.Write(contents); err != nil {
+		return err
+	}
+	return nw.Close()
+}
+
+// HashNAR hashes the archive of the tree at path and tells how long it is, without keeping it.
+func HashNAR(a Algo, path string, filter Filter) (Hash, int64, error) {
+	w := NewHashWriter(a, nil)
+	if err := Dump(w, path, filter); err != nil {
+		return Hash{}, 0, err
+	}
+	return w.Sum(), w.Size(), nil
+}
+
+type dumper struct {
+	w      *NARWriter
+	filter Filter
+}
+
+// dump writes the file at disk under the name rel.
+func (d *dumper) dump(disk, rel string) error {
+	info, err := os.Lstat(disk)
+	if err != nil {
+		return dumpError(disk, err)
+	}
+	switch t := fileType(info.Mode()); t {
+	case Regular:
+		return d.dumpRegular(disk, rel, info)
+	case Symlink:
+		target, err := os.Readlink(disk)
+		if err != nil {
+			return dumpError(disk, err)
+		}
+		return d.w.WriteHeader(NARHeader{Path: rel, Type: Symlink, Target: target})
+	case Directory:
+		return d.dumpDirectory(disk, rel)
+	default:
+		return dumpError(disk, errors.New("it is neither a file nor a directory nor a symbolic link"))
+	}
+}
+
+func (d *dumper) dumpRegular(disk, rel string, info os.FileInfo) error {
+	f, err := os.Open(disk)
+	if err != nil {
+		return dumpError(disk, err)
+	}
+	defer f.Close()
+	h := NARHeader{Path: rel, Type: Regular, Executable: info.Mode()&0o100 != 0, Size: info.Size()}
+	if err := d.w.WriteHeader(h); err != nil {
+		return err
+	}
+	n, err := d.w.readFrom(io.LimitReader(f, h.Size))
+	if err != nil {
+		return err
+	}
+	if n != h.Size {
+		return dumpError(disk, fmt.Errorf("it shrank from %d to %d bytes while being read", h.Size, n))
+	}
+	return nil
+}
+
+func (d *dumper) dumpDirectory(disk, rel string) error {
+	entries, err := os.ReadDir(disk) // sorted by name
+	if err != nil {
+		return dumpError(disk, err)
+	}
+	if err := d.w.WriteHeader(NARHeader{Path: rel, Type: Directory}); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		child := filepath.Join(disk, e.Name())
+		if d.filter != nil {
+			keep, err := d.filter(child, fileType(e.Type()))
+			if err != nil {
+				return err
+			}
+			if !keep {
+				continue
+			}
+		}
+		if err := d.dump(child, joinNAR(rel, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dumpError names the path; errors of package os name it already.
+func dumpError(disk string, err error) error {
+	if pathErr := new(os.PathError); errors.As(err, &pathErr) {
+		return fmt.Errorf("dump: %w", err)
+	}
+	return fmt.Errorf("dump %s: %w", disk, err)
+}
+
+func fileType(m os.FileMode) FileType {
+	switch {
+	case m.IsRegular():
+		return Regular
+	case m.IsDir():
+		return Directory
+	case m&os.ModeSymlink != 0:
+		return Symlink
+	}
+	return Unknown
+}
+
+func joinNAR(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+// A NARWriter writes an archive file by file, as package archive/tar does: WriteHeader for each file in the archive's
+// order (a directory before its entries), Write for a regular file's bytes, Close at the end.
+type NARWriter struct {
+	w    *bufio.Writer
+	dirs []narDir // open directories, the root first; empty before the first header and after a root that is none
+	left int64    // bytes the current regular file still wants
+	pad  int64    // zeros that follow them
+	file bool     // the current regular file is open
+	any  bool     // the root was written
+	err  error
+}
+
+// narDir is a directory being written or read.
+type narDir struct {
+	path string
+	last string // name of the entry seen last
+}
+
+// NewNARWriter starts an archive on w.
+func NewNARWriter(w io.Writer) *NARWriter {
+	nw := &NARWriter{w: bufio.NewWriterSize(w, 64<<10)}
+	nw.strings(narMagic)
+	return nw
+}
+
+// WriteHeader begins the next file.
+func (w *NARWriter) WriteHeader(h NARHeader) error {
+	if w.err == nil {
+		w.err = w.header(h)
+	}
+	return w.err
+}
+
+func (w *NARWriter) header(h NARHeader) error {
+	if err := w.endFile(); err != nil {
+		return err
+	}
+	if err := w.place(h.Path); err != nil {
+		return err
+	}
+	w.strings("(", "type", string(h.Type))
+	switch h.Type {
+	case Regular:
+		if h.Size < 0 {
+			return fmt.Errorf("write archive: %q: negative size %d", h.Path, h.Size)
+		}
+		if h.Executable {
+			w.strings("executable", "")
+		}
+		w.strings("contents")
+		w.uint64(uint64(h.Size))
+		w.left, w.pad, w.file = h.Size, padding(h.Size), true
+	case Symlink:
+		if err := checkTarget(h.Target); err != nil {
+			return fmt.Errorf("write archive: %q: %w", h.Path, err)
+		}
+		w.strings("target", h.Target)
+		w.endNode()
+	case Directory:
+		w.dirs = append(w.dirs, narDir{path: h.Path})
+	default:
+		return fmt.Errorf("write archive: %q: cannot hold a file of type %q", h.Path, h.Type)
+	}
+	return nil
+}
+
+// place closes the directories that path is not in and opens its entry.
+func (w *NARWriter) place(path string) error {
+	if path == "" {
+		if w.any {
+			return errors.New("write archive: a second root")
+		}
+		w.any = true
+		return nil
+	}
+	dir, name := "", path
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		dir, name = path[:i], path[i+1:]
+	}
+	for len(w.dirs) > 0 && w.dirs[len(w.dirs)-1].path != dir {
+		w.endDir()
+	}
+	if len(w.dirs) == 0 {
+		return fmt.Errorf("write archive: %q: its directory is not open", path)
+	}
+	d := &w.dirs[len(w.dirs)-1]
+	if err := checkEntry(name, d.last); err != nil {
+		return fmt.Errorf("write archive: %q: %w", path, err)
+	}
+	d.last = name
+	w.strings("entry", "(", "name", name, "node")
+	return nil
+}
+
+// Write writes bytes of the current regular file; more than its header announced is an error.
+func (w *NARWriter) Write(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	if int64(len(p)) > w.left {
+		w.err = fmt.Errorf("write archive: %d bytes more than announced", int64(len(p))-w.left)
+		return 0, w.err
+	}
+	n, err := w.w.Write(p)
+	w.left -= int64(n)
+	w.err = err
+	return n, err
+}
+
+// readFrom copies a regular file's bytes without a buffer in between.
+func (w *NARWriter) readFrom(r io.Reader) (int64, error) {
+	n, err := w.w.ReadFrom(r)
+	w.left -= n
+	if err != nil {
+		w.err = err
+	}
+	return n, err
+}
+
+// Close ends the archive and flushes it; the underlying writer stays open.
+func (w *NARWriter) Close() error {
+	if w.err != nil {
+		return w.err
+	}
+	if w.err = w.endFile(); w.err != nil {
+		return w.err
+	}
+	if !w.any {
+		w.err = errors.New("write archive: nothing was written")
+		return w.err
+	}
+	for len(w.dirs) > 0 {
+		w.endDir()
+	}
+	w.err = w.w.Flush()
+	return w.err
+}
+
+// endFile closes the regular file that may be open.
+func (w *NARWriter) endFile() error {
+	if !w.file {
+		return nil
+	}
+	if w.left != 0 {
+		return fmt.Errorf("write archive: a file lacks %d bytes", w.left)
+	}
+	var zero [8]byte
+	w.w.Write(zero[:w.pad])
+	w.file = false
+	w.endNode()
+	return nil
+}
+
+func (w *NARWriter) endDir() {
+	w.dirs = w.dirs[:len(w.dirs)-1]
+	w.endNode()
+}
+
+// endNode closes a node and the entry it is in, if any.
+func (w *NARWriter) endNode() {
+	w.strings(")")
+	if len(w.dirs) > 0 {
+		w.strings(")")
+	}
+}
+
+// strings writes tokens. bufio remembers an error until Flush.
+func (w *NARWriter) strings(tokens ...string) {
+	var zero [8]byte
+	for _, s := range tokens {
+		w.uint64(uint64(len(s)))
+		w.w.WriteString(s)
+		w.w.Write(zero[:padding(int64(len(s)))])
+	}
+}
+
+func (w *NARWriter) uint64(n uint64) {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], n)
+	w.w.Write(b[:])
+}
+
+// padding is the number of zeros after n bytes.
+func padding(n int64) int64 { return -n & 7 }
+
+// checkEntry checks the name of a directory entry that follows last.
+func checkEntry(name, last string) error {
+	switch {
+	case name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00"):
+		return fmt.Errorf("bad name %q", name)
+	case name == last:
+		return fmt.Errorf("entry %q is there twice", name)
+	case name < last:
+		return fmt.Errorf("entry %q is out of order after %q", name, last)
+	}
+	return nil
+}
+
+func checkTarget(target string) error {
+	if target == "" || strings.IndexByte(target, 0) >= 0 {
+		return fmt.Errorf("bad link target %q", target)
+	}
+	return nil
+}
+
+// A HashWriter hashes and counts what is written through it.
+type HashWriter struct {
+	w    io.Writer
+	algo Algo
+	hash hash.Hash
+	size int64
+}
+
+// NewHashWriter passes everything on to w, which may be nil.
+func NewHashWriter(a Algo, w io.Writer) *HashWriter {
+	return &HashWriter{w: w, algo: a, hash: a.New()}
+}
+
+// Write hashes what the underlying writer took.
+func (h *HashWriter) Write(p []byte) (n int, err error) {
+	n = len(p)
+	if h.w != nil {
+		n, err = h.w.Write(p)
+	}
+	h.hash.Write(p[:n])
+	h.size += int64(n)
+	return n, err
+}
+
+// Sum returns the hash of everything written so far.
+func (h *HashWriter) Sum() Hash { return sumOf(h.algo, h.hash) }
+
+// Size returns how many bytes were written so far.
+func (h *HashWriter) Size() int64 { return h.size }
