@@ -45,6 +45,7 @@ type String struct {
 	Parts    []Part
 	Indented bool // written, and to be printed, as an indented string
 	URI      bool // written as a bare URI: https://example.org
+	Lines    bool // "…" with its newlines written as newlines, not as \\n
 }
 
 // A Part of a string or path is a piece of text or an interpolation ${Expr}.
@@ -218,25 +219,25 @@ type Op uint8
 
 // The operators, from the loosest to the tightest group; see [Op.String].
 const (
-	PipeTo   Op = iota + 1 // |> (experimental)
-	PipeFrom               // <| (experimental)
-	Implies                // ->
-	Or                     // ||
-	And                    // &&
-	Eq                     // ==
-	Neq                    // !=
-	Less                   // <
-	LessEq                 // <=
-	Greater                // >
-	GreaterEq              // >=
-	Update                 // //
-	Not                    // ! (unary)
-	Add                    // +
-	Sub                    // -
-	Mul                    // *
-	Div                    // /
-	Concat                 // ++
-	Negate                 // - (unary)
+	PipeTo    Op = iota + 1 // |> (experimental)
+	PipeFrom                // <| (experimental)
+	Implies                 // ->
+	Or                      // ||
+	And                     // &&
+	Eq                      // ==
+	Neq                     // !=
+	Less                    // <
+	LessEq                  // <=
+	Greater                 // >
+	GreaterEq               // >=
+	Update                  // //
+	Not                     // ! (unary)
+	Add                     // +
+	Sub                     // -
+	Mul                     // *
+	Div                     // /
+	Concat                  // ++
+	Negate                  // - (unary)
 )
 
 func (e *Ident) Pos() Pos      { return e.At }

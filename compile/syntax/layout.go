@@ -1,0 +1,317 @@
+package syntax
+
+import "unicode/utf8"
+
+// lineWidth is how many columns a line should have at most.
+const lineWidth = 100
+
+// A layout is a document that can be laid out in several ways: text, places
+// where a line may break, and groups. A group is put on one line where it fits.
+// Where it does not, its priority groups are broken one by one, the last first,
+// with all around them still on one line (a call whose last argument is a set
+// that does not fit); where that does not help either, every break of the group
+// itself becomes a new line. This is how nixfmt's layouts can be described.
+//
+// Building is cheap appending; prefix sums make the question whether a stretch
+// fits a subtraction, so that printing takes time linear in the text.
+type layout struct {
+	tokens []layoutToken
+	groups []int // open groups while building
+	nest   int32
+
+	// While rendering:
+	out     []byte
+	width   []int32 // width[i]: columns of tokens[:i] on one line
+	hard    []int32 // hard[i]: line ends in tokens[:i] that must be
+	col     int
+	newline int  // line ends to write before the next text
+	space   bool // a space to write before the next text
+	indents []indent
+	wasted  int // tokens rendered in vain
+}
+
+type layoutToken struct {
+	kind layoutKind
+	nest int32 // of text: how deep it is nested
+	end  int32 // of a group: index of its end
+	text string
+}
+
+type layoutKind uint8
+
+const (
+	textToken  layoutKind = iota
+	spaceToken            // a space that stays
+	lineToken             // a space or a line end
+	breakToken            // nothing or a line end
+	commaToken            // nothing, or a comma where the group is broken
+	hardToken             // a line end
+	emptyToken            // a line end and an empty line
+	stringLine            // a line end inside an indented string: never merged
+	rawLine               // a line end inside a "…" string: no indentation follows
+	groupToken
+	priorityGroup    // broken before the group around it is
+	transparentGroup // its priority groups count as those of the group around it
+	groupEnd
+)
+
+// An indent is one level of nesting and the column its lines begin at. A level
+// that opens in the middle of a line begins at the column of the level around
+// it, one that opens at the start of a line two further: however many levels
+// open on one line, the next line is indented by one step only.
+type indent struct {
+	col  int
+	nest int32
+}
+
+func (l *layout) text(s string) {
+	if s != "" {
+		l.tokens = append(l.tokens, layoutToken{kind: textToken, text: s, nest: l.nest})
+	}
+}
+
+func (l *layout) add(k layoutKind) { l.tokens = append(l.tokens, layoutToken{kind: k, nest: l.nest}) }
+
+func (l *layout) group(k layoutKind, body func()) {
+	at := len(l.tokens)
+	l.add(k)
+	body()
+	l.tokens[at].end = int32(len(l.tokens))
+	l.add(groupEnd)
+}
+
+func (l *layout) nested(body func()) {
+	l.nest++
+	body()
+	l.nest--
+}
+
+// render lays the whole document out and returns the text.
+func (l *layout) render() []byte {
+	l.measure()
+	l.indents = append(l.indents[:0], indent{})
+	l.run(0, len(l.tokens), false)
+	return l.out
+}
+
+func (l *layout) measure() {
+	l.width = make([]int32, len(l.tokens)+1)
+	l.hard = make([]int32, len(l.tokens)+1)
+	for i, t := range l.tokens {
+		w, h := int32(0), int32(0)
+		switch t.kind {
+		case textToken:
+			w = int32(utf8.RuneCountInString(t.text))
+		case spaceToken, lineToken:
+			w = 1
+		case hardToken, emptyToken, stringLine, rawLine:
+			h = 1
+		}
+		l.width[i+1] = l.width[i] + w
+		l.hard[i+1] = l.hard[i] + h
+	}
+}
+
+// run writes tokens[i:j]; flat leaves every optional break closed.
+func (l *layout) run(i, j int, flat bool) {
+	for ; i < j; i++ {
+		t := &l.tokens[i]
+		switch t.kind {
+		case textToken:
+			l.write(t)
+		case spaceToken:
+			l.space = true
+		case lineToken:
+			if flat {
+				l.space = true
+			} else {
+				l.newline = max(l.newline, 1)
+			}
+		case breakToken:
+			if !flat {
+				l.newline = max(l.newline, 1)
+			}
+		case commaToken:
+			if !flat {
+				l.out = append(l.out, ',')
+				l.col++
+			}
+		case hardToken:
+			l.newline = max(l.newline, 1)
+		case emptyToken:
+			l.newline = max(l.newline, 2)
+		case stringLine:
+			l.newline++
+		case rawLine:
+			l.write(&layoutToken{kind: textToken})
+			l.out = append(l.out, '\n')
+			l.col = 0
+		case groupToken, priorityGroup, transparentGroup:
+			if !flat {
+				l.runGroup(i)
+				i = int(t.end)
+			}
+		}
+	}
+}
+
+// runGroup writes the group that opens at i.
+func (l *layout) runGroup(i int) {
+	end := int(l.tokens[i].end)
+	if l.fits(i+1, end, l.firstLine(end)) {
+		l.run(i+1, end, true)
+		return
+	}
+	if l.hard[end]-l.hard[i] > 0 || l.width[end]-l.width[i] > 0 {
+		if l.tryPriority(i+1, end, end) {
+			return
+		}
+	}
+	l.run(i+1, end, false)
+}
+
+// tryPriority looks, from the last to the first, for a priority group between i
+// and j that can be broken while the rest of the group, which ends at end,
+// stays on the lines it begins and ends on. It writes the group if it finds one.
+func (l *layout) tryPriority(i, j, end int) bool {
+	var found [8]int
+	groups := l.priorities(i, j, found[:0])
+	start := i
+	for n := len(groups) - 1; n >= 0; n-- {
+		open := groups[n]
+		shut := int(l.tokens[open].end)
+		if !l.fits(start, open, l.firstLine(open)) || l.hard[end] > l.hard[shut] {
+			continue
+		}
+		// Breaking a group only to find that the rest does not fit behind
+		// it is work in vain, which nesting could multiply.
+		if l.wasted > 4*len(l.tokens)+1000 {
+			return false
+		}
+		before := l.save()
+		l.run(start, open, true)
+		l.run(open+1, shut, false)
+		if l.fits(shut, end, l.firstLine(end)) {
+			l.run(shut, end, true)
+			return true
+		}
+		l.restore(before)
+		l.wasted += shut - start
+	}
+	return false
+}
+
+// priorities appends the priority groups directly between i and j.
+func (l *layout) priorities(i, j int, found []int) []int {
+	for ; i < j; i++ {
+		switch l.tokens[i].kind {
+		case priorityGroup:
+			found = append(found, i)
+			i = int(l.tokens[i].end)
+		case groupToken:
+			i = int(l.tokens[i].end)
+		}
+	}
+	return found
+}
+
+// fits reports whether tokens[i:j] and rest more columns fit on the line.
+func (l *layout) fits(i, j, rest int) bool {
+	if l.hard[j] > l.hard[i] {
+		return false
+	}
+	col := l.col
+	if l.newline > 0 {
+		col = l.nextIndent(i)
+	} else if l.space {
+		col++
+	}
+	return col+int(l.width[j]-l.width[i])+rest <= lineWidth
+}
+
+// firstLine returns how many columns follow i up to where a line may end.
+func (l *layout) firstLine(i int) int {
+	w := int32(0)
+	for ; i < len(l.tokens); i++ {
+		switch l.tokens[i].kind {
+		case textToken, spaceToken:
+			w += l.width[i+1] - l.width[i]
+		case lineToken, breakToken, hardToken, emptyToken, stringLine, rawLine:
+			return int(w)
+		}
+		if w > lineWidth {
+			break
+		}
+	}
+	return int(w)
+}
+
+// write appends text, and before it what was held back.
+func (l *layout) write(t *layoutToken) {
+	switch {
+	case len(l.out) == 0:
+		l.newline, l.space = 0, false
+	case l.newline > 0:
+		for range l.newline {
+			l.out = append(l.out, '\n')
+		}
+		l.col = l.indentFor(t.nest, 2)
+		for range l.col {
+			l.out = append(l.out, ' ')
+		}
+	default:
+		if l.space {
+			l.out = append(l.out, ' ')
+			l.col++
+		}
+		l.indentFor(t.nest, 0)
+	}
+	l.newline, l.space = 0, false
+	l.out = append(l.out, t.text...)
+	l.col += utf8.RuneCountInString(t.text)
+}
+
+// indentFor returns where lines at depth nest begin, and makes nest the
+// innermost level, step columns in from the one around it if it is new.
+func (l *layout) indentFor(nest int32, step int) int {
+	for len(l.indents) > 1 && l.indents[len(l.indents)-1].nest > nest {
+		l.indents = l.indents[:len(l.indents)-1]
+	}
+	top := l.indents[len(l.indents)-1]
+	if nest > top.nest {
+		top = indent{top.col + step, nest}
+		l.indents = append(l.indents, top)
+	}
+	return top.col
+}
+
+// nextIndent returns where a line begins with the first text from i on, changing nothing.
+func (l *layout) nextIndent(i int) int {
+	for i < len(l.tokens)-1 && l.tokens[i].kind != textToken {
+		i++
+	}
+	nest := l.tokens[i].nest
+	n := len(l.indents) - 1
+	for n > 0 && l.indents[n].nest > nest {
+		n--
+	}
+	if nest > l.indents[n].nest {
+		return l.indents[n].col + 2
+	}
+	return l.indents[n].col
+}
+
+// layoutState is what rendering changes.
+type layoutState struct {
+	out, col, newline int
+	space             bool
+	indents           []indent
+}
+
+func (l *layout) save() layoutState {
+	return layoutState{len(l.out), l.col, l.newline, l.space, append([]indent(nil), l.indents...)}
+}
+
+func (l *layout) restore(s layoutState) {
+	l.out, l.col, l.newline, l.space, l.indents = l.out[:s.out], s.col, s.newline, s.space, s.indents
+}

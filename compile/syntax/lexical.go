@@ -1,0 +1,101 @@
+package syntax
+
+// isURI reports whether s can be written as a bare URI:
+// a scheme, a colon, then at least one more character.
+func isURI(s string) bool {
+	return len(s) > 0 && uriEnd([]byte(s), 0) == len(s)
+}
+
+// uriEnd returns where the URI that begins at src[i] ends, i where there is
+// none: [a-zA-Z][a-zA-Z0-9+.-]*:[a-zA-Z0-9%/?:@&=+$,_.!~*'-]+.
+func uriEnd(src []byte, i int) int {
+	start := i
+	if i == len(src) || !isLetter(src[i]) {
+		return start
+	}
+	for i < len(src) && (isLetter(src[i]) || isDigit(src[i]) || src[i] == '+' || src[i] == '-' || src[i] == '.') {
+		i++
+	}
+	if i == len(src) || src[i] != ':' {
+		return start
+	}
+	i++
+	body := i
+	for i < len(src) && isURIByte(src[i]) {
+		i++
+	}
+	if i == body {
+		return start
+	}
+	return i
+}
+
+func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
+
+func isURIByte(c byte) bool {
+	if isLetter(c) || isDigit(c) {
+		return true
+	}
+	switch c {
+	case '%', '/', '?', ':', '@', '&', '=', '+', '$', ',', '-', '_', '.', '!', '~', '*', '\'':
+		return true
+	}
+	return false
+}
+
+func isPathByte(c byte) bool {
+	return isLetter(c) || isDigit(c) || c == '.' || c == '_' || c == '-' || c == '+'
+}
+
+// isSearchPath reports whether <s> is a search path:
+// [a-zA-Z0-9._+-]+(/[a-zA-Z0-9._+-]+)*.
+func isSearchPath(s string) bool {
+	segment := 0
+	for i := 0; i < len(s); i++ {
+		switch {
+		case isPathByte(s[i]):
+			segment++
+		case s[i] == '/' && segment > 0:
+			segment = 0
+		default:
+			return false
+		}
+	}
+	return segment > 0
+}
+
+// isPath reports whether parts can be written as a path: text made of path
+// characters, beginning with a name or nothing or ~ and then a slash, no two
+// slashes in a row, none at the end.
+func isPath(parts []Part) bool {
+	if len(parts) == 0 || parts[0].Expr != nil {
+		return false
+	}
+	slash, before := false, byte('a') // any slash yet; the last character
+	for i, q := range parts {
+		if q.Expr != nil {
+			if !slash {
+				return false
+			}
+			before = '}'
+			continue
+		}
+		for j := 0; j < len(q.Text); j++ {
+			switch c := q.Text[j]; {
+			case c == '/' && before == '/':
+				return false
+			case c == '/':
+				slash = true
+			case c == '~' && i == 0 && j == 0:
+				if len(q.Text) < 2 || q.Text[1] != '/' {
+					return false
+				}
+			case !isPathByte(c):
+				return false
+			}
+			before = q.Text[j]
+		}
+	}
+	return slash && before != '/'
+}

@@ -1,0 +1,66 @@
+package syntax
+
+// Precedences, from the loosest to the tightest. A function, let, with, assert
+// and if are loosest: they reach as far right as they can.
+const (
+	precExpr = iota
+	precPipe
+	precImplies
+	precOr
+	precAnd
+	precEq
+	precCompare
+	precUpdate
+	precNot
+	precAdd
+	precMul
+	precConcat
+	precHasAttr
+	precNegate
+	precApply
+	precSelect
+	precSimple
+)
+
+type assoc uint8
+
+const (
+	assocNone assoc = iota
+	assocLeft
+	assocRight
+)
+
+// ops describes every operator: Nix's parser.y gives the same table.
+var ops = [...]struct {
+	text  string
+	prec  uint8
+	assoc assoc
+}{
+	PipeTo:    {"|>", precPipe, assocLeft},
+	PipeFrom:  {"<|", precPipe, assocRight},
+	Implies:   {"->", precImplies, assocRight},
+	Or:        {"||", precOr, assocLeft},
+	And:       {"&&", precAnd, assocLeft},
+	Eq:        {"==", precEq, assocNone},
+	Neq:       {"!=", precEq, assocNone},
+	Less:      {"<", precCompare, assocNone},
+	LessEq:    {"<=", precCompare, assocNone},
+	Greater:   {">", precCompare, assocNone},
+	GreaterEq: {">=", precCompare, assocNone},
+	Update:    {"//", precUpdate, assocRight},
+	Not:       {"!", precNot, assocNone},
+	Add:       {"+", precAdd, assocLeft},
+	Sub:       {"-", precAdd, assocLeft},
+	Mul:       {"*", precMul, assocLeft},
+	Div:       {"/", precMul, assocLeft},
+	Concat:    {"++", precConcat, assocRight},
+	Negate:    {"-", precNegate, assocNone},
+}
+
+// String returns the operator as it is written.
+func (op Op) String() string {
+	if op == 0 || int(op) >= len(ops) {
+		return "?"
+	}
+	return ops[op].text
+}

@@ -1,0 +1,919 @@
+package syntax
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Fprint writes f as nixfmt lays it out: two spaces a level, at most 100
+// columns where that can be. It refuses what Nix cannot read back: a NUL byte,
+// a number that is not finite, a name that is no name; the error says where the
+// node came from.
+func Fprint(w io.Writer, f *File) error {
+	p := printer{}
+	out := p.file(f)
+	if p.err != nil {
+		return p.err
+	}
+	_, err := w.Write(out)
+	return err
+}
+
+// Format is [Fprint] for trees known to be printable. What Nix could not read
+// back is printed all the same, as near as can be.
+func Format(f *File) []byte {
+	p := printer{}
+	return p.file(f)
+}
+
+// FormatExpr returns e as [Format] prints it, without a newline at the end.
+func FormatExpr(e Expr) string {
+	p := printer{}
+	p.expr(e)
+	return string(p.render())
+}
+
+// A printer turns a tree into a layout.
+type printer struct {
+	layout
+	err error // the first thing that cannot be printed
+}
+
+func (p *printer) fail(at Pos, format string, args ...any) {
+	if p.err != nil {
+		return
+	}
+	p.err = fmt.Errorf(format, args...)
+	if at.IsValid() {
+		p.err = fmt.Errorf("%v: %w", at, p.err)
+	}
+}
+
+func (p *printer) file(f *File) []byte {
+	for _, c := range f.Comment {
+		p.comment(c)
+	}
+	p.expr(f.Expr)
+	return append(p.render(), '\n')
+}
+
+// expr prints e where any expression may stand.
+func (p *printer) expr(e Expr) {
+	switch e := e.(type) {
+	case *Lambda:
+		p.group(groupToken, func() { p.lambda(e, 1) })
+	case *Let:
+		p.let(e)
+	case *With:
+		p.group(groupToken, func() { p.with(e) })
+	case *If:
+		p.group(groupToken, func() { p.ifElse(e, lineToken) })
+	case *Assert:
+		p.assert(e)
+	case *Binary:
+		p.group(groupToken, func() { p.binary(e) })
+	case *Unary:
+		p.text(e.Op.String())
+		p.operand(e.X, unaryOperand(e.Op))
+	case *HasAttr:
+		p.operand(e.X, precHasAttr+1)
+		p.add(spaceToken)
+		p.text("?")
+		p.add(spaceToken)
+		p.path(e.Path)
+	case *Apply:
+		p.apply(e, false, false)
+	default:
+		p.term(e, false)
+	}
+}
+
+// unaryOperand returns how tight the operand of op must be to need no
+// parentheses. Two signs in a row would read badly.
+func unaryOperand(op Op) int {
+	if op == Not {
+		return precNot
+	}
+	return precNegate + 1
+}
+
+// precOf returns how tightly e holds together when printed.
+func precOf(e Expr) int {
+	switch e := e.(type) {
+	case *Lambda, *Let, *With, *If, *Assert:
+		return precExpr
+	case *Binary:
+		return int(ops[e.Op].prec)
+	case *Unary:
+		return int(ops[e.Op].prec)
+	case *HasAttr:
+		return precHasAttr
+	case *Apply:
+		return precApply
+	case *Select:
+		return precSelect
+	case *Int:
+		switch {
+		case e.Value == math.MinInt64:
+			return precAdd
+		case e.Value < 0:
+			return precNegate
+		}
+	case *Float:
+		switch {
+		case e.Value == 0 && math.Signbit(e.Value):
+			return precMul
+		case e.Value < 0:
+			return precNegate
+		}
+	}
+	return precSimple
+}
+
+// operand prints e, in parentheses unless it holds together as tightly as min.
+func (p *printer) operand(e Expr, min int) {
+	if precOf(e) < min {
+		p.parens(e)
+	} else {
+		p.expr(e)
+	}
+}
+
+// term prints what needs no parentheses anywhere an operand may stand, bar
+// negative numbers. A wide set is broken even where it would fit on one line.
+func (p *printer) term(e Expr, wide bool) {
+	switch e := e.(type) {
+	case *Ident:
+		if !IsIdent(e.Name) {
+			p.fail(e.At, "print variable %q: not a name", e.Name)
+		}
+		p.text(e.Name)
+	case *Int:
+		if e.Value == math.MinInt64 {
+			p.text("-9223372036854775807 - 1")
+		} else {
+			p.text(strconv.FormatInt(e.Value, 10))
+		}
+	case *Float:
+		p.text(p.float(e))
+	case *String:
+		p.str(e)
+	case *Path:
+		p.pathLiteral(e)
+	case *SearchPath:
+		if !isSearchPath(e.Name) {
+			p.fail(e.At, "print search path <%s>: not a search path", e.Name)
+		}
+		p.text("<" + e.Name + ">")
+	case *List:
+		p.list(e)
+	case *Attrs:
+		p.attrs(e, wide)
+	case *LegacyLet:
+		p.text("let")
+		p.add(spaceToken)
+		p.braces(e.Bindings, true)
+	case *Select:
+		p.selection(e)
+	default:
+		panic(fmt.Sprintf("syntax: print %T", e))
+	}
+}
+
+// float returns the shortest literal that reads back as e.
+func (p *printer) float(e *Float) string {
+	v := e.Value
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		p.fail(e.At, "print float %v: Nix has no such literal", v)
+	case v != 0 && math.Abs(v) < 0x1p-1022:
+		p.fail(e.At, "print float %v: too small for Nix to read", v)
+	case v == 0 && math.Signbit(v):
+		return "0.0 * -1.0" // 0 minus 0.0, which -0.0 stands for, is 0.0
+	}
+	s := strconv.FormatFloat(v, 'g', -1, 64)
+	mantissa, exp, hasExp := strings.Cut(s, "e")
+	if !strings.Contains(mantissa, ".") {
+		mantissa += ".0"
+	}
+	if hasExp {
+		return mantissa + "e" + exp
+	}
+	return mantissa
+}
+
+func (p *printer) parens(e Expr) {
+	p.group(groupToken, func() {
+		p.text("(")
+		p.nested(func() {
+			switch e := e.(type) {
+			case *Apply:
+				p.apply(e, true, true)
+			case *Select:
+				p.expr(e)
+				p.add(breakToken)
+			default:
+				if isAbsorbableExpr(e) {
+					p.absorbed(e, false)
+					return
+				}
+				p.add(breakToken)
+				p.group(groupToken, func() { p.expr(e) })
+				p.add(breakToken)
+			}
+		})
+		// The closing parenthesis stands at the depth of the opening one.
+		p.text(")")
+	})
+}
+
+func (p *printer) selection(e *Select) {
+	p.operand(e.X, precSimple)
+	p.text(".")
+	p.path(e.Path)
+	if e.Default != nil {
+		p.add(spaceToken)
+		p.text("or")
+		p.add(spaceToken)
+		p.operand(e.Default, precSelect)
+	}
+}
+
+// list prints [ … ], on one line where it fits.
+func (p *printer) list(e *List) {
+	if len(e.Elems) == 0 {
+		p.text("[ ]")
+		return
+	}
+	p.group(groupToken, func() {
+		p.text("[")
+		p.nested(func() {
+			for _, x := range e.Elems {
+				p.add(lineToken)
+				p.group(groupToken, func() { p.operand(x, precSelect) })
+			}
+		})
+		p.add(lineToken)
+		p.text("]")
+	})
+}
+
+// attrs prints { … }. A set of one binding may stand on one line.
+func (p *printer) attrs(e *Attrs, wide bool) {
+	if e.Rec {
+		p.text("rec")
+		p.add(spaceToken)
+	}
+	p.braces(e.Bindings, wide)
+}
+
+func (p *printer) braces(bs []Binding, wide bool) {
+	if len(bs) == 0 {
+		p.text("{ }")
+		return
+	}
+	sep := lineToken
+	if wide || len(bs) > 1 || hasNote(bs[0]) {
+		sep = hardToken
+	}
+	p.group(groupToken, func() {
+		p.text("{")
+		p.nested(func() {
+			p.add(sep)
+			p.bindings(bs)
+		})
+		p.add(sep)
+		p.text("}")
+	})
+}
+
+func hasNote(b Binding) bool {
+	n := noteOf(b)
+	return n != nil && (len(n.Before) > 0 || n.After != "")
+}
+
+func noteOf(b Binding) *Note {
+	switch b := b.(type) {
+	case *Attr:
+		return b.Note
+	case *Inherit:
+		return b.Note
+	}
+	panic(fmt.Sprintf("syntax: note of %T", b))
+}
+
+// bindings prints one binding a line.
+func (p *printer) bindings(bs []Binding) {
+	for i, b := range bs {
+		note := noteOf(b)
+		if i > 0 {
+			if note != nil && note.Blank {
+				p.add(emptyToken)
+			} else {
+				p.add(hardToken)
+			}
+		}
+		if note != nil {
+			for _, c := range note.Before {
+				p.comment(c)
+			}
+		}
+		switch b := b.(type) {
+		case *Attr:
+			p.group(groupToken, func() { p.attr(b) })
+		case *Inherit:
+			p.inherit(b)
+		}
+		if note != nil && note.After != "" {
+			p.add(spaceToken)
+			p.comment(note.After)
+		}
+	}
+}
+
+// attr prints a.b = value;
+func (p *printer) attr(b *Attr) {
+	p.path(b.Path)
+	p.add(spaceToken)
+	p.text("=")
+	p.nested(func() { p.value(b.Value) })
+	p.text(";")
+}
+
+// value prints what stands behind =, beginning with the space.
+func (p *printer) value(e Expr) {
+	switch e := e.(type) {
+	case *String, *Path:
+		p.add(spaceToken)
+		p.group(groupToken, func() { p.expr(e) })
+		return
+	case *Ident, *SearchPath, *Select, *Int, *Float:
+		p.group(groupToken, func() {
+			p.add(lineToken)
+			p.expr(e)
+		})
+		return
+	case *Attrs, *List:
+		p.add(spaceToken)
+		p.group(groupToken, func() { p.term(e, true) })
+		return
+	case *Apply:
+		p.group(groupToken, func() {
+			p.applyAfter(e)
+		})
+		return
+	case *With:
+		if isTerm(e.Body) {
+			p.group(groupToken, func() {
+				p.add(lineToken)
+				p.with(e)
+			})
+			return
+		}
+	case *Binary:
+		if e.Op == Update || e.Op == Concat || e.Op == Add {
+			if p.update(e) {
+				return
+			}
+		}
+	}
+	if isAbsorbableExpr(e) {
+		p.add(spaceToken)
+		p.group(groupToken, func() { p.absorbed(e, true) })
+		return
+	}
+	p.add(lineToken)
+	p.group(groupToken, func() { p.expr(e) })
+}
+
+// update prints x // { … } and the like behind =, where one side is a set or
+// list that can be broken on its own.
+func (p *printer) update(e *Binary) bool {
+	prec := int(ops[e.Op].prec)
+	left, right := prec, prec+1
+	if ops[e.Op].assoc == assocRight {
+		left, right = prec+1, prec
+	}
+	switch {
+	case isAbsorbable(e.X) && e.Op != Add && precOf(e.X) >= left && precOf(e.Y) >= right:
+		p.group(groupToken, func() {
+			p.add(lineToken)
+			p.group(priorityGroup, func() { p.term(e.X, true) })
+			p.add(lineToken)
+			p.text(e.Op.String())
+			p.add(spaceToken)
+			p.expr(e.Y)
+		})
+	case isAbsorbable(e.Y) && precOf(e.X) >= left:
+		p.group(groupToken, func() {
+			p.add(lineToken)
+			p.expr(e.X)
+			p.add(lineToken)
+			p.group(transparentGroup, func() {
+				p.text(e.Op.String())
+				p.add(spaceToken)
+				p.group(priorityGroup, func() { p.term(e.Y, true) })
+			})
+		})
+	default:
+		return false
+	}
+	return true
+}
+
+// inherit prints inherit (from) a b; with a line for each name where they do
+// not fit on one.
+func (p *printer) inherit(b *Inherit) {
+	p.group(groupToken, func() {
+		p.text("inherit")
+		p.nested(func() {
+			if b.From != nil {
+				p.add(spaceToken)
+				p.parens(b.From)
+			}
+			for _, n := range b.Names {
+				p.add(lineToken)
+				p.name(n)
+			}
+			if len(b.Names) > 0 {
+				p.add(breakToken)
+			}
+			p.text(";")
+		})
+	})
+}
+
+func (p *printer) path(path AttrPath) {
+	if len(path) == 0 {
+		p.fail(Pos{}, "print attribute path: no names")
+	}
+	for i, n := range path {
+		if i > 0 {
+			p.text(".")
+		}
+		p.name(n)
+	}
+}
+
+func (p *printer) name(n AttrName) {
+	switch e := n.Expr.(type) {
+	case nil:
+		if strings.IndexByte(n.Name, 0) >= 0 {
+			p.fail(n.At, "print attribute name %q: Nix strings hold no NUL byte", n.Name)
+		}
+		p.text(QuoteAttr(n.Name))
+	case *String:
+		if e.Indented || e.URI {
+			s := *e
+			s.Indented, s.URI = false, false
+			e = &s
+		}
+		p.str(e)
+	default:
+		p.interpolation(e)
+	}
+}
+
+// with prints with scope; body.
+func (p *printer) with(e *With) {
+	p.text("with")
+	p.add(spaceToken)
+	p.nested(func() { p.group(groupToken, func() { p.expr(e.Scope) }) })
+	p.text(";")
+	if isTerm(e.Body) && isAbsorbable(e.Body) {
+		p.add(spaceToken)
+		p.group(priorityGroup, func() { p.term(e.Body, true) })
+		return
+	}
+	p.add(lineToken)
+	p.expr(e.Body)
+}
+
+func (p *printer) assert(e *Assert) {
+	p.group(groupToken, func() {
+		p.text("assert")
+		p.add(spaceToken)
+		p.nested(func() { p.group(groupToken, func() { p.expr(e.Cond) }) })
+		p.text(";")
+	})
+	p.add(hardToken)
+	p.expr(e.Body)
+}
+
+func (p *printer) let(e *Let) {
+	p.text("let")
+	p.nested(func() {
+		p.add(hardToken)
+		p.bindings(e.Bindings)
+	})
+	p.add(hardToken)
+	p.text("in")
+	p.add(hardToken)
+	p.expr(e.Body)
+}
+
+// ifElse prints if … then … else …; sep is what separates the branches.
+func (p *printer) ifElse(e *If, sep layoutKind) {
+	for {
+		p.group(groupToken, func() {
+			p.text("if")
+			p.nested(func() {
+				p.add(lineToken)
+				p.expr(e.Cond)
+			})
+			p.add(lineToken)
+			p.text("then")
+		})
+		next, chain := e.Else.(*If)
+		if chain {
+			sep = hardToken
+		}
+		p.nested(func() {
+			p.add(sep)
+			p.group(groupToken, func() { p.expr(e.Then) })
+		})
+		p.add(sep)
+		p.text("else")
+		if !chain {
+			p.nested(func() {
+				p.add(sep)
+				p.group(groupToken, func() { p.expr(e.Else) })
+			})
+			return
+		}
+		p.add(spaceToken)
+		e = next
+	}
+}
+
+// lambda prints a function; depth counts the functions around it that have
+// nothing else between them.
+func (p *printer) lambda(e *Lambda, depth int) {
+	p.param(e)
+	p.text(":")
+	if e.Formals != nil {
+		p.add(lineToken)
+		if isAbsorbable(e.Body) {
+			p.group(groupToken, func() { p.term(e.Body, true) })
+		} else {
+			p.expr(e.Body)
+		}
+		return
+	}
+	if next, ok := e.Body.(*Lambda); ok && next.Formals == nil {
+		p.add(spaceToken)
+		p.lambda(next, depth+1)
+		return
+	}
+	switch {
+	case isAbsorbableExpr(e.Body):
+		p.add(spaceToken)
+		p.group(priorityGroup, func() { p.absorbed(e.Body, false) })
+	case depth > 2:
+		p.add(hardToken)
+		p.expr(e.Body)
+	default:
+		p.add(lineToken)
+		p.expr(e.Body)
+	}
+}
+
+func (p *printer) param(e *Lambda) {
+	if e.Param != "" && !IsIdent(e.Param) {
+		p.fail(e.At, "print parameter %q: not a name", e.Param)
+	}
+	switch {
+	case e.Formals == nil:
+		p.text(e.Param)
+	case e.Param == "":
+		p.formals(e.Formals)
+	case e.AtLast:
+		p.formals(e.Formals)
+		p.text("@" + e.Param)
+	default:
+		p.text(e.Param + "@")
+		p.formals(e.Formals)
+	}
+}
+
+// formals prints { a, b, ... }, one a line where one has a default.
+func (p *printer) formals(f *Formals) {
+	if len(f.List) == 0 {
+		if f.Ellipsis {
+			p.text("{ ... }")
+		} else {
+			p.text("{ }")
+		}
+		return
+	}
+	sep := lineToken
+	for _, a := range f.List {
+		if a.Default != nil {
+			sep = hardToken
+		}
+	}
+	p.group(groupToken, func() {
+		p.text("{")
+		p.nested(func() {
+			for i, a := range f.List {
+				p.add(sep)
+				p.formal(a)
+				if i < len(f.List)-1 || f.Ellipsis {
+					p.text(",")
+				}
+			}
+			if f.Ellipsis {
+				p.add(sep)
+				p.text("...")
+			} else {
+				p.add(commaToken)
+			}
+		})
+		p.add(sep)
+		p.text("}")
+	})
+}
+
+func (p *printer) formal(a Formal) {
+	if !IsIdent(a.Name) {
+		p.fail(a.At, "print parameter %q: not a name", a.Name)
+	}
+	p.group(groupToken, func() {
+		p.text(a.Name)
+		if a.Default != nil {
+			p.add(spaceToken)
+			p.text("?")
+			p.nested(func() { p.value(a.Default) })
+		}
+	})
+}
+
+// binary prints a chain of one operator, broken before it.
+func (p *printer) binary(e *Binary) {
+	prec := int(ops[e.Op].prec)
+	var chain []Expr // the operands, all joined by e.Op
+	switch ops[e.Op].assoc {
+	case assocLeft:
+		var back []Expr
+		x := Expr(e)
+		for b, ok := x.(*Binary); ok && b.Op == e.Op; b, ok = x.(*Binary) {
+			back = append(back, b.Y)
+			x = b.X
+		}
+		chain = append(chain, x)
+		for i := len(back) - 1; i >= 0; i-- {
+			chain = append(chain, back[i])
+		}
+	case assocRight:
+		x := Expr(e)
+		for b, ok := x.(*Binary); ok && b.Op == e.Op; b, ok = x.(*Binary) {
+			chain = append(chain, b.X)
+			x = b.Y
+		}
+		chain = append(chain, x)
+	default:
+		chain = []Expr{e.X, e.Y}
+	}
+	// An operator of the same strength but another sign may stand unbracketed
+	// only on the side the operator leans to.
+	first, rest, last := prec+1, prec+1, prec+1
+	switch ops[e.Op].assoc {
+	case assocLeft:
+		first = prec
+	case assocRight:
+		last = prec
+	}
+	if e.Op == PipeTo || e.Op == PipeFrom {
+		first, last = prec+1, prec+1 // the two do not mix
+	}
+	for i, x := range chain {
+		min := rest
+		switch i {
+		case 0:
+			min = first
+		case len(chain) - 1:
+			min = last
+		}
+		if i == 0 {
+			p.operand(x, min)
+			continue
+		}
+		p.add(lineToken)
+		p.text(e.Op.String())
+		p.nested(func() { p.operandAfter(x, min) })
+	}
+}
+
+// operandAfter prints the operand behind an operator, with the space before it.
+func (p *printer) operandAfter(x Expr, min int) {
+	if precOf(x) >= min {
+		switch x := x.(type) {
+		case *Binary:
+			p.group(groupToken, func() {
+				p.add(lineToken)
+				p.expr(x)
+			})
+			return
+		case *Apply:
+			p.group(groupToken, func() { p.applyAfter(x) })
+			return
+		}
+	}
+	p.add(spaceToken)
+	p.operand(x, min)
+}
+
+// applyAfter prints a call behind = or an operator: all but the last argument
+// on the same line, else the whole call on a new one.
+func (p *printer) applyAfter(e *Apply) {
+	p.group(groupToken, func() {
+		p.add(lineToken)
+		p.callParts(e, false)
+	})
+}
+
+// apply prints f a b. In parentheses the closing one goes on a line of its own
+// where the arguments do.
+func (p *printer) apply(e *Apply, indent, closing bool) {
+	p.group(groupToken, func() {
+		p.callParts(e, indent)
+		if closing {
+			p.add(breakToken)
+		}
+	})
+}
+
+func (p *printer) callParts(e *Apply, indent bool) {
+	f, args := flattenApply(e)
+	if len(args) == 0 {
+		p.operand(f, precSelect)
+		return
+	}
+	p.group(transparentGroup, func() {
+		if indent {
+			p.nested(func() {
+				p.group(groupToken, func() {
+					p.add(breakToken)
+					p.callee(f)
+				})
+			})
+		} else {
+			p.callee(f)
+		}
+		for _, a := range args[:len(args)-1] {
+			p.add(lineToken)
+			p.nested(func() {
+				p.group(priorityGroup, func() { p.operand(a, precSelect) })
+			})
+		}
+	})
+	p.add(lineToken)
+	p.lastArg(args[len(args)-1])
+}
+
+// callee prints the function of a call.
+func (p *printer) callee(f Expr) { p.operand(f, precSelect) }
+
+// flattenApply returns the function and all arguments of (f a) b.
+func flattenApply(e *Apply) (Expr, []Expr) {
+	f, args := e.F, e.Args
+	for {
+		inner, ok := f.(*Apply)
+		if !ok {
+			return f, args
+		}
+		args = append(append([]Expr(nil), inner.Args...), args...)
+		f = inner.F
+	}
+}
+
+// lastArg prints the argument that may break while the call before it stays on
+// one line.
+func (p *printer) lastArg(a Expr) {
+	if precOf(a) >= precSelect {
+		if isAbsorbable(a) {
+			p.group(priorityGroup, func() { p.nested(func() { p.term(a, false) }) })
+		} else {
+			p.group(groupToken, func() { p.nested(func() { p.expr(a) }) })
+		}
+		return
+	}
+	p.group(priorityGroup, func() {
+		p.nested(func() {
+			p.text("(")
+			switch body := absorbedArg(a); {
+			case body == nil:
+				p.nested(func() {
+					p.add(breakToken)
+					p.group(groupToken, func() { p.expr(a) })
+				})
+				p.add(breakToken)
+			default:
+				if l, ok := a.(*Lambda); ok {
+					p.text(l.Param + ":")
+				} else {
+					p.callee(a.(*Apply).F)
+				}
+				p.add(spaceToken)
+				p.term(body, true)
+			}
+			p.text(")")
+		})
+	})
+}
+
+// absorbedArg returns the set or list that (x: { … }) and (f { … }) end in,
+// which may then be broken with the rest left on its line; else nil.
+func absorbedArg(a Expr) Expr {
+	switch a := a.(type) {
+	case *Lambda:
+		if a.Formals == nil && isAbsorbable(a.Body) {
+			return a.Body
+		}
+	case *Apply:
+		if _, ok := a.F.(*Ident); ok && len(a.Args) == 1 && isAbsorbable(a.Args[0]) {
+			return a.Args[0]
+		}
+	}
+	return nil
+}
+
+// isTerm reports whether e is no operation, call or keyword construct.
+func isTerm(e Expr) bool { return precOf(e) >= precSimple }
+
+// isAbsorbable reports whether e can begin on a line that it does not end on:
+// a set or list that is not empty, an indented string of several lines.
+func isAbsorbable(e Expr) bool {
+	switch e := e.(type) {
+	case *Attrs:
+		return len(e.Bindings) > 0
+	case *List:
+		return len(e.Elems) > 0
+	case *LegacyLet:
+		return true
+	case *Path:
+		return true
+	case *String:
+		return e.Indented && hasNewline(e)
+	}
+	return false
+}
+
+// isAbsorbableExpr reports whether e ends in something absorbable that can be
+// broken with what is before it left on one line.
+func isAbsorbableExpr(e Expr) bool {
+	switch e := e.(type) {
+	case *With:
+		return isTerm(e.Body) && isAbsorbable(e.Body)
+	case *Lambda:
+		if e.Formals != nil {
+			return false
+		}
+		if next, ok := e.Body.(*Lambda); ok {
+			return isAbsorbableExpr(next)
+		}
+		return isAbsorbable(e.Body)
+	}
+	return isAbsorbable(e)
+}
+
+// absorbed prints an absorbable expression.
+func (p *printer) absorbed(e Expr, wide bool) {
+	switch e := e.(type) {
+	case *With:
+		p.with(e)
+	case *Lambda:
+		p.expr(e)
+	default:
+		p.term(e, wide)
+	}
+}
+
+// comment prints a comment's lines, each ending its line. Whatever the text, it
+// stays a comment.
+func (p *printer) comment(text string) {
+	for _, line := range strings.FieldsFunc(text, isLineEnd) {
+		line = strings.TrimRight(strings.ReplaceAll(line, "\x00", "\uFFFD"), " \t")
+		switch {
+		case line == "":
+			p.text("#")
+		case line[0] == '!' || line[0] == '#' || line[0] == ' ' || line[0] == '\t':
+			p.text("#" + line)
+		default:
+			p.text("# " + line)
+		}
+		p.add(hardToken)
+	}
+	if text == "" {
+		p.text("#")
+		p.add(hardToken)
+	}
+}
+
+func isLineEnd(r rune) bool { return r == '\n' || r == '\r' }
+
+var errNUL = errors.New("Nix strings hold no NUL byte")

@@ -1,0 +1,278 @@
+package syntax
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// str prints a string in the form it says it was written in.
+func (p *printer) str(e *String) {
+	for _, part := range e.Parts {
+		if part.Expr == nil && strings.IndexByte(part.Text, 0) >= 0 {
+			p.fail(e.At, "print string %s: %w", short(part.Text), errNUL)
+		}
+	}
+	parts := joinText(e.Parts)
+	switch {
+	case e.URI && len(parts) == 1 && parts[0].Expr == nil && isURI(parts[0].Text):
+		p.text(parts[0].Text)
+	case e.Indented:
+		p.indented(parts)
+	default:
+		p.quoted(parts, e.Lines)
+	}
+}
+
+func short(s string) string {
+	if len(s) > 40 {
+		s = s[:40] + "…"
+	}
+	return Quote(s)
+}
+
+// joinText returns parts with neighbouring texts joined and empty ones gone.
+func joinText(parts []Part) []Part {
+	clean := true
+	for i, q := range parts {
+		if q.Expr == nil && (q.Text == "" || i > 0 && parts[i-1].Expr == nil) {
+			clean = false
+		}
+	}
+	if clean {
+		return parts
+	}
+	var joined []Part
+	for _, q := range parts {
+		last := len(joined) - 1
+		switch {
+		case q.Expr == nil && q.Text == "":
+		case q.Expr == nil && last >= 0 && joined[last].Expr == nil:
+			joined[last].Text += q.Text
+		default:
+			joined = append(joined, q)
+		}
+	}
+	return joined
+}
+
+func (p *printer) quoted(parts []Part, lines bool) {
+	p.text(`"`)
+	for i, q := range parts {
+		if q.Expr != nil {
+			p.interpolation(q.Expr)
+			continue
+		}
+		var b strings.Builder
+		escapeString(&b, q.Text, i+1 < len(parts), lines)
+		if !lines {
+			p.text(b.String())
+			continue
+		}
+		for j, line := range strings.Split(b.String(), "\n") {
+			if j > 0 {
+				p.add(rawLine)
+			}
+			p.text(line)
+		}
+	}
+	p.text(`"`)
+}
+
+// indented prints ”…” (two single quotes) so that reading it back, with the
+// common indentation taken away and a last line of spaces dropped, gives parts
+// again. A string with a newline in it begins on the line below the quotes.
+func (p *printer) indented(parts []Part) {
+	p.text("''")
+	broken := false
+	for _, q := range parts {
+		if q.Expr == nil && strings.Contains(q.Text, "\n") {
+			broken = true
+		}
+	}
+	anchor := anchorLine(parts)
+	p.nested(func() {
+		line := 0
+		start := true // nothing on this line yet
+		if broken {
+			p.add(stringLine)
+		}
+		for i, q := range parts {
+			if q.Expr != nil {
+				p.interpolation(q.Expr)
+				start = false
+				continue
+			}
+			last := i+1 == len(parts)
+			texts := strings.Split(q.Text, "\n")
+			for j, text := range texts {
+				end := j+1 == len(texts)
+				if j > 0 {
+					line++
+					start = true
+					if end && last && text == "" {
+						break // the closing quotes stand on this line
+					}
+					p.add(stringLine)
+				}
+				// A last line of spaces only would be dropped.
+				keep := end && last && start && text != "" && strings.Trim(text, " ") == ""
+				var b strings.Builder
+				escapeIndented(&b, text, end && !last, end && last, start && (keep || line == anchor))
+				p.text(b.String())
+				if text != "" {
+					start = false
+				}
+			}
+		}
+	})
+	if n := len(parts); n > 0 && parts[n-1].Expr == nil && strings.HasSuffix(parts[n-1].Text, "\n") {
+		p.add(stringLine)
+	}
+	p.text("''")
+}
+
+// anchorLine returns the number of the line whose first space must be escaped
+// because else every line would seem to be indented; -1 where none is.
+func anchorLine(parts []Part) int {
+	line, spaces, anchor := 0, 0, -1
+	blank := true // only spaces on this line so far
+	firstBlank := -1
+	filled := func() bool { // the line has something on it; is it at the margin?
+		if !blank {
+			return false
+		}
+		blank = false
+		if spaces == 0 {
+			return true
+		}
+		if anchor < 0 {
+			anchor = line
+		}
+		return false
+	}
+	for _, q := range parts {
+		if q.Expr != nil {
+			if filled() {
+				return -1
+			}
+			continue
+		}
+		for i := 0; i < len(q.Text); i++ {
+			switch c := q.Text[i]; {
+			case c == '\n':
+				if blank && spaces > 0 && firstBlank < 0 {
+					firstBlank = line
+				}
+				line++
+				spaces, blank = 0, true
+			case c == ' ' && blank:
+				spaces++
+			default:
+				if filled() {
+					return -1
+				}
+			}
+		}
+	}
+	if anchor < 0 {
+		anchor = firstBlank
+	}
+	return anchor
+}
+
+func hasNewline(e *String) bool {
+	for _, q := range e.Parts {
+		if q.Expr == nil && strings.Contains(q.Text, "\n") {
+			return true
+		}
+	}
+	return false
+}
+
+// interpolation prints ${e}. A short one stays on its line whatever the width.
+func (p *printer) interpolation(e Expr) {
+	p.group(groupToken, func() {
+		p.text("${")
+		if isTerm(e) && isAbsorbable(e) {
+			p.term(e, false)
+			p.text("}")
+			return
+		}
+		inner := len(p.tokens)
+		p.nested(func() {
+			p.add(breakToken)
+			p.expr(e)
+		})
+		p.add(breakToken)
+		if isSimple(e) || p.flatWidth(inner) <= 30 {
+			p.closeBreaks(inner)
+		}
+		p.text("}")
+	})
+}
+
+// isSimple reports whether e is a variable or an attribute of one.
+func isSimple(e Expr) bool {
+	switch e := e.(type) {
+	case *Ident:
+		return true
+	case *Select:
+		if e.Default != nil {
+			return false
+		}
+		for _, n := range e.Path {
+			if n.Expr != nil {
+				return false
+			}
+		}
+		return isSimple(e.X)
+	}
+	return false
+}
+
+// flatWidth returns the columns of the tokens from i on, on one line; a large
+// number where they cannot stand on one.
+func (p *printer) flatWidth(i int) int {
+	w := 0
+	for ; i < len(p.tokens); i++ {
+		switch t := p.tokens[i]; t.kind {
+		case textToken:
+			w += utf8.RuneCountInString(t.text)
+		case spaceToken, lineToken:
+			w++
+		case hardToken, emptyToken, stringLine, rawLine:
+			return 1 << 30
+		}
+		if w > 1000 {
+			return w
+		}
+	}
+	return w
+}
+
+// closeBreaks makes the tokens from i on stay on one line.
+func (p *printer) closeBreaks(i int) {
+	for ; i < len(p.tokens); i++ {
+		switch t := &p.tokens[i]; t.kind {
+		case lineToken:
+			t.kind = spaceToken
+		case breakToken, commaToken:
+			*t = layoutToken{kind: textToken, nest: t.nest}
+		}
+	}
+}
+
+// pathLiteral prints a path as it was written.
+func (p *printer) pathLiteral(e *Path) {
+	parts := joinText(e.Parts)
+	if !isPath(parts) {
+		p.fail(e.At, "print path: not a path")
+	}
+	for _, q := range parts {
+		if q.Expr != nil {
+			p.interpolation(q.Expr)
+		} else {
+			p.text(q.Text)
+		}
+	}
+}
