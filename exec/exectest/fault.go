@@ -1,0 +1,309 @@
+package exectest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Stop ends every process of the host at once, as a power cut does, and returns when they are gone. Its disk stays. Who connects
+// is refused; for a host that does not answer at all, use Unplug or DropTraffic as well. Stopping a host that is off does nothing.
+func (h *Host) Stop() error {
+	h.mu.Lock()
+	gone := h.gone
+	h.killLocked()
+	h.mu.Unlock()
+	if gone != nil {
+		<-gone
+	}
+	return nil
+}
+
+// kill begins what Stop waits for.
+func (h *Host) kill() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.killLocked()
+}
+
+func (h *Host) killLocked() {
+	if h.init != nil {
+		h.init.Process.Kill()
+	}
+}
+
+// Start boots a host that is off: same disk, empty /run, a new boot ID. It returns when the host accepts ssh connections.
+func (h *Host) Start(ctx context.Context) error {
+	h.mu.Lock()
+	err := h.boot()
+	h.mu.Unlock()
+	if err == nil {
+		err = h.awaitSSH(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: start: %w", h.Name, err)
+	}
+	return nil
+}
+
+// Reboot is Stop and Start. A host also reboots by itself when a process on it asks the kernel to, as `reboot -f` does.
+func (h *Host) Reboot(ctx context.Context) error {
+	h.Stop()
+	return h.Start(ctx)
+}
+
+// StopSSH ends the sshd that listens, and nothing else: open sessions go on, new connections are refused.
+func (h *Host) StopSSH() error {
+	sshd, err := h.sshd()
+	if err == nil {
+		err = syscall.Kill(sshd, syscall.SIGKILL)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: stop sshd: %w", h.Name, err)
+	}
+	return h.awaitNot("stop sshd", func(pid int) bool { return listens(pid, 22) })
+}
+
+// StartSSH starts sshd again and returns when it listens.
+func (h *Host) StartSSH(ctx context.Context) error {
+	log, err := h.openLog()
+	if err != nil {
+		return fmt.Errorf("%s: start sshd: %w", h.Name, err)
+	}
+	defer log.Close()
+	// The shell ends at once, and leaves sshd to the host's first process.
+	cmd := h.enter(ctx, h.Pid(), "sh", "-c", "/usr/sbin/sshd -D -e </dev/null &")
+	cmd.Stdout, cmd.Stderr = log, log
+	err = cmd.Run()
+	if err == nil {
+		err = h.awaitSSH(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: start sshd: %w", h.Name, err)
+	}
+	return nil
+}
+
+// KillSessions cuts every open ssh connection by killing the sshd processes that serve them. As when a connection drops, what
+// the sessions started goes on until it notices. New connections are accepted.
+func (h *Host) KillSessions() error {
+	sshd, err := h.sshd()
+	if err != nil {
+		return fmt.Errorf("%s: kill sessions: %w", h.Name, err)
+	}
+	var serving []int
+	for _, pid := range h.Processes() {
+		if p, ok := readProcess(pid); ok && p.parent == sshd {
+			serving = append(serving, pid)
+			// The process that serves an unprivileged user is a child of the one that watches it.
+			for _, pid := range h.Processes() {
+				if q, ok := readProcess(pid); ok && q.parent == p.pid && q.name == "sshd" {
+					serving = append(serving, q.pid)
+				}
+			}
+		}
+	}
+	for _, pid := range serving {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+	return h.awaitNot("kill sessions", func(int) bool {
+		for _, pid := range serving {
+			if p, ok := readProcess(pid); ok && p.state != "Z" {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// ChangeHostKey gives the host a new key, as a reinstallation would. KnownHosts keeps the old one. Open sessions go on.
+func (h *Host) ChangeHostKey(ctx context.Context) error {
+	fresh, err := makeKey(h.Name)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.key = fresh
+	err = h.lab.ground.do(func() error { return h.writeKey(h.disk()) })
+	off := h.init == nil
+	h.mu.Unlock()
+	if err != nil || off {
+		return err
+	}
+	if err := h.StopSSH(); err != nil {
+		return err
+	}
+	return h.StartSSH(ctx)
+}
+
+// Freeze stops every process of the host where it is. Its kernel goes on, as a kernel does on a machine that swaps itself to death: connections
+// are accepted, and nothing is ever said on them. What Run starts afterwards does run.
+func (h *Host) Freeze() error { return h.signalAll("freeze", syscall.SIGSTOP) }
+
+// Thaw lets a frozen host go on.
+func (h *Host) Thaw() error { return h.signalAll("thaw", syscall.SIGCONT) }
+
+func (h *Host) signalAll(what string, signal syscall.Signal) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	pid := h.pid()
+	if pid == 0 {
+		return fmt.Errorf("%s: %s: %w", h.Name, what, ErrOff)
+	}
+	// To all processes of the namespace but the first, and to that one. The kernel lets none fork its way past this.
+	cmd := exec.Command("nsenter", "--target", strconv.Itoa(pid), "--pid", "--",
+		"sh", "-c", "kill -"+strconv.Itoa(int(signal))+" -1")
+	if err := output("nsenter", cmd, cmd.Start); err != nil && len(h.processes(pid)) > 1 {
+		return fmt.Errorf("%s: %s: %w", h.Name, what, err)
+	}
+	if err := syscall.Kill(pid, signal); err != nil {
+		return fmt.Errorf("%s: %s: %w", h.Name, what, err)
+	}
+	return nil
+}
+
+// Unplug pulls the host's network cable. New connections fail with "no route to host" in half a second, open ones hang.
+func (h *Host) Unplug() error { return h.wire("unplug", "link set "+h.port+" down") }
+
+// Plug puts the cable back.
+func (h *Host) Plug() error { return h.wire("plug", "link set "+h.port+" up") }
+
+// DropTraffic loses every packet from and to the host without a word, as a firewall does: new connections time out, open ones
+// hang. RestoreTraffic ends it.
+func (h *Host) DropTraffic() error {
+	// Without this, this machine would soon learn that nobody has the address, and say "no route to host".
+	neighbour := fmt.Sprintf("neigh replace %s lladdr %s dev %s nud permanent", h.Addr, h.mac, h.lab.net.uplink)
+	if err := ip(context.Background(), neighbour); err != nil {
+		return fmt.Errorf("%s: drop traffic: %w", h.Name, err)
+	}
+	return h.wire("drop traffic", "link set "+h.port+" nomaster")
+}
+
+// RestoreTraffic ends DropTraffic.
+func (h *Host) RestoreTraffic() error {
+	if err := h.wire("restore traffic", "link set "+h.port+" master switch"); err != nil {
+		return err
+	}
+	if err := ip(context.Background(), fmt.Sprintf("neigh del %s dev %s", h.Addr, h.lab.net.uplink)); err != nil {
+		return fmt.Errorf("%s: restore traffic: %w", h.Name, err)
+	}
+	return nil
+}
+
+// wire changes the switch.
+func (h *Host) wire(what, line string) error {
+	if err := h.lab.ground.batch(context.Background(), h.lab.ground.net, "ip", line); err != nil {
+		return fmt.Errorf("%s: %s: %w", h.Name, what, err)
+	}
+	return nil
+}
+
+// FillDisk leaves the host's disk this many free bytes, by making it smaller. The disk holds all but /run, /usr and /dev.
+func (h *Host) FillDisk(leaving int64) error {
+	used, _, err := diskUse(h.Root())
+	if err != nil {
+		return fmt.Errorf("%s: fill disk: %w", h.Name, err)
+	}
+	return h.resize("fill disk", used+max(leaving, 0))
+}
+
+// EmptyDisk gives the disk its first size again.
+func (h *Host) EmptyDisk() error { return h.resize("empty disk", h.size) }
+
+func (h *Host) resize(what string, size int64) error {
+	if err := h.lab.ground.do(func() error { return resizeDisk(h.disk(), size) }); err != nil {
+		return fmt.Errorf("%s: %s: %w", h.Name, what, err)
+	}
+	return nil
+}
+
+// DiskUse returns the bytes used and free on the host's disk.
+func (h *Host) DiskUse() (used, free int64, err error) { return diskUse(h.Root()) }
+
+// Processes returns the process IDs, on this machine, of all that run on the host, its first process included.
+func (h *Host) Processes() []int { return h.processes(h.Pid()) }
+
+func (h *Host) processes(init int) (pids []int) {
+	if init == 0 {
+		return nil
+	}
+	namespace := func(pid int) string {
+		link, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", pid))
+		return link
+	}
+	mine := namespace(init)
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range dirs {
+		if pid, err := strconv.Atoi(filepath.Base(dir)); err == nil && mine != "" && namespace(pid) == mine {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// sshd is the process ID, on this machine, of the sshd that listens.
+func (h *Host) sshd() (int, error) {
+	content, err := h.ReadFile("/run/sshd.pid")
+	if err != nil {
+		return 0, err
+	}
+	inner := strings.TrimSpace(string(content))
+	for _, pid := range h.Processes() {
+		if p, ok := readProcess(pid); ok && p.inner == inner && p.name == "sshd" {
+			return pid, nil
+		}
+	}
+	return 0, fmt.Errorf("no process %s on the host", inner)
+}
+
+// awaitNot waits until state, asked of the host's first process, is false.
+func (h *Host) awaitNot(what string, state func(pid int) bool) error {
+	for end := time.Now().Add(listenTimeout); ; time.Sleep(time.Millisecond) {
+		pid := h.Pid()
+		if pid == 0 || !state(pid) {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s: %s: it goes on after %v", h.Name, what, listenTimeout)
+		}
+	}
+}
+
+// A process is what /proc/PID/status says of one.
+type process struct {
+	pid, parent int
+	name, state string
+	inner       string // its process ID in the innermost namespace
+}
+
+func readProcess(pid int) (process, bool) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return process{}, false
+	}
+	p := process{pid: pid}
+	for line := range strings.Lines(string(status)) {
+		name, value, _ := strings.Cut(line, ":")
+		fields := strings.Fields(value)
+		if len(fields) == 0 {
+			continue
+		}
+		switch name {
+		case "Name":
+			p.name = fields[0]
+		case "State":
+			p.state = fields[0]
+		case "PPid":
+			p.parent, _ = strconv.Atoi(fields[0])
+		case "NSpid":
+			p.inner = fields[len(fields)-1]
+		}
+	}
+	return p, true
+}

@@ -1,0 +1,262 @@
+package exectest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// The ground is the operating system thread every host of a lab stands on.
+//
+// It has a mount namespace of its own, which holds the hosts' disks, and a network namespace of its own, which holds the
+// switch between them. Every process of a lab is started from it and is killed by the kernel when it ends. So nothing of a
+// lab outlives the process that started it, however that process ends: with its threads gone, the kernel takes down the
+// processes, the mounts and the links.
+type ground struct {
+	tid   int
+	calls chan func()
+	ended chan struct{}
+	net   *os.File // the network namespace of the switch
+}
+
+// newGround starts the thread and mounts an empty tmpfs at dir, visible to that thread and its children only.
+func newGround(dir string) (*ground, error) {
+	g := &ground{calls: make(chan func()), ended: make(chan struct{})}
+	ready := make(chan error)
+	go g.run(dir, ready)
+	return g, <-ready
+}
+
+func (g *ground) run(dir string, ready chan<- error) {
+	// Never unlocked: the runtime ends the thread together with this goroutine.
+	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() {
+		// The runtime parks the process's first thread instead of ending it. While this goroutine holds that thread, another
+		// one is sure to get a different thread.
+		go g.run(dir, ready)
+		<-g.ended
+		runtime.UnlockOSThread()
+		return
+	}
+	defer close(g.ended)
+	g.tid = unix.Gettid()
+	err := g.settle(dir)
+	ready <- err
+	if err != nil {
+		return
+	}
+	defer g.net.Close()
+	for call := range g.calls {
+		call()
+	}
+}
+
+func (g *ground) settle(dir string) error {
+	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("make namespaces for the lab: %w", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	if err := unix.Mount("lab", dir, "tmpfs", 0, "mode=0755"); err != nil {
+		return fmt.Errorf("mount a tmpfs at %s: %w", dir, err)
+	}
+	var err error
+	g.net, err = os.Open("/proc/thread-self/ns/net")
+	return err
+}
+
+// do runs f on the ground's thread and returns its error.
+func (g *ground) do(f func() error) error {
+	result := make(chan error, 1)
+	select {
+	case g.calls <- func() { result <- f() }:
+		return <-result
+	case <-g.ended:
+		return errClosed
+	}
+}
+
+// close ends the thread, and with it every process started from it.
+func (g *ground) close() {
+	close(g.calls)
+	<-g.ended
+}
+
+// root is the path by which other processes see the ground's file system.
+func (g *ground) root() string {
+	return fmt.Sprintf("/proc/%d/task/%d/root", os.Getpid(), g.tid)
+}
+
+// newNet makes an empty network namespace. It lives as long as the file is open or a process is in it.
+func (g *ground) newNet() (ns *os.File, err error) {
+	err = g.do(func() error {
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("make a network namespace: %w", err)
+		}
+		ns, err = os.Open("/proc/thread-self/ns/net")
+		if back := unix.Setns(int(g.net.Fd()), unix.CLONE_NEWNET); back != nil {
+			return fmt.Errorf("return to the switch: %w", back)
+		}
+		return err
+	})
+	return ns, err
+}
+
+// start starts cmd in the network namespace ns and the ground's mounts.
+func (g *ground) start(ns *os.File, cmd *exec.Cmd) error {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	// A terminal's Ctrl-C is for the program that runs the lab, not for the hosts.
+	cmd.SysProcAttr.Setsid = true
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	return g.do(func() error {
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("enter the network namespace: %w", err)
+		}
+		err := cmd.Start()
+		if back := unix.Setns(int(g.net.Fd()), unix.CLONE_NEWNET); back != nil {
+			return fmt.Errorf("return to the switch: %w", back)
+		}
+		return err
+	})
+}
+
+// batch runs one command of iproute2 (ip, tc) on many lines in the network namespace ns.
+func (g *ground) batch(ctx context.Context, ns *os.File, tool string, lines ...string) error {
+	cmd := exec.CommandContext(ctx, tool, "-batch", "-")
+	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
+	return output(tool, cmd, func() error { return g.start(ns, cmd) })
+}
+
+// startInit starts the first process of a host: /bin/sh running script in namespaces of its own, with root as its root.
+func (g *ground) startInit(root string, ns *os.File, log io.Writer, script, name string) (*exec.Cmd, error) {
+	cmd := exec.Command("/bin/sh", "-c", script, "init", name)
+	cmd.Dir = "/"
+	cmd.Env = hostEnv
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Chroot:     root,
+		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC,
+	}
+	return cmd, g.start(ns, cmd)
+}
+
+// inRoot runs a command with root as its root and no other isolation.
+func (g *ground) inRoot(root string, argv ...string) error {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = "/"
+	cmd.Env = hostEnv
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
+	return output(strings.Join(argv, " "), cmd, func() error { return g.start(g.net, cmd) })
+}
+
+// mountDisk gives root a disk of its own, size bytes large (0: half of the machine's memory).
+func mountDisk(root string, size int64) error {
+	return mount("disk", root, "tmpfs", 0, "mode=0755,"+diskSize(size))
+}
+
+// resizeDisk changes the size of a mounted disk.
+func resizeDisk(root string, size int64) error {
+	return mount("", root, "", unix.MS_REMOUNT, diskSize(size))
+}
+
+func diskSize(size int64) string {
+	if size == 0 {
+		return "size=50%"
+	}
+	return fmt.Sprintf("size=%d", size)
+}
+
+// freshRun gives the host an empty /run, as every boot does.
+func freshRun(root string) error {
+	dir := filepath.Join(root, "run")
+	unix.Unmount(dir, unix.MNT_DETACH) // not mounted at first boot
+	return mount("run", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=0755")
+}
+
+// mountSystem mounts what a host shares with the machine: programs, copied on write, and devices.
+func mountSystem(root, scratch string) error {
+	upper, work := filepath.Join(scratch, "upper"), filepath.Join(scratch, "work")
+	for _, dir := range []string{upper, work, filepath.Join(root, "usr"), filepath.Join(root, "dev/pts"), filepath.Join(root, "dev/shm")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := mount("usr", filepath.Join(root, "usr"), "overlay", 0,
+		fmt.Sprintf("lowerdir=/usr,upperdir=%s,workdir=%s", upper, work)); err != nil {
+		return err
+	}
+	if err := mount("devpts", filepath.Join(root, "dev/pts"), "devpts", 0, "newinstance,ptmxmode=0666,mode=0620"); err != nil {
+		return err
+	}
+	for _, node := range []struct {
+		name         string
+		major, minor uint32
+	}{{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}} {
+		path := filepath.Join(root, "dev", node.name)
+		if err := unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(node.major, node.minor))); err != nil {
+			return fmt.Errorf("make device %s: %w", path, err)
+		}
+		if err := os.Chmod(path, 0o666); err != nil { // Mknod's mode is subject to umask
+			return err
+		}
+	}
+	return nil
+}
+
+func mount(source, target, kind string, flags uintptr, options string) error {
+	if err := unix.Mount(source, target, kind, flags, options); err != nil {
+		return fmt.Errorf("mount %s at %s: %w", kind, target, err)
+	}
+	return nil
+}
+
+// openIn opens path as a process whose root is root would, so that absolute links stay inside.
+func openIn(root, path string, flags int, mode os.FileMode) (*os.File, error) {
+	dir, err := os.Open(root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	how := &unix.OpenHow{Flags: uint64(flags) | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT}
+	if flags&os.O_CREATE != 0 {
+		how.Mode = uint64(mode.Perm())
+	}
+	fd, err := unix.Openat2(int(dir.Fd()), path, how)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// diskUse returns the bytes in use and the bytes free on root's file system.
+func diskUse(root string) (used, free int64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(root, &st); err != nil {
+		return 0, 0, fmt.Errorf("statfs %s: %w", root, err)
+	}
+	return int64(st.Blocks-st.Bfree) * st.Bsize, int64(st.Bfree) * st.Bsize, nil
+}
+
+// lockDir takes an exclusive lock that ends with this process. It does not wait.
+func lockDir(dir string) (*os.File, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}

@@ -1,0 +1,279 @@
+package exectest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A Host is one machine of a lab: its own disk, processes, network interface, host name and sshd.
+// Its methods may be called from several goroutines.
+type Host struct {
+	Name  string
+	Alias []string // as given in Options.Alias
+	Addr  string   // IPv4 address; ssh is on port 22
+
+	lab    *Lab
+	number int
+	size   int64 // of its disk in bytes, 0 for half the machine's memory
+	mac    string
+	port   string   // the switch's end of its cable
+	net    *os.File // its network namespace, there also while the host is off
+
+	mu   sync.Mutex // guards what follows and is held while the host changes its state
+	key  key
+	init *exec.Cmd     // its first process; nil while the host is off
+	gone chan struct{} // closed when init and all other processes have ended
+}
+
+// hostPath is where NixOS and Debian have programs.
+const hostPath = "/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// hostEnv is the environment of a host's processes outside of ssh sessions.
+var hostEnv = []string{"PATH=" + hostPath, "HOME=/root", "USER=root", "LANG=C"}
+
+// initScript is the first process of a host. dash's wait collects the processes whose parents are gone, as an init must.
+const initScript = `
+mount -t proc proc /proc && mount -t sysfs -o ro sysfs /sys &&
+mount --bind /run/boot_id /proc/sys/kernel/random/boot_id || exit
+echo "$1" >/proc/sys/kernel/hostname
+%s
+/usr/sbin/sshd -D -e &
+sleep infinity &
+wait
+`
+
+// ErrOff is what a host that is off answers.
+var ErrOff = errors.New("the host is off")
+
+// Root is the path of the host's file system as this machine sees it, also while the host is off. What the host mounts
+// by itself (/proc, /sys) is not in it. Absolute links in it lead to this machine's files: ReadFile follows them as the host does.
+func (h *Host) Root() string { return filepath.Join(h.lab.ground.root(), h.disk()) }
+
+// disk is the path of the same directory in the mounts of the ground.
+func (h *Host) disk() string { return filepath.Join(h.lab.disks(), h.Name) }
+
+// Pid is the process ID, on this machine, of the host's first process; 0 while the host is off.
+func (h *Host) Pid() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.pid()
+}
+
+func (h *Host) pid() int {
+	if h.init == nil {
+		return 0
+	}
+	return h.init.Process.Pid
+}
+
+// HostKey is the public key sshd presents, as known_hosts has it: "ssh-ed25519 AAAA…".
+func (h *Host) HostKey() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.key.public
+}
+
+// Log returns what the host's first process, its boot lines and its sshd have printed.
+func (h *Host) Log() string {
+	content, err := os.ReadFile(h.logPath())
+	if err != nil {
+		return err.Error()
+	}
+	return string(content)
+}
+
+func (h *Host) logPath() string { return filepath.Join(h.lab.Dir, h.Name+".log") }
+
+// Run runs a command as root on the host, without ssh, and returns its output. It works whatever state sshd, the network
+// and the other processes are in.
+func (h *Host) Run(ctx context.Context, argv ...string) (string, error) {
+	pid := h.Pid()
+	if pid == 0 {
+		return "", fmt.Errorf("%s: run %s: %w", h.Name, strings.Join(argv, " "), ErrOff)
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := h.enter(ctx, pid, argv...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%s: run %s: %w: %s", h.Name, strings.Join(argv, " "), err, bytes.TrimSpace(stderr.Bytes()))
+	}
+	return stdout.String(), nil
+}
+
+// enter is a command in all namespaces of the host.
+func (h *Host) enter(ctx context.Context, pid int, argv ...string) *exec.Cmd {
+	args := []string{"--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wdns=/", "--"}
+	cmd := exec.CommandContext(ctx, "nsenter", append(args, argv...)...)
+	cmd.Env = hostEnv
+	// nsenter waits for a child in the host's process namespace. When it is killed, a child that holds its output must not
+	// keep us waiting.
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
+// ReadFile returns the content of a file of the host. Links lead where they lead on the host.
+func (h *Host) ReadFile(path string) ([]byte, error) {
+	f, err := openIn(h.Root(), path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", h.Name, err)
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// WriteFile writes a file of the host, making it if need be; its directory must exist.
+func (h *Host) WriteFile(path string, content []byte, mode os.FileMode) error {
+	f, err := openIn(h.Root(), path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return fmt.Errorf("%s: %w", h.Name, err)
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Close())
+}
+
+// install makes the host's disk.
+func (h *Host) install(t *template) error {
+	var err error
+	if h.key, err = makeKey(h.Name); err != nil {
+		return err
+	}
+	g, root := h.lab.ground, h.disk()
+	err = g.do(func() error {
+		if err := os.Mkdir(root, 0o755); err != nil {
+			return err
+		}
+		if err := mountDisk(root, h.size); err != nil {
+			return err
+		}
+		if err := t.write(root); err != nil {
+			return err
+		}
+		if err := h.writeKey(root); err != nil {
+			return err
+		}
+		if err := mountSystem(root, filepath.Join(h.lab.disks(), ".usr", h.Name)); err != nil {
+			return err
+		}
+		if t.store == "" {
+			return nil
+		}
+		return copyTree(t.store, filepath.Join(root, "nix"))
+	})
+	if err != nil || t.store != "" {
+		return err
+	}
+	// Nix takes 50 ms to make its database, so the first host makes it for all.
+	t.store = filepath.Join(root, "nix")
+	return g.inRoot(root, "nix-store", "--init")
+}
+
+func (h *Host) writeKey(root string) error {
+	path := filepath.Join(root, "etc/ssh/ssh_host_ed25519_key")
+	return errors.Join(
+		os.WriteFile(path, h.key.private, 0o600),
+		os.WriteFile(path+".pub", []byte(h.key.public+"\n"), 0o644))
+}
+
+// boot starts the host's first process. The caller holds h.mu.
+func (h *Host) boot() error {
+	if h.init != nil {
+		return nil
+	}
+	g, root := h.lab.ground, h.disk()
+	err := g.do(func() error {
+		if err := freshRun(root); err != nil {
+			return err
+		}
+		id := make([]byte, 16)
+		rand.Read(id)
+		return errors.Join(
+			os.Mkdir(filepath.Join(root, "run/sshd"), 0o755),
+			os.WriteFile(filepath.Join(root, "run/boot_id"),
+				fmt.Appendf(nil, "%x-%x-%x-%x-%x\n", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), 0o444))
+	})
+	if err != nil {
+		return err
+	}
+	log, err := h.openLog()
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	init, err := g.startInit(root, h.net, log, fmt.Sprintf(initScript, h.lab.boot), h.Name)
+	if err != nil {
+		return err
+	}
+	h.init, h.gone = init, make(chan struct{})
+	go h.watch(init, h.gone)
+	return nil
+}
+
+// watch waits for the end of the host's first process: the kernel ends all others before. A host that restarts itself is
+// booted again; the kernel tells by the signal that "ends" its first process.
+func (h *Host) watch(init *exec.Cmd, gone chan struct{}) {
+	init.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.init = nil
+	close(gone)
+	if status, ok := init.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGHUP {
+		if err := h.boot(); err != nil && !errors.Is(err, errClosed) {
+			if log, openErr := h.openLog(); openErr == nil {
+				fmt.Fprintln(log, "boot:", err)
+				log.Close()
+			}
+		}
+	}
+}
+
+func (h *Host) openLog() (*os.File, error) {
+	return os.OpenFile(h.logPath(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+}
+
+// listenTimeout is how long sshd may take from its start to its first connection.
+const listenTimeout = 20 * time.Second
+
+// awaitSSH waits until the host listens on port 22.
+func (h *Host) awaitSSH(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, listenTimeout)
+	defer cancel()
+	for {
+		pid := h.Pid()
+		if pid == 0 {
+			return fmt.Errorf("wait for sshd: %w: %s", ErrOff, strings.TrimSpace(h.Log()))
+		}
+		if listens(pid, 22) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for sshd: %w: %s", ctx.Err(), strings.TrimSpace(h.Log()))
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// listens reports whether a socket listens on the port in the network namespace of the process. Looking it up, unlike
+// connecting, leaves no trace on the host. Format: proc_net_tcp.txt of the kernel; state 0A is LISTEN.
+func listens(pid int, port uint16) bool {
+	table, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
+	for line := range strings.Lines(string(table)) {
+		f := strings.Fields(line)
+		if len(f) > 3 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) && f[3] == "0A" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,300 @@
+package exectest
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// ErrUnsupported means that this machine cannot run a lab at all: it is not Linux or the user is not root.
+var ErrUnsupported = errors.New("a lab of real hosts needs Linux and root")
+
+var errClosed = errors.New("the lab is closed")
+
+// Options say what a lab is made of.
+type Options struct {
+	Hosts []string // names, in order: RFC 1123, each once
+
+	// Alias lists further names or addresses under which SSHConfig knows a host, such as the address an inventory has for
+	// it: {"il": {"192.168.10.121"}}.
+	Alias map[string][]string
+
+	Dir      string // the lab makes its directory in here; default os.TempDir()
+	DiskSize int64  // bytes of each host's disk, which holds all but /run, /usr and /dev; default half of the machine's memory
+	Boot     string // lines of sh each host runs as root at every boot, before sshd
+}
+
+// A Lab is a set of hosts on one private network, reachable from this machine only.
+type Lab struct {
+	Hosts      []*Host // in the order of Options.Hosts
+	SSHConfig  string  // path of a file for ssh -F, in which every name and alias leads to its host
+	KnownHosts string  // path of a file with the key each host had when it was made
+	Identity   string  // path of the private key root of every host lets in
+	Dir        string  // directory of these files and of the hosts' sshd logs
+
+	ground *ground
+	net    network
+	lock   *os.File
+	reaper *exec.Cmd
+	tether io.Closer // the reaper's stdin
+	boot   string
+
+	close sync.Once
+}
+
+// Start makes the hosts and returns when every one of them accepts ssh connections. The context bounds the start only.
+// The lab ends with Close, or with the process.
+func Start(ctx context.Context, o Options) (_ *Lab, err error) {
+	if err := Check(); err != nil {
+		return nil, err
+	}
+	l := &Lab{boot: o.Boot}
+	defer func() {
+		if err != nil {
+			l.Close()
+		}
+	}()
+	if err := l.makeDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("start lab: %w", err)
+	}
+	if err := l.makeHosts(ctx, o); err != nil {
+		return nil, fmt.Errorf("start lab: %w", err)
+	}
+	return l, nil
+}
+
+// validName matches a host name of RFC 1123 without dots: it names a directory and a network interface's host, too.
+var validName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
+
+func (l *Lab) makeHosts(ctx context.Context, o Options) error {
+	var err error
+	if l.ground, err = newGround(l.disks()); err != nil {
+		return err
+	}
+	for i, name := range o.Hosts {
+		if !validName.MatchString(name) {
+			return fmt.Errorf("host name %q: want letters, digits and inner hyphens, at most 63", name)
+		}
+		if l.Host(name) != nil {
+			return fmt.Errorf("two hosts are called %q", name)
+		}
+		l.Hosts = append(l.Hosts, &Host{Name: name, Alias: o.Alias[name], lab: l, number: i, size: o.DiskSize})
+	}
+	if err := l.connect(ctx); err != nil {
+		return err
+	}
+	client, err := newKey(l.Identity, "lab")
+	if err != nil {
+		return err
+	}
+	template, err := newTemplate(l.Hosts, client)
+	if err != nil {
+		return err
+	}
+	for _, h := range l.Hosts {
+		if err := h.install(template); err != nil {
+			return fmt.Errorf("%s: %w", h.Name, err)
+		}
+	}
+	if err := l.writeSSHFiles(); err != nil {
+		return err
+	}
+	for _, h := range l.Hosts {
+		h.mu.Lock()
+		err := h.boot()
+		h.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("%s: %w", h.Name, err)
+		}
+	}
+	for _, h := range l.Hosts {
+		if err := h.awaitSSH(ctx); err != nil {
+			return fmt.Errorf("%s: %w", h.Name, err)
+		}
+	}
+	return nil
+}
+
+// Host returns the host called name, or nil.
+func (l *Lab) Host(name string) *Host {
+	for _, h := range l.Hosts {
+		if h.Name == name {
+			return h
+		}
+	}
+	return nil
+}
+
+// Close ends every process of the lab and removes all it made. Further calls do nothing.
+func (l *Lab) Close() error {
+	var errs []error
+	l.close.Do(func() {
+		for _, h := range l.Hosts {
+			h.kill()
+		}
+		for _, h := range l.Hosts {
+			h.Stop()
+		}
+		if l.ground != nil {
+			l.disconnect()
+			l.ground.close()
+		}
+		if l.Dir != "" {
+			errs = append(errs, os.RemoveAll(l.Dir))
+		}
+		if l.reaper != nil {
+			l.tether.Close()
+			errs = append(errs, l.reaper.Wait())
+		}
+		if l.lock != nil {
+			l.lock.Close()
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// prefix begins the name of every lab's directory.
+const prefix = "muster-lab-"
+
+// makeDir makes the lab's directory and sees to it that the directory goes when this process does.
+func (l *Lab) makeDir(parent string) error {
+	if parent == "" {
+		parent = os.TempDir()
+	}
+	sweep(parent)
+	dir, err := os.MkdirTemp(parent, prefix)
+	if err != nil {
+		return err
+	}
+	if l.Dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	l.SSHConfig = filepath.Join(l.Dir, "ssh_config")
+	l.KnownHosts = filepath.Join(l.Dir, "known_hosts")
+	l.Identity = filepath.Join(l.Dir, "id_ed25519")
+	if l.lock, err = lockDir(l.Dir); err != nil {
+		return err
+	}
+	if err := os.Mkdir(l.disks(), 0o755); err != nil {
+		return err
+	}
+	// The kernel cleans up everything but this directory. The reaper's read ends when this process does.
+	reaper := exec.Command("/bin/sh", "-c", `read _; exec rm -rf -- "$1"`, "lab-reaper", l.Dir)
+	reaper.Dir = "/"
+	reaper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	tether, err := reaper.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := reaper.Start(); err != nil {
+		return err
+	}
+	l.reaper, l.tether = reaper, tether
+	return nil
+}
+
+// sweep removes directories of labs whose process and reaper were both killed. A directory is locked as soon as it is made;
+// a minute is time enough for that.
+func sweep(parent string) {
+	dirs, _ := filepath.Glob(filepath.Join(parent, prefix+"*"))
+	for _, dir := range dirs {
+		if info, err := os.Stat(dir); err != nil || time.Since(info.ModTime()) < time.Minute {
+			continue
+		}
+		if lock, err := lockDir(dir); err == nil {
+			os.RemoveAll(dir)
+			lock.Close()
+		}
+	}
+}
+
+// disks is the directory that holds the hosts' file systems, in the mounts of the ground.
+func (l *Lab) disks() string { return filepath.Join(l.Dir, "disks") }
+
+func (l *Lab) writeSSHFiles() error {
+	var config, known bytes.Buffer
+	config.WriteString("# The hosts of a lab. Use: ssh -F THIS-FILE NAME\n")
+	for _, h := range l.Hosts {
+		names := append([]string{h.Name}, h.Alias...)
+		fmt.Fprintf(&config, "\nHost %s\n", strings.Join(names, " "))
+		for _, line := range [][2]string{
+			{"HostName", h.Addr},
+			{"Port", "22"},
+			{"User", "root"},
+			{"IdentityFile", quote(l.Identity)},
+			{"IdentitiesOnly", "yes"},
+			{"UserKnownHostsFile", quote(l.KnownHosts)},
+			{"GlobalKnownHostsFile", "/dev/null"},
+			{"StrictHostKeyChecking", "yes"},
+		} {
+			fmt.Fprintf(&config, "  %s %s\n", line[0], line[1])
+		}
+		fmt.Fprintf(&known, "%s %s\n", strings.Join(append(names, h.Addr), ","), h.HostKey())
+	}
+	if err := os.WriteFile(l.KnownHosts, known.Bytes(), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(l.SSHConfig, config.Bytes(), 0o600)
+}
+
+// quote writes a file name for ssh_config, which takes no escapes inside its quotes. % begins a token there.
+func quote(path string) string { return `"` + strings.ReplaceAll(path, "%", "%%") + `"` }
+
+// A key is a fresh ed25519 key in the formats of OpenSSH.
+type key struct {
+	private []byte // the key file
+	public  string // "ssh-ed25519 AAAA…"
+}
+
+func makeKey(comment string) (key, error) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return key{}, err
+	}
+	block, err := ssh.MarshalPrivateKey(private, comment)
+	if err != nil {
+		return key{}, err
+	}
+	sshPublic, err := ssh.NewPublicKey(public)
+	if err != nil {
+		return key{}, err
+	}
+	return key{pem.EncodeToMemory(block), strings.TrimSpace(string(ssh.MarshalAuthorizedKey(sshPublic)))}, nil
+}
+
+// newKey writes the private half of a fresh key to path and returns the key.
+func newKey(path, comment string) (key, error) {
+	k, err := makeKey(comment)
+	if err != nil {
+		return key{}, err
+	}
+	return k, os.WriteFile(path, k.private, 0o600)
+}
+
+// output runs cmd and returns an error that holds what it printed. start is what starts it.
+func output(what string, cmd *exec.Cmd, start func() error) error {
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := start(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	if err := cmd.Wait(); err != nil {
+		return fmt.Errorf("%s: %w: %s", what, err, bytes.TrimSpace(out.Bytes()))
+	}
+	return nil
+}
