@@ -31,6 +31,7 @@
 //	StopSSH, StartSSH            sshd: refused connections on a machine that is up
 //	Unplug, Plug                 cable: no route to host
 //	DropTraffic, RestoreTraffic  firewall: time-outs, no answer at all
+//	Delay, Rate                  a slow network
 //	Freeze, Thaw                 every process stops where it is; connections are accepted and then silent
 //	KillSessions                 open connections are cut, sshd goes on
 //	FillDisk, EmptyDisk          no space left on device

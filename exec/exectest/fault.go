@@ -169,36 +169,117 @@ func (h *Host) signalAll(what string, signal syscall.Signal) error {
 }
 
 // Unplug pulls the host's network cable. New connections fail with "no route to host" in half a second, open ones hang.
-func (h *Host) Unplug() error { return h.wire("unplug", "link set "+h.port+" down") }
+// While DropTraffic holds, too, nothing answers.
+func (h *Host) Unplug() error {
+	h.cable.Lock()
+	defer h.cable.Unlock()
+	if err := h.wire("unplug", "link set "+h.port+" down"); err != nil || h.lossy {
+		return err
+	}
+	// This machine would go on for seconds with the hardware address it knows. If it knows none, that is as well.
+	ip(context.Background(), "neigh del "+h.neighbour())
+	return nil
+}
 
 // Plug puts the cable back.
-func (h *Host) Plug() error { return h.wire("plug", "link set "+h.port+" up") }
+func (h *Host) Plug() error {
+	h.cable.Lock()
+	defer h.cable.Unlock()
+	return h.wire("plug", "link set "+h.port+" up")
+}
 
 // DropTraffic loses every packet from and to the host without a word, as a firewall does: new connections time out, open ones
 // hang. RestoreTraffic ends it.
 func (h *Host) DropTraffic() error {
+	h.cable.Lock()
+	defer h.cable.Unlock()
 	// Without this, this machine would soon learn that nobody has the address, and say "no route to host".
-	neighbour := fmt.Sprintf("neigh replace %s lladdr %s dev %s nud permanent", h.Addr, h.mac, h.lab.net.uplink)
-	if err := ip(context.Background(), neighbour); err != nil {
+	if err := ip(context.Background(), "neigh replace "+h.neighbour()+" lladdr "+h.mac+" nud permanent"); err != nil {
 		return fmt.Errorf("%s: drop traffic: %w", h.Name, err)
 	}
-	return h.wire("drop traffic", "link set "+h.port+" nomaster")
+	h.lossy = true
+	return h.wire("drop traffic", "link set "+h.inSwitch()+" nomaster")
 }
 
 // RestoreTraffic ends DropTraffic.
 func (h *Host) RestoreTraffic() error {
-	if err := h.wire("restore traffic", "link set "+h.port+" master switch"); err != nil {
+	h.cable.Lock()
+	defer h.cable.Unlock()
+	if !h.lossy {
+		return nil
+	}
+	h.lossy = false
+	if err := h.wire("restore traffic", "link set "+h.inSwitch()+" master switch"); err != nil {
 		return err
 	}
-	if err := ip(context.Background(), fmt.Sprintf("neigh del %s dev %s", h.Addr, h.lab.net.uplink)); err != nil {
+	if err := ip(context.Background(), "neigh del "+h.neighbour()); err != nil {
 		return fmt.Errorf("%s: restore traffic: %w", h.Name, err)
 	}
 	return nil
 }
 
-// wire changes the switch.
-func (h *Host) wire(what, line string) error {
-	if err := h.lab.ground.batch(context.Background(), h.lab.ground.net, "ip", line); err != nil {
+// Delay makes the way to the host and back take this much longer. 0 ends it.
+func (h *Host) Delay(rtt time.Duration) (err error) {
+	h.cable.Lock()
+	defer h.cable.Unlock()
+	near, far := fmt.Sprintf("near%d", h.number), fmt.Sprintf("far%d", h.number) // the relay's way into the switch
+	switch {
+	case rtt > 0 && h.relay != nil:
+		h.relay.set(rtt / 2)
+	case rtt > 0:
+		if err := h.wire("delay",
+			fmt.Sprintf("link add %s type veth peer name %s", near, far),
+			"link set "+h.port+" nomaster",
+			"link set "+near+" up",
+			"link set "+far+" up"); err != nil {
+			return err
+		}
+		if h.relay, err = h.lab.ground.newRelay(h.port, far, rtt/2); err != nil {
+			return fmt.Errorf("%s: delay: %w", h.Name, err)
+		}
+	case h.relay != nil:
+		h.relay.close()
+		h.relay = nil
+		if err := h.wire("delay", "link del "+near); err != nil {
+			return err
+		}
+	}
+	if h.lossy {
+		return nil
+	}
+	return h.wire("delay", "link set "+h.inSwitch()+" master switch")
+}
+
+// inSwitch is the interface by which the switch sees the host. The caller holds h.cable.
+func (h *Host) inSwitch() string {
+	if h.relay != nil {
+		return fmt.Sprintf("near%d", h.number)
+	}
+	return h.port
+}
+
+// Rate limits the host's cable to this many bits per second in each direction. 0 takes the limit away.
+func (h *Host) Rate(bits int64) error {
+	h.cable.Lock()
+	defer h.cable.Unlock()
+	for ns, link := range map[*os.File]string{h.lab.ground.net: h.port, h.net: "eth0"} {
+		line := fmt.Sprintf("qdisc replace dev %s root tbf rate %dbit burst 64kb latency 50ms", link, bits)
+		if bits == 0 {
+			line = fmt.Sprintf("qdisc replace dev %s root pfifo", link)
+		}
+		if err := h.lab.ground.batch(context.Background(), ns, "tc", line); err != nil {
+			return fmt.Errorf("%s: rate: %w", h.Name, err)
+		}
+	}
+	return nil
+}
+
+// neighbour names, to ip(8), what this machine knows of the host's hardware address.
+func (h *Host) neighbour() string { return h.Addr + " dev " + h.lab.net.uplink }
+
+// wire changes the switch. The caller holds h.cable.
+func (h *Host) wire(what string, lines ...string) error {
+	if err := h.lab.ground.batch(context.Background(), h.lab.ground.net, "ip", lines...); err != nil {
 		return fmt.Errorf("%s: %s: %w", h.Name, what, err)
 	}
 	return nil

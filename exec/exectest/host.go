@@ -31,6 +31,10 @@ type Host struct {
 	port   string   // the switch's end of its cable
 	net    *os.File // its network namespace, there also while the host is off
 
+	cable sync.Mutex // guards what follows and is held while the cable changes
+	lossy bool       // DropTraffic
+	relay *relay     // Delay; it goes between the cable and the switch
+
 	mu   sync.Mutex // guards what follows and is held while the host changes its state
 	key  key
 	init *exec.Cmd     // its first process; nil while the host is off

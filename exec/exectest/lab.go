@@ -150,6 +150,13 @@ func (l *Lab) Close() error {
 		for _, h := range l.Hosts {
 			h.Stop()
 		}
+		for _, h := range l.Hosts {
+			h.cable.Lock()
+			if h.relay != nil {
+				h.relay.close()
+			}
+			h.cable.Unlock()
+		}
 		if l.ground != nil {
 			l.disconnect()
 			l.ground.close()

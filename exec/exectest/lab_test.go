@@ -266,6 +266,95 @@ func TestDropTraffic(t *testing.T) {
 	}
 }
 
+func TestDelay(t *testing.T) {
+	l := New(t, "il", "ee")
+	il := l.Host("il")
+	// roundTrip is the time of a TCP connection: one round trip.
+	roundTrip := func(h *Host) time.Duration {
+		t.Helper()
+		best := time.Hour
+		for range 3 { // the first may have to ask for the address
+			start := time.Now()
+			conn, err := net.DialTimeout("tcp", h.Addr+":22", 5*time.Second)
+			must(t, err)
+			best = min(best, time.Since(start))
+			conn.Close()
+		}
+		return best
+	}
+	within := func(h *Host, least, most time.Duration) {
+		t.Helper()
+		if got := roundTrip(h); got < least || got > most {
+			t.Errorf("round trip to %s: %v, want %v to %v", h.Name, got, least, most)
+		}
+	}
+	within(il, 0, 20*time.Millisecond)
+	must(t, il.Delay(40*time.Millisecond))
+	within(il, 40*time.Millisecond, 60*time.Millisecond)
+	within(l.Host("ee"), 0, 20*time.Millisecond)
+	must(t, il.Delay(80*time.Millisecond))
+	within(il, 80*time.Millisecond, 100*time.Millisecond)
+
+	// Much data comes through whole, both ways.
+	must(t, il.Delay(10*time.Millisecond))
+	content := bytes.Repeat([]byte("all that glitters is not gold\n"), 1<<20)
+	cat := exec.Command("ssh", "-F", l.SSHConfig, "il", "cat")
+	cat.Stdin = bytes.NewReader(content)
+	start := time.Now()
+	got, err := cat.Output()
+	t.Logf("%d MB there and back in %v", len(content)>>20, time.Since(start))
+	if err != nil || !bytes.Equal(got, content) {
+		t.Errorf("cat of %d bytes: %d bytes, %v", len(content), len(got), err)
+	}
+
+	// A delayed host is unplugged and loses traffic as any other.
+	must(t, il.Unplug())
+	if _, _, err := dial(il, 5*time.Second); err == nil || !strings.Contains(err.Error(), "no route to host") {
+		t.Errorf("dial a delayed, unplugged host: %v", err)
+	}
+	must(t, il.Plug())
+	mustSSH(t, l, "il", "true")
+	must(t, il.DropTraffic())
+	if _, _, err := dial(il, 300*time.Millisecond); err == nil || !strings.Contains(err.Error(), "timeout") {
+		t.Errorf("dial while traffic is dropped: %v", err)
+	}
+	must(t, il.Delay(0))
+	if _, _, err := dial(il, 300*time.Millisecond); err == nil || !strings.Contains(err.Error(), "timeout") {
+		t.Errorf("dial while traffic is dropped: %v", err)
+	}
+	must(t, il.RestoreTraffic())
+	within(il, 0, 20*time.Millisecond)
+	mustSSH(t, l, "il", "true")
+	must(t, il.Delay(5*time.Millisecond)) // Close ends it
+}
+
+func TestRate(t *testing.T) {
+	l := New(t, "il")
+	il := l.Host("il")
+	const size = 2 << 20
+	move := func(command string, stdin []byte) time.Duration {
+		t.Helper()
+		cmd := exec.Command("ssh", "-F", l.SSHConfig, "il", command)
+		cmd.Stdin = bytes.NewReader(stdin)
+		start := time.Now()
+		out, err := cmd.Output()
+		if err != nil || len(out)+len(stdin) != size {
+			t.Fatalf("%s: %d bytes, %v", command, len(out), err)
+		}
+		return time.Since(start)
+	}
+	must(t, il.Rate(16<<20)) // 2 MiB a second
+	for _, took := range []time.Duration{move("cat >/dev/null", make([]byte, size)), move(fmt.Sprintf("head -c %d /dev/zero", size), nil)} {
+		if took < 900*time.Millisecond || took > 3*time.Second {
+			t.Errorf("2 MiB at 16 Mibit/s took %v", took)
+		}
+	}
+	must(t, il.Rate(0))
+	if took := move("cat >/dev/null", make([]byte, size)); took > 900*time.Millisecond {
+		t.Errorf("2 MiB without a limit took %v", took)
+	}
+}
+
 func TestFreezeAndThaw(t *testing.T) {
 	l := New(t, "il", "ee")
 	il := l.Host("il")
