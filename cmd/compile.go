@@ -1,0 +1,72 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"muster/compile"
+	"muster/compile/syntax"
+)
+
+type compileOptions struct {
+	output string
+}
+
+func (o *compileOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVarP(&o.output, "output", "o", "", "write to this `file` instead of standard output")
+}
+
+func (o *compileOptions) run(ctx context.Context, std streams, args []string) error {
+	fleet, err := loadFleet(ctx, std, args)
+	if err != nil {
+		return err
+	}
+	var opts compile.Options
+	if o.output != "" {
+		abs, err := filepath.Abs(o.output)
+		if err != nil {
+			return fmt.Errorf("write %s: %v", o.output, err)
+		}
+		opts.Dir = filepath.Dir(abs)
+	}
+	file, err := compile.Network(fleet, opts)
+	if err != nil {
+		return err
+	}
+	if o.output == "" {
+		return syntax.Fprint(std.out, file)
+	}
+	var text bytes.Buffer
+	if err := syntax.Fprint(&text, file); err != nil {
+		return err
+	}
+	return writeFile(o.output, text.Bytes())
+}
+
+// writeFile writes a file whole or not at all.
+func writeFile(name string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return fmt.Errorf("write %s: %v", name, err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %v", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,260 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"muster/examples"
+	"muster/exec"
+	"muster/exec/exectest"
+)
+
+// demoOptions are those of the demonstration: the real verbs on real machines
+// that are gone afterwards.
+type demoOptions struct {
+	keep bool
+}
+
+func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&o.keep, "keep", false, "keep the machines running until Enter is pressed")
+}
+
+// demoHosts are the machines of examples/kluster-cue, and where their inventory
+// says they are. The lab answers under these addresses.
+var demoHosts = map[string]string{
+	"il":  "192.168.10.121",
+	"ee":  "192.168.10.122",
+	"sam": "192.168.10.123",
+}
+
+func (o *demoOptions) run(ctx context.Context, std streams, _ []string) (err error) {
+	if err := exectest.Check(); err != nil {
+		return err
+	}
+	if _, err := wireNix(ctx); err != nil {
+		return err
+	}
+	d := &demo{ctx: ctx, std: std, began: time.Now()}
+	defer d.cleanUp()
+	if err := d.setUp(); err != nil {
+		return err
+	}
+	for _, step := range []func() error{d.look, d.deploy, d.change, d.rollBack} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	d.say("All of it took %s. Machines and files are gone again; what was built stays in /nix/store until nix-collect-garbage.", seconds(time.Since(d.began)))
+	if o.keep {
+		fmt.Fprintf(std.out, "Log in with: ssh -F %s il\nPress Enter to end. ", d.lab.SSHConfig)
+		io.ReadFull(std.in, make([]byte, 1))
+	}
+	return nil
+}
+
+// A demo is one demonstration under way.
+type demo struct {
+	ctx   context.Context
+	std   streams
+	began time.Time
+	dir   string
+	lab   *exectest.Lab
+	undo  []func()
+}
+
+func (d *demo) cleanUp() {
+	for i := len(d.undo) - 1; i >= 0; i-- {
+		d.undo[i]()
+	}
+}
+
+// setUp lays the fleet down in a new directory and starts its machines.
+func (d *demo) setUp() error {
+	dir, err := os.MkdirTemp("", "muster-demo-")
+	if err != nil {
+		return fmt.Errorf("make a directory for the demo: %v", err)
+	}
+	d.undo = append(d.undo, func() { os.RemoveAll(dir) })
+	if err := os.CopyFS(dir, demoFiles{examples.Demo}); err != nil {
+		return fmt.Errorf("lay down the demo's fleet: %v", err)
+	}
+	d.dir = filepath.Join(dir, "kluster-cue")
+
+	names := []string{"il", "ee", "sam"}
+	alias := map[string][]string{}
+	for _, n := range names {
+		alias[n] = []string{demoHosts[n]}
+	}
+	began := time.Now()
+	d.lab, err = exectest.Start(d.ctx, exectest.Options{Hosts: names, Alias: alias})
+	if err != nil {
+		return err
+	}
+	d.undo = append(d.undo, func() { d.lab.Close() })
+	d.say("Three machines are up after %s, each with its own network, store and sshd.", seconds(time.Since(began)))
+
+	// From here on as a user in the fleet's directory.
+	was, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find the current directory: %v", err)
+	}
+	if err := os.Chdir(d.dir); err != nil {
+		return fmt.Errorf("enter the demo's fleet: %v", err)
+	}
+	d.undo = append(d.undo, func() { os.Chdir(was) })
+	d.setenv("MUSTER_SSH_CONFIG", d.lab.SSHConfig)
+	d.setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
+	// There is no internet to substitute from, and nothing there that would be.
+	d.setenv("NIX_CONFIG", os.Getenv("NIX_CONFIG")+"\nsubstitute = false")
+	return nil
+}
+
+func (d *demo) setenv(name, value string) {
+	was, had := os.LookupEnv(name)
+	os.Setenv(name, value)
+	d.undo = append(d.undo, func() {
+		if had {
+			os.Setenv(name, was)
+		} else {
+			os.Unsetenv(name)
+		}
+	})
+}
+
+// look is what can be had without touching a machine.
+func (d *demo) look() error {
+	d.say("This is the fleet, in a language that is checked before anything else happens:")
+	text, err := os.ReadFile("hosts.cue")
+	if err != nil {
+		return fmt.Errorf("read the demo's fleet: %v", err)
+	}
+	fmt.Fprint(d.std.out, indent(string(text)))
+	if err := d.muster(exec.ExitOK, "vet"); err != nil {
+		return err
+	}
+	d.say("A typo does not get far. With 192.168.10.1233 for il:")
+	if err := d.edited("192.168.10.121", "192.168.10.1233", func() error { return d.muster(exec.ExitUsage, "vet") }); err != nil {
+		return err
+	}
+	d.say("This is the Nix it means:")
+	if err := d.muster(exec.ExitOK, "compile"); err != nil {
+		return err
+	}
+	return d.muster(exec.ExitOK, "eval")
+}
+
+func (d *demo) deploy() error {
+	if err := d.muster(exec.ExitOK, "build"); err != nil {
+		return err
+	}
+	d.say("The machines have nothing yet. Deploy to all three:")
+	if err := d.muster(exec.ExitOK, "deploy"); err != nil {
+		return err
+	}
+	d.say("Once more, and nothing happens:")
+	if err := d.muster(exec.ExitOK, "deploy"); err != nil {
+		return err
+	}
+	return d.show("il", "readlink", "/run/current-system")
+}
+
+func (d *demo) change() error {
+	d.say("A change for all of them, the time zone, is a second generation:")
+	if err := replaceIn("hosts.cue", "Europe/Berlin", "Asia/Tokyo"); err != nil {
+		return err
+	}
+	if err := d.muster(exec.ExitOK, "deploy"); err != nil {
+		return err
+	}
+	d.say("With one machine down, the others are deployed all the same:")
+	if err := d.lab.Host("sam").Stop(); err != nil {
+		return err
+	}
+	if err := replaceIn("hosts.cue", "Asia/Tokyo", "America/Lima"); err != nil {
+		return err
+	}
+	if err := d.muster(exec.ExitPartly, "deploy"); err != nil {
+		return err
+	}
+	if err := d.lab.Host("sam").Start(d.ctx); err != nil {
+		return err
+	}
+	d.say("It is back, and gets what it missed:")
+	return d.muster(exec.ExitOK, "deploy", "--on", "sam")
+}
+
+func (d *demo) rollBack() error {
+	if err := d.muster(exec.ExitOK, "generations"); err != nil {
+		return err
+	}
+	if err := d.muster(exec.ExitOK, "rollback"); err != nil {
+		return err
+	}
+	if err := d.muster(exec.ExitOK, "generations", "--on", "il"); err != nil {
+		return err
+	}
+	return d.show("il", "cat", "/etc/timezone")
+}
+
+// muster runs a verb as the user would, and insists on its exit status.
+func (d *demo) muster(want int, args ...string) error {
+	if d.ctx.Err() != nil {
+		return context.Cause(d.ctx)
+	}
+	fmt.Fprintf(d.std.out, "\n$ muster %s\n", strings.Join(args, " "))
+	got := Run(d.ctx, args, strings.NewReader(""), d.std.out, d.std.err)
+	if got != want {
+		return fmt.Errorf("muster %s: exit status %d, expected %d", strings.Join(args, " "), got, want)
+	}
+	if want != exec.ExitOK {
+		fmt.Fprintf(d.std.out, "(exit status %d)\n", got)
+	}
+	return nil
+}
+
+// show runs a command on a machine, past muster.
+func (d *demo) show(host string, argv ...string) error {
+	fmt.Fprintf(d.std.out, "\n%s$ %s\n", host, strings.Join(argv, " "))
+	out, err := d.lab.Host(host).Run(d.ctx, argv...)
+	fmt.Fprint(d.std.out, out)
+	return err
+}
+
+func (d *demo) say(format string, args ...any) {
+	fmt.Fprintf(d.std.out, "\n# "+format+"\n", args...)
+}
+
+// edited does something with hosts.cue changed, and changes it back.
+func (d *demo) edited(old, new string, do func() error) error {
+	if err := replaceIn("hosts.cue", old, new); err != nil {
+		return err
+	}
+	return errors.Join(do(), replaceIn("hosts.cue", new, old))
+}
+
+func replaceIn(name, old, new string) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("edit the demo's fleet: %v", err)
+	}
+	if !strings.Contains(string(text), old) {
+		return fmt.Errorf("edit the demo's fleet: %s has no %s", name, old)
+	}
+	return writeFile(name, []byte(strings.Replace(string(text), old, new, 1)))
+}
+
+func indent(s string) string {
+	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ") + "\n"
+}
+
+// demoFiles makes what was embedded writable again when it is copied out.
+type demoFiles struct{ fs.FS }

@@ -1,0 +1,374 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"muster/exec"
+)
+
+// An outputFlag says how a run is reported.
+type outputFlag struct{ format string }
+
+func (f *outputFlag) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&f.format, "output", "text", "report as `format`: text, or json for one event a line")
+}
+
+// renderer shows what f asks for.
+func (f *outputFlag) renderer(std streams) (renderer, error) {
+	switch f.format {
+	case "text":
+		return newText(std), nil
+	case "json":
+		return &jsonLines{enc: json.NewEncoder(std.out)}, nil
+	}
+	return nil, usageError{fmt.Errorf("--output %s: there is text and json", f.format)}
+}
+
+// A renderer shows a run as it goes, and its outcomes in the end.
+type renderer interface {
+	note(format string, args ...any) // something about the run as a whole
+	event(exec.Event)
+	end(ctx context.Context, outcomes []exec.Outcome) error // the exit status, as an error
+	close()
+}
+
+// jsonLines prints every event as a line of JSON with its kind.
+type jsonLines struct{ enc *json.Encoder }
+
+func (j *jsonLines) note(string, ...any) {}
+
+func (j *jsonLines) event(e exec.Event) {
+	kind := strings.TrimPrefix(fmt.Sprintf("%T", e), "exec.")
+	j.enc.Encode(map[string]any{"event": kind, "data": e})
+}
+
+func (j *jsonLines) end(ctx context.Context, outcomes []exec.Outcome) error {
+	return status(ctx, outcomes)
+}
+
+func (j *jsonLines) close() {}
+
+func status(ctx context.Context, outcomes []exec.Outcome) error {
+	if s := exec.ExitStatus(ctx, outcomes); s != exec.ExitOK {
+		return exitError(s)
+	}
+	return nil
+}
+
+// text shows a run to a person. Facts go to standard error as lines; on a
+// terminal the hosts at work are shown below them, live. The outcome is a
+// table on standard output.
+type text struct {
+	std   streams
+	began time.Time
+
+	mu    sync.Mutex
+	live  bool
+	width int
+	drawn int // lines of the live part on the screen
+	rows  []*liveRow
+	last  map[string][]string // the last lines each host's stage printed
+	stop  chan struct{}
+	ended sync.WaitGroup
+}
+
+type liveRow struct {
+	host  string
+	stage exec.Stage
+	since time.Time
+	what  string
+}
+
+// lastLines is how much of what a failed stage printed is shown.
+const lastLines = 10
+
+func newText(std streams) *text {
+	t := &text{std: std, began: time.Now(), last: map[string][]string{}, stop: make(chan struct{})}
+	if f, ok := std.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+		t.live = true
+		t.width, _, _ = term.GetSize(int(f.Fd()))
+		t.ended.Add(1)
+		go t.tick()
+	}
+	return t
+}
+
+// tick keeps the times on the screen going.
+func (t *text) tick() {
+	defer t.ended.Done()
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-t.stop:
+			return
+		case <-ticker.C:
+			t.mu.Lock()
+			t.redraw("")
+			t.mu.Unlock()
+		}
+	}
+}
+
+func (t *text) note(format string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.redraw(fmt.Sprintf(format, args...) + "\n")
+}
+
+func (t *text) event(e exec.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch e := e.(type) {
+	case exec.StageStarted:
+		r := t.row(e.Host)
+		r.stage, r.since, r.what = e.Stage, time.Now(), ""
+		delete(t.last, e.Host)
+	case exec.Progressed:
+		t.row(e.Host).what = fmt.Sprintf("%s of %s", size(e.Done), size(e.Total))
+	case exec.Said:
+		line := strings.TrimSpace(printable(e.Line))
+		if line == "" {
+			return
+		}
+		t.row(e.Host).what = line
+		t.last[e.Host] = append(t.last[e.Host], line)
+		if n := len(t.last[e.Host]); n > lastLines {
+			t.last[e.Host] = t.last[e.Host][n-lastLines:]
+		}
+		if e.Stage == exec.Activate || e.Stage == exec.Revert {
+			t.redraw(fmt.Sprintf("%s: %s\n", e.Host, line))
+		}
+	case exec.HostEnded:
+		t.drop(e.Outcome.Host)
+		t.redraw(t.sentence(&e.Outcome))
+	}
+	if t.live {
+		t.redraw("")
+	}
+}
+
+// sentence tells how a host ended.
+func (t *text) sentence(o *exec.Outcome) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", o.Host, o.Status)
+	if o.Bytes > 0 {
+		fmt.Fprintf(&b, ", %s sent (%s)", plural(o.Paths, "path"), size(o.Bytes))
+	}
+	fmt.Fprintf(&b, " in %s\n", seconds(o.Took))
+	if o.Err == nil {
+		return b.String()
+	}
+	b.Reset()
+	fmt.Fprintf(&b, "%s: %s", o.Host, o.Status)
+	if o.Stage != "" {
+		fmt.Fprintf(&b, ": %s", o.Stage)
+	}
+	fmt.Fprintf(&b, ": %s\n", strings.ReplaceAll(strings.TrimSpace(o.Err.Error()), "\n", "\n    "))
+	// A stage that printed lines and failed says in them why; activations are
+	// shown whole already.
+	if o.Stage == exec.Build {
+		for _, line := range t.last[o.Host] {
+			fmt.Fprintf(&b, "    %s\n", line)
+		}
+	}
+	if h := hint(o.Host, o.Err); h != "" {
+		fmt.Fprintf(&b, "hint: %s\n", h)
+	}
+	return b.String()
+}
+
+func (t *text) row(host string) *liveRow {
+	for _, r := range t.rows {
+		if r.host == host {
+			return r
+		}
+	}
+	r := &liveRow{host: host, since: time.Now()}
+	t.rows = append(t.rows, r)
+	return r
+}
+
+func (t *text) drop(host string) {
+	for i, r := range t.rows {
+		if r.host == host {
+			t.rows = append(t.rows[:i], t.rows[i+1:]...)
+			return
+		}
+	}
+}
+
+// redraw prints lines that stay, and the live part anew below them.
+func (t *text) redraw(stays string) {
+	if !t.live {
+		io.WriteString(t.std.err, stays)
+		return
+	}
+	var b strings.Builder
+	if t.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", t.drawn)
+	}
+	b.WriteString(stays)
+	t.drawn = 0
+	for i, r := range t.rows {
+		if i == 12 {
+			fmt.Fprintf(&b, "  … and %s\n", plural(len(t.rows)-i, "more host"))
+			t.drawn++
+			break
+		}
+		line := fmt.Sprintf("  %-12s %-9s %6s  %s", r.host, r.stage, seconds(time.Since(r.since)), r.what)
+		b.WriteString(clip(line, t.width-1) + "\n")
+		t.drawn++
+	}
+	io.WriteString(t.std.err, b.String())
+}
+
+func (t *text) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rows = nil
+	t.redraw("")
+	if t.live {
+		t.live = false
+		close(t.stop)
+	}
+}
+
+// end prints the table of outcomes.
+func (t *text) end(ctx context.Context, outcomes []exec.Outcome) error {
+	t.close()
+	switch {
+	case len(outcomes) == 0:
+		fmt.Fprintln(t.std.out, "no hosts")
+	case len(outcomes[0].Generations) > 0 || outcomes[0].Status == exec.Listed:
+		printGenerations(t.std.out, outcomes)
+	default:
+		printOutcomes(t.std.out, outcomes)
+	}
+	return status(ctx, outcomes)
+}
+
+// printOutcomes prints a line a host, and a last one that counts.
+func printOutcomes(w io.Writer, outcomes []exec.Outcome) {
+	table := newTable(w, "host", "outcome", "generation", "detail")
+	counts := map[exec.Status]int{}
+	for i := range outcomes {
+		o := &outcomes[i]
+		counts[o.Status]++
+		table.row(o.Host, string(o.Status), generationChange(o), clip(detail(o), 44))
+	}
+	table.flush()
+	var parts []string
+	for _, s := range []exec.Status{exec.Built, exec.Copied, exec.Activated, exec.Previewed, exec.Reverted, exec.Unchanged, exec.RolledBack, exec.Failed, exec.Skipped} {
+		if counts[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
+		}
+	}
+	fmt.Fprintf(w, "%s: %s\n", plural(len(outcomes), "host"), strings.Join(parts, ", "))
+	if counts[exec.Unchanged] == len(outcomes) {
+		fmt.Fprintln(w, "nothing to do: every host already is what the inventory says")
+	}
+}
+
+func generationChange(o *exec.Outcome) string {
+	before, after := o.Before.Generation.Number, o.After.Number
+	switch {
+	case after == 0 && before == 0:
+		return ""
+	case after == 0 || after == before:
+		return fmt.Sprint(before)
+	case before == 0:
+		return fmt.Sprint(after)
+	}
+	return fmt.Sprintf("%d → %d", before, after)
+}
+
+func detail(o *exec.Outcome) string {
+	if o.Err != nil {
+		line, _, _ := strings.Cut(o.Err.Error(), "\n")
+		if o.Stage == "" {
+			return line
+		}
+		return fmt.Sprintf("%s: %s", o.Stage, line)
+	}
+	if o.System == "" {
+		return ""
+	}
+	// The digest and the name of a system, without the digest's tail.
+	return o.System.Digest()[:8] + "…-" + o.System.Name()
+}
+
+func printGenerations(w io.Writer, outcomes []exec.Outcome) {
+	table := newTable(w, "host", "generation", "created", "system", "")
+	for i := range outcomes {
+		o := &outcomes[i]
+		if o.Err != nil {
+			table.row(o.Host, string(o.Status), "", clip(detail(o), 40), "")
+			continue
+		}
+		for _, g := range o.Generations {
+			var marks []string
+			if g.Current {
+				marks = append(marks, "current")
+			}
+			if g.Number == o.Generations[len(o.Generations)-1].Number {
+				marks = append(marks, "newest")
+			}
+			system := string(g.System)
+			if len(g.System.Digest()) > 8 {
+				system = g.System.Digest()[:8] + "…-" + g.System.Name()
+			}
+			table.row(o.Host, fmt.Sprint(g.Number), g.Created.Local().Format("2006-01-02 15:04:05"), clip(system, 34), strings.Join(marks, ", "))
+		}
+		if len(o.Generations) == 0 {
+			table.row(o.Host, "none", "", "", "")
+		}
+	}
+	table.flush()
+}
+
+// size writes a number of bytes for people, in units of 1000.
+func size(n int64) string {
+	switch {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1000_000:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	case n < 1000_000_000:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+}
+
+// clip shortens a line to n characters.
+func clip(s string, n int) string {
+	r := []rune(s)
+	if n < 1 || len(r) <= n {
+		return s
+	}
+	return string(r[:n-1]) + "…"
+}
+
+// printable takes out what would move the cursor: what hosts print is not
+// trusted with the user's terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if r < ' ' || r == 0x7f || (0x80 <= r && r < 0xa0) {
+			return -1
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,163 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"muster/exec"
+)
+
+// A verb is one command of muster: what it is asked, and what it does.
+type verb interface {
+	addFlags(fs *pflag.FlagSet)
+	run(ctx context.Context, std streams, args []string) error
+}
+
+// streams are where a verb reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+const exitStatusHelp = `Exit status:
+  0    done
+  1    failed before anything changed
+  2    wrong usage or invalid inventory
+  3    some hosts failed, others are done
+  4    some hosts were rolled back
+  130  interrupted`
+
+// inventoryHelp is what [INVENTORY] means, for every verb's help.
+const inventoryHelp = `INVENTORY is hosts.cue, hosts.toml, another .cue, .toml, .yaml or .json file, or
+a directory that holds one; the current directory where it is left out.`
+
+func newRoot(std streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "muster",
+		Short: "deploy a fleet of NixOS machines from a typed inventory",
+		Long: `muster deploys a fleet of NixOS machines from a typed inventory.
+
+Write hosts.cue or hosts.toml, check it with "muster vet", read the Nix it
+means with "muster compile", and put it on the machines with "muster deploy".
+
+` + inventoryHelp + "\n\n" + exitStatusHelp,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(std.in)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
+	root.SetVersionTemplate("muster {{.Version}}\n")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.CompletionOptions.HiddenDefaultCmd = true
+
+	root.AddGroup(
+		&cobra.Group{ID: "inventory", Title: "The inventory:"},
+		&cobra.Group{ID: "fleet", Title: "The fleet:"},
+		&cobra.Group{ID: "more", Title: "More:"},
+	)
+	root.SetHelpCommandGroupID("more")
+	root.SetCompletionCommandGroupID("more")
+
+	add := func(group, use, short, long string, v verb, args cobra.PositionalArgs) {
+		c := &cobra.Command{
+			Use:     use,
+			Short:   short,
+			Long:    long,
+			GroupID: group,
+			Args: func(c *cobra.Command, given []string) error {
+				if err := args(c, given); err != nil {
+					return usageError{err}
+				}
+				return nil
+			},
+			RunE: func(c *cobra.Command, given []string) error { return v.run(c.Context(), std, given) },
+		}
+		v.addFlags(c.Flags())
+		root.AddCommand(c)
+	}
+	one := cobra.MaximumNArgs(1)
+	addVerbs(func(group, use, short, long string, v verb) {
+		add(group, use, short, long, v, one)
+	})
+	return root
+}
+
+// addVerbs is the list of all verbs, in the order of the help.
+func addVerbs(add func(group, use, short, long string, v verb)) {
+	add("inventory", "vet [INVENTORY]", "check the inventory",
+		"Check the whole inventory and say everything that is wrong with it, each problem\nwith its file, line and column.\n\n"+inventoryHelp, &vetOptions{})
+	add("inventory", "compile [INVENTORY]", "print the inventory as a Nix network expression",
+		"Print the Nix network expression that the inventory means.\n\n"+inventoryHelp, &compileOptions{})
+	add("inventory", "eval [INVENTORY]", "print each host's system derivation",
+		"Evaluate the fleet and print each host's system derivation.\n\n"+inventoryHelp, &evalOptions{})
+
+	add("fleet", "build [INVENTORY]", "build the systems here",
+		"Build the hosts' systems in the local store.\n\n"+inventoryHelp, &deployOptions{action: exec.BuildOnly})
+	add("fleet", "push [INVENTORY]", "build the systems and copy them to the hosts",
+		"Build the hosts' systems and copy to each host what it lacks of its own. Nothing is\nactivated.\n\n"+inventoryHelp, &deployOptions{action: exec.Push})
+	add("fleet", "deploy [INVENTORY]", "build, copy and activate",
+		"Build the hosts' systems, copy to each host what it lacks, and activate. A host whose\nactivation fails goes back to the generation it had.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &deployOptions{action: exec.Switch})
+	add("fleet", "generations [INVENTORY]", "list the generations the hosts have",
+		"List the generations of the hosts' system profiles, oldest first.\n\n"+inventoryHelp, &generationsOptions{})
+	add("fleet", "rollback [INVENTORY]", "return hosts to an earlier generation",
+		"Return hosts to the generation before the current one, or to the one given.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &rollbackOptions{})
+
+	add("more", "demo", "deploy three throw-away machines on this computer",
+		"Start three machines on this computer, each a network namespace with its own store\nand sshd, and take them through vet, compile, eval, build, deploy, a change, a second\ndeploy and a rollback, for real. Needs Linux, root, and the Debian packages nix-bin,\nopenssh-server and iproute2 or their like.", &demoOptions{})
+}
+
+// Main runs muster with the words of the command line and returns its exit
+// status. The first interrupt lets what is activating finish; the second ends
+// the process at once.
+func Main() int {
+	ctx, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		stop(errInterrupted)
+		fmt.Fprintln(os.Stderr, "interrupted: finishing what is activating; interrupt again to leave at once")
+		<-signals
+		os.Exit(exec.ExitInterrupted)
+	}()
+	return Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// Run runs muster with args and returns its exit status.
+func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	std := streams{in: in, out: out, err: errs}
+	root := newRoot(std)
+	root.SetArgs(args)
+	return report(ctx, errs, root.ExecuteContext(ctx))
+}
+
+// version is what the build knows of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
+			v = s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return v
+}

@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"muster/compile"
+	"muster/compile/store"
+	"muster/exec"
+	"muster/exec/nixcmd"
+	"muster/exec/nixserve"
+	"muster/exec/remote"
+	"muster/schema"
+)
+
+// This file chooses who does the work: the real Nix, the real SSH.
+
+// wireNix finds the Nix of this machine.
+func wireNix(ctx context.Context) (*nixcmd.Nix, error) { return nixcmd.Find(ctx) }
+
+// evaluate finds the systems of some of the fleet's hosts. errs holds those
+// that have none.
+func evaluate(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host) (systems map[string]exec.System, errs map[string]error, err error) {
+	// Evaluated from another directory, so every path is absolute.
+	file, err := compile.Network(fleet, compile.Options{Dir: "/"})
+	if err != nil {
+		return nil, nil, err
+	}
+	found, errs, err := nix.Evaluate(ctx, nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts)})
+	if err != nil {
+		return nil, nil, fmt.Errorf("evaluate the fleet: %w", err)
+	}
+	systems = map[string]exec.System{}
+	for host, s := range found {
+		systems[host] = exec.System(s)
+	}
+	return systems, errs, nil
+}
+
+// wireRun makes the options of a run: connections by SSH, builds and closures
+// by nix, where the run needs any. done ends what they hold open.
+func wireRun(nix *nixcmd.Nix, fleet *schema.Fleet, ssh sshFlags) (o exec.Options, done func()) {
+	dialer := remote.NewDialer(remote.Config{ConfigFile: ssh.config, ConnectTimeout: ssh.connectTimeout})
+	o.Connect = func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
+		m, err := dialer.Dial(ctx, target(h))
+		if err != nil {
+			return nil, err
+		}
+		return machine{m}, nil
+	}
+	done = func() { dialer.Close() }
+	if nix != nil {
+		local := nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
+			p, err := nix.Serve(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return nixserve.New(ctx, p)
+		})
+		o.Builder, o.Source, o.Roots = nix, local, rootsDir(fleet)
+		done = func() { local.Close(); dialer.Close() }
+	}
+	return o, done
+}
+
+// rootsDir is where the garbage collector roots of a fleet's systems are: the
+// user's state directory (XDG base directory specification), one directory a
+// fleet.
+func rootsDir(fleet *schema.Fleet) string {
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	sum := sha256.Sum256([]byte(fleet.Dir))
+	return filepath.Join(state, "muster", "gcroots", fmt.Sprintf("%s-%x", filepath.Base(fleet.Dir), sum[:4]))
+}
+
+func target(h *schema.Host) remote.Target {
+	return remote.Target{
+		Name:     h.Name,
+		Address:  h.Address,
+		Port:     h.Port,
+		User:     h.User,
+		HostKeys: h.HostKeys,
+		Jump:     h.Jump,
+		Sudo:     h.Privilege == schema.Sudo || h.Privilege == schema.SudoPassword,
+	}
+}
+
+// A machine is a remote machine as package exec wants one.
+type machine struct{ *remote.Machine }
+
+func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	return m.Machine.Run(ctx, remote.Command{Argv: argv, Privileged: true, Stdout: stdout, Stderr: stderr})
+}
+
+func (m machine) Serve(ctx context.Context) (nixserve.Stream, error) {
+	return m.Machine.Stream(ctx, remote.Command{Argv: []string{"nix-store", "--serve", "--write"}, Privileged: true})
+}

@@ -1,0 +1,66 @@
+# The network expression of a fleet in, its NixOS systems out. Only what every
+# NixOS since 2014 has is used here, so that the fleet chooses its nixpkgs.
+{
+  network,
+  hosts ? null,
+}:
+
+let
+  net = if builtins.isAttrs network then network else import network;
+
+  nixpkgs = net.network.nixpkgs or <nixpkgs>;
+  lib = import (nixpkgs + "/lib");
+  evalConfig = import (nixpkgs + "/nixos/lib/eval-config.nix");
+
+  notHosts = [
+    "network"
+    "defaults"
+    "require"
+    "resources"
+  ];
+  names = builtins.filter (name: !builtins.elem name notHosts) (builtins.attrNames net);
+  wanted = if hosts == null then names else hosts;
+
+  # What deployment.* may hold is the inventory's business, checked there.
+  deploymentOptions = {
+    _file = "muster";
+    options.deployment = lib.mkOption {
+      type = lib.types.attrsOf lib.types.unspecified;
+      default = { };
+      description = "How the host is reached and deployed.";
+    };
+  };
+
+  node =
+    name:
+    evalConfig {
+      system = net.network.system or "x86_64-linux";
+      modules = [
+        deploymentOptions
+        {
+          _file = "defaults of the fleet";
+          imports = [ (net.defaults or { }) ];
+        }
+        {
+          _file = "host ${name}";
+          imports = [ net.${name} ];
+        }
+      ];
+      specialArgs = { inherit name nodes; };
+    };
+
+  nodes = builtins.listToAttrs (
+    map (name: {
+      inherit name;
+      value = node name;
+    }) names
+  );
+in
+builtins.listToAttrs (
+  map (name: {
+    inherit name;
+    value = {
+      inherit (nodes.${name}.config.system.build.toplevel) drvPath outPath;
+    };
+  }) wanted
+)

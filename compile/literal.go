@@ -1,0 +1,204 @@
+package compile
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"muster/compile/syntax"
+	"muster/schema"
+)
+
+// value writes a value of the inventory as Nix.
+func (w *writer) value(v schema.Value) syntax.Expr {
+	switch v := v.(type) {
+	case schema.Null:
+		return &syntax.Ident{At: pos(v.At), Name: "null"}
+	case schema.Bool:
+		return &syntax.Ident{At: pos(v.At), Name: fmt.Sprint(v.V)}
+	case schema.Int:
+		return &syntax.Int{At: pos(v.At), Value: v.V}
+	case schema.Float:
+		return w.float(v)
+	case schema.String:
+		return text(v)
+	case schema.List:
+		l := &syntax.List{At: pos(v.At)}
+		for _, e := range v.Elems {
+			l.Elems = append(l.Elems, w.value(e))
+		}
+		return l
+	case *schema.Attrs:
+		return w.attrs(v)
+	case schema.Path:
+		return w.path(v.At, v.Name)
+	case schema.Pkg:
+		return ident("pkgs." + v.Name)
+	case schema.Expr:
+		if e := w.nix(v.At, v.Text); e != nil {
+			return e
+		}
+		return &syntax.Ident{At: pos(v.At), Name: "null"}
+	case schema.Template:
+		return w.template(v)
+	case schema.Mark:
+		return w.mark(v)
+	}
+	panic(fmt.Sprintf("compile: value %T", v))
+}
+
+// attrs writes a set; a name whose value is a set of one becomes a path.
+func (w *writer) attrs(v *schema.Attrs) syntax.Expr {
+	set := &syntax.Attrs{At: pos(v.At)}
+	for _, f := range v.Fields {
+		set.Bindings = append(set.Bindings, w.field(nil, f))
+	}
+	return set
+}
+
+// field writes prefix.name = value;, drawing the only name of a set of one
+// into the path.
+func (w *writer) field(prefix []string, f schema.Field) *syntax.Attr {
+	path := attrPath(append(append([]string(nil), prefix...), f.Name)...)
+	for {
+		set, ok := f.Value.(*schema.Attrs)
+		if !ok || len(set.Fields) != 1 {
+			break
+		}
+		f = schema.Field{At: set.Fields[0].At, Name: set.Fields[0].Name, Value: set.Fields[0].Value}
+		path = append(path, syntax.AttrName{Name: f.Name})
+	}
+	return &syntax.Attr{At: pos(f.At), Path: path, Value: w.value(f.Value)}
+}
+
+// text writes a string, in the indented form where it has lines.
+func text(v schema.String) syntax.Expr {
+	s := str(v.V)
+	s.At = pos(v.At)
+	s.Indented = strings.Contains(strings.TrimRight(v.V, "\n"), "\n") && !strings.ContainsAny(v.V, "\r\t\x00")
+	return s
+}
+
+// float writes a floating-point number; Nix would read one without a point or
+// exponent as an integer, which the printer sees to.
+func (w *writer) float(v schema.Float) syntax.Expr {
+	if math.IsInf(v.V, 0) || math.IsNaN(v.V) {
+		w.fail(v.At, "%v is not a number Nix can hold", v.V)
+	}
+	return &syntax.Float{At: pos(v.At), Value: v.V}
+}
+
+// mark writes a property of the module system.
+func (w *writer) mark(v schema.Mark) syntax.Expr {
+	one := func() syntax.Expr { return w.value(v.Values[0]) }
+	number := func() syntax.Expr { return &syntax.Int{At: pos(v.At), Value: int64(v.Priority)} }
+	switch v.Kind {
+	case schema.Force:
+		return apply(ident("lib.mkForce"), one())
+	case schema.Default:
+		return apply(ident("lib.mkDefault"), one())
+	case schema.Before:
+		return apply(ident("lib.mkBefore"), one())
+	case schema.After:
+		return apply(ident("lib.mkAfter"), one())
+	case schema.Override:
+		return apply(ident("lib.mkOverride"), number(), one())
+	case schema.Order:
+		return apply(ident("lib.mkOrder"), number(), one())
+	case schema.If:
+		cond := w.nix(v.At, v.Cond)
+		if cond == nil {
+			cond = &syntax.Ident{Name: "false"}
+		}
+		return apply(ident("lib.mkIf"), cond, one())
+	case schema.Merge:
+		l := &syntax.List{At: pos(v.At)}
+		for _, e := range v.Values {
+			l.Elems = append(l.Elems, w.value(e))
+		}
+		return apply(ident("lib.mkMerge"), l)
+	}
+	panic(fmt.Sprintf("compile: mark %d", v.Kind))
+}
+
+// nix parses Nix text of the inventory. What is not Nix is an error, and nil.
+func (w *writer) nix(at schema.Pos, text string) syntax.Expr {
+	e, err := syntax.ParseExpr(text)
+	if err != nil {
+		w.fail(at, "not a Nix expression: %v", err)
+		return nil
+	}
+	return e
+}
+
+// template writes a string with interpolation: text, but for ${…}. A literal
+// ${ is written $${.
+func (w *writer) template(v schema.Template) syntax.Expr {
+	s := &syntax.String{At: pos(v.At)}
+	rest := v.Text
+	lit := func(t string) {
+		if n := len(s.Parts); n > 0 && s.Parts[n-1].Expr == nil {
+			s.Parts[n-1].Text += t
+		} else if t != "" {
+			s.Parts = append(s.Parts, syntax.Part{Text: t})
+		}
+	}
+	for {
+		i := strings.Index(rest, "${")
+		if i < 0 {
+			lit(rest)
+			return s
+		}
+		if i > 0 && rest[i-1] == '$' {
+			lit(rest[:i-1] + "${")
+			rest = rest[i+2:]
+			continue
+		}
+		lit(rest[:i])
+		e, n := interpolation(rest[i+2:])
+		if e == nil {
+			w.fail(v.At, "no Nix expression and } follow ${ in %q", v.Text)
+			return s
+		}
+		s.Parts = append(s.Parts, syntax.Part{Expr: e})
+		rest = rest[i+2+n:]
+	}
+}
+
+// interpolation parses the expression up to the brace that closes it and
+// returns it with the length of both; nil where there is none. The brace is
+// the first before which a whole expression stands.
+func interpolation(text string) (syntax.Expr, int) {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '}' {
+			continue
+		}
+		if e, err := syntax.ParseExpr(text[:i]); err == nil {
+			return e, i + 1
+		}
+	}
+	return nil, 0
+}
+
+func (w *writer) fail(at schema.Pos, format string, args ...any) {
+	w.errs = append(w.errs, &schema.Error{Pos: at, Msg: fmt.Sprintf(format, args...)})
+}
+
+// roleIdent is the name of the let binding for a role of the user's own:
+// web-server becomes webServer.
+func roleIdent(role string) string {
+	var b strings.Builder
+	up := false
+	for _, r := range role {
+		switch {
+		case r == '-' || r == '_' || r == '.':
+			up = b.Len() > 0
+		case up:
+			b.WriteString(strings.ToUpper(string(r)))
+			up = false
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String() + "Role"
+}

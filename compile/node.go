@@ -1,0 +1,172 @@
+package compile
+
+import (
+	"strings"
+
+	"muster/compile/syntax"
+	"muster/schema"
+)
+
+// A module is what one NixOS module of the network will hold.
+type module struct {
+	roles []string        // let-bound modules it imports, by their names
+	own   *schema.Attrs   // options muster sets
+	user  []schema.Module // what the inventory adds, later over earlier
+}
+
+// host says what one machine is in NixOS.
+func (w *writer) host(h *schema.Host) module {
+	own := &schema.Attrs{At: h.At}
+	text := func(field, s string) schema.String { return schema.String{At: h.PosOf(field), V: s} }
+
+	put(own, text("host", h.Address), "deployment", "targetHost")
+	put(own, text("host", "none"), "deployment", "targetEnv")
+	if h.Port != 0 {
+		put(own, schema.Int{At: h.PosOf("port"), V: int64(h.Port)}, "deployment", "targetPort")
+	}
+	if h.User != "" {
+		put(own, text("user", h.User), "deployment", "targetUser")
+	}
+
+	put(own, schema.String{At: h.At, V: h.Name}, "networking", "hostName")
+	if h.System != "" && h.System != defaultSystem {
+		put(own, text("system", h.System), "nixpkgs", "hostPlatform")
+	}
+	if h.DiskUUID != "" {
+		put(own, text("disk_uuid", "/dev/disk/by-uuid/"+h.DiskUUID), "fileSystems", "/", "device")
+		put(own, text("disk_uuid", "ext4"), "fileSystems", "/", "fsType")
+	}
+	for _, fs := range h.FileSystems {
+		put(own, schema.String{At: fs.At, V: fs.Device}, "fileSystems", fs.MountPoint, "device")
+		if fs.FSType != "" {
+			put(own, schema.String{At: fs.At, V: fs.FSType}, "fileSystems", fs.MountPoint, "fsType")
+		}
+		if len(fs.Options) > 0 {
+			put(own, texts(fs.At, fs.Options), "fileSystems", fs.MountPoint, "options")
+		}
+	}
+	if len(h.Swap) > 0 {
+		var swaps []schema.Value
+		for _, s := range h.Swap {
+			swap := &schema.Attrs{At: s.At}
+			put(swap, schema.String{At: s.At, V: s.Device}, "device")
+			if s.Size > 0 {
+				put(swap, schema.Int{At: s.At, V: int64(s.Size)}, "size")
+			}
+			swaps = append(swaps, swap)
+		}
+		put(own, schema.List{At: h.PosOf("swap"), Elems: swaps}, "swapDevices")
+	}
+	return module{roles: w.roleNames(h), own: own, user: []schema.Module{h.Module}}
+}
+
+// defaultSystem is what the driver builds for where a host says nothing.
+const defaultSystem = "x86_64-linux"
+
+func texts(at schema.Pos, ss []string) schema.List {
+	l := schema.List{At: at}
+	for _, s := range ss {
+		l.Elems = append(l.Elems, schema.String{At: at, V: s})
+	}
+	return l
+}
+
+// module writes a NixOS module: a set, or a function to one where something in
+// it needs an argument. It is nil where there is nothing to say.
+func (w *writer) module(m module) syntax.Expr {
+	var imports []syntax.Expr
+	for _, r := range m.roles {
+		imports = append(imports, ident(r))
+	}
+	options := m.own
+	for _, u := range m.user {
+		for _, i := range u.Imports {
+			imports = append(imports, w.path(i.At, i.Path))
+		}
+		for _, s := range u.Nix {
+			if e := w.snippet(s); e != nil {
+				imports = append(imports, e)
+			}
+		}
+		options = overlay(options, u.Config)
+	}
+	set := &syntax.Attrs{}
+	if len(imports) > 0 {
+		set.Bindings = append(set.Bindings, attr("imports", &syntax.List{Elems: imports}))
+	}
+	for i, b := range w.options(options) {
+		if i == 0 && len(imports) > 0 {
+			spaced(b)
+		}
+		set.Bindings = append(set.Bindings, b)
+	}
+	if len(set.Bindings) == 0 {
+		return nil
+	}
+	return withArguments(set)
+}
+
+// options writes the options of a module. The first name stays part of the
+// path (services.openssh…, services.caddy…), as people write it; below that,
+// sets are sets where they hold more than one thing.
+func (w *writer) options(set *schema.Attrs) []*syntax.Attr {
+	var bs []*syntax.Attr
+	for _, f := range set.Fields {
+		below, isSet := f.Value.(*schema.Attrs)
+		if !isSet || len(below.Fields) == 0 {
+			bs = append(bs, w.field(nil, f))
+			continue
+		}
+		// deployment is the tool's own and reads best in one piece.
+		if f.Name == "deployment" {
+			bs = append(bs, w.field(nil, f))
+			continue
+		}
+		for _, g := range below.Fields {
+			bs = append(bs, w.field([]string{f.Name}, g))
+		}
+	}
+	return bs
+}
+
+// moduleArguments are the arguments a module of the network can ask for, in
+// the order they are written.
+var moduleArguments = []string{"config", "lib", "name", "nodes", "pkgs"}
+
+// withArguments makes a module a function of the arguments it mentions.
+func withArguments(set *syntax.Attrs) syntax.Expr {
+	used := map[string]bool{}
+	for _, b := range set.Bindings {
+		var roots []syntax.Expr
+		if a, ok := b.(*syntax.Attr); ok && a.Path[0].Name == "imports" {
+			// Modules written in the inventory take their own arguments.
+			continue
+		} else if ok {
+			roots = append(roots, a.Value)
+		}
+		for _, r := range roots {
+			syntax.Walk(r, func(e syntax.Expr) bool {
+				if id, ok := e.(*syntax.Ident); ok {
+					used[id.Name] = true
+				}
+				return true
+			})
+		}
+	}
+	formals := &syntax.Formals{Ellipsis: true}
+	for _, name := range moduleArguments {
+		if used[name] {
+			formals.List = append(formals.List, syntax.Formal{Name: name})
+		}
+	}
+	if len(formals.List) == 0 {
+		return set
+	}
+	return &syntax.Lambda{Formals: formals, Body: set}
+}
+
+// snippet parses a module of the inventory; what is no Nix is an error at its
+// line there.
+func (w *writer) snippet(s schema.Snippet) syntax.Expr {
+	return w.nix(s.At, strings.TrimSpace(s.Text))
+}

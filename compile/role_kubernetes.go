@@ -1,0 +1,119 @@
+package compile
+
+import (
+	"net/netip"
+
+	"muster/compile/syntax"
+	"muster/schema"
+)
+
+// The modules of the let before the network, one a role in use.
+const (
+	masterModule = "kubernetesMaster"
+	nodeModule   = "kubernetesNode"
+)
+
+// apiPort is where the API server listens, as in every fleet that reached it
+// by https://master without a port.
+const apiPort = 443
+
+// kubernetes is what a member of the cluster is in NixOS, after the NixOS
+// manual's chapter on Kubernetes. The master is a node too where it says so.
+func (w *writer) kubernetes(master bool) *schema.Attrs {
+	k := w.fleet.Kluster
+	head := w.fleet.Host(k.Master)
+	set := &schema.Attrs{At: k.At}
+	text := func(s string) schema.String { return schema.String{At: k.At, V: s} }
+
+	// The master goes by its name, which every member can resolve because it
+	// is written down; an address that is a name already resolves.
+	address := head.Name
+	if _, err := netip.ParseAddr(head.Address); err == nil {
+		put(set, text(head.Address+" "+head.Name), "networking", "extraHosts")
+	} else {
+		address = head.Address
+	}
+	api := "https://" + address + ":443"
+
+	put(set, schema.List{At: k.At, Elems: []schema.Value{
+		schema.Pkg{At: k.At, Name: "kubernetes"},
+		schema.Pkg{At: k.At, Name: "kubectl"},
+	}}, "environment", "systemPackages")
+
+	roles := []string{"node"}
+	if master {
+		roles = []string{"master"}
+		if head.HasRole(schema.RoleNode) {
+			roles = append(roles, "node")
+		}
+	}
+	at := func(v schema.Value, path ...string) {
+		put(set, v, append([]string{"services", "kubernetes"}, path...)...)
+	}
+	at(texts(k.At, roles), "roles")
+	at(text(address), "masterAddress")
+	at(schema.Bool{At: k.At, V: true}, "easyCerts")
+	if master {
+		at(schema.Int{At: k.At, V: apiPort}, "apiserver", "securePort")
+		if _, err := netip.ParseAddr(head.Address); err == nil {
+			at(text(head.Address), "apiserver", "advertiseAddress")
+		}
+		if k.ServiceCIDR.IsValid() {
+			at(text(k.ServiceCIDR.String()), "apiserver", "serviceClusterIpRange")
+		}
+	} else {
+		at(text(api), "apiserverAddress")
+		at(text(api), "kubelet", "kubeconfig", "server")
+	}
+	if k.PodCIDR.IsValid() {
+		at(text(k.PodCIDR.String()), "clusterCidr")
+	}
+	at(schema.Bool{At: k.At, V: true}, "addons", "dns", "enable")
+	if k.Domain != "" {
+		at(text(k.Domain), "addons", "dns", "clusterDomain")
+	}
+	return set
+}
+
+// roleNames are the let-bound modules a host imports.
+func (w *writer) roleNames(h *schema.Host) []string {
+	var names []string
+	switch {
+	case h.HasRole(schema.RoleMaster):
+		names = append(names, masterModule)
+	case h.HasRole(schema.RoleNode):
+		names = append(names, nodeModule)
+	}
+	for _, r := range w.fleet.Roles {
+		if h.HasRole(r.Name) {
+			names = append(names, roleIdent(r.Name))
+		}
+	}
+	return names
+}
+
+// roles are the let bindings for the roles that some host has.
+func (w *writer) roles(used map[string]bool) []syntax.Binding {
+	var lets []syntax.Binding
+	bind := func(name string, at schema.Pos, m module) {
+		b := attr(name, w.module(m))
+		if b.Value == nil {
+			b.Value = &syntax.Attrs{}
+		}
+		b.At = pos(at)
+		b.Note = &syntax.Note{Before: []string{" " + at.String()}, Blank: len(lets) > 0}
+		lets = append(lets, b)
+	}
+	if used[masterModule] {
+		bind(masterModule, w.fleet.Kluster.At, module{own: w.kubernetes(true)})
+	}
+	if used[nodeModule] {
+		bind(nodeModule, w.fleet.Kluster.At, module{own: w.kubernetes(false)})
+	}
+	for _, r := range w.fleet.Roles {
+		if used[roleIdent(r.Name)] {
+			bind(roleIdent(r.Name), r.At, module{own: &schema.Attrs{}, user: []schema.Module{r.Module}})
+		}
+	}
+	return lets
+}

@@ -1,0 +1,17 @@
+// Package exec carries a plan to machines.
+//
+//	Fleet + systems ─ NewPlan ─▶ Plan ─ Run ─▶ Event… and []Outcome ─ ExitStatus ─▶ 0, 1, 3, 4, 130
+//
+// A [Plan] is a value: an action and, for every host in inventory order, the
+// system it is to have. [Run] takes each host through the stages that the
+// action has in stage.go, several hosts side by side, and tells what happens
+// to a [Sink] as facts. It prints nothing. A host's failure is its [Outcome]
+// and stops no other host.
+//
+//	plan := exec.NewPlan(exec.Switch, hosts, systems)
+//	outcomes := exec.Run(ctx, plan, exec.Options{Jobs: 10, Connect: connect, Builder: nix, Source: local, Sink: ui.event})
+//	os.Exit(exec.ExitStatus(ctx, outcomes))
+//
+// How a machine is reached, and how Nix is run here, come from outside through
+// [Connect] and [Builder]; package cmd wires the real ones.
+package exec

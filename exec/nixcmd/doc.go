@@ -1,0 +1,15 @@
+// Package nixcmd is the nix command line: the only place that starts
+// processes outside tests.
+//
+// A [Nix] evaluates a network expression with nix-instantiate (all hosts in one
+// evaluation), builds a derivation with nix-store --realise under a garbage
+// collector root, and starts the local nix-store --serve that closures are
+// copied from.
+//
+//	nix, err := nixcmd.Find(ctx)
+//	systems, err := nix.Evaluate(ctx, nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names})
+//	err = nix.Realise(ctx, systems["il"].Drv, root, log)
+//
+// Commands are the long-standing ones (nix-instantiate, nix-store), whose face
+// has been the same since Nix 1; Nix 2.8 and newer are tested.
+package nixcmd

@@ -1,0 +1,181 @@
+package nixcmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A Nix is the Nix installed on this machine.
+type Nix struct {
+	// Version is what nix-store calls itself, such as "2.8.0".
+	Version string
+	// Env is added to the environment of every command.
+	Env []string
+}
+
+// ErrNoNix says that this machine has no Nix.
+var ErrNoNix = errors.New("nix is not installed here: nix-store is not in PATH")
+
+// Find returns the Nix in PATH, or [ErrNoNix].
+func Find(ctx context.Context) (*Nix, error) {
+	if _, err := exec.LookPath("nix-store"); err != nil {
+		return nil, ErrNoNix
+	}
+	n := &Nix{}
+	out, err := n.output(ctx, nil, nil, "nix-store", "--version")
+	if err != nil {
+		return nil, err
+	}
+	// nix-store (Nix) 2.8.0
+	words := strings.Fields(string(out))
+	if len(words) == 0 {
+		return nil, fmt.Errorf("nix-store --version: no version in %q", out)
+	}
+	n.Version = words[len(words)-1]
+	return n, nil
+}
+
+// An ExitError says that a command failed.
+type ExitError struct {
+	Command string // its words
+	Status  int    // -1 where a signal ended it
+	Stderr  string // all it said, at most the last megabyte
+}
+
+// Error is one line: the command, how it ended, and what it said last that
+// was an error.
+func (e *ExitError) Error() string {
+	if msg := e.Message(); msg != "" {
+		return fmt.Sprintf("%s: %s", e.Command, msg)
+	}
+	return fmt.Sprintf("%s: exit status %d", e.Command, e.Status)
+}
+
+// Message is the error in what the command said, without the trace around it;
+// "" where it said nothing.
+func (e *ExitError) Message() string { return message(e.Stderr) }
+
+// message finds the error in what Nix wrote. Nix before 2.20 puts the message
+// right after the first "error:", newer ones after the last; in both it is the
+// one that has text behind the colon.
+func message(stderr string) string {
+	last := ""
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	for i, line := range lines {
+		line = strings.TrimSpace(line)
+		if text, ok := strings.CutPrefix(line, "error:"); ok {
+			if text = strings.TrimSpace(text); text != "" {
+				last = strings.Join(append([]string{text}, indented(lines[i+1:])...), "\n")
+			}
+		}
+	}
+	if last == "" && len(lines) > 0 {
+		last = strings.TrimSpace(lines[len(lines)-1])
+	}
+	return last
+}
+
+// indented returns the lines that continue a message: those until an empty
+// line or one that names a place.
+func indented(lines []string) []string {
+	for i, line := range lines {
+		trimmed := strings.TrimSpace(line)
+		if trimmed == "" || strings.HasPrefix(trimmed, "at ") || strings.HasPrefix(trimmed, "…") || line == trimmed {
+			return lines[:i]
+		}
+		lines[i] = trimmed
+	}
+	return lines
+}
+
+// command prepares a command that dies with its context: first politely, to
+// all its children, then for good.
+func (n *Nix) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), n.Env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// output runs a command to its end. What it writes to standard error goes to
+// log, a line at a time, where log is given.
+func (n *Nix) output(ctx context.Context, stdin io.Reader, log func(line string), name string, args ...string) ([]byte, error) {
+	cmd := n.command(ctx, name, args...)
+	var stdout bytes.Buffer
+	stderr := &tail{limit: 1 << 20, line: log}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, stderr
+	err := cmd.Run()
+	stderr.flush()
+	if err == nil {
+		return stdout.Bytes(), nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, fmt.Errorf("%s: %w", name, cause)
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil, &ExitError{
+			Command: strings.Join(append([]string{name}, flags(args)...), " "),
+			Status:  exit.ExitCode(),
+			Stderr:  stderr.String(),
+		}
+	}
+	return nil, fmt.Errorf("run %s: %v", name, err)
+}
+
+// flags are the words of a command worth showing: the options before the first
+// argument that is not one.
+func flags(args []string) []string {
+	for i, a := range args {
+		if !strings.HasPrefix(a, "-") {
+			return args[:min(i, 1)]
+		}
+	}
+	return args[:min(len(args), 1)]
+}
+
+// A tail keeps the end of what is written to it and hands on whole lines.
+type tail struct {
+	limit int
+	line  func(string)
+	kept  []byte
+	part  []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - t.limit; over > 0 {
+		t.kept = t.kept[over:]
+	}
+	if t.line != nil {
+		t.part = append(t.part, p...)
+		for {
+			i := bytes.IndexByte(t.part, '\n')
+			if i < 0 {
+				break
+			}
+			t.line(strings.TrimRight(string(t.part[:i]), "\r"))
+			t.part = t.part[i+1:]
+		}
+	}
+	return len(p), nil
+}
+
+func (t *tail) flush() {
+	if t.line != nil && len(t.part) > 0 {
+		t.line(string(t.part))
+		t.part = nil
+	}
+}
+
+func (t *tail) String() string { return string(t.kept) }

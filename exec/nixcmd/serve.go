@@ -1,0 +1,80 @@
+package nixcmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"sync"
+	"syscall"
+)
+
+// A Process is a running `nix-store --serve`: reading is its standard output,
+// writing its standard input.
+type Process struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout io.ReadCloser
+	stderr lockedTail
+
+	wait func() error
+}
+
+// Serve starts a server for the local store, which others may only read.
+func (n *Nix) Serve(ctx context.Context) (*Process, error) {
+	p := &Process{cmd: n.command(ctx, "nix-store", "--serve")}
+	p.stderr.limit = 1 << 20
+	p.cmd.Stderr = &p.stderr
+	var err error
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start nix-store --serve: %v", err)
+	}
+	if p.stdout, err = p.cmd.StdoutPipe(); err != nil {
+		return nil, fmt.Errorf("start nix-store --serve: %v", err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start nix-store --serve: %v", err)
+	}
+	p.wait = sync.OnceValue(p.cmd.Wait)
+	return p, nil
+}
+
+// Read reads what the server answers.
+func (p *Process) Read(b []byte) (int, error) { return p.stdout.Read(b) }
+
+// Write sends the server a request.
+func (p *Process) Write(b []byte) (int, error) { return p.stdin.Write(b) }
+
+// CloseWrite ends the server's input, at which it ends by itself.
+func (p *Process) CloseWrite() error { return p.stdin.Close() }
+
+// Close ends the server at once.
+func (p *Process) Close() error {
+	p.stdin.Close()
+	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	p.wait()
+	return nil
+}
+
+// Wait blocks until the server has ended.
+func (p *Process) Wait() error { return p.wait() }
+
+// Stderr returns what the server wrote to standard error.
+func (p *Process) Stderr() string { return p.stderr.String() }
+
+type lockedTail struct {
+	mu sync.Mutex
+	tail
+}
+
+func (t *lockedTail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tail.Write(b)
+}
+
+func (t *lockedTail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tail.String()
+}

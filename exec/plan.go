@@ -1,0 +1,56 @@
+package exec
+
+import (
+	"muster/compile/store"
+	"muster/schema"
+)
+
+// An Action is what a run does to its hosts.
+type Action string
+
+// The actions. The last four are switch-to-configuration's own.
+const (
+	BuildOnly   Action = "build"        // build the systems here
+	Push        Action = "push"         // and copy them to the hosts
+	Switch      Action = "switch"       // and make them current now and at boot
+	Boot        Action = "boot"         // and make them current at the next boot
+	Test        Action = "test"         // and make them current now, until the next boot
+	DryActivate Action = "dry-activate" // and say what switching would do
+	Rollback    Action = "rollback"     // back to an earlier generation of the host
+	List        Action = "generations"  // look at the host's generations
+)
+
+// Activations are the actions that deploy takes.
+var Activations = []Action{Switch, Boot, Test, DryActivate}
+
+// A System is what a host is to have.
+type System struct {
+	Drv store.Path `json:"drv"`
+	Out store.Path `json:"out"`
+}
+
+// A Step is one host's part in a plan. Err says that the host can't take part,
+// because its system could not be evaluated.
+type Step struct {
+	Host   *schema.Host
+	System System
+	Err    error
+}
+
+// A Plan is what a run will do, host by host in inventory order.
+type Plan struct {
+	Action Action
+	Steps  []Step
+	// Generation is the one to roll back to; 0 is the one before the current.
+	Generation int
+}
+
+// NewPlan plans an action on hosts. A host that has no system, but an error,
+// fails before anything is done to it.
+func NewPlan(action Action, hosts []*schema.Host, systems map[string]System, errs map[string]error) *Plan {
+	p := &Plan{Action: action}
+	for _, h := range hosts {
+		p.Steps = append(p.Steps, Step{Host: h, System: systems[h.Name], Err: errs[h.Name]})
+	}
+	return p
+}
