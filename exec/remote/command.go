@@ -1,0 +1,94 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A Command is a program to run on a machine. It is not a shell line: every argument arrives as it is.
+type Command struct {
+	Argv []string
+	Env  map[string]string // set on top of what the login gives; other users of the machine can see it
+
+	// Privileged runs the command as root: directly where the login is root, else through sudo.
+	Privileged bool
+
+	Stdin  io.Reader // nil is empty. Not for Stream.
+	Stdout io.Writer // nil is dropped. Not for Stream.
+	Stderr io.Writer // nil is only kept for the error
+}
+
+// Quote writes argv as one line for a shell, which will see exactly these words. Backslashes are kept out of the
+// single quotes, where fish reads them and POSIX shells do not, so that any login shell understands it. Words must not
+// contain a NUL byte, which no argument can.
+func Quote(argv []string) string {
+	words := make([]string, len(argv))
+	for i, word := range argv {
+		words[i] = quoteWord(word)
+	}
+	return strings.Join(words, " ")
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-]+$`)
+
+func quoteWord(word string) string {
+	if plainWord.MatchString(word) {
+		return word
+	}
+	return `'` + strings.NewReplacer(`'`, `'\''`, `\`, `'\\'`).Replace(word) + `'`
+}
+
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// argv is the command with its environment in front.
+func (c *Command) argv() ([]string, error) {
+	if len(c.Argv) == 0 || c.Argv[0] == "" {
+		return nil, errors.New("run command: no program named")
+	}
+	if strings.HasPrefix(c.Argv[0], "-") {
+		return nil, fmt.Errorf("run %q: a program's name does not start with -", c.Argv[0])
+	}
+	argv := c.Argv
+	if len(c.Env) > 0 {
+		if strings.Contains(argv[0], "=") {
+			return nil, fmt.Errorf("run %q: a program's name has no =", argv[0])
+		}
+		argv = []string{"env"}
+		for _, name := range slices.Sorted(maps.Keys(c.Env)) {
+			if !envName.MatchString(name) {
+				return nil, fmt.Errorf("run %s: %q is not a variable's name", c.Argv[0], name)
+			}
+			argv = append(argv, name+"="+c.Env[name])
+		}
+		argv = append(argv, c.Argv...)
+	}
+	for i, word := range argv {
+		if strings.ContainsRune(word, 0) {
+			return nil, fmt.Errorf("run %s: argument %d contains a NUL byte", c.Argv[0], i)
+		}
+	}
+	return argv, nil
+}
+
+// line is what the login shell gets: a POSIX shell, whatever the login shell is, that says on stderr by which number
+// the command can be killed, and becomes it. sshd gives every session a process group of its own, so that number is
+// also the group's.
+func line(argv []string, marker string) string {
+	script := "echo " + marker + "$$ >&2; exec " + Quote(argv)
+	return "exec /bin/sh -c " + quoteWord(script)
+}
+
+// killLine ends the process group: politely, then after two seconds for good.
+func killScript(pid int) string {
+	return fmt.Sprintf(`p=%d; kill -0 -- -$p 2>/dev/null && p=-$p
+kill -s TERM -- $p 2>/dev/null || exit 0
+n=0
+while [ $n -lt 20 ] && kill -0 -- $p 2>/dev/null; do sleep 0.1; n=$((n+1)); done
+kill -s KILL -- $p 2>/dev/null
+exit 0`, pid)
+}

@@ -1,0 +1,193 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// An sshd is a real OpenSSH server on 127.0.0.1 with keys of its own.
+type sshd struct {
+	dir     string // its configuration, and the client's
+	port    int
+	hostKey ssh.PublicKey
+	cmd     *exec.Cmd
+	log     *bytes.Buffer
+}
+
+// startSSHD starts one. It lets the key dir/id in as root. extra is added to its configuration, in front.
+func startSSHD(t *testing.T, extra ...string) *sshd {
+	t.Helper()
+	path, err := exec.LookPath("/usr/sbin/sshd")
+	if err != nil {
+		t.Skip("no sshd on this machine")
+	}
+	if os.Getuid() != 0 {
+		t.Skip("needs root to log in as root")
+	}
+	os.MkdirAll("/run/sshd", 0o755)
+	s := &sshd{dir: t.TempDir(), log: &bytes.Buffer{}}
+	s.hostKey = s.writeKey(t, "host_ed25519")
+	s.write(t, "authorized_keys", authorized(s.writeKey(t, "id")))
+	for try := 0; ; try++ {
+		s.port = freePort(t)
+		config := strings.Join(extra, "\n") + fmt.Sprintf(`
+ListenAddress 127.0.0.1
+Port %d
+HostKey %s/host_ed25519
+AuthorizedKeysFile %s/authorized_keys
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin prohibit-password
+LogLevel VERBOSE
+`, s.port, s.dir, s.dir)
+		s.write(t, "sshd_config", config)
+		s.cmd = exec.Command(path, "-D", "-e", "-f", s.path("sshd_config"))
+		s.cmd.Stderr = s.log
+		if err := s.cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if s.answers() {
+			break
+		}
+		s.cmd.Process.Kill()
+		s.cmd.Wait()
+		if try == 2 {
+			t.Fatalf("sshd does not start: %s", s.log)
+		}
+	}
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *sshd) stop() {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+}
+
+func (s *sshd) answers() bool {
+	for range 100 {
+		if c, err := net.Dial("tcp", s.addr()); err == nil {
+			c.Close()
+			return true
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return false
+}
+
+func (s *sshd) addr() string            { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+func (s *sshd) path(name string) string { return filepath.Join(s.dir, name) }
+
+func (s *sshd) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(s.path(name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// writeKey makes a key pair NAME and NAME.pub.
+func (s *sshd) writeKey(t *testing.T, name string) ssh.PublicKey {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(private, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, name, string(pem.EncodeToMemory(block)))
+	key, err := ssh.NewPublicKey(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, name+".pub", authorized(key))
+	return key
+}
+
+func authorized(key ssh.PublicKey) string { return string(ssh.MarshalAuthorizedKey(key)) }
+
+// client writes an ssh configuration that reaches this server as "host", and knows its key. lines go in front.
+func (s *sshd) client(t *testing.T, lines ...string) string {
+	t.Helper()
+	s.write(t, "known_hosts", fmt.Sprintf("[127.0.0.1]:%d %s", s.port, authorized(s.hostKey)))
+	s.write(t, "config", strings.Join(lines, "\n")+fmt.Sprintf(`
+Host host
+	HostName 127.0.0.1
+	Port %d
+Host *
+	User root
+	IdentityFile %s/id
+	IdentitiesOnly yes
+	IdentityAgent none
+	UserKnownHostsFile %s/known_hosts
+	GlobalKnownHostsFile none
+`, s.port, s.dir, s.dir))
+	return s.path("config")
+}
+
+// connect dials "host", closing all when the test ends.
+func (s *sshd) connect(t *testing.T, c Config, target Target) *Machine {
+	t.Helper()
+	if c.ConfigFile == "" {
+		c.ConfigFile = s.client(t)
+	}
+	d := NewDialer(c)
+	t.Cleanup(func() { d.Close() })
+	if target.Name == "" {
+		target.Name = "host"
+	}
+	m, err := d.Dial(t.Context(), target)
+	if err != nil {
+		t.Fatalf("%v\nsshd: %s", err, s.log)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// within fails the test if f takes longer.
+func within(t *testing.T, limit time.Duration, f func()) {
+	t.Helper()
+	start := time.Now()
+	done := make(chan struct{})
+	go func() { f(); close(done) }()
+	select {
+	case <-done:
+		if took := time.Since(start); took > limit {
+			t.Errorf("took %v, want at most %v", took, limit)
+		}
+	case <-time.After(limit + 20*time.Second):
+		t.Fatalf("still not done %v after the limit of %v", 20*time.Second, limit)
+	}
+}
+
+func shortContext(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
