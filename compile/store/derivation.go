@@ -68,7 +68,8 @@ func (d *Derivation) Path() (Path, error) {
 	return TextPath(d.Name+drvExt, string(d.ATerm()), d.References())
 }
 
-// OutputPaths computes the paths of the outputs. Outputs that are content-addressed but not fixed have none before they
+// OutputPaths computes the paths of the outputs, whatever they are now. The environment must have a variable named after
+// each output already, as it has in every .drv file; its value does not matter. Outputs that are content-addressed but not fixed have none before they
 // are built and are refused.
 func (d *Derivation) OutputPaths(m *Modulo) (map[string]Path, error) {
 	if len(d.Outputs) == 0 {
@@ -98,12 +99,15 @@ func (d *Derivation) OutputPaths(m *Modulo) (map[string]Path, error) {
 // FillOutputs computes the paths of the outputs and sets them, in the outputs and in the environment variables of their
 // names.
 func (d *Derivation) FillOutputs(m *Modulo) error {
+	if d.Env == nil {
+		d.Env = make(map[string]string, len(d.Outputs))
+	}
+	for name := range d.Outputs {
+		d.Env[name] = ""
+	}
 	paths, err := d.OutputPaths(m)
 	if err != nil {
 		return err
-	}
-	if d.Env == nil {
-		d.Env = make(map[string]string, len(paths))
 	}
 	for name, p := range paths {
 		o := d.Outputs[name]
