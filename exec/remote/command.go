@@ -85,10 +85,10 @@ func line(argv []string, marker string) string {
 
 // killLine ends the process group: politely, then after two seconds for good.
 func killScript(pid int) string {
-	return fmt.Sprintf(`p=%d; kill -0 -- -$p 2>/dev/null && p=-$p
+	return fmt.Sprintf(`p=%d; kill -s 0 -- -$p 2>/dev/null && p=-$p
 kill -s TERM -- $p 2>/dev/null || exit 0
 n=0
-while [ $n -lt 20 ] && kill -0 -- $p 2>/dev/null; do sleep 0.1; n=$((n+1)); done
+while [ $n -lt 20 ] && kill -s 0 -- $p 2>/dev/null; do sleep 0.1; n=$((n+1)); done
 kill -s KILL -- $p 2>/dev/null
 exit 0`, pid)
 }

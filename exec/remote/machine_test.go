@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestRunTellsHowItEnded(t *testing.T) {
@@ -47,7 +48,7 @@ func TestRunTellsHowItEnded(t *testing.T) {
 			err := m.Run(t.Context(), tt.c)
 			var got *ExitError
 			errors.As(err, &got)
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("error %v (-want +got):\n%s", err, diff)
 			}
 			if err != nil && err.Error() != tt.text {
