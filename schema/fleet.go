@@ -21,6 +21,9 @@ type Fleet struct {
 	Roles    []*Role  // the user's own roles, in inventory order
 	Hosts    []*Host  // in inventory order
 	Rollout  Rollout
+
+	// Warnings are what should be looked at, although the inventory loads.
+	Warnings Errors
 }
 
 // Host returns the host of that name, or nil.
@@ -58,7 +61,17 @@ type Kluster struct {
 	Domain      string
 	PodCIDR     netip.Prefix
 	ServiceCIDR netip.Prefix
+	MeshCIDR    netip.Prefix // the private network between the hosts, if any
 	pos         map[string]Pos
+}
+
+// PosOf returns where the inventory says the field, such as "master"; the
+// cluster's own place where it does not say it.
+func (k *Kluster) PosOf(field string) Pos {
+	if p, ok := k.pos[field]; ok {
+		return p
+	}
+	return k.At
 }
 
 // A Module is NixOS configuration: files to import, options as data, and Nix
@@ -111,6 +124,8 @@ type Host struct {
 	DiskUUID    string
 	FileSystems []FileSystem
 	Swap        []Swap
+	Disks       []Disk
+	Meta        *Attrs // the user's own data, nothing of it interpreted; may be nil
 	Module
 
 	// Fields the inventory gives, by path: "host", "disk_uuid",
@@ -179,6 +194,17 @@ type FileSystem struct {
 	Device     string // "/dev/disk/by-uuid/…", …
 	FSType     string
 	Options    []string
+	// NeededForBoot is whether the host needs it to start at all.
+	NeededForBoot bool
+}
+
+// A Disk is a whole disk, by a name of the user's own; Boot says that the boot
+// loader goes on it.
+type Disk struct {
+	At     Pos
+	Name   string
+	Device string
+	Boot   bool
 }
 
 // Swap is a swap device or file; Size is in MiB, 0 for a device.

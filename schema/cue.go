@@ -1,0 +1,579 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime/metrics"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/interpreter/embed"
+	"cuelang.org/go/cue/load"
+	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/scanner"
+	"cuelang.org/go/cue/token"
+)
+
+// schemaModule is how an inventory in CUE imports the schema, for the sake of
+// cue vet and editors.
+const schemaModule = "muster.internal/schema"
+
+// A cueReader reads an inventory written in CUE. Only the user's own text is
+// evaluated: where it imports the schema it finds definitions that allow
+// everything, and the shape says afterwards, in better words, what schema.cue
+// does not allow.
+type cueReader struct {
+	root   string // of the CUE module: nothing outside is read
+	dir    string
+	report *report
+	show   func(string) string // a file's name in messages
+	files  []string
+	main   string // the file to blame where nothing else is known
+}
+
+// read loads and evaluates a package, args being load's, and returns what it
+// exports.
+func (c *cueReader) read(ctx context.Context, args []string, pkg string) *node {
+	// An abandoned evaluation may still be at it, so it works on its own copy.
+	inner := *c
+	inner.report = new(report)
+	var n *node
+	err := limited(ctx, func() { n = inner.evaluate(args, pkg) })
+	if err != nil {
+		c.report.add(Pos{c.show(c.main), 1, 1}, "", "limit", "evaluate the inventory: %v", err)
+		return nil
+	}
+	c.report.list = append(c.report.list, inner.report.list...)
+	c.files = inner.files
+	return n
+}
+
+func (c *cueReader) evaluate(args []string, pkg string) *node {
+	cfg := &load.Config{
+		Dir:        c.dir,
+		ModuleRoot: c.root,
+		Package:    pkg,
+		ParseFile:  c.parse,
+		Overlay:    c.overlay(),
+		Env:        []string{"CUE_REGISTRY=none", "HOME=/nonexistent", "CUE_CACHE_DIR=/nonexistent"},
+	}
+	inst := load.Instances(args, cfg)[0]
+	c.note(inst)
+	if inst.Err != nil {
+		c.translate(inst.Err, cue.Value{})
+		return nil
+	}
+	root := cuecontext.New(cuecontext.Interpreter(embed.New())).BuildInstance(inst)
+	if err := root.Validate(cue.All()); err != nil {
+		c.translate(err, root)
+	}
+	return c.convert(root, "", 0)
+}
+
+// overlay is what CUE sees beside the user's files: a module where there is
+// none, and the schema, which allows everything.
+func (c *cueReader) overlay() map[string]load.Source {
+	ov := map[string]load.Source{
+		filepath.Join(c.root, "cue.mod/pkg", schemaModule, "schema.cue"): load.FromString(openSchema()),
+	}
+	if _, err := os.Stat(filepath.Join(c.root, "cue.mod/module.cue")); err != nil {
+		ov[filepath.Join(c.root, "cue.mod/module.cue")] = load.FromString("module: \"fleet.local/fleet@v0\"\nlanguage: version: \"v0.17.0\"\n")
+	}
+	return ov
+}
+
+// openSchema returns the definitions of schema.cue, each allowing anything.
+func openSchema() string {
+	var b strings.Builder
+	b.WriteString("package schema\n")
+	for line := range strings.Lines(schemaText) {
+		if name, _, ok := strings.Cut(line, ":"); ok && strings.HasPrefix(line, "#") {
+			b.WriteString(name + ": _\n")
+		}
+	}
+	return b.String()
+}
+
+// note remembers the files of a package and of what it imports.
+func (c *cueReader) note(inst *build.Instance) {
+	for _, f := range inst.BuildFiles {
+		if !c.ours(f.Filename) && !slices.Contains(c.files, f.Filename) {
+			c.files = append(c.files, f.Filename)
+		}
+	}
+	for _, i := range inst.Imports {
+		c.note(i)
+	}
+}
+
+// ours reports whether a file is the schema and no user's.
+func (c *cueReader) ours(name string) bool {
+	return name == "" || strings.HasPrefix(name, filepath.Join(c.root, "cue.mod/pkg", schemaModule)+string(filepath.Separator))
+}
+
+// parse parses one file, after what keeps the parser and the evaluator from
+// running away.
+func (c *cueReader) parse(name string, src any, cfg parser.Config) (*ast.File, error) {
+	data, ok := src.([]byte)
+	if !ok {
+		var err error
+		if data, err = os.ReadFile(name); err != nil {
+			return nil, err
+		}
+	}
+	if c.ours(name) {
+		return parser.ParseFile(name, data, cfg)
+	}
+	r := new(report)
+	if newSource(c.show(name), data, r) == nil {
+		c.report.list = append(c.report.list, r.list...)
+		return nil, errSeen
+	}
+	if e := c.prescan(name, data); e != nil {
+		c.report.list = append(c.report.list, e)
+		return nil, errSeen
+	}
+	return parser.ParseFile(name, data, cfg)
+}
+
+// errSeen stands for a problem that is reported already.
+var errSeen = errors.Newf(token.NoPos, "reported already")
+
+// prescan looks for nesting that would exhaust the parser's stack: brackets,
+// chains of a: b: c: and of unary operators.
+func (c *cueReader) prescan(name string, data []byte) *Error {
+	file := token.NewFile(name, -1, len(data))
+	var s scanner.Scanner
+	s.Init(file, data, func(token.Pos, string, []any) {}, 0)
+	depth, chain := 0, 0
+	for {
+		pos, tok, _ := s.Scan()
+		switch tok {
+		case token.EOF:
+			return nil
+		case token.LBRACE, token.LBRACK, token.LPAREN:
+			depth++
+		case token.RBRACE, token.RBRACK, token.RPAREN:
+			depth--
+			chain = 0
+		case token.COLON, token.NOT, token.SUB, token.ADD, token.AND, token.OR, token.MUL, token.PERIOD:
+			chain++
+		case token.COMMA:
+			chain = 0
+		case token.INTERPOLATION:
+			// What is inside is scanned by the parser; it cannot nest
+			// deeper than the text before it has quotes.
+			s.ResumeInterpolation()
+		}
+		if depth > maxDepth || chain > 20*maxDepth {
+			return &Error{Pos: c.pos(pos), Rule: "too-deep", Msg: fmt.Sprintf("nested deeper than %d levels", maxDepth)}
+		}
+	}
+}
+
+// pos turns a place of CUE's into one of ours, if it is in the user's text.
+func (c *cueReader) pos(p token.Pos) Pos {
+	if !p.IsValid() || c.ours(p.Filename()) {
+		return Pos{}
+	}
+	name := p.Filename()
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(c.root, name)
+	}
+	return Pos{c.show(name), p.Line(), p.Column()}
+}
+
+// convert turns a value into a node.
+func (c *cueReader) convert(v cue.Value, path string, depth int) *node {
+	_, at, also := c.places(v)
+	return c.node(v, at, also, path, depth)
+}
+
+func (c *cueReader) node(v cue.Value, at Pos, also []Pos, path string, depth int) *node {
+	n := &node{at: at, also: also}
+	if depth > maxDepth {
+		c.report.add(at, path, "too-deep", "nested deeper than %d levels", maxDepth)
+		return n
+	}
+	switch v.Kind() {
+	case cue.StructKind:
+		n.kind = structKind
+		c.fields(n, v, path, depth)
+	case cue.ListKind:
+		n.kind = listKind
+		c.elems(n, v, path, depth)
+	case cue.StringKind:
+		n.kind = stringKind
+		n.text, _ = v.String()
+	case cue.BytesKind:
+		b, _ := v.Bytes()
+		n.kind, n.text = stringKind, string(b)
+	case cue.BoolKind:
+		n.kind = boolKind
+		n.bool, _ = v.Bool()
+	case cue.NullKind:
+		n.kind = nullKind
+	case cue.IntKind:
+		i, err := v.Int64()
+		n.kind, n.num = intKind, i
+		if err != nil {
+			n.kind, n.text = bigKind, fmt.Sprint(v)
+		}
+	case cue.FloatKind, cue.NumberKind:
+		number(n, fmt.Sprint(v))
+		if n.kind == intKind {
+			n.kind, n.flt = floatKind, float64(n.num)
+		}
+	default:
+		return c.unfinished(n, v, path, depth)
+	}
+	return n
+}
+
+// unfinished makes a node of what is no concrete value: one with a default, one
+// that holds mistakes, a mistake, or a mere type.
+func (c *cueReader) unfinished(n *node, v cue.Value, path string, depth int) *node {
+	if d, ok := v.Default(); ok {
+		return c.node(d, n.at, n.also, path, depth)
+	}
+	if v.IncompleteKind() != cue.BottomKind {
+		n.kind, n.text = unknownKind, fmt.Sprint(v)
+		return n
+	}
+	if it, err := v.Fields(); err == nil && it.Next() {
+		n.kind = structKind
+		c.fields(n, v, path, depth)
+		return n
+	}
+	if err := v.Err(); err != nil {
+		c.translate(err, v)
+	}
+	return n
+}
+
+func (c *cueReader) fields(n *node, v cue.Value, path string, depth int) {
+	it, err := v.Fields()
+	if err != nil {
+		c.translate(err, v)
+		return
+	}
+	for it.Next() {
+		name, val := it.Selector().Unquoted(), it.Value()
+		label, at, also := c.places(val)
+		if !at.IsValid() {
+			at = n.at
+		}
+		if !label.IsValid() {
+			label = at
+		}
+		n.set(name, label, c.node(val, at, also, join(path, name), depth+1))
+	}
+}
+
+func (c *cueReader) elems(n *node, v cue.Value, path string, depth int) {
+	it, err := v.List()
+	if err != nil {
+		c.translate(err, v)
+		return
+	}
+	for i := 0; it.Next(); i++ {
+		_, at, also := c.places(it.Value())
+		if !at.IsValid() {
+			at = n.at
+		}
+		n.elems = append(n.elems, c.node(it.Value(), at, also, path+"["+strconv.Itoa(i)+"]", depth+1))
+	}
+}
+
+// places returns where a field's name and value stand in the user's text, and
+// where else something is said of it.
+func (c *cueReader) places(v cue.Value) (label, at Pos, also []Pos) {
+	src := v.Source()
+	if f, ok := src.(*ast.Field); ok {
+		return c.pos(f.Label.Pos()), c.pos(f.Value.Pos()), nil
+	}
+	if src != nil {
+		at = c.pos(src.Pos())
+	}
+	if _, ok := src.(ast.Expr); ok && v.Kind() != cue.StructKind {
+		// One literal decides, wherever else a type is demanded.
+		label = at
+	}
+	op, args := v.Expr()
+	if op != cue.AndOp {
+		return at, at, nil
+	}
+	own := false // a conjunct that names the field itself, not by a pattern
+	for _, a := range args {
+		f, ok := a.Source().(*ast.Field)
+		if !ok {
+			continue
+		}
+		p := c.pos(f.Value.Pos())
+		if !p.IsValid() {
+			continue
+		}
+		_, pattern := f.Label.(*ast.ListLit)
+		if !own && !pattern {
+			own = true
+			if !label.IsValid() {
+				at = p
+			}
+			label = c.pos(f.Label.Pos())
+			if f.Value.Pos() == token.NoPos {
+				at = label
+			}
+		}
+		if p != at {
+			also = append(also, p)
+		}
+	}
+	if !at.IsValid() && len(also) > 0 {
+		at = also[0]
+	}
+	return label, at, slices.DeleteFunc(also, func(p Pos) bool { return p == at })
+}
+
+// translate reports CUE's errors in the user's terms.
+func (c *cueReader) translate(err error, v cue.Value) {
+	list := errors.Errors(err)
+	alternatives := make(map[string]bool) // paths where a disjunction failed
+	for _, e := range list {
+		if strings.Contains(message(e), "in empty disjunction") {
+			alternatives[strings.Join(e.Path(), ".")] = true
+		}
+	}
+	type choice struct {
+		values []string
+		pos    Pos
+	}
+	choices := make(map[string]*choice)
+	for _, e := range list {
+		if e == error(errSeen) || strings.Contains(e.Error(), "reported already") {
+			continue
+		}
+		key, msg := strings.Join(e.Path(), "."), message(e)
+		pos, others := c.positions(e)
+		path := showPath(e.Path())
+		switch {
+		case strings.Contains(msg, "in empty disjunction"):
+			continue
+		case alternatives[key]:
+			// One of the alternatives and what was given instead.
+			ch := choices[key]
+			if ch == nil {
+				ch = new(choice)
+				choices[key] = ch
+			}
+			if m := conflict.FindStringSubmatch(msg); m != nil {
+				ch.values = append(ch.values, m[1], m[2])
+			}
+			if len(others) > 0 {
+				ch.pos = others[len(others)-1]
+			} else if !ch.pos.IsValid() {
+				ch.pos = pos
+			}
+			continue
+		}
+		if !pos.IsValid() {
+			pos = c.lookup(v, e.Path())
+		}
+		msg, rule := reword(msg)
+		x := c.report.add(pos, path, rule, "%s", msg)
+		if len(others) > 0 && others[0] != pos {
+			x.Hint = "see also " + others[0].String()
+		}
+	}
+	for _, e := range list {
+		key := strings.Join(e.Path(), ".")
+		ch := choices[key]
+		if ch == nil {
+			continue
+		}
+		delete(choices, key)
+		got, want := common(ch.values)
+		if !ch.pos.IsValid() {
+			ch.pos = c.lookup(v, e.Path())
+		}
+		if got == "" {
+			c.report.add(ch.pos, showPath(e.Path()), "conflict", "none of the alternatives fits")
+			continue
+		}
+		c.report.add(ch.pos, showPath(e.Path()), "conflict", "got %s, want %s", got, strings.Join(want, " or "))
+	}
+}
+
+var (
+	conflict = regexp.MustCompile(`^conflicting values (.*?) and (.*?)( \(mismatched types .*\))?$`)
+	bound    = regexp.MustCompile(`^invalid value (.*) \(out of bound (.*)\)$`)
+)
+
+// message returns what an error says, without its path and place.
+func message(e errors.Error) string {
+	format, args := e.Msg()
+	return fmt.Sprintf(format, args...)
+}
+
+// reword puts CUE's words for a mistake in the user's text into plain ones.
+func reword(msg string) (string, string) {
+	if m := bound.FindStringSubmatch(msg); m != nil {
+		return fmt.Sprintf("got %s, want %s", shorten(m[1]), shorten(m[2])), "type"
+	}
+	switch {
+	case strings.HasPrefix(msg, "conflicting values"):
+		return shorten2(msg), "conflict"
+	case strings.Contains(msg, "field not allowed"):
+		return "unknown field: a definition of the inventory's own does not allow it", "unknown-field"
+	case strings.Contains(msg, "required but not present"):
+		return "missing field: a definition of the inventory's own demands it", "missing-field"
+	}
+	msg = strings.ReplaceAll(msg, "incomplete value", "not a value yet:")
+	return shorten2(msg), "cue"
+}
+
+// shorten2 puts a message on one line of at most 300 bytes.
+func shorten2(s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+	if len(s) > 300 {
+		s = strings.ToValidUTF8(s[:300], "") + "…"
+	}
+	return s
+}
+
+// common splits pairs of values into the one all pairs have and the others.
+func common(pairs []string) (string, []string) {
+	count := make(map[string]int)
+	for _, v := range pairs {
+		count[v]++
+	}
+	got := ""
+	for _, v := range pairs {
+		if count[v]*2 == len(pairs) {
+			got = v
+		}
+	}
+	var want []string
+	for _, v := range pairs {
+		if v != got && !slices.Contains(want, v) {
+			want = append(want, v)
+		}
+	}
+	if len(want) == 0 {
+		return "", nil
+	}
+	return got, want
+}
+
+// positions returns an error's places in the user's text.
+func (c *cueReader) positions(e errors.Error) (Pos, []Pos) {
+	var all []Pos
+	for _, p := range append([]token.Pos{e.Position()}, e.InputPositions()...) {
+		if q := c.pos(p); q.IsValid() && !slices.Contains(all, q) {
+			all = append(all, q)
+		}
+	}
+	if len(all) == 0 {
+		return Pos{}, nil
+	}
+	return all[0], all[1:]
+}
+
+// lookup returns the place of the innermost value on the path that has one.
+func (c *cueReader) lookup(v cue.Value, path []string) Pos {
+	at := Pos{c.show(c.main), 1, 1}
+	for _, name := range path {
+		sel := cue.Str(unquote(name))
+		if i, err := strconv.Atoi(name); err == nil {
+			sel = cue.Index(i)
+		}
+		if !v.Exists() {
+			break
+		}
+		v = v.LookupPath(cue.MakePath(sel))
+		if _, p, _ := c.places(v); p.IsValid() {
+			at = p
+		}
+	}
+	return at
+}
+
+func unquote(label string) string {
+	if s, err := strconv.Unquote(label); err == nil {
+		return s
+	}
+	return label
+}
+
+func showPath(labels []string) string {
+	path := ""
+	for _, l := range labels {
+		if _, err := strconv.Atoi(l); err == nil && path != "" {
+			path += "[" + l + "]"
+			continue
+		}
+		if strings.HasPrefix(l, "#") || strings.HasPrefix(l, "_") {
+			path = strings.TrimPrefix(path+"."+l, ".")
+			continue
+		}
+		path = join(path, unquote(l))
+	}
+	return path
+}
+
+// The limits of one evaluation. CUE's evaluator cannot be told to stop, so an
+// evaluation that passes one is abandoned; the program is expected to exit.
+const (
+	evalTime   = 8 * time.Second
+	evalMemory = 1400 << 20
+	evalStack  = 128 << 20
+)
+
+// limited runs f and returns an error as soon as it takes too long, grows too
+// large, panics or the context ends.
+func limited(ctx context.Context, f func()) error {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if x := recover(); x != nil {
+				done <- fmt.Errorf("cannot be evaluated: %s", shorten(fmt.Sprint(x)))
+			}
+		}()
+		f()
+		done <- nil
+	}()
+	use := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(use)
+	heap, stack := use[0].Value.Uint64(), use[1].Value.Uint64()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	timer := time.NewTimer(evalTime)
+	defer timer.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-timer.C:
+			return fmt.Errorf("takes longer than %v", evalTime)
+		case <-tick.C:
+			metrics.Read(use)
+			if use[0].Value.Uint64() > heap+evalMemory {
+				return fmt.Errorf("needs more than %d MiB of memory", evalMemory>>20)
+			}
+			if use[1].Value.Uint64() > stack+evalStack {
+				return fmt.Errorf("recurses too deeply")
+			}
+		}
+	}
+}

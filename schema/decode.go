@@ -1,0 +1,319 @@
+package schema
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A decoder makes a fleet of a checked tree. It passes over what the shape has
+// reported, so that the rules about the whole fleet can still be looked at.
+type decoder struct {
+	report *report
+	fleet  *Fleet
+	tree   *node
+	values valueReader
+	// absDir gives the directory of the file a place is in.
+	absDir func(Pos) string
+}
+
+func (d *decoder) decode() {
+	f, t := d.fleet, d.tree
+	d.values = valueReader{report: d.report, resolve: d.resolve}
+	f.Network = Network{Description: text(t.get("network").get("description")), EnableRollback: flag(t.get("network").get("enable_rollback"))}
+	d.nixpkgs(t.get("nixpkgs"))
+	d.kluster(t.get("kluster"))
+	defaults := t.get("defaults")
+	f.Defaults = d.module(defaults, "defaults")
+	if roles := t.get("roles"); roles != nil && roles.kind == structKind {
+		for _, r := range roles.fields {
+			f.Roles = append(f.Roles, &Role{Name: r.name, At: r.at, Module: d.module(r.val, join("roles", r.name))})
+		}
+	}
+	if hosts := t.get("hosts"); hosts != nil && hosts.kind == structKind {
+		f.Hosts = make([]*Host, 0, len(hosts.fields))
+		for _, h := range hosts.fields {
+			if h.val.kind == structKind {
+				f.Hosts = append(f.Hosts, d.host(h, defaults))
+			}
+		}
+	}
+	d.rollout(t.get("rollout"))
+}
+
+// text returns a node's text, "" where it is none.
+func text(n *node) string {
+	if n == nil || n.kind != stringKind {
+		return ""
+	}
+	return n.text
+}
+
+func flag(n *node) bool { return n != nil && n.kind == boolKind && n.bool }
+
+func number32(n *node) int {
+	if n == nil || n.kind != intKind || n.num < 0 || n.num > 1<<31-1 {
+		return 0
+	}
+	return int(n.num)
+}
+
+func texts(n *node) []string {
+	if n == nil || n.kind != listKind {
+		return nil
+	}
+	out := make([]string, 0, len(n.elems))
+	for _, e := range n.elems {
+		if e.kind == stringKind {
+			out = append(out, e.text)
+		}
+	}
+	return out
+}
+
+// resolve turns a path that is relative to the file it stands in into one that
+// is relative to the inventory's directory.
+func (d *decoder) resolve(path string, at Pos) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	rel, err := filepath.Rel(d.fleet.Dir, filepath.Join(d.absDir(at), path))
+	if err != nil {
+		return path
+	}
+	if !strings.HasPrefix(rel, "../") && rel != ".." {
+		rel = "./" + rel
+	}
+	if rel == "./." {
+		rel = "."
+	}
+	return rel
+}
+
+func (d *decoder) nixpkgs(n *node) {
+	p := &d.fleet.Nixpkgs
+	if n == nil {
+		// The fleet of a few lines says nothing of it, and means what
+		// NixOps meant.
+		p.Unpinned = true
+		return
+	}
+	if n.kind != structKind {
+		return
+	}
+	*p = Nixpkgs{At: n.at, URL: text(n.get("url")), Rev: text(n.get("rev")), Hash: text(n.get("hash")), Unpinned: flag(n.get("unpinned"))}
+	if path := n.get("path"); text(path) != "" {
+		p.Path = d.resolve(path.text, path.at)
+	}
+}
+
+func (d *decoder) kluster(n *node) {
+	if n == nil || n.kind != structKind {
+		return
+	}
+	k := &Kluster{At: n.at, pos: make(map[string]Pos)}
+	for _, f := range n.fields {
+		k.pos[f.name] = f.val.at
+	}
+	k.Master = text(n.get("master"))
+	k.Etcd = texts(n.get("etcd"))
+	k.Domain = text(n.get("domain"))
+	k.PodCIDR = d.prefix(n.get("pod_cidr"), "kluster.pod_cidr")
+	k.ServiceCIDR = d.prefix(n.get("service_cidr"), "kluster.service_cidr")
+	k.MeshCIDR = d.prefix(n.get("mesh_cidr"), "kluster.mesh_cidr")
+	if n.get("etcd") == nil && k.Master != "" {
+		k.Etcd = []string{k.Master}
+	}
+	if k.Domain == "" {
+		k.Domain = "cluster.local"
+	}
+	d.fleet.Kluster = k
+}
+
+func (d *decoder) prefix(n *node, path string) netip.Prefix {
+	if text(n) == "" {
+		return netip.Prefix{}
+	}
+	p, err := netip.ParsePrefix(n.text)
+	if err != nil {
+		d.report.add(n.at, path, "network", "got %s, want a network such as 10.1.0.0/16", n)
+		return netip.Prefix{}
+	}
+	if p.Masked() != p {
+		d.report.add(n.at, path, "network", "got %s, want the network itself: %s", n, p.Masked())
+	}
+	return p.Masked()
+}
+
+func (d *decoder) module(n *node, path string) Module {
+	var m Module
+	if n == nil || n.kind != structKind {
+		return m
+	}
+	if l := n.get("imports"); l != nil && l.kind == listKind {
+		for _, e := range l.elems {
+			if e.kind == stringKind && e.text != "" {
+				m.Imports = append(m.Imports, Import{At: e.at, Path: d.resolve(e.text, e.at)})
+			}
+		}
+	}
+	if c := n.get("config"); c != nil && c.kind == structKind {
+		if isMarker(c) {
+			e := d.report.add(c.at, join(path, "config"), "marker", "config itself is a marker, want an attribute set of options")
+			e.Hint = "put the marker at the options, or write the module as nix"
+		} else {
+			m.Config = d.values.attrs(c, join(path, "config"))
+		}
+	}
+	if s := n.get("nix"); s != nil {
+		list := []*node{s}
+		if s.kind == listKind {
+			list = s.elems
+		}
+		for _, e := range list {
+			if e.kind == stringKind {
+				m.Nix = append(m.Nix, Snippet{At: e.at, Text: e.text})
+			}
+		}
+	}
+	return m
+}
+
+// host makes a host of its own fields and the defaults': a field the host has
+// replaces the default's.
+func (d *decoder) host(f field, defaults *node) *Host {
+	n, path := f.val, join("hosts", f.name)
+	h := &Host{Name: f.name, At: f.at, pos: make(map[string]Pos, len(n.fields))}
+	for _, g := range n.fields {
+		h.pos[g.name] = g.val.at
+	}
+	of := func(name string) *node {
+		if own := n.get(name); own != nil {
+			return own
+		}
+		if def := defaults.get(name); def != nil {
+			h.pos[name] = def.at
+			return def
+		}
+		return nil
+	}
+	h.Address = text(n.get("host"))
+	d.address(n.get("host"), join(path, "host"))
+	h.HostKeys = texts(n.get("host_keys"))
+	h.DiskUUID = text(n.get("disk_uuid"))
+	h.Port = number32(of("port"))
+	h.User = text(of("user"))
+	h.Jump = text(of("jump"))
+	h.System = or(text(of("system")), "x86_64-linux")
+	h.Privilege = Privilege(or(text(of("privilege")), string(Root)))
+	h.Policy = Policy(or(text(of("policy")), string(Required)))
+	h.BuildOn = BuildOn(or(text(of("build_on")), string(BuildLocal)))
+	h.Substitute = flag(of("substitute"))
+	h.Roles = texts(of("roles"))
+	h.Tags = texts(of("tags"))
+	if of("roles") == nil && d.fleet.Kluster != nil {
+		h.Roles = []string{RoleNode}
+		if h.Name == d.fleet.Kluster.Master {
+			h.Roles = []string{RoleMaster, RoleNode}
+		}
+	}
+	if meta := of("meta"); meta != nil && meta.kind == structKind {
+		plain := valueReader{report: d.report, resolve: d.resolve, plain: true}
+		h.Meta = plain.attrs(meta, join(path, "meta"))
+	}
+	h.Module = d.module(n, path)
+	d.storage(h, n, path)
+	return h
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// address looks at an address more closely than a pattern can.
+func (d *decoder) address(n *node, path string) {
+	if s := text(n); strings.Contains(s, ":") {
+		if _, err := netip.ParseAddr(s); err != nil && inventoryShape().fields["hosts"].entry.fields["host"].leaf(n) {
+			d.report.add(n.at, path, "type", "got %s, want an IPv4 or IPv6 address or a domain name", n)
+		}
+	} else if len(s) > 253 {
+		d.report.add(n.at, path, "type", "got a domain name of %d bytes, want at most 253", len(s))
+	}
+}
+
+func (d *decoder) storage(h *Host, n *node, path string) {
+	if disks := n.get("disks"); disks != nil && disks.kind == structKind {
+		for _, f := range disks.fields {
+			h.Disks = append(h.Disks, Disk{At: f.at, Name: f.name, Device: text(f.val.get("device")), Boot: flag(f.val.get("boot"))})
+		}
+	}
+	if systems := n.get("file_systems"); systems != nil && systems.kind == structKind {
+		for _, f := range systems.fields {
+			if f.val.kind != structKind {
+				continue
+			}
+			below := join(join(path, "file_systems"), f.name)
+			for _, g := range f.val.fields {
+				h.pos["file_systems."+f.name+"."+g.name] = g.val.at
+			}
+			h.FileSystems = append(h.FileSystems, d.fileSystem(f, below))
+		}
+	}
+	if swap := n.get("swap"); swap != nil && swap.kind == listKind {
+		for _, e := range swap.elems {
+			if e.kind == structKind {
+				h.Swap = append(h.Swap, Swap{At: e.at, Device: text(e.get("device")), Size: number32(e.get("size"))})
+			}
+		}
+	}
+}
+
+func (d *decoder) fileSystem(f field, path string) FileSystem {
+	fs := FileSystem{
+		At: f.at, MountPoint: f.name,
+		FSType: text(f.val.get("fs_type")), Options: texts(f.val.get("options")), NeededForBoot: flag(f.val.get("needed_for_boot")),
+	}
+	var given []string
+	for _, by := range []struct{ field, prefix string }{{"device", ""}, {"uuid", "/dev/disk/by-uuid/"}, {"label", "/dev/disk/by-label/"}} {
+		if v := f.val.get(by.field); v != nil {
+			given = append(given, by.field)
+			fs.Device = by.prefix + text(v)
+		}
+	}
+	switch {
+	case len(given) == 0:
+		d.report.add(f.at, path, "missing-field", "missing field: one of device, uuid and label")
+	case len(given) > 1:
+		d.report.add(f.at, path, "file-system", "has %s, want one of them", strings.Join(given, " and "))
+	}
+	return fs
+}
+
+func (d *decoder) rollout(n *node) {
+	if n == nil || n.kind != structKind {
+		return
+	}
+	r := Rollout{
+		At: n.at, Canaries: text(n.get("canaries")), Order: texts(n.get("order")), Confirm: flag(n.get("confirm")),
+		MaxUnavailable: number32(n.get("max_unavailable")), MaxFailures: number32(n.get("max_failures")),
+	}
+	if b := n.get("batch"); b != nil {
+		r.Batch = text(b)
+		if b.kind == intKind {
+			r.Batch = fmt.Sprint(b.num)
+		}
+	}
+	if p := n.get("pause"); text(p) != "" {
+		pause, err := time.ParseDuration(p.text)
+		if err != nil && inventoryShape().fields["rollout"].fields["pause"].leaf(p) {
+			d.report.add(p.at, "rollout.pause", "type", "got %s, want a duration such as 30s or 5m", p)
+		}
+		r.Pause = pause
+	}
+	d.fleet.Rollout = r
+}

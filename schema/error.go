@@ -1,0 +1,135 @@
+package schema
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// An Error is one problem of an inventory, at a place in the user's text.
+type Error struct {
+	// Path is the field concerned as the inventory nests it, such as
+	// "hosts.web1.port"; "" where no field is, as for a syntax error.
+	Path string
+	Pos  Pos
+	// Msg says what is wrong, Hint what could be done about it; Hint may be
+	// empty.
+	Msg      string
+	Hint     string
+	Severity Severity
+	// Rule names the rule broken, such as "duplicate-address", for programs
+	// that read a report.
+	Rule string
+}
+
+// Error returns "file:line:col: path: message; hint".
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.Pos.IsValid() {
+		b.WriteString(e.Pos.String())
+		b.WriteString(": ")
+	}
+	if e.Severity == Warning {
+		b.WriteString("warning: ")
+	}
+	if e.Path != "" {
+		b.WriteString(e.Path)
+		b.WriteString(": ")
+	}
+	b.WriteString(e.Msg)
+	if e.Hint != "" {
+		b.WriteString("; ")
+		b.WriteString(e.Hint)
+	}
+	return b.String()
+}
+
+// A Severity tells what must be put right from what should be looked at.
+type Severity uint8
+
+// The severities. An inventory with an Invalid problem does not load.
+const (
+	Invalid Severity = iota
+	Warning
+)
+
+// String returns "error" or "warning".
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// MarshalText returns the severity's name.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Errors are all the problems of an inventory, in the order of its text.
+type Errors []*Error
+
+// Error returns the problems, one a line.
+func (l Errors) Error() string {
+	lines := make([]string, len(l))
+	for i, e := range l {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Invalid returns the problems that keep the inventory from loading.
+func (l Errors) Invalid() Errors { return l.only(Invalid) }
+
+// Warnings returns the others.
+func (l Errors) Warnings() Errors { return l.only(Warning) }
+
+func (l Errors) only(s Severity) Errors {
+	var out Errors
+	for _, e := range l {
+		if e.Severity == s {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// sorted puts problems in the order of the text and drops repetitions: a
+// template's mistake is one problem, however many hosts use the template.
+func (l Errors) sorted() Errors {
+	slices.SortStableFunc(l, func(a, b *Error) int {
+		return cmp.Or(
+			cmp.Compare(a.Pos.File, b.Pos.File),
+			cmp.Compare(a.Pos.Line, b.Pos.Line),
+			cmp.Compare(a.Pos.Col, b.Pos.Col),
+			cmp.Compare(a.Msg, b.Msg),
+			cmp.Compare(a.Path, b.Path))
+	})
+	type key struct {
+		pos Pos
+		msg string
+	}
+	seen := make(map[key]bool, len(l))
+	return slices.DeleteFunc(l, func(e *Error) bool {
+		k := key{e.Pos, e.Msg}
+		if seen[k] && e.Pos.IsValid() {
+			return true
+		}
+		seen[k] = true
+		return false
+	})
+}
+
+// A report collects problems while an inventory is read.
+type report struct{ list Errors }
+
+func (r *report) add(pos Pos, path, rule, format string, args ...any) *Error {
+	e := &Error{Path: path, Pos: pos, Rule: rule, Msg: fmt.Sprintf(format, args...)}
+	r.list = append(r.list, e)
+	return e
+}
+
+func (r *report) warn(pos Pos, path, rule, format string, args ...any) *Error {
+	e := r.add(pos, path, rule, format, args...)
+	e.Severity = Warning
+	return e
+}

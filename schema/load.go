@@ -1,0 +1,242 @@
+package schema
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/parser"
+)
+
+// Options say how an inventory is loaded. The zero value is what muster vet
+// does.
+type Options struct {
+	// Dir is what file names in messages are relative to; the current
+	// directory where empty.
+	Dir string
+}
+
+// dataFiles are the names an inventory that is no CUE package goes by, in the
+// order they are looked for.
+var dataFiles = []string{"hosts.toml", "hosts.yaml", "hosts.yml", "hosts.json"}
+
+// Load reads and checks the inventory at path: hosts.cue, hosts.toml,
+// hosts.yaml, hosts.json, or a directory with one of them; "" is the current
+// directory. An inventory with mistakes gives all of them, as [Errors].
+// Anything else, such as a file that cannot be read, is any other error.
+func Load(ctx context.Context, path string, opts Options) (*Fleet, error) {
+	l, err := newLoader(path, opts)
+	if err != nil {
+		return nil, err
+	}
+	if l.read(ctx) {
+		l.check()
+	}
+	l.report.list = l.report.list.sorted()
+	if len(l.report.list.Invalid()) > 0 {
+		return nil, l.report.list
+	}
+	l.fleet.Warnings = l.report.list
+	return l.fleet, nil
+}
+
+// A loader holds one inventory on its way from text to [Fleet].
+type loader struct {
+	report *report
+	fleet  *Fleet
+	base   string // what shown names are relative to
+	file   string // absolute; the file to read, or the first of the package
+	root   string // the tree the inventory lives in
+	tree   *node
+}
+
+// newLoader finds the file to begin with.
+func newLoader(path string, opts Options) (*loader, error) {
+	base, err := filepath.Abs(opts.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("load inventory %s: %w", path, err)
+	}
+	file := path
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(base, file)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, fmt.Errorf("load inventory %s: %w", or(path, "."), bare(err))
+	}
+	l := &loader{report: new(report), base: base, file: file}
+	if info.IsDir() {
+		if l.file, err = findInventory(file); err != nil {
+			return nil, fmt.Errorf("load inventory %s: %w", or(path, "."), err)
+		}
+	}
+	l.fleet = &Fleet{Dir: filepath.Dir(l.file)}
+	l.root = moduleRoot(l.fleet.Dir)
+	return l, nil
+}
+
+// bare takes the operation and the path off a file error.
+func bare(err error) error {
+	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// findInventory returns the file to begin with in a directory.
+func findInventory(dir string) (string, error) {
+	if name := filepath.Join(dir, "hosts.cue"); isFile(name) {
+		return name, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", bare(err)
+	}
+	for _, e := range entries {
+		if n := e.Name(); strings.HasSuffix(n, ".cue") && !strings.HasPrefix(n, ".") && !strings.HasPrefix(n, "_") {
+			return filepath.Join(dir, n), nil
+		}
+	}
+	for _, n := range dataFiles {
+		if name := filepath.Join(dir, n); isFile(name) {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("no hosts.cue, other CUE file, %s there", strings.Join(dataFiles, ", "))
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}
+
+// moduleRoot returns the nearest directory upwards that has a cue.mod, or dir
+// itself.
+func moduleRoot(dir string) string {
+	for d := dir; ; d = filepath.Dir(d) {
+		if info, err := os.Stat(filepath.Join(d, "cue.mod")); err == nil && info.IsDir() {
+			return d
+		}
+		if d == filepath.Dir(d) {
+			return dir
+		}
+	}
+}
+
+// show returns a file's name as the user would write it.
+func (l *loader) show(name string) string {
+	if rel, err := filepath.Rel(l.base, name); err == nil {
+		return rel
+	}
+	return name
+}
+
+// dirOf returns the directory of the file a place is in.
+func (l *loader) dirOf(p Pos) string {
+	if p.File == "" {
+		return l.fleet.Dir
+	}
+	if filepath.IsAbs(p.File) {
+		return filepath.Dir(p.File)
+	}
+	return filepath.Dir(filepath.Join(l.base, p.File))
+}
+
+// read turns the inventory's text into a tree and reports whether there is one
+// to look at further.
+func (l *loader) read(ctx context.Context) bool {
+	if filepath.Ext(l.file) == ".cue" {
+		l.tree = l.readCUE(ctx)
+	} else {
+		l.tree = l.readData()
+	}
+	return l.tree != nil
+}
+
+func (l *loader) readData() *node {
+	name := l.show(l.file)
+	l.fleet.Files = []string{l.file}
+	data, err := readLimited(l.file)
+	if err != nil {
+		l.report.add(Pos{name, 1, 1}, "", "file", "cannot be read: %v", bare(err))
+		return nil
+	}
+	s := newSource(name, bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), l.report)
+	if s == nil {
+		return nil
+	}
+	switch ext := filepath.Ext(l.file); ext {
+	case ".toml":
+		return readTOML(s, l.report)
+	case ".json":
+		return readJSON(s, l.report)
+	case ".yaml", ".yml":
+		return readYAML(s, l.report)
+	default:
+		l.report.add(Pos{name, 1, 1}, "", "file", "a file %q is no inventory: want .cue, .toml, .yaml or .json", ext)
+		return nil
+	}
+}
+
+// readLimited reads a file, of one that is too large only as much as shows it.
+func readLimited(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
+}
+
+// readCUE reads the package the file belongs to, or the file alone where it
+// names no package.
+func (l *loader) readCUE(ctx context.Context) *node {
+	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file}
+	pkg := packageOf(l.file)
+	args := []string{"."}
+	if pkg == "" {
+		args = []string{"./" + filepath.Base(l.file)}
+	}
+	tree := c.read(ctx, args, pkg)
+	l.fleet.Files = c.files
+	if !slices.Contains(l.fleet.Files, l.file) {
+		l.fleet.Files = append([]string{l.file}, l.fleet.Files...)
+	}
+	return tree
+}
+
+// packageOf returns the package a CUE file says it belongs to.
+func packageOf(name string) string {
+	data, err := readLimited(name)
+	if err != nil {
+		return ""
+	}
+	f, _ := parser.ParseFile(name, data, parser.PackageClauseOnly)
+	if f == nil {
+		return ""
+	}
+	for _, d := range f.Decls {
+		if p, ok := d.(*ast.Package); ok && p.Name != nil && p.Name.Name != "_" {
+			return p.Name.Name
+		}
+	}
+	return ""
+}
+
+// check holds the tree against schema.cue, makes the fleet of it and checks
+// what concerns the whole of it.
+func (l *loader) check() {
+	inventoryShape().check(l.tree, "", l.report)
+	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf}
+	d.decode()
+	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root}
+	c.run()
+}

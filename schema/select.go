@@ -1,0 +1,215 @@
+package schema
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+)
+
+// Select returns the hosts an expression chooses, in inventory order:
+//
+//	web1        the host of that name
+//	web*        hosts whose names match: * any letters, ? any one, [ab] one of these
+//	@db         hosts with the tag
+//	+router     hosts with the role
+//	!x          all hosts but those of x
+//	x & y       hosts of both
+//	x , y       hosts of either; & binds closer
+//	(x , y)     brackets
+//
+// "" and "*" are all hosts. A name, glob, tag or role that fits no host is an
+// error: it is a mistake more often than not.
+func Select(f *Fleet, expr string) ([]*Host, error) {
+	if strings.TrimSpace(expr) == "" {
+		return f.Hosts, nil
+	}
+	p := &selection{fleet: f, expr: expr, rest: expr}
+	set, err := p.union(0)
+	if err == nil && p.rest != "" {
+		err = fmt.Errorf("unexpected %q", clip(p.rest))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("select %s: %w", quote(expr), err)
+	}
+	var out []*Host
+	for i, h := range f.Hosts {
+		if set[i] {
+			out = append(out, h)
+		}
+	}
+	if len(out) == 0 && len(f.Hosts) > 0 {
+		return nil, fmt.Errorf("select %s: no host is left", quote(expr))
+	}
+	return out, nil
+}
+
+// A selection reads one expression. Sets of hosts are indexed as fleet.Hosts.
+type selection struct {
+	fleet *Fleet
+	expr  string
+	rest  string
+}
+
+func (p *selection) union(depth int) ([]bool, error) {
+	if depth > maxDepth {
+		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
+	}
+	set, err := p.intersection(depth)
+	for err == nil && p.take(",") {
+		var other []bool
+		if other, err = p.intersection(depth); err == nil {
+			for i := range set {
+				set[i] = set[i] || other[i]
+			}
+		}
+	}
+	return set, err
+}
+
+func (p *selection) intersection(depth int) ([]bool, error) {
+	set, err := p.term(depth)
+	for err == nil && p.take("&") {
+		var other []bool
+		if other, err = p.term(depth); err == nil {
+			for i := range set {
+				set[i] = set[i] && other[i]
+			}
+		}
+	}
+	return set, err
+}
+
+func (p *selection) term(depth int) ([]bool, error) {
+	not := false
+	for p.take("!") {
+		not = !not
+	}
+	var set []bool
+	var err error
+	if p.take("(") {
+		if set, err = p.union(depth + 1); err == nil && !p.take(")") {
+			err = fmt.Errorf("missing )")
+		}
+	} else {
+		set, err = p.atom()
+	}
+	if err == nil && not {
+		for i := range set {
+			set[i] = !set[i]
+		}
+	}
+	return set, err
+}
+
+// take consumes a sign and the space around it.
+func (p *selection) take(sign string) bool {
+	p.rest = strings.TrimLeftFunc(p.rest, unicode.IsSpace)
+	rest, ok := strings.CutPrefix(p.rest, sign)
+	if ok {
+		p.rest = strings.TrimLeftFunc(rest, unicode.IsSpace)
+	}
+	return ok
+}
+
+// atom reads a name, glob, tag or role and finds its hosts.
+func (p *selection) atom() ([]bool, error) {
+	p.take("")
+	end := strings.IndexFunc(p.rest, func(r rune) bool { return strings.ContainsRune(",&!()", r) || unicode.IsSpace(r) })
+	// [!a] in a glob is no negation.
+	for end > 0 && p.rest[end] == '!' && p.rest[end-1] == '[' {
+		more := strings.IndexFunc(p.rest[end+1:], func(r rune) bool { return strings.ContainsRune(",&!()", r) || unicode.IsSpace(r) })
+		if more < 0 {
+			end = -1
+			break
+		}
+		end += 1 + more
+	}
+	if end < 0 {
+		end = len(p.rest)
+	}
+	word := p.rest[:end]
+	p.rest = p.rest[end:]
+	p.take("")
+	if word == "" || word == "@" || word == "+" {
+		return nil, fmt.Errorf("want a host, @tag or +role%s", p.where())
+	}
+	return p.find(word)
+}
+
+func (p *selection) where() string {
+	if p.rest == "" {
+		return " at the end"
+	}
+	return fmt.Sprintf(" before %q", clip(p.rest))
+}
+
+func (p *selection) find(word string) ([]bool, error) {
+	fits, what, known := p.test(word)
+	if fits == nil {
+		return nil, fmt.Errorf("%q is no pattern", word)
+	}
+	set, any := make([]bool, len(p.fleet.Hosts)), false
+	for i, h := range p.fleet.Hosts {
+		set[i] = fits(h)
+		any = any || set[i]
+	}
+	if !any && !(word == "*" && len(set) == 0) {
+		name := strings.TrimLeft(word, "@+")
+		err := fmt.Errorf("no host %s %s", what, quote(name))
+		if near := nearest(name, known()); near != "" {
+			err = fmt.Errorf("%w; did you mean %s%s?", err, word[:len(word)-len(name)], near)
+		}
+		return nil, err
+	}
+	return set, nil
+}
+
+// test returns what a word asks of a host, how to say so, and the words that
+// would have fitted.
+func (p *selection) test(word string) (fits func(*Host) bool, what string, known func() []string) {
+	name := word[1:]
+	switch {
+	case word[0] == '@':
+		return func(h *Host) bool { return has(h.Tags, name) }, "has the tag", func() []string {
+			return p.words(func(h *Host) []string { return h.Tags })
+		}
+	case word[0] == '+':
+		return func(h *Host) bool { return h.HasRole(name) }, "has the role", func() []string {
+			return p.words(func(h *Host) []string { return h.Roles })
+		}
+	}
+	names := func() []string { return p.words(func(h *Host) []string { return []string{h.Name} }) }
+	if strings.ContainsAny(word, "*?[\\") {
+		pattern := strings.ReplaceAll(word, "[!", "[^")
+		if _, err := path.Match(pattern, ""); err != nil {
+			return nil, "", nil
+		}
+		return func(h *Host) bool { ok, _ := path.Match(pattern, h.Name); return ok }, "matches", names
+	}
+	return func(h *Host) bool { return h.Name == word }, "is named", names
+}
+
+func has(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+// words returns what the hosts have, each once.
+func (p *selection) words(of func(*Host) []string) []string {
+	var out []string
+	seen := make(map[string]bool)
+	for _, h := range p.fleet.Hosts {
+		for _, w := range of(h) {
+			if !seen[w] {
+				seen[w] = true
+				out = append(out, w)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,81 @@
+package schema
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func selectFleet() *Fleet {
+	host := func(name, tags, roles string) *Host {
+		return &Host{Name: name, Tags: strings.Fields(tags), Roles: strings.Fields(roles)}
+	}
+	return &Fleet{Hosts: []*Host{
+		host("web1", "web eu", "front"), host("web2", "web us", "front"),
+		host("db1", "db eu", "store"), host("db2", "db us", "store"), host("laptop", "", ""),
+	}}
+}
+
+func TestSelect(t *testing.T) {
+	for _, tt := range []struct{ expr, want string }{
+		{"", "web1 web2 db1 db2 laptop"},
+		{"*", "web1 web2 db1 db2 laptop"},
+		{"db1", "db1"},
+		{"web*", "web1 web2"},
+		{"?b[12]", "db1 db2"},
+		{"web[!1]", "web2"},
+		{"@eu", "web1 db1"},
+		{"+store", "db1 db2"},
+		{"!@web", "db1 db2 laptop"},
+		{"!!db1", "db1"},
+		{"@web&@eu", "web1"},
+		{"@web & !web1, laptop", "web2 laptop"},
+		{"(@web,@db) & @us", "web2 db2"},
+		{"!(@web, @db)", "laptop"},
+		{" db1 , web1 ", "web1 db1"},
+		{"web", `error: select "web": no host is named "web"; did you mean web1?`},
+		{"@dbs", `error: select "@dbs": no host has the tag "dbs"; did you mean @db?`},
+		{"+stone", `error: select "+stone": no host has the role "stone"; did you mean +store?`},
+		{"zzz*", `error: select "zzz*": no host matches "zzz*"`},
+		{"web[", `error: select "web[": "web[" is no pattern`},
+		{"@web & @db", `error: select "@web & @db": no host is left`},
+		{"@web &", `error: select "@web &": want a host, @tag or +role at the end`},
+		{"(@web", `error: select "(@web": missing )`},
+		{"@web)", `error: select "@web)": unexpected ")"`},
+		{"web1 web2", `error: select "web1 web2": unexpected "web2"`},
+		{",", `error: select ",": want a host, @tag or +role before ","`},
+		{strings.Repeat("(", 1000), "error: select \"" + strings.Repeat("(", 60) + "…\": nested deeper than 200 levels"},
+	} {
+		hosts, err := Select(selectFleet(), tt.expr)
+		var names []string
+		for _, h := range hosts {
+			names = append(names, h.Name)
+		}
+		got := strings.Join(names, " ")
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if d := cmp.Diff(tt.want, got); d != "" {
+			t.Errorf("Select(%q): %s", tt.expr, d)
+		}
+	}
+}
+
+func FuzzSelect(f *testing.F) {
+	for _, s := range []string{"", "web1", "@web & !(db*, +front)", "web[!1]", "[!", "!", "\x00", "é*", "a,(b"} {
+		f.Add(s)
+	}
+	fleet := selectFleet()
+	f.Fuzz(func(t *testing.T, expr string) {
+		hosts, err := Select(fleet, expr)
+		if err != nil {
+			return
+		}
+		// What is chosen, and what its negation chooses, is every host once.
+		rest, err := Select(fleet, "!("+expr+")")
+		if err == nil && len(hosts)+len(rest) != len(fleet.Hosts) && strings.TrimSpace(expr) != "" {
+			t.Errorf("Select(%q) chooses %d hosts, its negation %d of %d", expr, len(hosts), len(rest), len(fleet.Hosts))
+		}
+	})
+}

@@ -1,0 +1,297 @@
+package schema
+
+import (
+	_ "embed"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
+)
+
+//go:embed schema.cue
+var schemaText string
+
+// A shape is what schema.cue says of one place in an inventory, turned into
+// Go once, so that checking ten thousand hosts asks nothing of CUE. CUE itself
+// would do the same unification, but tells of the first problems only and in
+// terms of the schema.
+type shape struct {
+	// want completes "want …" in a message; names does so for the names of a
+	// map's entries. doc is the field's comment.
+	want, names, doc string
+	required         bool
+
+	any    bool // anything at all
+	open   bool // a struct of anything
+	strct  bool
+	fields map[string]*shape
+	order  []string // the fields as schema.cue has them
+	entry  *shape   // of any name that nameOK accepts
+	nameOK func(*node) bool
+	elem   *shape // a list of it
+	leaf   func(*node) bool
+}
+
+// inventoryShape is the shape of a whole inventory.
+var inventoryShape = sync.OnceValue(func() *shape {
+	v := cuecontext.New().CompileString(schemaText, cue.Filename("schema.cue"))
+	if err := v.Err(); err != nil {
+		panic("schema.cue: " + err.Error())
+	}
+	s := shapeOf(v.LookupPath(cue.ParsePath("#Inventory")))
+	s.want = "an inventory: an attribute set with hosts"
+	return s
+})
+
+func shapeOf(v cue.Value) *shape {
+	s := new(shape)
+	s.read(v)
+	return s
+}
+
+func (s *shape) read(v cue.Value) {
+	k := v.IncompleteKind()
+	if k == cue.TopKind {
+		s.any = true
+		return
+	}
+	if k&(cue.StructKind|cue.ListKind) != 0 && k&(k-1) != 0 {
+		// One thing or another, such as text or a list of it.
+		op, args := cue.Dereference(v).Expr()
+		if op != cue.OrOp {
+			panic(fmt.Sprintf("schema.cue: %v: %v is beyond a shape", v.Pos(), op))
+		}
+		for _, a := range args {
+			s.read(a)
+		}
+		return
+	}
+	switch k {
+	case cue.StructKind:
+		s.readStruct(v)
+	case cue.ListKind:
+		s.elem = shapeOf(v.LookupPath(cue.MakePath(cue.AnyIndex)))
+	default:
+		s.leaf = leafOf(v)
+	}
+}
+
+func (s *shape) readStruct(v cue.Value) {
+	s.strct = true
+	s.fields = make(map[string]*shape)
+	it, err := v.Fields(cue.Optional(true), cue.Patterns(true))
+	if err != nil {
+		panic("schema.cue: " + err.Error())
+	}
+	for it.Next() {
+		if it.Selector().LabelType() == cue.StringLabel && it.Selector().ConstraintType() == cue.PatternConstraint {
+			s.entry = shapeOf(it.Value())
+			s.entry.want = "an attribute set"
+			s.nameOK = leafOf(it.Selector().Pattern())
+			continue
+		}
+		f := shapeOf(it.Value())
+		f.want = attribute(it.Value(), "want")
+		f.names = attribute(it.Value(), "names")
+		if f.elem != nil {
+			f.elem.want = attribute(it.Value(), "each")
+		}
+		f.doc = docOf(it.Value())
+		f.required = it.Selector().ConstraintType()&cue.RequiredConstraint != 0
+		name := it.Selector().Unquoted()
+		s.fields[name] = f
+		s.order = append(s.order, name)
+	}
+	s.open = len(s.fields) == 0 && s.entry == nil
+}
+
+func attribute(v cue.Value, name string) string {
+	a := v.Attribute(name)
+	text, err := a.String(0)
+	if a.Err() != nil || err != nil {
+		return ""
+	}
+	return text
+}
+
+func docOf(v cue.Value) string {
+	var parts []string
+	for _, g := range v.Doc() {
+		parts = append(parts, strings.TrimSpace(g.Text()))
+	}
+	return strings.Join(parts, "\n")
+}
+
+// leafOf returns the test a scalar constraint makes. It knows the operators
+// schema.cue uses; a test compares it with CUE's own answer.
+func leafOf(v cue.Value) func(*node) bool {
+	v = cue.Dereference(v)
+	op, args := v.Expr()
+	switch op {
+	case cue.NoOp:
+		if v.IsConcrete() {
+			return equals(v)
+		}
+		k := v.IncompleteKind()
+		return func(n *node) bool { return kindOf(n)&k != 0 }
+	case cue.AndOp, cue.OrOp:
+		var tests []func(*node) bool
+		for _, a := range args {
+			tests = append(tests, leafOf(a))
+		}
+		// All tests of a conjunction must hold, one of a disjunction.
+		return func(n *node) bool {
+			for _, t := range tests {
+				if t(n) == (op == cue.OrOp) {
+					return op == cue.OrOp
+				}
+			}
+			return op == cue.AndOp
+		}
+	case cue.RegexMatchOp:
+		pattern, err := args[0].String()
+		if err != nil {
+			panic("schema.cue: " + err.Error())
+		}
+		re := regexp.MustCompile(pattern)
+		return func(n *node) bool { return n.kind == stringKind && re.MatchString(n.text) }
+	case cue.GreaterThanOp, cue.GreaterThanEqualOp, cue.LessThanOp, cue.LessThanEqualOp:
+		bound, err := args[0].Int64()
+		if err != nil {
+			panic("schema.cue: " + err.Error())
+		}
+		return func(n *node) bool {
+			if n.kind != intKind {
+				return false
+			}
+			switch op {
+			case cue.GreaterThanOp:
+				return n.num > bound
+			case cue.GreaterThanEqualOp:
+				return n.num >= bound
+			case cue.LessThanOp:
+				return n.num < bound
+			}
+			return n.num <= bound
+		}
+	}
+	panic(fmt.Sprintf("schema.cue: %v: %v is beyond a shape", v.Pos(), op))
+}
+
+func equals(v cue.Value) func(*node) bool {
+	switch v.Kind() {
+	case cue.StringKind:
+		want, _ := v.String()
+		return func(n *node) bool { return n.kind == stringKind && n.text == want }
+	case cue.BoolKind:
+		want, _ := v.Bool()
+		return func(n *node) bool { return n.kind == boolKind && n.bool == want }
+	case cue.IntKind:
+		want, _ := v.Int64()
+		return func(n *node) bool { return n.kind == intKind && n.num == want }
+	}
+	panic(fmt.Sprintf("schema.cue: %v: a literal %v is beyond a shape", v.Pos(), v.Kind()))
+}
+
+func kindOf(n *node) cue.Kind {
+	switch n.kind {
+	case nullKind:
+		return cue.NullKind
+	case boolKind:
+		return cue.BoolKind
+	case intKind:
+		return cue.IntKind
+	case floatKind:
+		return cue.FloatKind
+	case stringKind:
+		return cue.StringKind
+	case listKind:
+		return cue.ListKind
+	case structKind:
+		return cue.StructKind
+	}
+	return cue.BottomKind
+}
+
+// check reports everything in n that the shape does not allow.
+func (s *shape) check(n *node, path string, r *report) {
+	switch {
+	case n.kind == badKind:
+	case n.kind == unknownKind:
+		r.notConcrete(n, path, s.want)
+	case s.any:
+		checkConcrete(n, path, r)
+	case n.kind == structKind && s.strct:
+		s.checkStruct(n, path, r)
+	case n.kind == listKind && s.elem != nil:
+		for i, e := range n.elems {
+			s.elem.check(e, fmt.Sprintf("%s[%d]", path, i), r)
+		}
+	case n.kind != structKind && n.kind != listKind && s.leaf != nil && s.leaf(n):
+	default:
+		r.add(n.at, path, "type", "got %s, want %s", n, s.want)
+	}
+}
+
+func (s *shape) checkStruct(n *node, path string, r *report) {
+	if s.open {
+		checkConcrete(n, path, r)
+		return
+	}
+	for _, f := range n.fields {
+		below := join(path, f.name)
+		if fs := s.fields[f.name]; fs != nil {
+			fs.check(f.val, below, r)
+		} else if s.entry == nil {
+			s.unknown(f, below, r)
+		} else if s.nameOK(&node{kind: stringKind, text: f.name}) {
+			s.entry.check(f.val, below, r)
+		} else {
+			r.add(f.at, below, "name", "got the name %s, want %s", quote(f.name), s.names)
+			s.entry.check(f.val, below, r)
+		}
+	}
+	for _, name := range s.order {
+		if fs := s.fields[name]; fs.required && n.index(name) < 0 {
+			r.add(n.at, path, "missing-field", "missing field %q: %s", name, fs.want)
+		}
+	}
+}
+
+func (s *shape) unknown(f field, path string, r *report) {
+	e := r.add(f.at, path, "unknown-field", "unknown field %s", quote(f.name))
+	if near := nearest(f.name, s.order); near != "" {
+		e.Hint = fmt.Sprintf("did you mean %q?", near)
+	} else {
+		known := slices.Clone(s.order)
+		slices.Sort(known)
+		e.Hint = "known are " + strings.Join(known, ", ")
+	}
+}
+
+// checkConcrete reports what is no value yet, wherever it is.
+func checkConcrete(n *node, path string, r *report) {
+	switch n.kind {
+	case unknownKind:
+		r.notConcrete(n, path, "")
+	case listKind:
+		for i, e := range n.elems {
+			checkConcrete(e, fmt.Sprintf("%s[%d]", path, i), r)
+		}
+	case structKind:
+		for _, f := range n.fields {
+			checkConcrete(f.val, join(path, f.name), r)
+		}
+	}
+}
+
+func (r *report) notConcrete(n *node, path, want string) {
+	e := r.add(n.at, path, "no-value", "has no value: it is only known to be %s", shorten(n.text))
+	if want != "" {
+		e.Hint = "want " + want
+	}
+}

@@ -1,0 +1,108 @@
+package schema
+
+import (
+	"bytes"
+	"fmt"
+	"sort"
+	"unicode/utf8"
+)
+
+// The limits of one inventory. They are far above what a fleet needs and keep
+// a hostile or broken one from taking the machine with it.
+const (
+	maxFileSize = 64 << 20 // bytes of one file
+	maxDepth    = 200      // values within values
+	maxNodes    = 20 << 20 // values, aliases expanded
+	maxString   = 16 << 20 // bytes of one string
+)
+
+// A source is one file being read.
+type source struct {
+	name  string // as messages name it
+	data  []byte
+	lines []int // where each line begins, in bytes
+}
+
+// newSource checks what every language asks of its text: UTF-8, no NUL, not
+// beyond bounds.
+func newSource(name string, data []byte, r *report) *source {
+	s := &source{name: name, data: data, lines: []int{0}}
+	if len(data) > maxFileSize {
+		r.add(Pos{name, 1, 1}, "", "too-large", "file is larger than %d MiB", maxFileSize>>20)
+		return nil
+	}
+	for i, c := range data {
+		if c == '\n' {
+			s.lines = append(s.lines, i+1)
+		}
+	}
+	if i := bytes.IndexByte(data, 0); i >= 0 {
+		r.add(s.pos(i), "", "syntax", "NUL byte in the file")
+		return nil
+	}
+	if !utf8.Valid(data) {
+		i := 0
+		for i < len(data) {
+			c, n := utf8.DecodeRune(data[i:])
+			if c == utf8.RuneError && n == 1 {
+				break
+			}
+			i += n
+		}
+		r.add(s.pos(i), "", "syntax", "byte 0x%02x is not UTF-8", data[i])
+		return nil
+	}
+	return s
+}
+
+// pos returns the place of a byte offset.
+func (s *source) pos(offset int) Pos {
+	line := sort.SearchInts(s.lines, offset+1)
+	return Pos{s.name, line, offset - s.lines[line-1] + 1}
+}
+
+// byteCol returns the column in bytes of the n-th character of a line, both
+// from 1.
+func (s *source) byteCol(line, n int) int {
+	if line < 1 || line > len(s.lines) {
+		return 1
+	}
+	rest := s.data[s.lines[line-1]:]
+	col := 0
+	for i := 1; i < n && col < len(rest); i++ {
+		_, size := utf8.DecodeRune(rest[col:])
+		col += size
+	}
+	return col + 1
+}
+
+// line returns the text of a line, without its end.
+func (s *source) line(n int) string {
+	if n < 1 || n > len(s.lines) {
+		return ""
+	}
+	text := s.data[s.lines[n-1]:]
+	if i := bytes.IndexByte(text, '\n'); i >= 0 {
+		text = text[:i]
+	}
+	return string(bytes.TrimSuffix(text, []byte("\r")))
+}
+
+// stop ends a reader from deep inside; read catches it.
+type stop struct{}
+
+// read runs a reader: the problems it cannot go on after, and any panic of a
+// library, end as problems with a place.
+func (s *source) read(r *report, f func() *node) (n *node) {
+	defer func() {
+		switch x := recover(); x.(type) {
+		case nil:
+		case stop:
+			n = nil
+		default:
+			r.add(Pos{s.name, 1, 1}, "", "syntax", "cannot be read: %s", shorten(fmt.Sprint(x)))
+			n = nil
+		}
+	}()
+	return f()
+}

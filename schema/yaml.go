@@ -1,0 +1,170 @@
+package schema
+
+import (
+	"bytes"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// readYAML reads a YAML file of one document. Aliases and merge keys mean what
+// they mean in YAML; what they expand to is limited.
+func readYAML(s *source, r *report) *node {
+	y := &yamlReader{source: s, report: r, open: make(map[*yaml.Node]bool)}
+	return s.read(r, y.document)
+}
+
+type yamlReader struct {
+	*source
+	report *report
+	open   map[*yaml.Node]bool // aliases being expanded
+	count  int
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+func (y *yamlReader) document() *node {
+	dec := yaml.NewDecoder(bytes.NewReader(y.data))
+	var doc, more yaml.Node
+	err := dec.Decode(&doc)
+	if err == io.EOF {
+		return &node{kind: structKind, at: Pos{y.name, 1, 1}}
+	}
+	if err == nil {
+		if e := dec.Decode(&more); e == nil {
+			y.fail(&more, "more than one document")
+		} else if e != io.EOF {
+			err = e
+		}
+	}
+	if err != nil {
+		pos, msg := Pos{y.name, 1, 1}, err.Error()
+		if m := yamlLine.FindStringSubmatch(msg); m != nil {
+			msg = msg[len(m[0]):]
+			if l, _ := strconv.Atoi(m[1]); l > 0 {
+				pos.Line = min(l, len(y.lines))
+			}
+		}
+		y.report.add(pos, "", "syntax", "%s", shorten(msg))
+		panic(stop{})
+	}
+	return y.value(&doc, "", 0)
+}
+
+func (y *yamlReader) at(n *yaml.Node) Pos {
+	if n.Line == 0 {
+		return Pos{y.name, 1, 1}
+	}
+	return Pos{y.name, n.Line, y.byteCol(n.Line, n.Column)}
+}
+
+func (y *yamlReader) fail(n *yaml.Node, msg string) {
+	y.report.add(y.at(n), "", "syntax", "%s", msg)
+	panic(stop{})
+}
+
+func (y *yamlReader) value(v *yaml.Node, path string, depth int) *node {
+	if y.count++; y.count > maxNodes/10 {
+		y.fail(v, "aliases expand to more than "+strconv.Itoa(maxNodes/10)+" values")
+	}
+	if depth > maxDepth {
+		y.fail(v, "nested deeper than "+strconv.Itoa(maxDepth)+" levels")
+	}
+	n := &node{at: y.at(v)}
+	switch v.Kind {
+	case yaml.DocumentNode:
+		if len(v.Content) == 0 {
+			n.kind = structKind
+			return n
+		}
+		return y.value(v.Content[0], path, depth)
+	case yaml.AliasNode:
+		if v.Alias == nil || y.open[v.Alias] {
+			y.fail(v, "alias "+quote(v.Value)+" contains itself")
+		}
+		y.open[v.Alias] = true
+		n = y.value(v.Alias, path, depth+1)
+		delete(y.open, v.Alias)
+		n.also = append(n.also, y.at(v))
+	case yaml.SequenceNode:
+		n.kind = listKind
+		for _, e := range v.Content {
+			n.elems = append(n.elems, y.value(e, path, depth+1))
+		}
+	case yaml.MappingNode:
+		n.kind = structKind
+		y.mapping(n, v, path, depth)
+	case yaml.ScalarNode:
+		y.scalar(n, v)
+	}
+	return n
+}
+
+func (y *yamlReader) mapping(n *node, v *yaml.Node, path string, depth int) {
+	var merges []*yaml.Node
+	for i := 0; i+1 < len(v.Content); i += 2 {
+		k, val := v.Content[i], v.Content[i+1]
+		if k.Kind == yaml.AliasNode && k.Alias != nil {
+			k = k.Alias
+		}
+		if k.Kind != yaml.ScalarNode {
+			y.fail(v.Content[i], "a key must be text")
+		}
+		if k.ShortTag() == "!!merge" {
+			merges = append(merges, val)
+			continue
+		}
+		below, pos := join(path, k.Value), y.at(v.Content[i])
+		child := y.value(val, below, depth+1)
+		if j := n.index(k.Value); j >= 0 {
+			y.report.add(pos, below, "duplicate-key", "said twice").Hint = "first at " + n.fields[j].at.String()
+			continue
+		}
+		n.set(k.Value, pos, child)
+	}
+	for _, m := range merges {
+		from := []*node{y.value(m, path, depth+1)}
+		if from[0].kind == listKind {
+			from = from[0].elems
+		}
+		for _, f := range from {
+			if f.kind != structKind {
+				y.fail(m, "<< takes an attribute set or a list of them")
+			}
+			for _, fd := range f.fields {
+				if n.index(fd.name) < 0 {
+					n.fields = append(n.fields, fd)
+				}
+			}
+		}
+	}
+}
+
+func (y *yamlReader) scalar(n *node, v *yaml.Node) {
+	switch v.ShortTag() {
+	case "!!null":
+		n.kind = nullKind
+	case "!!bool":
+		var b bool
+		if v.Decode(&b) != nil {
+			y.fail(v, quote(v.Value)+" is not true or false")
+		}
+		n.kind, n.bool = boolKind, b
+	case "!!int":
+		var i int64
+		n.kind = intKind
+		if v.Decode(&i) != nil {
+			n.kind, n.text = bigKind, v.Value
+		}
+		n.num = i
+	case "!!float":
+		number(n, strings.ReplaceAll(v.Value, "_", ""))
+	case "!!binary":
+		y.fail(v, "binary data has no meaning in an inventory")
+	default:
+		n.kind, n.text = stringKind, v.Value
+	}
+}
