@@ -83,12 +83,26 @@ func line(argv []string, marker string) string {
 	return "exec /bin/sh -c " + quoteWord(script)
 }
 
-// killLine ends the process group: politely, then after two seconds for good.
+// killScript ends the process group: politely, then after two seconds for good. The dead count as gone even while
+// nobody has asked how they died, which in a container can take a while.
 func killScript(pid int) string {
-	return fmt.Sprintf(`p=%d; kill -s 0 -- -$p 2>/dev/null && p=-$p
-kill -s TERM -- $p 2>/dev/null || exit 0
+	return fmt.Sprintf(`p=%d g=-%[1]d
+alive() {
+	kill -s 0 -- $g 2>/dev/null || return 1
+	if [ $g = $p ] || ! [ -r /proc/self/stat ]; then return 0; fi
+	for f in /proc/[0-9]*/stat; do
+		{ read -r stat <"$f"; } 2>/dev/null || continue
+		set -f; set -- ${stat##*) }; set +f
+		if [ "$3" = $p ] && [ "$1" != Z ]; then return 0; fi
+	done
+	return 1
+}
+kill -s TERM -- $g 2>/dev/null || g=$p
+if [ $g = $p ]; then kill -s TERM -- $p 2>/dev/null || exit 0; fi
 n=0
-while [ $n -lt 20 ] && kill -s 0 -- $p 2>/dev/null; do sleep 0.1; n=$((n+1)); done
-kill -s KILL -- $p 2>/dev/null
+while [ $n -lt 40 ] && alive; do sleep 0.05; n=$((n+1)); done
+if alive; then kill -s KILL -- $g 2>/dev/null; fi
+n=0
+while [ $n -lt 10 ] && alive; do sleep 0.05; n=$((n+1)); done
 exit 0`, pid)
 }

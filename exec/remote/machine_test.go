@@ -85,12 +85,12 @@ func TestCancelEndsTheCommand(t *testing.T) {
 		stdin        func() io.Reader
 		limit        time.Duration
 	}{
-		{"idle", "sleep 1000", func() io.Reader { return nil }, time.Second},
-		{"with a child", "sleep 1000 & sleep 1000; :", func() io.Reader { return nil }, time.Second},
-		{"reads input that never comes", "cat; :", func() io.Reader { r, _ := io.Pipe(); return r }, time.Second},
-		{"does not read its input", "sleep 1000", func() io.Reader { return zeros{} }, time.Second},
-		{"prints without end", "yes", func() io.Reader { return nil }, time.Second},
-		{"ignores TERM", "trap '' TERM; while :; do sleep 0.1; done", func() io.Reader { return nil }, 3500 * time.Millisecond},
+		{"idle", "sleep 1000", func() io.Reader { return nil }, 3 * time.Second},
+		{"with a child", "sleep 1000 & sleep 1000; :", func() io.Reader { return nil }, 3 * time.Second},
+		{"reads input that never comes", "cat; :", func() io.Reader { r, _ := io.Pipe(); return r }, 3 * time.Second},
+		{"does not read its input", "sleep 1000", func() io.Reader { return zeros{} }, 3 * time.Second},
+		{"prints without end", "yes", func() io.Reader { return nil }, 3 * time.Second},
+		{"ignores TERM", "trap '' TERM; while :; do sleep 0.1; done", func() io.Reader { return nil }, 5500 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -193,7 +193,7 @@ func TestCloseEndsAStream(t *testing.T) {
 		if _, err := fmt.Fscanln(s.Stdout, &pid); err != nil {
 			t.Fatal(err)
 		}
-		within(t, 2*time.Second, func() { s.Close() })
+		within(t, 4*time.Second, func() { s.Close() })
 		if left := group(t, pid); len(left) > 0 {
 			t.Errorf("%s: still there: %v", script, left)
 		}
