@@ -1,0 +1,313 @@
+# Units as systemd would read them: one store path a unit, and a tree
+# etc/systemd/system of links to them.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib)
+    mkOption
+    optionalAttrs
+    optionalString
+    types
+    ;
+  cfg = config.systemd;
+
+  value = types.nullOr (types.oneOf [ types.bool types.int types.float types.str types.path ]);
+  section = types.attrsOf (types.either value (types.listOf value));
+  strings = description: mkOption {
+    type = types.listOf types.str;
+    default = [ ];
+    inherit description;
+  };
+  settings = description: mkOption {
+    type = section;
+    default = { };
+    inherit description;
+  };
+
+  # [Section] with one line a value; lists give a line for each member.
+  render =
+    sections:
+    lib.concatStringsSep "\n" (
+      lib.mapAttrsToList (
+        name: keys:
+        "[${name}]\n"
+        + lib.concatStrings (
+          lib.mapAttrsToList (
+            key: v: lib.concatMapStrings (x: "${key}=${if builtins.isBool x then lib.boolToString x else toString x}\n") (lib.toList v)
+          ) (lib.filterAttrs (_: v: v != null && v != [ ] && v != "") keys)
+        )
+      ) (lib.filterAttrs (_: keys: keys != { }) sections)
+    );
+
+  common = {
+    enable = mkOption {
+      type = types.bool;
+      default = true;
+      description = "If not set, the unit is left out.";
+    };
+    description = mkOption {
+      type = types.singleLineStr;
+      default = "";
+      description = "What the unit is.";
+    };
+    documentation = strings "Where it is documented.";
+    after = strings "Units this one starts after.";
+    before = strings "Units this one starts before.";
+    requires = strings "Units this one needs.";
+    bindsTo = strings "Units this one lives and dies with.";
+    partOf = strings "Units whose restart restarts this one.";
+    wants = strings "Units started with this one.";
+    conflicts = strings "Units that cannot run beside this one.";
+    requiredBy = strings "Units that need this one.";
+    wantedBy = strings "Units that start this one.";
+    aliases = strings "Other names.";
+    unitConfig = settings "More of [Unit].";
+    restartTriggers = mkOption {
+      type = types.listOf types.unspecified;
+      default = [ ];
+      description = "Values whose change restarts the unit.";
+    };
+    reloadTriggers = mkOption {
+      type = types.listOf types.unspecified;
+      default = [ ];
+      description = "Values whose change reloads the unit.";
+    };
+  };
+  snippet = description: mkOption {
+    type = types.lines;
+    default = "";
+    inherit description;
+  };
+  flag = default: description: mkOption {
+    type = types.bool;
+    inherit default description;
+  };
+  service = {
+    options = common // {
+      environment = mkOption {
+        type = types.attrsOf (types.nullOr (types.oneOf [ types.str types.path types.package ]));
+        default = { };
+        description = "Environment variables.";
+      };
+      path = mkOption {
+        type = types.listOf (types.oneOf [ types.package types.str ]);
+        default = [ ];
+        description = "Packages in the service's PATH.";
+      };
+      serviceConfig = settings "More of [Service].";
+      script = snippet "The service's main process, as a shell script.";
+      scriptArgs = mkOption {
+        type = types.str;
+        default = "";
+        description = "Arguments of the script.";
+      };
+      preStart = snippet "What runs before.";
+      postStart = snippet "What runs after it started.";
+      preStop = snippet "What runs to stop it.";
+      postStop = snippet "What runs after it stopped.";
+      reload = snippet "What runs to reload it.";
+      restartIfChanged = flag true "Whether a changed unit is restarted on switch.";
+      reloadIfChanged = flag false "Whether a changed unit is reloaded on switch.";
+      stopIfChanged = flag true "Whether a changed unit is stopped before activation, and started after.";
+      startAt = mkOption {
+        type = types.coercedTo types.str lib.singleton (types.listOf types.str);
+        default = [ ];
+        example = "daily";
+        description = "When the service runs (a timer is made).";
+      };
+      startLimitBurst = mkOption {
+        type = types.nullOr types.int;
+        default = null;
+        description = "How many starts are allowed.";
+      };
+      startLimitIntervalSec = mkOption {
+        type = types.nullOr types.int;
+        default = null;
+        description = "In how many seconds.";
+      };
+      confinement.enable = flag false "Accepted, without effect here.";
+    };
+  };
+  plain = sectionName: {
+    options = common // {
+      ${sectionName} = settings "More of this unit's own section.";
+    };
+  };
+
+  unitSection = u: {
+    Description = u.description;
+    Documentation = toString u.documentation;
+    After = toString u.after;
+    Before = toString u.before;
+    Requires = toString u.requires;
+    BindsTo = toString u.bindsTo;
+    PartOf = toString u.partOf;
+    Wants = toString u.wants;
+    Conflicts = toString u.conflicts;
+    X-Restart-Triggers = lib.unique (map toString u.restartTriggers);
+    X-Reload-Triggers = lib.unique (map toString u.reloadTriggers);
+  }
+  // u.unitConfig;
+
+  run =
+    name: phase: text:
+    optionalString (text != "") "${pkgs.writeShellScript "unit-script-${name}-${phase}" "set -e\n\n${text}"}";
+  serviceText =
+    name: s:
+    render {
+      Unit =
+        unitSection s
+        // optionalAttrs (s.startLimitBurst != null) { StartLimitBurst = s.startLimitBurst; }
+        // optionalAttrs (s.startLimitIntervalSec != null) { StartLimitIntervalSec = s.startLimitIntervalSec; };
+      Service = {
+        Environment = lib.mapAttrsToList (k: v: builtins.toJSON "${k}=${toString v}") (
+          lib.filterAttrs (_: v: v != null) (
+            optionalAttrs (s.path != [ ]) { PATH = lib.makeBinPath s.path; } // s.environment
+          )
+        );
+        ExecStartPre = run name "pre-start" s.preStart;
+        ExecStart = optionalString (s.script != "") "${run name "start" s.script} ${s.scriptArgs}";
+        ExecStartPost = run name "post-start" s.postStart;
+        ExecReload = run name "reload" s.reload;
+        ExecStop = run name "pre-stop" s.preStop;
+        ExecStopPost = run name "post-stop" s.postStop;
+        X-RestartIfChanged = if s.restartIfChanged then null else "false";
+        X-ReloadIfChanged = if s.reloadIfChanged then "true" else null;
+        X-StopIfChanged = if s.stopIfChanged then null else "false";
+        X-Minios-Fail = if builtins.elem "${name}.service" config.minios.failUnits then "true" else null;
+      }
+      // s.serviceConfig;
+    };
+
+  kinds = {
+    service = {
+      set = cfg.services;
+      text = serviceText;
+    };
+    timer = {
+      set = cfg.timers;
+      text = _: u: render { Unit = unitSection u; Timer = u.timerConfig; };
+    };
+    socket = {
+      set = cfg.sockets;
+      text = _: u: render { Unit = unitSection u; Socket = u.socketConfig; };
+    };
+    path = {
+      set = cfg.paths;
+      text = _: u: render { Unit = unitSection u; Path = u.pathConfig; };
+    };
+    target = {
+      set = cfg.targets;
+      text = _: u: render { Unit = unitSection u; };
+    };
+  };
+  # Every unit as { name, enable, drv, wantedBy, requiredBy, aliases }.
+  unitsOf =
+    kind:
+    { set, text }:
+    lib.mapAttrsToList (
+      name: u:
+      let
+        file = "${name}.${kind}";
+      in
+      {
+        inherit (u) enable wantedBy requiredBy aliases;
+        name = file;
+        path = "${
+          pkgs.writeTextFile {
+            name = "unit-${lib.strings.sanitizeDerivationName file}";
+            destination = "/${file}";
+            text = text name u;
+          }
+        }/${file}";
+      }
+    ) (lib.filterAttrs (_: u: u.enable) set);
+  units = builtins.concatLists (lib.mapAttrsToList unitsOf kinds);
+  arg = lib.escapeShellArg;
+in
+{
+  options.systemd = {
+    package = mkOption {
+      type = types.package;
+      default = pkgs.systemd;
+      description = "The systemd package.";
+    };
+    services = mkOption {
+      type = types.attrsOf (types.submodule service);
+      default = { };
+      description = "Service units.";
+    };
+    timers = mkOption {
+      type = types.attrsOf (types.submodule (plain "timerConfig"));
+      default = { };
+      description = "Timer units.";
+    };
+    sockets = mkOption {
+      type = types.attrsOf (types.submodule (plain "socketConfig"));
+      default = { };
+      description = "Socket units.";
+    };
+    paths = mkOption {
+      type = types.attrsOf (types.submodule (plain "pathConfig"));
+      default = { };
+      description = "Path units.";
+    };
+    targets = mkOption {
+      type = types.attrsOf (types.submodule { options = common; });
+      default = { };
+      description = "Target units.";
+    };
+    tmpfiles.rules = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = [ "d /var/lib/x 0755 root root -" ];
+      description = "Rules of tmpfiles.d(5); here only `d' and `L' are acted upon.";
+    };
+    network.enable = flag false "Whether systemd-networkd runs.";
+  };
+
+  config = {
+    # A service with startAt has a timer of its own name.
+    systemd.timers = lib.mapAttrs (_: s: {
+      wantedBy = [ "timers.target" ];
+      timerConfig.OnCalendar = s.startAt;
+    }) (lib.filterAttrs (_: s: s.enable && s.startAt != [ ]) cfg.services);
+    systemd.targets = lib.genAttrs [ "multi-user" "network-online" "timers" ] (_: { });
+    environment.etc."tmpfiles.d/00-nixos.conf".text = lib.concatLines cfg.tmpfiles.rules;
+    environment.etc."systemd/system".source = pkgs.runCommand "system-units" { preferLocalBuild = true; } ''
+      mkdir $out
+      cd $out
+      unit() { ln -s "$1" "$2"; }
+      into() {
+        mkdir -p "$1"
+        ln -s "../$2" "$1/$2"
+      }
+      ${lib.concatMapStrings (
+        u:
+        "unit ${arg u.path} ${arg u.name}\n"
+        + lib.concatMapStrings (alias: "ln -sfn ${arg u.name} ${arg alias}\n") u.aliases
+        + lib.concatMapStrings (target: "into ${arg "${target}.wants"} ${arg u.name}\n") u.wantedBy
+        + lib.concatMapStrings (target: "into ${arg "${target}.requires"} ${arg u.name}\n") u.requiredBy
+      ) units}
+    '';
+    system.activationScripts.tmpfiles = {
+      deps = [ "etc" "users" ];
+      text = ''
+        while read -r kind path mode user group age target; do
+          case $kind in
+          d | D | v)
+            mkdir -p "$path"
+            [ "''${mode:--}" = - ] || chmod "$mode" "$path"
+            [ "''${user:--}" = - ] || chown "$user" "$path" 2> /dev/null || true
+            ;;
+          L | L+) [ -e "$path" ] || ln -sfn "$target" "$path" ;;
+          esac
+        done < /etc/tmpfiles.d/00-nixos.conf
+      '';
+    };
+  };
+}
