@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -84,7 +83,7 @@ func (d *demo) setUp() error {
 		return fmt.Errorf("make a directory for the demo: %v", err)
 	}
 	d.undo = append(d.undo, func() { os.RemoveAll(dir) })
-	if err := os.CopyFS(dir, demoFiles{examples.Demo}); err != nil {
+	if err := os.CopyFS(dir, examples.Demo); err != nil {
 		return fmt.Errorf("lay down the demo's fleet: %v", err)
 	}
 	d.dir = filepath.Join(dir, "kluster-cue")
@@ -255,6 +254,3 @@ func replaceIn(name, old, new string) error {
 func indent(s string) string {
 	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ") + "\n"
 }
-
-// demoFiles makes what was embedded writable again when it is copied out.
-type demoFiles struct{ fs.FS }

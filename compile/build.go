@@ -58,13 +58,20 @@ func spaced(a *syntax.Attr) *syntax.Attr {
 	return a
 }
 
-// put sets an option in a set of options, making the sets on the way. The
-// option's place is the value's.
+// put sets an option in a set of options, making the sets on the way; a later
+// put of the same option wins. The option's place is the value's.
 func put(set *schema.Attrs, v schema.Value, path ...string) {
 	for _, name := range path[:len(path)-1] {
 		set = sub(set, name, v.Pos())
 	}
-	set.Fields = append(set.Fields, schema.Field{At: v.Pos(), Name: path[len(path)-1], Value: v})
+	field := schema.Field{At: v.Pos(), Name: path[len(path)-1], Value: v}
+	for i, f := range set.Fields {
+		if f.Name == field.Name {
+			set.Fields[i] = field
+			return
+		}
+	}
+	set.Fields = append(set.Fields, field)
 }
 
 // sub returns the set below name, making it where there is none.

@@ -183,22 +183,3 @@ func interpolation(text string) (syntax.Expr, int) {
 func (w *writer) fail(at schema.Pos, format string, args ...any) {
 	w.errs = append(w.errs, &schema.Error{Pos: at, Msg: fmt.Sprintf(format, args...)})
 }
-
-// roleIdent is the name of the let binding for a role of the user's own:
-// web-server becomes webServer.
-func roleIdent(role string) string {
-	var b strings.Builder
-	up := false
-	for _, r := range role {
-		switch {
-		case r == '-' || r == '_' || r == '.':
-			up = b.Len() > 0
-		case up:
-			b.WriteString(strings.ToUpper(string(r)))
-			up = false
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String() + "Role"
-}

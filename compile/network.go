@@ -23,7 +23,7 @@ func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
 	if o.Dir == "" {
 		o.Dir = f.Dir
 	}
-	w := &writer{fleet: f, dir: o.Dir}
+	w := &writer{fleet: f, dir: o.Dir, roleIdents: roleIdents(f.Roles)}
 
 	var top []syntax.Binding
 	top = append(top, attr("network", w.network()))
@@ -38,7 +38,7 @@ func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
 		}
 		host := spaced(attr(h.Name, w.module(m)))
 		host.At = pos(h.At)
-		host.Note.Before = []string{" " + h.At.String()}
+		host.Note.Before = []string{" " + place(h.At)}
 		top = append(top, host)
 	}
 
@@ -61,6 +61,15 @@ type writer struct {
 	fleet *schema.Fleet
 	dir   string
 	errs  schema.Errors
+
+	roleIdents map[string]string // the let binding of each role of the user's
+}
+
+// place is a position as a comment names it: the same from whatever directory
+// muster was called.
+func place(p schema.Pos) string {
+	p.File = filepath.Base(p.File)
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
 
 // sources names the inventory's files as a reader in its directory would.

@@ -44,6 +44,18 @@ func (w *writer) host(h *schema.Host) module {
 		if len(fs.Options) > 0 {
 			put(own, texts(fs.At, fs.Options), "fileSystems", fs.MountPoint, "options")
 		}
+		if fs.NeededForBoot {
+			put(own, schema.Bool{At: fs.At, V: true}, "fileSystems", fs.MountPoint, "neededForBoot")
+		}
+	}
+	var bootDisks []schema.Value
+	for _, d := range h.Disks {
+		if d.Boot {
+			bootDisks = append(bootDisks, schema.String{At: d.At, V: d.Device})
+		}
+	}
+	if len(bootDisks) > 0 {
+		put(own, schema.List{At: h.PosOf("disks"), Elems: bootDisks}, "boot", "loader", "grub", "devices")
 	}
 	if len(h.Swap) > 0 {
 		var swaps []schema.Value

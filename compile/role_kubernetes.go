@@ -3,7 +3,6 @@ package compile
 import (
 	"net/netip"
 
-	"muster/compile/syntax"
 	"muster/schema"
 )
 
@@ -73,47 +72,4 @@ func (w *writer) kubernetes(master bool) *schema.Attrs {
 		at(text(k.Domain), "addons", "dns", "clusterDomain")
 	}
 	return set
-}
-
-// roleNames are the let-bound modules a host imports.
-func (w *writer) roleNames(h *schema.Host) []string {
-	var names []string
-	switch {
-	case h.HasRole(schema.RoleMaster):
-		names = append(names, masterModule)
-	case h.HasRole(schema.RoleNode):
-		names = append(names, nodeModule)
-	}
-	for _, r := range w.fleet.Roles {
-		if h.HasRole(r.Name) {
-			names = append(names, roleIdent(r.Name))
-		}
-	}
-	return names
-}
-
-// roles are the let bindings for the roles that some host has.
-func (w *writer) roles(used map[string]bool) []syntax.Binding {
-	var lets []syntax.Binding
-	bind := func(name string, at schema.Pos, m module) {
-		b := attr(name, w.module(m))
-		if b.Value == nil {
-			b.Value = &syntax.Attrs{}
-		}
-		b.At = pos(at)
-		b.Note = &syntax.Note{Before: []string{" " + at.String()}, Blank: len(lets) > 0}
-		lets = append(lets, b)
-	}
-	if used[masterModule] {
-		bind(masterModule, w.fleet.Kluster.At, module{own: w.kubernetes(true)})
-	}
-	if used[nodeModule] {
-		bind(nodeModule, w.fleet.Kluster.At, module{own: w.kubernetes(false)})
-	}
-	for _, r := range w.fleet.Roles {
-		if used[roleIdent(r.Name)] {
-			bind(roleIdent(r.Name), r.At, module{own: &schema.Attrs{}, user: []schema.Module{r.Module}})
-		}
-	}
-	return lets
 }

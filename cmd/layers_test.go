@@ -1,0 +1,119 @@
+package cmd
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport is the import rule: what of muster's own each package may use.
+// Tests may use more.
+var mayImport = map[string][]string{
+	"schema":         {},
+	"compile/syntax": {},
+	"compile/store":  {},
+	"compile":        {"schema", "compile/syntax"},
+	"compile/eval":   {"compile/syntax", "compile/store"},
+	"exec":           {"schema", "compile/store", "exec/nixserve"},
+	"exec/remote":    {"schema"},
+	"exec/nixcmd":    {"compile/syntax", "compile/store"},
+	"exec/nixserve":  {"compile/store"},
+	"exec/exectest":  {},
+	"examples":       {},
+	"cmd":            {"*"},
+	"cmd/muster":     {"cmd"},
+}
+
+// home is where each foreign dependency, and running processes, belong.
+var home = map[string][]string{
+	"cuelang.org/go":                     {"schema"},
+	"github.com/pelletier/go-toml":       {"schema"},
+	"golang.org/x/crypto":                {"exec/remote", "exec/exectest"},
+	"github.com/kevinburke/ssh_config":   {"exec/remote"},
+	"golang.org/x/sync":                  {"exec", "compile/eval", "exec/nixserve"},
+	"github.com/spf13":                   {"cmd"},
+	"github.com/olekukonko/tablewriter":  {"cmd"},
+	"golang.org/x/term":                  {"cmd"},
+	"os/exec":                            {"exec/nixcmd", "exec/exectest"},
+	"testing":                            {},
+	"github.com/google/go-cmp":           {},
+	"github.com/rogpeppe/go-internal":    {},
+	"honnef.co/go/tools/cmd/staticcheck": {},
+}
+
+func TestImportsGoOnlyDownward(t *testing.T) {
+	seen := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && d.Name() != "..") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		pkg := filepath.ToSlash(filepath.Dir(strings.TrimPrefix(path, "../")))
+		seen[pkg] = true
+		allowed, known := mayImport[pkg]
+		if !known {
+			t.Errorf("%s: package %s is not in the import rule", path, pkg)
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			name, _ := strconv.Unquote(spec.Path.Value)
+			if ours, ok := strings.CutPrefix(name, "muster/"); ok {
+				if !slices.Contains(allowed, ours) && !slices.Contains(allowed, "*") {
+					t.Errorf("%s imports %s; %s may import %v", path, name, pkg, allowed)
+				}
+				continue
+			}
+			for dep, homes := range home {
+				if (name == dep || strings.HasPrefix(name, dep+"/")) && !slices.Contains(homes, pkg) {
+					t.Errorf("%s imports %s, which belongs in %v", path, name, homes)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pkg := range []string{"schema", "compile", "exec", "cmd"} {
+		if !seen[pkg] {
+			t.Errorf("package %s was not looked at", pkg)
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	for pkg := range mayImport {
+		files, err := filepath.Glob(filepath.Join("..", pkg, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) == 0 {
+			continue // not there yet
+		}
+		documented := false
+		for _, f := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), f, nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			documented = documented || file.Doc != nil && len(file.Doc.Text()) > 40
+		}
+		if !documented {
+			t.Errorf("package %s has no package comment", pkg)
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"muster/exec/exectest"
+)
+
+var update = flag.Bool("update", false, "rewrite the expectations in testdata")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"muster": func() { os.Exit(Main()) },
+	})
+}
+
+// TestScripts runs the stories of testdata/script, one a file, named
+// verb_case.txtar. Besides testscript's own commands they have
+//
+//	fleet NAME          lay down the example NAME, with minios beside it, and enter it
+//	[lab]               whether machines can be started here
+//	lab HOST...         start real machines, known to ssh under the addresses of examples/kluster
+//	host HOST CMD...    run a command on a machine, past ssh; stdout is what it prints
+//	down HOST, up HOST  power
+//	newkey HOST         give a machine another host key
+//	edit FILE OLD NEW   replace a text in a file
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("NIX_CONFIG", "substitute = false")
+			env.Setenv("TERM", "dumb")
+			env.Values[labKey{}] = new(*exectest.Lab)
+			return nil
+		},
+		// [lab] is whether real machines can be had here. Where only a package
+		// is missing the script fails: it must not pass unseen.
+		Condition: func(cond string) (bool, error) {
+			if cond != "lab" {
+				return false, fmt.Errorf("unknown condition %s", cond)
+			}
+			err := exectest.Check()
+			if errors.Is(err, exectest.ErrUnsupported) {
+				return false, nil
+			}
+			return err == nil, err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fleet":  scriptFleet,
+			"lab":    scriptLab,
+			"host":   scriptHost,
+			"down":   scriptDown,
+			"up":     scriptUp,
+			"newkey": scriptNewKey,
+			"edit":   scriptEdit,
+		},
+	})
+}
+
+// labKey is where a script keeps its machines.
+type labKey struct{}
+
+func labOf(ts *testscript.TestScript) *exectest.Lab {
+	lab, ok := ts.Value(labKey{}).(**exectest.Lab)
+	if !ok || *lab == nil {
+		ts.Fatalf("no lab: start one with lab HOST...")
+	}
+	return *lab
+}
+
+func scriptFleet(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: fleet NAME")
+	}
+	examples, err := filepath.Abs("../examples")
+	ts.Check(err)
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.CopyFS(dir, os.DirFS(filepath.Join(examples, args[0]))))
+	ts.Check(os.Symlink(filepath.Join(examples, "minios"), filepath.Join(filepath.Dir(dir), "minios")))
+	ts.Check(ts.Chdir(dir))
+}
+
+func scriptLab(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: lab HOST...")
+	}
+	alias := map[string][]string{}
+	for _, h := range args {
+		if a, ok := demoHosts[h]; ok {
+			alias[h] = []string{a}
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	lab, err := exectest.Start(ctx, exectest.Options{Hosts: args, Alias: alias})
+	ts.Check(err)
+	ts.Defer(func() { lab.Close() })
+	*ts.Value(labKey{}).(**exectest.Lab) = lab
+	ts.Setenv("MUSTER_SSH_CONFIG", lab.SSHConfig)
+}
+
+func scriptHost(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: host HOST CMD...")
+	}
+	host := labOf(ts).Host(args[0])
+	if host == nil {
+		ts.Fatalf("no machine %s", args[0])
+	}
+	out, err := host.Run(context.Background(), args[1:]...)
+	fmt.Fprint(ts.Stdout(), out)
+	if (err != nil) != neg {
+		ts.Fatalf("%s on %s: %v\n%s", strings.Join(args[1:], " "), args[0], err, out)
+	}
+}
+
+func scriptDown(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(labOf(ts).Host(args[0]).Stop())
+}
+
+func scriptUp(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(labOf(ts).Host(args[0]).Start(context.Background()))
+}
+
+func scriptNewKey(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(labOf(ts).Host(args[0]).ChangeHostKey(context.Background()))
+}
+
+func scriptEdit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: edit FILE OLD NEW")
+	}
+	name := ts.MkAbs(args[0])
+	text, err := os.ReadFile(name)
+	ts.Check(err)
+	if !strings.Contains(string(text), args[1]) {
+		ts.Fatalf("%s has no %s", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(name, []byte(strings.ReplaceAll(string(text), args[1], args[2])), 0o644))
+}

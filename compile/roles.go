@@ -1,0 +1,94 @@
+package compile
+
+import (
+	"fmt"
+	"strings"
+
+	"muster/compile/syntax"
+	"muster/schema"
+)
+
+// roleNames are the let-bound modules a host imports.
+func (w *writer) roleNames(h *schema.Host) []string {
+	var names []string
+	switch {
+	case h.HasRole(schema.RoleMaster):
+		names = append(names, masterModule)
+	case h.HasRole(schema.RoleNode):
+		names = append(names, nodeModule)
+	}
+	for _, r := range w.fleet.Roles {
+		if h.HasRole(r.Name) {
+			names = append(names, w.roleIdents[r.Name])
+		}
+	}
+	return names
+}
+
+// roles are the let bindings for the roles that some host has, so that what
+// hosts share is written once.
+func (w *writer) roles(used map[string]bool) []syntax.Binding {
+	var lets []syntax.Binding
+	bind := func(name string, at schema.Pos, m module) {
+		b := attr(name, w.module(m))
+		if b.Value == nil {
+			b.Value = &syntax.Attrs{}
+		}
+		b.At = pos(at)
+		b.Note = &syntax.Note{Before: []string{" " + place(at)}, Blank: len(lets) > 0}
+		lets = append(lets, b)
+	}
+	if used[masterModule] {
+		bind(masterModule, w.fleet.Kluster.At, module{own: w.kubernetes(true)})
+	}
+	if used[nodeModule] {
+		bind(nodeModule, w.fleet.Kluster.At, module{own: w.kubernetes(false)})
+	}
+	for _, r := range w.fleet.Roles {
+		if name := w.roleIdents[r.Name]; used[name] {
+			bind(name, r.At, module{own: &schema.Attrs{}, user: []schema.Module{r.Module}})
+		}
+	}
+	return lets
+}
+
+// roleIdents names the let binding of each role of the user's own: webServer
+// for web-server. The suffix keeps clear of Nix's keywords and of what modules
+// are given by name.
+func roleIdents(roles []*schema.Role) map[string]string {
+	idents := map[string]string{}
+	taken := map[string]bool{masterModule: true, nodeModule: true}
+	for _, r := range roles {
+		base := camel(r.Name) + "Role"
+		name := base
+		for n := 2; taken[name]; n++ {
+			name = fmt.Sprint(base, n)
+		}
+		taken[name] = true
+		idents[r.Name] = name
+	}
+	return idents
+}
+
+// camel is web-server as webServer, with nothing but letters and digits, and a
+// letter first.
+func camel(name string) string {
+	var b strings.Builder
+	up := false
+	for _, r := range name {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+		switch {
+		case !letter && !('0' <= r && r <= '9'):
+			up = b.Len() > 0
+		case b.Len() == 0 && !letter:
+			b.WriteString("r")
+			b.WriteRune(r)
+		case up:
+			b.WriteString(strings.ToUpper(string(r)))
+			up = false
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

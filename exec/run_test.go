@@ -1,0 +1,298 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/compile/store"
+	"muster/exec/nixserve"
+	"muster/schema"
+)
+
+const (
+	oldSystem = store.Path("/nix/store/00000000000000000000000000000001-nixos-system-web-1")
+	newSystem = store.Path("/nix/store/00000000000000000000000000000002-nixos-system-web-2")
+)
+
+// A fakeHost is a host in memory, with a system profile. It remembers what it
+// was told.
+type fakeHost struct {
+	mu       sync.Mutex
+	gens     map[int]store.Path
+	profile  int
+	current  store.Path
+	commands []string
+
+	refuse   error             // to connect
+	failing  func(string) bool // commands that fail
+	closed   int
+	switched chan struct{} // where set, a switch waits for it
+}
+
+func newFakeHost(systems ...store.Path) *fakeHost {
+	h := &fakeHost{gens: map[int]store.Path{}}
+	for i, s := range systems {
+		h.gens[i+1] = s
+		h.profile, h.current = i+1, s
+	}
+	return h
+}
+
+func (h *fakeHost) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed++
+	return nil
+}
+
+func (h *fakeHost) Serve(context.Context) (nixserve.Stream, error) {
+	return nil, errors.New("a fake host has no store")
+}
+
+func (h *fakeHost) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	line := strings.Join(argv, " ")
+	if strings.HasSuffix(line, "/switch-to-configuration switch") && h.switched != nil {
+		select {
+		case <-h.switched:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if argv[0] != "/bin/sh" {
+		h.commands = append(h.commands, line)
+	}
+	if h.failing != nil && h.failing(line) {
+		return errors.New("exit status 1")
+	}
+	switch {
+	case argv[0] == "/bin/sh" && argv[2] == readState:
+		fmt.Fprintf(stdout, "%s\n%s\n%s\n", h.gens[h.profile], h.current, h.current)
+		if h.profile > 0 {
+			fmt.Fprintf(stdout, "system-%d-link\n", h.profile)
+		}
+	case argv[0] == "/bin/sh" && argv[2] == readGenerations:
+		for n, s := range h.gens {
+			fmt.Fprintf(stdout, "system-%d-link 1700000000 %s 24.05\n", n, s)
+		}
+	case argv[0] == "nix-env" && argv[3] == "--switch-generation":
+		fmt.Sscan(argv[4], &h.profile)
+	case argv[0] == "nix-env" && argv[3] == "--set":
+		h.profile = len(h.gens) + 1
+		h.gens[h.profile] = store.Path(argv[4])
+	case strings.HasSuffix(line, "/switch-to-configuration switch"), strings.HasSuffix(line, "/switch-to-configuration test"):
+		h.current = store.Path(strings.TrimSuffix(argv[0], "/bin/switch-to-configuration"))
+		fmt.Fprintln(stdout, "activating the configuration...")
+	}
+	return nil
+}
+
+// run carries out an action on fake hosts, each of which is to have newSystem.
+func run(ctx context.Context, p *Plan, fakes map[string]*fakeHost, o Options) []Outcome {
+	var names []string
+	for n := range fakes {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		p.Steps = append(p.Steps, Step{Host: &schema.Host{Name: n}, System: System{Out: newSystem}})
+	}
+	o.Connect = func(_ context.Context, h *schema.Host) (Machine, error) {
+		f := fakes[h.Name]
+		if f.refuse != nil {
+			return nil, f.refuse
+		}
+		return f, nil
+	}
+	return Run(ctx, p, o)
+}
+
+func TestRollbackGoesBackOneGenerationOrToTheOneAsked(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		to      int
+		profile int
+		want    int
+		status  Status
+		err     string
+	}{
+		{"one back", 0, 3, 2, Reverted, ""},
+		{"one back from the middle", 0, 2, 1, Reverted, ""},
+		{"by number", 1, 3, 1, Reverted, ""},
+		{"forward", 3, 1, 3, Reverted, ""},
+		{"already there", 3, 3, 3, Unchanged, ""},
+		{"none before", 0, 1, 1, Failed, "no generation before 1 to go back to"},
+		{"no such", 7, 2, 2, Failed, "no generation 7: there are 1, 2, 3"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newFakeHost(oldSystem, newSystem, oldSystem)
+			h.profile, h.current = tt.profile, h.gens[tt.profile]
+			out := run(t.Context(), &Plan{Action: Rollback, Generation: tt.to}, map[string]*fakeHost{"web": h}, Options{})
+			if out[0].Status != tt.status || out[0].Error != tt.err {
+				t.Errorf("outcome %s %q, want %s %q", out[0].Status, out[0].Error, tt.status, tt.err)
+			}
+			if h.profile != tt.want {
+				t.Errorf("the profile is on generation %d, want %d", h.profile, tt.want)
+			}
+			if h.current != h.gens[tt.want] {
+				t.Errorf("running %s, want %s", h.current, h.gens[tt.want])
+			}
+			if h.closed != 1 {
+				t.Errorf("the connection was closed %d times", h.closed)
+			}
+		})
+	}
+}
+
+func TestOneFailureLeavesTheOthers(t *testing.T) {
+	refused := errors.New("connection refused")
+	fakes := map[string]*fakeHost{
+		"a": newFakeHost(oldSystem, newSystem),
+		"b": {refuse: refused},
+		"c": newFakeHost(oldSystem, newSystem),
+	}
+	var mu sync.Mutex
+	ended := map[string]Status{}
+	out := run(t.Context(), &Plan{Action: Rollback}, fakes, Options{Sink: func(e Event) {
+		if e, ok := e.(HostEnded); ok {
+			mu.Lock()
+			defer mu.Unlock()
+			ended[e.Outcome.Host] = e.Outcome.Status
+		}
+	}})
+	want := map[string]Status{"a": Reverted, "b": Failed, "c": Reverted}
+	if diff := cmp.Diff(want, ended); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	for i, name := range []string{"a", "b", "c"} {
+		if out[i].Host != name || out[i].Status != want[name] {
+			t.Errorf("outcome %d is %s %s, want %s %s", i, out[i].Host, out[i].Status, name, want[name])
+		}
+	}
+	if out[1].Stage != ConnectTo || !errors.Is(out[1].Err, refused) {
+		t.Errorf("b failed at %s with %v", out[1].Stage, out[1].Err)
+	}
+	if got := ExitStatus(t.Context(), out); got != ExitPartly {
+		t.Errorf("exit status %d, want %d", got, ExitPartly)
+	}
+}
+
+func TestFailFastBeginsNoOther(t *testing.T) {
+	fakes := map[string]*fakeHost{
+		"a": {refuse: errors.New("no route to host")},
+		"b": newFakeHost(oldSystem, newSystem),
+	}
+	out := run(t.Context(), &Plan{Action: Rollback}, fakes, Options{Jobs: 1, FailFast: true})
+	if out[1].Status != Skipped || len(fakes["b"].commands) > 0 {
+		t.Errorf("b: %s after %q", out[1].Status, fakes["b"].commands)
+	}
+	if got := ExitStatus(t.Context(), out); got != ExitFailed {
+		t.Errorf("exit status %d, want %d", got, ExitFailed)
+	}
+}
+
+func TestInterruptFinishesWhatIsActivating(t *testing.T) {
+	h := newFakeHost(oldSystem, newSystem)
+	h.switched = make(chan struct{})
+	waiting := newFakeHost(oldSystem, newSystem)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	interrupted := errors.New("interrupted")
+	go func() {
+		for { // until the switch is under way
+			h.mu.Lock()
+			moved := h.profile == 1
+			h.mu.Unlock()
+			if moved {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		cancel(interrupted)
+		close(h.switched)
+	}()
+	out := run(ctx, &Plan{Action: Rollback}, map[string]*fakeHost{"a": h, "b": waiting}, Options{Jobs: 1})
+	if out[0].Status != Reverted || h.current != oldSystem {
+		t.Errorf("a: %s (%v), running %s", out[0].Status, out[0].Err, h.current)
+	}
+	if out[1].Status != Skipped || !errors.Is(out[1].Err, interrupted) {
+		t.Errorf("b: %s (%v)", out[1].Status, out[1].Err)
+	}
+	if got := ExitStatus(ctx, out); got != ExitInterrupted {
+		t.Errorf("exit status %d, want %d", got, ExitInterrupted)
+	}
+}
+
+func TestAnActivationThatHangsIsEnded(t *testing.T) {
+	h := newFakeHost(oldSystem, newSystem)
+	h.switched = make(chan struct{})
+	out := run(t.Context(), &Plan{Action: Rollback}, map[string]*fakeHost{"a": h}, Options{ActivateTimeout: 20 * time.Millisecond})
+	if out[0].Status != Failed {
+		t.Errorf("a: %s (%v)", out[0].Status, out[0].Err)
+	}
+}
+
+func TestExitStatus(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		outcomes []Outcome
+		want     int
+	}{
+		{"all well", []Outcome{{Status: Activated}, {Status: Unchanged}}, ExitOK},
+		{"none", nil, ExitOK},
+		{"all failed before anything changed", []Outcome{{Status: Failed}, {Status: Failed}}, ExitFailed},
+		{"the only one failed half-way", []Outcome{{Status: Failed, changed: true}}, ExitPartly},
+		{"one failed, one done", []Outcome{{Status: Failed}, {Status: Unchanged}}, ExitPartly},
+		{"a rollback counts most", []Outcome{{Status: RolledBack}, {Status: Failed}}, ExitRolledBack},
+		{"skipped is not done", []Outcome{{Status: Skipped}, {Status: Activated}}, ExitPartly},
+	} {
+		if got := ExitStatus(t.Context(), tt.outcomes); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestParseState(t *testing.T) {
+	for _, tt := range []struct {
+		name, out string
+		want      State
+	}{
+		{"a NixOS", string(newSystem) + "\n" + string(oldSystem) + "\n\nsystem-7-link\n",
+			State{Generation: Generation{Number: 7, System: newSystem, Current: true}, Current: oldSystem}},
+		{"not yet NixOS", "\n\n\n\n", State{}},
+		{"somebody's own profile", "/opt/x\n\n\n/nix/var/nix/profiles/other-3-link\n", State{}},
+	} {
+		got, err := parseState(tt.out)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+	}
+	if _, err := parseState("motd"); err == nil {
+		t.Error("nonsense was accepted")
+	}
+}
+
+func TestLinesArriveWhole(t *testing.T) {
+	var got []string
+	w := &lineWriter{line: func(s string) { got = append(got, s) }}
+	for _, part := range []string{"a", "b\r\nc", "\n\n", strings.Repeat("x", 3*maxLine), "\nend"} {
+		fmt.Fprint(w, part)
+	}
+	w.close()
+	want := []string{"ab", "c", "", strings.Repeat("x", maxLine), "end"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines (-want +got):\n%s", diff)
+	}
+}
