@@ -28,6 +28,7 @@ const (
 	cmdDumpStorePath   = 3
 	cmdBuildPaths      = 6
 	cmdQueryClosure    = 7
+	cmdBuildDerivation = 8
 	cmdAddToStoreNar   = 9
 )
 
