@@ -1,6 +1,7 @@
 package exectest
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -133,6 +134,15 @@ func (t *template) write(root string) error {
 		}
 	}
 	return nil
+}
+
+// writePower gives the host the commands to restart and to go off, which on this machine would ask systemd.
+func writePower(root string) error {
+	dir := filepath.Join(root, "usr/local/sbin")
+	return errors.Join(
+		os.MkdirAll(dir, 0o755),
+		os.WriteFile(filepath.Join(dir, "reboot"), []byte("#!/bin/sh\nexec kill -HUP 1\n"), 0o755),
+		os.WriteFile(filepath.Join(dir, "poweroff"), []byte("#!/bin/sh\nexec kill -TERM 1\n"), 0o755))
 }
 
 // copyTree copies the files, directories and links below from to the empty directory to, with their permissions.

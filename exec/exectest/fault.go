@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,7 +53,7 @@ func (h *Host) Start(ctx context.Context) error {
 	return nil
 }
 
-// Reboot is Stop and Start. A host also reboots by itself when a process on it asks the kernel to, as `reboot -f` does.
+// Reboot is Stop and Start. A host also does it by itself, by its command reboot; poweroff turns it off.
 func (h *Host) Reboot(ctx context.Context) error {
 	h.Stop()
 	return h.Start(ctx)
@@ -77,8 +78,12 @@ func (h *Host) StartSSH(ctx context.Context) error {
 		return fmt.Errorf("%s: start sshd: %w", h.Name, err)
 	}
 	defer log.Close()
+	pid := h.Pid()
+	if pid == 0 {
+		return fmt.Errorf("%s: start sshd: %w", h.Name, ErrOff)
+	}
 	// The shell ends at once, and leaves sshd to the host's first process.
-	cmd := h.enter(ctx, h.Pid(), "sh", "-c", "/usr/sbin/sshd -D -e </dev/null &")
+	cmd := h.enter(ctx, pid, "sh", "-c", "/usr/sbin/sshd -D -e </dev/null &")
 	cmd.Stdout, cmd.Stderr = log, log
 	err = cmd.Run()
 	if err == nil {
@@ -93,32 +98,24 @@ func (h *Host) StartSSH(ctx context.Context) error {
 // KillSessions cuts every open ssh connection by killing the sshd processes that serve them. As when a connection drops, what
 // the sessions started goes on until it notices. New connections are accepted.
 func (h *Host) KillSessions() error {
-	sshd, err := h.sshd()
-	if err != nil {
-		return fmt.Errorf("%s: kill sessions: %w", h.Name, err)
+	if h.Pid() == 0 {
+		return fmt.Errorf("%s: kill sessions: %w", h.Name, ErrOff)
 	}
+	listening, _ := h.sshd() // 0 after StopSSH
 	var serving []int
 	for _, pid := range h.Processes() {
-		if p, ok := readProcess(pid); ok && p.parent == sshd {
+		if p, ok := readProcess(pid); ok && pid != listening && strings.HasPrefix(p.name, "sshd") {
 			serving = append(serving, pid)
-			// The process that serves an unprivileged user is a child of the one that watches it.
-			for _, pid := range h.Processes() {
-				if q, ok := readProcess(pid); ok && q.parent == p.pid && q.name == "sshd" {
-					serving = append(serving, q.pid)
-				}
-			}
 		}
 	}
 	for _, pid := range serving {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
 	return h.awaitNot("kill sessions", func(int) bool {
-		for _, pid := range serving {
-			if p, ok := readProcess(pid); ok && p.state != "Z" {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(serving, func(pid int) bool {
+			p, alive := readProcess(pid)
+			return alive && p.state != "Z"
+		})
 	})
 }
 
@@ -144,7 +141,18 @@ func (h *Host) ChangeHostKey(ctx context.Context) error {
 
 // Freeze stops every process of the host where it is. Its kernel goes on, as a kernel does on a machine that swaps itself to death: connections
 // are accepted, and nothing is ever said on them. What Run starts afterwards does run.
-func (h *Host) Freeze() error { return h.signalAll("freeze", syscall.SIGSTOP) }
+func (h *Host) Freeze() error {
+	if err := h.signalAll("freeze", syscall.SIGSTOP); err != nil {
+		return err
+	}
+	frozen := h.Processes()
+	return h.awaitNot("freeze", func(int) bool {
+		return slices.ContainsFunc(frozen, func(pid int) bool {
+			p, alive := readProcess(pid)
+			return alive && p.state != "T" && p.state != "Z"
+		})
+	})
+}
 
 // Thaw lets a frozen host go on.
 func (h *Host) Thaw() error { return h.signalAll("thaw", syscall.SIGCONT) }

@@ -23,13 +23,14 @@ import (
 type ground struct {
 	tid   int
 	calls chan func()
+	quit  chan struct{} // closed to end the thread
 	ended chan struct{}
 	net   *os.File // the network namespace of the switch
 }
 
 // newGround starts the thread and mounts an empty tmpfs at dir, visible to that thread and its children only.
 func newGround(dir string) (*ground, error) {
-	g := &ground{calls: make(chan func()), ended: make(chan struct{})}
+	g := &ground{calls: make(chan func()), quit: make(chan struct{}), ended: make(chan struct{})}
 	ready := make(chan error)
 	go g.run(dir, ready)
 	return g, <-ready
@@ -54,8 +55,13 @@ func (g *ground) run(dir string, ready chan<- error) {
 		return
 	}
 	defer g.net.Close()
-	for call := range g.calls {
-		call()
+	for {
+		select {
+		case call := <-g.calls:
+			call()
+		case <-g.quit:
+			return
+		}
 	}
 }
 
@@ -87,7 +93,7 @@ func (g *ground) do(f func() error) error {
 
 // close ends the thread, and with it every process started from it.
 func (g *ground) close() {
-	close(g.calls)
+	close(g.quit)
 	<-g.ended
 }
 

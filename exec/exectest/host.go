@@ -49,13 +49,23 @@ var hostEnv = []string{"PATH=" + hostPath, "HOME=/root", "USER=root", "LANG=C"}
 
 // initScript is the first process of a host. dash's wait collects the processes whose parents are gone, as an init must.
 const initScript = `
-mount -t proc proc /proc && mount -t sysfs -o ro sysfs /sys &&
-mount --bind /run/boot_id /proc/sys/kernel/random/boot_id || exit
+trap 'exit %[1]d' HUP
+trap 'exit 0' TERM
+mount --all --fstab /run/fstab || exit
 echo "$1" >/proc/sys/kernel/hostname
-%s
+%[2]s
 /usr/sbin/sshd -D -e &
 sleep infinity &
 wait
+`
+
+// rebootStatus is the exit status by which a host's first process asks to be started again.
+const rebootStatus = 86
+
+// fstab is what a host mounts by itself, all by one program.
+const fstab = `proc /proc proc defaults 0 0
+sysfs /sys sysfs ro 0 0
+/run/boot_id /proc/sys/kernel/random/boot_id none bind 0 0
 `
 
 // ErrOff is what a host that is off answers.
@@ -147,6 +157,19 @@ func (h *Host) WriteFile(path string, content []byte, mode os.FileMode) error {
 	return errors.Join(err, f.Close())
 }
 
+// make makes the host and boots it.
+func (h *Host) make(ctx context.Context, t *template) error {
+	if err := h.lay(ctx); err != nil {
+		return err
+	}
+	if err := h.install(t); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.boot()
+}
+
 // install makes the host's disk.
 func (h *Host) install(t *template) error {
 	var err error
@@ -168,6 +191,9 @@ func (h *Host) install(t *template) error {
 			return err
 		}
 		if err := mountSystem(root, filepath.Join(h.lab.disks(), ".usr", h.Name)); err != nil {
+			return err
+		}
+		if err := writePower(root); err != nil {
 			return err
 		}
 		if t.store == "" {
@@ -195,6 +221,9 @@ func (h *Host) boot() error {
 	if h.init != nil {
 		return nil
 	}
+	if h.lab.closed.Load() {
+		return errClosed
+	}
 	g, root := h.lab.ground, h.disk()
 	err := g.do(func() error {
 		if err := freshRun(root); err != nil {
@@ -204,6 +233,7 @@ func (h *Host) boot() error {
 		rand.Read(id)
 		return errors.Join(
 			os.Mkdir(filepath.Join(root, "run/sshd"), 0o755),
+			os.WriteFile(filepath.Join(root, "run/fstab"), []byte(fstab), 0o644),
 			os.WriteFile(filepath.Join(root, "run/boot_id"),
 				fmt.Appendf(nil, "%x-%x-%x-%x-%x\n", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), 0o444))
 	})
@@ -215,7 +245,7 @@ func (h *Host) boot() error {
 		return err
 	}
 	defer log.Close()
-	init, err := g.startInit(root, h.net, log, fmt.Sprintf(initScript, h.lab.boot), h.Name)
+	init, err := g.startInit(root, h.net, log, fmt.Sprintf(initScript, rebootStatus, h.lab.boot), h.Name)
 	if err != nil {
 		return err
 	}
@@ -225,21 +255,29 @@ func (h *Host) boot() error {
 }
 
 // watch waits for the end of the host's first process: the kernel ends all others before. A host that restarts itself is
-// booted again; the kernel tells by the signal that "ends" its first process.
+// booted again.
 func (h *Host) watch(init *exec.Cmd, gone chan struct{}) {
 	init.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.init = nil
 	close(gone)
-	if status, ok := init.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGHUP {
-		if err := h.boot(); err != nil && !errors.Is(err, errClosed) {
-			if log, openErr := h.openLog(); openErr == nil {
-				fmt.Fprintln(log, "boot:", err)
-				log.Close()
-			}
+	if !restarts(init.ProcessState) {
+		return
+	}
+	if err := h.boot(); err != nil && !errors.Is(err, errClosed) {
+		if log, openErr := h.openLog(); openErr == nil {
+			fmt.Fprintln(log, "boot:", err)
+			log.Close()
 		}
 	}
+}
+
+// restarts reports whether a host's first process ended for a restart: by the host's own reboot command, or by the kernel, which
+// tells a call of reboot(2) in a process namespace by this signal.
+func restarts(state *os.ProcessState) bool {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return ok && (status.Exited() && status.ExitStatus() == rebootStatus || status.Signaled() && status.Signal() == syscall.SIGHUP)
 }
 
 func (h *Host) openLog() (*os.File, error) {

@@ -13,8 +13,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -54,7 +56,8 @@ type Lab struct {
 	tether io.Closer // the reaper's stdin
 	boot   string
 
-	close sync.Once
+	closed atomic.Bool // no host boots any more
+	close  sync.Once
 }
 
 // Start makes the hosts and returns when every one of them accepts ssh connections. The context bounds the start only.
@@ -106,28 +109,38 @@ func (l *Lab) makeHosts(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	for _, h := range l.Hosts {
-		if err := h.install(template); err != nil {
-			return fmt.Errorf("%s: %w", h.Name, err)
-		}
+	// The first host makes a part of the template; the others are made from it, a few at a time.
+	if err := each(l.Hosts[:min(1, len(l.Hosts))], func(h *Host) error { return h.make(ctx, template) }); err != nil {
+		return err
+	}
+	if err := each(l.Hosts[min(1, len(l.Hosts)):], func(h *Host) error { return h.make(ctx, template) }); err != nil {
+		return err
+	}
+	if err := l.plugAll(ctx); err != nil {
+		return err
 	}
 	if err := l.writeSSHFiles(); err != nil {
 		return err
 	}
-	for _, h := range l.Hosts {
-		h.mu.Lock()
-		err := h.boot()
-		h.mu.Unlock()
-		if err != nil {
-			return fmt.Errorf("%s: %w", h.Name, err)
-		}
+	return each(l.Hosts, func(h *Host) error { return h.awaitSSH(ctx) })
+}
+
+// each calls f for every host, for a few at a time, and returns all errors.
+func each(hosts []*Host, f func(*Host) error) error {
+	errs := make([]error, len(hosts))
+	var g sync.WaitGroup
+	limit := make(chan struct{}, 2*runtime.NumCPU())
+	for i, h := range hosts {
+		limit <- struct{}{}
+		g.Go(func() {
+			if err := f(h); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", h.Name, err)
+			}
+			<-limit
+		})
 	}
-	for _, h := range l.Hosts {
-		if err := h.awaitSSH(ctx); err != nil {
-			return fmt.Errorf("%s: %w", h.Name, err)
-		}
-	}
-	return nil
+	g.Wait()
+	return errors.Join(errs...)
 }
 
 // Host returns the host called name, or nil.
@@ -144,6 +157,7 @@ func (l *Lab) Host(name string) *Host {
 func (l *Lab) Close() error {
 	var errs []error
 	l.close.Do(func() {
+		l.closed.Store(true)
 		for _, h := range l.Hosts {
 			h.kill()
 		}

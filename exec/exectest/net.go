@@ -40,7 +40,7 @@ func labNetwork(k int) network {
 	return network{netip.PrefixFrom(n.addr(k<<(32-labBits)), labBits), fmt.Sprintf("muster%d", k)}
 }
 
-// connect makes the switch, the uplink and a network namespace with one interface for each host.
+// connect makes the switch and connects this machine to it, and gives every host its address.
 func (l *Lab) connect(ctx context.Context) error {
 	if len(l.Hosts) > maxHosts {
 		return fmt.Errorf("%d hosts: at most %d fit in a lab", len(l.Hosts), maxHosts)
@@ -48,27 +48,39 @@ func (l *Lab) connect(ctx context.Context) error {
 	if err := l.claimNetwork(ctx); err != nil {
 		return err
 	}
-	bits := labBits
-	wire := []string{"link add switch type bridge", "link set switch up", "link set uplink master switch up"}
 	for _, h := range l.Hosts {
-		h.Addr = l.net.addr(h.number + 2).String()
+		i := h.number + 2
+		h.Addr = l.net.addr(i).String()
 		h.port = fmt.Sprintf("port%d", h.number)
-		h.mac = fmt.Sprintf("02:00:c6:12:%02x:%02x", (h.number+2)>>8, (h.number+2)&0xff)
-		var err error
-		if h.net, err = l.ground.newNet(); err != nil {
-			return err
-		}
-		if err := l.ground.batch(ctx, h.net, "ip",
-			"link set lo up",
-			fmt.Sprintf("link add eth0 address %s type veth peer name %s netns %s", h.mac, h.port, nsPath(l.ground.net)),
-			fmt.Sprintf("addr add %s/%d broadcast + dev eth0", h.Addr, bits),
-			"link set eth0 up",
-		); err != nil {
-			return err
-		}
-		wire = append(wire, fmt.Sprintf("link set %s master switch up", h.port))
+		h.mac = fmt.Sprintf("02:00:c6:12:%02x:%02x", i>>8, i&0xff)
 	}
-	return l.ground.batch(ctx, l.ground.net, "ip", wire...)
+	return l.ground.batch(ctx, l.ground.net, "ip",
+		"link add switch type bridge", "link set switch up", "link set uplink master switch up")
+}
+
+// lay makes the host's network namespace and lays a cable from there to the switch.
+func (h *Host) lay(ctx context.Context) (err error) {
+	g := h.lab.ground
+	if h.net, err = g.newNet(); err != nil {
+		return err
+	}
+	return g.batch(ctx, h.net, "ip",
+		"link set lo up",
+		fmt.Sprintf("link add eth0 address %s type veth peer name %s netns %s", h.mac, h.port, nsPath(g.net)),
+		fmt.Sprintf("addr add %s/%d broadcast + dev eth0", h.Addr, labBits),
+		"link set eth0 up")
+}
+
+// plugAll plugs the cables of all hosts into the switch.
+func (l *Lab) plugAll(ctx context.Context) error {
+	var lines []string
+	for _, h := range l.Hosts {
+		lines = append(lines, "link set "+h.port+" master switch up")
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return l.ground.batch(ctx, l.ground.net, "ip", lines...)
 }
 
 // claimNetwork finds a free /22 and connects this machine to it. Making an interface whose name is taken fails, even when
