@@ -1,0 +1,171 @@
+package schema
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Fleets of any size, the same in every language.
+
+func benchAddress(i int) string { return fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255) }
+func benchUUID(i int) string    { return fmt.Sprintf("%08x-0000-4000-8000-%012x", i, i) }
+
+func benchTOML(hosts int) string {
+	var b strings.Builder
+	b.WriteString("[nixpkgs]\nunpinned = true\n[kluster]\nmaster = \"h0\"\n")
+	for i := range hosts {
+		fmt.Fprintf(&b, "[hosts.h%d]\nhost = %q\ndisk_uuid = %q\nport = 22\nuser = \"root\"\nroles = [\"kubernetes-node\"]\ntags = [\"web\", \"r%d\"]\n", i, benchAddress(i), benchUUID(i), i%7)
+		fmt.Fprintf(&b, "[hosts.h%d.config]\n\"services.openssh\" = { enable = true, ports = [22] }\n", i)
+	}
+	return b.String()
+}
+
+func benchCUE(hosts int) string {
+	var b strings.Builder
+	b.WriteString("package fleet\n\nnixpkgs: unpinned: true\nkluster: master: \"h0\"\n")
+	for i := range hosts {
+		fmt.Fprintf(&b, "hosts: h%d: {\n\thost: %q\n\tdisk_uuid: %q\n\tport: 22\n\tuser: \"root\"\n\troles: [\"kubernetes-node\"]\n\ttags: [\"web\", \"r%d\"]\n", i, benchAddress(i), benchUUID(i), i%7)
+		b.WriteString("\tconfig: \"services.openssh\": {enable: true, ports: [22]}\n}\n")
+	}
+	return b.String()
+}
+
+func benchTemplate(hosts int) string {
+	var b strings.Builder
+	b.WriteString(`package fleet
+
+nixpkgs: unpinned: true
+kluster: master: "h0"
+hosts: [Name=_]: {
+	port: *22 | int
+	user: *"root" | string
+	roles: ["kubernetes-node"]
+	config: networking: hostName: Name
+}
+`)
+	for i := range hosts {
+		fmt.Fprintf(&b, "hosts: h%d: {\n\thost: %q\n\tdisk_uuid: %q\n\ttags: [\"web\", \"r%d\"]\n}\n", i, benchAddress(i), benchUUID(i), i%7)
+	}
+	return b.String()
+}
+
+func benchJSON(hosts int) string {
+	var b strings.Builder
+	b.WriteString(`{"nixpkgs":{"unpinned":true},"kluster":{"master":"h0"},"hosts":{`)
+	for i := range hosts {
+		if i > 0 {
+			b.WriteString(",\n")
+		}
+		fmt.Fprintf(&b, `"h%d":{"host":%q,"disk_uuid":%q,"port":22,"user":"root","roles":["kubernetes-node"],"tags":["web","r%d"],"config":{"services.openssh":{"enable":true,"ports":[22]}}}`, i, benchAddress(i), benchUUID(i), i%7)
+	}
+	b.WriteString("}}\n")
+	return b.String()
+}
+
+func benchYAML(hosts int) string {
+	var b strings.Builder
+	b.WriteString("nixpkgs:\n  unpinned: true\nkluster:\n  master: h0\nhosts:\n")
+	for i := range hosts {
+		fmt.Fprintf(&b, "  h%d:\n    host: %s\n    disk_uuid: %s\n    port: 22\n    user: root\n    roles: [kubernetes-node]\n    tags: [web, r%d]\n", i, benchAddress(i), benchUUID(i), i%7)
+		b.WriteString("    config:\n      services.openssh: {enable: true, ports: [22]}\n")
+	}
+	return b.String()
+}
+
+var benchFleets = []struct {
+	name, file string
+	text       func(int) string
+}{
+	{"toml", "hosts.toml", benchTOML},
+	{"cue", "hosts.cue", benchCUE},
+	{"cue-template", "hosts.cue", benchTemplate},
+	{"json", "hosts.json", benchJSON},
+	{"yaml", "hosts.yaml", benchYAML},
+}
+
+var benchSizes = []int{1_000, 10_000}
+
+// BenchmarkLoad loads and checks fleets; cpu-s/op counts all threads.
+func BenchmarkLoad(b *testing.B) {
+	for _, fl := range benchFleets {
+		for _, n := range benchSizes {
+			b.Run(fmt.Sprintf("%s/%d", fl.name, n), func(b *testing.B) {
+				dir := b.TempDir()
+				if err := os.WriteFile(filepath.Join(dir, fl.file), []byte(fl.text(n)), 0o644); err != nil {
+					b.Fatal(err)
+				}
+				b.ReportAllocs()
+				before := cpuSeconds(syscall.RUSAGE_SELF)
+				for b.Loop() {
+					f, err := Load(context.Background(), fl.file, Options{Dir: dir})
+					if err != nil || len(f.Hosts) != n {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric((cpuSeconds(syscall.RUSAGE_SELF)-before)/float64(b.N), "cpu-s/op")
+			})
+		}
+	}
+}
+
+// BenchmarkStockVet runs the stock cue vet over the same fleets with schema.cue.
+func BenchmarkStockVet(b *testing.B) {
+	cue := stockCUE(b)
+	for _, fl := range benchFleets {
+		for _, n := range benchSizes {
+			b.Run(fmt.Sprintf("%s/%d", fl.name, n), func(b *testing.B) {
+				dir := b.TempDir()
+				text := strings.Replace(fl.text(n), "package fleet", "package schema", 1)
+				for name, text := range map[string]string{fl.file: text, "schema.cue": schemaText} {
+					if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+						b.Fatal(err)
+					}
+				}
+				before := cpuSeconds(syscall.RUSAGE_CHILDREN)
+				for b.Loop() {
+					args := []string{"vet", "-c", "schema.cue", "-d", "#Inventory", fl.file}
+					if strings.HasSuffix(fl.file, ".cue") {
+						vet := "package schema\n#Inventory\n"
+						if err := os.WriteFile(filepath.Join(dir, "vet.cue"), []byte(vet), 0o644); err != nil {
+							b.Fatal(err)
+						}
+						args = []string{"vet", "-c", "."}
+					}
+					cmd := exec.Command(cue, args...)
+					cmd.Dir = dir
+					var out bytes.Buffer
+					cmd.Stdout, cmd.Stderr = &out, &out
+					if err := cmd.Run(); err != nil {
+						b.Fatalf("%v\n%s", err, out.String())
+					}
+				}
+				b.ReportMetric((cpuSeconds(syscall.RUSAGE_CHILDREN)-before)/float64(b.N), "cpu-s/op")
+			})
+		}
+	}
+}
+
+func cpuSeconds(who int) float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(who, &u); err != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// stockCUE returns the cue command go.mod pins.
+func stockCUE(tb testing.TB) string {
+	tb.Helper()
+	out, err := exec.Command("go", "tool", "-n", "cue").Output()
+	if err != nil {
+		tb.Fatalf("go tool -n cue: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
