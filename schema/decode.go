@@ -22,9 +22,9 @@ type decoder struct {
 func (d *decoder) decode() {
 	f, t := d.fleet, d.tree
 	d.values = valueReader{report: d.report, resolve: d.resolve}
-	f.Network = Network{Description: text(t.get("network").get("description")), EnableRollback: flag(t.get("network").get("enable_rollback"))}
 	d.nixpkgs(t.get("nixpkgs"))
 	d.kluster(t.get("kluster"))
+	d.network(t.get("network"))
 	defaults := t.get("defaults")
 	f.Defaults = d.module(defaults, "defaults")
 	if roles := t.get("roles"); roles != nil && roles.kind == structKind {
@@ -41,6 +41,19 @@ func (d *decoder) decode() {
 		}
 	}
 	d.rollout(t.get("rollout"))
+}
+
+// network fills in a name that tells fleets apart, and keeps rollback possible
+// unless the inventory says otherwise.
+func (d *decoder) network(n *node) {
+	kind := "NixOS fleet"
+	if d.fleet.Kluster != nil {
+		kind = "kubernetes cluster"
+	}
+	d.fleet.Network = Network{Description: or(text(n.get("description")), kind), EnableRollback: true}
+	if n.get("enable_rollback") != nil {
+		d.fleet.Network.EnableRollback = flag(n.get("enable_rollback"))
+	}
 }
 
 // text returns a node's text, "" where it is none.
