@@ -318,7 +318,7 @@ func attempt(ctx context.Context, addr, user string, algorithms []string, keys *
 // isDrop reports whether the other side let go of the connection.
 func isDrop(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE)
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) // by x/crypto, which has seen it first
 }
 
 // explain makes the error that Dial returns.
@@ -349,7 +349,7 @@ func (e *attemptError) explain(addr, user string, limit time.Duration, timedOut 
 // isAuthFailure reports whether a handshake ended because the user was not let in. x/crypto has no type for it. Once
 // the host key was accepted, only authentication is left: unless the connection broke, whatever goes wrong is that.
 func isAuthFailure(err error, trusted bool) bool {
-	return trusted && !isDrop(err) && !errors.Is(err, net.ErrClosed) || strings.Contains(err.Error(), "ssh: unable to authenticate")
+	return trusted && !isDrop(err) || strings.Contains(err.Error(), "ssh: unable to authenticate")
 }
 
 func plainSSHError(err error) string {

@@ -84,7 +84,7 @@ func (m *Machine) start(ctx context.Context, c Command) (*Stream, error) {
 	// Asking for a session blocks for as long as a dead link looks alive.
 	started := make(chan error, 1)
 	go func() {
-		err := m.exec(s, line(argv, marker), marker, m.slots)
+		err := m.exec(ctx, s, line(argv, marker), marker, m.slots)
 		if err == nil && root.stdin != nil {
 			// No matter if that does not work: the command ends then, and says why.
 			s.Stdin.Write(root.stdin)
@@ -118,8 +118,8 @@ func (m *Machine) start(ctx context.Context, c Command) (*Stream, error) {
 }
 
 // exec runs a line in a session of its own, and keeps the slot until the server has closed it.
-func (m *Machine) exec(s *Stream, line, marker string, slots chan struct{}) error {
-	channel, reqs, err := m.conn.client.OpenChannel("session", nil)
+func (m *Machine) exec(ctx context.Context, s *Stream, line, marker string, slots chan struct{}) error {
+	channel, reqs, err := m.openSession(ctx)
 	if err != nil {
 		<-slots
 		return m.whyNot(err)
@@ -144,6 +144,24 @@ func (m *Machine) exec(s *Stream, line, marker string, slots chan struct{}) erro
 		return m.whyNot(err)
 	}
 	return errors.New("the server runs no commands for this user")
+}
+
+// openSession opens a session. A server that allows fewer of them than we do refuses: then it waits for one of the others to end.
+func (m *Machine) openSession(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		channel, reqs, err := m.conn.client.OpenChannel("session", nil)
+		var refused *ssh.OpenChannelError
+		if err == nil || !errors.As(err, &refused) || len(m.slots)+len(m.spare) < 2 {
+			return channel, reqs, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, nil, err
+		case <-m.conn.lost:
+			return nil, nil, err
+		}
+	}
 }
 
 // whyNot dresses an error of a session that could not be opened. If the connection is what broke, that takes a moment to show.
@@ -233,10 +251,12 @@ func (m *Machine) kill(pid int, asRoot bool, limit <-chan time.Time) {
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
+		ctx, cancel := context.WithTimeout(context.Background(), endLimit)
+		defer cancel()
 		argv := []string{"/bin/sh", "-c", killScript(pid)}
 		var root prefix
 		if asRoot {
-			root, _ = m.root(context.Background()) // known by now
+			root, _ = m.root(ctx) // known by now
 			argv = append(root.argv[:len(root.argv):len(root.argv)], argv...)
 		}
 		select {
@@ -247,7 +267,7 @@ func (m *Machine) kill(pid int, asRoot bool, limit <-chan time.Time) {
 		s := &Stream{machine: m, outErr: &gate{}, stderr: tail{max: 1}, pid: make(chan int, 1),
 			read: make(chan struct{}), exited: make(chan struct{}), closed: make(chan struct{})}
 		marker := "muster-" + rand.Text() + " "
-		if m.exec(s, line(argv, marker), marker, m.spare) != nil {
+		if m.exec(ctx, s, line(argv, marker), marker, m.spare) != nil {
 			return
 		}
 		s.Stdin.Write(root.stdin)
