@@ -12,4 +12,10 @@
   ./config/filesystems.nix
   ./config/users.nix
   ./config/environment.nix
+  ./services/openssh.nix
+  ./services/httpd.nix
+  ./services/web.nix
+  ./services/containers.nix
+  ./services/kubernetes.nix
+  ./services/misc.nix
 ]

@@ -85,11 +85,10 @@ install_boot_loader() {
     default=nixos-system
     write_entry $default "$(cat "$systemConfig/nixos-version")" "$systemConfig" || return 1
     keep="$keep $default"
-  elif [ "$(readlink -f "$(readlink -f /nix/var/nix/profiles)/system")" = "$systemConfig" ]; then
+  elif [ "$(readlink -f /nix/var/nix/profiles/system)" = "$systemConfig" ]; then
     # Of several generations of one system, the profile's own is the default.
-    current=$(readlink /nix/var/nix/profiles/system)
-    current=${current##*/system-}
-    default=nixos-generation-${current%-link}
+    current=$(basename "$(readlink /nix/var/nix/profiles/system)" -link)
+    default=nixos-generation-${current#system-}
   fi
   printf 'timeout 5\ndefault %s.conf\n' "$default" | write_file /boot/loader/loader.conf || return 1
   for entry in /boot/loader/entries/nixos-*.conf; do

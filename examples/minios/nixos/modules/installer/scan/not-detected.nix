@@ -1,0 +1,5 @@
+# What generated hardware configurations import.
+{ lib, ... }:
+{
+  hardware.enableRedistributableFirmware = lib.mkDefault true;
+}
