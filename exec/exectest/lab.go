@@ -197,25 +197,15 @@ func (l *Lab) makeDir(parent string) error {
 	if parent == "" {
 		parent = os.TempDir()
 	}
-	sweep(parent)
-	dir, err := os.MkdirTemp(parent, prefix)
+	parent, err := filepath.Abs(parent)
 	if err != nil {
 		return err
 	}
-	if l.Dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	l.SSHConfig = filepath.Join(l.Dir, "ssh_config")
-	l.KnownHosts = filepath.Join(l.Dir, "known_hosts")
-	l.Identity = filepath.Join(l.Dir, "id_ed25519")
-	if l.lock, err = lockDir(l.Dir); err != nil {
-		return err
-	}
-	if err := os.Mkdir(l.disks(), 0o755); err != nil {
-		return err
-	}
-	// The kernel cleans up everything but this directory. The reaper's read ends when this process does.
-	reaper := exec.Command("/bin/sh", "-c", `read _; exec rm -rf -- "$1"`, "lab-reaper", l.Dir)
+	sweep(parent)
+	dir := filepath.Join(parent, prefix+rand.Text())
+	// The kernel cleans up everything but the directory. The reaper's read ends when this process does. It comes first, so that
+	// there is no moment without it.
+	reaper := exec.Command("/bin/sh", "-c", `read _; exec rm -rf -- "$1"`, "lab-reaper", dir)
 	reaper.Dir = "/"
 	reaper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	tether, err := reaper.StdinPipe()
@@ -226,7 +216,17 @@ func (l *Lab) makeDir(parent string) error {
 		return err
 	}
 	l.reaper, l.tether = reaper, tether
-	return nil
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	l.Dir = dir
+	l.SSHConfig = filepath.Join(dir, "ssh_config")
+	l.KnownHosts = filepath.Join(dir, "known_hosts")
+	l.Identity = filepath.Join(dir, "id_ed25519")
+	if l.lock, err = lockDir(dir); err != nil {
+		return err
+	}
+	return os.Mkdir(l.disks(), 0o755)
 }
 
 // sweep removes directories of labs whose process and reaper were both killed. A directory is locked as soon as it is made;

@@ -527,7 +527,10 @@ func TestBadOptions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			before := survey(t)
+			parent := t.TempDir()
+			if tt.o.Dir == "" {
+				tt.o.Dir = parent
+			}
 			l, err := Start(t.Context(), tt.o)
 			if err == nil {
 				l.Close()
@@ -535,77 +538,62 @@ func TestBadOptions(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
-			before.sameLater(t)
+			noTraces(t, parent, "none")
 		})
 	}
 }
 
-// A leftover is what a lab could leave behind on this machine.
-type leftovers struct {
-	links, dirs, mounts, processes []string
-}
-
-// survey lists the lab's traces on this machine that belong to process pid or to any, if pid is 0.
-func survey(t *testing.T) leftovers {
+// traces lists what there is on this machine of the lab whose directory is in or at dir and whose uplink is this (if known). Labs
+// of other test processes are not counted.
+func traces(t *testing.T, dir, uplink string) (found []string) {
 	t.Helper()
-	var found leftovers
-	links, _ := net.Interfaces()
-	for _, link := range links {
-		if strings.HasPrefix(link.Name, "muster") {
-			found.links = append(found.links, link.Name)
-		}
+	if _, err := net.InterfaceByName(uplink); err == nil {
+		found = append(found, "interface "+uplink)
 	}
-	found.dirs, _ = filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	dirs, _ := filepath.Glob(filepath.Join(dir, prefix+"*"))
+	found = append(found, dirs...)
+	if _, err := os.Stat(filepath.Join(dir, "ssh_config")); err == nil {
+		found = append(found, dir)
+	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	must(t, err)
-	for line := range strings.Lines(string(mounts)) {
-		if strings.Contains(line, prefix) {
-			found.mounts = append(found.mounts, line)
-		}
+	if bytes.Contains(mounts, []byte(dir)) {
+		found = append(found, "a mount in "+dir)
 	}
-	here, _ := os.Readlink("/proc/self/ns/net")
 	all, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range all {
-		command, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
-		ns, err := os.Readlink(filepath.Join(dir, "ns/net"))
-		if bytes.HasPrefix(command, []byte("/bin/sh\x00-c\x00read _; exec rm")) || err == nil && ns != here {
-			found.processes = append(found.processes, dir+" "+string(command))
+	for _, process := range all {
+		if filepath.Base(process) == fmt.Sprint(os.Getpid()) {
+			continue
+		}
+		// A host's processes have its mounts, of which /usr has a part in the lab's directory. The reaper has the directory as an argument.
+		command, _ := os.ReadFile(filepath.Join(process, "cmdline"))
+		mounts, _ := os.ReadFile(filepath.Join(process, "mountinfo"))
+		if bytes.Contains(mounts, []byte(dir)) || bytes.Contains(command, []byte(dir)) {
+			found = append(found, "process "+filepath.Base(process)+" "+strings.ReplaceAll(string(command), "\x00", " "))
 		}
 	}
 	return found
 }
 
-// sameLater checks that what is there now and was not then goes away soon: the kernel removes a network namespace a moment
-// after its last process. Labs of other test processes come and go meanwhile, so only traces that stay count.
-func (before leftovers) sameLater(t *testing.T) {
+// noTraces checks that nothing is left of a lab, soon: the kernel removes a network namespace a moment after its last process.
+func noTraces(t *testing.T, dir, uplink string) {
 	t.Helper()
-	var fresh []string
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		now := survey(t)
-		fresh = nil
-		for _, pair := range [][2][]string{{before.links, now.links}, {before.dirs, now.dirs}, {before.mounts, now.mounts}, {before.processes, now.processes}} {
-			old := map[string]bool{}
-			for _, s := range pair[0] {
-				old[s] = true
-			}
-			for _, s := range pair[1] {
-				if !old[s] {
-					fresh = append(fresh, s)
-				}
-			}
-		}
-		if len(fresh) == 0 {
+	var left []string
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if left = traces(t, dir, uplink); len(left) == 0 {
 			return
 		}
 	}
-	t.Errorf("left behind:\n%s", strings.Join(fresh, "\n"))
+	t.Errorf("left behind:\n%s", strings.Join(left, "\n"))
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
 	RequireLab(t)
-	before := survey(t)
 	l, err := Start(t.Context(), Options{Hosts: []string{"il", "ee", "sam"}})
 	must(t, err)
+	if got := traces(t, l.Dir, l.net.uplink); len(got) < 2+1+3*3 { // interface, directory, reaper, three processes a host
+		t.Errorf("traces of a lab that runs: %q", got)
+	}
 	mustSSH(t, l, "il", "sleep 1000 >/dev/null 2>&1 </dev/null &")
 	must(t, l.Host("ee").Freeze())
 	must(t, l.Host("sam").Stop())
@@ -617,13 +605,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 			t.Errorf("process %d (%s) outlives the lab", pid, p.name)
 		}
 	}
-	if _, err := os.Stat(l.Dir); !os.IsNotExist(err) {
-		t.Errorf("%s: %v", l.Dir, err)
-	}
-	if _, err := net.InterfaceByName(l.net.uplink); err == nil {
-		t.Errorf("interface %s outlives the lab", l.net.uplink)
-	}
-	before.sameLater(t)
+	noTraces(t, l.Dir, l.net.uplink)
 }
 
 // The process that runs a lab dies in every way it can; nothing of the lab stays.
@@ -631,28 +613,39 @@ func TestDeathLeavesNothing(t *testing.T) {
 	RequireLab(t)
 	for _, way := range []string{"kill -9", "kill -9 with a frozen host", "panic", "exit"} {
 		t.Run(way, func(t *testing.T) {
-			before := survey(t)
 			child := exec.Command(os.Args[0], "-test.run=^TestChildThatDies$")
 			child.Env = append(os.Environ(), "LAB_CHILD="+way)
 			stdout, err := child.StdoutPipe()
 			must(t, err)
 			must(t, child.Start())
-			dir, err := bufio.NewReader(stdout).ReadString('\n')
-			if err != nil || !strings.Contains(dir, prefix) {
-				t.Fatalf("child said %q, %v", dir, err)
+			var dir, uplink string
+			if _, err := fmt.Fscanln(stdout, &dir, &uplink); err != nil {
+				t.Fatal(err)
 			}
 			if strings.HasPrefix(way, "kill") {
-				if len(survey(t).processes) <= len(before.processes) {
-					t.Error("no trace of a lab that runs: this test sees nothing")
+				if got := traces(t, dir, uplink); len(got) < 2+1+3*3 {
+					t.Errorf("traces of a lab that runs: %q", got)
 				}
 				must(t, child.Process.Kill())
 			}
 			child.Wait()
-			before.sameLater(t)
-			if _, err := os.Stat(strings.TrimSpace(dir)); !os.IsNotExist(err) {
-				t.Errorf("%s: %v", dir, err)
-			}
+			noTraces(t, dir, uplink)
 		})
+	}
+}
+
+// A start that is cut short leaves nothing either.
+func TestDeathAtStartLeavesNothing(t *testing.T) {
+	RequireLab(t)
+	for after := 10 * time.Millisecond; after < 200*time.Millisecond; after *= 2 {
+		parent := t.TempDir()
+		child := exec.Command(os.Args[0], "-test.run=^TestChildThatDies$")
+		child.Env = append(os.Environ(), "LAB_CHILD=kill -9", "TMPDIR="+parent)
+		must(t, child.Start())
+		time.Sleep(after)
+		must(t, child.Process.Kill())
+		child.Wait()
+		noTraces(t, parent, "none")
 	}
 }
 
@@ -667,7 +660,7 @@ func TestChildThatDies(t *testing.T) {
 	if strings.Contains(way, "frozen") {
 		must(t, l.Host("ee").Freeze())
 	}
-	fmt.Println(l.Dir)
+	fmt.Println(l.Dir, l.net.uplink)
 	switch way {
 	case "panic":
 		panic("as a test might")
