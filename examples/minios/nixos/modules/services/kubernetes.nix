@@ -174,6 +174,12 @@ in
         description = "The node's name.";
       };
       nodeIp = maybe types.str "The node's address.";
+      kubeconfig = {
+        server = str cfg.apiserverAddress "Where the kubelet finds the API server.";
+        caFile = maybe types.path "The authority that signed the API server's certificate.";
+        certFile = maybe types.path "The kubelet's certificate.";
+        keyFile = maybe types.path "The key of the kubelet's certificate.";
+      };
       clusterDns = mkOption {
         type = types.coercedTo types.str lib.singleton (types.listOf types.str);
         default = [ "10.1.0.254" ];
@@ -333,6 +339,7 @@ in
       systemd.services.kubelet = daemon "Kubelet" "kubelet" [
         "--address=${cfg.kubelet.address}"
         "--hostname-override=${cfg.kubelet.hostname}"
+        "--kubeconfig=${pkgs.writeText "kubelet-kubeconfig" (builtins.toJSON cfg.kubelet.kubeconfig)}"
         "--kubeconfig=/etc/kubernetes/kubeconfig"
         "--port=${toString cfg.kubelet.port}"
         "--register-with-taints=${lib.optionalString cfg.kubelet.unschedulable "unschedulable=true:NoSchedule"}"
