@@ -51,7 +51,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	if o.jobs < 1 {
 		return usageError{fmt.Errorf("--jobs %d: at least one host at a time", o.jobs)}
 	}
-	ui, err := o.output.renderer(std)
+	ui, err := o.output.reporter(std)
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ func (f *outputFlag) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.format, "output", "text", "report as `format`: text, or json for one event a line")
 }
 
-// renderer shows what f asks for.
-func (f *outputFlag) renderer(std streams) (renderer, error) {
+// reporter shows what f asks for.
+func (f *outputFlag) reporter(std streams) (reporter, error) {
 	switch f.format {
 	case "text":
 		return newText(std), nil
@@ -34,8 +34,8 @@ func (f *outputFlag) renderer(std streams) (renderer, error) {
 	return nil, usageError{fmt.Errorf("--output %s: there is text and json", f.format)}
 }
 
-// A renderer shows a run as it goes, and its outcomes in the end.
-type renderer interface {
+// A reporter shows a run as it goes, and its outcomes in the end.
+type reporter interface {
 	note(format string, args ...any) // something about the run as a whole
 	event(exec.Event)
 	end(ctx context.Context, outcomes []exec.Outcome) error // the exit status, as an error

@@ -34,7 +34,7 @@ func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) e
 
 // runOnHosts carries out an action that needs no evaluation.
 func runOnHosts(ctx context.Context, std streams, args []string, sel selectFlags, ssh sshFlags, out outputFlag, jobs int, plan *exec.Plan) error {
-	ui, err := out.renderer(std)
+	ui, err := out.reporter(std)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"io"
 	"strings"
 
@@ -10,11 +11,17 @@ import (
 )
 
 // A table is columns without lines, so that it reads well and greps well.
-type table struct{ t *tablewriter.Table }
+type table struct {
+	w    io.Writer
+	text *bytes.Buffer
+	t    *tablewriter.Table
+	rows int
+}
 
 func newTable(w io.Writer, header ...string) *table {
 	none := tw.Border{Left: tw.Off, Right: tw.Off, Top: tw.Off, Bottom: tw.Off}
-	t := tablewriter.NewTable(w,
+	text := &bytes.Buffer{}
+	t := tablewriter.NewTable(text,
 		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
 			Borders: none,
 			Symbols: tw.NewSymbols(tw.StyleNone),
@@ -35,9 +42,21 @@ func newTable(w io.Writer, header ...string) *table {
 		upper[i] = strings.ToUpper(h)
 	}
 	t.Header(upper)
-	return &table{t}
+	return &table{w: w, text: text, t: t}
 }
 
-func (t *table) row(cells ...string) { t.t.Append(cells) }
+func (t *table) row(cells ...string) {
+	t.rows++
+	t.t.Append(cells)
+}
 
-func (t *table) flush() { t.t.Render() }
+// flush prints the table, nothing where it has no rows.
+func (t *table) flush() {
+	if t.rows == 0 {
+		return
+	}
+	t.t.Render()
+	for line := range strings.Lines(t.text.String()) {
+		io.WriteString(t.w, strings.TrimRight(line, " \n")+"\n")
+	}
+}

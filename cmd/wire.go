@@ -25,8 +25,7 @@ func wireNix(ctx context.Context) (*nixcmd.Nix, error) { return nixcmd.Find(ctx)
 // evaluate finds the systems of some of the fleet's hosts. errs holds those
 // that have none.
 func evaluate(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host) (systems map[string]exec.System, errs map[string]error, err error) {
-	// Evaluated from another directory, so every path is absolute.
-	file, err := compile.Network(fleet, compile.Options{Dir: "/"})
+	file, err := compile.Network(fleet, compile.Options{Absolute: true})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,5 +102,17 @@ func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Write
 }
 
 func (m machine) Serve(ctx context.Context) (nixserve.Stream, error) {
-	return m.Machine.Stream(ctx, remote.Command{Argv: []string{"nix-store", "--serve", "--write"}, Privileged: true})
+	s, err := m.Machine.Stream(ctx, remote.Command{Argv: []string{"nix-store", "--serve", "--write"}, Privileged: true})
+	if err != nil {
+		return nil, err
+	}
+	return serve{s}, nil
 }
+
+// A serve is a command at the far end as package nixserve wants one.
+type serve struct{ *remote.Stream }
+
+func (s serve) Read(p []byte) (int, error)  { return s.Stdout.Read(p) }
+func (s serve) Write(p []byte) (int, error) { return s.Stdin.Write(p) }
+func (s serve) CloseWrite() error           { return s.Stdin.Close() }
+func (s serve) Stderr() string              { return string(s.Stream.Stderr()) }

@@ -60,7 +60,9 @@ builtins.listToAttrs (
   map (name: {
     inherit name;
     value = {
-      inherit (nodes.${name}.config.system.build.toplevel) drvPath outPath;
+      # Not drvPath and outPath: a set with outPath is a string in JSON.
+      drv = nodes.${name}.config.system.build.toplevel.drvPath;
+      out = nodes.${name}.config.system.build.toplevel.outPath;
     };
   }) wanted
 )

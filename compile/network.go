@@ -14,6 +14,9 @@ type Options struct {
 	// Dir is the directory the file will stand in, absolute; files of the
 	// inventory are named relative to it. "" is the inventory's own directory.
 	Dir string
+	// Absolute has every file named by its absolute path, for an expression
+	// that is evaluated somewhere else.
+	Absolute bool
 }
 
 // Network returns the network expression of a fleet. The error, a
@@ -23,7 +26,7 @@ func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
 	if o.Dir == "" {
 		o.Dir = f.Dir
 	}
-	w := &writer{fleet: f, dir: o.Dir, roleIdents: roleIdents(f.Roles)}
+	w := &writer{fleet: f, dir: o.Dir, absolute: o.Absolute, roleIdents: roleIdents(f.Roles)}
 
 	var top []syntax.Binding
 	top = append(top, attr("network", w.network()))
@@ -58,9 +61,10 @@ func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
 
 // A writer holds what the parts of one network expression share.
 type writer struct {
-	fleet *schema.Fleet
-	dir   string
-	errs  schema.Errors
+	fleet    *schema.Fleet
+	dir      string
+	absolute bool
+	errs     schema.Errors
 
 	roleIdents map[string]string // the let binding of each role of the user's
 }
@@ -119,7 +123,7 @@ func (w *writer) path(at schema.Pos, name string) syntax.Expr {
 		abs = filepath.Join(w.fleet.Dir, name)
 	}
 	text := abs
-	if rel, err := filepath.Rel(w.dir, abs); err == nil && !filepath.IsAbs(name) {
+	if rel, err := filepath.Rel(w.dir, abs); err == nil && !w.absolute && !filepath.IsAbs(name) {
 		switch {
 		case rel == ".":
 			text = "./."

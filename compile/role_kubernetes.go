@@ -16,6 +16,9 @@ const (
 // by https://master without a port.
 const apiPort = 443
 
+// defaultDomain is NixOS's own for services, not worth saying.
+const defaultDomain = "cluster.local"
+
 // kubernetes is what a member of the cluster is in NixOS, after the NixOS
 // manual's chapter on Kubernetes. The master is a node too where it says so.
 func (w *writer) kubernetes(master bool) *schema.Attrs {
@@ -68,7 +71,7 @@ func (w *writer) kubernetes(master bool) *schema.Attrs {
 		at(text(k.PodCIDR.String()), "clusterCidr")
 	}
 	at(schema.Bool{At: k.At, V: true}, "addons", "dns", "enable")
-	if k.Domain != "" {
+	if k.Domain != "" && k.Domain != defaultDomain {
 		at(text(k.Domain), "addons", "dns", "clusterDomain")
 	}
 	return set

@@ -83,19 +83,19 @@ func (n *Nix) evaluate(ctx context.Context, dir string, hosts []string) (map[str
 		return nil, err
 	}
 	var found map[string]struct {
-		DrvPath string `json:"drvPath"`
-		OutPath string `json:"outPath"`
+		Drv string `json:"drv"`
+		Out string `json:"out"`
 	}
 	if err := json.Unmarshal(out, &found); err != nil {
 		return nil, fmt.Errorf("read what nix-instantiate printed: %v", err)
 	}
 	systems := map[string]System{}
 	for host, s := range found {
-		drv, err := store.ParsePath(s.DrvPath)
+		drv, err := store.ParsePath(s.Drv)
 		if err != nil {
 			return nil, fmt.Errorf("system of %s: %v", host, err)
 		}
-		built, err := store.ParsePath(s.OutPath)
+		built, err := store.ParsePath(s.Out)
 		if err != nil {
 			return nil, fmt.Errorf("system of %s: %v", host, err)
 		}
