@@ -130,6 +130,11 @@ type process struct {
 
 func startProcess(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
+	return startProcessAs(t, cmd, uint32(os.Getuid()))
+}
+
+func startProcessAs(t *testing.T, cmd *exec.Cmd, uid uint32) *process {
+	t.Helper()
 	p := &process{cmd: cmd, ended: make(chan struct{})}
 	// Our own pipes: those of os/exec are closed by Wait, which would lose what is not read yet.
 	inR, inW, err := os.Pipe()
@@ -142,6 +147,9 @@ func startProcess(t *testing.T, cmd *exec.Cmd) *process {
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, &p.stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if uid != uint32(os.Getuid()) {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
