@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // A template is what the disks of a lab's new hosts have in common.
@@ -16,7 +17,6 @@ import (
 type template struct {
 	links map[string]string // path → target
 	files map[string][]byte
-	store string // root of a host whose /nix is initialised already
 }
 
 // dirs are the directories of a new host, with their permissions.
@@ -145,37 +145,81 @@ func writePower(root string) error {
 		os.WriteFile(filepath.Join(dir, "poweroff"), []byte("#!/bin/sh\nexec kill -TERM 1\n"), 0o755))
 }
 
-// copyTree copies the files, directories and links below from to the empty directory to, with their permissions.
-func copyTree(from, to string) error {
-	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		target := filepath.Join(to, strings.TrimPrefix(path, from))
-		info, err := entry.Info()
-		if err != nil {
-			return err
-		}
-		switch {
-		case entry.IsDir():
-			if err := os.MkdirAll(target, 0o755); err != nil {
-				return err
-			}
-		case entry.Type() == fs.ModeSymlink:
-			link, err := os.Readlink(path)
-			if err != nil {
-				return err
-			}
-			return os.Symlink(link, target)
-		default:
-			content, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(target, content, 0o600); err != nil {
-				return err
-			}
-		}
-		return os.Chmod(target, info.Mode())
+// emptyStore is an initialised /nix. Nix takes 50 ms to make one, so that is done once in a process.
+var emptyStore struct {
+	sync.Mutex
+	entries []entry
+}
+
+// An entry is a file, directory or link of a tree.
+type entry struct {
+	path    string // relative
+	mode    os.FileMode
+	content []byte // or what a link points to
+}
+
+// makeStore gives the host whose disk is root its empty store.
+func (g *ground) makeStore(root string) error {
+	nix := filepath.Join(root, "nix")
+	emptyStore.Lock()
+	defer emptyStore.Unlock()
+	if emptyStore.entries != nil {
+		return g.do(func() error { return writeTree(nix, emptyStore.entries) })
+	}
+	if err := g.inRoot(root, "nix-store", "--init"); err != nil {
+		return err
+	}
+	return g.do(func() (err error) {
+		emptyStore.entries, err = readTree(nix)
+		return err
 	})
+}
+
+func readTree(root string) (entries []entry, err error) {
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		e := entry{path: strings.TrimPrefix(path, root), mode: info.Mode()}
+		switch e.mode.Type() {
+		case fs.ModeSymlink:
+			var target string
+			target, err = os.Readlink(path)
+			e.content = []byte(target)
+		case 0:
+			e.content, err = os.ReadFile(path)
+		}
+		entries = append(entries, e)
+		return err
+	})
+	return entries, err
+}
+
+func writeTree(root string, entries []entry) error {
+	for _, e := range entries {
+		path := filepath.Join(root, e.path)
+		var err error
+		switch e.mode.Type() {
+		case fs.ModeSymlink:
+			if err := os.Symlink(string(e.content), path); err != nil {
+				return err
+			}
+			continue
+		case fs.ModeDir:
+			err = os.Mkdir(path, 0o700)
+		default:
+			err = os.WriteFile(path, e.content, 0o600)
+		}
+		if err == nil {
+			err = os.Chmod(path, e.mode)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

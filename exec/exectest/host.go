@@ -193,20 +193,12 @@ func (h *Host) install(t *template) error {
 		if err := mountSystem(root, filepath.Join(h.lab.disks(), ".usr", h.Name)); err != nil {
 			return err
 		}
-		if err := writePower(root); err != nil {
-			return err
-		}
-		if t.store == "" {
-			return nil
-		}
-		return copyTree(t.store, filepath.Join(root, "nix"))
+		return writePower(root)
 	})
-	if err != nil || t.store != "" {
+	if err != nil {
 		return err
 	}
-	// Nix takes 50 ms to make its database, so the first host makes it for all.
-	t.store = filepath.Join(root, "nix")
-	return g.inRoot(root, "nix-store", "--init")
+	return g.makeStore(root)
 }
 
 func (h *Host) writeKey(root string) error {

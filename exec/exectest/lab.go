@@ -109,11 +109,7 @@ func (l *Lab) makeHosts(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	// The first host makes a part of the template; the others are made from it, a few at a time.
-	if err := each(l.Hosts[:min(1, len(l.Hosts))], func(h *Host) error { return h.make(ctx, template) }); err != nil {
-		return err
-	}
-	if err := each(l.Hosts[min(1, len(l.Hosts)):], func(h *Host) error { return h.make(ctx, template) }); err != nil {
+	if err := each(l.Hosts, func(h *Host) error { return h.make(ctx, template) }); err != nil {
 		return err
 	}
 	if err := l.plugAll(ctx); err != nil {

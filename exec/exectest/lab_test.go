@@ -543,6 +543,32 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
+// recorder is a TB that remembers how a test would have ended.
+type recorder struct {
+	TB
+	end string
+}
+
+func (r *recorder) Helper() {}
+
+func (r *recorder) Skipf(format string, args ...any) { r.end = "skip: " + fmt.Sprintf(format, args...) }
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.end = "fail: " + fmt.Sprintf(format, args...)
+}
+
+// A machine that could run a lab but lacks a package fails the test, and the message says what to install.
+func TestMissingToolFails(t *testing.T) {
+	RequireLab(t)
+	t.Setenv("PATH", t.TempDir())
+	r := &recorder{}
+	RequireLab(r)
+	want := "fail: a lab of real hosts needs ip, tc, nsenter, mount: apt-get install iproute2 util-linux mount"
+	if r.end != want {
+		t.Errorf("got %q, want %q", r.end, want)
+	}
+}
+
 // traces lists what there is on this machine of the lab whose directory is in or at dir and whose uplink is this (if known). Labs
 // of other test processes are not counted.
 func traces(t *testing.T, dir, uplink string) (found []string) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,9 @@ func Check() error {
 	for _, t := range tools {
 		if _, err := exec.LookPath(t.program); err != nil {
 			missing = append(missing, t.program)
-			packages = append(packages, t.pkg)
+			if !slices.Contains(packages, t.pkg) {
+				packages = append(packages, t.pkg)
+			}
 		}
 	}
 	if len(missing) > 0 {
