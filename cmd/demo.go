@@ -101,6 +101,15 @@ func (d *demo) setUp() error {
 	d.undo = append(d.undo, func() { d.lab.Close() })
 	d.say("Three machines are up after %s, each with its own network, store and sshd.", seconds(time.Since(began)))
 
+	// Whoever deploys puts their own key into the fleet, or is locked out.
+	key, err := d.lab.Hosts[0].ReadFile("/etc/ssh/authorized_keys.d/root")
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(d.dir, "operator.pub"), key); err != nil {
+		return err
+	}
+
 	// From here on as a user in the fleet's directory.
 	was, err := os.Getwd()
 	if err != nil {
@@ -112,8 +121,10 @@ func (d *demo) setUp() error {
 	d.undo = append(d.undo, func() { os.Chdir(was) })
 	d.setenv("MUSTER_SSH_CONFIG", d.lab.SSHConfig)
 	d.setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
-	// There is no internet to substitute from, and nothing there that would be.
-	d.setenv("NIX_CONFIG", os.Getenv("NIX_CONFIG")+"\nsubstitute = false")
+	// What the fleet is built of comes with muster, so no cache has it; minios
+	// builds with the shell of this machine, outside of a sandbox; and a
+	// freshly installed Nix has no build users yet, which root can do without.
+	d.setenv("NIX_CONFIG", os.Getenv("NIX_CONFIG")+"\nsubstitute = false\nsandbox = false\nbuild-users-group =")
 	return nil
 }
 

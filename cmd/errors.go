@@ -67,6 +67,8 @@ func hint(host string, err error) string {
 	switch {
 	case errors.Is(err, nixcmd.ErrNoNix):
 		return "install Nix: apt-get install nix-bin, or see nixos.org/download"
+	case strings.Contains(err.Error(), "build-users-group"):
+		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set build-users-group to nothing in /etc/nix/nix.conf"
 	case errors.Is(err, exectest.ErrUnsupported):
 		return "run muster demo on Linux as root: sudo muster demo"
 	case errors.Is(err, remote.ErrAuth):

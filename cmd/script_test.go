@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 // TestScripts runs the stories of testdata/script, one a file, named
 // verb_case.txtar. Besides testscript's own commands they have
 //
-//	fleet NAME          lay down the example NAME, with minios beside it, and enter it
+//	fleet NAME          lay down the example NAME, with minios beside it and the lab's key
+//	                    as operator.pub, and enter it
 //	[lab]               whether machines can be started here
 //	lab HOST...         start real machines, known to ssh under the addresses of examples/kluster
 //	host HOST CMD...    run a command on a machine, past ssh; stdout is what it prints
@@ -42,7 +43,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("NIX_CONFIG", "substitute = false")
+			env.Setenv("NIX_CONFIG", "substitute = false\nsandbox = false\nbuild-users-group =")
 			env.Setenv("TERM", "dumb")
 			env.Values[labKey{}] = new(*exectest.Lab)
 			return nil
@@ -91,6 +92,12 @@ func scriptFleet(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.CopyFS(dir, os.DirFS(filepath.Join(examples, args[0]))))
 	ts.Check(os.Symlink(filepath.Join(examples, "minios"), filepath.Join(filepath.Dir(dir), "minios")))
+	// Whoever deploys puts their own key into the fleet, or is locked out.
+	if lab := *ts.Value(labKey{}).(**exectest.Lab); lab != nil {
+		key, err := lab.Hosts[0].ReadFile("/etc/ssh/authorized_keys.d/root")
+		ts.Check(err)
+		ts.Check(os.WriteFile(filepath.Join(dir, "operator.pub"), key, 0o644))
+	}
 	ts.Check(ts.Chdir(dir))
 }
 
