@@ -179,6 +179,7 @@ func hashHost(name string, salt []byte) []byte {
 // configured is the HostKeyAlgorithms of ssh_config(5).
 func (h *hostKeys) algorithms(configured string) ([]string, error) {
 	all := ssh.SupportedAlgorithms().HostKeys
+	slices.SortStableFunc(all, func(a, b string) int { return preference(a) - preference(b) })
 	allowed, err := chooseAlgorithms(all, append(slices.Clone(all), ssh.InsecureAlgorithms().HostKeys...), configured)
 	if err != nil {
 		return nil, err
@@ -205,6 +206,17 @@ func (h *hostKeys) algorithms(configured string) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// preference puts first what a new host should be known by.
+func preference(algorithm string) int {
+	switch {
+	case strings.Contains(algorithm, "-cert-"):
+		return 2
+	case algorithm == ssh.KeyAlgoED25519:
+		return 0
+	}
+	return 1
 }
 
 func signatureAlgorithms(keyType string) []string {

@@ -81,6 +81,9 @@ func (d *Dialer) askSSH(ctx context.Context, q query) (map[string][]string, erro
 		return nil, fmt.Errorf("ask ssh about %s: %w", q.host, err)
 	}
 	values := parseAnswer(out)
+	for i, name := range values["hostname"] { // the one thing in it that is expanded already
+		values["hostname"][i] = strings.ReplaceAll(name, "%", "%%")
+	}
 	// ssh's answer does not tell a configured user from the local one, which it falls back to. The files do, unless
 	// they hold something only ssh understands; then the answer stands.
 	if own, err := d.readConfig(q); err == nil && len(own["user"]) == 0 {
@@ -497,11 +500,12 @@ func (r *configReader) set(key string, args []string) {
 	if len(args) == 0 {
 		return
 	}
-	if key == "proxycommand" || key == "proxyjump" {
-		// Whichever comes first wins over the other, too.
-		if r.values["proxycommand"] != nil || r.values["proxyjump"] != nil {
-			return
-		}
+	// Of these two, whichever comes first wins over the other, too; but not "ProxyJump none".
+	if key == "proxyjump" && r.values["proxycommand"] != nil {
+		return
+	}
+	if jump := r.values["proxyjump"]; key == "proxycommand" && jump != nil && jump[0] != "none" {
+		return
 	}
 	_, set := r.values[key]
 	switch {

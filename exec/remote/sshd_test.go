@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -191,3 +192,14 @@ func shortContext(t *testing.T, d time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+func newTestKey() (ed25519.PrivateKey, ssh.PublicKey, error) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := ssh.NewPublicKey(public)
+	return private, key, err
+}
+
+func b64(data []byte) string { return base64.StdEncoding.EncodeToString(data) }
