@@ -31,6 +31,13 @@ type sshd struct {
 // startSSHD starts one. It lets the key dir/id in as root. extra is added to its configuration, in front.
 func startSSHD(t *testing.T, extra ...string) *sshd {
 	t.Helper()
+	return startSSHDIn(t, nil, extra...)
+}
+
+// startSSHDIn starts one on a machine of its own, as far as some files go: what a path of etc holds is seen by the server
+// and its users, and nobody else.
+func startSSHDIn(t *testing.T, etc map[string]string, extra ...string) *sshd {
+	t.Helper()
 	path, err := exec.LookPath("/usr/sbin/sshd")
 	if err != nil {
 		t.Skip("no sshd on this machine")
@@ -58,6 +65,15 @@ LogLevel VERBOSE
 `, s.port, s.dir, s.dir)
 		s.write(t, "sshd_config", config)
 		s.cmd = exec.Command(path, "-D", "-e", "-f", s.path("sshd_config"))
+		if len(etc) > 0 {
+			script := "set -e\n"
+			for file, text := range etc {
+				name := "etc" + strings.ReplaceAll(file, "/", "_")
+				s.write(t, name, text)
+				script += Quote([]string{"mount", "--bind", s.path(name), file}) + "\n"
+			}
+			s.cmd = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script+"exec "+Quote(s.cmd.Args))
+		}
 		s.cmd.Stderr = s.log
 		if err := s.cmd.Start(); err != nil {
 			t.Fatal(err)
