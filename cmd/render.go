@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"muster/compile/store"
 	"muster/exec"
 )
 
@@ -151,7 +152,9 @@ func (t *text) event(e exec.Event) {
 		}
 	case exec.HostEnded:
 		t.drop(e.Outcome.Host)
-		t.redraw(t.sentence(&e.Outcome))
+		if e.Outcome.Status != exec.Listed {
+			t.redraw(t.sentence(&e.Outcome))
+		}
 	}
 	if t.live {
 		t.redraw("")
@@ -304,16 +307,21 @@ func detail(o *exec.Outcome) string {
 	if o.System == "" {
 		return ""
 	}
-	// The digest and the name of a system, without the digest's tail.
-	return o.System.Digest()[:8] + "…-" + o.System.Name()
+	return short(o.System) + "-" + o.System.Name()
+}
+
+// short is the beginning of a store path's digest, enough to tell two apart.
+func short(p store.Path) string {
+	d := p.Digest()
+	return d[:min(8, len(d))] + "…"
 }
 
 func printGenerations(w io.Writer, outcomes []exec.Outcome) {
-	table := newTable(w, "host", "generation", "created", "system", "")
+	table := newTable(w, "host", "generation", "created", "version", "system", "")
 	for i := range outcomes {
 		o := &outcomes[i]
 		if o.Err != nil {
-			table.row(o.Host, string(o.Status), "", clip(detail(o), 40), "")
+			table.row(o.Host, string(o.Status), clip(detail(o), 44), "", "", "")
 			continue
 		}
 		for _, g := range o.Generations {
@@ -324,14 +332,11 @@ func printGenerations(w io.Writer, outcomes []exec.Outcome) {
 			if g.Number == o.Generations[len(o.Generations)-1].Number {
 				marks = append(marks, "newest")
 			}
-			system := string(g.System)
-			if len(g.System.Digest()) > 8 {
-				system = g.System.Digest()[:8] + "…-" + g.System.Name()
-			}
-			table.row(o.Host, fmt.Sprint(g.Number), g.Created.Local().Format("2006-01-02 15:04:05"), clip(system, 34), strings.Join(marks, ", "))
+			table.row(o.Host, fmt.Sprint(g.Number), g.Created.Local().Format("2006-01-02 15:04:05"),
+				clip(g.Version, 16), short(g.System), strings.Join(marks, ", "))
 		}
 		if len(o.Generations) == 0 {
-			table.row(o.Host, "none", "", "", "")
+			table.row(o.Host, "none", "", "", "", "")
 		}
 	}
 	table.flush()

@@ -60,7 +60,7 @@ func wireRun(nix *nixcmd.Nix, fleet *schema.Fleet, ssh sshFlags) (o exec.Options
 			}
 			return nixserve.New(ctx, p)
 		})
-		o.Builder, o.Source, o.Roots = nix, local, rootsDir(fleet)
+		o.Builder, o.Source, o.Roots = nix.NewBuilder(), local, rootsDir(fleet)
 		done = func() { local.Close(); dialer.Close() }
 	}
 	return o, done

@@ -8,7 +8,7 @@
 //
 //	nix, err := nixcmd.Find(ctx)
 //	systems, err := nix.Evaluate(ctx, nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names})
-//	err = nix.Realise(ctx, systems["il"].Drv, root, log)
+//	out, err := nix.NewBuilder().Realise(ctx, systems["il"].Drv, root, log)
 //
 // Commands are the long-standing ones (nix-instantiate, nix-store), whose face
 // has been the same since Nix 1; Nix 2.8 and newer are tested.

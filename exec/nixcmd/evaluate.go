@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"muster/compile/store"
 	"muster/compile/syntax"
@@ -102,27 +101,4 @@ func (n *Nix) evaluate(ctx context.Context, dir string, hosts []string) (map[str
 		systems[host] = System{Drv: drv, Out: built}
 	}
 	return systems, nil
-}
-
-// Realise builds a derivation, or finds it built, and makes root a garbage
-// collector root for it. What the build says goes to log, a line at a time.
-func (n *Nix) Realise(ctx context.Context, drv store.Path, root string, log func(line string)) (store.Path, error) {
-	args := []string{"--realise", string(drv)}
-	if root != "" {
-		if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
-			return "", fmt.Errorf("make a garbage collector root: %v", err)
-		}
-		args = append(args, "--add-root", root, "--indirect")
-	}
-	out, err := n.output(ctx, nil, log, "nix-store", args...)
-	if err != nil {
-		return "", err
-	}
-	built := strings.TrimSpace(string(out))
-	if root != "" {
-		if built, err = os.Readlink(root); err != nil {
-			return "", fmt.Errorf("read the garbage collector root: %v", err)
-		}
-	}
-	return store.ParsePath(built)
 }
