@@ -20,8 +20,12 @@ let
         ;
       buildCommand = ''
         mkdir -p $out/bin
+        # Where the machine has the real program, the stand-in steps aside.
         for program in ${toString programs}; do
-          printf '#!/bin/sh\necho "%s ${version} (minios stand-in) $*"\n' "$program" > $out/bin/$program
+          {
+            printf '#!/bin/sh\n[ -x /usr/bin/%s ] && exec /usr/bin/%s "$@"\n' "$program" "$program"
+            printf 'echo "%s ${version} (minios stand-in) $*"\n' "$program"
+          } > $out/bin/$program
           chmod +x $out/bin/$program
         done
         ${files}
