@@ -300,19 +300,19 @@ rec {
             "key"
             "require"
           ];
-      ownFile = toString m._file or file;
+      ownKey = toString m.key or key;
     in
     if !isAttrs m then
       throw "Module `${file}' does not look like a module: it is of type ${builtins.typeOf m}."
     else if structured && foreign != [ ] then
       throw (
-        "Module `${ownFile}' has an unsupported attribute `${head foreign}'. This is caused by introducing a top-level `config' or `options' attribute. "
+        "Module `${ownKey}' has an unsupported attribute `${head foreign}'. This is caused by introducing a top-level `config' or `options' attribute. "
         + "Add configuration attributes immediately on the top level instead, or move all of them (namely: ${lib.concatStringsSep " " foreign}) into the explicit `config' attribute."
       )
     else
       {
-        _file = ownFile;
-        key = toString m.key or key;
+        _file = toString m._file or file;
+        key = ownKey;
         disabledModules = m.disabledModules or [ ];
         imports = m.imports or [ ] ++ m.require or [ ];
         options = m.options or { };
@@ -356,7 +356,15 @@ rec {
               inherit value;
             }) def.value
           else
-            throw "The option path `${showOption prefix}' is an attribute set of options, but it is defined to not be an attribute set in ${showFiles [ def.file ]}. Did you define its value at the correct and complete path?"
+            throw ''
+              In module `${def.file}', you're trying to define a value of type `${builtins.typeOf def.value}'
+              rather than an attribute set for the option
+              `${showOption prefix}'!
+
+              This usually happens if `${showOption prefix}' has option
+              definitions inside that are not matched. Please check how to properly define
+              this option by e.g. referring to `man 5 configuration.nix'!
+            ''
         ) defs
       );
       entry =
@@ -499,6 +507,8 @@ rec {
             type.merge loc defsFinal
           else
             throw "A definition for option `${showOption loc}' is not of type `${type.description}'. Definition values:${showDefs invalid}"
+        else if type.emptyValue ? value then
+          type.emptyValue.value
         else
           throw "The option `${showOption loc}' was accessed but has no value defined. Try setting the option.";
       optionalValue =
@@ -687,7 +697,7 @@ rec {
       config.assertions = [
         {
           assertion = !gone.isDefined;
-          message = "The option definition `${showOption path}' in ${showFiles gone.files} no longer has any effect; please remove it.\n${instructions}";
+          message = "The option definition `${showOption path}' in ${showFiles gone.files} no longer has any effect; please remove it.\n${instructions}\n";
         }
       ];
     };

@@ -124,19 +124,20 @@ rec {
   # [ "services" "caddy" "virtualHosts" "a.b" ] as services.caddy.virtualHosts."a.b"
   showOption = lib.concatMapStringsSep "." (
     part:
-    if builtins.match "<.*>|\\*|\\[.*]" part != null then part else lib.escapeNixIdentifier part
+    if builtins.match "<.*>|\\*" part != null then part else lib.escapeNixIdentifier part
   );
   showFiles = files: lib.concatStringsSep " and " (map (file: "`${file}'") files);
   showDefs = lib.concatMapStrings (
     def:
     let
-      text = lib.generators.toPretty { } def.value;
-      lines = lib.splitString "\n" text;
+      all = lib.splitString "\n" (lib.generators.toPretty { } def.value);
+      # Enough of a value to recognise it.
+      lines = lib.take 5 all ++ lib.optional (length all > 5) "...";
     in
     "\n- In `${def.file}'"
     + (
       if length lines <= 1 then
-        ": ${text}"
+        ": ${head lines}"
       else
         ":" + lib.concatMapStrings (line: "\n    ${line}") lines
     )

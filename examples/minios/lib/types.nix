@@ -137,14 +137,9 @@ rec {
         kind = kindOf (head defs).value;
         merges = {
           set = (lazyAttrsOf anything).merge loc defs;
-          list =
-            if length defs > 1 then
-              mergeDefinedLists loc defs
-            else
-              (listOf anything).merge loc defs;
+          list = (listOf anything).merge loc defs;
           lambda = x: anything.merge loc (map (def: def // { value = def.value x; }) defs);
         };
-        mergeDefinedLists = loc: (listOf anything).merge loc;
       in
       if builtins.any (def: kindOf def.value != kind) defs then
         throw "The option `${showOption loc}' has conflicting option types in ${showFiles (lib.getFiles defs)}"
@@ -381,7 +376,7 @@ rec {
     t:
     addCheck (listOf t) (xs: xs != [ ])
     // {
-      description = "non-empty ${(listOf t).description}";
+      description = "non-empty (${(listOf t).description})";
       emptyValue = { };
     };
 
@@ -471,7 +466,7 @@ rec {
         else if length nulls == length defs then
           null
         else
-          throw "The option `${showOption loc}' is defined both null and not null, in ${showFiles (lib.getFiles defs)}.";
+          throw "The option `${showOption loc}` is defined both null and not null, in ${showFiles (lib.getFiles defs)}.";
       emptyValue.value = null;
       inherit (t) getSubOptions getSubModules;
       substSubModules = m: nullOr (t.substSubModules m);
@@ -619,7 +614,7 @@ rec {
       descriptionClass = "noun";
       check = v: isAttrs v || lib.isFunction v || path.check v;
       merge = loc: defs: (evaluate loc (map asModule defs)).config;
-      emptyValue.value = { };
+      emptyValue.value = (evaluate [ ] [ ]).config;
       getSubOptions =
         prefix:
         let
