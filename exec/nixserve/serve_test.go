@@ -19,6 +19,8 @@ import (
 type testStore struct {
 	t    *testing.T
 	root string
+	conf string // lines of nix.conf
+	home string // for caches of what binary caches have
 }
 
 func newStore(t *testing.T) testStore {
@@ -28,7 +30,7 @@ func newStore(t *testing.T) testStore {
 	}
 	root := t.TempDir()
 	t.Cleanup(func() { makeWritable(root) })
-	return testStore{t, root}
+	return testStore{t: t, root: root, home: "/nonexistent"}
 }
 
 // makeWritable lets a user who is not root remove store paths.
@@ -45,8 +47,8 @@ func (s testStore) dir() string { return filepath.Join(s.root, "nix/store") }
 
 func (s testStore) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Env = append(os.Environ(), "NIX_REMOTE="+s.root,
-		"NIX_CONFIG=build-users-group =\nsubstitute = false\nsandbox = false\nexperimental-features = nix-command")
+	cmd.Env = append(os.Environ(), "NIX_REMOTE="+s.root, "HOME="+s.home,
+		"NIX_CONFIG=build-users-group =\nsubstitute = false\nexperimental-features = nix-command\n"+s.conf)
 	return cmd
 }
 

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A Stream is a running `nix-store --serve`, whoever started it. CloseWrite, Close, Wait and Stderr may be called at any
-// time, from several goroutines and more than once.
+// A Stream is a running `nix-store --serve`, whoever started it. CloseWrite, Close, Wait and Stderr may be called from
+// several goroutines and more than once; Wait only after the last Read.
 type Stream interface {
 	io.Reader          // its standard output
 	io.Writer          // its standard input
 	CloseWrite() error // closes its standard input, at which an idle server ends by itself
 	Close() error      // ends it at once; pending reads and writes return
-	Wait() error       // blocks until it has ended; nil if it exited with status 0, else an error with its ExitCode or ExitStatus
+	Wait() error       // blocks until it has ended; nil after exit status 0, else an error with an ExitCode or ExitStatus
 	Stderr() string    // what it has written to standard error, all of it once Wait has returned
 }
 
@@ -42,10 +42,14 @@ func (m markedStream) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// waitAtMost waits for the process behind a stream whose end is near, and ends it when it takes longer than grace.
+// waitAtMost waits for the process behind a stream whose end is near, and ends it when it takes longer than grace. What
+// it still prints is dropped: a process whose output no one reads may never end.
 func waitAtMost(s Stream, grace time.Duration) error {
 	ended := make(chan error, 1)
-	go func() { ended <- s.Wait() }()
+	go func() {
+		io.Copy(io.Discard, s)
+		ended <- s.Wait()
+	}()
 	t := time.NewTimer(grace)
 	defer t.Stop()
 	select {
