@@ -73,6 +73,7 @@ let
       WorkingDirectory = cfg.dataDir;
     };
   };
+  inherit (cfg.kubelet) kubeconfig;
   secret = name: "${cfg.secretsPath}/${name}.pem";
 in
 {
@@ -175,7 +176,7 @@ in
       };
       nodeIp = maybe types.str "The node's address.";
       kubeconfig = {
-        server = str cfg.apiserverAddress "Where the kubelet finds the API server.";
+        server = str cfg.kubeconfig.server "Where the kubelet finds the API server.";
         caFile = maybe types.path "The authority that signed the API server's certificate.";
         certFile = maybe types.path "The kubelet's certificate.";
         keyFile = maybe types.path "The key of the kubelet's certificate.";
@@ -331,15 +332,21 @@ in
         clusters = [
           {
             name = "local";
-            cluster.server = cfg.kubeconfig.server;
-            cluster.certificate-authority = cfg.caFile;
+            cluster.server = kubeconfig.server;
+            cluster.certificate-authority = if kubeconfig.caFile != null then kubeconfig.caFile else cfg.caFile;
+          }
+        ];
+        users = [
+          {
+            name = "kubelet";
+            user.client-certificate = kubeconfig.certFile;
+            user.client-key = kubeconfig.keyFile;
           }
         ];
       };
       systemd.services.kubelet = daemon "Kubelet" "kubelet" [
         "--address=${cfg.kubelet.address}"
         "--hostname-override=${cfg.kubelet.hostname}"
-        "--kubeconfig=${pkgs.writeText "kubelet-kubeconfig" (builtins.toJSON cfg.kubelet.kubeconfig)}"
         "--kubeconfig=/etc/kubernetes/kubeconfig"
         "--port=${toString cfg.kubelet.port}"
         "--register-with-taints=${lib.optionalString cfg.kubelet.unschedulable "unschedulable=true:NoSchedule"}"

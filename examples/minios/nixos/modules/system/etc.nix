@@ -9,6 +9,12 @@ let
   inherit (lib) mkOption types;
   entries = builtins.filter (e: e.enable) (builtins.attrValues config.environment.etc);
   arg = lib.escapeShellArg;
+  # Root by number: there may be no /etc/passwd yet.
+  ownerOf =
+    e:
+    "${if e.user == "root" then toString e.uid else e.user}:${
+      if e.group == "root" then toString e.gid else e.group
+    }";
 in
 {
   options.environment.etc = mkOption {
@@ -93,7 +99,7 @@ in
         mkdir -p ${arg (dirOf "./${e.target}")}
         ln -s ${arg "${e.source}"} ${arg e.target}
         ${lib.optionalString (e.mode != "symlink") ''
-          echo ${arg "${e.mode} ${e.user}:${e.group}"} > ${arg "${e.target}.mode"}
+          echo ${arg "${e.mode} ${ownerOf e}"} > ${arg "${e.target}.mode"}
         ''}
       '') entries}
     '';
