@@ -1,10 +1,13 @@
 package schema
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -14,33 +17,36 @@ type checker struct {
 	report *report
 	fleet  *Fleet
 	tree   *node
-	root   string
-	stat   map[string]bool // files looked for, and whether they are there
+	root   string // the tree the inventory lives in
+	paths  []pathUse
+	show   func(string) string
+
+	hosts map[string]*Host
+	stat  map[string]os.FileInfo // files looked for; nil for what is not there
 }
 
+// run makes every check there is, the order being that of this page.
 func (c *checker) run() {
+	c.hosts = make(map[string]*Host, len(c.fleet.Hosts))
+	for _, h := range c.fleet.Hosts {
+		c.hosts[h.Name] = h
+	}
 	c.nixpkgs()
 	c.kluster()
-	c.unique()
+	c.networks()
 	c.roles()
-	c.imports()
+	c.unique()
+	for _, h := range c.fleet.Hosts {
+		c.host(h)
+	}
+	c.jumps()
+	c.rollout()
+	c.files()
+	c.unread()
+	c.config()
 }
 
-func (c *checker) hostNames() []string {
-	names := make([]string, len(c.fleet.Hosts))
-	for i, h := range c.fleet.Hosts {
-		names[i] = h.Name
-	}
-	return names
-}
-
-// noHost reports a name that is no host's.
-func (c *checker) noHost(at Pos, path, name string) {
-	e := c.report.add(at, path, "undefined-host", "no host named %s", quote(name))
-	if near := nearest(name, c.hostNames()); near != "" {
-		e.Hint = fmt.Sprintf("did you mean %q?", near)
-	}
-}
+// Which NixOS.
 
 func (c *checker) nixpkgs() {
 	n, p := c.tree.get("nixpkgs"), c.fleet.Nixpkgs
@@ -63,10 +69,11 @@ func (c *checker) nixpkgs() {
 		c.report.add(n.at, "nixpkgs", "nixpkgs", "says nothing, want path, rev with hash, or unpinned: true")
 	case len(given) > 1:
 		c.report.add(n.at, "nixpkgs", "nixpkgs", "has %s, want one of them", strings.Join(given, " and "))
-	case p.Rev != "" && p.Hash == "" && n.get("hash") == nil:
-		c.report.add(n.get("rev").at, "nixpkgs.rev", "nixpkgs", "a commit without its hash")
-	case p.Path != "" && !c.exists(p.Path):
-		c.report.add(n.get("path").at, "nixpkgs.path", "missing-file", "no such directory: %s", p.Path)
+	case p.Rev != "" && n.get("hash") == nil:
+		e := c.report.add(n.get("rev").at, "nixpkgs.rev", "nixpkgs", "a commit without its hash")
+		e.Hint = "nix-prefetch-url --unpack of its archive gives the hash"
+	case p.Path != "":
+		c.nixpkgsPath(n.get("path").at, p.Path)
 	}
 	if n.get("rev") == nil {
 		for _, name := range []string{"hash", "url"} {
@@ -77,52 +84,185 @@ func (c *checker) nixpkgs() {
 	}
 }
 
-// exists reports whether a path of the inventory's is there.
-func (c *checker) exists(path string) bool {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(c.fleet.Dir, path)
+func (c *checker) nixpkgsPath(at Pos, path string) {
+	switch info := c.lookFor(path); {
+	case info == nil:
+		c.report.add(at, "nixpkgs.path", "missing-file", "no such directory: %s", quote(path))
+	case !info.IsDir():
+		c.report.add(at, "nixpkgs.path", "missing-file", "not a directory: %s", quote(path))
+	case c.lookFor(filepath.Join(path, "nixos/lib/eval-config.nix")) == nil:
+		c.report.warn(at, "nixpkgs.path", "nixpkgs", "no NixOS tree: %s has no nixos/lib/eval-config.nix", quote(path))
 	}
-	there, known := c.stat[path]
-	if !known {
-		_, err := os.Stat(path)
-		there = err == nil
-		if c.stat == nil {
-			c.stat = make(map[string]bool)
-		}
-		c.stat[path] = there
-	}
-	return there
 }
+
+// The cluster.
 
 func (c *checker) kluster() {
 	k := c.fleet.Kluster
 	if k == nil {
 		return
 	}
-	if k.Master != "" && c.fleet.Host(k.Master) == nil {
+	if k.Master != "" && c.hosts[k.Master] == nil {
 		c.noHost(k.PosOf("master"), "kluster.master", k.Master)
 	}
-	if etcd := c.tree.get("kluster").get("etcd"); etcd != nil && etcd.kind == listKind {
-		seen := make(map[string]bool)
-		for i, e := range etcd.elems {
-			path := fmt.Sprintf("kluster.etcd[%d]", i)
-			switch {
-			case e.kind != stringKind:
-			case c.fleet.Host(e.text) == nil:
-				c.noHost(e.at, path, e.text)
-			case seen[e.text]:
-				c.report.add(e.at, path, "etcd", "host %s is listed twice", quote(e.text))
-			}
-			seen[text(e)] = true
-		}
+	if m := c.hosts[k.Master]; m != nil && !m.HasRole(RoleMaster) {
+		e := c.report.add(m.PosOf("roles"), join("hosts", m.Name)+".roles", "master", "the host is kluster.master but has not the role %s", RoleMaster)
+		e.Hint = "add the role, or give the host no roles"
+	}
+	etcd := c.tree.get("kluster").get("etcd")
+	if etcd == nil || etcd.kind != listKind {
+		return
+	}
+	seen := make(map[string]bool)
+	for i, e := range etcd.elems {
+		path := fmt.Sprintf("kluster.etcd[%d]", i)
 		switch {
-		case len(etcd.elems) == 0:
-			c.report.add(etcd.at, "kluster.etcd", "etcd", "no members, want an odd number of hosts")
-		case len(etcd.elems)%2 == 0:
-			c.report.add(etcd.at, "kluster.etcd", "etcd", "%d members, want an odd number: an even one survives no more failures than one fewer", len(etcd.elems))
+		case e.kind != stringKind:
+		case c.hosts[e.text] == nil:
+			c.noHost(e.at, path, e.text)
+		case seen[e.text]:
+			c.report.add(e.at, path, "etcd", "host %s is listed twice", quote(e.text))
+		}
+		seen[text(e)] = true
+	}
+	switch n := len(etcd.elems); {
+	case n == 0:
+		c.report.add(etcd.at, "kluster.etcd", "etcd", "no members, want an odd number of hosts")
+	case n%2 == 0:
+		c.report.add(etcd.at, "kluster.etcd", "etcd", "%d members, want an odd number: %d survive the loss of no more hosts than %d", n, n, n-1)
+	}
+}
+
+// noHost reports a name that is no host's.
+func (c *checker) noHost(at Pos, path, name string) {
+	names := make([]string, len(c.fleet.Hosts))
+	for i, h := range c.fleet.Hosts {
+		names[i] = h.Name
+	}
+	e := c.report.add(at, path, "undefined-host", "no host named %s", quote(name))
+	if near := nearest(name, names); near != "" {
+		e.Hint = fmt.Sprintf("did you mean %q?", near)
+	}
+}
+
+// networks reports networks of the cluster that overlap, each other or hosts'
+// addresses. Those not given are what NixOS takes.
+func (c *checker) networks() {
+	k := c.fleet.Kluster
+	if k == nil {
+		return
+	}
+	type network struct {
+		field  string
+		prefix netip.Prefix
+	}
+	pods, services := k.PodCIDR, k.ServiceCIDR
+	if !pods.IsValid() && k.PosOf("pod_cidr") == k.At {
+		pods = netip.MustParsePrefix("10.1.0.0/16")
+	}
+	if !services.IsValid() && k.PosOf("service_cidr") == k.At {
+		services = netip.MustParsePrefix("10.0.0.0/24")
+	}
+	nets := []network{{"pod_cidr", pods}, {"service_cidr", services}, {"mesh_cidr", k.MeshCIDR}}
+	given := func(n network) bool { return k.PosOf(n.field) != k.At }
+	for i, a := range nets {
+		for _, b := range nets[:i] {
+			if !a.prefix.IsValid() || !b.prefix.IsValid() || !a.prefix.Overlaps(b.prefix) || !given(a) && !given(b) {
+				continue
+			}
+			at, other := a, b
+			if !given(a) {
+				at, other = b, a
+			}
+			e := c.report.add(k.PosOf(at.field), "kluster."+at.field, "overlapping-networks", "%s overlaps %s, which is %s", at.prefix, other.field, other.prefix)
+			if given(other) {
+				e.Hint = "see " + k.PosOf(other.field).String()
+			} else {
+				e.Hint = "that is what NixOS takes where none is given"
+			}
+		}
+	}
+	for _, h := range c.fleet.Hosts {
+		a, err := netip.ParseAddr(h.Address)
+		if err != nil {
+			continue
+		}
+		for _, n := range nets[:2] {
+			if given(n) && n.prefix.IsValid() && n.prefix.Contains(a.Unmap()) {
+				c.report.add(h.PosOf("host"), join("hosts", h.Name)+".host", "overlapping-networks", "%s lies in %s, which is %s", h.Address, "kluster."+n.field, n.prefix)
+			}
 		}
 	}
 }
+
+// roles reports roles nobody defines, and those nobody has.
+func (c *checker) roles() {
+	known := []string{RoleMaster, RoleNode}
+	defined := map[string]bool{RoleMaster: true, RoleNode: true}
+	for _, r := range c.fleet.Roles {
+		if !defined[r.Name] {
+			known = append(known, r.Name)
+		}
+		defined[r.Name] = true
+	}
+	used := make(map[string]bool)
+	c.eachList("roles", func(list *node, path string) {
+		for i, e := range list.elems {
+			path := fmt.Sprintf("%s[%d]", path, i)
+			switch name := text(e); {
+			case e.kind != stringKind:
+			case !defined[name]:
+				x := c.report.add(e.at, path, "undefined-role", "no role named %s", quote(name))
+				if near := nearest(name, known); near != "" {
+					x.Hint = fmt.Sprintf("did you mean %q?", near)
+				} else {
+					x.Hint = "known are " + strings.Join(known, ", ")
+				}
+			case (name == RoleMaster || name == RoleNode) && c.fleet.Kluster == nil:
+				c.report.add(e.at, path, "no-kluster", "the role %s needs a cluster", name).Hint = "say which with kluster: master: …"
+			case name == RoleMaster && c.fleet.Kluster.Master != "" && strings.HasPrefix(path, "hosts.") && !strings.HasPrefix(path, join("hosts", c.fleet.Kluster.Master)+"."):
+				c.report.add(e.at, path, "master", "%s is not the cluster's master: %s is", strings.TrimSuffix(path, fmt.Sprintf(".roles[%d]", i)), quote(c.fleet.Kluster.Master)).Hint = "see " + c.fleet.Kluster.PosOf("master").String()
+			}
+			used[text(e)] = true
+		}
+		c.repeated(list, path)
+	})
+	c.eachList("tags", c.repeated)
+	for _, r := range c.fleet.Roles {
+		builtin := c.fleet.Kluster != nil && (r.Name == RoleMaster || r.Name == RoleNode)
+		if !used[r.Name] && !builtin {
+			c.report.warn(r.At, join("roles", r.Name), "unused-role", "no host has the role")
+		}
+	}
+}
+
+// repeated warns of what a list says twice.
+func (c *checker) repeated(list *node, path string) {
+	for i, e := range list.elems {
+		for _, before := range list.elems[:min(i, 64)] {
+			if e.kind == stringKind && before.kind == stringKind && e.text == before.text {
+				c.report.warn(e.at, fmt.Sprintf("%s[%d]", path, i), "repeated", "%s is listed twice", quote(e.text))
+				break
+			}
+		}
+	}
+}
+
+// eachList calls f for the lists of that name that hosts and defaults have.
+func (c *checker) eachList(name string, f func(list *node, path string)) {
+	if l := c.tree.get("defaults").get(name); l != nil {
+		f(l, "defaults."+name)
+	}
+	if hosts := c.tree.get("hosts"); hosts != nil {
+		for _, h := range hosts.fields {
+			if l := h.val.get(name); l != nil {
+				f(l, join("hosts", h.name)+"."+name)
+			}
+		}
+	}
+}
+
+// Hosts.
 
 // unique reports hosts that share what only one can have.
 func (c *checker) unique() {
@@ -130,69 +270,267 @@ func (c *checker) unique() {
 		host *Host
 		at   Pos
 	}
-	addresses, uuids, names := make(map[string]owner), make(map[string]owner), make(map[string]owner)
-	claim := func(by map[string]owner, key string, h *Host, at Pos, path, rule, what string) {
-		if first, ok := by[key]; ok {
-			c.report.add(at, path, rule, "%s is that of host %s already", what, quote(first.host.Name)).Hint = "see " + first.at.String()
-			return
+	n := len(c.fleet.Hosts)
+	addresses, uuids, names, keys := make(map[string]owner, n), make(map[string]owner, n), make(map[string]owner, n), make(map[string]owner)
+	claim := func(by map[string]owner, key string, h *Host, at Pos) (owner, bool) {
+		first, taken := by[key]
+		if !taken {
+			by[key] = owner{h, at}
 		}
-		by[key] = owner{h, at}
+		return first, taken
 	}
 	for _, h := range c.fleet.Hosts {
 		path := join("hosts", h.Name)
-		claim(names, strings.ToLower(h.Name), h, h.At, path, "duplicate-name", "the name, but for upper and lower case,")
+		if first, taken := claim(names, strings.ToLower(h.Name), h, h.At); taken {
+			c.report.add(h.At, path, "duplicate-name", "the name is that of host %s but for upper and lower case", quote(first.host.Name)).Hint = "see " + first.at.String()
+		}
 		if h.Address != "" {
-			key := strings.ToLower(h.Address)
-			if a, err := netip.ParseAddr(h.Address); err == nil {
-				key = a.Unmap().String()
+			at := h.PosOf("host")
+			if first, taken := claim(addresses, addressKey(h), h, at); taken {
+				c.report.add(at, path+".host", "duplicate-address", "%s is the address of host %s already", quote(h.Address), quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
-			// Behind one address there may be several hosts on ports of
-			// their own, or behind jump hosts.
-			key += "\x00" + fmt.Sprint(h.Port) + "\x00" + h.Jump
-			claim(addresses, key, h, h.PosOf("host"), path+".host", "duplicate-address", "address "+quote(h.Address))
+		}
+		uuid := func(id, field string) {
+			at := h.PosOf(field)
+			if first, taken := claim(uuids, strings.ToLower(id), h, at); taken && first.at != at {
+				c.report.add(at, path+"."+field, "duplicate-uuid", "%s is a file system of host %s already", quote(id), quote(first.host.Name)).Hint = "see " + first.at.String()
+			}
 		}
 		if h.DiskUUID != "" {
-			claim(uuids, strings.ToLower(h.DiskUUID), h, h.PosOf("disk_uuid"), path+".disk_uuid", "duplicate-uuid", "disk "+quote(h.DiskUUID))
+			uuid(h.DiskUUID, "disk_uuid")
+		}
+		for _, fs := range h.FileSystems {
+			// FAT's short ones come with images and repeat.
+			if id, ok := strings.CutPrefix(fs.Device, "/dev/disk/by-uuid/"); ok && len(id) == 36 && !c.sameHostUUID(h, id, fs) {
+				uuid(id, "file_systems."+fs.MountPoint+".uuid")
+			}
+		}
+		for i, k := range h.HostKeys {
+			at := h.posOfElem(c.tree, "host_keys", i)
+			if first, taken := claim(keys, keyMaterial(k), h, at); taken && first.host != h {
+				c.report.warn(at, fmt.Sprintf("%s.host_keys[%d]", path, i), "duplicate-host-key", "the key is that of host %s too: whoever holds it can pose as both", quote(first.host.Name)).Hint = "see " + first.at.String()
+			}
 		}
 	}
 }
 
-// roles reports roles nobody defines.
-func (c *checker) roles() {
-	known := []string{RoleMaster, RoleNode}
-	for _, r := range c.fleet.Roles {
-		known = append(known, r.Name)
+// addressKey is the same for addresses that reach the same machine. Behind one
+// address there may be several machines on ports of their own, and behind
+// different jump hosts there may be the same address.
+func addressKey(h *Host) string {
+	key := strings.ToLower(h.Address)
+	if a, err := netip.ParseAddr(h.Address); err == nil {
+		key = a.Unmap().String()
 	}
-	defined := make(map[string]bool, len(known))
-	for _, k := range known {
-		defined[k] = true
+	port := h.Port
+	if port == 0 {
+		port = 22
 	}
-	c.eachRoles(func(list *node, path string) {
-		for i, e := range list.elems {
-			if e.kind != stringKind || defined[e.text] {
-				continue
+	return fmt.Sprint(key, " ", port, " ", h.Jump)
+}
+
+// sameHostUUID reports whether a host mounts one file system in several
+// places, which is how subvolumes are used.
+func (c *checker) sameHostUUID(h *Host, id string, fs FileSystem) bool {
+	if strings.EqualFold(h.DiskUUID, id) {
+		return true
+	}
+	for _, other := range h.FileSystems {
+		if other.MountPoint == fs.MountPoint {
+			return false
+		}
+		if other.Device == fs.Device {
+			return true
+		}
+	}
+	return false
+}
+
+// posOfElem returns where an element of a host's list stands.
+func (h *Host) posOfElem(tree *node, field string, i int) Pos {
+	if l := tree.get("hosts").get(h.Name).get(field); l != nil && i < len(l.elems) {
+		return l.elems[i].at
+	}
+	return h.PosOf(field)
+}
+
+func keyMaterial(key string) string {
+	f := strings.Fields(key)
+	return strings.Join(f[:min(2, len(f))], " ")
+}
+
+// host checks what concerns one host alone.
+func (c *checker) host(h *Host) {
+	path := join("hosts", h.Name)
+	if a, err := netip.ParseAddr(h.Address); err == nil && (a.IsUnspecified() || a.IsMulticast()) {
+		c.report.add(h.PosOf("host"), path+".host", "address", "%s is no machine's address", quote(h.Address))
+	}
+	for i, k := range h.HostKeys {
+		if why := badKey(k); why != "" {
+			c.report.add(h.posOfElem(c.tree, "host_keys", i), fmt.Sprintf("%s.host_keys[%d]", path, i), "host-key", "not a public key: %s", why)
+		}
+	}
+	for _, fs := range h.FileSystems {
+		below := join(path+".file_systems", fs.MountPoint)
+		if fs.MountPoint == "/" && h.DiskUUID != "" {
+			c.report.add(fs.At, below, "file-system", "disk_uuid says what is mounted at / already").Hint = "see " + h.PosOf("disk_uuid").String()
+		}
+		if fs.MountPoint != "/" && filepath.Clean(fs.MountPoint) != fs.MountPoint {
+			c.report.add(fs.At, below, "file-system", "got the mount point %s, want %s", quote(fs.MountPoint), quote(filepath.Clean(fs.MountPoint)))
+		}
+	}
+}
+
+// badKey says what is wrong with a public key, "" if nothing is. The blob
+// begins with the length and name of the key's type (RFC 4253, section 6.6).
+func badKey(key string) string {
+	f := strings.Fields(key)
+	if len(f) < 2 {
+		return ""
+	}
+	blob, err := base64.StdEncoding.DecodeString(f[1])
+	if err != nil {
+		return "the second word is not base64"
+	}
+	if len(blob) < 4 || uint64(binary.BigEndian.Uint32(blob))+4 > uint64(len(blob)) {
+		return "it is cut short"
+	}
+	if name := string(blob[4 : 4+binary.BigEndian.Uint32(blob)]); name != f[0] {
+		return fmt.Sprintf("it says %s but holds %s", f[0], quote(name))
+	}
+	if f[0] == "ssh-ed25519" && len(blob) != 51 {
+		return "it is cut short"
+	}
+	return ""
+}
+
+// jumps reports jump hosts that lead back to where they began. A jump host is
+// another host of the inventory where its name is one.
+func (c *checker) jumps() {
+	through := func(h *Host) *Host {
+		name := h.Jump
+		if i := strings.LastIndexByte(name, '@'); i >= 0 {
+			name = name[i+1:]
+		}
+		if !strings.HasPrefix(name, "[") {
+			name, _, _ = strings.Cut(name, ":")
+		}
+		return c.hosts[name]
+	}
+	fine := make(map[*Host]bool)
+	for _, h := range c.fleet.Hosts {
+		var trail []*Host
+		at := h
+		for at != nil && !fine[at] && !slices.Contains(trail, at) {
+			trail = append(trail, at)
+			at = through(at)
+		}
+		if at != nil && !fine[at] {
+			names := make([]string, 0, len(trail)+1)
+			for _, t := range append(trail[slices.Index(trail, at):], at) {
+				names = append(names, t.Name)
 			}
-			x := c.report.add(e.at, fmt.Sprintf("%s[%d]", path, i), "undefined-role", "no role named %s", quote(e.text))
-			if near := nearest(e.text, known); near != "" {
-				x.Hint = fmt.Sprintf("did you mean %q?", near)
-			} else {
-				x.Hint = "known are " + strings.Join(known, ", ")
+			c.report.add(at.PosOf("jump"), join("hosts", at.Name)+".jump", "jump", "goes in a circle: %s", strings.Join(names, " → "))
+		}
+		for _, t := range trail {
+			fine[t] = true
+		}
+	}
+}
+
+func (c *checker) rollout() {
+	n := c.tree.get("rollout")
+	if n == nil || len(c.fleet.Hosts) == 0 {
+		return
+	}
+	selector := func(e *node, path string) {
+		if text(e) == "" {
+			return
+		}
+		if _, err := Select(c.fleet, e.text); err != nil {
+			c.report.add(e.at, path, "selector", "%s", strings.TrimPrefix(err.Error(), "select "))
+		}
+	}
+	if e := n.get("canaries"); e != nil {
+		selector(e, "rollout.canaries")
+	}
+	if l := n.get("order"); l != nil {
+		for i, e := range l.elems {
+			selector(e, fmt.Sprintf("rollout.order[%d]", i))
+		}
+	}
+}
+
+// Files.
+
+// lookFor returns what is at a path of the inventory's, nil if nothing is.
+func (c *checker) lookFor(path string) os.FileInfo {
+	path = c.absolute(path)
+	info, known := c.stat[path]
+	if !known {
+		if i, err := os.Stat(path); err == nil {
+			info = i
+		}
+		if c.stat == nil {
+			c.stat = make(map[string]os.FileInfo)
+		}
+		c.stat[path] = info
+	}
+	return info
+}
+
+func (c *checker) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.fleet.Dir, path)
+}
+
+// files looks for the Nix files and other paths the inventory names.
+func (c *checker) files() {
+	c.eachModule(func(m *Module, path string) {
+		for i, im := range m.Imports {
+			at := fmt.Sprintf("%s.imports[%d]", path, i)
+			switch info := c.lookFor(im.Path); {
+			case strings.HasPrefix(filepath.Base(im.Path), "<"):
+				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path)).Hint = "import it by nix, as in \"{ modulesPath, ... }: { imports = [ (modulesPath + \\\"/…\\\") ]; }\""
+			case info == nil:
+				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path))
+			case info.IsDir() && c.lookFor(filepath.Join(im.Path, "default.nix")) == nil:
+				c.report.add(im.At, at, "missing-file", "a directory without default.nix: %s", quote(im.Path))
+			default:
+				c.inside(im.At, at, im.Path)
 			}
 		}
 	})
+	for _, p := range c.paths {
+		if c.lookFor(p.name) == nil {
+			c.report.add(p.at, p.path, "missing-file", "no such file or directory: %s", quote(p.name))
+		} else {
+			c.inside(p.at, p.path, p.name)
+		}
+	}
 }
 
-// eachRoles calls f for every list of roles that hosts or defaults have.
-func (c *checker) eachRoles(f func(list *node, path string)) {
-	if l := c.tree.get("defaults").get("roles"); l != nil {
-		f(l, "defaults.roles")
+// inside warns of files that do not travel with the inventory.
+func (c *checker) inside(at Pos, path, name string) {
+	rel, err := filepath.Rel(c.root, c.absolute(name))
+	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+		c.report.warn(at, path, "outside-tree", "%s is outside the inventory's directory %s", quote(name), quote(c.show(c.root)))
 	}
-	if hosts := c.tree.get("hosts"); hosts != nil {
-		for _, h := range hosts.fields {
-			if l := h.val.get("roles"); l != nil {
-				f(l, join("hosts", h.name)+".roles")
-			}
+}
+
+// unread warns of an inventory beside the one that is read.
+func (c *checker) unread() {
+	var there []string
+	for _, name := range append([]string{"hosts.cue"}, dataFiles...) {
+		if name = filepath.Join(c.fleet.Dir, name); isFile(name) && !slices.Contains(c.fleet.Files, name) {
+			there = append(there, c.show(name))
 		}
+	}
+	if len(there) > 0 {
+		e := c.report.warn(c.tree.at, "", "unread", "%s is not read", strings.Join(there, " and "))
+		e.Hint = "take it in with @embed, name it instead, or move it away"
 	}
 }
 
@@ -205,14 +543,4 @@ func (c *checker) eachModule(f func(m *Module, path string)) {
 	for _, h := range c.fleet.Hosts {
 		f(&h.Module, join("hosts", h.Name))
 	}
-}
-
-func (c *checker) imports() {
-	c.eachModule(func(m *Module, path string) {
-		for i, im := range m.Imports {
-			if !c.exists(im.Path) {
-				c.report.add(im.At, fmt.Sprintf("%s.imports[%d]", path, i), "missing-file", "no such file: %s", im.Path)
-			}
-		}
-	})
 }

@@ -39,16 +39,22 @@ type cueReader struct {
 	show   func(string) string // a file's name in messages
 	files  []string
 	main   string // the file to blame where nothing else is known
+
+	names  map[string]string // shown, by file; "" for what is not the user's
+	static map[string]place  // where struct fields stand whose path is plain in the text
 }
+
+// A place is where a field's name and value stand.
+type place struct{ label, at Pos }
 
 // read loads and evaluates a package, args being load's, and returns what it
 // exports.
 func (c *cueReader) read(ctx context.Context, args []string, pkg string) *node {
 	// An abandoned evaluation may still be at it, so it works on its own copy.
 	inner := *c
-	inner.report = new(report)
+	inner.report, inner.names = new(report), make(map[string]string)
 	var n *node
-	err := limited(ctx, func() { n = inner.evaluate(args, pkg) })
+	err := limited(ctx, c.allowed(), func() { n = inner.evaluate(args, pkg) })
 	if err != nil {
 		c.report.add(Pos{c.show(c.main), 1, 1}, "", "limit", "evaluate the inventory: %v", err)
 		return nil
@@ -73,11 +79,15 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 		c.translate(inst.Err, cue.Value{})
 		return nil
 	}
+	c.static = make(map[string]place)
+	for _, f := range inst.Files {
+		c.index(f.Decls, "")
+	}
 	root := cuecontext.New(cuecontext.Interpreter(embed.New())).BuildInstance(inst)
 	if err := root.Validate(cue.All()); err != nil {
 		c.translate(err, root)
 	}
-	return c.convert(root, "", 0)
+	return c.node(root, Pos{c.show(c.main), 1, 1}, "", 0)
 }
 
 // overlay is what CUE sees beside the user's files: a module where there is
@@ -181,26 +191,64 @@ func (c *cueReader) prescan(name string, data []byte) *Error {
 	}
 }
 
+// index notes where the fields stand that lie in plain structs: for a value
+// that several places contribute to, CUE does not tell them apart cheaply.
+func (c *cueReader) index(decls []ast.Decl, path string) {
+	for _, d := range decls {
+		f, ok := d.(*ast.Field)
+		if !ok {
+			continue
+		}
+		name, _, err := ast.LabelName(f.Label)
+		if err != nil {
+			continue
+		}
+		below := join(path, name)
+		value := f.Value
+		for {
+			b, ok := value.(*ast.BinaryExpr)
+			if !ok || b.Op != token.AND {
+				break
+			}
+			value = b.Y // _web & {…}
+		}
+		st, ok := value.(*ast.StructLit)
+		if !ok {
+			continue
+		}
+		if _, known := c.static[below]; !known {
+			c.static[below] = place{c.pos(f.Label.Pos()), c.pos(f.Value.Pos())}
+		}
+		c.index(st.Elts, below)
+	}
+}
+
 // pos turns a place of CUE's into one of ours, if it is in the user's text.
 func (c *cueReader) pos(p token.Pos) Pos {
-	if !p.IsValid() || c.ours(p.Filename()) {
+	if !p.IsValid() {
 		return Pos{}
 	}
 	name := p.Filename()
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(c.root, name)
+	shown, known := c.names[name]
+	if !known {
+		if !c.ours(name) {
+			abs := name
+			if !filepath.IsAbs(abs) {
+				abs = filepath.Join(c.root, abs)
+			}
+			shown = c.show(abs)
+		}
+		c.names[name] = shown
 	}
-	return Pos{c.show(name), p.Line(), p.Column()}
+	if shown == "" {
+		return Pos{}
+	}
+	at := p.Position()
+	return Pos{shown, at.Line, at.Column}
 }
 
-// convert turns a value into a node.
-func (c *cueReader) convert(v cue.Value, path string, depth int) *node {
-	_, at, also := c.places(v)
-	return c.node(v, at, also, path, depth)
-}
-
-func (c *cueReader) node(v cue.Value, at Pos, also []Pos, path string, depth int) *node {
-	n := &node{at: at, also: also}
+func (c *cueReader) node(v cue.Value, at Pos, path string, depth int) *node {
+	n := &node{at: at}
 	if depth > maxDepth {
 		c.report.add(at, path, "too-deep", "nested deeper than %d levels", maxDepth)
 		return n
@@ -244,7 +292,7 @@ func (c *cueReader) node(v cue.Value, at Pos, also []Pos, path string, depth int
 // that holds mistakes, a mistake, or a mere type.
 func (c *cueReader) unfinished(n *node, v cue.Value, path string, depth int) *node {
 	if d, ok := v.Default(); ok {
-		return c.node(d, n.at, n.also, path, depth)
+		return c.node(d, n.at, path, depth)
 	}
 	if v.IncompleteKind() != cue.BottomKind {
 		n.kind, n.text = unknownKind, fmt.Sprint(v)
@@ -269,14 +317,15 @@ func (c *cueReader) fields(n *node, v cue.Value, path string, depth int) {
 	}
 	for it.Next() {
 		name, val := it.Selector().Unquoted(), it.Value()
-		label, at, also := c.places(val)
+		below := join(path, name)
+		label, at := c.places(val, below)
 		if !at.IsValid() {
 			at = n.at
 		}
 		if !label.IsValid() {
 			label = at
 		}
-		n.set(name, label, c.node(val, at, also, join(path, name), depth+1))
+		n.set(name, label, c.node(val, at, below, depth+1))
 	}
 }
 
@@ -287,61 +336,46 @@ func (c *cueReader) elems(n *node, v cue.Value, path string, depth int) {
 		return
 	}
 	for i := 0; it.Next(); i++ {
-		_, at, also := c.places(it.Value())
+		below := path + "[" + strconv.Itoa(i) + "]"
+		_, at := c.places(it.Value(), below)
 		if !at.IsValid() {
 			at = n.at
 		}
-		n.elems = append(n.elems, c.node(it.Value(), at, also, path+"["+strconv.Itoa(i)+"]", depth+1))
+		n.elems = append(n.elems, c.node(it.Value(), at, below, depth+1))
 	}
 }
 
-// places returns where a field's name and value stand in the user's text, and
-// where else something is said of it.
-func (c *cueReader) places(v cue.Value) (label, at Pos, also []Pos) {
+// places returns where a field's name and value stand in the user's text.
+func (c *cueReader) places(v cue.Value, path string) (label, at Pos) {
 	src := v.Source()
-	if f, ok := src.(*ast.Field); ok {
-		return c.pos(f.Label.Pos()), c.pos(f.Value.Pos()), nil
-	}
-	if src != nil {
+	switch src := src.(type) {
+	case *ast.Field:
+		return c.pos(src.Label.Pos()), c.pos(src.Value.Pos())
+	case *ast.BasicLit:
 		at = c.pos(src.Pos())
+		return at, at
 	}
-	if _, ok := src.(ast.Expr); ok && v.Kind() != cue.StructKind {
-		// One literal decides, wherever else a type is demanded.
-		label = at
+	if p, ok := c.static[path]; ok {
+		return p.label, p.at
 	}
-	op, args := v.Expr()
-	if op != cue.AndOp {
-		return at, at, nil
-	}
-	own := false // a conjunct that names the field itself, not by a pattern
+	// Several places contribute: the best is one that names the field itself,
+	// not by a pattern.
+	_, args := v.Expr()
 	for _, a := range args {
 		f, ok := a.Source().(*ast.Field)
-		if !ok {
+		if !ok || !c.pos(f.Value.Pos()).IsValid() {
 			continue
 		}
-		p := c.pos(f.Value.Pos())
-		if !p.IsValid() {
-			continue
-		}
-		_, pattern := f.Label.(*ast.ListLit)
-		if !own && !pattern {
-			own = true
-			if !label.IsValid() {
-				at = p
-			}
-			label = c.pos(f.Label.Pos())
-			if f.Value.Pos() == token.NoPos {
-				at = label
-			}
-		}
-		if p != at {
-			also = append(also, p)
+		label, at = c.pos(f.Label.Pos()), c.pos(f.Value.Pos())
+		if _, pattern := f.Label.(*ast.ListLit); !pattern {
+			return label, at
 		}
 	}
-	if !at.IsValid() && len(also) > 0 {
-		at = also[0]
+	if !at.IsValid() && src != nil {
+		at = c.pos(src.Pos())
+		label = at
 	}
-	return label, at, slices.DeleteFunc(also, func(p Pos) bool { return p == at })
+	return label, at
 }
 
 // translate reports CUE's errors in the user's terms.
@@ -500,7 +534,7 @@ func (c *cueReader) lookup(v cue.Value, path []string) Pos {
 			break
 		}
 		v = v.LookupPath(cue.MakePath(sel))
-		if _, p, _ := c.places(v); p.IsValid() {
+		if _, p := c.places(v, ""); p.IsValid() {
 			at = p
 		}
 	}
@@ -538,9 +572,22 @@ const (
 	evalStack  = 128 << 20
 )
 
+// allowed returns how long an evaluation may take: text of many megabytes is
+// given more time.
+func (c *cueReader) allowed() time.Duration {
+	size := int64(0)
+	names, _ := filepath.Glob(filepath.Join(c.dir, "*.cue"))
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil {
+			size += info.Size()
+		}
+	}
+	return evalTime + time.Duration(size/(3<<20))*evalTime
+}
+
 // limited runs f and returns an error as soon as it takes too long, grows too
 // large, panics or the context ends.
-func limited(ctx context.Context, f func()) error {
+func limited(ctx context.Context, allowed time.Duration, f func()) error {
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -556,7 +603,7 @@ func limited(ctx context.Context, f func()) error {
 	heap, stack := use[0].Value.Uint64(), use[1].Value.Uint64()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	timer := time.NewTimer(evalTime)
+	timer := time.NewTimer(allowed)
 	defer timer.Stop()
 	for {
 		select {
@@ -565,7 +612,7 @@ func limited(ctx context.Context, f func()) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-timer.C:
-			return fmt.Errorf("takes longer than %v", evalTime)
+			return fmt.Errorf("takes longer than %v", allowed)
 		case <-tick.C:
 			metrics.Read(use)
 			if use[0].Value.Uint64() > heap+evalMemory {

@@ -52,7 +52,7 @@ func (d *decoder) network(n *node) {
 	}
 	d.fleet.Network = Network{Description: or(text(n.get("description")), kind), EnableRollback: true}
 	if n.get("enable_rollback") != nil {
-		d.fleet.Network.EnableRollback = flag(n.get("enable_rollback"))
+		d.fleet.Network.EnableRollback = truth(n.get("enable_rollback"))
 	}
 }
 
@@ -64,7 +64,7 @@ func text(n *node) string {
 	return n.text
 }
 
-func flag(n *node) bool { return n != nil && n.kind == boolKind && n.bool }
+func truth(n *node) bool { return n != nil && n.kind == boolKind && n.bool }
 
 func number32(n *node) int {
 	if n == nil || n.kind != intKind || n.num < 0 || n.num > 1<<31-1 {
@@ -116,7 +116,7 @@ func (d *decoder) nixpkgs(n *node) {
 	if n.kind != structKind {
 		return
 	}
-	*p = Nixpkgs{At: n.at, URL: text(n.get("url")), Rev: text(n.get("rev")), Hash: text(n.get("hash")), Unpinned: flag(n.get("unpinned"))}
+	*p = Nixpkgs{At: n.at, URL: text(n.get("url")), Rev: text(n.get("rev")), Hash: text(n.get("hash")), Unpinned: truth(n.get("unpinned"))}
 	if path := n.get("path"); text(path) != "" {
 		p.Path = d.resolve(path.text, path.at)
 	}
@@ -223,7 +223,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.Privilege = Privilege(or(text(of("privilege")), string(Root)))
 	h.Policy = Policy(or(text(of("policy")), string(Required)))
 	h.BuildOn = BuildOn(or(text(of("build_on")), string(BuildLocal)))
-	h.Substitute = flag(of("substitute"))
+	h.Substitute = truth(of("substitute"))
 	h.Roles = texts(of("roles"))
 	h.Tags = texts(of("tags"))
 	if of("roles") == nil && d.fleet.Kluster != nil {
@@ -262,7 +262,7 @@ func (d *decoder) address(n *node, path string) {
 func (d *decoder) storage(h *Host, n *node, path string) {
 	if disks := n.get("disks"); disks != nil && disks.kind == structKind {
 		for _, f := range disks.fields {
-			h.Disks = append(h.Disks, Disk{At: f.at, Name: f.name, Device: text(f.val.get("device")), Boot: flag(f.val.get("boot"))})
+			h.Disks = append(h.Disks, Disk{At: f.at, Name: f.name, Device: text(f.val.get("device")), Boot: truth(f.val.get("boot"))})
 		}
 	}
 	if systems := n.get("file_systems"); systems != nil && systems.kind == structKind {
@@ -289,7 +289,7 @@ func (d *decoder) storage(h *Host, n *node, path string) {
 func (d *decoder) fileSystem(f field, path string) FileSystem {
 	fs := FileSystem{
 		At: f.at, MountPoint: f.name,
-		FSType: text(f.val.get("fs_type")), Options: texts(f.val.get("options")), NeededForBoot: flag(f.val.get("needed_for_boot")),
+		FSType: text(f.val.get("fs_type")), Options: texts(f.val.get("options")), NeededForBoot: truth(f.val.get("needed_for_boot")),
 	}
 	var given []string
 	for _, by := range []struct{ field, prefix string }{{"device", ""}, {"uuid", "/dev/disk/by-uuid/"}, {"label", "/dev/disk/by-label/"}} {
@@ -312,7 +312,7 @@ func (d *decoder) rollout(n *node) {
 		return
 	}
 	r := Rollout{
-		At: n.at, Canaries: text(n.get("canaries")), Order: texts(n.get("order")), Confirm: flag(n.get("confirm")),
+		At: n.at, Canaries: text(n.get("canaries")), Order: texts(n.get("order")), Confirm: truth(n.get("confirm")),
 		MaxUnavailable: number32(n.get("max_unavailable")), MaxFailures: number32(n.get("max_failures")),
 	}
 	if b := n.get("batch"); b != nil {

@@ -237,6 +237,6 @@ func (l *loader) check() {
 	inventoryShape().check(l.tree, "", l.report)
 	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf}
 	d.decode()
-	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root}
+	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, show: l.show}
 	c.run()
 }

@@ -12,6 +12,13 @@ type valueReader struct {
 	report  *report
 	resolve func(path string, at Pos) string
 	plain   bool // markers mean nothing, as below meta
+	paths   []pathUse
+}
+
+// A pathUse is one $path, to be looked for.
+type pathUse struct {
+	at         Pos
+	path, name string
 }
 
 // attrs reads an attribute set that is no marker.
@@ -112,7 +119,9 @@ func (v *valueReader) marker(n *node, path string) Value {
 	switch name {
 	case "$path":
 		if text, ok := v.text(arg, path, "the path of a file or directory"); ok {
-			return Path{n.at, v.resolve(text, arg.at)}
+			name := v.resolve(text, arg.at)
+			v.paths = append(v.paths, pathUse{arg.at, path, name})
+			return Path{n.at, name}
 		}
 	case "$pkg":
 		text, ok := v.text(arg, path, "a package such as valgrind.doc")

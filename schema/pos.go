@@ -6,9 +6,9 @@ import "fmt"
 // the column in bytes. The zero Pos is no place, as for a value muster itself
 // supplies.
 type Pos struct {
-	File string
-	Line int
-	Col  int
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Col  int    `json:"col"`
 }
 
 // IsValid reports whether p is a place at all.

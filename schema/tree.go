@@ -21,8 +21,6 @@ type node struct {
 	fields []field
 	// by finds fields by name once there are many.
 	by map[string]int
-	// also are the other places that say this value, for provenance.
-	also []Pos
 }
 
 // A field is one name of a struct node; at is where the name stands.

@@ -88,7 +88,6 @@ func (y *yamlReader) value(v *yaml.Node, path string, depth int) *node {
 		y.open[v.Alias] = true
 		n = y.value(v.Alias, path, depth+1)
 		delete(y.open, v.Alias)
-		n.also = append(n.also, y.at(v))
 	case yaml.SequenceNode:
 		n.kind = listKind
 		for _, e := range v.Content {

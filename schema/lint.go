@@ -1,0 +1,214 @@
+package schema
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// config looks into the NixOS configuration for what deploying by muster makes
+// a mistake.
+func (c *checker) config() {
+	c.eachModule(func(m *Module, path string) {
+		if m.Config != nil {
+			c.secrets(m.Config, join(path, "config"), "")
+		}
+		for i, s := range m.Nix {
+			if what := secretText(s.Text); what != "" {
+				at := path + ".nix"
+				if len(m.Nix) > 1 {
+					at = fmt.Sprintf("%s.nix[%d]", path, i)
+				}
+				c.secret(s.At, at, what)
+			}
+		}
+		if v, ok := option(m.Config, "system.autoUpgrade.enable").(Bool); ok && v.V {
+			c.report.warn(v.At, path+".config.system.autoUpgrade.enable", "auto-upgrade", "the host would upgrade itself behind muster's back")
+		}
+		if v, ok := option(m.Config, "services.openssh.enable").(Bool); ok && !v.V {
+			c.report.warn(v.At, path+".config.services.openssh.enable", "no-way-in", "without an SSH server muster cannot reach the host again")
+		}
+	})
+	c.wayIn()
+}
+
+// option returns the value of a dotted option, written nested or, in TOML and
+// YAML, with dots in its name; nil where it is not given. Marks that only
+// order or override are looked through.
+func option(v Value, path string) Value {
+	for {
+		m, ok := v.(Mark)
+		if !ok || len(m.Values) != 1 || m.Kind == If {
+			break
+		}
+		v = m.Values[0]
+	}
+	if path == "" {
+		return v
+	}
+	a, ok := v.(*Attrs)
+	if !ok || a == nil {
+		return nil
+	}
+	for _, f := range a.Fields {
+		if rest, ok := strings.CutPrefix(path, f.Name); ok && (rest == "" || rest[0] == '.') {
+			if found := option(f.Value, strings.TrimPrefix(rest, ".")); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// wayIn warns of hosts that nobody can log in to once they are deployed. Where
+// Nix files or text have a part in a host, the key may be there.
+func (c *checker) wayIn() {
+	if opaque(&c.fleet.Defaults) || hasKey(c.fleet.Defaults.Config) {
+		return
+	}
+	roles := make(map[string]bool)
+	for _, r := range c.fleet.Roles {
+		roles[r.Name] = opaque(&r.Module) || hasKey(r.Config)
+	}
+	var without []*Host
+	for _, h := range c.fleet.Hosts {
+		ok := opaque(&h.Module) || hasKey(h.Config)
+		for _, r := range h.Roles {
+			ok = ok || roles[r]
+		}
+		if !ok {
+			without = append(without, h)
+		}
+	}
+	if len(without) == 0 {
+		return
+	}
+	h := without[0]
+	who := "the host"
+	if len(without) > 1 {
+		who = fmt.Sprintf("this and %d other hosts", len(without)-1)
+		if len(without) == 2 {
+			who = "this host and " + without[1].Name
+		}
+	}
+	e := c.report.warn(h.At, join("hosts", h.Name), "no-way-in", "no SSH key opens %s once deployed", who)
+	e.Hint = "give users.users.root.openssh.authorizedKeys.keys in config"
+}
+
+// opaque reports whether a module has parts that are not looked into.
+func opaque(m *Module) bool { return len(m.Imports) > 0 || len(m.Nix) > 0 }
+
+// hasKey reports whether configuration authorizes an SSH key for somebody, or
+// says something of users that cannot be looked into.
+func hasKey(config *Attrs) bool {
+	if config == nil {
+		return false
+	}
+	found := false
+	eachValue(config, "", func(path string, v Value) bool {
+		switch v.(type) {
+		case Expr, Pkg:
+			found = found || strings.Contains(path, "users") || strings.HasPrefix(path, "services.openssh") || !strings.Contains(path, ".")
+		case List:
+			found = found || strings.Contains(path, "authorizedKeys.") && len(v.(List).Elems) > 0
+		case Mark:
+			found = found || strings.Contains(path, "authorizedKeys")
+		}
+		return !found
+	})
+	return found
+}
+
+// eachValue calls f for a value and those within, with the dotted path of
+// attribute names; it goes no deeper where f says no.
+func eachValue(v Value, path string, f func(path string, v Value) bool) {
+	if !f(path, v) {
+		return
+	}
+	switch v := v.(type) {
+	case *Attrs:
+		for _, g := range v.Fields {
+			below := g.Name
+			if path != "" {
+				below = path + "." + g.Name
+			}
+			eachValue(g.Value, below, f)
+		}
+	case List:
+		for _, e := range v.Elems {
+			eachValue(e, path, f)
+		}
+	case Mark:
+		for _, e := range v.Values {
+			eachValue(e, path, f)
+		}
+	}
+}
+
+var (
+	// secretName is what options that hold a secret are called; those that
+	// end in File or the like only say where it is.
+	secretName = regexp.MustCompile(`(?i)(password|passwd|passphrase|secret|token|apikey|api_key|privatekey|private_key|presharedkey|psk)$`)
+	hashedName = regexp.MustCompile(`(?i)hashed`)
+	// secretForms are texts that are secrets wherever they stand.
+	secretForms = []struct {
+		what string
+		form *regexp.Regexp
+	}{
+		{"a private key", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----`)},
+		{"an age key", regexp.MustCompile(`AGE-SECRET-KEY-1[0-9A-Z]{20,}`)},
+		{"an AWS access key", regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{16}\b`)},
+		{"a GitHub token", regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{40,})`)},
+		{"a GitLab token", regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{20}`)},
+		{"a Slack token", regexp.MustCompile(`\bxox[abprs]-[A-Za-z0-9-]{10,}`)},
+	}
+)
+
+func secretText(s string) string {
+	if len(s) < 20 {
+		return ""
+	}
+	for _, f := range secretForms {
+		if f.form.MatchString(s) {
+			return f.what
+		}
+	}
+	return ""
+}
+
+// secrets warns of secrets in plain configuration. It never shows one.
+func (c *checker) secrets(v Value, path, name string) {
+	switch v := v.(type) {
+	case *Attrs:
+		for _, f := range v.Fields {
+			c.secrets(f.Value, join(path, f.Name), f.Name)
+		}
+	case List:
+		for i, e := range v.Elems {
+			c.secrets(e, fmt.Sprintf("%s[%d]", path, i), name)
+		}
+	case Mark:
+		for _, e := range v.Values {
+			c.secrets(e, path, name)
+		}
+	case String:
+		if what := secretText(v.V); what != "" {
+			c.secret(v.At, path, what)
+		} else if v.V != "" && secretName.MatchString(name) && !hashedName.MatchString(name) {
+			c.secret(v.At, path, "a secret")
+		}
+	case Expr:
+		if what := secretText(v.Text); what != "" {
+			c.secret(v.At, path, what)
+		}
+	case Template:
+		if what := secretText(v.Text); what != "" {
+			c.secret(v.At, path, what)
+		}
+	}
+}
+
+func (c *checker) secret(at Pos, path, what string) {
+	e := c.report.warn(at, path, "secret", "%s in plain configuration: everyone on the host can read it in /nix/store", what)
+	e.Hint = "name a file on the host instead"
+}
