@@ -87,7 +87,9 @@ func kindOf(stderr string, status int) error {
 		strings.Contains(stderr, "database or disk is full"),
 		strings.Contains(stderr, "Disk quota exceeded"):
 		return ErrDiskFull
-	case status == 127:
+	case status == 127,
+		strings.Contains(stderr, "nix-store: command not found"), // sudo's words, with its own exit status
+		strings.Contains(stderr, "nix-store: not found"):
 		return ErrNoServer
 	}
 	return nil

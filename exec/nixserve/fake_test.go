@@ -115,6 +115,7 @@ func TestGreeting(t *testing.T) {
 		{"a login script that prints", say("Welcome to web1!\nLast login: today\n", "", 0), ErrNotServe, `printed "Welcome to web1!\nLast login: today\n"`},
 		{"one that prints little", say("hi\n", "", 1), ErrNotServe, `printed "hi\n"`},
 		{"no nix-store", say("", "sh: 1: nix-store: not found\n", 127), ErrNoServer, "nix-store was not found: sh: 1: nix-store: not found"},
+		{"no nix-store for sudo", say("", "sudo: nix-store: command not found\n", 1), ErrNoServer, "sudo: nix-store: command not found"},
 		{"refused", say("", "\x1b[31;1merror:\x1b[0m cannot open the database\n", 1), nil, "nix-store --serve: cannot open the database"},
 		{"silence", say("", "", 1), nil, "ended without a word: exit status 1"},
 		{"half a greeting", say(string(words(serverMagic)), "", 1), nil, "ended without a word"},
@@ -387,6 +388,24 @@ func TestSenderThatIsWrong(t *testing.T) {
 				t.Errorf("got %v, want a PathError with %q", err, tt.text)
 			}
 		})
+	}
+}
+
+func TestReason(t *testing.T) {
+	long := strings.Repeat("a line of a build's log\n", 1000)
+	tests := []struct{ name, stderr, want string }{
+		{"nothing", "", ""},
+		{"one line", "error: disk\n", "disk"},
+		{"colours", "\x1b[35;1mwarning:\x1b[0m x\n\x1b[31;1merror:\x1b[0m path '\x1b[35;1m/nix\x1b[0m'", "path '/nix'"},
+		{"newer Nix puts the message last", "error:\n       … while adding\n\n       error: no space", "no space"},
+		{"no error", "sudo: a password is required\n", "sudo: a password is required"},
+		{"an unfinished colour", "x\x1b[31", "x"},
+		{"a long log", long, strings.TrimSpace(strings.Repeat("a line of a build's log\n", 83))},
+	}
+	for _, tt := range tests {
+		if got := reason(tt.stderr); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
 	}
 }
 

@@ -82,13 +82,19 @@ func exitStatus(err error) (int, bool) {
 	return 0, false
 }
 
-// reason picks from standard error what to tell a user: the text after the last "error:", without Nix's colours.
+// reason picks from standard error what to tell a user: the text after the last "error:", else the last lines; without
+// Nix's colours.
 func reason(stderr string) string {
+	const enough = 2000
 	text := strings.TrimSpace(stripANSI(stderr))
 	if i := strings.LastIndex(text, "error: "); i >= 0 {
-		text = text[i+len("error: "):]
+		return truncate(strings.TrimSpace(text[i+len("error: "):]), enough)
 	}
-	return strings.TrimSpace(text)
+	if len(text) > enough {
+		text = text[len(text)-enough:]
+		text = text[strings.IndexByte(text, '\n')+1:]
+	}
+	return text
 }
 
 // stripANSI removes the colour sequences ESC [ … m.
