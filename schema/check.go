@@ -31,6 +31,9 @@ func (c *checker) run() {
 	for _, h := range c.fleet.Hosts {
 		c.hosts[h.Name] = h
 	}
+	if hosts := c.tree.get("hosts"); hosts != nil && hosts.kind == structKind && len(hosts.fields) == 0 {
+		c.report.warn(hosts.at, "hosts", "no-hosts", "no hosts")
+	}
 	c.nixpkgs()
 	c.kluster()
 	c.networks()
@@ -65,11 +68,12 @@ func (c *checker) nixpkgs() {
 		}
 	}
 	switch {
+	case len(given) == 0 && len(n.fields) > 0: // something else is wrong with it
 	case len(given) == 0:
 		c.report.add(n.at, "nixpkgs", "nixpkgs", "says nothing, want path, rev with hash, or unpinned: true")
 	case len(given) > 1:
 		c.report.add(n.at, "nixpkgs", "nixpkgs", "has %s, want one of them", strings.Join(given, " and "))
-	case p.Rev != "" && n.get("hash") == nil:
+	case len(p.Rev) == 40 && n.get("hash") == nil:
 		e := c.report.add(n.get("rev").at, "nixpkgs.rev", "nixpkgs", "a commit without its hash")
 		e.Hint = "nix-prefetch-url --unpack of its archive gives the hash"
 	case p.Path != "":
@@ -290,19 +294,18 @@ func (c *checker) unique() {
 				c.report.add(at, path+".host", "duplicate-address", "%s is the address of host %s already", quote(h.Address), quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
 		}
-		uuid := func(id, field string) {
-			at := h.PosOf(field)
-			if first, taken := claim(uuids, strings.ToLower(id), h, at); taken && first.at != at {
+		uuid := func(id string, at Pos, field string) {
+			if first, taken := claim(uuids, strings.ToLower(id), h, at); taken {
 				c.report.add(at, path+"."+field, "duplicate-uuid", "%s is a file system of host %s already", quote(id), quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
 		}
 		if h.DiskUUID != "" {
-			uuid(h.DiskUUID, "disk_uuid")
+			uuid(h.DiskUUID, h.PosOf("disk_uuid"), "disk_uuid")
 		}
 		for _, fs := range h.FileSystems {
 			// FAT's short ones come with images and repeat.
 			if id, ok := strings.CutPrefix(fs.Device, "/dev/disk/by-uuid/"); ok && len(id) == 36 && !c.sameHostUUID(h, id, fs) {
-				uuid(id, "file_systems."+fs.MountPoint+".uuid")
+				uuid(id, h.PosOf("file_systems."+fs.MountPoint+".uuid"), join("file_systems", fs.MountPoint)+".uuid")
 			}
 		}
 		for i, k := range h.HostKeys {
@@ -408,6 +411,9 @@ func badKey(key string) string {
 // another host of the inventory where its name is one.
 func (c *checker) jumps() {
 	through := func(h *Host) *Host {
+		if h.Jump == "" {
+			return nil
+		}
 		name := h.Jump
 		if i := strings.LastIndexByte(name, '@'); i >= 0 {
 			name = name[i+1:]
@@ -492,7 +498,7 @@ func (c *checker) files() {
 		for i, im := range m.Imports {
 			at := fmt.Sprintf("%s.imports[%d]", path, i)
 			switch info := c.lookFor(im.Path); {
-			case strings.HasPrefix(filepath.Base(im.Path), "<"):
+			case strings.Contains(im.Path, "<"):
 				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path)).Hint = "import it by nix, as in \"{ modulesPath, ... }: { imports = [ (modulesPath + \\\"/…\\\") ]; }\""
 			case info == nil:
 				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path))

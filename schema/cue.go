@@ -40,8 +40,10 @@ type cueReader struct {
 	files  []string
 	main   string // the file to blame where nothing else is known
 
-	names  map[string]string // shown, by file; "" for what is not the user's
-	static map[string]place  // where struct fields stand whose path is plain in the text
+	names  map[string]string  // shown, by file; "" for what is not the user's
+	texts  map[string]*source // what was read, by shown name
+	static map[string]place   // where struct fields stand whose path is plain in the text
+	vague  bool               // some value is not concrete; the shape will say so
 }
 
 // A place is where a field's name and value stand.
@@ -52,7 +54,7 @@ type place struct{ label, at Pos }
 func (c *cueReader) read(ctx context.Context, args []string, pkg string) *node {
 	// An abandoned evaluation may still be at it, so it works on its own copy.
 	inner := *c
-	inner.report, inner.names = new(report), make(map[string]string)
+	inner.report, inner.names, inner.texts = new(report), make(map[string]string), make(map[string]*source)
 	var n *node
 	err := limited(ctx, c.allowed(), func() { n = inner.evaluate(args, pkg) })
 	if err != nil {
@@ -79,15 +81,22 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 		c.translate(inst.Err, cue.Value{})
 		return nil
 	}
+	c.embedded(inst)
 	c.static = make(map[string]place)
 	for _, f := range inst.Files {
 		c.index(f.Decls, "")
 	}
 	root := cuecontext.New(cuecontext.Interpreter(embed.New())).BuildInstance(inst)
+	n := c.node(root, Pos{c.show(c.main), 1, 1}, "", 0)
 	if err := root.Validate(cue.All()); err != nil {
 		c.translate(err, root)
+	} else if len(c.report.list) == 0 && !c.vague {
+		// What CUE leaves out while it waits for a value, such as an if.
+		if err := root.Validate(cue.Concrete(true)); err != nil {
+			c.translate(err, root)
+		}
 	}
-	return c.node(root, Pos{c.show(c.main), 1, 1}, "", 0)
+	return n
 }
 
 // overlay is what CUE sees beside the user's files: a module where there is
@@ -126,6 +135,24 @@ func (c *cueReader) note(inst *build.Instance) {
 	}
 }
 
+var embedFile = regexp.MustCompile(`^@embed\(.*\bfile="?([^",)]*)`)
+
+// embedded remembers the files a package takes in.
+func (c *cueReader) embedded(inst *build.Instance) {
+	for _, f := range inst.Files {
+		ast.Walk(f, func(n ast.Node) bool {
+			a, ok := n.(*ast.Attribute)
+			if !ok {
+				return true
+			}
+			if m := embedFile.FindStringSubmatch(a.Text); m != nil {
+				c.files = append(c.files, filepath.Join(filepath.Dir(f.Filename), m[1]))
+			}
+			return false
+		}, nil)
+	}
+}
+
 // ours reports whether a file is the schema and no user's.
 func (c *cueReader) ours(name string) bool {
 	return name == "" || strings.HasPrefix(name, filepath.Join(c.root, "cue.mod/pkg", schemaModule)+string(filepath.Separator))
@@ -145,10 +172,12 @@ func (c *cueReader) parse(name string, src any, cfg parser.Config) (*ast.File, e
 		return parser.ParseFile(name, data, cfg)
 	}
 	r := new(report)
-	if newSource(c.show(name), data, r) == nil {
+	text := newSource(c.show(name), data, r)
+	if text == nil {
 		c.report.list = append(c.report.list, r.list...)
 		return nil, errSeen
 	}
+	c.texts[text.name] = text
 	if e := c.prescan(name, data); e != nil {
 		c.report.list = append(c.report.list, e)
 		return nil, errSeen
@@ -296,6 +325,7 @@ func (c *cueReader) unfinished(n *node, v cue.Value, path string, depth int) *no
 	}
 	if v.IncompleteKind() != cue.BottomKind {
 		n.kind, n.text = unknownKind, fmt.Sprint(v)
+		c.vague = true
 		return n
 	}
 	if it, err := v.Fields(); err == nil && it.Next() {
@@ -350,7 +380,11 @@ func (c *cueReader) places(v cue.Value, path string) (label, at Pos) {
 	src := v.Source()
 	switch src := src.(type) {
 	case *ast.Field:
-		return c.pos(src.Label.Pos()), c.pos(src.Value.Pos())
+		label, at = c.pos(src.Label.Pos()), c.pos(src.Value.Pos())
+		if !at.IsValid() {
+			at = label // a table of TOML has no brackets
+		}
+		return label, at
 	case *ast.BasicLit:
 		at = c.pos(src.Pos())
 		return at, at
@@ -389,7 +423,7 @@ func (c *cueReader) translate(err error, v cue.Value) {
 	}
 	type choice struct {
 		values []string
-		pos    Pos
+		places []Pos
 	}
 	choices := make(map[string]*choice)
 	for _, e := range list {
@@ -399,6 +433,9 @@ func (c *cueReader) translate(err error, v cue.Value) {
 		key, msg := strings.Join(e.Path(), "."), message(e)
 		pos, others := c.positions(e)
 		path := showPath(e.Path())
+		if !v.Exists() {
+			path = "" // while loading it is CUE's module and no field
+		}
 		switch {
 		case strings.Contains(msg, "in empty disjunction"):
 			continue
@@ -412,15 +449,16 @@ func (c *cueReader) translate(err error, v cue.Value) {
 			if m := conflict.FindStringSubmatch(msg); m != nil {
 				ch.values = append(ch.values, m[1], m[2])
 			}
-			if len(others) > 0 {
-				ch.pos = others[len(others)-1]
-			} else if !ch.pos.IsValid() {
-				ch.pos = pos
+			if pos.IsValid() {
+				ch.places = append(append(ch.places, others...), pos)
 			}
 			continue
 		}
 		if !pos.IsValid() {
 			pos = c.lookup(v, e.Path())
+		}
+		if m := bound.FindStringSubmatch(msg); m != nil {
+			pos, others = c.saying(m[1], pos, others)
 		}
 		msg, rule := reword(msg)
 		x := c.report.add(pos, path, rule, "%s", msg)
@@ -436,26 +474,39 @@ func (c *cueReader) translate(err error, v cue.Value) {
 		}
 		delete(choices, key)
 		got, want := common(ch.values)
-		if !ch.pos.IsValid() {
-			ch.pos = c.lookup(v, e.Path())
+		pos := c.lookup(v, e.Path())
+		if len(ch.places) > 0 {
+			pos, _ = c.saying(got, ch.places[0], ch.places[1:])
 		}
 		if got == "" {
-			c.report.add(ch.pos, showPath(e.Path()), "conflict", "none of the alternatives fits")
+			c.report.add(pos, showPath(e.Path()), "conflict", "none of the alternatives fits")
 			continue
 		}
-		c.report.add(ch.pos, showPath(e.Path()), "conflict", "got %s, want %s", got, strings.Join(want, " or "))
+		c.report.add(pos, showPath(e.Path()), "conflict", "got %s, want %s", got, strings.Join(want, " or "))
 	}
 }
 
 var (
 	conflict = regexp.MustCompile(`^conflicting values (.*?) and (.*?)( \(mismatched types .*\))?$`)
-	bound    = regexp.MustCompile(`^invalid value (.*) \(out of bound (.*)\)$`)
+	// incomplete is what an if or for that cannot be decided says.
+	incomplete = regexp.MustCompile(`^incomplete (?:bool|list|struct|string|value|int|number)[^:]*: (.*)$`)
+	bound      = regexp.MustCompile(`^invalid value (.*) \(out of bound (.*)\)$`)
 )
 
-// message returns what an error says, without its path and place.
+// message returns what an error says and why, without its path and place.
 func message(e errors.Error) string {
-	format, args := e.Msg()
-	return fmt.Sprintf(format, args...)
+	var parts []string
+	for err := error(e); err != nil; err = errors.Unwrap(err) {
+		text := err.Error()
+		if ce, ok := err.(errors.Error); ok {
+			format, args := ce.Msg()
+			text = fmt.Sprintf(format, args...)
+		}
+		if text != "" && (len(parts) == 0 || !strings.Contains(parts[len(parts)-1], text)) {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, ": ")
 }
 
 // reword puts CUE's words for a mistake in the user's text into plain ones.
@@ -463,7 +514,14 @@ func reword(msg string) (string, string) {
 	if m := bound.FindStringSubmatch(msg); m != nil {
 		return fmt.Sprintf("got %s, want %s", shorten(m[1]), shorten(m[2])), "type"
 	}
+	if m := incomplete.FindStringSubmatch(msg); m != nil {
+		return "waits for a value that is only known to be " + shorten(m[1]), "no-value"
+	}
 	switch {
+	case strings.HasPrefix(msg, "@embed: "):
+		return "cannot be taken in: " + embedFailed(strings.TrimPrefix(msg, "@embed: ")), "embed"
+	case strings.HasPrefix(msg, "import failed"):
+		return importFailed(msg), "import"
 	case strings.HasPrefix(msg, "conflicting values"):
 		return shorten2(msg), "conflict"
 	case strings.Contains(msg, "field not allowed"):
@@ -474,6 +532,28 @@ func reword(msg string) (string, string) {
 	msg = strings.ReplaceAll(msg, "incomplete value", "not a value yet:")
 	return shorten2(msg), "cue"
 }
+
+// embedFailed says why a file cannot be taken in.
+func embedFailed(msg string) string {
+	switch {
+	case strings.Contains(msg, "parent directory"), strings.Contains(msg, "only relative"):
+		return "only files below the CUE file's directory can be"
+	}
+	return shorten2(msg)
+}
+
+// importFailed says why an import cannot be had, without telling of registries.
+func importFailed(msg string) string {
+	if strings.Contains(msg, "relative import") {
+		return "import failed: relative imports are not CUE"
+	}
+	if m := importPath.FindStringSubmatch(msg); m != nil {
+		return fmt.Sprintf("import failed: no package %s in the inventory's module; CUE packages from elsewhere go below cue.mod/pkg, nothing is fetched", m[1])
+	}
+	return shorten2(msg)
+}
+
+var importPath = regexp.MustCompile(`(?:package |module providing package |find package )("?[^\s":]+"?)`)
 
 // shorten2 puts a message on one line of at most 300 bytes.
 func shorten2(s string) string {
@@ -518,6 +598,18 @@ func (c *cueReader) positions(e errors.Error) (Pos, []Pos) {
 	}
 	if len(all) == 0 {
 		return Pos{}, nil
+	}
+	return all[0], all[1:]
+}
+
+// saying puts first the place whose text begins with the value.
+func (c *cueReader) saying(value string, pos Pos, others []Pos) (Pos, []Pos) {
+	all := append([]Pos{pos}, others...)
+	for i, p := range all {
+		if s := c.texts[p.File]; s != nil && p.Col >= 1 && p.Col-1 < len(s.line(p.Line)) && strings.HasPrefix(s.line(p.Line)[p.Col-1:], value) {
+			all[0], all[i] = all[i], all[0]
+			break
+		}
 	}
 	return all[0], all[1:]
 }

@@ -231,9 +231,21 @@ func packageOf(name string) string {
 	return ""
 }
 
+// consequential are the rules that what could not be read may seem to break.
+var consequential = map[string]bool{
+	"missing-field": true, "undefined-host": true, "undefined-role": true, "no-kluster": true, "etcd": true, "master": true, "selector": true,
+}
+
 // check holds the tree against schema.cue, makes the fleet of it and checks
 // what concerns the whole of it.
 func (l *loader) check() {
+	incomplete := l.tree.kind == badKind || slices.ContainsFunc(l.report.list, func(e *Error) bool { return e.Rule == "syntax" || e.Rule == "cue" })
+	if incomplete {
+		// What was not read cannot be missed.
+		defer func() {
+			l.report.list = slices.DeleteFunc(l.report.list, func(e *Error) bool { return e.Severity == Warning || consequential[e.Rule] })
+		}()
+	}
 	inventoryShape().check(l.tree, "", l.report)
 	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf}
 	d.decode()

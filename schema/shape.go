@@ -24,6 +24,8 @@ type shape struct {
 	// map's entries. doc is the field's comment.
 	want, names, doc string
 	required         bool
+	// like are other words people try for the field.
+	like []string
 
 	any    bool // anything at all
 	open   bool // a struct of anything
@@ -97,6 +99,7 @@ func (s *shape) readStruct(v cue.Value) {
 		f := shapeOf(it.Value())
 		f.want = attribute(it.Value(), "want")
 		f.names = attribute(it.Value(), "names")
+		f.like = strings.Fields(attribute(it.Value(), "like"))
 		if f.elem != nil {
 			f.elem.want = attribute(it.Value(), "each")
 		}
@@ -266,11 +269,24 @@ func (s *shape) unknown(f field, path string, r *report) {
 	e := r.add(f.at, path, "unknown-field", "unknown field %s", quote(f.name))
 	if near := nearest(f.name, s.order); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
+	} else if near := s.meant(f.name); near != "" {
+		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	} else {
 		known := slices.Clone(s.order)
 		slices.Sort(known)
 		e.Hint = "known are " + strings.Join(known, ", ")
 	}
+}
+
+// meant returns the field for which people try the name.
+func (s *shape) meant(name string) string {
+	plain := strings.ReplaceAll(strings.ToLower(name), "_", "")
+	for _, f := range s.order {
+		if slices.Contains(s.fields[f].like, plain) {
+			return f
+		}
+	}
+	return ""
 }
 
 // checkConcrete reports what is no value yet, wherever it is.

@@ -5,7 +5,7 @@ import "strings"
 // nearest returns the known name most like the given one, or "" where none is
 // near enough to be meant.
 func nearest(name string, known []string) string {
-	best, at := "", len(name)/3+2
+	best, at := "", max(2, len(name)/3+1)
 	for _, k := range known {
 		if d := distance(strings.ToLower(name), strings.ToLower(k), at); d < at && d < len(k) {
 			best, at = k, d

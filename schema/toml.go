@@ -174,7 +174,7 @@ func (t *tomlReader) keyValue(table *node, path []string, e *unstable.Node) {
 		pos := t.pos(k.at)
 		child := at.get(k.name)
 		if i == len(keys)-1 {
-			val := t.value(e.Value(), t.afterKey(k.at), len(path))
+			val := t.value(e.Value(), t.afterKey(k.at), path)
 			if child != nil {
 				t.twice(pos, path, at, k.name)
 			} else {
@@ -214,8 +214,8 @@ func (t *tomlReader) afterKey(offset int) int {
 	return min(i, max(0, len(t.data)-1))
 }
 
-func (t *tomlReader) value(e *unstable.Node, at, depth int) *node {
-	if t.count++; t.count > maxNodes || depth > maxDepth {
+func (t *tomlReader) value(e *unstable.Node, at int, path []string) *node {
+	if t.count++; t.count > maxNodes || len(path) > maxDepth {
 		t.report.add(t.pos(at), "", "too-large", "nested too deeply, or more than %d values", maxNodes)
 		panic(stop{})
 	}
@@ -252,14 +252,14 @@ func (t *tomlReader) value(e *unstable.Node, at, depth int) *node {
 			if it.Node().Kind == unstable.Comment {
 				continue
 			}
-			n.elems = append(n.elems, t.value(it.Node(), next, depth+1))
+			n.elems = append(n.elems, t.value(it.Node(), next, path))
 		}
 	case unstable.InlineTable:
 		n.kind = structKind
 		t.made[n] = byHeader
 		for it := e.Children(); it.Next(); {
 			if it.Node().Kind == unstable.KeyValue {
-				t.keyValue(n, nil, it.Node())
+				t.keyValue(n, path, it.Node())
 			}
 		}
 		t.made[n] = byValue

@@ -96,7 +96,11 @@ func (n *node) String() string {
 	case intKind:
 		return strconv.FormatInt(n.num, 10)
 	case floatKind:
-		return strconv.FormatFloat(n.flt, 'g', -1, 64)
+		text := strconv.FormatFloat(n.flt, 'g', -1, 64)
+		if !strings.ContainsAny(text, ".e") {
+			text += ".0"
+		}
+		return text
 	case stringKind:
 		return quote(n.text)
 	case bigKind, dateKind:

@@ -26,6 +26,8 @@ type yamlReader struct {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
+var yamlAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+
 func (y *yamlReader) document() *node {
 	dec := yaml.NewDecoder(bytes.NewReader(y.data))
 	var doc, more yaml.Node
@@ -46,6 +48,11 @@ func (y *yamlReader) document() *node {
 			msg = msg[len(m[0]):]
 			if l, _ := strconv.Atoi(m[1]); l > 0 {
 				pos.Line = min(l, len(y.lines))
+			}
+		}
+		if m := yamlAnchor.FindStringSubmatch(msg); m != nil {
+			if i := bytes.Index(y.data, []byte("*"+m[1])); i >= 0 {
+				pos = y.pos(i)
 			}
 		}
 		y.report.add(pos, "", "syntax", "%s", shorten(msg))
