@@ -139,6 +139,30 @@ func TestRegisteredAsNixCopyDoes(t *testing.T) {
 	ours.verify()
 }
 
+// The other tests lean on this.
+func TestDamageIsFound(t *testing.T) {
+	for name, spoil := range map[string]func(string) error{
+		"changed": func(p string) error { return os.WriteFile(filepath.Join(p, "data"), []byte("?"), 0o644) },
+		"gone":    os.RemoveAll,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, top := builtClosure(t)
+			if err := s.damage(); err != nil {
+				t.Fatal(err)
+			}
+			disk := filepath.Join(s.root, string(top))
+			makeWritable(disk)
+			os.Chmod(filepath.Join(disk, "data"), 0o644)
+			if err := spoil(disk); err != nil {
+				t.Fatal(err)
+			}
+			if s.damage() == nil {
+				t.Error("not found")
+			}
+		})
+	}
+}
+
 func TestQueriesAgree(t *testing.T) {
 	from, top := builtClosure(t)
 	ctx, c := context.Background(), from.client()
@@ -270,6 +294,7 @@ func TestCutAnywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			to := newStore(t)
 			to.run("nix-store", "--init")
+			broken := 0
 			for range *cuts {
 				at := rnd.Int64N(total)
 				dst, err := New(ctx, &cutStream{process: to.serve(), left: at, cut: cut})
@@ -277,6 +302,9 @@ func TestCutAnywhere(t *testing.T) {
 				if err == nil {
 					stats, err = Copy(ctx, src, dst, []store.Path{top}, CopyOptions{})
 					dst.Close()
+				}
+				if err != nil {
+					broken++
 				}
 				if err == nil && stats.Missing > 0 && stats.Sent != stats.Missing {
 					t.Fatalf("cut at %d: no error, %+v", at, stats)
@@ -298,6 +326,9 @@ func TestCutAnywhere(t *testing.T) {
 				to.verify()
 				fresh.Close()
 				to.run("nix-store", "--gc")
+			}
+			if broken < *cuts/2 {
+				t.Errorf("only %d of %d copies were broken off", broken, *cuts)
 			}
 		})
 	}

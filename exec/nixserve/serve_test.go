@@ -3,6 +3,7 @@ package nixserve
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,15 +109,21 @@ func parsePaths(t *testing.T, out string) []store.Path {
 	return paths
 }
 
-// verify checks the whole store: every path in the database has its recorded hash, every path on disk is in the
-// database, and every reference of a valid path is valid.
+// verify checks that every path in the store's database is there and has its recorded hash. (What a killed server left
+// on disk of a path that is not in the database does not count: Nix removes it when the path is added again.)
 func (s testStore) verify() {
 	s.t.Helper()
-	cmd := s.command(context.Background(), "nix-store", "--verify", "--check-contents")
-	out, err := cmd.CombinedOutput()
-	if err != nil || strings.Contains(string(out), "error") || strings.Contains(string(out), "but") {
-		s.t.Errorf("nix-store --verify: %v\n%s", err, out)
+	if err := s.damage(); err != nil {
+		s.t.Error(err)
 	}
+}
+
+func (s testStore) damage() error {
+	out, err := s.command(context.Background(), "nix-store", "--verify", "--check-contents").CombinedOutput()
+	if err != nil || strings.Contains(string(out), "error:") || strings.Contains(string(out), "disappeared") {
+		return fmt.Errorf("nix-store --verify: %v\n%s", err, out)
+	}
+	return nil
 }
 
 // A process is a Stream to a local command.
