@@ -103,20 +103,40 @@ func TestNetwork(t *testing.T) {
 	}`, nil)
 }
 
-func TestNetworkBuilds(t *testing.T) {
-	s := newStore(t)
-	m := newMachine(t, s)
-	out, errs, status := m.run("nix-build", "--no-out-link", filepath.Join(here(), "testdata/network/eval.nix"), "-A", "toplevels")
-	if status != 0 {
-		t.Fatalf("nix-build: exit status %d:\n%s", status, errs)
-	}
-	var names []string
-	for _, path := range strings.Fields(out) {
-		names = append(names, path[strings.IndexByte(path, '-')+1:])
-	}
-	want := []string{"nixos-system-ee-24.11.minios", "nixos-system-il-24.11.minios", "nixos-system-sam-24.11.minios"}
-	if diff := cmp.Diff(want, names); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
+// What the hosts of whole fleets come to: their systems build, and these lines
+// are somewhere in the files they put on a machine.
+func TestNetworksBuild(t *testing.T) {
+	for _, test := range []struct {
+		network string
+		hosts   map[string][]string // what `grep -rh` of the system's /etc and its units finds
+	}{
+		{"network.nix", map[string][]string{
+			"il":  {"192.168.10.121 il", "ee sam", "--fail-swap-on=false", "/bin/etcd"},
+			"ee":  {"192.168.10.121 il", "/bin/kubelet", `"server":"https://il:6443"`},
+			"sam": {"/bin/kubelet", "127.0.0.2 sam"},
+		}},
+		{"webserver.nix", map[string][]string{
+			"webserver": {"/bin/httpd -DFOREGROUND", "PasswordAuthentication no", "/var/swap none swap defaults"},
+		}},
+		{"blog.nix", map[string][]string{
+			"blog": {"blog.example.org www.example.org {", "reverse_proxy 127.0.0.1:2368", "Container ghost", "Europe/Berlin", "nameserver 9.9.9.9", "OnCalendar=weekly", "trusted-users = @wheel"},
+		}},
+	} {
+		t.Run(test.network, func(t *testing.T) {
+			m := newMachine(t, newStore(t))
+			for host, want := range test.hosts {
+				top := buildExpr(t, m, fmt.Sprintf("(import %s/testdata/network/eval.nix { network = %s/testdata/network/%s; }).toplevels.%s", here(), here(), test.network, host))
+				if !strings.HasSuffix(top, "-nixos-system-"+host+"-24.11.minios") {
+					t.Errorf("%s: toplevel is %s", host, top)
+				}
+				files := m.sh("find -L " + top + "/etc -type f -exec cat {} +")
+				for _, line := range want {
+					if !strings.Contains(files, line) {
+						t.Errorf("%s: no %q in /etc", host, line)
+					}
+				}
+			}
+		})
 	}
 }
 

@@ -2,7 +2,7 @@
 # that a module written for NixOS finds here what it expects; only what real
 # modules use is present. Each file is a set of functions; `lib` is their sum.
 let
-  lib = fixed // groups // builtins.foldl' (all: name: all // groups.${name}) { } (builtins.attrNames flat);
+  lib = builtins.foldl' (all: name: all // flat.${name}) groups (builtins.attrNames flat) // chosen;
 
   groups = {
     trivial = import ./trivial.nix { inherit lib; };
@@ -17,14 +17,38 @@ let
     meta = import ./meta.nix { inherit lib; };
   };
 
-  # The groups whose functions are also reachable directly below lib.
+  # The groups all of whose functions are also reachable directly below lib.
   flat = removeAttrs groups [
     "generators"
+    "modules"
     "types"
   ];
 
-  fixed = {
-    inherit (groups.meta) licenses platforms maintainers;
+  chosen = {
+    inherit (groups.lists) replicate;
+    inherit (groups.types) isType isOptionType mkOptionType;
+    # Of the module system, what modules and their callers need.
+    inherit (groups.modules)
+      evalModules
+      importApply
+      mkAfter
+      mkAliasOptionModule
+      mkAssert
+      mkBefore
+      mkDefault
+      mkDefinition
+      mkForce
+      mkIf
+      mkImageMediaOverride
+      mkMerge
+      mkOptionDefault
+      mkOrder
+      mkOverride
+      mkRemovedOptionModule
+      mkRenamedOptionModule
+      mkVMOverride
+      setDefaultModuleLocation
+      ;
   };
 in
 lib

@@ -24,7 +24,6 @@ let
     showDefs
     showFiles
     showOption
-    toPretty
     ;
   inherit (lib.modules) evalModules mergeDefinitions;
 
