@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/pflag"
 
@@ -15,18 +16,23 @@ import (
 
 type compileOptions struct {
 	output string
+	format string
 }
 
 func (o *compileOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.output, "output", "o", "", "write to this `file` instead of standard output")
+	fs.StringVar(&o.format, "format", string(compile.Muster), "write for this `tool`: muster, nixops, morph, colmena or flake")
 }
 
 func (o *compileOptions) run(ctx context.Context, std streams, args []string) error {
+	opts := compile.Options{Format: compile.Format(o.format)}
+	if !slices.Contains(compile.Formats(), opts.Format) {
+		return usageError{fmt.Errorf("--format %s: there is muster, nixops, morph, colmena and flake", o.format)}
+	}
 	fleet, err := loadFleet(ctx, std, args)
 	if err != nil {
 		return err
 	}
-	var opts compile.Options
 	if o.output != "" {
 		abs, err := filepath.Abs(o.output)
 		if err != nil {

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -125,10 +126,31 @@ func (w *writer) mark(v schema.Mark) syntax.Expr {
 func (w *writer) nix(at schema.Pos, text string) syntax.Expr {
 	e, err := syntax.ParseExpr(text)
 	if err != nil {
-		w.fail(at, "not a Nix expression: %v", err)
+		msg := err.Error()
+		var se *syntax.Error
+		if errors.As(err, &se) {
+			at, msg = inText(at, text, se.At), se.Msg
+		}
+		w.fail(at, "not Nix: %s", msg)
 		return nil
 	}
 	return e
+}
+
+// inText is the place of p, a place in the text of a string, where the string
+// itself stands at at. A text of several lines begins on the line after the
+// quotes that open it, in CUE as in TOML.
+func inText(at schema.Pos, text string, p syntax.Pos) schema.Pos {
+	if !at.IsValid() || !p.IsValid() {
+		return at
+	}
+	if strings.Contains(text, "\n") {
+		at.Line += int(p.Line)
+		at.Col = int(p.Col)
+		return at
+	}
+	at.Col += int(p.Col) // the quote is one column
+	return at
 }
 
 // template writes a string with interpolation: text, but for ${…}. A literal

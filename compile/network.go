@@ -11,6 +11,8 @@ import (
 
 // Options say how a network expression is written.
 type Options struct {
+	// Format is who is to read it; "" is muster.
+	Format Format
 	// Dir is the directory the file will stand in, absolute; files of the
 	// inventory are named relative to it. "" is the inventory's own directory.
 	Dir string
@@ -23,40 +25,73 @@ type Options struct {
 // [schema.Errors], names every piece of Nix in the inventory that is not Nix;
 // a fleet without such pieces always compiles.
 func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
+	w := newWriter(f, o)
+	expr := w.format.write(w, w.parts())
+	if len(w.errs) > 0 {
+		return nil, w.errs
+	}
+	return w.file("network.nix", expr), nil
+}
+
+func newWriter(f *schema.Fleet, o Options) *writer {
 	if o.Dir == "" {
 		o.Dir = f.Dir
 	}
-	w := &writer{fleet: f, dir: o.Dir, absolute: o.Absolute, roleIdents: roleIdents(f.Roles)}
-
-	var top []syntax.Binding
-	top = append(top, attr("network", w.network()))
-	if b := w.module(module{own: &schema.Attrs{}, user: []schema.Module{f.Defaults}}); b != nil {
-		top = append(top, spaced(attr("defaults", b)))
+	return &writer{
+		fleet:      f,
+		dir:        o.Dir,
+		absolute:   o.Absolute,
+		format:     formats[o.Format],
+		roleIdents: roleIdents(f.Roles),
 	}
+}
+
+// file is a file of the network, with where it comes from in front.
+func (w *writer) file(name string, e syntax.Expr) *syntax.File {
+	var sources []string
+	for _, f := range w.fleet.Files {
+		sources = append(sources, filepath.Base(f))
+	}
+	return &syntax.File{
+		Name:    name,
+		Comment: []string{fmt.Sprintf(" Written by muster compile from %s; edit that instead.", strings.Join(sources, ", "))},
+		Expr:    e,
+	}
+}
+
+// parts are what every format is put together from.
+type parts struct {
+	roles    []syntax.Binding // let bindings, one a role in use
+	defaults syntax.Expr      // the module of all hosts; nil where there is none
+	hosts    []hostPart       // in inventory order
+}
+
+type hostPart struct {
+	host       *schema.Host
+	module     syntax.Expr
+	deployment *schema.Attrs // what the format says of reaching the host
+}
+
+func (w *writer) parts() parts {
+	p := parts{defaults: w.module(module{own: &schema.Attrs{}, user: []schema.Module{w.fleet.Defaults}})}
 	used := map[string]bool{}
-	for _, h := range f.Hosts {
+	for _, h := range w.fleet.Hosts {
 		m := w.host(h)
 		for _, r := range m.roles {
 			used[r] = true
 		}
-		host := spaced(attr(h.Name, w.module(m)))
-		host.At = pos(h.At)
-		host.Note.Before = []string{" " + place(h.At)}
-		top = append(top, host)
+		part := hostPart{host: h, deployment: w.format.deployment(h)}
+		if !w.format.apart {
+			own := &schema.Attrs{At: h.At}
+			own.Fields = append(own.Fields, schema.Field{At: h.At, Name: "deployment", Value: part.deployment})
+			own.Fields = append(own.Fields, m.own.Fields...)
+			m.own = own
+		}
+		part.module = w.module(m)
+		p.hosts = append(p.hosts, part)
 	}
-
-	var expr syntax.Expr = &syntax.Attrs{Bindings: top}
-	if lets := w.roles(used); len(lets) > 0 {
-		expr = &syntax.Let{Bindings: lets, Body: expr}
-	}
-	if len(w.errs) > 0 {
-		return nil, w.errs
-	}
-	return &syntax.File{
-		Name:    "network.nix",
-		Comment: []string{fmt.Sprintf(" Written by muster compile from %s; edit that instead.", strings.Join(w.sources(), ", "))},
-		Expr:    expr,
-	}, nil
+	p.roles = w.roles(used)
+	return p
 }
 
 // A writer holds what the parts of one network expression share.
@@ -64,6 +99,7 @@ type writer struct {
 	fleet    *schema.Fleet
 	dir      string
 	absolute bool
+	format   format
 	errs     schema.Errors
 
 	roleIdents map[string]string // the let binding of each role of the user's
@@ -74,28 +110,6 @@ type writer struct {
 func place(p schema.Pos) string {
 	p.File = filepath.Base(p.File)
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
-}
-
-// sources names the inventory's files as a reader in its directory would.
-func (w *writer) sources() []string {
-	var names []string
-	for _, f := range w.fleet.Files {
-		names = append(names, filepath.Base(f))
-	}
-	return names
-}
-
-// network is what the expression says of the fleet as a whole.
-func (w *writer) network() syntax.Expr {
-	n := w.fleet.Network
-	set := &schema.Attrs{}
-	put(set, schema.String{V: n.Description}, "description")
-	put(set, schema.Bool{V: n.EnableRollback}, "enableRollback")
-	e := w.attrs(set).(*syntax.Attrs)
-	if p := w.nixpkgs(); p != nil {
-		e.Bindings = append(e.Bindings, attr("nixpkgs", p))
-	}
-	return e
 }
 
 // nixpkgs is the tree the fleet is made of; nil for whoever's <nixpkgs>.
@@ -118,24 +132,7 @@ func (w *writer) nixpkgs() syntax.Expr {
 // path writes the name of a file of the inventory, as seen from the file that
 // is being written.
 func (w *writer) path(at schema.Pos, name string) syntax.Expr {
-	abs := name
-	if !filepath.IsAbs(abs) {
-		abs = filepath.Join(w.fleet.Dir, name)
-	}
-	text := abs
-	if rel, err := filepath.Rel(w.dir, abs); err == nil && !w.absolute && !filepath.IsAbs(name) {
-		switch {
-		case rel == ".":
-			text = "./."
-		case rel == ".." || strings.HasPrefix(rel, "../"):
-			text = rel
-			if strings.HasSuffix(rel, "..") {
-				text += "/."
-			}
-		default:
-			text = "./" + rel
-		}
-	}
+	text := w.relative(name)
 	if plainPath(text) {
 		return &syntax.Path{At: pos(at), Parts: []syntax.Part{{Text: text}}}
 	}
@@ -149,6 +146,27 @@ func (w *writer) path(at schema.Pos, name string) syntax.Expr {
 		X:  &syntax.Path{Parts: []syntax.Part{{Text: root}}},
 		Y:  str(rest),
 	}
+}
+
+// relative is the name of a file as seen from the file that is being written;
+// it begins with a slash or a dot.
+func (w *writer) relative(name string) string {
+	abs := name
+	if !filepath.IsAbs(abs) {
+		abs = filepath.Join(w.fleet.Dir, name)
+	}
+	rel, err := filepath.Rel(w.dir, abs)
+	switch {
+	case err != nil || w.absolute || filepath.IsAbs(name):
+		return abs
+	case rel == ".":
+		return "./."
+	case rel == ".." || strings.HasSuffix(rel, "/.."):
+		return rel + "/."
+	case strings.HasPrefix(rel, "../"):
+		return rel
+	}
+	return "./" + rel
 }
 
 // plainPath reports whether text can be written as a Nix path literal.

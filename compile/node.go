@@ -19,15 +19,6 @@ func (w *writer) host(h *schema.Host) module {
 	own := &schema.Attrs{At: h.At}
 	text := func(field, s string) schema.String { return schema.String{At: h.PosOf(field), V: s} }
 
-	put(own, text("host", h.Address), "deployment", "targetHost")
-	put(own, text("host", "none"), "deployment", "targetEnv")
-	if h.Port != 0 {
-		put(own, schema.Int{At: h.PosOf("port"), V: int64(h.Port)}, "deployment", "targetPort")
-	}
-	if h.User != "" {
-		put(own, text("user", h.User), "deployment", "targetUser")
-	}
-
 	put(own, schema.String{At: h.At, V: h.Name}, "networking", "hostName")
 	if h.System != "" && h.System != defaultSystem {
 		put(own, text("system", h.System), "nixpkgs", "hostPlatform")
