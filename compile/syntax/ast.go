@@ -4,8 +4,13 @@ package syntax
 type File struct {
 	Name string
 	Expr Expr
-	// Comment stands before the expression, one line an element, without "#".
+	// Comment stands before the expression, as in [Note].
 	Comment []string
+	// End stands behind it.
+	End []string
+	// Notes are beside nodes other than bindings: any Expr, *Formal, *Formals.
+	// [Options.Comments] asks for them.
+	Notes map[any]*Note
 }
 
 // An Expr is a Nix expression: one of [*Ident], [*Int], [*Float], [*String],
@@ -103,11 +108,13 @@ type Inherit struct {
 	Note  *Note
 }
 
-// A Note is what a person reads beside a binding; it means nothing to Nix.
+// A Note is what a person reads beside a node; it means nothing to Nix. A
+// comment is given as text, without "# "; one of the form /*…*/ stays that.
 type Note struct {
-	Before []string // comment lines above it, without "#"
-	After  string   // a comment behind it on its line, without "#"
+	Before []string // comments above it
+	After  string   // a comment behind it on its line
 	Blank  bool     // an empty line above it
+	Inside []string // comments at its end, before the closing bracket
 }
 
 // An AttrPath is a.b."c d".${e}: one name or more.

@@ -3,21 +3,21 @@ package syntax
 // isURI reports whether s can be written as a bare URI:
 // a scheme, a colon, then at least one more character.
 func isURI(s string) bool {
-	return len(s) > 0 && uriEnd([]byte(s), 0) == len(s)
+	return len(s) > 0 && uriEnd(s) == len(s)
 }
 
-// uriEnd returns where the URI that begins at src[i] ends, i where there is
+// uriEnd returns where the URI that src begins with ends, 0 where there is
 // none: [a-zA-Z][a-zA-Z0-9+.-]*:[a-zA-Z0-9%/?:@&=+$,_.!~*'-]+.
-func uriEnd(src []byte, i int) int {
-	start := i
-	if i == len(src) || !isLetter(src[i]) {
-		return start
+func uriEnd(src string) int {
+	i := 0
+	if src == "" || !isLetter(src[0]) {
+		return 0
 	}
 	for i < len(src) && (isLetter(src[i]) || isDigit(src[i]) || src[i] == '+' || src[i] == '-' || src[i] == '.') {
 		i++
 	}
 	if i == len(src) || src[i] != ':' {
-		return start
+		return 0
 	}
 	i++
 	body := i
@@ -25,7 +25,7 @@ func uriEnd(src []byte, i int) int {
 		i++
 	}
 	if i == body {
-		return start
+		return 0
 	}
 	return i
 }
@@ -83,8 +83,6 @@ func isPath(parts []Part) bool {
 		}
 		for j := 0; j < len(q.Text); j++ {
 			switch c := q.Text[j]; {
-			case c == '/' && before == '/':
-				return false
 			case c == '/':
 				slash = true
 			case c == '~' && i == 0 && j == 0:

@@ -1,0 +1,902 @@
+package syntax
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// An Error is a mistake in a Nix text, in the words Nix has for it.
+type Error struct {
+	At  Pos
+	Msg string // syntax error, unexpected ';', expecting …
+}
+
+func (e *Error) Error() string { return e.At.String() + ": " + e.Msg }
+
+// Options choose what [ParseFile] accepts and keeps. The zero value is Nix as
+// it is by default, with comments skipped.
+type Options struct {
+	Comments bool // keep comments and empty lines, for printing the tree again
+	Pipes    bool // accept the experimental operators |> and <|
+}
+
+// Limits of a tree, which everything that walks it may rely on to go as deep as
+// the tree does: Nix 2.8 gives up at some 5,000 brackets.
+const (
+	MaxDepth  = 10_000  // expressions inside each other in the text
+	MaxHeight = 100_000 // nodes on the way down, long chains of operators included
+)
+
+// ParseFile reads a Nix file; name is what positions call it. The error, if
+// any, is an [*Error]. Names are not looked up: see [Resolve].
+func ParseFile(name string, src []byte, opts Options) (*File, error) {
+	return parse(name, string(src), opts)
+}
+
+// ParseExpr reads a Nix expression that stands alone.
+func ParseExpr(src string) (Expr, error) {
+	f, err := parse("", src, Options{})
+	if err != nil {
+		return nil, err
+	}
+	return f.Expr, nil
+}
+
+func parse(name, src string, opts Options) (f *File, err error) {
+	f = &File{Name: name}
+	p := &parser{}
+	p.src, p.file, p.pipes, p.line = src, &f.Name, opts.Pipes, 1
+	if opts.Comments {
+		p.comments = &commentScanner{}
+		p.notes = map[any]*Note{}
+		f.Notes = p.notes
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			e, ok := r.(*Error)
+			if !ok {
+				panic(r)
+			}
+			f, err = nil, e
+		}
+	}()
+	p.next()
+	if p.comments != nil {
+		f.Comment = p.takeFileComment()
+	}
+	f.Expr = p.expr()
+	if p.tok != tokEOF {
+		p.unexpected(tokEOF)
+	}
+	if p.comments != nil {
+		f.End = p.takeAll()
+	}
+	return f, nil
+}
+
+// A parser builds a tree by recursive descent; operators by precedence. It
+// stops at the first error, by panicking with an *Error that parse recovers.
+type parser struct {
+	scanner
+	depth  int
+	height int // of the tallest tree read so far where the parser is
+	notes  map[any]*Note
+
+	// Stacks for elements of unknown number: what is on top is moved to a slice
+	// of its own when their end is found.
+	exprs    []Expr
+	bindings []Binding
+	names    []AttrName
+	parts    []Part
+	formals  []Formal
+	seen     map[string]bool
+}
+
+func (p *parser) fail(at Pos, format string, args ...any) {
+	panic(&Error{at, fmt.Sprintf(format, args...)})
+}
+
+// unexpected reports the current token. Like Nix's parser it names what was
+// expected only where that is four things at most.
+func (p *parser) unexpected(expected ...token) {
+	msg := "syntax error, unexpected " + p.tok.String()
+	if len(expected) <= 4 {
+		for i, t := range expected {
+			if i == 0 {
+				msg += ", expecting "
+			} else {
+				msg += " or "
+			}
+			msg += t.String()
+		}
+	}
+	panic(&Error{p.pos(), msg})
+}
+
+func (p *parser) expect(t token, others ...token) {
+	if p.tok != t {
+		p.unexpected(append([]token{t}, others...)...)
+	}
+	p.next()
+}
+
+// enter goes one level deeper. The function it returns comes back.
+func (p *parser) enter() (height int) {
+	p.depth++
+	if p.depth > MaxDepth {
+		p.fail(p.pos(), "nested more than %d levels deep", MaxDepth)
+	}
+	height, p.height = p.height, 0
+	return height
+}
+
+func (p *parser) leave(height int) {
+	p.depth--
+	p.height = max(height, p.height+1)
+}
+
+// grow notes that a tree was built over the one read last.
+func (p *parser) grow() {
+	p.height++
+	if p.height > MaxHeight {
+		p.fail(p.pos(), "more than %d operators in a row", MaxHeight)
+	}
+}
+
+// expr reads any expression.
+func (p *parser) expr() Expr {
+	height := p.enter()
+	e := p.expr1()
+	p.leave(height)
+	return e
+}
+
+func (p *parser) expr1() Expr {
+	at := p.pos()
+	var c []comment
+	if p.comments != nil {
+		c = p.takeLeading()
+	}
+	e := p.expr2(at)
+	if len(c) > 0 {
+		p.noteBefore(e, c)
+	}
+	return e
+}
+
+func (p *parser) expr2(at Pos) Expr {
+	switch p.tok {
+	case tokIdent:
+		name := p.text()
+		p.next()
+		switch p.tok {
+		case tokColon:
+			p.next()
+			return &Lambda{At: at, Param: name, ParamAt: at, Body: p.expr()}
+		case tokAt:
+			p.next()
+			if p.tok != tokLBrace {
+				p.unexpected(tokLBrace)
+			}
+			l := &Lambda{At: at, Param: name, ParamAt: at, Formals: p.formalSet()}
+			p.checkFormals(l)
+			p.expect(tokColon)
+			l.Body = p.expr()
+			return l
+		}
+		return p.pipeline(p.application(p.postfix(&Ident{At: at, Name: name})))
+	case tokLBrace:
+		if p.atFormals() {
+			return p.formalLambda(at)
+		}
+	case tokLet:
+		return p.letOrLegacy(at)
+	case tokAssert:
+		p.next()
+		e := &Assert{At: at}
+		e.Cond = p.expr()
+		p.expect(tokSemicolon)
+		e.Body = p.expr()
+		return e
+	case tokWith:
+		p.next()
+		e := &With{At: at}
+		e.Scope = p.expr()
+		p.expect(tokSemicolon)
+		e.Body = p.expr()
+		return e
+	case tokIf:
+		p.next()
+		e := &If{At: at}
+		e.Cond = p.expr()
+		p.expect(tokThen)
+		e.Then = p.expr()
+		p.expect(tokElse)
+		e.Else = p.expr()
+		return e
+	}
+	return p.pipeline(nil)
+}
+
+// formalLambda reads a function that begins with { a, b }.
+func (p *parser) formalLambda(at Pos) Expr {
+	l := &Lambda{At: at, Formals: p.formalSet()}
+	if p.tok == tokAt {
+		p.next()
+		if p.tok != tokIdent {
+			p.unexpected(tokIdent)
+		}
+		l.Param, l.ParamAt, l.AtLast = p.text(), p.pos(), true
+		p.next()
+		p.checkFormals(l)
+		p.expect(tokColon)
+	} else {
+		p.checkFormals(l)
+		p.expect(tokColon, tokAt)
+	}
+	l.Body = p.expr()
+	return l
+}
+
+// atFormals reports whether the { the parser is at begins formals rather than a
+// set, which the two tokens behind it tell.
+func (p *parser) atFormals() bool {
+	m := p.mark()
+	defer p.reset(m)
+	p.next()
+	switch p.tok {
+	case tokEllipsis:
+		return true
+	case tokIdent:
+		p.next()
+		return p.tok == tokComma || p.tok == tokQuestion || p.tok == tokRBrace
+	case tokRBrace:
+		p.next()
+		return p.tok == tokColon || p.tok == tokAt
+	}
+	return false
+}
+
+// formalSet reads { a, b ? 1, ... }.
+func (p *parser) formalSet() *Formals {
+	f := &Formals{At: p.pos()}
+	p.next()
+	base := len(p.formals)
+	var leads [][]comment // comments before each formal
+	for p.tok != tokRBrace {
+		if p.comments != nil {
+			leads = append(leads, p.takeLeading())
+		}
+		if p.tok == tokEllipsis {
+			f.Ellipsis = true
+			p.next()
+			if p.tok != tokRBrace {
+				p.unexpected(tokRBrace)
+			}
+			break
+		}
+		if p.tok != tokIdent {
+			if len(p.formals) == base {
+				p.unexpected(tokIdent, tokEllipsis, tokRBrace)
+			}
+			p.unexpected(tokIdent, tokEllipsis, tokRBrace)
+		}
+		a := Formal{At: p.pos(), Name: p.text()}
+		p.next()
+		if p.tok == tokQuestion {
+			p.next()
+			a.Default = p.expr()
+		}
+		p.formals = append(p.formals, a)
+		if p.tok == tokComma {
+			p.next()
+		} else if p.tok != tokRBrace {
+			if a.Default == nil {
+				p.unexpected(tokRBrace, tokComma)
+			}
+			p.unexpected(tokRBrace, tokComma)
+		}
+	}
+	f.List = append([]Formal(nil), p.formals[base:]...)
+	p.formals = p.formals[:base]
+	if p.comments != nil {
+		for i, c := range leads {
+			if len(c) == 0 {
+				continue
+			}
+			if i < len(f.List) {
+				p.noteBefore(&f.List[i], c)
+			} else {
+				p.note(f).Inside = append(p.note(f).Inside, texts(c)...)
+			}
+		}
+		p.takeInside(f)
+	}
+	p.next()
+	return f
+}
+
+// checkFormals refuses a parameter named twice.
+func (p *parser) checkFormals(l *Lambda) {
+	list := l.Formals.List
+	twice := func(i int) {
+		p.fail(list[i].At, "duplicate formal function argument '%s'", list[i].Name)
+	}
+	if len(list) <= 8 {
+		for i := range list {
+			for j := range i {
+				if list[i].Name == list[j].Name {
+					twice(i)
+				}
+			}
+		}
+	} else {
+		seen := p.names0()
+		for i := range list {
+			if seen[list[i].Name] {
+				twice(i)
+			}
+			seen[list[i].Name] = true
+		}
+	}
+	if l.Param == "" {
+		return
+	}
+	for i := range list {
+		if list[i].Name == l.Param {
+			p.fail(l.At, "duplicate formal function argument '%s'", l.Param)
+		}
+	}
+}
+
+// names0 returns the map for looking for duplicates, emptied.
+func (p *parser) names0() map[string]bool {
+	if p.seen == nil {
+		p.seen = map[string]bool{}
+	}
+	clear(p.seen)
+	return p.seen
+}
+
+// letOrLegacy reads let … in …, or let { … } with what may follow a term.
+func (p *parser) letOrLegacy(at Pos) Expr {
+	p.next()
+	if p.tok == tokLBrace {
+		return p.pipeline(p.application(p.postfix(p.legacyLet(at))))
+	}
+	e := &Let{At: at}
+	e.Bindings = p.bindingList(tokIn)
+	if p.comments != nil {
+		p.takeInside(e)
+	}
+	p.next()
+	p.check(e.Bindings, true)
+	e.Body = p.expr()
+	return e
+}
+
+// legacyLet reads { … } behind let.
+func (p *parser) legacyLet(at Pos) Expr {
+	p.next()
+	e := &LegacyLet{At: at}
+	e.Bindings = p.bindingList(tokRBrace)
+	if p.comments != nil {
+		p.takeInside(e)
+	}
+	p.next()
+	p.check(e.Bindings, false)
+	return e
+}
+
+// pipeline reads a |> b |> c or a <| b <| c, which do not mix, or what is no
+// pipeline. x is the first operand where it was read already.
+func (p *parser) pipeline(x Expr) Expr {
+	x = p.operation(precImplies, x)
+	for p.tok == tokPipeTo {
+		at := p.pos()
+		p.next()
+		x = &Binary{At: at, Op: PipeTo, X: x, Y: p.operand(PipeTo, precPipe)}
+		p.grow()
+		if p.tok == tokPipeFrom {
+			p.unexpected()
+		}
+	}
+	if p.tok == tokPipeFrom {
+		at := p.pos()
+		height := p.enter()
+		p.next()
+		y := p.pipeline(nil)
+		if p.tok == tokPipeTo {
+			p.unexpected()
+		}
+		p.leave(height)
+		return &Binary{At: at, Op: PipeFrom, X: x, Y: y}
+	}
+	return x
+}
+
+// operation reads a chain of operators at least as tight as min. x is the first
+// operand where it was read already.
+func (p *parser) operation(min int, x Expr) Expr {
+	outer := p.height
+	p.height = 0
+	x = p.operationFrom(min, x)
+	p.height = max(outer, p.height)
+	return x
+}
+
+func (p *parser) operationFrom(min int, x Expr) Expr {
+	if x == nil {
+		switch at := p.pos(); p.tok {
+		case tokNot:
+			x = p.unary(at, Not, precNot)
+		case tokMinus:
+			x = p.unary(at, Negate, precNegate)
+		default:
+			x = p.application(p.simple())
+		}
+	}
+	// An operator that does not chain ends the expression at its own level.
+	limit := precSimple
+	for {
+		if p.tok == tokQuestion {
+			if precHasAttr < min || precHasAttr >= limit {
+				return x
+			}
+			at := p.pos()
+			p.next()
+			x = &HasAttr{At: at, X: x, Path: p.attrPath()}
+			p.grow()
+			limit = precHasAttr
+			continue
+		}
+		op := Op(0)
+		if int(p.tok) < len(operators) {
+			op = operators[p.tok]
+		}
+		if op == 0 {
+			return x
+		}
+		prec := int(ops[op].prec)
+		if prec < min || prec >= limit {
+			return x
+		}
+		at := p.pos()
+		p.next()
+		y := p.operand(op, prec)
+		x = &Binary{At: at, Op: op, X: x, Y: y}
+		p.grow()
+		switch ops[op].assoc {
+		case assocNone:
+			limit = prec
+		case assocLeft:
+			limit = prec + 1
+		case assocRight:
+			limit = prec // all of it was read as the right operand
+		}
+	}
+}
+
+// operand reads the right operand of op.
+func (p *parser) operand(op Op, prec int) Expr {
+	height := p.enter()
+	min := prec + 1
+	if ops[op].assoc == assocRight {
+		min = prec
+	}
+	if p.comments != nil {
+		if c := p.takeLeading(); len(c) > 0 {
+			y := p.operation(min, nil)
+			p.noteBefore(y, c)
+			p.leave(height)
+			return y
+		}
+	}
+	y := p.operation(min, nil)
+	p.leave(height)
+	return y
+}
+
+func (p *parser) unary(at Pos, op Op, prec int) Expr {
+	height := p.enter()
+	p.next()
+	e := &Unary{At: at, Op: op, X: p.operation(prec, nil)}
+	p.leave(height)
+	return e
+}
+
+// application reads the arguments behind f.
+func (p *parser) application(f Expr) Expr {
+	if !p.atSimple() {
+		return f
+	}
+	base := len(p.exprs)
+	for p.atSimple() {
+		var c []comment
+		if p.comments != nil {
+			c = p.takeLeading()
+		}
+		a := p.simple()
+		if len(c) > 0 {
+			p.noteBefore(a, c)
+		}
+		p.exprs = append(p.exprs, a)
+	}
+	args := p.popExprs(base)
+	// (f a) b is f a b; only the old a or, which is a applied to a variable
+	// called or, stays by itself.
+	if inner, ok := f.(*Apply); ok && !endsInOr(inner) {
+		all := make([]Expr, 0, len(inner.Args)+len(args))
+		return &Apply{At: inner.At, F: inner.F, Args: append(append(all, inner.Args...), args...)}
+	}
+	return &Apply{At: f.Pos(), F: f, Args: args}
+}
+
+func endsInOr(e *Apply) bool {
+	id, ok := e.Args[len(e.Args)-1].(*Ident)
+	return ok && id.Name == "or"
+}
+
+func (p *parser) popExprs(base int) []Expr {
+	list := append([]Expr(nil), p.exprs[base:]...)
+	p.exprs = p.exprs[:base]
+	return list
+}
+
+// startsSimple holds the tokens a term can begin with.
+var startsSimple = [tokPipeFrom + 1]bool{
+	tokIdent: true, tokInt: true, tokFloat: true, tokString: true, tokIndented: true, tokPath: true,
+	tokHomePath: true, tokSearchPath: true, tokURI: true, tokLParen: true, tokLBrace: true,
+	tokLBracket: true, tokRec: true, tokLet: true,
+}
+
+func (p *parser) atSimple() bool { return startsSimple[p.tok] }
+
+// simple reads a term with what is selected from it.
+func (p *parser) simple() Expr { return p.postfix(p.term()) }
+
+// postfix reads .a.b, or default, and the old a or behind x.
+func (p *parser) postfix(x Expr) Expr {
+	switch p.tok {
+	case tokDot:
+		e := &Select{At: x.Pos(), X: x}
+		p.next()
+		e.Path = p.attrPath()
+		if p.tok == tokOr {
+			p.next()
+			height := p.enter()
+			e.Default = p.simple()
+			p.leave(height)
+		}
+		return e
+	case tokOr:
+		or := &Ident{At: p.pos(), Name: "or"}
+		p.next()
+		return &Apply{At: x.Pos(), F: x, Args: []Expr{or}}
+	}
+	return x
+}
+
+// term reads a literal, variable, bracket or string.
+func (p *parser) term() Expr {
+	at := p.pos()
+	switch p.tok {
+	case tokIdent:
+		e := &Ident{At: at, Name: p.text()}
+		p.next()
+		return e
+	case tokInt:
+		v, err := strconv.ParseInt(p.text(), 10, 64)
+		if err != nil {
+			p.fail(at, "invalid integer '%s'", p.text())
+		}
+		p.next()
+		return &Int{At: at, Value: v}
+	case tokFloat:
+		v, err := strconv.ParseFloat(p.text(), 64)
+		if err != nil || v != 0 && v < 0x1p-1022 {
+			p.fail(at, "invalid float '%s'", p.text())
+		}
+		p.next()
+		return &Float{At: at, Value: v}
+	case tokString:
+		e := &String{At: at}
+		p.stringParts(e)
+		p.next()
+		return e
+	case tokIndented:
+		e := &String{At: at, Indented: true}
+		e.Parts = p.indentedParts()
+		p.next()
+		return e
+	case tokPath, tokHomePath:
+		e := &Path{At: at, Parts: p.pathParts()}
+		p.next()
+		return e
+	case tokSearchPath:
+		e := &SearchPath{At: at, Name: p.src[p.start+1 : p.off-1]}
+		p.next()
+		return e
+	case tokURI:
+		e := &String{At: at, Parts: []Part{{At: at, Text: p.text()}}, URI: true}
+		p.next()
+		return e
+	case tokLParen:
+		p.next()
+		e := p.expr()
+		p.closeParen(e)
+		return e
+	case tokLet:
+		p.next()
+		if p.tok != tokLBrace {
+			p.unexpected(tokLBrace)
+		}
+		height := p.enter()
+		e := p.legacyLet(at)
+		p.leave(height)
+		return e
+	case tokRec:
+		p.next()
+		if p.tok != tokLBrace {
+			p.unexpected(tokLBrace)
+		}
+		return p.attrs(at, true)
+	case tokLBrace:
+		return p.attrs(at, false)
+	case tokLBracket:
+		return p.list(at)
+	}
+	p.unexpected()
+	return nil
+}
+
+func (p *parser) closeParen(e Expr) {
+	if p.tok != tokRParen {
+		p.unexpected(tokRParen)
+	}
+	if p.comments != nil {
+		if c := p.takeLeading(); len(c) > 0 {
+			n := p.note(e)
+			n.Inside = append(n.Inside, texts(c)...)
+		}
+	}
+	p.next()
+}
+
+func (p *parser) attrs(at Pos, rec bool) Expr {
+	height := p.enter()
+	p.next()
+	e := &Attrs{At: at, Rec: rec}
+	e.Bindings = p.bindingList(tokRBrace)
+	if p.comments != nil {
+		p.takeInside(e)
+	}
+	p.next()
+	p.check(e.Bindings, false)
+	p.leave(height)
+	return e
+}
+
+func (p *parser) list(at Pos) Expr {
+	height := p.enter()
+	p.next()
+	base := len(p.exprs)
+	for p.tok != tokRBracket {
+		if !p.atSimple() {
+			p.unexpected()
+		}
+		if p.comments == nil {
+			p.exprs = append(p.exprs, p.simple())
+			continue
+		}
+		blank, c := p.blankBefore(), p.takeLeading()
+		x := p.simple()
+		if len(c) > 0 {
+			p.noteBefore(x, c)
+		}
+		if blank && len(p.exprs) > base {
+			p.note(x).Blank = true
+		}
+		p.exprs = append(p.exprs, x)
+		p.takeAfter(x)
+	}
+	e := &List{At: at, Elems: p.popExprs(base)}
+	if p.comments != nil {
+		p.takeInside(e)
+	}
+	p.next()
+	p.leave(height)
+	return e
+}
+
+// bindingList reads bindings up to end, which stays the current token.
+func (p *parser) bindingList(end token) []Binding {
+	base := len(p.bindings)
+	for p.tok != end {
+		var b Binding
+		var note *Note
+		if p.comments != nil {
+			note = p.leadingNote(len(p.bindings) > base)
+		}
+		if p.tok == tokInherit {
+			in := p.inherit()
+			in.Note = note
+			b = in
+		} else {
+			a := p.attr(end)
+			a.Note = note
+			b = a
+		}
+		p.bindings = append(p.bindings, b)
+		if p.comments != nil {
+			p.takeAfterBinding(b)
+		}
+	}
+	list := append([]Binding(nil), p.bindings[base:]...)
+	p.bindings = p.bindings[:base]
+	return list
+}
+
+func (p *parser) attr(end token) *Attr {
+	b := &Attr{At: p.pos()}
+	switch p.tok {
+	case tokIdent, tokOr, tokString, tokDollarCurly:
+	default:
+		p.unexpected(tokInherit)
+	}
+	b.Path = p.attrPath()
+	p.expect(tokAssign, tokDot)
+	b.Value = p.expr()
+	p.expect(tokSemicolon)
+	return b
+}
+
+func (p *parser) inherit() *Inherit {
+	b := &Inherit{At: p.pos()}
+	p.next()
+	if p.tok == tokLParen {
+		p.next()
+		b.From = p.expr()
+		p.closeParen(b.From)
+	}
+	base := len(p.names)
+	for p.tok != tokSemicolon {
+		switch p.tok {
+		case tokIdent, tokOr, tokString, tokDollarCurly:
+		default:
+			p.unexpected()
+		}
+		n := p.attrName()
+		if n.Expr != nil {
+			p.fail(n.At, "dynamic attributes not allowed in inherit")
+		}
+		p.names = append(p.names, n)
+	}
+	b.Names = p.popNames(base)
+	p.next()
+	return b
+}
+
+func (p *parser) popNames(base int) []AttrName {
+	list := append([]AttrName(nil), p.names[base:]...)
+	p.names = p.names[:base]
+	return list
+}
+
+func (p *parser) attrPath() AttrPath {
+	base := len(p.names)
+	for {
+		switch p.tok {
+		case tokIdent, tokOr, tokString, tokDollarCurly:
+		default:
+			p.unexpected(tokIdent, tokOr, tokDollarCurly, tokString)
+		}
+		p.names = append(p.names, p.attrName())
+		if p.tok != tokDot {
+			return p.popNames(base)
+		}
+		p.next()
+	}
+}
+
+// attrName reads one name. A ${…} that holds but a text is that name.
+func (p *parser) attrName() AttrName {
+	n := AttrName{At: p.pos()}
+	switch p.tok {
+	case tokIdent, tokOr:
+		n.Name = p.text()
+		p.next()
+	case tokString:
+		s := &String{At: n.At}
+		height := p.enter()
+		p.stringParts(s)
+		p.leave(height)
+		p.next()
+		n.Expr = s
+	case tokDollarCurly:
+		p.next()
+		n.Expr = p.expr()
+		if p.tok != tokRBrace {
+			p.unexpected(tokRBrace)
+		}
+		p.next()
+	}
+	if s, ok := n.Expr.(*String); ok {
+		switch {
+		case len(s.Parts) == 0:
+			n.Expr = nil
+		case len(s.Parts) == 1 && s.Parts[0].Expr == nil:
+			n.Name, n.Expr = s.Parts[0].Text, nil
+		}
+	}
+	return n
+}
+
+// check refuses bindings that define an attribute twice. Sets whose first names
+// all differ, nearly all of them, are done quickly.
+func (p *parser) check(bs []Binding, let bool) {
+	if let {
+		for _, b := range bs {
+			if a, ok := b.(*Attr); ok && a.Path[0].Expr != nil {
+				p.fail(a.At, "dynamic attributes not allowed in let")
+			}
+		}
+	}
+	if p.distinct(bs) {
+		return
+	}
+	if _, err := mergeBindings(bs); err != nil {
+		var e *Error
+		errors.As(err, &e)
+		panic(e)
+	}
+}
+
+// distinct reports whether the first names of bs, as far as they are known, all
+// differ.
+func (p *parser) distinct(bs []Binding) bool {
+	var few [12]string
+	n := 0
+	var seen map[string]bool
+	add := func(name string) bool {
+		if seen != nil {
+			if seen[name] {
+				return false
+			}
+			seen[name] = true
+			return true
+		}
+		for _, have := range few[:n] {
+			if have == name {
+				return false
+			}
+		}
+		if n < len(few) {
+			few[n] = name
+			n++
+			return true
+		}
+		seen = p.names0()
+		for _, have := range few {
+			seen[have] = true
+		}
+		seen[name] = true
+		return true
+	}
+	for _, b := range bs {
+		switch b := b.(type) {
+		case *Attr:
+			if b.Path[0].Expr == nil && !add(b.Path[0].Name) {
+				return false
+			}
+		case *Inherit:
+			for i := range b.Names {
+				if !add(b.Names[i].Name) {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
