@@ -78,6 +78,9 @@ var functionTests = []struct{ expr, want string }{
 	{`(lib.makeExtensible (final: { a = 1; b = final.a; })).extend (final: prev: { a = 5; })`, `{"a":5,"b":5}`},
 	{`((lib.makeOverridable ({ a, b ? 2 }: { sum = a + b; }) { a = 1; }).override { b = 5; }).sum`, `6`},
 	{`(lib.callPackageWith { a = 1; c = 3; } ({ a, b ? 2 }: { s = a + b; }) { }).s`, `3`},
+	{`lib.stringAfter [ "etc" ] "true"`, `{"deps":["etc"],"text":"true"}`},
+	{`lib.scrubOptionValue { a = 1; _args = 2; b = [ { _args = 3; } ]; }`, `{"a":1,"b":[{}]}`},
+	{`lib.assertMsg true "no"`, `true`},
 	{`lib.functionArgs (lib.setFunctionArgs (x: x) { a = true; })`, `{"a":true}`},
 }
 

@@ -377,3 +377,19 @@ func TestReadmeNamesEveryFile(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A system is the same wherever minios lies: it is embedded in muster, checked out, or fetched.
+func TestLocationDoesNotMatter(t *testing.T) {
+	const system = `builtins.unsafeDiscardStringContext (import %s/testdata/network/eval.nix { }).toplevels.il.drvPath`
+	elsewhere := filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(elsewhere, os.DirFS(here())); err != nil {
+		t.Fatal(err)
+	}
+	want, errs := eval(t, fmt.Sprintf(system, here()))
+	if want == "" {
+		t.Fatal(errs)
+	}
+	if got, errs := eval(t, fmt.Sprintf(system, elsewhere)); got != want {
+		t.Errorf("%s in a copy, %s here\n%s", got, want, errs)
+	}
+}

@@ -55,6 +55,18 @@ rec {
       // attrs
     );
 
+  # A configuration as data: what nobody may look at is left out.
+  scrubOptionValue =
+    v:
+    if lib.isDerivation v then
+      v
+    else if builtins.isList v then
+      map scrubOptionValue v
+    else if builtins.isAttrs v then
+      lib.mapAttrs (_: scrubOptionValue) (removeAttrs v [ "_args" ])
+    else
+      v;
+
   getValues = values;
   getFiles = map (def: def.file);
   literalExpression = text: {

@@ -109,6 +109,11 @@ rec {
   toShellVar = name: value: "${name}=${escapeShellArg value}";
   toShellVars = set: concatStringsSep "\n" (lib.mapAttrsToList toShellVar set);
 
+  # Snippets of activation scripts, with those that must run before.
+  stringAfter = deps: text: { inherit deps text; };
+  noDepEntry = stringAfter [ ];
+  fullDepEntry = lib.flip stringAfter;
+
   fixedWidthString =
     width: filler: s:
     if stringLength s >= width then s else fixedWidthString width filler (filler + s);

@@ -74,6 +74,12 @@ rec {
   warnIfNot = cond: warnIf (!cond);
   throwIf = cond: msg: if cond then throw msg else id;
   throwIfNot = cond: throwIf (!cond);
+  assertMsg = pred: msg: pred || throw msg;
+  assertOneOf =
+    name: value: allowed:
+    assertMsg (builtins.elem value allowed) "${name} must be one of ${lib.generators.toPretty { } allowed}, but is: ${
+      lib.generators.toPretty { } value
+    }";
   info = msg: builtins.trace "INFO: ${msg}";
   showWarnings = warnings: value: builtins.foldl' (v: w: warn w v) value warnings;
 

@@ -31,7 +31,7 @@ in
     };
     hostPlatform = mkOption {
       type = platformName;
-      default = cfg.system;
+      default = if cfg.pkgs != null then cfg.pkgs.system else cfg.system;
       example = "aarch64-linux";
       description = "The platform the machine runs on.";
     };

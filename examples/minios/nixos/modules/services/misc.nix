@@ -120,7 +120,14 @@ in
   options.security.polkit.enable = flag false "Whether polkit runs.";
   options.documentation = {
     enable = flag true "Whether documentation is installed.";
-    nixos.enable = flag true "Whether the NixOS manual is installed.";
+    nixos = {
+      enable = flag true "Whether the NixOS manual is installed.";
+      extraModuleSources = mkOption {
+        type = types.listOf (types.either types.path types.str);
+        default = [ ];
+        description = "Where modules outside of NixOS are.";
+      };
+    };
     man.enable = flag true "Whether manual pages are installed.";
   };
   options.system.autoUpgrade = {

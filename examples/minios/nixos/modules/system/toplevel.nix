@@ -76,6 +76,9 @@ let
       ${lib.optionalString (cfg.configurationRevision != null) ''
         printf %s ${lib.escapeShellArg cfg.configurationRevision} > $out/configuration-revision
       ''}
+      ${lib.optionalString (cfg.extraDependencies != [ ]) ''
+        printf '%s\n' ${lib.escapeShellArgs cfg.extraDependencies} > $out/extra-dependencies
+      ''}
       ${cfg.extraSystemBuilderCmds}
     '';
   };
@@ -92,6 +95,11 @@ in
       internal = true;
       default = "";
       description = "More commands for the builder of the system, which is at $out.";
+    };
+    extraDependencies = mkOption {
+      type = types.listOf types.pathInStore;
+      default = [ ];
+      description = "Store paths that belong to the system's closure without being seen in it.";
     };
     boot.loader.kernelFile = mkOption {
       type = types.str;
