@@ -397,10 +397,13 @@ func (c *cueReader) places(v cue.Value, path string) (label, at Pos) {
 	_, args := v.Expr()
 	for _, a := range args {
 		f, ok := a.Source().(*ast.Field)
-		if !ok || !c.pos(f.Value.Pos()).IsValid() {
+		if !ok || !c.pos(f.Label.Pos()).IsValid() {
 			continue
 		}
 		label, at = c.pos(f.Label.Pos()), c.pos(f.Value.Pos())
+		if !at.IsValid() {
+			at = label
+		}
 		if _, pattern := f.Label.(*ast.ListLit); !pattern {
 			return label, at
 		}
@@ -523,14 +526,14 @@ func reword(msg string) (string, string) {
 	case strings.HasPrefix(msg, "import failed"):
 		return importFailed(msg), "import"
 	case strings.HasPrefix(msg, "conflicting values"):
-		return shorten2(msg), "conflict"
+		return oneLine(msg), "conflict"
 	case strings.Contains(msg, "field not allowed"):
 		return "unknown field: a definition of the inventory's own does not allow it", "unknown-field"
 	case strings.Contains(msg, "required but not present"):
 		return "missing field: a definition of the inventory's own demands it", "missing-field"
 	}
 	msg = strings.ReplaceAll(msg, "incomplete value", "not a value yet:")
-	return shorten2(msg), "cue"
+	return oneLine(msg), "cue"
 }
 
 // embedFailed says why a file cannot be taken in.
@@ -539,7 +542,7 @@ func embedFailed(msg string) string {
 	case strings.Contains(msg, "parent directory"), strings.Contains(msg, "only relative"):
 		return "only files below the CUE file's directory can be"
 	}
-	return shorten2(msg)
+	return oneLine(msg)
 }
 
 // importFailed says why an import cannot be had, without telling of registries.
@@ -550,13 +553,13 @@ func importFailed(msg string) string {
 	if m := importPath.FindStringSubmatch(msg); m != nil {
 		return fmt.Sprintf("import failed: no package %s in the inventory's module; CUE packages from elsewhere go below cue.mod/pkg, nothing is fetched", m[1])
 	}
-	return shorten2(msg)
+	return oneLine(msg)
 }
 
 var importPath = regexp.MustCompile(`(?:package |module providing package |find package )("?[^\s":]+"?)`)
 
-// shorten2 puts a message on one line of at most 300 bytes.
-func shorten2(s string) string {
+// oneLine puts a message on one line of at most 300 bytes.
+func oneLine(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
 	if len(s) > 300 {
 		s = strings.ToValidUTF8(s[:300], "") + "…"
@@ -617,6 +620,11 @@ func (c *cueReader) saying(value string, pos Pos, others []Pos) (Pos, []Pos) {
 // lookup returns the place of the innermost value on the path that has one.
 func (c *cueReader) lookup(v cue.Value, path []string) Pos {
 	at := Pos{c.show(c.main), 1, 1}
+	for i := range path {
+		if p, ok := c.static[showPath(path[:i+1])]; ok {
+			at = p.at
+		}
+	}
 	for _, name := range path {
 		sel := cue.Str(unquote(name))
 		if i, err := strconv.Atoi(name); err == nil {

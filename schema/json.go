@@ -51,7 +51,7 @@ func (j *jsonReader) next() (json.Token, int) {
 	} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		at, msg = max(0, len(j.data)-1), "unexpected end of the JSON text"
 	}
-	j.report.add(j.pos(at), "", "syntax", "%s", shorten(msg))
+	j.report.add(j.pos(at), "", "syntax", "%s", oneLine(msg))
 	panic(stop{})
 }
 

@@ -100,17 +100,29 @@ func findInventory(dir string) (string, error) {
 	if err != nil {
 		return "", bare(err)
 	}
+	first, pkg := "", ""
 	for _, e := range entries {
-		if n := e.Name(); strings.HasSuffix(n, ".cue") && !strings.HasPrefix(n, ".") && !strings.HasPrefix(n, "_") {
-			return filepath.Join(dir, n), nil
+		n := e.Name()
+		if !strings.HasSuffix(n, ".cue") || strings.HasPrefix(n, ".") || strings.HasPrefix(n, "_") || e.IsDir() {
+			continue
 		}
+		name := filepath.Join(dir, n)
+		switch p := packageOf(name); {
+		case first == "":
+			first, pkg = name, p
+		case p != pkg:
+			return "", fmt.Errorf("%s and %s are of different packages: name the one that is meant", filepath.Base(first), n)
+		}
+	}
+	if first != "" {
+		return first, nil
 	}
 	for _, n := range dataFiles {
 		if name := filepath.Join(dir, n); isFile(name) {
 			return name, nil
 		}
 	}
-	return "", fmt.Errorf("no hosts.cue, other CUE file, %s there", strings.Join(dataFiles, ", "))
+	return "", fmt.Errorf("no hosts.cue there, nor another CUE file, nor %s", strings.Join(dataFiles, ", "))
 }
 
 func isFile(name string) bool {

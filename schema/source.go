@@ -100,7 +100,7 @@ func (s *source) read(r *report, f func() *node) (n *node) {
 		case stop:
 			n = nil
 		default:
-			r.add(Pos{s.name, 1, 1}, "", "syntax", "cannot be read: %s", shorten(fmt.Sprint(x)))
+			r.add(Pos{s.name, 1, 1}, "", "syntax", "cannot be read: %s", oneLine(fmt.Sprint(x)))
 			n = nil
 		}
 	}()

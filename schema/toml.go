@@ -62,7 +62,7 @@ func (t *tomlReader) document() *node {
 				pos = t.pos(off)
 			}
 		}
-		t.report.add(pos, "", "syntax", "%s", shorten(strings.TrimPrefix(msg, "toml: ")))
+		t.report.add(pos, "", "syntax", "%s", oneLine(strings.TrimPrefix(msg, "toml: ")))
 	}
 	return root
 }

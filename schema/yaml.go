@@ -55,7 +55,7 @@ func (y *yamlReader) document() *node {
 				pos = y.pos(i)
 			}
 		}
-		y.report.add(pos, "", "syntax", "%s", shorten(msg))
+		y.report.add(pos, "", "syntax", "%s", oneLine(msg))
 		panic(stop{})
 	}
 	return y.value(&doc, "", 0)

@@ -1,0 +1,423 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Inspect returns the resolved inventory, or the part of it at a path such as
+// "hosts.web1.port" or "hosts.web1.roles[0]": what the fleet is once defaults
+// are filled in. Each value's Pos is where it was written; one that muster
+// supplied has none. Values that are more than data stand as their markers.
+func Inspect(f *Fleet, path string) (Value, error) {
+	var v Value = f.resolved()
+	steps, err := splitPath(path)
+	if err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", quote(path), err)
+	}
+	at := ""
+	for _, s := range steps {
+		next, known := step(v, s)
+		if next == nil {
+			where := "the inventory"
+			if at != "" {
+				where = at
+			}
+			err := fmt.Errorf("inspect %s: %s has no %s", quote(path), where, quote(s))
+			if near := nearest(s, known); near != "" {
+				err = fmt.Errorf("%w; did you mean %q?", err, near)
+			}
+			return nil, err
+		}
+		v, at = next, join(at, s)
+	}
+	return v, nil
+}
+
+// step goes one name or index down.
+func step(v Value, name string) (next Value, known []string) {
+	switch v := v.(type) {
+	case *Attrs:
+		for _, f := range v.Fields {
+			if f.Name == name {
+				return f.Value, nil
+			}
+			known = append(known, f.Name)
+		}
+	case List:
+		if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(v.Elems) {
+			return v.Elems[i], nil
+		}
+	}
+	return nil, known
+}
+
+// splitPath splits hosts."a b".roles[0] into its steps.
+func splitPath(path string) ([]string, error) {
+	var steps []string
+	rest := strings.TrimPrefix(path, ".")
+	for rest != "" {
+		switch rest[0] {
+		case '"':
+			q, err := strconv.QuotedPrefix(rest)
+			if err != nil {
+				return nil, fmt.Errorf("a quote is not closed")
+			}
+			name, err := strconv.Unquote(q)
+			if err != nil {
+				return nil, fmt.Errorf("%s is no name", q)
+			}
+			steps, rest = append(steps, name), rest[len(q):]
+		case '[':
+			end := strings.IndexByte(rest, ']')
+			if end < 0 {
+				return nil, fmt.Errorf("missing ]")
+			}
+			steps, rest = append(steps, strings.Trim(rest[1:end], `"`)), rest[end+1:]
+		default:
+			end := strings.IndexAny(rest, ".[")
+			if end < 0 {
+				end = len(rest)
+			}
+			if end == 0 {
+				return nil, fmt.Errorf("a name is missing before %q", clip(rest))
+			}
+			steps, rest = append(steps, rest[:end]), rest[end:]
+		}
+		if strings.HasPrefix(rest, ".") {
+			if rest = rest[1:]; rest == "" {
+				return nil, fmt.Errorf("a name is missing at the end")
+			}
+		}
+	}
+	return steps, nil
+}
+
+// A Leaf is one value of a resolved inventory that holds no others.
+type Leaf struct {
+	Path string `json:"path"`
+	Text string `json:"value"` // as JSON
+	At   Pos    `json:"at"`
+}
+
+// Leaves returns the leaves of a value, which stands at path.
+func Leaves(v Value, path string) []Leaf {
+	var out []Leaf
+	var walk func(v Value, path string)
+	walk = func(v Value, path string) {
+		switch w := v.(type) {
+		case *Attrs:
+			if len(w.Fields) > 0 {
+				for _, f := range w.Fields {
+					walk(f.Value, join(path, f.Name))
+				}
+				return
+			}
+		case List:
+			if len(w.Elems) > 0 {
+				for i, e := range w.Elems {
+					walk(e, fmt.Sprintf("%s[%d]", path, i))
+				}
+				return
+			}
+		}
+		out = append(out, Leaf{path, string(JSON(v)), v.Pos()})
+	}
+	walk(v, path)
+	return out
+}
+
+// JSON returns a value as JSON on one line, names in the inventory's order,
+// what is more than data as its marker.
+func JSON(v Value) []byte {
+	var b bytes.Buffer
+	writeJSON(&b, v)
+	return b.Bytes()
+}
+
+func writeJSON(b *bytes.Buffer, v Value) {
+	text := func(s string) {
+		var q bytes.Buffer
+		e := json.NewEncoder(&q)
+		e.SetEscapeHTML(false)
+		if e.Encode(s) == nil {
+			b.Write(bytes.TrimSuffix(q.Bytes(), []byte("\n")))
+		}
+	}
+	list := func(elems []Value) {
+		b.WriteByte('[')
+		for i, e := range elems {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			writeJSON(b, e)
+		}
+		b.WriteByte(']')
+	}
+	marker := func(name, s string) {
+		b.WriteString(`{"` + name + `":`)
+		text(s)
+		b.WriteByte('}')
+	}
+	switch v := v.(type) {
+	case nil, Null:
+		b.WriteString("null")
+	case Bool:
+		b.WriteString(strconv.FormatBool(v.V))
+	case Int:
+		b.WriteString(strconv.FormatInt(v.V, 10))
+	case Float:
+		s := strconv.FormatFloat(v.V, 'g', -1, 64)
+		if v.V == math.Trunc(v.V) && !strings.ContainsAny(s, ".e") {
+			s += ".0"
+		}
+		b.WriteString(s)
+	case String:
+		text(v.V)
+	case List:
+		list(v.Elems)
+	case *Attrs:
+		b.WriteByte('{')
+		for i, f := range v.Fields {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			name := f.Name
+			if strings.HasPrefix(name, "$") {
+				name = "$" + name // no marker
+			}
+			text(name)
+			b.WriteByte(':')
+			writeJSON(b, f.Value)
+		}
+		b.WriteByte('}')
+	case Path:
+		marker("$path", v.Name)
+	case Pkg:
+		marker("$pkg", v.Name)
+	case Expr:
+		marker("$expr", v.Text)
+	case Template:
+		marker("$str", v.Text)
+	case Mark:
+		writeMark(b, v, text, list)
+	default:
+		panic(fmt.Sprintf("schema: a value of type %T", v))
+	}
+}
+
+func writeMark(b *bytes.Buffer, m Mark, text func(string), list func([]Value)) {
+	for name, k := range markers {
+		if k.kind != m.Kind || k.kind == 0 {
+			continue
+		}
+		b.WriteString(`{"` + name + `":`)
+		switch m.Kind {
+		case Merge:
+			list(m.Values)
+		case If:
+			text(m.Cond)
+			b.WriteString(`,"$then":`)
+			writeJSON(b, m.Values[0])
+		default:
+			writeJSON(b, m.Values[0])
+			if m.Kind == Override || m.Kind == Order {
+				b.WriteString(`,"$priority":` + strconv.Itoa(m.Priority))
+			}
+		}
+		b.WriteByte('}')
+	}
+}
+
+// resolved returns the whole fleet as a value, in the order of schema.cue.
+func (f *Fleet) resolved() *Attrs {
+	var r resolver
+	network := r.set(Pos{}, func() {
+		r.text("description", f.Network.Description, Pos{})
+		r.bool("enable_rollback", f.Network.EnableRollback, Pos{})
+	})
+	nixpkgs := r.set(f.Nixpkgs.At, func() {
+		at := f.Nixpkgs.At
+		r.text("path", f.Nixpkgs.Path, at)
+		r.text("rev", f.Nixpkgs.Rev, at)
+		r.text("hash", f.Nixpkgs.Hash, at)
+		r.text("url", f.Nixpkgs.URL, at)
+		if f.Nixpkgs.Unpinned {
+			r.bool("unpinned", true, at)
+		}
+	})
+	roles := r.set(Pos{}, func() {
+		for _, role := range f.Roles {
+			r.add(role.Name, role.At, r.set(role.At, func() { r.module(role.Module) }))
+		}
+	})
+	hosts := r.set(Pos{}, func() {
+		for _, h := range f.Hosts {
+			r.add(h.Name, h.At, r.set(h.At, func() { r.host(h) }))
+		}
+	})
+	return r.set(Pos{}, func() {
+		r.add("network", network.At, network)
+		r.add("nixpkgs", nixpkgs.At, nixpkgs)
+		if k := f.Kluster; k != nil {
+			r.add("kluster", k.At, r.set(k.At, func() { r.kluster(k) }))
+		}
+		r.add("defaults", Pos{}, r.set(Pos{}, func() { r.module(f.Defaults) }))
+		r.add("roles", roles.At, roles)
+		r.add("hosts", hosts.At, hosts)
+		if f.Rollout.At.IsValid() {
+			r.add("rollout", f.Rollout.At, r.set(f.Rollout.At, func() { r.rollout(f.Rollout) }))
+		}
+	})
+}
+
+// A resolver builds attribute sets.
+type resolver struct{ into *Attrs }
+
+// set returns the attribute set that fill adds to.
+func (r *resolver) set(at Pos, fill func()) *Attrs {
+	outer := r.into
+	r.into = &Attrs{At: at}
+	fill()
+	made := r.into
+	r.into = outer
+	return made
+}
+
+func (r *resolver) add(name string, at Pos, v Value) {
+	r.into.Fields = append(r.into.Fields, Field{At: at, Name: name, Value: v})
+}
+
+func (r *resolver) text(name, s string, at Pos) {
+	if s != "" {
+		r.add(name, at, String{at, s})
+	}
+}
+
+func (r *resolver) bool(name string, b bool, at Pos) { r.add(name, at, Bool{at, b}) }
+
+func (r *resolver) number(name string, n int, at Pos) {
+	if n != 0 {
+		r.add(name, at, Int{at, int64(n)})
+	}
+}
+
+func (r *resolver) texts(name string, list []string, at Pos) {
+	if len(list) == 0 {
+		return
+	}
+	l := List{At: at}
+	for _, s := range list {
+		l.Elems = append(l.Elems, String{at, s})
+	}
+	r.add(name, at, l)
+}
+
+func (r *resolver) prefix(name string, p netip.Prefix, at Pos) {
+	if p.IsValid() {
+		r.text(name, p.String(), at)
+	}
+}
+
+// own is a field's place, or none where the field is not given and the value
+// therefore muster's.
+func own(pos map[string]Pos, field string) Pos { return pos[field] }
+
+func (r *resolver) kluster(k *Kluster) {
+	r.text("master", k.Master, own(k.pos, "master"))
+	r.texts("etcd", k.Etcd, own(k.pos, "etcd"))
+	r.text("domain", k.Domain, own(k.pos, "domain"))
+	r.prefix("pod_cidr", k.PodCIDR, own(k.pos, "pod_cidr"))
+	r.prefix("service_cidr", k.ServiceCIDR, own(k.pos, "service_cidr"))
+	r.prefix("mesh_cidr", k.MeshCIDR, own(k.pos, "mesh_cidr"))
+}
+
+func (r *resolver) module(m Module) {
+	if len(m.Imports) > 0 {
+		l := List{At: m.Imports[0].At}
+		for _, im := range m.Imports {
+			l.Elems = append(l.Elems, String{im.At, im.Path})
+		}
+		r.add("imports", l.At, l)
+	}
+	if m.Config != nil {
+		r.add("config", m.Config.At, m.Config)
+	}
+	if len(m.Nix) > 0 {
+		l := List{At: m.Nix[0].At}
+		for _, s := range m.Nix {
+			l.Elems = append(l.Elems, String{s.At, s.Text})
+		}
+		r.add("nix", l.At, l)
+	}
+}
+
+func (r *resolver) host(h *Host) {
+	at := func(field string) Pos { return own(h.pos, field) }
+	r.text("host", h.Address, at("host"))
+	r.number("port", h.Port, at("port"))
+	r.text("user", h.User, at("user"))
+	r.texts("host_keys", h.HostKeys, at("host_keys"))
+	r.text("jump", h.Jump, at("jump"))
+	r.text("privilege", string(h.Privilege), at("privilege"))
+	r.text("system", h.System, at("system"))
+	r.texts("roles", h.Roles, at("roles"))
+	r.texts("tags", h.Tags, at("tags"))
+	r.text("policy", string(h.Policy), at("policy"))
+	r.text("build_on", string(h.BuildOn), at("build_on"))
+	r.bool("substitute", h.Substitute, at("substitute"))
+	r.text("disk_uuid", h.DiskUUID, at("disk_uuid"))
+	if len(h.Disks) > 0 {
+		r.add("disks", at("disks"), r.set(at("disks"), func() {
+			for _, d := range h.Disks {
+				r.add(d.Name, d.At, r.set(d.At, func() {
+					r.text("device", d.Device, d.At)
+					r.bool("boot", d.Boot, d.At)
+				}))
+			}
+		}))
+	}
+	if len(h.FileSystems) > 0 {
+		r.add("file_systems", at("file_systems"), r.set(at("file_systems"), func() {
+			for _, fs := range h.FileSystems {
+				r.add(fs.MountPoint, fs.At, r.set(fs.At, func() {
+					r.text("device", fs.Device, fs.At)
+					r.text("fs_type", fs.FSType, fs.At)
+					r.texts("options", fs.Options, fs.At)
+					r.bool("needed_for_boot", fs.NeededForBoot, fs.At)
+				}))
+			}
+		}))
+	}
+	if len(h.Swap) > 0 {
+		l := List{At: at("swap")}
+		for _, s := range h.Swap {
+			l.Elems = append(l.Elems, r.set(s.At, func() {
+				r.text("device", s.Device, s.At)
+				r.number("size", s.Size, s.At)
+			}))
+		}
+		r.add("swap", l.At, l)
+	}
+	r.module(h.Module)
+	if h.Meta != nil {
+		r.add("meta", h.Meta.At, h.Meta)
+	}
+}
+
+func (r *resolver) rollout(o Rollout) {
+	r.text("canaries", o.Canaries, o.At)
+	r.text("batch", o.Batch, o.At)
+	r.texts("order", o.Order, o.At)
+	r.number("max_unavailable", o.MaxUnavailable, o.At)
+	r.number("max_failures", o.MaxFailures, o.At)
+	if o.Pause > 0 {
+		r.text("pause", o.Pause.String(), o.At)
+	}
+	r.bool("confirm", o.Confirm, o.At)
+}
