@@ -14,19 +14,20 @@ import (
 // mayImport is the import rule: what of muster's own each package may use.
 // Tests may use more.
 var mayImport = map[string][]string{
-	"schema":         {},
-	"compile/syntax": {},
-	"compile/store":  {},
-	"compile":        {"schema", "compile/syntax"},
-	"compile/eval":   {"compile/syntax", "compile/store"},
-	"exec":           {"schema", "compile/store", "exec/nixserve"},
-	"exec/remote":    {"schema"},
-	"exec/nixcmd":    {"compile/syntax", "compile/store"},
-	"exec/nixserve":  {"compile/store"},
-	"exec/exectest":  {},
-	"examples":       {},
-	"cmd":            {"*"},
-	"cmd/muster":     {"cmd"},
+	"schema":          {},
+	"compile/syntax":  {},
+	"compile/store":   {},
+	"compile":         {"schema", "compile/syntax"},
+	"compile/eval":    {"compile/syntax", "compile/store"},
+	"exec":            {"schema", "compile/store", "exec/nixserve"},
+	"exec/remote":     {"schema"},
+	"exec/nixcmd":     {"compile/syntax", "compile/store"},
+	"exec/nixserve":   {"compile/store"},
+	"exec/exectest":   {},
+	"examples":        {},
+	"examples/minios": {},
+	"cmd":             {"*"},
+	"cmd/muster":      {"cmd"},
 }
 
 // home is where each foreign dependency, and running processes, belong.

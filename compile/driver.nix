@@ -8,12 +8,16 @@
 let
   net = if builtins.isAttrs network then network else import network;
 
-  nixpkgs = net.network.nixpkgs or <nixpkgs>;
+  # network of NixOps and morph, meta of colmena; a tree or its package set.
+  about = net.network or net.meta or { };
+  given = about.nixpkgs or about.pkgs or <nixpkgs>;
+  nixpkgs = if builtins.isAttrs given && given ? path then given.path else given;
   lib = import (nixpkgs + "/lib");
   evalConfig = import (nixpkgs + "/nixos/lib/eval-config.nix");
 
   notHosts = [
     "network"
+    "meta"
     "defaults"
     "require"
     "resources"
@@ -34,7 +38,7 @@ let
   node =
     name:
     evalConfig {
-      system = net.network.system or "x86_64-linux";
+      system = "x86_64-linux";
       modules = [
         deploymentOptions
         {

@@ -125,7 +125,7 @@ func hostBindings(p parts) []syntax.Binding {
 	for _, h := range p.hosts {
 		b := spaced(attr(h.host.Name, h.module))
 		b.At = pos(h.host.At)
-		b.Note.Before = []string{" " + place(h.host.At)}
+		b.Note.Before = []string{place(h.host.At)}
 		bs = append(bs, b)
 	}
 	return bs
@@ -156,7 +156,7 @@ func (w *writer) flake(p parts) syntax.Expr {
 	for _, h := range p.hosts {
 		b := attr(h.host.Name, h.module)
 		b.At = pos(h.host.At)
-		b.Note = &syntax.Note{Before: []string{" " + place(h.host.At)}, Blank: len(hosts.Bindings) > 0}
+		b.Note = &syntax.Note{Before: []string{place(h.host.At)}, Blank: len(hosts.Bindings) > 0}
 		hosts.Bindings = append(hosts.Bindings, b)
 
 		hive.Bindings = append(hive.Bindings, attr(h.host.Name, &syntax.Attrs{Bindings: []syntax.Binding{

@@ -126,15 +126,20 @@ func (w *writer) mark(v schema.Mark) syntax.Expr {
 func (w *writer) nix(at schema.Pos, text string) syntax.Expr {
 	e, err := syntax.ParseExpr(text)
 	if err != nil {
-		msg := err.Error()
-		var se *syntax.Error
-		if errors.As(err, &se) {
-			at, msg = inText(at, text, se.At), se.Msg
-		}
-		w.fail(at, "not Nix: %s", msg)
+		w.notNix(at, text, err)
 		return nil
 	}
 	return e
+}
+
+// notNix reports a mistake in Nix text that stands at at.
+func (w *writer) notNix(at schema.Pos, text string, err error) {
+	msg := err.Error()
+	var se *syntax.Error
+	if errors.As(err, &se) {
+		at, msg = inText(at, text, se.At), se.Msg
+	}
+	w.fail(at, "not Nix: %s", msg)
 }
 
 // inText is the place of p, a place in the text of a string, where the string

@@ -1,8 +1,10 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"muster/compile/syntax"
@@ -28,6 +30,9 @@ func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
 	w := newWriter(f, o)
 	expr := w.format.write(w, w.parts())
 	if len(w.errs) > 0 {
+		slices.SortStableFunc(w.errs, func(a, b *schema.Error) int {
+			return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
+		})
 		return nil, w.errs
 	}
 	return w.file("network.nix", expr), nil
@@ -43,6 +48,7 @@ func newWriter(f *schema.Fleet, o Options) *writer {
 		absolute:   o.Absolute,
 		format:     formats[o.Format],
 		roleIdents: roleIdents(f.Roles),
+		notes:      map[any]*syntax.Note{},
 	}
 }
 
@@ -54,8 +60,9 @@ func (w *writer) file(name string, e syntax.Expr) *syntax.File {
 	}
 	return &syntax.File{
 		Name:    name,
-		Comment: []string{fmt.Sprintf(" Written by muster compile from %s; edit that instead.", strings.Join(sources, ", "))},
+		Comment: []string{fmt.Sprintf("Written by muster compile from %s; edit that instead.", strings.Join(sources, ", "))},
 		Expr:    e,
+		Notes:   w.notes,
 	}
 }
 
@@ -101,6 +108,7 @@ type writer struct {
 	absolute bool
 	format   format
 	errs     schema.Errors
+	notes    map[any]*syntax.Note // the comments of Nix in the inventory
 
 	roleIdents map[string]string // the let binding of each role of the user's
 }
@@ -120,7 +128,11 @@ func (w *writer) nixpkgs() syntax.Expr {
 		return w.path(n.At, n.Path)
 	case n.Rev != "":
 		set := &schema.Attrs{}
-		put(set, schema.String{V: n.URL}, "url")
+		url := n.URL
+		if url == "" {
+			url = "https://github.com/NixOS/nixpkgs/archive/" + n.Rev + ".tar.gz"
+		}
+		put(set, schema.String{V: url}, "url")
 		if n.Hash != "" {
 			put(set, schema.String{V: n.Hash}, "sha256")
 		}

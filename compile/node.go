@@ -1,7 +1,7 @@
 package compile
 
 import (
-	"strings"
+	"maps"
 
 	"muster/compile/syntax"
 	"muster/schema"
@@ -168,8 +168,14 @@ func withArguments(set *syntax.Attrs) syntax.Expr {
 	return &syntax.Lambda{Formals: formals, Body: set}
 }
 
-// snippet parses a module of the inventory; what is no Nix is an error at its
-// line there.
+// snippet parses a module of the inventory and keeps its comments; what is no
+// Nix is an error at its line there.
 func (w *writer) snippet(s schema.Snippet) syntax.Expr {
-	return w.nix(s.At, strings.TrimSpace(s.Text))
+	f, err := syntax.ParseFile("", []byte(s.Text), syntax.Options{Comments: true})
+	if err != nil {
+		w.notNix(s.At, s.Text, err)
+		return nil
+	}
+	maps.Copy(w.notes, f.Notes)
+	return f.Expr
 }

@@ -35,7 +35,7 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 			b.Value = &syntax.Attrs{}
 		}
 		b.At = pos(at)
-		b.Note = &syntax.Note{Before: []string{" " + place(at)}, Blank: len(lets) > 0}
+		b.Note = &syntax.Note{Before: []string{place(at)}, Blank: len(lets) > 0}
 		lets = append(lets, b)
 	}
 	if used[masterModule] {

@@ -1,0 +1,113 @@
+# Written by muster compile from hosts.toml; edit that instead.
+{
+  description = "kubernetes cluster";
+  inputs.nixpkgs.url = "nixpkgs";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      # hosts.toml:1
+      kubernetesMaster =
+        { pkgs, ... }:
+        {
+          networking.extraHosts = "192.168.10.121 il";
+          environment.systemPackages = [ pkgs.kubernetes pkgs.kubectl ];
+          services.kubernetes = {
+            roles = [ "master" "node" ];
+            masterAddress = "il";
+            easyCerts = true;
+            apiserver = {
+              securePort = 443;
+              advertiseAddress = "192.168.10.121";
+            };
+            addons.dns.enable = true;
+          };
+        };
+
+      # hosts.toml:1
+      kubernetesNode =
+        { pkgs, ... }:
+        {
+          networking.extraHosts = "192.168.10.121 il";
+          environment.systemPackages = [ pkgs.kubernetes pkgs.kubectl ];
+          services.kubernetes = {
+            roles = [ "node" ];
+            masterAddress = "il";
+            easyCerts = true;
+            apiserverAddress = "https://il:443";
+            kubelet.kubeconfig.server = "https://il:443";
+            addons.dns.enable = true;
+          };
+        };
+
+      defaults = { };
+
+      hosts = {
+        # hosts.toml:3
+        il = {
+          imports = [ kubernetesMaster ];
+
+          networking.hostName = "il";
+          fileSystems."/" = {
+            device = "/dev/disk/by-uuid/01b3bcba-c0ef-4538-8dd2-f7dee2952322";
+            fsType = "ext4";
+          };
+        };
+
+        # hosts.toml:6
+        ee = {
+          imports = [ kubernetesNode ];
+
+          networking.hostName = "ee";
+          fileSystems."/" = {
+            device = "/dev/disk/by-uuid/7278ee48-598d-40fd-9765-a0b0db9ba1d9";
+            fsType = "ext4";
+          };
+        };
+
+        # hosts.toml:9
+        sam = {
+          imports = [ kubernetesNode ];
+
+          networking.hostName = "sam";
+          fileSystems."/" = {
+            device = "/dev/disk/by-uuid/f433b748-e485-4668-a7fd-fc5d92fbd682";
+            fsType = "ext4";
+          };
+        };
+      };
+    in
+    {
+      nixosConfigurations = builtins.mapAttrs (
+        name: host:
+        nixpkgs.lib.nixosSystem {
+          system = "x86_64-linux";
+          specialArgs = {
+            inherit name;
+            nodes = self.nixosConfigurations;
+          };
+          modules = [ defaults host ];
+        }
+      ) hosts;
+
+      colmena = {
+        meta = {
+          description = "kubernetes cluster";
+          nixpkgs = import nixpkgs { system = "x86_64-linux"; };
+        };
+        inherit defaults;
+        il = {
+          imports = [ hosts.il ];
+          deployment.targetHost = "192.168.10.121";
+        };
+        ee = {
+          imports = [ hosts.ee ];
+          deployment.targetHost = "192.168.10.122";
+        };
+        sam = {
+          imports = [ hosts.sam ];
+          deployment.targetHost = "192.168.10.123";
+        };
+      };
+    };
+}
