@@ -19,6 +19,11 @@ func (e *Error) Error() string { return e.At.String() + ": " + e.Msg }
 type Options struct {
 	Comments bool // keep comments and empty lines, for printing the tree again
 	Pipes    bool // accept the experimental operators |> and <|
+
+	// Start is where the text begins, for Nix that stands inside another file:
+	// positions then are places of that file. The zero Pos is line 1, column 1
+	// of the file itself.
+	Start Pos
 }
 
 // Limits of a tree, which everything that walks it may rely on to go as deep as
@@ -47,6 +52,9 @@ func parse(name, src string, opts Options) (f *File, err error) {
 	f = &File{Name: name}
 	p := &parser{}
 	p.src, p.file, p.pipes, p.line = src, &f.Name, opts.Pipes, 1
+	if opts.Start.IsValid() {
+		p.file, p.line, p.lineStart = opts.Start.file, opts.Start.Line, 1-int(opts.Start.Col)
+	}
 	if opts.Comments {
 		p.comments = &commentScanner{}
 		p.notes = map[any]*Note{}
