@@ -441,10 +441,13 @@ func TestJumpHosts(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range machines {
 			wg.Go(func() {
-				var err error
-				if machines[i], err = d.Dial(t.Context(), Target{Name: "target", Jump: "bastion"}); err != nil {
+				m, err := d.Dial(t.Context(), Target{Name: "target", Jump: "bastion"})
+				if err != nil {
 					t.Error(err)
+					return
 				}
+				t.Cleanup(func() { m.Close() })
+				machines[i] = m
 			})
 		}
 		wg.Wait()

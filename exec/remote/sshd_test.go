@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -25,7 +24,7 @@ type sshd struct {
 	port    int
 	hostKey ssh.PublicKey
 	cmd     *exec.Cmd
-	log     *bytes.Buffer
+	log     logFile
 }
 
 // startSSHD starts one. It lets the key dir/id in as root. extra is added to its configuration, in front.
@@ -46,7 +45,8 @@ func startSSHDIn(t *testing.T, etc map[string]string, extra ...string) *sshd {
 		t.Skip("needs root to log in as root")
 	}
 	os.MkdirAll("/run/sshd", 0o755)
-	s := &sshd{dir: t.TempDir(), log: &bytes.Buffer{}}
+	s := &sshd{dir: t.TempDir()}
+	s.log = logFile(s.path("log"))
 	s.hostKey = s.writeKey(t, "host_ed25519")
 	s.write(t, "authorized_keys", authorized(s.writeKey(t, "id")))
 	for try := 0; ; try++ {
@@ -74,8 +74,15 @@ LogLevel VERBOSE
 			}
 			s.cmd = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script+"exec "+Quote(s.cmd.Args))
 		}
-		s.cmd.Stderr = s.log
-		if err := s.cmd.Start(); err != nil {
+		// A file, not a pipe, which the server's children would keep open.
+		log, err := os.Create(string(s.log))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.cmd.Stderr = log
+		err = s.cmd.Start()
+		log.Close()
+		if err != nil {
 			t.Fatal(err)
 		}
 		if s.answers() {
@@ -89,6 +96,17 @@ LogLevel VERBOSE
 	}
 	t.Cleanup(s.stop)
 	return s
+}
+
+// A logFile is what a server has said so far.
+type logFile string
+
+func (l logFile) String() string {
+	text, err := os.ReadFile(string(l))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
 }
 
 func (s *sshd) stop() {
