@@ -107,7 +107,7 @@ func addVerbs(add func(group, use, short, long string, v verb)) {
 	add("fleet", "build [INVENTORY]", "build the systems here",
 		"Build the hosts' systems in the local store.\n\n"+inventoryHelp, &deployOptions{action: exec.BuildOnly})
 	add("fleet", "push [INVENTORY]", "build the systems and copy them to the hosts",
-		"Build the hosts' systems and copy to each host what it lacks of its own. Nothing is\nactivated.\n\n"+inventoryHelp, &deployOptions{action: exec.Push})
+		"Build the hosts' systems and copy to each host what it lacks of its own. Nothing is\nactivated. With --path, copy store paths and all they refer to instead.\n\n"+inventoryHelp, &pushOptions{deployOptions: deployOptions{action: exec.Push}})
 	add("fleet", "deploy [INVENTORY]", "build, copy and activate",
 		"Build the hosts' systems, copy to each host what it lacks, and activate. A host whose\nactivation fails goes back to the generation it had.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &deployOptions{action: exec.Switch})
 	add("fleet", "generations [INVENTORY]", "list the generations the hosts have",

@@ -60,11 +60,15 @@ func wireRun(nix *nixcmd.Nix, fleet *schema.Fleet, ssh sshFlags) (o exec.Options
 			}
 			return nixserve.New(ctx, p)
 		})
-		o.Builder, o.Source, o.Roots = nix.NewBuilder(), local, rootsDir(fleet)
+		o.Builder, o.Source, o.Roots = nix.NewBuilder(), nixserve.Share(local, sharedMemory), rootsDir(fleet)
 		done = func() { local.Close(); dialer.Close() }
 	}
 	return o, done
 }
+
+// sharedMemory is how many bytes of archives are kept for the hosts that lack
+// them too.
+const sharedMemory = 64 << 20
 
 // rootsDir is where the garbage collector roots of a fleet's systems are: the
 // user's state directory (XDG base directory specification), one directory a

@@ -26,7 +26,11 @@ func (j *job) copy(ctx context.Context) error {
 		return err
 	}
 	j.onClose(func() { dst.Close() })
-	stats, err := nixserve.Copy(ctx, j.opts.Source, dst, []store.Path{j.step.System.Out}, nixserve.CopyOptions{
+	paths := j.step.Paths
+	if j.action != CopyPaths {
+		paths = []store.Path{j.step.System.Out}
+	}
+	stats, err := nixserve.Copy(ctx, j.opts.Source, dst, paths, nixserve.CopyOptions{
 		Substitute: j.step.Host.Substitute,
 		Progress: func(p nixserve.Progress) {
 			j.opts.Sink(Progressed{Host: j.step.Host.Name, Stage: Copy, Done: p.Bytes, Total: p.TotalBytes})

@@ -12,6 +12,7 @@ type Action string
 const (
 	BuildOnly   Action = "build"        // build the systems here
 	Push        Action = "push"         // and copy them to the hosts
+	CopyPaths   Action = "copy"         // copy store paths that are here already, whatever they are
 	Switch      Action = "switch"       // and make them current now and at boot
 	Boot        Action = "boot"         // and make them current at the next boot
 	Test        Action = "test"         // and make them current now, until the next boot
@@ -34,6 +35,7 @@ type System struct {
 type Step struct {
 	Host   *schema.Host
 	System System
+	Paths  []store.Path // what CopyPaths copies
 	Err    error
 }
 

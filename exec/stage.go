@@ -22,6 +22,7 @@ const (
 var stages = map[Action][]Stage{
 	BuildOnly:   {Build},
 	Push:        {ConnectTo, Build, Copy},
+	CopyPaths:   {ConnectTo, Copy},
 	Switch:      {ConnectTo, Inspect, Build, Copy, Activate},
 	Boot:        {ConnectTo, Inspect, Build, Copy, Activate},
 	Test:        {ConnectTo, Inspect, Build, Copy, Activate},
