@@ -343,10 +343,10 @@ func TestFaultsOnRequest(t *testing.T) {
 	}
 	// While one hangs another is refused, and nothing claims to be activated.
 	before := m.sh("cat /var/log/minios/activations")
-	hung := m.sh(hangs + "/bin/switch-to-configuration test >/dev/null 2>/run/hung & echo $!")
+	hung := m.sh("setsid " + hangs + "/bin/switch-to-configuration test >/dev/null 2>/run/hung & echo $!")
 	m.sh("for i in $(seq 200); do grep -q 'activating the configuration' /run/hung && exit 0; sleep 0.05; done; cat /run/hung >&2; exit 1")
 	m.act(good, "test", 1, "Could not acquire lock")
-	m.sh("kill " + hung + "; for p in /proc/[0-9]*; do [ \"$(tr '\\0' ' ' < $p/cmdline 2>/dev/null)\" = \"/bin/sh " + hangs + "/activate \" ] && kill ${p#/proc/}; done; true")
+	m.sh("kill -- -" + hung)
 	m.is("cat /var/log/minios/activations", before)
 }
 
