@@ -44,7 +44,8 @@ type Float struct {
 
 // A String is "…", ”…” (two single quotes) or a bare URI. The parts are what
 // the string means: escapes are resolved and the common indentation of an
-// indented string is gone.
+// indented string is gone. The parser gives an indented string's texts as Nix's
+// scanner cuts them, at escapes too; [JoinText] joins them.
 type String struct {
 	At       Pos
 	Parts    []Part

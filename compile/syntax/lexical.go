@@ -83,8 +83,13 @@ func isPath(parts []Part) bool {
 		}
 		for j := 0; j < len(q.Text); j++ {
 			switch c := q.Text[j]; {
-			case c == '/':
+			case c == '/' && !slash:
+				// An operator, but for what follows.
+				if j+1 < len(q.Text) && !isPathByte(q.Text[j+1]) || j+1 == len(q.Text) && i+1 == len(parts) {
+					return false
+				}
 				slash = true
+			case c == '/':
 			case c == '~' && i == 0 && j == 0:
 				if len(q.Text) < 2 || q.Text[1] != '/' {
 					return false

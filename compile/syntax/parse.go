@@ -87,6 +87,7 @@ func parse(name, src string, opts Options) (f *File, err error) {
 // stops at the first error, by panicking with an *Error that parse recovers.
 type parser struct {
 	scanner
+	pipes  bool // |> and <| are allowed
 	depth  int
 	height int // of the tallest tree read so far where the parser is
 	notes  map[any]*Note
@@ -122,9 +123,13 @@ func (p *parser) unexpected(expected ...token) {
 	panic(&Error{p.pos(), msg})
 }
 
-func (p *parser) expect(t token, others ...token) {
+// expect takes the token t. expected is what an error names, if not t alone.
+func (p *parser) expect(t token, expected ...token) {
 	if p.tok != t {
-		p.unexpected(append([]token{t}, others...)...)
+		if len(expected) == 0 {
+			expected = []token{t}
+		}
+		p.unexpected(expected...)
 	}
 	p.next()
 }
@@ -241,7 +246,7 @@ func (p *parser) formalLambda(at Pos) Expr {
 		p.expect(tokColon)
 	} else {
 		p.checkFormals(l)
-		p.expect(tokColon, tokAt)
+		p.expect(tokColon, tokColon, tokAt)
 	}
 	l.Body = p.expr()
 	return l
@@ -379,7 +384,7 @@ func (p *parser) letOrLegacy(at Pos) Expr {
 		p.takeInside(e)
 	}
 	p.next()
-	p.check(e.Bindings, true)
+	p.checkLet(e)
 	e.Body = p.expr()
 	return e
 }
@@ -393,7 +398,7 @@ func (p *parser) legacyLet(at Pos) Expr {
 		p.takeInside(e)
 	}
 	p.next()
-	p.check(e.Bindings, false)
+	p.check(e.Bindings)
 	return e
 }
 
@@ -401,6 +406,10 @@ func (p *parser) legacyLet(at Pos) Expr {
 // pipeline. x is the first operand where it was read already.
 func (p *parser) pipeline(x Expr) Expr {
 	x = p.operation(precImplies, x)
+	if (p.tok == tokPipeTo || p.tok == tokPipeFrom) && !p.pipes {
+		p.fail(p.pos(), "experimental Nix feature 'pipe-operators' is disabled; "+
+			"add '--extra-experimental-features pipe-operators' to enable it")
+	}
 	for p.tok == tokPipeTo {
 		at := p.pos()
 		p.next()
@@ -532,18 +541,11 @@ func (p *parser) application(f Expr) Expr {
 		p.exprs = append(p.exprs, a)
 	}
 	args := p.popExprs(base)
-	// (f a) b is f a b; only the old a or, which is a applied to a variable
-	// called or, stays by itself.
-	if inner, ok := f.(*Apply); ok && !endsInOr(inner) {
+	if inner, ok := f.(*Apply); ok { // (f a) b is f a b
 		all := make([]Expr, 0, len(inner.Args)+len(args))
 		return &Apply{At: inner.At, F: inner.F, Args: append(append(all, inner.Args...), args...)}
 	}
 	return &Apply{At: f.Pos(), F: f, Args: args}
-}
-
-func endsInOr(e *Apply) bool {
-	id, ok := e.Args[len(e.Args)-1].(*Ident)
-	return ok && id.Name == "or"
 }
 
 func (p *parser) popExprs(base int) []Expr {
@@ -681,7 +683,7 @@ func (p *parser) attrs(at Pos, rec bool) Expr {
 		p.takeInside(e)
 	}
 	p.next()
-	p.check(e.Bindings, false)
+	p.check(e.Bindings)
 	p.leave(height)
 	return e
 }
@@ -754,7 +756,7 @@ func (p *parser) attr(end token) *Attr {
 		p.unexpected(tokInherit)
 	}
 	b.Path = p.attrPath()
-	p.expect(tokAssign, tokDot)
+	p.expect(tokAssign, tokDot, tokAssign)
 	b.Value = p.expr()
 	p.expect(tokSemicolon)
 	return b
@@ -841,16 +843,19 @@ func (p *parser) attrName() AttrName {
 	return n
 }
 
-// check refuses bindings that define an attribute twice. Sets whose first names
-// all differ, nearly all of them, are done quickly.
-func (p *parser) check(bs []Binding, let bool) {
-	if let {
-		for _, b := range bs {
-			if a, ok := b.(*Attr); ok && a.Path[0].Expr != nil {
-				p.fail(a.At, "dynamic attributes not allowed in let")
-			}
+// checkLet refuses what a let cannot define.
+func (p *parser) checkLet(e *Let) {
+	p.check(e.Bindings)
+	for _, b := range e.Bindings {
+		if a, ok := b.(*Attr); ok && a.Path[0].Expr != nil {
+			p.fail(e.At, "dynamic attributes not allowed in let")
 		}
 	}
+}
+
+// check refuses bindings that define an attribute twice. Sets whose first names
+// all differ, nearly all of them, are done quickly.
+func (p *parser) check(bs []Binding) {
 	if p.distinct(bs) {
 		return
 	}

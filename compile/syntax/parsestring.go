@@ -13,6 +13,7 @@ func (p *parser) stringParts(e *String) {
 		at := p.here(p.off)
 		text, interp := p.stringText(e)
 		if text != "" {
+			p.noNUL(text, at)
 			p.parts = append(p.parts, Part{At: at, Text: text})
 		}
 		if !interp {
@@ -40,6 +41,14 @@ func (p *parser) interpolated() {
 		p.unexpected(tokRBrace)
 	}
 	p.parts = append(p.parts, Part{At: at, Expr: x})
+}
+
+// noNUL refuses a text that no Nix string can hold.
+func (p *parser) noNUL(text string, at Pos) {
+	if strings.IndexByte(text, 0) >= 0 {
+		p.fail(at, "input string '%s' cannot be represented as Nix string because it contains null bytes",
+			strings.ReplaceAll(text, "\x00", "␀"))
+	}
 }
 
 // atEnd reports that the text ends inside a string.
@@ -200,6 +209,9 @@ func (p *parser) indentedParts() []Part {
 			default:
 				flush(true)
 				p.off = i + 2
+				for _, q := range pieces {
+					p.noNUL(q.text, q.at)
+				}
 				return stripIndentation(pieces)
 			}
 		case c == '\'' && (len(rest) == 1 || rest[1] == '$'):
@@ -246,9 +258,7 @@ func stripIndentation(pieces []indentedPiece) []Part {
 				text = text[:i+1]
 			}
 		}
-		if last := len(parts) - 1; last >= 0 && parts[last].Expr == nil {
-			parts[last].Text += text
-		} else if text != "" {
+		if text != "" {
 			parts = append(parts, Part{At: q.at, Text: text})
 		}
 	}
@@ -317,7 +327,7 @@ func (p *parser) pathParts() []Part {
 	}
 	p.off, p.start, p.tokLine, p.tokStart, p.tok = i, start, tokLine, tokStart, tok
 	if src[i-1] == '/' {
-		p.fail(p.pos(), "path has a trailing slash")
+		p.fail(p.here(i), "path has a trailing slash")
 	}
 	return p.popParts(base)
 }

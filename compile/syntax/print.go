@@ -231,8 +231,23 @@ func (p *printer) parens(e Expr) {
 	})
 }
 
+// needsParens reports whether a dot behind e would become part of it.
+func needsParens(e Expr) bool {
+	switch e := e.(type) {
+	case *Int, *Float, *Path:
+		return true
+	case *String:
+		return e.URI
+	}
+	return false
+}
+
 func (p *printer) selection(e *Select) {
-	p.operand(e.X, precSimple)
+	if needsParens(e.X) {
+		p.parens(e.X)
+	} else {
+		p.operand(e.X, precSimple)
+	}
 	p.text(".")
 	p.path(e.Path)
 	if e.Default != nil {
@@ -748,26 +763,30 @@ func (p *printer) apply(e *Apply, indent, closing bool) {
 }
 
 func (p *printer) callParts(e *Apply, indent bool) {
-	f, args := flattenApply(e)
+	f, args := splitOr(flattenApply(e))
 	if len(args) == 0 {
 		p.operand(f, precSelect)
 		return
+	}
+	min := precSelect
+	if isOr(args[0]) {
+		min = precSimple // f.a or is something else
 	}
 	p.group(transparentGroup, func() {
 		if indent {
 			p.nested(func() {
 				p.group(groupToken, func() {
 					p.add(breakToken)
-					p.callee(f)
+					p.operand(f, min)
 				})
 			})
 		} else {
-			p.callee(f)
+			p.operand(f, min)
 		}
 		for _, a := range args[:len(args)-1] {
 			p.add(lineToken)
 			p.nested(func() {
-				p.group(priorityGroup, func() { p.operand(a, precSelect) })
+				p.group(priorityGroup, func() { p.arg(a) })
 			})
 		}
 	})
@@ -775,8 +794,21 @@ func (p *printer) callParts(e *Apply, indent bool) {
 	p.lastArg(args[len(args)-1])
 }
 
-// callee prints the function of a call.
-func (p *printer) callee(f Expr) { p.operand(f, precSelect) }
+// splitOr returns the call f args so that the last argument that is a variable
+// called or, if there is one, is the first: only behind a term can it stand.
+func splitOr(f Expr, args []Expr) (Expr, []Expr) {
+	for k := len(args) - 1; k > 0; k-- {
+		if isOr(args[k]) {
+			return &Apply{F: f, Args: args[:k]}, args[k:]
+		}
+	}
+	return f, args
+}
+
+func isOr(e Expr) bool {
+	id, ok := e.(*Ident)
+	return ok && id.Name == "or"
+}
 
 // flattenApply returns the function and all arguments of (f a) b.
 func flattenApply(e *Apply) (Expr, []Expr) {
@@ -791,6 +823,15 @@ func flattenApply(e *Apply) (Expr, []Expr) {
 	}
 }
 
+// arg prints an argument of a call.
+func (p *printer) arg(a Expr) {
+	if isOr(a) {
+		p.text("or")
+		return
+	}
+	p.operand(a, precSelect)
+}
+
 // lastArg prints the argument that may break while the call before it stays on
 // one line.
 func (p *printer) lastArg(a Expr) {
@@ -798,7 +839,7 @@ func (p *printer) lastArg(a Expr) {
 		if isAbsorbable(a) {
 			p.group(priorityGroup, func() { p.nested(func() { p.term(a, false) }) })
 		} else {
-			p.group(groupToken, func() { p.nested(func() { p.expr(a) }) })
+			p.group(groupToken, func() { p.nested(func() { p.arg(a) }) })
 		}
 		return
 	}
@@ -816,7 +857,7 @@ func (p *printer) lastArg(a Expr) {
 				if l, ok := a.(*Lambda); ok {
 					p.text(l.Param + ":")
 				} else {
-					p.callee(a.(*Apply).F)
+					p.expr(a.(*Apply).F)
 				}
 				p.add(spaceToken)
 				p.term(body, true)
@@ -901,7 +942,7 @@ func (p *printer) comment(text string) {
 		switch {
 		case line == "":
 			p.text("#")
-		case line[0] == '!' || line[0] == '#' || line[0] == ' ' || line[0] == '\t':
+		case line[0] == '!' || line[0] == '#':
 			p.text("#" + line)
 		default:
 			p.text("# " + line)

@@ -12,7 +12,7 @@ func (p *printer) str(e *String) {
 			p.fail(e.At, "print string %s: %w", short(part.Text), errNUL)
 		}
 	}
-	parts := joinText(e.Parts)
+	parts := JoinText(e.Parts)
 	switch {
 	case e.URI && len(parts) == 1 && parts[0].Expr == nil && isURI(parts[0].Text):
 		p.text(parts[0].Text)
@@ -30,8 +30,8 @@ func short(s string) string {
 	return Quote(s)
 }
 
-// joinText returns parts with neighbouring texts joined and empty ones gone.
-func joinText(parts []Part) []Part {
+// JoinText returns parts with neighbouring texts joined and empty ones gone.
+func JoinText(parts []Part) []Part {
 	clean := true
 	for i, q := range parts {
 		if q.Expr == nil && (q.Text == "" || i > 0 && parts[i-1].Expr == nil) {
@@ -264,7 +264,7 @@ func (p *printer) closeBreaks(i int) {
 
 // pathLiteral prints a path as it was written.
 func (p *printer) pathLiteral(e *Path) {
-	parts := joinText(e.Parts)
+	parts := JoinText(e.Parts)
 	if !isPath(parts) {
 		p.fail(e.At, "print path: not a path")
 	}

@@ -7,9 +7,8 @@ import "strings"
 // The parser asks for tokens one by one, and reads strings and paths itself
 // with [scanner.stringParts] and the like, since these hold expressions.
 type scanner struct {
-	src   string
-	file  *string
-	pipes bool // |> and <| are tokens
+	src  string
+	file *string
 
 	off       int // where the next token is looked for
 	line      int32
@@ -205,7 +204,7 @@ func (s *scanner) next() {
 		switch {
 		case d == '=':
 			tok, n = tokLessEq, 2
-		case d == '|' && s.pipes:
+		case d == '|':
 			tok, n = tokPipeFrom, 2
 		default:
 			tok = tokLess
@@ -226,7 +225,7 @@ func (s *scanner) next() {
 		switch {
 		case d == '|':
 			tok, n = tokOrOr, 2
-		case d == '>' && s.pipes:
+		case d == '>':
 			tok, n = tokPipeTo, 2
 		}
 	case '-':

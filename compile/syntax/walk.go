@@ -209,7 +209,7 @@ func plain(e Expr) Expr {
 }
 
 func equalParts(a, b []Part) bool {
-	a, b = joinText(a), joinText(b)
+	a, b = JoinText(a), JoinText(b)
 	if len(a) != len(b) {
 		return false
 	}
@@ -253,7 +253,7 @@ func plainName(n AttrName) AttrName {
 	if !ok {
 		return n
 	}
-	switch parts := joinText(s.Parts); {
+	switch parts := JoinText(s.Parts); {
 	case len(parts) == 0:
 		return AttrName{}
 	case len(parts) == 1 && parts[0].Expr == nil:
