@@ -18,6 +18,7 @@ import (
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/interpreter/embed"
+	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/scanner"
@@ -67,6 +68,9 @@ func (c *cueReader) read(ctx context.Context, args []string, pkg string) *node {
 }
 
 func (c *cueReader) evaluate(args []string, pkg string) *node {
+	if !c.regular() {
+		return nil
+	}
 	cfg := &load.Config{
 		Dir:        c.dir,
 		ModuleRoot: c.root,
@@ -81,7 +85,9 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 		c.translate(inst.Err, cue.Value{})
 		return nil
 	}
-	c.embedded(inst)
+	if !c.embeds(inst) {
+		return nil
+	}
 	c.static = make(map[string]place)
 	for _, f := range inst.Files {
 		c.index(f.Decls, "")
@@ -111,6 +117,51 @@ func (c *cueReader) overlay() map[string]load.Source {
 	return ov
 }
 
+// regular reports whether all CUE files of the package are files inside the
+// inventory's tree: the loader would follow a link anywhere, and wait for ever
+// for a pipe.
+func (c *cueReader) regular() bool {
+	fine := true
+	for dir := c.dir; ; dir = filepath.Dir(dir) {
+		names, _ := filepath.Glob(filepath.Join(globEscape(dir), "*.cue"))
+		for _, name := range names {
+			if why := c.outside(name); why != "" {
+				c.report.add(Pos{c.show(name), 1, 1}, "", "outside-tree", "is not read: %s", why)
+				fine = false
+			}
+		}
+		if dir == c.root || dir == filepath.Dir(dir) {
+			return fine
+		}
+	}
+}
+
+// globEscape makes a pattern that matches a name only.
+func globEscape(name string) string {
+	return regexp.MustCompile(`[*?\[\\]`).ReplaceAllString(name, `\$0`)
+}
+
+// outside says why a file must not be read, "" if it may.
+func (c *cueReader) outside(name string) string {
+	root, err := filepath.EvalSymlinks(c.root)
+	if err != nil {
+		return bare(err).Error()
+	}
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return bare(err).Error()
+	}
+	if rel, err := filepath.Rel(root, real); err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
+		return "it is outside the inventory's directory " + quote(c.show(c.root))
+	}
+	if info, err := os.Stat(real); err != nil || !info.Mode().IsRegular() {
+		return "it is not a regular file"
+	} else if info.Size() > maxFileSize {
+		return fmt.Sprintf("it is larger than %d MiB", maxFileSize>>20)
+	}
+	return ""
+}
+
 // openSchema returns the definitions of schema.cue, each allowing anything.
 func openSchema() string {
 	var b strings.Builder
@@ -135,22 +186,72 @@ func (c *cueReader) note(inst *build.Instance) {
 	}
 }
 
-var embedFile = regexp.MustCompile(`^@embed\(.*\bfile="?([^",)]*)`)
-
-// embedded remembers the files a package takes in.
-func (c *cueReader) embedded(inst *build.Instance) {
+// embeds finds the files a package takes in, remembers them, and reports
+// whether all of them may be read.
+func (c *cueReader) embeds(inst *build.Instance) bool {
+	fine := true
 	for _, f := range inst.Files {
 		ast.Walk(f, func(n ast.Node) bool {
 			a, ok := n.(*ast.Attribute)
 			if !ok {
 				return true
 			}
-			if m := embedFile.FindStringSubmatch(a.Text); m != nil {
-				c.files = append(c.files, filepath.Join(filepath.Dir(f.Filename), m[1]))
+			names, err := embedded(filepath.Dir(f.Filename), a.Text)
+			if err != nil {
+				c.report.add(c.pos(a.Pos()), "", "embed", "cannot be taken in: %v", err)
+				fine = false
+			}
+			for _, name := range names {
+				if _, err := os.Stat(name); err != nil {
+					continue // CUE will say so
+				}
+				if why := c.outside(name); why != "" {
+					c.report.add(c.pos(a.Pos()), "", "embed", "%s cannot be taken in: %s", c.show(name), why)
+					fine = false
+				}
+				c.files = append(c.files, name)
 			}
 			return false
 		}, nil)
 	}
+	for _, i := range inst.Imports {
+		fine = c.embeds(i) && fine
+	}
+	return fine
+}
+
+var embedArgument = regexp.MustCompile(`(file|glob)\s*=\s*("(?:[^"\\]|\\.)*"|[^,)"]*)`)
+
+// embedded returns the files an @embed attribute takes in.
+func embedded(dir, attribute string) ([]string, error) {
+	if !strings.HasPrefix(attribute, "@embed(") {
+		return nil, nil
+	}
+	var names []string
+	for _, m := range embedArgument.FindAllStringSubmatch(attribute, -1) {
+		name := strings.TrimSpace(m[2])
+		if strings.HasPrefix(name, `"`) {
+			plain, err := literal.Unquote(name)
+			if err != nil {
+				return nil, fmt.Errorf("%s is no name", name)
+			}
+			name = plain
+		}
+		name = filepath.Join(dir, filepath.FromSlash(name))
+		if m[1] == "file" {
+			names = append(names, name)
+			continue
+		}
+		found, err := filepath.Glob(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s is no pattern", quote(m[2]))
+		}
+		names = append(names, found...)
+	}
+	if len(names) == 0 && !strings.Contains(attribute, "glob") {
+		return nil, fmt.Errorf("write the file's name plainly: @embed(file=\"name\")")
+	}
+	return names, nil
 }
 
 // ours reports whether a file is the schema and no user's.
@@ -161,15 +262,17 @@ func (c *cueReader) ours(name string) bool {
 // parse parses one file, after what keeps the parser and the evaluator from
 // running away.
 func (c *cueReader) parse(name string, src any, cfg parser.Config) (*ast.File, error) {
-	data, ok := src.([]byte)
-	if !ok {
-		var err error
-		if data, err = os.ReadFile(name); err != nil {
-			return nil, err
-		}
-	}
 	if c.ours(name) {
-		return parser.ParseFile(name, data, cfg)
+		return parser.ParseFile(name, src, cfg)
+	}
+	if why := c.outside(name); why != "" {
+		c.report.add(Pos{c.show(name), 1, 1}, "", "outside-tree", "is not read: %s", why)
+		return nil, errSeen
+	}
+	// The loader has read the file, but hides what is not UTF-8.
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
 	}
 	r := new(report)
 	text := newSource(c.show(name), data, r)

@@ -151,7 +151,7 @@ func clip(s string) string {
 // join appends a name to a path, quoted where it is not an identifier: the
 // paths of messages are CUE's.
 func join(path, name string) string {
-	if !isIdent(name) {
+	if !isIdent(name) || len(name) > 64 {
 		name = quote(name)
 	}
 	if path == "" {
