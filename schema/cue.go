@@ -17,7 +17,7 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
-	"cuelang.org/go/cue/interpreter/embed"
+	"cuelang.org/go/cue/inject/embed"
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/parser"
@@ -41,6 +41,7 @@ type cueReader struct {
 	files  []string
 	main   string // the file to blame where nothing else is known
 
+	time   time.Duration      // allowed for the evaluation, if not 0
 	names  map[string]string  // shown, by file; "" for what is not the user's
 	texts  map[string]*source // what was read, by shown name
 	static map[string]place   // where struct fields stand whose path is plain in the text
@@ -92,7 +93,7 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 	for _, f := range inst.Files {
 		c.index(f.Decls, "")
 	}
-	root := cuecontext.New(cuecontext.Interpreter(embed.New())).BuildInstance(inst)
+	root := cuecontext.New(cuecontext.WithInjection(embed.New())).BuildInstance(inst)
 	n := c.node(root, Pos{c.show(c.main), 1, 1}, "", 0)
 	if err := root.Validate(cue.All()); err != nil {
 		c.translate(err, root)
@@ -778,6 +779,9 @@ const (
 // allowed returns how long an evaluation may take: text of many megabytes is
 // given more time.
 func (c *cueReader) allowed() time.Duration {
+	if c.time > 0 {
+		return c.time
+	}
 	size := int64(0)
 	names, _ := filepath.Glob(filepath.Join(c.dir, "*.cue"))
 	for _, name := range names {

@@ -106,11 +106,11 @@ func hasKey(config *Attrs) bool {
 	}
 	found := false
 	eachValue(config, "", func(path string, v Value) bool {
-		switch v.(type) {
+		switch v := v.(type) {
 		case Expr, Pkg:
 			found = found || strings.Contains(path, "users") || strings.HasPrefix(path, "services.openssh") || !strings.Contains(path, ".")
 		case List:
-			found = found || strings.Contains(path, "authorizedKeys.") && len(v.(List).Elems) > 0
+			found = found || strings.Contains(path, "authorizedKeys.") && len(v.Elems) > 0
 		case Mark:
 			found = found || strings.Contains(path, "authorizedKeys")
 		}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
@@ -22,6 +23,9 @@ type Options struct {
 	// Dir is what file names in messages are relative to; the current
 	// directory where empty.
 	Dir string
+	// Time is how long the evaluation of CUE may take; where 0, 8 s and more
+	// for many megabytes of text.
+	Time time.Duration
 }
 
 // dataFiles are the names an inventory that is no CUE package goes by, in the
@@ -56,6 +60,7 @@ type loader struct {
 	file   string // absolute; the file to read, or the first of the package
 	root   string // the tree the inventory lives in
 	tree   *node
+	time   time.Duration
 }
 
 // newLoader finds the file to begin with.
@@ -72,7 +77,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory %s: %w", or(path, "."), bare(err))
 	}
-	l := &loader{report: new(report), base: base, file: file}
+	l := &loader{report: new(report), base: base, file: file, time: opts.Time}
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
 			return nil, fmt.Errorf("load inventory %s: %w", or(path, "."), err)
@@ -211,7 +216,7 @@ func readLimited(name string) ([]byte, error) {
 // readCUE reads the package the file belongs to, or the file alone where it
 // names no package.
 func (l *loader) readCUE(ctx context.Context) *node {
-	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file}
+	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file, time: l.time}
 	pkg := packageOf(l.file)
 	args := []string{"."}
 	if pkg == "" {
