@@ -78,7 +78,11 @@ func (p *printer) expr(e Expr) {
 		p.group(groupToken, func() { p.binary(e) })
 	case *Unary:
 		p.text(e.Op.String())
-		p.operand(e.X, unaryOperand(e.Op))
+		if e.Op == Negate && beginsWithPath(e.X) {
+			p.parens(e.X) // -a/b is a path
+		} else {
+			p.operand(e.X, unaryOperand(e.Op))
+		}
 	case *HasAttr:
 		p.operand(e.X, precHasAttr+1)
 		p.add(spaceToken)
@@ -99,6 +103,23 @@ func unaryOperand(op Op) int {
 		return precNot
 	}
 	return precNegate + 1
+}
+
+// beginsWithPath reports whether the first thing printed of e, which is printed
+// without parentheses, is a path.
+func beginsWithPath(e Expr) bool {
+	for {
+		switch x := e.(type) {
+		case *Path:
+			return true
+		case *Apply:
+			e = x.F
+		case *HasAttr:
+			e = x.X
+		default:
+			return false
+		}
+	}
 }
 
 // precOf returns how tightly e holds together when printed.
@@ -663,8 +684,21 @@ func (p *printer) formal(a Formal) {
 			p.add(spaceToken)
 			p.text("?")
 			p.nested(func() { p.value(a.Default) })
+			if isURI(p.lastText()) {
+				p.text(" ") // the comma would become part of it
+			}
 		}
 	})
+}
+
+// lastText returns the text appended last.
+func (p *printer) lastText() string {
+	for i := len(p.tokens) - 1; i >= 0; i-- {
+		if p.tokens[i].kind == textToken {
+			return p.tokens[i].text
+		}
+	}
+	return ""
 }
 
 // binary prints a chain of one operator, broken before it.
