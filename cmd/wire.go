@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"muster/compile"
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/nixcmd"
@@ -21,24 +20,6 @@ import (
 
 // wireNix finds the Nix of this machine.
 func wireNix(ctx context.Context) (*nixcmd.Nix, error) { return nixcmd.Find(ctx) }
-
-// evaluate finds the systems of some of the fleet's hosts. errs holds those
-// that have none.
-func evaluate(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host) (systems map[string]exec.System, errs map[string]error, err error) {
-	file, err := compile.Network(fleet, compile.Options{Absolute: true})
-	if err != nil {
-		return nil, nil, err
-	}
-	found, errs, err := nix.Evaluate(ctx, nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts)})
-	if err != nil {
-		return nil, nil, fmt.Errorf("evaluate the fleet: %w", err)
-	}
-	systems = map[string]exec.System{}
-	for host, s := range found {
-		systems[host] = exec.System(s)
-	}
-	return systems, errs, nil
-}
 
 // wireRun makes the options of a run: connections by SSH, builds and closures
 // by nix, where the run needs any. done ends what they hold open.

@@ -3,6 +3,7 @@
 {
   network,
   hosts ? null,
+  attr ? null,
 }:
 
 let
@@ -63,10 +64,15 @@ in
 builtins.listToAttrs (
   map (name: {
     inherit name;
-    value = {
-      # Not drvPath and outPath: a set with outPath is a string in JSON.
-      drv = nodes.${name}.config.system.build.toplevel.drvPath;
-      out = nodes.${name}.config.system.build.toplevel.outPath;
-    };
+    value =
+      if attr != null then
+        builtins.foldl' (set: key: set.${key}) nodes.${name} attr
+      else
+        {
+          # Not drvPath and outPath: a set with outPath is a string in JSON.
+          drv = nodes.${name}.config.system.build.toplevel.drvPath;
+          out = nodes.${name}.config.system.build.toplevel.outPath;
+          warnings = nodes.${name}.config.warnings or [ ];
+        };
   }) wanted
 )

@@ -124,38 +124,44 @@ func (w *writer) mark(v schema.Mark) syntax.Expr {
 
 // nix parses Nix text of the inventory. What is not Nix is an error, and nil.
 func (w *writer) nix(at schema.Pos, text string) syntax.Expr {
-	e, err := syntax.ParseExpr(text)
-	if err != nil {
-		w.notNix(at, text, err)
+	f := w.parse(at, text, syntax.Options{})
+	if f == nil {
 		return nil
 	}
-	return e
+	return f.Expr
 }
 
-// notNix reports a mistake in Nix text that stands at at.
-func (w *writer) notNix(at schema.Pos, text string, err error) {
-	msg := err.Error()
-	var se *syntax.Error
-	if errors.As(err, &se) {
-		at, msg = inText(at, text, se.At), se.Msg
+// parse reads the Nix in a string of the inventory that stands at at.
+func (w *writer) parse(at schema.Pos, text string, o syntax.Options) *syntax.File {
+	o.Start = textStart(at, text)
+	f, err := syntax.ParseFile("", []byte(text), o)
+	var mistake *syntax.Error
+	switch {
+	case err == nil:
+		return f
+	case errors.As(err, &mistake) && mistake.At.IsValid() && at.IsValid():
+		at.Line, at.Col = int(mistake.At.Line), int(mistake.At.Col)
+		w.fail(at, "not Nix: %s", mistake.Msg)
+	default:
+		w.fail(at, "not Nix: %v", err)
 	}
-	w.fail(at, "not Nix: %s", msg)
+	return nil
 }
 
-// inText is the place of p, a place in the text of a string, where the string
-// itself stands at at. A text of several lines begins on the line after the
-// quotes that open it, in CUE as in TOML.
-func inText(at schema.Pos, text string, p syntax.Pos) schema.Pos {
-	if !at.IsValid() || !p.IsValid() {
-		return at
+// textStart is where the text of a string begins that stands at at. A text of
+// several lines begins on the line after the quotes that open it, in CUE as in
+// TOML.
+func textStart(at schema.Pos, text string) syntax.Pos {
+	if !at.IsValid() {
+		return syntax.Pos{}
 	}
 	if strings.Contains(text, "\n") {
-		at.Line += int(p.Line)
-		at.Col = int(p.Col)
-		return at
+		at.Line++
+		at.Col = 1
+	} else {
+		at.Col++
 	}
-	at.Col += int(p.Col) // the quote is one column
-	return at
+	return pos(at)
 }
 
 // template writes a string with interpolation: text, but for ${…}. A literal

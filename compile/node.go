@@ -171,9 +171,8 @@ func withArguments(set *syntax.Attrs) syntax.Expr {
 // snippet parses a module of the inventory and keeps its comments; what is no
 // Nix is an error at its line there.
 func (w *writer) snippet(s schema.Snippet) syntax.Expr {
-	f, err := syntax.ParseFile("", []byte(s.Text), syntax.Options{Comments: true})
-	if err != nil {
-		w.notNix(s.At, s.Text, err)
+	f := w.parse(s.At, s.Text, syntax.Options{Comments: true})
+	if f == nil {
 		return nil
 	}
 	maps.Copy(w.notes, f.Notes)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"muster/compile/store"
 	"muster/compile/syntax"
@@ -17,12 +19,17 @@ type Network struct {
 	File   *syntax.File // the network expression; paths in it are absolute
 	Driver string       // the Nix function that makes systems of it
 	Hosts  []string     // the hosts wanted
+	Trace  bool         // have Nix say how it came to an error
 }
+
+// NetworkFile is what Nix's messages call the network expression.
+const NetworkFile = "network.nix"
 
 // A System is what a host evaluates to.
 type System struct {
-	Drv store.Path // the derivation, written to the store
-	Out store.Path // what it will build
+	Drv      store.Path // the derivation, written to the store
+	Out      store.Path // what it will build
+	Warnings []string   // what NixOS warns of
 }
 
 // Evaluate evaluates the hosts of a network, all in one process, and writes
@@ -31,6 +38,38 @@ type System struct {
 // same: errs then has an entry, an [ExitError], for every host that failed.
 // err says that nothing could be evaluated at all.
 func (n *Nix) Evaluate(ctx context.Context, net Network) (systems map[string]System, errs map[string]error, err error) {
+	type result struct {
+		Drv, Out string
+		Warnings []string
+	}
+	found, errs, err := evaluate[result](ctx, n, net, "--read-write-mode")
+	if err != nil {
+		return nil, nil, err
+	}
+	systems = map[string]System{}
+	for host, s := range found {
+		drv, err := store.ParsePath(s.Drv)
+		if err != nil {
+			return nil, nil, fmt.Errorf("system of %s: %v", host, err)
+		}
+		out, err := store.ParsePath(s.Out)
+		if err != nil {
+			return nil, nil, fmt.Errorf("system of %s: %v", host, err)
+		}
+		systems[host] = System{Drv: drv, Out: out, Warnings: s.Warnings}
+	}
+	return systems, errs, nil
+}
+
+// Query evaluates an attribute of each host, such as config.time.timeZone, to
+// its JSON. Errors are those of [Nix.Evaluate].
+func (n *Nix) Query(ctx context.Context, net Network, attr []string) (values map[string]json.RawMessage, errs map[string]error, err error) {
+	return evaluate[json.RawMessage](ctx, n, net, "--arg", "attr", nixStrings(attr))
+}
+
+// evaluate runs the driver on the hosts, at once if that goes well and one by
+// one if not.
+func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) (found map[string]T, errs map[string]error, err error) {
 	dir, err := os.MkdirTemp("", "muster-eval-")
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a directory to evaluate in: %v", err)
@@ -40,22 +79,46 @@ func (n *Nix) Evaluate(ctx context.Context, net Network) (systems map[string]Sys
 	if err := syntax.Fprint(&text, net.File); err != nil {
 		return nil, nil, fmt.Errorf("write the network expression: %v", err)
 	}
-	for name, data := range map[string][]byte{"network.nix": text.Bytes(), "driver.nix": []byte(net.Driver)} {
+	for name, data := range map[string][]byte{NetworkFile: text.Bytes(), "driver.nix": []byte(net.Driver)} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return nil, nil, fmt.Errorf("write the network expression: %v", err)
 		}
 	}
+	if net.Trace {
+		args = append(args, "--show-trace")
+	}
+	run := func(hosts []string) (map[string]T, error) {
+		all := append([]string{
+			"--eval", "--strict", "--json", filepath.Join(dir, "driver.nix"),
+			"--arg", "network", filepath.Join(dir, NetworkFile),
+			"--arg", "hosts", nixStrings(hosts),
+		}, args...)
+		out, err := n.output(ctx, nil, nil, "nix-instantiate", all...)
+		if err != nil {
+			var exit *ExitError
+			if errors.As(err, &exit) {
+				// The directory is gone when somebody reads this.
+				exit.Stderr = strings.ReplaceAll(exit.Stderr, dir+"/", "")
+			}
+			return nil, err
+		}
+		var found map[string]T
+		if err := json.Unmarshal(out, &found); err != nil {
+			return nil, fmt.Errorf("read what nix-instantiate printed: %v", err)
+		}
+		return found, nil
+	}
 
-	systems, err = n.evaluate(ctx, dir, net.Hosts)
+	found, err = run(net.Hosts)
 	if err == nil || ctx.Err() != nil {
-		return systems, nil, err
+		return found, nil, err
 	}
 	if len(net.Hosts) == 1 {
 		return nil, map[string]error{net.Hosts[0]: err}, nil
 	}
-	systems, errs = map[string]System{}, map[string]error{}
+	found, errs = map[string]T{}, map[string]error{}
 	for _, host := range net.Hosts {
-		one, err := n.evaluate(ctx, dir, []string{host})
+		one, err := run([]string{host})
 		if ctx.Err() != nil {
 			return nil, nil, context.Cause(ctx)
 		}
@@ -63,42 +126,16 @@ func (n *Nix) Evaluate(ctx context.Context, net Network) (systems map[string]Sys
 			errs[host] = err
 			continue
 		}
-		systems[host] = one[host]
+		found[host] = one[host]
 	}
-	return systems, errs, nil
+	return found, errs, nil
 }
 
-func (n *Nix) evaluate(ctx context.Context, dir string, hosts []string) (map[string]System, error) {
-	names := syntax.List{}
-	for _, h := range hosts {
-		names.Elems = append(names.Elems, &syntax.String{Parts: []syntax.Part{{Text: h}}})
+// nixStrings writes words as a Nix list.
+func nixStrings(words []string) string {
+	l := &syntax.List{}
+	for _, w := range words {
+		l.Elems = append(l.Elems, &syntax.String{Parts: []syntax.Part{{Text: w}}})
 	}
-	out, err := n.output(ctx, nil, nil, "nix-instantiate",
-		"--eval", "--strict", "--json", "--read-write-mode",
-		filepath.Join(dir, "driver.nix"),
-		"--arg", "network", filepath.Join(dir, "network.nix"),
-		"--arg", "hosts", syntax.FormatExpr(&names))
-	if err != nil {
-		return nil, err
-	}
-	var found map[string]struct {
-		Drv string `json:"drv"`
-		Out string `json:"out"`
-	}
-	if err := json.Unmarshal(out, &found); err != nil {
-		return nil, fmt.Errorf("read what nix-instantiate printed: %v", err)
-	}
-	systems := map[string]System{}
-	for host, s := range found {
-		drv, err := store.ParsePath(s.Drv)
-		if err != nil {
-			return nil, fmt.Errorf("system of %s: %v", host, err)
-		}
-		built, err := store.ParsePath(s.Out)
-		if err != nil {
-			return nil, fmt.Errorf("system of %s: %v", host, err)
-		}
-		systems[host] = System{Drv: drv, Out: built}
-	}
-	return systems, nil
+	return syntax.FormatExpr(l)
 }
