@@ -94,7 +94,7 @@ func blamed(fleet *schema.Fleet, net nixcmd.Network, errs map[string]error) map[
 			continue
 		}
 		e := &evalError{exit: exit, trace: net.Trace}
-		e.blames = compile.Blames(fleet, host, exit.Message()+"\n"+exit.Stderr, nixcmd.NetworkFile, text.Bytes())
+		e.blames = compile.Blames(fleet, host, exit.Message(), exit.Stderr, nixcmd.NetworkFile, text.Bytes())
 		out[host] = e
 	}
 	return out

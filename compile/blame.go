@@ -15,11 +15,12 @@ type Blame struct {
 	Option string // the NixOS option, "" where only a place is known
 }
 
-// Blames finds what in the inventory a message of Nix is about: options that
-// it names and the inventory sets for the host, and places of the printed
-// network expression. The first is the most telling; there may be none.
-// Network is the text that was evaluated, and file the name Nix has for it.
-func Blames(f *schema.Fleet, host, message, file string, network []byte) []Blame {
+// Blames finds what in the inventory an error of Nix is about: options that its
+// message names and the inventory sets for the host, and places of the printed
+// network expression in the trace around it. The first is the most telling;
+// there may be none. Network is the text that was evaluated, and file the name
+// Nix has for it.
+func Blames(f *schema.Fleet, host, message, trace, file string, network []byte) []Blame {
 	h := f.Host(host)
 	if h == nil {
 		return nil
@@ -42,7 +43,7 @@ func Blames(f *schema.Fleet, host, message, file string, network []byte) []Blame
 			}
 		}
 	}
-	for _, at := range placesIn(message, file) {
+	for _, at := range placesIn(trace, file) {
 		if p := original(f, network, at); p.IsValid() {
 			add(Blame{Pos: p})
 		}
@@ -76,7 +77,8 @@ var optionName = regexp.MustCompile(`[a-zA-Z_][\w-]*(?:\.(?:"[^"\n]*"|<[\w-]+>|[
 func optionNames(message string) []string {
 	var named, other []string
 	for _, at := range optionName.FindAllStringIndex(message, -1) {
-		name := message[at[0]:at[1]]
+		// `a.b."[definition 1-entry 2]"' is an element of option a.b.
+		name, _, _ := strings.Cut(message[at[0]:at[1]], `."[definition`)
 		before := message[max(0, at[0]-8):at[0]]
 		if strings.HasSuffix(before, "option `") || strings.HasSuffix(before, "option '") {
 			named = append(named, name)
@@ -133,11 +135,11 @@ func find(set *schema.Attrs, path []string) (at schema.Pos, depth int) {
 	return at, depth
 }
 
-// placesIn lists the places of a file that a message names, in its order.
-func placesIn(message, file string) []syntax.Pos {
+// placesIn lists the places of a file that a trace names, in its order.
+func placesIn(trace, file string) []syntax.Pos {
 	var places []syntax.Pos
 	place := regexp.MustCompile(regexp.QuoteMeta(file) + `:(\d+):(\d+)`)
-	for _, m := range place.FindAllStringSubmatch(message, -1) {
+	for _, m := range place.FindAllStringSubmatch(trace, -1) {
 		line, _ := strconv.Atoi(m[1])
 		col, _ := strconv.Atoi(m[2])
 		places = append(places, syntax.NewPos(&file, line, col))
