@@ -1,0 +1,90 @@
+package eval
+
+import (
+	"strconv"
+	"strings"
+)
+
+// autoCall calls functions that take a set, and sets with __functor, with those
+// of args they know.
+func (th *thread) autoCall(v value, args map[string]Value) value {
+	v = th.force(v)
+	if v.kind() == kindSet {
+		if f := find(v.attrs(), symFunctor); f != nil {
+			return th.autoCall(th.call(f.v, v), args)
+		}
+	}
+	if v.kind() != kindLambda || !v.closure().fn.hasSet {
+		return v
+	}
+	fn := v.closure().fn
+	var attrs []attr
+	if fn.ellipsis {
+		for name, a := range args {
+			attrs = append(attrs, attr{sym: intern(name), v: a.v})
+		}
+	} else {
+		for _, p := range fn.formals {
+			if a, ok := args[p.sym.String()]; ok {
+				attrs = append(attrs, attr{sym: p.sym, v: a.v})
+			} else if !p.hasDef {
+				th.fail(p.pos, "cannot evaluate a function that has an argument without a value ('%s')\nNix attempted to evaluate a function as a top level expression; in\nthis case it must have its arguments supplied either by default\nvalues, or passed explicitly with '--arg' or '--argstr'. See\nhttps://nix.dev/manual/nix/stable/language/syntax.html#functions.", p.sym)
+			}
+		}
+	}
+	return th.call(v, sortedSet(attrs...))
+}
+
+// selectPath follows an attribute path from v.
+func (th *thread) selectPath(v value, path string, args map[string]Value) value {
+	v = th.autoCall(v, args)
+	for _, name := range th.splitPath(path) {
+		if i, err := strconv.Atoi(name); err == nil && i >= 0 {
+			if v.kind() != kindList {
+				th.fail(0, "the expression selected by the selection path '%s' should be a list but is %s", path, kindNames[v.kind()])
+			}
+			if i >= len(v.list()) {
+				th.fail(0, "list index %d in selection path '%s' is out of range", i, path)
+			}
+			v = th.autoCall(v.list()[i], args)
+			continue
+		}
+		if v.kind() != kindSet {
+			th.fail(0, "the expression selected by the selection path '%s' should be a set but is %s", path, kindNames[v.kind()])
+		}
+		if name == "" {
+			th.fail(0, "empty attribute name in selection path '%s'", path)
+		}
+		a := find(v.attrs(), lookup(name))
+		if a == nil {
+			th.fail(0, "attribute '%s' in selection path '%s' not found", name, path)
+		}
+		v = th.autoCall(a.v, args)
+	}
+	return v
+}
+
+// splitPath splits a."b.c".d at the dots outside of quotes.
+func (th *thread) splitPath(path string) []string {
+	if path == "" {
+		return nil
+	}
+	var names []string
+	var name strings.Builder
+	quoted := false
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '.' && !quoted:
+			names = append(names, name.String())
+			name.Reset()
+		default:
+			name.WriteByte(c)
+		}
+	}
+	if quoted {
+		th.fail(0, "missing closing quote in selection path '%s'", path)
+	}
+	return append(names, name.String())
+}

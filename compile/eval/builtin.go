@@ -1,0 +1,136 @@
+package eval
+
+import (
+	_ "embed"
+	"strconv"
+	"strings"
+
+	"muster/compile/syntax"
+)
+
+// A builtin is a function written in Go. It gets its arguments unevaluated and
+// returns a value in weak head normal form. Exactly one of f1, f2 and f3 is
+// set; which one is the arity.
+//
+// Builtins live in families, one file and one table each. To add one, write a
+// method of thread and a line in its family's table.
+type builtin struct {
+	object
+	name  string // as an attribute of builtins
+	arity int
+	f1    func(th *thread, x value) value
+	f2    func(th *thread, x, y value) value
+	f3    func(th *thread, x, y, z value) value
+}
+
+func (b *builtin) value() value { return value{&b.object} }
+
+// families are all builtins.
+func families() [][]*builtin {
+	return [][]*builtin{typeBuiltins, controlBuiltins, numberBuiltins, listBuiltins, attrBuiltins, stringBuiltins,
+		contextBuiltins, versionBuiltins, regexBuiltins, hashBuiltins, jsonBuiltins, xmlBuiltins, tomlBuiltins, fileBuiltins, sourceBuiltins,
+		derivationBuiltins, fetchBuiltins}
+}
+
+func fn1(name string, f func(th *thread, x value) value) *builtin {
+	return &builtin{object: object{kind: kindBuiltin}, name: name, arity: 1, f1: f}
+}
+
+func fn2(name string, f func(th *thread, x, y value) value) *builtin {
+	return &builtin{object: object{kind: kindBuiltin}, name: name, arity: 2, f2: f}
+}
+
+func fn3(name string, f func(th *thread, x, y, z value) value) *builtin {
+	return &builtin{object: object{kind: kindBuiltin}, name: name, arity: 3, f3: f}
+}
+
+// globalNames are the builtins that are in scope under their own names; all are
+// in scope with two underscores in front.
+var globalNames = map[string]bool{
+	"abort": true, "baseNameOf": true, "break": true, "builtins": true, "derivation": true, "derivationStrict": true, "dirOf": true,
+	"false": true, "fetchGit": true, "fetchMercurial": true, "fetchTarball": true, "fetchTree": true, "fromTOML": true,
+	"import": true, "isNull": true, "map": true, "null": true, "placeholder": true, "removeAttrs": true,
+	"scopedImport": true, "throw": true, "toString": true, "true": true,
+}
+
+//go:embed derivation.nix
+var derivationText string
+
+// bindBuiltins makes the outermost scope and the set of builtins.
+func (ev *Evaluator) bindBuiltins() {
+	ev.base = &scope{constants: map[symbol]value{}}
+	var attrs []attr
+	define := func(name string, v value) {
+		attrs = append(attrs, attr{sym: intern(name), v: v})
+		if !globalNames[name] {
+			name = "__" + name
+		}
+		ev.base.constants[intern(name)] = v
+	}
+	define("true", valueTrue)
+	define("false", valueFalse)
+	define("null", valueNull)
+	define("langVersion", intValue(6))
+	define("nixVersion", stringValue(ev.opts.NixVersion))
+	define("storeDir", stringValue("/nix/store"))
+	if !ev.opts.Pure {
+		define("currentSystem", stringValue(ev.opts.System))
+		define("currentTime", intValue(ev.opts.Now.Unix()))
+	}
+	define("nixPath", ev.nixPathValue())
+	for _, family := range families() {
+		for _, b := range family {
+			define(b.name, b.value())
+		}
+	}
+	// builtins holds itself, and derivation is written in Nix.
+	all := &thunk{object: object{kind: kindThunk, n: thunkDone}}
+	define("builtins", value{&all.object})
+	all.setResult(emptySet)
+	derivation, err := ev.lowerDerivation()
+	if err != nil {
+		panic("derivation.nix: " + err.Error())
+	}
+	define("derivation", value{&(&closure{object{kind: kindLambda}, derivation, nil}).object})
+	all.setResult(sortedSet(attrs...))
+}
+
+func (ev *Evaluator) lowerDerivation() (*lambda, error) {
+	file, err := syntax.ParseFile("<nix/derivation-internal.nix>", []byte(derivationText), syntax.Options{})
+	if err != nil {
+		return nil, err
+	}
+	n, fail := ev.lower(file.Expr, "/", ev.base)
+	if fail != nil {
+		return nil, fail
+	}
+	return n.(*lambda), nil
+}
+
+// nixPathValue returns [ { path = …; prefix = …; } … ].
+func (ev *Evaluator) nixPathValue() value {
+	var list []value
+	for _, entry := range ev.opts.NixPath {
+		list = append(list, sortedSet(
+			attr{sym: symPath, v: stringValue(entry.Path)},
+			attr{sym: symPrefix, v: stringValue(entry.Prefix)}))
+	}
+	return listValue(list)
+}
+
+// compat are the things Nix changed its mind about.
+type compat struct {
+	wraps bool // integers wrap around: before 2.25
+	pure  bool
+}
+
+// versionAtLeast compares the first two numbers of a Nix version.
+func versionAtLeast(version string, major, minor int) bool {
+	parts := strings.SplitN(version, ".", 3)
+	a, _ := strconv.Atoi(parts[0])
+	b := 0
+	if len(parts) > 1 {
+		b, _ = strconv.Atoi(parts[1])
+	}
+	return a > major || a == major && b >= minor
+}

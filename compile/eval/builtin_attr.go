@@ -1,0 +1,170 @@
+package eval
+
+import "slices"
+
+// attrBuiltins make and take apart attribute sets.
+var attrBuiltins = []*builtin{
+	fn1("attrNames", attrNames),
+	fn1("attrValues", attrValues),
+	fn2("getAttr", getAttr),
+	fn2("hasAttr", hasAttr),
+	fn2("unsafeGetAttrPos", unsafeGetAttrPos),
+	fn2("removeAttrs", removeAttrs),
+	fn1("listToAttrs", listToAttrs),
+	fn2("intersectAttrs", intersectAttrs),
+	fn2("catAttrs", catAttrs),
+	fn2("mapAttrs", mapAttrs),
+	fn2("zipAttrsWith", zipAttrsWith),
+}
+
+func attrNames(th *thread, x value) value {
+	attrs := byName(th.wantSet(x, 0))
+	out := th.newValues(len(attrs))
+	for i, a := range attrs {
+		out[i] = a.sym.value()
+	}
+	return th.newList(out)
+}
+
+func attrValues(th *thread, x value) value {
+	attrs := byName(th.wantSet(x, 0))
+	out := th.newValues(len(attrs))
+	for i, a := range attrs {
+		out[i] = a.v
+	}
+	return th.newList(out)
+}
+
+func getAttr(th *thread, name, set value) value {
+	s := th.wantPlainString(name, 0)
+	a := find(th.wantSet(set, 0), lookup(s))
+	if a == nil {
+		th.fail(0, "attribute '%s' missing", s)
+	}
+	return th.force(a.v)
+}
+
+func hasAttr(th *thread, name, set value) value {
+	s := th.wantPlainString(name, 0)
+	return boolValue(find(th.wantSet(set, 0), lookup(s)) != nil)
+}
+
+func unsafeGetAttrPos(th *thread, name, set value) value {
+	s := th.wantPlainString(name, 0)
+	a := find(th.wantSet(set, 0), lookup(s))
+	if a == nil {
+		return valueNull
+	}
+	return th.positionValue(a.pos)
+}
+
+func removeAttrs(th *thread, set, names value) value {
+	attrs := th.wantSet(set, 0)
+	var remove []symbol
+	for _, n := range th.wantList(names, 0) {
+		if s := lookup(th.wantPlainString(n, 0)); s != 0 && find(attrs, s) != nil {
+			remove = append(remove, s)
+		}
+	}
+	if len(remove) == 0 {
+		return th.force(set)
+	}
+	slices.Sort(remove)
+	out := th.newAttrs(len(attrs))[:0]
+	for _, a := range attrs {
+		for len(remove) > 0 && remove[0] < a.sym {
+			remove = remove[1:]
+		}
+		if len(remove) == 0 || remove[0] != a.sym {
+			out = append(out, a)
+		}
+	}
+	return th.newSet(out)
+}
+
+// listToAttrs makes a set of { name, value }s; of equal names the first counts.
+func listToAttrs(th *thread, x value) value {
+	l := th.wantList(x, 0)
+	th.reserve(16 * int64(len(l)))
+	attrs := th.newAttrs(len(l))
+	for i, x := range l {
+		pair := th.wantSet(x, 0)
+		name := intern(th.wantPlainString(th.wantAttr(pair, symName, "in a call to listToAttrs"), 0))
+		th.wantAttr(pair, symValue, "in a call to listToAttrs")
+		v := find(pair, symValue)
+		attrs[i] = attr{name, v.pos, v.v}
+	}
+	if !slices.IsSortedFunc(attrs, func(a, b attr) int { return int(int64(a.sym) - int64(b.sym)) }) {
+		slices.SortStableFunc(attrs, func(a, b attr) int { return int(int64(a.sym) - int64(b.sym)) })
+	}
+	return th.newSet(slices.CompactFunc(attrs, func(a, b attr) bool { return a.sym == b.sym }))
+}
+
+// intersectAttrs returns what of the second set the first has, too.
+func intersectAttrs(th *thread, x, y value) value {
+	l, r := th.wantSet(x, 0), th.wantSet(y, 0)
+	out := th.newAttrs(min(len(l), len(r)))[:0]
+	switch {
+	case len(l)*8 < len(r):
+		for _, a := range l {
+			if b := find(r, a.sym); b != nil {
+				out = append(out, *b)
+			}
+		}
+	case len(r)*8 < len(l):
+		for _, b := range r {
+			if find(l, b.sym) != nil {
+				out = append(out, b)
+			}
+		}
+	default:
+		for len(l) > 0 && len(r) > 0 {
+			switch {
+			case l[0].sym < r[0].sym:
+				l = l[1:]
+			case l[0].sym > r[0].sym:
+				r = r[1:]
+			default:
+				out, l, r = append(out, r[0]), l[1:], r[1:]
+			}
+		}
+	}
+	return th.newSet(out)
+}
+
+func catAttrs(th *thread, name, x value) value {
+	s := lookup(th.wantPlainString(name, 0))
+	var out []value
+	for _, x := range th.wantList(x, 0) {
+		if a := find(th.wantSet(x, 0), s); a != nil {
+			out = append(out, a.v)
+		}
+	}
+	return th.newList(out)
+}
+
+func mapAttrs(th *thread, f, x value) value {
+	attrs := th.wantSet(x, 0)
+	out := th.newAttrs(len(attrs))
+	for i, a := range attrs {
+		out[i] = attr{a.sym, a.pos, th.putOff2(f, a.sym.value(), a.v)}
+	}
+	return th.newSet(out)
+}
+
+// zipAttrsWith calls f with each name that any of the sets has and the list of
+// its values.
+func zipAttrsWith(th *thread, f, x value) value {
+	values := map[symbol][]value{}
+	for _, x := range th.wantList(x, 0) {
+		for _, a := range th.wantSet(x, 0) {
+			values[a.sym] = append(values[a.sym], a.v)
+		}
+	}
+	out := th.newAttrs(len(values))[:0]
+	for name, l := range values {
+		out = append(out, attr{sym: name, v: th.putOff2(f, name.value(), th.newList(l))})
+	}
+	sortAttrs(out)
+	return th.newSet(out)
+}

@@ -1,0 +1,178 @@
+package eval
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+)
+
+// fileBuiltins read files.
+var fileBuiltins = []*builtin{
+	fn1("import", func(th *thread, x value) value { return th.importFile(th.readablePath(x), 0) }),
+	fn2("scopedImport", scopedImport),
+	fn1("pathExists", pathExists),
+	fn1("readFile", readFile),
+	fn1("readDir", readDir),
+	fn1("readFileType", readFileType),
+	fn2("findFile", findFile),
+	fn1("getEnv", getEnv),
+}
+
+// readablePath returns the path v stands for, made valid first if it is in the
+// output of a derivation.
+func (th *thread) readablePath(v value) string {
+	var c references
+	p := th.wantPath(v, &c, 0)
+	th.realise(c)
+	return p
+}
+
+// scopedImport evaluates a file with more names in scope.
+func scopedImport(th *thread, names, x value) value {
+	p := th.readablePath(x)
+	attrs := th.wantSet(names, 0)
+	sc := &scope{up: th.ev.base, slots: make(map[symbol]int, len(attrs))}
+	env := th.newFrame(nil, len(attrs))
+	for i, a := range attrs {
+		sc.slots[a.sym] = i
+		*env.slot(i) = a.v
+	}
+	n, err := th.loadFile(p, sc)
+	if err != nil {
+		panic(err)
+	}
+	return n.eval(th, env)
+}
+
+func pathExists(th *thread, x value) value {
+	// A slash at the end asks for a directory.
+	v := th.force(x)
+	var c references
+	if v.kind() != kindPath {
+		s := th.coerce(v, &c, 0, 0)
+		if strings.HasSuffix(s, "/") || strings.HasSuffix(s, "/.") {
+			th.realise(c)
+			p := th.wantPath(stringValue(s), &c, 0)
+			if th.ev.mayRead(p) != nil {
+				return valueFalse
+			}
+			info, err := os.Stat(p)
+			return boolValue(err == nil && info.IsDir())
+		}
+	}
+	p := th.wantPath(v, &c, 0)
+	th.realise(c)
+	if th.ev.mayRead(p) != nil {
+		return valueFalse
+	}
+	_, err := os.Lstat(p)
+	return boolValue(err == nil)
+}
+
+func readFile(th *thread, x value) value {
+	p := th.readablePath(x)
+	b := th.readFile(p)
+	s := text(b)
+	if strings.IndexByte(s, 0) >= 0 {
+		th.fail(0, "the contents of the file '%s' cannot be represented as a Nix string", p)
+	}
+	// A file in the store may refer to whatever its store object does.
+	return contextValue(s, th.referencesOfFile(p, s))
+}
+
+func readDir(th *thread, x value) value {
+	p := th.readablePath(x)
+	if err := th.ev.mayRead(p); err != nil {
+		panic(err)
+	}
+	entries, err := os.ReadDir(p)
+	if err != nil {
+		panic(fileError(p, err))
+	}
+	attrs := th.newAttrs(len(entries))
+	for i, e := range entries {
+		attrs[i] = attr{sym: intern(e.Name()), v: fileTypeValue(e.Type())}
+	}
+	sortAttrs(attrs)
+	return th.newSet(attrs)
+}
+
+func readFileType(th *thread, x value) value {
+	p := th.readablePath(x)
+	if err := th.ev.mayRead(p); err != nil {
+		panic(err)
+	}
+	info, err := os.Lstat(p)
+	if err != nil {
+		panic(fileError(p, err))
+	}
+	return fileTypeValue(info.Mode())
+}
+
+var (
+	typeRegular   = stringValue("regular")
+	typeDirectory = stringValue("directory")
+	typeSymlink   = stringValue("symlink")
+	typeUnknown   = stringValue("unknown")
+)
+
+func fileTypeValue(m fs.FileMode) value {
+	switch {
+	case m.IsRegular():
+		return typeRegular
+	case m.IsDir():
+		return typeDirectory
+	case m&fs.ModeSymlink != 0:
+		return typeSymlink
+	}
+	return typeUnknown
+}
+
+// findFile looks a name up in a search path: <nixpkgs/lib> is
+// findFile nixPath "nixpkgs/lib".
+func findFile(th *thread, entries, x value) value {
+	name := th.wantPlainString(x, 0)
+	for _, e := range th.wantList(entries, 0) {
+		attrs := th.wantSet(e, 0)
+		prefix := ""
+		if a := find(attrs, symPrefix); a != nil {
+			prefix = th.wantPlainString(a.v, 0)
+		}
+		var c references
+		dir := th.coerce(th.wantAttr(attrs, symPath, "in an element of the __nixPath"), &c, 0, 0)
+		rest, ok := strings.CutPrefix(name, prefix)
+		switch {
+		case prefix == "":
+			rest = "/" + name
+		case !ok, rest != "" && rest[0] != '/':
+			continue
+		}
+		th.realise(c)
+		if !strings.HasPrefix(dir, "/") {
+			continue // a channel or URL: fetching is not for here
+		}
+		p := path.Clean(dir + rest)
+		if _, err := os.Stat(p); err == nil {
+			return pathValue(p)
+		}
+	}
+	if strings.HasPrefix(name, "nix/") {
+		return pathValue("/__corepkgs__/" + name[len("nix/"):])
+	}
+	hint := " (add it using $NIX_PATH or -I)"
+	if th.ev.opts.Pure {
+		hint = ""
+		th.failAs(ThrowError, 0, "cannot look up '<%s>' in pure evaluation mode (use '--impure' to override)", name)
+	}
+	th.failAs(ThrowError, 0, "file '%s' was not found in the Nix search path%s", name, hint)
+	return value{}
+}
+
+func getEnv(th *thread, x value) value {
+	name := th.wantPlainString(x, 0)
+	if th.ev.opts.Pure || th.ev.opts.Restricted || th.ev.opts.Getenv == nil {
+		return emptyString
+	}
+	return stringValue(th.ev.opts.Getenv(name))
+}

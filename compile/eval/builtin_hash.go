@@ -1,0 +1,59 @@
+package eval
+
+import (
+	"muster/compile/store"
+)
+
+// hashBuiltins hash, and convert hashes.
+var hashBuiltins = []*builtin{
+	fn2("hashString", hashString),
+	fn2("hashFile", hashFile),
+	fn1("convertHash", convertHash),
+	fn1("placeholder", func(th *thread, x value) value { return stringValue(store.Placeholder(th.wantPlainString(x, 0))) }),
+}
+
+func (th *thread) wantAlgo(v value) store.Algo {
+	name := th.wantPlainString(v, 0)
+	algo, err := store.ParseAlgo(name)
+	if err != nil {
+		th.fail(0, "unknown hash algorithm '%s', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'", name)
+	}
+	return algo
+}
+
+func hashString(th *thread, algo, x value) value {
+	a := th.wantAlgo(algo)
+	return stringValue(store.HashString(a, th.wantString(x, 0).str()).Base16())
+}
+
+func hashFile(th *thread, algo, x value) value {
+	a := th.wantAlgo(algo)
+	return stringValue(store.HashBytes(a, th.readFile(th.readablePath(x))).Base16())
+}
+
+// convertHash spells a hash another way.
+func convertHash(th *thread, x value) value {
+	attrs := th.wantSet(x, 0)
+	text := th.wantPlainString(th.wantAttr(attrs, intern("hash"), "while locating the attribute 'hash'"), 0)
+	var algo store.Algo
+	if a := find(attrs, intern("hashAlgo")); a != nil {
+		algo = th.wantAlgo(a.v)
+	}
+	h, err := store.ParseHash(text, algo)
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	format := th.wantPlainString(th.wantAttr(attrs, intern("toHashFormat"), "while locating the attribute 'toHashFormat'"), 0)
+	switch format {
+	case "base16":
+		return stringValue(h.Base16())
+	case "nix32", "base32":
+		return stringValue(h.Base32())
+	case "base64":
+		return stringValue(h.Base64())
+	case "sri":
+		return stringValue(h.SRI())
+	}
+	th.fail(0, "unknown hash format '%s', expect 'base16', 'base32', 'base64', or 'sri'", format)
+	return value{}
+}

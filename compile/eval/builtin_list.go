@@ -1,0 +1,211 @@
+package eval
+
+import "sort"
+
+// listBuiltins make and take apart lists.
+var listBuiltins = []*builtin{
+	fn1("length", func(th *thread, x value) value { return th.newInt(int64(len(th.wantList(x, 0)))) }),
+	fn1("head", head),
+	fn1("tail", tail),
+	fn2("elemAt", elemAt),
+	fn2("elem", elem),
+	fn2("map", mapList),
+	fn2("filter", filterList),
+	fn3("foldl'", foldl),
+	fn2("any", func(th *thread, f, l value) value { return boolValue(th.some(f, l, true)) }),
+	fn2("all", func(th *thread, f, l value) value { return boolValue(!th.some(f, l, false)) }),
+	fn2("genList", genList),
+	fn2("sort", sortList),
+	fn2("partition", partition),
+	fn2("groupBy", groupBy),
+	fn1("concatLists", func(th *thread, x value) value { return th.concatLists(th.wantList(x, 0)) }),
+	fn2("concatMap", concatMap),
+}
+
+func head(th *thread, x value) value {
+	l := th.wantList(x, 0)
+	if len(l) == 0 {
+		th.fail(0, "'builtins.head' called on an empty list")
+	}
+	return th.force(l[0])
+}
+
+func tail(th *thread, x value) value {
+	l := th.wantList(x, 0)
+	if len(l) == 0 {
+		th.fail(0, "'builtins.tail' called on an empty list")
+	}
+	th.reserve(8 * int64(len(l)))
+	return th.newList(l[1:])
+}
+
+func elemAt(th *thread, x, y value) value {
+	l, i := th.wantList(x, 0), th.wantInt(y, 0)
+	if i < 0 || i >= int64(len(l)) {
+		th.fail(0, "'builtins.elemAt' called with index %d on a list of size %d", i, len(l))
+	}
+	return th.force(l[i])
+}
+
+func elem(th *thread, x, l value) value {
+	for _, y := range th.wantList(l, 0) {
+		th.spend(1)
+		if th.equal(x, y) {
+			return valueTrue
+		}
+	}
+	return valueFalse
+}
+
+func mapList(th *thread, f, x value) value {
+	l := th.wantList(x, 0)
+	if len(l) == 0 {
+		return emptyList
+	}
+	th.reserve(8 * int64(len(l)))
+	out := th.newValues(len(l))
+	for i, x := range l {
+		out[i] = th.putOff1(f, x)
+	}
+	return th.newList(out)
+}
+
+func filterList(th *thread, f, x value) value {
+	l := th.wantList(x, 0)
+	if len(l) == 0 {
+		return emptyList
+	}
+	f = th.wantFunction(f, 0)
+	out := make([]value, 0, len(l))
+	for _, x := range l {
+		if th.wantBool(th.call(f, x), 0) {
+			out = append(out, x)
+		}
+	}
+	if len(out) == len(l) {
+		return th.force(x)
+	}
+	return th.newList(out)
+}
+
+// foldl evaluates the accumulator at every step.
+func foldl(th *thread, f, z, x value) value {
+	f = th.wantFunction(f, 0)
+	acc := z
+	for _, x := range th.wantList(x, 0) {
+		acc = th.call2(f, acc, x)
+	}
+	return th.force(acc)
+}
+
+// some reports whether f is want for an element.
+func (th *thread) some(f, x value, want bool) bool {
+	f = th.wantFunction(f, 0)
+	for _, x := range th.wantList(x, 0) {
+		if th.wantBool(th.call(f, x), 0) == want {
+			return true
+		}
+	}
+	return false
+}
+
+func genList(th *thread, f, x value) value {
+	n := th.wantInt(x, 0)
+	if n < 0 {
+		th.fail(0, "cannot create list of size %d", n)
+	}
+	if n >= 1<<31 {
+		th.failAs(LimitError, 0, "cannot create list of size %d", n)
+	}
+	th.reserve(48 * n)
+	out := th.newValues(int(n))
+	for i := range out {
+		out[i] = th.putOff1(f, th.newInt(int64(i)))
+	}
+	return th.newList(out)
+}
+
+// sortList sorts stably. Nix uses C++'s merge sort with the program's function,
+// and with a function that is no order the result is whatever comes of it;
+// [mergeSort] makes the same comparisons.
+func sortList(th *thread, f, x value) value {
+	l := th.wantList(x, 0)
+	if len(l) == 0 {
+		return emptyList
+	}
+	f = th.wantFunction(f, 0)
+	out := append([]value(nil), l...)
+	before := func(a, b value) bool { return th.wantBool(th.call2(f, a, b), 0) }
+	if f.same(lessThan.value()) {
+		before = func(a, b value) bool { th.spend(1); return th.less(a, b, 0) }
+	}
+	sort.SliceStable(out, func(i, j int) bool { return before(out[i], out[j]) })
+	return th.newList(out)
+}
+
+func partition(th *thread, f, x value) value {
+	f = th.wantFunction(f, 0)
+	var right, wrong []value
+	for _, x := range th.wantList(x, 0) {
+		if th.wantBool(th.call(f, x), 0) {
+			right = append(right, x)
+		} else {
+			wrong = append(wrong, x)
+		}
+	}
+	attrs := th.newAttrs(2)
+	attrs[0], attrs[1] = attr{sym: symRight, v: th.newList(right)}, attr{sym: symWrong, v: th.newList(wrong)}
+	sortAttrs(attrs)
+	return th.newSet(attrs)
+}
+
+func groupBy(th *thread, f, x value) value {
+	f = th.wantFunction(f, 0)
+	groups := map[symbol][]value{}
+	for _, x := range th.wantList(x, 0) {
+		key := intern(th.wantPlainString(th.call(f, x), 0))
+		groups[key] = append(groups[key], x)
+	}
+	attrs := th.newAttrs(len(groups))[:0]
+	for key, l := range groups {
+		attrs = append(attrs, attr{sym: key, v: th.newList(l)})
+	}
+	sortAttrs(attrs)
+	return th.newSet(attrs)
+}
+
+func concatMap(th *thread, f, x value) value {
+	l := th.wantList(x, 0)
+	f = th.wantFunction(f, 0)
+	out := make([]value, len(l))
+	for i, x := range l {
+		out[i] = th.call(f, x)
+		th.wantList(out[i], 0)
+	}
+	return th.concatLists(out)
+}
+
+// concatLists joins lists; one that makes up the whole is returned as it is.
+func (th *thread) concatLists(lists []value) value {
+	total := 0
+	var last value
+	for _, x := range lists {
+		x = th.force(x)
+		if n := len(th.wantList(x, 0)); n > 0 {
+			total += n
+			last = x
+		}
+	}
+	if total == 0 {
+		return emptyList
+	}
+	if int(last.o.n) == total {
+		return last
+	}
+	th.reserve(8 * int64(total))
+	out := th.newValues(total)[:0]
+	for _, x := range lists {
+		out = append(out, th.force(x).list()...)
+	}
+	return th.newList(out)
+}

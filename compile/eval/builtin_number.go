@@ -1,0 +1,44 @@
+package eval
+
+import "math"
+
+// numberBuiltins are arithmetic and order.
+var numberBuiltins = []*builtin{
+	fn2("add", arithmeticBuiltin('+')),
+	fn2("sub", arithmeticBuiltin('-')),
+	fn2("mul", arithmeticBuiltin('*')),
+	fn2("div", arithmeticBuiltin('/')),
+	fn2("bitAnd", func(th *thread, x, y value) value { return th.newInt(th.wantInt(x, 0) & th.wantInt(y, 0)) }),
+	fn2("bitOr", func(th *thread, x, y value) value { return th.newInt(th.wantInt(x, 0) | th.wantInt(y, 0)) }),
+	fn2("bitXor", func(th *thread, x, y value) value { return th.newInt(th.wantInt(x, 0) ^ th.wantInt(y, 0)) }),
+	fn1("ceil", rounding(math.Ceil)),
+	fn1("floor", rounding(math.Floor)),
+	lessThan,
+}
+
+// lessThan is known by name to sort, which has a shorter way for it.
+var lessThan = fn2("lessThan", func(th *thread, x, y value) value { return boolValue(th.less(x, y, 0)) })
+
+func arithmeticBuiltin(op byte) func(*thread, value, value) value {
+	return func(th *thread, x, y value) value {
+		x = th.force(x)
+		th.wantNumber(x, 0)
+		y = th.force(y)
+		th.wantNumber(y, 0)
+		return th.arithmetic(op, x, y, 0)
+	}
+}
+
+func rounding(round func(float64) float64) func(*thread, value) value {
+	return func(th *thread, x value) value {
+		x = th.force(x)
+		if x.isInt() {
+			return x
+		}
+		f := round(th.wantNumber(x, 0))
+		if !(f >= math.MinInt64 && f < math.MaxInt64) {
+			th.fail(0, "float %s is outside the range of integers", formatFloat(f))
+		}
+		return th.newInt(int64(f))
+	}
+}

@@ -1,0 +1,205 @@
+package eval
+
+import (
+	"os"
+	"path"
+	"strings"
+	"sync"
+
+	"muster/compile/store"
+)
+
+// sourceBuiltins put files into the store. Nothing is written: the store path
+// follows from the content, and Evaluator.Sources remembers what to write
+// should something be built of it.
+var sourceBuiltins = []*builtin{
+	fn2("toFile", toFile),
+	fn2("filterSource", filterSource),
+	fn1("path", pathBuiltin),
+	fn1("storePath", storePath),
+}
+
+// A storedSource is a path whose copy in the store is known.
+type storedSource struct {
+	once sync.Once
+	path store.Path
+	err  error
+}
+
+// copyToStore returns where a copy of the file or directory p goes.
+func (th *thread) copyToStore(p string, pos posID) store.Path {
+	if inside(p, store.Dir) && p != store.Dir {
+		if sp, rest, err := store.SplitPath(p); err == nil && rest == "" {
+			return sp
+		}
+	}
+	if strings.HasSuffix(p, ".drv") {
+		th.fail(pos, "file names are not allowed to end in '.drv'")
+	}
+	if err := th.ev.mayRead(p); err != nil {
+		panic(err)
+	}
+	e, ok := th.ev.sources.Load(p)
+	if !ok {
+		e, _ = th.ev.sources.LoadOrStore(p, &storedSource{})
+	}
+	s := e.(*storedSource)
+	s.once.Do(func() {
+		if _, err := os.Lstat(p); err != nil {
+			s.err = fileError(p, err)
+			return
+		}
+		var h store.Hash
+		if h, _, s.err = store.HashNAR(store.SHA256, p, nil); s.err == nil {
+			s.path, s.err = store.SourcePath(path.Base(p), h, nil, false)
+		}
+		if s.err == nil {
+			th.ev.derivations.addSource(s.path, Source{File: p})
+		}
+	})
+	if s.err != nil {
+		if e, ok := s.err.(*Error); ok {
+			panic(e)
+		}
+		th.failCause(pos, s.err, "copying '%s' to the store: %v", p, s.err)
+	}
+	return s.path
+}
+
+// storeString is a store path as a string that refers to it.
+func storeString(p store.Path) value {
+	return contextValue(string(p), references{pathReference(p)})
+}
+
+func toFile(th *thread, name, contents value) value {
+	n := th.wantPlainString(name, 0)
+	v := th.wantString(contents, 0)
+	var refs []store.Path
+	for _, r := range v.context() {
+		p, output, deep := r.split()
+		if output != "" || deep {
+			th.fail(0, "files created by toFile may not reference derivations, but %s references %s", n, p)
+		}
+		refs = append(refs, p)
+	}
+	p, err := store.TextPath(n, v.str(), refs)
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	th.ev.derivations.addSource(p, Source{Text: v.str(), References: refs})
+	return storeString(p)
+}
+
+func filterSource(th *thread, filter, x value) value {
+	p := th.readablePath(x)
+	return th.addPath(path.Base(p), p, th.wantFunction(filter, 0), true, store.Hash{})
+}
+
+func pathBuiltin(th *thread, x value) value {
+	var p, name string
+	var filter value
+	var want store.Hash
+	recursive := true
+	for _, a := range th.wantSet(x, 0) {
+		switch a.sym {
+		case symPath:
+			p = th.readablePath(a.v)
+		case symName:
+			name = th.wantPlainString(a.v, a.pos)
+		case symFilter:
+			filter = th.wantFunction(a.v, a.pos)
+		case symRecursive:
+			recursive = th.wantBool(a.v, a.pos)
+		case symSha256:
+			h, err := store.ParseHash(th.wantPlainString(a.v, a.pos), store.SHA256)
+			if err != nil {
+				th.fail(a.pos, "%v", err)
+			}
+			want = h
+		default:
+			th.fail(a.pos, "unsupported argument '%s' to 'addPath'", a.sym)
+		}
+	}
+	if p == "" {
+		th.fail(0, "missing required 'path' attribute in the first argument to builtins.path")
+	}
+	if name == "" {
+		name = path.Base(p)
+	}
+	return th.addPath(name, p, filter, recursive, want)
+}
+
+// addPath computes where a copy of p goes, with only what filter lets pass.
+// With a hash given the content need not be looked at.
+func (th *thread) addPath(name, p string, filter value, recursive bool, want store.Hash) value {
+	if !want.IsZero() {
+		sp, err := store.FixedPath(name, want, recursive)
+		if err != nil {
+			th.fail(0, "%v", err)
+		}
+		if _, err := os.Lstat(string(sp)); err == nil {
+			return storeString(sp)
+		}
+	}
+	if err := th.ev.mayRead(p); err != nil {
+		panic(err)
+	}
+	src := Source{File: p, Flat: !recursive}
+	var h store.Hash
+	var err error
+	if recursive {
+		h, _, err = store.HashNAR(store.SHA256, p, th.filter(filter, &src))
+	} else {
+		h = store.HashBytes(store.SHA256, th.readFile(p))
+	}
+	if e, ok := err.(*Error); ok {
+		panic(e)
+	}
+	if err != nil {
+		th.failCause(0, err, "adding path '%s': %v", p, err)
+	}
+	if !want.IsZero() && h != want {
+		th.fail(0, "hash mismatch for path '%s': specified %s, got %s", p, want.SRI(), h.SRI())
+	}
+	sp, err := store.FixedPath(name, h, recursive)
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	th.ev.derivations.addSource(sp, src)
+	return storeString(sp)
+}
+
+// filter makes a store.Filter of a function and notes what it refuses.
+func (th *thread) filter(f value, src *Source) store.Filter {
+	if f.isNone() {
+		return nil
+	}
+	src.Omit = map[string]bool{}
+	return func(p string, t store.FileType) (bool, error) {
+		v, err := th.try(func() value { return th.call2(f, stringValue(p), stringValue(string(t))) })
+		if err == nil {
+			_, err = th.try(func() value { th.wantBool(v, 0); return v })
+		}
+		if err != nil {
+			return false, err
+		}
+		if !v.bool() {
+			src.Omit[p] = true
+		}
+		return v.bool(), nil
+	}
+}
+
+// storePath makes a string of a path that is in the store already.
+func storePath(th *thread, x value) value {
+	if th.ev.opts.Pure {
+		th.fail(0, "'builtins.storePath' is not allowed in pure evaluation mode")
+	}
+	var c references
+	p := th.wantPath(x, &c, 0)
+	sp, _, err := store.SplitPath(p)
+	if err != nil {
+		th.fail(0, "path '%s' is not in the Nix store", p)
+	}
+	return contextValue(p, c.with(pathReference(sp)))
+}

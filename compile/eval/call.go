@@ -1,0 +1,241 @@
+package eval
+
+// A lambda is the code of a function; together with the frame around it, it is
+// a closure. Its own frame has a slot for x of x: …, or for args@ if there is
+// one, and after that one for each formal, sorted by symbol.
+type lambda struct {
+	name     symbol // of the attribute or variable it is the value of, if any
+	param    symbol // x, or args of args@{ … }; 0 if there is none
+	slots    int
+	hasSet   bool // { … }: …
+	ellipsis bool
+	formals  []formal
+	body     node
+	curried  *lambda // the body, if that is a lambda
+	pos      posID
+}
+
+// A formal is one name of { a, b ? 1 }: ….
+type formal struct {
+	sym    symbol
+	pos    posID
+	hasDef bool
+	def    lazy
+}
+
+func (l *lambda) eval(th *thread, env *frame) value { return th.newClosure(l, env) }
+
+// describe names the function in messages.
+func (l *lambda) describe() string {
+	if l.name == 0 {
+		return "anonymous lambda"
+	}
+	return "the '" + l.name.String() + "' function"
+}
+
+func (l *lambda) title() string {
+	if l.name == 0 {
+		return "anonymous lambda"
+	}
+	return l.name.String()
+}
+
+// bind makes the frame of l's body where it is called with arg.
+func (th *thread) bind(l *lambda, up *frame, arg value) *frame {
+	f := th.newFrame(up, l.slots)
+	if !l.hasSet {
+		*f.slot(0) = arg
+		return f
+	}
+	arg = th.force(arg)
+	if arg.kind() != kindSet {
+		th.wantType(l.pos, "a set", arg)
+	}
+	slot := 0
+	if l.param != 0 {
+		*f.slot(0) = arg
+		slot = 1
+	}
+	attrs := arg.attrs()
+	used, at := 0, 0
+	nearby := len(attrs) <= 4*len(l.formals) // walk both sorted lists together
+	for i := range l.formals {
+		p := &l.formals[i]
+		var a *attr
+		if nearby {
+			for at < len(attrs) && attrs[at].sym < p.sym {
+				at++
+			}
+			if at < len(attrs) && attrs[at].sym == p.sym {
+				a = &attrs[at]
+			}
+		} else {
+			a = find(attrs, p.sym)
+		}
+		switch {
+		case a != nil:
+			*f.slot(slot) = a.v
+			used++
+		case p.hasDef:
+			*f.slot(slot) = p.def.delay(th, f)
+		default:
+			th.fail(l.pos, "function '%s' called without required argument '%s'", l.title(), p.sym)
+		}
+		slot++
+	}
+	if !l.ellipsis && used != len(attrs) {
+		th.unexpected(l, attrs)
+	}
+	return f
+}
+
+// unexpected reports the first argument that l does not know.
+func (th *thread) unexpected(l *lambda, attrs []attr) {
+	for _, a := range byName(attrs) {
+		known := false
+		for i := range l.formals {
+			known = known || l.formals[i].sym == a.sym
+		}
+		if !known {
+			th.fail(l.pos, "function '%s' called with unexpected argument '%s'", l.title(), a.sym)
+		}
+	}
+}
+
+// A call1 is f x, the commonest call.
+type call1 struct {
+	fn  node
+	arg lazy
+	pos posID
+}
+
+func (n *call1) eval(th *thread, env *frame) value {
+	f := n.fn.eval(th, env)
+	if f.kind() == kindLambda {
+		c := f.closure()
+		th.enter(c.fn, n.pos)
+		v := c.fn.body.eval(th, th.bind(c.fn, c.env, n.arg.delay(th, env)))
+		th.depth--
+		return v
+	}
+	return th.apply(f, n.arg.delay(th, env), n.pos)
+}
+
+// A callNode is f x y …: functions that take several arguments, one by one,
+// get them at once, without making the functions in between.
+type callNode struct {
+	fn   node
+	args []lazy
+	pos  posID
+}
+
+func (n *callNode) eval(th *thread, env *frame) value {
+	f := n.fn.eval(th, env)
+	for args := n.args; len(args) > 0; {
+		switch f.kind() {
+		case kindLambda:
+			c := f.closure()
+			l := c.fn
+			th.enter(l, n.pos)
+			depth := th.depth
+			inner := th.bind(l, c.env, args[0].delay(th, env))
+			args = args[1:]
+			for len(args) > 0 && l.curried != nil {
+				l = l.curried
+				th.enter(l, n.pos)
+				inner = th.bind(l, inner, args[0].delay(th, env))
+				args = args[1:]
+			}
+			f = l.body.eval(th, inner)
+			th.depth = depth - 1
+		case kindBuiltin:
+			b := f.builtin()
+			switch {
+			case b.arity == 2 && len(args) >= 2:
+				f = b.f2(th, args[0].delay(th, env), args[1].delay(th, env))
+			case b.arity == 3 && len(args) >= 3:
+				f = b.f3(th, args[0].delay(th, env), args[1].delay(th, env), args[2].delay(th, env))
+			default:
+				f = th.apply(f, args[0].delay(th, env), n.pos)
+				args = args[1:]
+				continue
+			}
+			args = args[b.arity:]
+		default:
+			f = th.apply(f, args[0].delay(th, env), n.pos)
+			args = args[1:]
+		}
+	}
+	return f
+}
+
+// apply applies f, in weak head normal form, to x.
+func (th *thread) apply(f, x value, pos posID) value {
+	switch f.kind() {
+	case kindLambda:
+		c := f.closure()
+		th.enter(c.fn, pos)
+		v := c.fn.body.eval(th, th.bind(c.fn, c.env, x))
+		th.depth--
+		return v
+	case kindBuiltin:
+		b := f.builtin()
+		if b.arity == 1 {
+			return b.f1(th, x)
+		}
+		return value{&(&partial{object{kind: kindPartial}, b, 1, [2]value{x}}).object}
+	case kindPartial:
+		p := f.partial()
+		switch {
+		case p.n+1 < p.b.arity:
+			return value{&(&partial{object{kind: kindPartial}, p.b, 2, [2]value{p.args[0], x}}).object}
+		case p.n == 1:
+			return p.b.f2(th, p.args[0], x)
+		}
+		return p.b.f3(th, p.args[0], p.args[1], x)
+	case kindSet:
+		if a := find(f.attrs(), symFunctor); a != nil {
+			th.descend()
+			v := th.apply(th.call(a.v, f), x, pos)
+			th.nesting--
+			return v
+		}
+	}
+	th.fail(pos, "attempt to call something which is not a function but %s", th.describe(f))
+	return value{}
+}
+
+// call applies f, which may be put off, to x.
+func (th *thread) call(f, x value) value {
+	th.spend(1)
+	return th.apply(th.force(f), x, 0)
+}
+
+// call2 applies f, which may be put off, to x and y.
+func (th *thread) call2(f, x, y value) value {
+	th.spend(1)
+	f = th.force(f)
+	switch f.kind() {
+	case kindLambda:
+		c := f.closure()
+		l := c.fn
+		th.enter(l, 0)
+		depth := th.depth
+		inner := th.bind(l, c.env, x)
+		var v value
+		if l.curried != nil {
+			l = l.curried
+			th.enter(l, 0)
+			v = l.body.eval(th, th.bind(l, inner, y))
+		} else {
+			v = th.apply(l.body.eval(th, inner), y, 0)
+		}
+		th.depth = depth - 1
+		return v
+	case kindBuiltin:
+		if b := f.builtin(); b.arity == 2 {
+			return b.f2(th, x, y)
+		}
+	}
+	return th.apply(th.apply(f, x, 0), y, 0)
+}

@@ -1,0 +1,176 @@
+package eval
+
+import (
+	"path"
+	"strconv"
+	"strings"
+
+	"muster/compile/store"
+)
+
+// want… return a value's content if it has the type asked for, and report an
+// error otherwise.
+
+func (th *thread) wantSet(v value, pos posID) []attr {
+	v = th.force(v)
+	if v.kind() != kindSet {
+		th.wantType(pos, "a set", v)
+	}
+	return v.attrs()
+}
+
+func (th *thread) wantList(v value, pos posID) []value {
+	v = th.force(v)
+	if v.kind() != kindList {
+		th.wantType(pos, "a list", v)
+	}
+	return v.list()
+}
+
+func (th *thread) wantInt(v value, pos posID) int64 {
+	v = th.force(v)
+	if v.kind() != kindInt {
+		th.wantType(pos, "an integer", v)
+	}
+	return v.int()
+}
+
+// wantNumber returns an integer or float as a float.
+func (th *thread) wantNumber(v value, pos posID) float64 {
+	v = th.force(v)
+	switch v.kind() {
+	case kindInt:
+		return float64(v.int())
+	case kindFloat:
+		return v.float()
+	}
+	th.wantType(pos, "a float", v)
+	return 0
+}
+
+func (th *thread) wantBool(v value, pos posID) bool {
+	v = th.force(v)
+	if v.kind() != kindBool {
+		th.wantType(pos, "a Boolean", v)
+	}
+	return v.bool()
+}
+
+func (th *thread) wantString(v value, pos posID) value {
+	v = th.force(v)
+	if v.kind() != kindString {
+		th.wantType(pos, "a string", v)
+	}
+	return v
+}
+
+// wantPlainString returns a string that refers to nothing in the store.
+func (th *thread) wantPlainString(v value, pos posID) string {
+	v = th.wantString(v, pos)
+	if c := v.context(); len(c) > 0 {
+		th.fail(pos, "the string '%s' is not allowed to refer to a store path (such as '%s')", v.str(), c[0].path().Base())
+	}
+	return v.str()
+}
+
+func (th *thread) wantFunction(v value, pos posID) value {
+	v = th.force(v)
+	if !v.isFunction() && !(v.kind() == kindSet && find(v.attrs(), symFunctor) != nil) {
+		th.wantType(pos, "a function", v)
+	}
+	return v
+}
+
+// A coercion says what becomes a string.
+type coercion uint8
+
+const (
+	coerceMore coercion = 1 << iota // also booleans, numbers, null and lists, as toString does
+	copyPaths                       // a path becomes the store path of a copy
+)
+
+// coerce makes a string of v, adding what it refers to to c.
+func (th *thread) coerce(v value, c *references, pos posID, how coercion) string {
+	v = th.force(v)
+	switch v.kind() {
+	case kindString:
+		*c = c.union(v.context())
+		return v.str()
+	case kindPath:
+		if how&copyPaths == 0 {
+			return v.str()
+		}
+		p := th.copyToStore(v.str(), pos)
+		*c = c.with(pathReference(p))
+		return string(p)
+	case kindSet:
+		th.descend()
+		defer func() { th.nesting-- }()
+		if f := find(v.attrs(), symToString); f != nil {
+			return th.coerce(th.call(f.v, v), c, pos, how)
+		}
+		if p := find(v.attrs(), symOutPath); p != nil {
+			return th.coerce(p.v, c, pos, how)
+		}
+	}
+	if how&coerceMore != 0 {
+		switch v.kind() {
+		case kindBool:
+			if v.bool() {
+				return "1"
+			}
+			return ""
+		case kindInt:
+			return strconv.FormatInt(v.int(), 10)
+		case kindFloat:
+			return strconv.FormatFloat(v.float(), 'f', 6, 64)
+		case kindNull:
+			return ""
+		case kindList:
+			return th.coerceList(v.list(), c, pos, how)
+		}
+	}
+	th.fail(pos, "cannot coerce %s to a string: %s", kindNames[v.kind()], th.show(v))
+	return ""
+}
+
+// coerceList joins elements with spaces, but for one behind an empty list.
+func (th *thread) coerceList(l []value, c *references, pos posID, how coercion) string {
+	th.descend()
+	var b strings.Builder
+	for i, x := range l {
+		b.WriteString(th.coerce(x, c, pos, how))
+		if i < len(l)-1 {
+			if y := th.force(x); y.kind() != kindList || y.o.n != 0 {
+				b.WriteByte(' ')
+			}
+		}
+	}
+	th.nesting--
+	return b.String()
+}
+
+// wantPath makes an absolute path of a path, a string or something with one.
+func (th *thread) wantPath(v value, c *references, pos posID) string {
+	v = th.force(v)
+	if v.kind() == kindPath {
+		return v.str()
+	}
+	s := th.coerce(v, c, pos, 0)
+	if !strings.HasPrefix(s, "/") {
+		th.fail(pos, "string '%s' doesn't represent an absolute path", s)
+	}
+	return cleanPath(s)
+}
+
+// wantStorePath makes a store path of a string.
+func (th *thread) wantStorePath(s string, pos posID) store.Path {
+	p, err := store.ParsePath(s)
+	if err != nil {
+		th.fail(pos, "path '%s' is not in the Nix store", s)
+	}
+	return p
+}
+
+// cleanPath removes . and .. and double slashes from an absolute path.
+func cleanPath(p string) string { return path.Clean("/" + p) }

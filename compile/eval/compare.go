@@ -1,0 +1,118 @@
+package eval
+
+// equal compares values as == does. A cell is equal to itself, even if it is a
+// function; other functions are equal to nothing.
+func (th *thread) equal(l, r value) bool {
+	return l.same(r) || th.equalForced(th.force(l), th.force(r))
+}
+
+// equalForced compares values in weak head normal form.
+func (th *thread) equalForced(l, r value) bool {
+	a, b := l.kind(), r.kind()
+	if a != b {
+		switch {
+		case a == kindInt && b == kindFloat:
+			return float64(l.int()) == r.float()
+		case a == kindFloat && b == kindInt:
+			return l.float() == float64(r.int())
+		}
+		return false
+	}
+	switch a {
+	case kindNull:
+		return true
+	case kindBool:
+		return l.same(r)
+	case kindInt:
+		return l.int() == r.int()
+	case kindFloat:
+		return l.float() == r.float()
+	case kindString, kindPath:
+		return l.str() == r.str()
+	case kindList:
+		return th.equalLists(l.list(), r.list())
+	case kindSet:
+		return th.equalSets(l.attrs(), r.attrs())
+	}
+	return false
+}
+
+func (th *thread) equalLists(l, r []value) bool {
+	if len(l) != len(r) {
+		return false
+	}
+	th.descend()
+	for i := range l {
+		th.spend(1)
+		if !th.equal(l[i], r[i]) {
+			th.nesting--
+			return false
+		}
+	}
+	th.nesting--
+	return true
+}
+
+// equalSets compares derivations by their output path alone.
+func (th *thread) equalSets(l, r []attr) bool {
+	th.descend()
+	defer func() { th.nesting-- }()
+	if th.isDerivation(l) && th.isDerivation(r) {
+		p, q := find(l, symOutPath), find(r, symOutPath)
+		if p != nil && q != nil {
+			return th.equal(p.v, q.v)
+		}
+	}
+	if len(l) != len(r) {
+		return false
+	}
+	for i := range l {
+		if l[i].sym != r[i].sym || !th.equal(l[i].v, r[i].v) {
+			return false
+		}
+	}
+	return true
+}
+
+// isDerivation tells whether a set says that it is one.
+func (th *thread) isDerivation(attrs []attr) bool {
+	a := find(attrs, symType)
+	if a == nil {
+		return false
+	}
+	v := th.force(a.v)
+	return v.kind() == kindString && v.str() == "derivation"
+}
+
+// less orders numbers, strings, paths and lists of them.
+func (th *thread) less(l, r value, pos posID) bool {
+	l, r = th.force(l), th.force(r)
+	a, b := l.kind(), r.kind()
+	switch {
+	case a == kindInt && b == kindInt:
+		return l.int() < r.int()
+	case (a == kindInt || a == kindFloat) && (b == kindInt || b == kindFloat):
+		return th.wantNumber(l, pos) < th.wantNumber(r, pos)
+	case a != b:
+	case a == kindString, a == kindPath:
+		return l.str() < r.str()
+	case a == kindList:
+		x, y := l.list(), r.list()
+		th.descend()
+		defer func() { th.nesting-- }()
+		for i := range y {
+			if i == len(x) {
+				return true
+			}
+			if !th.equal(x[i], y[i]) {
+				return th.less(x[i], y[i], pos)
+			}
+		}
+		return false
+	}
+	if a == b {
+		th.fail(pos, "cannot compare %s with %s; values of that type are incomparable", kindNames[a], kindNames[b])
+	}
+	th.fail(pos, "cannot compare %s with %s", kindNames[a], kindNames[b])
+	return false
+}

@@ -1,0 +1,146 @@
+package eval
+
+import (
+	"fmt"
+	"os"
+	"sync"
+
+	"muster/compile/store"
+)
+
+// derivations are all build recipes and sources an evaluation came upon:
+// evaluating writes nothing, so this is where they are until someone builds.
+type derivations struct {
+	mu      sync.Mutex
+	recipes map[store.Path]*store.Derivation
+	sources map[store.Path]Source
+	modulo  *store.Modulo
+}
+
+// A Source is a store object that is no derivation: a copied file or
+// directory, or a text.
+type Source struct {
+	File       string          // copy of this path, or
+	Flat       bool            // only of its content, if it is a file
+	Omit       map[string]bool // without these paths below it
+	Text       string          // this text, where File is ""
+	References []store.Path
+}
+
+func (d *derivations) init() {
+	d.recipes = map[store.Path]*store.Derivation{}
+	d.sources = map[store.Path]Source{}
+	d.modulo = store.NewModulo(d.read)
+}
+
+// read returns a derivation that was not made by this evaluator, from the
+// store.
+func (d *derivations) read(p store.Path) (*store.Derivation, error) {
+	if drv := d.get(p); drv != nil {
+		return drv, nil
+	}
+	b, err := os.ReadFile(string(p))
+	if err != nil {
+		return nil, fmt.Errorf("derivation '%s' is not known", p)
+	}
+	return store.ParseDerivation(p, b)
+}
+
+func (d *derivations) get(p store.Path) *store.Derivation {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.recipes[p]
+}
+
+func (d *derivations) add(p store.Path, drv *store.Derivation) error {
+	d.mu.Lock()
+	_, known := d.recipes[p]
+	if !known {
+		d.recipes[p] = drv
+	}
+	d.mu.Unlock()
+	if known {
+		return nil
+	}
+	return d.modulo.Add(p, drv)
+}
+
+func (d *derivations) addSource(p store.Path, s Source) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, known := d.sources[p]; !known {
+		d.sources[p] = s
+	}
+}
+
+// Derivation returns a derivation this evaluator made, nil if it did not.
+func (ev *Evaluator) Derivation(p store.Path) *store.Derivation { return ev.derivations.get(p) }
+
+// Source returns what belongs at a store path that is no derivation.
+func (ev *Evaluator) Source(p store.Path) (Source, bool) {
+	ev.derivations.mu.Lock()
+	defer ev.derivations.mu.Unlock()
+	s, ok := ev.derivations.sources[p]
+	return s, ok
+}
+
+// closure visits p and all it refers to, once each.
+func (th *thread) closure(p store.Path, visit func(store.Path)) {
+	seen := map[store.Path]bool{}
+	var walk func(p store.Path)
+	walk = func(p store.Path) {
+		if seen[p] {
+			return
+		}
+		seen[p] = true
+		visit(p)
+		if p.IsDerivation() {
+			d, err := th.ev.derivations.read(p)
+			if err != nil {
+				th.fail(0, "%v", err)
+			}
+			for _, r := range d.References() {
+				walk(r)
+			}
+			return
+		}
+		if s, ok := th.ev.Source(p); ok {
+			for _, r := range s.References {
+				walk(r)
+			}
+		}
+	}
+	walk(p)
+}
+
+// realise makes everything a string refers to exist, so that it can be read.
+func (th *thread) realise(c references) {
+	var missing []string
+	for _, r := range c {
+		p, output, _ := r.split()
+		if output == "" {
+			continue
+		}
+		d, err := th.ev.derivations.read(p)
+		if err != nil {
+			th.fail(0, "%v", err)
+		}
+		out := d.Outputs[output].Path
+		if _, err := os.Lstat(string(out)); err != nil {
+			missing = append(missing, string(p)+"!"+output)
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	if th.ev.opts.Realise == nil {
+		th.failAs(UnsupportedError, 0, "cannot build '%s' during evaluation: import from derivation is not available here", missing[0])
+	}
+	if err := th.ev.opts.Realise(th.ctx, th.ev, missing); err != nil {
+		th.failCause(0, err, "build of '%s' during evaluation: %v", missing[0], err)
+	}
+}
+
+// referencesOfFile returns which store paths the file at p, which is in the
+// store, refers to.
+func (th *thread) referencesOfFile(p, content string) references { return nil }

@@ -1,0 +1,238 @@
+package eval
+
+import (
+	"context"
+	"io"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"muster/compile/store"
+	"muster/compile/syntax"
+)
+
+// Options say what a program may see and use. The zero Options are those of
+// an impure evaluation that has no search path and traces to nowhere.
+type Options struct {
+	NixPath    []SearchEntry       // where <name> is looked for, in order
+	System     string              // builtins.currentSystem; "" is x86_64-linux
+	NixVersion string              // the version of Nix to be like; "" is 2.18.9
+	Home       string              // what ~ stands for
+	Getenv     func(string) string // builtins.getEnv; nil: every variable is ""
+	Now        time.Time           // builtins.currentTime; zero: when New was called
+	Trace      io.Writer           // what builtins.trace and warn say, line by line; nil: nowhere
+
+	Pipes      bool     // the experimental operators |> and <|
+	Pure       bool     // nothing but the program's own text and what has a hash
+	Restricted bool     // files only below the search path and Allowed
+	Allowed    []string // paths that may be read in pure and restricted mode
+
+	MaxDepth  int   // nested calls; 0 is 100,000
+	MaxSteps  int64 // calls of each request, roughly; 0: no limit
+	MaxMemory int64 // bytes of the process's heap; 0: no limit
+
+	// Realise makes store paths valid, by building or fetching: for import from
+	// derivation. nil: reading the output of a derivation is an error.
+	Realise func(ctx context.Context, ev *Evaluator, paths []string) error
+	// Fetch gets what builtins.fetchurl and its kind ask for, if it is not pinned
+	// and in the store already. nil: fetching is an error.
+	Fetch func(ctx context.Context, r FetchRequest) (store.Path, error)
+}
+
+// A SearchEntry says that <prefix/x> is path/x; an empty prefix, that <x> is.
+type SearchEntry struct{ Prefix, Path string }
+
+// An Evaluator evaluates Nix programs. What it has read and computed it keeps:
+// a file imported twice is evaluated once, by whichever goroutine comes first.
+// Its methods may be called from several goroutines.
+type Evaluator struct {
+	opts      Options
+	limits    limits
+	compat    compat
+	positions positions
+	waits     waits
+	base      *scope
+	files     sync.Map // path as imported → *importedFile
+	regexes   sync.Map // pattern → *regexEntry
+	sources   sync.Map // path → *storedSource
+	trace     sync.Mutex
+
+	derivations derivations
+}
+
+type limits struct {
+	depth   int // nested calls
+	nesting int // nested thunks, and nested walks over values
+	steps   int64
+	memory  int64
+}
+
+const (
+	defaultDepth   = 100_000
+	defaultNesting = 400_000
+	// maxStack is what nested evaluation may need in the worst case; Go's own
+	// limit of 1 GB would end the process.
+	maxStack = 16 << 30
+)
+
+// New makes an Evaluator.
+func New(o Options) *Evaluator {
+	if o.System == "" {
+		o.System = "x86_64-linux"
+	}
+	if o.NixVersion == "" {
+		o.NixVersion = "2.18.9"
+	}
+	if o.Now.IsZero() {
+		o.Now = time.Now()
+	}
+	if o.Home == "" {
+		o.Home, _ = os.UserHomeDir()
+	}
+	if o.MaxDepth == 0 {
+		o.MaxDepth = defaultDepth
+	}
+	debug.SetMaxStack(maxStack)
+	ev := &Evaluator{opts: o}
+	ev.limits = limits{depth: o.MaxDepth, nesting: defaultNesting, steps: o.MaxSteps, memory: o.MaxMemory}
+	ev.compat = compat{wraps: !versionAtLeast(o.NixVersion, 2, 25), pure: o.Pure}
+	ev.waits.changed = sync.NewCond(&ev.waits.mu)
+	ev.derivations.init()
+	ev.bindBuiltins()
+	return ev
+}
+
+// A Value is a value of the language. It stays usable as long as its
+// Evaluator; nothing in it is evaluated before a method needs it.
+type Value struct {
+	ev *Evaluator
+	v  value
+}
+
+// run lets a thread of its own evaluate f.
+func (ev *Evaluator) run(ctx context.Context, f func(th *thread) value) (Value, error) {
+	th := ev.newThread(ctx, 0)
+	defer th.release()
+	v, err := th.try(func() value { return f(th) })
+	if err != nil {
+		return Value{}, err
+	}
+	return Value{ev, v}, nil
+}
+
+// File evaluates a file, or default.nix of a directory, as import does.
+func (ev *Evaluator) File(ctx context.Context, path string) (Value, error) {
+	return ev.run(ctx, func(th *thread) value { return th.importFile(path, 0) })
+}
+
+// Expr evaluates an expression; relative paths in it are relative to dir, an
+// absolute path.
+func (ev *Evaluator) Expr(ctx context.Context, text, dir string) (Value, error) {
+	file, err := syntax.ParseFile("«string»", []byte(text), syntax.Options{Pipes: ev.opts.Pipes})
+	if err != nil {
+		return Value{}, parseError(err)
+	}
+	return ev.Tree(ctx, file.Expr, dir)
+}
+
+// Tree evaluates an expression that was parsed or generated.
+func (ev *Evaluator) Tree(ctx context.Context, e syntax.Expr, dir string) (Value, error) {
+	n, err := ev.lower(e, dir, ev.base)
+	if err != nil {
+		return Value{}, err
+	}
+	return ev.run(ctx, func(th *thread) value { return n.eval(th, nil) })
+}
+
+// String makes a string.
+func (ev *Evaluator) String(s string) Value { return Value{ev, stringValue(s)} }
+
+// Apply calls a function.
+func (v Value) Apply(ctx context.Context, args ...Value) (Value, error) {
+	return v.ev.run(ctx, func(th *thread) value {
+		f := th.force(v.v)
+		for _, a := range args {
+			f = th.call(f, a.v)
+		}
+		return f
+	})
+}
+
+// AutoCall calls a function that takes a set with those of args it knows, as
+// nix-instantiate does with --arg; anything else is returned as it is.
+func (v Value) AutoCall(ctx context.Context, args map[string]Value) (Value, error) {
+	return v.ev.run(ctx, func(th *thread) value { return th.autoCall(v.v, args) })
+}
+
+// Select follows an attribute path such as a.b."c.d".0 as nix-instantiate -A
+// does: functions on the way are called like [Value.AutoCall] does, numbers
+// index lists.
+func (v Value) Select(ctx context.Context, path string, args map[string]Value) (Value, error) {
+	return v.ev.run(ctx, func(th *thread) value { return th.selectPath(v.v, path, args) })
+}
+
+// Print returns the value as nix-instantiate --eval prints it. Everything in it
+// is evaluated if strict is set.
+func (v Value) Print(ctx context.Context, strict bool) (string, error) {
+	out, err := v.ev.run(ctx, func(th *thread) value {
+		th.force(v.v)
+		if strict {
+			th.deep(v.v)
+		}
+		return stringValue(th.print(v.v, strict))
+	})
+	if err != nil {
+		return "", err
+	}
+	return out.v.str(), nil
+}
+
+// JSON returns the value as builtins.toJSON writes it.
+func (v Value) JSON(ctx context.Context) (string, error) {
+	out, err := v.ev.run(ctx, func(th *thread) value { return toJSON(th, v.v) })
+	if err != nil {
+		return "", err
+	}
+	return out.v.str(), nil
+}
+
+// XML returns the value as nix-instantiate --eval --xml prints it.
+func (v Value) XML(ctx context.Context, strict bool) (string, error) {
+	out, err := v.ev.run(ctx, func(th *thread) value {
+		th.force(v.v)
+		if strict {
+			th.deep(v.v)
+		}
+		return th.xml(v.v, strict)
+	})
+	if err != nil {
+		return "", err
+	}
+	return out.v.str(), nil
+}
+
+// Text returns the content of a string, and what it refers to in Nix's
+// spelling of string contexts.
+func (v Value) Text(ctx context.Context) (text string, refs []string, err error) {
+	out, err := v.ev.run(ctx, func(th *thread) value { return th.wantString(v.v, 0) })
+	if err != nil {
+		return "", nil, err
+	}
+	for _, r := range out.v.context() {
+		refs = append(refs, string(r))
+	}
+	return out.v.str(), refs, nil
+}
+
+// AttrNames returns the names of a set, sorted.
+func (v Value) AttrNames(ctx context.Context) ([]string, error) {
+	var names []string
+	_, err := v.ev.run(ctx, func(th *thread) value {
+		for _, a := range byName(th.wantSet(v.v, 0)) {
+			names = append(names, a.sym.String())
+		}
+		return valueNull
+	})
+	return names, err
+}

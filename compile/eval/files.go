@@ -1,0 +1,180 @@
+package eval
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"sync"
+
+	"muster/compile/store"
+	"muster/compile/syntax"
+)
+
+// An importedFile is a file as import sees it: parsed, lowered, and evaluated
+// at most once.
+type importedFile struct {
+	once  sync.Once
+	value value // a thunk in the shared region
+	err   *Error
+}
+
+// importFile returns the value of a file, or of default.nix in a directory.
+func (th *thread) importFile(p string, pos posID) value {
+	e, ok := th.ev.files.Load(p)
+	if !ok {
+		e, _ = th.ev.files.LoadOrStore(p, &importedFile{})
+	}
+	f := e.(*importedFile)
+	f.once.Do(func() {
+		n, err := th.loadFile(p, th.ev.base)
+		if err != nil {
+			f.err = err
+			return
+		}
+		z := newLazy(n)
+		shared := th.heap
+		th.heap = &th.shared
+		f.value = th.newThunk(&z, nil)
+		th.heap = shared
+	})
+	if f.err != nil {
+		panic(f.err)
+	}
+	return th.force(f.value)
+}
+
+// loadFile parses and lowers a file, with names in a scope.
+func (th *thread) loadFile(p string, sc *scope) (node, *Error) {
+	real, err := th.resolveImport(p)
+	if err != nil {
+		return nil, err
+	}
+	src, err := th.tryReadFile(real)
+	if err != nil {
+		return nil, err
+	}
+	file, perr := syntax.ParseFile(real, src, syntax.Options{Pipes: th.ev.opts.Pipes})
+	if perr != nil {
+		return nil, parseError(perr)
+	}
+	return th.ev.lower(file.Expr, path.Dir(real), sc)
+}
+
+// resolveImport follows links, and goes from a directory to its default.nix:
+// relative paths in a file are relative to where the file really is.
+func (th *thread) resolveImport(p string) (string, *Error) {
+	for range 1024 {
+		if err := th.ev.mayRead(p); err != nil {
+			return "", err
+		}
+		info, err := os.Lstat(p)
+		switch {
+		case err != nil:
+			return "", fileError(p, err)
+		case info.Mode()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(p)
+			if err != nil {
+				return "", fileError(p, err)
+			}
+			if !strings.HasPrefix(target, "/") {
+				target = path.Dir(p) + "/" + target
+			}
+			p = cleanPath(target)
+		case info.IsDir():
+			p += "/default.nix"
+		default:
+			return p, nil
+		}
+	}
+	return "", &Error{Msg: "too many symbolic links encountered while traversing the path '" + p + "'"}
+}
+
+// fileError tells, in Nix's words, why a path cannot be read.
+func fileError(p string, err error) *Error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &Error{Msg: "path '" + p + "' does not exist", cause: err}
+	case errors.Is(err, fs.ErrPermission):
+		return &Error{Msg: "opening file '" + p + "': Permission denied", cause: err}
+	}
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return &Error{Msg: "reading file '" + p + "': " + pathErr.Err.Error(), cause: err}
+	}
+	return &Error{Msg: "reading file '" + p + "': " + err.Error(), cause: err}
+}
+
+// mayRead checks a path against pure and restricted mode.
+func (ev *Evaluator) mayRead(p string) *Error {
+	if !ev.opts.Pure && !ev.opts.Restricted {
+		return nil
+	}
+	if inside(p, store.Dir) && !ev.opts.Restricted {
+		return nil
+	}
+	for _, allowed := range ev.opts.Allowed {
+		if inside(p, allowed) {
+			return nil
+		}
+	}
+	if !ev.opts.Pure {
+		for _, e := range ev.opts.NixPath {
+			if inside(p, e.Path) {
+				return nil
+			}
+		}
+		return &Error{Msg: "access to absolute path '" + p + "' is forbidden in restricted mode"}
+	}
+	return &Error{Msg: "access to absolute path '" + p + "' is forbidden in pure evaluation mode (use '--impure' to override)"}
+}
+
+// inside reports whether p is dir or below it.
+func inside(p, dir string) bool {
+	return p == dir || dir == "/" || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// maxFile is how much of a file is read where no memory limit is set: files
+// such as /dev/zero have no end.
+const maxFile = 1 << 30
+
+func (th *thread) tryReadFile(p string) ([]byte, *Error) {
+	if err := th.ev.mayRead(p); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(p)
+	if err != nil {
+		return nil, fileError(p, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fileError(p, err)
+	}
+	if info.IsDir() {
+		return nil, &Error{Msg: "reading from file '" + p + "': Is a directory"}
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &Error{Msg: "file '" + p + "' is not a regular file"}
+	}
+	th.reserve(info.Size())
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fileError(p, err)
+	}
+	if len(b) > maxFile {
+		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
+	}
+	return b, nil
+}
+
+// readFile returns a file's content.
+func (th *thread) readFile(p string) []byte {
+	b, err := th.tryReadFile(p)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

@@ -1,0 +1,196 @@
+package eval
+
+import "unsafe"
+
+// A heap allocates the objects of one region out of chunks, for one goroutine:
+// allocating is then little more than moving a slice's start. The garbage
+// collector keeps a chunk while anything in it is used, which is why what is
+// shared and what belongs to one host must not lie in the same chunks:
+//
+// Region 0 is shared: files, libraries, package sets. Host k of a fleet
+// evaluates in region k. Every thunk remembers the region it was made in, and
+// while it is forced, by whomever, allocation goes there. A thunk's variables
+// lie in its own region or in the shared one, and what it makes is allocated in
+// its region; so by induction nothing shared ever refers to what belongs to a
+// host, and when a host is done its whole region dies at once.
+type heap struct {
+	region uint16
+	size   int // bytes of the next chunk
+
+	values   []value // frames' slots and lists' elements
+	attrs    []attr
+	thunks   []thunk
+	closures []closure
+	lists    []listObject
+	sets     []setObject
+	strings  []stringObject
+	ints     []intObject
+}
+
+// Chunks start small, so that a small evaluation stays small, and double.
+const firstChunk, lastChunk = 4 << 10, 32 << 10
+
+// chunk makes a chunk of objects of one type.
+func chunk[T any](h *heap) []T {
+	if h.size < lastChunk {
+		h.size = max(firstChunk, 2*h.size)
+	}
+	var t T
+	return make([]T, h.size/int(unsafe.Sizeof(t)))
+}
+
+// takeValues returns the first of n contiguous empty values.
+func (h *heap) takeValues(n int) *value {
+	if n > len(h.values) {
+		return h.takeManyValues(n)
+	}
+	p := unsafe.SliceData(h.values)
+	h.values = h.values[n:]
+	return p
+}
+
+//go:noinline
+func (h *heap) takeManyValues(n int) *value {
+	if n > 512 {
+		return unsafe.SliceData(make([]value, n))
+	}
+	h.values = chunk[value](h)
+	p := unsafe.SliceData(h.values)
+	h.values = h.values[n:]
+	return p
+}
+
+// newValues returns n empty values, to become a list.
+func (th *thread) newValues(n int) []value {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice(th.heap.takeValues(n), n)
+}
+
+// newFrame returns a frame of n empty slots.
+func (th *thread) newFrame(up *frame, n int) *frame {
+	f := (*frame)(unsafe.Pointer(th.heap.takeValues(n + 1)))
+	f.up = up
+	return f
+}
+
+// newAttrs returns n empty attributes, to become a set.
+func (th *thread) newAttrs(n int) []attr {
+	h := th.heap
+	if n > len(h.attrs) {
+		if n > 512 {
+			return make([]attr, n)
+		}
+		h.attrs = chunk[attr](h)
+	}
+	a := h.attrs[:n:n]
+	h.attrs = h.attrs[n:]
+	return a
+}
+
+// newSet makes a set of attributes sorted by symbol.
+func (th *thread) newSet(attrs []attr) value {
+	if len(attrs) == 0 {
+		return emptySet
+	}
+	h := th.heap
+	if len(h.sets) == 0 {
+		h.sets = chunk[setObject](h)
+	}
+	s := &h.sets[0]
+	h.sets = h.sets[1:]
+	s.kind, s.n, s.attrs = kindSet, uint32(len(attrs)), unsafe.SliceData(attrs)
+	return value{&s.object}
+}
+
+// newList makes a list.
+func (th *thread) newList(elems []value) value {
+	if len(elems) == 0 {
+		return emptyList
+	}
+	h := th.heap
+	if len(h.lists) == 0 {
+		h.lists = chunk[listObject](h)
+	}
+	l := &h.lists[0]
+	h.lists = h.lists[1:]
+	l.kind, l.n, l.elems = kindList, uint32(len(elems)), unsafe.SliceData(elems)
+	return value{&l.object}
+}
+
+// newString makes a string without context.
+func (th *thread) newString(s string) value {
+	if s == "" {
+		return emptyString
+	}
+	h := th.heap
+	if len(h.strings) == 0 {
+		h.strings = chunk[stringObject](h)
+	}
+	o := &h.strings[0]
+	h.strings = h.strings[1:]
+	o.kind, o.s = kindString, s
+	return value{&o.object}
+}
+
+// newInt makes an integer.
+func (th *thread) newInt(i int64) value {
+	if i >= smallIntMin && i < smallIntMax {
+		return value{&smallIntegers[i-smallIntMin].object}
+	}
+	h := th.heap
+	if len(h.ints) == 0 {
+		h.ints = chunk[intObject](h)
+	}
+	o := &h.ints[0]
+	h.ints = h.ints[1:]
+	o.kind, o.v = kindInt, i
+	return value{&o.object}
+}
+
+// newClosure makes a function.
+func (th *thread) newClosure(fn *lambda, env *frame) value {
+	h := th.heap
+	if len(h.closures) == 0 {
+		h.closures = chunk[closure](h)
+	}
+	c := &h.closures[0]
+	h.closures = h.closures[1:]
+	c.kind, c.fn, c.env = kindLambda, fn, env
+	return value{&c.object}
+}
+
+func (th *thread) takeThunk() *thunk {
+	h := th.heap
+	if len(h.thunks) == 0 {
+		h.thunks = chunk[thunk](h)
+	}
+	t := &h.thunks[0]
+	h.thunks = h.thunks[1:]
+	t.kind, t.region = kindThunk, h.region
+	return t
+}
+
+// newThunk puts off code in a frame.
+func (th *thread) newThunk(code *lazy, env *frame) value {
+	t := th.takeThunk()
+	t.code, t.env = unsafe.Pointer(code), unsafe.Pointer(env)
+	return value{&t.object}
+}
+
+// putOff1 puts off f x.
+func (th *thread) putOff1(f, x value) value {
+	t := th.takeThunk()
+	t.flags, t.code, t.env = appliesOne, unsafe.Pointer(f.o), unsafe.Pointer(x.o)
+	return value{&t.object}
+}
+
+// putOff2 puts off f x y.
+func (th *thread) putOff2(f, x, y value) value {
+	args := th.newValues(2)
+	args[0], args[1] = x, y
+	t := th.takeThunk()
+	t.flags, t.code, t.env = appliesTwo, unsafe.Pointer(f.o), unsafe.Pointer(unsafe.SliceData(args))
+	return value{&t.object}
+}

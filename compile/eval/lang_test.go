@@ -1,0 +1,78 @@
+package eval_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"muster/compile/eval"
+)
+
+// TestLanguage evaluates the chunks of testdata/lang/*.nix: between --- lines,
+// each with its value behind ###, or the error's message in quotes after
+// "### error". What builtins.trace says must follow in lines "### trace …".
+func TestLanguage(t *testing.T) {
+	files, err := filepath.Glob("testdata/lang/*.nix")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests: %v", err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := 1
+		for _, chunk := range strings.Split(string(text), "\n---\n") {
+			at := line
+			line += strings.Count(chunk, "\n") + 2
+			t.Run(filepath.Base(file)+":"+strconv.Itoa(at), func(t *testing.T) { testChunk(t, chunk) })
+		}
+	}
+}
+
+func testChunk(t *testing.T, chunk string) {
+	program, want, ok := strings.Cut(chunk, "### ")
+	if !ok {
+		t.Fatalf("no ### in\n%s", chunk)
+	}
+	want, said, _ := strings.Cut(want, "\n### trace ")
+	want = strings.TrimSpace(want)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	dir, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trace bytes.Buffer
+	ev := eval.New(eval.Options{
+		Trace:   &trace,
+		Now:     time.Unix(1, 0),
+		NixPath: []eval.SearchEntry{{Prefix: "here", Path: dir}, {Path: dir + "/files"}},
+		Getenv:  func(name string) string { return "value of " + name },
+	})
+	got := ""
+	v, err := ev.Expr(ctx, program, dir)
+	if err == nil {
+		got, err = v.Print(ctx, true)
+	}
+	if err != nil {
+		e, ok := err.(*eval.Error)
+		if !ok {
+			t.Fatalf("not an *eval.Error: %v", err)
+		}
+		got = "error " + strconv.Quote(e.Msg)
+	}
+	got = strings.ReplaceAll(got, dir, "/testdata")
+	if got != want {
+		t.Errorf("%s\n got %s\nwant %s", program, got, want)
+	}
+	said = strings.TrimSpace(strings.ReplaceAll(said, "\n### trace ", "\n"))
+	if got := strings.TrimSpace(trace.String()); got != said {
+		t.Errorf("%s\n said %q\nwanted %q", program, got, said)
+	}
+}

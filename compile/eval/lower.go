@@ -1,0 +1,381 @@
+package eval
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"muster/compile/syntax"
+)
+
+// A lowering makes nodes of one file's syntax tree. The tree itself is not
+// changed: it may be printed, or lowered again with other names in scope.
+type lowering struct {
+	ev    *Evaluator
+	dir   string // what relative paths are relative to
+	at    positionWriter
+	depth int
+}
+
+// lower makes a node of an expression in a scope. Names that are nowhere
+// defined are an error even if never used.
+func (ev *Evaluator) lower(e syntax.Expr, dir string, sc *scope) (n node, err *Error) {
+	l := &lowering{ev: ev, dir: dir}
+	l.at.table = &ev.positions
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case *Error:
+			err = r
+		default:
+			panic(r)
+		}
+	}()
+	return l.expr(e, sc), nil
+}
+
+func (l *lowering) fail(p syntax.Pos, format string, args ...any) {
+	panic(&Error{Kind: EvalError, Msg: fmt.Sprintf(format, args...), Pos: p})
+}
+
+// A scope says where names are found while lowering. At run time each scope
+// but the outermost has a frame.
+type scope struct {
+	up        *scope
+	slots     map[symbol]int   // of let, rec and functions
+	with      bool             // its frame has one slot, the set
+	constants map[symbol]value // of the outermost: the builtins
+}
+
+// inner makes the scope of definitions, numbered as they stand.
+func (sc *scope) inner(names []symbol) *scope {
+	s := &scope{up: sc, slots: make(map[symbol]int, len(names))}
+	for i, name := range names {
+		s.slots[name] = i
+	}
+	return s
+}
+
+// defines reports whether a program's own definition of name is in scope.
+func (sc *scope) defines(name symbol) bool {
+	for s := sc; s != nil; s = s.up {
+		if _, ok := s.slots[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// variable resolves a name.
+func (l *lowering) variable(sc *scope, name symbol, p syntax.Pos) node {
+	level := 0
+	var withs []int
+	for s := sc; s != nil; s = s.up {
+		switch {
+		case s.constants != nil:
+			if v, ok := s.constants[name]; ok {
+				if v.kind() == kindThunk {
+					return &shared{v}
+				}
+				return &constant{v}
+			}
+			continue
+		case s.with:
+			withs = append(withs, level)
+		default:
+			if slot, ok := s.slots[name]; ok {
+				switch level {
+				case 0:
+					return &variable0{slot}
+				case 1:
+					return &variable1{slot}
+				}
+				return &variable{level, slot}
+			}
+		}
+		level++
+	}
+	if len(withs) == 0 {
+		l.fail(p, "undefined variable '%s'", name)
+	}
+	return &withVariable{withs, name, l.at.id(p)}
+}
+
+func (l *lowering) lazy(e syntax.Expr, sc *scope) lazy { return newLazy(l.expr(e, sc)) }
+
+func (l *lowering) lazies(list []syntax.Expr, sc *scope) []lazy {
+	out := make([]lazy, len(list))
+	for i, e := range list {
+		out[i] = l.lazy(e, sc)
+	}
+	return out
+}
+
+func (l *lowering) expr(e syntax.Expr, sc *scope) node {
+	if l.depth++; l.depth > syntax.MaxHeight {
+		l.fail(e.Pos(), "expression is nested too deeply")
+	}
+	defer func() { l.depth-- }()
+	switch e := e.(type) {
+	case *syntax.Ident:
+		if e.Name == "__curPos" {
+			return &hereNode{l.at.id(e.At)}
+		}
+		return l.variable(sc, intern(e.Name), e.At)
+	case *syntax.Int:
+		return &constant{intValue(e.Value)}
+	case *syntax.Float:
+		return &constant{floatValue(e.Value)}
+	case *syntax.String:
+		return l.text(e, sc)
+	case *syntax.Path:
+		return l.path(e, sc)
+	case *syntax.SearchPath:
+		find := l.variable(sc, intern("__findFile"), e.At)
+		path := newLazy(l.variable(sc, intern("__nixPath"), e.At))
+		return &callNode{find, []lazy{path, newLazy(&constant{stringValue(e.Name)})}, l.at.id(e.At)}
+	case *syntax.List:
+		if len(e.Elems) == 0 {
+			return &constant{emptyList}
+		}
+		return &listNode{l.lazies(e.Elems, sc)}
+	case *syntax.Attrs:
+		return l.set(e, sc)
+	case *syntax.Select:
+		return l.selection(e, sc)
+	case *syntax.HasAttr:
+		return &hasAttrNode{l.expr(e.X, sc), l.attrPath(e.Path, sc)}
+	case *syntax.Apply:
+		f, args := l.expr(e.F, sc), l.lazies(e.Args, sc)
+		if len(args) == 1 {
+			return &call1{f, args[0], l.at.id(e.At)}
+		}
+		return &callNode{f, args, l.at.id(e.At)}
+	case *syntax.Lambda:
+		return l.lambda(e, sc)
+	case *syntax.Let:
+		return l.let(e, sc)
+	case *syntax.LegacyLet:
+		set := l.set(&syntax.Attrs{At: e.At, Rec: true, Bindings: e.Bindings}, sc)
+		return &select1{set, symBody, l.at.id(e.At)}
+	case *syntax.With:
+		return &with{l.lazy(e.Scope, sc), l.expr(e.Body, &scope{up: sc, with: true})}
+	case *syntax.If:
+		return &ifNode{l.expr(e.Cond, sc), l.expr(e.Then, sc), l.expr(e.Else, sc), l.at.id(e.At)}
+	case *syntax.Assert:
+		return &assertNode{l.expr(e.Cond, sc), l.expr(e.Body, sc), l.at.id(e.At), e.Cond}
+	case *syntax.Unary:
+		return l.unary(e, sc)
+	case *syntax.Binary:
+		return l.binary(e, sc)
+	}
+	panic(fmt.Sprintf("unknown expression %T", e))
+}
+
+func (l *lowering) text(e *syntax.String, sc *scope) node {
+	if s, ok := plainText(e.Parts); ok {
+		return &constant{stringValue(s)}
+	}
+	return &interpolation{l.parts(e.Parts, sc), l.at.id(e.At)}
+}
+
+// plainText returns the text of parts without interpolation.
+func plainText(parts []syntax.Part) (string, bool) {
+	switch {
+	case len(parts) == 0:
+		return "", true
+	case len(parts) == 1 && parts[0].Expr == nil:
+		return parts[0].Text, true
+	}
+	var b strings.Builder
+	for _, p := range parts {
+		if p.Expr != nil {
+			return "", false
+		}
+		b.WriteString(p.Text)
+	}
+	return b.String(), true
+}
+
+func (l *lowering) parts(parts []syntax.Part, sc *scope) []node {
+	out := make([]node, len(parts))
+	for i, p := range parts {
+		if p.Expr == nil {
+			out[i] = &constant{stringValue(p.Text)}
+		} else {
+			out[i] = l.expr(p.Expr, sc)
+		}
+	}
+	return out
+}
+
+func (l *lowering) path(e *syntax.Path, sc *scope) node {
+	first := e.Parts[0].Text
+	switch {
+	case strings.HasPrefix(first, "/"):
+	case strings.HasPrefix(first, "~/"):
+		if l.ev.compat.pure {
+			l.fail(e.At, "the path '%s' can not be resolved in pure mode", first)
+		}
+		first = l.ev.opts.Home + first[1:]
+	default:
+		first = l.dir + "/" + first
+	}
+	if len(e.Parts) == 1 {
+		return &constant{pathValue(cleanPath(first))}
+	}
+	// What follows is appended to the text, so a slash at its end must stay.
+	clean := cleanPath(first)
+	if strings.HasSuffix(first, "/") && clean != "/" {
+		clean += "/"
+	}
+	parts := append([]node{&constant{pathValue(clean)}}, l.parts(e.Parts[1:], sc)...)
+	return &pathNode{parts, l.at.id(e.At)}
+}
+
+// attrName lowers one name of a path: one written in quotes is as good as one
+// without.
+func (l *lowering) attrName(n syntax.AttrName, sc *scope) attrName {
+	if n.Expr == nil {
+		return attrName{sym: intern(n.Name), pos: l.at.id(n.At)}
+	}
+	if s, ok := n.Expr.(*syntax.String); ok {
+		if name, ok := plainText(s.Parts); ok {
+			return attrName{sym: intern(name), pos: l.at.id(n.At)}
+		}
+	}
+	return attrName{node: l.expr(n.Expr, sc), pos: l.at.id(n.At)}
+}
+
+func (l *lowering) attrPath(path syntax.AttrPath, sc *scope) []attrName {
+	out := make([]attrName, len(path))
+	for i, n := range path {
+		out[i] = l.attrName(n, sc)
+	}
+	return out
+}
+
+func (l *lowering) selection(e *syntax.Select, sc *scope) node {
+	x, path := l.expr(e.X, sc), l.attrPath(e.Path, sc)
+	if len(path) == 1 && path[0].sym != 0 && e.Default == nil {
+		return &select1{x, path[0].sym, path[0].pos}
+	}
+	n := &selectNode{x: x, path: path, pos: l.at.id(e.At)}
+	if e.Default != nil {
+		n.def = l.expr(e.Default, sc)
+	}
+	return n
+}
+
+func (l *lowering) lambda(e *syntax.Lambda, sc *scope) node {
+	n := &lambda{pos: l.at.id(e.At)}
+	var names []symbol
+	if e.Param != "" {
+		n.param = intern(e.Param)
+		names = append(names, n.param)
+	}
+	if e.Formals != nil {
+		n.hasSet, n.ellipsis = true, e.Formals.Ellipsis
+		list := slices.Clone(e.Formals.List)
+		slices.SortFunc(list, func(a, b syntax.Formal) int { return int(intern(a.Name)) - int(intern(b.Name)) })
+		for _, f := range list {
+			names = append(names, intern(f.Name))
+		}
+		inner := sc.inner(names)
+		for _, f := range list {
+			p := formal{sym: intern(f.Name), pos: l.at.id(f.At), hasDef: f.Default != nil}
+			if f.Default != nil {
+				p.def = l.lazy(f.Default, inner)
+			}
+			n.formals = append(n.formals, p)
+		}
+		sc = inner
+	} else {
+		sc = sc.inner(names)
+	}
+	n.slots = len(names)
+	n.body = l.expr(e.Body, sc)
+	n.curried, _ = n.body.(*lambda)
+	return n
+}
+
+// named gives a function the name of what it is bound to.
+func named(z lazy, name symbol) lazy {
+	for fn := z.fn; fn != nil; fn = fn.curried {
+		if fn.name == 0 {
+			fn.name = name
+		}
+	}
+	return z
+}
+
+func (l *lowering) unary(e *syntax.Unary, sc *scope) node {
+	x := l.expr(e.X, sc)
+	if e.Op == syntax.Not {
+		return &notNode{x, l.at.id(e.At)}
+	}
+	return l.arithmetic('-', &constant{intValue(0)}, x, sc, e.At)
+}
+
+func (l *lowering) binary(e *syntax.Binary, sc *scope) node {
+	pos := l.at.id(e.At)
+	x, y := l.expr(e.X, sc), l.expr(e.Y, sc)
+	switch e.Op {
+	case syntax.PipeTo:
+		return &call1{y, newLazy(x), pos}
+	case syntax.PipeFrom:
+		return &call1{x, newLazy(y), pos}
+	case syntax.Implies:
+		return &impliesNode{x, y, pos}
+	case syntax.Or:
+		return &orNode{x, y, pos}
+	case syntax.And:
+		return &andNode{x, y, pos}
+	case syntax.Eq:
+		return &equalNode{x, y, false, pos}
+	case syntax.Neq:
+		return &equalNode{x, y, true, pos}
+	case syntax.Less:
+		return l.order(x, y, false, sc, e.At)
+	case syntax.LessEq:
+		return l.order(y, x, true, sc, e.At)
+	case syntax.Greater:
+		return l.order(y, x, false, sc, e.At)
+	case syntax.GreaterEq:
+		return l.order(x, y, true, sc, e.At)
+	case syntax.Update:
+		return &updateNode{x, y, pos}
+	case syntax.Concat:
+		return &concatNode{x, y, pos}
+	case syntax.Add:
+		return &addNode{x, y, pos}
+	case syntax.Sub:
+		return l.arithmetic('-', x, y, sc, e.At)
+	case syntax.Mul:
+		return l.arithmetic('*', x, y, sc, e.At)
+	case syntax.Div:
+		return l.arithmetic('/', x, y, sc, e.At)
+	}
+	panic(fmt.Sprintf("unknown operator %s", e.Op))
+}
+
+// arithmetic is a call of __sub and the like, which a program may define.
+func (l *lowering) arithmetic(op byte, x, y node, sc *scope, at syntax.Pos) node {
+	name := map[byte]string{'-': "__sub", '*': "__mul", '/': "__div"}[op]
+	if sym := intern(name); sc.defines(sym) {
+		return &callNode{l.variable(sc, sym, at), []lazy{newLazy(x), newLazy(y)}, l.at.id(at)}
+	}
+	return &arithmeticNode{op, x, y, l.at.id(at)}
+}
+
+// order is x < y, negated if not; it is a call of __lessThan likewise.
+func (l *lowering) order(x, y node, not bool, sc *scope, at syntax.Pos) node {
+	if sym := intern("__lessThan"); sc.defines(sym) {
+		n := node(&callNode{l.variable(sc, sym, at), []lazy{newLazy(x), newLazy(y)}, l.at.id(at)})
+		if not {
+			n = &notNode{n, l.at.id(at)}
+		}
+		return n
+	}
+	return &lessNode{x, y, not, l.at.id(at)}
+}

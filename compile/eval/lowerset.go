@@ -1,0 +1,124 @@
+package eval
+
+import (
+	"errors"
+	"slices"
+
+	"muster/compile/syntax"
+)
+
+// parseError makes an Error of one of the parser's.
+func parseError(err error) *Error {
+	var p *syntax.Error
+	if errors.As(err, &p) {
+		return &Error{Kind: ParseError, Msg: p.Msg, Pos: p.At}
+	}
+	return &Error{Kind: ParseError, Msg: err.Error()}
+}
+
+func (l *lowering) let(e *syntax.Let, sc *scope) node {
+	s, err := syntax.MergeLet(e.Bindings)
+	if err != nil {
+		panic(parseError(err))
+	}
+	if len(s.Dyn) > 0 {
+		panic(&Error{Kind: ParseError, Msg: "dynamic attributes not allowed in let", Pos: s.Dyn[0].At})
+	}
+	names := sortDefs(s)
+	inner := sc.inner(names)
+	defs := l.definitions(s, inner, sc)
+	return &letNode{defs, l.expr(e.Body, inner)}
+}
+
+func (l *lowering) set(e *syntax.Attrs, sc *scope) node {
+	s, err := syntax.Merge(e)
+	if err != nil {
+		panic(parseError(err))
+	}
+	return l.mergedSet(s, sc)
+}
+
+func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
+	if len(s.Attrs) == 0 && len(s.Dyn) == 0 {
+		return &constant{emptySet}
+	}
+	names := sortDefs(s)
+	inner := sc
+	if s.Rec {
+		inner = sc.inner(names)
+	}
+	n := &setNode{rec: s.Rec, pos: l.at.id(s.At), overrides: -1}
+	n.defs = l.definitions(s, inner, sc)
+	if s.Rec {
+		n.overrides = slices.Index(names, symOverrides)
+	}
+	if n.overrides >= 0 {
+		// What is looked up must be what is there after overriding.
+		for i := range n.defs.list {
+			if d := &n.defs.list[i]; d.scope != scopeOuter {
+				d.value.kind = lazyThunk
+			}
+		}
+	}
+	for _, d := range s.Dyn {
+		n.dynamic = append(n.dynamic, dynamicDefinition{
+			name:  l.expr(d.Name, inner),
+			value: l.value(d.Value, d.Set, inner),
+			pos:   l.at.id(d.At),
+		})
+	}
+	return n
+}
+
+// sortDefs puts the static attributes, which only this lowering has seen, in
+// the order of their symbols: that of the set's attributes and of the frame's
+// slots. It returns the symbols.
+func sortDefs(s *syntax.Set) []symbol {
+	names := make([]symbol, len(s.Attrs))
+	bySymbol := make([]symbolDef, len(s.Attrs))
+	for i, d := range s.Attrs {
+		bySymbol[i] = symbolDef{intern(d.Name), d}
+	}
+	slices.SortFunc(bySymbol, func(a, b symbolDef) int { return int(a.sym) - int(b.sym) })
+	for i, d := range bySymbol {
+		names[i], s.Attrs[i] = d.sym, d.def
+	}
+	return names
+}
+
+type symbolDef struct {
+	sym symbol
+	def syntax.Def
+}
+
+// value lowers what an attribute is bound to.
+func (l *lowering) value(e syntax.Expr, set *syntax.Set, sc *scope) lazy {
+	if set != nil {
+		return newLazy(l.mergedSet(set, sc))
+	}
+	return l.lazy(e, sc)
+}
+
+// definitions lowers the static attributes; inner is the scope of their values,
+// outer the one around it.
+func (l *lowering) definitions(s *syntax.Set, inner, outer *scope) definitions {
+	d := definitions{list: make([]definition, len(s.Attrs))}
+	for _, e := range s.Froms {
+		d.from = append(d.from, l.lazy(e, inner))
+	}
+	for i, a := range s.Attrs {
+		def := definition{sym: intern(a.Name), pos: l.at.id(a.At)}
+		switch a.Kind {
+		case syntax.Plain:
+			def.value = named(l.value(a.Value, a.Set, inner), def.sym)
+		case syntax.Inherited:
+			def.scope = scopeOuter
+			def.value = newLazy(l.variable(outer, def.sym, a.At))
+		case syntax.InheritedFrom:
+			def.scope = scopeFrom
+			def.value = newLazy(&select1{&variable0{a.From}, def.sym, def.pos})
+		}
+		d.list[i] = def
+	}
+	return d
+}

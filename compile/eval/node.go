@@ -1,0 +1,200 @@
+package eval
+
+import "muster/compile/syntax"
+
+// A node is an expression made ready to run: names are resolved to slots,
+// operators are spelled out, positions are small. Nodes are immutable and
+// shared by all threads; [lowering] makes them of a syntax tree.
+type node interface {
+	// eval returns the expression's value in weak head normal form, given the
+	// frame of the innermost scope around it.
+	eval(th *thread, env *frame) value
+}
+
+// A lazy is a place where evaluation is put off: an argument, an element, an
+// attribute. What putting off means is known beforehand for most expressions,
+// and only few need a thunk.
+type lazy struct {
+	node  node // what a thunk runs
+	kind  lazyKind
+	level uint16
+	slot  uint32
+	v     value   // of a lazyConstant
+	fn    *lambda // of a lazyLambda
+}
+
+type lazyKind uint8
+
+const (
+	lazyThunk    lazyKind = iota
+	lazyConstant          // is a value already
+	lazyVariable          // is whatever the variable is
+	lazyLambda            // a closure costs no more than a thunk
+)
+
+func newLazy(n node) lazy {
+	l := lazy{node: n}
+	switch n := n.(type) {
+	case *constant:
+		l.kind, l.v = lazyConstant, n.v
+	case *variable:
+		l.kind, l.level, l.slot = lazyVariable, uint16(n.level), uint32(n.slot)
+	case *variable0:
+		l.kind, l.slot = lazyVariable, uint32(n.slot)
+	case *variable1:
+		l.kind, l.level, l.slot = lazyVariable, 1, uint32(n.slot)
+	case *lambda:
+		l.kind, l.fn = lazyLambda, n
+	}
+	return l
+}
+
+// delay returns the expression's value in env, to be computed when needed.
+func (l *lazy) delay(th *thread, env *frame) value {
+	switch l.kind {
+	case lazyConstant:
+		return l.v
+	case lazyVariable:
+		f := env
+		for n := l.level; n > 0; n-- {
+			f = f.up
+		}
+		if v := *f.slot(int(l.slot)); !v.isNone() {
+			return v
+		}
+		// A variable of a scope that is still being filled: wait for it.
+	case lazyLambda:
+		return th.newClosure(l.fn, env)
+	}
+	return th.newThunk(l, env)
+}
+
+// A constant is a literal or a builtin.
+type constant struct{ v value }
+
+func (n *constant) eval(*thread, *frame) value { return n.v }
+
+// A shared is a thunk that belongs to no scope: builtins.
+type shared struct{ v value }
+
+func (n *shared) eval(th *thread, _ *frame) value { return th.force(n.v) }
+
+// A variable is the slot-th variable of the level-th scope outwards.
+type variable struct {
+	level, slot int
+}
+
+func (n *variable) eval(th *thread, env *frame) value {
+	for l := n.level; l > 0; l-- {
+		env = env.up
+	}
+	return th.force(*env.slot(n.slot))
+}
+
+// variable0 and variable1 are the commonest variables.
+type (
+	variable0 struct{ slot int }
+	variable1 struct{ slot int }
+)
+
+func (n *variable0) eval(th *thread, env *frame) value { return th.force(*env.slot(n.slot)) }
+func (n *variable1) eval(th *thread, env *frame) value { return th.force(*env.up.slot(n.slot)) }
+
+// A withVariable is a name no scope around defines: it is looked for in the
+// sets of the with expressions around, innermost first.
+type withVariable struct {
+	levels []int // of the frames of the withs
+	sym    symbol
+	pos    posID
+}
+
+func (n *withVariable) eval(th *thread, env *frame) value {
+	level := 0
+	for _, l := range n.levels {
+		for ; level < l; level++ {
+			env = env.up
+		}
+		set := th.force(*env.slot(0))
+		if set.kind() != kindSet {
+			th.wantType(n.pos, "a set", set)
+		}
+		if a := find(set.attrs(), n.sym); a != nil {
+			return th.force(a.v)
+		}
+	}
+	th.fail(n.pos, "undefined variable '%s'", n.sym)
+	return value{}
+}
+
+// A with is with scope; body: its frame has one slot, the set.
+type with struct {
+	scope lazy
+	body  node
+}
+
+func (n *with) eval(th *thread, env *frame) value {
+	f := th.newFrame(env, 1)
+	*f.slot(0) = n.scope.delay(th, env)
+	return n.body.eval(th, f)
+}
+
+// A hereNode is __curPos.
+type hereNode struct{ pos posID }
+
+func (n *hereNode) eval(th *thread, _ *frame) value { return th.positionValue(n.pos) }
+
+// positionValue returns { file, line, column }, or null for no place.
+func (th *thread) positionValue(id posID) value {
+	p := th.ev.positions.at(id)
+	if !p.IsValid() || p.File() == "" {
+		return valueNull
+	}
+	return sortedSet(
+		attr{sym: symFile, v: stringValue(p.File())},
+		attr{sym: symLine, v: intValue(int64(p.Line))},
+		attr{sym: symColumn, v: intValue(int64(p.Col))})
+}
+
+type ifNode struct {
+	cond, then, els node
+	pos             posID
+}
+
+func (n *ifNode) eval(th *thread, env *frame) value {
+	if th.evalBool(n.cond, env, n.pos) {
+		return n.then.eval(th, env)
+	}
+	return n.els.eval(th, env)
+}
+
+type assertNode struct {
+	cond, body node
+	pos        posID
+	written    syntax.Expr // the condition, for the message
+}
+
+func (n *assertNode) eval(th *thread, env *frame) value {
+	if !th.evalBool(n.cond, env, n.pos) {
+		th.failAs(AssertError, n.pos, "assertion '%s' failed", showExpr(n.written))
+	}
+	return n.body.eval(th, env)
+}
+
+func (th *thread) evalBool(n node, env *frame, pos posID) bool {
+	v := n.eval(th, env)
+	if v.kind() != kindBool {
+		th.wantType(pos, "a Boolean", v)
+	}
+	return v.bool()
+}
+
+// A listNode is [ a b ].
+type listNode struct{ elems []lazy }
+
+func (n *listNode) eval(th *thread, env *frame) value {
+	l := th.newValues(len(n.elems))
+	for i := range n.elems {
+		l[i] = n.elems[i].delay(th, env)
+	}
+	return th.newList(l)
+}

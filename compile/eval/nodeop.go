@@ -1,0 +1,259 @@
+package eval
+
+import (
+	"math"
+	"math/bits"
+	"strings"
+)
+
+// The operators. Those of arithmetic and order are calls of __sub, __lessThan
+// and so on to Nix; [lowering] makes calls of them only where a program defines
+// such a name itself.
+
+type (
+	notNode struct {
+		x   node
+		pos posID
+	}
+	andNode struct {
+		l, r node
+		pos  posID
+	}
+	orNode struct {
+		l, r node
+		pos  posID
+	}
+	impliesNode struct {
+		l, r node
+		pos  posID
+	}
+	equalNode struct {
+		l, r node
+		not  bool
+		pos  posID
+	}
+	lessNode struct {
+		l, r node
+		not  bool // the result is negated: l >= r
+		pos  posID
+	}
+	arithmeticNode struct {
+		op   byte // - * /
+		l, r node
+		pos  posID
+	}
+	concatNode struct {
+		l, r node
+		pos  posID
+	}
+)
+
+func (n *notNode) eval(th *thread, env *frame) value {
+	return boolValue(!th.evalBool(n.x, env, n.pos))
+}
+
+func (n *andNode) eval(th *thread, env *frame) value {
+	return boolValue(th.evalBool(n.l, env, n.pos) && th.evalBool(n.r, env, n.pos))
+}
+
+func (n *orNode) eval(th *thread, env *frame) value {
+	return boolValue(th.evalBool(n.l, env, n.pos) || th.evalBool(n.r, env, n.pos))
+}
+
+func (n *impliesNode) eval(th *thread, env *frame) value {
+	return boolValue(!th.evalBool(n.l, env, n.pos) || th.evalBool(n.r, env, n.pos))
+}
+
+func (n *equalNode) eval(th *thread, env *frame) value {
+	l := n.l.eval(th, env)
+	return boolValue(th.equalForced(l, n.r.eval(th, env)) != n.not)
+}
+
+func (n *lessNode) eval(th *thread, env *frame) value {
+	l := n.l.eval(th, env)
+	r := n.r.eval(th, env)
+	if l.isInt() && r.isInt() {
+		return boolValue(l.int() < r.int() != n.not)
+	}
+	return boolValue(th.less(l, r, n.pos) != n.not)
+}
+
+func (n *arithmeticNode) eval(th *thread, env *frame) value {
+	l := n.l.eval(th, env)
+	return th.arithmetic(n.op, l, n.r.eval(th, env), n.pos)
+}
+
+func (n *concatNode) eval(th *thread, env *frame) value {
+	l := n.l.eval(th, env)
+	if l.kind() != kindList {
+		th.wantType(n.pos, "a list", l)
+	}
+	r := n.r.eval(th, env)
+	if r.kind() != kindList {
+		th.wantType(n.pos, "a list", r)
+	}
+	switch {
+	case l.o.n == 0:
+		return r
+	case r.o.n == 0:
+		return l
+	}
+	th.reserve(8 * (int64(l.o.n) + int64(r.o.n)))
+	out := th.newValues(int(l.o.n) + int(r.o.n))
+	copy(out[copy(out, l.list()):], r.list())
+	return th.newList(out)
+}
+
+// arithmetic computes l op r of numbers in weak head normal form.
+func (th *thread) arithmetic(op byte, l, r value, pos posID) value {
+	if l.isInt() && r.isInt() {
+		return th.newInt(th.integerArithmetic(op, l.int(), r.int(), pos))
+	}
+	a, b := th.wantNumber(l, pos), th.wantNumber(r, pos)
+	switch op {
+	case '+':
+		return floatValue(a + b)
+	case '-':
+		return floatValue(a - b)
+	case '*':
+		return floatValue(a * b)
+	}
+	if b == 0 {
+		th.fail(pos, "division by zero")
+	}
+	return floatValue(a / b)
+}
+
+// integerArithmetic computes a op b. Nix wraps around before 2.25 and reports
+// an error since.
+func (th *thread) integerArithmetic(op byte, a, b int64, pos posID) int64 {
+	var result int64
+	var overflow bool
+	var doing string
+	switch op {
+	case '+':
+		result, doing = a+b, "adding"
+		overflow = (a^result)&(b^result) < 0
+	case '-':
+		result, doing = a-b, "subtracting"
+		overflow = (a^b)&(a^result) < 0
+	case '*':
+		result, doing = a*b, "multiplying"
+		high, _ := bits.Mul64(uint64(a), uint64(b))
+		if a < 0 {
+			high -= uint64(b)
+		}
+		if b < 0 {
+			high -= uint64(a)
+		}
+		overflow = int64(high) != result>>63
+	default:
+		if b == 0 {
+			th.fail(pos, "division by zero")
+		}
+		if a == math.MinInt64 && b == -1 {
+			th.fail(pos, "overflow in integer division")
+		}
+		return a / b
+	}
+	if overflow && !th.ev.compat.wraps {
+		th.fail(pos, "integer overflow in %s %d %c %d", doing, a, op, b)
+	}
+	return result
+}
+
+// An addNode is l + r: of numbers, strings or paths.
+type addNode struct {
+	l, r node
+	pos  posID
+}
+
+func (n *addNode) eval(th *thread, env *frame) value {
+	l := n.l.eval(th, env)
+	r := n.r.eval(th, env)
+	switch l.kind() {
+	case kindInt:
+		if r.isInt() {
+			a, b := l.int(), r.int()
+			if sum := a + b; (a^sum)&(b^sum) >= 0 {
+				return th.newInt(sum)
+			}
+		}
+		fallthrough
+	case kindFloat:
+		if r.kind() != kindInt && r.kind() != kindFloat {
+			th.fail(n.pos, "cannot add %s to %s", kindNames[r.kind()], kindNames[l.kind()])
+		}
+		return th.arithmetic('+', l, r, n.pos)
+	case kindPath:
+		var c references
+		s := th.coerce(r, &c, n.pos, 0)
+		if len(c) > 0 {
+			th.fail(n.pos, "a string that refers to a store path cannot be appended to a path")
+		}
+		return pathValue(cleanPath(l.str() + s))
+	}
+	var c references
+	how := coercion(0)
+	if l.kind() == kindString {
+		how = copyPaths
+	}
+	a := th.coerce(l, &c, n.pos, how)
+	b := th.coerce(r, &c, n.pos, how)
+	th.reserve(int64(len(a) + len(b)))
+	if len(c) == 0 {
+		return th.newString(a + b)
+	}
+	return contextValue(a+b, c)
+}
+
+// An interpolation is "…${x}…".
+type interpolation struct {
+	parts []node
+	pos   posID
+}
+
+func (n *interpolation) eval(th *thread, env *frame) value {
+	var c references
+	var buf [8]string
+	texts := buf[:0]
+	size := 0
+	for _, p := range n.parts {
+		v := p.eval(th, env)
+		s := ""
+		if v.kind() == kindString && v.o.flags == 0 {
+			s = v.str()
+		} else {
+			s = th.coerce(v, &c, n.pos, copyPaths)
+		}
+		texts = append(texts, s)
+		size += len(s)
+	}
+	th.reserve(int64(size))
+	b := make([]byte, 0, size)
+	for _, s := range texts {
+		b = append(b, s...)
+	}
+	if len(c) == 0 {
+		return th.newString(text(b))
+	}
+	return contextValue(text(b), c)
+}
+
+// A pathNode is ./a/${x}: its first part is a path already.
+type pathNode struct {
+	parts []node
+	pos   posID
+}
+
+func (n *pathNode) eval(th *thread, env *frame) value {
+	var c references
+	var b strings.Builder
+	for _, p := range n.parts {
+		b.WriteString(th.coerce(p.eval(th, env), &c, n.pos, 0))
+		if len(c) > 0 {
+			th.fail(n.pos, "a string that refers to a store path cannot be appended to a path")
+		}
+	}
+	return pathValue(cleanPath(b.String()))
+}

@@ -1,0 +1,342 @@
+package eval
+
+import (
+	"slices"
+	"sort"
+)
+
+// A definition is one static binding of a set or let.
+type definition struct {
+	sym   symbol
+	pos   posID
+	scope definitionScope
+	value lazy
+}
+
+// A definitionScope says in which frame a definition's value is evaluated.
+type definitionScope uint8
+
+const (
+	scopeInner definitionScope = iota // that of the bindings themselves, or around a plain set
+	scopeOuter                        // inherit x: around them
+	scopeFrom                         // inherit (e) x: one slot for each such e
+)
+
+// definitions are the static bindings of a set or let, sorted by symbol.
+type definitions struct {
+	list []definition
+	from []lazy // the e of each inherit (e) …
+}
+
+// fromFrame makes the frame of what is inherited from.
+func (d *definitions) fromFrame(th *thread, inner *frame) *frame {
+	if len(d.from) == 0 {
+		return nil
+	}
+	f := th.newFrame(inner, len(d.from))
+	for i := range d.from {
+		*f.slot(i) = d.from[i].delay(th, inner)
+	}
+	return f
+}
+
+// A letNode is let … in body: its frame has one slot for each definition.
+type letNode struct {
+	defs definitions
+	body node
+}
+
+func (n *letNode) eval(th *thread, env *frame) value {
+	inner := th.newFrame(env, len(n.defs.list))
+	from := n.defs.fromFrame(th, inner)
+	for i := range n.defs.list {
+		d := &n.defs.list[i]
+		scope := inner
+		switch d.scope {
+		case scopeOuter:
+			scope = env
+		case scopeFrom:
+			scope = from
+		}
+		*inner.slot(i) = d.value.delay(th, scope)
+	}
+	return n.body.eval(th, inner)
+}
+
+// A setNode is { … } or rec { … }; the latter has a frame as a let has.
+type setNode struct {
+	defs      definitions
+	dynamic   []dynamicDefinition
+	rec       bool
+	overrides int // index of __overrides in a rec set, or -1
+	pos       posID
+}
+
+// A dynamicDefinition is ${name} = value.
+type dynamicDefinition struct {
+	name  node
+	value lazy
+	pos   posID
+}
+
+func (n *setNode) eval(th *thread, env *frame) value {
+	count := len(n.defs.list)
+	attrs := th.newAttrs(count + len(n.dynamic))[:count]
+	inner := env
+	if n.rec {
+		inner = th.newFrame(env, count)
+	}
+	from := n.defs.fromFrame(th, inner)
+	for i := range n.defs.list {
+		d := &n.defs.list[i]
+		scope := inner
+		switch d.scope {
+		case scopeOuter:
+			scope = env
+		case scopeFrom:
+			scope = from
+		}
+		v := d.value.delay(th, scope)
+		if n.rec {
+			*inner.slot(i) = v
+		}
+		attrs[i] = attr{d.sym, d.pos, v}
+	}
+	if n.overrides >= 0 {
+		attrs = n.override(th, attrs, inner)
+	}
+	for i := range n.dynamic {
+		attrs = n.dynamic[i].add(th, attrs, inner)
+	}
+	return th.newSet(attrs)
+}
+
+// override puts the attributes of __overrides in place of a rec set's own, for
+// the set's expressions too.
+func (n *setNode) override(th *thread, attrs []attr, inner *frame) []attr {
+	set := th.force(attrs[n.overrides].v)
+	if set.kind() != kindSet {
+		th.wantType(attrs[n.overrides].pos, "a set", set)
+	}
+	for _, o := range set.attrs() {
+		if i := slices.IndexFunc(n.defs.list, func(d definition) bool { return d.sym == o.sym }); i >= 0 {
+			*inner.slot(i) = o.v
+		}
+	}
+	return th.merge(attrs, set.attrs())
+}
+
+// add evaluates the name and adds the attribute; null adds none.
+func (d *dynamicDefinition) add(th *thread, attrs []attr, inner *frame) []attr {
+	name := d.name.eval(th, inner)
+	if name.kind() == kindNull {
+		return attrs
+	}
+	sym := intern(th.wantPlainString(name, d.pos))
+	i := sort.Search(len(attrs), func(i int) bool { return attrs[i].sym >= sym })
+	if i < len(attrs) && attrs[i].sym == sym {
+		th.fail(d.pos, "dynamic attribute '%s' already defined at %s", sym, th.ev.positions.at(attrs[i].pos))
+	}
+	return slices.Insert(attrs, i, attr{sym, d.pos, d.value.delay(th, inner)})
+}
+
+// find returns the attribute called s, nil if there is none.
+func find(attrs []attr, s symbol) *attr {
+	lo, hi := 0, len(attrs)
+	for hi-lo > 6 {
+		mid := int(uint(lo+hi) >> 1)
+		if attrs[mid].sym <= s {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	for i := lo; i < hi; i++ {
+		if attrs[i].sym == s {
+			return &attrs[i]
+		}
+	}
+	return nil
+}
+
+// An attrName is a name of an attribute path, known or computed.
+type attrName struct {
+	sym  symbol // 0 if computed
+	node node
+	pos  posID
+}
+
+func (n *attrName) symbol(th *thread, env *frame) symbol {
+	if n.sym != 0 {
+		return n.sym
+	}
+	return intern(th.wantPlainString(n.node.eval(th, env), n.pos))
+}
+
+// A select1 is x.name, the commonest selection.
+type select1 struct {
+	x   node
+	sym symbol
+	pos posID
+}
+
+func (n *select1) eval(th *thread, env *frame) value {
+	v := n.x.eval(th, env)
+	if v.kind() != kindSet {
+		th.wantType(n.pos, "a set", v)
+	}
+	a := find(v.attrs(), n.sym)
+	if a == nil {
+		th.missing(n.pos, n.sym, v)
+	}
+	return th.force(a.v)
+}
+
+// A selectNode is x.a.${b} or def.
+type selectNode struct {
+	x    node
+	path []attrName
+	def  node // nil if there is none
+	pos  posID
+}
+
+func (n *selectNode) eval(th *thread, env *frame) value {
+	v := n.x.eval(th, env)
+	for i := range n.path {
+		sym := n.path[i].symbol(th, env)
+		var a *attr
+		if v.kind() == kindSet {
+			a = find(v.attrs(), sym)
+		} else if n.def == nil {
+			th.wantType(n.path[i].pos, "a set", v)
+		}
+		if a == nil {
+			if n.def != nil {
+				return n.def.eval(th, env)
+			}
+			th.missing(n.path[i].pos, sym, v)
+		}
+		v = th.force(a.v)
+	}
+	return v
+}
+
+func (th *thread) missing(pos posID, sym symbol, set value) {
+	th.fail(pos, "attribute '%s' missing", sym)
+}
+
+// A hasAttrNode is x ? a.b.
+type hasAttrNode struct {
+	x    node
+	path []attrName
+}
+
+func (n *hasAttrNode) eval(th *thread, env *frame) value {
+	v := n.x.eval(th, env)
+	for i := range n.path {
+		if v.kind() != kindSet {
+			return valueFalse
+		}
+		a := find(v.attrs(), n.path[i].symbol(th, env))
+		if a == nil {
+			return valueFalse
+		}
+		if i < len(n.path)-1 {
+			v = th.force(a.v)
+		}
+	}
+	return valueTrue
+}
+
+// An updateNode is l // r.
+type updateNode struct {
+	l, r node
+	pos  posID
+}
+
+func (n *updateNode) eval(th *thread, env *frame) value {
+	l := n.l.eval(th, env)
+	if l.kind() != kindSet {
+		th.wantType(n.pos, "a set", l)
+	}
+	r := n.r.eval(th, env)
+	if r.kind() != kindSet {
+		th.wantType(n.pos, "a set", r)
+	}
+	return th.update(l, r)
+}
+
+func (th *thread) update(l, r value) value {
+	if l.o.n == 0 {
+		return r
+	}
+	if r.o.n == 0 {
+		return l
+	}
+	return th.newSet(th.merge(l.attrs(), r.attrs()))
+}
+
+// merge returns the attributes of both sets, r's where both have one.
+func (th *thread) merge(l, r []attr) []attr {
+	out := th.newAttrs(len(l) + len(r))[:0]
+	if len(r)*8 < len(l) {
+		// Few are replaced: copy whole runs of what stays.
+		for _, a := range r {
+			k := sort.Search(len(l), func(i int) bool { return l[i].sym >= a.sym })
+			out = append(append(out, l[:k]...), a)
+			if k < len(l) && l[k].sym == a.sym {
+				k++
+			}
+			l = l[k:]
+		}
+		return append(out, l...)
+	}
+	for len(l) > 0 && len(r) > 0 {
+		switch {
+		case l[0].sym < r[0].sym:
+			out, l = append(out, l[0]), l[1:]
+		case l[0].sym > r[0].sym:
+			out, r = append(out, r[0]), r[1:]
+		default:
+			out, l, r = append(out, r[0]), l[1:], r[1:]
+		}
+	}
+	return append(append(out, l...), r...)
+}
+
+// sortedSet makes a small set of attributes in any order.
+func sortedSet(attrs ...attr) value {
+	sortAttrs(attrs)
+	return setValue(attrs)
+}
+
+func sortAttrs(attrs []attr) {
+	slices.SortFunc(attrs, func(a, b attr) int { return int(int64(a.sym) - int64(b.sym)) })
+}
+
+// byName returns the attributes in the order of their names' bytes, as they
+// are printed and as attrNames lists them.
+func byName(attrs []attr) []attr {
+	type named struct {
+		name string
+		attr attr
+	}
+	list := make([]named, len(attrs))
+	for i, a := range attrs {
+		list[i] = named{a.sym.String(), a}
+	}
+	slices.SortFunc(list, func(a, b named) int {
+		switch {
+		case a.name < b.name:
+			return -1
+		case a.name > b.name:
+			return 1
+		}
+		return 0
+	})
+	out := make([]attr, len(list))
+	for i := range list {
+		out[i] = list[i].attr
+	}
+	return out
+}

@@ -1,0 +1,264 @@
+package eval
+
+import "unsafe"
+
+// This file and heap.go are the only ones that use unsafe: here values are laid
+// out and looked into, there they are allocated. Every conversion is guarded by
+// the kind that stands in the object's header; object_test.go checks them.
+
+// A value is a reference to an object: 8 bytes, passed in a register. The zero
+// value is no value at all (a slot not yet filled). A value is either in weak
+// head normal form or a thunk; [thread.force] makes the former of the latter.
+type value struct{ o *object }
+
+// A kind says what an object is.
+type kind uint8
+
+const (
+	kindNone kind = iota
+	kindNull
+	kindBool
+	kindInt
+	kindFloat
+	kindString
+	kindPath
+	kindList
+	kindSet
+	kindLambda  // a function of the language
+	kindBuiltin // a function of ours
+	kindPartial // a function of ours that got some of its arguments
+	kindThunk   // not evaluated yet, or a reference to what came out
+)
+
+// An object is the header every value begins with. All objects but thunks are
+// immutable.
+type object struct {
+	kind   kind
+	flags  uint8  // of a string: hasContext; of a thunk: what it runs
+	region uint16 // of a thunk: where what it makes is allocated
+	n      uint32 // of a list or set: its length; of a boolean: 0 or 1; of a thunk: its state, atomic
+}
+
+const hasContext = 1
+
+type intObject struct {
+	object
+	v int64
+}
+
+type floatObject struct {
+	object
+	v float64
+}
+
+// A stringObject is a string without context, or a path.
+type stringObject struct {
+	object
+	s string
+}
+
+// A contextString is a string that refers to store paths.
+type contextString struct {
+	stringObject
+	context references
+}
+
+type listObject struct {
+	object
+	elems *value
+}
+
+type setObject struct {
+	object
+	attrs *attr
+}
+
+// An attr is one attribute of a set. Sets are sorted by symbol.
+type attr struct {
+	sym symbol
+	pos posID
+	v   value
+}
+
+// A closure is a lambda and the variables around it.
+type closure struct {
+	object
+	fn  *lambda
+	env *frame
+}
+
+// A partial is a builtin that waits for more arguments.
+type partial struct {
+	object
+	b    *builtin
+	n    int
+	args [2]value
+}
+
+// A thunk is a computation put off. While it is pending, code and env say what
+// to do:
+//
+//	flags       code           env
+//	runsCode    *lazy          *frame          evaluate the code in the frame
+//	appliesOne  *object (f)    *object (x)     f x
+//	appliesTwo  *object (f)    *[2]value       f x y
+//
+// Once it is done code is the *object that came out, once it failed the *Error,
+// and env is nil, so that what it needed can be collected. See thunk.go.
+type thunk struct {
+	object
+	code unsafe.Pointer
+	env  unsafe.Pointer
+}
+
+const (
+	runsCode uint8 = iota
+	appliesOne
+	appliesTwo
+)
+
+// A frame holds the variables of one scope: a reference to the frame around it,
+// and behind that, contiguously, the slots.
+type frame struct {
+	up *frame
+}
+
+// slot returns the i-th variable of a frame.
+func (f *frame) slot(i int) *value {
+	return (*value)(unsafe.Add(unsafe.Pointer(f), unsafe.Sizeof(*f)+uintptr(i)*unsafe.Sizeof(value{})))
+}
+
+func (v value) kind() kind     { return v.o.kind }
+func (v value) isNone() bool   { return v.o == nil }
+func (v value) isInt() bool    { return v.o.kind == kindInt }
+func (v value) isString() bool { return v.o.kind == kindString }
+func (v value) isFunction() bool {
+	return v.o.kind == kindLambda || v.o.kind == kindBuiltin || v.o.kind == kindPartial
+}
+
+func (v value) int() int64           { return (*intObject)(unsafe.Pointer(v.o)).v }
+func (v value) float() float64       { return (*floatObject)(unsafe.Pointer(v.o)).v }
+func (v value) bool() bool           { return v.o.n != 0 }
+func (v value) closure() *closure    { return (*closure)(unsafe.Pointer(v.o)) }
+func (v value) builtin() *builtin    { return (*builtin)(unsafe.Pointer(v.o)) }
+func (v value) partial() *partial    { return (*partial)(unsafe.Pointer(v.o)) }
+func (v value) thunk() *thunk        { return (*thunk)(unsafe.Pointer(v.o)) }
+func (t *thunk) result() value       { return value{(*object)(t.code)} }
+func (t *thunk) failure() *Error     { return (*Error)(t.code) }
+func (t *thunk) setResult(v value)   { t.code, t.env = unsafe.Pointer(v.o), nil }
+func (t *thunk) setFailure(e *Error) { t.code, t.env = unsafe.Pointer(e), nil }
+
+// str returns the text of a string or path.
+func (v value) str() string { return (*stringObject)(unsafe.Pointer(v.o)).s }
+
+// context returns what a string refers to.
+func (v value) context() references {
+	if v.o.flags&hasContext == 0 {
+		return nil
+	}
+	return (*contextString)(unsafe.Pointer(v.o)).context
+}
+
+// list returns the elements of a list; they must not be changed.
+func (v value) list() []value {
+	l := (*listObject)(unsafe.Pointer(v.o))
+	return unsafe.Slice(l.elems, int(l.n))
+}
+
+// attrs returns the attributes of a set, sorted by symbol; they must not be
+// changed.
+func (v value) attrs() []attr {
+	s := (*setObject)(unsafe.Pointer(v.o))
+	return unsafe.Slice(s.attrs, int(s.n))
+}
+
+// same reports whether two values are one and the same cell.
+func (v value) same(w value) bool { return v.o == w.o }
+
+// run evaluates what a pending thunk puts off.
+func (t *thunk) run(th *thread) value {
+	switch t.flags {
+	case runsCode:
+		return (*lazy)(t.code).node.eval(th, (*frame)(t.env))
+	case appliesOne:
+		return th.call(value{(*object)(t.code)}, value{(*object)(t.env)})
+	}
+	args := (*[2]value)(t.env)
+	return th.call2(value{(*object)(t.code)}, args[0], args[1])
+}
+
+// Values that are never allocated twice.
+var (
+	valueNull     = value{&object{kind: kindNull}}
+	valueTrue     = value{&object{kind: kindBool, n: 1}}
+	valueFalse    = value{&object{kind: kindBool}}
+	emptyList     = value{&(&listObject{object: object{kind: kindList}}).object}
+	emptySet      = value{&(&setObject{object: object{kind: kindSet}}).object}
+	emptyString   = value{&(&stringObject{object: object{kind: kindString}}).object}
+	smallIntegers [smallIntMax - smallIntMin]intObject
+)
+
+const smallIntMin, smallIntMax = -1024, 16384
+
+func init() {
+	for i := range smallIntegers {
+		smallIntegers[i] = intObject{object{kind: kindInt}, int64(i) + smallIntMin}
+	}
+}
+
+func boolValue(b bool) value {
+	if b {
+		return valueTrue
+	}
+	return valueFalse
+}
+
+// intValue makes an integer outside any region; see [thread.newInt].
+func intValue(i int64) value {
+	if i >= smallIntMin && i < smallIntMax {
+		return value{&smallIntegers[i-smallIntMin].object}
+	}
+	return value{&(&intObject{object{kind: kindInt}, i}).object}
+}
+
+func floatValue(f float64) value {
+	return value{&(&floatObject{object{kind: kindFloat}, f}).object}
+}
+
+func stringValue(s string) value {
+	if s == "" {
+		return emptyString
+	}
+	return value{&(&stringObject{object{kind: kindString}, s}).object}
+}
+
+func pathValue(s string) value {
+	return value{&(&stringObject{object{kind: kindPath}, s}).object}
+}
+
+func contextValue(s string, c references) value {
+	if len(c) == 0 {
+		return stringValue(s)
+	}
+	return value{&(&contextString{stringObject{object{kind: kindString, flags: hasContext}, s}, c}).object}
+}
+
+// listValue makes a list of elements that are not changed afterwards.
+func listValue(elems []value) value {
+	if len(elems) == 0 {
+		return emptyList
+	}
+	return value{&(&listObject{object{kind: kindList, n: uint32(len(elems))}, unsafe.SliceData(elems)}).object}
+}
+
+// setValue makes a set of attributes sorted by symbol that are not changed
+// afterwards.
+func setValue(attrs []attr) value {
+	if len(attrs) == 0 {
+		return emptySet
+	}
+	return value{&(&setObject{object{kind: kindSet, n: uint32(len(attrs))}, unsafe.SliceData(attrs)}).object}
+}
+
+// text makes a string of bytes that are not changed afterwards.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,145 @@
+package eval
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+)
+
+// A symbol is a name as a number: names are compared often and spelled out
+// rarely. Numbers are given in the order names are first seen, process-wide;
+// 0 is no name. Attribute sets are sorted by symbol, not by spelling.
+type symbol uint32
+
+// symbols maps names to numbers in shards, each with its own lock, and numbers
+// to names in blocks that never move, so that String takes no lock.
+var symbols = newSymbolTable()
+
+type symbolTable struct {
+	seed   maphash.Seed
+	shards [64]symbolShard
+	last   atomic.Uint32
+	blocks [1 << 16]atomic.Pointer[symbolBlock]
+}
+
+const symbolsPerBlock = 4096
+
+type symbolBlock [symbolsPerBlock]symbolName
+
+// A symbolName holds the spelling, and the string value of it that attrNames
+// and mapAttrs hand out.
+type symbolName struct {
+	name  string
+	value stringObject
+}
+
+type symbolShard struct {
+	sync.RWMutex
+	ids map[string]symbol
+}
+
+func newSymbolTable() *symbolTable {
+	t := &symbolTable{seed: maphash.MakeSeed()}
+	for i := range t.shards {
+		t.shards[i].ids = make(map[string]symbol)
+	}
+	return t
+}
+
+// intern returns the symbol of a name, making one if there is none.
+func intern(name string) symbol {
+	shard := &symbols.shards[maphash.String(symbols.seed, name)%64]
+	shard.RLock()
+	s := shard.ids[name]
+	shard.RUnlock()
+	if s != 0 {
+		return s
+	}
+	shard.Lock()
+	defer shard.Unlock()
+	if s := shard.ids[name]; s != 0 {
+		return s
+	}
+	s = symbol(symbols.last.Add(1))
+	slot := &symbols.blocks[s/symbolsPerBlock]
+	block := slot.Load()
+	if block == nil {
+		slot.CompareAndSwap(nil, new(symbolBlock))
+		block = slot.Load()
+	}
+	entry := &block[s%symbolsPerBlock]
+	entry.name = name
+	entry.value = stringObject{object{kind: kindString}, name}
+	shard.ids[name] = s
+	return s
+}
+
+// lookup returns the symbol of a name, 0 if no attribute or variable was ever
+// called so.
+func lookup(name string) symbol {
+	shard := &symbols.shards[maphash.String(symbols.seed, name)%64]
+	shard.RLock()
+	defer shard.RUnlock()
+	return shard.ids[name]
+}
+
+func (s symbol) entry() *symbolName {
+	return &symbols.blocks[s/symbolsPerBlock].Load()[s%symbolsPerBlock]
+}
+
+// String returns the name itself.
+func (s symbol) String() string {
+	if s == 0 {
+		return ""
+	}
+	return s.entry().name
+}
+
+// value returns the name as a string of the language, without allocating.
+func (s symbol) value() value { return value{&s.entry().value.object} }
+
+// The names the evaluator itself looks for.
+var (
+	symAllOutputs       = intern("allOutputs")
+	symArgs             = intern("args")
+	symBody             = intern("body")
+	symBuilder          = intern("builder")
+	symColumn           = intern("column")
+	symContentAddressed = intern("__contentAddressed")
+	symDerivation       = intern("derivation")
+	symDrvPath          = intern("drvPath")
+	symErrors           = intern("errors")
+	symFile             = intern("file")
+	symFilter           = intern("filter")
+	symFunctor          = intern("__functor")
+	symFunctionArgs     = intern("__functionArgs")
+	symIgnoreNulls      = intern("__ignoreNulls")
+	symImpure           = intern("__impure")
+	symKey              = intern("key")
+	symLine             = intern("line")
+	symName             = intern("name")
+	symOperator         = intern("operator")
+	symOutPath          = intern("outPath")
+	symOutputHash       = intern("outputHash")
+	symOutputHashAlgo   = intern("outputHashAlgo")
+	symOutputHashMode   = intern("outputHashMode")
+	symOutputName       = intern("outputName")
+	symOutputs          = intern("outputs")
+	symOverrides        = intern("__overrides")
+	symPath             = intern("path")
+	symPrefix           = intern("prefix")
+	symRecursive        = intern("recursive")
+	symRecurse          = intern("recurseForDerivations")
+	symRight            = intern("right")
+	symSha256           = intern("sha256")
+	symStartSet         = intern("startSet")
+	symStructuredAttrs  = intern("__structuredAttrs")
+	symSuccess          = intern("success")
+	symSystem           = intern("system")
+	symToString         = intern("__toString")
+	symType             = intern("type")
+	symURL              = intern("url")
+	symValue            = intern("value")
+	symVersion          = intern("version")
+	symWrong            = intern("wrong")
+)

@@ -1,0 +1,212 @@
+package eval
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// The life of a thunk. Its state is in the header, changed atomically; the low
+// byte is the phase and the rest the id of the thread that runs it.
+//
+//	pending ──▶ running ──▶ done      code is what came out
+//	              │  ▲  └─▶ failed    code is the error, which everyone who asks gets
+//	              ▼  │
+//	            awaited               running, and someone sleeps until it is not
+//
+// A thread that meets a thunk it is running itself has found an infinite
+// recursion. One that meets a thunk of another thread waits, unless that thread
+// waits, through however many others, for it: that is the same recursion.
+const (
+	thunkPending uint32 = iota
+	thunkRunning
+	thunkAwaited
+	thunkDone
+	thunkFailed
+
+	phaseMask  = 0xff
+	ownerShift = 8
+)
+
+// force returns v in weak head normal form.
+func (th *thread) force(v value) value {
+	if v.o.kind != kindThunk {
+		return v
+	}
+	return th.forceThunk(v.thunk())
+}
+
+func (th *thread) forceThunk(t *thunk) value {
+	if atomic.LoadUint32(&t.n) == thunkDone {
+		return t.result()
+	}
+	th.claim(t)
+	if atomic.LoadUint32(&t.n) == thunkDone {
+		return t.result()
+	}
+	th.running = append(th.running, t)
+	if len(th.running) > th.ev.limits.nesting {
+		th.failAs(LimitError, 0, "stack overflow (possible infinite recursion)")
+	}
+	var v value
+	if t.region == th.heap.region {
+		v = t.run(th)
+	} else {
+		outer := th.heap
+		th.heap = th.heapOf(t.region)
+		v = t.run(th)
+		th.heap = outer
+	}
+	th.running = th.running[:len(th.running)-1]
+	t.setResult(v)
+	if atomic.SwapUint32(&t.n, thunkDone)&phaseMask == thunkAwaited {
+		th.ev.waits.wake()
+	}
+	return v
+}
+
+// heapOf returns the heap of a region: the shared one, or that of the host this
+// thread evaluates. Should a thunk of another host ever be seen, what it makes
+// is as good as shared.
+func (th *thread) heapOf(region uint16) *heap {
+	if region != 0 && region == th.own.region {
+		return &th.own
+	}
+	return &th.shared
+}
+
+// claim makes this thread the one that runs t, or returns when t is done.
+func (th *thread) claim(t *thunk) {
+	for !atomic.CompareAndSwapUint32(&t.n, thunkPending, th.id<<ownerShift|thunkRunning) {
+		switch state := atomic.LoadUint32(&t.n); state & phaseMask {
+		case thunkDone:
+			return
+		case thunkFailed:
+			panic(t.failure())
+		case thunkPending:
+			// Its thread was interrupted; try again.
+		default:
+			if state>>ownerShift == th.id {
+				th.failAs(RecursionError, t.pos(), "infinite recursion encountered")
+			}
+			th.ev.waits.wait(th, t)
+		}
+	}
+}
+
+// pos returns where the code of a running thunk stands.
+func (t *thunk) pos() posID {
+	return 0
+}
+
+// abandon ends the thunks this thread has begun since there were mark of them:
+// they failed with err, or, if that says nothing about them, are pending again.
+func (th *thread) abandon(mark int, err *Error) {
+	for i := len(th.running) - 1; i >= mark; i-- {
+		t := th.running[i]
+		th.running[i] = nil
+		state := thunkPending
+		if !err.passing() {
+			t.setFailure(err)
+			state = thunkFailed
+		}
+		if atomic.SwapUint32(&t.n, state)&phaseMask == thunkAwaited {
+			th.ev.waits.wake()
+		}
+	}
+	th.running = th.running[:mark]
+}
+
+// waits knows which thread waits for which thunk.
+type waits struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	threads []*thread // by id-1; nil where an id is free
+	blocked int       // how often a thread had to sleep
+}
+
+func (w *waits) add(th *thread) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, other := range w.threads {
+		if other == nil {
+			w.threads[i], th.id = th, uint32(i+1)
+			return
+		}
+	}
+	w.threads = append(w.threads, th)
+	th.id = uint32(len(w.threads))
+}
+
+func (w *waits) remove(th *thread) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.threads[th.id-1] = nil
+}
+
+// wake makes all who sleep look again.
+func (w *waits) wake() {
+	w.mu.Lock()
+	w.changed.Broadcast()
+	w.mu.Unlock()
+}
+
+// wait returns when t is not running any more.
+func (w *waits) wait(th *thread, t *thunk) {
+	for range 20 { // most waits are short
+		if phase := atomic.LoadUint32(&t.n) & phaseMask; phase != thunkRunning && phase != thunkAwaited {
+			return
+		}
+		runtime.Gosched()
+	}
+	stop := context.AfterFunc(th.ctx, w.wake)
+	defer stop()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	th.waiting = t
+	defer func() { th.waiting = nil }()
+	for {
+		state := atomic.LoadUint32(&t.n)
+		switch state & phaseMask {
+		case thunkRunning:
+			// From now on whoever ends it has to say so.
+			if !atomic.CompareAndSwapUint32(&t.n, state, state&^phaseMask|thunkAwaited) {
+				continue
+			}
+		case thunkAwaited:
+		default:
+			return
+		}
+		if w.circular(th, t) {
+			th.failAs(RecursionError, 0, "infinite recursion encountered")
+		}
+		if th.ctx.Err() != nil {
+			panic(&Error{Kind: CanceledError, Msg: "evaluation canceled", cause: context.Cause(th.ctx)})
+		}
+		w.blocked++
+		w.changed.Wait()
+	}
+}
+
+// circular reports whether t cannot end before th goes on. It is exact: a
+// thread whose goroutine sleeps does nothing else meanwhile.
+func (w *waits) circular(th *thread, t *thunk) bool {
+	for {
+		state := atomic.LoadUint32(&t.n)
+		if phase := state & phaseMask; phase != thunkRunning && phase != thunkAwaited {
+			return false
+		}
+		owner := w.threads[state>>ownerShift-1]
+		if owner == th {
+			return true
+		}
+		if owner == nil || owner.waiting == nil {
+			return false
+		}
+		t = owner.waiting
+	}
+}
+
+// done reports whether t has a result.
+func (t *thunk) done() bool { return atomic.LoadUint32(&t.n) == thunkDone }
