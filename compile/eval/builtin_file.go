@@ -157,8 +157,8 @@ func findFile(th *thread, entries, x value) value {
 			return pathValue(p)
 		}
 	}
-	if strings.HasPrefix(name, "nix/") {
-		return pathValue("/__corepkgs__/" + name[len("nix/"):])
+	if rest, ok := strings.CutPrefix(name, "nix/"); ok {
+		return pathValue(corePath + rest)
 	}
 	hint := " (add it using $NIX_PATH or -I)"
 	if th.ev.opts.Pure {
