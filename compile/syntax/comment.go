@@ -16,12 +16,16 @@ type comment struct {
 // bracket or file it is in.
 type commentScanner struct {
 	pending []comment
+	all     map[int]string // for tests: every comment met, by its offset
 }
 
 // add notes the comment src[from:to], which ends on line end.
 func (c *commentScanner) add(s *scanner, from, to int, at Pos, end int32) {
 	before := strings.TrimRight(s.src[:from], " \t")
 	alone := before == "" || before[len(before)-1] == '\n' || before[len(before)-1] == '\r'
+	if c.all != nil {
+		c.all[from] = commentText(s.src[from:to])
+	}
 	c.pending = append(c.pending, comment{
 		text:  commentText(s.src[from:to]),
 		line:  at.Line,
@@ -54,13 +58,17 @@ func emptyLineAbove(src string, i int) bool {
 // several lines and a documentation comment keep their brackets.
 func commentText(src string) string {
 	if src[0] == '#' {
-		return strings.TrimRight(strings.TrimPrefix(src[1:], " "), " \t")
+		text := strings.TrimRight(strings.TrimPrefix(src[1:], " "), " \t")
+		if isBlockComment(text) {
+			text = " " + text // and not one of the other kind
+		}
+		return text
 	}
 	body := src[2 : len(src)-2]
-	lines := strings.FieldsFunc(body, isLineEnd)
-	if !strings.HasPrefix(body, "*") && len(lines) <= 1 {
+	if !strings.HasPrefix(body, "*") && !strings.ContainsFunc(strings.TrimSpace(body), isLineEnd) {
 		return strings.TrimSpace(body)
 	}
+	var lines []string
 	open := "/*"
 	if strings.HasPrefix(body, "*") {
 		open, body = "/**", body[1:]

@@ -178,6 +178,17 @@ func (p *parser) expr1() Expr {
 	return e
 }
 
+// firstOperand returns what stands first in a chain of operators.
+func firstOperand(e Expr) Expr {
+	for {
+		b, ok := e.(*Binary)
+		if !ok {
+			return e
+		}
+		e = b.X
+	}
+}
+
 func (p *parser) expr2(at Pos) Expr {
 	switch p.tok {
 	case tokIdent:
@@ -277,6 +288,7 @@ func (p *parser) formalSet() *Formals {
 	p.next()
 	base := len(p.formals)
 	var leads [][]comment // comments before each formal
+	var afters []string   // the comment behind each
 	for p.tok != tokRBrace {
 		if p.comments != nil {
 			leads = append(leads, p.takeLeading())
@@ -290,9 +302,6 @@ func (p *parser) formalSet() *Formals {
 			break
 		}
 		if p.tok != tokIdent {
-			if len(p.formals) == base {
-				p.unexpected(tokIdent, tokEllipsis, tokRBrace)
-			}
 			p.unexpected(tokIdent, tokEllipsis, tokRBrace)
 		}
 		a := Formal{At: p.pos(), Name: p.text()}
@@ -305,15 +314,21 @@ func (p *parser) formalSet() *Formals {
 		if p.tok == tokComma {
 			p.next()
 		} else if p.tok != tokRBrace {
-			if a.Default == nil {
-				p.unexpected(tokRBrace, tokComma)
-			}
 			p.unexpected(tokRBrace, tokComma)
+		}
+		if p.comments != nil {
+			after, _ := p.sameLine()
+			afters = append(afters, after)
 		}
 	}
 	f.List = append([]Formal(nil), p.formals[base:]...)
 	p.formals = p.formals[:base]
 	if p.comments != nil {
+		for i, after := range afters {
+			if after != "" {
+				p.note(&f.List[i]).After = after
+			}
+		}
 		for i, c := range leads {
 			if len(c) == 0 {
 				continue
@@ -505,7 +520,7 @@ func (p *parser) operand(op Op, prec int) Expr {
 	if p.comments != nil {
 		if c := p.takeLeading(); len(c) > 0 {
 			y := p.operation(min, nil)
-			p.noteBefore(y, c)
+			p.noteBefore(firstOperand(y), c)
 			p.leave(height)
 			return y
 		}

@@ -40,7 +40,9 @@ func FormatExpr(e Expr) string {
 // A printer turns a tree into a layout.
 type printer struct {
 	layout
-	err error // the first thing that cannot be printed
+	notes map[any]*Note // of the file
+	above map[any]bool  // nodes whose Note.Before is printed
+	err   error         // the first thing that cannot be printed
 }
 
 func (p *printer) fail(at Pos, format string, args ...any) {
@@ -54,15 +56,80 @@ func (p *printer) fail(at Pos, format string, args ...any) {
 }
 
 func (p *printer) file(f *File) []byte {
+	p.notes = f.Notes
 	for _, c := range f.Comment {
 		p.comment(c)
 	}
 	p.expr(f.Expr)
+	if len(f.End) > 0 {
+		p.add(hardToken)
+	}
+	for _, c := range f.End {
+		p.comment(c)
+	}
 	return append(p.render(), '\n')
+}
+
+// before prints the comments above a node, once.
+func (p *printer) before(node any) {
+	if n := p.notes[node]; n != nil && len(n.Before) > 0 && !p.above[node] {
+		if p.above == nil {
+			p.above = map[any]bool{}
+		}
+		p.above[node] = true
+		for _, c := range n.Before {
+			p.comment(c)
+		}
+	}
+}
+
+// inside prints the comments at the end of a node, each on its line.
+func (p *printer) inside(node any) {
+	if n := p.notes[node]; n != nil && len(n.Inside) > 0 {
+		p.add(hardToken)
+		for _, c := range n.Inside {
+			p.comment(c)
+		}
+	}
+}
+
+func (p *printer) hasInside(node any) bool {
+	n := p.notes[node]
+	return n != nil && len(n.Inside) > 0
+}
+
+// noted reports whether comments stand above or behind e.
+func (p *printer) noted(e Expr) bool {
+	n := p.notes[e]
+	return n != nil && (len(n.Before) > 0 || n.After != "" || len(n.Inside) > 0 && !isBracket(e))
+}
+
+// isBracket reports whether e ends in a bracket that comments can stand before.
+func isBracket(e Expr) bool {
+	switch e.(type) {
+	case *Attrs, *List, *LegacyLet, *Let:
+		return true
+	}
+	return false
 }
 
 // expr prints e where any expression may stand.
 func (p *printer) expr(e Expr) {
+	p.before(e)
+	p.bare(e)
+	if n := p.notes[e]; n != nil {
+		if !isBracket(e) {
+			p.inside(e)
+		}
+		if n.After != "" {
+			p.add(spaceToken)
+			p.comment(n.After)
+		}
+	}
+}
+
+// bare prints e without the comments beside it.
+func (p *printer) bare(e Expr) {
 	switch e := e.(type) {
 	case *Lambda:
 		p.group(groupToken, func() { p.lambda(e, 1) })
@@ -136,6 +203,9 @@ func precOf(e Expr) int {
 	case *Apply:
 		return precApply
 	case *Select:
+		if e.Default != nil {
+			return precApply // f a.b or c is f (a.b or c): nobody should have to know
+		}
 		return precSelect
 	case *Int:
 		switch {
@@ -197,7 +267,7 @@ func (p *printer) term(e Expr, wide bool) {
 	case *LegacyLet:
 		p.text("let")
 		p.add(spaceToken)
-		p.braces(e.Bindings, true)
+		p.braces(e, e.Bindings, true)
 	case *Select:
 		p.selection(e)
 	default:
@@ -231,6 +301,12 @@ func (p *printer) parens(e Expr) {
 	p.group(groupToken, func() {
 		p.text("(")
 		p.nested(func() {
+			if p.noted(e) {
+				p.add(hardToken)
+				p.expr(e)
+				p.add(hardToken)
+				return
+			}
 			switch e := e.(type) {
 			case *Apply:
 				p.apply(e, true, true)
@@ -238,7 +314,7 @@ func (p *printer) parens(e Expr) {
 				p.expr(e)
 				p.add(breakToken)
 			default:
-				if isAbsorbableExpr(e) {
+				if p.isAbsorbableExpr(e) {
 					p.absorbed(e, false)
 					return
 				}
@@ -281,21 +357,50 @@ func (p *printer) selection(e *Select) {
 
 // list prints [ … ], on one line where it fits.
 func (p *printer) list(e *List) {
-	if len(e.Elems) == 0 {
+	if len(e.Elems) == 0 && !p.hasInside(e) {
 		p.text("[ ]")
 		return
 	}
 	p.group(groupToken, func() {
 		p.text("[")
 		p.nested(func() {
-			for _, x := range e.Elems {
-				p.add(lineToken)
-				p.group(groupToken, func() { p.operand(x, precSelect) })
+			for i, x := range e.Elems {
+				if n := p.notes[x]; n != nil && n.Blank && i > 0 {
+					p.add(emptyToken)
+				} else {
+					p.add(lineToken)
+				}
+				p.group(groupToken, func() { p.element(x) })
 			}
+			p.inside(e)
 		})
 		p.add(lineToken)
 		p.text("]")
 	})
+}
+
+// element prints an element of a list or argument of a call, with comments
+// outside of the parentheses it may need.
+func (p *printer) element(x Expr) {
+	n := p.notes[x]
+	if n == nil || isBracket(x) || len(n.Inside) > 0 || precOf(x) >= precSelect {
+		p.operand(x, precSelect)
+		return
+	}
+	p.before(x)
+	p.group(groupToken, func() {
+		p.text("(")
+		p.nested(func() {
+			p.add(breakToken)
+			p.group(groupToken, func() { p.bare(x) })
+			p.add(breakToken)
+		})
+		p.text(")")
+	})
+	if n.After != "" {
+		p.add(spaceToken)
+		p.comment(n.After)
+	}
 }
 
 // attrs prints { … }. A set of one binding may stand on one line.
@@ -304,16 +409,16 @@ func (p *printer) attrs(e *Attrs, wide bool) {
 		p.text("rec")
 		p.add(spaceToken)
 	}
-	p.braces(e.Bindings, wide)
+	p.braces(e, e.Bindings, wide)
 }
 
-func (p *printer) braces(bs []Binding, wide bool) {
-	if len(bs) == 0 {
+func (p *printer) braces(e Expr, bs []Binding, wide bool) {
+	if len(bs) == 0 && !p.hasInside(e) {
 		p.text("{ }")
 		return
 	}
 	sep := lineToken
-	if wide || len(bs) > 1 || hasNote(bs[0]) {
+	if wide || len(bs) != 1 || hasNote(bs[0]) || p.hasInside(e) {
 		sep = hardToken
 	}
 	p.group(groupToken, func() {
@@ -321,6 +426,7 @@ func (p *printer) braces(bs []Binding, wide bool) {
 		p.nested(func() {
 			p.add(sep)
 			p.bindings(bs)
+			p.inside(e)
 		})
 		p.add(sep)
 		p.text("}")
@@ -382,6 +488,11 @@ func (p *printer) attr(b *Attr) {
 
 // value prints what stands behind =, beginning with the space.
 func (p *printer) value(e Expr) {
+	if p.noted(e) {
+		p.add(hardToken)
+		p.expr(e)
+		return
+	}
 	switch e := e.(type) {
 	case *String, *Path:
 		p.add(spaceToken)
@@ -417,7 +528,7 @@ func (p *printer) value(e Expr) {
 			}
 		}
 	}
-	if isAbsorbableExpr(e) {
+	if p.isAbsorbableExpr(e) {
 		p.add(spaceToken)
 		p.group(groupToken, func() { p.absorbed(e, true) })
 		return
@@ -435,7 +546,7 @@ func (p *printer) update(e *Binary) bool {
 		left, right = prec+1, prec
 	}
 	switch {
-	case isAbsorbable(e.X) && e.Op != Add && precOf(e.X) >= left && precOf(e.Y) >= right:
+	case p.isAbsorbable(e.X) && e.Op != Add && precOf(e.X) >= left && precOf(e.Y) >= right:
 		p.group(groupToken, func() {
 			p.add(lineToken)
 			p.group(priorityGroup, func() { p.term(e.X, true) })
@@ -444,7 +555,7 @@ func (p *printer) update(e *Binary) bool {
 			p.add(spaceToken)
 			p.expr(e.Y)
 		})
-	case isAbsorbable(e.Y) && precOf(e.X) >= left:
+	case p.isAbsorbable(e.Y) && precOf(e.X) >= left:
 		p.group(groupToken, func() {
 			p.add(lineToken)
 			p.expr(e.X)
@@ -466,11 +577,11 @@ func (p *printer) update(e *Binary) bool {
 func (p *printer) inherit(b *Inherit) {
 	p.group(groupToken, func() {
 		p.text("inherit")
+		if b.From != nil {
+			p.add(spaceToken)
+			p.parens(b.From)
+		}
 		p.nested(func() {
-			if b.From != nil {
-				p.add(spaceToken)
-				p.parens(b.From)
-			}
 			for _, n := range b.Names {
 				p.add(lineToken)
 				p.name(n)
@@ -520,7 +631,7 @@ func (p *printer) with(e *With) {
 	p.add(spaceToken)
 	p.nested(func() { p.group(groupToken, func() { p.expr(e.Scope) }) })
 	p.text(";")
-	if isTerm(e.Body) && isAbsorbable(e.Body) {
+	if isTerm(e.Body) && p.isAbsorbable(e.Body) {
 		p.add(spaceToken)
 		p.group(priorityGroup, func() { p.term(e.Body, true) })
 		return
@@ -545,6 +656,7 @@ func (p *printer) let(e *Let) {
 	p.nested(func() {
 		p.add(hardToken)
 		p.bindings(e.Bindings)
+		p.inside(e)
 	})
 	p.add(hardToken)
 	p.text("in")
@@ -565,6 +677,7 @@ func (p *printer) ifElse(e *If, sep layoutKind) {
 			p.text("then")
 		})
 		next, chain := e.Else.(*If)
+		chain = chain && !p.noted(next)
 		if chain {
 			sep = hardToken
 		}
@@ -593,20 +706,20 @@ func (p *printer) lambda(e *Lambda, depth int) {
 	p.text(":")
 	if e.Formals != nil {
 		p.add(lineToken)
-		if isAbsorbable(e.Body) {
+		if p.isAbsorbable(e.Body) {
 			p.group(groupToken, func() { p.term(e.Body, true) })
 		} else {
 			p.expr(e.Body)
 		}
 		return
 	}
-	if next, ok := e.Body.(*Lambda); ok && next.Formals == nil {
+	if next, ok := e.Body.(*Lambda); ok && next.Formals == nil && !p.noted(next) {
 		p.add(spaceToken)
 		p.lambda(next, depth+1)
 		return
 	}
 	switch {
-	case isAbsorbableExpr(e.Body):
+	case p.isAbsorbableExpr(e.Body):
 		p.add(spaceToken)
 		p.group(priorityGroup, func() { p.absorbed(e.Body, false) })
 	case depth > 2:
@@ -638,7 +751,7 @@ func (p *printer) param(e *Lambda) {
 
 // formals prints { a, b, ... }, one a line where one has a default.
 func (p *printer) formals(f *Formals) {
-	if len(f.List) == 0 {
+	if len(f.List) == 0 && !p.hasInside(f) {
 		if f.Ellipsis {
 			p.text("{ ... }")
 		} else {
@@ -652,21 +765,30 @@ func (p *printer) formals(f *Formals) {
 			sep = hardToken
 		}
 	}
+	if p.hasInside(f) {
+		sep = hardToken
+	}
 	p.group(groupToken, func() {
 		p.text("{")
 		p.nested(func() {
-			for i, a := range f.List {
+			for i := range f.List {
 				p.add(sep)
-				p.formal(a)
+				p.before(&f.List[i])
+				p.formal(f.List[i])
 				if i < len(f.List)-1 || f.Ellipsis {
 					p.text(",")
+				} else {
+					p.add(commaToken)
+				}
+				if n := p.notes[&f.List[i]]; n != nil && n.After != "" {
+					p.add(spaceToken)
+					p.comment(n.After)
 				}
 			}
+			p.inside(f)
 			if f.Ellipsis {
 				p.add(sep)
 				p.text("...")
-			} else {
-				p.add(commaToken)
 			}
 		})
 		p.add(sep)
@@ -709,7 +831,7 @@ func (p *printer) binary(e *Binary) {
 	case assocLeft:
 		var back []Expr
 		x := Expr(e)
-		for b, ok := x.(*Binary); ok && b.Op == e.Op; b, ok = x.(*Binary) {
+		for b, ok := x.(*Binary); ok && b.Op == e.Op && (b == e || !p.noted(b)); b, ok = x.(*Binary) {
 			back = append(back, b.Y)
 			x = b.X
 		}
@@ -719,7 +841,7 @@ func (p *printer) binary(e *Binary) {
 		}
 	case assocRight:
 		x := Expr(e)
-		for b, ok := x.(*Binary); ok && b.Op == e.Op; b, ok = x.(*Binary) {
+		for b, ok := x.(*Binary); ok && b.Op == e.Op && (b == e || !p.noted(b)); b, ok = x.(*Binary) {
 			chain = append(chain, b.X)
 			x = b.Y
 		}
@@ -752,6 +874,7 @@ func (p *printer) binary(e *Binary) {
 			continue
 		}
 		p.add(lineToken)
+		p.before(x) // rather than between the operator and x
 		p.text(e.Op.String())
 		p.nested(func() { p.operandAfter(x, min) })
 	}
@@ -759,7 +882,7 @@ func (p *printer) binary(e *Binary) {
 
 // operandAfter prints the operand behind an operator, with the space before it.
 func (p *printer) operandAfter(x Expr, min int) {
-	if precOf(x) >= min {
+	if precOf(x) >= min && !p.noted(x) {
 		switch x := x.(type) {
 		case *Binary:
 			p.group(groupToken, func() {
@@ -863,14 +986,14 @@ func (p *printer) arg(a Expr) {
 		p.text("or")
 		return
 	}
-	p.operand(a, precSelect)
+	p.element(a)
 }
 
 // lastArg prints the argument that may break while the call before it stays on
 // one line.
 func (p *printer) lastArg(a Expr) {
 	if precOf(a) >= precSelect {
-		if isAbsorbable(a) {
+		if p.isAbsorbable(a) {
 			p.group(priorityGroup, func() { p.nested(func() { p.term(a, false) }) })
 		} else {
 			p.group(groupToken, func() { p.nested(func() { p.arg(a) }) })
@@ -880,7 +1003,7 @@ func (p *printer) lastArg(a Expr) {
 	p.group(priorityGroup, func() {
 		p.nested(func() {
 			p.text("(")
-			switch body := absorbedArg(a); {
+			switch body := p.absorbedArg(a); {
 			case body == nil:
 				p.nested(func() {
 					p.add(breakToken)
@@ -903,14 +1026,17 @@ func (p *printer) lastArg(a Expr) {
 
 // absorbedArg returns the set or list that (x: { … }) and (f { … }) end in,
 // which may then be broken with the rest left on its line; else nil.
-func absorbedArg(a Expr) Expr {
+func (p *printer) absorbedArg(a Expr) Expr {
+	if p.noted(a) {
+		return nil
+	}
 	switch a := a.(type) {
 	case *Lambda:
-		if a.Formals == nil && isAbsorbable(a.Body) {
+		if a.Formals == nil && p.isAbsorbable(a.Body) {
 			return a.Body
 		}
 	case *Apply:
-		if _, ok := a.F.(*Ident); ok && len(a.Args) == 1 && isAbsorbable(a.Args[0]) {
+		if _, ok := a.F.(*Ident); ok && len(a.Args) == 1 && p.isAbsorbable(a.Args[0]) {
 			return a.Args[0]
 		}
 	}
@@ -922,12 +1048,15 @@ func isTerm(e Expr) bool { return precOf(e) >= precSimple }
 
 // isAbsorbable reports whether e can begin on a line that it does not end on:
 // a set or list that is not empty, an indented string of several lines.
-func isAbsorbable(e Expr) bool {
+func (p *printer) isAbsorbable(e Expr) bool {
+	if p.noted(e) {
+		return false
+	}
 	switch e := e.(type) {
 	case *Attrs:
-		return len(e.Bindings) > 0
+		return len(e.Bindings) > 0 || p.hasInside(e)
 	case *List:
-		return len(e.Elems) > 0
+		return len(e.Elems) > 0 || p.hasInside(e)
 	case *LegacyLet:
 		return true
 	case *Path:
@@ -940,20 +1069,23 @@ func isAbsorbable(e Expr) bool {
 
 // isAbsorbableExpr reports whether e ends in something absorbable that can be
 // broken with what is before it left on one line.
-func isAbsorbableExpr(e Expr) bool {
+func (p *printer) isAbsorbableExpr(e Expr) bool {
+	if p.noted(e) {
+		return false
+	}
 	switch e := e.(type) {
 	case *With:
-		return isTerm(e.Body) && isAbsorbable(e.Body)
+		return isTerm(e.Body) && p.isAbsorbable(e.Body)
 	case *Lambda:
 		if e.Formals != nil {
 			return false
 		}
 		if next, ok := e.Body.(*Lambda); ok {
-			return isAbsorbableExpr(next)
+			return p.isAbsorbableExpr(next)
 		}
-		return isAbsorbable(e.Body)
+		return p.isAbsorbable(e.Body)
 	}
-	return isAbsorbable(e)
+	return p.isAbsorbable(e)
 }
 
 // absorbed prints an absorbable expression.
@@ -971,6 +1103,10 @@ func (p *printer) absorbed(e Expr, wide bool) {
 // comment prints a comment's lines, each ending its line. Whatever the text, it
 // stays a comment.
 func (p *printer) comment(text string) {
+	if isBlockComment(text) {
+		p.blockComment(text)
+		return
+	}
 	for _, line := range strings.FieldsFunc(text, isLineEnd) {
 		line = strings.TrimRight(strings.ReplaceAll(line, "\x00", "\uFFFD"), " \t")
 		switch {
@@ -987,6 +1123,27 @@ func (p *printer) comment(text string) {
 		p.text("#")
 		p.add(hardToken)
 	}
+}
+
+// isBlockComment reports whether text is one whole /* … */ and nothing else.
+func isBlockComment(text string) bool {
+	return len(text) >= 4 && strings.HasPrefix(text, "/*") && strings.HasSuffix(text, "*/") &&
+		strings.Index(text[2:], "*/") == len(text)-4
+}
+
+func (p *printer) blockComment(text string) {
+	lines := strings.Split(strings.ReplaceAll(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\r", "\n"), "\n")
+	for i, line := range lines {
+		if i > 0 {
+			p.add(stringLine)
+		}
+		line = strings.TrimRight(line, " \t")
+		if i > 0 && i < len(lines)-1 && line != "" {
+			line = "  " + line
+		}
+		p.text(line)
+	}
+	p.add(hardToken)
 }
 
 func isLineEnd(r rune) bool { return r == '\n' || r == '\r' }

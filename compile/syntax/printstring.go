@@ -193,7 +193,7 @@ func hasNewline(e *String) bool {
 func (p *printer) interpolation(e Expr) {
 	p.group(groupToken, func() {
 		p.text("${")
-		if isTerm(e) && isAbsorbable(e) {
+		if isTerm(e) && p.isAbsorbable(e) {
 			p.term(e, false)
 			p.text("}")
 			return
