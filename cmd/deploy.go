@@ -19,6 +19,7 @@ type deployOptions struct {
 	selection selectFlags
 	ssh       sshFlags
 	output    outputFlag
+	copy      copyFlags
 
 	activation      string
 	trace           bool
@@ -35,6 +36,7 @@ func (o *deployOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.trace, "show-trace", false, "say how evaluation came to an error")
 	if o.action != exec.BuildOnly {
 		o.ssh.addFlags(fs)
+		o.copy.addFlags(fs)
 	}
 	if o.action == exec.Switch {
 		fs.StringVar(&o.activation, "action", string(exec.Switch), "`what` to do with the system: switch, boot, test or dry-activate")
@@ -52,6 +54,10 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	if o.jobs < 1 {
 		return usageError{fmt.Errorf("--jobs %d: at least one host at a time", o.jobs)}
+	}
+	copying, err := o.copy.options()
+	if err != nil {
+		return err
 	}
 	ui, err := o.output.reporter(std)
 	if err != nil {
@@ -81,6 +87,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	opts, done := wireRun(nix, fleet, o.ssh)
 	defer done()
 	opts.Jobs, opts.FailFast, opts.ActivateTimeout, opts.Sink = o.jobs, o.failFast, o.activateTimeout, ui.event
+	opts.Copy = copying
 	outcomes := exec.Run(ctx, exec.NewPlan(action, hosts, systems, errs), opts)
 	return ui.end(ctx, outcomes)
 }

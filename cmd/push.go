@@ -33,6 +33,10 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	if err != nil {
 		return err
 	}
+	copying, err := o.copy.options()
+	if err != nil {
+		return err
+	}
 	ui, err := o.output.reporter(std)
 	if err != nil {
 		return err
@@ -53,6 +57,7 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	opts, done := wireRun(nix, fleet, o.ssh)
 	defer done()
 	opts.Jobs, opts.FailFast, opts.Sink = o.jobs, o.failFast, ui.event
+	opts.Copy = copying
 	plan := exec.NewPlan(exec.CopyPaths, hosts, nil, nil)
 	for i := range plan.Steps {
 		plan.Steps[i].Paths = paths

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -88,6 +89,24 @@ func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Write
 
 func (m machine) Serve(ctx context.Context) (nixserve.Stream, error) {
 	s, err := m.Machine.Stream(ctx, remote.Command{Argv: []string{"nix-store", "--serve", "--write"}, Privileged: true})
+	if err != nil {
+		return nil, err
+	}
+	return serve{s}, nil
+}
+
+// ServePacked is Serve for input that zstd has compressed. What the shell says
+// is the end of nix-store.
+func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
+	err := m.Run(ctx, []string{"/bin/sh", "-c", "command -v zstd"}, nil, nil)
+	var exit *remote.ExitError
+	if errors.As(err, &exit) {
+		return nil, nixserve.ErrNoZstd
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.Machine.Stream(ctx, remote.Command{Argv: []string{"/bin/sh", "-c", "zstd -dcq | nix-store --serve --write"}, Privileged: true})
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ type Options struct {
 	FailFast        bool          // after a failure, begin no other host
 	ActivateTimeout time.Duration // for one activation; 0 is 10 minutes
 	Roots           string        // directory of the garbage collector roots, one a host; "" for none
+	Copy            CopyOptions
 
 	Connect Connect
 	Builder Builder

@@ -1,0 +1,106 @@
+package nixserve
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"muster/compile/store"
+)
+
+// Facts a caller may ask for with errors.Is.
+var (
+	// ErrNoServer: the far end has no nix-store where a non-interactive command finds one.
+	ErrNoServer = errors.New("nix-store was not found")
+	// ErrNotServe: something else than the protocol came back, such as the greeting of a login script.
+	ErrNotServe = errors.New("not the nix-store --serve protocol")
+	// ErrTooOld: the server's Nix cannot do what is needed.
+	ErrTooOld = errors.New("too old")
+	// ErrUntrusted: the store's daemon does not take unsigned paths from this user.
+	ErrUntrusted = errors.New("unsigned path from a user who is not trusted")
+	// ErrDiskFull: the store's file system is full.
+	ErrDiskFull = errors.New("disk full")
+	// ErrCorrupt: a path in the source store is not what its database says.
+	ErrCorrupt = errors.New("corrupted in the source store")
+)
+
+// A ServerError says that the server ended in the middle, and why as far as it told.
+type ServerError struct {
+	Path   store.Path // what was being added, as far as the answers tell; "" outside of Send
+	Reason string     // the server's own last error message, "" if it wrote none
+	Stderr string     // everything it wrote to standard error
+	Kind   error      // ErrUntrusted, ErrDiskFull, ErrNoServer or nil
+	Err    error      // how the stream or the process ended
+}
+
+func (e *ServerError) Error() string {
+	what := "nix-store --serve"
+	if e.Path != "" {
+		what += ": add " + string(e.Path)
+	}
+	switch {
+	case e.Kind != nil && e.Reason != "":
+		return fmt.Sprintf("%s: %v: %s", what, e.Kind, e.Reason)
+	case e.Kind != nil:
+		return fmt.Sprintf("%s: %v", what, e.Kind)
+	case e.Reason != "":
+		return fmt.Sprintf("%s: %s", what, e.Reason)
+	case e.Err != nil:
+		return fmt.Sprintf("%s ended without a word: %v", what, e.Err)
+	}
+	return what + " ended without a word"
+}
+
+// Unwrap makes errors.Is see the kind and the way it ended.
+func (e *ServerError) Unwrap() []error {
+	var errs []error
+	for _, err := range []error{e.Kind, e.Err} {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// Hint says what a user can do about it, "" when there is nothing to say.
+func (e *ServerError) Hint() string {
+	switch e.Kind {
+	case ErrUntrusted:
+		return "connect as root, add the user to trusted-users in the destination's nix.conf, or sign the paths " +
+			"(nix store sign --recursive --key-file SECRET-KEY) and add the public key to its trusted-public-keys"
+	case ErrDiskFull:
+		return "free space on the destination, for example with nix-collect-garbage"
+	case ErrNoServer:
+		return "nix-store must be in the PATH of non-interactive commands on the destination"
+	}
+	return ""
+}
+
+// kindOf recognises what went wrong from the server's words; there is nothing but words.
+func kindOf(stderr string, status int) error {
+	switch {
+	case strings.Contains(stderr, "lacks a valid signature"), // Nix 2.3 to 2.18
+		strings.Contains(stderr, "lacks a signature by a trusted key"),
+		strings.Contains(stderr, "is not privileged to"):
+		return ErrUntrusted
+	case strings.Contains(stderr, "No space left on device"),
+		strings.Contains(stderr, "database or disk is full"),
+		strings.Contains(stderr, "Disk quota exceeded"):
+		return ErrDiskFull
+	case status == 127,
+		strings.Contains(stderr, "nix-store: command not found"), // sudo's words, with its own exit status
+		strings.Contains(stderr, "nix-store: not found"):
+		return ErrNoServer
+	}
+	return nil
+}
+
+// A PathError is a failure that concerns one path.
+type PathError struct {
+	Op   string // "send" or "read"
+	Path store.Path
+	Err  error
+}
+
+func (e *PathError) Error() string { return fmt.Sprintf("%s %s: %v", e.Op, e.Path, e.Err) }
+func (e *PathError) Unwrap() error { return e.Err }

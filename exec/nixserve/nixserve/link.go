@@ -1,0 +1,180 @@
+package nixserve
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"muster/compile/store"
+)
+
+// A Link is a way to one destination over which sessions can be opened.
+type Link struct {
+	// Serve starts nix-store --serve --write there.
+	Serve func(context.Context) (Stream, error)
+	// Packed starts the same behind zstd -d, or fails with ErrNoZstd. Nil: there is no such thing.
+	Packed func(context.Context) (Stream, error)
+	// HeldUp is for how long the network alone has held up what was to be sent, since the connection began, if that
+	// is known. Nil: it is not.
+	HeldUp func() (time.Duration, bool)
+	// Limits are what everything sent must keep within.
+	Limits []*Limiter
+}
+
+// Pack says whether to compress what is sent.
+type Pack int
+
+// The ways to decide.
+const (
+	PackAuto   Pack = iota // when the link proves slow, and the destination can undo it
+	PackNever              // never
+	PackAlways             // whenever the destination can undo it
+)
+
+// ErrNoZstd says that the destination has no zstd program.
+var ErrNoZstd = errors.New("zstd was not found")
+
+// minPacked is the least number of bytes to compress that is worth a session of its own.
+const minPacked = 1 << 20
+
+// Copy makes paths and all they refer to valid in the destination, sending only what it lacks. The session it returns,
+// nil only with an error, holds the locks: see the function Copy.
+//
+// A copy begins uncompressed, because compressing costs more than it saves on a fast link. When it proves slow, it
+// begins again with what is still missing, compressed.
+func (l *Link) Copy(ctx context.Context, src Source, paths []store.Path, opts CopyOptions) (*Client, Stats, error) {
+	t := &transfer{src: src, substitute: opts.Substitute}
+	t.progress.report = opts.Progress
+	dst, err := l.open(ctx)
+	if err != nil {
+		return nil, t.stats, err
+	}
+	if err = t.find(ctx, paths); err == nil {
+		err = t.compare(ctx, dst)
+	}
+	if err != nil || len(t.missing) == 0 {
+		return dst, t.stats, err
+	}
+	if l.Packed == nil || opts.Pack == PackNever || t.stats.MissingBytes < minPacked {
+		return dst, t.stats, t.send(ctx, dst)
+	}
+
+	var packed Stream
+	if opts.Pack == PackAuto {
+		t.pace = &pace{link: l, left: t.stats.MissingBytes, pack: func() bool {
+			packed, err = l.Packed(ctx)
+			return err == nil
+		}}
+		err := t.send(ctx, dst)
+		t.pace = nil
+		if packed == nil || !errors.Is(err, errSlow) {
+			return dst, t.stats, err
+		}
+		// The session ended in the middle of a path, and its locks with it.
+		dst.Close()
+		t.substitute = false
+		if dst, err = l.open(ctx); err == nil {
+			err = t.compare(ctx, dst)
+		}
+		if err != nil {
+			packed.Close()
+			return dst, t.stats, err
+		}
+	} else if packed, err = l.Packed(ctx); errors.Is(err, ErrNoZstd) {
+		return dst, t.stats, t.send(ctx, dst)
+	} else if err != nil {
+		return dst, t.stats, err
+	}
+
+	t.stats.Packed = true
+	way := oneWay(Limit(packed, l.Limits...))
+	err = t.send(ctx, way)
+	if closeErr := way.Close(); err == nil {
+		err = closeErr
+	}
+	return dst, t.stats, err
+}
+
+func (l *Link) open(ctx context.Context) (*Client, error) {
+	s, err := l.Serve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return New(ctx, Limit(s, l.Limits...))
+}
+
+// A pace watches how fast a transfer goes, and stops watching once it has decided.
+type pace struct {
+	link *Link
+	left int64       // bytes still to write
+	pack func() bool // makes ready for compression, if that is possible
+
+	began   time.Time // of the transfer
+	ahead   int64     // bytes written before the measurement
+	from    time.Time // of the measurement
+	held    time.Duration
+	knows   bool
+	bytes   int64
+	decided bool
+}
+
+const (
+	// sshWindow is how many bytes a connection takes before any has arrived (OpenSSH's channels.h,
+	// CHAN_SES_WINDOW_DEFAULT): they say nothing about its speed.
+	sshWindow = 2 << 20
+	// A link is slow if it carries less than this many bytes a second: compressing takes as long as sending then.
+	slowRate = 50e6
+	// measured is for how long and how much to measure.
+	measureTime  = 100 * time.Millisecond
+	measureBytes = 4 << 20
+	giveUpTime   = time.Second
+)
+
+// wrote counts and tells, once, whether the transfer should begin again, compressed.
+func (p *pace) wrote(n int) bool {
+	if p.decided {
+		return false
+	}
+	now := time.Now()
+	p.left -= int64(n)
+	switch {
+	case p.began.IsZero():
+		p.began = now
+		p.held, p.knows = p.heldUp()
+		return false
+	case p.from.IsZero():
+		p.ahead += int64(n)
+		if p.ahead >= sshWindow {
+			p.from = now
+			p.held, p.knows = p.heldUp()
+		} else if now.Sub(p.began) > giveUpTime {
+			p.from, p.bytes = p.began, p.ahead
+		} else {
+			return false
+		}
+	default:
+		p.bytes += int64(n)
+	}
+	took := now.Sub(p.from)
+	if took < measureTime || p.bytes < measureBytes && took < giveUpTime {
+		return false
+	}
+	p.decided = true
+	rate := float64(p.bytes) / took.Seconds()
+	if rate > slowRate || p.left < minPacked || float64(p.left)/rate < 0.5 {
+		return false
+	}
+	// What is slow may be the receiver, or this machine; only of a network that is known not to be the reason is it
+	// certain that compressing would not help.
+	if held, knows := p.heldUp(); knows && p.knows && len(p.link.Limits) == 0 && held-p.held < took/2 {
+		return false
+	}
+	return p.pack()
+}
+
+func (p *pace) heldUp() (time.Duration, bool) {
+	if p.link.HeldUp == nil {
+		return 0, false
+	}
+	return p.link.HeldUp()
+}

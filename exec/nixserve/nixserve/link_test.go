@@ -1,0 +1,285 @@
+package nixserve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+
+	"muster/compile/store"
+)
+
+// link is a way to the store, with zstd. opened counts its sessions.
+func (s testStore) link(opened *atomic.Int32) *Link {
+	s.t.Helper()
+	if _, err := exec.LookPath("zstd"); err != nil {
+		s.t.Skip("no zstd")
+	}
+	count := func() {
+		if opened != nil {
+			opened.Add(1)
+		}
+	}
+	return &Link{
+		Serve: func(context.Context) (Stream, error) { count(); return s.serve(), nil },
+		Packed: func(context.Context) (Stream, error) {
+			count()
+			return startProcess(s.t, s.command(context.Background(), "/bin/sh", "-c", "zstd -dcq | nix-store --serve --write")), nil
+		},
+	}
+}
+
+// addText adds a text of so many lines, which can be compressed to a few per cent.
+func (s testStore) addText(name string, lines int) store.Path {
+	s.t.Helper()
+	var b bytes.Buffer
+	rnd := rand.New(rand.NewPCG(uint64(lines), 0))
+	for i := range lines {
+		fmt.Fprintf(&b, "line %d of %s says %d, %d and %d\n", i, name, rnd.IntN(1000), rnd.IntN(1000), rnd.IntN(1000))
+	}
+	file := filepath.Join(s.t.TempDir(), name)
+	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	return parsePaths(s.t, s.run("nix-store", "--add", file))[0]
+}
+
+// A countingStream counts what is written.
+type countingStream struct {
+	Stream
+	bytes *atomic.Int64
+}
+
+func (c countingStream) Write(b []byte) (int, error) {
+	n, err := c.Stream.Write(b)
+	c.bytes.Add(int64(n))
+	return n, err
+}
+
+func counting(open func(context.Context) (Stream, error), bytes *atomic.Int64) func(context.Context) (Stream, error) {
+	return func(ctx context.Context) (Stream, error) {
+		s, err := open(ctx)
+		if err == nil {
+			s = countingStream{s, bytes}
+		}
+		return s, err
+	}
+}
+
+func TestCompressedCopiesRegisterTheSame(t *testing.T) {
+	from, top := builtClosure(t)
+	big := from.addText("big", 50_000)
+	src := Share(from.local(), 64<<20)
+	ctx := context.Background()
+	plain := newStore(t)
+	if _, err := Copy(ctx, src, plain.client(), []store.Path{top, big}, CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	want := plain.pathInfos(top)
+	var wg sync.WaitGroup
+	stores := make([]testStore, 3)
+	for i := range stores {
+		stores[i] = newStore(t)
+		var wire atomic.Int64
+		l := stores[i].link(nil)
+		l.Packed = counting(l.Packed, &wire)
+		wg.Go(func() {
+			dst, stats, err := l.Copy(ctx, src, []store.Path{top, big}, CopyOptions{Pack: PackAlways})
+			if err != nil || stats.Sent != 61 || !stats.Packed {
+				t.Errorf("host %d: %+v, %v", i, stats, err)
+				return
+			}
+			if n := wire.Load(); n == 0 || n > stats.SentBytes/2 {
+				t.Errorf("host %d: %d bytes went over the wire for %d of archives", i, n, stats.SentBytes)
+			}
+			if err := dst.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, s := range stores {
+		s.verify()
+		if diff := cmp.Diff(want, s.pathInfos(top)); diff != "" {
+			t.Errorf("path infos (-plain +compressed):\n%s", diff)
+		}
+	}
+}
+
+func TestSlowCopyGoesOnCompressed(t *testing.T) {
+	from, top := builtClosure(t)
+	big := from.addText("big", 400_000) // 17 MB
+	to := newStore(t)
+	var opened atomic.Int32
+	var wire atomic.Int64
+	l := to.link(&opened)
+	l.Serve, l.Packed = counting(l.Serve, &wire), counting(l.Packed, &wire)
+	l.Limits = []*Limiter{NewLimiter(10e6)}
+	var last Progress
+	dst, stats, err := l.Copy(context.Background(), Share(from.local(), 64<<20), []store.Path{top, big},
+		CopyOptions{Progress: func(p Progress) { last = p }})
+	if err != nil || !stats.Packed || stats.Sent != 61 || stats.SentBytes != stats.MissingBytes {
+		t.Fatalf("%+v, %v", stats, err)
+	}
+	defer dst.Close()
+	if opened.Load() != 3 {
+		t.Errorf("%d sessions, want the first, one that holds the locks, and one that takes the rest", opened.Load())
+	}
+	if n := wire.Load(); n > stats.SentBytes*3/4 {
+		t.Errorf("%d bytes on the wire for %d", n, stats.SentBytes)
+	}
+	if last.Paths != 61 || last.Bytes != last.TotalBytes || last.TotalBytes != stats.ClosureBytes {
+		t.Errorf("last progress %+v of %+v", last, stats)
+	}
+	to.run("nix-store", "--gc") // the second session's locks hold
+	to.verify()
+	if n := len(to.pathInfos(top)); n != 60 {
+		t.Errorf("%d paths left", n)
+	}
+}
+
+func TestSlowCopyWithoutZstdStaysAsItIs(t *testing.T) {
+	from := newStore(t)
+	big := from.addText("big", 400_000)
+	to := newStore(t)
+	l := &Link{
+		Serve:  func(context.Context) (Stream, error) { return to.serve(), nil },
+		Packed: func(context.Context) (Stream, error) { return nil, ErrNoZstd },
+		Limits: []*Limiter{NewLimiter(20e6)},
+	}
+	for _, pack := range []Pack{PackAuto, PackAlways} {
+		dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, CopyOptions{Pack: pack})
+		if err != nil || stats.Packed || stats.Sent != 1 {
+			t.Fatalf("%+v, %v", stats, err)
+		}
+		dst.Close()
+		to.verify()
+		to.run("nix-store", "--gc")
+	}
+}
+
+// What the link is not to blame for is not compressed away.
+func TestSlowReceiverIsSentPlain(t *testing.T) {
+	from := newStore(t)
+	big := from.addText("big", 400_000)
+	to := newStore(t)
+	l := to.link(nil)
+	limit := NewLimiter(20e6)
+	serve := l.Serve
+	l.Serve = func(ctx context.Context) (Stream, error) { // slow, but not by a limit the Link knows of
+		s, err := serve(ctx)
+		return Limit(s, limit), err
+	}
+	l.HeldUp = func() (time.Duration, bool) { return 0, true }
+	dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, CopyOptions{})
+	if err != nil || stats.Packed {
+		t.Fatalf("%+v, %v", stats, err)
+	}
+	dst.Close()
+}
+
+func TestZstdThatFails(t *testing.T) {
+	from, to := newStore(t), newStore(t)
+	big := from.addText("big", 50_000)
+	l := to.link(nil)
+	l.Packed = func(context.Context) (Stream, error) {
+		return startProcess(t, to.command(context.Background(), "/bin/sh", "-c", "no-such-zstd -dc | nix-store --serve --write")), nil
+	}
+	dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, CopyOptions{Pack: PackAlways})
+	if err == nil || stats.Sent != 0 || !strings.Contains(err.Error(), "no-such-zstd") {
+		t.Errorf("%+v, %v", stats, err)
+	}
+	if dst != nil {
+		dst.Close()
+	}
+	to.verify()
+}
+
+// Frames of chunks and frames of the stream's own follow each other in the right order.
+func TestPackedStream(t *testing.T) {
+	var wire bytes.Buffer
+	p := &packedStream{Stream: &bufferStream{w: &wire}}
+	var want bytes.Buffer
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		b := bytes.Repeat([]byte{byte(rnd.IntN(256)), byte(rnd.IntN(256))}, 1+rnd.IntN(100_000))
+		want.Write(b)
+		var err error
+		if rnd.IntN(2) == 0 {
+			_, err = p.Write(b)
+		} else {
+			err = p.writeFrame(encoder().EncodeAll(b, nil))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := zstd.NewReader(&wire)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%d of %d bytes, %v", len(got), want.Len(), err)
+	}
+}
+
+// A bufferStream is a Stream to nobody.
+type bufferStream struct {
+	w      io.Writer
+	closed atomic.Bool
+}
+
+func (b *bufferStream) Read([]byte) (int, error)    { return 0, io.EOF }
+func (b *bufferStream) Write(p []byte) (int, error) { return b.w.Write(p) }
+func (b *bufferStream) CloseWrite() error           { return nil }
+func (b *bufferStream) Close() error                { b.closed.Store(true); return nil }
+func (b *bufferStream) Wait() error                 { return nil }
+func (b *bufferStream) Stderr() string              { return "" }
+
+func TestStreamsShareALimit(t *testing.T) {
+	limit := NewLimiter(1e6)
+	began := time.Now()
+	var wg sync.WaitGroup
+	for range 4 {
+		s := Limit(&bufferStream{w: io.Discard}, limit, NewLimiter(1e9))
+		wg.Go(func() {
+			if n, err := s.Write(make([]byte, 100_000)); n != 100_000 || err != nil {
+				t.Errorf("%d, %v", n, err)
+			}
+		})
+	}
+	wg.Wait()
+	// The last step of each may go before its time has passed.
+	if took := time.Since(began); took < 300*time.Millisecond || took > 2*time.Second {
+		t.Errorf("400 kB at 1 MB/s took %v", took)
+	}
+}
+
+func TestClosedStreamWaitsForNoLimit(t *testing.T) {
+	s := Limit(&bufferStream{w: io.Discard}, NewLimiter(1))
+	time.AfterFunc(20*time.Millisecond, func() { s.Close() })
+	began := time.Now()
+	if _, err := s.Write(make([]byte, 100_000)); !errors.Is(err, errLimitedClosed) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}

@@ -1,0 +1,196 @@
+package nixserve
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"muster/compile/store"
+)
+
+// A Local is a Source: the store of this machine. One serve process answers all questions about it and stays open;
+// archives are dumped in process, straight from the store's directory. It may be used from several goroutines, and
+// remembers what it learns: what is valid never changes.
+type Local struct {
+	dir  string
+	open func(context.Context) (*Client, error)
+
+	mu     sync.Mutex
+	client *Client
+	infos  map[store.Path]PathInfo
+}
+
+// NewLocal makes a Source of the store whose files are in dir, store.Dir unless the store is a chroot store. The
+// function open starts `nix-store --serve` for it; it is called at the first question, and again when a session broke
+// because the context of one question ended.
+func NewLocal(dir string, open func(context.Context) (*Client, error)) *Local {
+	return &Local{dir: dir, open: open, infos: make(map[store.Path]PathInfo)}
+}
+
+// Close ends the serve process.
+func (l *Local) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client == nil {
+		return nil
+	}
+	err := l.client.Close()
+	l.client = nil
+	return err
+}
+
+// Closure returns the infos of paths and all they refer to, references first. A path that is not valid is an error
+// that names it.
+func (l *Local) Closure(ctx context.Context, paths []store.Path) ([]PathInfo, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range paths {
+		if _, ok := l.infos[p]; !ok {
+			if err := l.learn(ctx, paths); err != nil {
+				return nil, err
+			}
+			break
+		}
+	}
+	return l.walk(paths)
+}
+
+// learn asks for everything about the closure of paths. Whatever is known of a path is known of all its references.
+func (l *Local) learn(ctx context.Context, paths []store.Path) error {
+	if l.client == nil {
+		c, err := l.open(ctx)
+		if err != nil {
+			return err
+		}
+		l.client = c
+	}
+	infos, err := queryClosureInfos(ctx, l.client, paths)
+	if err != nil {
+		if l.client.Err() != nil { // over: the next question starts another
+			l.client.Close()
+			l.client = nil
+		}
+		return err
+	}
+	for _, info := range infos {
+		l.infos[info.Path] = info
+	}
+	return nil
+}
+
+func queryClosureInfos(ctx context.Context, c *Client, paths []store.Path) ([]PathInfo, error) {
+	valid, err := c.QueryValidPaths(ctx, paths, true, false) // locked: they shall not be collected while they are copied
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range paths {
+		if !slices.Contains(valid, p) {
+			return nil, fmt.Errorf("%s is not in the store", p)
+		}
+	}
+	closure, err := c.QueryClosure(ctx, paths, false)
+	if err != nil {
+		return nil, err
+	}
+	return c.QueryPathInfos(ctx, closure)
+}
+
+// walk collects the closure of paths from what is known.
+func (l *Local) walk(paths []store.Path) ([]PathInfo, error) {
+	seen := make(map[store.Path]bool)
+	var infos []PathInfo
+	todo := slices.Clone(paths)
+	for len(todo) > 0 {
+		p := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[p] {
+			continue
+		}
+		seen[p] = true
+		info, ok := l.infos[p]
+		if !ok {
+			return nil, fmt.Errorf("%s is not in the store", p)
+		}
+		infos = append(infos, info)
+		todo = append(todo, info.References...)
+	}
+	return sortInfos(infos)
+}
+
+// NAR dumps a path and checks on the way that it is what the database says.
+func (l *Local) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
+	hashed := store.NewHashWriter(store.SHA256, contextWriter{ctx, w})
+	err := store.Dump(hashed, filepath.Join(l.dir, info.Path.Base()), nil)
+	if err != nil {
+		return err
+	}
+	if hashed.Size() != info.NARSize || hashed.Sum() != info.NARHash {
+		return fmt.Errorf("%w: its archive has hash %s, recorded is %s (repair it: nix-store --repair-path)",
+			ErrCorrupt, hashed.Sum(), info.NARHash)
+	}
+	return nil
+}
+
+// contextWriter stops a dump when the context ends.
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (w contextWriter) Write(p []byte) (int, error) {
+	if w.ctx.Err() != nil {
+		return 0, context.Cause(w.ctx)
+	}
+	return w.w.Write(p)
+}
+
+// sortInfos orders infos references first and otherwise by path. References outside of infos do not count.
+func sortInfos(infos []PathInfo) ([]PathInfo, error) {
+	byPath := slices.Clone(infos)
+	slices.SortFunc(byPath, func(a, b PathInfo) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	index := make(map[store.Path]int, len(byPath))
+	for i, info := range byPath {
+		index[info.Path] = i
+	}
+	const (
+		open = 1
+		done = 2
+	)
+	state := make([]byte, len(byPath))
+	sorted := make([]PathInfo, 0, len(byPath))
+	// A chain of references can be as long as the closure, so the stack is a slice and not the goroutine's.
+	type frame struct{ at, next int }
+	for root := range byPath {
+		if state[root] == done {
+			continue
+		}
+		state[root] = open
+		stack := []frame{{at: root}}
+		for len(stack) > 0 {
+			f := &stack[len(stack)-1]
+			info := byPath[f.at]
+			if f.next == len(info.References) {
+				state[f.at] = done
+				sorted = append(sorted, info)
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			ref := info.References[f.next]
+			f.next++
+			i, ok := index[ref]
+			if !ok || i == f.at || state[i] == done {
+				continue
+			}
+			if state[i] == open {
+				return nil, fmt.Errorf("sort paths by reference: %s and %s refer to each other", info.Path, ref)
+			}
+			state[i] = open
+			stack = append(stack, frame{at: i})
+		}
+	}
+	return sorted, nil
+}

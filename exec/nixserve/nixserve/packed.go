@@ -1,0 +1,107 @@
+package nixserve
+
+import (
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Over a slow link archives go compressed, as zstd frames one after the other, to a destination that undoes it with the
+// zstd program. That program reads ahead, so nothing is sure to come out of it before its input ends: such a stream is
+// one way. Requests are all sent, the input is ended, and only then must the answers be there.
+
+const (
+	frameSize = 128 << 10 // bytes that go into a frame made for one stream
+	minFrame  = 32 << 10  // a chunk of fewer bytes is not worth a frame of its own
+)
+
+// encoder compresses at about the speed of a fast disk. It may be used from several goroutines.
+var encoder = sync.OnceValue(func() *zstd.Encoder {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
+	if err != nil {
+		panic("zstd: " + err.Error()) // only for options that make no sense
+	}
+	return e
+})
+
+// A frameWriter is a writer that may take bytes compressed already.
+type frameWriter interface {
+	takesFrames() bool
+	writeFrame(size int, frame []byte) error // a frame that holds size bytes
+}
+
+func takesFrames(w io.Writer) bool {
+	f, ok := w.(frameWriter)
+	return ok && f.takesFrames()
+}
+
+// A packedStream compresses what is written to a stream.
+type packedStream struct {
+	Stream
+	mu  sync.Mutex // CloseWrite may come from elsewhere
+	buf []byte
+}
+
+func (p *packedStream) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	written := 0
+	for len(b) > 0 {
+		n := min(len(b), frameSize-len(p.buf))
+		p.buf = append(p.buf, b[:n]...)
+		b = b[n:]
+		if len(p.buf) == frameSize {
+			if err := p.flush(); err != nil {
+				return written, err
+			}
+		}
+		written += n
+	}
+	return written, nil
+}
+
+func (p *packedStream) flush() error {
+	if len(p.buf) == 0 {
+		return nil
+	}
+	frame := encoder().EncodeAll(p.buf, nil)
+	p.buf = p.buf[:0]
+	_, err := p.Stream.Write(frame)
+	return err
+}
+
+// writeFrame writes a frame made elsewhere.
+func (p *packedStream) writeFrame(frame []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.flush()
+	if err == nil {
+		_, err = p.Stream.Write(frame)
+	}
+	if err != nil {
+		err = streamError{err}
+	}
+	return err
+}
+
+func (p *packedStream) CloseWrite() error {
+	p.mu.Lock()
+	err := p.flush()
+	p.mu.Unlock()
+	if closeErr := p.Stream.CloseWrite(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		err = streamError{err}
+	}
+	return err
+}
+
+// oneWay makes a Client of a stream to `zstd -d | nix-store --serve --write`, for one Send and nothing else.
+func oneWay(s Stream) *Client {
+	p := &packedStream{Stream: s}
+	c := newClient(p)
+	c.packed = p
+	return c
+}

@@ -1,0 +1,296 @@
+package nixserve
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"muster/compile/store"
+)
+
+const (
+	chunkSize = 256 << 10
+	lookahead = 4 // chunks read before the fastest reader asks for them
+)
+
+// A Shared is a Source in front of another, for copying to many hosts at once: an archive that several of them lack is
+// read and hashed once for all that ask for it at about the same time.
+//
+// Archives pass through memory in chunks, of which at most a fixed number of bytes is kept, the newest. The fastest host
+// sets the pace. One that falls further behind than what is kept goes on with a reading of its own: it costs another
+// read of the file, but never time for the others.
+//
+// The last chunk of an archive is given out only when the source has found its hash right, so no host is ever sent a
+// corrupted archive to its end.
+type Shared struct {
+	src Source
+	max int64
+
+	mu      sync.Mutex
+	current map[store.Path]*reading // those a newcomer can join: their first chunk is kept
+	kept    []keptChunk             // oldest first
+	used    int64                   // bytes of the chunks kept
+}
+
+// A reading is one pass over an archive. Its fields are guarded by the Shared's mutex.
+type reading struct {
+	path    store.Path
+	changed sync.Cond // on everything below
+	chunks  []*chunk  // nil once dropped, which happens in their order
+	wanted  int       // how many chunks the fastest reader has asked for
+	readers int
+	cancel  context.CancelFunc
+	done    bool
+	err     error // why it ended early
+}
+
+// A chunk is a piece of an archive, compressed at most once.
+type chunk struct {
+	data    []byte
+	once    sync.Once
+	frame   []byte
+	counted int64 // bytes the Shared counts for it
+}
+
+// packed returns the chunk as a zstd frame.
+func (c *chunk) packed() []byte {
+	c.once.Do(func() { c.frame = encoder().EncodeAll(c.data, nil) })
+	return c.frame
+}
+
+type keptChunk struct {
+	of *reading
+	at int
+}
+
+// Share makes a Shared that keeps at most memory bytes.
+func Share(src Source, memory int64) *Shared {
+	return &Shared{src: src, max: memory, current: make(map[store.Path]*reading)}
+}
+
+// Closure asks the source.
+func (s *Shared) Closure(ctx context.Context, paths []store.Path) ([]PathInfo, error) {
+	return s.src.Closure(ctx, paths)
+}
+
+// NAR writes the archive of a path, out of memory as far as others have read it just now.
+func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
+	r := s.join(ctx, info)
+	defer s.leave(r)
+	stop := context.AfterFunc(ctx, func() {
+		s.mu.Lock()
+		r.changed.Broadcast()
+		s.mu.Unlock()
+	})
+	defer stop()
+
+	frames := takesFrames(w)
+	var sent int64
+	for i := 0; ; i++ {
+		chunk, err := s.chunk(ctx, r, i)
+		switch {
+		case err == io.EOF:
+			return nil
+		case err == errDropped:
+			return s.src.NAR(ctx, info, &skipWriter{w: w, skip: sent})
+		case err != nil:
+			return err
+		}
+		if frames && len(chunk.data) >= minFrame {
+			err = w.(frameWriter).writeFrame(len(chunk.data), s.packed(r, i, chunk))
+		} else {
+			_, err = w.Write(chunk.data)
+		}
+		if err != nil {
+			return err
+		}
+		sent += int64(len(chunk.data))
+	}
+}
+
+// join finds the reading of a path or starts one.
+func (s *Shared) join(ctx context.Context, info PathInfo) *reading {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.current[info.Path]
+	if r == nil {
+		r = &reading{path: info.Path}
+		r.changed.L = &s.mu
+		var own context.Context // the reading goes on when the first host's copy ends
+		own, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		s.current[info.Path] = r
+		go s.read(own, r, info)
+	}
+	r.readers++
+	return r
+}
+
+// leave ends a reading that no one needs to its end. One that has come to its end stays for latecomers.
+func (s *Shared) leave(r *reading) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.readers--
+	if r.readers > 0 || r.done && r.err == nil {
+		return
+	}
+	r.cancel()
+	r.changed.Broadcast()
+	s.forget(r)
+	for i := range r.chunks {
+		s.drop(r, i)
+	}
+}
+
+// forget keeps newcomers from joining a reading.
+func (s *Shared) forget(r *reading) {
+	if s.current[r.path] == r {
+		delete(s.current, r.path)
+	}
+}
+
+func (s *Shared) drop(r *reading, i int) {
+	if c := r.chunks[i]; c != nil {
+		s.used -= c.counted
+		r.chunks[i] = nil
+	}
+}
+
+// packed compresses a chunk, which then takes more memory.
+func (s *Shared) packed(r *reading, i int, c *chunk) []byte {
+	frame := c.packed()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if more := int64(len(c.data)+len(frame)) - c.counted; more > 0 && r.chunks[i] == c {
+		c.counted += more
+		s.used += more
+		s.makeRoom()
+	}
+	return frame
+}
+
+var errDropped = errors.New("no longer in memory")
+
+// chunk waits for a chunk of a reading. It returns io.EOF after the last and errDropped for one that is gone.
+func (s *Shared) chunk(ctx context.Context, r *reading, i int) (*chunk, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.wanted < i+1 {
+		r.wanted = i + 1
+		r.changed.Broadcast()
+	}
+	for {
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case i < len(r.chunks) && r.chunks[i] == nil:
+			return nil, errDropped
+		case i < len(r.chunks):
+			return r.chunks[i], nil
+		case r.err != nil:
+			return nil, r.err
+		case r.done:
+			return nil, io.EOF
+		}
+		r.changed.Wait()
+	}
+}
+
+// read runs a reading.
+func (s *Shared) read(ctx context.Context, r *reading, info PathInfo) {
+	w := &chunkWriter{s: s, r: r, ctx: ctx, left: info.NARSize}
+	err := s.src.NAR(ctx, info, w)
+	if err == nil && len(w.buf) > 0 {
+		err = w.publish()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.done, r.err = true, err
+	if err != nil {
+		s.forget(r) // the next one tries again
+	}
+	r.cancel()
+	r.changed.Broadcast()
+}
+
+// chunkWriter cuts an archive into chunks.
+type chunkWriter struct {
+	s    *Shared
+	r    *reading
+	ctx  context.Context
+	buf  []byte
+	left int64 // bytes to come, as far as recorded
+}
+
+func (w *chunkWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	if int64(n) > w.left {
+		return 0, errTooLong
+	}
+	w.left -= int64(n)
+	for len(p) > 0 {
+		if len(w.buf) == chunkSize { // there is more, so this is not the last
+			if err := w.publish(); err != nil {
+				return 0, err
+			}
+		}
+		if w.buf == nil {
+			w.buf = make([]byte, 0, min(chunkSize, int64(len(p))+w.left))
+		}
+		part := min(len(p), chunkSize-len(w.buf))
+		w.buf = append(w.buf, p[:part]...)
+		p = p[part:]
+	}
+	return n, nil
+}
+
+// publish hands out the chunk and waits until it makes sense to read on.
+func (w *chunkWriter) publish() error {
+	s, r := w.s, w.r
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	s.kept = append(s.kept, keptChunk{r, len(r.chunks)})
+	s.used += int64(len(w.buf))
+	r.chunks = append(r.chunks, &chunk{data: w.buf, counted: int64(len(w.buf))})
+	w.buf = nil
+	s.makeRoom()
+	r.changed.Broadcast()
+	for len(r.chunks) >= r.wanted+lookahead && w.ctx.Err() == nil {
+		r.changed.Wait()
+	}
+	return nil
+}
+
+// makeRoom drops the oldest chunks until what is left fits.
+func (s *Shared) makeRoom() {
+	for s.used > s.max && len(s.kept) > 1 {
+		k := s.kept[0]
+		s.kept = s.kept[1:]
+		if k.of.chunks[k.at] == nil {
+			continue
+		}
+		s.drop(k.of, k.at)
+		s.forget(k.of)
+	}
+}
+
+// skipWriter leaves out the bytes that were written before.
+type skipWriter struct {
+	w    io.Writer
+	skip int64
+}
+
+func (s *skipWriter) Write(p []byte) (int, error) {
+	n := len(p)
+	cut := min(s.skip, int64(n))
+	s.skip -= cut
+	if p = p[cut:]; len(p) > 0 {
+		if _, err := s.w.Write(p); err != nil {
+			return 0, err
+		}
+	}
+	return n, nil
+}
