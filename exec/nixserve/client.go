@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -41,6 +42,7 @@ type Client struct {
 	in      wireReader
 	out     wireWriter
 	version uint64
+	packed  *packedStream // the stream, if it is one: see oneWay
 
 	mu     sync.Mutex
 	err    error // why the session is over
@@ -49,25 +51,36 @@ type Client struct {
 
 // New greets the server behind the stream. The Client owns the stream from then on, also when New fails.
 func New(ctx context.Context, s Stream) (*Client, error) {
-	marked := markedStream{s}
-	c := &Client{
-		stream: s,
-		in:     wireReader{bufio.NewReaderSize(marked, 32<<10)},
-		out:    wireWriter{bufio.NewWriterSize(marked, 64<<10)},
-	}
-	err := c.do(ctx, c.greet)
+	c := newClient(s)
+	err := c.do(ctx, func() error {
+		c.greet()
+		if err := c.out.w.Flush(); err != nil {
+			return err
+		}
+		return c.greeted()
+	})
 	if err != nil {
 		return nil, fmt.Errorf("start nix-store --serve: %w", err)
 	}
 	return c, nil
 }
 
-func (c *Client) greet() error {
+func newClient(s Stream) *Client {
+	marked := markedStream{s}
+	return &Client{
+		stream: s,
+		in:     wireReader{bufio.NewReaderSize(marked, 32<<10)},
+		out:    wireWriter{bufio.NewWriterSize(marked, 64<<10)},
+	}
+}
+
+func (c *Client) greet() {
 	c.out.word(clientMagic)
 	c.out.word(ourVersion)
-	if err := c.out.w.Flush(); err != nil {
-		return err
-	}
+}
+
+// greeted reads the server's greeting.
+func (c *Client) greeted() error {
 	first, err := c.in.r.Peek(8)
 	if len(first) < 8 {
 		if len(first) > 0 {
@@ -172,7 +185,11 @@ func (c *Client) explain(err, exit error) error {
 	if exit == nil {
 		exit = err
 	}
-	return &ServerError{Reason: reason(stderr), Stderr: stderr, Kind: kind, Err: exit}
+	why := reason(stderr)
+	if c.packed != nil && why != "" { // the decompressor's words come before the server's
+		why = truncate(strings.TrimSpace(stripANSI(stderr)), 2000)
+	}
+	return &ServerError{Reason: why, Stderr: stderr, Kind: kind, Err: exit}
 }
 
 // isStreamEnd tells whether err says no more than that the stream broke or ended.

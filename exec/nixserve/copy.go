@@ -2,6 +2,7 @@ package nixserve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -12,6 +13,7 @@ import (
 // CopyOptions say how to copy. The zero value copies everything that is missing.
 type CopyOptions struct {
 	Substitute bool           // let the destination fetch what it can from its own binary caches first
+	Pack       Pack           // whether to compress; for Link.Copy only
 	Progress   func(Progress) // called as bytes are written and paths confirmed, never twice at the same time
 }
 
@@ -29,6 +31,7 @@ type Stats struct {
 	MissingBytes int64
 	Sent         int // paths it confirmed; less than Missing only with an error
 	SentBytes    int64
+	Packed       bool // whether they went compressed
 }
 
 // Copy makes paths and all they refer to valid in the destination, sending only what it lacks. Both what it has and
@@ -36,26 +39,58 @@ type Stats struct {
 //
 // After an error the destination holds whole valid paths only, and a second Copy over a new session sends the rest.
 func Copy(ctx context.Context, src Source, dst *Client, paths []store.Path, opts CopyOptions) (Stats, error) {
-	var stats Stats
-	closure, err := src.Closure(ctx, paths)
-	if err != nil {
-		return stats, fmt.Errorf("find closure: %w", err)
+	t := &transfer{src: src, substitute: opts.Substitute}
+	t.progress.report = opts.Progress
+	if err := t.find(ctx, paths); err != nil {
+		return t.stats, err
 	}
-	missing, err := Missing(ctx, dst, closure, opts.Substitute)
-	if err != nil {
-		return stats, err
+	if err := t.compare(ctx, dst); err != nil {
+		return t.stats, err
 	}
-	stats.Closure, stats.ClosureBytes = len(closure), sumNARs(closure)
-	stats.Missing, stats.MissingBytes = len(missing), sumNARs(missing)
+	return t.stats, t.send(ctx, dst)
+}
 
-	p := progress{report: opts.Progress, now: Progress{TotalPaths: len(missing), TotalBytes: stats.MissingBytes}}
-	p.add(0, 0)
-	nar := func(ctx context.Context, info PathInfo, w io.Writer) error {
-		return src.NAR(ctx, info, &progressWriter{w: w, p: &p})
+// A transfer is a copy under way: what is to be there, what is missing there, what was sent.
+type transfer struct {
+	src        Source
+	substitute bool
+	closure    []PathInfo
+	missing    []PathInfo // as it was before anything was sent; later only what still is
+	stats      Stats
+	progress   progress
+	pace       *pace // nil: the speed does not matter
+}
+
+// find finds out what must be there in the end.
+func (t *transfer) find(ctx context.Context, paths []store.Path) (err error) {
+	if t.closure, err = t.src.Closure(ctx, paths); err != nil {
+		return fmt.Errorf("find closure: %w", err)
 	}
-	stats.Sent, err = dst.Send(ctx, missing, nar, func(info PathInfo) { p.add(1, 0) })
-	stats.SentBytes = sumNARs(missing[:stats.Sent])
-	return stats, err
+	t.stats.Closure, t.stats.ClosureBytes = len(t.closure), sumNARs(t.closure)
+	return nil
+}
+
+// compare finds out what is missing, and locks all of the closure.
+func (t *transfer) compare(ctx context.Context, dst *Client) (err error) {
+	if t.missing, err = Missing(ctx, dst, t.closure, t.substitute); err != nil {
+		return err
+	}
+	t.stats.Missing = t.stats.Sent + len(t.missing)
+	t.stats.MissingBytes = t.stats.SentBytes + sumNARs(t.missing)
+	t.progress.begin(Progress{Paths: t.stats.Sent, TotalPaths: t.stats.Missing, Bytes: t.stats.SentBytes, TotalBytes: t.stats.MissingBytes})
+	return nil
+}
+
+// send sends what is missing.
+func (t *transfer) send(ctx context.Context, dst *Client) error {
+	nar := func(ctx context.Context, info PathInfo, w io.Writer) error {
+		return t.src.NAR(ctx, info, &progressWriter{w: w, t: t})
+	}
+	n, err := dst.Send(ctx, t.missing, nar, func(PathInfo) { t.progress.add(1, 0) })
+	t.stats.Sent += n
+	t.stats.SentBytes += sumNARs(t.missing[:n])
+	t.missing = t.missing[n:]
+	return err
 }
 
 // Missing returns those of infos that the destination lacks, in the same order, and locks all of them there.
@@ -95,6 +130,13 @@ type progress struct {
 	report func(Progress)
 }
 
+func (p *progress) begin(now Progress) {
+	p.mu.Lock()
+	p.now = now
+	p.mu.Unlock()
+	p.add(0, 0)
+}
+
 func (p *progress) add(paths int, bytes int64) {
 	if p.report == nil {
 		return
@@ -106,13 +148,36 @@ func (p *progress) add(paths int, bytes int64) {
 	p.report(p.now)
 }
 
+// progressWriter counts what is written of archives, and ends a transfer that turns out to be slow.
 type progressWriter struct {
 	w io.Writer
-	p *progress
+	t *transfer
 }
 
 func (w *progressWriter) Write(b []byte) (int, error) {
 	n, err := w.w.Write(b)
-	w.p.add(0, int64(n))
+	if err == nil {
+		err = w.wrote(n)
+	}
 	return n, err
 }
+
+func (w *progressWriter) takesFrames() bool { return takesFrames(w.w) }
+
+func (w *progressWriter) writeFrame(size int, frame []byte) error {
+	if err := w.w.(frameWriter).writeFrame(size, frame); err != nil {
+		return err
+	}
+	return w.wrote(size)
+}
+
+func (w *progressWriter) wrote(n int) error {
+	w.t.progress.add(0, int64(n))
+	if w.t.pace != nil && w.t.pace.wrote(n) {
+		return errSlow
+	}
+	return nil
+}
+
+// errSlow ends a transfer that is better begun again, compressed.
+var errSlow = errors.New("the link is slow")

@@ -25,6 +25,9 @@ func (c *Client) Send(ctx context.Context, infos []PathInfo, nar Sender, confirm
 		answers := make(chan error, 1)
 		go func() {
 			var err error
+			if c.packed != nil {
+				err = c.greeted()
+			}
 			for done < len(infos) && err == nil {
 				if err = c.answer(); err == nil {
 					if confirmed != nil {
@@ -39,7 +42,13 @@ func (c *Client) Send(ctx context.Context, infos []PathInfo, nar Sender, confirm
 			answers <- err
 		}()
 
+		if c.packed != nil {
+			c.greet()
+		}
 		err := c.write(ctx, infos, nar)
+		if err == nil && c.packed != nil {
+			err = c.stream.CloseWrite() // only now comes the end of what was sent out of the decompressor
+		}
 		if err != nil {
 			c.out.w.Flush()       // whole archives before the broken one are welcome
 			c.stream.CloseWrite() // the server ends, and the answers with it
@@ -79,7 +88,7 @@ func (c *Client) answer() error {
 func (c *Client) write(ctx context.Context, infos []PathInfo, nar Sender) error {
 	for _, info := range infos {
 		c.addToStoreNAR(info)
-		body := exactWriter{w: c.out.w, left: info.NARSize}
+		body := exactWriter{client: c, left: info.NARSize}
 		if err := nar(ctx, info, &body); err != nil {
 			if body.err != nil {
 				return body.err // the stream broke, whatever the sender makes of it
@@ -110,9 +119,9 @@ func (c *Client) addToStoreNAR(info PathInfo) {
 
 // exactWriter takes no more than the bytes announced: one more would be read as the next request.
 type exactWriter struct {
-	w    io.Writer
-	left int64
-	err  error // of the stream
+	client *Client
+	left   int64
+	err    error // of the stream
 }
 
 var errTooLong = fmt.Errorf("%w: its archive is longer than recorded", ErrCorrupt)
@@ -121,12 +130,26 @@ func (e *exactWriter) Write(p []byte) (int, error) {
 	if int64(len(p)) > e.left {
 		return 0, errTooLong
 	}
-	n, err := e.w.Write(p)
+	n, err := e.client.out.w.Write(p)
 	e.left -= int64(n)
 	if err != nil {
 		e.err = err
 	}
 	return n, err
+}
+
+func (e *exactWriter) takesFrames() bool { return e.client.packed != nil }
+
+func (e *exactWriter) writeFrame(size int, frame []byte) error {
+	if int64(size) > e.left {
+		return errTooLong
+	}
+	e.err = e.client.out.w.Flush()
+	if e.err == nil {
+		e.err = e.client.packed.writeFrame(frame)
+	}
+	e.left -= int64(size)
+	return e.err
 }
 
 // A Source is where paths are copied from.

@@ -37,12 +37,26 @@ type Shared struct {
 type reading struct {
 	path    store.Path
 	changed sync.Cond // on everything below
-	chunks  [][]byte  // nil once dropped, which happens in their order
+	chunks  []*chunk  // nil once dropped, which happens in their order
 	wanted  int       // how many chunks the fastest reader has asked for
 	readers int
 	cancel  context.CancelFunc
 	done    bool
 	err     error // why it ended early
+}
+
+// A chunk is a piece of an archive, compressed at most once.
+type chunk struct {
+	data    []byte
+	once    sync.Once
+	frame   []byte
+	counted int64 // bytes the Shared counts for it
+}
+
+// packed returns the chunk as a zstd frame.
+func (c *chunk) packed() []byte {
+	c.once.Do(func() { c.frame = encoder().EncodeAll(c.data, nil) })
+	return c.frame
 }
 
 type keptChunk struct {
@@ -71,6 +85,7 @@ func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 	})
 	defer stop()
 
+	frames := takesFrames(w)
 	var sent int64
 	for i := 0; ; i++ {
 		chunk, err := s.chunk(ctx, r, i)
@@ -82,10 +97,15 @@ func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 		case err != nil:
 			return err
 		}
-		if _, err := w.Write(chunk); err != nil {
+		if frames && len(chunk.data) >= minFrame {
+			err = w.(frameWriter).writeFrame(len(chunk.data), s.packed(r, i, chunk))
+		} else {
+			_, err = w.Write(chunk.data)
+		}
+		if err != nil {
 			return err
 		}
-		sent += int64(len(chunk))
+		sent += int64(len(chunk.data))
 	}
 }
 
@@ -130,14 +150,29 @@ func (s *Shared) forget(r *reading) {
 }
 
 func (s *Shared) drop(r *reading, i int) {
-	s.used -= int64(len(r.chunks[i]))
-	r.chunks[i] = nil
+	if c := r.chunks[i]; c != nil {
+		s.used -= c.counted
+		r.chunks[i] = nil
+	}
+}
+
+// packed compresses a chunk, which then takes more memory.
+func (s *Shared) packed(r *reading, i int, c *chunk) []byte {
+	frame := c.packed()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if more := int64(len(c.data)+len(frame)) - c.counted; more > 0 && r.chunks[i] == c {
+		c.counted += more
+		s.used += more
+		s.makeRoom()
+	}
+	return frame
 }
 
 var errDropped = errors.New("no longer in memory")
 
 // chunk waits for a chunk of a reading. It returns io.EOF after the last and errDropped for one that is gone.
-func (s *Shared) chunk(ctx context.Context, r *reading, i int) ([]byte, error) {
+func (s *Shared) chunk(ctx context.Context, r *reading, i int) (*chunk, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.wanted < i+1 {
@@ -219,7 +254,7 @@ func (w *chunkWriter) publish() error {
 	}
 	s.kept = append(s.kept, keptChunk{r, len(r.chunks)})
 	s.used += int64(len(w.buf))
-	r.chunks = append(r.chunks, w.buf)
+	r.chunks = append(r.chunks, &chunk{data: w.buf, counted: int64(len(w.buf))})
 	w.buf = nil
 	s.makeRoom()
 	r.changed.Broadcast()
