@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -101,5 +102,36 @@ func archive(t *testing.T, file string, f func(dir, what string) string) {
 	}
 	if d := cmp.Diff(string(ar.Files[want].Data), got); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestGood resolves the inventories of testdata/good: every value, and where it
+// was written. None of them has even a warning.
+func TestGood(t *testing.T) {
+	files, err := filepath.Glob("testdata/good/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no inventories", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive(t, file, func(dir, what string) string {
+				f, err := Load(context.Background(), what, Options{Dir: dir})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(f.Warnings) > 0 {
+					t.Errorf("warnings:\n%v", f.Warnings)
+				}
+				all, err := Inspect(f, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				var b strings.Builder
+				for _, l := range Leaves(all, "") {
+					fmt.Fprintf(&b, "%s = %s @ %v\n", l.Path, l.Text, l.At)
+				}
+				return b.String()
+			})
+		})
 	}
 }

@@ -433,8 +433,14 @@ func (c *cueReader) unfinished(n *node, v cue.Value, path string, depth int) *no
 		return n
 	}
 	if it, err := v.Fields(); err == nil && it.Next() {
-		n.kind = structKind
-		c.fields(n, v, path, depth)
+		// A mistake somewhere within; the rest is looked at.
+		if it.Selector().LabelType() == cue.IndexLabel {
+			n.kind = listKind
+			c.elems(n, v, path, depth)
+		} else {
+			n.kind = structKind
+			c.fields(n, v, path, depth)
+		}
 		return n
 	}
 	if err := v.Err(); err != nil {
@@ -464,19 +470,49 @@ func (c *cueReader) fields(n *node, v cue.Value, path string, depth int) {
 }
 
 func (c *cueReader) elems(n *node, v cue.Value, path string, depth int) {
-	it, err := v.List()
+	next, value, err := elements(v)
 	if err != nil {
 		c.translate(err, v)
 		return
 	}
-	for i := 0; it.Next(); i++ {
+	for i := 0; next(); i++ {
+		val := value()
 		below := path + "[" + strconv.Itoa(i) + "]"
-		_, at := c.places(it.Value(), below)
+		_, at := c.places(val, below)
 		if !at.IsValid() {
 			at = n.at
 		}
-		n.elems = append(n.elems, c.node(it.Value(), at, below, depth+1))
+		n.elems = append(n.elems, c.node(val, at, below, depth+1))
 	}
+}
+
+// says reports whether an expression is likely to be a value rather than a type.
+func says(x ast.Expr) bool {
+	switch x := x.(type) {
+	case *ast.Ident:
+		return x.Name != "_" && x.Name != "string" && x.Name != "int" && x.Name != "bool"
+	case *ast.ListLit:
+		for _, e := range x.Elts {
+			if _, open := e.(*ast.Ellipsis); open {
+				return false
+			}
+		}
+	case *ast.BinaryExpr:
+		return x.Op != token.OR
+	}
+	return true
+}
+
+// elements iterates over a list, also one with a mistake within.
+func elements(v cue.Value) (next func() bool, value func() cue.Value, err error) {
+	if it, err := v.List(); err == nil {
+		return it.Next, it.Value, nil
+	}
+	it, err := v.Fields()
+	if err != nil {
+		return nil, nil, err
+	}
+	return it.Next, it.Value, nil
 }
 
 // places returns where a field's name and value stand in the user's text.
@@ -497,19 +533,28 @@ func (c *cueReader) places(v cue.Value, path string) (label, at Pos) {
 		return p.label, p.at
 	}
 	// Several places contribute: the best is one that names the field itself,
-	// not by a pattern.
+	// not by a pattern, and says more than a type.
 	_, args := v.Expr()
+	best := -1
 	for _, a := range args {
 		f, ok := a.Source().(*ast.Field)
 		if !ok || !c.pos(f.Label.Pos()).IsValid() {
 			continue
 		}
+		score := 0
+		if _, pattern := f.Label.(*ast.ListLit); !pattern {
+			score = 1
+		}
+		if says(f.Value) {
+			score += 2
+		}
+		if score <= best {
+			continue
+		}
+		best = score
 		label, at = c.pos(f.Label.Pos()), c.pos(f.Value.Pos())
 		if !at.IsValid() {
 			at = label
-		}
-		if _, pattern := f.Label.(*ast.ListLit); !pattern {
-			return label, at
 		}
 	}
 	if !at.IsValid() && src != nil {

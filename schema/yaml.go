@@ -65,7 +65,8 @@ func (y *yamlReader) at(n *yaml.Node) Pos {
 	if n.Line == 0 {
 		return Pos{y.name, 1, 1}
 	}
-	return Pos{y.name, n.Line, y.byteCol(n.Line, n.Column)}
+	line := min(n.Line, len(y.lines)) // of nothing at the end, yaml names a line more
+	return Pos{y.name, line, y.byteCol(line, n.Column)}
 }
 
 func (y *yamlReader) fail(n *yaml.Node, msg string) {
