@@ -39,7 +39,7 @@ func report(ctx context.Context, w io.Writer, err error) int {
 		fmt.Fprintln(w, "muster: interrupted")
 		return exec.ExitInterrupted
 	case errors.As(err, &problems):
-		fmt.Fprintln(w, problems.Error())
+		newProblemPrinter(w, mostOfAKind).print(problems)
 		return exec.ExitUsage
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
 		fmt.Fprintf(w, "muster: %v\nhint: muster help lists the commands and their flags\n", err)

@@ -11,19 +11,21 @@ import (
 	"muster/schema"
 )
 
+// inventory is the inventory that the arguments name.
+func inventory(args []string) string {
+	if len(args) > 0 {
+		return args[0]
+	}
+	return "."
+}
+
 // loadFleet reads the inventory that the arguments name, and says its warnings.
 func loadFleet(ctx context.Context, std streams, args []string) (*schema.Fleet, error) {
-	path := "."
-	if len(args) > 0 {
-		path = args[0]
-	}
-	fleet, err := schema.Load(ctx, path, schema.Options{})
+	fleet, err := schema.Load(ctx, inventory(args), schema.Options{})
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range fleet.Warnings {
-		fmt.Fprintln(std.err, w)
-	}
+	newProblemPrinter(std.err, mostOfAKind).print(fleet.Warnings)
 	return fleet, nil
 }
 

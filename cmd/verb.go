@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -71,12 +72,12 @@ means with "muster compile", and put it on the machines with "muster deploy".
 	root.SetHelpCommandGroupID("more")
 	root.SetCompletionCommandGroupID("more")
 
-	add := func(group, use, short, long string, v verb, args cobra.PositionalArgs) {
+	addVerbs(func(group, use, short, long string, v verb) {
+		names, args := splitUse(use)
 		c := &cobra.Command{
-			Use:     use,
-			Short:   short,
-			Long:    long,
-			GroupID: group,
+			Use:   strings.TrimPrefix(use, strings.Join(names[:len(names)-1], " ")+" "),
+			Short: short,
+			Long:  long,
 			Args: func(c *cobra.Command, given []string) error {
 				if err := args(c, given); err != nil {
 					return usageError{err}
@@ -86,13 +87,65 @@ means with "muster compile", and put it on the machines with "muster deploy".
 			RunE: func(c *cobra.Command, given []string) error { return v.run(c.Context(), std, given) },
 		}
 		v.addFlags(c.Flags())
-		root.AddCommand(c)
-	}
-	one := cobra.MaximumNArgs(1)
-	addVerbs(func(group, use, short, long string, v verb) {
-		add(group, use, short, long, v, one)
+		parent := root
+		if len(names) > 1 {
+			parent = family(root, group, names[0])
+		} else {
+			c.GroupID = group
+		}
+		parent.AddCommand(c)
 	})
 	return root
+}
+
+// splitUse splits "inventory get PATH [INVENTORY]" into the command's names and
+// what arguments it takes: those in brackets may be left out, and after ... or
+// -- any number follows.
+func splitUse(use string) (names []string, args cobra.PositionalArgs) {
+	least, most := 0, 0
+	for _, word := range strings.Fields(use) {
+		switch {
+		case word == "--" || strings.HasSuffix(word, "...") || strings.HasSuffix(word, "...]"):
+			return names, cobra.MinimumNArgs(least)
+		case strings.HasPrefix(word, "["):
+			most++
+		case strings.ToLower(word) == word:
+			names = append(names, word)
+		default:
+			least++
+			most++
+		}
+	}
+	return names, cobra.RangeArgs(least, most)
+}
+
+// families are the commands that only hold others.
+var families = map[string]string{
+	"inventory": "look at the resolved inventory",
+}
+
+// family returns the command of that name that holds others, making it where
+// it is not there yet.
+func family(root *cobra.Command, group, name string) *cobra.Command {
+	for _, c := range root.Commands() {
+		if c.Name() == name {
+			return c
+		}
+	}
+	c := &cobra.Command{
+		Use:     name,
+		Short:   families[name],
+		GroupID: group,
+		Args: func(c *cobra.Command, given []string) error {
+			if len(given) > 0 {
+				return usageError{fmt.Errorf("unknown command %q for %q", given[0], c.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.AddCommand(c)
+	return c
 }
 
 // addVerbs is the list of all verbs, in the order of the help.
@@ -103,6 +156,16 @@ func addVerbs(add func(group, use, short, long string, v verb)) {
 		"Print the Nix network expression that the inventory means.\n\n"+inventoryHelp, &compileOptions{})
 	add("inventory", "eval [INVENTORY]", "print each host's system derivation",
 		"Evaluate the fleet and print each host's system derivation.\n\n"+inventoryHelp, &evalOptions{})
+
+	add("inventory", "inventory list [INVENTORY]", "list the hosts", "List the hosts, with where each comes from.\n\n"+inventoryHelp, &inventoryOptions{verb: "list"})
+	add("inventory", "inventory show [INVENTORY]", "print every value and where it comes from", "Print every value of the resolved inventory and the place it comes from.\n\n"+inventoryHelp, &inventoryOptions{verb: "show"})
+	add("inventory", "inventory get PATH [INVENTORY]", "print one value", "Print the value at PATH, such as hosts.web1.host.\n\n"+inventoryHelp, &inventoryOptions{verb: "get"})
+	add("inventory", "fmt [FILE]", "format the inventory",
+		"Format the CUE files of an inventory in place. FILE is a file, a directory, or - for\nstandard input; the current directory where it is left out.", &fmtOptions{})
+	add("inventory", "init [DIR]", "begin an inventory",
+		"Write hosts.cue to start from, and a CUE module with the schema, so that cue vet and\nthe CUE language server know it offline. Nothing that exists is overwritten but the\nschema.", &initOptions{})
+	add("inventory", "schema", "print the schema of inventories",
+		"Print the schema of inventories, as CUE or as JSON Schema.", &schemaOptions{})
 
 	add("fleet", "build [INVENTORY]", "build the systems here",
 		"Build the hosts' systems in the local store.\n\n"+inventoryHelp, &deployOptions{action: exec.BuildOnly})

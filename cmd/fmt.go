@@ -1,0 +1,82 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/pflag"
+
+	"muster/exec"
+	"muster/schema"
+)
+
+type fmtOptions struct {
+	check bool
+}
+
+func (o *fmtOptions) addFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&o.check, "check", false, "change nothing, list the files that would change, and fail if there are any")
+}
+
+// run formats the CUE files of an inventory, or standard input for "-".
+func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error {
+	path := inventory(args)
+	if path == "-" {
+		src, err := io.ReadAll(std.in)
+		if err != nil {
+			return fmt.Errorf("read standard input: %v", err)
+		}
+		out, err := schema.Format("-.cue", src)
+		if err != nil {
+			return err
+		}
+		_, err = std.out.Write(out)
+		return err
+	}
+	files, err := cueFiles(path)
+	if err != nil {
+		return err
+	}
+	changed := 0
+	for _, name := range files {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("format: %v", err)
+		}
+		out, err := schema.Format(name, src)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(src, out) {
+			continue
+		}
+		changed++
+		fmt.Fprintln(std.out, name)
+		if o.check {
+			continue
+		}
+		if err := writeFile(name, out); err != nil {
+			return err
+		}
+	}
+	if o.check && changed > 0 {
+		return exitError(exec.ExitFailed)
+	}
+	return nil
+}
+
+// cueFiles are the file itself, or the CUE files of a directory.
+func cueFiles(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("format: %v", err)}
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	return filepath.Glob(filepath.Join(path, "*.cue"))
+}

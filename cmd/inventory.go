@@ -1,0 +1,116 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"muster/schema"
+)
+
+// inventoryOptions are those of inventory list, show and get.
+type inventoryOptions struct {
+	verb      string
+	selection selectFlags
+	json      bool
+}
+
+func (o *inventoryOptions) addFlags(fs *pflag.FlagSet) {
+	if o.verb == "list" {
+		o.selection.addFlags(fs)
+	}
+	fs.BoolVar(&o.json, "json", false, "print JSON")
+}
+
+func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) error {
+	path := ""
+	if o.verb == "get" {
+		if len(args) == 0 {
+			return usageError{fmt.Errorf("inventory get: which PATH? such as hosts.web1.host")}
+		}
+		path, args = args[0], args[1:]
+	}
+	fleet, err := loadFleet(ctx, std, args)
+	if err != nil {
+		return err
+	}
+	if o.verb == "list" {
+		hosts, err := o.selection.hosts(fleet)
+		if err != nil {
+			return err
+		}
+		return o.list(std, hosts)
+	}
+	value, err := schema.Inspect(fleet, path)
+	if err != nil {
+		return usageError{err}
+	}
+	leaves := schema.Leaves(value, path)
+	switch {
+	case o.json && o.verb == "get":
+		return printIndented(std, schema.JSON(value))
+	case o.json:
+		return printJSON(std, leaves)
+	case o.verb == "get" && len(leaves) == 1 && leaves[0].Path == path:
+		// One value, as a script wants it.
+		fmt.Fprintln(std.out, bareText(leaves[0].Text))
+		return nil
+	}
+	t := newTable(std.out, "path", "value", "from")
+	for _, l := range leaves {
+		from := "default"
+		if l.At.IsValid() {
+			from = l.At.String()
+		}
+		t.row(l.Path, clip(l.Text, 40), from)
+	}
+	t.flush()
+	return nil
+}
+
+// list prints a line a host.
+func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
+	if o.json {
+		type host struct {
+			Name    string   `json:"name"`
+			Address string   `json:"host"`
+			System  string   `json:"system"`
+			Roles   []string `json:"roles"`
+			Tags    []string `json:"tags"`
+			At      string   `json:"at"`
+		}
+		list := []host{}
+		for _, h := range hosts {
+			list = append(list, host{h.Name, h.Address, h.System, h.Roles, h.Tags, h.At.String()})
+		}
+		return printJSON(std, list)
+	}
+	t := newTable(std.out, "host", "address", "system", "roles", "tags", "from")
+	for _, h := range hosts {
+		t.row(h.Name, h.Address, h.System, strings.Join(h.Roles, " "), strings.Join(h.Tags, " "), h.At.String())
+	}
+	t.flush()
+	return nil
+}
+
+func printIndented(std streams, data []byte) error {
+	var v any
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return err
+	}
+	return printJSON(std, v)
+}
+
+// bareText is a JSON string without its quotes, anything else as it is.
+func bareText(text string) string {
+	var s string
+	if json.Unmarshal([]byte(text), &s) == nil {
+		return s
+	}
+	return text
+}
