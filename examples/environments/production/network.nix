@@ -1,0 +1,77 @@
+# Written by muster compile from shop.cue, hosts.cue; edit that instead.
+{
+  network = {
+    description = "Shop, production";
+    enableRollback = true;
+    nixpkgs = ../../minios;
+  };
+
+  defaults = {
+    services.openssh.enable = true;
+    users.users.root.openssh.authorizedKeys.keys = [
+      "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1mX3iXn0N4cYJ9u2pZ1vQe4c0m0y3mV7yqkq8b8f7K operator"
+    ];
+    environment.variables.SHOP = "production";
+    system.stateVersion = "24.11";
+  };
+
+  # shop.cue:30
+  web = {
+    deployment = {
+      targetHost = "web.example.org";
+      targetEnv = "none";
+    };
+    networking.hostName = "web";
+    networking.firewall.allowedTCPPorts = [ 80 ];
+    fileSystems."/" = {
+      device = "/dev/disk/by-label/nixos";
+      fsType = "ext4";
+    };
+    services.caddy = {
+      enable = true;
+      virtualHosts."example.org".extraConfig = "reverse_proxy app1.example.org:8080 app2.example.org:8080 app3.example.org:8080";
+    };
+  };
+
+  # shop.cue:41
+  app1 = {
+    deployment = {
+      targetHost = "app1.example.org";
+      targetEnv = "none";
+    };
+    networking.hostName = "app1";
+    networking.firewall.allowedTCPPorts = [ 8080 ];
+    fileSystems."/" = {
+      device = "/dev/disk/by-label/nixos";
+      fsType = "ext4";
+    };
+  };
+
+  # shop.cue:41
+  app2 = {
+    deployment = {
+      targetHost = "app2.example.org";
+      targetEnv = "none";
+    };
+    networking.hostName = "app2";
+    networking.firewall.allowedTCPPorts = [ 8080 ];
+    fileSystems."/" = {
+      device = "/dev/disk/by-label/nixos";
+      fsType = "ext4";
+    };
+  };
+
+  # shop.cue:41
+  app3 = {
+    deployment = {
+      targetHost = "app3.example.org";
+      targetEnv = "none";
+    };
+    networking.hostName = "app3";
+    networking.firewall.allowedTCPPorts = [ 8080 ];
+    fileSystems."/" = {
+      device = "/dev/disk/by-label/nixos";
+      fsType = "ext4";
+    };
+  };
+}

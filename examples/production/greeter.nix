@@ -1,0 +1,33 @@
+# The shop's own program: built from the sources beside this file, which do
+# not leave the machine that builds.
+{ pkgs, ... }:
+let
+  source = ./greeter;
+  greeter =
+    pkgs.runCommand "greeter"
+      {
+        inherit source;
+        # Refuse to build something that would drag its sources along.
+        disallowedReferences = [ source ];
+      }
+      ''
+        mkdir -p $out/bin
+        while IFS= read -r line; do
+          case $line in
+            *@greeting@*) echo '  echo "Good day."' ;;
+            *) echo "$line" ;;
+          esac
+        done < $source/greeter.sh > $out/bin/greeter
+        chmod +x $out/bin/greeter
+      '';
+in
+{
+  systemd.services.greeter = {
+    description = "Greets whoever comes by";
+    wantedBy = [ "multi-user.target" ];
+    serviceConfig = {
+      ExecStart = "${greeter}/bin/greeter";
+      DynamicUser = true;
+    };
+  };
+}
