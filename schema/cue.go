@@ -68,10 +68,19 @@ func (c *cueReader) read(ctx context.Context, args []string, pkg string) *node {
 	return n
 }
 
+// newContext returns a context of CUE that the environment has no say in: some
+// settings of these variables make every evaluation fail.
+func newContext(options ...cuecontext.Option) *cue.Context {
+	os.Unsetenv("CUE_EXPERIMENT")
+	os.Unsetenv("CUE_DEBUG")
+	return cuecontext.New(options...)
+}
+
 func (c *cueReader) evaluate(args []string, pkg string) *node {
 	if !c.regular() {
 		return nil
 	}
+	cc := newContext(cuecontext.WithInjection(embed.New()))
 	cfg := &load.Config{
 		Dir:        c.dir,
 		ModuleRoot: c.root,
@@ -93,7 +102,7 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 	for _, f := range inst.Files {
 		c.index(f.Decls, "")
 	}
-	root := cuecontext.New(cuecontext.WithInjection(embed.New())).BuildInstance(inst)
+	root := cc.BuildInstance(inst)
 	n := c.node(root, Pos{c.show(c.main), 1, 1}, "", 0)
 	if err := root.Validate(cue.All()); err != nil {
 		c.translate(err, root)

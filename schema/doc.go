@@ -18,6 +18,30 @@
 //		}
 //	}
 //
+// # What is read
+//
+// A directory with hosts.cue, or with CUE files of one package, is that
+// package: files of the same package in it and, up to the directory with
+// cue.mod, in those above it are one inventory. So logical and physical halves
+// of a fleet may be files side by side, and staging and production directories
+// below what they share. A CUE file given by name stands for its package; one
+// that names no package stands alone. In a directory without CUE it is
+// hosts.toml, hosts.yaml, hosts.yml or hosts.json, the first there is.
+//
+// Other files of data are taken in by CUE's own means, and keep their places:
+//
+//	@extern(embed)
+//	package fleet
+//	_terraform: _ @embed(file=terraform.json)
+//	hosts: gate: host: _terraform.gate_ip.value
+//
+// The page [NixInCUE] says how values that are more than data are written.
+//
+// # Limits
+//
 // No type of CUE leaves the package, nothing outside the inventory's tree is
-// read by it, and the network is never used.
+// read by it, links included, and the network is never used. Files, nesting and
+// what aliases expand to are limited, and so are the time and memory CUE may
+// take. CUE cannot be told to stop, though: an evaluation that is given up goes
+// on until the program ends, which should be soon.
 package schema

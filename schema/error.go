@@ -11,16 +11,16 @@ import (
 type Error struct {
 	// Path is the field concerned as the inventory nests it, such as
 	// "hosts.web1.port"; "" where no field is, as for a syntax error.
-	Path string
-	Pos  Pos
+	Path string `json:"path,omitempty"`
+	Pos  Pos    `json:"pos"`
 	// Msg says what is wrong, Hint what could be done about it; Hint may be
 	// empty.
-	Msg      string
-	Hint     string
-	Severity Severity
+	Msg      string   `json:"message"`
+	Hint     string   `json:"hint,omitempty"`
+	Severity Severity `json:"severity"`
 	// Rule names the rule broken, such as "duplicate-address", for programs
 	// that read a report.
-	Rule string
+	Rule string `json:"rule"`
 }
 
 // Error returns "file:line:col: path: message; hint".

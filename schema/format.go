@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/format"
 	"cuelang.org/go/cue/parser"
@@ -51,7 +50,7 @@ func CUE() string { return schemaText }
 // JSONSchema returns the schema of inventories as a JSON Schema, draft
 // 2020-12, for editors of TOML, YAML and JSON.
 func JSONSchema() (string, error) {
-	ctx := cuecontext.New()
+	ctx := newContext()
 	v := ctx.CompileString(schemaText, cue.Filename("schema.cue"))
 	e, err := jsonschema.Generate(v.LookupPath(cue.ParsePath("#Inventory")), nil)
 	if err != nil {
