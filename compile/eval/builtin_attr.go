@@ -85,7 +85,7 @@ func removeAttrs(th *thread, set, names value) value {
 // listToAttrs makes a set of { name, value }s; of equal names the first counts.
 func listToAttrs(th *thread, x value) value {
 	l := th.wantList(x, 0)
-	th.reserve(16 * int64(len(l)))
+	th.reserve(16 * len(l))
 	attrs := th.newAttrs(len(l))
 	for i, x := range l {
 		pair := th.wantSet(x, 0)

@@ -1,7 +1,5 @@
 package eval
 
-import "sort"
-
 // listBuiltins make and take apart lists.
 var listBuiltins = []*builtin{
 	fn1("length", func(th *thread, x value) value { return th.newInt(int64(len(th.wantList(x, 0)))) }),
@@ -35,7 +33,7 @@ func tail(th *thread, x value) value {
 	if len(l) == 0 {
 		th.fail(0, "'builtins.tail' called on an empty list")
 	}
-	th.reserve(8 * int64(len(l)))
+	th.reserve(8 * len(l))
 	return th.newList(l[1:])
 }
 
@@ -62,7 +60,7 @@ func mapList(th *thread, f, x value) value {
 	if len(l) == 0 {
 		return emptyList
 	}
-	th.reserve(8 * int64(len(l)))
+	th.reserve(8 * len(l))
 	out := th.newValues(len(l))
 	for i, x := range l {
 		out[i] = th.putOff1(f, x)
@@ -117,7 +115,7 @@ func genList(th *thread, f, x value) value {
 	if n >= 1<<31 {
 		th.failAs(LimitError, 0, "cannot create list of size %d", n)
 	}
-	th.reserve(48 * n)
+	th.reserve(48 * int(n))
 	out := th.newValues(int(n))
 	for i := range out {
 		out[i] = th.putOff1(f, th.newInt(int64(i)))
@@ -125,22 +123,44 @@ func genList(th *thread, f, x value) value {
 	return th.newList(out)
 }
 
-// sortList sorts stably. Nix uses C++'s merge sort with the program's function,
-// and with a function that is no order the result is whatever comes of it;
-// [mergeSort] makes the same comparisons.
 func sortList(th *thread, f, x value) value {
 	l := th.wantList(x, 0)
 	if len(l) == 0 {
 		return emptyList
 	}
 	f = th.wantFunction(f, 0)
-	out := append([]value(nil), l...)
 	before := func(a, b value) bool { return th.wantBool(th.call2(f, a, b), 0) }
 	if f.same(lessThan.value()) {
 		before = func(a, b value) bool { th.spend(1); return th.less(a, b, 0) }
 	}
-	sort.SliceStable(out, func(i, j int) bool { return before(out[i], out[j]) })
+	out := th.newValues(len(l))
+	copy(out, l)
+	mergeSort(out, make([]value, len(l)), before)
 	return th.newList(out)
+}
+
+// mergeSort sorts l stably. It asks before(b, a) only for a that stands before
+// b, and ends whatever before answers.
+func mergeSort(l, spare []value, before func(a, b value) bool) {
+	if len(l) < 2 {
+		return
+	}
+	mid := len(l) / 2
+	mergeSort(l[:mid], spare[:mid], before)
+	mergeSort(l[mid:], spare[mid:], before)
+	if !before(l[mid], l[mid-1]) {
+		return // in order already
+	}
+	left, right := spare[:copy(spare, l[:mid])], l[mid:]
+	out := l[:0]
+	for len(left) > 0 && len(right) > 0 {
+		if before(right[0], left[0]) {
+			out, right = append(out, right[0]), right[1:]
+		} else {
+			out, left = append(out, left[0]), left[1:]
+		}
+	}
+	copy(l[len(out):], left)
 }
 
 func partition(th *thread, f, x value) value {
@@ -202,7 +222,7 @@ func (th *thread) concatLists(lists []value) value {
 	if int(last.o.n) == total {
 		return last
 	}
-	th.reserve(8 * int64(total))
+	th.reserve(8 * total)
 	out := th.newValues(total)[:0]
 	for _, x := range lists {
 		out = append(out, th.force(x).list()...)

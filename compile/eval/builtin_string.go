@@ -60,7 +60,7 @@ func concatStringsSep(th *thread, separator, x value) value {
 		texts[i] = th.coerce(x, &c, 0, copyPaths)
 		size += len(texts[i])
 	}
-	th.reserve(int64(size))
+	th.reserve(size)
 	return contextValue(strings.Join(texts, sep.str()), c)
 }
 
@@ -102,7 +102,7 @@ func replaceStrings(th *thread, from, to, x value) value {
 				used[match] = th.wantString(replacements[match], 0)
 				c = c.union(used[match].context())
 			}
-			th.reserve(int64(out.Len() + len(used[match].str())))
+			th.reserve(out.Len() + len(used[match].str()))
 			out.WriteString(used[match].str())
 			if n := len(texts[match]); n > 0 {
 				p += n

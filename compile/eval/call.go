@@ -42,6 +42,9 @@ func (l *lambda) title() string {
 
 // bind makes the frame of l's body where it is called with arg.
 func (th *thread) bind(l *lambda, up *frame, arg value) *frame {
+	if th.fuel--; th.fuel < 0 {
+		th.checkpoint()
+	}
 	f := th.newFrame(up, l.slots)
 	if !l.hasSet {
 		*f.slot(0) = arg
@@ -137,17 +140,15 @@ func (n *callNode) eval(th *thread, env *frame) value {
 			c := f.closure()
 			l := c.fn
 			th.enter(l, n.pos)
-			depth := th.depth
 			inner := th.bind(l, c.env, args[0].delay(th, env))
 			args = args[1:]
 			for len(args) > 0 && l.curried != nil {
 				l = l.curried
-				th.enter(l, n.pos)
 				inner = th.bind(l, inner, args[0].delay(th, env))
 				args = args[1:]
 			}
 			f = l.body.eval(th, inner)
-			th.depth = depth - 1
+			th.depth--
 		case kindBuiltin:
 			b := f.builtin()
 			switch {
@@ -220,17 +221,15 @@ func (th *thread) call2(f, x, y value) value {
 		c := f.closure()
 		l := c.fn
 		th.enter(l, 0)
-		depth := th.depth
 		inner := th.bind(l, c.env, x)
 		var v value
 		if l.curried != nil {
 			l = l.curried
-			th.enter(l, 0)
 			v = l.body.eval(th, th.bind(l, inner, y))
 		} else {
 			v = th.apply(l.body.eval(th, inner), y, 0)
 		}
-		th.depth = depth - 1
+		th.depth--
 		return v
 	case kindBuiltin:
 		if b := f.builtin(); b.arity == 2 {

@@ -177,7 +177,7 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 	if !info.Mode().IsRegular() {
 		return nil, &Error{Msg: "file '" + p + "' is not a regular file"}
 	}
-	th.reserve(info.Size())
+	th.reserve(int(info.Size()))
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, fileError(p, err)

@@ -15,6 +15,24 @@ type lowering struct {
 	dir   string // what relative paths are relative to
 	at    positionWriter
 	depth int
+	names [256]cachedName // names come again soon
+}
+
+type cachedName struct {
+	name string
+	sym  symbol
+}
+
+// sym is intern, faster for names seen lately.
+func (l *lowering) sym(name string) symbol {
+	if name == "" {
+		return intern(name)
+	}
+	c := &l.names[(len(name)+int(name[0])*5+int(name[len(name)-1])*17+int(name[len(name)/2])*31)%len(l.names)]
+	if c.name != name {
+		*c = cachedName{name, intern(name)}
+	}
+	return c.sym
 }
 
 // lower makes a node of an expression in a scope. Names that are nowhere
@@ -115,13 +133,18 @@ func (l *lowering) expr(e syntax.Expr, sc *scope) node {
 	if l.depth++; l.depth > syntax.MaxHeight {
 		l.fail(e.Pos(), "expression is nested too deeply")
 	}
-	defer func() { l.depth-- }()
+	n := l.node(e, sc)
+	l.depth--
+	return n
+}
+
+func (l *lowering) node(e syntax.Expr, sc *scope) node {
 	switch e := e.(type) {
 	case *syntax.Ident:
 		if e.Name == "__curPos" {
 			return &hereNode{l.at.id(e.At)}
 		}
-		return l.variable(sc, intern(e.Name), e.At)
+		return l.variable(sc, l.sym(e.Name), e.At)
 	case *syntax.Int:
 		return &constant{intValue(e.Value)}
 	case *syntax.Float:
@@ -237,11 +260,11 @@ func (l *lowering) path(e *syntax.Path, sc *scope) node {
 // without.
 func (l *lowering) attrName(n syntax.AttrName, sc *scope) attrName {
 	if n.Expr == nil {
-		return attrName{sym: intern(n.Name), pos: l.at.id(n.At)}
+		return attrName{sym: l.sym(n.Name), pos: l.at.id(n.At)}
 	}
 	if s, ok := n.Expr.(*syntax.String); ok {
 		if name, ok := plainText(s.Parts); ok {
-			return attrName{sym: intern(name), pos: l.at.id(n.At)}
+			return attrName{sym: l.sym(name), pos: l.at.id(n.At)}
 		}
 	}
 	return attrName{node: l.expr(n.Expr, sc), pos: l.at.id(n.At)}
@@ -271,19 +294,19 @@ func (l *lowering) lambda(e *syntax.Lambda, sc *scope) node {
 	n := &lambda{pos: l.at.id(e.At)}
 	var names []symbol
 	if e.Param != "" {
-		n.param = intern(e.Param)
+		n.param = l.sym(e.Param)
 		names = append(names, n.param)
 	}
 	if e.Formals != nil {
 		n.hasSet, n.ellipsis = true, e.Formals.Ellipsis
 		list := slices.Clone(e.Formals.List)
-		slices.SortFunc(list, func(a, b syntax.Formal) int { return int(intern(a.Name)) - int(intern(b.Name)) })
+		slices.SortFunc(list, func(a, b syntax.Formal) int { return int(l.sym(a.Name)) - int(l.sym(b.Name)) })
 		for _, f := range list {
-			names = append(names, intern(f.Name))
+			names = append(names, l.sym(f.Name))
 		}
 		inner := sc.inner(names)
 		for _, f := range list {
-			p := formal{sym: intern(f.Name), pos: l.at.id(f.At), hasDef: f.Default != nil}
+			p := formal{sym: l.sym(f.Name), pos: l.at.id(f.At), hasDef: f.Default != nil}
 			if f.Default != nil {
 				p.def = l.lazy(f.Default, inner)
 			}

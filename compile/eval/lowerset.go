@@ -24,7 +24,7 @@ func (l *lowering) let(e *syntax.Let, sc *scope) node {
 	if len(s.Dyn) > 0 {
 		panic(&Error{Kind: ParseError, Msg: "dynamic attributes not allowed in let", Pos: s.Dyn[0].At})
 	}
-	names := sortDefs(s)
+	names := l.sortDefs(s)
 	inner := sc.inner(names)
 	defs := l.definitions(s, inner, sc)
 	return &letNode{defs, l.expr(e.Body, inner)}
@@ -42,7 +42,7 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 	if len(s.Attrs) == 0 && len(s.Dyn) == 0 {
 		return &constant{emptySet}
 	}
-	names := sortDefs(s)
+	names := l.sortDefs(s)
 	inner := sc
 	if s.Rec {
 		inner = sc.inner(names)
@@ -73,11 +73,19 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 // sortDefs puts the static attributes, which only this lowering has seen, in
 // the order of their symbols: that of the set's attributes and of the frame's
 // slots. It returns the symbols.
-func sortDefs(s *syntax.Set) []symbol {
+func (l *lowering) sortDefs(s *syntax.Set) []symbol {
 	names := make([]symbol, len(s.Attrs))
+	sorted := true
+	for i, d := range s.Attrs {
+		names[i] = l.sym(d.Name)
+		sorted = sorted && (i == 0 || names[i-1] < names[i])
+	}
+	if sorted {
+		return names
+	}
 	bySymbol := make([]symbolDef, len(s.Attrs))
 	for i, d := range s.Attrs {
-		bySymbol[i] = symbolDef{intern(d.Name), d}
+		bySymbol[i] = symbolDef{names[i], d}
 	}
 	slices.SortFunc(bySymbol, func(a, b symbolDef) int { return int(a.sym) - int(b.sym) })
 	for i, d := range bySymbol {
@@ -107,7 +115,7 @@ func (l *lowering) definitions(s *syntax.Set, inner, outer *scope) definitions {
 		d.from = append(d.from, l.lazy(e, inner))
 	}
 	for i, a := range s.Attrs {
-		def := definition{sym: intern(a.Name), pos: l.at.id(a.At)}
+		def := definition{sym: l.sym(a.Name), pos: l.at.id(a.At)}
 		switch a.Kind {
 		case syntax.Plain:
 			def.value = named(l.value(a.Value, a.Set, inner), def.sym)

@@ -98,7 +98,7 @@ func (n *concatNode) eval(th *thread, env *frame) value {
 	case r.o.n == 0:
 		return l
 	}
-	th.reserve(8 * (int64(l.o.n) + int64(r.o.n)))
+	th.reserve(8 * (int(l.o.n) + int(r.o.n)))
 	out := th.newValues(int(l.o.n) + int(r.o.n))
 	copy(out[copy(out, l.list()):], r.list())
 	return th.newList(out)
@@ -200,7 +200,7 @@ func (n *addNode) eval(th *thread, env *frame) value {
 	}
 	a := th.coerce(l, &c, n.pos, how)
 	b := th.coerce(r, &c, n.pos, how)
-	th.reserve(int64(len(a) + len(b)))
+	th.reserve(len(a) + len(b))
 	if len(c) == 0 {
 		return th.newString(a + b)
 	}
@@ -229,7 +229,7 @@ func (n *interpolation) eval(th *thread, env *frame) value {
 		texts = append(texts, s)
 		size += len(s)
 	}
-	th.reserve(int64(size))
+	th.reserve(size)
 	b := make([]byte, 0, size)
 	for _, s := range texts {
 		b = append(b, s...)

@@ -22,6 +22,7 @@ type thread struct {
 	depth   int
 	notes   []note // of addErrorContext
 	nesting int    // of walks over values: printing, comparing, …
+	deepest int    // limits.nesting
 	fuel    int    // calls until the next checkpoint
 	steps   int64  // calls before the last checkpoint
 
@@ -45,7 +46,7 @@ const fuelUnit = 4096
 
 // newThread makes a thread that evaluates in a region; the caller releases it.
 func (ev *Evaluator) newThread(ctx context.Context, region uint16) *thread {
-	th := &thread{ev: ev, ctx: ctx, fuel: fuelUnit}
+	th := &thread{ev: ev, ctx: ctx, fuel: fuelUnit, deepest: ev.limits.nesting}
 	th.own.region = region
 	th.heap = &th.shared
 	if region != 0 {
@@ -62,12 +63,8 @@ func (th *thread) enter(fn *lambda, pos posID) {
 	if th.depth == len(th.calls) {
 		th.growCalls()
 	}
-	c := &th.calls[th.depth]
-	c.fn, c.pos = fn, pos
+	th.calls[th.depth] = callSite{fn, pos}
 	th.depth++
-	if th.fuel--; th.fuel < 0 {
-		th.checkpoint()
-	}
 }
 
 func (th *thread) growCalls() {
@@ -100,7 +97,13 @@ func (th *thread) checkpoint() {
 }
 
 // reserve checks the memory limit before n bytes are allocated at once.
-func (th *thread) reserve(n int64) {
+func (th *thread) reserve(n int) {
+	if n > 4096 {
+		th.reserveMuch(int64(n))
+	}
+}
+
+func (th *thread) reserveMuch(n int64) {
 	max := th.ev.limits.memory
 	if max == 0 {
 		max = defaultAllocation
@@ -123,7 +126,7 @@ func heapInUse() uint64 {
 // descend bounds the depth of a walk over a value; the caller undoes it by
 // th.nesting--.
 func (th *thread) descend() {
-	if th.nesting++; th.nesting > th.ev.limits.nesting {
+	if th.nesting++; th.nesting > th.deepest {
 		th.nesting = 0
 		th.failAs(LimitError, 0, "stack overflow (possible infinite recursion)")
 	}

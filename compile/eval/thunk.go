@@ -38,15 +38,17 @@ func (th *thread) force(v value) value {
 }
 
 func (th *thread) forceThunk(t *thunk) value {
-	if atomic.LoadUint32(&t.n) == thunkDone {
+	state := atomic.LoadUint32(&t.n)
+	if state == thunkDone {
 		return t.result()
 	}
-	th.claim(t)
-	if atomic.LoadUint32(&t.n) == thunkDone {
-		return t.result()
+	if state != thunkPending || !atomic.CompareAndSwapUint32(&t.n, thunkPending, th.id<<ownerShift|thunkRunning) {
+		if !th.claim(t) {
+			return t.result()
+		}
 	}
 	th.running = append(th.running, t)
-	if len(th.running) > th.ev.limits.nesting {
+	if len(th.running) > th.deepest {
 		th.failAs(LimitError, 0, "stack overflow (possible infinite recursion)")
 	}
 	var v value
@@ -76,28 +78,24 @@ func (th *thread) heapOf(region uint16) *heap {
 	return &th.shared
 }
 
-// claim makes this thread the one that runs t, or returns when t is done.
-func (th *thread) claim(t *thunk) {
+// claim makes this thread the one that runs t, or returns false once t is done.
+func (th *thread) claim(t *thunk) bool {
 	for !atomic.CompareAndSwapUint32(&t.n, thunkPending, th.id<<ownerShift|thunkRunning) {
 		switch state := atomic.LoadUint32(&t.n); state & phaseMask {
 		case thunkDone:
-			return
+			return false
 		case thunkFailed:
 			panic(t.failure())
 		case thunkPending:
 			// Its thread was interrupted; try again.
 		default:
 			if state>>ownerShift == th.id {
-				th.failAs(RecursionError, t.pos(), "infinite recursion encountered")
+				th.failAs(RecursionError, 0, "infinite recursion encountered")
 			}
 			th.ev.waits.wait(th, t)
 		}
 	}
-}
-
-// pos returns where the code of a running thunk stands.
-func (t *thunk) pos() posID {
-	return 0
+	return true
 }
 
 // abandon ends the thunks this thread has begun since there were mark of them:
