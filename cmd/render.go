@@ -150,6 +150,22 @@ func (t *text) event(e exec.Event) {
 		if e.Stage == exec.Activate || e.Stage == exec.Revert {
 			t.redraw(fmt.Sprintf("%s: %s\n", e.Host, line))
 		}
+	case exec.Found:
+		if !e.Bad {
+			t.redraw(fmt.Sprintf("%s: note: %s\n", e.Host, printable(e.Text)))
+		}
+	case exec.Checked:
+		if e.Err != "" {
+			t.redraw(fmt.Sprintf("%s: %s: %s\n", e.Host, printable(e.Check), printable(e.Err)))
+		}
+	case exec.WaveStarted:
+		if e.Of > 1 {
+			t.redraw(fmt.Sprintf("wave %d of %d: %s\n", e.Wave, e.Of, plural(e.Hosts, "host")))
+		}
+	case exec.Paused:
+		t.redraw(fmt.Sprintf("wave %d begins in %v\n", e.Wave, e.For))
+	case exec.JournalFailed:
+		t.redraw(fmt.Sprintf("note: no journal of this run: %s\n", e.Err))
 	case exec.HostEnded:
 		t.drop(e.Outcome.Host)
 		if e.Outcome.Status != exec.Listed {
@@ -272,7 +288,7 @@ func printOutcomes(w io.Writer, outcomes []exec.Outcome) {
 	}
 	table.flush()
 	var parts []string
-	for _, s := range []exec.Status{exec.Built, exec.Copied, exec.Activated, exec.Previewed, exec.Reverted, exec.Unchanged, exec.RolledBack, exec.Failed, exec.Skipped} {
+	for _, s := range exec.Statuses {
 		if counts[s] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
 		}

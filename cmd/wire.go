@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,14 +28,16 @@ func wireRun(nix *nixcmd.Nix, fleet *schema.Fleet, ssh sshFlags) (o exec.Options
 	o.Connect = func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
 		m, err := dialer.Dial(ctx, target(h))
 		if err != nil {
-			return nil, err
+			return nil, connectError(err)
 		}
 		return machine{m}, nil
 	}
+	o.Who = operator()
 	done = func() { dialer.Close() }
 	if nix != nil {
 		local := nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
-			p, err := nix.Serve(ctx)
+			// It serves all hosts, and outlives the one that asks first.
+			p, err := nix.Serve(context.WithoutCancel(ctx))
 			if err != nil {
 				return nil, err
 			}

@@ -6,13 +6,44 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-
-	"muster/compile/store"
+	"time"
 )
 
-// activate makes the copied system the host's: the profile first, so that a
-// reboot at any moment finds a whole generation, then switch-to-configuration.
-// Once begun it is not interrupted; a time limit of its own ends it.
+// How a host gets from one system to the next without a moment in which it
+// cannot be reached or booted:
+//
+//	activate   the guard is started on the host and runs switch-to-configuration test:
+//	           what runs changes, what would be booted does not
+//	reconnect  a new connection shows that nobody is locked out
+//	health     what the inventory wants to see is there
+//	confirm    the guard is told so; it moves the system profile and then, with
+//	           switch-to-configuration boot, the boot loader's default
+//
+// Until "confirm" the profile and the boot loader are on the old generation: a
+// host that crashes or is switched off boots what it had. A host that is not
+// confirmed returns by itself. While it is confirmed, the profile is set before
+// the boot loader, so that the boot loader never names a generation that is not
+// there; a crash in between boots the old one, which still is whole.
+
+// settled reports whether the host already is what the action would make it.
+func (j *job) settled() bool {
+	want, have := j.step.System.Out, j.out.Before
+	if want == "" {
+		return false
+	}
+	switch j.action {
+	case Switch:
+		return have.Generation.System == want && have.Current == want && j.facts.guard != j.opts.Run
+	case Boot:
+		return have.Generation.System == want
+	case Test:
+		return have.Current == want && j.facts.guard != j.opts.Run
+	}
+	return false
+}
+
+// activate has the host's guard activate the copied system, and returns when
+// it runs. Once begun it is not interrupted; time limits of its own end it.
 func (j *job) activate(ctx context.Context) error {
 	if j.settled() {
 		j.out.Status = Unchanged
@@ -22,104 +53,128 @@ func (j *job) activate(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), j.opts.ActivateTimeout,
-		fmt.Errorf("not done after %v", j.opts.ActivateTimeout))
+	if j.action == DryActivate {
+		return j.preview(ctx)
+	}
+	o := order{system: j.step.System.Out, previous: j.out.Before.Current, action: j.action, former: j.out.Before.Generation.Number}
+	return j.undertake(ctx, Activate, o)
+}
+
+// preview has the system say what switching to it would do.
+func (j *job) preview(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, j.opts.ActivateTimeout, fmt.Errorf("not done after %v", j.opts.ActivateTimeout))
 	defer cancel()
-
-	system := j.step.System.Out
-	if err := j.isSystem(ctx, system); err != nil {
-		return err
-	}
-	action := j.action
-	if action == DryActivate {
-		j.out.Status = Previewed
-		return j.switchTo(ctx, system, action)
-	}
-	j.out.changed = true
-	if action == Switch || action == Boot {
-		if err := j.machine.Run(ctx, []string{"nix-env", "--profile", profile, "--set", string(system)}, nil, nil); err != nil {
-			return fmt.Errorf("set the system profile: %w", err)
-		}
-	}
-	if err := j.switchTo(ctx, system, action); err != nil {
-		return j.undo(ctx, err)
-	}
-	j.out.Status = Activated
-	return j.look(ctx)
-}
-
-// isSystem makes sure that a store path is a NixOS system before the profile
-// is pointed at it.
-func (j *job) isSystem(ctx context.Context, system store.Path) error {
-	if err := j.machine.Run(ctx, []string{"test", "-x", string(system) + "/bin/switch-to-configuration"}, nil, nil); err != nil {
-		return fmt.Errorf("%s is no NixOS system: it has no bin/switch-to-configuration: %w", system, err)
-	}
-	return nil
-}
-
-// switchTo runs the system's own switch-to-configuration.
-func (j *job) switchTo(ctx context.Context, system store.Path, action Action) error {
 	lines := &lineWriter{line: j.said(Activate)}
 	defer lines.close()
-	return j.machine.Run(ctx, []string{string(system) + "/bin/switch-to-configuration", string(action)}, lines, lines)
+	j.out.Status = Previewed
+	system := string(j.step.System.Out)
+	return j.machine.Run(ctx, []string{system + "/bin/switch-to-configuration", string(DryActivate)}, lines, lines)
 }
 
-// undo brings the host back to what it had before an activation that failed,
-// and says so: the outcome is a rollback, and the error why.
-func (j *job) undo(ctx context.Context, why error) error {
-	before := j.out.Before
-	if before.Generation.Number == 0 {
-		return fmt.Errorf("%w; there is no generation before it to go back to", why)
-	}
-	// Two minutes of its own: the time limit may be what failed.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), j.opts.ActivateTimeout)
+// undertake starts a guard with an order, or joins the one that an earlier
+// attempt of the same run has left, and follows it until it waits for
+// confirmation or ends.
+func (j *job) undertake(ctx context.Context, s Stage, o order) error {
+	ctx, cancel := j.limited(ctx, j.opts.ActivateTimeout+j.opts.RevertTimeout)
 	defer cancel()
-	var errs []error
-	if j.action == Switch || j.action == Boot {
-		errs = append(errs, j.switchGeneration(ctx, before.Generation.Number))
+	joined := false
+	if j.facts.guard == j.opts.Run {
+		v, err := j.follow(ctx, j.machine, s, false)
+		if err != nil {
+			return err
+		}
+		joined = v.phase == activated || v.phase == done
 	}
-	// What ran before may be newer than the profile, after an action test.
-	system, action := before.Current, Switch
-	if system == "" || system != before.Generation.System {
-		action = Test
+	j.out.changed = true
+	if !joined {
+		if err := j.start(ctx, o); err != nil {
+			return err
+		}
 	}
-	if system == "" {
-		system = before.Generation.System
+	v, err := j.await(ctx, s, false)
+	if err != nil {
+		return fmt.Errorf("%w; the host returns to what it had unless it is confirmed", err)
 	}
-	if j.action == Boot {
-		system, action = before.Generation.System, Boot
+	if v.phase == activated {
+		j.waiting = true
+		return nil
 	}
-	errs = append(errs, j.switchTo(ctx, system, action))
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%w; going back to generation %d: %w", why, before.Generation.Number, err)
+	return j.take(ctx, v, nil)
+}
+
+// start arms the guard. Where the connection is lost while it is told, nobody
+// knows whether it has begun: a new connection shows.
+func (j *job) start(ctx context.Context, o order) error {
+	err := j.arm(ctx, o)
+	if err == nil || ctx.Err() != nil || !j.lost(ctx) {
+		return err
 	}
-	if err := j.look(ctx); err != nil {
-		return fmt.Errorf("%w; going back to generation %d: %w", why, before.Generation.Number, err)
+	if again := j.reconnect(ctx); again != nil {
+		return err
 	}
-	j.out.Status = RolledBack
+	if v, err := j.follow(ctx, j.machine, Activate, false); err == nil && v.phase != noGuard {
+		return nil
+	}
+	return j.arm(ctx, o)
+}
+
+// lost reports whether the connection no longer answers.
+func (j *job) lost(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return j.machine.Run(ctx, []string{"true"}, nil, nil) != nil
+}
+
+// limited is a context for what must not be interrupted, with a limit.
+func (j *job) limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	limit += grace
+	return context.WithTimeoutCause(context.WithoutCancel(ctx), limit, fmt.Errorf("no answer from the host for %v", limit))
+}
+
+// grace is what the ways to and from a host may take beyond the limits that
+// the host itself keeps.
+const grace = 15 * time.Second
+
+// take makes a guard's last word the outcome. Why is what led to it, where it
+// was not the guard that found it.
+func (j *job) take(ctx context.Context, v verdict, why error) error {
+	if why == nil {
+		why = errors.New(or(v.reason, string(v.phase)))
+	}
+	switch v.phase {
+	case done:
+		j.out.Status = Activated
+		if j.action == Rollback {
+			j.out.Status = Reverted
+		}
+		return j.look(ctx)
+	case reverted:
+		if err := j.look(ctx); err != nil {
+			return fmt.Errorf("%w; it is back on what it had, but: %w", why, err)
+		}
+		j.out.Status = RolledBack
+		return why
+	case noGuard:
+		return fmt.Errorf("%w: the host has restarted meanwhile, or somebody has removed %s", why, hostDir)
+	case guardDied:
+		return fmt.Errorf("the guard on the host died %s; what runs there is unknown", v.reason)
+	}
 	return why
 }
 
-// switchGeneration points the system profile at one of its generations.
-func (j *job) switchGeneration(ctx context.Context, n int) error {
-	err := j.machine.Run(ctx, []string{"nix-env", "--profile", profile, "--switch-generation", strconv.Itoa(n)}, nil, nil)
-	if err != nil {
-		return fmt.Errorf("switch the system profile to generation %d: %w", n, err)
-	}
-	return nil
-}
-
-// look reads which generation the host ended on.
+// look reads what the host ended on.
 func (j *job) look(ctx context.Context) error {
-	out, err := script(ctx, j.machine, readState, profile)
+	out, err := script(ctx, j.machine, inspectScript, profile, "")
 	if err != nil {
 		return err
 	}
-	s, err := parseState(out)
+	now := time.Now()
+	s, err := j.readFacts(out, now, now)
 	if err != nil {
 		return err
 	}
-	j.out.After = s.Generation
+	j.out.After, j.out.Running = s.Generation, s.Current
+	j.out.NeedsReboot = j.facts.Needs
 	return nil
 }
 
@@ -136,28 +191,17 @@ func (j *job) revert(ctx context.Context) error {
 	}
 	j.out.System = to.System
 	j.step.System.Out = to.System
-	if to.Current && j.out.Before.Current == to.System {
+	if to.Current && j.out.Before.Current == to.System && j.facts.guard != j.opts.Run {
 		j.out.Status, j.out.After = Unchanged, to
 		return nil
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), j.opts.ActivateTimeout,
-		fmt.Errorf("not done after %v", j.opts.ActivateTimeout))
-	defer cancel()
-	if err := j.isSystem(ctx, to.System); err != nil {
-		return err
-	}
-	j.out.changed = true
-	if err := j.switchGeneration(ctx, to.Number); err != nil {
-		return err
-	}
-	if err := j.switchTo(ctx, to.System, Switch); err != nil {
-		return err
-	}
-	j.out.Status = Reverted
-	return j.look(ctx)
+	return j.undertake(ctx, Revert, order{
+		system: to.System, previous: j.out.Before.Current, action: Switch,
+		generation: to.Number, former: j.out.Before.Generation.Number,
+	})
 }
 
 // chooseGeneration finds generation n, or, for 0, the one before the current.

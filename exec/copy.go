@@ -34,6 +34,9 @@ func (j *job) copy(ctx context.Context) error {
 	if j.settled() {
 		return nil
 	}
+	// The session lives in this context, and longer than this stage.
+	ctx, stop := context.WithCancelCause(ctx)
+	j.onClose(func() { stop(nil) })
 	paths := j.step.Paths
 	if j.action != CopyPaths {
 		paths = []store.Path{j.step.System.Out}
@@ -43,6 +46,10 @@ func (j *job) copy(ctx context.Context) error {
 		Substitute: j.step.Host.Substitute,
 		Pack:       j.opts.Copy.Pack,
 		Progress: func(p nixserve.Progress) {
+			// The first report comes before anything is sent.
+			if free := j.facts.Space; p.Bytes == 0 && free > 0 && p.TotalBytes > free {
+				stop(fmt.Errorf("%s to copy, and only %s free for /nix/store", bytesText(p.TotalBytes), bytesText(free)))
+			}
 			j.opts.Sink(Progressed{Host: j.step.Host.Name, Stage: Copy, Done: p.Bytes, Total: p.TotalBytes})
 		},
 	})

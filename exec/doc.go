@@ -2,6 +2,10 @@
 //
 //	Fleet + systems ─ NewPlan ─▶ Plan ─ Run ─▶ Event… and []Outcome ─ ExitStatus ─▶ 0, 1, 3, 4, 130
 //
+// How a host is taken from one system to the next without a moment in which it
+// cannot be reached or booted is told in activate.go; what watches over it on
+// the host itself is guard.sh.
+//
 // A [Plan] is a value: an action and, for every host in inventory order, the
 // system it is to have. [Run] takes each host through the stages that the
 // action has in stage.go, several hosts side by side, and tells what happens

@@ -3,7 +3,8 @@ package exec
 import "time"
 
 // An Event is a fact about a run: one of [StageStarted], [StageEnded],
-// [Progressed], [Said] or [HostEnded]. Events are plain data and never hold a
+// [Progressed], [Said], [Found], [Checked], [WaveStarted], [Paused],
+// [JournalFailed] and [HostEnded]. Events are plain data and never hold a
 // secret.
 type Event interface{ event() }
 
@@ -39,13 +40,49 @@ type Said struct {
 	Line  string `json:"line"`
 }
 
+// Found says that something about a host is not as it should be.
+type Found struct {
+	Host string `json:"host"`
+	Finding
+}
+
+// Checked says how one try of a health check went.
+type Checked struct {
+	Host  string `json:"host"`
+	Check string `json:"check"`
+	Err   string `json:"error,omitempty"`
+}
+
+// WaveStarted says that the hosts of a wave may activate. Waves count from 1.
+type WaveStarted struct {
+	Wave  int `json:"wave"`
+	Of    int `json:"of"`
+	Hosts int `json:"hosts"`
+}
+
+// Paused says that a wave begins after a while.
+type Paused struct {
+	Wave int           `json:"wave"`
+	For  time.Duration `json:"for_ns"`
+}
+
+// JournalFailed says that the run goes on without a journal.
+type JournalFailed struct {
+	Err string `json:"error"`
+}
+
 // HostEnded says that all is done for a host.
 type HostEnded struct {
 	Outcome Outcome `json:"outcome"`
 }
 
-func (StageStarted) event() {}
-func (StageEnded) event()   {}
-func (Progressed) event()   {}
-func (Said) event()         {}
-func (HostEnded) event()    {}
+func (StageStarted) event()  {}
+func (StageEnded) event()    {}
+func (Progressed) event()    {}
+func (Said) event()          {}
+func (Found) event()         {}
+func (Checked) event()       {}
+func (WaveStarted) event()   {}
+func (Paused) event()        {}
+func (JournalFailed) event() {}
+func (HostEnded) event()     {}

@@ -3,6 +3,7 @@ package exec
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"sync"
@@ -22,7 +23,11 @@ type Machine interface {
 	Close() error
 }
 
-// Connect reaches a host.
+// ErrUnreachable says that nothing answers where a host should be.
+var ErrUnreachable = errors.New("unreachable")
+
+// Connect reaches a host. An error is an [ErrUnreachable] where that is what
+// it is.
 type Connect func(ctx context.Context, host *schema.Host) (Machine, error)
 
 // A Builder makes derivations of the local store into what they build.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/schema"
 )
 
 // A Status says what became of a host.
@@ -20,25 +21,40 @@ const (
 	Reverted   Status = "reverted"    // it is back on an earlier generation, as asked
 	RolledBack Status = "rolled back" // activation failed, and it is back on what it had
 	Listed     Status = "listed"      // its generations were read
+	Seen       Status = "seen"        // it was looked at
+	Ran        Status = "ran"         // the command was run, with success
+	Cleaned    Status = "cleaned"     // its garbage was collected
+	Away       Status = "away"        // a roaming host that is not there
 	Failed     Status = "failed"      // see Stage and Err
 	Skipped    Status = "skipped"     // nothing was begun
 )
 
+// Statuses are all of them, in the order in which they are counted out.
+var Statuses = []Status{Built, Copied, Activated, Previewed, Reverted, Ran, Cleaned, Seen, Listed, Unchanged, Away, RolledBack, Failed, Skipped}
+
 // An Outcome is what became of one host.
 type Outcome struct {
-	Host   string `json:"host"`
-	Status Status `json:"status"`
+	Host   string        `json:"host"`
+	Status Status        `json:"status"`
+	Policy schema.Policy `json:"policy,omitempty"`
+	Wave   int           `json:"wave,omitempty"` // from 0
 	// Stage is where it failed or was rolled back, and Err why.
 	Stage Stage `json:"stage,omitempty"`
 	Err   error `json:"-"`
 	// Error is the text of Err.
 	Error string `json:"error,omitempty"`
 
-	Before State      `json:"before"`          // as found
-	System store.Path `json:"system"`          // what it was to have
-	After  Generation `json:"after,omitzero"`  // the profile's generation in the end, where known
-	Paths  int        `json:"paths,omitempty"` // store paths sent
-	Bytes  int64      `json:"bytes,omitempty"` // of archives sent
+	Before   State      `json:"before"`            // as found
+	System   store.Path `json:"system,omitempty"`  // what it was to have
+	After    Generation `json:"after,omitzero"`    // the profile's generation in the end, where known
+	Running  store.Path `json:"running,omitempty"` // what runs in the end, where known and looked at
+	Paths    int        `json:"paths,omitempty"`   // store paths sent
+	Bytes    int64      `json:"bytes,omitempty"`   // of archives sent
+	Findings []Finding  `json:"findings,omitempty"`
+	// NeedsReboot are the parts that take a restart to change.
+	NeedsReboot []string `json:"needs_reboot,omitempty"`
+	Rebooted    bool     `json:"rebooted,omitempty"`
+
 	// Generations are those of the system profile, oldest first, for List.
 	Generations []Generation  `json:"generations,omitempty"`
 	Took        time.Duration `json:"took_ns"`
@@ -49,6 +65,12 @@ type Outcome struct {
 // OK reports whether the host ended as was asked.
 func (o *Outcome) OK() bool {
 	return o.Status != Failed && o.Status != RolledBack && o.Status != Skipped
+}
+
+// Counts reports whether the host's failure is the run's: that of a host that
+// is done as well as can be is not. A rollback always counts.
+func (o *Outcome) Counts() bool {
+	return !o.OK() && (o.Status == RolledBack || o.Policy != schema.BestEffort)
 }
 
 // The exit statuses of muster.
@@ -66,7 +88,7 @@ func ExitStatus(ctx context.Context, outcomes []Outcome) int {
 	var failed, rolledBack, done bool
 	for i := range outcomes {
 		o := &outcomes[i]
-		failed = failed || !o.OK()
+		failed = failed || o.Counts()
 		rolledBack = rolledBack || o.Status == RolledBack
 		done = done || o.OK() || o.changed
 	}

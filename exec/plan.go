@@ -21,6 +21,15 @@ const (
 	List        Action = "generations"  // look at the host's generations
 )
 
+// changes reports whether the action changes what a host runs or keeps.
+func (a Action) changes() bool {
+	switch a {
+	case Push, CopyPaths, Switch, Boot, Test, DryActivate, Rollback:
+		return true
+	}
+	return false
+}
+
 // Activations are the actions that deploy takes.
 var Activations = []Action{Switch, Boot, Test, DryActivate}
 
@@ -37,6 +46,8 @@ type Step struct {
 	System System
 	Paths  []store.Path // what CopyPaths copies
 	Err    error
+	Wave   int    // from 0; see [Plan.RollOut]
+	Expect *State // what the host must still be; nil for anything
 }
 
 // A Plan is what a run will do, host by host in inventory order.
@@ -45,6 +56,9 @@ type Plan struct {
 	Steps  []Step
 	// Generation is the one to roll back to; 0 is the one before the current.
 	Generation int
+	Rollout    schema.Rollout
+
+	order []int // in which the steps are begun; see ordered
 }
 
 // NewPlan plans an action on hosts. A host that has no system, but an error,

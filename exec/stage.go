@@ -11,23 +11,29 @@ const (
 	ConnectTo   Stage = "connect"
 	Inspect     Stage = "inspect"
 	Build       Stage = "build"
+	Lock        Stage = "lock"
 	Copy        Stage = "copy"
 	Activate    Stage = "activate"
 	Revert      Stage = "revert"
+	Reach       Stage = "reconnect"
+	Health      Stage = "health"
+	Confirm     Stage = "confirm"
+	Restart     Stage = "reboot"
 	ListProfile Stage = "list"
 )
 
-// stages says which stages each action has, in order. A host that cannot be
-// reached is found out before anything is built for it.
+// stages says which stages each action has, in order. Connecting and looking
+// come first: a host that cannot be reached is found out before anything is
+// built for it.
 var stages = map[Action][]Stage{
 	BuildOnly:   {Build},
 	Push:        {ConnectTo, Build, Copy},
 	CopyPaths:   {ConnectTo, Copy},
-	Switch:      {ConnectTo, Inspect, Build, Copy, Activate},
-	Boot:        {ConnectTo, Inspect, Build, Copy, Activate},
-	Test:        {ConnectTo, Inspect, Build, Copy, Activate},
+	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, Activate, Reach, Health, Confirm, Restart},
+	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, Activate, Restart},
+	Test:        {ConnectTo, Inspect, Build, Lock, Copy, Activate, Reach, Health, Confirm},
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
-	Rollback:    {ConnectTo, Inspect, Revert},
+	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
 	List:        {ConnectTo, Inspect, ListProfile},
 }
 
@@ -36,8 +42,13 @@ var work = map[Stage]func(*job, context.Context) error{
 	ConnectTo:   (*job).connect,
 	Inspect:     (*job).inspect,
 	Build:       (*job).build,
+	Lock:        (*job).lock,
 	Copy:        (*job).copy,
 	Activate:    (*job).activate,
 	Revert:      (*job).revert,
+	Reach:       (*job).reach,
+	Health:      (*job).health,
+	Confirm:     (*job).confirm,
+	Restart:     (*job).restart,
 	ListProfile: (*job).list,
 }

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,45 +28,6 @@ type Generation struct {
 	Created time.Time  `json:"created,omitzero"`
 	Version string     `json:"version,omitempty"` // of NixOS, as the system says
 	Current bool       `json:"current,omitempty"` // the profile points to it
-}
-
-// readState prints three lines: the profile's target, what runs, what was
-// booted; empty where there is none.
-const readState = `
-for link in "$1" /run/current-system /run/booted-system; do
-  if [ -e "$link" ]; then readlink -f "$link"; else echo; fi
-done
-readlink "$1" || true
-`
-
-// inspect finds out what the host has.
-func (j *job) inspect(ctx context.Context) error {
-	out, err := script(ctx, j.machine, readState, profile)
-	if err != nil {
-		return err
-	}
-	j.out.Before, err = parseState(out)
-	return err
-}
-
-func parseState(out string) (State, error) {
-	lines := strings.Split(out, "\n")
-	if len(lines) < 4 {
-		return State{}, fmt.Errorf("read the host's systems: 3 lines expected, got %q", out)
-	}
-	var s State
-	for i, p := range []*store.Path{&s.Generation.System, &s.Current, &s.Booted} {
-		if lines[i] == "" {
-			continue
-		}
-		// A host that is not yet NixOS has something else there, or nothing.
-		if path, err := store.ParsePath(lines[i]); err == nil {
-			*p = path
-		}
-	}
-	s.Generation.Number = generationOf(lines[3])
-	s.Generation.Current = s.Generation.Number != 0
-	return s, nil
 }
 
 // generationOf returns the number in system-12-link, 0 where there is none.

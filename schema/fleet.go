@@ -2,6 +2,7 @@ package schema
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -125,7 +126,8 @@ type Host struct {
 	FileSystems []FileSystem
 	Swap        []Swap
 	Disks       []Disk
-	Meta        *Attrs // the user's own data, nothing of it interpreted; may be nil
+	Health      []Check // what must be so after an activation
+	Meta        *Attrs  // the user's own data, nothing of it interpreted; may be nil
 	Module
 
 	// Fields the inventory gives, by path: "host", "disk_uuid",
@@ -224,4 +226,35 @@ type Rollout struct {
 	MaxFailures    int
 	Pause          time.Duration
 	Confirm        bool
+}
+
+// A Check is something that must be so on a host after it was activated, or it
+// returns to what it had. Exactly one of Command, HTTP, TCP and Unit is set.
+type Check struct {
+	At      Pos
+	Command []string // run on the host as root; it must succeed
+	HTTP    string   // a URL
+	Status  int      // the answer's; 0 for any below 400
+	TCP     string   // "5432" or "10.0.0.7:5432": something must listen there
+	Unit    string   // of systemd: it must be active
+	// FromHere has HTTP and TCP connect from where muster runs, instead of
+	// from the host itself.
+	FromHere bool
+
+	Timeout  time.Duration // for one try
+	Interval time.Duration // between tries
+	Retries  int           // tries after the first
+}
+
+// String is the check as a person would say it: "unit nginx.service".
+func (c *Check) String() string {
+	switch {
+	case len(c.Command) > 0:
+		return "command " + strings.Join(c.Command, " ")
+	case c.HTTP != "":
+		return "http " + c.HTTP
+	case c.TCP != "":
+		return "tcp " + c.TCP
+	}
+	return "unit " + c.Unit
 }

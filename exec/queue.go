@@ -1,0 +1,78 @@
+package exec
+
+import (
+	"slices"
+	"sync"
+)
+
+// A queue begins work on hosts that have been looked at, as many at once as
+// there are places. Hosts of the wave whose turn it is come first; those of
+// later waves, which will wait at their gate, take half of the places at the
+// most, so that they can never keep out the ones they wait for.
+type queue struct {
+	gates  *gates
+	places int
+
+	mu      sync.Mutex
+	ready   []ready
+	working map[int]int // hosts at work by wave
+	total   int
+	all     sync.WaitGroup
+}
+
+// A ready host waits for a place.
+type ready struct {
+	place, wave int
+	work        func()
+}
+
+func newQueue(g *gates, places int) *queue {
+	return &queue{gates: g, places: max(places, 2), working: map[int]int{}}
+}
+
+// add has work done when there is a place.
+func (q *queue) add(place, wave int, work func()) {
+	q.all.Add(1)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	at, _ := slices.BinarySearchFunc(q.ready, place, func(r ready, place int) int { return r.place - place })
+	q.ready = slices.Insert(q.ready, at, ready{place, wave, work})
+	q.dispatch()
+}
+
+// wait returns when everything that was added is done.
+func (q *queue) wait() { q.all.Wait() }
+
+// dispatch fills the places. The caller holds q.mu.
+func (q *queue) dispatch() {
+	turn := q.gates.turn()
+	ahead := 0
+	for wave, n := range q.working {
+		if wave > turn {
+			ahead += n
+		}
+	}
+	for i := 0; i < len(q.ready) && q.total < q.places; {
+		r := q.ready[i]
+		if r.wave > turn {
+			if ahead >= q.places/2 {
+				break // all that follow are of this wave or later ones
+			}
+			ahead++
+		}
+		q.ready = slices.Delete(q.ready, i, i+1)
+		q.total++
+		q.working[r.wave]++
+		go q.do(r)
+	}
+}
+
+func (q *queue) do(r ready) {
+	defer q.all.Done()
+	r.work()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.total--
+	q.working[r.wave]--
+	q.dispatch()
+}

@@ -1,0 +1,306 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"muster/schema"
+)
+
+// RollOut gives the plan's hosts their waves, as the fleet's rollout says:
+// canaries first, then batches, in the order of the rollout's selectors and
+// then of the inventory. Hosts of one wave are activated side by side; a wave
+// begins when all hosts of those before have ended.
+func (p *Plan) RollOut(fleet *schema.Fleet) error {
+	r := fleet.Rollout
+	p.Rollout = r
+	chosen := func(selector string) (map[string]bool, error) {
+		hosts, err := schema.Select(fleet, selector)
+		if err != nil {
+			return nil, fmt.Errorf("rollout: %s: %w", selector, err)
+		}
+		in := map[string]bool{}
+		for _, h := range hosts {
+			in[h.Name] = true
+		}
+		return in, nil
+	}
+	var order []int // of steps
+	taken := make([]bool, len(p.Steps))
+	take := func(selector string) error {
+		in, err := chosen(selector)
+		if err != nil {
+			return err
+		}
+		for i := range p.Steps {
+			if !taken[i] && in[p.Steps[i].Host.Name] {
+				taken[i] = true
+				order = append(order, i)
+			}
+		}
+		return nil
+	}
+	if r.Canaries != "" {
+		if err := take(r.Canaries); err != nil {
+			return err
+		}
+	}
+	canaries := len(order)
+	for _, selector := range r.Order {
+		if err := take(selector); err != nil {
+			return err
+		}
+	}
+	for i := range p.Steps {
+		if !taken[i] {
+			order = append(order, i)
+		}
+	}
+	size, err := batchSize(r.Batch, len(order)-canaries)
+	if err != nil {
+		return err
+	}
+	wave := 0
+	if canaries > 0 {
+		wave = 1
+	}
+	for n, i := range order {
+		if n < canaries {
+			p.Steps[i].Wave = 0
+			continue
+		}
+		p.Steps[i].Wave = wave + (n-canaries)/size
+	}
+	p.order = order
+	return nil
+}
+
+// batchSize reads "5" or "20%" of n hosts; "" is all of them. A share is
+// rounded up.
+func batchSize(batch string, n int) (int, error) {
+	if batch == "" {
+		return max(n, 1), nil
+	}
+	share, percent := strings.CutSuffix(batch, "%")
+	size, err := strconv.Atoi(share)
+	if err != nil || size < 1 {
+		return 0, fmt.Errorf("rollout: batch %q: want a number of hosts, or a share such as 20%%", batch)
+	}
+	if percent {
+		size = (n*size + 99) / 100
+	}
+	return max(size, 1), nil
+}
+
+// Waves returns the names of the hosts of each wave.
+func (p *Plan) Waves() [][]string {
+	var waves [][]string
+	for _, i := range p.ordered() {
+		s := &p.Steps[i]
+		for len(waves) <= s.Wave {
+			waves = append(waves, nil)
+		}
+		waves[s.Wave] = append(waves[s.Wave], s.Host.Name)
+	}
+	return waves
+}
+
+// ordered are the numbers of the steps in the order in which they are begun.
+func (p *Plan) ordered() []int {
+	if len(p.order) == len(p.Steps) {
+		return p.order
+	}
+	order := make([]int, 0, len(p.Steps))
+	for wave := 0; len(order) < len(p.Steps); wave++ {
+		before := len(order)
+		for i := range p.Steps {
+			if p.Steps[i].Wave == wave {
+				order = append(order, i)
+			}
+		}
+		if len(order) == before && wave > len(p.Steps) {
+			break
+		}
+	}
+	return order
+}
+
+// gates hold hosts up until their wave may activate.
+type gates struct {
+	rollout schema.Rollout
+	sink    Sink
+	ask     func(ctx context.Context, wave int) error
+
+	mu        sync.Mutex
+	surveying int // hosts whose preflight has not ended
+	waves     []gate
+	failures  int
+	next      int // the wave to open next
+	down      int // hosts that are being activated
+	lost      int // hosts that did not come back from it
+	change    chan struct{}
+}
+
+type gate struct {
+	left int           // hosts that have not ended
+	open chan struct{} // closed when the wave may activate, or never will
+	err  error         // why it never will
+}
+
+func newGates(p *Plan, o *Options) *gates {
+	g := &gates{rollout: p.Rollout, sink: o.Sink, ask: o.Confirm, surveying: len(p.Steps), change: make(chan struct{})}
+	for _, s := range p.Steps {
+		for len(g.waves) <= s.Wave {
+			g.waves = append(g.waves, gate{open: make(chan struct{})})
+		}
+		g.waves[s.Wave].left++
+	}
+	return g
+}
+
+// surveyed says that the preflight of a host has ended.
+func (g *gates) surveyed(ctx context.Context) {
+	g.mu.Lock()
+	g.surveying--
+	g.mu.Unlock()
+	g.advance(ctx)
+}
+
+// ended says what became of a host.
+func (g *gates) ended(ctx context.Context, wave int, o *Outcome) {
+	g.mu.Lock()
+	g.waves[wave].left--
+	if !o.OK() && o.Status != Skipped && o.Policy != schema.BestEffort && o.Policy != schema.Roaming {
+		g.failures++
+	}
+	g.mu.Unlock()
+	g.advance(ctx)
+}
+
+// advance opens the next wave if all before it have ended. The pause and the
+// question before it are waited for in the background.
+func (g *gates) advance(ctx context.Context) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.next < len(g.waves) && g.surveying == 0 && (g.next == 0 || g.waves[g.next-1].left == 0) {
+		wave := g.next
+		g.next++
+		if wave == 0 {
+			g.sink(WaveStarted{Wave: 1, Of: len(g.waves), Hosts: g.waves[0].left})
+			close(g.waves[0].open)
+			continue
+		}
+		if limit := max(g.rollout.MaxFailures, 1); g.failures >= limit {
+			g.refuse(wave, fmt.Errorf("not begun: %s failed in the waves before", countOf(g.failures, "host")))
+			return
+		}
+		if g.rollout.Pause == 0 && !g.rollout.Confirm {
+			g.sink(WaveStarted{Wave: wave + 1, Of: len(g.waves), Hosts: g.waves[wave].left})
+			close(g.waves[wave].open)
+			continue
+		}
+		go g.between(ctx, wave)
+		return
+	}
+}
+
+// between waits as the rollout says before a wave, then opens it.
+func (g *gates) between(ctx context.Context, wave int) {
+	var err error
+	if g.rollout.Pause > 0 {
+		g.sink(Paused{Wave: wave + 1, For: g.rollout.Pause})
+		select {
+		case <-ctx.Done():
+			err = fmt.Errorf("not begun: %w", context.Cause(ctx))
+		case <-time.After(g.rollout.Pause):
+		}
+	}
+	if err == nil && g.rollout.Confirm {
+		if g.ask == nil {
+			err = errors.New("not begun: the rollout wants a confirmation before this wave, and nobody is there to give it")
+		} else if no := g.ask(ctx, wave+1); no != nil {
+			err = fmt.Errorf("not begun: %w", no)
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err != nil {
+		g.refuse(wave, err)
+		return
+	}
+	g.sink(WaveStarted{Wave: wave + 1, Of: len(g.waves), Hosts: g.waves[wave].left})
+	close(g.waves[wave].open)
+}
+
+// refuse closes all waves from one on for good. The caller holds g.mu.
+func (g *gates) refuse(wave int, err error) {
+	for i := wave; i < len(g.waves); i++ {
+		g.waves[i].err = err
+		close(g.waves[i].open)
+	}
+	g.next = len(g.waves)
+}
+
+// enter waits until a host of the wave may activate. leave must be called
+// afterwards with whether the host is up.
+func (g *gates) enter(ctx context.Context, wave int) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-g.waves[wave].open:
+	}
+	if err := g.waves[wave].err; err != nil {
+		return err
+	}
+	for {
+		g.mu.Lock()
+		most := g.rollout.MaxUnavailable
+		if most > 0 && g.lost >= most {
+			g.mu.Unlock()
+			return fmt.Errorf("not begun: %s down, no more may be", countOf(g.lost, "host"))
+		}
+		if most == 0 || g.down+g.lost < most {
+			g.down++
+			g.mu.Unlock()
+			return nil
+		}
+		changed := g.change
+		g.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		}
+	}
+}
+
+// leave says that a host is no longer being activated, and whether it is well.
+func (g *gates) leave(well bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.down--
+	if !well {
+		g.lost++
+	}
+	close(g.change)
+	g.change = make(chan struct{})
+}
+
+func countOf(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// turn is the wave that may activate or is the next to.
+func (g *gates) turn() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return max(g.next-1, 0)
+}
