@@ -24,7 +24,12 @@ func wireNix(ctx context.Context) (*nixcmd.Nix, error) { return nixcmd.Find(ctx)
 // wireRun makes the options of a run: connections by SSH, builds and closures
 // by nix, where the run needs any. done ends what they hold open.
 func wireRun(nix *nixcmd.Nix, fleet *schema.Fleet, ssh sshFlags) (o exec.Options, done func()) {
-	dialer := remote.NewDialer(remote.Config{ConfigFile: ssh.config, ConnectTimeout: ssh.connectTimeout})
+	dialer := remote.NewDialer(remote.Config{
+		ConfigFile:     ssh.config,
+		ConnectTimeout: ssh.connectTimeout,
+		Resolve:        nixcmd.SSH,
+		Proxy:          nixcmd.ProxyCommand,
+	})
 	o.Connect = func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
 		m, err := dialer.Dial(ctx, target(h))
 		if err != nil {

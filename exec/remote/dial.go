@@ -51,9 +51,9 @@ type Config struct {
 	// ServerAliveCountMax) it is lost. 0 is the ssh configuration's ServerAliveInterval, else 15 s; less is never.
 	KeepAlive time.Duration
 
-	// Resolve runs ssh with these arguments and returns its stdout. It is asked for ssh -G, which understands all of
-	// the configuration. If nil, the files are read by this package, which understands all but what asks a program
-	// (Match exec) or the network (CanonicalizeHostname).
+	// Resolve runs ssh with these arguments and returns its stdout. It is asked for ssh -G where the configuration asks
+	// a program (Match exec) or holds something else that this package does not read. If nil, such a configuration is
+	// an error.
 	Resolve func(ctx context.Context, args []string) ([]byte, error)
 
 	// Proxy runs a ProxyCommand, which is a line for the user's shell, and is connected to its stdin and stdout.

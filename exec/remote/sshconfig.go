@@ -46,17 +46,16 @@ type query struct {
 	defaultUser string
 }
 
-// resolve finds the settings of one host: from ssh itself where Config.Resolve can run it, else from the files.
+// resolve finds the settings of one host: from the files, or, where they hold something only ssh understands, from ssh
+// itself if Config.Resolve can run it.
 func (d *Dialer) resolve(ctx context.Context, q query) (*settings, error) {
 	if q.host == "" || strings.HasPrefix(q.host, "-") || strings.ContainsAny(q.host, " \t\r\n\x00") {
 		return nil, fmt.Errorf("connect to %q: not a host's name or address", q.host)
 	}
 	var values map[string][]string
 	var err error
-	if d.config.Resolve != nil {
+	if values, err = d.readConfig(q); err != nil && d.config.Resolve != nil {
 		values, err = d.askSSH(ctx, q)
-	} else {
-		values, err = d.readConfig(q)
 	}
 	if err != nil {
 		return nil, err

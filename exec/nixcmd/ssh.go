@@ -1,0 +1,111 @@
+package nixcmd
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// SSH runs the ssh client with arguments and returns what it prints, for the
+// configurations that only ssh itself understands.
+func SSH(ctx context.Context, args []string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "ssh", args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("run ssh: %v: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	return out, nil
+}
+
+// ProxyCommand runs the ProxyCommand of an SSH configuration in the user's
+// shell and returns its standard input and output as a connection
+// (ssh_config(5)). It lasts until it is closed, whatever becomes of the context.
+func ProxyCommand(_ context.Context, command string) (net.Conn, error) {
+	shell := os.Getenv("SHELL")
+	if shell == "" {
+		shell = "/bin/sh"
+	}
+	cmd := exec.Command(shell, "-c", "exec "+command)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("run ProxyCommand: %v", err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("run ProxyCommand: %v", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("run ProxyCommand: %v", err)
+	}
+	return &processConn{cmd: cmd, stdin: stdin, stdout: stdout}, nil
+}
+
+// A processConn is a process taken for a connection.
+type processConn struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout io.ReadCloser
+	once   sync.Once
+}
+
+func (c *processConn) Read(p []byte) (int, error)  { return c.stdout.Read(p) }
+func (c *processConn) Write(p []byte) (int, error) { return c.stdin.Write(p) }
+
+// Close ends the process and all it started.
+func (c *processConn) Close() error {
+	c.once.Do(func() {
+		c.stdin.Close()
+		syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
+		c.stdout.Close()
+		go c.cmd.Wait()
+	})
+	return nil
+}
+
+// Pipes have deadlines, which is all that a connection needs of them.
+type deadliner interface {
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+func (c *processConn) SetDeadline(t time.Time) error {
+	if err := c.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return c.SetWriteDeadline(t)
+}
+
+func (c *processConn) SetReadDeadline(t time.Time) error {
+	if d, ok := c.stdout.(deadliner); ok {
+		return d.SetReadDeadline(t)
+	}
+	return os.ErrNoDeadline
+}
+
+func (c *processConn) SetWriteDeadline(t time.Time) error {
+	if d, ok := c.stdin.(deadliner); ok {
+		return d.SetWriteDeadline(t)
+	}
+	return os.ErrNoDeadline
+}
+
+func (c *processConn) LocalAddr() net.Addr  { return processAddr{} }
+func (c *processConn) RemoteAddr() net.Addr { return processAddr{} }
+
+// A processAddr is the address of a process: none.
+type processAddr struct{}
+
+func (processAddr) Network() string { return "pipe" }
+func (processAddr) String() string  { return "ProxyCommand" }
