@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"muster/exec"
+	"muster/schema"
 )
 
 // A verb is one command of muster: what it is asked, and what it does.
@@ -95,6 +96,8 @@ means with "muster compile", and put it on the machines with "muster deploy".
 		}
 		parent.AddCommand(c)
 	})
+	// A page to read: a command that does nothing.
+	root.AddCommand(&cobra.Command{Use: "nix-in-cue", Short: "how Nix is written in an inventory", Long: schema.NixInCUE})
 	return root
 }
 

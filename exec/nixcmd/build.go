@@ -106,6 +106,9 @@ func (b *Builder) build(batch []*request) {
 	}
 	_, err := b.nix.output(ctx, nil, func(line string) {
 		failures.read(line)
+		if strings.Contains(line, "--add-root") {
+			return // each request's part gets its root when it is built
+		}
 		for _, r := range batch {
 			if r.log != nil {
 				r.log(line)
