@@ -28,6 +28,10 @@ goldens: update
 bench *args:
     go test -run '^$' -bench . -benchmem ./... {{args}}
 
+# muster push against nix-copy-closure, in turns, on lab hosts (Linux, root)
+bench-copy *args:
+    go test ./cmd -run '^TestCopyBench$' -v -timeout 2h -copybench {{args}} | grep -v '^[=-]'
+
 # three throw-away machines, deployed for real (Linux, root)
 demo:
     go run ./cmd/muster demo

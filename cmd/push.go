@@ -58,6 +58,8 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	defer done()
 	opts.Jobs, opts.FailFast, opts.Sink = o.jobs, o.failFast, ui.event
 	opts.Copy = copying
+	// Every host will ask for it: find it out while they are being connected to.
+	go opts.Source.Closure(ctx, paths)
 	plan := exec.NewPlan(exec.CopyPaths, hosts, nil, nil)
 	for i := range plan.Steps {
 		plan.Steps[i].Paths = paths

@@ -45,11 +45,14 @@ const minPacked = 1 << 20
 func (l *Link) Copy(ctx context.Context, src Source, paths []store.Path, opts CopyOptions) (*Client, Stats, error) {
 	t := &transfer{src: src, substitute: opts.Substitute}
 	t.progress.report = opts.Progress
+	found := make(chan error, 1)
+	go func() { found <- t.find(ctx, paths) }()
 	dst, err := l.open(ctx)
+	findErr := <-found
 	if err != nil {
 		return nil, t.stats, err
 	}
-	if err = t.find(ctx, paths); err == nil {
+	if err = findErr; err == nil {
 		err = t.compare(ctx, dst)
 	}
 	if err != nil || len(t.missing) == 0 {

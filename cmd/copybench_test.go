@@ -1,0 +1,287 @@
+package cmd
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"muster/exec/exectest"
+)
+
+// The benchmark of copying: muster push against nix-copy-closure, run in turns
+// on the same machines, stores emptied in between. just bench-copy runs it.
+var (
+	copyBench  = flag.Bool("copybench", false, "compare muster push with nix-copy-closure")
+	benchCases = flag.String("copybench-cases", "", "run only the `cases` whose name has one of these words, comma-separated")
+	rounds     = flag.Int("copybench-rounds", 5, "run each way `n` times")
+	smallPaths = flag.Int("copybench-paths", 501, "paths of the closure of many small ones")
+	bigMB      = flag.Int("copybench-megabytes", 300, "size of the closure of six big paths")
+	idleHosts  = flag.Int("copybench-idle-hosts", 50, "hosts that have it all already")
+)
+
+func TestCopyBench(t *testing.T) {
+	if !*copyBench {
+		t.Skip("a benchmark: run it with -copybench, or just bench-copy")
+	}
+	exectest.RequireLab(t)
+	b := &bench{t: t, dir: t.TempDir()}
+	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", b.dir).Run() })
+	b.prepare()
+	fmt.Printf("%-34s %-18s %9s %9s %9s   %s\n", "case", "way", "wall", "min", "cpu", "memory")
+	b.compare("many small paths, 1 host, 20 ms", b.small, 1, 1, false, func(h *exectest.Host) error { return h.Delay(20 * time.Millisecond) })
+	b.compare("many small paths, 8 hosts", b.small, 8, 8, false, nil)
+	b.compare("few big paths, 8 hosts", b.big, 8, 8, false, nil)
+	b.compare("few big paths, 1 host, 200 Mbit/s", b.big, 1, 1, false, func(h *exectest.Host) error { return h.Rate(200e6) })
+	b.compare("nothing to copy", b.small, *idleHosts, 10, true, nil)
+}
+
+// A bench is a source store of its own and a muster to copy from it.
+type bench struct {
+	t          *testing.T
+	dir        string
+	muster     string
+	small, big string // store paths
+}
+
+// prepare builds muster and the closures.
+func (b *bench) prepare() {
+	b.muster = filepath.Join(b.dir, "muster-under-test")
+	if out, err := exec.Command("go", "build", "-o", b.muster, "./muster").CombinedOutput(); err != nil {
+		b.t.Fatalf("build muster: %v\n%s", err, out)
+	}
+	if err := os.MkdirAll(filepath.Join(b.dir, "nix"), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	began := time.Now()
+	b.small = b.build("small.nix", fmt.Sprintf(`
+let
+  mk = n: deps: derivation {
+    name = "bench-small-${toString n}"; system = builtins.currentSystem; builder = "/bin/sh"; inherit deps;
+    args = [ "-c" "PATH=/usr/bin:/bin; mkdir -p $out/share; echo $deps >$out/deps; for i in 1 2 3 4; do seq ${toString n} $((${toString n} + 600 * i)) >$out/share/$i; done" ];
+  };
+  all = builtins.genList (n: mk n (map (i: builtins.elemAt all i) (if n < 3 then builtins.genList (i: i) n else [ (n - 1) (n / 2) (n / 3) ]))) %d;
+in builtins.elemAt all %d`, *smallPaths, *smallPaths-1))
+	for i := range 6 {
+		b.text(fmt.Sprintf("data%d", i), *bigMB*1e6/6, uint64(i))
+	}
+	b.big = b.build("big.nix", `
+let
+  mk = n: deps: derivation {
+    name = "bench-big-${toString n}"; system = builtins.currentSystem; builder = "/bin/sh"; inherit deps;
+    src = ./. + "/data${toString n}";
+    args = [ "-c" "PATH=/usr/bin:/bin; mkdir $out; echo $deps >$out/deps; cat $src >$out/data" ];
+  };
+  all = builtins.genList (n: mk n (if n == 0 then [ ] else [ (builtins.elemAt all (n - 1)) ])) 6;
+in builtins.elemAt all 5`)
+	fmt.Printf("built the closures in %s\n", seconds(time.Since(began)))
+}
+
+// text writes a file of words, which zstd -3 makes about a third of.
+func (b *bench) text(name string, size int, seed uint64) {
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	words := make([]string, 20_000)
+	for i := range words {
+		w := make([]byte, 3+rnd.IntN(8))
+		for j := range w {
+			w[j] = byte('a' + rnd.IntN(26))
+		}
+		words[i] = string(w) + " "
+	}
+	f, err := os.Create(filepath.Join(b.dir, name))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer f.Close()
+	w := bufio.NewWriter(f)
+	for n := 0; n < size; {
+		word := words[min(rnd.IntN(len(words)), rnd.IntN(len(words)))]
+		w.WriteString(word)
+		n += len(word)
+	}
+	if err := w.Flush(); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bench) build(name, text string) string {
+	file := filepath.Join(b.dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	cmd := b.command(context.Background(), nil, "nix-build", "--no-out-link", "--max-jobs", "2", file)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		b.t.Fatalf("build %s: %v\n%s", name, err, stderr.String())
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// command is a command in whose /nix is the bench's own store.
+func (b *bench) command(ctx context.Context, lab *exectest.Lab, argv ...string) *exec.Cmd {
+	args := append([]string{"--mount", "/bin/sh", "-c", `mount --bind "$0" /nix && exec "$@"`, filepath.Join(b.dir, "nix")}, argv...)
+	cmd := exec.CommandContext(ctx, "unshare", args...)
+	cmd.Env = append(os.Environ(), "HOME="+b.dir, "NIX_CONFIG=substitute = false\nsandbox = false\nbuild-users-group =")
+	if lab != nil {
+		cmd.Env = append(cmd.Env, "MUSTER_SSH_CONFIG="+lab.SSHConfig, "NIX_SSHOPTS=-F "+lab.SSHConfig)
+	}
+	return cmd
+}
+
+// A figure is what one run took.
+type figure struct {
+	wall, cpu time.Duration
+	memory    int64 // bytes, the largest process of it
+}
+
+// compare runs both ways in turns and prints the medians.
+func (b *bench) compare(name, path string, n, jobs int, full bool, shape func(*exectest.Host) error) {
+	if *benchCases != "" && !slices.ContainsFunc(strings.Split(*benchCases, ","), func(w string) bool { return strings.Contains(name, w) }) {
+		return
+	}
+	names := make([]string, n)
+	alias := map[string][]string{}
+	inventory := "[nixpkgs]\nunpinned = true\n"
+	for i := range names {
+		names[i] = fmt.Sprintf("h%d", i)
+		addr := fmt.Sprintf("192.0.2.%d", i+1)
+		alias[names[i]] = []string{addr}
+		inventory += fmt.Sprintf("[hosts.%s]\nhost = %q\ndisk_uuid = \"01b3bcba-c0ef-4538-8dd2-%012d\"\n", names[i], addr, i)
+	}
+	hosts := filepath.Join(b.dir, "hosts.toml")
+	if err := os.WriteFile(hosts, []byte(inventory), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	lab := exectest.NewWith(b.t, exectest.Options{Hosts: names, Alias: alias, DiskSize: 1 << 30})
+	defer lab.Close()
+	b.t.Setenv("MUSTER_SSH_CONFIG", lab.SSHConfig)
+	if shape != nil {
+		for _, h := range lab.Hosts {
+			if err := shape(h); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+
+	ways := []struct {
+		name string
+		run  func(ctx context.Context) figure
+	}{
+		{"nix-copy-closure", func(ctx context.Context) figure {
+			var argvs [][]string
+			for _, h := range lab.Hosts {
+				argvs = append(argvs, []string{"nix-copy-closure", "--to", h.Name, path})
+			}
+			return b.time(ctx, lab, jobs, argvs)
+		}},
+		{"muster push", func(ctx context.Context) figure {
+			return b.time(ctx, lab, 1, [][]string{{b.muster, "push", "--path", path, "--jobs", fmt.Sprint(jobs), hosts}})
+		}},
+	}
+	if full {
+		ways[0].run(context.Background())
+	}
+	figures := make([][]figure, len(ways))
+	for round := range *rounds {
+		for i := range ways {
+			w := (i + round) % len(ways)
+			if !full {
+				b.empty(lab)
+			}
+			figures[w] = append(figures[w], ways[w].run(context.Background()))
+			b.check(lab, path, round == 0)
+		}
+	}
+	var medians []figure
+	for w, way := range ways {
+		m := figure{
+			wall:   median(figures[w], func(f figure) time.Duration { return f.wall }),
+			cpu:    median(figures[w], func(f figure) time.Duration { return f.cpu }),
+			memory: median(figures[w], func(f figure) int64 { return f.memory }),
+		}
+		least := slices.MinFunc(figures[w], func(a, b figure) int { return cmp.Compare(a.wall, b.wall) })
+		fmt.Printf("%-34s %-18s %8.2fs %8.2fs %8.2fs   %s\n", name, way.name, m.wall.Seconds(), least.wall.Seconds(), m.cpu.Seconds(), size(m.memory))
+		medians = append(medians, m)
+	}
+	// The machine's speed wanders: the ratio of each pair of neighbours says more than that of the medians.
+	var pairs []float64
+	for i := range figures[0] {
+		pairs = append(pairs, figures[1][i].wall.Seconds()/figures[0][i].wall.Seconds())
+	}
+	slices.Sort(pairs)
+	fmt.Printf("%-34s %-18s %8.2f× %8.2f× %8.2f×   pairs %.2f to %.2f\n", name, "ratio",
+		medians[1].wall.Seconds()/medians[0].wall.Seconds(), pairs[len(pairs)/2], medians[1].cpu.Seconds()/medians[0].cpu.Seconds(), pairs[0], pairs[len(pairs)-1])
+}
+
+func median[T cmp.Ordered](figures []figure, of func(figure) T) T {
+	var all []T
+	for _, f := range figures {
+		all = append(all, of(f))
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
+}
+
+// time runs commands, some of them at once.
+func (b *bench) time(ctx context.Context, lab *exectest.Lab, jobs int, argvs [][]string) figure {
+	var sum figure
+	var mu sync.Mutex
+	var g sync.WaitGroup
+	limit := make(chan struct{}, jobs)
+	began := time.Now()
+	for _, argv := range argvs {
+		limit <- struct{}{}
+		g.Go(func() {
+			defer func() { <-limit }()
+			cmd := b.command(ctx, lab, argv...)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				b.t.Errorf("%s: %v\n%s", strings.Join(argv, " "), err, out)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sum.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			sum.memory = max(sum.memory, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10)
+		})
+	}
+	g.Wait()
+	sum.wall = time.Since(began)
+	return sum
+}
+
+// empty takes everything out of the hosts' stores.
+func (b *bench) empty(lab *exectest.Lab) {
+	for _, h := range lab.Hosts {
+		if _, err := h.Run(context.Background(), "nix-store", "--gc"); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
+// check makes sure that the hosts have it all, and in the first round that it is whole.
+func (b *bench) check(lab *exectest.Lab, path string, whole bool) {
+	for i, h := range lab.Hosts {
+		argv := []string{"nix-store", "--check-validity", path}
+		if whole && i == 0 {
+			argv = []string{"/bin/sh", "-c", "nix-store --verify-path $(nix-store -qR " + path + ")"}
+		}
+		if _, err := h.Run(context.Background(), argv...); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
