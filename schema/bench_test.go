@@ -18,20 +18,20 @@ func benchUUID(i int) string    { return fmt.Sprintf("%08x-0000-4000-8000-%012x"
 
 func benchTOML(hosts int) string {
 	var b strings.Builder
-	b.WriteString("[nixpkgs]\nunpinned = true\n[kluster]\nmaster = \"h0\"\n")
+	b.WriteString("[nixpkgs]\nunpinned = true\n[roles.web.config]\nservices.httpd.enable = true\n")
 	for i := range hosts {
-		fmt.Fprintf(&b, "[hosts.h%d]\nhost = %q\ndisk_uuid = %q\nport = 22\nuser = \"root\"\nroles = [\"kubernetes-node\"]\ntags = [\"web\", \"r%d\"]\n", i, benchAddress(i), benchUUID(i), i%7)
-		fmt.Fprintf(&b, "[hosts.h%d.config]\n\"services.openssh\" = { enable = true, ports = [22] }\n", i)
+		fmt.Fprintf(&b, "[hosts.h%d]\nhost = %q\ndisk_uuid = %q\nport = 22\nuser = \"root\"\nroles = [\"web\"]\ntags = [\"web\", \"r%d\"]\n", i, benchAddress(i), benchUUID(i), i%7)
+		fmt.Fprintf(&b, "[hosts.h%d.config]\nservices.openssh = { enable = true, ports = [22] }\n", i)
 	}
 	return b.String()
 }
 
 func benchCUE(hosts int) string {
 	var b strings.Builder
-	b.WriteString("package fleet\n\nnixpkgs: unpinned: true\nkluster: master: \"h0\"\n")
+	b.WriteString("package fleet\n\nnixpkgs: unpinned: true\nroles: web: config: services: httpd: enable: true\n")
 	for i := range hosts {
-		fmt.Fprintf(&b, "hosts: h%d: {\n\thost: %q\n\tdisk_uuid: %q\n\tport: 22\n\tuser: \"root\"\n\troles: [\"kubernetes-node\"]\n\ttags: [\"web\", \"r%d\"]\n", i, benchAddress(i), benchUUID(i), i%7)
-		b.WriteString("\tconfig: \"services.openssh\": {enable: true, ports: [22]}\n}\n")
+		fmt.Fprintf(&b, "hosts: h%d: {\n\thost: %q\n\tdisk_uuid: %q\n\tport: 22\n\tuser: \"root\"\n\troles: [\"web\"]\n\ttags: [\"web\", \"r%d\"]\n", i, benchAddress(i), benchUUID(i), i%7)
+		b.WriteString("\tconfig: services: openssh: {enable: true, ports: [22]}\n}\n")
 	}
 	return b.String()
 }
@@ -41,11 +41,11 @@ func benchTemplate(hosts int) string {
 	b.WriteString(`package fleet
 
 nixpkgs: unpinned: true
-kluster: master: "h0"
+roles: web: config: services: httpd: enable: true
 hosts: [Name=_]: {
 	port: *22 | int
 	user: *"root" | string
-	roles: ["kubernetes-node"]
+	roles: ["web"]
 	config: networking: hostName: Name
 }
 `)
@@ -57,12 +57,12 @@ hosts: [Name=_]: {
 
 func benchJSON(hosts int) string {
 	var b strings.Builder
-	b.WriteString(`{"nixpkgs":{"unpinned":true},"kluster":{"master":"h0"},"hosts":{`)
+	b.WriteString(`{"nixpkgs":{"unpinned":true},"roles":{"web":{"config":{"services":{"httpd":{"enable":true}}}}},"hosts":{`)
 	for i := range hosts {
 		if i > 0 {
 			b.WriteString(",\n")
 		}
-		fmt.Fprintf(&b, `"h%d":{"host":%q,"disk_uuid":%q,"port":22,"user":"root","roles":["kubernetes-node"],"tags":["web","r%d"],"config":{"services.openssh":{"enable":true,"ports":[22]}}}`, i, benchAddress(i), benchUUID(i), i%7)
+		fmt.Fprintf(&b, `"h%d":{"host":%q,"disk_uuid":%q,"port":22,"user":"root","roles":["web"],"tags":["web","r%d"],"config":{"services":{"openssh":{"enable":true,"ports":[22]}}}}`, i, benchAddress(i), benchUUID(i), i%7)
 	}
 	b.WriteString("}}\n")
 	return b.String()
@@ -70,10 +70,10 @@ func benchJSON(hosts int) string {
 
 func benchYAML(hosts int) string {
 	var b strings.Builder
-	b.WriteString("nixpkgs:\n  unpinned: true\nkluster:\n  master: h0\nhosts:\n")
+	b.WriteString("nixpkgs:\n  unpinned: true\nroles:\n  web: {config: {services: {httpd: {enable: true}}}}\nhosts:\n")
 	for i := range hosts {
-		fmt.Fprintf(&b, "  h%d:\n    host: %s\n    disk_uuid: %s\n    port: 22\n    user: root\n    roles: [kubernetes-node]\n    tags: [web, r%d]\n", i, benchAddress(i), benchUUID(i), i%7)
-		b.WriteString("    config:\n      services.openssh: {enable: true, ports: [22]}\n")
+		fmt.Fprintf(&b, "  h%d:\n    host: %s\n    disk_uuid: %s\n    port: 22\n    user: root\n    roles: [web]\n    tags: [web, r%d]\n", i, benchAddress(i), benchUUID(i), i%7)
+		b.WriteString("    config:\n      services: {openssh: {enable: true, ports: [22]}}\n")
 	}
 	return b.String()
 }

@@ -1,0 +1,182 @@
+package schema
+
+import (
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/literal"
+	"cuelang.org/go/cue/token"
+)
+
+// A plainReader reads CUE that is nothing but data: fields, strings, numbers,
+// lists. That is what programs write and most of what people write, and there
+// is nothing to evaluate in it. It gives up on anything else, whatever it is,
+// and leaves it to CUE; a test holds the two against each other.
+type plainReader struct {
+	*cueReader
+	// schema is the name the schema is imported by, used whether it is.
+	schema string
+	used   bool
+}
+
+// plain returns the tree of a package of plain data, or nil.
+func (c *cueReader) plain(inst *build.Instance) *node {
+	root := &node{kind: structKind, at: Pos{c.show(c.main), 1, 1}}
+	for _, f := range inst.Files {
+		p := &plainReader{cueReader: c}
+		for s := range f.ImportSpecs() {
+			name, err := strconv.Unquote(s.Path.Value)
+			if err != nil || name != schemaModule || p.schema != "" {
+				return nil
+			}
+			p.schema = "schema"
+			if s.Name != nil {
+				p.schema = s.Name.Name
+			}
+		}
+		var decls []ast.Decl
+		for _, d := range f.Decls {
+			switch d.(type) {
+			case *ast.Package, *ast.ImportDecl, *ast.CommentGroup:
+			default:
+				decls = append(decls, d)
+			}
+		}
+		if !p.fields(root, decls, 0) || p.schema != "" && !p.used {
+			return nil
+		}
+	}
+	return root
+}
+
+// fields adds declarations to a struct; it reports whether all are plain.
+func (p *plainReader) fields(n *node, decls []ast.Decl, depth int) bool {
+	if depth > maxDepth {
+		return false
+	}
+	for _, d := range decls {
+		f, ok := d.(*ast.Field)
+		if !ok {
+			if _, comment := d.(*ast.CommentGroup); comment {
+				continue
+			}
+			return false
+		}
+		if f.Alias != nil || f.Constraint != token.ILLEGAL || len(f.Attrs) > 0 {
+			return false
+		}
+		name, plain := labelName(f.Label)
+		if !plain {
+			return false
+		}
+		value := p.unwrap(f.Value)
+		i := n.index(name)
+		if i < 0 {
+			val := p.value(value, depth+1)
+			if val == nil {
+				return false
+			}
+			val.at = p.pos(f.Value.Pos())
+			n.set(name, p.pos(f.Label.Pos()), val)
+			continue
+		}
+		// Structs said in parts are one; anything else twice is for CUE.
+		st, ok := value.(*ast.StructLit)
+		if !ok || n.fields[i].val.kind != structKind || !p.fields(n.fields[i].val, st.Elts, depth+1) {
+			return false
+		}
+	}
+	return true
+}
+
+// labelName returns the name of a regular field.
+func labelName(l ast.Label) (string, bool) {
+	switch l := l.(type) {
+	case *ast.Ident:
+		return l.Name, !strings.HasPrefix(l.Name, "_") && !strings.HasPrefix(l.Name, "#")
+	case *ast.BasicLit:
+		if l.Kind != token.STRING {
+			return "", false
+		}
+		name, err := literal.Unquote(l.Value)
+		return name, err == nil
+	}
+	return "", false
+}
+
+// unwrap takes the schema's definition, which allows everything here, off
+// schema.#Host & {…}.
+func (p *plainReader) unwrap(x ast.Expr) ast.Expr {
+	b, ok := x.(*ast.BinaryExpr)
+	if !ok || b.Op != token.AND || p.schema == "" {
+		return x
+	}
+	sel, ok := b.X.(*ast.SelectorExpr)
+	if !ok {
+		return x
+	}
+	pkg, ok := sel.X.(*ast.Ident)
+	def, isDef := sel.Sel.(*ast.Ident)
+	if !ok || !isDef || pkg.Name != p.schema || !inDefinitions(def.Name) {
+		return x
+	}
+	if _, ok := b.Y.(*ast.StructLit); !ok {
+		return x
+	}
+	p.used = true
+	return b.Y
+}
+
+// inDefinitions reports whether schema.cue defines the name.
+func inDefinitions(name string) bool {
+	return strings.HasPrefix(name, "#") && strings.Contains(schemaText, "\n"+name+":")
+}
+
+// value returns a plain value, or nil.
+func (p *plainReader) value(x ast.Expr, depth int) *node {
+	n := &node{at: p.pos(x.Pos())}
+	switch x := x.(type) {
+	case *ast.StructLit:
+		n.kind = structKind
+		if p.fields(n, x.Elts, depth) {
+			return n
+		}
+	case *ast.ListLit:
+		n.kind = listKind
+		for _, e := range x.Elts {
+			val := p.value(e, depth+1)
+			if val == nil || depth > maxDepth {
+				return nil
+			}
+			n.elems = append(n.elems, val)
+		}
+		return n
+	case *ast.BasicLit:
+		if p.scalar(n, x.Kind, x.Value) {
+			return n
+		}
+	}
+	return nil
+}
+
+func (p *plainReader) scalar(n *node, kind token.Token, text string) bool {
+	switch kind {
+	case token.STRING:
+		s, err := literal.Unquote(text)
+		n.kind, n.text = stringKind, s
+		return err == nil && text[0] == '"'
+	case token.TRUE, token.FALSE:
+		n.kind, n.bool = boolKind, kind == token.TRUE
+		return true
+	case token.NULL:
+		n.kind = nullKind
+		return true
+	case token.INT:
+		i, err := strconv.ParseInt(text, 10, 64)
+		n.kind, n.num = intKind, i
+		return err == nil && (text == "0" || text[0] != '0')
+	}
+	return false
+}
