@@ -32,10 +32,10 @@ func (th *thread) readablePath(v value) string {
 func scopedImport(th *thread, names, x value) value {
 	p := th.readablePath(x)
 	attrs := th.wantSet(names, 0)
-	sc := &scope{up: th.ev.base, slots: make(map[symbol]int, len(attrs))}
+	sc := &scope{up: th.ev.base, names: make([]symbol, len(attrs))}
 	env := th.newFrame(nil, len(attrs))
 	for i, a := range attrs {
-		sc.slots[a.sym] = i
+		sc.names[i] = a.sym
 		*env.slot(i) = a.v
 	}
 	n, err := th.loadFile(p, sc)

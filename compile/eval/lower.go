@@ -57,27 +57,35 @@ func (l *lowering) fail(p syntax.Pos, format string, args ...any) {
 }
 
 // A scope says where names are found while lowering. At run time each scope
-// but the outermost has a frame.
+// but the outermost has a frame, with a slot for each name.
 type scope struct {
 	up        *scope
-	slots     map[symbol]int   // of let, rec and functions
+	first     symbol           // of a function: its parameter, in slot 0
+	names     []symbol         // sorted; in the slots after that
 	with      bool             // its frame has one slot, the set
 	constants map[symbol]value // of the outermost: the builtins
 }
 
-// inner makes the scope of definitions, numbered as they stand.
-func (sc *scope) inner(names []symbol) *scope {
-	s := &scope{up: sc, slots: make(map[symbol]int, len(names))}
-	for i, name := range names {
-		s.slots[name] = i
+// slot returns where a scope's frame has a name.
+func (s *scope) slot(name symbol) (int, bool) {
+	shift := 0
+	if s.first != 0 {
+		if s.first == name {
+			return 0, true
+		}
+		shift = 1
 	}
-	return s
+	if len(s.names) == 0 {
+		return 0, false
+	}
+	i, ok := slices.BinarySearch(s.names, name)
+	return i + shift, ok
 }
 
 // defines reports whether a program's own definition of name is in scope.
 func (sc *scope) defines(name symbol) bool {
 	for s := sc; s != nil; s = s.up {
-		if _, ok := s.slots[name]; ok {
+		if _, ok := s.slot(name); ok {
 			return true
 		}
 	}
@@ -101,7 +109,7 @@ func (l *lowering) variable(sc *scope, name symbol, p syntax.Pos) node {
 		case s.with:
 			withs = append(withs, level)
 		default:
-			if slot, ok := s.slots[name]; ok {
+			if slot, ok := s.slot(name); ok {
 				switch level {
 				case 0:
 					return &variable0{slot}
@@ -292,32 +300,30 @@ func (l *lowering) selection(e *syntax.Select, sc *scope) node {
 
 func (l *lowering) lambda(e *syntax.Lambda, sc *scope) node {
 	n := &lambda{pos: l.at.id(e.At)}
-	var names []symbol
+	inner := &scope{up: sc}
 	if e.Param != "" {
 		n.param = l.sym(e.Param)
-		names = append(names, n.param)
+		n.slots = 1
+		inner.first = n.param
 	}
 	if e.Formals != nil {
 		n.hasSet, n.ellipsis = true, e.Formals.Ellipsis
 		list := slices.Clone(e.Formals.List)
 		slices.SortFunc(list, func(a, b syntax.Formal) int { return int(l.sym(a.Name)) - int(l.sym(b.Name)) })
 		for _, f := range list {
-			names = append(names, l.sym(f.Name))
+			inner.names = append(inner.names, l.sym(f.Name))
 		}
-		inner := sc.inner(names)
-		for _, f := range list {
-			p := formal{sym: l.sym(f.Name), pos: l.at.id(f.At), hasDef: f.Default != nil}
+		n.slots += len(list)
+		n.formals = make([]formal, len(list))
+		for i, f := range list {
+			p := formal{sym: inner.names[i], pos: l.at.id(f.At), hasDef: f.Default != nil}
 			if f.Default != nil {
 				p.def = l.lazy(f.Default, inner)
 			}
-			n.formals = append(n.formals, p)
+			n.formals[i] = p
 		}
-		sc = inner
-	} else {
-		sc = sc.inner(names)
 	}
-	n.slots = len(names)
-	n.body = l.expr(e.Body, sc)
+	n.body = l.expr(e.Body, inner)
 	n.curried, _ = n.body.(*lambda)
 	return n
 }

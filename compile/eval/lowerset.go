@@ -25,7 +25,7 @@ func (l *lowering) let(e *syntax.Let, sc *scope) node {
 		panic(&Error{Kind: ParseError, Msg: "dynamic attributes not allowed in let", Pos: s.Dyn[0].At})
 	}
 	names := l.sortDefs(s)
-	inner := sc.inner(names)
+	inner := &scope{up: sc, names: names}
 	defs := l.definitions(s, inner, sc)
 	return &letNode{defs, l.expr(e.Body, inner)}
 }
@@ -45,7 +45,7 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 	names := l.sortDefs(s)
 	inner := sc
 	if s.Rec {
-		inner = sc.inner(names)
+		inner = &scope{up: sc, names: names}
 	}
 	n := &setNode{rec: s.Rec, pos: l.at.id(s.At), overrides: -1}
 	n.defs = l.definitions(s, inner, sc)

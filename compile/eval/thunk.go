@@ -208,3 +208,10 @@ func (w *waits) circular(th *thread, t *thunk) bool {
 
 // done reports whether t has a result.
 func (t *thunk) done() bool { return atomic.LoadUint32(&t.n) == thunkDone }
+
+// unclaim makes a thunk this thread claimed pending again, untouched.
+func (th *thread) unclaim(t *thunk) {
+	if atomic.SwapUint32(&t.n, thunkPending)&phaseMask == thunkAwaited {
+		th.ev.waits.wake()
+	}
+}

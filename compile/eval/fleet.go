@@ -1,0 +1,84 @@
+package eval
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// A Host is one of many values evaluated side by side.
+type Host struct {
+	Name string
+	Text string // the string its attribute is
+	Err  error  // why there is none, an [*Error]
+}
+
+// Fleet evaluates one attribute of every host: given { web1 = …; db1 = …; }
+// and "config.system.build.toplevel.drvPath", it reports each host's system
+// derivation to found, as soon as it is known, one at a time, in any order.
+//
+// At most workers hosts are evaluated at once. What they have in common, the
+// files and the package set, is evaluated once and kept; the first host is
+// evaluated alone, to fill it. What belongs to one host only is let go when the
+// host is done, so memory depends on the number of workers, not of hosts. (What
+// one host reads of another, through a set of all nodes, is kept as well.)
+//
+// Results do not depend on workers or on the order of names.
+func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, attribute string, workers int, found func(Host)) {
+	results := make(chan Host)
+	go func() {
+		defer close(results)
+		if len(names) == 0 {
+			return
+		}
+		results <- ev.host(ctx, hosts, names[0], attribute, 1)
+		var g errgroup.Group
+		g.SetLimit(max(1, workers))
+		for i, name := range names[1:] {
+			g.Go(func() error {
+				results <- ev.host(ctx, hosts, name, attribute, uint16(i%65000)+2)
+				return nil
+			})
+		}
+		_ = g.Wait()
+	}()
+	for h := range results {
+		found(h)
+	}
+}
+
+// host evaluates one host in a region of its own.
+func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute string, region uint16) Host {
+	th := ev.newThread(ctx, region)
+	defer th.release()
+	v, err := th.try(func() value {
+		attrs := th.wantSet(hosts.v, 0)
+		a := find(attrs, lookup(name))
+		if a == nil {
+			th.fail(0, "attribute '%s' missing", name)
+		}
+		v := th.selectPath(th.copyThunk(a.v), attribute, nil)
+		return th.wantString(v, 0)
+	})
+	if err != nil {
+		return Host{Name: name, Err: err}
+	}
+	// A copy: the string may lie inside a larger one that can go.
+	return Host{Name: name, Text: string([]byte(v.str()))}
+}
+
+// copyThunk returns a pending thunk once more, in this thread's region. The
+// cell everyone shares is left as it is, so what the copy makes is not kept.
+func (th *thread) copyThunk(v value) value {
+	if v.kind() != kindThunk {
+		return v
+	}
+	t := v.thunk()
+	if !th.claim(t) {
+		return t.result()
+	}
+	c := th.takeThunk()
+	c.flags, c.code, c.env = t.flags, t.code, t.env
+	th.unclaim(t)
+	return value{&c.object}
+}
