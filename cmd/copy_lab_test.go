@@ -1,0 +1,350 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"muster/compile/store"
+	"muster/exec/exectest"
+	"muster/exec/nixserve"
+	"muster/exec/remote"
+)
+
+// Copying over real SSH into real stores: what is registered there, and what is left when it breaks off.
+
+// closureForCuts are 24 paths of very different sizes, about 3 MB together, with references among them and to themselves.
+const closureForCuts = `
+let
+  mk = n: deps: derivation {
+    name = "cut-${toString n}"; system = builtins.currentSystem; builder = "/bin/sh"; inherit deps;
+    args = [ "-c" "PATH=/usr/bin:/bin; mkdir $out; echo $deps $out >$out/deps; ln -s deps $out/link; seq 1 $((${toString n} * ${toString n} * 60)) >$out/numbers" ];
+  };
+  all = builtins.genList (n: mk n (map (i: builtins.elemAt all i) (if n < 2 then builtins.genList (i: i) n else [ (n - 1) (n / 2) ]))) 24;
+in builtins.elemAt all 23`
+
+// A sender is a store of its own to send from.
+type sender struct {
+	*bench
+	top store.Path
+}
+
+func newSender(t *testing.T) *sender {
+	t.Helper()
+	exectest.RequireLab(t)
+	b := &bench{t: t, dir: t.TempDir()}
+	if err := os.MkdirAll(filepath.Join(b.dir, "nix"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &sender{b, store.Path(b.build("closure.nix", closureForCuts))}
+}
+
+// source is the store as a source to copy from.
+func (s *sender) source() *nixserve.Local { return sourceIn(s.t, s.bench) }
+
+func sourceIn(t testing.TB, b *bench) *nixserve.Local {
+	l := nixserve.NewLocal(filepath.Join(b.dir, "nix/store"), func(ctx context.Context) (*nixserve.Client, error) {
+		cmd := b.command(context.WithoutCancel(ctx), nil, "nix-store", "--serve")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			return nil, err
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return nil, err
+		}
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		return nixserve.New(ctx, &localServe{ReadCloser: out, in: in, cmd: cmd})
+	})
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// A localServe is a nix-store --serve of the test's own store.
+type localServe struct {
+	io.ReadCloser
+	in   io.WriteCloser
+	cmd  *exec.Cmd
+	once sync.Once
+	err  error
+}
+
+func (l *localServe) Write(b []byte) (int, error) { return l.in.Write(b) }
+func (l *localServe) CloseWrite() error           { return l.in.Close() }
+func (l *localServe) Close() error                { l.cmd.Process.Kill(); return l.Wait() }
+func (l *localServe) Stderr() string              { return "" }
+func (l *localServe) Wait() error {
+	l.once.Do(func() { l.err = l.cmd.Wait() })
+	return l.err
+}
+
+// dial connects to a host of the lab.
+func dial(ctx context.Context, sshConfig, host string) (machine, func(), error) {
+	d := remote.NewDialer(remote.Config{ConfigFile: sshConfig})
+	m, err := d.Dial(ctx, remote.Target{Name: host})
+	if err != nil {
+		d.Close()
+		return machine{}, nil, err
+	}
+	return machine{m}, func() { m.Close(); d.Close() }, nil
+}
+
+// registered is what Nix tells of a closure on a host, without what a store decides for itself.
+func registered(t *testing.T, h *exectest.Host, top store.Path) map[string]any {
+	t.Helper()
+	out, err := h.Run(context.Background(), "nix", "path-info", "--json", "--recursive", string(top))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var infos []map[string]any
+	if err := json.Unmarshal([]byte(out), &infos); err != nil {
+		t.Fatal(err)
+	}
+	byPath := make(map[string]any)
+	for _, i := range infos {
+		delete(i, "registrationTime")
+		byPath[i["path"].(string)] = i
+	}
+	return byPath
+}
+
+func TestHostsRegisterWhatNixCopyRegisters(t *testing.T) {
+	s := newSender(t)
+	lab := exectest.New(t, "theirs", "plain", "packed")
+	ctx := context.Background()
+	key := filepath.Join(s.dir, "key")
+	for _, argv := range [][]string{
+		{"nix-store", "--generate-binary-cache-key", "lab-1", key, key + ".pub"},
+		{"nix", "--extra-experimental-features", "nix-command", "store", "sign", "--recursive", "--key-file", key, string(s.top)},
+		{"nix", "--extra-experimental-features", "nix-command", "copy", "--to", "ssh://theirs", string(s.top)},
+	} {
+		if out, err := s.command(ctx, lab, argv...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, out)
+		}
+	}
+	want := registered(t, lab.Host("theirs"), s.top)
+	info := want[string(s.top)].(map[string]any)
+	if len(want) != 24 || info["deriver"] == nil || info["signatures"] == nil || len(info["references"].([]any)) < 3 {
+		t.Fatalf("the test is about 24 paths with derivers, signatures and references, got %d, such as %v", len(want), info)
+	}
+	src := nixserve.Share(s.source(), sharedMemory)
+	var g sync.WaitGroup
+	for host, pack := range map[string]nixserve.Pack{"plain": nixserve.PackNever, "packed": nixserve.PackAlways} {
+		g.Go(func() {
+			m, done, err := dial(ctx, lab.SSHConfig, host)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer done()
+			l := nixserve.Link{Serve: m.Serve, Packed: m.ServePacked}
+			dst, stats, err := l.Copy(ctx, src, []store.Path{s.top}, nixserve.CopyOptions{Pack: pack})
+			if err != nil || stats.Sent != 24 || stats.Packed != (pack == nixserve.PackAlways) {
+				t.Errorf("%s: %+v, %v", host, stats, err)
+				return
+			}
+			if err := dst.Close(); err != nil {
+				t.Errorf("%s: %v", host, err)
+			}
+		})
+	}
+	g.Wait()
+	for _, host := range []string{"plain", "packed"} {
+		if diff := gocmp.Diff(want, registered(t, lab.Host(host), s.top)); diff != "" {
+			t.Errorf("%s: path infos (-nix copy +muster):\n%s", host, diff)
+		}
+		verify(t, lab.Host(host))
+	}
+}
+
+// verify checks that every valid path of a host is there and has its recorded hash.
+func verify(t *testing.T, h *exectest.Host) {
+	t.Helper()
+	// Nix 2.8 says what is wrong on standard error and ends well where it could forget a path.
+	out, err := h.Run(context.Background(), "/bin/sh", "-c", "nix-store --verify --check-contents 2>&1")
+	if err != nil || strings.Contains(out, "error:") || strings.Contains(out, "disappeared") || strings.Contains(out, "was modified") {
+		t.Errorf("%s: verify: %v\n%s", h.Name, err, out)
+	}
+}
+
+var cuts = flag.Int("cuts", 2, "break a copy to a host off at `n` random places in each way")
+
+// A cutStream does something once so many bytes are written.
+type cutStream struct {
+	nixserve.Stream
+	left int64
+	cut  func()
+}
+
+func (c *cutStream) Write(b []byte) (int, error) {
+	if c.cut == nil || int64(len(b)) <= c.left {
+		c.left -= int64(len(b))
+		return c.Stream.Write(b)
+	}
+	n, err := c.Stream.Write(b[:c.left])
+	cut := c.cut
+	c.cut = nil
+	cut()
+	if err != nil {
+		return n, err
+	}
+	m, err := c.Stream.Write(b[n:])
+	return n + m, err
+}
+
+// copyCut copies to a host of a lab and has cut done after some bytes.
+func copyCut(ctx context.Context, src nixserve.Source, top store.Path, sshConfig, host string, pack nixserve.Pack, at int64, cut func()) (nixserve.Stats, error) {
+	m, done, err := dial(ctx, sshConfig, host)
+	if err != nil {
+		return nixserve.Stats{}, err
+	}
+	defer done()
+	wrap := func(open func(context.Context) (nixserve.Stream, error)) func(context.Context) (nixserve.Stream, error) {
+		return func(ctx context.Context) (nixserve.Stream, error) {
+			s, err := open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return &cutStream{Stream: s, left: at, cut: cut}, nil
+		}
+	}
+	l := nixserve.Link{Serve: wrap(m.Serve), Packed: wrap(m.ServePacked)}
+	if pack == nixserve.PackAlways {
+		l.Serve = m.Serve
+	}
+	dst, stats, err := l.Copy(ctx, src, []store.Path{top}, nixserve.CopyOptions{Pack: pack})
+	if dst != nil {
+		dst.Close()
+	}
+	return stats, err
+}
+
+// Wherever a copy breaks off, what is valid on the host is whole, and another sends the rest and no more.
+func TestCutOverSSH(t *testing.T) {
+	s := newSender(t)
+	lab := exectest.New(t, "h")
+	h := lab.Host("h")
+	ctx := context.Background()
+	src := s.source()
+	closure, err := src.Closure(ctx, []store.Path{s.top})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var total int64
+	for _, info := range closure {
+		total += info.NARSize + 400
+	}
+	killServers := func() {
+		h.Run(ctx, "/bin/sh", "-c", `for p in /proc/[0-9]*; do
+			tr '\0' ' ' <$p/cmdline 2>/dev/null | grep -q '^nix-store --serve' && kill -9 ${p#/proc/}; done; true`)
+	}
+	ways := []struct {
+		name string
+		copy func(pack nixserve.Pack, at int64) error
+	}{
+		{"connection", func(pack nixserve.Pack, at int64) error {
+			_, err := copyCut(ctx, src, s.top, lab.SSHConfig, "h", pack, at, func() { h.KillSessions() })
+			return err
+		}},
+		{"receiver killed", func(pack nixserve.Pack, at int64) error {
+			_, err := copyCut(ctx, src, s.top, lab.SSHConfig, "h", pack, at, killServers)
+			return err
+		}},
+		{"sender killed", func(pack nixserve.Pack, at int64) error {
+			cmd := exec.Command(os.Args[0], "-test.run=^TestSenderThatDies$")
+			cmd.Env = append(os.Environ(), fmt.Sprintf("MUSTER_TEST_DIE=%d %d %s %s %s", at, pack, s.dir, lab.SSHConfig, s.top))
+			return cmd.Run()
+		}},
+	}
+	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			broken := 0
+			for i := range *cuts {
+				pack := []nixserve.Pack{nixserve.PackNever, nixserve.PackAlways}[i%2]
+				at := rnd.Int64N(total)
+				if pack == nixserve.PackAlways {
+					at /= 4 // about what it is compressed to
+				}
+				if err := way.copy(pack, at); err != nil {
+					broken++
+				}
+				// What the far end still works on ends with its input.
+				for began := time.Now(); serving(h) && time.Since(began) < 10*time.Second; {
+					time.Sleep(10 * time.Millisecond)
+				}
+				verify(t, h)
+				before, err := h.Run(ctx, "/bin/sh", "-c", "cd /nix/store && nix-store --check-validity --print-invalid "+join(closure)+" | wc -l")
+				if err != nil {
+					t.Fatal(err)
+				}
+				missing, _ := strconv.Atoi(strings.TrimSpace(before))
+				stats, err := copyCut(ctx, src, s.top, lab.SSHConfig, "h", nixserve.PackNever, 0, nil)
+				if err != nil || stats.Sent != missing {
+					t.Errorf("cut at %d of %d, then again: %+v, %v; %d paths were missing", at, total, stats, err, missing)
+				}
+				verify(t, h)
+				if _, err := h.Run(ctx, "nix-store", "--check-validity", string(s.top)); err != nil {
+					t.Error(err)
+				}
+				if _, err := h.Run(ctx, "nix-store", "--gc"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if broken < *cuts/2 {
+				t.Errorf("only %d of %d copies were broken off", broken, *cuts)
+			}
+		})
+	}
+}
+
+func join(infos []nixserve.PathInfo) string {
+	var b strings.Builder
+	for _, i := range infos {
+		b.WriteString(string(i.Path) + " ")
+	}
+	return b.String()
+}
+
+// serving reports whether a nix-store serves on the host.
+func serving(h *exectest.Host) bool {
+	for _, pid := range h.Processes() {
+		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && strings.HasPrefix(string(line), "nix-store\x00--serve") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestSenderThatDies is the other process of TestCutOverSSH.
+func TestSenderThatDies(t *testing.T) {
+	var at int64
+	var pack int
+	var dir, config, top string
+	if n, _ := fmt.Sscan(os.Getenv("MUSTER_TEST_DIE"), &at, &pack, &dir, &config, &top); n != 5 {
+		t.Skip("a part of TestCutOverSSH")
+	}
+	src := sourceIn(t, &bench{t: t, dir: dir})
+	_, err := copyCut(context.Background(), src, store.Path(top), config, "h", nixserve.Pack(pack), at, func() {
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
