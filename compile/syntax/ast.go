@@ -49,8 +49,8 @@ type Float struct {
 type String struct {
 	At       Pos
 	Parts    []Part
-	Indented bool // written, and to be printed, as an indented string
-	URI      bool // written as a bare URI: https://example.org
+	Indented bool // written as an indented string, and printed so unless it is short
+	URI      bool // written as a bare URI: https://example.org; printed in quotes
 	Lines    bool // "…" with its newlines written as newlines, not as \\n
 }
 

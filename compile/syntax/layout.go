@@ -2,7 +2,8 @@ package syntax
 
 import "unicode/utf8"
 
-// lineWidth is how many columns a line should have at most.
+// lineWidth is how many columns a line should have at most, not counting its
+// indentation.
 const lineWidth = 100
 
 // A layout is a document that can be laid out in several ways: text, places
@@ -23,9 +24,9 @@ type layout struct {
 	out     []byte
 	width   []int32 // width[i]: columns of tokens[:i] on one line
 	hard    []int32 // hard[i]: line ends in tokens[:i] that must be
-	col     int
-	newline int  // line ends to write before the next text
-	space   bool // a space to write before the next text
+	col     int     // of the line, its indentation not counted
+	newline int     // line ends to write before the next text
+	space   bool    // a space to write before the next text
 	indents []indent
 	wasted  int // tokens rendered in vain
 }
@@ -43,6 +44,7 @@ const (
 	textToken  layoutKind = iota
 	spaceToken            // a space that stays
 	lineToken             // a space or a line end
+	softToken             // a space, or a line end where what follows would not fit
 	breakToken            // nothing or a line end
 	commaToken            // nothing, or a comma where the group is broken
 	hardToken             // a line end
@@ -102,7 +104,7 @@ func (l *layout) measure() {
 		switch t.kind {
 		case textToken:
 			w = int32(utf8.RuneCountInString(t.text))
-		case spaceToken, lineToken:
+		case spaceToken, lineToken, softToken:
 			w = 1
 		case hardToken, emptyToken, stringLine, rawLine:
 			h = 1
@@ -114,15 +116,24 @@ func (l *layout) measure() {
 
 // run writes tokens[i:j]; flat leaves every optional break closed.
 func (l *layout) run(i, j int, flat bool) {
+	begun := false // some text of a flat stretch is written
 	for ; i < j; i++ {
 		t := &l.tokens[i]
 		switch t.kind {
 		case textToken:
-			l.write(t)
+			// A flat stretch counts as one text: it is nested as it begins.
+			l.write(t, begun)
+			begun = flat
 		case spaceToken:
 			l.space = true
 		case lineToken:
 			if flat {
+				l.space = true
+			} else {
+				l.newline = max(l.newline, 1)
+			}
+		case softToken:
+			if flat || l.fits(i, i+1, l.firstLine(i+1)) {
 				l.space = true
 			} else {
 				l.newline = max(l.newline, 1)
@@ -143,7 +154,7 @@ func (l *layout) run(i, j int, flat bool) {
 		case stringLine:
 			l.newline++
 		case rawLine:
-			l.write(&layoutToken{kind: textToken})
+			l.write(t, false)
 			l.out = append(l.out, '\n')
 			l.col = 0
 		case groupToken, priorityGroup, transparentGroup:
@@ -162,20 +173,18 @@ func (l *layout) runGroup(i int) {
 		l.run(i+1, end, true)
 		return
 	}
-	if l.hard[end]-l.hard[i] > 0 || l.width[end]-l.width[i] > 0 {
-		if l.tryPriority(i+1, end, end) {
-			return
-		}
+	if l.tokens[i].kind != transparentGroup && l.tryPriority(i+1, end) {
+		return
 	}
 	l.run(i+1, end, false)
 }
 
 // tryPriority looks, from the last to the first, for a priority group between i
-// and j that can be broken while the rest of the group, which ends at end,
-// stays on the lines it begins and ends on. It writes the group if it finds one.
-func (l *layout) tryPriority(i, j, end int) bool {
+// and end that can be broken while the rest stays on the lines it begins and
+// ends on. It writes all if it finds one.
+func (l *layout) tryPriority(i, end int) bool {
 	var found [8]int
-	groups := l.priorities(i, j, found[:0])
+	groups := l.priorities(i, end, found[:0])
 	start := i
 	for n := len(groups) - 1; n >= 0; n-- {
 		open := groups[n]
@@ -190,7 +199,11 @@ func (l *layout) tryPriority(i, j, end int) bool {
 		}
 		before := l.save()
 		l.run(start, open, true)
-		l.run(open+1, shut, false)
+		inner, innerEnd := open+1, shut
+		for l.isGroup(inner) && int(l.tokens[inner].end) == innerEnd-1 {
+			inner, innerEnd = inner+1, innerEnd-1 // a group that is all of a group
+		}
+		l.run(inner, innerEnd, false)
 		if l.fits(shut, end, l.firstLine(end)) {
 			l.run(shut, end, true)
 			return true
@@ -199,6 +212,11 @@ func (l *layout) tryPriority(i, j, end int) bool {
 		l.wasted += shut - start
 	}
 	return false
+}
+
+func (l *layout) isGroup(i int) bool {
+	k := l.tokens[i].kind
+	return k == groupToken || k == priorityGroup || k == transparentGroup
 }
 
 // priorities appends the priority groups directly between i and j.
@@ -222,7 +240,7 @@ func (l *layout) fits(i, j, rest int) bool {
 	}
 	col := l.col
 	if l.newline > 0 {
-		col = l.nextIndent(i)
+		col = 0
 	} else if l.space {
 		col++
 	}
@@ -236,7 +254,7 @@ func (l *layout) firstLine(i int) int {
 		switch l.tokens[i].kind {
 		case textToken, spaceToken:
 			w += l.width[i+1] - l.width[i]
-		case lineToken, breakToken, hardToken, emptyToken, stringLine, rawLine:
+		case lineToken, softToken, breakToken, hardToken, emptyToken, stringLine, rawLine:
 			return int(w)
 		}
 		if w > lineWidth {
@@ -246,8 +264,9 @@ func (l *layout) firstLine(i int) int {
 	return int(w)
 }
 
-// write appends text, and before it what was held back.
-func (l *layout) write(t *layoutToken) {
+// write appends t's text, and before it what was held back. Unless it continues
+// a stretch it sets the level of nesting.
+func (l *layout) write(t *layoutToken, continues bool) {
 	switch {
 	case len(l.out) == 0:
 		l.newline, l.space = 0, false
@@ -255,16 +274,18 @@ func (l *layout) write(t *layoutToken) {
 		for range l.newline {
 			l.out = append(l.out, '\n')
 		}
-		l.col = l.indentFor(t.nest, 2)
-		for range l.col {
+		for range l.indentFor(t.nest, 2) {
 			l.out = append(l.out, ' ')
 		}
+		l.col = 0
 	default:
 		if l.space {
 			l.out = append(l.out, ' ')
 			l.col++
 		}
-		l.indentFor(t.nest, 0)
+		if !continues {
+			l.indentFor(t.nest, 0)
+		}
 	}
 	l.newline, l.space = 0, false
 	l.out = append(l.out, t.text...)
@@ -283,22 +304,6 @@ func (l *layout) indentFor(nest int32, step int) int {
 		l.indents = append(l.indents, top)
 	}
 	return top.col
-}
-
-// nextIndent returns where a line begins with the first text from i on, changing nothing.
-func (l *layout) nextIndent(i int) int {
-	for i < len(l.tokens)-1 && l.tokens[i].kind != textToken {
-		i++
-	}
-	nest := l.tokens[i].nest
-	n := len(l.indents) - 1
-	for n > 0 && l.indents[n].nest > nest {
-		n--
-	}
-	if nest > l.indents[n].nest {
-		return l.indents[n].col + 2
-	}
-	return l.indents[n].col
 }
 
 // layoutState is what rendering changes.

@@ -1,35 +1,5 @@
 package syntax
 
-// isURI reports whether s can be written as a bare URI:
-// a scheme, a colon, then at least one more character.
-func isURI(s string) bool {
-	return len(s) > 0 && uriEnd(s) == len(s)
-}
-
-// uriEnd returns where the URI that src begins with ends, 0 where there is
-// none: [a-zA-Z][a-zA-Z0-9+.-]*:[a-zA-Z0-9%/?:@&=+$,_.!~*'-]+.
-func uriEnd(src string) int {
-	i := 0
-	if src == "" || !isLetter(src[0]) {
-		return 0
-	}
-	for i < len(src) && (isLetter(src[i]) || isDigit(src[i]) || src[i] == '+' || src[i] == '-' || src[i] == '.') {
-		i++
-	}
-	if i == len(src) || src[i] != ':' {
-		return 0
-	}
-	i++
-	body := i
-	for i < len(src) && isURIByte(src[i]) {
-		i++
-	}
-	if i == body {
-		return 0
-	}
-	return i
-}
-
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
 

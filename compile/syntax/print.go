@@ -142,7 +142,7 @@ func (p *printer) bare(e Expr) {
 	case *Assert:
 		p.assert(e)
 	case *Binary:
-		p.group(groupToken, func() { p.binary(e) })
+		p.group(groupToken, func() { p.binary(e, grouped) })
 	case *Unary:
 		p.text(e.Op.String())
 		if e.Op == Negate && beginsWithPath(e.X) {
@@ -152,14 +152,14 @@ func (p *printer) bare(e Expr) {
 		}
 	case *HasAttr:
 		p.operand(e.X, precHasAttr+1)
-		p.add(spaceToken)
+		p.add(softToken)
 		p.text("?")
 		p.add(spaceToken)
 		p.path(e.Path)
 	case *Apply:
 		p.apply(e, false, false)
 	default:
-		p.term(e, false)
+		p.term(e, grouped)
 	}
 }
 
@@ -236,7 +236,7 @@ func (p *printer) operand(e Expr, min int) {
 
 // term prints what needs no parentheses anywhere an operand may stand, bar
 // negative numbers. A wide set is broken even where it would fit on one line.
-func (p *printer) term(e Expr, wide bool) {
+func (p *printer) term(e Expr, style bracketStyle) {
 	switch e := e.(type) {
 	case *Ident:
 		if !IsIdent(e.Name) {
@@ -261,13 +261,13 @@ func (p *printer) term(e Expr, wide bool) {
 		}
 		p.text("<" + e.Name + ">")
 	case *List:
-		p.list(e)
+		p.list(e, style)
 	case *Attrs:
-		p.attrs(e, wide)
+		p.attrs(e, style)
 	case *LegacyLet:
 		p.text("let")
 		p.add(spaceToken)
-		p.braces(e, e.Bindings, true)
+		p.braces(e, e.Bindings, wide)
 	case *Select:
 		p.selection(e)
 	default:
@@ -315,7 +315,11 @@ func (p *printer) parens(e Expr) {
 				p.add(breakToken)
 			default:
 				if p.isAbsorbableExpr(e) {
-					p.absorbed(e, false)
+					style := grouped
+					if _, ok := e.(*With); ok {
+						style = wide
+					}
+					p.absorbed(e, style)
 					return
 				}
 				p.add(breakToken)
@@ -330,11 +334,9 @@ func (p *printer) parens(e Expr) {
 
 // needsParens reports whether a dot behind e would become part of it.
 func needsParens(e Expr) bool {
-	switch e := e.(type) {
+	switch e.(type) {
 	case *Int, *Float, *Path:
 		return true
-	case *String:
-		return e.URI
 	}
 	return false
 }
@@ -345,38 +347,72 @@ func (p *printer) selection(e *Select) {
 	} else {
 		p.operand(e.X, precSimple)
 	}
+	if p.isAbsorbable(e.X) {
+		p.add(breakToken)
+	}
 	p.text(".")
 	p.path(e.Path)
 	if e.Default != nil {
-		p.add(spaceToken)
-		p.text("or")
-		p.add(spaceToken)
-		p.operand(e.Default, precSelect)
+		p.nested(func() {
+			p.add(softToken)
+			p.text("or")
+			p.add(spaceToken)
+			p.operand(e.Default, precSelect)
+		})
 	}
 }
 
-// list prints [ … ], on one line where it fits.
-func (p *printer) list(e *List) {
+// list prints [ … ]. Two elements or more stand on a line each, unless the list
+// is compact and fits on one.
+func (p *printer) list(e *List, style bracketStyle) {
 	if len(e.Elems) == 0 && !p.hasInside(e) {
 		p.text("[ ]")
 		return
 	}
-	p.group(groupToken, func() {
-		p.text("[")
-		p.nested(func() {
-			for i, x := range e.Elems {
-				if n := p.notes[x]; n != nil && n.Blank && i > 0 {
-					p.add(emptyToken)
-				} else {
-					p.add(lineToken)
-				}
-				p.group(groupToken, func() { p.element(x) })
+	sep := lineToken
+	if len(e.Elems) > 1 && style != compact || p.hasInside(e) {
+		sep = hardToken
+	}
+	p.bracket(style, "[", "]", sep, func() {
+		for i, x := range e.Elems {
+			if i > 0 {
+				p.add(sep)
 			}
-			p.inside(e)
-		})
-		p.add(lineToken)
-		p.text("]")
+			if n := p.notes[x]; n != nil && n.Blank && i > 0 {
+				p.add(emptyToken)
+			}
+			p.group(groupToken, func() { p.element(x) })
+		}
+		p.inside(e)
 	})
+}
+
+// A bracketStyle is how a set or list that is not empty is laid out.
+type bracketStyle uint8
+
+const (
+	grouped bracketStyle = iota // on one line where it fits, if it holds one thing
+	wide                        // a set never on one line
+	open                        // broken when what is around it is
+	compact                     // a list on one line where it fits
+)
+
+// bracket prints a set or list around body.
+func (p *printer) bracket(style bracketStyle, left, right string, sep layoutKind, body func()) {
+	all := func() {
+		p.text(left)
+		p.nested(func() {
+			p.add(sep)
+			body()
+		})
+		p.add(sep)
+		p.text(right)
+	}
+	if style == open {
+		all()
+	} else {
+		p.group(groupToken, all)
+	}
 }
 
 // element prints an element of a list or argument of a call, with comments
@@ -403,33 +439,28 @@ func (p *printer) element(x Expr) {
 	}
 }
 
-// attrs prints { … }. A set of one binding may stand on one line.
-func (p *printer) attrs(e *Attrs, wide bool) {
+// attrs prints { … }.
+func (p *printer) attrs(e *Attrs, style bracketStyle) {
 	if e.Rec {
 		p.text("rec")
 		p.add(spaceToken)
 	}
-	p.braces(e, e.Bindings, wide)
+	p.braces(e, e.Bindings, style)
 }
 
-func (p *printer) braces(e Expr, bs []Binding, wide bool) {
+// braces prints { … } of e. Two bindings or more stand on a line each.
+func (p *printer) braces(e Expr, bs []Binding, style bracketStyle) {
 	if len(bs) == 0 && !p.hasInside(e) {
 		p.text("{ }")
 		return
 	}
 	sep := lineToken
-	if wide || len(bs) != 1 || hasNote(bs[0]) || p.hasInside(e) {
+	if style == wide || len(bs) != 1 || hasNote(bs[0]) || p.hasInside(e) {
 		sep = hardToken
 	}
-	p.group(groupToken, func() {
-		p.text("{")
-		p.nested(func() {
-			p.add(sep)
-			p.bindings(bs)
-			p.inside(e)
-		})
-		p.add(sep)
-		p.text("}")
+	p.bracket(style, "{", "}", sep, func() {
+		p.bindings(bs)
+		p.inside(e)
 	})
 }
 
@@ -482,11 +513,49 @@ func (p *printer) attr(b *Attr) {
 	p.path(b.Path)
 	p.add(spaceToken)
 	p.text("=")
-	p.nested(func() { p.value(b.Value) })
+	if e, ok := b.Value.(*Binary); ok && p.absorbsFirst(e) {
+		p.add(spaceToken)
+		p.group(groupToken, func() { p.binary(e, wide) })
+	} else {
+		p.nested(func() { p.value(b.Value) })
+	}
 	p.text(";")
 }
 
-// value prints what stands behind =, beginning with the space.
+// absorbsFirst reports whether e is a chain of //, ++ and + that begins with a
+// bracket: it may begin behind = with the operators below the name.
+func (p *printer) absorbsFirst(e *Binary) bool {
+	if p.noted(e) {
+		return false
+	}
+	x, last := Expr(e), e
+	for {
+		b, ok := x.(*Binary)
+		if !ok || !p.chains(last, b, b == e) {
+			break
+		}
+		if b.Op != Update && b.Op != Concat && b.Op != Add {
+			return false
+		}
+		x, last = b.X, b
+	}
+	return p.isAbsorbable(x) && precOf(x) >= precSimple
+}
+
+// chains reports whether x, the left operand of e, is in one chain of operators
+// with it: one that binds as tightly or more, with no parentheses between.
+func (p *printer) chains(e, x *Binary, same bool) bool {
+	if same {
+		return true
+	}
+	min := ops[e.Op].prec
+	if ops[e.Op].assoc != assocLeft {
+		min++
+	}
+	return ops[x.Op].assoc != assocNone && ops[x.Op].prec >= min && !p.noted(x) && (e.Op > PipeFrom || e.Op == PipeTo && x.Op == PipeTo)
+}
+
+// value prints what stands behind =, ? or assert, beginning with the space.
 func (p *printer) value(e Expr) {
 	if p.noted(e) {
 		p.add(hardToken)
@@ -498,82 +567,72 @@ func (p *printer) value(e Expr) {
 		p.add(spaceToken)
 		p.group(groupToken, func() { p.expr(e) })
 		return
-	case *Ident, *SearchPath, *Select, *Int, *Float:
+	case *Attrs, *List:
+		p.add(spaceToken)
+		p.group(groupToken, func() { p.term(e, wide) })
+		return
+	case *Apply:
+		if p.isSimpleCall(e) {
+			p.add(spaceToken)
+			p.group(groupToken, func() { p.apply(e, false, false) })
+			return
+		}
+		p.group(groupToken, func() {
+			p.add(lineToken)
+			p.callParts(e, false)
+		})
+		return
+	case *Select:
+		if e.Default != nil && p.isAbsorbable(e.Default) {
+			break
+		}
 		p.group(groupToken, func() {
 			p.add(lineToken)
 			p.expr(e)
 		})
 		return
-	case *Attrs, *List:
-		p.add(spaceToken)
-		p.group(groupToken, func() { p.term(e, true) })
-		return
-	case *Apply:
-		p.group(groupToken, func() {
-			p.applyAfter(e)
-		})
-		return
-	case *With:
-		if isTerm(e.Body) {
-			p.group(groupToken, func() {
-				p.add(lineToken)
-				p.with(e)
-			})
-			return
-		}
 	case *Binary:
-		if e.Op == Update || e.Op == Concat || e.Op == Add {
-			if p.update(e) {
-				return
-			}
+		if p.update(e) {
+			return
 		}
 	}
 	if p.isAbsorbableExpr(e) {
 		p.add(spaceToken)
-		p.group(groupToken, func() { p.absorbed(e, true) })
+		p.group(groupToken, func() { p.absorbed(e, wide) })
 		return
 	}
 	p.add(lineToken)
 	p.group(groupToken, func() { p.expr(e) })
 }
 
-// update prints x // { … } and the like behind =, where one side is a set or
-// list that can be broken on its own.
+// update prints x // { … } and the like behind =, where the set, list or string
+// on the right can be broken on its own.
 func (p *printer) update(e *Binary) bool {
-	prec := int(ops[e.Op].prec)
-	left, right := prec, prec+1
-	if ops[e.Op].assoc == assocRight {
-		left, right = prec+1, prec
-	}
-	switch {
-	case p.isAbsorbable(e.X) && e.Op != Add && precOf(e.X) >= left && precOf(e.Y) >= right:
-		p.group(groupToken, func() {
-			p.add(lineToken)
-			p.group(priorityGroup, func() { p.term(e.X, true) })
-			p.add(lineToken)
-			p.text(e.Op.String())
-			p.add(spaceToken)
-			p.expr(e.Y)
-		})
-	case p.isAbsorbable(e.Y) && precOf(e.X) >= left:
-		p.group(groupToken, func() {
-			p.add(lineToken)
-			p.expr(e.X)
-			p.add(lineToken)
-			p.group(transparentGroup, func() {
-				p.text(e.Op.String())
-				p.add(spaceToken)
-				p.group(priorityGroup, func() { p.term(e.Y, true) })
-			})
-		})
-	default:
+	if e.Op != Update && e.Op != Concat && e.Op != Add || !p.isAbsorbable(e.Y) || p.noted(e.X) {
 		return false
 	}
+	if x, ok := e.X.(*Binary); ok && p.chains(e, x, false) {
+		return false
+	}
+	min := int(ops[e.Op].prec)
+	if ops[e.Op].assoc == assocRight {
+		min++
+	}
+	p.group(groupToken, func() {
+		p.add(lineToken)
+		p.operand(e.X, min)
+		p.add(lineToken)
+		p.group(transparentGroup, func() {
+			p.text(e.Op.String())
+			p.add(spaceToken)
+			p.group(priorityGroup, func() { p.term(e.Y, wide) })
+		})
+	})
 	return true
 }
 
-// inherit prints inherit (from) a b; with a line for each name where they do
-// not fit on one.
+// inherit prints inherit (from) a b; with a line for each name where they are
+// more than three or do not fit on one.
 func (p *printer) inherit(b *Inherit) {
 	p.group(groupToken, func() {
 		p.text("inherit")
@@ -582,13 +641,18 @@ func (p *printer) inherit(b *Inherit) {
 			p.parens(b.From)
 		}
 		p.nested(func() {
+			sep, end := lineToken, breakToken
+			if len(b.Names) > 3 {
+				sep, end = hardToken, hardToken
+			}
+			if len(b.Names) == 0 {
+				end = spaceToken
+			}
 			for _, n := range b.Names {
-				p.add(lineToken)
+				p.add(sep)
 				p.name(n)
 			}
-			if len(b.Names) > 0 {
-				p.add(breakToken)
-			}
+			p.add(end)
 			p.text(";")
 		})
 	})
@@ -614,41 +678,53 @@ func (p *printer) name(n AttrName) {
 		}
 		p.text(QuoteAttr(n.Name))
 	case *String:
-		if e.Indented || e.URI {
+		if e.Indented {
 			s := *e
-			s.Indented, s.URI = false, false
+			s.Indented = false
 			e = &s
 		}
 		p.str(e)
 	default:
-		p.interpolation(e)
+		p.interpolation(e, false)
 	}
 }
 
 // with prints with scope; body.
 func (p *printer) with(e *With) {
+	p.withScope(e)
+	p.add(lineToken)
+	p.body(e.Body)
+}
+
+func (p *printer) withScope(e *With) {
 	p.text("with")
 	p.add(spaceToken)
 	p.nested(func() { p.group(groupToken, func() { p.expr(e.Scope) }) })
 	p.text(";")
-	if isTerm(e.Body) && p.isAbsorbable(e.Body) {
-		p.add(spaceToken)
-		p.group(priorityGroup, func() { p.term(e.Body, true) })
-		return
-	}
-	p.add(lineToken)
-	p.expr(e.Body)
 }
 
+// body prints what a construct leads to. A bracket there is broken when the
+// construct is.
+func (p *printer) body(e Expr) {
+	switch e.(type) {
+	case *Attrs, *List:
+		if !p.noted(e) {
+			p.term(e, open)
+			return
+		}
+	}
+	p.expr(e)
+}
+
+// assert prints assert cond; body, the body always on a line of its own.
 func (p *printer) assert(e *Assert) {
 	p.group(groupToken, func() {
 		p.text("assert")
-		p.add(spaceToken)
-		p.nested(func() { p.group(groupToken, func() { p.expr(e.Cond) }) })
+		p.nested(func() { p.value(e.Cond) })
 		p.text(";")
 	})
 	p.add(hardToken)
-	p.expr(e.Body)
+	p.body(e.Body)
 }
 
 func (p *printer) let(e *Let) {
@@ -661,7 +737,7 @@ func (p *printer) let(e *Let) {
 	p.add(hardToken)
 	p.text("in")
 	p.add(hardToken)
-	p.expr(e.Body)
+	p.body(e.Body)
 }
 
 // ifElse prints if … then … else …; sep is what separates the branches.
@@ -706,11 +782,7 @@ func (p *printer) lambda(e *Lambda, depth int) {
 	p.text(":")
 	if e.Formals != nil {
 		p.add(lineToken)
-		if p.isAbsorbable(e.Body) {
-			p.group(groupToken, func() { p.term(e.Body, true) })
-		} else {
-			p.expr(e.Body)
-		}
+		p.body(e.Body)
 		return
 	}
 	if next, ok := e.Body.(*Lambda); ok && next.Formals == nil && !p.noted(next) {
@@ -721,7 +793,11 @@ func (p *printer) lambda(e *Lambda, depth int) {
 	switch {
 	case p.isAbsorbableExpr(e.Body):
 		p.add(spaceToken)
-		p.group(priorityGroup, func() { p.absorbed(e.Body, false) })
+		style := grouped
+		if _, ok := e.Body.(*With); ok {
+			style = wide
+		}
+		p.group(priorityGroup, func() { p.absorbed(e.Body, style) })
 	case depth > 2:
 		p.add(hardToken)
 		p.expr(e.Body)
@@ -749,7 +825,8 @@ func (p *printer) param(e *Lambda) {
 	}
 }
 
-// formals prints { a, b, ... }, one a line where one has a default.
+// formals prints { a, b, ... }, one a line where there are more than two or one
+// has a default.
 func (p *printer) formals(f *Formals) {
 	if len(f.List) == 0 && !p.hasInside(f) {
 		if f.Ellipsis {
@@ -760,6 +837,9 @@ func (p *printer) formals(f *Formals) {
 		return
 	}
 	sep := lineToken
+	if len(f.List) > 2 {
+		sep = hardToken
+	}
 	for _, a := range f.List {
 		if a.Default != nil {
 			sep = hardToken
@@ -806,78 +886,84 @@ func (p *printer) formal(a Formal) {
 			p.add(spaceToken)
 			p.text("?")
 			p.nested(func() { p.value(a.Default) })
-			if isURI(p.lastText()) {
-				p.text(" ") // the comma would become part of it
-			}
 		}
 	})
 }
 
-// lastText returns the text appended last.
-func (p *printer) lastText() string {
-	for i := len(p.tokens) - 1; i >= 0; i-- {
-		if p.tokens[i].kind == textToken {
-			return p.tokens[i].text
-		}
+// binary prints a chain of operators, broken before each of them.
+func (p *printer) binary(e *Binary, first bracketStyle) {
+	if ops[e.Op].assoc == assocNone {
+		p.comparison(e)
+		return
 	}
-	return ""
+	type link struct {
+		op  Op
+		x   Expr
+		min int // how tight x must be to need no parentheses
+	}
+	var chain []link // backwards, but for the right operands of e
+	var x, y Expr = e, nil
+	last := e
+	for {
+		b, ok := x.(*Binary)
+		if !ok || !p.chains(last, b, b == e) {
+			break
+		}
+		prec := int(ops[b.Op].prec)
+		if ops[b.Op].assoc == assocRight {
+			// a ++ (b ++ c): the operands on the right belong to the chain.
+			var right []link
+			for y = b.Y; ; {
+				n, ok := y.(*Binary)
+				if !ok || n.Op != b.Op || p.noted(n) {
+					break
+				}
+				right = append(right, link{b.Op, n.X, prec + 1})
+				y = n.Y
+			}
+			min := prec
+			if b.Op == PipeFrom {
+				min = prec + 1
+			}
+			right = append(right, link{b.Op, y, min})
+			for i := len(right) - 1; i >= 0; i-- {
+				chain = append(chain, right[i])
+			}
+		} else {
+			chain = append(chain, link{b.Op, b.Y, prec + 1})
+		}
+		x, last = b.X, b
+	}
+	min := int(ops[last.Op].prec)
+	if ops[last.Op].assoc == assocRight || last.Op <= PipeFrom {
+		min++ // |> and <| do not mix
+	}
+	switch {
+	case first == wide:
+		p.term(x, wide)
+	case p.isAbsorbable(x) && precOf(x) >= min:
+		p.body(x)
+	default:
+		p.operand(x, min)
+	}
+	for i := len(chain) - 1; i >= 0; i-- {
+		l := chain[i]
+		p.add(lineToken)
+		p.before(l.x) // rather than between the operator and x
+		p.text(l.op.String())
+		p.nested(func() { p.operandAfter(l.x, l.min) })
+	}
 }
 
-// binary prints a chain of one operator, broken before it.
-func (p *printer) binary(e *Binary) {
-	prec := int(ops[e.Op].prec)
-	var chain []Expr // the operands, all joined by e.Op
-	switch ops[e.Op].assoc {
-	case assocLeft:
-		var back []Expr
-		x := Expr(e)
-		for b, ok := x.(*Binary); ok && b.Op == e.Op && (b == e || !p.noted(b)); b, ok = x.(*Binary) {
-			back = append(back, b.Y)
-			x = b.X
-		}
-		chain = append(chain, x)
-		for i := len(back) - 1; i >= 0; i-- {
-			chain = append(chain, back[i])
-		}
-	case assocRight:
-		x := Expr(e)
-		for b, ok := x.(*Binary); ok && b.Op == e.Op && (b == e || !p.noted(b)); b, ok = x.(*Binary) {
-			chain = append(chain, b.X)
-			x = b.Y
-		}
-		chain = append(chain, x)
-	default:
-		chain = []Expr{e.X, e.Y}
-	}
-	// An operator of the same strength but another sign may stand unbracketed
-	// only on the side the operator leans to.
-	first, rest, last := prec+1, prec+1, prec+1
-	switch ops[e.Op].assoc {
-	case assocLeft:
-		first = prec
-	case assocRight:
-		last = prec
-	}
-	if e.Op == PipeTo || e.Op == PipeFrom {
-		first, last = prec+1, prec+1 // the two do not mix
-	}
-	for i, x := range chain {
-		min := rest
-		switch i {
-		case 0:
-			min = first
-		case len(chain) - 1:
-			min = last
-		}
-		if i == 0 {
-			p.operand(x, min)
-			continue
-		}
-		p.add(lineToken)
-		p.before(x) // rather than between the operator and x
-		p.text(e.Op.String())
-		p.nested(func() { p.operandAfter(x, min) })
-	}
+// comparison prints x == y, with y always on the operator's line.
+func (p *printer) comparison(e *Binary) {
+	min := int(ops[e.Op].prec) + 1
+	p.operand(e.X, min)
+	p.add(softToken)
+	p.before(e.Y)
+	p.text(e.Op.String())
+	p.add(spaceToken)
+	p.operand(e.Y, min)
 }
 
 // operandAfter prints the operand behind an operator, with the space before it.
@@ -891,21 +977,15 @@ func (p *printer) operandAfter(x Expr, min int) {
 			})
 			return
 		case *Apply:
-			p.group(groupToken, func() { p.applyAfter(x) })
+			p.group(groupToken, func() {
+				p.add(lineToken)
+				p.callParts(x, false)
+			})
 			return
 		}
 	}
 	p.add(spaceToken)
 	p.operand(x, min)
-}
-
-// applyAfter prints a call behind = or an operator: all but the last argument
-// on the same line, else the whole call on a new one.
-func (p *printer) applyAfter(e *Apply) {
-	p.group(groupToken, func() {
-		p.add(lineToken)
-		p.callParts(e, false)
-	})
 }
 
 // apply prints f a b. In parentheses the closing one goes on a line of its own
@@ -919,36 +999,122 @@ func (p *printer) apply(e *Apply, indent, closing bool) {
 	})
 }
 
+// callParts prints the function and its arguments. As many as can be stay on
+// the function's line; the last may begin there and be broken.
 func (p *printer) callParts(e *Apply, indent bool) {
 	f, args := splitOr(flattenApply(e))
 	if len(args) == 0 {
 		p.operand(f, precSelect)
 		return
 	}
+	if p.isSimpleCall(e) {
+		p.group(groupToken, func() {
+			p.callee(f, args, indent)
+			for _, a := range args {
+				p.add(spaceToken)
+				p.nested(func() { p.arg(a) })
+			}
+		})
+		return
+	}
+	p.leading(f, args, len(args)-1, indent)
+	p.add(lineToken)
+	last := args[len(args)-1]
+	if len(args) > 1 && p.isList(last) && p.isList(args[len(args)-2]) {
+		p.group(groupToken, func() { p.nested(func() { p.compactArg(last) }) })
+		return
+	}
+	p.lastArg(last)
+}
+
+// leading prints f and the first n arguments, each with those before it in a
+// group of its own.
+func (p *printer) leading(f Expr, args []Expr, n int, indent bool) {
+	p.group(transparentGroup, func() {
+		if n == 0 {
+			p.callee(f, args, indent)
+			return
+		}
+		p.leading(f, args, n-1, indent)
+		p.add(lineToken)
+		p.nested(func() {
+			p.group(priorityGroup, func() { p.compactArg(args[n-1]) })
+		})
+	})
+}
+
+// callee prints the function of a call.
+func (p *printer) callee(f Expr, args []Expr, indent bool) {
 	min := precSelect
 	if isOr(args[0]) {
 		min = precSimple // f.a or is something else
 	}
-	p.group(transparentGroup, func() {
-		if indent {
-			p.nested(func() {
-				p.group(groupToken, func() {
-					p.add(breakToken)
-					p.operand(f, min)
-				})
-			})
-		} else {
+	if !indent {
+		p.operand(f, min)
+		return
+	}
+	p.nested(func() {
+		p.group(groupToken, func() {
+			p.add(breakToken)
 			p.operand(f, min)
-		}
-		for _, a := range args[:len(args)-1] {
-			p.add(lineToken)
-			p.nested(func() {
-				p.group(priorityGroup, func() { p.arg(a) })
-			})
-		}
+		})
 	})
-	p.add(lineToken)
-	p.lastArg(args[len(args)-1])
+}
+
+func (p *printer) isList(e Expr) bool {
+	_, ok := e.(*List)
+	return ok && !p.noted(e)
+}
+
+// compactArg prints an argument; a short list of simple things stays on its line.
+func (p *printer) compactArg(a Expr) {
+	if l, ok := a.(*List); ok && !p.noted(a) && len(l.Elems) <= 6 {
+		for _, x := range l.Elems {
+			if !p.isSimple(x) {
+				p.arg(a)
+				return
+			}
+		}
+		p.list(l, compact)
+		return
+	}
+	p.arg(a)
+}
+
+// isSimple reports whether e is a variable, literal or attribute, or a call of
+// at most two such things.
+func (p *printer) isSimple(e Expr) bool {
+	if p.noted(e) {
+		return false
+	}
+	switch e := e.(type) {
+	case *Ident, *Path, *SearchPath:
+		return true
+	case *Int:
+		return e.Value >= 0
+	case *Float:
+		return e.Value >= 0
+	case *String:
+		return !hasNewline(e)
+	case *Select:
+		return isPlain(e)
+	case *Apply:
+		return p.isSimpleCall(e)
+	}
+	return false
+}
+
+func (p *printer) isSimpleCall(e *Apply) bool {
+	f, args := flattenApply(e)
+	if len(args) > 2 || !p.isSimple(f) {
+		return false
+	}
+	for _, a := range args {
+		if !p.isSimple(a) || isOr(a) {
+			return false
+		}
+	}
+	return true
 }
 
 // splitOr returns the call f args so that the last argument that is a variable
@@ -994,7 +1160,7 @@ func (p *printer) arg(a Expr) {
 func (p *printer) lastArg(a Expr) {
 	if precOf(a) >= precSelect {
 		if p.isAbsorbable(a) {
-			p.group(priorityGroup, func() { p.nested(func() { p.term(a, false) }) })
+			p.group(priorityGroup, func() { p.nested(func() { p.term(a, grouped) }) })
 		} else {
 			p.group(groupToken, func() { p.nested(func() { p.arg(a) }) })
 		}
@@ -1017,7 +1183,7 @@ func (p *printer) lastArg(a Expr) {
 					p.expr(a.(*Apply).F)
 				}
 				p.add(spaceToken)
-				p.term(body, true)
+				p.term(body, wide)
 			}
 			p.text(")")
 		})
@@ -1089,14 +1255,20 @@ func (p *printer) isAbsorbableExpr(e Expr) bool {
 }
 
 // absorbed prints an absorbable expression.
-func (p *printer) absorbed(e Expr, wide bool) {
+func (p *printer) absorbed(e Expr, style bracketStyle) {
 	switch e := e.(type) {
 	case *With:
-		p.with(e)
+		if style != wide {
+			p.expr(e)
+			return
+		}
+		p.withScope(e)
+		p.add(spaceToken)
+		p.group(priorityGroup, func() { p.term(e.Body, wide) })
 	case *Lambda:
 		p.expr(e)
 	default:
-		p.term(e, wide)
+		p.term(e, style)
 	}
 }
 

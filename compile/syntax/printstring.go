@@ -5,7 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// str prints a string in the form it says it was written in.
+// str prints a string in the form it says it was written in; a URI in quotes, as
+// nixfmt does.
 func (p *printer) str(e *String) {
 	for _, part := range e.Parts {
 		if part.Expr == nil && strings.IndexByte(part.Text, 0) >= 0 {
@@ -14,13 +15,22 @@ func (p *printer) str(e *String) {
 	}
 	parts := JoinText(e.Parts)
 	switch {
-	case e.URI && len(parts) == 1 && parts[0].Expr == nil && isURI(parts[0].Text):
-		p.text(parts[0].Text)
-	case e.Indented:
+	case e.Indented && !isShort(parts):
 		p.indented(parts)
 	default:
 		p.quoted(parts, e.Lines)
 	}
+}
+
+// isShort reports whether an indented string would be as readable in "…": no
+// line ends, quotes or backslashes in it.
+func isShort(parts []Part) bool {
+	for _, q := range parts {
+		if q.Expr == nil && strings.ContainsAny(q.Text, "\n\r\"\\") {
+			return false
+		}
+	}
+	return true
 }
 
 func short(s string) string {
@@ -59,7 +69,7 @@ func (p *printer) quoted(parts []Part, lines bool) {
 	p.text(`"`)
 	for i, q := range parts {
 		if q.Expr != nil {
-			p.interpolation(q.Expr)
+			p.interpolation(q.Expr, i == 0)
 			continue
 		}
 		var b strings.Builder
@@ -98,7 +108,7 @@ func (p *printer) indented(parts []Part) {
 		}
 		for i, q := range parts {
 			if q.Expr != nil {
-				p.interpolation(q.Expr)
+				p.interpolation(q.Expr, start)
 				start = false
 				continue
 			}
@@ -190,11 +200,17 @@ func hasNewline(e *String) bool {
 }
 
 // interpolation prints ${e}. A short one stays on its line whatever the width.
-func (p *printer) interpolation(e Expr) {
+// At the start of a line a call begins on that line too.
+func (p *printer) interpolation(e Expr, start bool) {
 	p.group(groupToken, func() {
 		p.text("${")
 		if isTerm(e) && p.isAbsorbable(e) {
-			p.term(e, false)
+			p.term(e, grouped)
+			p.text("}")
+			return
+		}
+		if call, ok := e.(*Apply); ok && start && !p.noted(e) {
+			p.nested(func() { p.apply(call, false, false) })
 			p.text("}")
 			return
 		}
@@ -204,15 +220,15 @@ func (p *printer) interpolation(e Expr) {
 			p.expr(e)
 		})
 		p.add(breakToken)
-		if isSimple(e) || p.flatWidth(inner) <= 30 {
+		if p.isSimple(e) || p.flatWidth(inner) <= 30 {
 			p.closeBreaks(inner)
 		}
 		p.text("}")
 	})
 }
 
-// isSimple reports whether e is a variable or an attribute of one.
-func isSimple(e Expr) bool {
+// isPlain reports whether e is a variable or an attribute of one.
+func isPlain(e Expr) bool {
 	switch e := e.(type) {
 	case *Ident:
 		return true
@@ -225,7 +241,7 @@ func isSimple(e Expr) bool {
 				return false
 			}
 		}
-		return isSimple(e.X)
+		return isPlain(e.X)
 	}
 	return false
 }
@@ -270,7 +286,7 @@ func (p *printer) pathLiteral(e *Path) {
 	}
 	for _, q := range parts {
 		if q.Expr != nil {
-			p.interpolation(q.Expr)
+			p.interpolation(q.Expr, false)
 		} else {
 			p.text(q.Text)
 		}

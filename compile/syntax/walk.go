@@ -110,7 +110,8 @@ func bindingChildren(bs []Binding, f func(Expr)) {
 // Equal reports whether a and b are the same tree, whatever their positions and
 // notes. Two ways to build what is printed alike are the same: neighbouring
 // texts and their concatenation, (f a) b and f a b, the number -1 and the minus
-// sign before 1, the name "a" and the string "a" as a name.
+// sign before 1, the name "a" and the string "a" as a name, an indented string
+// that is short and one that is not indented, a URI and the same in quotes.
 func Equal(a, b Expr) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
@@ -128,7 +129,7 @@ func Equal(a, b Expr) bool {
 		return ok && math.Float64bits(a.Value) == math.Float64bits(b.Value)
 	case *String:
 		b, ok := b.(*String)
-		return ok && a.Indented == b.Indented && a.URI == b.URI && equalParts(a.Parts, b.Parts)
+		return ok && indented(a) == indented(b) && equalParts(a.Parts, b.Parts)
 	case *Path:
 		b, ok := b.(*Path)
 		return ok && equalParts(a.Parts, b.Parts)
@@ -207,6 +208,9 @@ func plain(e Expr) Expr {
 	}
 	return e
 }
+
+// indented reports whether s is printed as an indented string.
+func indented(s *String) bool { return s.Indented && !isShort(JoinText(s.Parts)) }
 
 func equalParts(a, b []Part) bool {
 	a, b = JoinText(a), JoinText(b)
