@@ -22,7 +22,7 @@ type deployOptions struct {
 	copy      copyFlags
 
 	activation      string
-	trace           bool
+	how             evaluation
 	jobs            int
 	failFast        bool
 	activateTimeout time.Duration
@@ -33,7 +33,7 @@ func (o *deployOptions) addFlags(fs *pflag.FlagSet) {
 	o.output.addFlags(fs)
 	fs.IntVarP(&o.jobs, "jobs", "j", 10, "work on at most `n` hosts at once")
 	fs.BoolVar(&o.failFast, "fail-fast", false, "begin no other host after one has failed")
-	fs.BoolVar(&o.trace, "show-trace", false, "say how evaluation came to an error")
+	o.how.addFlags(fs)
 	if o.action != exec.BuildOnly {
 		o.ssh.addFlags(fs)
 		o.copy.addFlags(fs)
@@ -78,7 +78,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	defer ui.close()
 	ui.note("evaluating %s", plural(len(hosts), "host"))
 	began := time.Now()
-	systems, errs, err := evaluate(ctx, nix, fleet, hosts, o.trace, std.err)
+	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
 	if err != nil {
 		return err
 	}

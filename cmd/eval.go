@@ -16,19 +16,27 @@ import (
 
 type evalOptions struct {
 	selection selectFlags
+	how       evaluation
 	attr      string
 	json      bool
-	trace     bool
+	raw       rawFlags
 }
 
 func (o *evalOptions) addFlags(fs *pflag.FlagSet) {
 	o.selection.addFlags(fs)
 	fs.StringVar(&o.attr, "attr", "", "print this `attribute` of each host instead, such as config.time.timeZone")
 	fs.BoolVar(&o.json, "json", false, "print JSON, host by host")
-	fs.BoolVar(&o.trace, "show-trace", false, "say how evaluation came to an error")
+	o.how.addFlags(fs)
+	o.raw.addFlags(fs)
 }
 
 func (o *evalOptions) run(ctx context.Context, std streams, args []string) error {
+	if err := o.how.check(); err != nil {
+		return err
+	}
+	if o.raw.given() {
+		return o.raw.run(ctx, std, args, o)
+	}
 	attr, err := attrNames(o.attr)
 	if err != nil {
 		return usageError{err}
@@ -41,14 +49,17 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 	if err != nil {
 		return err
 	}
-	nix, err := wireNix(ctx)
-	if err != nil {
-		return err
+	// The embedded evaluator needs no Nix, and nothing is written here.
+	var nix *nixcmd.Nix
+	if o.how.evaluator != "embedded" {
+		if nix, err = wireNix(ctx); err != nil {
+			return err
+		}
 	}
 	if o.attr != "" {
 		return o.query(ctx, std, nix, fleet, hosts, attr)
 	}
-	systems, errs, err := evaluate(ctx, nix, fleet, hosts, o.trace, std.err)
+	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
 	if err != nil {
 		return err
 	}
@@ -65,15 +76,10 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 
 // query prints an attribute of each host.
 func (o *evalOptions) query(ctx context.Context, std streams, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string) error {
-	net, err := network(fleet, hosts, o.trace)
+	values, errs, err := o.how.query(ctx, nix, fleet, hosts, attr)
 	if err != nil {
 		return err
 	}
-	values, errs, err := nix.Query(ctx, net, attr)
-	if err != nil {
-		return err
-	}
-	errs = blamed(fleet, net, errs)
 	if o.json {
 		return o.end(std, hosts, printJSON(std, values), errs, len(values))
 	}
@@ -95,8 +101,7 @@ func (o *evalOptions) end(std streams, hosts []*schema.Host, err error, errs map
 			fmt.Fprintf(std.err, "%s: %s: %v\n", h.Name, exec.Evaluate, err)
 		}
 	}
-	switch {
-	case len(errs) > 0 && !o.trace:
+	if len(errs) > 0 && !o.how.trace {
 		fmt.Fprintln(std.err, "hint: --show-trace tells how evaluation came to it")
 	}
 	switch {

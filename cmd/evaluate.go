@@ -3,31 +3,61 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"github.com/spf13/pflag"
+
 	"muster/compile"
+	"muster/compile/eval"
 	"muster/compile/syntax"
 	"muster/exec"
 	"muster/exec/nixcmd"
 	"muster/schema"
 )
 
-// evaluate finds the systems of some of the fleet's hosts, and says to warn
-// what NixOS warns of. errs holds the hosts that have no system.
-func evaluate(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, trace bool, warn io.Writer) (systems map[string]exec.System, errs map[string]error, err error) {
-	net, err := network(fleet, hosts, trace)
+// An evaluation says how a fleet is evaluated.
+type evaluation struct {
+	evaluator string
+	trace     bool
+}
+
+func (o *evaluation) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.evaluator, "evaluator", "embedded", "evaluate with `what`: embedded, nix, or both, which compares them")
+	fs.BoolVar(&o.trace, "show-trace", false, "say how evaluation came to an error")
+}
+
+func (o *evaluation) check() error {
+	switch o.evaluator {
+	case "embedded", "nix", "both":
+		return nil
+	}
+	return usageError{fmt.Errorf("--evaluator %s: there is embedded, nix and both", o.evaluator)}
+}
+
+// systems finds the systems of some of the fleet's hosts, and says to warn what
+// NixOS warns of. errs holds the hosts that have no system. With a Nix, their
+// derivations are in its store afterwards; without, only their names are known.
+func (o *evaluation) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) (map[string]exec.System, map[string]error, error) {
+	var found map[string]nixcmd.System
+	var errs map[string]error
+	var err error
+	switch o.evaluator {
+	case "nix":
+		found, errs, err = o.byNix(ctx, nix, fleet, hosts)
+	case "both":
+		found, errs, err = o.byBoth(ctx, nix, fleet, hosts)
+	default:
+		found, errs, err = o.byEmbedded(ctx, nix, fleet, hosts)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	found, errs, err := nix.Evaluate(ctx, net)
-	if err != nil {
-		return nil, nil, fmt.Errorf("evaluate the fleet: %w", err)
-	}
-	systems = map[string]exec.System{}
+	systems := map[string]exec.System{}
 	warnings := map[string][]string{}
 	for _, h := range hosts {
 		s, ok := found[h.Name]
@@ -40,16 +70,106 @@ func evaluate(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts [
 		}
 	}
 	printWarnings(warn, hosts, warnings)
-	return systems, blamed(fleet, net, errs), nil
+	return systems, errs, nil
 }
 
-// network is what an evaluator needs to know of a fleet.
-func network(fleet *schema.Fleet, hosts []*schema.Host, trace bool) (nixcmd.Network, error) {
+func (o *evaluation) byEmbedded(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host) (map[string]nixcmd.System, map[string]error, error) {
+	e, err := newEmbedded(fleet, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, errs, err := e.systems(ctx, hosts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("evaluate the fleet: %w", err)
+	}
+	if nix != nil && len(found) > 0 {
+		if err := e.instantiate(ctx, nix, found); err != nil {
+			return nil, nil, err
+		}
+	}
+	return found, o.blamed(fleet, nixcmd.Network{}, errs), nil
+}
+
+func (o *evaluation) byNix(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host) (map[string]nixcmd.System, map[string]error, error) {
+	if nix == nil {
+		return nil, nil, nixcmd.ErrNoNix
+	}
+	net, err := o.network(fleet, hosts)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, errs, err := nix.Evaluate(ctx, net)
+	if err != nil {
+		return nil, nil, fmt.Errorf("evaluate the fleet: %w", err)
+	}
+	return found, o.blamed(fleet, net, errs), nil
+}
+
+// byBoth evaluates twice, and insists on the same derivations.
+func (o *evaluation) byBoth(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host) (map[string]nixcmd.System, map[string]error, error) {
+	ours, ourErrs, err := o.byEmbedded(ctx, nil, fleet, hosts)
+	if err != nil {
+		return nil, nil, err
+	}
+	theirs, theirErrs, err := o.byNix(ctx, nix, fleet, hosts)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, h := range hosts {
+		a, b := ours[h.Name], theirs[h.Name]
+		switch {
+		case a.Drv == b.Drv && a.Out == b.Out:
+		case a.Drv == "":
+			theirErrs[h.Name] = fmt.Errorf("the evaluators differ: Nix finds %s, the embedded one: %w", b.Drv, ourErrs[h.Name])
+		case b.Drv == "":
+			theirErrs[h.Name] = fmt.Errorf("the evaluators differ: the embedded one finds %s, Nix: %w", a.Drv, theirErrs[h.Name])
+		default:
+			theirErrs = with(theirErrs, h.Name, fmt.Errorf("the evaluators differ: Nix finds %s, the embedded one %s", b.Drv, a.Drv))
+		}
+		if theirErrs[h.Name] != nil {
+			delete(theirs, h.Name)
+		}
+	}
+	return theirs, theirErrs, nil
+}
+
+// with is errs with one more.
+func with(errs map[string]error, host string, err error) map[string]error {
+	if errs == nil {
+		errs = map[string]error{}
+	}
+	errs[host] = err
+	return errs
+}
+
+// query evaluates an attribute of each host to its JSON.
+func (o *evaluation) query(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string) (map[string]json.RawMessage, map[string]error, error) {
+	if o.evaluator == "embedded" {
+		e, err := newEmbedded(fleet, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		values, errs, err := e.query(ctx, hosts, attr)
+		return values, o.blamed(fleet, nixcmd.Network{}, errs), err
+	}
+	if nix == nil {
+		return nil, nil, nixcmd.ErrNoNix
+	}
+	net, err := o.network(fleet, hosts)
+	if err != nil {
+		return nil, nil, err
+	}
+	values, errs, err := nix.Query(ctx, net, attr)
+	return values, o.blamed(fleet, net, errs), err
+}
+
+// network is what Nix needs to know of a fleet.
+func (o *evaluation) network(fleet *schema.Fleet, hosts []*schema.Host) (nixcmd.Network, error) {
 	file, err := compile.Network(fleet, compile.Options{Absolute: true})
 	if err != nil {
 		return nixcmd.Network{}, err
 	}
-	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), Trace: trace}, nil
+	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), Trace: o.trace}, nil
 }
 
 // printWarnings says each warning once, with the hosts it is about, in the
@@ -76,35 +196,60 @@ func few(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:2], ", "), len(names)-2)
 }
 
-// blamed puts in front of each error of Nix's where in the inventory it comes
-// from.
-func blamed(fleet *schema.Fleet, net nixcmd.Network, errs map[string]error) map[string]error {
-	if len(errs) == 0 {
-		return errs
-	}
-	var text bytes.Buffer
-	if err := syntax.Fprint(&text, net.File); err != nil {
-		return errs
-	}
+// blamed puts in front of each evaluation error where in the inventory it comes
+// from. Net is what Nix evaluated.
+func (o *evaluation) blamed(fleet *schema.Fleet, net nixcmd.Network, errs map[string]error) map[string]error {
 	out := map[string]error{}
 	for host, err := range errs {
+		e := &evalError{err: err, message: err.Error()}
 		var exit *nixcmd.ExitError
-		if !errors.As(err, &exit) {
-			out[host] = err
-			continue
+		var own *eval.Error
+		switch {
+		case errors.As(err, &own):
+			e.message, e.detail = own.Msg, own.Detail()
+			e.blames = append(compile.Blames(fleet, host, own.Msg), inInventory(fleet, own)...)
+		case errors.As(err, &exit):
+			e.message, e.detail = exit.Message(), strings.TrimSpace(exit.Stderr)
+			e.blames = compile.Blames(fleet, host, e.message)
+			var text bytes.Buffer
+			if syntax.Fprint(&text, net.File) == nil {
+				e.blames = append(e.blames, compile.Traced(fleet, exit.Stderr, nixcmd.NetworkFile, text.Bytes())...)
+			}
 		}
-		e := &evalError{exit: exit, trace: net.Trace}
-		e.blames = compile.Blames(fleet, host, exit.Message(), exit.Stderr, nixcmd.NetworkFile, text.Bytes())
+		if !o.trace {
+			e.detail = ""
+		}
 		out[host] = e
 	}
 	return out
 }
 
-// An evalError is an error of Nix's about something in the inventory.
+// inInventory are the places of an error that are the user's own: what was
+// generated carries the places it came from.
+func inInventory(fleet *schema.Fleet, err *eval.Error) []compile.Blame {
+	ours := map[string]bool{}
+	for _, h := range fleet.Hosts {
+		ours[h.At.File] = true
+	}
+	var blames []compile.Blame
+	add := func(p syntax.Pos) {
+		if p.IsValid() && ours[p.File()] {
+			blames = append(blames, compile.Blame{Pos: schema.Pos{File: p.File(), Line: int(p.Line), Col: int(p.Col)}})
+		}
+	}
+	add(err.Pos)
+	for _, t := range err.Trace {
+		add(t.Pos)
+	}
+	return blames
+}
+
+// An evalError is an evaluation error about something in the inventory.
 type evalError struct {
-	exit   *nixcmd.ExitError
-	blames []compile.Blame
-	trace  bool
+	err     error
+	blames  []compile.Blame
+	message string
+	detail  string // the whole trace, where it was asked for
 }
 
 func (e *evalError) Error() string {
@@ -115,11 +260,11 @@ func (e *evalError) Error() string {
 			fmt.Fprintf(&b, "%s: ", e.blames[0].Option)
 		}
 	}
-	b.WriteString(e.exit.Message())
-	if e.trace {
-		b.WriteString("\n" + strings.TrimSpace(e.exit.Stderr))
+	b.WriteString(e.message)
+	if e.detail != "" {
+		b.WriteString("\n" + e.detail)
 	}
 	return b.String()
 }
 
-func (e *evalError) Unwrap() error { return e.exit }
+func (e *evalError) Unwrap() error { return e.err }

@@ -209,7 +209,7 @@ var errInterrupted = errors.New("interrupted")
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	std := streams{in: in, out: out, err: errs}
 	root := newRoot(std)
-	root.SetArgs(args)
+	root.SetArgs(joinArgs(args))
 	return report(ctx, errs, root.ExecuteContext(ctx))
 }
 

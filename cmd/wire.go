@@ -43,7 +43,7 @@ func wireRun(nix *nixcmd.Nix, fleet *schema.Fleet, ssh sshFlags) (o exec.Options
 	if nix != nil {
 		local := nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
 			// It serves all hosts, and outlives the one that asks first.
-			p, err := nix.Serve(context.WithoutCancel(ctx))
+			p, err := nix.Serve(context.WithoutCancel(ctx), false)
 			if err != nil {
 				return nil, err
 			}

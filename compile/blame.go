@@ -15,37 +15,34 @@ type Blame struct {
 	Option string // the NixOS option, "" where only a place is known
 }
 
-// Blames finds what in the inventory an error of Nix is about: options that its
-// message names and the inventory sets for the host, and places of the printed
-// network expression in the trace around it. The first is the most telling;
-// there may be none. Network is the text that was evaluated, and file the name
-// Nix has for it.
-func Blames(f *schema.Fleet, host, message, trace, file string, network []byte) []Blame {
+// Blames finds the options that a message of Nix names and the inventory sets
+// for the host. The first is the most telling; there may be none.
+func Blames(f *schema.Fleet, host, message string) []Blame {
 	h := f.Host(host)
 	if h == nil {
 		return nil
 	}
+	sets := newWriter(f, Options{}).optionsOf(h)
 	var blames []Blame
-	seen := map[schema.Pos]bool{}
-	add := func(b Blame) {
-		if b.Pos.IsValid() && !seen[b.Pos] {
-			seen[b.Pos] = true
-			blames = append(blames, b)
-		}
-	}
-	w := newWriter(f, Options{})
-	sets := w.optionsOf(h)
 	for _, name := range optionNames(message) {
 		path := splitOption(name)
 		for _, set := range sets {
-			if at, depth := find(set, path); depth > 1 {
-				add(Blame{Pos: at, Option: name})
+			if at, depth := find(set, path); depth > 1 && at.IsValid() {
+				blames = append(blames, Blame{Pos: at, Option: name})
 			}
 		}
 	}
+	return blames
+}
+
+// Traced finds where in the inventory the places of the printed network
+// expression come from that a trace of Nix's names, innermost first. Network is
+// the text that was evaluated, and file the name Nix has for it.
+func Traced(f *schema.Fleet, trace, file string, network []byte) []Blame {
+	var blames []Blame
 	for _, at := range placesIn(trace, file) {
 		if p := original(f, network, at); p.IsValid() {
-			add(Blame{Pos: p})
+			blames = append(blames, Blame{Pos: p})
 		}
 	}
 	return blames

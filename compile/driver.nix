@@ -68,11 +68,13 @@ builtins.listToAttrs (
       if attr != null then
         builtins.foldl' (set: key: set.${key}) nodes.${name} attr
       else
-        {
+        rec {
           # Not drvPath and outPath: a set with outPath is a string in JSON.
           drv = nodes.${name}.config.system.build.toplevel.drvPath;
           out = nodes.${name}.config.system.build.toplevel.outPath;
           warnings = nodes.${name}.config.warnings or [ ];
+          # All of it as one string, for evaluators that forget the rest.
+          summary = builtins.toJSON { inherit drv out warnings; };
         };
   }) wanted
 )

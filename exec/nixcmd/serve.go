@@ -20,9 +20,13 @@ type Process struct {
 	wait func() error
 }
 
-// Serve starts a server for the local store, which others may only read.
-func (n *Nix) Serve(ctx context.Context) (*Process, error) {
-	p := &Process{cmd: n.command(ctx, "nix-store", "--serve")}
+// Serve starts a server for the local store, to write to or only to read.
+func (n *Nix) Serve(ctx context.Context, write bool) (*Process, error) {
+	args := []string{"--serve"}
+	if write {
+		args = append(args, "--write")
+	}
+	p := &Process{cmd: n.command(ctx, "nix-store", args...)}
 	p.stderr.limit = 1 << 20
 	p.cmd.Stderr = &p.stderr
 	var err error

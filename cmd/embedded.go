@@ -1,0 +1,290 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"muster/compile"
+	"muster/compile/eval"
+	"muster/compile/store"
+	"muster/compile/syntax"
+	"muster/exec/nixcmd"
+	"muster/exec/nixserve"
+	"muster/schema"
+)
+
+// An embedded evaluates a fleet in this process, without Nix.
+type embedded struct {
+	ev    *eval.Evaluator
+	fleet *schema.Fleet
+	file  *syntax.File
+}
+
+// newEvaluator returns an evaluator that sees what Nix would: the search path
+// and the environment.
+func newEvaluator(searchPath []string, warn io.Writer) *eval.Evaluator {
+	home, _ := os.UserHomeDir()
+	return eval.New(eval.Options{
+		NixPath: nixPath(append(searchPath, filepath.SplitList(os.Getenv("NIX_PATH"))...)),
+		System:  currentSystem(),
+		Home:    home,
+		Getenv:  os.Getenv,
+		Trace:   warn,
+	})
+}
+
+// nixPath reads entries such as nixpkgs=/some/where or /some/where.
+func nixPath(entries []string) []eval.SearchEntry {
+	var path []eval.SearchEntry
+	for _, e := range entries {
+		if e == "" {
+			continue
+		}
+		prefix, dir, ok := strings.Cut(e, "=")
+		if !ok {
+			prefix, dir = "", e
+		}
+		path = append(path, eval.SearchEntry{Prefix: prefix, Path: dir})
+	}
+	return path
+}
+
+// currentSystem is this machine's, as Nix calls it.
+func currentSystem() string {
+	cpu := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i686"}[runtime.GOARCH]
+	if cpu == "" {
+		cpu = runtime.GOARCH
+	}
+	return cpu + "-" + runtime.GOOS
+}
+
+func newEmbedded(fleet *schema.Fleet, warn io.Writer) (*embedded, error) {
+	file, err := compile.Network(fleet, compile.Options{Absolute: true})
+	if err != nil {
+		return nil, err
+	}
+	return &embedded{ev: newEvaluator(nil, warn), fleet: fleet, file: file}, nil
+}
+
+// driver is the driver applied to the network: a set of what each host is.
+func (e *embedded) driver(ctx context.Context, hosts []*schema.Host, attr []string) (eval.Value, error) {
+	driver, err := syntax.ParseFile("driver.nix", []byte(compile.Driver), syntax.Options{})
+	if err != nil {
+		return eval.Value{}, err
+	}
+	args := &syntax.Attrs{Bindings: []syntax.Binding{
+		binding("network", e.file.Expr),
+		binding("hosts", nixStrings(names(hosts))),
+	}}
+	if attr != nil {
+		args.Bindings = append(args.Bindings, binding("attr", nixStrings(attr)))
+	}
+	return e.ev.Tree(ctx, &syntax.Apply{F: driver.Expr, Args: []syntax.Expr{args}}, e.fleet.Dir)
+}
+
+func binding(name string, v syntax.Expr) *syntax.Attr {
+	return &syntax.Attr{Path: syntax.AttrPath{{Name: name}}, Value: v}
+}
+
+func nixStrings(words []string) *syntax.List {
+	l := &syntax.List{}
+	for _, w := range words {
+		s := &syntax.String{}
+		if w != "" {
+			s.Parts = []syntax.Part{{Text: w}}
+		}
+		l.Elems = append(l.Elems, s)
+	}
+	return l
+}
+
+// systems evaluates hosts side by side.
+func (e *embedded) systems(ctx context.Context, hosts []*schema.Host) (map[string]nixcmd.System, map[string]error, error) {
+	defer eval.HoldCollector(512 << 20)()
+	set, err := e.driver(ctx, hosts, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	systems, errs := map[string]nixcmd.System{}, map[string]error{}
+	e.ev.Fleet(ctx, set, names(hosts), "summary", runtime.GOMAXPROCS(0), func(h eval.Host) {
+		if h.Err != nil {
+			errs[h.Name] = h.Err
+			return
+		}
+		var s struct {
+			Drv, Out string
+			Warnings []string
+		}
+		if err := json.Unmarshal([]byte(h.Text), &s); err != nil {
+			errs[h.Name] = fmt.Errorf("read the host's system: %v", err)
+			return
+		}
+		systems[h.Name] = nixcmd.System{Drv: store.Path(s.Drv), Out: store.Path(s.Out), Warnings: s.Warnings}
+	})
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	return systems, errs, nil
+}
+
+// query evaluates an attribute of each host to its JSON.
+func (e *embedded) query(ctx context.Context, hosts []*schema.Host, attr []string) (map[string]json.RawMessage, map[string]error, error) {
+	set, err := e.driver(ctx, hosts, attr)
+	if err != nil {
+		return nil, nil, err
+	}
+	values, errs := map[string]json.RawMessage{}, map[string]error{}
+	for _, h := range hosts {
+		v, err := set.Select(ctx, syntax.QuoteAttr(h.Name), nil)
+		var text string
+		if err == nil {
+			text, err = v.JSON(ctx)
+		}
+		if err != nil {
+			errs[h.Name] = err
+			continue
+		}
+		values[h.Name] = json.RawMessage(text)
+	}
+	return values, errs, ctx.Err()
+}
+
+// instantiate writes the derivations that systems are built from, and all they
+// need, to the local store.
+func (e *embedded) instantiate(ctx context.Context, nix *nixcmd.Nix, systems map[string]nixcmd.System) error {
+	process, err := nix.Serve(ctx, true)
+	if err != nil {
+		return err
+	}
+	client, err := nixserve.New(ctx, process)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+
+	objects := &recipes{ev: e.ev, seen: map[store.Path]bool{}}
+	for _, s := range systems {
+		if err := objects.add(s.Drv); err != nil {
+			return err
+		}
+	}
+	valid, err := client.QueryValidPaths(ctx, objects.order, true, false)
+	if err != nil {
+		return err
+	}
+	have := map[store.Path]bool{}
+	for _, p := range valid {
+		have[p] = true
+	}
+	var infos []nixserve.PathInfo
+	archives := map[store.Path][]byte{}
+	for _, p := range objects.order {
+		if have[p] {
+			continue
+		}
+		info, archive, err := objects.object(p)
+		if err != nil {
+			return fmt.Errorf("write %s to the store: %w", p, err)
+		}
+		infos = append(infos, info)
+		if archive != nil {
+			archives[p] = archive
+		}
+	}
+	_, err = client.Send(ctx, infos, func(_ context.Context, info nixserve.PathInfo, w io.Writer) error {
+		if archive, ok := archives[info.Path]; ok {
+			_, err := w.Write(archive)
+			return err
+		}
+		return objects.dump(info.Path, w)
+	}, nil)
+	if err != nil {
+		return fmt.Errorf("write derivations to the store: %w", err)
+	}
+	return nil
+}
+
+// recipes are the store objects that some derivations are made of, references
+// first.
+type recipes struct {
+	ev    *eval.Evaluator
+	seen  map[store.Path]bool
+	order []store.Path
+}
+
+// add collects a path and, before it, all that it refers to.
+func (r *recipes) add(p store.Path) error {
+	if r.seen[p] {
+		return nil
+	}
+	r.seen[p] = true
+	var refs []store.Path
+	if d := r.ev.Derivation(p); d != nil {
+		refs = d.References()
+	} else if s, ok := r.ev.Source(p); ok {
+		refs = s.References
+	} else {
+		return nil // somebody else's, in the store already
+	}
+	for _, ref := range refs {
+		if err := r.add(ref); err != nil {
+			return err
+		}
+	}
+	r.order = append(r.order, p)
+	return nil
+}
+
+// object is a path's registration, and its archive where that is small.
+func (r *recipes) object(p store.Path) (nixserve.PathInfo, []byte, error) {
+	info := nixserve.PathInfo{Path: p}
+	var text []byte
+	if d := r.ev.Derivation(p); d != nil {
+		text, info.References = d.ATerm(), d.References()
+	} else {
+		s, _ := r.ev.Source(p)
+		info.References = s.References
+		if s.File != "" {
+			h, size, err := r.hash(p)
+			info.NARHash, info.NARSize = h, size
+			info.CA = store.FixedCA(h, true)
+			if s.Flat && err == nil {
+				var content []byte
+				content, err = os.ReadFile(s.File)
+				info.CA = store.FixedCA(store.HashBytes(store.SHA256, content), false)
+			}
+			return info, nil, err
+		}
+		text = []byte(s.Text)
+	}
+	var archive bytes.Buffer
+	sum := store.NewHashWriter(store.SHA256, &archive)
+	if err := store.DumpFile(sum, text, false); err != nil {
+		return info, nil, err
+	}
+	info.NARHash, info.NARSize = sum.Sum(), sum.Size()
+	info.CA = store.TextCA(string(text))
+	return info, archive.Bytes(), nil
+}
+
+func (r *recipes) hash(p store.Path) (store.Hash, int64, error) {
+	sum := store.NewHashWriter(store.SHA256, io.Discard)
+	err := r.dump(p, sum)
+	return sum.Sum(), sum.Size(), err
+}
+
+// dump writes the archive of a copied file or directory.
+func (r *recipes) dump(p store.Path, w io.Writer) error {
+	s, ok := r.ev.Source(p)
+	if !ok {
+		return fmt.Errorf("%s is not known here", p)
+	}
+	return store.Dump(w, s.File, func(path string, _ store.FileType) (bool, error) { return !s.Omit[path], nil })
+}
