@@ -26,6 +26,7 @@ let
       nixpkgs.pkgs = lib.mkIf (pkgs != null) (lib.mkDefault pkgs);
       _module.args = extraArgs // {
         inherit baseModules extraModules modules;
+        utils = import ./utils.nix { inherit lib; };
       };
     };
   };

@@ -198,5 +198,7 @@ in
         ) users
       );
     };
+    # Nothing to do here, but others wait for it by this name.
+    system.activationScripts.groups = lib.stringAfter [ "users" ] "";
   };
 }

@@ -2,6 +2,10 @@
 # are acted upon by system.build.toplevel.
 { lib, ... }:
 {
+  imports = [
+    (lib.mkRenamedOptionModule [ "environment" "checkConfigurationOptions" ] [ "_module" "check" ])
+  ];
+
   options = {
     assertions = lib.mkOption {
       type = lib.types.listOf lib.types.unspecified;
