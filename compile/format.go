@@ -1,6 +1,10 @@
 package compile
 
 import (
+	"net/url"
+	"strconv"
+	"strings"
+
 	"muster/compile/syntax"
 	"muster/schema"
 )
@@ -23,17 +27,19 @@ func Formats() []Format { return []Format{Muster, NixOps, Morph, Colmena, Flake}
 
 type format struct {
 	// deployment is what the tool wants to know about reaching a host.
-	deployment func(*schema.Host) *schema.Attrs
+	deployment func(*schema.Fleet, *schema.Host) *schema.Attrs
 	// apart keeps deployment out of the host's module.
 	apart bool
-	write func(*writer, parts) syntax.Expr
+	// common are let-bound modules that every host imports.
+	common []string
+	write  func(*writer, parts) syntax.Expr
 }
 
 var formats = map[Format]format{
-	"":      {deployment: nixopsDeployment, write: (*writer).nixopsNetwork},
-	Muster:  {deployment: nixopsDeployment, write: (*writer).nixopsNetwork},
-	NixOps:  {deployment: nixopsDeployment, write: (*writer).nixops2Network},
-	Morph:   {deployment: morphDeployment, write: (*writer).morphNetwork},
+	"":      {deployment: musterDeployment, write: (*writer).musterNetwork},
+	Muster:  {deployment: musterDeployment, write: (*writer).musterNetwork},
+	NixOps:  {deployment: nixopsDeployment, write: (*writer).nixopsNetwork},
+	Morph:   {deployment: morphDeployment, common: []string{morphModule}, write: (*writer).morphNetwork},
 	Colmena: {deployment: colmenaDeployment, write: (*writer).colmenaHive},
 	Flake:   {deployment: colmenaDeployment, apart: true, write: (*writer).flake},
 }
@@ -51,13 +57,25 @@ func reach(h *schema.Host) *schema.Attrs {
 	return d
 }
 
-func nixopsDeployment(h *schema.Host) *schema.Attrs {
+func musterDeployment(_ *schema.Fleet, h *schema.Host) *schema.Attrs {
 	d := reach(h)
 	put(d, schema.String{At: h.PosOf("host"), V: "none"}, "targetEnv")
 	return d
 }
 
-func morphDeployment(h *schema.Host) *schema.Attrs {
+// nixopsDeployment says nothing that NixOps 1.7 does not know where it can be
+// left out: that logs in as root and knows no other user.
+func nixopsDeployment(f *schema.Fleet, h *schema.Host) *schema.Attrs {
+	root := *h
+	if h.User == "root" {
+		root.User = ""
+	}
+	d := musterDeployment(f, &root)
+	putJump(d, f, h)
+	return d
+}
+
+func morphDeployment(_ *schema.Fleet, h *schema.Host) *schema.Attrs {
 	d := reach(h)
 	if len(h.Tags) > 0 {
 		put(d, texts(h.PosOf("tags"), h.Tags), "tags")
@@ -68,7 +86,7 @@ func morphDeployment(h *schema.Host) *schema.Attrs {
 	return d
 }
 
-func colmenaDeployment(h *schema.Host) *schema.Attrs {
+func colmenaDeployment(f *schema.Fleet, h *schema.Host) *schema.Attrs {
 	d := reach(h)
 	if len(h.Tags) > 0 {
 		put(d, texts(h.PosOf("tags"), h.Tags), "tags")
@@ -76,43 +94,138 @@ func colmenaDeployment(h *schema.Host) *schema.Attrs {
 	if h.BuildOn == schema.BuildTarget {
 		put(d, schema.Bool{At: h.PosOf("build_on"), V: true}, "buildOnTarget")
 	}
+	putJump(d, f, h)
 	return d
 }
 
-// nixopsNetwork is muster's own: nixpkgs is a tree, which the driver imports.
+// putJump says how ssh gets to a host that is behind another.
+func putJump(d *schema.Attrs, f *schema.Fleet, h *schema.Host) {
+	if h.Jump == "" {
+		return
+	}
+	put(d, texts(h.PosOf("jump"), []string{"-J", jump(f, h.Jump)}), "sshOptions")
+}
+
+// jump is a host to go through as ssh -J has it: where it is a host of the
+// fleet, by its address.
+func jump(f *schema.Fleet, via string) string {
+	h := f.Host(via)
+	if h == nil {
+		return via
+	}
+	to := h.Address
+	if strings.Contains(to, ":") {
+		to = "[" + to + "]"
+	}
+	if h.User != "" {
+		to = h.User + "@" + to
+	}
+	if h.Port != 0 {
+		to += ":" + strconv.Itoa(h.Port)
+	}
+	return to
+}
+
+// musterNetwork has nixpkgs as a tree, which the driver imports.
+func (w *writer) musterNetwork(p parts) syntax.Expr {
+	about := w.about(w.rollback)
+	if tree := w.nixpkgs(); tree != nil {
+		about.Bindings = append(about.Bindings, attr("nixpkgs", tree))
+	}
+	return let(p.roles, network("network", about, p))
+}
+
+// nixopsNetwork has nixpkgs as NixOps 2 takes it, the package set. NixOps 1.7
+// writes all of network down, which would be all of nixpkgs; it stops at what
+// seems to be a derivation.
 func (w *writer) nixopsNetwork(p parts) syntax.Expr {
-	return letRoles(p, w.network(p, "network", func(set *schema.Attrs) {
-		put(set, schema.Bool{V: w.fleet.Network.EnableRollback}, "enableRollback")
-	}, "nixpkgs", w.nixpkgs()))
+	about := w.about(w.rollback)
+	if w.nixpkgs() != nil {
+		set := attr("nixpkgs", &syntax.Binary{
+			Op: syntax.Update,
+			X:  w.packages(),
+			Y:  &syntax.Attrs{Bindings: []syntax.Binding{attr("type", str("derivation"))}},
+		})
+		set.Note = &syntax.Note{Before: []string{
+			"For NixOps 2. NixOps 1.7 is told with -I nixpkgs=…; its listing of the",
+			"network stops at a derivation, and is spared all of nixpkgs.",
+		}}
+		about.Bindings = append(about.Bindings, set)
+	}
+	return let(p.roles, network("network", about, p))
 }
 
-// nixops2Network has nixpkgs as NixOps 2 takes it: the package set.
-func (w *writer) nixops2Network(p parts) syntax.Expr {
-	return letRoles(p, w.network(p, "network", func(set *schema.Attrs) {
-		put(set, schema.Bool{V: w.fleet.Network.EnableRollback}, "enableRollback")
-	}, "nixpkgs", w.packages()))
-}
-
+// morphNetwork gives morph its parts of nixpkgs one by one: with network.pkgs
+// all hosts would have that one package set, whatever they say of nixpkgs.
 func (w *writer) morphNetwork(p parts) syntax.Expr {
-	return letRoles(p, w.network(p, "network", nil, "pkgs", w.packages()))
+	about := w.about(nil)
+	lets := append([]syntax.Binding{w.morphModule()}, p.roles...)
+	if tree := w.nixpkgs(); tree != nil {
+		below := func(path string) syntax.Expr {
+			return &syntax.Binary{Op: syntax.Add, X: ident("nixpkgs"), Y: str(path)}
+		}
+		about.Bindings = append(about.Bindings,
+			attr("lib", apply(ident("import"), below("/lib"))),
+			attr("evalConfig", below("/nixos/lib/eval-config.nix")),
+			&syntax.Inherit{
+				From:  apply(ident("import"), ident("nixpkgs"), systemArgument()),
+				Names: attrPath("runCommand"),
+			})
+		lets = append([]syntax.Binding{attr("nixpkgs", tree)}, lets...)
+	}
+	for _, l := range lets[1:] {
+		spaced(l.(*syntax.Attr))
+	}
+	return let(lets, network("network", about, p))
 }
+
+// morphModule undoes what makes morph's systems others than everybody's.
+func (w *writer) morphModule() *syntax.Attr {
+	e, err := syntax.ParseExpr(`
+		{ lib, ... }:
+		{
+		  options.system.extraDependencies = lib.mkOption {
+		    apply = builtins.filter (path: path.name or "" != "healthcheck-commands.txt");
+		  };
+		  config.nixpkgs.system = lib.mkDefault "` + defaultSystem + `";
+		}`)
+	if err != nil {
+		panic("compile: morph's module: " + err.Error())
+	}
+	a := attr(morphModule, e)
+	a.Note = &syntax.Note{Before: []string{
+		"What morph does unlike others: it adds the list of its health checks to",
+		"every system, and leaves open what kind of machine it is for.",
+	}}
+	return a
+}
+
+// morphModule is the let binding that all hosts of a morph network import.
+const morphModule = "plainSystem"
 
 func (w *writer) colmenaHive(p parts) syntax.Expr {
-	return letRoles(p, w.network(p, "meta", nil, "nixpkgs", w.packages()))
+	about := w.about(nil)
+	about.Bindings = append(about.Bindings, attr("nixpkgs", w.packages()))
+	return let(p.roles, network("meta", about, p))
 }
 
-// network is a set of what is said of the whole, the defaults and the hosts.
-func (w *writer) network(p parts, head string, more func(*schema.Attrs), nixpkgs string, tree syntax.Expr) *syntax.Attrs {
+// about is what a network says of itself.
+func (w *writer) about(more func(*schema.Attrs)) *syntax.Attrs {
 	about := &schema.Attrs{}
 	put(about, schema.String{V: w.fleet.Network.Description}, "description")
 	if more != nil {
 		more(about)
 	}
-	e := w.attrs(about).(*syntax.Attrs)
-	if tree != nil {
-		e.Bindings = append(e.Bindings, attr(nixpkgs, tree))
-	}
-	set := &syntax.Attrs{Bindings: []syntax.Binding{attr(head, e)}}
+	return w.attrs(about).(*syntax.Attrs)
+}
+
+func (w *writer) rollback(about *schema.Attrs) {
+	put(about, schema.Bool{V: w.fleet.Network.EnableRollback}, "enableRollback")
+}
+
+// network is a set of what is said of the whole, the defaults and the hosts.
+func network(head string, about *syntax.Attrs, p parts) *syntax.Attrs {
+	set := &syntax.Attrs{Bindings: []syntax.Binding{attr(head, about)}}
 	if p.defaults != nil {
 		set.Bindings = append(set.Bindings, spaced(attr("defaults", p.defaults)))
 	}
@@ -131,12 +244,12 @@ func hostBindings(p parts) []syntax.Binding {
 	return bs
 }
 
-// letRoles puts the roles in front of an expression.
-func letRoles(p parts, e syntax.Expr) syntax.Expr {
-	if len(p.roles) == 0 {
+// let puts bindings in front of an expression.
+func let(bindings []syntax.Binding, e syntax.Expr) syntax.Expr {
+	if len(bindings) == 0 {
 		return e
 	}
-	return &syntax.Let{Bindings: p.roles, Body: e}
+	return &syntax.Let{Bindings: bindings, Body: e}
 }
 
 // packages is the package set of the fleet's nixpkgs.
@@ -145,8 +258,12 @@ func (w *writer) packages() syntax.Expr {
 	if tree == nil {
 		tree = &syntax.SearchPath{Name: "nixpkgs"}
 	}
-	args := &syntax.Attrs{Bindings: []syntax.Binding{attr("system", str(defaultSystem))}}
-	return apply(ident("import"), tree, args)
+	return apply(ident("import"), tree, systemArgument())
+}
+
+// systemArgument is { system = "x86_64-linux"; }.
+func systemArgument() *syntax.Attrs {
+	return &syntax.Attrs{Bindings: []syntax.Binding{attr("system", str(defaultSystem))}}
 }
 
 // flake has the hosts once, as modules, and both outputs made of them.
@@ -206,14 +323,30 @@ func (w *writer) flake(p parts) syntax.Expr {
 	return top
 }
 
-// flakeURL is the fleet's nixpkgs as a flake reference.
+// flakeURL is the fleet's nixpkgs as a flake reference. A tree beside the
+// inventory is relative to the flake: Nix finds it in the same repository.
 func (w *writer) flakeURL() string {
 	n := w.fleet.Nixpkgs
 	switch {
 	case n.Path != "":
 		return "path:" + w.relative(n.Path)
+	case n.URL != "":
+		return withHash("tarball+"+n.URL, n.Hash)
 	case n.Rev != "":
-		return "github:NixOS/nixpkgs/" + n.Rev
+		return withHash("github:NixOS/nixpkgs/"+n.Rev, n.Hash)
 	}
 	return "nixpkgs"
+}
+
+// withHash adds the hash of the tree to a flake reference, where it is written
+// as flakes do.
+func withHash(ref, hash string) string {
+	if !strings.HasPrefix(hash, "sha256-") {
+		return ref
+	}
+	before := "?"
+	if strings.Contains(ref, "?") {
+		before = "&"
+	}
+	return ref + before + "narHash=" + url.QueryEscape(hash)
 }

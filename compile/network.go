@@ -80,14 +80,14 @@ type hostPart struct {
 }
 
 func (w *writer) parts() parts {
-	p := parts{defaults: w.module(module{own: &schema.Attrs{}, user: []schema.Module{w.fleet.Defaults}})}
+	p := parts{defaults: w.module(module{roles: w.format.common, own: &schema.Attrs{}, user: []schema.Module{w.fleet.Defaults}})}
 	used := map[string]bool{}
 	for _, h := range w.fleet.Hosts {
 		m := w.host(h)
 		for _, r := range m.roles {
 			used[r] = true
 		}
-		part := hostPart{host: h, deployment: w.format.deployment(h)}
+		part := hostPart{host: h, deployment: w.format.deployment(w.fleet, h)}
 		if !w.format.apart {
 			own := &schema.Attrs{At: h.At}
 			own.Fields = append(own.Fields, schema.Field{At: h.At, Name: "deployment", Value: part.deployment})

@@ -17,7 +17,10 @@
       };
       networking.hostName = "blog";
       networking.domain = "example.org";
-      networking.firewall.allowedTCPPorts = [ 80 443 ];
+      networking.firewall.allowedTCPPorts = [
+        80
+        443
+      ];
       networking.useDHCP = false;
       networking.interfaces.ens3.ipv4.addresses = [
         {

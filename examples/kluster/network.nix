@@ -5,9 +5,15 @@ let
     { pkgs, ... }:
     {
       networking.extraHosts = "192.168.10.121 il";
-      environment.systemPackages = [ pkgs.kubernetes pkgs.kubectl ];
+      environment.systemPackages = [
+        pkgs.kubernetes
+        pkgs.kubectl
+      ];
       services.kubernetes = {
-        roles = [ "master" "node" ];
+        roles = [
+          "master"
+          "node"
+        ];
         masterAddress = "il";
         easyCerts = true;
         apiserver = {
@@ -23,7 +29,10 @@ let
     { pkgs, ... }:
     {
       networking.extraHosts = "192.168.10.121 il";
-      environment.systemPackages = [ pkgs.kubernetes pkgs.kubectl ];
+      environment.systemPackages = [
+        pkgs.kubernetes
+        pkgs.kubectl
+      ];
       services.kubernetes = {
         roles = [ "node" ];
         masterAddress = "il";

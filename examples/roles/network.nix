@@ -38,7 +38,10 @@ in
 
   # hosts.cue:34
   web1 = {
-    imports = [ webServerRole watchedRole ];
+    imports = [
+      webServerRole
+      watchedRole
+    ];
 
     deployment = {
       targetHost = "192.0.2.21";
@@ -53,7 +56,10 @@ in
 
   # hosts.cue:35
   web2 = {
-    imports = [ webServerRole watchedRole ];
+    imports = [
+      webServerRole
+      watchedRole
+    ];
 
     deployment = {
       targetHost = "192.0.2.22";
@@ -68,7 +74,10 @@ in
 
   # hosts.cue:36
   db = {
-    imports = [ databaseRole watchedRole ];
+    imports = [
+      databaseRole
+      watchedRole
+    ];
 
     deployment = {
       targetHost = "192.0.2.23";
@@ -79,7 +88,10 @@ in
       device = "/dev/disk/by-label/nixos";
       fsType = "ext4";
     };
-    services.postgresql.ensureDatabases = [ "app" "reports" ];
+    services.postgresql.ensureDatabases = [
+      "app"
+      "reports"
+    ];
   };
 
   # hosts.cue:42

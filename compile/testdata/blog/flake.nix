@@ -11,9 +11,15 @@
         { pkgs, ... }:
         {
           networking.extraHosts = "192.168.10.121 il";
-          environment.systemPackages = [ pkgs.kubernetes pkgs.kubectl ];
+          environment.systemPackages = [
+            pkgs.kubernetes
+            pkgs.kubectl
+          ];
           services.kubernetes = {
-            roles = [ "master" "node" ];
+            roles = [
+              "master"
+              "node"
+            ];
             masterAddress = "il";
             easyCerts = true;
             apiserver = {
@@ -29,7 +35,10 @@
         { pkgs, ... }:
         {
           networking.extraHosts = "192.168.10.121 il";
-          environment.systemPackages = [ pkgs.kubernetes pkgs.kubectl ];
+          environment.systemPackages = [
+            pkgs.kubernetes
+            pkgs.kubectl
+          ];
           services.kubernetes = {
             roles = [ "node" ];
             masterAddress = "il";
@@ -86,7 +95,10 @@
             inherit name;
             nodes = self.nixosConfigurations;
           };
-          modules = [ defaults host ];
+          modules = [
+            defaults
+            host
+          ];
         }
       ) hosts;
 

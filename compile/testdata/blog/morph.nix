@@ -1,13 +1,30 @@
 # Written by muster compile from hosts.toml; edit that instead.
 let
+  # What morph does unlike others: it adds the list of its health checks to
+  # every system, and leaves open what kind of machine it is for.
+  plainSystem =
+    { lib, ... }:
+    {
+      options.system.extraDependencies = lib.mkOption {
+        apply = builtins.filter (path: path.name or "" != "healthcheck-commands.txt");
+      };
+      config.nixpkgs.system = lib.mkDefault "x86_64-linux";
+    };
+
   # hosts.toml:1
   kubernetesMaster =
     { pkgs, ... }:
     {
       networking.extraHosts = "192.168.10.121 il";
-      environment.systemPackages = [ pkgs.kubernetes pkgs.kubectl ];
+      environment.systemPackages = [
+        pkgs.kubernetes
+        pkgs.kubectl
+      ];
       services.kubernetes = {
-        roles = [ "master" "node" ];
+        roles = [
+          "master"
+          "node"
+        ];
         masterAddress = "il";
         easyCerts = true;
         apiserver = {
@@ -23,7 +40,10 @@ let
     { pkgs, ... }:
     {
       networking.extraHosts = "192.168.10.121 il";
-      environment.systemPackages = [ pkgs.kubernetes pkgs.kubectl ];
+      environment.systemPackages = [
+        pkgs.kubernetes
+        pkgs.kubectl
+      ];
       services.kubernetes = {
         roles = [ "node" ];
         masterAddress = "il";
@@ -37,7 +57,10 @@ in
 {
   network = {
     description = "kubernetes cluster";
-    pkgs = import <nixpkgs> { system = "x86_64-linux"; };
+  };
+
+  defaults = {
+    imports = [ plainSystem ];
   };
 
   # hosts.toml:3

@@ -2,7 +2,12 @@
 let
   # hosts.cue:6
   webRole =
-    { config, lib, pkgs, ... }:
+    {
+      config,
+      lib,
+      pkgs,
+      ...
+    }:
     {
       services.httpd = {
         enable = true;
@@ -50,7 +55,10 @@ in
         targetHost = "vps.example.org";
         targetPort = 2222;
         targetUser = "deploy";
-        tags = [ "prod" "eu" ];
+        tags = [
+          "prod"
+          "eu"
+        ];
         buildOnTarget = true;
       };
       networking.hostName = "vps";

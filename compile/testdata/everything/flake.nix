@@ -1,14 +1,19 @@
 # Written by muster compile from hosts.cue; edit that instead.
 {
   description = "one of everything";
-  inputs.nixpkgs.url = "github:NixOS/nixpkgs/0123456789abcdef0123456789abcdef01234567";
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/0123456789abcdef0123456789abcdef01234567?narHash=sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%3D";
 
   outputs =
     { self, nixpkgs }:
     let
       # hosts.cue:6
       webRole =
-        { config, lib, pkgs, ... }:
+        {
+          config,
+          lib,
+          pkgs,
+          ...
+        }:
         {
           services.httpd = {
             enable = true;
@@ -105,7 +110,10 @@
             inherit name;
             nodes = self.nixosConfigurations;
           };
-          modules = [ defaults host ];
+          modules = [
+            defaults
+            host
+          ];
         }
       ) hosts;
 
@@ -121,7 +129,10 @@
             targetHost = "vps.example.org";
             targetPort = 2222;
             targetUser = "deploy";
-            tags = [ "prod" "eu" ];
+            tags = [
+              "prod"
+              "eu"
+            ];
             buildOnTarget = true;
           };
         };

@@ -1,8 +1,29 @@
 # Written by muster compile from hosts.cue; edit that instead.
 let
+  nixpkgs = builtins.fetchTarball {
+    url = "https://github.com/NixOS/nixpkgs/archive/0123456789abcdef0123456789abcdef01234567.tar.gz";
+    sha256 = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+  };
+
+  # What morph does unlike others: it adds the list of its health checks to
+  # every system, and leaves open what kind of machine it is for.
+  plainSystem =
+    { lib, ... }:
+    {
+      options.system.extraDependencies = lib.mkOption {
+        apply = builtins.filter (path: path.name or "" != "healthcheck-commands.txt");
+      };
+      config.nixpkgs.system = lib.mkDefault "x86_64-linux";
+    };
+
   # hosts.cue:6
   webRole =
-    { config, lib, pkgs, ... }:
+    {
+      config,
+      lib,
+      pkgs,
+      ...
+    }:
     {
       services.httpd = {
         enable = true;
@@ -18,14 +39,16 @@ in
 {
   network = {
     description = "one of everything";
-    pkgs = import (builtins.fetchTarball {
-      url = "https://github.com/NixOS/nixpkgs/archive/0123456789abcdef0123456789abcdef01234567.tar.gz";
-      sha256 = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    }) { system = "x86_64-linux"; };
+    lib = import (nixpkgs + "/lib");
+    evalConfig = nixpkgs + "/nixos/lib/eval-config.nix";
+    inherit (import nixpkgs { system = "x86_64-linux"; }) runCommand;
   };
 
   defaults = {
-    imports = [ ./base.nix ];
+    imports = [
+      plainSystem
+      ./base.nix
+    ];
 
     time.timeZone = "Europe/Berlin";
     services.openssh.enable = true;
@@ -50,7 +73,10 @@ in
         targetHost = "vps.example.org";
         targetPort = 2222;
         targetUser = "deploy";
-        tags = [ "prod" "eu" ];
+        tags = [
+          "prod"
+          "eu"
+        ];
       };
       networking.hostName = "vps";
       networking.firewall.enable = lib.mkForce true;

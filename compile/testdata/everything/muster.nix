@@ -2,7 +2,12 @@
 let
   # hosts.cue:6
   webRole =
-    { config, lib, pkgs, ... }:
+    {
+      config,
+      lib,
+      pkgs,
+      ...
+    }:
     {
       services.httpd = {
         enable = true;

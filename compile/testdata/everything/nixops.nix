@@ -2,7 +2,12 @@
 let
   # hosts.cue:6
   webRole =
-    { config, lib, pkgs, ... }:
+    {
+      config,
+      lib,
+      pkgs,
+      ...
+    }:
     {
       services.httpd = {
         enable = true;
@@ -19,10 +24,16 @@ in
   network = {
     description = "one of everything";
     enableRollback = true;
-    nixpkgs = import (builtins.fetchTarball {
-      url = "https://github.com/NixOS/nixpkgs/archive/0123456789abcdef0123456789abcdef01234567.tar.gz";
-      sha256 = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    }) { system = "x86_64-linux"; };
+    # For NixOps 2. NixOps 1.7 is told with -I nixpkgs=…; its listing of the
+    # network stops at a derivation, and is spared all of nixpkgs.
+    nixpkgs =
+      import (builtins.fetchTarball {
+        url = "https://github.com/NixOS/nixpkgs/archive/0123456789abcdef0123456789abcdef01234567.tar.gz";
+        sha256 = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+      }) { system = "x86_64-linux"; }
+      // {
+        type = "derivation";
+      };
   };
 
   defaults = {
