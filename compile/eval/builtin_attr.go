@@ -89,8 +89,8 @@ func listToAttrs(th *thread, x value) value {
 	attrs := th.newAttrs(len(l))
 	for i, x := range l {
 		pair := th.wantSet(x, 0)
-		name := intern(th.wantPlainString(th.wantAttr(pair, symName, "in a call to listToAttrs"), 0))
-		th.wantAttr(pair, symValue, "in a call to listToAttrs")
+		name := intern(th.wantPlainString(th.wantAttr(pair, symName), 0))
+		th.wantAttr(pair, symValue)
 		v := find(pair, symValue)
 		attrs[i] = attr{name, v.pos, v.v}
 	}
@@ -155,6 +155,7 @@ func mapAttrs(th *thread, f, x value) value {
 // zipAttrsWith calls f with each name that any of the sets has and the list of
 // its values.
 func zipAttrsWith(th *thread, f, x value) value {
+	f = th.wantFunction(f, 0)
 	values := map[symbol][]value{}
 	for _, x := range th.wantList(x, 0) {
 		for _, a := range th.wantSet(x, 0) {

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,7 +20,7 @@ func derivationStrict(th *thread, x value) value {
 	attrs := th.wantSet(x, 0)
 	nameAttr := find(attrs, symName)
 	if nameAttr == nil {
-		th.fail(0, "required attribute 'name' missing")
+		th.fail(0, "attribute 'name' missing")
 	}
 	r := recipe{th: th, outputs: []string{"out"}, flag: map[symbol]bool{}}
 	r.drv = &store.Derivation{
@@ -28,6 +29,7 @@ func derivationStrict(th *thread, x value) value {
 		InputDrvs: map[store.Path][]string{},
 		Env:       map[string]string{},
 	}
+	th.checkName(r.drv.Name, "invalid derivation name", ". Please pass a different 'name'.")
 	for _, sym := range []symbol{symStructuredAttrs, symIgnoreNulls} {
 		if a := find(attrs, sym); a != nil {
 			r.flag[sym] = th.wantBool(a.v, a.pos)
@@ -55,9 +57,9 @@ type recipe struct {
 	outputs []string
 	json    strings.Builder // of structured attributes, without the braces
 
-	hash     *string // outputHash
-	hashAlgo string
-	hashMode string
+	hash      *string // outputHash
+	hashAlgo  string
+	recursive bool // of outputHashMode
 }
 
 // attribute adds one attribute to the recipe.
@@ -128,7 +130,13 @@ func (r *recipe) special(sym symbol, s string) {
 	case symOutputHashAlgo:
 		r.hashAlgo = s
 	case symOutputHashMode:
-		r.hashMode = s
+		switch s {
+		case "flat":
+		case "recursive", "nar":
+			r.recursive = true
+		default:
+			r.th.fail(0, "invalid value '%s' for 'outputHashMode' attribute", s)
+		}
 	}
 }
 
@@ -137,8 +145,8 @@ func (r *recipe) setOutputs(names []string, pos posID) {
 		switch {
 		case slices.Contains(names[:i], name):
 			r.th.fail(pos, "duplicate derivation output '%s'", name)
-		case name == "drv":
-			r.th.fail(pos, "invalid derivation output name 'drv'")
+		case name == "drv", name == "drvPath":
+			r.th.fail(pos, "invalid derivation output name '%s'", name)
 		}
 	}
 	if len(names) == 0 {
@@ -197,14 +205,6 @@ func (r *recipe) check() {
 	case strings.HasSuffix(r.drv.Name, ".drv"):
 		th.fail(0, "derivation names are not allowed to end in '.drv'")
 	}
-	recursive := false
-	switch r.hashMode {
-	case "", "flat":
-	case "recursive", "nar":
-		recursive = true
-	default:
-		th.fail(0, "invalid value '%s' for 'outputHashMode' attribute", r.hashMode)
-	}
 	if r.hash == nil {
 		for _, name := range r.outputs {
 			r.drv.Outputs[name] = store.Output{}
@@ -215,7 +215,7 @@ func (r *recipe) check() {
 	if len(r.outputs) != 1 || r.outputs[0] != "out" {
 		th.fail(0, "multiple outputs are not supported in fixed-output derivations")
 	}
-	r.drv.Outputs["out"] = store.FixedOutput(r.fixedHash(), recursive)
+	r.drv.Outputs["out"] = store.FixedOutput(r.fixedHash(), r.recursive)
 	r.drv.Env["out"] = ""
 }
 
@@ -270,4 +270,26 @@ func (r *recipe) finish() value {
 func outputOf(th *thread, _, _ value) value {
 	th.failAs(UnsupportedError, 0, "experimental Nix feature 'dynamic-derivations' is disabled")
 	return value{}
+}
+
+// checkName refuses names no store path can have.
+func (th *thread) checkName(name, what, advice string) {
+	problem := ""
+	switch {
+	case name == "":
+		problem = "name must not be empty"
+	case len(name) > 211:
+		problem = fmt.Sprintf("name '%s' must be no longer than 211 characters", name)
+	case store.CheckName(name) != nil:
+		problem = fmt.Sprintf("name '%s' is not valid", name)
+		for _, c := range name {
+			if !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-._?=", c) {
+				problem = fmt.Sprintf("name '%s' contains illegal character '%c'", name, c)
+				break
+			}
+		}
+	default:
+		return
+	}
+	th.fail(0, "%s: %s%s", what, problem, advice)
 }

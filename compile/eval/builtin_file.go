@@ -1,10 +1,13 @@
 package eval
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // fileBuiltins read files.
@@ -87,6 +90,12 @@ func readDir(th *thread, x value) value {
 		panic(err)
 	}
 	entries, err := os.ReadDir(p)
+	if errors.Is(err, syscall.ENOTDIR) {
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			p = real
+		}
+		th.fail(0, "'%s' is not a directory", p)
+	}
 	if err != nil {
 		panic(fileError(p, err))
 	}
@@ -140,7 +149,7 @@ func findFile(th *thread, entries, x value) value {
 			prefix = th.wantPlainString(a.v, 0)
 		}
 		var c references
-		dir := th.coerce(th.wantAttr(attrs, symPath, "in an element of the __nixPath"), &c, 0, 0)
+		dir := th.coerce(th.wantAttr(attrs, symPath), &c, 0, 0)
 		rest, ok := strings.CutPrefix(name, prefix)
 		switch {
 		case prefix == "":

@@ -34,7 +34,7 @@ func hashFile(th *thread, algo, x value) value {
 // convertHash spells a hash another way.
 func convertHash(th *thread, x value) value {
 	attrs := th.wantSet(x, 0)
-	text := th.wantPlainString(th.wantAttr(attrs, intern("hash"), "while locating the attribute 'hash'"), 0)
+	text := th.wantPlainString(th.wantAttr(attrs, intern("hash")), 0)
 	var algo store.Algo
 	if a := find(attrs, intern("hashAlgo")); a != nil {
 		algo = th.wantAlgo(a.v)
@@ -43,7 +43,7 @@ func convertHash(th *thread, x value) value {
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
-	format := th.wantPlainString(th.wantAttr(attrs, intern("toHashFormat"), "while locating the attribute 'toHashFormat'"), 0)
+	format := th.wantPlainString(th.wantAttr(attrs, intern("toHashFormat")), 0)
 	switch format {
 	case "base16":
 		return stringValue(h.Base16())

@@ -57,8 +57,8 @@ func (th *thread) writeJSON(b *strings.Builder, v value, c *references) {
 }
 
 func (th *thread) writeJSONSet(b *strings.Builder, v value, c *references) {
-	if find(v.attrs(), symToString) != nil {
-		th.writeJSONString(b, th.coerce(v, c, 0, 0))
+	if f := find(v.attrs(), symToString); f != nil {
+		th.writeJSONString(b, th.coerce(th.jsonText(th.call(f.v, v), f.pos), c, 0, 0))
 		return
 	}
 	if p := find(v.attrs(), symOutPath); p != nil {
@@ -77,6 +77,20 @@ func (th *thread) writeJSONSet(b *strings.Builder, v value, c *references) {
 	b.WriteByte('}')
 }
 
+// jsonText checks what a set's __toString returned.
+func (th *thread) jsonText(s value, pos posID) value {
+	switch s.kind() {
+	case kindString, kindPath:
+	case kindSet:
+		if find(s.attrs(), symToString) == nil && find(s.attrs(), symOutPath) == nil {
+			th.fail(pos, "`__toString` must return a string, but got %s", th.describe(s))
+		}
+	default:
+		th.fail(pos, "`__toString` should return a string, but got %s", th.describe(s))
+	}
+	return s
+}
+
 // jsonFloat writes the shortest number that is read back as f, a float still.
 func jsonFloat(f float64) string {
 	s := strconv.FormatFloat(f, 'g', -1, 64)
@@ -91,7 +105,7 @@ func jsonFloat(f float64) string {
 
 func (th *thread) writeJSONString(b *strings.Builder, s string) {
 	if !utf8.ValidString(s) {
-		th.fail(0, "cannot convert a string that is not valid UTF-8 to JSON")
+		th.notUTF8(s)
 	}
 	const hex = "0123456789abcdef"
 	b.WriteByte('"')
@@ -127,6 +141,32 @@ func (th *thread) writeJSONString(b *strings.Builder, s string) {
 	b.WriteByte('"')
 }
 
+// notUTF8 reports where s ceases to be UTF-8, in the words of Nix's library.
+func (th *thread) notUTF8(s string) {
+	for i := 0; i < len(s); {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if r == utf8.RuneError && n == 1 {
+			if !utf8.FullRuneInString(s[i:]) {
+				th.fail(0, "JSON serialization error: [json.exception.type_error.316] incomplete UTF-8 string; last byte: 0x%02X", s[len(s)-1])
+			}
+			// The byte at fault is the first that cannot follow.
+			for j := i + 1; j < len(s) && j < i+utf8.UTFMax; j++ {
+				if utf8.FullRuneInString(s[i:j]) {
+					break
+				}
+				n = j - i
+			}
+			bad := i + n - 1
+			if !utf8.FullRuneInString(s[i : i+1]) {
+				bad = i + n
+			}
+			bad = min(bad, len(s)-1)
+			th.fail(0, "JSON serialization error: [json.exception.type_error.316] invalid UTF-8 byte at index %d: 0x%02X", bad, s[bad])
+		}
+		i += n
+	}
+}
+
 func fromJSON(th *thread, x value) value {
 	s := th.wantPlainString(x, 0)
 	d := json.NewDecoder(strings.NewReader(s))
@@ -134,6 +174,9 @@ func fromJSON(th *thread, x value) value {
 	v, err := th.readJSON(d)
 	if err == nil && d.More() {
 		err = errTrailing
+	}
+	if e, ok := err.(jsonError); ok {
+		th.fail(0, "%s", string(e))
 	}
 	if err != nil {
 		th.fail(0, "cannot decode JSON: %v", err)
@@ -145,7 +188,14 @@ type jsonError string
 
 func (e jsonError) Error() string { return string(e) }
 
-const errTrailing = jsonError("more text behind the value")
+const errTrailing = jsonError("cannot decode JSON: more text behind the value")
+
+// noNull refuses what no string of the language can hold.
+func (th *thread) noNull(s string) {
+	if strings.IndexByte(s, 0) >= 0 {
+		th.fail(0, "input string '%s' cannot be represented as Nix string because it contains null bytes", strings.ReplaceAll(s, "\x00", "␀"))
+	}
+}
 
 // readJSON reads one value. Of equal names in an object the last counts.
 func (th *thread) readJSON(d *json.Decoder) (value, error) {
@@ -160,8 +210,14 @@ func (th *thread) readJSON(d *json.Decoder) (value, error) {
 	case bool:
 		return boolValue(t), nil
 	case string:
+		th.noNull(t)
 		return th.newString(t), nil
 	case json.Number:
+		if _, err := strconv.ParseUint(t.String(), 10, 64); err == nil && len(t) >= 19 {
+			if _, err := strconv.ParseInt(t.String(), 10, 64); err != nil {
+				return value{}, jsonError("unsigned json number " + t.String() + " outside of Nix integer range")
+			}
+		}
 		if i, err := strconv.ParseInt(t.String(), 10, 64); err == nil {
 			return th.newInt(i), nil
 		}
@@ -202,6 +258,7 @@ func (th *thread) readJSONObject(d *json.Decoder) (value, error) {
 		if err != nil {
 			return value{}, err
 		}
+		th.noNull(name.(string))
 		values[intern(name.(string))] = v
 	}
 	attrs := th.newAttrs(len(values))[:0]

@@ -60,6 +60,7 @@ func mapList(th *thread, f, x value) value {
 	if len(l) == 0 {
 		return emptyList
 	}
+	f = th.wantFunction(f, 0)
 	th.reserve(8 * len(l))
 	out := th.newValues(len(l))
 	for i, x := range l {
@@ -116,6 +117,9 @@ func genList(th *thread, f, x value) value {
 		th.failAs(LimitError, 0, "cannot create list of size %d", n)
 	}
 	th.reserve(48 * int(n))
+	if n > 0 {
+		f = th.wantFunction(f, 0)
+	}
 	out := th.newValues(int(n))
 	for i := range out {
 		out[i] = th.putOff1(f, th.newInt(int64(i)))
@@ -195,8 +199,8 @@ func groupBy(th *thread, f, x value) value {
 }
 
 func concatMap(th *thread, f, x value) value {
-	l := th.wantList(x, 0)
 	f = th.wantFunction(f, 0)
+	l := th.wantList(x, 0)
 	out := make([]value, len(l))
 	for i, x := range l {
 		out[i] = th.call(f, x)

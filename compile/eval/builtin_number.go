@@ -22,10 +22,7 @@ var lessThan = fn2("lessThan", func(th *thread, x, y value) value { return boolV
 func arithmeticBuiltin(op byte) func(*thread, value, value) value {
 	return func(th *thread, x, y value) value {
 		x = th.force(x)
-		th.wantNumber(x, 0)
-		y = th.force(y)
-		th.wantNumber(y, 0)
-		return th.arithmetic(op, x, y, 0)
+		return th.arithmetic(op, x, th.force(y), 0)
 	}
 }
 

@@ -1,7 +1,9 @@
 package eval
 
 import (
+	"errors"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -21,7 +23,7 @@ func fromTOML(th *thread, x value) value {
 			if !ok {
 				panic(e)
 			}
-			th.fail(0, "while parsing TOML: %s (line %d)", string(t), 1+strings.Count(r.text[:min(r.at, len(r.text))], "\n"))
+			th.fail(0, "while parsing TOML: %s", string(t))
 		}
 	}()
 	r.document(root)
@@ -306,7 +308,9 @@ func (r *tomlReader) value() *tomlEntry {
 	}
 	// A date and a time may have a space in between.
 	if end == 10 && rest[4] == '-' && end+1 < len(rest) && rest[end] == ' ' && isDigit(rest[end+1]) {
-		r.fail("Dates and times are not supported")
+		for end++; end < len(rest) && strings.IndexByte(" \t\r\n,]}#", rest[end]) < 0; {
+			end++
+		}
 	}
 	r.at += end
 	return &tomlEntry{v: r.scalar(rest[:end])}
@@ -333,8 +337,8 @@ func (r *tomlReader) scalar(s string) value {
 		return floatValue(math.Inf(sign))
 	case number == "nan":
 		return floatValue(math.NaN())
-	case strings.Contains(s, ":") || len(s) >= 8 && strings.Count(s, "-") == 2 && isDigit(s[0]) && s[4] == '-':
-		r.fail("Dates and times are not supported")
+	case timestamp.MatchString(s):
+		return r.timestamp(s)
 	case strings.Contains(s, "__") || strings.HasPrefix(number, "_") || strings.HasSuffix(s, "_"):
 		r.fail("invalid number '" + s + "'")
 	}
@@ -353,10 +357,39 @@ func (r *tomlReader) scalar(s string) value {
 		plain = digits[2:]
 	}
 	i, err := strconv.ParseInt(plain, base, 64)
+	if errors.Is(err, strconv.ErrRange) {
+		r.fail("[error] toml::parse_dec_integer: too large integer: current max digits = 2^63")
+	}
 	if err != nil {
 		r.fail("invalid integer '" + s + "'")
 	}
 	return intValue(i)
+}
+
+// timestamp matches dates, times and both.
+var timestamp = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)?([Tt ]?)(\d\d:\d\d:\d\d)?(\.\d+)?([Zz]|[+-]\d\d:\d\d)?$`)
+
+// timestamp returns { _type = "timestamp"; value = …; }, where that experiment
+// is on.
+func (r *tomlReader) timestamp(s string) value {
+	if !r.th.ev.opts.TOMLTimestamps {
+		r.fail("Dates and times are not supported")
+	}
+	m := timestamp.FindStringSubmatch(s)
+	date, clock, fraction, zone := m[1], m[3], m[4], strings.ToUpper(m[5])
+	if date == "" && clock == "" || (date == "" || clock == "") != (m[2] == "") || clock == "" && fraction+zone != "" {
+		r.fail("invalid date or time '" + s + "'")
+	}
+	out := date
+	if date != "" && clock != "" {
+		out += "T"
+	}
+	out += clock
+	if fraction != "" { // in thousandths, millionths or billionths
+		digits := fraction[1:min(len(fraction), 10)]
+		out += "." + digits + "00"[:(3-len(digits)%3)%3]
+	}
+	return sortedSet(attr{sym: intern("_type"), v: stringValue("timestamp")}, attr{sym: symValue, v: stringValue(out + zone)})
 }
 
 func (r *tomlReader) float(s, plain, number string) value {
@@ -491,6 +524,9 @@ func (r *tomlReader) basic(multi bool) string {
 				b.WriteByte('"')
 				r.at++
 			}
+			if strings.IndexByte(b.String(), 0) >= 0 {
+				r.fail("error: input string '" + strings.ReplaceAll(b.String(), "\x00", "␀") + "' cannot be represented as Nix string because it contains null bytes")
+			}
 			return b.String()
 		}
 		c := r.text[r.at]
@@ -526,9 +562,6 @@ func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 		code, err := strconv.ParseUint(r.text[r.at:r.at+n], 16, 32)
 		if err != nil || !utf8.ValidRune(rune(code)) {
 			r.fail("invalid escape")
-		}
-		if code == 0 {
-			r.fail("the zero character in a string")
 		}
 		r.at += n
 		b.WriteRune(rune(code))

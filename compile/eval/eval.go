@@ -23,7 +23,9 @@ type Options struct {
 	Now        time.Time           // builtins.currentTime; zero: when New was called
 	Trace      io.Writer           // what builtins.trace and warn say, line by line; nil: nowhere
 
-	Pipes      bool     // the experimental operators |> and <|
+	Pipes          bool // the experimental operators |> and <|
+	TOMLTimestamps bool // the experimental feature of that name in fromTOML
+
 	Pure       bool     // nothing but the program's own text and what has a hash
 	Restricted bool     // files only below the search path and Allowed
 	Allowed    []string // paths that may be read in pure and restricted mode

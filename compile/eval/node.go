@@ -175,6 +175,9 @@ type assertNode struct {
 
 func (n *assertNode) eval(th *thread, env *frame) value {
 	if !th.evalBool(n.cond, env, n.pos) {
+		if eq, ok := n.cond.(*equalNode); ok && !eq.not {
+			th.unequal(eq.l.eval(th, env), eq.r.eval(th, env), n.pos)
+		}
 		th.failAs(AssertError, n.pos, "assertion '%s' failed", showExpr(n.written))
 	}
 	return n.body.eval(th, env)

@@ -109,6 +109,13 @@ func (th *thread) arithmetic(op byte, l, r value, pos posID) value {
 	if l.isInt() && r.isInt() {
 		return th.newInt(th.integerArithmetic(op, l.int(), r.int(), pos))
 	}
+	if op == '/' && th.wantNumber(r, pos) == 0 {
+		th.fail(pos, "division by zero")
+	}
+	if l.kind() != kindFloat && r.kind() != kindFloat {
+		th.wantInt(l, pos)
+		th.wantInt(r, pos)
+	}
 	a, b := th.wantNumber(l, pos), th.wantNumber(r, pos)
 	switch op {
 	case '+':
@@ -117,9 +124,6 @@ func (th *thread) arithmetic(op byte, l, r value, pos posID) value {
 		return floatValue(a - b)
 	case '*':
 		return floatValue(a * b)
-	}
-	if b == 0 {
-		th.fail(pos, "division by zero")
 	}
 	return floatValue(a / b)
 }
@@ -152,7 +156,7 @@ func (th *thread) integerArithmetic(op byte, a, b int64, pos posID) int64 {
 			th.fail(pos, "division by zero")
 		}
 		if a == math.MinInt64 && b == -1 {
-			th.fail(pos, "overflow in integer division")
+			th.fail(pos, "integer overflow in dividing %d / %d", a, b)
 		}
 		return a / b
 	}

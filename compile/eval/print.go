@@ -8,16 +8,18 @@ import (
 	"muster/compile/syntax"
 )
 
-// A printer writes values as nix-instantiate --eval does, or, for messages, as
-// Nix's errors show them: shortened, with functions by name.
+// A printer writes values as nix-instantiate --eval does, or, brief, as Nix's
+// messages show them: functions by name, what is not evaluated as such.
 type printer struct {
-	th     *thread
-	b      strings.Builder
-	force  bool // evaluate what is not evaluated yet
-	brief  bool // for messages
-	depth  int
-	seen   map[*object]bool
-	budget int // attributes and elements a brief printer still shows
+	th    *thread
+	b     strings.Builder
+	force bool // evaluate what is not evaluated yet
+	brief bool
+	limit int // of a brief printer: how many attributes and how many elements to show, 0 for all
+	attrs int // shown so far
+	elems int
+	depth int
+	seen  map[*object]bool
 }
 
 // print returns v as nix-instantiate --eval prints it; everything in it is
@@ -28,14 +30,22 @@ func (th *thread) print(v value, strict bool) string {
 	return p.b.String()
 }
 
-// show returns v for a message; nothing is evaluated.
+// show returns v for a message, shortened; nothing is evaluated.
 func (th *thread) show(v value) string {
-	p := printer{th: th, brief: true, seen: map[*object]bool{}, budget: 20}
+	p := printer{th: th, brief: true, seen: map[*object]bool{}, limit: 10}
+	p.value(v)
+	return p.b.String()
+}
+
+// showAll returns v as builtins.trace prints it; nothing is evaluated.
+func (th *thread) showAll(v value) string {
+	p := printer{th: th, brief: true, seen: map[*object]bool{}}
 	p.value(v)
 	return p.b.String()
 }
 
 func (p *printer) value(v value) {
+	cell := v.o
 	if v.kind() == kindThunk {
 		t := v.thunk()
 		switch {
@@ -43,11 +53,8 @@ func (p *printer) value(v value) {
 			v = p.th.force(v)
 		case t.done():
 			v = t.result()
-		case p.brief:
-			p.b.WriteString("«thunk»")
-			return
 		default:
-			p.b.WriteString("<CODE>")
+			p.b.WriteString(p.unevaluated(t))
 			return
 		}
 	}
@@ -67,7 +74,8 @@ func (p *printer) value(v value) {
 	case kindPath:
 		p.b.WriteString(v.str())
 	case kindList:
-		p.list(v)
+		// Lists are known by where they are stored, sets by what they hold.
+		p.list(v, cell)
 	case kindSet:
 		p.set(v)
 	case kindLambda:
@@ -87,6 +95,16 @@ func (p *printer) value(v value) {
 	}
 }
 
+func (p *printer) unevaluated(t *thunk) string {
+	switch {
+	case !p.brief:
+		return "<CODE>"
+	case t.runBy(p.th):
+		return "«potential infinite recursion»"
+	}
+	return "«thunk»"
+}
+
 func (p *printer) function(l *lambda) {
 	if !p.brief {
 		p.b.WriteString("<LAMBDA>")
@@ -101,58 +119,73 @@ func (p *printer) function(l *lambda) {
 
 // repeated notes that a list or set is being printed, and tells whether it was
 // before.
-func (p *printer) repeated(v value) bool {
-	if v.o.n == 0 {
-		return false
-	}
-	if p.seen[v.o] {
+func (p *printer) repeated(cell *object) bool {
+	if p.seen[cell] {
 		p.b.WriteString("«repeated»")
 		return true
 	}
-	p.seen[v.o] = true
+	p.seen[cell] = true
 	return false
 }
 
-func (p *printer) list(v value) {
-	if p.repeated(v) {
+// maxShownDepth is how deep messages show values.
+const maxShownDepth = 10
+
+func (p *printer) list(v value, cell *object) {
+	l := v.list()
+	if len(l) > 0 && p.repeated(cell) {
+		return
+	}
+	if p.limit > 0 && p.depth >= maxShownDepth && len(l) > 0 {
+		p.b.WriteString("[ ... ]")
 		return
 	}
 	p.b.WriteString("[ ")
-	for i, x := range v.list() {
-		if p.brief {
-			if p.budget--; p.budget < 0 || p.depth > 10 {
-				fmt.Fprintf(&p.b, "«%d more» ", int(v.o.n)-i)
-				break
-			}
+	for i, x := range l {
+		if p.limit > 0 && p.elems >= p.limit {
+			p.elided(len(l)-i, "item")
+			break
 		}
 		p.depth++
 		p.value(x)
 		p.depth--
+		p.elems++
 		p.b.WriteByte(' ')
 	}
 	p.b.WriteByte(']')
 }
 
 func (p *printer) set(v value) {
-	if p.repeated(v) {
+	attrs := v.attrs()
+	if len(attrs) > 0 && p.repeated(v.o) {
+		return
+	}
+	if p.limit > 0 && p.depth >= maxShownDepth && len(attrs) > 0 {
+		p.b.WriteString("{ ... }")
 		return
 	}
 	p.b.WriteString("{ ")
-	for i, a := range byName(v.attrs()) {
-		if p.brief {
-			if p.budget--; p.budget < 0 || p.depth > 10 {
-				fmt.Fprintf(&p.b, "«%d more» ", int(v.o.n)-i)
-				break
-			}
+	for i, a := range byName(attrs) {
+		if p.limit > 0 && p.attrs >= p.limit {
+			p.elided(len(attrs)-i, "attribute")
+			break
 		}
 		p.name(a.sym.String())
 		p.b.WriteString(" = ")
 		p.depth++
 		p.value(a.v)
 		p.depth--
+		p.attrs++
 		p.b.WriteString("; ")
 	}
 	p.b.WriteByte('}')
+}
+
+func (p *printer) elided(n int, what string) {
+	if n != 1 {
+		what += "s"
+	}
+	fmt.Fprintf(&p.b, "«%d %s elided» ", n, what)
 }
 
 func (p *printer) name(s string) {
@@ -184,7 +217,7 @@ func isIdentifier(s string) bool {
 
 // text writes a string literal.
 func (p *printer) text(s string) {
-	if p.brief && len(s) > 1024 {
+	if p.limit > 0 && len(s) > 1024 {
 		defer fmt.Fprintf(&p.b, " «%d bytes elided»", len(s)-1024)
 		s = s[:1024]
 	}
@@ -224,10 +257,6 @@ func formatFloat(f float64) string {
 	case "NaN":
 		return "nan"
 	}
-	if !strings.Contains(s, "e") {
-		return s
-	}
-	// Go keeps zeros nowhere, but switches to the exponent at 21 digits.
 	return s
 }
 

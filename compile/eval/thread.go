@@ -126,9 +126,8 @@ func heapInUse() uint64 {
 // descend bounds the depth of a walk over a value; the caller undoes it by
 // th.nesting--.
 func (th *thread) descend() {
-	if th.nesting++; th.nesting > th.deepest {
-		th.nesting = 0
-		th.failAs(LimitError, 0, "stack overflow (possible infinite recursion)")
+	if th.nesting++; th.nesting > th.ev.limits.depth {
+		th.failAs(LimitError, 0, "stack overflow; max-call-depth exceeded")
 	}
 }
 

@@ -215,3 +215,10 @@ func (th *thread) unclaim(t *thunk) {
 		th.ev.waits.wake()
 	}
 }
+
+// runBy reports whether th is evaluating t.
+func (t *thunk) runBy(th *thread) bool {
+	state := atomic.LoadUint32(&t.n)
+	phase := state & phaseMask
+	return state>>ownerShift == th.id && (phase == thunkRunning || phase == thunkAwaited)
+}

@@ -50,13 +50,15 @@ with { }; x    ### error "undefined variable 'x'"
 ---
 assert 1 == 1; 2    ### 2
 ---
-assert 1 == 2; 2    ### error "assertion '(1 == 2)' failed"
+assert 1 == 2; 2    ### error "an integer with value '1' is not equal to an integer with value '2'"
+---
+assert 1 > 2; 2    ### error "assertion '(__lessThan 2 1)' failed"
 ---
 if 1 then 2 else 3    ### error "expected a Boolean but found an integer: 1"
 ---
 [ (1 < 2) (2 <= 2) (3 > 4) (3 >= 4) ("a" < "b") ([ 1 2 ] < [ 1 3 ]) (1 < 1.5) ]    ### [ true true false false true true true ]
 ---
-1 < "a"    ### error "cannot compare an integer with a string"
+1 < "a"    ### error "cannot compare an integer with a string; values are 1 and \"a\""
 ---
 [ (true && false) (true || (throw "x")) (false -> (throw "x")) (!true) ]    ### [ false true true false ]
 ---
