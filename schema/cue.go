@@ -833,7 +833,7 @@ func showPath(labels []string) string {
 // The limits of one evaluation, time being that of the processor. CUE's evaluator cannot be told to stop, so an
 // evaluation that passes one is abandoned; the program is expected to exit.
 const (
-	evalTime   = 8 * time.Second
+	evalTime   = 7 * time.Second
 	evalMemory = 1400 << 20
 	evalStack  = 128 << 20
 )

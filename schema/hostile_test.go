@@ -135,7 +135,7 @@ func TestHostile(t *testing.T) {
 
 func runHostile(t *testing.T, dir, file, want string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 120*time.Second)
 	defer cancel()
 	exe, err := os.Executable()
 	if err != nil {
@@ -148,9 +148,9 @@ func runHostile(t *testing.T, dir, file, want string) {
 		// One case shows that the limit holds as it is.
 		cmd.Env = append(cmd.Env, "SCHEMA_TIME=2s")
 	}
-	start := time.Now()
 	out, err := cmd.CombinedOutput()
-	took := time.Since(start)
+	// The processor's time: a machine busy with other tests is not at fault.
+	took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	text := string(out)
 	if len(text) > 3000 {
 		text = text[:3000] + "…"

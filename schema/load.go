@@ -23,8 +23,8 @@ type Options struct {
 	// Dir is what file names in messages are relative to; the current
 	// directory where empty.
 	Dir string
-	// Time is how long the evaluation of CUE may take; where 0, 8 s and more
-	// for many megabytes of text.
+	// Time is how long the processor may be at the evaluation of CUE; where
+	// 0, 7 s and more for many megabytes of text.
 	Time time.Duration
 }
 

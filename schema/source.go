@@ -12,7 +12,8 @@ import (
 const (
 	maxFileSize = 64 << 20 // bytes of one file
 	maxDepth    = 200      // values within values
-	maxNodes    = 20 << 20 // values, aliases expanded
+	maxNodes    = 20 << 20 // values
+	maxAliased  = 500_000  // values that YAML's aliases stand for
 	maxString   = 16 << 20 // bytes of one string
 )
 

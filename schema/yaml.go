@@ -21,7 +21,7 @@ type yamlReader struct {
 	*source
 	report *report
 	open   map[*yaml.Node]bool // aliases being expanded
-	count  int
+	count  int                 // values made of them
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
@@ -75,8 +75,10 @@ func (y *yamlReader) fail(n *yaml.Node, msg string) {
 }
 
 func (y *yamlReader) value(v *yaml.Node, path string, depth int) *node {
-	if y.count++; y.count > maxNodes/10 {
-		y.fail(v, "aliases expand to more than "+strconv.Itoa(maxNodes/10)+" values")
+	if len(y.open) > 0 {
+		if y.count++; y.count > maxAliased {
+			y.fail(v, "aliases expand to more than "+strconv.Itoa(maxAliased)+" values")
+		}
 	}
 	if depth > maxDepth {
 		y.fail(v, "nested deeper than "+strconv.Itoa(maxDepth)+" levels")
