@@ -34,6 +34,7 @@ type layout struct {
 type layoutToken struct {
 	kind layoutKind
 	nest int32 // of text: how deep it is nested
+	pad  int32 // of text that begins a line of an indented string: spaces before it, plus one
 	end  int32 // of a group: index of its end
 	text string
 }
@@ -46,6 +47,7 @@ const (
 	lineToken             // a space or a line end
 	softToken             // a space, or a line end where what follows would not fit
 	breakToken            // nothing or a line end
+	softBreak             // nothing, or a line end where what follows would not fit
 	commaToken            // nothing, or a comma where the group is broken
 	hardToken             // a line end
 	emptyToken            // a line end and an empty line
@@ -70,6 +72,12 @@ func (l *layout) text(s string) {
 	if s != "" {
 		l.tokens = append(l.tokens, layoutToken{kind: textToken, text: s, nest: l.nest})
 	}
+}
+
+// padded begins a line of an indented string that has n spaces of its own: what
+// is broken on that line is indented with it.
+func (l *layout) padded(n int) {
+	l.tokens = append(l.tokens, layoutToken{kind: textToken, nest: l.nest, pad: int32(n) + 1})
 }
 
 func (l *layout) add(k layoutKind) { l.tokens = append(l.tokens, layoutToken{kind: k, nest: l.nest}) }
@@ -138,6 +146,10 @@ func (l *layout) run(i, j int, flat bool) {
 			} else {
 				l.newline = max(l.newline, 1)
 			}
+		case softBreak:
+			if !flat && !l.fits(i, i, l.firstLine(i+1)) {
+				l.newline = max(l.newline, 1)
+			}
 		case breakToken:
 			if !flat {
 				l.newline = max(l.newline, 1)
@@ -204,7 +216,8 @@ func (l *layout) tryPriority(i, end int) bool {
 			inner, innerEnd = inner+1, innerEnd-1 // a group that is all of a group
 		}
 		l.run(inner, innerEnd, false)
-		if l.fits(shut, end, l.firstLine(end)) {
+		// Nothing more to write fits, however long the last line is.
+		if rest := l.firstLine(end); rest == 0 && l.width[end] == l.width[shut] || l.fits(shut, end, rest) {
 			l.run(shut, end, true)
 			return true
 		}
@@ -254,7 +267,7 @@ func (l *layout) firstLine(i int) int {
 		switch l.tokens[i].kind {
 		case textToken, spaceToken:
 			w += l.width[i+1] - l.width[i]
-		case lineToken, softToken, breakToken, hardToken, emptyToken, stringLine, rawLine:
+		case lineToken, softToken, breakToken, softBreak, hardToken, emptyToken, stringLine, rawLine:
 			return int(w)
 		}
 		if w > lineWidth {
@@ -274,7 +287,10 @@ func (l *layout) write(t *layoutToken, continues bool) {
 		for range l.newline {
 			l.out = append(l.out, '\n')
 		}
-		for range l.indentFor(t.nest, 2) {
+		if t.pad > 0 {
+			l.dropLevel(t.nest)
+		}
+		for range l.indentFor(t.nest, 2+max(0, int(t.pad)-1)) {
 			l.out = append(l.out, ' ')
 		}
 		l.col = 0
@@ -304,6 +320,13 @@ func (l *layout) indentFor(nest int32, step int) int {
 		l.indents = append(l.indents, top)
 	}
 	return top.col
+}
+
+// dropLevel forgets where lines at depth nest begin.
+func (l *layout) dropLevel(nest int32) {
+	for len(l.indents) > 1 && l.indents[len(l.indents)-1].nest >= nest {
+		l.indents = l.indents[:len(l.indents)-1]
+	}
 }
 
 // layoutState is what rendering changes.

@@ -69,7 +69,7 @@ func (p *printer) quoted(parts []Part, lines bool) {
 	p.text(`"`)
 	for i, q := range parts {
 		if q.Expr != nil {
-			p.interpolation(q.Expr, i == 0)
+			p.interpolation(q.Expr, len(parts) == 1)
 			continue
 		}
 		var b strings.Builder
@@ -108,7 +108,11 @@ func (p *printer) indented(parts []Part) {
 		}
 		for i, q := range parts {
 			if q.Expr != nil {
-				p.interpolation(q.Expr, start)
+				if start && broken && i == 0 {
+					p.padded(0)
+				}
+				alone := start && (i+1 == len(parts) || strings.HasPrefix(parts[i+1].Text, "\n"))
+				p.interpolation(q.Expr, alone)
 				start = false
 				continue
 			}
@@ -126,8 +130,17 @@ func (p *printer) indented(parts []Part) {
 				}
 				// A last line of spaces only would be dropped.
 				keep := end && last && start && text != "" && strings.Trim(text, " ") == ""
+				anchored := start && (keep || line == anchor)
+				if start && broken && (text != "" || end && !last) {
+					own := 0 // spaces the line begins with
+					if trimmed := strings.TrimLeft(text, " "); !anchored && (trimmed != "" || end && !last) {
+						own = len(text) - len(trimmed)
+						text = trimmed
+					}
+					p.padded(own)
+				}
 				var b strings.Builder
-				escapeIndented(&b, text, end && !last, end && last, start && (keep || line == anchor))
+				escapeIndented(&b, text, end && !last, end && last, anchored)
 				p.text(b.String())
 				if text != "" {
 					start = false
@@ -200,8 +213,8 @@ func hasNewline(e *String) bool {
 }
 
 // interpolation prints ${e}. A short one stays on its line whatever the width.
-// At the start of a line a call begins on that line too.
-func (p *printer) interpolation(e Expr, start bool) {
+// Alone on a line a call begins on that line too.
+func (p *printer) interpolation(e Expr, alone bool) {
 	p.group(groupToken, func() {
 		p.text("${")
 		if isTerm(e) && p.isAbsorbable(e) {
@@ -209,8 +222,8 @@ func (p *printer) interpolation(e Expr, start bool) {
 			p.text("}")
 			return
 		}
-		if call, ok := e.(*Apply); ok && start && !p.noted(e) {
-			p.nested(func() { p.apply(call, false, false) })
+		if call, ok := e.(*Apply); ok && alone && !p.noted(e) {
+			p.nested(func() { p.apply(call, false) })
 			p.text("}")
 			return
 		}
@@ -254,7 +267,7 @@ func (p *printer) flatWidth(i int) int {
 		switch t := p.tokens[i]; t.kind {
 		case textToken:
 			w += utf8.RuneCountInString(t.text)
-		case spaceToken, lineToken:
+		case spaceToken, lineToken, softToken:
 			w++
 		case hardToken, emptyToken, stringLine, rawLine:
 			return 1 << 30
@@ -270,9 +283,9 @@ func (p *printer) flatWidth(i int) int {
 func (p *printer) closeBreaks(i int) {
 	for ; i < len(p.tokens); i++ {
 		switch t := &p.tokens[i]; t.kind {
-		case lineToken:
+		case lineToken, softToken:
 			t.kind = spaceToken
-		case breakToken, commaToken:
+		case breakToken, softBreak, commaToken:
 			*t = layoutToken{kind: textToken, nest: t.nest}
 		}
 	}
