@@ -20,6 +20,7 @@ type checker struct {
 	root   string // the tree the inventory lives in
 	paths  []pathUse
 	show   func(string) string
+	named  bool // the inventory's file was named, not its directory
 
 	hosts map[string]*Host
 	stat  map[string]os.FileInfo // files looked for; nil for what is not there
@@ -528,6 +529,9 @@ func (c *checker) inside(at Pos, path, name string) {
 
 // unread warns of an inventory beside the one that is read.
 func (c *checker) unread() {
+	if c.named {
+		return
+	}
 	var there []string
 	for _, name := range append([]string{"hosts.cue"}, dataFiles...) {
 		if name = filepath.Join(c.fleet.Dir, name); isFile(name) && !slices.Contains(c.fleet.Files, name) {

@@ -630,6 +630,9 @@ func (c *cueReader) translate(err error, v cue.Value) {
 			pos, others = c.saying(m[1], pos, others)
 		}
 		msg, rule := reword(msg)
+		if secretPath(e.Path()) {
+			msg = "two values, or one that does not fit; they are not shown, being secret by their name"
+		}
 		x := c.report.add(pos, path, rule, "%s", msg)
 		if len(others) > 0 && others[0] != pos {
 			x.Hint = "see also " + others[0].String()
@@ -647,12 +650,17 @@ func (c *cueReader) translate(err error, v cue.Value) {
 		if len(ch.places) > 0 {
 			pos, _ = c.saying(got, ch.places[0], ch.places[1:])
 		}
-		if got == "" {
+		if got == "" || secretPath(e.Path()) {
 			c.report.add(pos, showPath(e.Path()), "conflict", "none of the alternatives fits")
 			continue
 		}
 		c.report.add(pos, showPath(e.Path()), "conflict", "got %s, want %s", got, strings.Join(want, " or "))
 	}
+}
+
+// secretPath reports whether a path is, by its last name, that of a secret.
+func secretPath(path []string) bool {
+	return len(path) > 0 && secretName.MatchString(unquote(path[len(path)-1]))
 }
 
 var (

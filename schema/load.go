@@ -61,6 +61,7 @@ type loader struct {
 	root   string // the tree the inventory lives in
 	tree   *node
 	time   time.Duration
+	named  bool // the file itself, not its directory
 }
 
 // newLoader finds the file to begin with.
@@ -78,6 +79,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 		return nil, fmt.Errorf("load inventory %s: %w", or(path, "."), bare(err))
 	}
 	l := &loader{report: new(report), base: base, file: file, time: opts.Time}
+	l.named = !info.IsDir()
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
 			return nil, fmt.Errorf("load inventory %s: %w", or(path, "."), err)
@@ -266,6 +268,6 @@ func (l *loader) check() {
 	inventoryShape().check(l.tree, "", l.report)
 	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf}
 	d.decode()
-	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, show: l.show}
+	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, show: l.show, named: l.named}
 	c.run()
 }

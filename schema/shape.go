@@ -305,7 +305,11 @@ func checkConcrete(n *node, path string, r *report) {
 }
 
 func (r *report) notConcrete(n *node, path, want string) {
-	e := r.add(n.at, path, "no-value", "has no value: it is only known to be %s", shorten(n.text))
+	known := shorten(n.text)
+	if secretName.MatchString(path) {
+		known = "something that is not shown"
+	}
+	e := r.add(n.at, path, "no-value", "has no value: it is only known to be %s", known)
 	if want != "" {
 		e.Hint = "want " + want
 	}
