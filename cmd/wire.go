@@ -91,7 +91,7 @@ func target(h *schema.Host) remote.Target {
 type machine struct{ *remote.Machine }
 
 func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
-	return m.Machine.Run(ctx, remote.Command{Argv: argv, Privileged: true, Stdout: stdout, Stderr: stderr})
+	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: true, Stdout: stdout, Stderr: stderr})
 }
 
 func (m machine) Serve(ctx context.Context) (nixserve.Stream, error) {

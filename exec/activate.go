@@ -127,13 +127,9 @@ func (j *job) lost(ctx context.Context) bool {
 
 // limited is a context for what must not be interrupted, with a limit.
 func (j *job) limited(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	limit += grace
+	limit += j.opts.AnswerTimeout
 	return context.WithTimeoutCause(context.WithoutCancel(ctx), limit, fmt.Errorf("no answer from the host for %v", limit))
 }
-
-// grace is what the ways to and from a host may take beyond the limits that
-// the host itself keeps.
-const grace = 15 * time.Second
 
 // take makes a guard's last word the outcome. Why is what led to it, where it
 // was not the guard that found it.
@@ -155,7 +151,16 @@ func (j *job) take(ctx context.Context, v verdict, why error) error {
 		j.out.Status = RolledBack
 		return why
 	case noGuard:
-		return fmt.Errorf("%w: the host has restarted meanwhile, or somebody has removed %s", why, hostDir)
+		// Its files are gone with the boot they were made in, and the boot
+		// default was not moved.
+		why = errors.New("the host has restarted before it was confirmed")
+		if err := j.look(ctx); err != nil {
+			return fmt.Errorf("%w, and %w", why, err)
+		}
+		if j.out.After.System == j.out.Before.Generation.System && j.out.Running == j.out.Before.Current {
+			j.out.Status = RolledBack
+		}
+		return why
 	case guardDied:
 		return fmt.Errorf("the guard on the host died %s; what runs there is unknown", v.reason)
 	}
@@ -164,7 +169,7 @@ func (j *job) take(ctx context.Context, v verdict, why error) error {
 
 // look reads what the host ended on.
 func (j *job) look(ctx context.Context) error {
-	out, err := script(ctx, j.machine, inspectScript, profile, "")
+	out, err := j.ask(ctx, j.machine, inspectScript, profile, "")
 	if err != nil {
 		return err
 	}

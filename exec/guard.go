@@ -70,13 +70,11 @@ type order struct {
 	former           int        // the profile's generation before; 0 for none
 }
 
-// The guard's files are on a tmpfs that only root enters: after a restart there
-// are none, and the host has booted its default, which is never moved before
-// confirmation.
-const hostDir = "/run/muster"
-
 // hostLib begins every script below: the directory, the mutex that makes each
-// of them one step, the time since boot in hundredths of a second.
+// of them one step, the time since boot in hundredths of a second. The
+// directory is on a tmpfs that only root enters: after a restart there is
+// nothing in it, and the host has booted its default, which is never moved
+// before confirmation.
 const hostLib = `
 set -u
 umask 077
@@ -175,7 +173,7 @@ func centiseconds(d time.Duration) string {
 
 // arm starts the guard on the host.
 func (j *job) arm(ctx context.Context, o order) error {
-	out, err := script(ctx, j.machine, armScript, guardText, j.opts.Run,
+	out, err := j.ask(ctx, j.machine, armScript, guardText, j.opts.Run,
 		string(o.system), string(o.previous), string(o.action), strconv.Itoa(o.generation), strconv.Itoa(o.former),
 		centiseconds(j.opts.ActivateTimeout), centiseconds(j.opts.ConfirmTimeout), centiseconds(j.opts.RevertTimeout), j.opts.Who)
 	if err != nil {
@@ -214,7 +212,7 @@ func lastLine(s string) string {
 
 // tell leaves a word for the guard. It reports whether there is one.
 func (j *job) tell(ctx context.Context, m Machine, word, text string) (bool, error) {
-	out, err := script(ctx, m, tellScript, j.opts.Run, word, text)
+	out, err := j.ask(ctx, m, tellScript, j.opts.Run, word, text)
 	if err != nil {
 		return false, err
 	}

@@ -90,7 +90,7 @@ if [ -e "$f" ]; then while read -r line; do case $line in state=*) echo "${line#
 `
 
 func (j *job) unit(ctx context.Context, name string) error {
-	out, err := script(ctx, j.machine, unitScript, name)
+	out, err := j.ask(ctx, j.machine, unitScript, name)
 	if err != nil {
 		return err
 	}

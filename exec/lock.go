@@ -75,13 +75,13 @@ func (j *job) lock(ctx context.Context) error {
 		// Where this does not get through, the lock lapses.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
-		_, _ = script(ctx, j.current(), unlockScript, j.opts.Run)
+		_, _ = j.ask(ctx, j.current(), unlockScript, j.opts.Run)
 	})
 	return nil
 }
 
 func (j *job) takeLock(ctx context.Context) error {
-	out, err := script(ctx, j.current(), lockScript, j.opts.Run, j.opts.Who, centiseconds(j.opts.LockTimeout))
+	out, err := j.ask(ctx, j.current(), lockScript, j.opts.Run, j.opts.Who, centiseconds(j.opts.LockTimeout))
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"sync"
@@ -37,17 +38,18 @@ type Builder interface {
 	Realise(ctx context.Context, drv store.Path, root string, log func(line string)) (store.Path, error)
 }
 
-// output runs a command and returns what it printed.
-func output(ctx context.Context, m Machine, argv ...string) (string, error) {
+// ask runs a shell script of ours on a machine and returns what it prints. The
+// script is fixed text; whatever varies is in the arguments. An answer that
+// takes too long is an error.
+func (j *job) ask(ctx context.Context, m Machine, text string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, j.opts.AnswerTimeout, fmt.Errorf("no answer within %v", j.opts.AnswerTimeout))
+	defer cancel()
 	var out bytes.Buffer
-	err := m.Run(ctx, argv, &out, nil)
+	err := m.Run(ctx, append([]string{"/bin/sh", "-c", text, "sh"}, args...), &out, nil)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	return out.String(), err
-}
-
-// script runs a shell script of ours with arguments; the script is fixed text,
-// whatever varies is in the arguments.
-func script(ctx context.Context, m Machine, text string, args ...string) (string, error) {
-	return output(ctx, m, append([]string{"/bin/sh", "-c", text, "sh"}, args...)...)
 }
 
 // A lineWriter hands on whole lines.

@@ -114,7 +114,7 @@ true
 // inspect finds out what the host has and whether it can take part.
 func (j *job) inspect(ctx context.Context) error {
 	began := time.Now()
-	out, err := script(ctx, j.machine, inspectScript, profile, j.step.Host.DiskUUID)
+	out, err := j.ask(ctx, j.machine, inspectScript, profile, j.step.Host.DiskUUID)
 	if err != nil {
 		return err
 	}

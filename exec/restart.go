@@ -45,7 +45,7 @@ func (j *job) restart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	out, err := script(ctx, j.machine, rebootScript)
+	out, err := j.ask(ctx, j.machine, rebootScript)
 	if err != nil || lastLine(out) != "ok" {
 		return fmt.Errorf("have it restart: %w", errors.Join(err, errors.New(or(lastLine(out), "no answer"))))
 	}
@@ -83,7 +83,7 @@ func (j *job) restart(ctx context.Context) error {
 }
 
 func (j *job) bootID(ctx context.Context, m Machine) (id, booted string, err error) {
-	out, err := script(ctx, m, bootIDScript)
+	out, err := j.ask(ctx, m, bootIDScript)
 	if err != nil {
 		return "", "", err
 	}

@@ -32,6 +32,7 @@ type Options struct {
 	ConfirmTimeout  time.Duration // for a new connection after it, then the host returns by itself; 1 minute
 	RevertTimeout   time.Duration // for that return; 2 minutes
 	RebootTimeout   time.Duration // until a host is back after a restart; 10 minutes
+	AnswerTimeout   time.Duration // for a host to answer a question; 30 seconds
 	LockTimeout     time.Duration // without a sign of life, until a lock on a host lapses; 1 minute
 
 	Roots string // directory of the garbage collector roots, one a host; "" for none
@@ -65,6 +66,7 @@ func (o *Options) defaults() {
 	duration(&o.ConfirmTimeout, time.Minute)
 	duration(&o.RevertTimeout, 2*time.Minute)
 	duration(&o.RebootTimeout, 10*time.Minute)
+	duration(&o.AnswerTimeout, 30*time.Second)
 	duration(&o.LockTimeout, time.Minute)
 	if o.Run == "" {
 		o.Run = NewRunID()

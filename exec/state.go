@@ -65,7 +65,7 @@ func (j *job) list(ctx context.Context) error {
 
 // generations are those of the system profile, oldest first.
 func (j *job) generations(ctx context.Context) ([]Generation, error) {
-	out, err := script(ctx, j.machine, readGenerations, profile)
+	out, err := j.ask(ctx, j.machine, readGenerations, profile)
 	if err != nil {
 		return nil, err
 	}

@@ -149,7 +149,8 @@ func (h *Host) Freeze() error {
 	return h.awaitNot("freeze", func(int) bool {
 		return slices.ContainsFunc(frozen, func(pid int) bool {
 			p, alive := readProcess(pid)
-			return alive && p.state != "T" && p.state != "Z"
+			// D: it waits for a stopped child to go on to its program (vfork).
+			return alive && p.state != "T" && p.state != "Z" && p.state != "D"
 		})
 	})
 }

@@ -13,7 +13,9 @@ import (
 // A Command is a program to run on a machine. It is not a shell line: every argument arrives as it is.
 type Command struct {
 	Argv []string
-	Env  map[string]string // set on top of what the login gives; other users of the machine can see it
+	// Script says that Argv holds the text of a script, which messages leave out.
+	Script bool
+	Env    map[string]string // set on top of what the login gives; other users of the machine can see it
 
 	// Privileged runs the command as root: directly where the login is root, else through sudo.
 	Privileged bool
@@ -32,6 +34,14 @@ func Quote(argv []string) string {
 		words[i] = quoteWord(word)
 	}
 	return strings.Join(words, " ")
+}
+
+// name is what messages call the command.
+func (c *Command) name() string {
+	if c.Script {
+		return "a script"
+	}
+	return Quote(c.Argv)
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-]+$`)

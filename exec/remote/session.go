@@ -70,7 +70,7 @@ func (m *Machine) start(ctx context.Context, c Command) (*Stream, error) {
 		argv = append(root.argv[:len(root.argv):len(root.argv)], argv...)
 	}
 	marker := "muster-" + rand.Text() + " "
-	s := &Stream{machine: m, command: Quote(c.Argv), asRoot: c.Privileged, outErr: &gate{w: c.Stderr}, stderr: tail{max: stderrKept},
+	s := &Stream{machine: m, command: c.name(), asRoot: c.Privileged, outErr: &gate{w: c.Stderr}, stderr: tail{max: stderrKept},
 		pid: make(chan int, 1), read: make(chan struct{}), exited: make(chan struct{}), closed: make(chan struct{}),
 		ending: make(chan struct{}), aborted: make(chan struct{})}
 

@@ -1,0 +1,266 @@
+package exec_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"muster/compile/store"
+	"muster/exec"
+	"muster/exec/exectest"
+	"muster/exec/nixcmd"
+	"muster/exec/nixserve"
+	"muster/exec/remote"
+	"muster/schema"
+)
+
+// A field is a lab with what it takes to deploy to it.
+type field struct {
+	testing.TB
+	lab    *exectest.Lab
+	opts   exec.Options
+	hosts  map[string]*schema.Host
+	source *nixserve.Local
+	dialer *remote.Dialer
+
+	mu     sync.Mutex
+	events []exec.Event
+}
+
+// bootDefault boots a host as its boot loader would: what the default entry
+// names is activated.
+const bootDefault = `
+if [ -r /boot/loader/loader.conf ]; then
+  entry=$(sed -n 's/^default //p' /boot/loader/loader.conf)
+  init=$(sed -n 's/^options init=\([^ ]*\).*/\1/p' "/boot/loader/entries/$entry")
+  ln -sfn "${init%/init}" /run/booted-system
+  BOOTING=yes "${init%/init}/activate" >/dev/null 2>&1
+fi`
+
+// newField starts hosts that run the system old, as their first generation.
+func newField(t testing.TB, names ...string) *field {
+	t.Helper()
+	exectest.RequireLab(t)
+	old := system(t, "old")
+	f := &field{TB: t, hosts: map[string]*schema.Host{}}
+	f.lab = exectest.NewWith(t, exectest.Options{Hosts: names, Boot: bootDefault})
+	nix, err := nixcmd.Find(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	nix.Env = []string{nixConfig}
+	f.source = nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
+		p, err := nix.Serve(context.WithoutCancel(ctx), false)
+		if err != nil {
+			return nil, err
+		}
+		return nixserve.New(ctx, p)
+	})
+	t.Cleanup(func() { f.source.Close() })
+	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: time.Second, KeepAlive: 500 * time.Millisecond})
+	t.Cleanup(func() { f.dialer.Close() })
+	for _, name := range names {
+		f.hosts[name] = &schema.Host{Name: name, Address: name, System: "x86_64-linux", Policy: schema.Required}
+	}
+	f.opts = exec.Options{
+		ActivateTimeout: 4 * time.Second,
+		ConfirmTimeout:  3 * time.Second,
+		RevertTimeout:   4 * time.Second,
+		AnswerTimeout:   3 * time.Second,
+		RebootTimeout:   10 * time.Second,
+		LockTimeout:     3 * time.Second,
+		Who:             "alice@laptop",
+		Connect:         f.connect,
+		Builder:         built{},
+		Source:          f.source,
+	}
+	for i, o := range f.deploy(t.Context(), exec.Switch, f.all(old), nil) {
+		if o.Status != exec.Activated {
+			t.Fatalf("%s: first deployment: %s: %s: %v", names[i], o.Status, o.Stage, o.Err)
+		}
+	}
+	for _, h := range f.lab.Hosts {
+		if _, err := h.Run(t.Context(), "ln", "-sfn", string(old), "/run/booted-system"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
+// all gives every host a system.
+func (f *field) all(p store.Path) map[string]store.Path {
+	m := map[string]store.Path{}
+	for name := range f.hosts {
+		m[name] = p
+	}
+	return m
+}
+
+// plan has the hosts, in the lab's order, have these systems.
+func (f *field) plan(action exec.Action, want map[string]store.Path) *exec.Plan {
+	p := &exec.Plan{Action: action}
+	for _, h := range f.lab.Hosts {
+		if s, ok := want[h.Name]; ok {
+			p.Steps = append(p.Steps, exec.Step{Host: f.hosts[h.Name], System: exec.System{Drv: s, Out: s}})
+		}
+	}
+	return p
+}
+
+// deploy carries out an action and keeps its events; on, where given, sees each
+// first.
+func (f *field) deploy(ctx context.Context, action exec.Action, want map[string]store.Path, on func(exec.Event)) []exec.Outcome {
+	return f.run(ctx, f.plan(action, want), f.opts, on)
+}
+
+func (f *field) run(ctx context.Context, p *exec.Plan, o exec.Options, on func(exec.Event)) []exec.Outcome {
+	f.mu.Lock()
+	f.events = nil
+	f.mu.Unlock()
+	o.Sink = func(e exec.Event) {
+		f.mu.Lock()
+		f.events = append(f.events, e)
+		f.mu.Unlock()
+		if on != nil {
+			on(e)
+		}
+	}
+	return exec.Run(ctx, p, o)
+}
+
+func (f *field) connect(ctx context.Context, h *schema.Host) (exec.Machine, error) {
+	m, err := f.dialer.Dial(ctx, remote.Target{Name: h.Name, Address: h.Address})
+	if errors.Is(err, remote.ErrUnreachable) {
+		err = unreachable{err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return machine{m}, nil
+}
+
+// unreachable is an error that package exec knows.
+type unreachable struct{ error }
+
+func (u unreachable) Unwrap() []error { return []error{u.error, exec.ErrUnreachable} }
+
+// A machine is a remote machine as the executor wants one.
+type machine struct{ *remote.Machine }
+
+func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: true, Stdout: stdout, Stderr: stderr})
+}
+
+func (m machine) Serve(ctx context.Context) (nixserve.Stream, error) {
+	s, err := m.Machine.Stream(ctx, remote.Command{Argv: []string{"nix-store", "--serve", "--write"}, Privileged: true})
+	if err != nil {
+		return nil, err
+	}
+	return serve{s}, nil
+}
+
+type serve struct{ *remote.Stream }
+
+func (s serve) Read(p []byte) (int, error)  { return s.Stdout.Read(p) }
+func (s serve) Write(p []byte) (int, error) { return s.Stdin.Write(p) }
+func (s serve) CloseWrite() error           { return s.Stdin.Close() }
+func (s serve) Stderr() string              { return string(s.Stream.Stderr()) }
+
+// built is a builder for systems that are built already.
+type built struct{}
+
+func (built) Realise(_ context.Context, drv store.Path, _ string, _ func(string)) (store.Path, error) {
+	return drv, nil
+}
+
+// on is what a host is on, looked at past ssh.
+type onHost struct {
+	running, profile, boot store.Path // boot: what its boot loader would boot
+	generation             string
+	problems               []string // with what it would take to boot any of them
+}
+
+const lookScript = `
+echo "running $(readlink -f /run/current-system)"
+echo "profile $(readlink -f /nix/var/nix/profiles/system)"
+echo "generation $(readlink /nix/var/nix/profiles/system)"
+entry=$(sed -n 's/^default //p' /boot/loader/loader.conf)
+init=$(sed -n 's/^options init=\([^ ]*\).*/\1/p' "/boot/loader/entries/$entry")
+echo "boot ${init%/init}"
+for s in /run/current-system /nix/var/nix/profiles/system "${init%/init}"; do
+  [ -x "$s/init" ] || echo "problem $s/init is not there"
+done
+nix-store --verify-path $(nix-store -qR /run/current-system /nix/var/nix/profiles/system "${init%/init}") 2>&1 | sed 's/^/problem /'
+`
+
+func (f *field) on(name string) onHost {
+	f.Helper()
+	h := f.lab.Host(name)
+	if h.Pid() == 0 {
+		if err := h.Start(f.Context()); err != nil {
+			f.Fatal(err)
+		}
+	}
+	out, err := h.Run(f.Context(), "sh", "-c", lookScript)
+	if err != nil {
+		f.Fatalf("look at %s: %v\n%s", name, err, out)
+	}
+	var on onHost
+	for line := range strings.Lines(out) {
+		what, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch what {
+		case "running":
+			on.running = store.Path(value)
+		case "profile":
+			on.profile = store.Path(value)
+		case "generation":
+			on.generation = value
+		case "boot":
+			on.boot = store.Path(value)
+		case "problem":
+			on.problems = append(on.problems, value)
+		}
+	}
+	return on
+}
+
+// systemName is the name under which a system was built.
+func systemName(p store.Path) string {
+	for name, s := range systems.paths {
+		if s == p {
+			return name
+		}
+	}
+	return string(p)
+}
+
+func (f *field) expect(name string, running, profile, boot string) {
+	f.Helper()
+	on := f.on(name)
+	got := [3]string{systemName(on.running), systemName(on.profile), systemName(on.boot)}
+	if want := [3]string{running, profile, boot}; got != want {
+		f.Errorf("%s: running, profile, boot default are %v, want %v", name, got, want)
+	}
+	for _, p := range on.problems {
+		f.Errorf("%s: %s", name, p)
+	}
+}
+
+func TestSwitchMovesTheBootDefaultLast(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "web")
+	f.expect("web", "old", "old", "old")
+	out := f.deploy(t.Context(), exec.Switch, f.all(system(t, "new")), func(e exec.Event) {
+		if e, ok := e.(exec.StageStarted); ok && (e.Stage == exec.Reach || e.Stage == exec.Confirm) {
+			f.expect("web", "new", "old", "old")
+		}
+	})
+	if out[0].Status != exec.Activated || out[0].After.Number != 2 || out[0].After.System != system(t, "new") {
+		t.Errorf("outcome %+v", out[0])
+	}
+	f.expect("web", "new", "new", "new")
+}

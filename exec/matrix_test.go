@@ -1,0 +1,304 @@
+package exec_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/exec"
+	"muster/exec/exectest"
+)
+
+var update = flag.Bool("update", false, "rewrite FAULTS.md from the table of faults")
+
+// A fault is something that goes wrong with one host of a rollout of two.
+type fault struct {
+	name   string
+	system string                       // what the host is to get; new where empty
+	before func(*field, *exectest.Host) // the fault, before the run
+	during func(*field, *exectest.Host) // or when at happens
+	at     func(exec.Event) bool
+	after  func(*field, *exectest.Host) // the repair, so that the host can be looked at
+	opts   func(*exec.Options)
+
+	status exec.Status // the host's
+	stage  exec.Stage  // where it failed
+	says   string      // in the message
+	exit   int
+	ends   string // the system it runs, has as its profile and would boot
+	when   string // more on that, for the table
+}
+
+func started(s exec.Stage) func(exec.Event) bool {
+	return func(e exec.Event) bool {
+		e2, ok := e.(exec.StageStarted)
+		return ok && e2.Host == "bad" && e2.Stage == s
+	}
+}
+
+// copying is when the first bytes are on their way.
+func copying(e exec.Event) bool {
+	p, ok := e.(exec.Progressed)
+	return ok && p.Host == "bad" && p.Done > 0
+}
+
+// speaking is when the activation prints its first line.
+func speaking(e exec.Event) bool {
+	s, ok := e.(exec.Said)
+	return ok && s.Host == "bad" && s.Stage == exec.Activate
+}
+
+func do(f func(*exectest.Host) error) func(*field, *exectest.Host) {
+	return func(fd *field, h *exectest.Host) {
+		if err := f(h); err != nil {
+			fd.Error(err)
+		}
+	}
+}
+
+var (
+	stop     = do((*exectest.Host).Stop)
+	cut      = do((*exectest.Host).KillSessions)
+	freeze   = do((*exectest.Host).Freeze)
+	thaw     = do((*exectest.Host).Thaw)
+	unplug   = do((*exectest.Host).DropTraffic)
+	plug     = do((*exectest.Host).RestoreTraffic)
+	stopSSH  = do((*exectest.Host).StopSSH)
+	fillDisk = do(func(h *exectest.Host) error { return h.FillDisk(1 << 20) })
+	emptied  = do((*exectest.Host).EmptyDisk)
+	newKey   = do(func(h *exectest.Host) error { return h.ChangeHostKey(context.Background()) })
+)
+
+// faults is the matrix: FAULTS.md is made from it.
+var faults = []fault{
+	{name: "host down before the start", before: stop,
+		status: exec.Failed, stage: exec.ConnectTo, says: "connection refused", exit: 3, ends: "old"},
+	{name: "host silent before the start", before: unplug, after: plug,
+		status: exec.Failed, stage: exec.ConnectTo, says: "unreachable", exit: 3, ends: "old"},
+	{name: "host key changed", before: newKey,
+		status: exec.Failed, stage: exec.ConnectTo, says: "host key changed", exit: 3, ends: "old"},
+
+	{name: "connection cut while looking at the host", during: cut, at: started(exec.Inspect),
+		status: exec.Failed, stage: exec.Inspect, says: "connection lost", exit: 3, ends: "old"},
+	{name: "connection cut while locking", during: cut, at: started(exec.Lock),
+		status: exec.Failed, stage: exec.Lock, says: "connection lost", exit: 3, ends: "old"},
+	{name: "connection cut while copying", system: "big", during: cut, at: copying,
+		status: exec.Failed, stage: exec.Copy, says: "connection lost", exit: 3, ends: "old"},
+	{name: "connection cut when activation begins", during: cut, at: started(exec.Activate),
+		status: exec.Activated, exit: 0, ends: "new"},
+	{name: "connection cut while activating", system: "slow", during: cut, at: speaking,
+		status: exec.Activated, exit: 0, ends: "slow", when: "the activation goes on, and is followed over a new connection"},
+	{name: "connection cut after activating", during: cut, at: started(exec.Reach),
+		status: exec.Activated, exit: 0, ends: "new"},
+	{name: "connection cut while confirming", during: cut, at: started(exec.Confirm),
+		status: exec.Activated, exit: 0, ends: "new"},
+
+	{name: "host freezes before the start", before: freeze, after: thaw,
+		status: exec.Failed, stage: exec.ConnectTo, says: "unreachable", exit: 3, ends: "old"},
+	{name: "host freezes while being looked at", during: freeze, at: started(exec.Inspect), after: thaw,
+		status: exec.Failed, stage: exec.Inspect, says: "", exit: 3, ends: "old"},
+	{name: "host freezes while copying", system: "big", during: freeze, at: copying, after: thaw,
+		status: exec.Failed, stage: exec.Copy, says: "connection lost", exit: 3, ends: "old"},
+	{name: "host freezes when activation begins", during: freeze, at: started(exec.Activate), after: thaw,
+		status: exec.Failed, stage: exec.Activate, says: "", exit: 3, ends: "old", when: "also if the order to activate got through: nobody confirms it"},
+	{name: "host freezes while activating", system: "slow", during: freeze, at: speaking, after: thaw,
+		status: exec.Failed, stage: exec.Activate, says: "the host returns to what it had unless it is confirmed", exit: 3, ends: "old", when: "as soon as it thaws"},
+	{name: "host freezes after activating", during: freeze, at: started(exec.Reach), after: thaw,
+		status: exec.Failed, stage: exec.Reach, says: "no new connection after the activation", exit: 3, ends: "old", when: "as soon as it thaws"},
+	{name: "host freezes for a moment while activating", system: "slow", at: speaking,
+		during: func(f *field, h *exectest.Host) {
+			freeze(f, h)
+			time.AfterFunc(time.Second, func() { thaw(f, h) })
+		},
+		status: exec.Activated, exit: 0, ends: "slow"},
+
+	{name: "power cut while copying", system: "big", during: stop, at: copying,
+		status: exec.Failed, stage: exec.Copy, says: "connection lost", exit: 3, ends: "old"},
+	{name: "power cut while activating", system: "slow", during: stop, at: speaking,
+		status: exec.Failed, stage: exec.Activate, says: "", exit: 3, ends: "old", when: "when it is switched on again"},
+	{name: "power cut after activating", during: stop, at: started(exec.Reach),
+		status: exec.Failed, stage: exec.Reach, says: "no new connection after the activation", exit: 3, ends: "old", when: "when it is switched on again"},
+	{name: "host crashes and restarts while activating", system: "crashes",
+		status: exec.RolledBack, stage: exec.Activate, says: "restarted before it was confirmed", exit: 4, ends: "old"},
+
+	{name: "sshd gone after activation", during: stopSSH, at: started(exec.Reach),
+		status: exec.RolledBack, stage: exec.Reach, says: "no new connection after the activation", exit: 4, ends: "old"},
+	{name: "the new system has no sshd", system: "nosshd",
+		status: exec.RolledBack, says: "not confirmed within", exit: 4, ends: "old"},
+	{name: "firewall closes with the new system", system: "firewall",
+		status: exec.RolledBack, says: "not confirmed within", exit: 4, ends: "old"},
+	{name: "network cut after activation", during: unplug, at: started(exec.Reach), after: plug,
+		status: exec.Failed, stage: exec.Reach, says: "its guard returns it to", exit: 3, ends: "old"},
+
+	{name: "activation script fails", system: "fails",
+		status: exec.RolledBack, stage: exec.Activate, says: "switch-to-configuration test: exit status 2", exit: 4, ends: "old"},
+	{name: "a unit of the new system fails", system: "unitfails",
+		status: exec.RolledBack, stage: exec.Activate, says: "switch-to-configuration test: exit status 4", exit: 4, ends: "old"},
+	{name: "activation hangs", system: "hangs",
+		status: exec.RolledBack, stage: exec.Activate, says: "was not done after 4 s", exit: 4, ends: "old"},
+	{name: "activation prints 100 MB", system: "prints", opts: func(o *exec.Options) { o.ActivateTimeout = 60 * time.Second },
+		status: exec.Activated, exit: 0, ends: "prints", when: "and only the first megabyte is sent"},
+	{name: "the boot loader cannot be set", system: "noboot",
+		status: exec.RolledBack, stage: exec.Confirm, says: "switch-to-configuration boot: exit status 1", exit: 4, ends: "old"},
+
+	{name: "disk full before the start", before: fillDisk, after: emptied,
+		status: exec.Failed, stage: exec.Inspect, says: "free for /nix/store", exit: 3, ends: "old"},
+	{name: "disk full while copying", system: "big", during: fillDisk, at: started(exec.Copy), after: emptied,
+		status: exec.Failed, stage: exec.Copy, says: "No space left on device", exit: 3, ends: "old"},
+	{name: "disk full when activation begins", during: do(func(h *exectest.Host) error { return h.FillDisk(0) }), at: started(exec.Activate), after: emptied,
+		status: exec.RolledBack, stage: exec.Activate, says: "", exit: 4, ends: "old"},
+
+	{name: "clock 1 h ahead", after: func(f *field, h *exectest.Host) { h.Run(context.Background(), "rm", "/usr/local/sbin/date") },
+		before: func(f *field, h *exectest.Host) {
+			if err := h.WriteFile("/usr/local/bin/date", []byte("#!/bin/sh\n[ \"$1\" != +%s ] || { echo $(($(/usr/bin/date +%s) + 3600)); exit; }\nexec /usr/bin/date \"$@\"\n"), 0o755); err != nil {
+				f.Error(err)
+			}
+		},
+		status: exec.Activated, exit: 0, ends: "new", when: "and is noted: its clock is 1h0m0s ahead"},
+}
+
+// TestFaults takes a lab of two hosts through every fault. In each, the host of
+// the fault ends on the old or the new system, whole and bootable; the other
+// host is done; nothing waits beyond its limit; nothing says success that was
+// not.
+func TestFaults(t *testing.T) {
+	for _, ft := range faults {
+		t.Run(strings.ReplaceAll(ft.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			f := newField(t, "bad", "good")
+			bad := f.lab.Host("bad")
+			want := f.all(system(t, "new"))
+			if ft.system != "" {
+				want["bad"] = system(t, ft.system)
+			}
+			if ft.before != nil {
+				ft.before(f, bad)
+			}
+			if ft.opts != nil {
+				ft.opts(&f.opts)
+			}
+			var once sync.Once
+			began := time.Now()
+			out := f.deploy(t.Context(), exec.Switch, want, func(e exec.Event) {
+				if ft.during != nil && ft.at(e) {
+					once.Do(func() { ft.during(f, bad) })
+				}
+			})
+			took := time.Since(began)
+			if ft.after != nil {
+				ft.after(f, bad)
+			}
+			b, g := out[0], out[1]
+			t.Logf("bad: %s: %s: %v (%v)", b.Status, b.Stage, b.Err, b.Took)
+			if b.Status != ft.status || ft.stage != "" && b.Stage != ft.stage || !strings.Contains(b.Error, ft.says) {
+				t.Errorf("bad: %s, %s: %q; want %s, %s: %q", b.Status, b.Stage, b.Error, ft.status, ft.stage, ft.says)
+			}
+			if got := exec.ExitStatus(t.Context(), out); got != ft.exit {
+				t.Errorf("exit status %d, want %d", got, ft.exit)
+			}
+			if g.Status != exec.Activated {
+				t.Errorf("good: %s: %s: %v", g.Status, g.Stage, g.Err)
+			}
+			f.expect("good", "new", "new", "new")
+			f.settle(bad)
+			f.expect("bad", ft.ends, ft.ends, ft.ends)
+			// All the limits that can come after each other, and some for the work.
+			o := &f.opts
+			if limit := o.ActivateTimeout + o.ConfirmTimeout + 2*o.RevertTimeout + 4*o.AnswerTimeout + 10*time.Second; took > limit {
+				t.Errorf("it took %v, more than its limits %v", took, limit)
+			}
+			var said int
+			for _, e := range f.events {
+				if s, ok := e.(exec.Said); ok {
+					said += len(s.Line)
+				}
+			}
+			if said > 2<<20 {
+				t.Errorf("%d bytes were printed", said)
+			}
+		})
+	}
+}
+
+// settle waits until no guard is at work on a host.
+func (f *field) settle(h *exectest.Host) {
+	f.Helper()
+	if h.Pid() == 0 {
+		if err := h.Start(f.Context()); err != nil {
+			f.Fatal(err)
+		}
+	}
+	// Whatever was on its way to the host is there after this.
+	time.Sleep(300 * time.Millisecond)
+	if out, err := h.Run(f.Context(), "sh", "-c", "[ ! -e /run/muster/guard/alive ] || flock -w 20 /run/muster/guard/alive true"); err != nil {
+		f.Errorf("%s: the guard does not end: %v %s", h.Name, err, out)
+	}
+}
+
+// The table in FAULTS.md is the one the tests above assert.
+func TestFaultsAreDocumented(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(faultsHead)
+	b.WriteString("| fault | the host ends on | it is reported as | because | exit |\n| --- | --- | --- | --- | --- |\n")
+	for _, ft := range faults {
+		ends := "the new system"
+		if ft.ends == "old" {
+			ends = "the old system"
+		}
+		if ft.when != "" {
+			ends += ", " + ft.when
+		}
+		because := ""
+		if ft.says != "" {
+			because = "`" + ft.says + "`"
+		}
+		status := string(ft.status)
+		if ft.stage != "" {
+			status += " (" + string(ft.stage) + ")"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %d |\n", ft.name, ends, status, because, ft.exit)
+	}
+	const name = "FAULTS.md"
+	if *update {
+		if err := os.WriteFile(name, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(b.String(), string(got)); diff != "" {
+		t.Errorf("%s is not what the faults are; go test ./exec -run Documented -update rewrites it:\n%s", name, diff)
+	}
+}
+
+const faultsHead = `# What happens when something goes wrong
+
+Each line is a test: two real hosts, sshd and Nix, on the system *old*; a deployment of a new one to both; and a fault on
+one of them. In every case the other host is deployed, the host of the fault ends on a system that is whole and would
+boot, and nothing waits longer than its limits. "Ends on" is the running system, the system profile and the boot
+loader's default alike. ` + "`go test ./exec -run Faults`" + ` runs them; the table is made from what they assert.
+
+`
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// The tests wait more than they work.
+	if !isSet("test.parallel") {
+		flag.Set("test.parallel", "4")
+	}
+	os.Exit(m.Run())
+}
+
+func isSet(name string) (set bool) {
+	flag.Visit(func(f *flag.Flag) { set = set || f.Name == name })
+	return set
+}
