@@ -147,7 +147,7 @@ func mapAttrs(th *thread, f, x value) value {
 	attrs := th.wantSet(x, 0)
 	out := th.newAttrs(len(attrs))
 	for i, a := range attrs {
-		out[i] = attr{a.sym, a.pos, th.putOff2(f, a.sym.value(), a.v)}
+		out[i] = attr{sym: a.sym, v: th.putOff2(f, a.sym.value(), a.v)}
 	}
 	return th.newSet(out)
 }

@@ -73,6 +73,9 @@ func trace(th *thread, x, y value) value {
 
 func warn(th *thread, x, y value) value {
 	th.say("evaluation warning: " + th.wantString(x, 0).str())
+	if th.ev.opts.AbortOnWarn {
+		th.failAs(AbortError, 0, "aborting to reveal stack trace of warning, as abort-on-warn is set")
+	}
 	return th.force(y)
 }
 

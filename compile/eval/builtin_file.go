@@ -60,7 +60,7 @@ func pathExists(th *thread, x value) value {
 			if th.ev.mayRead(p) != nil {
 				return valueFalse
 			}
-			info, err := os.Stat(p)
+			info, err := th.ev.stat(p)
 			return boolValue(err == nil && info.IsDir())
 		}
 	}
@@ -69,7 +69,7 @@ func pathExists(th *thread, x value) value {
 	if th.ev.mayRead(p) != nil {
 		return valueFalse
 	}
-	_, err := os.Lstat(p)
+	_, err := th.ev.lstat(p)
 	return boolValue(err == nil)
 }
 
@@ -89,7 +89,7 @@ func readDir(th *thread, x value) value {
 	if err := th.ev.mayRead(p); err != nil {
 		panic(err)
 	}
-	entries, err := os.ReadDir(p)
+	entries, err := os.ReadDir(th.ev.onDisk(p))
 	if errors.Is(err, syscall.ENOTDIR) {
 		if real, err := filepath.EvalSymlinks(p); err == nil {
 			p = real
@@ -112,7 +112,7 @@ func readFileType(th *thread, x value) value {
 	if err := th.ev.mayRead(p); err != nil {
 		panic(err)
 	}
-	info, err := os.Lstat(p)
+	info, err := th.ev.lstat(p)
 	if err != nil {
 		panic(fileError(p, err))
 	}
@@ -162,7 +162,7 @@ func findFile(th *thread, entries, x value) value {
 			continue // a channel or URL: fetching is not for here
 		}
 		p := path.Clean(dir + rest)
-		if _, err := os.Stat(p); err == nil {
+		if _, err := th.ev.stat(p); err == nil {
 			return pathValue(p)
 		}
 	}

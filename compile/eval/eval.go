@@ -24,6 +24,7 @@ type Options struct {
 	Trace      io.Writer           // what builtins.trace and warn say, line by line; nil: nowhere
 
 	Pipes          bool // the experimental operators |> and <|
+	AbortOnWarn    bool // builtins.warn ends the evaluation
 	TOMLTimestamps bool // the experimental feature of that name in fromTOML
 
 	Pure       bool     // nothing but the program's own text and what has a hash

@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"muster/compile/store"
 	"muster/compile/syntax"
@@ -88,12 +89,12 @@ func (th *thread) resolveImport(p string) (string, *Error) {
 		if err := th.ev.mayRead(p); err != nil {
 			return "", err
 		}
-		info, err := os.Lstat(p)
+		info, err := th.ev.lstat(p)
 		switch {
 		case err != nil:
 			return "", fileError(p, err)
 		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(p)
+			target, err := os.Readlink(th.ev.onDisk(p))
 			if err != nil {
 				return "", fileError(p, err)
 			}
@@ -124,6 +125,62 @@ func fileError(p string, err error) *Error {
 	}
 	return &Error{Msg: "reading file '" + p + "': " + err.Error(), cause: err}
 }
+
+// onDisk returns where a path can be read: that of a source which is not in the
+// store, but would be if this evaluator wrote anything, is where it came from.
+func (ev *Evaluator) onDisk(p string) string {
+	if !inside(p, store.Dir) {
+		return p
+	}
+	sp, rest, err := store.SplitPath(p)
+	if err != nil {
+		return p
+	}
+	s, ok := ev.Source(sp)
+	if !ok || s.File == "" {
+		return p
+	}
+	if _, err := os.Lstat(string(sp)); err == nil {
+		return p
+	}
+	for at := s.File; at != s.File+rest; {
+		next := strings.IndexByte((s.File + rest)[len(at)+1:], '/')
+		if next < 0 {
+			at = s.File + rest
+		} else {
+			at = (s.File + rest)[:len(at)+1+next]
+		}
+		if s.Omit[at] {
+			return p // left out by a filter
+		}
+	}
+	return s.File + rest
+}
+
+// lstat describes a file; a text that belongs into the store is one.
+func (ev *Evaluator) lstat(p string) (fs.FileInfo, error) {
+	if s, ok := ev.Source(store.Path(p)); ok && s.File == "" {
+		return textInfo(s.Text), nil
+	}
+	return os.Lstat(ev.onDisk(p))
+}
+
+func (ev *Evaluator) stat(p string) (fs.FileInfo, error) {
+	if s, ok := ev.Source(store.Path(p)); ok && s.File == "" {
+		return textInfo(s.Text), nil
+	}
+	return os.Stat(ev.onDisk(p))
+}
+
+// textInfo describes a text as a file.
+type textInfo string
+
+func (t textInfo) Name() string       { return "" }
+func (t textInfo) Size() int64        { return int64(len(t)) }
+func (t textInfo) Mode() fs.FileMode  { return 0o444 }
+func (t textInfo) ModTime() time.Time { return time.Unix(1, 0) }
+func (t textInfo) IsDir() bool        { return false }
+func (t textInfo) Sys() any           { return nil }
 
 // mayRead checks a path against pure and restricted mode.
 func (ev *Evaluator) mayRead(p string) *Error {
@@ -162,7 +219,10 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 	if err := th.ev.mayRead(p); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(p)
+	if s, ok := th.ev.Source(store.Path(p)); ok && s.File == "" {
+		return []byte(s.Text), nil
+	}
+	f, err := os.Open(th.ev.onDisk(p))
 	if err != nil {
 		return nil, fileError(p, err)
 	}
