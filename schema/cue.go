@@ -666,7 +666,7 @@ func secretPath(path []string) bool {
 var (
 	conflict = regexp.MustCompile(`^conflicting values (.*?) and (.*?)( \(mismatched types .*\))?$`)
 	// incomplete is what an if or for that cannot be decided says.
-	incomplete = regexp.MustCompile(`^incomplete (?:bool|list|struct|string|value|int|number)[^:]*: (.*)$`)
+	incomplete = regexp.MustCompile(`^(?:incomplete (?:bool|list|struct|string|value|int|number)[^:]*: |invalid interpolation: non-concrete value |key value of dynamic field must be concrete, found )(.*?)(?: \(type .*\))?$`)
 	bound      = regexp.MustCompile(`^invalid value (.*) \(out of bound (.*)\)$`)
 )
 
@@ -691,7 +691,7 @@ func reword(msg string) (string, string) {
 	if m := bound.FindStringSubmatch(msg); m != nil {
 		return fmt.Sprintf("got %s, want %s", shorten(m[1]), shorten(m[2])), "type"
 	}
-	if m := incomplete.FindStringSubmatch(msg); m != nil {
+	if m := incomplete.FindStringSubmatch(msg); m != nil && !strings.HasPrefix(m[1], "_|_") {
 		return "waits for a value that is only known to be " + shorten(m[1]), "no-value"
 	}
 	switch {
