@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // An Error is one problem of an inventory, at a place in the user's text.
@@ -27,7 +30,7 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Pos.IsValid() {
-		b.WriteString(e.Pos.String())
+		b.WriteString(printable(e.Pos.String()))
 		b.WriteString(": ")
 	}
 	if e.Severity == Warning {
@@ -96,6 +99,9 @@ func (l Errors) only(s Severity) Errors {
 // sorted puts problems in the order of the text and drops repetitions: a
 // template's mistake is one problem, however many hosts use the template.
 func (l Errors) sorted() Errors {
+	for _, e := range l {
+		e.Path, e.Msg, e.Hint = printable(e.Path), printable(e.Msg), printable(e.Hint)
+	}
 	slices.SortStableFunc(l, func(a, b *Error) int {
 		return cmp.Or(
 			cmp.Compare(a.Pos.File, b.Pos.File),
@@ -117,6 +123,23 @@ func (l Errors) sorted() Errors {
 		seen[k] = true
 		return false
 	})
+}
+
+// printable returns s with everything a terminal might obey written out.
+func printable(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			q := strconv.QuoteRune(r)
+			b.WriteString(q[1 : len(q)-1])
+		}
+	}
+	return b.String()
 }
 
 // A report collects problems while an inventory is read.
