@@ -9,6 +9,10 @@
 //	file, err := compile.Network(fleet, compile.Options{})
 //	err = syntax.Fprint(os.Stdout, file)
 //
+// [Network] writes for muster itself and for the tools of [Formats], which
+// differ in how the whole is put together (format.go); [Split] writes the same
+// as one file a host and one a role.
+//
 // What a host means in Nix is in node.go, what muster's own roles mean in
 // role_kubernetes.go, and how a value of the inventory is written in
 // literal.go. Everything first becomes a [schema.Attrs], options and values

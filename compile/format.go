@@ -30,8 +30,8 @@ type format struct {
 	deployment func(*schema.Fleet, *schema.Host) *schema.Attrs
 	// apart keeps deployment out of the host's module.
 	apart bool
-	// common are let-bound modules that every host imports.
-	common []string
+	// common is a module that every host imports, bound to its name.
+	common func() *syntax.Attr
 	write  func(*writer, parts) syntax.Expr
 }
 
@@ -39,7 +39,7 @@ var formats = map[Format]format{
 	"":      {deployment: musterDeployment, write: (*writer).musterNetwork},
 	Muster:  {deployment: musterDeployment, write: (*writer).musterNetwork},
 	NixOps:  {deployment: nixopsDeployment, write: (*writer).nixopsNetwork},
-	Morph:   {deployment: morphDeployment, common: []string{morphModule}, write: (*writer).morphNetwork},
+	Morph:   {deployment: morphDeployment, common: morphModule, write: (*writer).morphNetwork},
 	Colmena: {deployment: colmenaDeployment, write: (*writer).colmenaHive},
 	Flake:   {deployment: colmenaDeployment, apart: true, write: (*writer).flake},
 }
@@ -159,7 +159,7 @@ func (w *writer) nixopsNetwork(p parts) syntax.Expr {
 // all hosts would have that one package set, whatever they say of nixpkgs.
 func (w *writer) morphNetwork(p parts) syntax.Expr {
 	about := w.about(nil)
-	lets := append([]syntax.Binding{w.morphModule()}, p.roles...)
+	lets := p.roles
 	if tree := w.nixpkgs(); tree != nil {
 		below := func(path string) syntax.Expr {
 			return &syntax.Binary{Op: syntax.Add, X: ident("nixpkgs"), Y: str(path)}
@@ -171,16 +171,16 @@ func (w *writer) morphNetwork(p parts) syntax.Expr {
 				From:  apply(ident("import"), ident("nixpkgs"), systemArgument()),
 				Names: attrPath("runCommand"),
 			})
-		lets = append([]syntax.Binding{attr("nixpkgs", tree)}, lets...)
-	}
-	for _, l := range lets[1:] {
-		spaced(l.(*syntax.Attr))
+		lets = []syntax.Binding{attr("nixpkgs", tree)}
+		for _, role := range p.roles {
+			lets = append(lets, spaced(role.(*syntax.Attr)))
+		}
 	}
 	return let(lets, network("network", about, p))
 }
 
 // morphModule undoes what makes morph's systems others than everybody's.
-func (w *writer) morphModule() *syntax.Attr {
+func morphModule() *syntax.Attr {
 	e, err := syntax.ParseExpr(`
 		{ lib, ... }:
 		{
@@ -192,16 +192,13 @@ func (w *writer) morphModule() *syntax.Attr {
 	if err != nil {
 		panic("compile: morph's module: " + err.Error())
 	}
-	a := attr(morphModule, e)
+	a := attr("plainSystem", e)
 	a.Note = &syntax.Note{Before: []string{
 		"What morph does unlike others: it adds the list of its health checks to",
 		"every system, and leaves open what kind of machine it is for.",
 	}}
 	return a
 }
-
-// morphModule is the let binding that all hosts of a morph network import.
-const morphModule = "plainSystem"
 
 func (w *writer) colmenaHive(p parts) syntax.Expr {
 	about := w.about(nil)
@@ -233,12 +230,17 @@ func network(head string, about *syntax.Attrs, p parts) *syntax.Attrs {
 	return set
 }
 
+// hostBindings are the hosts by name. A host that is a file of its own says
+// there where it comes from.
 func hostBindings(p parts) []syntax.Binding {
 	var bs []syntax.Binding
-	for _, h := range p.hosts {
-		b := spaced(attr(h.host.Name, h.module))
+	for i, h := range p.hosts {
+		b := attr(h.host.Name, h.module)
 		b.At = pos(h.host.At)
-		b.Note.Before = []string{place(h.host.At)}
+		b.Note = &syntax.Note{Blank: true, Before: []string{place(h.host.At)}}
+		if p.split {
+			b.Note = &syntax.Note{Blank: i == 0}
+		}
 		bs = append(bs, b)
 	}
 	return bs
@@ -268,14 +270,12 @@ func systemArgument() *syntax.Attrs {
 
 // flake has the hosts once, as modules, and both outputs made of them.
 func (w *writer) flake(p parts) syntax.Expr {
-	hosts := &syntax.Attrs{}
+	hosts := &syntax.Attrs{Bindings: hostBindings(p)}
+	if len(hosts.Bindings) > 0 {
+		hosts.Bindings[0].(*syntax.Attr).Note.Blank = false
+	}
 	hive := &syntax.Attrs{}
 	for _, h := range p.hosts {
-		b := attr(h.host.Name, h.module)
-		b.At = pos(h.host.At)
-		b.Note = &syntax.Note{Before: []string{place(h.host.At)}, Blank: len(hosts.Bindings) > 0}
-		hosts.Bindings = append(hosts.Bindings, b)
-
 		hive.Bindings = append(hive.Bindings, attr(h.host.Name, &syntax.Attrs{Bindings: []syntax.Binding{
 			attr("imports", &syntax.List{Elems: []syntax.Expr{
 				&syntax.Select{X: &syntax.Ident{Name: "hosts"}, Path: attrPath(h.host.Name)},

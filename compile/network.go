@@ -29,13 +29,21 @@ type Options struct {
 func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
 	w := newWriter(f, o)
 	expr := w.format.write(w, w.parts())
-	if len(w.errs) > 0 {
-		slices.SortStableFunc(w.errs, func(a, b *schema.Error) int {
-			return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
-		})
-		return nil, w.errs
+	if err := w.failed(); err != nil {
+		return nil, err
 	}
 	return w.file("network.nix", expr), nil
+}
+
+// failed is what went wrong, in the order of the inventory.
+func (w *writer) failed() error {
+	if len(w.errs) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(w.errs, func(a, b *schema.Error) int {
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Col, b.Pos.Col))
+	})
+	return w.errs
 }
 
 func newWriter(f *schema.Fleet, o Options) *writer {
@@ -44,6 +52,7 @@ func newWriter(f *schema.Fleet, o Options) *writer {
 	}
 	return &writer{
 		fleet:      f,
+		root:       o.Dir,
 		dir:        o.Dir,
 		absolute:   o.Absolute,
 		format:     formats[o.Format],
@@ -71,6 +80,7 @@ type parts struct {
 	roles    []syntax.Binding // let bindings, one a role in use
 	defaults syntax.Expr      // the module of all hosts; nil where there is none
 	hosts    []hostPart       // in inventory order
+	split    bool             // defaults and hosts are names of files
 }
 
 type hostPart struct {
@@ -80,8 +90,17 @@ type hostPart struct {
 }
 
 func (w *writer) parts() parts {
-	p := parts{defaults: w.module(module{roles: w.format.common, own: &schema.Attrs{}, user: []schema.Module{w.fleet.Defaults}})}
+	all := module{own: &schema.Attrs{}, user: []schema.Module{w.fleet.Defaults}}
+	var p parts
+	if w.format.common != nil {
+		common := w.format.common()
+		all.roles = []string{common.Path[0].Name}
+		p.roles = []syntax.Binding{common}
+	}
+	p.defaults = w.module(all)
+
 	used := map[string]bool{}
+	w.enter("hosts")
 	for _, h := range w.fleet.Hosts {
 		m := w.host(h)
 		for _, r := range m.roles {
@@ -97,15 +116,24 @@ func (w *writer) parts() parts {
 		part.module = w.module(m)
 		p.hosts = append(p.hosts, part)
 	}
-	p.roles = w.roles(used)
+	w.enter("roles")
+	for _, role := range w.roles(used) {
+		if len(p.roles) > 0 {
+			spaced(role.(*syntax.Attr))
+		}
+		p.roles = append(p.roles, role)
+	}
+	w.enter("")
 	return p
 }
 
 // A writer holds what the parts of one network expression share.
 type writer struct {
 	fleet    *schema.Fleet
-	dir      string
+	root     string // the directory of the network
+	dir      string // that of the file being written
 	absolute bool
+	files    map[string]string // below root, the files of roles that have one
 	format   format
 	errs     schema.Errors
 	notes    map[any]*syntax.Note // the comments of Nix in the inventory

@@ -79,7 +79,7 @@ func texts(at schema.Pos, ss []string) schema.List {
 func (w *writer) module(m module) syntax.Expr {
 	var imports []syntax.Expr
 	for _, r := range m.roles {
-		imports = append(imports, ident(r))
+		imports = append(imports, w.role(r))
 	}
 	options := m.own
 	for _, u := range m.user {

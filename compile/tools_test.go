@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,8 +84,9 @@ type toolFleet struct {
 
 type system struct{ Drv, Out string }
 
-// toolFleets copies the examples into a directory and returns it and them.
-func toolFleets(t *testing.T) (root string, fleets []toolFleet) {
+// toolFleets copies the examples into a directory and returns it and them, all
+// or those that are named.
+func toolFleets(t *testing.T, names ...string) (root string, fleets []toolFleet) {
 	t.Helper()
 	root = t.TempDir()
 	if err := os.CopyFS(root, os.DirFS("../examples")); err != nil {
@@ -108,19 +110,22 @@ func toolFleets(t *testing.T) (root string, fleets []toolFleet) {
 		if len(cue)+len(toml) == 0 || filepath.Base(path) == "environments" {
 			return nil
 		}
+		name, _ := filepath.Rel(root, path)
+		if len(names) > 0 && !slices.Contains(names, name) {
+			return nil
+		}
 		f, err := schema.Load(t.Context(), path, schema.Options{Dir: root})
 		if err != nil {
 			return err
 		}
-		name, _ := filepath.Rel(root, path)
 		fleets = append(fleets, toolFleet{name: name, dir: path, fleet: f, want: systems(t, root, f)})
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(fleets) < 9 {
-		t.Fatalf("%d fleets, want all examples", len(fleets))
+	if len(fleets) < 9 && len(fleets) != len(names) {
+		t.Fatalf("%d fleets, want all examples, or those of %q", len(fleets), names)
 	}
 	return root, fleets
 }
@@ -152,6 +157,14 @@ func (f toolFleet) file(t *testing.T, format Format, name string) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// split writes a fleet for a tool as many files and returns their directory.
+func (f toolFleet) split(t *testing.T, format Format) string {
+	t.Helper()
+	dir := filepath.Join(f.dir, "split-"+string(format))
+	splitInto(t, f.fleet, format, dir)
+	return dir
 }
 
 // sameSystems compares the derivations a tool comes to, JSON by host, with
@@ -204,7 +217,10 @@ func TestMorphBuildsWhatMusterBuilds(t *testing.T) {
 			file := f.file(t, Morph, "morph.nix")
 			network := `(import ` + dir + `/data/eval-machines.nix { networkExpr = ` + file + `; })`
 			path := "NIX_PATH=nixpkgs=" + root + "/minios"
-			f.sameSystems(t, instantiate(t, `builtins.mapAttrs (_: n: n.config.system.build.toplevel.drvPath) `+network+`.nodes`, path))
+			for _, file := range []string{file, f.split(t, Morph)} {
+				nodes := `(import ` + dir + `/data/eval-machines.nix { networkExpr = ` + file + `; }).nodes`
+				f.sameSystems(t, instantiate(t, `builtins.mapAttrs (_: n: n.config.system.build.toplevel.drvPath) `+nodes, path))
+			}
 			if f.name == "mixed" {
 				said(t, instantiate(t, network+`.info.machines`), map[string]map[string]any{
 					"big":     {"targetHost": "2001:db8::1", "targetPort": 2222.0, "targetUser": "deploy", "tags": []any{"eu", "prod"}, "substituteOnDestination": true},
@@ -244,8 +260,11 @@ func TestColmenaEvaluatesWhatMusterEvaluates(t *testing.T) {
 	root, fleets := toolFleets(t)
 	for _, f := range fleets {
 		t.Run(f.name, func(t *testing.T) {
-			hive := fmt.Sprintf(`(import %s/src/nix/hive/eval.nix { rawHive = import %s; })`, dir, f.file(t, Colmena, "hive.nix"))
-			f.sameSystems(t, instantiate(t, `builtins.mapAttrs (_: s: s.drvPath) `+hive+`.toplevel`, "NIX_PATH=nixpkgs="+root+"/minios"))
+			var hive string
+			for _, file := range []string{f.split(t, Colmena), f.file(t, Colmena, "hive.nix")} {
+				hive = fmt.Sprintf(`(import %s/src/nix/hive/eval.nix { rawHive = import %s; })`, dir, file)
+				f.sameSystems(t, instantiate(t, `builtins.mapAttrs (_: s: s.drvPath) `+hive+`.toplevel`, "NIX_PATH=nixpkgs="+root+"/minios"))
+			}
 			if f.name == "mixed" {
 				said(t, instantiate(t, hive+`.deploymentConfig`), colmenaSays)
 			}
@@ -272,14 +291,17 @@ func TestTheFlakeEvaluatesToWhatMusterEvaluates(t *testing.T) {
 	}
 	for _, f := range fleets {
 		t.Run(f.name, func(t *testing.T) {
+			f.split(t, Flake)
 			f.file(t, Flake, "flake.nix")
 			flake := "path:" + root + "?dir=" + f.name
 			var more []string
 			if f.fleet.Nixpkgs.Path == "" {
 				more = []string{"--override-input", "nixpkgs", "path:" + root + "/minios"}
 			}
-			f.sameSystems(t, eval(t, append(more, flake+"#nixosConfigurations",
-				"--apply", `builtins.mapAttrs (_: n: n.config.system.build.toplevel.drvPath)`)...))
+			for _, flake := range []string{flake, flake + "/split-flake"} {
+				f.sameSystems(t, eval(t, append(slices.Clone(more), flake+"#nixosConfigurations",
+					"--apply", `builtins.mapAttrs (_: n: n.config.system.build.toplevel.drvPath)`)...))
+			}
 			if colmena == "" || f.fleet.Nixpkgs.Path == "" {
 				return
 			}
@@ -309,10 +331,13 @@ func TestNixOps2TakesTheNetwork(t *testing.T) {
 	root, fleets := toolFleets(t)
 	for _, f := range fleets {
 		t.Run(f.name, func(t *testing.T) {
-			network := fmt.Sprintf(`(import %s/nix/eval-machine-info.nix {
-			  networkExprs = [ %s ]; pluginNixExprs = [ ]; uuid = "u"; deploymentName = "d"; args = { };
-			})`, dir, f.file(t, NixOps, "nixops.nix"))
-			f.nixops(t, root, network)
+			var network string
+			for _, file := range []string{f.split(t, NixOps), f.file(t, NixOps, "nixops.nix")} {
+				network = fmt.Sprintf(`(import %s/nix/eval-machine-info.nix {
+				  networkExprs = [ %s ]; pluginNixExprs = [ ]; uuid = "u"; deploymentName = "d"; args = { };
+				})`, dir, file)
+				f.nixops(t, root, network)
+			}
 			if f.name == "mixed" {
 				said(t, instantiate(t, network+`.info.machines`), map[string]map[string]any{
 					"big":     {"targetHost": "2001:db8::1", "targetPort": 2222.0, "targetUser": "deploy", "targetEnv": "none", "sshOptions": []any{}},

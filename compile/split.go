@@ -1,0 +1,133 @@
+package compile
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"muster/compile/syntax"
+	"muster/schema"
+)
+
+// Split returns the network of a fleet as several files, for people who go on
+// by hand: default.nix (flake.nix of a flake), defaults.nix, hosts/NAME.nix,
+// and roles/NAME.nix for every role in use. [syntax.File.Name] is each file's
+// name below o.Dir. The files mean what the one of [Network] means; errors are
+// as there.
+func Split(f *schema.Fleet, o Options) ([]*syntax.File, error) {
+	w := newWriter(f, o)
+	w.files = w.roleFiles()
+	p := w.parts()
+	p.split = true
+
+	var files []*syntax.File
+	add := func(name string, e syntax.Expr, note []string) {
+		file := w.file(name, e)
+		file.Comment = append(file.Comment, note...)
+		files = append(files, file)
+	}
+	for _, b := range p.roles {
+		role := b.(*syntax.Attr)
+		add(w.files[role.Path[0].Name], role.Value, role.Note.Before)
+	}
+	p.roles = nil
+	if p.defaults != nil {
+		add("defaults.nix", p.defaults, nil)
+		p.defaults = w.sibling("defaults.nix")
+	}
+	names := make([]string, len(p.hosts))
+	for i, h := range p.hosts {
+		names[i] = h.host.Name
+	}
+	for i, name := range fileNames(names) {
+		h := &p.hosts[i]
+		name = "hosts/" + name + ".nix"
+		add(name, h.module, []string{place(h.host.At)})
+		h.module = w.sibling(name)
+	}
+
+	top := "default.nix"
+	if o.Format == Flake {
+		top = "flake.nix"
+	}
+	files = append([]*syntax.File{w.file(top, w.format.write(w, p))}, files...)
+	if err := w.failed(); err != nil {
+		return nil, err
+	}
+	return files, nil
+}
+
+// roleFiles are the files of the modules that hosts share, by the names these
+// have in a network of one file.
+func (w *writer) roleFiles() map[string]string {
+	idents := []string{masterModule, nodeModule}
+	names := []string{schema.RoleMaster, schema.RoleNode}
+	if w.format.common != nil {
+		ident := w.format.common().Path[0].Name
+		idents = append(idents, ident)
+		names = append(names, ident)
+	}
+	for _, r := range w.fleet.Roles {
+		idents = append(idents, w.roleIdents[r.Name])
+		names = append(names, r.Name)
+	}
+	files := map[string]string{}
+	for i, name := range fileNames(names) {
+		files[idents[i]] = "roles/" + name + ".nix"
+	}
+	return files
+}
+
+// role names a module that hosts share, from the file being written: its file
+// where it has one.
+func (w *writer) role(name string) syntax.Expr {
+	if file := w.files[name]; file != "" {
+		return w.sibling(file)
+	}
+	return ident(name)
+}
+
+// sibling names another file of the network from the one being written.
+func (w *writer) sibling(file string) syntax.Expr {
+	rel, err := filepath.Rel(w.dir, filepath.Join(w.root, file))
+	if err != nil {
+		panic("compile: " + err.Error()) // both are below one directory
+	}
+	if !strings.HasPrefix(rel, "../") {
+		rel = "./" + rel
+	}
+	return &syntax.Path{Parts: []syntax.Part{{Text: rel}}}
+}
+
+// enter says in which directory of a split network the next files are.
+func (w *writer) enter(dir string) {
+	if w.files != nil {
+		w.dir = filepath.Join(w.root, dir)
+	}
+}
+
+// fileNames makes file names of names: letters, digits, '-', '_' and '.' stay,
+// and no two are the same where case does not count.
+func fileNames(names []string) []string {
+	files := make([]string, len(names))
+	taken := map[string]bool{}
+	for i, name := range names {
+		base := strings.TrimLeft(strings.Map(func(r rune) rune {
+			switch {
+			case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '-', r == '_', r == '.':
+				return r
+			}
+			return '-'
+		}, name), ".")
+		if base == "" {
+			base = "unnamed"
+		}
+		file := base
+		for n := 2; taken[strings.ToLower(file)]; n++ {
+			file = fmt.Sprint(base, "-", n)
+		}
+		taken[strings.ToLower(file)] = true
+		files[i] = file
+	}
+	return files
+}

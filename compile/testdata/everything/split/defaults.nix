@@ -1,0 +1,7 @@
+# Written by muster compile from hosts.cue; edit that instead.
+{
+  imports = [ ../base.nix ];
+
+  time.timeZone = "Europe/Berlin";
+  services.openssh.enable = true;
+}
