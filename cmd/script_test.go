@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 //	host HOST CMD...    run a command on a machine, past ssh; stdout is what it prints
 //	down HOST, up HOST  power
 //	newkey HOST         give a machine another host key
+//	unplug HOST         pull a machine's network cable
+//	put HOST FILE PATH  put a file on a machine, past ssh; FILE muster is muster itself
 //	edit FILE OLD NEW   replace a text in a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -67,6 +69,8 @@ func TestScripts(t *testing.T) {
 			"down":   scriptDown,
 			"up":     scriptUp,
 			"newkey": scriptNewKey,
+			"unplug": scriptUnplug,
+			"put":    scriptPut,
 			"edit":   scriptEdit,
 		},
 	})
@@ -145,6 +149,25 @@ func scriptUp(ts *testscript.TestScript, neg bool, args []string) {
 
 func scriptNewKey(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(labOf(ts).Host(args[0]).ChangeHostKey(context.Background()))
+}
+
+func scriptUnplug(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(labOf(ts).Host(args[0]).Unplug())
+}
+
+func scriptPut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: put HOST FILE PATH")
+	}
+	file := ts.MkAbs(args[1])
+	if args[1] == "muster" {
+		var err error
+		file, err = os.Executable() // is muster where it is called so
+		ts.Check(err)
+	}
+	content, err := os.ReadFile(file)
+	ts.Check(err)
+	ts.Check(labOf(ts).Host(args[0]).WriteFile(args[2], content, 0o755))
 }
 
 func scriptEdit(ts *testscript.TestScript, neg bool, args []string) {

@@ -176,6 +176,10 @@ func addVerbs(add func(group, use, short, long string, v verb)) {
 		"Build the hosts' systems and copy to each host what it lacks of its own. Nothing is\nactivated. With --path, copy store paths and all they refer to instead.\n\n"+inventoryHelp, &pushOptions{deployOptions: deployOptions{action: exec.Push}})
 	add("fleet", "deploy [INVENTORY]", "build, copy and activate",
 		"Build the hosts' systems, copy to each host what it lacks, and activate. A host whose\nactivation fails goes back to the generation it had.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &deployOptions{action: exec.Switch})
+	add("fleet", "export [INVENTORY]", "write the systems to an archive, for machines without SSH",
+		"Build the hosts' systems and write them, with all they refer to, to an archive: a binary\ncache as a directory or as one file, with what to run inside. An export that was broken\noff goes on where it stopped. \"muster import\" brings it to the machine.\n\n"+inventoryHelp, &exportOptions{})
+	add("fleet", "import ARCHIVE", "load an archive on the machine it is for, and activate",
+		"Check an archive of \"muster export\", load what this machine lacks of it, set the system\nprofile and activate. A damaged or incomplete archive is refused whole, before anything\nis touched.\n\n"+exitStatusHelp, &importOptions{})
 	add("fleet", "generations [INVENTORY]", "list the generations the hosts have",
 		"List the generations of the hosts' system profiles, oldest first.\n\n"+inventoryHelp, &generationsOptions{})
 	add("fleet", "rollback [INVENTORY]", "return hosts to an earlier generation",

@@ -41,18 +41,24 @@ func wireRun(nix *nixcmd.Nix, fleet *schema.Fleet, ssh sshFlags) (o exec.Options
 	o.Who = operator()
 	done = func() { dialer.Close() }
 	if nix != nil {
-		local := nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
-			// It serves all hosts, and outlives the one that asks first.
-			p, err := nix.Serve(context.WithoutCancel(ctx), false)
-			if err != nil {
-				return nil, err
-			}
-			return nixserve.New(ctx, p)
-		})
+		local, closeLocal := wireLocal(nix)
 		o.Builder, o.Source, o.Roots = nix.NewBuilder(), nixserve.Share(local, sharedMemory), rootsDir(fleet)
-		done = func() { local.Close(); dialer.Close() }
+		done = func() { closeLocal(); dialer.Close() }
 	}
 	return o, done
+}
+
+// wireLocal is the store of this machine, to copy from.
+func wireLocal(nix *nixcmd.Nix) (_ *nixserve.Local, done func()) {
+	local := nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
+		// It serves all hosts, and outlives the one that asks first.
+		p, err := nix.Serve(context.WithoutCancel(ctx), false)
+		if err != nil {
+			return nil, err
+		}
+		return nixserve.New(ctx, p)
+	})
+	return local, func() { local.Close() }
 }
 
 // sharedMemory is how many bytes of archives are kept for the hosts that lack

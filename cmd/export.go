@@ -1,0 +1,107 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"muster/exec"
+	"muster/exec/nixserve"
+)
+
+// exportOptions are those of export, which writes the closures of systems, or
+// of any store paths, for machines that are not reached by SSH.
+type exportOptions struct {
+	selection selectFlags
+	output    outputFlag
+	how       evaluation
+	to        string
+	paths     []string
+	jobs      int
+}
+
+func (o *exportOptions) addFlags(fs *pflag.FlagSet) {
+	o.selection.addFlags(fs)
+	o.output.addFlags(fs)
+	o.how.addFlags(fs)
+	fs.StringVar(&o.to, "to", "", "write to this `file`, or directory where it is one or ends in /")
+	fs.StringArrayVar(&o.paths, "path", nil, "export this store `path` and all it refers to, and build nothing; may be repeated")
+	fs.IntVarP(&o.jobs, "jobs", "j", 10, "build for at most `n` hosts at once")
+}
+
+func (o *exportOptions) run(ctx context.Context, std streams, args []string) error {
+	if o.to == "" {
+		return usageError{fmt.Errorf("--to: where shall the archive go?")}
+	}
+	paths, err := storePaths(o.paths)
+	if err != nil {
+		return err
+	}
+	ui, err := o.output.reporter(std)
+	if err != nil {
+		return err
+	}
+	nix, err := wireNix(ctx)
+	if err != nil {
+		return err
+	}
+	defer ui.close()
+	manifest := nixserve.Manifest{Paths: paths}
+	if len(paths) == 0 {
+		if manifest.Hosts, err = o.build(ctx, std, ui, args); err != nil {
+			return err
+		}
+	}
+	local, closeLocal := wireLocal(nix)
+	defer closeLocal()
+	began, said := time.Now(), time.Now()
+	stats, err := nixserve.Export(ctx, local, manifest, o.to, func(p nixserve.Progress) {
+		if time.Since(said) > 10*time.Second {
+			said = time.Now()
+			ui.note("%s of %s written", size(p.Bytes), size(p.TotalBytes))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	ui.note("%s: %s (%s) in %s", o.to, plural(stats.Closure, "path"), size(stats.ClosureBytes), seconds(time.Since(began)))
+	if done := stats.Closure - stats.Sent; done > 0 {
+		ui.note("%s of them were there already", plural(done, "path"))
+	}
+	ui.note("on the machine, as root: muster import %s", o.to)
+	return nil
+}
+
+// build builds the hosts' systems. An archive that lacks a host is none.
+func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, args []string) ([]nixserve.ManifestHost, error) {
+	fleet, err := loadFleet(ctx, std, args)
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := o.selection.hosts(fleet)
+	if err != nil {
+		return nil, err
+	}
+	nix, err := wireNix(ctx)
+	if err != nil {
+		return nil, err
+	}
+	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
+	if err != nil {
+		return nil, err
+	}
+	opts, done := wireRun(nix, fleet, sshFlags{})
+	defer done()
+	opts.Jobs, opts.Sink = o.jobs, ui.event
+	outcomes := exec.Run(ctx, exec.NewPlan(exec.BuildOnly, hosts, systems, errs), opts)
+	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {
+		return nil, ui.end(ctx, outcomes)
+	}
+	var list []nixserve.ManifestHost
+	for _, out := range outcomes {
+		list = append(list, nixserve.ManifestHost{Name: out.Host, Drv: systems[out.Host].Drv, System: out.System})
+	}
+	return list, nil
+}

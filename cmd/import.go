@@ -1,0 +1,127 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"muster/compile/store"
+	"muster/exec"
+	"muster/exec/nixcmd"
+	"muster/exec/nixserve"
+	"muster/schema"
+)
+
+// importOptions are those of import, which brings an archive of export to the
+// machine it runs on.
+type importOptions struct {
+	output          outputFlag
+	host            string
+	activation      string
+	activateTimeout time.Duration
+}
+
+func (o *importOptions) addFlags(fs *pflag.FlagSet) {
+	o.output.addFlags(fs)
+	fs.StringVar(&o.host, "host", "", "this machine is the `host` of that name (default its own host name)")
+	fs.StringVar(&o.activation, "action", string(exec.Switch), "`what` to do with the system: switch, boot, test, dry-activate, or none to only load it")
+	fs.DurationVar(&o.activateTimeout, "activate-timeout", 10*time.Minute, "an activation that takes longer than this `duration` has failed")
+}
+
+func (o *importOptions) run(ctx context.Context, std streams, args []string) error {
+	action := exec.Action(o.activation)
+	if o.activation == "none" {
+		action = exec.CopyPaths
+	} else if !slices.Contains(exec.Activations, action) {
+		return usageError{fmt.Errorf("--action %s: there is switch, boot, test, dry-activate and none", o.activation)}
+	}
+	ui, err := o.output.reporter(std)
+	if err != nil {
+		return err
+	}
+	nix, err := wireNix(ctx)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	archive, err := nixserve.OpenArchive(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	defer archive.Close()
+	defer ui.close()
+	ui.note("checked %s in %s: it is whole", args[0], seconds(time.Since(began)))
+
+	step, err := o.step(&archive.Manifest)
+	if err != nil {
+		return err
+	}
+	if step.System.Out == "" {
+		action = exec.CopyPaths
+	} else if action == exec.CopyPaths {
+		step.Paths = append(step.Paths, step.System.Out)
+	}
+	outcomes := exec.Run(ctx, &exec.Plan{Action: action, Steps: []exec.Step{step}}, exec.Options{
+		Who:             operator(),
+		ActivateTimeout: o.activateTimeout,
+		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{nix}, nil },
+		Builder:         builtBefore(step.System),
+		Source:          archive,
+		Sink:            ui.event,
+	})
+	return ui.end(ctx, outcomes)
+}
+
+// step is what the archive has for this machine.
+func (o *importOptions) step(m *nixserve.Manifest) (exec.Step, error) {
+	step := exec.Step{Host: &schema.Host{Name: o.host, Privilege: schema.Root, Policy: schema.Required}, Paths: m.Paths}
+	if len(m.Hosts) == 0 {
+		if step.Host.Name == "" {
+			step.Host.Name = "localhost"
+		}
+		return step, nil
+	}
+	if o.host == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return step, fmt.Errorf("find this machine's name: %v", err)
+		}
+		step.Host.Name, _, _ = strings.Cut(name, ".")
+	}
+	h := m.Host(step.Host.Name)
+	if h == nil {
+		var names []string
+		for _, h := range m.Hosts {
+			names = append(names, h.Name)
+		}
+		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: say which this machine is with --host", strings.Join(names, ", "), step.Host.Name)}
+	}
+	step.System = exec.System{Drv: h.Drv, Out: h.System}
+	return step, nil
+}
+
+// thisMachine is where muster runs, as a machine to deploy to.
+type thisMachine struct{ nix *nixcmd.Nix }
+
+func (m thisMachine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	return m.nix.Run(ctx, argv, stdout, stderr)
+}
+
+func (m thisMachine) Serve(ctx context.Context) (nixserve.Stream, error) {
+	return m.nix.Serve(ctx, true)
+}
+
+func (m thisMachine) Close() error { return nil }
+
+// builtBefore is a builder of what was built elsewhere.
+type builtBefore exec.System
+
+func (b builtBefore) Realise(context.Context, store.Path, string, func(string)) (store.Path, error) {
+	return b.Out, nil
+}
