@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"muster/compile"
 	"muster/exec"
 	"muster/schema"
 )
@@ -30,7 +31,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 		if err != nil {
 			return fmt.Errorf("read standard input: %v", err)
 		}
-		out, err := schema.Format("-.cue", src)
+		out, err := schema.Format("-.cue", src, compile.FormatSnippet)
 		if err != nil {
 			return err
 		}
@@ -47,7 +48,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 		if err != nil {
 			return fmt.Errorf("format: %v", err)
 		}
-		out, err := schema.Format(name, src)
+		out, err := schema.Format(name, src, compile.FormatSnippet)
 		if err != nil {
 			return err
 		}

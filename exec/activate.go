@@ -16,8 +16,9 @@ import (
 //	           what runs changes, what would be booted does not
 //	reconnect  a new connection shows that nobody is locked out
 //	health     what the inventory wants to see is there
-//	confirm    the guard is told so; it moves the system profile and then, with
-//	           switch-to-configuration boot, the boot loader's default
+//	confirm    the guard is told so; it moves the system profile and then runs
+//	           switch-to-configuration switch: what runs is there already, so that
+//	           moves the boot loader's default, and leaves what nixos-rebuild would
 //
 // Until "confirm" the profile and the boot loader are on the old generation: a
 // host that crashes or is switched off boots what it had. A host that is not

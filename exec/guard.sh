@@ -6,7 +6,8 @@
 #   1. switch-to-configuration test: the boot loader is not touched
 #   2. wait for the file "confirm", which the deployer writes over a new
 #      connection; without it in time, or with "abort", return to PREVIOUS
-#   3. only then move the profile and switch-to-configuration boot
+#   3. only then move the profile and switch-to-configuration switch (boot where
+#      ACTION is that), which finds nothing left to do but the boot loader
 #
 # ACTION is switch, boot (no step 1 and 2) or test (no step 3). GENERATION is
 # the generation of the profile to move to, 0 for a new one with SYSTEM; FORMER
@@ -173,7 +174,7 @@ if [ "$action" != test ]; then
   else
     nix-env --profile $profile --switch-generation "$generation" 8>&- >>"$dir/log" 2>&1 || go_back "set the system profile: $(tail -n 1 "$dir/log")"
   fi
-  act "$system" boot "$activate" || go_back "$(reason "switch-to-configuration boot" $? "$activate")"
+  act "$system" "$action" "$activate" || go_back "$(reason "switch-to-configuration $action" $? "$activate")"
   mkdir -p /var/lib/muster && link=$(readlink $profile) && {
     [ ! -e /var/lib/muster/deployed ] || tail -n 499 /var/lib/muster/deployed
     echo "$link $system $(date +%s) $who"

@@ -6,16 +6,20 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/format"
+	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
 	"cuelang.org/go/encoding/jsonschema"
 )
 
 // Format returns an inventory's text as muster fmt leaves it: CUE in the
-// layout of CUE's own formatter, anything else as it is. Mistakes of syntax
-// are [Errors] with places in name.
-func Format(name string, src []byte) ([]byte, error) {
+// layout of CUE's own formatter, anything else as it is. The texts of Nix
+// modules in it, nix: """ … """, are what the function nix makes of them; nil
+// leaves them alone. Mistakes of syntax are [Errors] with places in name.
+func Format(name string, src []byte, nix func(text string) string) ([]byte, error) {
 	if filepath.Ext(name) != ".cue" {
 		return src, nil
 	}
@@ -41,7 +45,69 @@ func Format(name string, src []byte) ([]byte, error) {
 		}
 		return nil, c.report.list.sorted()
 	}
+	if nix != nil {
+		out = formatNix(name, out, nix)
+	}
 	return out, nil
+}
+
+// formatNix formats the Nix modules in a formatted CUE file. Their lines are
+// indented as the quotes are that close them.
+func formatNix(name string, src []byte, nix func(string) string) []byte {
+	file, err := parser.ParseFile(name, src, parser.ParseComments)
+	if err != nil {
+		return src
+	}
+	type edit struct {
+		from, to int
+		text     string
+	}
+	var edits []edit
+	ast.Walk(file, func(n ast.Node) bool {
+		field, ok := n.(*ast.Field)
+		if !ok {
+			return true
+		}
+		lit, ok := field.Value.(*ast.BasicLit)
+		label, _, err := ast.LabelName(field.Label)
+		if !ok || err != nil || label != "nix" || lit.Kind != token.STRING {
+			return true
+		}
+		hashes := lit.Value[:len(lit.Value)-len(strings.TrimLeft(lit.Value, "#"))]
+		if !strings.HasPrefix(lit.Value, hashes+`"""`) {
+			return true
+		}
+		text, err := literal.Unquote(lit.Value)
+		if err != nil {
+			return true
+		}
+		formatted := strings.TrimRight(nix(text), "\n")
+		switch {
+		case hashes == "":
+			formatted = strings.NewReplacer(`\`, `\\`, `"""`, `\"""`).Replace(formatted)
+		case strings.Contains(formatted, `\`+hashes), strings.Contains(formatted, `"""`+hashes):
+			return true
+		}
+		indent := lit.Value[strings.LastIndexByte(lit.Value, '\n')+1:]
+		indent = indent[:len(indent)-len(`"""`)-len(hashes)]
+		var b strings.Builder
+		b.WriteString(hashes + `"""` + "\n")
+		for line := range strings.Lines(formatted + "\n") {
+			if line != "\n" {
+				b.WriteString(indent)
+			}
+			b.WriteString(line)
+		}
+		b.WriteString(indent + `"""` + hashes)
+		from := lit.Pos().Offset()
+		edits = append(edits, edit{from, from + len(lit.Value), b.String()})
+		return true
+	}, nil)
+	for i := len(edits) - 1; i >= 0; i-- {
+		e := edits[i]
+		src = append(src[:e.from:e.from], append([]byte(e.text), src[e.to:]...)...)
+	}
+	return src
 }
 
 // CUE returns the schema of inventories as CUE.

@@ -70,7 +70,7 @@ func TestInitKeepsWhatIsThere(t *testing.T) {
 
 func TestInitIsFormatted(t *testing.T) {
 	for name, text := range map[string]string{"init.cue": initText, "schema.cue": schemaText} {
-		out, err := Format(name, []byte(text))
+		out, err := Format(name, []byte(text), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,17 +81,17 @@ func TestInitIsFormatted(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
-	out, err := Format("hosts.cue", []byte("hosts:{ a :host:\"x\"\n}\n"))
+	out, err := Format("hosts.cue", []byte("hosts:{ a :host:\"x\"\n}\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff("hosts: {a: host: \"x\"\n}\n", string(out)); d != "" {
 		t.Error(d)
 	}
-	if _, err = Format("hosts.cue", []byte("hosts: {\n")); messages(err) != "hosts.cue:1:10: expected '}', found 'EOF'" {
+	if _, err = Format("hosts.cue", []byte("hosts: {\n"), nil); messages(err) != "hosts.cue:1:10: expected '}', found 'EOF'" {
 		t.Errorf("got %v", err)
 	}
-	out, err = Format("hosts.toml", []byte("a  =  1"))
+	out, err = Format("hosts.toml", []byte("a  =  1"), nil)
 	if err != nil || string(out) != "a  =  1" {
 		t.Errorf("TOML: %q, %v", out, err)
 	}

@@ -1,0 +1,21 @@
+package compile
+
+import (
+	"bytes"
+
+	"muster/compile/syntax"
+)
+
+// FormatSnippet returns Nix text in the layout of everything that is compiled,
+// comments kept. Text that is not Nix comes back as it is: vet says why.
+func FormatSnippet(text string) string {
+	f, err := syntax.ParseFile("", []byte(text), syntax.Options{Comments: true})
+	if err != nil {
+		return text
+	}
+	var out bytes.Buffer
+	if err := syntax.Fprint(&out, f); err != nil {
+		return text
+	}
+	return out.String()
+}
