@@ -17,7 +17,6 @@ const lineWidth = 100
 // fits a subtraction, so that printing takes time linear in the text.
 type layout struct {
 	tokens []layoutToken
-	groups []int // open groups while building
 	nest   int32
 
 	// While rendering:

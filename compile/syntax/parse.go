@@ -51,6 +51,7 @@ func ParseExpr(src string) (Expr, error) {
 func parse(name, src string, opts Options) (f *File, err error) {
 	f = &File{Name: name}
 	p := &parser{}
+	p.unchained = -1
 	p.src, p.file, p.pipes, p.line = src, &f.Name, opts.Pipes, 1
 	if opts.Start.IsValid() {
 		p.file, p.line, p.lineStart = opts.Start.file, opts.Start.Line, 1-int(opts.Start.Col)
@@ -92,6 +93,10 @@ type parser struct {
 	height int // of the tallest tree read so far where the parser is
 	notes  map[any]*Note
 
+	// The offset of an operator that does not chain with the one before it: of
+	// what it might have expected there Nix's parser says nothing.
+	unchained int
+
 	// Stacks for elements of unknown number: what is on top is moved to a slice
 	// of its own when their end is found.
 	exprs    []Expr
@@ -109,8 +114,12 @@ func (p *parser) fail(at Pos, format string, args ...any) {
 // unexpected reports the current token. Like Nix's parser it names what was
 // expected only where that is four things at most.
 func (p *parser) unexpected(expected ...token) {
+	if (p.tok == tokPipeTo || p.tok == tokPipeFrom) && !p.pipes {
+		p.fail(p.pos(), "experimental Nix feature 'pipe-operators' is disabled; "+
+			"add '--extra-experimental-features pipe-operators' to enable it")
+	}
 	msg := "syntax error, unexpected " + p.tok.String()
-	if len(expected) <= 4 {
+	if len(expected) <= 4 && p.start != p.unchained {
 		for i, t := range expected {
 			if i == 0 {
 				msg += ", expecting "
@@ -178,15 +187,12 @@ func (p *parser) expr1() Expr {
 	return e
 }
 
-// firstOperand returns what stands first in a chain of operators.
-func firstOperand(e Expr) Expr {
-	for {
-		b, ok := e.(*Binary)
-		if !ok {
-			return e
-		}
-		e = b.X
+// chainHead returns the first operand of y where y goes on a chain of op.
+func chainHead(op Op, y Expr) Expr {
+	if b, ok := y.(*Binary); ok && b.Op == op && ops[op].assoc == assocRight {
+		return b.X
 	}
+	return y
 }
 
 func (p *parser) expr2(at Pos) Expr {
@@ -394,7 +400,7 @@ func (p *parser) letOrLegacy(at Pos) Expr {
 		return p.pipeline(p.application(p.postfix(p.legacyLet(at))))
 	}
 	e := &Let{At: at}
-	e.Bindings = p.bindingList(tokIn)
+	e.Bindings = p.bindingList(tokIn, letExpected)
 	if p.comments != nil {
 		p.takeInside(e)
 	}
@@ -408,7 +414,7 @@ func (p *parser) letOrLegacy(at Pos) Expr {
 func (p *parser) legacyLet(at Pos) Expr {
 	p.next()
 	e := &LegacyLet{At: at}
-	e.Bindings = p.bindingList(tokRBrace)
+	e.Bindings = p.bindingList(tokRBrace, recExpected)
 	if p.comments != nil {
 		p.takeInside(e)
 	}
@@ -422,8 +428,7 @@ func (p *parser) legacyLet(at Pos) Expr {
 func (p *parser) pipeline(x Expr) Expr {
 	x = p.operation(precImplies, x)
 	if (p.tok == tokPipeTo || p.tok == tokPipeFrom) && !p.pipes {
-		p.fail(p.pos(), "experimental Nix feature 'pipe-operators' is disabled; "+
-			"add '--extra-experimental-features pipe-operators' to enable it")
+		p.unexpected()
 	}
 	for p.tok == tokPipeTo {
 		at := p.pos()
@@ -474,6 +479,9 @@ func (p *parser) operationFrom(min int, x Expr) Expr {
 	for {
 		if p.tok == tokQuestion {
 			if precHasAttr < min || precHasAttr >= limit {
+				if precHasAttr == limit {
+					p.unchained = p.start
+				}
 				return x
 			}
 			at := p.pos()
@@ -492,6 +500,9 @@ func (p *parser) operationFrom(min int, x Expr) Expr {
 		}
 		prec := int(ops[op].prec)
 		if prec < min || prec >= limit {
+			if prec == limit && ops[op].assoc == assocNone {
+				p.unchained = p.start
+			}
 			return x
 		}
 		at := p.pos()
@@ -520,7 +531,7 @@ func (p *parser) operand(op Op, prec int) Expr {
 	if p.comments != nil {
 		if c := p.takeLeading(); len(c) > 0 {
 			y := p.operation(min, nil)
-			p.noteBefore(firstOperand(y), c)
+			p.noteBefore(chainHead(op, y), c)
 			p.leave(height)
 			return y
 		}
@@ -693,7 +704,11 @@ func (p *parser) attrs(at Pos, rec bool) Expr {
 	height := p.enter()
 	p.next()
 	e := &Attrs{At: at, Rec: rec}
-	e.Bindings = p.bindingList(tokRBrace)
+	expected := setExpected
+	if rec {
+		expected = recExpected
+	}
+	e.Bindings = p.bindingList(tokRBrace, expected)
 	if p.comments != nil {
 		p.takeInside(e)
 	}
@@ -735,8 +750,16 @@ func (p *parser) list(at Pos) Expr {
 	return e
 }
 
-// bindingList reads bindings up to end, which stays the current token.
-func (p *parser) bindingList(end token) []Binding {
+// What Nix's parser expects where a binding could begin.
+var (
+	setExpected = []token{tokInherit} // it may yet be a function's parameters
+	recExpected = []token{tokInherit, tokRBrace}
+	letExpected = []token{tokIn, tokInherit}
+)
+
+// bindingList reads bindings up to end, which stays the current token. expected
+// is what an error names.
+func (p *parser) bindingList(end token, expected []token) []Binding {
 	base := len(p.bindings)
 	for p.tok != end {
 		var b Binding
@@ -749,7 +772,7 @@ func (p *parser) bindingList(end token) []Binding {
 			in.Note = note
 			b = in
 		} else {
-			a := p.attr(end)
+			a := p.attr(expected)
 			a.Note = note
 			b = a
 		}
@@ -763,12 +786,16 @@ func (p *parser) bindingList(end token) []Binding {
 	return list
 }
 
-func (p *parser) attr(end token) *Attr {
+// startsBinding holds the tokens a binding can begin with.
+var startsBinding = [tokPipeFrom + 1]bool{
+	tokIdent: true, tokOr: true, tokString: true, tokDollarCurly: true, tokInherit: true,
+}
+
+// attr reads a.b = value;
+func (p *parser) attr(expected []token) *Attr {
 	b := &Attr{At: p.pos()}
-	switch p.tok {
-	case tokIdent, tokOr, tokString, tokDollarCurly:
-	default:
-		p.unexpected(tokInherit)
+	if !startsBinding[p.tok] {
+		p.unexpected(expected...)
 	}
 	b.Path = p.attrPath()
 	p.expect(tokAssign, tokDot, tokAssign)

@@ -50,7 +50,7 @@ func stripComments(t *testing.T, src []byte) []byte {
 
 // TestPrintParse prints random trees, which come back the same.
 func TestPrintParse(t *testing.T) {
-	n := 20_000
+	n := 10_000
 	if testing.Short() {
 		n = 2_000
 	}

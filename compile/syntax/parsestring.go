@@ -170,7 +170,7 @@ func (p *parser) indentedParts() []Part {
 	}
 	for {
 		if i >= len(src) {
-			p.atEnd(len(src), tokIndented)
+			p.atEnd(len(src), tokIndentedText, tokDollarCurly, tokIndentedEnd)
 		}
 		rest := src[i:]
 		switch c := rest[0]; {

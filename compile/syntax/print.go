@@ -510,4 +510,4 @@ func (p *printer) absorbed(e Expr, style bracketStyle) {
 	}
 }
 
-var errNUL = errors.New("Nix strings hold no NUL byte")
+var errNUL = errors.New("a Nix string holds no NUL byte")

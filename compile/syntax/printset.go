@@ -324,7 +324,7 @@ func (p *printer) name(n AttrName) {
 	switch e := n.Expr.(type) {
 	case nil:
 		if strings.IndexByte(n.Name, 0) >= 0 {
-			p.fail(n.At, "print attribute name %q: Nix strings hold no NUL byte", n.Name)
+			p.fail(n.At, "print attribute name %q: a Nix string holds no NUL byte", n.Name)
 		}
 		p.text(QuoteAttr(n.Name))
 	case *String:

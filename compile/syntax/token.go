@@ -61,6 +61,10 @@ const (
 	tokSlash
 	tokPipeTo
 	tokPipeFrom
+
+	// Only ever expected, never found:
+	tokIndentedText
+	tokIndentedEnd
 )
 
 // tokenNames are what Nix calls tokens in its error messages.
@@ -78,6 +82,7 @@ var tokenNames = [...]string{
 	tokGreater: "'>'", tokGreaterEq: "'>='", tokAnd: "'&&'", tokOrOr: "'||'", tokImplies: "'->'",
 	tokUpdate: "'//'", tokConcat: "'++'", tokPlus: "'+'", tokMinus: "'-'", tokStar: "'*'",
 	tokSlash: "'/'", tokPipeTo: "'|>'", tokPipeFrom: "'<|'",
+	tokIndentedText: "indented string", tokIndentedEnd: "end of an indented string",
 }
 
 func (t token) String() string { return tokenNames[t] }
