@@ -47,6 +47,7 @@ type Step struct {
 	Paths  []store.Path // what CopyPaths copies
 	Err    error
 	Wave   int    // from 0; see [Plan.RollOut]
+	Hooks  []schema.Hook
 	Expect *State // what the host must still be; nil for anything
 }
 

@@ -41,6 +41,7 @@ type Options struct {
 	Connect Connect
 	Builder Builder
 	Source  nixserve.Source
+	Local   Local // runs hooks here; nil where there are none
 	Sink    Sink // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.
 	Confirm func(ctx context.Context, wave int) error
@@ -272,7 +273,7 @@ func (j *job) stageOf(ctx context.Context, s Stage) error {
 	}
 	began := time.Now()
 	j.opts.Sink(StageStarted{Host: j.step.Host.Name, Stage: s})
-	err := work[s](j, ctx)
+	err := j.hooked(ctx, s)
 	ended := StageEnded{Host: j.step.Host.Name, Stage: s, Took: time.Since(began)}
 	if err != nil {
 		ended.Err = err.Error()

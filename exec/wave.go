@@ -61,6 +61,17 @@ func (p *Plan) RollOut(fleet *schema.Fleet) error {
 			order = append(order, i)
 		}
 	}
+	for _, h := range r.Hooks {
+		in, err := chosen(h.Hosts)
+		if err != nil {
+			return err
+		}
+		for i := range p.Steps {
+			if s := &p.Steps[i]; in[s.Host.Name] {
+				s.Hooks = append(s.Hooks, h)
+			}
+		}
+	}
 	size, err := batchSize(r.Batch, len(order)-canaries)
 	if err != nil {
 		return err

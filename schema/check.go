@@ -466,6 +466,11 @@ func (c *checker) rollout() {
 			selector(e, fmt.Sprintf("rollout.order[%d]", i))
 		}
 	}
+	if l := n.get("hooks"); l != nil {
+		for i, e := range l.elems {
+			selector(e.get("hosts"), fmt.Sprintf("rollout.hooks[%d].hosts", i))
+		}
+	}
 }
 
 // Files.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -232,6 +233,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 			h.Roles = []string{RoleMaster, RoleNode}
 		}
 	}
+	h.Health = d.checks(of("health"), join(path, "health"))
 	if meta := of("meta"); meta != nil && meta.kind == structKind {
 		plain := valueReader{report: d.report, resolve: d.resolve, plain: true}
 		h.Meta = plain.attrs(meta, join(path, "meta"))
@@ -321,12 +323,97 @@ func (d *decoder) rollout(n *node) {
 			r.Batch = fmt.Sprint(b.num)
 		}
 	}
-	if p := n.get("pause"); text(p) != "" {
-		pause, err := time.ParseDuration(p.text)
-		if err != nil && inventoryShape().fields["rollout"].fields["pause"].leaf(p) {
-			d.report.add(p.at, "rollout.pause", "type", "got %s, want a duration such as 30s or 5m", p)
-		}
-		r.Pause = pause
-	}
+	r.Pause = d.duration(n.get("pause"), "rollout.pause", 0)
+	r.Hooks = d.hooks(n.get("hooks"))
 	d.fleet.Rollout = r
+}
+
+// duration reads a duration, or returns the standard where there is none. What
+// is not one at all is reported elsewhere; here, what is too long for one.
+func (d *decoder) duration(n *node, path string, standard time.Duration) time.Duration {
+	if text(n) == "" {
+		return standard
+	}
+	t, err := time.ParseDuration(n.text)
+	if err != nil && durationText.MatchString(n.text) {
+		d.report.add(n.at, path, "type", "got %s, want a duration such as 30s or 5m", n)
+	}
+	return t
+}
+
+// durationText is #Duration of schema.cue.
+var durationText = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`)
+
+// checks reads health checks.
+func (d *decoder) checks(n *node, path string) []Check {
+	if n == nil || n.kind != listKind {
+		return nil
+	}
+	var checks []Check
+	for i, e := range n.elems {
+		if e.kind != structKind {
+			continue
+		}
+		at := fmt.Sprintf("%s[%d]", path, i)
+		c := Check{
+			At: e.at, Command: texts(e.get("command")), HTTP: text(e.get("http")), Status: number32(e.get("status")),
+			TCP: text(e.get("tcp")), Unit: text(e.get("unit")), FromHere: text(e.get("from")) == "here",
+			Timeout:  d.duration(e.get("timeout"), at+".timeout", 10*time.Second),
+			Interval: d.duration(e.get("interval"), at+".interval", 2*time.Second),
+			Retries:  5,
+		}
+		if p := e.get("tcp"); p != nil && p.kind == intKind {
+			c.TCP = fmt.Sprint(p.num)
+		}
+		if r := e.get("retries"); r != nil {
+			c.Retries = number32(r)
+		}
+		d.oneOf(e, at, "command", "http", "tcp", "unit")
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// hooks reads the hooks of a rollout.
+func (d *decoder) hooks(n *node) []Hook {
+	if n == nil || n.kind != listKind {
+		return nil
+	}
+	var hooks []Hook
+	for i, e := range n.elems {
+		if e.kind != structKind {
+			continue
+		}
+		at := fmt.Sprintf("rollout.hooks[%d]", i)
+		d.oneOf(e, at, "before", "after")
+		if c := e.get("command"); c != nil && c.kind == listKind && len(c.elems) == 0 {
+			d.report.add(c.at, at+".command", "type", "got no words, want a command as a list of words")
+		}
+		hooks = append(hooks, Hook{
+			At: e.at, Before: text(e.get("before")), After: text(e.get("after")), Command: texts(e.get("command")),
+			OnHost: text(e.get("on")) == "host", Hosts: text(e.get("hosts")),
+			Timeout: d.duration(e.get("timeout"), at+".timeout", time.Minute),
+		})
+	}
+	return hooks
+}
+
+// oneOf reports a struct that does not have exactly one of some fields.
+func (d *decoder) oneOf(n *node, path string, fields ...string) {
+	var given []string
+	for _, f := range fields {
+		if v := n.get(f); v != nil && (v.kind != listKind || len(v.elems) > 0) {
+			given = append(given, f)
+		}
+	}
+	switch {
+	case len(given) == 0:
+		d.report.add(n.at, path, "missing-field", "missing field: one of %s", listed(fields))
+	case len(given) > 1:
+		d.report.add(n.at, path, "conflict", "has %s, want one of them", strings.Join(given, " and "))
+	}
+}
+
+func listed(words []string) string {
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }

@@ -226,6 +226,18 @@ type Rollout struct {
 	MaxFailures    int
 	Pause          time.Duration
 	Confirm        bool
+	Hooks          []Hook
+}
+
+// A Hook is a command around a stage of the work on a host.
+type Hook struct {
+	At      Pos
+	Before  string // a stage; one of Before and After is set
+	After   string
+	Command []string
+	OnHost  bool   // else here
+	Hosts   string // a selector; "" for all
+	Timeout time.Duration
 }
 
 // A Check is something that must be so on a host after it was activated, or it

@@ -404,10 +404,33 @@ func (r *resolver) host(h *Host) {
 		}
 		r.add("swap", l.At, l)
 	}
+	if len(h.Health) > 0 {
+		l := List{At: at("health")}
+		for _, c := range h.Health {
+			l.Elems = append(l.Elems, r.set(c.At, func() { r.check(c) }))
+		}
+		r.add("health", l.At, l)
+	}
 	r.module(h.Module)
 	if h.Meta != nil {
 		r.add("meta", h.Meta.At, h.Meta)
 	}
+}
+
+func (r *resolver) check(c Check) {
+	r.texts("command", c.Command, c.At)
+	r.text("http", c.HTTP, c.At)
+	if c.Status > 0 {
+		r.number("status", c.Status, c.At)
+	}
+	r.text("tcp", c.TCP, c.At)
+	r.text("unit", c.Unit, c.At)
+	if c.FromHere {
+		r.text("from", "here", c.At)
+	}
+	r.text("timeout", c.Timeout.String(), c.At)
+	r.text("interval", c.Interval.String(), c.At)
+	r.number("retries", c.Retries, c.At)
 }
 
 func (r *resolver) rollout(o Rollout) {
@@ -420,4 +443,21 @@ func (r *resolver) rollout(o Rollout) {
 		r.text("pause", o.Pause.String(), o.At)
 	}
 	r.bool("confirm", o.Confirm, o.At)
+	if len(o.Hooks) == 0 {
+		return
+	}
+	l := List{At: o.At}
+	for _, h := range o.Hooks {
+		l.Elems = append(l.Elems, r.set(h.At, func() {
+			r.text("before", h.Before, h.At)
+			r.text("after", h.After, h.At)
+			r.texts("command", h.Command, h.At)
+			if h.OnHost {
+				r.text("on", "host", h.At)
+			}
+			r.text("hosts", h.Hosts, h.At)
+			r.text("timeout", h.Timeout.String(), h.At)
+		}))
+	}
+	r.add("hooks", o.At, l)
 }
