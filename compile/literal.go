@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"muster/compile/syntax"
@@ -86,8 +87,15 @@ func (w *writer) float(v schema.Float) syntax.Expr {
 	if math.IsInf(v.V, 0) || math.IsNaN(v.V) {
 		w.fail(v.At, "%v is not a number Nix can hold", v.V)
 	}
+	if v.V != 0 && math.Abs(v.V) < smallestNormal {
+		return apply(ident("builtins.fromJSON"), str(strconv.FormatFloat(v.V, 'g', -1, 64)))
+	}
 	return &syntax.Float{At: pos(v.At), Value: v.V}
 }
+
+// smallestNormal is the smallest number that Nix reads as a literal: its
+// scanner takes what strtod calls out of range for a mistake.
+const smallestNormal = 0x1p-1022
 
 // mark writes a property of the module system.
 func (w *writer) mark(v schema.Mark) syntax.Expr {

@@ -1,0 +1,349 @@
+package compile
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/compile/syntax"
+	"muster/schema"
+)
+
+var seed = flag.Uint64("seed", 0, "make the random values of this seed; 0 takes another each time")
+
+// canary is Nix that ends any evaluation it becomes part of.
+const canary = `${throw "an inventory's string became code"}`
+
+// nasty are what strings and names are made of: everything that means
+// something to Nix somewhere.
+var nasty = []string{
+	canary, `"`, `''`, `'''`, `''$`, `''${`, `''\`, `$`, `$$`, `${`, `$${`, `\`, `\\`, `\${`, `\n`, `{`, `}`, `;`, `=`, `.`, `,`,
+	`"; } + throw "out"; x = "`, `''; } + throw "out"; x = ''`, `*/ throw "out" /*`, `# `, "/*", "//", "://", "~/", "<nixpkgs>", "@", ":",
+	"\n", "\r", "\r\n", "\t", " ", "  ", "\n  ", "\n\n", "\n\t", "\x01", "\x1b[31m", "\x7f", "\u0085", "\u00a0", "\u2028", "\ufeff", "é", "日本", "🐟",
+	"a", "b", "Z", "_", "-", "'", "0", "1", "9", "1.5", "1e3", "-", "+", "/", "./x", "../y", "/etc/passwd",
+	"if", "then", "else", "assert", "with", "let", "in", "rec", "inherit", "or", "null", "true", "false", "builtins", "__curPos", "import",
+}
+
+// A source of random values.
+type source struct{ *rand.Rand }
+
+func (r source) text() string {
+	if r.IntN(20) == 0 {
+		return strings.Repeat(nasty[r.IntN(len(nasty))], r.IntN(200))
+	}
+	var b strings.Builder
+	for range r.IntN(8) {
+		if r.IntN(6) == 0 {
+			for {
+				if c := rune(1 + r.IntN(0x10ffff)); c < 0xd800 || c > 0xdfff {
+					b.WriteRune(c)
+					break
+				}
+			}
+		} else {
+			b.WriteString(nasty[r.IntN(len(nasty))])
+		}
+	}
+	return b.String()
+}
+
+// name is an attribute's. Two names turn a set into a string in JSON.
+func (r source) name() string {
+	for {
+		if s := r.text(); s != "outPath" && s != "__toString" {
+			return s
+		}
+	}
+}
+
+func (r source) integer() int64 {
+	switch r.IntN(4) {
+	case 0:
+		return [...]int64{0, 1, -1, math.MaxInt64, math.MinInt64, math.MinInt64 + 1}[r.IntN(6)]
+	case 1:
+		return int64(r.Uint64())
+	}
+	return r.Int64N(2000) - 1000
+}
+
+func (r source) float() float64 {
+	switch r.IntN(4) {
+	case 0:
+		return [...]float64{0, 1, -1, 1e3, 1e21, -1e-7, math.MaxFloat64, -math.MaxFloat64, 0x1p-1022, 0x1p-1040, 5e-324, -5e-324, 0.1}[r.IntN(13)]
+	case 1:
+		for {
+			if f := math.Float64frombits(r.Uint64()); !math.IsNaN(f) && !math.IsInf(f, 0) {
+				return f
+			}
+		}
+	}
+	return math.Round(r.Float64()*1e6) / 1e3
+}
+
+// value returns a value and what Nix should make of it, as Go has JSON.
+func (r source) value(depth int) (schema.Value, any) {
+	kinds := 10
+	if depth == 0 {
+		kinds = 7
+	}
+	switch r.IntN(kinds) {
+	case 0:
+		return schema.Null{}, nil
+	case 1:
+		b := r.IntN(2) == 0
+		return schema.Bool{V: b}, b
+	case 2:
+		n := r.integer()
+		return schema.Int{V: n}, n
+	case 3:
+		f := r.float()
+		return schema.Float{V: f}, f
+	case 4:
+		// The rest of a template is text as any other.
+		s := r.text()
+		return schema.Template{Text: strings.ReplaceAll(s, "${", "$${")}, s
+	case 5, 6:
+		s := r.text()
+		return schema.String{V: s}, s
+	case 7:
+		list, want := schema.List{}, []any{}
+		for range r.IntN(4) {
+			v, w := r.value(depth - 1)
+			list.Elems, want = append(list.Elems, v), append(want, w)
+		}
+		return list, want
+	case 8:
+		return r.attrs(r.IntN(4), depth-1)
+	}
+	return r.mark(depth - 1)
+}
+
+func (r source) attrs(n, depth int) (*schema.Attrs, map[string]any) {
+	set, want := &schema.Attrs{}, map[string]any{}
+	for range n {
+		name := r.name()
+		if _, taken := want[name]; taken {
+			continue
+		}
+		v, w := r.value(depth)
+		set.Fields = append(set.Fields, schema.Field{Name: name, Value: v})
+		want[name] = w
+	}
+	return set, want
+}
+
+// mark is what the lib of the test makes of a property: [ "mkForce" value ].
+func (r source) mark(depth int) (schema.Value, any) {
+	v, w := r.value(depth)
+	one := func(kind schema.MarkKind, name string) (schema.Value, any) {
+		return schema.Mark{Kind: kind, Values: []schema.Value{v}}, []any{name, w}
+	}
+	switch r.IntN(8) {
+	case 0:
+		return one(schema.Force, "mkForce")
+	case 1:
+		return one(schema.Default, "mkDefault")
+	case 2:
+		return one(schema.Before, "mkBefore")
+	case 3:
+		return one(schema.After, "mkAfter")
+	case 4:
+		n := int(int32(r.Uint32()))
+		return schema.Mark{Kind: schema.Override, Priority: n, Values: []schema.Value{v}}, []any{"mkOverride", int64(n), w}
+	case 5:
+		n := int(int32(r.Uint32()))
+		return schema.Mark{Kind: schema.Order, Priority: n, Values: []schema.Value{v}}, []any{"mkOrder", int64(n), w}
+	case 6:
+		return schema.Mark{Kind: schema.If, Cond: "1 == 2", Values: []schema.Value{v}}, []any{"mkIf", false, w}
+	}
+	v2, w2 := r.value(depth)
+	return schema.Mark{Kind: schema.Merge, Values: []schema.Value{v, v2}}, []any{"mkMerge", []any{w, w2}}
+}
+
+// host is a machine all words of which are random, with n values of options,
+// and what Nix should make of it.
+func (r source) host(name string, n int) (*schema.Host, map[string]any) {
+	h := &schema.Host{Name: name, At: schema.Pos{File: r.text(), Line: 1, Col: 1}, Address: r.text(), User: "u" + r.text(), Tags: []string{r.text()}}
+	h.FileSystems = []schema.FileSystem{{MountPoint: r.name(), Device: r.text(), FSType: "x" + r.text(), Options: []string{r.text(), r.text()}}}
+	h.Swap = []schema.Swap{{Device: r.text(), Size: 1 + r.IntN(1000)}}
+	h.Disks = []schema.Disk{{Name: "d", Device: r.text(), Boot: true}}
+	set, values := r.attrs(n, 3)
+	h.Config = &schema.Attrs{Fields: []schema.Field{{Name: "test", Value: set}}}
+	fs, swap := h.FileSystems[0], h.Swap[0]
+	return h, map[string]any{
+		"deployment": map[string]any{"targetHost": h.Address, "targetUser": h.User, "targetEnv": "none"},
+		"networking": map[string]any{"hostName": h.Name},
+		"fileSystems": map[string]any{fs.MountPoint: map[string]any{
+			"device": fs.Device, "fsType": fs.FSType, "options": []any{fs.Options[0], fs.Options[1]},
+		}},
+		"swapDevices": []any{map[string]any{"device": swap.Device, "size": int64(swap.Size)}},
+		"boot":        map[string]any{"loader": map[string]any{"grub": map[string]any{"devices": []any{h.Disks[0].Device}}}},
+		"test":        values,
+	}
+}
+
+// What goes in comes out: real Nix, evaluating what is printed for an
+// inventory, gives back every value of it, and no string of it is ever code.
+func TestNixGivesBackWhatWentIn(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("go test -run %s -seed %d", t.Name(), *seed)
+	r := source{rand.New(rand.NewPCG(*seed, 0))}
+	values := 0
+	for range 3 {
+		f := &schema.Fleet{Dir: t.TempDir(), Files: []string{"hosts.cue", r.text()}}
+		f.Network.Description = r.text()
+		want := map[string]any{}
+		for range 40 {
+			name := "h" + r.name() // not network
+			if _, taken := want[name]; taken {
+				continue
+			}
+			h, w := r.host(name, 250)
+			values += len(w["test"].(map[string]any))
+			f.Hosts = append(f.Hosts, h)
+			want[name] = w
+		}
+		want["network"] = map[string]any{"description": f.Network.Description, "enableRollback": false}
+		got, same := roundTrip(t, f, want)
+		if same {
+			continue
+		}
+		// Nix knows the numbers exactly, and its JSON does not.
+		about := cmp.Comparer(func(a, b float64) bool { return a == b || math.Abs(a-b) <= 1e-4*math.Abs(a) })
+		for name := range want {
+			if diff := cmp.Diff(want[name], got[name], about); diff != "" {
+				t.Fatalf("(-went in +came out):\n%s", diff)
+			}
+		}
+		t.Fatal("what came out is not what went in, in the digits that JSON leaves out or in what it does not tell apart")
+	}
+	if values < 20000 {
+		t.Errorf("%d values, want 20000", values)
+	}
+}
+
+// roundTrip compiles a fleet and has Nix evaluate it: the network and its
+// hosts, and whether Nix says that they are what is wanted.
+func roundTrip(t *testing.T, f *schema.Fleet, want map[string]any) (got map[string]any, same bool) {
+	t.Helper()
+	file, err := Network(f, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	network := filepath.Join(f.Dir, "network.nix")
+	if err := os.WriteFile(network, syntax.Format(file), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := filepath.Join(f.Dir, "want.json")
+	if err := os.WriteFile(wanted, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := instantiate(t, `
+		let
+		  mark = name: value: [ name value ];
+		  marks = [ "mkForce" "mkDefault" "mkBefore" "mkAfter" "mkMerge" ];
+		  lib = builtins.listToAttrs (map (name: { inherit name; value = mark name; }) marks) // {
+		    mkOverride = n: value: [ "mkOverride" n value ];
+		    mkOrder = n: value: [ "mkOrder" n value ];
+		    mkIf = condition: value: [ "mkIf" condition value ];
+		  };
+		  module = m: if builtins.isFunction m then m { inherit lib; } else m;
+		  got = builtins.mapAttrs (_: module) (import `+network+`);
+		in
+		{ inherit got; same = got == builtins.fromJSON (builtins.readFile `+wanted+`); }`)
+	decoder := json.NewDecoder(bytes.NewReader(out))
+	decoder.UseNumber()
+	var result struct {
+		Got  map[string]any
+		Same bool
+	}
+	if err := decoder.Decode(&result); err != nil {
+		t.Fatal(err)
+	}
+	got = numbers(result.Got).(map[string]any)
+	return got, result.Same
+}
+
+// numbers makes integers and floating-point numbers of JSON's.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		f, _ := v.Float64()
+		return f
+	case []any:
+		for i := range v {
+			v[i] = numbers(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = numbers(v[k])
+		}
+	}
+	return v
+}
+
+// The canary does sing: where Nix is asked for, it is code.
+func TestTheCanaryEndsAnEvaluation(t *testing.T) {
+	f := &schema.Fleet{Dir: t.TempDir(), Hosts: []*schema.Host{{Name: "web", Address: "192.0.2.1"}}}
+	f.Hosts[0].Config = &schema.Attrs{Fields: []schema.Field{{Name: "test", Value: schema.Template{Text: canary}}}}
+	name := write(t, f, Muster)
+	out := instantiate(t, `(builtins.tryEval (import `+name+`).web.test).success`)
+	if strings.TrimSpace(string(out)) != "false" {
+		t.Errorf("the canary is %s", out)
+	}
+	f.Hosts[0].Config.Fields[0].Value = schema.String{V: canary}
+	name = write(t, f, Muster)
+	out = instantiate(t, `(builtins.tryEval (import `+name+`).web.test).success`)
+	if strings.TrimSpace(string(out)) != "true" {
+		t.Errorf("as a string the canary is %s", out)
+	}
+}
+
+// Names of files may be anything, too.
+func TestPathsOfAnyNameAreThosePaths(t *testing.T) {
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("go test -run %s -seed %d", t.Name(), *seed)
+	r := source{rand.New(rand.NewPCG(*seed, 1))}
+	f := &schema.Fleet{Dir: "/fleet", Hosts: []*schema.Host{{Name: "web", Address: "192.0.2.1"}}}
+	var list schema.List
+	var want []string
+	for range 2000 {
+		name := r.text()
+		list.Elems = append(list.Elems, schema.Path{Name: "./" + name})
+		want = append(want, filepath.Join("/fleet", name))
+	}
+	f.Hosts[0].Config = &schema.Attrs{Fields: []schema.Field{{Name: "test", Value: list}}}
+	file := write(t, f, Muster)
+	var got []string
+	if err := json.Unmarshal(instantiate(t, `map toString (import `+file+`).web.test`), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(want, got) {
+		for i := range want {
+			if want[i] != got[i] {
+				t.Errorf("%q became %q", want[i], got[i])
+			}
+		}
+	}
+}
