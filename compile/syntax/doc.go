@@ -6,6 +6,8 @@
 //
 // A tree says what was written, not what it means: a.b = 1; a.c = 2; stays two
 // bindings, so that the printer can give back what a person wrote.
+// [Merge] says what a set's bindings amount to, [Resolve] which variables nothing
+// defines; [FprintParse] prints both as nix-instantiate --parse does.
 // Trees never hold a parenthesis: the printer inserts them where precedence
 // asks for them, and escapes strings so that no text becomes code.
 //

@@ -3,6 +3,7 @@ package syntax
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -278,4 +279,70 @@ func TestNixParsesWhatWePrint(t *testing.T) {
 	if _, err := nix(t, text.Bytes(), "--parse"); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestCorpusAgreesWithNix asks nix-instantiate --parse, or the program that
+// MUSTER_NIX_INSTANTIATE names, about every file of the corpus: it accepts what
+// we accept. From Nix 2.26 on it prints what we print, too.
+func TestCorpusAgreesWithNix(t *testing.T) {
+	bin := os.Getenv("MUSTER_NIX_INSTANTIATE")
+	if bin == "" {
+		bin = "nix-instantiate"
+	}
+	bin, err := exec.LookPath(bin)
+	if err != nil {
+		t.Skip("no nix-instantiate here")
+	}
+	version, err := exec.Command(bin, "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := strings.Contains(string(version), " 2.8") // prints sets in no certain order
+	home := t.TempDir()
+	accepted, rejected, words := 0, 0, 0
+	for _, name := range corpus(t) {
+		name, err := filepath.Abs(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, ours := ParseFile(name, src, Options{})
+		if ours == nil {
+			ours = Resolve(f, nil)
+		}
+		cmd := exec.Command(bin, "--parse", name)
+		cmd.Env = append(os.Environ(), "HOME="+home, "NIX_REMOTE="+filepath.Join(home, "root"))
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		theirs, err := cmd.Output()
+		switch {
+		case err == nil && ours != nil:
+			if old && strings.Contains(ours.Error(), "null bytes") {
+				continue
+			}
+			t.Errorf("Nix accepts %s, we say %v", name, ours)
+		case err != nil && ours == nil:
+			t.Errorf("we accept %s, Nix says %s", name, stderr.Bytes())
+		case err != nil:
+			rejected++
+			var e *Error
+			if errors.As(ours, &e) && strings.Contains(stderr.String(), "error: "+e.Msg+"\n") && strings.Contains(stderr.String(), e.At.String()+":") {
+				words++
+			}
+		default:
+			accepted++
+			var ours bytes.Buffer
+			if err := FprintParse(&ours, f, filepath.Dir(name), home); err != nil {
+				t.Error(err)
+			}
+			if !old && ours.String() != string(theirs) {
+				t.Errorf("%s: --parse prints\n%.300s\nwe\n%.300s", name, theirs, ours.Bytes())
+			}
+		}
+	}
+	t.Logf("%s: %d files accepted and %d rejected alike, %d of those in the same words at the same place",
+		strings.TrimSpace(string(version)), accepted, rejected, words)
 }
