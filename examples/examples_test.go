@@ -296,6 +296,10 @@ func TestNoExampleIsForgotten(t *testing.T) {
 	if diff := cmp.Diff(tested, there); diff != "" {
 		t.Errorf("(-tested +there):\n%s", diff)
 	}
+	index, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, dir := range there {
 		top, _, _ := strings.Cut(dir, "/")
 		readme, err := os.ReadFile(filepath.Join(top, "README.md"))
@@ -303,6 +307,9 @@ func TestNoExampleIsForgotten(t *testing.T) {
 			t.Error(err)
 		} else if !strings.HasPrefix(string(readme), "# "+top+"\n") {
 			t.Errorf("%s/README.md does not begin with its name", top)
+		}
+		if !strings.Contains(string(index), "["+top+"]("+top+")") {
+			t.Errorf("README.md does not mention %s", top)
 		}
 	}
 }
