@@ -32,6 +32,29 @@ bench *args:
 bench-copy *args:
     go test ./cmd -run '^TestCopyBench$' -v -timeout 2h -copybench {{args}} | grep -v '^[=-]'
 
+# copying to hosts that run the Nix of later Debians, fetched and unpacked below DIR (amd64, root)
+test-nix dir="/var/tmp/muster-nix":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mirror=$(sed -n 's/^URIs: //p; s/^deb \([^ [][^ ]*\) .*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -1 || true)
+    nix=
+    for suite in trixie sid; do
+      d={{dir}}/$suite
+      if [ ! -x "$d/root/usr/bin/nix" ]; then
+        rm -rf "$d" && mkdir -p "$d"/{root,apt/lists/partial,apt/archives/partial}
+        : >"$d/apt/status"
+        echo "deb $mirror $suite main" >"$d/apt/sources.list"
+        apt=(apt-get -qq -o Dir::Etc::SourceList="$d/apt/sources.list" -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$d/apt/lists"
+          -o Dir::State::status="$d/apt/status" -o Dir::Cache="$d/apt" -o Dir::Cache::archives="$d/apt/archives" -o APT::Sandbox::User=root)
+        "${apt[@]}" update
+        "${apt[@]}" --yes --no-install-recommends --download-only install nix-bin
+        for deb in "$d"/apt/archives/*.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$d/root" --keep-directory-symlink; done
+      fi
+      version=$("$d/root/usr/lib64/ld-linux-x86-64.so.2" --argv0 nix-store --library-path "$d/root/usr/lib/x86_64-linux-gnu" "$d/root/usr/bin/nix" --version | sed 's/.* //')
+      nix=$nix,$version=$d/root
+    done
+    MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^TestOtherNixVersions$' -v -count 1
+
 # three throw-away machines, deployed for real (Linux, root)
 demo:
     go run ./cmd/muster demo

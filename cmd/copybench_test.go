@@ -5,8 +5,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -30,6 +33,7 @@ var (
 	smallPaths = flag.Int("copybench-paths", 501, "paths of the closure of many small ones")
 	bigMB      = flag.Int("copybench-megabytes", 300, "size of the closure of six big paths")
 	idleHosts  = flag.Int("copybench-idle-hosts", 50, "hosts that have it all already")
+	hugeMB     = flag.Int("copybench-huge-megabytes", 5000, "size of the closure sent to 8 hosts that keep nothing")
 )
 
 func TestCopyBench(t *testing.T) {
@@ -46,6 +50,7 @@ func TestCopyBench(t *testing.T) {
 	b.compare("few big paths, 8 hosts", b.big, 8, 8, false, nil)
 	b.compare("few big paths, 1 host, 200 Mbit/s", b.big, 1, 1, false, func(h *exectest.Host) error { return h.Rate(200e6) })
 	b.compare("nothing to copy", b.small, *idleHosts, 10, true, nil)
+	b.huge(8)
 }
 
 // A bench is a source store of its own and a muster to copy from it.
@@ -148,11 +153,13 @@ type figure struct {
 	memory    int64 // bytes, the largest process of it
 }
 
-// compare runs both ways in turns and prints the medians.
-func (b *bench) compare(name, path string, n, jobs int, full bool, shape func(*exectest.Host) error) {
-	if *benchCases != "" && !slices.ContainsFunc(strings.Split(*benchCases, ","), func(w string) bool { return strings.Contains(name, w) }) {
-		return
-	}
+// wanted reports whether a case is to be run.
+func wanted(name string) bool {
+	return *benchCases == "" || slices.ContainsFunc(strings.Split(*benchCases, ","), func(w string) bool { return strings.Contains(name, w) })
+}
+
+// lab starts hosts and writes the inventory of them.
+func (b *bench) lab(n int) (_ *exectest.Lab, inventoryFile string) {
 	names := make([]string, n)
 	alias := map[string][]string{}
 	inventory := "[nixpkgs]\nunpinned = true\n"
@@ -166,9 +173,100 @@ func (b *bench) compare(name, path string, n, jobs int, full bool, shape func(*e
 	if err := os.WriteFile(hosts, []byte(inventory), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
-	lab := exectest.NewWith(b.t, exectest.Options{Hosts: names, Alias: alias, DiskSize: 1 << 30})
+	return exectest.NewWith(b.t, exectest.Options{Hosts: names, Alias: alias, DiskSize: 1 << 30}), hosts
+}
+
+// huge sends more than any memory holds to hosts that swallow it.
+func (b *bench) huge(n int) {
+	name := fmt.Sprintf("%d MB, %d hosts that keep nothing", *hugeMB, n)
+	if !wanted(name) {
+		return
+	}
+	path := b.build("huge.nix", fmt.Sprintf(`
+let
+  mk = n: deps: derivation {
+    name = "bench-huge-${toString n}"; system = builtins.currentSystem; builder = "/bin/sh"; inherit deps;
+    args = [ "-c" "PATH=/usr/bin:/bin; mkdir $out; echo $deps >$out/deps; truncate -s %dM $out/data" ];
+  };
+  all = builtins.genList (n: mk n (if n == 0 then [ ] else [ (builtins.elemAt all (n - 1)) ])) 10;
+in builtins.elemAt all 9`, max(1, *hugeMB/10)))
+	lab, hosts := b.lab(n)
 	defer lab.Close()
-	b.t.Setenv("MUSTER_SSH_CONFIG", lab.SSHConfig)
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, h := range lab.Hosts {
+		err := errors.Join(h.WriteFile("/root/swallow", self, 0o755),
+			h.WriteFile("/usr/local/bin/nix-store", []byte("#!/bin/sh\nMUSTER_TEST_SWALLOW=1 exec /root/swallow -test.run='^TestSwallow$'\n"), 0o755))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	f := b.time(context.Background(), lab, 1, [][]string{{b.muster, "push", "--path", path, "--jobs", fmt.Sprint(n), hosts}})
+	fmt.Printf("%-34s %-18s %8.2fs %9s %8.2fs   %s\n", name, "muster push", f.wall.Seconds(), "", f.cpu.Seconds(), size(f.memory))
+}
+
+// TestSwallow is a nix-store --serve --write that has nothing and keeps nothing.
+func TestSwallow(t *testing.T) {
+	if os.Getenv("MUSTER_TEST_SWALLOW") == "" {
+		t.Skip("a part of TestCopyBench")
+	}
+	in, out := bufio.NewReaderSize(os.Stdin, 1<<20), bufio.NewWriter(os.Stdout)
+	word := func() uint64 {
+		var b [8]byte
+		if _, err := io.ReadFull(in, b[:]); err != nil {
+			os.Exit(0)
+		}
+		return binary.LittleEndian.Uint64(b[:])
+	}
+	skipString := func() { n := word(); in.Discard(int(n + -n&7)) }
+	skipList := func() {
+		for range word() {
+			skipString()
+		}
+	}
+	say := func(n uint64) { out.Write(binary.LittleEndian.AppendUint64(nil, n)) }
+	word()
+	word()
+	say(0x5452eecb)
+	say(0x207)
+	for {
+		out.Flush()
+		switch cmd := word(); cmd {
+		case 1: // query valid paths
+			word()
+			word()
+			skipList()
+			say(0)
+		case 9: // add to store
+			skipString()
+			skipString()
+			skipString()
+			skipList()
+			word()
+			size := word()
+			word()
+			skipList()
+			skipString()
+			if _, err := io.CopyN(io.Discard, in, int64(size)); err != nil {
+				os.Exit(1)
+			}
+			say(1)
+		default:
+			fmt.Fprintf(os.Stderr, "error: request %d\n", cmd)
+			os.Exit(1)
+		}
+	}
+}
+
+// compare runs both ways in turns and prints the medians.
+func (b *bench) compare(name, path string, n, jobs int, full bool, shape func(*exectest.Host) error) {
+	if !wanted(name) {
+		return
+	}
+	lab, hosts := b.lab(n)
+	defer lab.Close()
 	if shape != nil {
 		for _, h := range lab.Hosts {
 			if err := shape(h); err != nil {
