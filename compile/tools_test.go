@@ -22,7 +22,7 @@ import (
 // checkout of the tool, named by an environment variable:
 //
 //	MUSTER_MORPH    morph 1.8 or newer, which is built and run (as root)
-//	MUSTER_COLMENA  colmena 0.5
+//	MUSTER_COLMENA  colmena 0.4 or newer
 //	MUSTER_NIXOPS   NixOps 2
 //	MUSTER_NIXOPS1  NixOps 1.7
 //	MUSTER_FLAKE    a Nix that knows flakes' relative inputs, 2.26 or newer: its program, such as nix
@@ -262,7 +262,7 @@ func TestColmenaEvaluatesWhatMusterEvaluates(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			var hive string
 			for _, file := range []string{f.split(t, Colmena), f.file(t, Colmena, "hive.nix")} {
-				hive = fmt.Sprintf(`(import %s/src/nix/hive/eval.nix { rawHive = import %s; })`, dir, file)
+				hive = colmenaHive(dir, "rawHive = import "+file)
 				f.sameSystems(t, instantiate(t, `builtins.mapAttrs (_: s: s.drvPath) `+hive+`.toplevel`, "NIX_PATH=nixpkgs="+root+"/minios"))
 			}
 			if f.name == "mixed" {
@@ -270,6 +270,15 @@ func TestColmenaEvaluatesWhatMusterEvaluates(t *testing.T) {
 			}
 		})
 	}
+}
+
+// colmenaHive is colmena's evaluation of a hive, given as its argument.
+func colmenaHive(dir, hive string) string {
+	return fmt.Sprintf(`(import %[1]s/src/nix/hive/eval.nix {
+	  %[2]s;
+	  colmenaOptions = import %[1]s/src/nix/hive/options.nix;
+	  colmenaModules = import %[1]s/src/nix/hive/modules.nix;
+	})`, dir, hive)
 }
 
 var colmenaSays = map[string]map[string]any{
@@ -305,7 +314,7 @@ func TestTheFlakeEvaluatesToWhatMusterEvaluates(t *testing.T) {
 			if colmena == "" || f.fleet.Nixpkgs.Path == "" {
 				return
 			}
-			hive := fmt.Sprintf(`(import %s/src/nix/hive/eval.nix { rawFlake = builtins.getFlake %q; })`, colmena, flake)
+			hive := colmenaHive(colmena, fmt.Sprintf("rawFlake = builtins.getFlake %q", flake))
 			f.sameSystems(t, eval(t, "--impure", "--expr", `builtins.mapAttrs (_: s: s.drvPath) `+hive+`.toplevel`))
 			if f.name == "mixed" {
 				said(t, eval(t, "--impure", "--expr", hive+`.deploymentConfig`), colmenaSays)

@@ -354,6 +354,20 @@ func TestTheProductionClosureHasNoSources(t *testing.T) {
 	}
 }
 
+// What muster makes of the web server and the blog is, to the last byte, the
+// system of the networks that were written by hand.
+func TestTheSystemsAreThoseWrittenByHand(t *testing.T) {
+	for _, dir := range []string{"webserver", "blog"} {
+		t.Run(dir, func(t *testing.T) {
+			byHand := machines(t, "minios/testdata/network/"+dir+".nix", []string{dir}, nil)
+			got := machines(t, dir+"/network.nix", []string{dir}, nil)
+			if diff := cmp.Diff(byHand, got); diff != "" {
+				t.Errorf("(-by hand +muster):\n%s", diff)
+			}
+		})
+	}
+}
+
 // The kluster is the inventory of the post that muster began with, as it was.
 func TestTheKlusterIsThePosts(t *testing.T) {
 	got, err := os.ReadFile("kluster/hosts.toml")

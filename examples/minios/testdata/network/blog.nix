@@ -66,11 +66,12 @@
         isNormalUser = true;
         extraGroups = [ "wheel" ];
         packages = [ pkgs.htop ];
-        openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample admin" ];
+        openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1mX3iXn0N4cYJ9u2pZ1vQe4c0m0y3mV7yqkq8b8f7K operator" ];
       };
       security.sudo.wheelNeedsPassword = false;
       nix.settings.trusted-users = [ "@wheel" ];
       nix.gc.automatic = true;
       nix.gc.dates = "weekly";
+      system.stateVersion = "24.11";
     };
 }

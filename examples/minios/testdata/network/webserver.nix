@@ -25,7 +25,7 @@
       networking.firewall.allowedTCPPorts = [ 80 ];
       services.openssh.enable = true;
       services.openssh.settings.PasswordAuthentication = false;
-      users.users.root.openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExample admin" ];
+      users.users.root.openssh.authorizedKeys.keys = [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ1mX3iXn0N4cYJ9u2pZ1vQe4c0m0y3mV7yqkq8b8f7K operator" ];
       services.httpd = {
         enable = true;
         adminAddr = "admin@example.org";

@@ -1,0 +1,57 @@
+package compile
+
+import (
+	"testing"
+
+	"muster/compile/syntax"
+	"muster/schema"
+)
+
+func TestNixpkgsAsAFlakeReference(t *testing.T) {
+	const rev = "0123456789abcdef0123456789abcdef01234567"
+	const hash = "sha256-a+b/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	const base32 = "sha256:1iqjpnzkzgzk0wdw6xr8y7lsx7hbxzg4sx3mfyxqmp4wqaql3zdb"
+	for _, tt := range []struct {
+		nixpkgs schema.Nixpkgs
+		want    string
+	}{
+		{schema.Nixpkgs{Unpinned: true}, "nixpkgs"},
+		{schema.Nixpkgs{Path: "../minios"}, "path:../minios"},
+		{schema.Nixpkgs{Path: "/srv/nixpkgs"}, "path:/srv/nixpkgs"},
+		{schema.Nixpkgs{Rev: rev}, "github:NixOS/nixpkgs/" + rev},
+		{schema.Nixpkgs{Rev: rev, Hash: hash}, "github:NixOS/nixpkgs/" + rev + "?narHash=sha256-a%2Bb%2FAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%3D"},
+		{schema.Nixpkgs{Rev: rev, Hash: base32}, "github:NixOS/nixpkgs/" + rev},
+		{schema.Nixpkgs{Rev: rev, URL: "https://example.org/n.tar.gz"}, "tarball+https://example.org/n.tar.gz"},
+		{schema.Nixpkgs{Rev: rev, URL: "https://example.org/n?x=1", Hash: hash}, "tarball+https://example.org/n?x=1&narHash=sha256-a%2Bb%2FAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA%3D"},
+	} {
+		w := newWriter(&schema.Fleet{Dir: "/fleet", Nixpkgs: tt.nixpkgs}, Options{Format: Flake})
+		if got := w.flakeURL(); got != tt.want {
+			t.Errorf("%+v: got %s, want %s", tt.nixpkgs, got, tt.want)
+		}
+	}
+}
+
+func TestTheWayToAHostBehindAnother(t *testing.T) {
+	f := &schema.Fleet{Hosts: []*schema.Host{
+		{Name: "gate", Address: "192.0.2.1"},
+		{Name: "six", Address: "2001:db8::1", User: "op", Port: 2222},
+	}}
+	for _, tt := range []struct{ jump, want string }{
+		{"gate", "192.0.2.1"},
+		{"six", "op@[2001:db8::1]:2222"},
+		{"me@bastion.example.org:22", "me@bastion.example.org:22"},
+	} {
+		d := colmenaDeployment(f, &schema.Host{Name: "web", Address: "10.0.0.1", Jump: tt.jump})
+		w := newWriter(f, Options{})
+		want := `{
+  targetHost = "10.0.0.1";
+  sshOptions = [
+    "-J"
+    "` + tt.want + `"
+  ];
+}`
+		if got := syntax.FormatExpr(w.attrs(d)); got != want {
+			t.Errorf("%s: got %s, want %s", tt.jump, got, want)
+		}
+	}
+}
