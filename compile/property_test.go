@@ -171,18 +171,59 @@ func (r source) mark(depth int) (schema.Value, any) {
 	return schema.Mark{Kind: schema.Merge, Values: []schema.Value{v, v2}}, []any{"mkMerge", []any{w, w2}}
 }
 
-// host is a machine all words of which are random, with n values of options,
-// and what Nix should make of it.
-func (r source) host(name string, n int) (*schema.Host, map[string]any) {
+// fleet is one of n machines all words of which are random, with about perHost
+// values of options each, and what Nix should make of it.
+func (r source) fleet(n, perHost int, format Format) (*schema.Fleet, map[string]any) {
+	f := &schema.Fleet{Files: []string{"hosts.cue", r.text()}}
+	f.Network.Description = r.text()
+	roles := map[string]any{}
+	for range 3 {
+		name := r.text()
+		if _, taken := roles[name]; !taken {
+			set, want := r.attrs(10, 3)
+			f.Roles = append(f.Roles, &schema.Role{Name: name, Module: schema.Module{Config: options(set)}})
+			roles[name] = map[string]any{"test": want}
+		}
+	}
+	hosts := map[string]any{}
+	for range n {
+		name := "h" + r.name() // not network
+		if _, taken := hosts[name]; taken {
+			continue
+		}
+		h, want := r.host(name, perHost, format)
+		if role := f.Roles[r.IntN(len(f.Roles))].Name; r.IntN(2) == 0 {
+			h.Roles = []string{role}
+			want["imports"] = []any{roles[role]}
+		}
+		f.Hosts = append(f.Hosts, h)
+		hosts[name] = want
+	}
+	return f, map[string]any{"description": f.Network.Description, "hosts": hosts}
+}
+
+// options are a set as the option test.
+func options(set *schema.Attrs) *schema.Attrs {
+	return &schema.Attrs{Fields: []schema.Field{{Name: "test", Value: set}}}
+}
+
+func (r source) host(name string, n int, format Format) (*schema.Host, map[string]any) {
 	h := &schema.Host{Name: name, At: schema.Pos{File: r.text(), Line: 1, Col: 1}, Address: r.text(), User: "u" + r.text(), Tags: []string{r.text()}}
 	h.FileSystems = []schema.FileSystem{{MountPoint: r.name(), Device: r.text(), FSType: "x" + r.text(), Options: []string{r.text(), r.text()}}}
 	h.Swap = []schema.Swap{{Device: r.text(), Size: 1 + r.IntN(1000)}}
 	h.Disks = []schema.Disk{{Name: "d", Device: r.text(), Boot: true}}
 	set, values := r.attrs(n, 3)
-	h.Config = &schema.Attrs{Fields: []schema.Field{{Name: "test", Value: set}}}
+	h.Config = options(set)
+
+	deployment := map[string]any{"targetHost": h.Address, "targetUser": h.User}
+	if format == Muster || format == NixOps {
+		deployment["targetEnv"] = "none"
+	} else {
+		deployment["tags"] = []any{h.Tags[0]}
+	}
 	fs, swap := h.FileSystems[0], h.Swap[0]
 	return h, map[string]any{
-		"deployment": map[string]any{"targetHost": h.Address, "targetUser": h.User, "targetEnv": "none"},
+		"deployment": deployment,
 		"networking": map[string]any{"hostName": h.Name},
 		"fileSystems": map[string]any{fs.MountPoint: map[string]any{
 			"device": fs.Device, "fsType": fs.FSType, "options": []any{fs.Options[0], fs.Options[1]},
@@ -202,39 +243,45 @@ func TestNixGivesBackWhatWentIn(t *testing.T) {
 	t.Logf("go test -run %s -seed %d", t.Name(), *seed)
 	r := source{rand.New(rand.NewPCG(*seed, 0))}
 	values := 0
-	for range 3 {
-		f := &schema.Fleet{Dir: t.TempDir(), Files: []string{"hosts.cue", r.text()}}
-		f.Network.Description = r.text()
-		want := map[string]any{}
-		for range 40 {
-			name := "h" + r.name() // not network
-			if _, taken := want[name]; taken {
-				continue
+	for i := range 3 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			f, want := r.fleet(40, 250, Muster)
+			for _, h := range want["hosts"].(map[string]any) {
+				values += len(h.(map[string]any)["test"].(map[string]any))
 			}
-			h, w := r.host(name, 250)
-			values += len(w["test"].(map[string]any))
-			f.Hosts = append(f.Hosts, h)
-			want[name] = w
-		}
-		want["network"] = map[string]any{"description": f.Network.Description, "enableRollback": false}
-		roundTrip(t, f, want)
+			roundTrip(t, f, Muster, want, false)
+		})
 	}
 	if values < 20000 {
 		t.Errorf("%d values, want 20000", values)
 	}
+	for _, format := range Formats() {
+		f, want := r.fleet(10, 50, format)
+		t.Run(string(format), func(t *testing.T) { roundTrip(t, f, format, want, false) })
+		t.Run(string(format)+" split", func(t *testing.T) { roundTrip(t, f, format, want, true) })
+	}
 }
 
-// roundTrip compiles a fleet, has Nix evaluate it, and compares the network and
-// its hosts with what is wanted.
-func roundTrip(t *testing.T, f *schema.Fleet, want map[string]any) {
+// roundTrip compiles a fleet, has Nix evaluate it, and compares its hosts with
+// what is wanted.
+func roundTrip(t *testing.T, f *schema.Fleet, format Format, want map[string]any, split bool) {
 	t.Helper()
-	file, err := Network(f, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	f.Dir = t.TempDir()
 	network := filepath.Join(f.Dir, "network.nix")
-	if err := os.WriteFile(network, syntax.Format(file), 0o644); err != nil {
-		t.Fatal(err)
+	if split {
+		splitInto(t, f, format, f.Dir)
+		network = filepath.Join(f.Dir, "default.nix")
+		if format == Flake {
+			network = filepath.Join(f.Dir, "flake.nix")
+		}
+	} else {
+		file, err := Network(f, Options{Format: format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(network, syntax.Format(file), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 	text, err := json.Marshal(want)
 	if err != nil {
@@ -246,6 +293,7 @@ func roundTrip(t *testing.T, f *schema.Fleet, want map[string]any) {
 	}
 	out := instantiate(t, `
 		let
+		  # Marks are lists that say their names.
 		  mark = name: value: [ name value ];
 		  marks = [ "mkForce" "mkDefault" "mkBefore" "mkAfter" "mkMerge" ];
 		  lib = builtins.listToAttrs (map (name: { inherit name; value = mark name; }) marks) // {
@@ -253,8 +301,33 @@ func roundTrip(t *testing.T, f *schema.Fleet, want map[string]any) {
 		    mkOrder = n: value: [ "mkOrder" n value ];
 		    mkIf = condition: value: [ "mkIf" condition value ];
 		  };
-		  module = m: if builtins.isFunction m then m { inherit lib; } else m;
-		  got = builtins.mapAttrs (_: module) (import `+network+`);
+
+		  # A module with its imports, be they files, functions or sets.
+		  module =
+		    m:
+		    if builtins.isPath m then
+		      module (import m)
+		    else if builtins.isFunction m then
+		      module (m { inherit lib; })
+		    else
+		      m // (if m ? imports then { imports = map module m.imports; } else { });
+
+		  net = import `+network+`;
+		  flake = net.outputs {
+		    self = { };
+		    nixpkgs.lib.nixosSystem = args: builtins.elemAt args.modules 1;
+		  };
+		  about = if net ? outputs then net else net.network or net.meta;
+		  hosts =
+		    if net ? outputs then
+		      builtins.mapAttrs (name: host: module host // { inherit (flake.colmena.${name}) deployment; }) flake.nixosConfigurations
+		    else
+		      builtins.mapAttrs (_: module) (removeAttrs net [ "network" "meta" "defaults" ]);
+		  got = {
+		    inherit (about) description;
+		    inherit hosts;
+		  };
+
 		  kind =
 		    v:
 		    if builtins.isAttrs v then

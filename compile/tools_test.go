@@ -22,7 +22,7 @@ import (
 // checkout of the tool, named by an environment variable:
 //
 //	MUSTER_MORPH    morph 1.8 or newer, which is built and run (as root)
-//	MUSTER_COLMENA  colmena 0.4 or newer
+//	MUSTER_COLMENA  colmena 0.5 (0.4 knows no jump hosts)
 //	MUSTER_NIXOPS   NixOps 2
 //	MUSTER_NIXOPS1  NixOps 1.7
 //	MUSTER_FLAKE    a Nix that knows flakes' relative inputs, 2.26 or newer: its program, such as nix
