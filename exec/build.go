@@ -11,6 +11,9 @@ func (j *job) build(ctx context.Context) error {
 	if j.settled() {
 		return nil
 	}
+	if j.buildsThere() {
+		return j.buildThere(ctx)
+	}
 	root := ""
 	if j.opts.Roots != "" {
 		root = filepath.Join(j.opts.Roots, j.step.Host.Name)
