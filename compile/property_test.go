@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -283,7 +284,7 @@ func roundTrip(t *testing.T, f *schema.Fleet, format Format, want map[string]any
 			t.Fatal(err)
 		}
 	}
-	text, err := json.Marshal(want)
+	text, err := json.Marshal(exact(want))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -390,6 +391,28 @@ func toFloat(v any) float64 {
 		return math.NaN()
 	}
 	return f
+}
+
+// exact has floating-point numbers written with an exponent: without one Nix
+// takes a large number for an integer.
+func exact(v any) any {
+	switch v := v.(type) {
+	case float64:
+		return json.Number(strconv.FormatFloat(v, 'e', -1, 64))
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = exact(v[i])
+		}
+		return list
+	case map[string]any:
+		set := map[string]any{}
+		for k := range v {
+			set[k] = exact(v[k])
+		}
+		return set
+	}
+	return v
 }
 
 // kinds puts what Nix calls its type in place of every value.

@@ -107,7 +107,8 @@ func (w *writer) enter(dir string) {
 }
 
 // fileNames makes file names of names: letters, digits, '-', '_' and '.' stay,
-// and no two are the same where case does not count.
+// none is too long for a file system, and no two are the same where case does
+// not count.
 func fileNames(names []string) []string {
 	files := make([]string, len(names))
 	taken := map[string]bool{}
@@ -122,6 +123,7 @@ func fileNames(names []string) []string {
 		if base == "" {
 			base = "unnamed"
 		}
+		base = base[:min(len(base), 200)]
 		file := base
 		for n := 2; taken[strings.ToLower(file)]; n++ {
 			file = fmt.Sprint(base, "-", n)

@@ -122,6 +122,7 @@ func TestFileNamesAreApartAndPlain(t *testing.T) {
 		{"... .hidden", "unnamed hidden"},
 		{"a$b a{b}", "a-b a-b-"},
 		{"a-2 a A", "a-2 a A-3"},
+		{strings.Repeat("x", 300) + " " + strings.Repeat("x", 400), strings.Repeat("x", 200) + " " + strings.Repeat("x", 200) + "-2"},
 	} {
 		if got := strings.Join(fileNames(strings.Fields(tt.names)), " "); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.names, got, tt.want)
