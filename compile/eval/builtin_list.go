@@ -122,6 +122,7 @@ func genList(th *thread, f, x value) value {
 	}
 	out := th.newValues(int(n))
 	for i := range out {
+		th.spend(1)
 		out[i] = th.putOff1(f, th.newInt(int64(i)))
 	}
 	return th.newList(out)

@@ -41,6 +41,8 @@ func (w *xmlWriter) value(v value, indent string) {
 		v = v.thunk().result()
 	}
 	w.th.descend()
+	w.th.reserve(len(indent))
+	w.th.spend(1 + len(indent)/16)
 	switch v.kind() {
 	case kindInt:
 		w.leaf(indent, "int", fmt.Sprint(v.int()))

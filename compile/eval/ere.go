@@ -427,8 +427,9 @@ func (p *pattern) match(text string, spend func(int)) []int {
 
 // search returns the first match at or after from.
 func (p *pattern) search(text string, from int, spend func(int)) []int {
+	// What fails from one place on fails from the next: m remembers it.
+	m := matcher{p: p, text: text, spend: spend}
 	for ; from <= len(text); from++ {
-		m := matcher{p: p, text: text, spend: spend}
 		if g := m.from(from); g != nil {
 			return g
 		}
@@ -443,11 +444,12 @@ func (p *pattern) searchHere(text string, from int, spend func(int)) []int {
 }
 
 func (m *matcher) from(begin int) []int {
-	n := 2 * (m.p.groups + 1)
 	m.begin, m.end = begin, -1
-	m.groups = make([]int, 2*n)
-	m.best = m.groups[n:]
-	m.groups = m.groups[:n]
+	if m.groups == nil {
+		n := 2 * (m.p.groups + 1)
+		both := make([]int, 2*n)
+		m.groups, m.best = both[:n], both[n:]
+	}
 	for i := range m.groups {
 		m.groups[i] = -1
 	}

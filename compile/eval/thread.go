@@ -91,7 +91,7 @@ func (th *thread) checkpoint() {
 	if max := th.ev.limits.steps; max > 0 && th.steps > max {
 		th.failAs(LimitError, 0, "evaluation takes more than %d steps", max)
 	}
-	if max := th.ev.limits.memory; max > 0 && th.steps%(64*fuelUnit) < fuelUnit && heapInUse() > uint64(max) {
+	if max := th.ev.limits.memory; max > 0 && heapInUse() > uint64(max) {
 		th.failAs(LimitError, 0, "evaluation needs more than %d MB of memory", max>>20)
 	}
 }
