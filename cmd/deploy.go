@@ -21,18 +21,15 @@ type deployOptions struct {
 	output    outputFlag
 	copy      copyFlags
 
-	activation      string
-	how             evaluation
-	jobs            int
-	failFast        bool
-	activateTimeout time.Duration
+	activation string
+	how        evaluation
+	rolloutFlags
 }
 
 func (o *deployOptions) addFlags(fs *pflag.FlagSet) {
 	o.selection.addFlags(fs)
 	o.output.addFlags(fs)
-	fs.IntVarP(&o.jobs, "jobs", "j", 10, "work on at most `n` hosts at once")
-	fs.BoolVar(&o.failFast, "fail-fast", false, "begin no other host after one has failed")
+	o.rolloutFlags.addFlags(fs)
 	o.how.addFlags(fs)
 	if o.action != exec.BuildOnly {
 		o.ssh.addFlags(fs)
@@ -40,7 +37,7 @@ func (o *deployOptions) addFlags(fs *pflag.FlagSet) {
 	}
 	if o.action == exec.Switch {
 		fs.StringVar(&o.activation, "action", string(exec.Switch), "`what` to do with the system: switch, boot, test or dry-activate")
-		fs.DurationVar(&o.activateTimeout, "activate-timeout", 10*time.Minute, "an activation that takes longer than this `duration` has failed")
+		o.addActivationFlags(fs)
 	}
 }
 
@@ -52,8 +49,8 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 			return usageError{fmt.Errorf("--action %s: there is switch, boot, test and dry-activate", o.activation)}
 		}
 	}
-	if o.jobs < 1 {
-		return usageError{fmt.Errorf("--jobs %d: at least one host at a time", o.jobs)}
+	if err := o.check(); err != nil {
+		return err
 	}
 	copying, err := o.copy.options()
 	if err != nil {
@@ -84,12 +81,19 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	ui.note("evaluated %s in %s", plural(len(hosts), "host"), seconds(time.Since(began)))
 
-	opts, done := wireRun(nix, fleet, o.ssh)
+	opts, done := wireRun(nix, fleet.Dir, o.ssh)
 	defer done()
-	opts.Jobs, opts.FailFast, opts.ActivateTimeout, opts.Sink = o.jobs, o.failFast, o.activateTimeout, ui.event
 	opts.Copy = copying
-	outcomes := exec.Run(ctx, exec.NewPlan(action, hosts, systems, errs), opts)
-	return ui.end(ctx, outcomes)
+	o.apply(&opts, std, fleet.Dir)
+	plan := exec.NewPlan(action, hosts, systems, errs)
+	plan.Dir = fleet.Dir
+	if action != exec.Switch && action != exec.Boot && action != exec.Test {
+		return carryOut(ctx, ui, plan, opts, nil)
+	}
+	if err := plan.RollOut(fleet); err != nil {
+		return err
+	}
+	return carryOut(ctx, ui, plan, opts, begin(ui, plan))
 }
 
 // seconds writes a duration as people time things: 0.3 s, 12.0 s.

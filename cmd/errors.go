@@ -65,6 +65,12 @@ func hint(host string, err error) string {
 		}
 	}
 	switch {
+	case errors.Is(err, exec.ErrLocked):
+		return "wait for them, or for the lock: it lapses a minute (--lock-timeout) after their muster is gone"
+	case errors.Is(err, exec.ErrMoved):
+		return "look at what it would take now with muster plan"
+	case errors.Is(err, exec.ErrRunning):
+		return "another muster is at work on it: wait for it, or end it"
 	case errors.Is(err, nixcmd.ErrNoNix):
 		return "install Nix: apt-get install nix-bin, or see nixos.org/download"
 	case strings.Contains(err.Error(), "build-users-group"):

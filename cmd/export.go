@@ -92,7 +92,7 @@ func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, arg
 	if err != nil {
 		return nil, err
 	}
-	opts, done := wireRun(nix, fleet, sshFlags{})
+	opts, done := wireRun(nix, fleet.Dir, sshFlags{})
 	defer done()
 	opts.Jobs, opts.Sink = o.jobs, ui.event
 	outcomes := exec.Run(ctx, exec.NewPlan(exec.BuildOnly, hosts, systems, errs), opts)

@@ -26,8 +26,8 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	if len(o.paths) == 0 {
 		return o.deployOptions.run(ctx, std, args)
 	}
-	if o.jobs < 1 {
-		return usageError{fmt.Errorf("--jobs %d: at least one host at a time", o.jobs)}
+	if err := o.check(); err != nil {
+		return err
 	}
 	paths, err := storePaths(o.paths)
 	if err != nil {
@@ -54,7 +54,7 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 		return err
 	}
 	defer ui.close()
-	opts, done := wireRun(nix, fleet, o.ssh)
+	opts, done := wireRun(nix, fleet.Dir, o.ssh)
 	defer done()
 	opts.Jobs, opts.FailFast, opts.Sink = o.jobs, o.failFast, ui.event
 	opts.Copy = copying

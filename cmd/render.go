@@ -271,10 +271,23 @@ func (t *text) end(ctx context.Context, outcomes []exec.Outcome) error {
 		fmt.Fprintln(t.std.out, "no hosts")
 	case len(outcomes[0].Generations) > 0 || outcomes[0].Status == exec.Listed:
 		printGenerations(t.std.out, outcomes)
+	case anyOf(outcomes, func(o *exec.Outcome) bool { return o.Diff != nil }):
+		printPlan(t.std.out, outcomes)
+	case anyOf(outcomes, func(o *exec.Outcome) bool { return o.Freed != "" || len(o.Removed) > 0 }):
+		printCollected(t.std.out, outcomes)
 	default:
 		printOutcomes(t.std.out, outcomes)
 	}
 	return status(ctx, outcomes)
+}
+
+func anyOf(outcomes []exec.Outcome, is func(*exec.Outcome) bool) bool {
+	for i := range outcomes {
+		if is(&outcomes[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 // printOutcomes prints a line a host, and a last one that counts.

@@ -13,15 +13,16 @@ type rollbackOptions struct {
 	selection selectFlags
 	ssh       sshFlags
 	output    outputFlag
-	jobs      int
-	to        int
+	rolloutFlags
+	to int
 }
 
 func (o *rollbackOptions) addFlags(fs *pflag.FlagSet) {
 	o.selection.addFlags(fs)
 	o.ssh.addFlags(fs)
 	o.output.addFlags(fs)
-	fs.IntVarP(&o.jobs, "jobs", "j", 10, "work on at most `n` hosts at once")
+	o.rolloutFlags.addFlags(fs)
+	o.addActivationFlags(fs)
 	fs.IntVar(&o.to, "to", 0, "the `generation` to return to (default the one before the current)")
 }
 
@@ -29,15 +30,26 @@ func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) e
 	if o.to < 0 {
 		return usageError{fmt.Errorf("--to %d: generations count from 1", o.to)}
 	}
-	return runOnHosts(ctx, std, args, o.selection, o.ssh, o.output, o.jobs, &exec.Plan{Action: exec.Rollback, Generation: o.to})
-}
-
-// runOnHosts carries out an action that needs no evaluation.
-func runOnHosts(ctx context.Context, std streams, args []string, sel selectFlags, ssh sshFlags, out outputFlag, jobs int, plan *exec.Plan) error {
-	ui, err := out.reporter(std)
+	if err := o.check(); err != nil {
+		return err
+	}
+	ui, err := o.output.reporter(std)
 	if err != nil {
 		return err
 	}
+	defer ui.close()
+	plan := &exec.Plan{Action: exec.Rollback, Generation: o.to}
+	if err := hostsOf(ctx, std, args, o.selection, plan); err != nil {
+		return err
+	}
+	opts, done := wireRun(nil, plan.Dir, o.ssh)
+	defer done()
+	o.apply(&opts, std, plan.Dir)
+	return carryOut(ctx, ui, plan, opts, begin(ui, plan))
+}
+
+// hostsOf gives a plan the hosts chosen, without systems.
+func hostsOf(ctx context.Context, std streams, args []string, sel selectFlags, plan *exec.Plan) error {
 	fleet, err := loadFleet(ctx, std, args)
 	if err != nil {
 		return err
@@ -46,11 +58,24 @@ func runOnHosts(ctx context.Context, std streams, args []string, sel selectFlags
 	if err != nil {
 		return err
 	}
-	defer ui.close()
+	plan.Dir = fleet.Dir
 	for _, h := range hosts {
 		plan.Steps = append(plan.Steps, exec.Step{Host: h})
 	}
-	opts, done := wireRun(nil, fleet, ssh)
+	return nil
+}
+
+// runOnHosts carries out an action that needs no evaluation and no journal.
+func runOnHosts(ctx context.Context, std streams, args []string, sel selectFlags, ssh sshFlags, out outputFlag, jobs int, plan *exec.Plan) error {
+	ui, err := out.reporter(std)
+	if err != nil {
+		return err
+	}
+	defer ui.close()
+	if err := hostsOf(ctx, std, args, sel, plan); err != nil {
+		return err
+	}
+	opts, done := wireRun(nil, plan.Dir, ssh)
 	defer done()
 	opts.Jobs, opts.Sink = jobs, ui.event
 	return ui.end(ctx, exec.Run(ctx, plan, opts))

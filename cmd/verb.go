@@ -80,12 +80,20 @@ means with "muster compile", and put it on the machines with "muster deploy".
 			Short: short,
 			Long:  long,
 			Args: func(c *cobra.Command, given []string) error {
+				given, _ = beforeDash(c, given)
 				if err := args(c, given); err != nil {
 					return usageError{err}
 				}
 				return nil
 			},
-			RunE: func(c *cobra.Command, given []string) error { return v.run(c.Context(), std, given) },
+			RunE: func(c *cobra.Command, given []string) error {
+				if taker, ok := v.(interface{ takeCommand([]string) }); ok {
+					var command []string
+					given, command = beforeDash(c, given)
+					taker.takeCommand(command)
+				}
+				return v.run(c.Context(), std, given)
+			},
 		}
 		v.addFlags(c.Flags())
 		parent := root
@@ -151,6 +159,14 @@ func family(root *cobra.Command, group, name string) *cobra.Command {
 	return c
 }
 
+// beforeDash splits arguments at --.
+func beforeDash(c *cobra.Command, args []string) (before, after []string) {
+	if n := c.ArgsLenAtDash(); n >= 0 {
+		return args[:n], args[n:]
+	}
+	return args, nil
+}
+
 // addVerbs is the list of all verbs, in the order of the help.
 func addVerbs(add func(group, use, short, long string, v verb)) {
 	add("inventory", "vet [INVENTORY]", "check the inventory",
@@ -180,6 +196,20 @@ func addVerbs(add func(group, use, short, long string, v verb)) {
 		"Build the hosts' systems and write them, with all they refer to, to an archive: a binary\ncache as a directory or as one file, with what to run inside. An export that was broken\noff goes on where it stopped. \"muster import\" brings it to the machine.\n\n"+inventoryHelp, &exportOptions{})
 	add("fleet", "import ARCHIVE", "load an archive on the machine it is for, and activate",
 		"Check an archive of \"muster export\", load what this machine lacks of it, set the system\nprofile and activate. A damaged or incomplete archive is refused whole, before anything\nis touched.\n\n"+exitStatusHelp, &importOptions{})
+	add("fleet", "plan [INVENTORY]", "say what deploy would change, host by host",
+		"Connect to the hosts, build their systems here, and say for each what deploying\nwould change: packages, what is to be copied, units, whether a restart is needed,\nand in which wave. Nothing on the hosts is changed. --out saves the plan.\n\n"+inventoryHelp, &planOptions{})
+	add("fleet", "apply PLAN", "carry out a saved plan",
+		"Do exactly what a plan saved by muster plan --out says. A host that is no longer\nwhat it was when the plan was made is left alone, and fails.\n\n"+exitStatusHelp, &applyOptions{})
+	add("fleet", "resume [INVENTORY]", "go on with a run that was interrupted",
+		"Go on with the last run of the fleet that did not come to its end, be it interrupted,\nkilled or crashed. What counts is what the hosts are on; an activation that still\nwaits on a host for its confirmation is confirmed.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &resumeOptions{})
+	add("fleet", "retry [INVENTORY]", "do the last run again for the hosts that failed",
+		"Do the last run of the fleet again, with the same systems, for the hosts that failed,\nwere rolled back or were skipped.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &resumeOptions{retry: true})
+	add("fleet", "status [INVENTORY]", "compare the hosts with the inventory",
+		"Say of each host whether it is what the inventory says: in sync, behind, on a\ngeneration that somebody else has made; whether it needs a restart, and which units\nhave failed. The exit status is 0 if all is well, and 3 if anything is not.\n\n"+inventoryHelp, &statusOptions{})
+	add("fleet", "exec [INVENTORY] -- COMMAND...", "run a command on the hosts",
+		"Run a command on hosts as root, side by side. Its words arrive as they are; for a\nshell, say: -- sh -c 'uptime; free'.\n\n"+inventoryHelp, &execOptions{})
+	add("fleet", "gc [INVENTORY]", "remove old generations and collect garbage",
+		"Remove old generations of the hosts' system profiles, and what nothing needs any\nmore. The current generation, the one that runs and the one that was booted stay.\n\n"+inventoryHelp, &gcOptions{})
 	add("fleet", "generations [INVENTORY]", "list the generations the hosts have",
 		"List the generations of the hosts' system profiles, oldest first.\n\n"+inventoryHelp, &generationsOptions{})
 	add("fleet", "rollback [INVENTORY]", "return hosts to an earlier generation",

@@ -23,8 +23,8 @@ import (
 func wireNix(ctx context.Context) (*nixcmd.Nix, error) { return nixcmd.Find(ctx) }
 
 // wireRun makes the options of a run: connections by SSH, builds and closures
-// by nix, where the run needs any. done ends what they hold open.
-func wireRun(nix *nixcmd.Nix, fleet *schema.Fleet, ssh sshFlags) (o exec.Options, done func()) {
+// by nix, where the run needs any; dir is the inventory's. done ends what they hold open.
+func wireRun(nix *nixcmd.Nix, dir string, ssh sshFlags) (o exec.Options, done func()) {
 	dialer := remote.NewDialer(remote.Config{
 		ConfigFile:     ssh.config,
 		ConnectTimeout: ssh.connectTimeout,
@@ -42,7 +42,7 @@ func wireRun(nix *nixcmd.Nix, fleet *schema.Fleet, ssh sshFlags) (o exec.Options
 	done = func() { dialer.Close() }
 	if nix != nil {
 		local, closeLocal := wireLocal(nix)
-		o.Builder, o.Source, o.Roots = nix.NewBuilder(), nixserve.Share(local, sharedMemory), rootsDir(fleet)
+		o.Builder, o.Source, o.Roots = nix.NewBuilder(), nixserve.Share(local, sharedMemory), stateDir(dir, "gcroots")
 		done = func() { closeLocal(); dialer.Close() }
 	}
 	return o, done
@@ -65,10 +65,11 @@ func wireLocal(nix *nixcmd.Nix) (_ *nixserve.Local, done func()) {
 // them too.
 const sharedMemory = 64 << 20
 
-// rootsDir is where the garbage collector roots of a fleet's systems are: the
-// user's state directory (XDG base directory specification), one directory a
-// fleet.
-func rootsDir(fleet *schema.Fleet) string {
+// stateDir is where something is kept about the fleet whose inventory is in
+// dir: below the user's state directory (XDG base directory specification), one
+// directory a fleet; "" where there is no such place. gcroots holds garbage
+// collector roots of systems, runs the journals.
+func stateDir(dir, what string) string {
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {
 		home, err := os.UserHomeDir()
@@ -77,8 +78,8 @@ func rootsDir(fleet *schema.Fleet) string {
 		}
 		state = filepath.Join(home, ".local", "state")
 	}
-	sum := sha256.Sum256([]byte(fleet.Dir))
-	return filepath.Join(state, "muster", "gcroots", fmt.Sprintf("%s-%x", filepath.Base(fleet.Dir), sum[:4]))
+	sum := sha256.Sum256([]byte(dir))
+	return filepath.Join(state, "muster", what, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
 }
 
 func target(h *schema.Host) remote.Target {

@@ -33,7 +33,7 @@ func (j *job) settled() bool {
 		return false
 	}
 	switch j.action {
-	case Switch:
+	case Switch, Preview:
 		return have.Generation.System == want && have.Current == want && j.facts.guard != j.opts.Run
 	case Boot:
 		return have.Generation.System == want
@@ -187,6 +187,17 @@ func (j *job) look(ctx context.Context) error {
 // revert takes the host to an earlier generation: the one asked for, or the
 // one before the current.
 func (j *job) revert(ctx context.Context) error {
+	if j.facts.guard == j.opts.Run {
+		// An attempt before this one chose already.
+		v, err := j.follow(ctx, j.current(), Revert, false)
+		if err != nil {
+			return err
+		}
+		if v.phase == activated || v.phase == done {
+			j.step.System.Out, j.out.System = j.out.Before.Current, j.out.Before.Current
+			return j.undertake(ctx, Revert, order{})
+		}
+	}
 	gens, err := j.generations(ctx)
 	if err != nil {
 		return err

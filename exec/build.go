@@ -12,6 +12,9 @@ func (j *job) build(ctx context.Context) error {
 		return nil
 	}
 	if j.buildsThere() {
+		if j.action == Preview {
+			return nil // nothing is done on a host for a plan
+		}
 		return j.buildThere(ctx)
 	}
 	root := ""

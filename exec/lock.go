@@ -45,7 +45,7 @@ mutex
 
 // lock takes the host for this run, until the job ends.
 func (j *job) lock(ctx context.Context) error {
-	if j.settled() {
+	if j.settled() || j.action == Clean && j.keep.Dry {
 		return nil
 	}
 	if err := j.takeLock(ctx); err != nil {

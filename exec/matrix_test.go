@@ -146,7 +146,7 @@ var faults = []fault{
 	{name: "activation prints 100 MB", system: "prints", opts: func(o *exec.Options) { o.ActivateTimeout = 60 * time.Second },
 		status: exec.Activated, exit: 0, ends: "prints", when: "and only the first megabyte is sent"},
 	{name: "the boot loader cannot be set", system: "noboot",
-		status: exec.RolledBack, stage: exec.Confirm, says: "switch-to-configuration boot: exit status 1", exit: 4, ends: "old"},
+		status: exec.RolledBack, stage: exec.Confirm, says: "switch-to-configuration switch: exit status 1", exit: 4, ends: "old"},
 
 	{name: "disk full before the start", before: fillDisk, after: emptied,
 		status: exec.Failed, stage: exec.Inspect, says: "free for /nix/store", exit: 3, ends: "old"},

@@ -57,7 +57,13 @@ type Outcome struct {
 
 	// Generations are those of the system profile, oldest first, for List.
 	Generations []Generation  `json:"generations,omitempty"`
+	Diff        *Diff         `json:"diff,omitempty"`    // for Preview
+	Facts       *Facts        `json:"facts,omitempty"`   // for Look
+	Removed     []int         `json:"removed,omitempty"` // generations, for Clean
+	Freed       string        `json:"freed,omitempty"`   // as Nix says it, for Clean
 	Took        time.Duration `json:"took_ns"`
+	// Interrupted says that the run was ended before the host was.
+	Interrupted bool `json:"interrupted,omitempty"`
 
 	changed bool // something on the host was changed, or may have been
 }

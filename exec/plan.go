@@ -17,14 +17,18 @@ const (
 	Boot        Action = "boot"         // and make them current at the next boot
 	Test        Action = "test"         // and make them current now, until the next boot
 	DryActivate Action = "dry-activate" // and say what switching would do
+	Preview     Action = "plan"         // find out what switching would change, and change nothing
 	Rollback    Action = "rollback"     // back to an earlier generation of the host
 	List        Action = "generations"  // look at the host's generations
+	Look        Action = "status"       // look at the host
+	Command     Action = "exec"         // run a command on the host
+	Clean       Action = "gc"           // remove old generations, and what nothing needs
 )
 
-// changes reports whether the action changes what a host runs or keeps.
+// changes reports whether the action changes a host, or says what would.
 func (a Action) changes() bool {
 	switch a {
-	case Push, CopyPaths, Switch, Boot, Test, DryActivate, Rollback:
+	case Push, CopyPaths, Switch, Boot, Test, DryActivate, Preview, Rollback, Clean:
 		return true
 	}
 	return false
@@ -46,18 +50,22 @@ type Step struct {
 	System System
 	Paths  []store.Path // what CopyPaths copies
 	Err    error
-	Wave   int    // from 0; see [Plan.RollOut]
+	Wave   int // from 0; see [Plan.RollOut]
 	Hooks  []schema.Hook
 	Expect *State // what the host must still be; nil for anything
 }
 
 // A Plan is what a run will do, host by host in inventory order.
 type Plan struct {
+	Run    string // names the run, where the plan is that of one
+	Dir    string // the inventory's directory
 	Action Action
 	Steps  []Step
 	// Generation is the one to roll back to; 0 is the one before the current.
 	Generation int
 	Rollout    schema.Rollout
+	Command    []string // for Command
+	Keep       Keep     // for Clean
 
 	order []int // in which the steps are begun; see ordered
 }

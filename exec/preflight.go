@@ -31,6 +31,11 @@ func (e *PreflightError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
+// Is reports whether the host is [ErrLocked], among others.
+func (e *PreflightError) Is(target error) bool {
+	return target == ErrLocked && slices.ContainsFunc(e.Findings, func(f Finding) bool { return f.Check == "lock" })
+}
+
 // Facts are what a host says of itself.
 type Facts struct {
 	Nix         string        `json:"nix,omitempty"`     // version
@@ -251,7 +256,7 @@ func parseLock(s string) (l lockInfo) {
 	}
 	held, _ := strconv.ParseInt(words[0], 10, 64)
 	quiet, _ := strconv.ParseInt(words[1], 10, 64)
-	return lockInfo{run: words[2], who: words[3], held: time.Duration(held) * 10 * time.Millisecond, quiet: time.Duration(quiet) * 10 * time.Millisecond}
+	return lockInfo{run: words[2], who: words[3], held: time.Duration(held) * time.Second, quiet: time.Duration(quiet) * time.Second}
 }
 
 // What a host must have left, before what is copied is known.

@@ -42,7 +42,7 @@ type Options struct {
 	Builder Builder
 	Source  nixserve.Source
 	Local   Local // runs hooks here; nil where there are none
-	Sink    Sink // may be nil
+	Sink    Sink  // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.
 	Confirm func(ctx context.Context, wave int) error
 }
@@ -83,6 +83,9 @@ func (o *Options) defaults() {
 // at once, as far as nothing on them changes what runs; that waits until all
 // have been looked at, and for their wave.
 func Run(ctx context.Context, p *Plan, o Options) []Outcome {
+	if p.Run != "" {
+		o.Run = p.Run
+	}
 	o.defaults()
 	r := &running{opts: &o, gates: newGates(p, &o), limits: map[Stage]chan struct{}{
 		Build: make(chan struct{}, o.BuildJobs),
@@ -93,7 +96,7 @@ func Run(ctx context.Context, p *Plan, o Options) []Outcome {
 
 	outcomes := make([]Outcome, len(p.Steps))
 	end := func(i int, j *job) {
-		outcomes[i] = j.end()
+		outcomes[i] = j.end(ctx)
 		o.Sink(HostEnded{outcomes[i]})
 		r.gates.ended(ctx, p.Steps[i].Wave, &outcomes[i])
 		if o.FailFast && !outcomes[i].OK() {
@@ -108,7 +111,7 @@ func Run(ctx context.Context, p *Plan, o Options) []Outcome {
 	queue := newQueue(r.gates, o.BuildJobs+o.CopyJobs+o.ActivateJobs)
 	for place, i := range p.ordered() {
 		looks.Go(func() error {
-			j := &job{running: r, action: p.Action, generation: p.Generation, step: p.Steps[i], opts: &o}
+			j := &job{running: r, action: p.Action, generation: p.Generation, command: p.Command, keep: p.Keep, step: p.Steps[i], opts: &o}
 			j.begin(ctx, starts, survey)
 			r.gates.surveyed(ctx)
 			if j.failed() || j.settled() && !o.Reboot {
@@ -195,6 +198,8 @@ type job struct {
 	*running
 	action     Action
 	generation int
+	command    []string
+	keep       Keep
 	step       Step
 	opts       *Options
 
@@ -310,15 +315,18 @@ func (j *job) fail(s Stage, err error) { j.stage, j.err = s, err }
 func (j *job) failed() bool { return j.err != nil }
 
 // end sums the job up.
-func (j *job) end() Outcome {
+func (j *job) end(ctx context.Context) Outcome {
 	for i := len(j.closers) - 1; i >= 0; i-- {
 		j.closers[i]()
 	}
 	j.out.Took = time.Since(j.began)
 	if err := j.err; err != nil {
 		j.out.Stage, j.out.Err, j.out.Error = j.stage, err, err.Error()
+		j.out.Interrupted = ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
 		switch {
-		case j.out.Status == RolledBack || j.out.Status == Skipped:
+		case j.out.Status == RolledBack:
+		case j.out.Status == Skipped:
+			j.out.Stage = ""
 		case j.step.Host.Policy == schema.Roaming && j.stage == ConnectTo && errors.Is(err, ErrUnreachable):
 			j.out.Status = Away
 		default:

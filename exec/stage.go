@@ -13,6 +13,7 @@ const (
 	Build       Stage = "build"
 	Lock        Stage = "lock"
 	Copy        Stage = "copy"
+	Compare     Stage = "compare"
 	Activate    Stage = "activate"
 	Revert      Stage = "revert"
 	Reach       Stage = "reconnect"
@@ -20,6 +21,9 @@ const (
 	Confirm     Stage = "confirm"
 	Restart     Stage = "reboot"
 	ListProfile Stage = "list"
+	Report      Stage = "report"
+	RunCommand  Stage = "exec"
+	Collect     Stage = "gc"
 )
 
 // stages says which stages each action has, in order. Connecting and looking
@@ -33,8 +37,12 @@ var stages = map[Action][]Stage{
 	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, Activate, Restart},
 	Test:        {ConnectTo, Inspect, Build, Lock, Copy, Activate, Reach, Health, Confirm},
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
+	Preview:     {ConnectTo, Inspect, Build, Compare},
 	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
 	List:        {ConnectTo, Inspect, ListProfile},
+	Look:        {ConnectTo, Inspect, Report},
+	Command:     {ConnectTo, RunCommand},
+	Clean:       {ConnectTo, Inspect, Lock, Collect},
 }
 
 // work is what each stage does to a host, one file each.
@@ -44,6 +52,7 @@ var work = map[Stage]func(*job, context.Context) error{
 	Build:       (*job).build,
 	Lock:        (*job).lock,
 	Copy:        (*job).copy,
+	Compare:     (*job).compare,
 	Activate:    (*job).activate,
 	Revert:      (*job).revert,
 	Reach:       (*job).reach,
@@ -51,4 +60,7 @@ var work = map[Stage]func(*job, context.Context) error{
 	Confirm:     (*job).confirm,
 	Restart:     (*job).restart,
 	ListProfile: (*job).list,
+	Report:      (*job).report,
+	RunCommand:  (*job).runCommand,
+	Collect:     (*job).collect,
 }

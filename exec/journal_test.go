@@ -1,0 +1,142 @@
+package exec
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"muster/schema"
+)
+
+func savedExample() *Plan {
+	return &Plan{
+		Run: "20260101-000000-abcd", Dir: "/fleet", Action: Switch,
+		Rollout: schema.Rollout{MaxUnavailable: 2, MaxFailures: 1, Pause: time.Minute, Confirm: true},
+		Steps: []Step{
+			{Host: &schema.Host{Name: "a", Address: "10.0.0.1", Port: 22, User: "me", Privilege: schema.Sudo, Policy: schema.Roaming,
+				Health: []schema.Check{{TCP: "80", Timeout: time.Second, Retries: 3}}},
+				System: System{Out: newSystem}, Expect: &State{Current: oldSystem},
+				Hooks: []schema.Hook{{Before: "activate", Command: []string{"drain"}, Timeout: time.Second}}},
+			{Host: &schema.Host{Name: "b", Address: "10.0.0.2"}, System: System{Out: newSystem}, Wave: 1},
+			{Host: &schema.Host{Name: "c", Address: "10.0.0.3"}, Wave: 2, Err: errors.New("does not evaluate")},
+		},
+	}
+}
+
+var planCompare = cmp.Options{
+	cmpopts.IgnoreUnexported(Plan{}, schema.Host{}),
+	cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error()) }),
+}
+
+func TestAPlanIsSavedWhole(t *testing.T) {
+	want := savedExample()
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := new(Plan)
+	if err := json.Unmarshal(text, got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, planCompare); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, bad := range []string{
+		`{}`, `{"muster_plan":2}`, `{"muster_plan":1,"action":"dance"}`,
+		`{"muster_plan":1,"action":"switch","steps":[{"host":{}}]}`,
+		`{"muster_plan":1,"action":"switch","steps":[{"host":{"name":"a"},"system":{"out":"/bin/sh"}}]}`,
+		`{"muster_plan":1,"action":"switch","steps":[{"host":{"name":"a"},"wave":99999999}]}`,
+	} {
+		if err := json.Unmarshal([]byte(bad), new(Plan)); err == nil {
+			t.Errorf("%s was accepted", bad)
+		}
+	}
+}
+
+func TestAJournalSaysWhatIsLeft(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs")
+	p := savedExample()
+	j, err := CreateJournal(dir, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := j.Sink(func(Event) {})
+	sink(StageStarted{Host: "a", Stage: Copy})
+	sink(HostEnded{Outcome{Host: "a", Status: Activated}})
+	sink(StageStarted{Host: "b", Stage: Copy})
+
+	names, err := Journals(dir)
+	if err != nil || len(names) != 1 {
+		t.Fatalf("journals: %v, %v", names, err)
+	}
+	past, err := ReadJournal(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := past.Reopen(); !errors.Is(err, ErrRunning) {
+		t.Errorf("a journal that is written to was opened: %v", err)
+	}
+	j.Close() // the deployer was killed, in the middle of a line
+	f, _ := os.OpenFile(names[0], os.O_APPEND|os.O_WRONLY, 0)
+	f.WriteString(`{"time":"2026-01-01T00:00:00Z","event":"HostEn`)
+	f.Close()
+
+	if past, err = ReadJournal(names[0]); err != nil {
+		t.Fatal(err)
+	}
+	if past.Ended {
+		t.Error("it has not ended")
+	}
+	rest := past.Rest(func(_ string, ended *Outcome) bool { return ended == nil })
+	var left []string
+	for _, s := range rest.Steps {
+		left = append(left, s.Host.Name)
+	}
+	if diff := cmp.Diff([]string{"b", "c"}, left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([][]string{{"b"}, {"c"}}, rest.Waves()); diff != "" {
+		t.Errorf("waves (-want +got):\n%s", diff)
+	}
+	again, err := past.Reopen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Sink(func(Event) {})(HostEnded{Outcome{Host: "b", Status: RolledBack}})
+	again.End(ExitRolledBack)
+	again.Close()
+	if past, err = ReadJournal(names[0]); err != nil {
+		t.Fatal(err)
+	}
+	if !past.Ended || past.Status != ExitRolledBack || past.Outcomes["b"].Status != RolledBack {
+		t.Errorf("after going on: %+v", past)
+	}
+}
+
+func TestAFullDiskEndsTheJournalAndNotTheRun(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	j := &Journal{file: full}
+	var told []string
+	sink := j.Sink(func(e Event) {
+		if e, ok := e.(JournalFailed); ok {
+			told = append(told, e.Err)
+		}
+	})
+	out := run(t.Context(), &Plan{Action: Rollback}, map[string]*fakeHost{"a": newFakeHost(oldSystem, newSystem)}, Options{Sink: sink})
+	if out[0].Status != Reverted {
+		t.Errorf("outcome %s (%v)", out[0].Status, out[0].Err)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "no space left") {
+		t.Errorf("told %q", told)
+	}
+}
