@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -182,11 +183,38 @@ func (t textInfo) ModTime() time.Time { return time.Unix(1, 0) }
 func (t textInfo) IsDir() bool        { return false }
 func (t textInfo) Sys() any           { return nil }
 
-// mayRead checks a path against pure and restricted mode.
+// mayRead checks a path against pure and restricted mode, and what links on it
+// lead to as well.
 func (ev *Evaluator) mayRead(p string) *Error {
 	if !ev.opts.Pure && !ev.opts.Restricted {
 		return nil
 	}
+	err := ev.mayReadPlain(p)
+	if err == nil && !inside(p, store.Dir) {
+		if real, e := filepath.EvalSymlinks(p); e == nil && real != p && !ev.leadsTo(real) {
+			err = ev.mayReadPlain(real)
+		}
+	}
+	return err
+}
+
+// leadsTo reports whether a file is below an allowed path that is itself
+// reached through links.
+func (ev *Evaluator) leadsTo(real string) bool {
+	for _, allowed := range ev.opts.Allowed {
+		if dir, err := filepath.EvalSymlinks(allowed); err == nil && inside(real, dir) {
+			return true
+		}
+	}
+	for _, e := range ev.opts.NixPath {
+		if dir, err := filepath.EvalSymlinks(e.Path); err == nil && !ev.opts.Pure && inside(real, dir) {
+			return true
+		}
+	}
+	return false
+}
+
+func (ev *Evaluator) mayReadPlain(p string) *Error {
 	if inside(p, store.Dir) && !ev.opts.Restricted {
 		return nil
 	}
