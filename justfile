@@ -18,7 +18,7 @@ test *args:
 
 # rewrite the golden files
 update:
-    go test ./schema ./compile/... ./cmd -update
+    go test ./schema ./compile/... ./cmd ./examples ./exec -update
 
 # the golden files are what the code makes
 goldens: update

@@ -363,9 +363,16 @@ func keyMaterial(key string) string {
 	return strings.Join(f[:min(2, len(f))], " ")
 }
 
+// notHosts are the names that stand for something else in the network
+// expressions of muster and of other tools.
+var notHosts = []string{"defaults", "meta", "network", "nixpkgs", "require", "resources"}
+
 // host checks what concerns one host alone.
 func (c *checker) host(h *Host) {
 	path := join("hosts", h.Name)
+	if slices.Contains(notHosts, h.Name) {
+		c.report.add(h.At, path, "host-name", "%s is no name for a host: in a network expression it means something else", quote(h.Name))
+	}
 	if a, err := netip.ParseAddr(h.Address); err == nil && (a.IsUnspecified() || a.IsMulticast()) {
 		c.report.add(h.PosOf("host"), path+".host", "address", "%s is no machine's address", quote(h.Address))
 	}

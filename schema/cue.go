@@ -473,7 +473,7 @@ func (c *cueReader) fields(n *node, v cue.Value, path string, depth int) {
 		return
 	}
 	for it.Next() {
-		name, val := it.Selector().Unquoted(), it.Value()
+		name, val := labelText(it.Selector()), it.Value()
 		below := join(path, name)
 		label, at := c.places(val, below)
 		if !at.IsValid() {
@@ -484,6 +484,18 @@ func (c *cueReader) fields(n *node, v cue.Value, path string, depth int) {
 		}
 		n.set(name, label, c.node(val, at, below, depth+1))
 	}
+}
+
+// labelText is a field's name as it is meant, without quotes.
+func labelText(s cue.Selector) string {
+	if s.LabelType() == cue.StringLabel && s.ConstraintType() == 0 {
+		return s.Unquoted()
+	}
+	text := strings.TrimRight(s.String(), "?!")
+	if name, err := strconv.Unquote(text); err == nil {
+		return name
+	}
+	return text
 }
 
 func (c *cueReader) elems(n *node, v cue.Value, path string, depth int) {
