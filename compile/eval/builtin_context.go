@@ -103,14 +103,14 @@ func appendContext(th *thread, x, y value) value {
 		}
 		if b := find(info, symAllOutputs); b != nil && th.wantBool(b.v, b.pos) {
 			if !p.IsDerivation() {
-				th.fail(a.pos, "tried to add all-outputs context of %s, which is not a derivation, to a string", p)
+				th.fail(a.pos, "tried to add all-outputs context of \"%s\", which is not a derivation, to a string", p)
 			}
 			c = c.with(deepReference(p))
 		}
 		if b := find(info, symOutputs); b != nil {
 			outputs := th.wantList(b.v, b.pos)
 			if len(outputs) > 0 && !p.IsDerivation() {
-				th.fail(a.pos, "tried to add derivation output context of %s, which is not a derivation, to a string", p)
+				th.fail(a.pos, "tried to add derivation output context of \"%s\", which is not a derivation, to a string", p)
 			}
 			for _, o := range outputs {
 				c = c.with(outputReference(p, th.wantPlainString(o, b.pos)))

@@ -203,7 +203,7 @@ func (r *recipe) check() {
 	case r.drv.Platform == "":
 		th.fail(0, "required attribute 'system' missing")
 	case strings.HasSuffix(r.drv.Name, ".drv"):
-		th.fail(0, "derivation names are not allowed to end in '.drv'")
+		th.fail(0, "derivation names are allowed to end in '.drv' only if they produce a single derivation file")
 	}
 	if r.hash == nil {
 		for _, name := range r.outputs {

@@ -82,6 +82,7 @@ func toFile(th *thread, name, contents value) value {
 		}
 		refs = append(refs, p)
 	}
+	th.checkName(n, "invalid store path name", "")
 	p, err := store.TextPath(n, v.str(), refs)
 	if err != nil {
 		th.fail(0, "%v", err)
@@ -117,11 +118,11 @@ func pathBuiltin(th *thread, x value) value {
 			}
 			want = h
 		default:
-			th.fail(a.pos, "unsupported argument '%s' to 'addPath'", a.sym)
+			th.fail(a.pos, "unsupported argument '%s' to 'builtins.path'", a.sym)
 		}
 	}
 	if p == "" {
-		th.fail(0, "missing required 'path' attribute in the first argument to builtins.path")
+		th.fail(0, "missing required 'path' attribute in the first argument to 'builtins.path'")
 	}
 	if name == "" {
 		name = path.Base(p)
@@ -159,7 +160,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 		th.failCause(0, err, "adding path '%s': %v", p, err)
 	}
 	if !want.IsZero() && h != want {
-		th.fail(0, "hash mismatch for path '%s': specified %s, got %s", p, want.SRI(), h.SRI())
+		th.fail(0, "store path mismatch in (possibly filtered) path added from '%s': specified %s, got %s", p, want.SRI(), h.SRI())
 	}
 	sp, err := store.FixedPath(name, h, recursive)
 	if err != nil {

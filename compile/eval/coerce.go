@@ -68,7 +68,7 @@ func (th *thread) wantString(v value, pos posID) value {
 func (th *thread) wantPlainString(v value, pos posID) string {
 	v = th.wantString(v, pos)
 	if c := v.context(); len(c) > 0 {
-		th.fail(pos, "the string '%s' is not allowed to refer to a store path (such as '%s')", v.str(), c[0].path().Base())
+		th.fail(pos, "the string '%s' is not allowed to refer to a store path (such as '%s')", v.str(), c[0].path())
 	}
 	return v.str()
 }

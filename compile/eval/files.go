@@ -260,7 +260,7 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 		return nil, fileError(p, err)
 	}
 	if info.IsDir() {
-		return nil, &Error{Msg: "reading from file '" + p + "': Is a directory"}
+		return nil, &Error{Msg: "read of 4096 bytes: Is a directory"}
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &Error{Msg: "file '" + p + "' is not a regular file"}

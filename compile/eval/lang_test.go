@@ -53,7 +53,7 @@ func testChunk(t *testing.T, chunk string) {
 		Trace:   &trace,
 		Now:     time.Unix(1, 0),
 		NixPath: []eval.SearchEntry{{Prefix: "here", Path: dir}, {Path: dir + "/files"}},
-		Getenv:  func(name string) string { return "value of " + name },
+		Getenv:  func(name string) string { return map[string]string{"NAME": "value"}[name] },
 	})
 	got := ""
 	v, err := ev.Expr(ctx, program, dir)

@@ -1,6 +1,10 @@
 package eval
 
-import "muster/compile/syntax"
+import (
+	"path"
+
+	"muster/compile/syntax"
+)
 
 // A node is an expression made ready to run: names are resolved to slots,
 // operators are spelled out, positions are small. Nodes are immutable and
@@ -143,10 +147,11 @@ type hereNode struct{ pos posID }
 
 func (n *hereNode) eval(th *thread, _ *frame) value { return th.positionValue(n.pos) }
 
-// positionValue returns { file, line, column }, or null for no place.
+// positionValue returns { file, line, column }, or null for what stands in no
+// file.
 func (th *thread) positionValue(id posID) value {
 	p := th.ev.positions.at(id)
-	if !p.IsValid() || p.File() == "" {
+	if !p.IsValid() || !path.IsAbs(p.File()) {
 		return valueNull
 	}
 	return sortedSet(

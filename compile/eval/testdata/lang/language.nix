@@ -100,3 +100,17 @@ builtins.tryEval (abort "x")    ### error "evaluation aborted with the following
 let t = throw "x"; in [ (builtins.tryEval t).success (builtins.tryEval t).success ]    ### [ false false ]
 ---
 (x: x) (throw "x")    ### error "x"
+---
+builtins.trace "said" 1    ### 1
+### trace trace: said
+---
+builtins.trace { a = 1 + 1; } 1    ### 1
+### trace trace: { a = «thunk»; }
+---
+let x = builtins.trace { x = x; } true; in x    ### true
+### trace trace: { x = «potential infinite recursion»; }
+---
+builtins.warn "careful" 1    ### 1
+### trace evaluation warning: careful
+---
+builtins.traceVerbose "silent" 1    ### 1
