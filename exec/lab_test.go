@@ -66,18 +66,8 @@ func newField(t testing.TB, names ...string) *field {
 	for _, name := range names {
 		f.hosts[name] = &schema.Host{Name: name, Address: name, System: "x86_64-linux", Policy: schema.Required}
 	}
-	f.opts = exec.Options{
-		ActivateTimeout: 4 * time.Second,
-		ConfirmTimeout:  3 * time.Second,
-		RevertTimeout:   4 * time.Second,
-		AnswerTimeout:   3 * time.Second,
-		RebootTimeout:   10 * time.Second,
-		LockTimeout:     3 * time.Second,
-		Who:             "alice@laptop",
-		Connect:         f.connect,
-		Builder:         built{},
-		Source:          f.source,
-	}
+	f.opts = limits()
+	f.opts.Connect, f.opts.Builder, f.opts.Source = f.connect, built{}, f.source
 	for i, o := range f.deploy(t.Context(), exec.Switch, f.all(old), nil) {
 		if o.Status != exec.Activated {
 			t.Fatalf("%s: first deployment: %s: %s: %v", names[i], o.Status, o.Stage, o.Err)
@@ -133,7 +123,7 @@ func (f *field) run(ctx context.Context, p *exec.Plan, o exec.Options, on func(e
 }
 
 func (f *field) connect(ctx context.Context, h *schema.Host) (exec.Machine, error) {
-	m, err := f.dialer.Dial(ctx, remote.Target{Name: h.Name, Address: h.Address})
+	m, err := f.dialer.Dial(ctx, remote.Target{Name: h.Name, Address: h.Address, User: h.User, Sudo: h.User != ""})
 	if errors.Is(err, remote.ErrUnreachable) {
 		err = unreachable{err}
 	}

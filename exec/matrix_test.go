@@ -34,6 +34,8 @@ type fault struct {
 	exit   int
 	ends   string // the system it runs, has as its profile and would boot
 	when   string // more on that, for the table
+
+	own func(*testing.T) // a test of its own instead of all that is above
 }
 
 func started(s exec.Stage) func(exec.Event) bool {
@@ -75,6 +77,9 @@ var (
 	emptied  = do((*exectest.Host).EmptyDisk)
 	newKey   = do(func(h *exectest.Host) error { return h.ChangeHostKey(context.Background()) })
 )
+
+// dead is what a deployer that was killed reports.
+const dead exec.Status = "nothing any more"
 
 // faults is the matrix: FAULTS.md is made from it.
 var faults = []fault{
@@ -162,6 +167,22 @@ var faults = []fault{
 			}
 		},
 		status: exec.Activated, exit: 0, ends: "new", when: "and is noted: its clock is 1h0m0s ahead"},
+
+	{name: "no way to root on the host", before: plainUser,
+		status: exec.Failed, stage: exec.Inspect, says: "no root privilege", exit: 3, ends: "old"},
+	{name: "a store path is corrupted here", own: corruptedHere,
+		status: exec.Failed, stage: exec.Copy, says: "corrupted in the source store", exit: 3, ends: "old"},
+	{name: "two deployers at once", own: twoDeployers,
+		status: exec.Failed, stage: exec.Inspect, says: "locked by alice@laptop", exit: 1, ends: "new", when: "that of the first deployer; the second is told who it is"},
+
+	{name: "deployer killed while looking at the host", own: killedAt(exec.Inspect, "old"), status: dead, exit: 137, ends: "old"},
+	{name: "deployer killed while locking", own: killedAt(exec.Lock, "old"), status: dead, exit: 137, ends: "old"},
+	{name: "deployer killed while copying", own: killedAt(exec.Copy, "old"), status: dead, exit: 137, ends: "old"},
+	{name: "deployer killed when activation begins", own: killedAt(exec.Activate, "old"), status: dead, exit: 137, ends: "old"},
+	{name: "deployer killed while activating", own: killedAt("said", "old"), status: dead, exit: 137, ends: "old", when: "by its guard"},
+	{name: "deployer killed after activating", own: killedAt(exec.Reach, "old"), status: dead, exit: 137, ends: "old", when: "by its guard; resumed in time, the new one"},
+	{name: "deployer killed while confirming", own: killedAt(exec.Confirm, "old"), status: dead, exit: 137, ends: "old", when: "by its guard; resumed in time, the new one"},
+	{name: "deployer killed when all is confirmed", own: killedAt("confirmed", "new"), status: dead, exit: 137, ends: "new"},
 }
 
 // TestFaults takes a lab of two hosts through every fault. In each, the host of
@@ -172,6 +193,10 @@ func TestFaults(t *testing.T) {
 	for _, ft := range faults {
 		t.Run(strings.ReplaceAll(ft.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
+			if ft.own != nil {
+				ft.own(t)
+				return
+			}
 			f := newField(t, "bad", "good")
 			bad := f.lab.Host("bad")
 			want := f.all(system(t, "new"))
@@ -290,6 +315,9 @@ loader's default alike. ` + "`go test ./exec -run Faults`" + ` runs them; the ta
 `
 
 func TestMain(m *testing.M) {
+	if order := os.Getenv(deployerEnv); order != "" {
+		os.Exit(deployer(order))
+	}
 	flag.Parse()
 	// The tests wait more than they work.
 	if !isSet("test.parallel") {
