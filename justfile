@@ -55,6 +55,10 @@ test-nix dir="/var/tmp/muster-nix":
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^TestOtherNixVersions$' -v -count 1
 
+# random programs, regular expressions and derivations through the embedded evaluator and through real Nix
+fuzz-eval n="100000" seed="1" nix="nix-instantiate":
+    go test ./compile/eval -run 'GiveWhatNixGives$' -v -timeout 6h -fuzz-programs {{n}} -fuzz-regexes 10000 -fuzz-recipes 1000 -fuzz-seed {{seed}} -fuzz-nix {{nix}}
+
 # three throw-away machines, deployed for real (Linux, root)
 demo:
     go run ./cmd/muster demo

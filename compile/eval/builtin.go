@@ -120,8 +120,11 @@ func (ev *Evaluator) nixPathValue() value {
 
 // compat are the things Nix changed its mind about.
 type compat struct {
-	wraps bool // integers wrap around: before 2.25
-	pure  bool
+	wraps        bool // integers wrap around: before 2.25
+	roundsInts   bool // ceil and floor return what a float becomes: before 2.29
+	oldJSON      bool // toJSON writes six digits of a float, any bytes, and no \b: before 2.12
+	forcesUnused bool // of an empty list, sort, filter and genericClosure look at the function and genList does not: before 2.13
+	pure         bool
 }
 
 // versionAtLeast compares the first two numbers of a Nix version.

@@ -93,7 +93,7 @@ func (th *thread) say(line string) {
 func genericClosure(th *thread, x value) value {
 	attrs := th.wantSet(x, 0)
 	work := append([]value(nil), th.wantList(th.wantAttr(attrs, symStartSet), 0)...)
-	if len(work) == 0 {
+	if len(work) == 0 && !th.ev.compat.forcesUnused {
 		return emptyList
 	}
 	operator := th.wantFunction(th.wantAttr(attrs, symOperator), 0)

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -32,7 +33,7 @@ func (th *thread) writeJSON(b *strings.Builder, v value, c *references) {
 	case kindInt:
 		b.WriteString(strconv.FormatInt(v.int(), 10))
 	case kindFloat:
-		b.WriteString(jsonFloat(v.float()))
+		b.WriteString(th.jsonFloat(v.float()))
 	case kindString:
 		*c = c.union(v.context())
 		th.writeJSONString(b, v.str())
@@ -92,11 +93,18 @@ func (th *thread) jsonText(s value, pos posID) value {
 }
 
 // jsonFloat writes the shortest number that is read back as f, a float still.
-func jsonFloat(f float64) string {
-	s := strconv.FormatFloat(f, 'g', -1, 64)
-	if strings.ContainsAny(s, "IN") {
+func (th *thread) jsonFloat(f float64) string {
+	if th.ev.compat.oldJSON {
+		return formatFloat(f)
+	}
+	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return "null"
 	}
+	format := byte('e')
+	if a := math.Abs(f); a == 0 || a >= 1e-4 && a < 1e15 {
+		format = 'f'
+	}
+	s := strconv.FormatFloat(f, format, -1, 64)
 	if !strings.ContainsAny(s, ".e") {
 		s += ".0"
 	}
@@ -104,7 +112,7 @@ func jsonFloat(f float64) string {
 }
 
 func (th *thread) writeJSONString(b *strings.Builder, s string) {
-	if !utf8.ValidString(s) {
+	if !th.ev.compat.oldJSON && !utf8.ValidString(s) {
 		th.notUTF8(s)
 	}
 	const hex = "0123456789abcdef"
@@ -117,19 +125,19 @@ func (th *thread) writeJSONString(b *strings.Builder, s string) {
 		}
 		b.WriteString(s[plain:i])
 		plain = i + 1
-		switch c {
-		case '"', '\\':
+		switch {
+		case c == '"' || c == '\\':
 			b.WriteByte('\\')
 			b.WriteByte(c)
-		case '\n':
+		case c == '\n':
 			b.WriteString(`\n`)
-		case '\r':
+		case c == '\r':
 			b.WriteString(`\r`)
-		case '\t':
+		case c == '\t':
 			b.WriteString(`\t`)
-		case '\b':
+		case c == '\b' && !th.ev.compat.oldJSON:
 			b.WriteString(`\b`)
-		case '\f':
+		case c == '\f' && !th.ev.compat.oldJSON:
 			b.WriteString(`\f`)
 		default:
 			b.WriteString(`\u00`)
@@ -213,8 +221,11 @@ func (th *thread) readJSON(d *json.Decoder) (value, error) {
 		th.noNull(t)
 		return th.newString(t), nil
 	case json.Number:
-		if _, err := strconv.ParseUint(t.String(), 10, 64); err == nil && len(t) >= 19 {
+		if u, err := strconv.ParseUint(t.String(), 10, 64); err == nil && len(t) >= 19 {
 			if _, err := strconv.ParseInt(t.String(), 10, 64); err != nil {
+				if th.ev.compat.wraps {
+					return th.newInt(int64(u)), nil
+				}
 				return value{}, jsonError("unsigned json number " + t.String() + " outside of Nix integer range")
 			}
 		}

@@ -70,6 +70,9 @@ func mapList(th *thread, f, x value) value {
 }
 
 func filterList(th *thread, f, x value) value {
+	if th.ev.compat.forcesUnused {
+		f = th.wantFunction(f, 0)
+	}
 	l := th.wantList(x, 0)
 	if len(l) == 0 {
 		return emptyList
@@ -117,7 +120,7 @@ func genList(th *thread, f, x value) value {
 		th.failAs(LimitError, 0, "cannot create list of size %d", n)
 	}
 	th.reserve(48 * int(n))
-	if n > 0 {
+	if n > 0 || !th.ev.compat.forcesUnused {
 		f = th.wantFunction(f, 0)
 	}
 	out := th.newValues(int(n))
@@ -129,6 +132,9 @@ func genList(th *thread, f, x value) value {
 }
 
 func sortList(th *thread, f, x value) value {
+	if th.ev.compat.forcesUnused {
+		f = th.wantFunction(f, 0)
+	}
 	l := th.wantList(x, 0)
 	if len(l) == 0 {
 		return emptyList

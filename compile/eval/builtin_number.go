@@ -26,16 +26,22 @@ func arithmeticBuiltin(op byte) func(*thread, value, value) value {
 	}
 }
 
+// rounding makes ceil and floor. Nix takes integers for floats, too, which large
+// ones do not survive: unnoticed before 2.29.
 func rounding(round func(float64) float64) func(*thread, value) value {
 	return func(th *thread, x value) value {
 		x = th.force(x)
-		if x.isInt() {
-			return x
-		}
 		f := round(th.wantNumber(x, 0))
-		if !(f >= math.MinInt64 && f < math.MaxInt64) {
-			th.fail(0, "float %s is outside the range of integers", formatFloat(f))
+		fits := f >= math.MinInt64 && f < math.MaxInt64
+		switch {
+		case fits && (!x.isInt() || th.ev.compat.roundsInts || int64(f) == x.int()):
+			return th.newInt(int64(f))
+		case th.ev.compat.roundsInts:
+			return th.newInt(math.MinInt64)
+		case x.isInt():
+			th.fail(0, "Due to a bug (see https://github.com/NixOS/nix/issues/12899) the NixInt argument %d caused undefined behavior in previous Nix versions.\n\tFuture Nix versions might implement the correct behavior.", x.int())
 		}
-		return th.newInt(int64(f))
+		th.fail(0, "NixFloat argument %s is not in the range of NixInt", formatFloat(f))
+		return value{}
 	}
 }

@@ -3,7 +3,10 @@ package eval
 // equal compares values as == does. A cell is equal to itself, even if it is a
 // function; other functions are equal to nothing.
 func (th *thread) equal(l, r value) bool {
-	return l.same(r) || th.equalForced(th.force(l), th.force(r))
+	// Forced even if it is one cell: what fails is not equal to itself.
+	x := th.force(l)
+	y := th.force(r)
+	return l.same(r) || th.equalForced(x, y)
 }
 
 // equalForced compares values in weak head normal form.

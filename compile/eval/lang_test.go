@@ -15,7 +15,8 @@ import (
 
 // TestLanguage evaluates the chunks of testdata/lang/*.nix: between --- lines,
 // each with its value behind ###, or the error's message in quotes after
-// "### error". What builtins.trace says must follow in lines "### trace …".
+// "### error". What builtins.trace says must follow in lines "### trace …". A
+// line "# nix 2.8.0" asks for that version's behaviour.
 func TestLanguage(t *testing.T) {
 	files, err := filepath.Glob("testdata/lang/*.nix")
 	if err != nil || len(files) == 0 {
@@ -48,12 +49,18 @@ func testChunk(t *testing.T, chunk string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A chunk may ask for a version of Nix.
+	version := ""
+	if _, after, ok := strings.Cut(program, "# nix "); ok {
+		version = strings.Fields(after)[0]
+	}
 	var trace bytes.Buffer
 	ev := eval.New(eval.Options{
-		Trace:   &trace,
-		Now:     time.Unix(1, 0),
-		NixPath: []eval.SearchEntry{{Prefix: "here", Path: dir}, {Path: dir + "/files"}},
-		Getenv:  func(name string) string { return map[string]string{"NAME": "value"}[name] },
+		NixVersion: version,
+		Trace:      &trace,
+		Now:        time.Unix(1, 0),
+		NixPath:    []eval.SearchEntry{{Prefix: "here", Path: dir}, {Path: dir + "/files"}},
+		Getenv:     func(name string) string { return map[string]string{"NAME": "value"}[name] },
 	})
 	got := ""
 	v, err := ev.Expr(ctx, program, dir)

@@ -1,0 +1,309 @@
+package eval_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
+
+	"muster/compile/eval"
+)
+
+// Differential testing: programs at random, through real Nix and through this
+// package. just fuzz-eval runs many; a plain test run, some, where Nix is
+// installed.
+var (
+	fuzzPrograms = flag.Int("fuzz-programs", 400, "compare this many random `programs` with Nix")
+	fuzzRegexes  = flag.Int("fuzz-regexes", 400, "compare this many random regular expressions with Nix")
+	fuzzRecipes  = flag.Int("fuzz-recipes", 100, "compare this many random `derivations` with Nix, which writes them")
+	fuzzSeed     = flag.Uint64("fuzz-seed", 1, "the `seed` they come from")
+	fuzzNix      = flag.String("fuzz-nix", "nix-instantiate", "the nix-instantiate to compare with")
+)
+
+// batchSize is how many programs one process of Nix evaluates.
+const batchSize = 200
+
+func TestProgramsGiveWhatNixGives(t *testing.T) {
+	differential(t, findOracle(t), *fuzzPrograms, (*generator).program)
+}
+
+func TestRegexesGiveWhatNixGives(t *testing.T) {
+	differential(t, findOracle(t), *fuzzRegexes, (*generator).regex)
+}
+
+// TestRecipesGiveWhatNixGives is about derivations alone. Nix writes them, for
+// without a store it cannot tell what a whole closure refers to.
+func TestRecipesGiveWhatNixGives(t *testing.T) {
+	nix := findOracle(t)
+	nix.store = t.TempDir()
+	t.Cleanup(func() { makeWritable(nix.store) })
+	differential(t, nix, *fuzzRecipes, (*generator).recipes)
+}
+
+// makeWritable lets what Nix wrote be removed.
+func makeWritable(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			_ = os.Chmod(path, 0o755)
+		}
+		return nil
+	})
+}
+
+// An oracle is a Nix to compare with.
+type oracle struct {
+	command string
+	version string
+	store   string // a directory to have a store in; "": none is written
+}
+
+func findOracle(t *testing.T) oracle {
+	t.Helper()
+	out, err := exec.Command(*fuzzNix, "--version").Output()
+	if err != nil {
+		t.Skipf("%s: %v", *fuzzNix, err)
+	}
+	words := strings.Fields(string(out))
+	return oracle{command: *fuzzNix, version: words[len(words)-1]}
+}
+
+// old reports whether this Nix lacks what came after 2.8.
+func (o oracle) old() bool { return strings.HasPrefix(o.version, "2.8.") }
+
+// eval evaluates a file of one list, to JSON.
+func (o oracle) eval(ctx context.Context, file string) (string, error) {
+	cmd := exec.CommandContext(ctx, o.command, "--eval", "--strict", "--json", file)
+	cmd.Env = append(os.Environ(), "NIX_PATH=", "NIX_REMOTE="+o.store)
+	if o.store == "" {
+		cmd.Args = append(cmd.Args, "--readonly-mode")
+		cmd.Env = append(cmd.Env, "NIX_REMOTE=dummy://")
+	}
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%v: %s", err, stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+// differential compares count programs.
+func differential(t *testing.T, nix oracle, count int, generate func(*generator) string) {
+	var mu sync.Mutex
+	var evaluated, thrown, failed, differences int
+	var g errgroup.Group
+	g.SetLimit(max(1, min(4, runtime.NumCPU())))
+	for batch := range (count + batchSize - 1) / batchSize {
+		g.Go(func() error {
+			b := newBatch(t, nix, uint64(batch), min(batchSize, count-batch*batchSize), generate)
+			b.compare()
+			mu.Lock()
+			defer mu.Unlock()
+			evaluated, thrown, failed, differences = evaluated+b.evaluated, thrown+b.thrown, failed+b.failed, differences+b.differences
+			if batch%50 == 49 {
+				fmt.Fprintf(os.Stderr, "%d programs: %d evaluated, %d threw, %d failed; %d differences\n", evaluated+thrown+failed, evaluated, thrown, failed, differences)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	t.Logf("Nix %s: %d programs: %d evaluated, %d threw, %d failed; %d differences", nix.version, evaluated+thrown+failed, evaluated, thrown, failed, differences)
+	if count >= 400 && evaluated < count/2 {
+		t.Errorf("only %d of %d programs evaluate; the generator is no good", evaluated, count)
+	}
+}
+
+// A batch is programs that are compared in one go.
+type batch struct {
+	t        *testing.T
+	nix      oracle
+	dir      string
+	number   uint64
+	programs []string
+	ours     []string // as JSON; "" where it failed
+	errs     []error
+
+	theirErrs []string
+
+	evaluated, thrown, failed, differences int
+}
+
+func newBatch(t *testing.T, nix oracle, number uint64, n int, generate func(*generator) string) *batch {
+	b := &batch{t: t, nix: nix, dir: filepath.Join(t.TempDir(), "work"), number: number}
+	for name, content := range map[string]string{"s/s/file": "content\n", "s/s/dir/inner": "inner", "s/s/dir/here.nix": "here"} {
+		file := filepath.Join(b.dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g := &generator{Rand: rand.New(rand.NewPCG(*fuzzSeed, number)), old: nix.old()}
+	for range n {
+		b.programs = append(b.programs, generate(g))
+	}
+	return b
+}
+
+// write writes the programs for which keep holds as one list; the others leave
+// their lines empty, so that positions stay.
+func (b *batch) write(name string, keep func(i int) bool) string {
+	var s strings.Builder
+	s.WriteString(prelude + "[\n")
+	for i, p := range b.programs {
+		if keep(i) {
+			s.WriteString("(guard (" + p + "))\n")
+		} else {
+			s.WriteString("null" + strings.Repeat("\n", strings.Count(p, "\n")+1))
+		}
+	}
+	s.WriteString("]\n")
+	file := filepath.Join(b.dir, name)
+	if err := os.WriteFile(file, []byte(s.String()), 0o644); err != nil {
+		b.t.Error(err)
+	}
+	return file
+}
+
+func (b *batch) compare() {
+	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Minute)
+	defer cancel()
+	if !b.evaluate(ctx) {
+		return
+	}
+	// Together, the programs that we evaluate.
+	theirs := make([]json.RawMessage, len(b.programs))
+	b.theirErrs = make([]string, len(b.programs))
+	b.ask(ctx, 0, len(b.programs), theirs)
+	for i, p := range b.programs {
+		switch got, want := b.ours[i], string(theirs[i]); {
+		case got == "" && theirs[i] == nil:
+			b.failed++
+		case got == "":
+			b.differ(p, "fails: "+b.errs[i].Error(), want)
+		case want == "" && b.nix.store == "" && strings.Contains(b.theirErrs[i], "is not valid"):
+			// Without a store Nix cannot tell what a whole closure refers to.
+			b.failed++
+		case want == "":
+			b.differ(p, got, "fails: "+lastErrorLine(b.theirErrs[i]))
+		case !sameJSON(got, want):
+			b.differ(p, got, want)
+		case got == `"thrown"`:
+			b.thrown++
+		default:
+			b.evaluated++
+		}
+	}
+}
+
+// evaluate lets this package evaluate the programs one by one.
+func (b *batch) evaluate(ctx context.Context) bool {
+	file := b.write("all.nix", func(int) bool { return true })
+	ev := eval.New(eval.Options{NixVersion: b.nix.version, MaxDepth: 10_000})
+	v, err := ev.File(ctx, file)
+	if err != nil {
+		b.t.Errorf("seed %d, batch %d: %v", *fuzzSeed, b.number, err)
+		var e *eval.Error
+		if text, rerr := os.ReadFile(file); rerr == nil && errors.As(err, &e) {
+			b.t.Log(strings.Split(string(text), "\n")[e.Pos.Line-1])
+		}
+		return false
+	}
+	b.ours, b.errs = make([]string, len(b.programs)), make([]error, len(b.programs))
+	for i, p := range b.programs {
+		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		x, err := v.Select(ctx, fmt.Sprint(i), nil)
+		if err == nil {
+			b.ours[i], err = x.JSON(ctx)
+		}
+		cancel()
+		b.errs[i] = err
+		var e *eval.Error
+		if errors.As(err, &e) && (e.Kind == eval.InternalError || e.Kind == eval.CanceledError || e.Kind == eval.UnsupportedError) {
+			b.t.Errorf("seed %d, batch %d: %v %v\n%s", *fuzzSeed, b.number, e, e.Unwrap(), p)
+			b.differences++
+		}
+	}
+	return true
+}
+
+// ask fills theirs[from:to] with what Nix makes of those programs. A mistake
+// that cannot be caught ends Nix, so the ones we fail at are asked one by one,
+// and a batch that fails is halved.
+func (b *batch) ask(ctx context.Context, from, to int, theirs []json.RawMessage) {
+	for i := from; i < to; i++ {
+		if b.ours[i] == "" {
+			b.askAbout(ctx, fmt.Sprintf("single%d.nix", i), func(j int) bool { return i == j }, theirs)
+		}
+	}
+	b.halve(ctx, from, to, theirs)
+}
+
+func (b *batch) halve(ctx context.Context, from, to int, theirs []json.RawMessage) {
+	if b.askAbout(ctx, fmt.Sprintf("part%d-%d.nix", from, to), func(i int) bool { return i >= from && i < to && b.ours[i] != "" }, theirs) || to-from <= 1 {
+		return
+	}
+	half := (from + to) / 2
+	b.halve(ctx, from, half, theirs)
+	b.halve(ctx, half, to, theirs)
+}
+
+func (b *batch) askAbout(ctx context.Context, name string, keep func(i int) bool, theirs []json.RawMessage) bool {
+	file := b.write("all.nix", keep)
+	out, err := b.nix.eval(ctx, file)
+	if err != nil {
+		if ctx.Err() != nil {
+			b.t.Errorf("seed %d, batch %d: Nix takes too long", *fuzzSeed, b.number)
+		}
+		for i := range b.programs {
+			if keep(i) {
+				b.theirErrs[i] = err.Error()
+			}
+		}
+		return false
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		b.t.Errorf("%s: %v", name, err)
+		return false
+	}
+	for i := range list {
+		if keep(i) {
+			theirs[i] = list[i]
+		}
+	}
+	return true
+}
+
+// sameJSON compares texts that Nix wrote differently, byte for byte if it did not.
+func sameJSON(a, b string) bool {
+	if a == b {
+		return true
+	}
+	var x, y any
+	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
+		return false
+	}
+	return cmp.Equal(x, y)
+}
+
+func (b *batch) differ(program, ours, nix string) {
+	b.differences++
+	if b.differences > 20 {
+		return
+	}
+	b.t.Errorf("seed %d, batch %d, Nix %s:\n%s\n ours %s\n  nix %s", *fuzzSeed, b.number, b.nix.version, program, ours, nix)
+}

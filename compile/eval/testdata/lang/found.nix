@@ -1,0 +1,38 @@
+# What comparing random programs with Nix brought to light.
+let x = [ (throw "no") ]; in x == x    ### error "no"
+---
+let x = throw "no"; in builtins.elem x [ x ]    ### error "no"
+---
+let x = [ (x == x) ]; in x    ### error "infinite recursion encountered"
+---
+let x = [ (y: y) ]; in x == x    ### true
+---
+# nix 2.8.0
+builtins.toJSON [ 1.0 123456789.0 (builtins.fromJSON "\"\\b\\f\"") ]    ### "[1,1.23457e+08,\"\\u0008\\u000c\"]"
+---
+# nix 2.12.0
+builtins.toJSON [ 1.0 123456789.0 (builtins.fromJSON "\"\\b\\f\"") ]    ### "[1.0,123456789.0,\"\\b\\f\"]"
+---
+# nix 2.8.0
+[ (builtins.ceil 9007199254740993) (builtins.ceil 9223372036854775807) (builtins.floor (-1.0e300)) ]    ### [ 9007199254740992 -9223372036854775808 -9223372036854775808 ]
+---
+# nix 2.34.0
+builtins.floor 1.0e300    ### error "NixFloat argument 1e+300 is not in the range of NixInt"
+---
+# nix 2.8.0
+builtins.fromJSON "[9223372036854775808,18446744073709551616]"    ### [ -9223372036854775808 1.84467e+19 ]
+---
+# nix 2.26.0
+builtins.fromJSON "9223372036854775808"    ### error "unsigned json number 9223372036854775808 outside of Nix integer range"
+---
+# nix 2.8.0
+builtins.filter (throw "looked at") [ ]    ### error "looked at"
+---
+# nix 2.8.0
+builtins.genList (throw "looked at") 0    ### [ ]
+---
+# nix 2.26.0
+[ (builtins.filter (throw "looked at") [ ]) (builtins.sort (throw "looked at") [ ]) (builtins.genericClosure { startSet = [ ]; }) ]    ### [ [ ] [ ] [ ] ]
+---
+# nix 2.26.0
+builtins.genList (throw "looked at") 0    ### error "looked at"
