@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -33,6 +34,7 @@ var (
 	smallPaths = flag.Int("copybench-paths", 501, "paths of the closure of many small ones")
 	bigMB      = flag.Int("copybench-megabytes", 300, "size of the closure of six big paths")
 	idleHosts  = flag.Int("copybench-idle-hosts", 50, "hosts that have it all already")
+	benchArgs  = flag.String("copybench-args", "", "further `arguments` of muster push")
 	hugeMB     = flag.Int("copybench-huge-megabytes", 5000, "size of the closure sent to 8 hosts that keep nothing")
 )
 
@@ -80,7 +82,7 @@ let
   all = builtins.genList (n: mk n (map (i: builtins.elemAt all i) (if n < 3 then builtins.genList (i: i) n else [ (n - 1) (n / 2) (n / 3) ]))) %d;
 in builtins.elemAt all %d`, *smallPaths, *smallPaths-1))
 	for i := range 6 {
-		b.text(fmt.Sprintf("data%d", i), *bigMB*1e6/6, uint64(i))
+		b.data(fmt.Sprintf("data%d", i), *bigMB*1e6/6, uint64(i))
 	}
 	b.big = b.build("big.nix", `
 let
@@ -94,30 +96,33 @@ in builtins.elemAt all 5`)
 	fmt.Printf("built the closures in %s\n", seconds(time.Since(began)))
 }
 
-// text writes a file of words, which zstd -3 makes about a third of.
-func (b *bench) text(name string, size int, seed uint64) {
-	rnd := rand.New(rand.NewPCG(seed, 0))
-	words := make([]string, 20_000)
-	for i := range words {
-		w := make([]byte, 3+rnd.IntN(8))
-		for j := range w {
-			w[j] = byte('a' + rnd.IntN(26))
-		}
-		words[i] = string(w) + " "
-	}
+// data writes a file of what systems are made of: programs and libraries of this machine, one after the other.
+func (b *bench) data(name string, size int, seed uint64) {
 	f, err := os.Create(filepath.Join(b.dir, name))
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer f.Close()
-	w := bufio.NewWriter(f)
-	for n := 0; n < size; {
-		word := words[min(rnd.IntN(len(words)), rnd.IntN(len(words)))]
-		w.WriteString(word)
-		n += len(word)
+	var files []string
+	for _, dir := range []string{"/usr/bin", "/usr/lib"} {
+		filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() {
+				files = append(files, p)
+			}
+			return nil
+		})
 	}
-	if err := w.Flush(); err != nil {
-		b.t.Fatal(err)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	for n := 0; n < size; {
+		content, err := os.ReadFile(files[rnd.IntN(len(files))])
+		if err != nil {
+			continue
+		}
+		content = content[:min(len(content), size-n, 8<<20)]
+		n += len(content)
+		if _, err := f.Write(content); err != nil {
+			b.t.Fatal(err)
+		}
 	}
 }
 
@@ -287,7 +292,7 @@ func (b *bench) compare(name, path string, n, jobs int, full bool, shape func(*e
 			return b.time(ctx, lab, jobs, argvs)
 		}},
 		{"muster push", func(ctx context.Context) figure {
-			return b.time(ctx, lab, 1, [][]string{{b.muster, "push", "--path", path, "--jobs", fmt.Sprint(jobs), hosts}})
+			return b.time(ctx, lab, 1, [][]string{append([]string{b.muster, "push", "--path", path, "--jobs", fmt.Sprint(jobs), hosts}, strings.Fields(*benchArgs)...)})
 		}},
 	}
 	if full {

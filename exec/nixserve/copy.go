@@ -84,6 +84,9 @@ func (t *transfer) compare(ctx context.Context, dst *Client) (err error) {
 // send sends what is missing.
 func (t *transfer) send(ctx context.Context, dst *Client) error {
 	nar := func(ctx context.Context, info PathInfo, w io.Writer) error {
+		if t.pace != nil {
+			t.pace.path = 0
+		}
 		return t.src.NAR(ctx, info, &progressWriter{w: w, t: t})
 	}
 	n, err := dst.Send(ctx, t.missing, nar, func(PathInfo) { t.progress.add(1, 0) })

@@ -106,18 +106,20 @@ func (l *Link) open(ctx context.Context) (*Client, error) {
 	return New(ctx, Limit(s, l.Limits...))
 }
 
-// A pace watches how fast a transfer goes, and stops watching once it has decided.
+// A pace watches how fast a transfer goes, stretch by stretch, until it has once found it slow.
 type pace struct {
 	link *Link
 	left int64       // bytes still to write
+	path int64       // bytes of the current path written: they are lost with another session
 	pack func() bool // makes ready for compression, if that is possible
 
 	began   time.Time // of the transfer
 	ahead   int64     // bytes written before the measurement
-	from    time.Time // of the measurement
+	from    time.Time // of the stretch
 	held    time.Duration
 	knows   bool
-	bytes   int64
+	cpu     cpuTime
+	bytes   int64 // of the stretch
 	decided bool
 }
 
@@ -127,7 +129,7 @@ const (
 	sshWindow = 2 << 20
 	// A link is slow if it carries less than this many bytes a second: compressing takes as long as sending then.
 	slowRate = 50e6
-	// measured is for how long and how much to measure.
+	// A stretch is so long, and holds so much; or a second, however little that is.
 	measureTime  = 100 * time.Millisecond
 	measureBytes = 4 << 20
 	giveUpTime   = time.Second
@@ -140,16 +142,19 @@ func (p *pace) wrote(n int) bool {
 	}
 	now := time.Now()
 	p.left -= int64(n)
+	p.path += int64(n)
 	switch {
 	case p.began.IsZero():
 		p.began = now
 		p.held, p.knows = p.heldUp()
+		p.cpu, _ = readCPU()
 		return false
 	case p.from.IsZero():
 		p.ahead += int64(n)
 		if p.ahead >= sshWindow {
 			p.from = now
 			p.held, p.knows = p.heldUp()
+			p.cpu, _ = readCPU()
 		} else if now.Sub(p.began) > giveUpTime {
 			p.from, p.bytes = p.began, p.ahead
 		} else {
@@ -162,16 +167,23 @@ func (p *pace) wrote(n int) bool {
 	if took < measureTime || p.bytes < measureBytes && took < giveUpTime {
 		return false
 	}
-	p.decided = true
 	rate := float64(p.bytes) / took.Seconds()
-	if rate > slowRate || p.left < minPacked || float64(p.left)/rate < 0.5 {
+	heldBefore, knewBefore := p.held, p.knows
+	p.held, p.knows = p.heldUp()
+	busy := busySince(p.cpu)
+	p.cpu, _ = readCPU()
+	p.from, p.bytes = now, 0
+	switch {
+	case p.left < minPacked || float64(p.left)/rate < 0.5 || p.path > p.left:
+		return false // not worth it; it may be again, in the next path
+	case rate > slowRate:
+		return false
+	case len(p.link.Limits) > 0:
+	case busy, p.knows && knewBefore && p.held-heldBefore < took/4:
+		// What is slow is the receiver, or this machine: then compressing does not help.
 		return false
 	}
-	// What is slow may be the receiver, or this machine; only of a network that is known not to be the reason is it
-	// certain that compressing would not help.
-	if held, knows := p.heldUp(); knows && p.knows && len(p.link.Limits) == 0 && held-p.held < took/2 {
-		return false
-	}
+	p.decided = true
 	return p.pack()
 }
 

@@ -221,7 +221,7 @@ func TestPackedStream(t *testing.T) {
 		if rnd.IntN(2) == 0 {
 			_, err = p.Write(b)
 		} else {
-			err = p.writeFrame(encoder().EncodeAll(b, nil))
+			err = p.writeFrame(pack(b))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -240,6 +240,77 @@ func TestPackedStream(t *testing.T) {
 	}
 }
 
+// Archives in one frame each, also where one falls behind and ends its frame early.
+func TestFramesOfSharedArchives(t *testing.T) {
+	src, infos := newMemorySource(t, someSizes...)
+	for _, b := range src.archives { // compressible
+		for i := range b {
+			b[i] &= 3
+		}
+	}
+	for _, memory := range []int64{64 << 20, 3 * chunkSize} {
+		shared := Share(src, memory)
+		var g sync.WaitGroup
+		for host := range 4 {
+			g.Go(func() {
+				rnd := rand.New(rand.NewPCG(uint64(host), 0))
+				var wire, want bytes.Buffer
+				stream := &packedStream{Stream: &bufferStream{w: &wire}}
+				c := newClient(stream)
+				if host > 0 { // the others take it as it is
+					c.packed = stream
+				}
+				for range 8 {
+					info := infos[rnd.IntN(len(infos))]
+					body := &slowWriter{exactWriter{client: c, left: info.NARSize}, rnd}
+					if err := shared.NAR(context.Background(), info, body); err != nil || body.left != 0 {
+						t.Errorf("%v, %d bytes left", err, body.left)
+						return
+					}
+					want.Write(src.archives[info.Path])
+				}
+				c.out.w.Flush()
+				stream.CloseWrite()
+				if wire.Len() > want.Len()/2 {
+					t.Errorf("host %d: %d bytes for %d", host, wire.Len(), want.Len())
+				}
+				r, err := zstd.NewReader(&wire)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer r.Close()
+				if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, want.Bytes()) {
+					t.Errorf("host %d: %d of %d bytes, %v", host, len(got), want.Len(), err)
+				}
+			})
+		}
+		g.Wait()
+	}
+}
+
+// A slowWriter takes its time now and then.
+type slowWriter struct {
+	exactWriter
+	rnd *rand.Rand
+}
+
+func (s *slowWriter) Write(b []byte) (int, error) {
+	s.dawdle()
+	return s.exactWriter.Write(b)
+}
+
+func (s *slowWriter) writeFrame(size int, frame []byte) error {
+	s.dawdle()
+	return s.exactWriter.writeFrame(size, frame)
+}
+
+func (s *slowWriter) dawdle() {
+	if s.rnd.IntN(10) == 0 {
+		time.Sleep(time.Duration(s.rnd.IntN(3)) * time.Millisecond)
+	}
+}
+
 // A bufferStream is a Stream to nobody.
 type bufferStream struct {
 	w      io.Writer
@@ -252,6 +323,22 @@ func (b *bufferStream) CloseWrite() error           { return nil }
 func (b *bufferStream) Close() error                { b.closed.Store(true); return nil }
 func (b *bufferStream) Wait() error                 { return nil }
 func (b *bufferStream) Stderr() string              { return "" }
+
+func TestBusy(t *testing.T) {
+	now, ok := readCPU()
+	if !ok {
+		t.Skip("this kernel does not tell")
+	}
+	if now.total <= 0 || now.idle < 0 || now.idle > now.total {
+		t.Errorf("%+v", now)
+	}
+	if busySince(cpuTime{idle: now.idle - 500, total: now.total - 1000}) {
+		t.Error("half of the time is left, and that is busy")
+	}
+	if !busySince(cpuTime{idle: now.idle, total: now.total - 1_000_000}) {
+		t.Error("nothing is left, and that is not busy")
+	}
+}
 
 func TestStreamsShareALimit(t *testing.T) {
 	limit := NewLimiter(1e6)

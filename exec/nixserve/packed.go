@@ -1,6 +1,7 @@
 package nixserve
 
 import (
+	"bytes"
 	"io"
 	"sync"
 
@@ -12,23 +13,64 @@ import (
 // one way. Requests are all sent, the input is ended, and only then must the answers be there.
 
 const (
-	frameSize = 128 << 10 // bytes that go into a frame made for one stream
-	minFrame  = 32 << 10  // a chunk of fewer bytes is not worth a frame of its own
+	frameSize = 256 << 10 // bytes that go into a frame made for one stream
+	minFrame  = 32 << 10  // an archive of fewer bytes is not worth a frame of its own
+	window    = 1 << 20   // how far back a frame looks for what it has seen
 )
 
-// encoder compresses at about the speed of a fast disk. It may be used from several goroutines.
-var encoder = sync.OnceValue(func() *zstd.Encoder {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
+var encoderOptions = []zstd.EOption{zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false),
+	zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(window)}
+
+// encoders are encoders at about the speed of a fast disk, with the memory they have.
+var encoders = sync.Pool{New: func() any {
+	e, err := zstd.NewWriter(nil, encoderOptions...)
 	if err != nil {
 		panic("zstd: " + err.Error()) // only for options that make no sense
 	}
 	return e
-})
+}}
+
+// pack makes one frame of b.
+func pack(b []byte) []byte {
+	e := encoders.Get().(*zstd.Encoder)
+	defer encoders.Put(e)
+	return e.EncodeAll(b, nil)
+}
+
+// A framing makes one frame of the chunks of an archive, in their order. Each yields the bytes by which the frame grows.
+type framing struct {
+	encoder *zstd.Encoder
+	out     bytes.Buffer
+}
+
+func newFraming() *framing {
+	f := &framing{encoder: encoders.Get().(*zstd.Encoder)}
+	f.encoder.Reset(&f.out)
+	return f
+}
+
+func (f *framing) add(b []byte, last bool) ([]byte, error) {
+	_, err := f.encoder.Write(b)
+	if err == nil && !last {
+		err = f.encoder.Flush()
+	}
+	if err == nil && last {
+		err = f.encoder.Close()
+		f.encoder.Reset(nil)
+		encoders.Put(f.encoder)
+	}
+	grown := bytes.Clone(f.out.Bytes())
+	f.out.Reset()
+	return grown, err
+}
+
+// endOfFrame ends a frame of which no more will come: a last block without bytes (RFC 8878, section 3.1.1.2).
+var endOfFrame = []byte{1, 0, 0}
 
 // A frameWriter is a writer that may take bytes compressed already.
 type frameWriter interface {
 	takesFrames() bool
-	writeFrame(size int, frame []byte) error // a frame that holds size bytes
+	writeFrame(size int, frame []byte) error // a part of a frame that holds size bytes
 }
 
 func takesFrames(w io.Writer) bool {
@@ -65,7 +107,7 @@ func (p *packedStream) flush() error {
 	if len(p.buf) == 0 {
 		return nil
 	}
-	frame := encoder().EncodeAll(p.buf, nil)
+	frame := pack(p.buf)
 	p.buf = p.buf[:0]
 	_, err := p.Stream.Write(frame)
 	return err

@@ -36,6 +36,7 @@ type Shared struct {
 // A reading is one pass over an archive. Its fields are guarded by the Shared's mutex.
 type reading struct {
 	path    store.Path
+	size    int64
 	changed sync.Cond // on everything below
 	chunks  []*chunk  // nil once dropped, which happens in their order
 	wanted  int       // how many chunks the fastest reader has asked for
@@ -43,20 +44,17 @@ type reading struct {
 	cancel  context.CancelFunc
 	done    bool
 	err     error // why it ended early
+
+	packing sync.Mutex // guards the rest
+	framing *framing
+	packed  int // chunks in the frame
 }
 
-// A chunk is a piece of an archive, compressed at most once.
+// A chunk is a piece of an archive.
 type chunk struct {
 	data    []byte
-	once    sync.Once
-	frame   []byte
-	counted int64 // bytes the Shared counts for it
-}
-
-// packed returns the chunk as a zstd frame.
-func (c *chunk) packed() []byte {
-	c.once.Do(func() { c.frame = encoder().EncodeAll(c.data, nil) })
-	return c.frame
+	frame   []byte // by which a frame of the archive grows with it; nil until somebody needs it
+	counted int64  // bytes the Shared counts for it
 }
 
 type keptChunk struct {
@@ -85,20 +83,29 @@ func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 	})
 	defer stop()
 
-	frames := takesFrames(w)
+	frames := info.NARSize >= minFrame && takesFrames(w)
 	var sent int64
 	for i := 0; ; i++ {
 		chunk, err := s.chunk(ctx, r, i)
+		var frame []byte
+		if err == nil && frames {
+			frame, err = s.packed(r, i, chunk)
+		}
 		switch {
 		case err == io.EOF:
 			return nil
 		case err == errDropped:
+			if frames && i > 0 {
+				if err := w.(frameWriter).writeFrame(0, endOfFrame); err != nil {
+					return err
+				}
+			}
 			return s.src.NAR(ctx, info, &skipWriter{w: w, skip: sent})
 		case err != nil:
 			return err
 		}
-		if frames && len(chunk.data) >= minFrame {
-			err = w.(frameWriter).writeFrame(len(chunk.data), s.packed(r, i, chunk))
+		if frames {
+			err = w.(frameWriter).writeFrame(len(chunk.data), frame)
 		} else {
 			_, err = w.Write(chunk.data)
 		}
@@ -115,7 +122,7 @@ func (s *Shared) join(ctx context.Context, info PathInfo) *reading {
 	defer s.mu.Unlock()
 	r := s.current[info.Path]
 	if r == nil {
-		r = &reading{path: info.Path}
+		r = &reading{path: info.Path, size: info.NARSize}
 		r.changed.L = &s.mu
 		var own context.Context // the reading goes on when the first host's copy ends
 		own, r.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -156,17 +163,34 @@ func (s *Shared) drop(r *reading, i int) {
 	}
 }
 
-// packed compresses a chunk, which then takes more memory.
-func (s *Shared) packed(r *reading, i int, c *chunk) []byte {
-	frame := c.packed()
+// packed compresses a chunk, if nobody has yet; it then takes more memory. The chunks of an archive share a frame, so
+// this works only from the first to the last without a gap: where one was missed it is as if the chunk were gone.
+func (s *Shared) packed(r *reading, i int, c *chunk) ([]byte, error) {
+	r.packing.Lock()
+	defer r.packing.Unlock()
+	if c.frame != nil {
+		return c.frame, nil
+	}
+	if r.packed != i {
+		return nil, errDropped
+	}
+	if i == 0 {
+		r.framing = newFraming()
+	}
+	frame, err := r.framing.add(c.data, int64(i)*chunkSize+int64(len(c.data)) == r.size)
+	if err != nil {
+		return nil, err
+	}
+	c.frame = frame
+	r.packed++
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if more := int64(len(c.data)+len(frame)) - c.counted; more > 0 && r.chunks[i] == c {
-		c.counted += more
-		s.used += more
+	if r.chunks[i] == c {
+		c.counted += int64(len(frame))
+		s.used += int64(len(frame))
 		s.makeRoom()
 	}
-	return frame
+	return frame, nil
 }
 
 var errDropped = errors.New("no longer in memory")
