@@ -73,10 +73,18 @@ func TestChaos(t *testing.T) {
 	t.Parallel()
 	names := []string{"a", "b", "c", "d", "e"}
 	f := newField(t, names...)
+	// Whatever else runs on this machine must not look like a fault.
+	f.opts.ActivateTimeout, f.opts.RevertTimeout = 12*time.Second, 12*time.Second
 	targets := []string{"new", "newer", "slow", "old", "fails", "big"}
+	last := "old"
 	for run := range *chaosRuns {
 		rng := rand.New(rand.NewPCG(*seed, uint64(run)))
-		target := system(t, targets[rng.IntN(len(targets))])
+		next := targets[rng.IntN(len(targets))]
+		for next == last {
+			next = targets[rng.IntN(len(targets))]
+		}
+		last = next
+		target := system(t, next)
 		var planned []mishap
 		struck := map[string]bool{}
 		for range 1 + rng.IntN(3) {
@@ -243,7 +251,7 @@ func (f *field) chaos(run int, target store.Path, planned []mishap, interrupt ti
 	time.Sleep(f.opts.LockTimeout)
 	next := target
 	if systemName(target) == "fails" {
-		next = system(f, "newer")
+		next = system(f, "new")
 	}
 	for _, o := range f.deploy(f.Context(), exec.Switch, f.all(next), nil) {
 		if !o.OK() {

@@ -1,0 +1,234 @@
+package exec
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"muster/exec/nixserve"
+	"muster/exec/remote"
+	"muster/schema"
+)
+
+var scaleHosts = flag.Int("scale", 300, "how many hosts TestScale goes up to; the bar is 10000")
+
+// A manyHosts is an SSH server in this process that plays any number of hosts:
+// the user name is the host. It knows the executor's scripts by a word of each.
+type manyHosts struct {
+	config *ssh.ServerConfig
+	addr   string
+
+	mu    sync.Mutex
+	hosts map[string]*playedHost
+}
+
+type playedHost struct {
+	profile, current int
+	run              string
+	confirmed        bool
+}
+
+func startManyHosts(t testing.TB) (*manyHosts, *remote.Dialer) {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &manyHosts{config: &ssh.ServerConfig{PublicKeyCallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }},
+		hosts: map[string]*playedHost{}}
+	m.config.AddHostKey(signer)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	m.addr = l.Addr().String()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go m.serve(c)
+		}
+	}()
+	dir := t.TempDir()
+	block, err := ssh.MarshalPrivateKey(key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	identity := filepath.Join(dir, "id")
+	if err := os.WriteFile(identity, pem.EncodeToMemory(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	host, port, _ := net.SplitHostPort(m.addr)
+	known := filepath.Join(dir, "known_hosts")
+	line := fmt.Sprintf("[%s]:%s %s", host, port, ssh.MarshalAuthorizedKey(signer.PublicKey()))
+	if err := os.WriteFile(known, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "config")
+	text := fmt.Sprintf("Host *\n  HostName %s\n  Port %s\n  IdentityFile %s\n  IdentitiesOnly yes\n  UserKnownHostsFile %s\n  GlobalKnownHostsFile /dev/null\n", host, port, identity, known)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := remote.NewDialer(remote.Config{ConfigFile: config, ConnectTimeout: time.Minute})
+	t.Cleanup(func() { d.Close() })
+	return m, d
+}
+
+func (m *manyHosts) serve(c net.Conn) {
+	conn, channels, reqs, err := ssh.NewServerConn(c, m.config)
+	if err != nil {
+		c.Close()
+		return
+	}
+	defer conn.Close()
+	go ssh.DiscardRequests(reqs)
+	for ch := range channels {
+		channel, reqs, err := ch.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			for req := range reqs {
+				req.Reply(req.Type == "exec", nil)
+				if req.Type == "exec" {
+					m.answer(conn.User(), string(req.Payload), channel, channel.Stderr())
+					channel.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
+					channel.Close()
+				}
+			}
+		}()
+	}
+}
+
+// answer plays a host.
+func (m *manyHosts) answer(name, command string, out, errs io.Writer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := m.hosts[name]
+	if h == nil {
+		h = &playedHost{profile: 2, current: 2}
+		m.hosts[name] = h
+	}
+	system := func(n int) string { return []string{"", string(oldSystem), string(newSystem)}[n] }
+	switch {
+	case strings.Contains(command, "MemAvailable"): // inspectScript
+		fmt.Fprintf(out, "time %d\nuid 0\nnix nix-store (Nix) 2.8.0\nprofile %s\nlink system-%d-link\ncurrent %s\n",
+			time.Now().Unix(), system(h.profile), h.profile, system(h.current))
+	case strings.Contains(command, "nixos-version"): // readGenerations
+		fmt.Fprintf(out, "system-1-link 1700000000 %s 24.05\nsystem-2-link 1700000000 %s 24.05\n", oldSystem, newSystem)
+	case strings.Contains(command, "systemd-run"): // armScript
+		h.current, h.confirmed = 1, false
+		fmt.Fprintln(out, "ok")
+	case strings.Contains(command, "past="): // followScript
+		if h.confirmed {
+			fmt.Fprintln(errs, "done")
+		} else {
+			fmt.Fprintln(errs, "activated")
+		}
+	case strings.Contains(command, "$guard/$2.new"): // tellScript
+		if strings.Contains(command, " confirm ") {
+			h.profile, h.confirmed = 1, true
+		}
+		fmt.Fprintln(out, "ok")
+	default: // locks
+		fmt.Fprintln(out, "ok")
+	}
+}
+
+type sshMachine struct{ *remote.Machine }
+
+func (m sshMachine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: true, Stdout: stdout, Stderr: stderr})
+}
+
+func (m sshMachine) Serve(context.Context) (nixserve.Stream, error) { return nil, io.ErrUnexpectedEOF }
+
+// rollBackMany takes n played hosts through everything but building and
+// copying: two connections each, the lock, the guard, the confirmation.
+func rollBackMany(t testing.TB, n int) time.Duration {
+	t.Helper()
+	m, dialer := startManyHosts(t)
+	plan := &Plan{Action: Rollback}
+	for i := range n {
+		plan.Steps = append(plan.Steps, Step{Host: &schema.Host{Name: fmt.Sprintf("h%05d", i)}})
+	}
+	began := time.Now()
+	out := Run(t.Context(), plan, Options{Jobs: 32, Connect: func(ctx context.Context, h *schema.Host) (Machine, error) {
+		c, err := dialer.Dial(ctx, remote.Target{Name: h.Name, Address: "host", User: h.Name})
+		if err != nil {
+			return nil, err
+		}
+		return sshMachine{c}, nil
+	}})
+	took := time.Since(began)
+	for i := range out {
+		if out[i].Status != Reverted {
+			t.Fatalf("%s: %s: %s: %v", out[i].Host, out[i].Status, out[i].Stage, out[i].Err)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.hosts) != n {
+		t.Fatalf("%d hosts were connected to", len(m.hosts))
+	}
+	return took
+}
+
+// TestScale shows that time grows with the number of hosts as it must and that
+// memory does not: go test ./exec -run Scale -scale 10000 -v.
+func TestScale(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not in short tests")
+	}
+	small := max(*scaleHosts/10, 10)
+	first := rollBackMany(t, small)
+	done := make(chan struct{})
+	var most uint64
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(50 * time.Millisecond):
+				var s runtime.MemStats
+				runtime.ReadMemStats(&s)
+				most = max(most, s.Sys-s.HeapReleased)
+			}
+		}
+	})
+	all := rollBackMany(t, *scaleHosts)
+	close(done)
+	watch.Wait()
+	perFew, perMany := first/time.Duration(small), all/time.Duration(*scaleHosts)
+	t.Logf("%d hosts: %v, %v a host; %d hosts: %v, %v a host; at most %d MB, servers included",
+		small, first.Round(time.Millisecond), perFew, *scaleHosts, all.Round(time.Millisecond), perMany, most>>20)
+	if most > 1<<30 {
+		t.Errorf("it took %d MB", most>>20)
+	}
+	// Other work on the machine may hold one of them up, but not tenfold.
+	if perMany > 4*perFew {
+		t.Errorf("%v a host with few, %v with many", perFew, perMany)
+	}
+}
