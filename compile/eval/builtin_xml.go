@@ -1,7 +1,7 @@
 package eval
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -15,7 +15,7 @@ var xmlBuiltins = []*builtin{
 func (th *thread) xml(v value, strict bool) value {
 	w := xmlWriter{th: th, strict: strict, seen: map[string]bool{}}
 	w.b.WriteString("<?xml version='1.0' encoding='utf-8'?>\n<expr>\n")
-	w.value(v, "  ")
+	w.value(v, 1)
 	w.b.WriteString("</expr>\n")
 	return contextValue(w.b.String(), w.context)
 }
@@ -28,118 +28,155 @@ type xmlWriter struct {
 	seen    map[string]bool // derivations written already
 }
 
-var xmlEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;", "\n", "&#xA;")
-
-func (w *xmlWriter) leaf(indent, name, v string) {
-	fmt.Fprintf(&w.b, "%s<%s value=\"%s\" />\n", indent, name, xmlEscapes.Replace(v))
+// open writes the beginning of a tag, indented, with attributes given as name
+// and value in turn; end is what closes it.
+func (w *xmlWriter) open(depth int, name, end string, attrs ...string) {
+	for range depth {
+		w.b.WriteString("  ")
+	}
+	w.b.WriteByte('<')
+	w.b.WriteString(name)
+	for i := 0; i < len(attrs); i += 2 {
+		w.b.WriteByte(' ')
+		w.b.WriteString(attrs[i])
+		w.b.WriteString(`="`)
+		w.escaped(attrs[i+1])
+		w.b.WriteByte('"')
+	}
+	w.b.WriteString(end)
+	w.b.WriteByte('\n')
 }
 
-func (w *xmlWriter) value(v value, indent string) {
-	if w.strict {
-		v = w.th.force(v)
-	} else if v.kind() == kindThunk && v.thunk().done() {
-		v = v.thunk().result()
+func (w *xmlWriter) close(depth int, name string) { w.open(depth, "/"+name, ">") }
+
+func (w *xmlWriter) escaped(s string) {
+	plain := 0
+	for i := 0; i < len(s); i++ {
+		e := ""
+		switch s[i] {
+		case '"':
+			e = "&quot;"
+		case '<':
+			e = "&lt;"
+		case '>':
+			e = "&gt;"
+		case '&':
+			e = "&amp;"
+		case '\n':
+			e = "&#xA;"
+		default:
+			continue
+		}
+		w.b.WriteString(s[plain:i])
+		w.b.WriteString(e)
+		plain = i + 1
 	}
+	w.b.WriteString(s[plain:])
+}
+
+func (w *xmlWriter) value(v value, depth int) {
+	v = w.known(v)
 	w.th.descend()
-	w.th.reserve(len(indent))
-	w.th.spend(1 + len(indent)/16)
+	w.th.reserve(w.b.Len() / 64)
+	w.th.spend(1 + depth/16)
 	switch v.kind() {
 	case kindInt:
-		w.leaf(indent, "int", fmt.Sprint(v.int()))
+		w.open(depth, "int", " />", "value", strconv.FormatInt(v.int(), 10))
 	case kindFloat:
-		w.leaf(indent, "float", formatFloat(v.float()))
+		w.open(depth, "float", " />", "value", formatFloat(v.float()))
 	case kindBool:
-		w.leaf(indent, "bool", fmt.Sprint(v.bool()))
+		w.open(depth, "bool", " />", "value", strconv.FormatBool(v.bool()))
 	case kindNull:
-		w.b.WriteString(indent + "<null />\n")
+		w.open(depth, "null", " />")
 	case kindString:
 		w.context = w.context.union(v.context())
-		w.leaf(indent, "string", v.str())
+		w.open(depth, "string", " />", "value", v.str())
 	case kindPath:
-		w.leaf(indent, "path", v.str())
+		w.open(depth, "path", " />", "value", v.str())
 	case kindList:
-		w.b.WriteString(indent + "<list>\n")
+		w.open(depth, "list", ">")
 		for _, x := range v.list() {
-			w.value(x, indent+"  ")
+			w.value(x, depth+1)
 		}
-		w.b.WriteString(indent + "</list>\n")
+		w.close(depth, "list")
 	case kindSet:
-		w.set(v.attrs(), indent)
+		w.set(v.attrs(), depth)
 	case kindLambda:
-		w.function(v.closure().fn, indent)
+		w.function(v.closure().fn, depth)
 	default:
-		w.b.WriteString(indent + "<unevaluated />\n")
+		w.open(depth, "unevaluated", " />")
 	}
 	w.th.nesting--
 }
 
-func (w *xmlWriter) set(attrs []attr, indent string) {
+// known returns what v is, as far as that is to be found out.
+func (w *xmlWriter) known(v value) value {
+	if w.strict {
+		return w.th.force(v)
+	}
+	if v.kind() == kindThunk && v.thunk().done() {
+		return v.thunk().result()
+	}
+	return v
+}
+
+func (w *xmlWriter) set(attrs []attr, depth int) {
 	if !w.th.isDerivation(attrs) {
-		w.b.WriteString(indent + "<attrs>\n")
-		w.attrs(attrs, indent+"  ")
-		w.b.WriteString(indent + "</attrs>\n")
+		w.open(depth, "attrs", ">")
+		w.attrs(attrs, depth+1)
+		w.close(depth, "attrs")
 		return
 	}
-	drv, tag := "", ""
-	for _, p := range []struct {
-		sym  symbol
-		name string
-	}{{symDrvPath, "drvPath"}, {symOutPath, "outPath"}} {
-		a := find(attrs, p.sym)
-		if a == nil {
-			continue
-		}
-		if w.strict {
-			w.th.force(a.v)
-		}
-		v := a.v
-		if v.kind() == kindThunk && v.thunk().done() {
-			v = v.thunk().result()
-		}
-		if v.kind() == kindString {
-			tag += fmt.Sprintf(" %s=\"%s\"", p.name, xmlEscapes.Replace(v.str()))
-			if p.sym == symDrvPath {
-				drv = v.str()
-			}
+	drv := ""
+	var tag []string
+	if a := find(attrs, symDrvPath); a != nil {
+		if v := w.known(a.v); v.kind() == kindString {
+			drv = v.str()
+			tag = append(tag, "drvPath", drv)
 		}
 	}
-	w.b.WriteString(indent + "<derivation" + tag + ">\n")
+	if a := find(attrs, symOutPath); a != nil {
+		if v := w.known(a.v); v.kind() == kindString {
+			tag = append(tag, "outPath", v.str())
+		}
+	}
+	w.open(depth, "derivation", ">", tag...)
 	if drv != "" && !w.seen[drv] {
 		w.seen[drv] = true
-		w.attrs(attrs, indent+"  ")
+		w.attrs(attrs, depth+1)
 	} else {
-		w.b.WriteString(indent + "  <repeated />\n")
+		w.open(depth+1, "repeated", " />")
 	}
-	w.b.WriteString(indent + "</derivation>\n")
+	w.close(depth, "derivation")
 }
 
-func (w *xmlWriter) attrs(attrs []attr, indent string) {
+func (w *xmlWriter) attrs(attrs []attr, depth int) {
 	for _, a := range byName(attrs) {
-		fmt.Fprintf(&w.b, "%s<attr name=\"%s\">\n", indent, xmlEscapes.Replace(a.sym.String()))
-		w.value(a.v, indent+"  ")
-		w.b.WriteString(indent + "</attr>\n")
+		w.open(depth, "attr", ">", "name", a.sym.String())
+		w.value(a.v, depth+1)
+		w.close(depth, "attr")
 	}
 }
 
-func (w *xmlWriter) function(l *lambda, indent string) {
-	w.b.WriteString(indent + "<function>\n")
+func (w *xmlWriter) function(l *lambda, depth int) {
+	w.open(depth, "function", ">")
 	if !l.hasSet {
-		fmt.Fprintf(&w.b, "%s  <varpat name=\"%s\" />\n", indent, xmlEscapes.Replace(l.param.String()))
+		w.open(depth+1, "varpat", " />", "name", l.param.String())
 	} else {
-		tag := ""
+		var tag []string
 		if l.param != 0 {
-			tag += fmt.Sprintf(" name=\"%s\"", l.param)
+			tag = append(tag, "name", l.param.String())
 		}
 		if l.ellipsis {
-			tag += ` ellipsis="1"`
+			tag = append(tag, "ellipsis", "1")
 		}
-		w.b.WriteString(indent + "  <attrspat" + tag + ">\n")
-		for _, p := range sortedFormals(l) {
-			fmt.Fprintf(&w.b, "%s    <attr name=\"%s\" />\n", indent, p)
+		w.open(depth+1, "attrspat", ">", tag...)
+		for _, name := range sortedFormals(l) {
+			w.open(depth+2, "attr", " />", "name", name)
 		}
-		w.b.WriteString(indent + "  </attrspat>\n")
+		w.close(depth+1, "attrspat")
 	}
-	w.b.WriteString(indent + "</function>\n")
+	w.close(depth, "function")
 }
 
 func sortedFormals(l *lambda) []string {

@@ -266,9 +266,20 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 		return nil, &Error{Msg: "file '" + p + "' is not a regular file"}
 	}
 	th.reserve(int(info.Size()))
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fileError(p, err)
+	// The size is a hint: files in /proc say 0.
+	b := make([]byte, 0, min(info.Size(), maxFile)+512)
+	for len(b) <= maxFile {
+		n, err := f.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fileError(p, err)
+		}
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
 	}
 	if len(b) > maxFile {
 		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}

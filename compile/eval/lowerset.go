@@ -24,9 +24,9 @@ func (l *lowering) let(e *syntax.Let, sc *scope) node {
 	if len(s.Dyn) > 0 {
 		panic(&Error{Kind: ParseError, Msg: "dynamic attributes not allowed in let", Pos: s.Dyn[0].At})
 	}
-	names := l.sortDefs(s)
+	attrs, names := l.sortDefs(s)
 	inner := &scope{up: sc, names: names}
-	defs := l.definitions(s, inner, sc)
+	defs := l.definitions(s, attrs, inner, sc)
 	return &letNode{defs, l.expr(e.Body, inner)}
 }
 
@@ -42,13 +42,13 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 	if len(s.Attrs) == 0 && len(s.Dyn) == 0 {
 		return &constant{emptySet}
 	}
-	names := l.sortDefs(s)
+	attrs, names := l.sortDefs(s)
 	inner := sc
 	if s.Rec {
 		inner = &scope{up: sc, names: names}
 	}
 	n := &setNode{rec: s.Rec, pos: l.at.id(s.At), overrides: -1}
-	n.defs = l.definitions(s, inner, sc)
+	n.defs = l.definitions(s, attrs, inner, sc)
 	if s.Rec {
 		n.overrides = slices.Index(names, symOverrides)
 	}
@@ -70,33 +70,25 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 	return n
 }
 
-// sortDefs puts the static attributes, which only this lowering has seen, in
-// the order of their symbols: that of the set's attributes and of the frame's
-// slots. It returns the symbols.
-func (l *lowering) sortDefs(s *syntax.Set) []symbol {
-	names := make([]symbol, len(s.Attrs))
-	sorted := true
-	for i, d := range s.Attrs {
-		names[i] = l.sym(d.Name)
-		sorted = sorted && (i == 0 || names[i-1] < names[i])
-	}
-	if sorted {
-		return names
-	}
-	bySymbol := make([]symbolDef, len(s.Attrs))
-	for i, d := range s.Attrs {
-		bySymbol[i] = symbolDef{names[i], d}
-	}
-	slices.SortFunc(bySymbol, func(a, b symbolDef) int { return int(a.sym) - int(b.sym) })
-	for i, d := range bySymbol {
-		names[i], s.Attrs[i] = d.sym, d.def
-	}
-	return names
+// An orderedDef is a static attribute of a set, by its symbol.
+type orderedDef struct {
+	sym symbol
+	def *syntax.Def
 }
 
-type symbolDef struct {
-	sym symbol
-	def syntax.Def
+// sortDefs returns the static attributes in the order of their symbols: that of
+// the set's attributes and of the frame's slots. It returns the symbols, too.
+func (l *lowering) sortDefs(s *syntax.Set) ([]orderedDef, []symbol) {
+	defs := make([]orderedDef, len(s.Attrs))
+	for i := range s.Attrs {
+		defs[i] = orderedDef{l.sym(s.Attrs[i].Name), &s.Attrs[i]}
+	}
+	slices.SortFunc(defs, func(a, b orderedDef) int { return int(a.sym) - int(b.sym) })
+	names := make([]symbol, len(defs))
+	for i, d := range defs {
+		names[i] = d.sym
+	}
+	return defs, names
 }
 
 // value lowers what an attribute is bound to.
@@ -109,13 +101,14 @@ func (l *lowering) value(e syntax.Expr, set *syntax.Set, sc *scope) lazy {
 
 // definitions lowers the static attributes; inner is the scope of their values,
 // outer the one around it.
-func (l *lowering) definitions(s *syntax.Set, inner, outer *scope) definitions {
-	d := definitions{list: make([]definition, len(s.Attrs))}
+func (l *lowering) definitions(s *syntax.Set, attrs []orderedDef, inner, outer *scope) definitions {
+	d := definitions{list: make([]definition, len(attrs))}
 	for _, e := range s.Froms {
 		d.from = append(d.from, l.lazy(e, inner))
 	}
-	for i, a := range s.Attrs {
-		def := definition{sym: l.sym(a.Name), pos: l.at.id(a.At)}
+	for i, o := range attrs {
+		a := o.def
+		def := definition{sym: o.sym, pos: l.at.id(a.At)}
 		switch a.Kind {
 		case syntax.Plain:
 			def.value = named(l.value(a.Value, a.Set, inner), def.sym)

@@ -10,18 +10,23 @@ import (
 // must be small. 0 is no place.
 type posID uint32
 
-// positions is the table of all places of an evaluator, in blocks. Whoever
-// lowers a file fills blocks of its own.
+// positions is the table of all places of an evaluator, in blocks. A block
+// belongs to one file; whoever lowers a file fills blocks of its own.
 type positions struct {
 	mu     sync.RWMutex
-	blocks []*[positionsPerBlock]syntax.Pos
+	blocks []*positionBlock
 }
 
-const positionsPerBlock = 1024
+type positionBlock struct {
+	file  string
+	lines [positionsPerBlock]struct{ line, col int32 }
+}
+
+const positionsPerBlock = 256
 
 // block adds a block and returns it with the id of its first entry.
-func (p *positions) block() (*[positionsPerBlock]syntax.Pos, posID) {
-	b := new([positionsPerBlock]syntax.Pos)
+func (p *positions) block(file string) (*positionBlock, posID) {
+	b := &positionBlock{file: file}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.blocks = append(p.blocks, b)
@@ -36,13 +41,14 @@ func (p *positions) at(id posID) syntax.Pos {
 	p.mu.RLock()
 	b := p.blocks[id/positionsPerBlock]
 	p.mu.RUnlock()
-	return b[id%positionsPerBlock]
+	at := b.lines[id%positionsPerBlock]
+	return syntax.NewPos(&b.file, int(at.line), int(at.col))
 }
 
 // A positionWriter gives out ids for the places of one file.
 type positionWriter struct {
 	table *positions
-	block *[positionsPerBlock]syntax.Pos
+	block *positionBlock
 	next  posID
 	last  syntax.Pos
 }
@@ -54,13 +60,14 @@ func (w *positionWriter) id(p syntax.Pos) posID {
 	if p == w.last { // the same place is often asked for twice in a row
 		return w.next - 1
 	}
-	if w.block == nil || w.next%positionsPerBlock == 0 {
-		w.block, w.next = w.table.block()
+	if w.block == nil || w.next%positionsPerBlock == 0 || w.block.file != p.File() {
+		w.block, w.next = w.table.block(p.File())
 		if w.next == 0 {
 			w.next = 1 // 0 is no place
 		}
 	}
-	w.block[w.next%positionsPerBlock] = p
+	at := &w.block.lines[w.next%positionsPerBlock]
+	at.line, at.col = p.Line, p.Col
 	w.last = p
 	w.next++
 	return w.next - 1
