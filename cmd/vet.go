@@ -77,21 +77,14 @@ func verdict(invalid, warnings int) string {
 // it does not load; err is about something else than the inventory's content.
 func vet(ctx context.Context, args []string) (*schema.Fleet, schema.Errors, error) {
 	var problems schema.Errors
-	fleet, err := schema.Load(ctx, inventory(args), schema.Options{})
+	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix})
 	if errors.As(err, &problems) {
 		return nil, problems, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, inventoryError{err}
 	}
-	problems = fleet.Warnings
-	// Nix in the inventory is checked where it is read: by the compiler.
-	_, err = compile.Network(fleet, compile.Options{})
-	var inNix schema.Errors
-	if errors.As(err, &inNix) {
-		return fleet, append(problems, inNix...), nil
-	}
-	return fleet, problems, err
+	return fleet, fleet.Warnings, nil
 }
 
 // plural is "1 host" or "3 hosts".

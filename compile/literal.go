@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -132,17 +133,21 @@ func (w *writer) mark(v schema.Mark) syntax.Expr {
 
 // nix parses Nix text of the inventory. What is not Nix is an error, and nil.
 func (w *writer) nix(at schema.Pos, text string) syntax.Expr {
-	f := w.parse(at, text, syntax.Options{})
+	f := w.parse(at, text, syntax.Options{}, moduleArguments)
 	if f == nil {
 		return nil
 	}
 	return f.Expr
 }
 
-// parse reads the Nix in a string of the inventory that stands at at.
-func (w *writer) parse(at schema.Pos, text string, o syntax.Options) *syntax.File {
+// parse reads the Nix in a string of the inventory that stands at at, where the
+// variables of scope and Nix's own are known.
+func (w *writer) parse(at schema.Pos, text string, o syntax.Options, scope []string) *syntax.File {
 	o.Start = textStart(at, text)
 	f, err := syntax.ParseFile("", []byte(text), o)
+	if err == nil {
+		err = syntax.Resolve(f, func(name string) bool { return syntax.IsGlobal(name) || slices.Contains(scope, name) })
+	}
 	var mistake *syntax.Error
 	switch {
 	case err == nil:

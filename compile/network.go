@@ -61,6 +61,9 @@ func newWriter(f *schema.Fleet, o Options) *writer {
 	}
 }
 
+// Header begins every file that is written.
+const Header = "Written by muster compile"
+
 // file is a file of the network, with where it comes from in front.
 func (w *writer) file(name string, e syntax.Expr) *syntax.File {
 	var sources []string
@@ -69,7 +72,7 @@ func (w *writer) file(name string, e syntax.Expr) *syntax.File {
 	}
 	return &syntax.File{
 		Name:    name,
-		Comment: []string{fmt.Sprintf("Written by muster compile from %s; edit that instead.", strings.Join(sources, ", "))},
+		Comment: []string{fmt.Sprintf(Header+" from %s; edit that instead.", strings.Join(sources, ", "))},
 		Expr:    e,
 		Notes:   w.notes,
 	}

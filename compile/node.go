@@ -171,7 +171,7 @@ func withArguments(set *syntax.Attrs) syntax.Expr {
 // snippet parses a module of the inventory and keeps its comments; what is no
 // Nix is an error at its line there.
 func (w *writer) snippet(s schema.Snippet) syntax.Expr {
-	f := w.parse(s.At, s.Text, syntax.Options{Comments: true})
+	f := w.parse(s.At, s.Text, syntax.Options{Comments: true}, nil)
 	if f == nil {
 		return nil
 	}

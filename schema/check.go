@@ -21,6 +21,7 @@ type checker struct {
 	paths  []pathUse
 	show   func(string) string
 	named  bool // the inventory's file was named, not its directory
+	nix    func(v Value, module bool) *Error
 
 	hosts map[string]*Host
 	stat  map[string]os.FileInfo // files looked for; nil for what is not there
@@ -48,6 +49,39 @@ func (c *checker) run() {
 	c.files()
 	c.unread()
 	c.config()
+	c.nixTexts()
+}
+
+// nixTexts looks into the pieces of Nix in the inventory.
+func (c *checker) nixTexts() {
+	if c.nix == nil {
+		return
+	}
+	look := func(v Value, path string, module bool) {
+		if e := c.nix(v, module); e != nil {
+			e.Path, e.Rule = path, "nix"
+			c.report.list = append(c.report.list, e)
+		}
+	}
+	c.eachModule(func(m *Module, path string) {
+		for _, s := range m.Nix {
+			look(Expr{At: s.At, Text: s.Text}, path+".nix", true)
+		}
+		if m.Config == nil {
+			return
+		}
+		eachValue(m.Config, "", func(below string, v Value) bool {
+			switch v := v.(type) {
+			case Expr, Template:
+				look(v, path+".config."+below, false)
+			case Mark:
+				if v.Kind == If {
+					look(v, path+".config."+below, false)
+				}
+			}
+			return true
+		})
+	})
 }
 
 // Which NixOS.
@@ -103,6 +137,9 @@ func (c *checker) nixpkgsPath(at Pos, path string) {
 // The cluster.
 
 func (c *checker) kluster() {
+	if k := c.fleet.Kluster; k != nil && slices.ContainsFunc(k.Etcd, func(m string) bool { return m != k.Master }) {
+		c.report.warn(k.PosOf("etcd"), "kluster.etcd", "etcd", "muster sets etcd up on the master only").Hint = "give the other members services.etcd in config"
+	}
 	k := c.fleet.Kluster
 	if k == nil {
 		return

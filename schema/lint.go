@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -110,13 +111,29 @@ func hasKey(config *Attrs) bool {
 		case Expr, Pkg:
 			found = found || strings.Contains(path, "users") || strings.HasPrefix(path, "services.openssh") || !strings.Contains(path, ".")
 		case List:
-			found = found || strings.Contains(path, "authorizedKeys.") && len(v.Elems) > 0
+			found = found || strings.Contains(path, "authorizedKeys.") && slices.ContainsFunc(v.Elems, mayBeKey)
 		case Mark:
 			found = found || strings.Contains(path, "authorizedKeys")
 		}
 		return !found
 	})
 	return found
+}
+
+// mayBeKey reports whether a value is a public key, or something that only Nix
+// knows.
+func mayBeKey(v Value) bool {
+	s, ok := v.(String)
+	if !ok {
+		return true
+	}
+	// In authorized_keys options may stand in front (sshd(8)).
+	for words := strings.Fields(s.V); len(words) > 1; words = words[1:] {
+		if strings.HasPrefix(words[0], "ssh-") || strings.HasPrefix(words[0], "ecdsa-") || strings.HasPrefix(words[0], "sk-") {
+			return badKey(strings.Join(words, " ")) == ""
+		}
+	}
+	return false
 }
 
 // eachValue calls f for a value and those within, with the dotted path of

@@ -26,6 +26,10 @@ type Options struct {
 	// Time is how long the processor may be at the evaluation of CUE; where
 	// 0, 7 s and more for many megabytes of text.
 	Time time.Duration
+	// Nix finds the mistake in a piece of Nix: an [Expr], a [Template] or the
+	// condition of a [Mark]; module says that it is the text of a whole module.
+	// It returns nil where there is none. If nil, Nix is not looked into.
+	Nix func(v Value, module bool) *Error
 }
 
 // dataFiles are the names an inventory that is no CUE package goes by, in the
@@ -62,6 +66,7 @@ type loader struct {
 	tree   *node
 	time   time.Duration
 	named  bool // the file itself, not its directory
+	nix    func(v Value, module bool) *Error
 }
 
 // newLoader finds the file to begin with.
@@ -78,7 +83,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory %s: %w", or(path, "."), bare(err))
 	}
-	l := &loader{report: new(report), base: base, file: file, time: opts.Time}
+	l := &loader{report: new(report), base: base, file: file, time: opts.Time, nix: opts.Nix}
 	l.named = !info.IsDir()
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
@@ -268,6 +273,6 @@ func (l *loader) check() {
 	inventoryShape().check(l.tree, "", l.report)
 	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf}
 	d.decode()
-	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, show: l.show, named: l.named}
+	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, show: l.show, named: l.named, nix: l.nix}
 	c.run()
 }

@@ -1,0 +1,28 @@
+package compile
+
+import "muster/schema"
+
+// CheckNix finds the mistake in a piece of Nix of the inventory, without Nix;
+// nil where there is none. It is [schema.Options.Nix]: with it, schema.Load
+// reports mistakes in Nix together with all others.
+func CheckNix(v schema.Value, module bool) *schema.Error {
+	w := newWriter(&schema.Fleet{}, Options{})
+	switch v := v.(type) {
+	case schema.Expr:
+		if module {
+			w.snippet(schema.Snippet{At: v.At, Text: v.Text})
+		} else {
+			w.nix(v.At, v.Text)
+		}
+	case schema.Template:
+		w.template(v)
+	case schema.Mark:
+		if v.Kind == schema.If {
+			w.nix(v.At, v.Cond)
+		}
+	}
+	if len(w.errs) == 0 {
+		return nil
+	}
+	return w.errs[0]
+}
