@@ -32,6 +32,7 @@ type embedded struct {
 func newEvaluator(searchPath []string, warn io.Writer) *eval.Evaluator {
 	home, _ := os.UserHomeDir()
 	return eval.New(eval.Options{
+		Fetch:   fetch,
 		NixPath: nixPath(append(searchPath, filepath.SplitList(os.Getenv("NIX_PATH"))...)),
 		System:  currentSystem(),
 		Home:    home,
@@ -65,12 +66,12 @@ func currentSystem() string {
 	return cpu + "-" + runtime.GOOS
 }
 
-func newEmbedded(fleet *schema.Fleet, warn io.Writer) (*embedded, error) {
+func newEmbedded(fleet *schema.Fleet, searchPath []string, warn io.Writer) (*embedded, error) {
 	file, err := compile.Network(fleet, compile.Options{Absolute: true})
 	if err != nil {
 		return nil, err
 	}
-	return &embedded{ev: newEvaluator(nil, warn), fleet: fleet, file: file}, nil
+	return &embedded{ev: newEvaluator(searchPath, warn), fleet: fleet, file: file}, nil
 }
 
 // driver is the driver applied to the network: a set of what each host is.

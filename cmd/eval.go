@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -37,6 +38,10 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 	if o.raw.given() {
 		return o.raw.run(ctx, std, args, o)
 	}
+	if o.raw.strict || o.raw.xml || o.raw.instantiate || len(o.raw.args)+len(o.raw.argstrs) > 0 {
+		return usageError{errors.New("eval: --strict, --xml, --instantiate, --arg and --argstr go with --file and --expr")}
+	}
+	o.how.searchPath = o.raw.searchPath
 	attr, err := attrNames(o.attr)
 	if err != nil {
 		return usageError{err}
@@ -76,7 +81,7 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 
 // query prints an attribute of each host.
 func (o *evalOptions) query(ctx context.Context, std streams, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string) error {
-	values, errs, err := o.how.query(ctx, nix, fleet, hosts, attr)
+	values, errs, err := o.how.query(ctx, nix, fleet, hosts, attr, std.err)
 	if err != nil {
 		return err
 	}

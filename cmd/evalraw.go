@@ -38,6 +38,9 @@ func (f *rawFlags) addFlags(fs *pflag.FlagSet) {
 func (f *rawFlags) given() bool { return f.file != "" || f.expr != "" }
 
 func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalOptions) error {
+	if o.selection.on != "" || o.how.evaluator != "embedded" {
+		return usageError{errors.New("eval: --on and --evaluator go with an inventory")}
+	}
 	if f.file != "" && f.expr != "" || len(args) > 0 {
 		return usageError{errors.New("eval: give one of an inventory, --file and --expr")}
 	}

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -22,8 +24,9 @@ import (
 
 // An evaluation says how a fleet is evaluated.
 type evaluation struct {
-	evaluator string
-	trace     bool
+	evaluator  string
+	trace      bool
+	searchPath []string // in front of $NIX_PATH
 }
 
 func (o *evaluation) addFlags(fs *pflag.FlagSet) {
@@ -48,11 +51,11 @@ func (o *evaluation) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema
 	var err error
 	switch o.evaluator {
 	case "nix":
-		found, errs, err = o.byNix(ctx, nix, fleet, hosts)
+		found, errs, err = o.byNix(ctx, nix, fleet, hosts, warn)
 	case "both":
-		found, errs, err = o.byBoth(ctx, nix, fleet, hosts)
+		found, errs, err = o.byBoth(ctx, nix, fleet, hosts, warn)
 	default:
-		found, errs, err = o.byEmbedded(ctx, nix, fleet, hosts)
+		found, errs, err = o.byEmbedded(ctx, nix, fleet, hosts, warn)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -73,8 +76,8 @@ func (o *evaluation) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema
 	return systems, errs, nil
 }
 
-func (o *evaluation) byEmbedded(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host) (map[string]nixcmd.System, map[string]error, error) {
-	e, err := newEmbedded(fleet, nil)
+func (o *evaluation) byEmbedded(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) (map[string]nixcmd.System, map[string]error, error) {
+	e, err := newEmbedded(fleet, o.searchPath, warn)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -90,11 +93,11 @@ func (o *evaluation) byEmbedded(ctx context.Context, nix *nixcmd.Nix, fleet *sch
 	return found, o.blamed(fleet, nixcmd.Network{}, errs), nil
 }
 
-func (o *evaluation) byNix(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host) (map[string]nixcmd.System, map[string]error, error) {
+func (o *evaluation) byNix(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) (map[string]nixcmd.System, map[string]error, error) {
 	if nix == nil {
 		return nil, nil, nixcmd.ErrNoNix
 	}
-	net, err := o.network(fleet, hosts)
+	net, err := o.network(fleet, hosts, warn)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -106,12 +109,12 @@ func (o *evaluation) byNix(ctx context.Context, nix *nixcmd.Nix, fleet *schema.F
 }
 
 // byBoth evaluates twice, and insists on the same derivations.
-func (o *evaluation) byBoth(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host) (map[string]nixcmd.System, map[string]error, error) {
-	ours, ourErrs, err := o.byEmbedded(ctx, nil, fleet, hosts)
+func (o *evaluation) byBoth(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) (map[string]nixcmd.System, map[string]error, error) {
+	ours, ourErrs, err := o.byEmbedded(ctx, nil, fleet, hosts, io.Discard)
 	if err != nil {
 		return nil, nil, err
 	}
-	theirs, theirErrs, err := o.byNix(ctx, nix, fleet, hosts)
+	theirs, theirErrs, err := o.byNix(ctx, nix, fleet, hosts, warn)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -143,9 +146,9 @@ func with(errs map[string]error, host string, err error) map[string]error {
 }
 
 // query evaluates an attribute of each host to its JSON.
-func (o *evaluation) query(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string) (map[string]json.RawMessage, map[string]error, error) {
+func (o *evaluation) query(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string, warn io.Writer) (map[string]json.RawMessage, map[string]error, error) {
 	if o.evaluator == "embedded" {
-		e, err := newEmbedded(fleet, nil)
+		e, err := newEmbedded(fleet, o.searchPath, warn)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -155,7 +158,7 @@ func (o *evaluation) query(ctx context.Context, nix *nixcmd.Nix, fleet *schema.F
 	if nix == nil {
 		return nil, nil, nixcmd.ErrNoNix
 	}
-	net, err := o.network(fleet, hosts)
+	net, err := o.network(fleet, hosts, warn)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,12 +167,12 @@ func (o *evaluation) query(ctx context.Context, nix *nixcmd.Nix, fleet *schema.F
 }
 
 // network is what Nix needs to know of a fleet.
-func (o *evaluation) network(fleet *schema.Fleet, hosts []*schema.Host) (nixcmd.Network, error) {
+func (o *evaluation) network(fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) (nixcmd.Network, error) {
 	file, err := compile.Network(fleet, compile.Options{Absolute: true})
 	if err != nil {
 		return nixcmd.Network{}, err
 	}
-	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), Trace: o.trace}, nil
+	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), SearchPath: o.searchPath, Trace: o.trace, Warn: warn}, nil
 }
 
 // printWarnings says each warning once, with the hosts it is about, in the
@@ -208,6 +211,9 @@ func (o *evaluation) blamed(fleet *schema.Fleet, net nixcmd.Network, errs map[st
 		case errors.As(err, &own):
 			e.message, e.detail = own.Msg, own.Detail()
 			e.blames = append(compile.Blames(fleet, host, own.Msg), inInventory(fleet, own)...)
+			if len(e.blames) == 0 {
+				e.blames = inFiles(fleet, own)
+			}
 		case errors.As(err, &exit):
 			e.message, e.detail = exit.Message(), strings.TrimSpace(exit.Stderr)
 			e.blames = compile.Blames(fleet, host, e.message)
@@ -244,6 +250,26 @@ func inInventory(fleet *schema.Fleet, err *eval.Error) []compile.Blame {
 	return blames
 }
 
+// inFiles are the places of an error in the user's own Nix files.
+func inFiles(fleet *schema.Fleet, err *eval.Error) []compile.Blame {
+	places := []syntax.Pos{err.Pos}
+	for _, t := range err.Trace {
+		places = append(places, t.Pos)
+	}
+	for _, p := range places {
+		if p.IsValid() && strings.HasPrefix(p.File(), fleet.Dir+string(filepath.Separator)) {
+			file := p.File()
+			if cwd, err := os.Getwd(); err == nil {
+				if rel, err := filepath.Rel(cwd, file); err == nil && !strings.HasPrefix(rel, "..") {
+					file = rel
+				}
+			}
+			return []compile.Blame{{Pos: schema.Pos{File: file, Line: int(p.Line), Col: int(p.Col)}}}
+		}
+	}
+	return nil
+}
+
 // An evalError is an evaluation error about something in the inventory.
 type evalError struct {
 	err     error
@@ -260,7 +286,7 @@ func (e *evalError) Error() string {
 			fmt.Fprintf(&b, "%s: ", e.blames[0].Option)
 		}
 	}
-	b.WriteString(e.message)
+	b.WriteString(strings.TrimSpace(e.message))
 	if e.detail != "" {
 		b.WriteString("\n" + e.detail)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,9 @@ type Network struct {
 	Driver string       // the Nix function that makes systems of it
 	Hosts  []string     // the hosts wanted
 	Trace  bool         // have Nix say how it came to an error
+
+	SearchPath []string  // what -I adds
+	Warn       io.Writer // what builtins.trace says; nil: nowhere
 }
 
 // NetworkFile is what Nix's messages call the network expression.
@@ -84,6 +88,14 @@ func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) (
 			return nil, nil, fmt.Errorf("write the network expression: %v", err)
 		}
 	}
+	for _, p := range net.SearchPath {
+		args = append(args, "-I", p)
+	}
+	traced := func(line string) {
+		if net.Warn != nil && strings.HasPrefix(line, "trace: ") {
+			fmt.Fprintln(net.Warn, line)
+		}
+	}
 	if net.Trace {
 		args = append(args, "--show-trace")
 	}
@@ -93,7 +105,7 @@ func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) (
 			"--arg", "network", filepath.Join(dir, NetworkFile),
 			"--arg", "hosts", nixStrings(hosts),
 		}, args...)
-		out, err := n.output(ctx, nil, nil, "nix-instantiate", all...)
+		out, err := n.output(ctx, nil, traced, "nix-instantiate", all...)
 		if err != nil {
 			var exit *ExitError
 			if errors.As(err, &exit) {

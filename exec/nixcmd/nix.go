@@ -72,13 +72,17 @@ func message(stderr string) string {
 	for i, line := range lines {
 		line = strings.TrimSpace(line)
 		if text, ok := strings.CutPrefix(line, "error:"); ok {
-			if text = strings.TrimSpace(text); text != "" {
-				last = strings.Join(append([]string{text}, indented(lines[i+1:])...), "\n")
+			text = strings.TrimSpace(text)
+			// NixOS begins some messages with a line end, and Nix with a trace.
+			if more := indented(lines[i+1:]); text != "" || len(more) > 0 {
+				last = strings.TrimSpace(strings.Join(append([]string{text}, more...), "\n"))
 			}
 		}
 	}
-	if last == "" && len(lines) > 0 {
-		last = strings.TrimSpace(lines[len(lines)-1])
+	for i := len(lines) - 1; last == "" && i >= 0; i-- {
+		if line := strings.TrimSpace(lines[i]); !strings.HasPrefix(line, "(use '--show-trace'") && line != "error:" {
+			last = line
+		}
 	}
 	return last
 }
@@ -87,13 +91,20 @@ func message(stderr string) string {
 // line or one that names a place.
 func indented(lines []string) []string {
 	for i, line := range lines {
-		trimmed := strings.TrimSpace(line)
-		if trimmed == "" || strings.HasPrefix(trimmed, "at ") || strings.HasPrefix(trimmed, "…") || line == trimmed {
-			return lines[:i]
+		text := strings.TrimSpace(line)
+		if text == "" || strings.HasPrefix(text, "at ") || strings.HasPrefix(text, "…") || strings.HasPrefix(text, "error:") || line == text {
+			return trimmed(lines[:i])
 		}
-		lines[i] = trimmed
 	}
-	return lines
+	return trimmed(lines)
+}
+
+func trimmed(lines []string) []string {
+	var out []string
+	for _, l := range lines {
+		out = append(out, strings.TrimSpace(l))
+	}
+	return out
 }
 
 // command prepares a command that dies with its context: first politely, to

@@ -145,6 +145,7 @@ func TestTheMessageIsFoundInWhatNixSays(t *testing.T) {
 		{"2.8, message first", "error: undefined variable 'x'\n\n       at /n.nix:1:1:\n\n            1| x\n", "undefined variable 'x'"},
 		{"2.26, message last", "error:\n       … while evaluating the attribute 'web'\n         at /n.nix:2:3:\n\n       error: undefined variable 'x'\n       at /n.nix:1:1:\n", "undefined variable 'x'"},
 		{"several lines", "error: Failed assertions:\n       - no root file system\n       - no boot loader\n(use '--show-trace' to show detailed location information)\n", "Failed assertions:\n- no root file system\n- no boot loader"},
+		{"text below the word", "error:\n       Failed assertions:\n       - The fileSystems option does not specify your root file system.\n\n(use '--show-trace' to show detailed location information)\n", "Failed assertions:\n- The fileSystems option does not specify your root file system."},
 		{"warnings before", "warning: substitute is off\nerror: boom\n", "boom"},
 		{"no error at all", "Killed\n", "Killed"},
 		{"nothing", "", ""},
