@@ -3,8 +3,10 @@ package cmd
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,7 +45,7 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 		}
 		return o.writeSplit(std, fleet, opts)
 	}
-	if o.output != "" {
+	if o.output != "" && o.output != "-" {
 		abs, err := filepath.Abs(o.output)
 		if err != nil {
 			return fmt.Errorf("write %s: %v", o.output, err)
@@ -54,7 +56,7 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 	if err != nil {
 		return err
 	}
-	if o.output == "" {
+	if o.output == "" || o.output == "-" {
 		return syntax.Fprint(std.out, file)
 	}
 	return writeNix(o.output, file)
@@ -72,6 +74,7 @@ func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compi
 	if err != nil {
 		return err
 	}
+	written := map[string]bool{}
 	for _, f := range files {
 		name := filepath.Join(o.split, f.Name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -81,6 +84,29 @@ func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compi
 			return err
 		}
 		fmt.Fprintln(std.out, name)
+		written[name] = true
+	}
+	return removeStale(std, o.split, written)
+}
+
+// removeStale removes the files of hosts and roles that are gone: those that
+// say they are muster's.
+func removeStale(std streams, dir string, written map[string]bool) error {
+	for _, below := range []string{"hosts", "roles"} {
+		files, err := filepath.Glob(filepath.Join(dir, below, "*.nix"))
+		if err != nil {
+			return err
+		}
+		for _, name := range files {
+			text, err := os.ReadFile(name)
+			if err != nil || written[name] || !bytes.HasPrefix(text, []byte("# "+compile.Header)) {
+				continue
+			}
+			if err := os.Remove(name); err != nil {
+				return plainError("remove", name, err)
+			}
+			fmt.Fprintf(std.out, "%s removed\n", name)
+		}
 	}
 	return nil
 }
@@ -93,25 +119,52 @@ func writeNix(name string, file *syntax.File) error {
 	return writeFile(name, text.Bytes())
 }
 
-// writeFile writes a file whole or not at all.
+// writeFile writes a file whole or not at all. A link is followed, a file that
+// is there keeps its mode, and what is no file, such as /dev/null, is written to.
 func writeFile(name string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	target, err := filepath.EvalSymlinks(name)
 	if err != nil {
-		return fmt.Errorf("write %s: %v", name, err)
+		target = name
 	}
-	defer os.Remove(f.Name())
+	mode := os.FileMode(0o666) // less the umask
+	switch info, err := os.Stat(target); {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("write %s: it is a directory", name)
+	case err == nil && !info.Mode().IsRegular():
+		return plainError("write", name, os.WriteFile(target, data, mode))
+	case err == nil:
+		mode = info.Mode().Perm()
+	}
+	// A name of its own, made with the umask, that nobody can have made before.
+	temp := filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+"."+rand.Text()[:8])
+	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return plainError("write", name, err)
+	}
+	defer os.Remove(temp)
 	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
 	if e := f.Close(); err == nil {
 		err = e
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), name)
+		err = os.Rename(temp, target)
 	}
-	if err != nil {
-		return fmt.Errorf("write %s: %v", name, err)
+	return plainError("write", name, err)
+}
+
+// plainError is an error of the file system about the file that was named,
+// whatever it was called on the way.
+func plainError(op, name string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		err = path.Err
+	case errors.As(err, &link):
+		err = link.Err
+	}
+	return fmt.Errorf("%s %s: %w", op, name, err)
 }

@@ -1,10 +1,14 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/user"
+	"sync"
+
+	"golang.org/x/term"
 
 	"muster/exec"
 	"muster/exec/remote"
@@ -21,6 +25,22 @@ func operator() string {
 		host = "somewhere"
 	}
 	return fmt.Sprintf("%s@%s", name, host)
+}
+
+// askOnce asks the user for the password of the hosts with the privilege
+// sudo-password: once, for all of them, on the terminal.
+func askOnce() func(context.Context) ([]byte, error) {
+	ask := sync.OnceValues(func() ([]byte, error) {
+		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+		if err != nil {
+			return nil, fmt.Errorf("ask for the password of sudo: %v", err)
+		}
+		defer tty.Close()
+		fmt.Fprint(tty, "password for sudo on the hosts: ")
+		defer fmt.Fprintln(tty)
+		return term.ReadPassword(int(tty.Fd()))
+	})
+	return func(context.Context) ([]byte, error) { return ask() }
 }
 
 // connectError has package exec know an error of a connection attempt.

@@ -52,12 +52,27 @@ func (o *demoOptions) run(ctx context.Context, std streams, _ []string) (err err
 			return err
 		}
 	}
-	d.say("All of it took %s. Machines and files are gone again; what was built stays in /nix/store until nix-collect-garbage.", seconds(time.Since(d.began)))
+	d.say("All of it took %s.", seconds(time.Since(d.began)))
 	if o.keep {
-		fmt.Fprintf(std.out, "Log in with: ssh -F %s il\nPress Enter to end. ", d.lab.SSHConfig)
-		io.ReadFull(std.in, make([]byte, 1))
+		d.linger()
 	}
+	d.say("Machines and files are gone again; what was built stays in /nix/store until nix-collect-garbage.")
 	return nil
+}
+
+// linger keeps the machines until the user has seen enough.
+func (d *demo) linger() {
+	fmt.Fprintf(d.std.out, "The fleet is in %s; deploy to it with\n    MUSTER_SSH_CONFIG=%s muster deploy %s\nand log in with\n    ssh -F %s il\nPress Enter to end. ",
+		d.dir, d.lab.SSHConfig, d.dir, d.lab.SSHConfig)
+	enter := make(chan struct{})
+	go func() {
+		io.ReadFull(d.std.in, make([]byte, 1))
+		close(enter)
+	}()
+	select {
+	case <-enter:
+	case <-d.ctx.Done():
+	}
 }
 
 // A demo is one demonstration under way.

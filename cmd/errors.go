@@ -30,6 +30,7 @@ func report(ctx context.Context, w io.Writer, err error) int {
 	var exit exitError
 	var problems schema.Errors
 	var usage usageError
+	var missing inventoryError
 	switch {
 	case err == nil:
 		return exec.ExitOK
@@ -40,6 +41,9 @@ func report(ctx context.Context, w io.Writer, err error) int {
 		return exec.ExitInterrupted
 	case errors.As(err, &problems):
 		newProblemPrinter(w, mostOfAKind).print(problems)
+		return exec.ExitUsage
+	case errors.As(err, &missing):
+		fmt.Fprintf(w, "muster: %v\n", err)
 		return exec.ExitUsage
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
 		fmt.Fprintf(w, "muster: %v\nhint: muster help lists the commands and their flags\n", err)
@@ -60,6 +64,8 @@ func hint(host string, err error) string {
 		switch {
 		case errors.Is(err, remote.ErrHostKeyUnknown):
 			return fmt.Sprintf("compare the fingerprint with the machine's, then: ssh-keyscan %s >> ~/.ssh/known_hosts; or pin host_keys in the inventory", bare(key.Addr))
+		case errors.Is(err, remote.ErrHostKeyChanged) && len(key.Known) > 0 && key.Known[0].File == "inventory":
+			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory; if not, somebody may be in between", host)
 		case errors.Is(err, remote.ErrHostKeyChanged):
 			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, somebody may be in between", host, quoteAddr(key.Addr))
 		}

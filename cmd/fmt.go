@@ -44,6 +44,9 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 	}
 	changed := 0
 	for _, name := range files {
+		if filepath.Ext(name) != ".cue" {
+			return usageError{fmt.Errorf("format %s: only CUE is formatted", name)}
+		}
 		src, err := os.ReadFile(name)
 		if err != nil {
 			return fmt.Errorf("format: %v", err)

@@ -33,7 +33,7 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 		}
 		path, args = args[0], args[1:]
 	}
-	fleet, err := loadFleet(ctx, std, args)
+	fleet, err := readFleet(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 	case o.json && o.verb == "get":
 		return printIndented(std, schema.JSON(value))
 	case o.json:
-		return printJSON(std, leaves)
+		return printJSON(std, leavesJSON(leaves))
 	case o.verb == "get" && len(leaves) == 1 && leaves[0].Path == path:
 		// One value, as a script wants it.
 		fmt.Fprintln(std.out, bareText(leaves[0].Text))
@@ -71,6 +71,24 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 	return nil
 }
 
+// leavesJSON are leaves with their values as values, and places as vet has them.
+func leavesJSON(leaves []schema.Leaf) []any {
+	type leaf struct {
+		Path  string          `json:"path"`
+		Value json.RawMessage `json:"value"`
+		At    string          `json:"at,omitempty"` // absent for what muster supplies
+	}
+	list := []any{}
+	for _, l := range leaves {
+		one := leaf{Path: l.Path, Value: json.RawMessage(l.Text)}
+		if l.At.IsValid() {
+			one.At = l.At.String()
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
 // list prints a line a host.
 func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 	if o.json {
@@ -84,7 +102,7 @@ func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 		}
 		list := []host{}
 		for _, h := range hosts {
-			list = append(list, host{h.Name, h.Address, h.System, h.Roles, h.Tags, h.At.String()})
+			list = append(list, host{h.Name, h.Address, h.System, append([]string{}, h.Roles...), append([]string{}, h.Tags...), h.At.String()})
 		}
 		return printJSON(std, list)
 	}

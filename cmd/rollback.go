@@ -30,6 +30,9 @@ func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) e
 	if o.to < 0 {
 		return usageError{fmt.Errorf("--to %d: generations count from 1", o.to)}
 	}
+	if err := o.ssh.check(); err != nil {
+		return err
+	}
 	if err := o.check(); err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) e
 
 // hostsOf gives a plan the hosts chosen, without systems.
 func hostsOf(ctx context.Context, std streams, args []string, sel selectFlags, plan *exec.Plan) error {
-	fleet, err := loadFleet(ctx, std, args)
+	fleet, err := readFleet(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -67,6 +70,12 @@ func hostsOf(ctx context.Context, std streams, args []string, sel selectFlags, p
 
 // runOnHosts carries out an action that needs no evaluation and no journal.
 func runOnHosts(ctx context.Context, std streams, args []string, sel selectFlags, ssh sshFlags, out outputFlag, jobs int, plan *exec.Plan) error {
+	if err := ssh.check(); err != nil {
+		return err
+	}
+	if jobs < 1 {
+		return usageError{fmt.Errorf("--jobs %d: at least one host at a time", jobs)}
+	}
 	ui, err := out.reporter(std)
 	if err != nil {
 		return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -35,6 +37,11 @@ type initOptions struct{}
 func (o *initOptions) addFlags(*pflag.FlagSet) {}
 
 func (o *initOptions) run(ctx context.Context, std streams, args []string) error {
+	for _, other := range []string{"hosts.toml", "hosts.yaml", "hosts.yml", "hosts.json"} {
+		if _, err := os.Stat(filepath.Join(inventory(args), other)); err == nil {
+			return usageError{fmt.Errorf("init: there is an inventory already, %s, which hosts.cue would take the place of", other)}
+		}
+	}
 	files, err := schema.Init(inventory(args))
 	if err != nil {
 		return err

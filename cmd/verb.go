@@ -61,6 +61,10 @@ means with "muster compile", and put it on the machines with "muster deploy".
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
+	root.SetUsageTemplate(strings.NewReplacer(
+		".LocalFlags.FlagUsages", ".LocalFlags.FlagUsagesWrapped 80",
+		".InheritedFlags.FlagUsages", ".InheritedFlags.FlagUsagesWrapped 80",
+	).Replace(root.UsageTemplate()))
 	root.SetVersionTemplate("muster {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
@@ -241,10 +245,29 @@ var errInterrupted = errors.New("interrupted")
 
 // Run runs muster with args and returns its exit status.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	std := streams{in: in, out: out, err: errs}
+	checked := &checkedWriter{w: out}
+	std := streams{in: in, out: checked, err: errs}
 	root := newRoot(std)
 	root.SetArgs(joinArgs(args))
-	return report(ctx, errs, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if err == nil && checked.err != nil {
+		err = fmt.Errorf("write the output: %w", checked.err)
+	}
+	return report(ctx, errs, err)
+}
+
+// A checkedWriter remembers that something could not be written.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // version is what the build knows of itself.

@@ -31,8 +31,13 @@ func wireRun(nix *nixcmd.Nix, dir string, ssh sshFlags) (o exec.Options, done fu
 		Resolve:        nixcmd.SSH,
 		Proxy:          nixcmd.ProxyCommand,
 	})
+	password := askOnce()
 	o.Connect = func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
-		m, err := dialer.Dial(ctx, target(h))
+		t := target(h)
+		if h.Privilege == schema.SudoPassword {
+			t.SudoPassword = password
+		}
+		m, err := dialer.Dial(ctx, t)
 		if err != nil {
 			return nil, connectError(err)
 		}
