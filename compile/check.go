@@ -10,7 +10,7 @@ func CheckNix(v schema.Value, module bool) *schema.Error {
 	switch v := v.(type) {
 	case schema.Expr:
 		if module {
-			w.snippet(schema.Snippet{At: v.At, Text: v.Text})
+			w.snippet(schema.Snippet(v))
 		} else {
 			w.nix(v.At, v.Text)
 		}

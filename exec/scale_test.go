@@ -38,7 +38,6 @@ type manyHosts struct {
 
 type playedHost struct {
 	profile, current int
-	run              string
 	confirmed        bool
 }
 

@@ -65,7 +65,7 @@ func (c *checker) nixTexts() {
 	}
 	c.eachModule(func(m *Module, path string) {
 		for _, s := range m.Nix {
-			look(Expr{At: s.At, Text: s.Text}, path+".nix", true)
+			look(Expr(s), path+".nix", true)
 		}
 		if m.Config == nil {
 			return

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 
-	"muster/compile/store"
 )
 
 // want… return a value's content if it has the type asked for, and report an
@@ -161,15 +160,6 @@ func (th *thread) wantPath(v value, c *references, pos posID) string {
 		th.fail(pos, "string '%s' doesn't represent an absolute path", s)
 	}
 	return cleanPath(s)
-}
-
-// wantStorePath makes a store path of a string.
-func (th *thread) wantStorePath(s string, pos posID) store.Path {
-	p, err := store.ParsePath(s)
-	if err != nil {
-		th.fail(pos, "path '%s' is not in the Nix store", s)
-	}
-	return p
 }
 
 // cleanPath removes . and .. and double slashes from an absolute path.

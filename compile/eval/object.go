@@ -128,10 +128,9 @@ func (f *frame) slot(i int) *value {
 	return (*value)(unsafe.Add(unsafe.Pointer(f), unsafe.Sizeof(*f)+uintptr(i)*unsafe.Sizeof(value{})))
 }
 
-func (v value) kind() kind     { return v.o.kind }
-func (v value) isNone() bool   { return v.o == nil }
-func (v value) isInt() bool    { return v.o.kind == kindInt }
-func (v value) isString() bool { return v.o.kind == kindString }
+func (v value) kind() kind   { return v.o.kind }
+func (v value) isNone() bool { return v.o == nil }
+func (v value) isInt() bool  { return v.o.kind == kindInt }
 func (v value) isFunction() bool {
 	return v.o.kind == kindLambda || v.o.kind == kindBuiltin || v.o.kind == kindPartial
 }
