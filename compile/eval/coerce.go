@@ -4,7 +4,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-
 )
 
 // want… return a value's content if it has the type asked for, and report an
