@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"muster/compile"
@@ -37,7 +38,9 @@ func newEvaluator(searchPath []string, warn io.Writer) *eval.Evaluator {
 		System:  currentSystem(),
 		Home:    home,
 		Getenv:  os.Getenv,
-		Trace:   warn,
+		// As Nix's setting abort-on-warn is given in the environment.
+		AbortOnWarn: slices.Contains([]string{"1", "true", "yes"}, os.Getenv("NIX_ABORT_ON_WARN")),
+		Trace:       plainWriter{warn},
 	})
 }
 

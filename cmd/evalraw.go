@@ -81,9 +81,9 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	var own *eval.Error
 	if errors.As(err, &own) {
 		if o.how.trace {
-			fmt.Fprintln(std.err, own.Detail())
+			fmt.Fprintln(std.err, plain(own.Detail()))
 		} else {
-			fmt.Fprintf(std.err, "error: %v\n", own)
+			fmt.Fprintf(std.err, "error: %s\n", plain(own.Error()))
 		}
 		return exitError(exec.ExitFailed)
 	}

@@ -172,7 +172,7 @@ func (o *evaluation) network(fleet *schema.Fleet, hosts []*schema.Host, warn io.
 	if err != nil {
 		return nixcmd.Network{}, err
 	}
-	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), SearchPath: o.searchPath, Trace: o.trace, Warn: warn}, nil
+	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), SearchPath: o.searchPath, Trace: o.trace, Warn: plainWriter{warn}}, nil
 }
 
 // printWarnings says each warning once, with the hosts it is about, in the
@@ -182,7 +182,7 @@ func printWarnings(w io.Writer, hosts []*schema.Host, warnings map[string][]stri
 	for _, h := range hosts {
 		for text, about := range warnings {
 			if about[0] == h.Name {
-				said = append(said, fmt.Sprintf("%s: warning: %s\n", few(about), strings.TrimSpace(text)))
+				said = append(said, fmt.Sprintf("%s: warning: %s\n", few(about), strings.TrimSpace(plain(text))))
 			}
 		}
 		slices.Sort(said)
@@ -209,13 +209,13 @@ func (o *evaluation) blamed(fleet *schema.Fleet, net nixcmd.Network, errs map[st
 		var own *eval.Error
 		switch {
 		case errors.As(err, &own):
-			e.message, e.detail = own.Msg, own.Detail()
-			e.blames = append(compile.Blames(fleet, host, own.Msg), inInventory(fleet, own)...)
+			e.message, e.detail = plain(own.Msg), plain(own.Detail())
+			e.blames = append(compile.Blames(fleet, host, e.message), inInventory(fleet, own)...)
 			if len(e.blames) == 0 {
 				e.blames = inFiles(fleet, own)
 			}
 		case errors.As(err, &exit):
-			e.message, e.detail = exit.Message(), strings.TrimSpace(exit.Stderr)
+			e.message, e.detail = plain(exit.Message()), plain(strings.TrimSpace(exit.Stderr))
 			e.blames = compile.Blames(fleet, host, e.message)
 			var text bytes.Buffer
 			if syntax.Fprint(&text, net.File) == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -395,14 +396,32 @@ func clip(s string, n int) string {
 
 // printable takes out what would move the cursor: what hosts print is not
 // trusted with the user's terminal.
-func printable(s string) string {
+func printable(s string) string { return strings.ReplaceAll(plain(s), "\n", "") }
+
+// csi are the control sequences of terminals, colours among them (ECMA-48, 5.4).
+var csi = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
+
+// plain is text of several lines with nothing in it that a terminal would obey.
+func plain(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\t' {
+		switch {
+		case r == '\t':
 			return ' '
-		}
-		if r < ' ' || r == 0x7f || (0x80 <= r && r < 0xa0) {
+		case r == '\n':
+			return r
+		case r < ' ' || r == 0x7f || (0x80 <= r && r < 0xa0):
 			return -1
 		}
 		return r
-	}, s)
+	}, csi.ReplaceAllString(s, ""))
+}
+
+// A plainWriter writes text as [plain] has it; each Write is whole lines.
+type plainWriter struct{ w io.Writer }
+
+func (p plainWriter) Write(b []byte) (int, error) {
+	if _, err := io.WriteString(p.w, plain(string(b))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }

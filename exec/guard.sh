@@ -43,10 +43,12 @@ now() { # sets t
 }
 say() { echo "muster: $*" >>"$dir/log"; }
 
-# collect keeps the first megabyte of what is printed and the last bytes of the
-# rest, and reads on whatever happens: nobody is held up by a full pipe.
+# collect keeps what is printed until the log is a megabyte and the last bytes of
+# the rest, and reads on whatever happens: nobody is held up by a full pipe.
 collect() {
-  head -c 1048576 >>"$dir/log"
+  : >>"$dir/log"
+  room=$((1048576 - $(wc -c <"$dir/log")))
+  head -c $((room > 0 ? room : 0)) >>"$dir/log"
   tail -c 16384 >"$dir/tail"
   [ ! -s "$dir/tail" ] || { echo; echo "muster: output left out here"; cat "$dir/tail"; } >>"$dir/log"
   : >"$dir/collected"
