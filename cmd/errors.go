@@ -79,6 +79,8 @@ func hint(host string, err error) string {
 		return "another muster is at work on it: wait for it, or end it"
 	case errors.Is(err, nixcmd.ErrNoNix):
 		return "install Nix: apt-get install nix-bin, or see nixos.org/download"
+	case strings.Contains(err.Error(), "'nixpkgs' was not found in the Nix search path"):
+		return "say in the inventory which NixOS the fleet is made of, such as nixpkgs: {rev: \"…\", hash: \"sha256-…\"} or nixpkgs: path: \"…\""
 	case strings.Contains(err.Error(), "build-users-group"):
 		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set build-users-group to nothing in /etc/nix/nix.conf"
 	case errors.Is(err, exectest.ErrUnsupported):

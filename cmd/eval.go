@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -101,13 +102,22 @@ func (o *evalOptions) end(std streams, hosts []*schema.Host, err error, errs map
 	if err != nil {
 		return err
 	}
+	var hints []string
 	for _, h := range hosts {
-		if err := errs[h.Name]; err != nil {
-			fmt.Fprintf(std.err, "%s: %s: %v\n", h.Name, exec.Evaluate, err)
+		err := errs[h.Name]
+		if err == nil {
+			continue
+		}
+		fmt.Fprintf(std.err, "%s: %s: %v\n", h.Name, exec.Evaluate, err)
+		if hint := hint(h.Name, err); hint != "" && !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
 		}
 	}
-	if len(errs) > 0 && !o.how.trace {
-		fmt.Fprintln(std.err, "hint: --show-trace tells how evaluation came to it")
+	if len(errs) > 0 && len(hints) == 0 && !o.how.trace {
+		hints = []string{"--show-trace tells how evaluation came to it"}
+	}
+	for _, hint := range hints {
+		fmt.Fprintf(std.err, "hint: %s\n", hint)
 	}
 	switch {
 	case len(errs) > 0 && done > 0:

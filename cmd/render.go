@@ -74,14 +74,15 @@ type text struct {
 	std   streams
 	began time.Time
 
-	mu    sync.Mutex
-	live  bool
-	width int
-	drawn int // lines of the live part on the screen
-	rows  []*liveRow
-	last  map[string][]string // the last lines each host's stage printed
-	stop  chan struct{}
-	ended sync.WaitGroup
+	mu     sync.Mutex
+	live   bool
+	width  int
+	drawn  int // lines of the live part on the screen
+	rows   []*liveRow
+	last   map[string][]string // the last lines each host's stage printed
+	hinted map[string]bool
+	stop   chan struct{}
+	ended  sync.WaitGroup
 }
 
 type liveRow struct {
@@ -95,7 +96,7 @@ type liveRow struct {
 const lastLines = 10
 
 func newText(std streams) *text {
-	t := &text{std: std, began: time.Now(), last: map[string][]string{}, stop: make(chan struct{})}
+	t := &text{std: std, began: time.Now(), last: map[string][]string{}, hinted: map[string]bool{}, stop: make(chan struct{})}
 	if f, ok := std.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		t.live = true
 		t.width, _, _ = term.GetSize(int(f.Fd()))
@@ -194,7 +195,7 @@ func (t *text) sentence(o *exec.Outcome) string {
 	if o.Stage != "" {
 		fmt.Fprintf(&b, ": %s", o.Stage)
 	}
-	fmt.Fprintf(&b, ": %s\n", strings.ReplaceAll(strings.TrimSpace(o.Err.Error()), "\n", "\n    "))
+	fmt.Fprintf(&b, ": %s\n", strings.ReplaceAll(strings.TrimSpace(plain(o.Err.Error())), "\n", "\n    "))
 	// A stage that printed lines and failed says in them why; activations are
 	// shown whole already.
 	if o.Stage == exec.Build {
@@ -202,7 +203,9 @@ func (t *text) sentence(o *exec.Outcome) string {
 			fmt.Fprintf(&b, "    %s\n", line)
 		}
 	}
-	if h := hint(o.Host, o.Err); h != "" {
+	// The same advice for a hundred hosts is given once.
+	if h := hint(o.Host, o.Err); h != "" && !t.hinted[h] {
+		t.hinted[h] = true
 		fmt.Fprintf(&b, "hint: %s\n", h)
 	}
 	return b.String()

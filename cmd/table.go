@@ -45,8 +45,13 @@ func newTable(w io.Writer, header ...string) *table {
 	return &table{w: w, text: text, t: t}
 }
 
+// row adds a row. Cells may hold what hosts said: nothing in them moves the
+// cursor.
 func (t *table) row(cells ...string) {
 	t.rows++
+	for i, c := range cells {
+		cells[i] = printable(c)
+	}
 	t.t.Append(cells)
 }
 

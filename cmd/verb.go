@@ -55,7 +55,7 @@ means with "muster compile", and put it on the machines with "muster deploy".
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
+		Args:          noVerb,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(std.in)
@@ -113,6 +113,19 @@ means with "muster compile", and put it on the machines with "muster deploy".
 	return root
 }
 
+// noVerb refuses what is no command, and says what may have been meant.
+func noVerb(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	meant := ""
+	c.SuggestionsMinimumDistance = 2
+	if like := c.SuggestionsFor(args[0]); len(like) > 0 {
+		meant = fmt.Sprintf("; did you mean %s?", strings.Join(like, " or "))
+	}
+	return usageError{fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), meant)}
+}
+
 // splitUse splits "inventory get PATH [INVENTORY]" into the command's names and
 // what arguments it takes: those in brackets may be left out, and after ... or
 // -- any number follows.
@@ -151,13 +164,8 @@ func family(root *cobra.Command, group, name string) *cobra.Command {
 		Use:     name,
 		Short:   families[name],
 		GroupID: group,
-		Args: func(c *cobra.Command, given []string) error {
-			if len(given) > 0 {
-				return usageError{fmt.Errorf("unknown command %q for %q", given[0], c.CommandPath())}
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:    noVerb,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.AddCommand(c)
 	return c
