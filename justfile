@@ -59,6 +59,10 @@ test-nix dir="/var/tmp/muster-nix":
 fuzz-eval n="100000" seed="1" nix="nix-instantiate":
     go test ./compile/eval -run 'GiveWhatNixGives$' -v -timeout 6h -fuzz-programs {{n}} -fuzz-regexes 10000 -fuzz-recipes 1000 -fuzz-seed {{seed}} -fuzz-nix {{nix}}
 
+# the derivations of a Nix EXPRESSION, a set or list of them, byte for byte as Nix makes them; paths in it must be absolute
+identity expression nix="nix-instantiate" workers="2":
+    go test ./compile/eval -run '^TestDerivationsAreWhatNixMakes$/^given$' -v -count 1 -timeout 2h -identity '{{expression}}' -identity-nix {{nix}} -identity-workers {{workers}}
+
 # three throw-away machines, deployed for real (Linux, root)
 demo:
     go run ./cmd/muster demo

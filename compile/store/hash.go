@@ -135,14 +135,23 @@ func decodeSum(s string, size int, sri bool) ([]byte, error) {
 		return b, nil
 	case !sri && len(s) == base32Len(size):
 		return DecodeBase32(s)
-	case len(s) == base64.StdEncoding.EncodedLen(size) && !strings.ContainsAny(s, "\r\n"):
-		b, err := base64.StdEncoding.DecodeString(s)
-		if err != nil {
-			return nil, errors.New("it is not base 64")
-		}
-		return b, nil
+	case sri || len(s) == base64.StdEncoding.EncodedLen(size):
+		return decodeBase64(s)
 	}
 	return nil, fmt.Errorf("%d characters is the wrong length", len(s))
+}
+
+// decodeBase64 decodes as Nix does: padding may be missing, and what follows it does not count; nor do line ends and left-over bits.
+func decodeBase64(s string) ([]byte, error) {
+	s, _, _ = strings.Cut(strings.ReplaceAll(s, "\n", ""), "=")
+	if len(s)%4 == 1 {
+		s = s[:len(s)-1] // six bits are no byte
+	}
+	b, err := base64.RawStdEncoding.DecodeString(s)
+	if err != nil || strings.Contains(s, "\r") {
+		return nil, errors.New("it is not base 64")
+	}
+	return b, nil
 }
 
 // Algo returns the algorithm, "" for the zero Hash.
