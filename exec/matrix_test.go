@@ -245,7 +245,7 @@ func TestFaults(t *testing.T) {
 					said += len(s.Line)
 				}
 			}
-			if said > 1<<20 + 64<<10 {
+			if said > 1<<20+64<<10 {
 				t.Errorf("%d bytes were printed", said)
 			}
 		})

@@ -91,7 +91,7 @@ func findOracle(t *testing.T, command string) oracle {
 func (o oracle) old() bool { return strings.HasPrefix(o.version, "2.8.") }
 
 // errSlow says that Nix needed too much processor time.
-var errSlow = errors.New("Nix takes too long")
+var errSlow = errors.New("it takes too long")
 
 // eval evaluates a file of one list, to JSON, in at most so many seconds of
 // processor time.
