@@ -32,6 +32,10 @@ bench *args:
 bench-copy *args:
     go test ./cmd -run '^TestCopyBench$' -v -timeout 2h -copybench {{args}} | grep -v '^[=-]'
 
+# muster eval against Nix, in turns, on the corpora in DIR: evaluator-bench and what its README says
+bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
+    go test ./cmd -run '^TestEvalBench$' -v -timeout 12h -evalbench {{dir}} -evalbench-nix {{nix}} {{args}} | grep -v '^[=-]'
+
 # copying to hosts that run the Nix of later Debians, fetched and unpacked below DIR (amd64, root)
 test-nix dir="/var/tmp/muster-nix":
     #!/usr/bin/env bash

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -26,13 +27,15 @@ type embedded struct {
 	ev    *eval.Evaluator
 	fleet *schema.Fleet
 	file  *syntax.File
+	warn  io.Writer
+	cache *evalCache // nil: every host is evaluated
 }
 
-// newEvaluator returns an evaluator that sees what Nix would: the search path
-// and the environment.
-func newEvaluator(searchPath []string, warn io.Writer) *eval.Evaluator {
+// evaluatorOptions are those of an evaluator that sees what Nix would: the
+// search path and the environment.
+func evaluatorOptions(searchPath []string, warn io.Writer) eval.Options {
 	home, _ := os.UserHomeDir()
-	return eval.New(eval.Options{
+	return eval.Options{
 		Fetch:   fetch,
 		NixPath: nixPath(append(searchPath, filepath.SplitList(os.Getenv("NIX_PATH"))...)),
 		System:  currentSystem(),
@@ -41,7 +44,7 @@ func newEvaluator(searchPath []string, warn io.Writer) *eval.Evaluator {
 		// As Nix's setting abort-on-warn is given in the environment.
 		AbortOnWarn: slices.Contains([]string{"1", "true", "yes"}, os.Getenv("NIX_ABORT_ON_WARN")),
 		Trace:       plainWriter{warn},
-	})
+	}
 }
 
 // nixPath reads entries such as nixpkgs=/some/where or /some/where.
@@ -69,12 +72,27 @@ func currentSystem() string {
 	return cpu + "-" + runtime.GOOS
 }
 
-func newEmbedded(fleet *schema.Fleet, searchPath []string, warn io.Writer) (*embedded, error) {
+// hostNames is the name of the part of a network that is the names of its
+// hosts; no host is called so.
+const hostNames = "host names"
+
+func newEmbedded(fleet *schema.Fleet, o *evaluation, warn io.Writer) (*embedded, error) {
 	file, err := compile.Network(fleet, compile.Options{Absolute: true})
 	if err != nil {
 		return nil, err
 	}
-	return &embedded{ev: newEvaluator(searchPath, warn), fleet: fleet, file: file}, nil
+	e := &embedded{fleet: fleet, file: file, warn: warn}
+	opts := evaluatorOptions(o.searchPath, warn)
+	if !o.noCache {
+		common, hosts := compile.Parts(file)
+		opts.Record, opts.Parts = true, map[string]string{hostNames: keyOf(names(fleet.Hosts)...)}
+		for name, text := range hosts {
+			opts.Parts[name] = keyOf(text)
+		}
+		e.cache = openEvalCache(fleet.Dir, common, compile.Driver, fmt.Sprintln(opts.NixPath, opts.System, opts.Home, opts.AbortOnWarn))
+	}
+	e.ev = eval.New(opts)
+	return e, nil
 }
 
 // driver is the driver applied to the network: a set of what each host is.
@@ -83,18 +101,25 @@ func (e *embedded) driver(ctx context.Context, hosts []*schema.Host, attr []stri
 	if err != nil {
 		return eval.Value{}, err
 	}
-	args := &syntax.Attrs{Bindings: []syntax.Binding{
-		binding("network", e.file.Expr),
-		binding("hosts", nixStrings(names(hosts))),
-	}}
-	if attr != nil {
-		args.Bindings = append(args.Bindings, binding("attr", nixStrings(attr)))
+	given := map[string]syntax.Expr{
+		"network": e.file.Expr,
+		"hosts":   nixStrings(names(hosts)),
+		"apart":   &syntax.Ident{Name: "true"},
 	}
-	return e.ev.Tree(ctx, &syntax.Apply{F: driver.Expr, Args: []syntax.Expr{args}}, e.fleet.Dir)
-}
-
-func binding(name string, v syntax.Expr) *syntax.Attr {
-	return &syntax.Attr{Path: syntax.AttrPath{{Name: name}}, Value: v}
+	if attr != nil {
+		given["attr"] = nixStrings(attr)
+	}
+	args := map[string]eval.Value{"part": e.ev.Part()}
+	for name, expr := range given {
+		if args[name], err = e.ev.Tree(ctx, expr, e.fleet.Dir); err != nil {
+			return eval.Value{}, err
+		}
+	}
+	f, err := e.ev.Tree(ctx, driver.Expr, e.fleet.Dir)
+	if err != nil {
+		return eval.Value{}, err
+	}
+	return f.AutoCall(ctx, args)
 }
 
 func nixStrings(words []string) *syntax.List {
@@ -109,15 +134,73 @@ func nixStrings(words []string) *syntax.List {
 	return l
 }
 
-// systems evaluates hosts side by side.
-func (e *embedded) systems(ctx context.Context, hosts []*schema.Host) (map[string]nixcmd.System, map[string]error, error) {
-	defer eval.HoldCollector(512 << 20)()
+// collectFrom is how large the heap becomes before garbage is collected.
+const collectFrom = 512 << 20
+
+// systems finds the systems of hosts: those that nothing changed for in the
+// cache, the others by evaluating them side by side. The derivations of the
+// former are not known to this evaluator; valid says which of them are in the
+// store, where that matters.
+func (e *embedded) systems(ctx context.Context, hosts []*schema.Host, valid func([]store.Path) (map[store.Path]bool, error)) (map[string]nixcmd.System, map[string]error, error) {
+	systems, errs := map[string]nixcmd.System{}, map[string]error{}
+	cached := map[string]cachedHost{}
+	if e.cache != nil {
+		cached = e.cache.current(names(hosts), e.ev.Look())
+		if len(cached) > 0 && valid != nil {
+			have, err := valid(drvs(cached))
+			if err != nil {
+				return nil, nil, err
+			}
+			maps.DeleteFunc(cached, func(_ string, h cachedHost) bool { return !have[h.System.Drv] })
+		}
+	}
+	var rest []*schema.Host
+	for _, h := range hosts {
+		if c, ok := cached[h.Name]; ok {
+			systems[h.Name] = c.System
+		} else {
+			rest = append(rest, h)
+		}
+	}
+	var said []string
+	if len(rest) > 0 {
+		var err error
+		if said, err = e.evaluate(ctx, rest, systems, errs); err != nil {
+			return nil, nil, err
+		}
+	}
+	e.repeat(hosts, cached, said)
+	return systems, errs, nil
+}
+
+// repeat says again what was traced when hosts were evaluated, except what was
+// said by now.
+func (e *embedded) repeat(hosts []*schema.Host, cached map[string]cachedHost, said []string) {
+	seen := map[string]bool{}
+	for _, line := range said {
+		seen[line] = true
+	}
+	for _, h := range hosts {
+		for _, line := range cached[h.Name].Said {
+			if !seen[line] {
+				seen[line] = true
+				fmt.Fprintln(plainWriter{e.warn}, strings.TrimSuffix(line, "\n"))
+			}
+		}
+	}
+}
+
+// evaluate evaluates hosts, notes what came out, and returns what was traced.
+func (e *embedded) evaluate(ctx context.Context, hosts []*schema.Host, systems map[string]nixcmd.System, errs map[string]error) ([]string, error) {
+	defer eval.HoldCollector(collectFrom)()
 	set, err := e.driver(ctx, hosts, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	systems, errs := map[string]nixcmd.System{}, map[string]error{}
+	evaluated := map[string]evaluatedHost{}
+	var said []string
 	e.ev.Fleet(ctx, set, names(hosts), "summary", runtime.GOMAXPROCS(0), func(h eval.Host) {
+		said = append(said, h.Said...)
 		if h.Err != nil {
 			errs[h.Name] = h.Err
 			return
@@ -130,12 +213,18 @@ func (e *embedded) systems(ctx context.Context, hosts []*schema.Host) (map[strin
 			errs[h.Name] = fmt.Errorf("read the host's system: %v", err)
 			return
 		}
-		systems[h.Name] = nixcmd.System{Drv: store.Path(s.Drv), Out: store.Path(s.Out), Warnings: s.Warnings}
+		system := nixcmd.System{Drv: store.Path(s.Drv), Out: store.Path(s.Out), Warnings: s.Warnings}
+		systems[h.Name] = system
+		evaluated[h.Name] = evaluatedHost{system, h.Inputs, h.Said}
 	})
 	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	return systems, errs, nil
+	shared, sharedSaid := e.ev.Shared()
+	if e.cache != nil {
+		e.cache.save(names(e.fleet.Hosts), evaluated, shared, sharedSaid)
+	}
+	return append(said, sharedSaid...), nil
 }
 
 // query evaluates an attribute of each host to its JSON.
@@ -160,6 +249,25 @@ func (e *embedded) query(ctx context.Context, hosts []*schema.Host, attr []strin
 	return values, errs, ctx.Err()
 }
 
+// validIn says which of some paths are in the local store.
+func validIn(ctx context.Context, nix *nixcmd.Nix, paths []store.Path) (map[store.Path]bool, error) {
+	process, err := nix.Serve(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	client, err := nixserve.New(ctx, process)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	list, err := client.QueryValidPaths(ctx, paths, false, false)
+	valid := map[store.Path]bool{}
+	for _, p := range list {
+		valid[p] = true
+	}
+	return valid, err
+}
+
 // instantiate writes the derivations that systems are built from, and all they
 // need, to the local store.
 func (e *embedded) instantiate(ctx context.Context, nix *nixcmd.Nix, systems map[string]nixcmd.System) error {
@@ -174,7 +282,7 @@ func (e *embedded) instantiate(ctx context.Context, nix *nixcmd.Nix, systems map
 	defer client.Close()
 
 	objects := &recipes{ev: e.ev, seen: map[store.Path]bool{}}
-	for _, s := range systems {
+	for _, s := range systems { // those of the cache are there
 		if err := objects.add(s.Drv); err != nil {
 			return err
 		}

@@ -44,7 +44,8 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	if f.file != "" && f.expr != "" || len(args) > 0 {
 		return usageError{errors.New("eval: give one of an inventory, --file and --expr")}
 	}
-	ev := newEvaluator(f.searchPath, std.err)
+	defer eval.HoldCollector(collectFrom)()
+	ev := eval.New(evaluatorOptions(f.searchPath, std.err))
 	dir, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find the current directory: %v", err)

@@ -16,6 +16,7 @@ import (
 
 	"muster/compile"
 	"muster/compile/eval"
+	"muster/compile/store"
 	"muster/compile/syntax"
 	"muster/exec"
 	"muster/exec/nixcmd"
@@ -26,12 +27,14 @@ import (
 type evaluation struct {
 	evaluator  string
 	trace      bool
+	noCache    bool
 	searchPath []string // in front of $NIX_PATH
 }
 
 func (o *evaluation) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.evaluator, "evaluator", "embedded", "evaluate with `what`: embedded, nix, or both, which compares them")
 	fs.BoolVar(&o.trace, "show-trace", false, "say how evaluation came to an error")
+	fs.BoolVar(&o.noCache, "no-eval-cache", false, "evaluate every host, whatever is known of it")
 }
 
 func (o *evaluation) check() error {
@@ -77,11 +80,15 @@ func (o *evaluation) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema
 }
 
 func (o *evaluation) byEmbedded(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) (map[string]nixcmd.System, map[string]error, error) {
-	e, err := newEmbedded(fleet, o.searchPath, warn)
+	e, err := newEmbedded(fleet, o, warn)
 	if err != nil {
 		return nil, nil, err
 	}
-	found, errs, err := e.systems(ctx, hosts)
+	var valid func([]store.Path) (map[store.Path]bool, error)
+	if nix != nil {
+		valid = func(paths []store.Path) (map[store.Path]bool, error) { return validIn(ctx, nix, paths) }
+	}
+	found, errs, err := e.systems(ctx, hosts, valid)
 	if err != nil {
 		return nil, nil, fmt.Errorf("evaluate the fleet: %w", err)
 	}
@@ -110,7 +117,9 @@ func (o *evaluation) byNix(ctx context.Context, nix *nixcmd.Nix, fleet *schema.F
 
 // byBoth evaluates twice, and insists on the same derivations.
 func (o *evaluation) byBoth(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) (map[string]nixcmd.System, map[string]error, error) {
-	ours, ourErrs, err := o.byEmbedded(ctx, nil, fleet, hosts, io.Discard)
+	afresh := *o
+	afresh.noCache = true
+	ours, ourErrs, err := afresh.byEmbedded(ctx, nil, fleet, hosts, io.Discard)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +157,7 @@ func with(errs map[string]error, host string, err error) map[string]error {
 // query evaluates an attribute of each host to its JSON.
 func (o *evaluation) query(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string, warn io.Writer) (map[string]json.RawMessage, map[string]error, error) {
 	if o.evaluator == "embedded" {
-		e, err := newEmbedded(fleet, o.searchPath, warn)
+		e, err := newEmbedded(fleet, o, warn)
 		if err != nil {
 			return nil, nil, err
 		}

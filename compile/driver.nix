@@ -4,6 +4,11 @@
   network,
   hosts ? null,
   attr ? null,
+  # Whether each host is evaluated for itself: nothing keeps what it needed then,
+  # but what others read of it is evaluated once more.
+  apart ? false,
+  # Selects a part of the network, for an evaluator that wants to know of it.
+  part ? (set: name: set.${name}),
 }:
 
 let
@@ -23,7 +28,9 @@ let
     "require"
     "resources"
   ];
-  names = builtins.filter (name: !builtins.elem name notHosts) (builtins.attrNames net);
+  names = part {
+    "host names" = builtins.filter (name: !builtins.elem name notHosts) (builtins.attrNames net);
+  } "host names";
   wanted = if hosts == null then names else hosts;
 
   # What deployment.* may hold is the inventory's business, checked there.
@@ -37,7 +44,7 @@ let
   };
 
   node =
-    name:
+    nodes: name:
     evalConfig {
       system = "x86_64-linux";
       modules = [
@@ -48,7 +55,7 @@ let
         }
         {
           _file = "host ${name}";
-          imports = [ net.${name} ];
+          imports = [ (part net name) ];
         }
       ];
       specialArgs = { inherit name nodes; };
@@ -57,7 +64,7 @@ let
   nodes = builtins.listToAttrs (
     map (name: {
       inherit name;
-      value = node name;
+      value = node nodes name;
     }) names
   );
 in
@@ -65,14 +72,17 @@ builtins.listToAttrs (
   map (name: {
     inherit name;
     value =
+      let
+        self = if apart then node (nodes // { ${name} = self; }) name else nodes.${name};
+      in
       if attr != null then
-        builtins.foldl' (set: key: set.${key}) nodes.${name} attr
+        builtins.foldl' (set: key: set.${key}) self attr
       else
         rec {
           # Not drvPath and outPath: a set with outPath is a string in JSON.
-          drv = nodes.${name}.config.system.build.toplevel.drvPath;
-          out = nodes.${name}.config.system.build.toplevel.outPath;
-          warnings = nodes.${name}.config.warnings or [ ];
+          drv = self.config.system.build.toplevel.drvPath;
+          out = self.config.system.build.toplevel.outPath;
+          warnings = self.config.warnings or [ ];
           # All of it as one string, for evaluators that forget the rest.
           summary = builtins.toJSON { inherit drv out warnings; };
         };

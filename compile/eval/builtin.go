@@ -75,7 +75,7 @@ func (ev *Evaluator) bindBuiltins() {
 	define("storeDir", stringValue("/nix/store"))
 	if !ev.opts.Pure {
 		define("currentSystem", stringValue(ev.opts.System))
-		define("currentTime", intValue(ev.opts.Now.Unix()))
+		define("currentTime", ev.currentTime())
 	}
 	define("nixPath", ev.nixPathValue())
 	for _, family := range families() {
@@ -93,6 +93,17 @@ func (ev *Evaluator) bindBuiltins() {
 	}
 	define("derivation", value{&(&closure{object{kind: kindLambda}, derivation, nil}).object})
 	all.setResult(sortedSet(attrs...))
+}
+
+// currentTime is put off, to notice who needs it.
+func (ev *Evaluator) currentTime() value {
+	now := fn1("currentTime", func(th *thread, _ value) value {
+		th.saw(passingInput, "builtins.currentTime", "")
+		return intValue(ev.opts.Now.Unix())
+	})
+	var th thread
+	th.heap = &th.shared
+	return th.putOff1(now.value(), valueNull)
 }
 
 func (ev *Evaluator) lowerDerivation() (*lambda, error) {

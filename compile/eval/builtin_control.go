@@ -81,6 +81,9 @@ func warn(th *thread, x, y value) value {
 
 // say writes a line to Options.Trace.
 func (th *thread) say(line string) {
+	if i := th.inputsHere(); i != nil {
+		i.say(line)
+	}
 	if w := th.ev.opts.Trace; w != nil {
 		th.ev.trace.Lock()
 		defer th.ev.trace.Unlock()

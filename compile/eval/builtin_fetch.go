@@ -42,5 +42,6 @@ func (th *thread) fetch(fetcher string, x value) value {
 	if err != nil {
 		th.failCause(0, err, "%s: %v", fetcher, err)
 	}
+	th.sawFetched(r, p)
 	return storeString(p)
 }

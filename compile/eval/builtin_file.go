@@ -41,10 +41,11 @@ func scopedImport(th *thread, names, x value) value {
 		sc.names[i] = a.sym
 		*env.slot(i) = a.v
 	}
-	n, err := th.loadFile(p, sc)
+	n, digest, err := th.loadFile(p, sc)
 	if err != nil {
 		panic(err)
 	}
+	th.sawImport(p, digest)
 	return n.eval(th, env)
 }
 
@@ -61,6 +62,7 @@ func pathExists(th *thread, x value) value {
 				return valueFalse
 			}
 			info, err := th.ev.stat(p)
+			th.sawType(targetInput, p, info, err)
 			return boolValue(err == nil && info.IsDir())
 		}
 	}
@@ -69,7 +71,8 @@ func pathExists(th *thread, x value) value {
 	if th.ev.mayRead(p) != nil {
 		return valueFalse
 	}
-	_, err := th.ev.lstat(p)
+	info, err := th.ev.lstat(p)
+	th.sawType(typeInput, p, info, err)
 	return boolValue(err == nil)
 }
 
@@ -99,6 +102,7 @@ func readDir(th *thread, x value) value {
 	if err != nil {
 		panic(fileError(p, err))
 	}
+	th.sawDir(p, entries)
 	attrs := th.newAttrs(len(entries))
 	for i, e := range entries {
 		attrs[i] = attr{sym: intern(e.Name()), v: fileTypeValue(e.Type())}
@@ -116,6 +120,7 @@ func readFileType(th *thread, x value) value {
 	if err != nil {
 		panic(fileError(p, err))
 	}
+	th.sawType(typeInput, p, info, nil)
 	return fileTypeValue(info.Mode())
 }
 
@@ -162,7 +167,9 @@ func findFile(th *thread, entries, x value) value {
 			continue // a channel or URL: fetching is not for here
 		}
 		p := path.Clean(dir + rest)
-		if _, err := th.ev.stat(p); err == nil {
+		info, err := th.ev.stat(p)
+		th.sawType(targetInput, p, info, err)
+		if err == nil {
 			return pathValue(p)
 		}
 	}
@@ -183,5 +190,7 @@ func getEnv(th *thread, x value) value {
 	if th.ev.opts.Pure || th.ev.opts.Restricted || th.ev.opts.Getenv == nil {
 		return emptyString
 	}
-	return stringValue(th.ev.opts.Getenv(name))
+	v := th.ev.opts.Getenv(name)
+	th.saw(envInput, name, digest([]byte(v)))
+	return stringValue(v)
 }

@@ -23,6 +23,7 @@ var sourceBuiltins = []*builtin{
 type storedSource struct {
 	once sync.Once
 	path store.Path
+	hash store.Hash
 	err  error
 }
 
@@ -51,6 +52,7 @@ func (th *thread) copyToStore(p string, pos posID) store.Path {
 		}
 		var h store.Hash
 		if h, _, s.err = store.HashNAR(store.SHA256, p, nil); s.err == nil {
+			s.hash = h
 			s.path, s.err = store.SourcePath(path.Base(p), h, nil, false)
 		}
 		if s.err == nil {
@@ -63,6 +65,7 @@ func (th *thread) copyToStore(p string, pos posID) store.Path {
 		}
 		th.failCause(pos, s.err, "copying '%s' to the store: %v", p, s.err)
 	}
+	th.saw(treeInput, p, s.hash.SRI())
 	return s.path
 }
 
@@ -138,7 +141,8 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 		if err != nil {
 			th.fail(0, "%v", err)
 		}
-		if _, err := os.Lstat(string(sp)); err == nil {
+		if info, err := os.Lstat(string(sp)); err == nil {
+			th.sawType(typeInput, string(sp), info, nil)
 			return storeString(sp)
 		}
 	}
@@ -150,6 +154,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	var err error
 	if recursive {
 		h, _, err = store.HashNAR(store.SHA256, p, th.filter(filter, &src))
+		th.sawFiltered(src, h)
 	} else {
 		h = store.HashBytes(store.SHA256, th.readFile(p))
 	}

@@ -15,8 +15,7 @@ import (
 // What the runtime offers is a percentage of what survived the last collection;
 // so that is set anew after each one.
 func HoldCollector(floor int64) (undo func()) {
-	const minHeap = 4 << 20 // what the runtime takes for live at the start
-	before := debug.SetGCPercent(int(floor * 100 / minHeap))
+	before := debug.SetGCPercent(percentFor(floor))
 	var done atomic.Bool
 	var arm func()
 	arm = func() {
@@ -25,10 +24,7 @@ func HoldCollector(floor int64) (undo func()) {
 			if done.Load() {
 				return
 			}
-			s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-			metrics.Read(s)
-			live := max(int64(s[0].Value.Uint64()), minHeap)
-			debug.SetGCPercent(int(max(100, (floor-live)*100/live)))
+			debug.SetGCPercent(max(100, percentFor(floor)))
 			arm()
 		})
 	}
@@ -37,4 +33,16 @@ func HoldCollector(floor int64) (undo func()) {
 		done.Store(true)
 		debug.SetGCPercent(before)
 	}
+}
+
+// percentFor is the percentage that has the next collection begin when the heap
+// is floor bytes. The runtime takes it of what is live and of what else has to
+// be looked at.
+func percentFor(floor int64) int {
+	const minHeap = 4 << 20 // what the runtime takes for live at the start
+	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
+	metrics.Read(s)
+	live := int64(s[0].Value.Uint64())
+	whole := max(minHeap, live+int64(s[1].Value.Uint64())+int64(s[2].Value.Uint64()))
+	return int(max(0, floor-live) * 100 / whole)
 }

@@ -35,6 +35,11 @@ type Options struct {
 	MaxSteps  int64 // calls of each request, roughly; 0: no limit
 	MaxMemory int64 // bytes of the process's heap; 0: no limit
 
+	// Record has the evaluator know its inputs: see Host and Evaluator.Shared.
+	// Parts are the digests of parts of the program: see Evaluator.Part.
+	Record bool
+	Parts  map[string]string
+
 	// Realise makes store paths valid, by building or fetching: for import from
 	// derivation. nil: reading the output of a derivation is an error.
 	Realise func(ctx context.Context, ev *Evaluator, paths []string) error
@@ -57,6 +62,9 @@ type Evaluator struct {
 	waits     waits
 	base      *scope
 	files     sync.Map // path as imported → *importedFile
+	imported  sync.Map // the real paths of those, if Options.Record is set
+	places    sync.Map // of texts that were not imported → digest
+	inputs    inputs   // of everything but single hosts
 	regexes   sync.Map // pattern → *regexEntry
 	sources   sync.Map // path → *storedSource
 	trace     sync.Mutex

@@ -19,9 +19,10 @@ import (
 // An importedFile is a file as import sees it: parsed, lowered, and evaluated
 // at most once.
 type importedFile struct {
-	once  sync.Once
-	value value // a thunk in the shared region
-	err   *Error
+	once   sync.Once
+	value  value // a thunk in the shared region
+	err    *Error
+	digest string // where Options.Record is set
 }
 
 // importFile returns the value of a file, or of default.nix in a directory.
@@ -32,7 +33,8 @@ func (th *thread) importFile(p string, pos posID) value {
 	}
 	f := e.(*importedFile)
 	f.once.Do(func() {
-		n, err := th.loadFile(p, th.ev.base)
+		n, digest, err := th.loadFile(p, th.ev.base)
+		f.digest = digest
 		if err != nil {
 			f.err = err
 			return
@@ -46,6 +48,7 @@ func (th *thread) importFile(p string, pos posID) value {
 	if f.err != nil {
 		panic(f.err)
 	}
+	th.sawImport(p, f.digest)
 	return th.force(f.value)
 }
 
@@ -63,39 +66,44 @@ func coreFile(p string) ([]byte, bool) {
 	return nil, false
 }
 
-// loadFile parses and lowers a file, with names in a scope.
-func (th *thread) loadFile(p string, sc *scope) (node, *Error) {
+// loadFile parses and lowers a file, with names in a scope. The digest is for
+// sawImport.
+func (th *thread) loadFile(p string, sc *scope) (n node, digest string, err *Error) {
 	real := p
 	src, ok := coreFile(p)
 	if !ok {
-		var err *Error
-		if real, err = th.resolveImport(p); err != nil {
-			return nil, err
+		if real, err = th.ev.resolveImport(p); err != nil {
+			return nil, "", err
 		}
 		if src, err = th.tryReadFile(real); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
 	file, perr := syntax.ParseFile(real, src, syntax.Options{Pipes: th.ev.opts.Pipes})
 	if perr != nil {
-		return nil, parseError(perr)
+		return nil, "", parseError(perr)
 	}
-	return th.ev.lower(file.Expr, path.Dir(real), sc)
+	if th.ev.opts.Record && !ok {
+		th.ev.imported.Store(real, true)
+		digest = th.ev.importDigest(real, src)
+	}
+	n, err = th.ev.lower(file.Expr, path.Dir(real), sc)
+	return n, digest, err
 }
 
 // resolveImport follows links, and goes from a directory to its default.nix:
 // relative paths in a file are relative to where the file really is.
-func (th *thread) resolveImport(p string) (string, *Error) {
+func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 	for range 1024 {
-		if err := th.ev.mayRead(p); err != nil {
+		if err := ev.mayRead(p); err != nil {
 			return "", err
 		}
-		info, err := th.ev.lstat(p)
+		info, err := ev.lstat(p)
 		switch {
 		case err != nil:
 			return "", fileError(p, err)
 		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(th.ev.onDisk(p))
+			target, err := os.Readlink(ev.onDisk(p))
 			if err != nil {
 				return "", fileError(p, err)
 			}
@@ -293,5 +301,6 @@ func (th *thread) readFile(p string) []byte {
 	if err != nil {
 		panic(err)
 	}
+	th.sawFile(p, b)
 	return b
 }

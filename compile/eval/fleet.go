@@ -11,6 +11,11 @@ type Host struct {
 	Name string
 	Text string // the string its attribute is
 	Err  error  // why there is none, an [*Error]
+
+	// What only this host depended on, and what was traced for it alone, where
+	// Options.Record is set. With Evaluator.Shared, after all hosts, that is all.
+	Inputs []Input
+	Said   []string
 }
 
 // Fleet evaluates one attribute of every host: given { web1 = …; db1 = …; }
@@ -64,7 +69,7 @@ func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute stri
 		return Host{Name: name, Err: err}
 	}
 	// A copy: the string may lie inside a larger one that can go.
-	return Host{Name: name, Text: string([]byte(v.str()))}
+	return Host{Name: name, Text: string([]byte(v.str())), Inputs: th.inputs.list, Said: th.inputs.said}
 }
 
 // copyThunk returns a pending thunk once more, in this thread's region. The
@@ -74,7 +79,7 @@ func (th *thread) copyThunk(v value) value {
 		return v
 	}
 	t := v.thunk()
-	if !th.claim(t) {
+	if t.done() || !th.claim(t) {
 		return t.result()
 	}
 	c := th.takeThunk()

@@ -154,6 +154,7 @@ func (th *thread) positionValue(id posID) value {
 	if !p.IsValid() || !path.IsAbs(p.File()) {
 		return valueNull
 	}
+	th.sawPlace(p)
 	return sortedSet(
 		attr{sym: symFile, v: stringValue(p.File())},
 		attr{sym: symLine, v: intValue(int64(p.Line))},

@@ -17,6 +17,8 @@ type thread struct {
 	shared heap  // region 0
 	own    heap  // the host's region, if it evaluates one
 
+	inputs inputs // what only the host it evaluates depends on
+
 	running []*thunk   // being evaluated, innermost last
 	calls   []callSite // of functions being called, innermost at depth-1
 	depth   int

@@ -1,0 +1,232 @@
+package cmd
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/schema"
+)
+
+// tinyNixOS is the least a fleet needs of a NixOS: it makes a derivation of
+// what a host's module says, and lets hosts read each other.
+var tinyNixOS = map[string]string{
+	"tree/lib/default.nix": `{ mkOption = x: x; types = { attrsOf = x: x; unspecified = null; }; }`,
+	"tree/nixos/lib/eval-config.nix": `
+{ modules, specialArgs, system }:
+let
+  open = m: if builtins.isFunction m then m (specialArgs // { inherit common; }) else if builtins.isAttrs m then m else open (import m);
+  load = m: let x = open m; in [ x ] ++ builtins.concatMap load (x.imports or [ ]);
+  all = builtins.foldl' (a: b: a // b) { } (builtins.concatMap load modules);
+  common = import ../common.nix;
+  config = {
+    text = "${common} ${all.networking.hostName or ""} ${all.say or ""}";
+    warnings = if all ? careful then [ all.careful ] else [ ];
+    system.build.toplevel = builtins.trace "building ${specialArgs.name}" (derivation {
+      name = "system-${specialArgs.name}"; inherit system; builder = "/bin/sh"; inherit (config) text; peer = all.peer or "";
+    });
+  };
+in
+{ inherit config; }`,
+	"tree/nixos/common.nix": `"common ${builtins.getEnv "MUSTER_TEST"} ${toString (builtins.attrNames (builtins.readDir ./dir))}"`,
+	"tree/nixos/dir/x":      "",
+	"b.nix":                 `{ ... }: { say = "b's own ${builtins.readFile ./b.txt}"; }`,
+	"b.txt":                 "text",
+	"hosts.cue": `package fleet
+nixpkgs: path: "tree"
+hosts: a: {host: "10.0.0.1", nix: "{ say = \"a\"; careful = \"take care\"; }"}
+hosts: b: {host: "10.0.0.2", imports: ["b.nix"]}
+hosts: c: {host: "10.0.0.3"}
+`,
+}
+
+// A cachedWorld is a fleet of tinyNixOS in a directory.
+type cachedWorld struct {
+	t   *testing.T
+	dir string
+}
+
+func newCachedWorld(t *testing.T) *cachedWorld {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("MUSTER_TEST", "")
+	w := &cachedWorld{t, t.TempDir()}
+	for name, text := range tinyNixOS {
+		w.write(name, text)
+	}
+	return w
+}
+
+func (w *cachedWorld) write(name, text string) {
+	w.t.Helper()
+	p := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *cachedWorld) edit(name, old, new string) {
+	w.t.Helper()
+	b, err := os.ReadFile(filepath.Join(w.dir, name))
+	if err != nil || !strings.Contains(string(b), old) {
+		w.t.Fatalf("edit %s: no %q: %v", name, old, err)
+	}
+	w.write(name, strings.Replace(string(b), old, new, 1))
+}
+
+// An evaluatedFleet is what came out, by host, and which were evaluated.
+type evaluatedFleet struct {
+	Drvs   map[string]string
+	Warn   map[string][]string
+	Fresh  []string
+	Traced []string
+}
+
+func (w *cachedWorld) evaluate(o evaluation) evaluatedFleet {
+	w.t.Helper()
+	fleet, err := schema.Load(w.t.Context(), filepath.Join(w.dir, "hosts.cue"), schema.Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var warn bytes.Buffer
+	e, err := newEmbedded(fleet, &o, &warn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	got := evaluatedFleet{Drvs: map[string]string{}, Warn: map[string][]string{}}
+	known := map[string]cachedHost{}
+	if e.cache != nil {
+		known = e.cache.current(names(fleet.Hosts), e.ev.Look())
+	}
+	for _, h := range fleet.Hosts {
+		if _, ok := known[h.Name]; !ok {
+			got.Fresh = append(got.Fresh, h.Name)
+		}
+	}
+	systems, errs, err := e.systems(w.t.Context(), fleet.Hosts, nil)
+	if err != nil || len(errs) > 0 {
+		w.t.Fatal(err, errs)
+	}
+	for host, s := range systems {
+		got.Drvs[host] = string(s.Drv) + " " + string(s.Out)
+		got.Warn[host] = s.Warnings
+	}
+	got.Traced = strings.Split(strings.TrimSpace(warn.String()), "\n")
+	slices.Sort(got.Traced)
+	return got
+}
+
+// TestUnchangedHostsAreNotEvaluated changes one thing after the other: just the
+// hosts that it matters to are evaluated again, and the results are always
+// those of evaluating everything.
+func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
+	w := newCachedWorld(t)
+	step := func(what string, change func(), fresh ...string) {
+		t.Helper()
+		change()
+		got := w.evaluate(evaluation{})
+		if !slices.Equal(got.Fresh, fresh) {
+			t.Errorf("%s: evaluated %v, want %v", what, got.Fresh, fresh)
+		}
+		want := w.evaluate(evaluation{noCache: true})
+		got.Fresh, want.Fresh = nil, nil
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: not as evaluated afresh (-afresh +got):\n%s", what, d)
+		}
+	}
+	edit := func(name, old, new string) func() { return func() { w.edit(name, old, new) } }
+	step("the first time", func() {}, "a", "b", "c")
+	step("nothing", func() {})
+	step("a comment", edit("hosts.cue", "package", "// A comment.\n\npackage"))
+	step("a host in the inventory", edit("hosts.cue", `\"a\"`, `\"A\"`), "a")
+	step("a host's file", edit("b.nix", "own", "very own"), "b")
+	step("what that reads", edit("b.txt", "text", "TEXT"), "b")
+	step("the same again", edit("b.txt", "TEXT", "TEXT"))
+	step("what all import", edit("tree/nixos/common.nix", "common", "COMMON"), "a", "b", "c")
+	step("a file in a directory", func() { w.write("tree/nixos/dir/y", "") }, "a", "b", "c")
+	step("a file less", func() { os.Remove(filepath.Join(w.dir, "tree/nixos/dir/x")) }, "a", "b", "c")
+	step("the environment", func() { t.Setenv("MUSTER_TEST", "x") }, "a", "b", "c")
+	step("another variable", func() { t.Setenv("MUSTER_TEST_2", "x") })
+	step("the defaults", edit("hosts.cue", "hosts:", "defaults: config: boot: loader: timeout: 3\nhosts:"), "a", "b", "c")
+	step("a host more", func() { w.edit("hosts.cue", "hosts:", `hosts: d: host: "10.0.0.4"`+"\nhosts:") }, "d")
+	step("a host less", edit("hosts.cue", `hosts: d: host: "10.0.0.4"`, ""))
+	step("a host reads another", edit("hosts.cue", `hosts: c: {`, `hosts: c: {nix: "{ nodes, ... }: { peer = nodes.a.config.text; }", `), "c")
+	step("nothing", func() {})
+	step("that other", edit("hosts.cue", `\"A\"`, `\"a\"`), "a", "c")
+	step("one that nobody reads", edit("b.txt", "TEXT", "text"), "b")
+	step("a search path", func() {
+		got := w.evaluate(evaluation{searchPath: []string{"x=" + w.dir}})
+		if len(got.Fresh) != 3 {
+			t.Errorf("a search path: evaluated %v", got.Fresh)
+		}
+	}, "a", "b", "c")
+	step("the time", edit("hosts.cue", `\"a\"`, `\"${toString (builtins.substring 0 0 (toString builtins.currentTime))}\"`), "a", "b", "c")
+	step("the time goes on", func() {}, "a", "b", "c")
+}
+
+// TestBrokenCacheIsNone cuts and changes the file: hosts are evaluated then.
+func TestBrokenCacheIsNone(t *testing.T) {
+	w := newCachedWorld(t)
+	want := w.evaluate(evaluation{})
+	files, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "muster/eval/*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	whole, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, _ := os.Stat(files[0]); info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read it: %v", info.Mode())
+	}
+	seal, text, _ := bytes.Cut(whole, []byte("\n"))
+	sealed := func(text string) []byte { return []byte(keyOf(text) + "\n" + text) }
+	for name, content := range map[string][]byte{
+		"empty":            {},
+		"half":             whole[:len(whole)/2],
+		"other bytes":      append(append([]byte{}, seal...), append([]byte("\n"), bytes.Replace(text, []byte("/nix/store/"), []byte("/nix/STORE/"), 1)...)...),
+		"no JSON":          sealed("{"),
+		"of another shape": sealed(`{"Key":"` + want.Drvs["a"] + `"}`),
+		"out of range":     sealed(strings.Replace(string(text), `"Reads":[[0,`, `"Reads":[[-1,`, 1)),
+		"beyond":           sealed(strings.Replace(string(text), `"Reads":[[0,`, `"Reads":[[0,9999],[0,`, 1)),
+		"another muster":   sealed(strings.Replace(string(text), `"Key":"`, `"Key":"0`, 1)),
+	} {
+		if err := os.WriteFile(files[0], content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := w.evaluate(evaluation{})
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", name, d)
+		}
+	}
+	// And it is whole again.
+	if got := w.evaluate(evaluation{}); len(got.Fresh) > 0 {
+		t.Errorf("evaluated again: %v", got.Fresh)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(files[0]), ".*")); len(left) > 0 {
+		t.Errorf("left over: %v", left)
+	}
+}
+
+// TestCacheIsBounded evaluates more fleets than are kept.
+func TestCacheIsBounded(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for range evalCaches + 5 {
+		c := openEvalCache(t.TempDir(), "")
+		c.save([]string{"a"}, map[string]evaluatedHost{"a": {}}, nil, nil)
+		if again := openEvalCache(strings.TrimSpace(filepath.Dir(c.file)), ""); again.file == c.file {
+			t.Fatal("two fleets in one file")
+		}
+	}
+	entries, err := os.ReadDir(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "muster/eval"))
+	if err != nil || len(entries) != evalCaches {
+		t.Errorf("%d fleets are kept, want %d: %v", len(entries), evalCaches, err)
+	}
+}
