@@ -229,23 +229,19 @@ func (e *embedded) evaluate(ctx context.Context, hosts []*schema.Host, systems m
 
 // query evaluates an attribute of each host to its JSON.
 func (e *embedded) query(ctx context.Context, hosts []*schema.Host, attr []string) (map[string]json.RawMessage, map[string]error, error) {
+	defer eval.HoldCollector(collectFrom)()
 	set, err := e.driver(ctx, hosts, attr)
 	if err != nil {
 		return nil, nil, err
 	}
 	values, errs := map[string]json.RawMessage{}, map[string]error{}
-	for _, h := range hosts {
-		v, err := set.Select(ctx, syntax.QuoteAttr(h.Name), nil)
-		var text string
-		if err == nil {
-			text, err = v.JSON(ctx)
+	e.ev.Fleet(ctx, set, names(hosts), "", runtime.GOMAXPROCS(0), func(h eval.Host) {
+		if h.Err != nil {
+			errs[h.Name] = h.Err
+			return
 		}
-		if err != nil {
-			errs[h.Name] = err
-			continue
-		}
-		values[h.Name] = json.RawMessage(text)
-	}
+		values[h.Name] = json.RawMessage(h.Text)
+	})
 	return values, errs, ctx.Err()
 }
 

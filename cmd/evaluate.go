@@ -157,7 +157,9 @@ func with(errs map[string]error, host string, err error) map[string]error {
 // query evaluates an attribute of each host to its JSON.
 func (o *evaluation) query(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string, warn io.Writer) (map[string]json.RawMessage, map[string]error, error) {
 	if o.evaluator == "embedded" {
-		e, err := newEmbedded(fleet, o, warn)
+		asked := *o
+		asked.noCache = true // it holds systems
+		e, err := newEmbedded(fleet, &asked, warn)
 		if err != nil {
 			return nil, nil, err
 		}

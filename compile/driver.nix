@@ -5,7 +5,7 @@
   hosts ? null,
   attr ? null,
   # Whether each host is evaluated for itself: nothing keeps what it needed then,
-  # but what others read of it is evaluated once more.
+  # but what others read of it is evaluated once more. Of attr it is the JSON.
   apart ? false,
   # Selects a part of the network, for an evaluator that wants to know of it.
   part ? (set: name: set.${name}),
@@ -74,9 +74,10 @@ builtins.listToAttrs (
     value =
       let
         self = if apart then node (nodes // { ${name} = self; }) name else nodes.${name};
+        asked = builtins.foldl' (set: key: set.${key}) self attr;
       in
       if attr != null then
-        builtins.foldl' (set: key: set.${key}) self attr
+        if apart then builtins.toJSON asked else asked
       else
         rec {
           # Not drvPath and outPath: a set with outPath is a string in JSON.

@@ -1,0 +1,48 @@
+package compile
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"muster/compile/syntax"
+)
+
+// TestPartsAreOfTheirHosts divides a network: what a host is made of, the roles
+// it names and those they name, is part of it and of no other.
+func TestPartsAreOfTheirHosts(t *testing.T) {
+	file, err := syntax.ParseFile("network.nix", []byte(`
+let
+  web = { imports = [ base ]; };
+  base = { base = true; };
+  db = { db = true; };
+in
+{
+  network.description = "a fleet";
+  defaults = { common = true; };
+  a = { imports = [ web ]; a = true; };
+  b = { imports = [ db ]; b = true; };
+  c = { c = true; };
+}`), syntax.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, hosts := Parts(file); len(hosts) > 0 {
+		t.Errorf("a path of several names: %v", hosts)
+	}
+	set := file.Expr.(*syntax.Let).Body.(*syntax.Attrs)
+	set.Bindings = set.Bindings[1:]
+	common, hosts := Parts(file)
+	for name, want := range map[string]string{"a": "a web base", "b": "b db", "c": "c", "": "common"} {
+		text := hosts[name]
+		if name == "" {
+			text = common
+		}
+		for _, word := range []string{"a", "b", "c", "web", "base", "db", "common"} {
+			has := regexp.MustCompile(`(^|\s)` + word + ` = `).MatchString(text)
+			if expect := strings.Contains(" "+want+" ", " "+word+" "); has != expect {
+				t.Errorf("part %q: %s in it: %v, want %v:\n%s", name, word, has, expect, text)
+			}
+		}
+	}
+}
