@@ -31,6 +31,8 @@ var (
 	fuzzRegexes  = flag.Int("fuzz-regexes", 400, "compare this many random regular expressions with Nix")
 	fuzzRecipes  = flag.Int("fuzz-recipes", 100, "compare this many random `derivations` with Nix, which writes them")
 	fuzzSeed     = flag.Uint64("fuzz-seed", 1, "the `seed` they come from")
+	fuzzMessages = flag.Bool("fuzz-messages", false, "show where both fail with other words")
+	fuzzLib      = flag.String("fuzz-lib", "../../examples/minios/lib", "the `library` the programs use, in the manner of nixpkgs'")
 	fuzzNix      = flag.String("fuzz-nix", "nix-instantiate", "the nix-instantiate to compare with")
 )
 
@@ -144,22 +146,27 @@ func differential(t *testing.T, nix oracle, count, batchSize int, generate func(
 }
 
 // A tally is what became of programs.
-type tally struct{ evaluated, thrown, failed, slow, differences int }
+type tally struct{ evaluated, thrown, failed, sameMessage, slow, differences int }
 
 func (a *tally) add(b tally) {
-	a.evaluated, a.thrown, a.failed, a.slow, a.differences = a.evaluated+b.evaluated, a.thrown+b.thrown, a.failed+b.failed, a.slow+b.slow, a.differences+b.differences
+	a.evaluated += b.evaluated
+	a.thrown += b.thrown
+	a.failed += b.failed
+	a.sameMessage += b.sameMessage
+	a.slow += b.slow
+	a.differences += b.differences
 }
 
 func (a tally) String() string {
-	return fmt.Sprintf("%d programs: %d evaluated, %d threw, %d failed, Nix is too slow for %d; %d differences",
-		a.evaluated+a.thrown+a.failed+a.slow+a.differences, a.evaluated, a.thrown, a.failed, a.slow, a.differences)
+	return fmt.Sprintf("%d programs: %d evaluated, %d threw, %d failed, %d of them with the same message, Nix is too slow for %d; %d differences",
+		a.evaluated+a.thrown+a.failed+a.slow+a.differences, a.evaluated, a.thrown, a.failed, a.sameMessage, a.slow, a.differences)
 }
 
 // A batch is programs that are compared in one go.
 type batch struct {
 	t        *testing.T
 	nix      oracle
-	dir      string
+	dir, lib string
 	number   uint64
 	programs []string
 	ours     []string // as JSON; "" where it failed
@@ -172,7 +179,11 @@ type batch struct {
 }
 
 func newBatch(t *testing.T, nix oracle, number uint64, n int, generate func(*generator) string) *batch {
-	b := &batch{t: t, nix: nix, dir: filepath.Join(t.TempDir(), "work"), number: number}
+	lib, err := filepath.Abs(*fuzzLib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &batch{t: t, nix: nix, dir: filepath.Join(t.TempDir(), "work"), lib: lib, number: number}
 	for name, content := range map[string]string{"s/s/file": "content\n", "s/s/dir/inner": "inner", "s/s/dir/here.nix": "here"} {
 		file := filepath.Join(b.dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -193,7 +204,7 @@ func newBatch(t *testing.T, nix oracle, number uint64, n int, generate func(*gen
 // their lines empty, so that positions stay.
 func (b *batch) write(name string, keep func(i int) bool) string {
 	var s strings.Builder
-	s.WriteString(prelude + "[\n")
+	s.WriteString("let lib = import " + b.lib + ";" + prelude + "[\n")
 	for i, p := range b.programs {
 		if keep(i) {
 			s.WriteString("(guard (" + p + "))\n")
@@ -224,6 +235,7 @@ func (b *batch) compare() {
 			b.tally.slow++
 		case got == "" && theirs[i] == nil:
 			b.failed++
+			b.compareMessages(i)
 		case got == "":
 			b.differ(p, "fails: "+b.errs[i].Error(), want)
 		case want == "" && b.nix.store == "" && strings.Contains(b.theirErrs[i], "is not valid"):
@@ -238,6 +250,21 @@ func (b *batch) compare() {
 		default:
 			b.evaluated++
 		}
+	}
+}
+
+// compareMessages compares why both fail. Versions differ in the wording, so
+// this is counted and shown, no more.
+func (b *batch) compareMessages(i int) {
+	var e *eval.Error
+	if !errors.As(b.errs[i], &e) {
+		return
+	}
+	ours, theirs := lastErrorLine("error: "+e.Msg), lastErrorLine(b.theirErrs[i])
+	if ours == theirs {
+		b.sameMessage++
+	} else if *fuzzMessages {
+		b.t.Logf("message:\n%s\n ours %s\n  nix %s", b.programs[i], ours, theirs)
 	}
 }
 

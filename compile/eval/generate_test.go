@@ -71,9 +71,11 @@ func function(arg, result *typ) *typ { return &typ{kind: aFunction, arg: arg, el
 func (g *generator) program() string {
 	g.vars = nil
 	g.fuel = 15 + g.IntN(60)
-	switch g.IntN(12) {
+	switch g.IntN(14) {
 	case 0:
 		return g.modules()
+	case 2, 3:
+		return g.library()
 	case 1:
 		return "[ " + g.expr(derivation, 3) + " " + g.expr(text, 4) + " ]"
 	}
@@ -294,7 +296,9 @@ func (g *generator) literal(t *typ, depth int) string {
 	case anInt:
 		return pick(g, "0", "1", "2", "3", "7", "10", "(-1)", "(-7)", "100", "65536", "4294967296", "9223372036854775807", "(-9223372036854775807 - 1)")
 	case aFloat:
-		return pick(g, "0.0", "1.0", "0.5", "(-1.5)", "3.14159265", "1.0e10", "1.0e-5", "123456789.0", "1.0e300", ".1", "2.5")
+		return pick(g, "0.0", "1.0", "0.5", "(-1.5)", "3.14159265", "1.0e10", "1.0e-5", "123456789.0", "1.0e300", ".1", "2.5",
+			// Anything between the smallest and the largest, as Nix writes numbers.
+			"("+pick(g, "", "-")+strconv.FormatFloat(g.Float64(), 'f', 1+g.IntN(17), 64)+pick(g, "", "e5", "e15", "e-3", "e-9", "e100", "e-300", "e20")+")")
 	case aString:
 		return g.stringLiteral(depth)
 	case aPath:
@@ -717,7 +721,17 @@ func (g *generator) floatExpr(depth int) string {
 
 func (g *generator) textExpr(depth int) string {
 	e := func(t *typ) string { return g.expr(t, depth) }
-	switch g.IntN(40) {
+	switch g.IntN(43) {
+	case 39:
+		return call("toString", call("sort", pick(g, "(a: b: a.k < b.k)", "(a: b: a.k <= b.k)", "(a: b: a.k < 2)"),
+			"(map (k: { inherit k; __toString = self: toString self.k; }) "+e(listOf(integer))+")"))
+	case 40:
+		if !g.old {
+			return call("convertHash", "{ hash = "+quote(pick(g, "d41d8cd98f00b204e9800998ecf8427e", "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", "sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709", "x"))+
+				pick(g, "", "; hashAlgo = \"md5\"")+"; toHashFormat = "+quote(pick(g, "base16", "nix32", "base64", "sri", "y"))+"; }")
+		}
+	case 41:
+		return call("toJSON", call("readDir", pick(g, "./s/s", "./s", "./s/s/dir", "./s/s/file")))
 	case 0, 1, 2:
 		return "(" + e(text) + " + " + e(pick(g, text, text, path)) + ")"
 	case 3:
@@ -950,6 +964,9 @@ func (g *generator) derivation(depth int) string {
 			`outputHash = "0000000000000000000000000000000000000000000000000000000000000000"; outputHashAlgo = "sha256"; `,
 			`outputHash = "0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73"; outputHashAlgo = "sha256"; outputHashMode = "recursive"; `,
 			`outputHash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="; outputHashMode = "flat"; `,
+			`outputHash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"; `,
+			`outputHash = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFV==x"; outputHashMode = "nar"; `,
+			`outputHash = ""; outputHashAlgo = "sha256"; outputHashMode = "recursive"; `,
 			`outputHash = "sha256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="; `,
 			`outputHash = "d41d8cd98f00b204e9800998ecf8427e"; outputHashAlgo = "md5"; outputHashMode = "flat"; `,
 			`outputHash = "da39a3ee5e6b4b0d3255bfef95601890afd80709"; outputHashAlgo = "sha1"; outputHashMode = "recursive"; `))
@@ -1123,7 +1140,7 @@ func (g *generator) modules() string {
 
 // prelude is in scope of all programs of a batch: show, which tells all about a
 // value, and a module system in the manner of nixpkgs'.
-const prelude = `let
+const prelude = `
   show = depth: v: let t = builtins.typeOf v; in
     if depth == 0 then t
     else if t == "string" then (if builtins.hasContext v then { string = builtins.unsafeDiscardStringContext v; context = builtins.getContext v; } else v)
