@@ -90,14 +90,21 @@ func listToAttrs(th *thread, x value) value {
 	for i, x := range l {
 		pair := th.wantSet(x, 0)
 		name := intern(th.wantPlainString(th.wantAttr(pair, symName), 0))
-		th.wantAttr(pair, symValue)
-		v := find(pair, symValue)
-		attrs[i] = attr{name, v.pos, v.v}
+		attrs[i].sym = name
+		if v := find(pair, symValue); v != nil {
+			attrs[i] = attr{name, v.pos, v.v}
+		}
 	}
 	if !slices.IsSortedFunc(attrs, func(a, b attr) int { return int(int64(a.sym) - int64(b.sym)) }) {
 		slices.SortStableFunc(attrs, func(a, b attr) int { return int(int64(a.sym) - int64(b.sym)) })
 	}
-	return th.newSet(slices.CompactFunc(attrs, func(a, b attr) bool { return a.sym == b.sym }))
+	attrs = slices.CompactFunc(attrs, func(a, b attr) bool { return a.sym == b.sym })
+	for _, a := range attrs {
+		if a.v.isNone() {
+			th.fail(0, "attribute '%s' missing", symValue)
+		}
+	}
+	return th.newSet(attrs)
 }
 
 // intersectAttrs returns what of the second set the first has, too.

@@ -95,7 +95,7 @@ func (th *thread) jsonText(s value, pos posID) value {
 // jsonFloat writes the shortest number that is read back as f, a float still.
 func (th *thread) jsonFloat(f float64) string {
 	if th.ev.compat.oldJSON {
-		return formatFloat(f)
+		return formatFloat(f, 'g')
 	}
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return "null"

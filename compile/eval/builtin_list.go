@@ -140,6 +140,9 @@ func sortList(th *thread, f, x value) value {
 		return emptyList
 	}
 	f = th.wantFunction(f, 0)
+	for _, x := range l {
+		th.force(x)
+	}
 	before := func(a, b value) bool { return th.wantBool(th.call2(f, a, b), 0) }
 	if f.same(lessThan.value()) {
 		before = func(a, b value) bool { th.spend(1); return th.less(a, b, 0) }
@@ -178,6 +181,7 @@ func partition(th *thread, f, x value) value {
 	f = th.wantFunction(f, 0)
 	var right, wrong []value
 	for _, x := range th.wantList(x, 0) {
+		th.force(x)
 		if th.wantBool(th.call(f, x), 0) {
 			right = append(right, x)
 		} else {

@@ -83,7 +83,7 @@ func (w *xmlWriter) value(v value, depth int) {
 	case kindInt:
 		w.open(depth, "int", " />", "value", strconv.FormatInt(v.int(), 10))
 	case kindFloat:
-		w.open(depth, "float", " />", "value", formatFloat(v.float()))
+		w.open(depth, "float", " />", "value", formatFloat(v.float(), 'g'))
 	case kindBool:
 		w.open(depth, "bool", " />", "value", strconv.FormatBool(v.bool()))
 	case kindNull:

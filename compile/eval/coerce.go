@@ -121,7 +121,7 @@ func (th *thread) coerce(v value, c *references, pos posID, how coercion) string
 		case kindInt:
 			return strconv.FormatInt(v.int(), 10)
 		case kindFloat:
-			return strconv.FormatFloat(v.float(), 'f', 6, 64)
+			return formatFloat(v.float(), 'f')
 		case kindNull:
 			return ""
 		case kindList:

@@ -189,6 +189,9 @@ func (g *generator) expr(t *typ, depth int) string {
 	if g.chance(400) {
 		return g.mistake(depth)
 	}
+	if g.chance(80) && depth < 4 {
+		return "(throw " + quote(pick(g, "a", "b")) + ")" // nobody may need it
+	}
 	if g.fuel--; g.fuel < 0 {
 		depth = 0
 	}

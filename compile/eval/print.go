@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -68,7 +69,7 @@ func (p *printer) value(v value) {
 	case kindInt:
 		p.b.WriteString(strconv.FormatInt(v.int(), 10))
 	case kindFloat:
-		p.b.WriteString(formatFloat(v.float()))
+		p.b.WriteString(formatFloat(v.float(), 'g'))
 	case kindString:
 		p.text(v.str())
 	case kindPath:
@@ -246,18 +247,20 @@ func (p *printer) text(s string) {
 	b.WriteByte('"')
 }
 
-// formatFloat writes a float as C's %g does: six significant digits.
-func formatFloat(f float64) string {
-	s := strconv.FormatFloat(f, 'g', 6, 64)
-	switch s {
-	case "+Inf":
-		return "inf"
-	case "-Inf":
-		return "-inf"
-	case "NaN":
-		return "nan"
+// formatFloat writes a float as C's %g or %f does: six digits, those that count
+// or those behind the point.
+func formatFloat(f float64, format byte) string {
+	sign := ""
+	if math.Signbit(f) {
+		sign = "-" // processors give what is no number a sign
 	}
-	return s
+	switch {
+	case math.IsInf(f, 0):
+		return sign + "inf"
+	case math.IsNaN(f):
+		return sign + "nan"
+	}
+	return strconv.FormatFloat(f, format, 6, 64)
 }
 
 // showExpr writes an expression as Nix's messages do.

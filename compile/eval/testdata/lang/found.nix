@@ -36,3 +36,11 @@ builtins.genList (throw "looked at") 0    ### [ ]
 ---
 # nix 2.26.0
 builtins.genList (throw "looked at") 0    ### error "looked at"
+---
+[ (builtins.tryEval (builtins.sort builtins.lessThan [ (throw "x") ])) (builtins.tryEval (builtins.partition (x: true) [ (throw "x") ])) ]    ### [ { success = false; value = false; } { success = false; value = false; } ]
+---
+builtins.listToAttrs [ { name = "a"; value = 1; } { name = "a"; } ]    ### { a = 1; }
+---
+let inf = 1.0e300 * 1.0e300; in [ inf (-inf) (toString inf) (toString (-inf)) (builtins.toJSON inf) ]    ### [ inf -inf "inf" "-inf" "null" ]
+---
+(derivation { name = "x"; system = "s"; builder = "b"; outputHash = "sha256-nbrmg9SqCqMrLE7WCfNEzMV/eS9UVCKCrjBrGMzAsLk"; }).drvPath    ### "/nix/store/nanni92v0d4ygw8bic6y1lj8pjbpg5jn-x.drv"
