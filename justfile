@@ -67,6 +67,10 @@ fuzz-eval n="100000" seed="1" nix="nix-instantiate":
 identity expression nix="nix-instantiate" workers="2":
     go test ./compile/eval -run '^TestDerivationsAreWhatNixMakes$/^given$' -v -count 1 -timeout 2h -identity '{{expression}}' -identity-nix {{nix}} -identity-workers {{workers}}
 
+# 100 hosts give the same in 20 orders, by 1, 2, 4 and 8 goroutines, races looked for
+fleet-order *args="-race":
+    go test ./compile/eval -run 'Fleet|AcrossHosts' -v -count 1 -timeout 3h {{args}} -fleet-full
+
 # three throw-away machines, deployed for real (Linux, root)
 demo:
     go run ./cmd/muster demo

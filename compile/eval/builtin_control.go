@@ -35,9 +35,9 @@ func throw(th *thread, x value) value {
 // tryEval returns { success, value }; only throw and failed assertions count as
 // no success, every other mistake ends the program.
 func tryEval(th *thread, x value) value {
-	v, err := th.attempt(func() value { return th.force(x) }, true)
+	v, err := th.attempt(func() value { return th.force(x) })
 	if err != nil {
-		if !err.catchable() {
+		if err = th.reworded(err); !err.catchable() {
 			panic(err)
 		}
 		v = valueFalse
@@ -48,12 +48,31 @@ func tryEval(th *thread, x value) value {
 	return th.newSet(attrs)
 }
 
+// reworded returns what became of x on its way here: where the text of a note
+// cannot be computed, that is the error from there on.
+func (th *thread) reworded(x *Error) *Error {
+	if x.passing() {
+		return x
+	}
+	for _, s := range x.steps {
+		if s.note == nil {
+			continue
+		}
+		if _, err := th.attempt(func() value { return stringValue(s.note(th)) }); err != nil {
+			x = err
+		}
+	}
+	return x
+}
+
 // addErrorContext returns y; what goes wrong on the way is told in x's words.
 func addErrorContext(th *thread, x, y value) value {
-	var c references
 	mark := len(th.notes)
 	// The text is computed only if it is needed, as in Nix.
-	th.notes = append(th.notes, note{depth: th.depth, text: func() string { return th.coerce(x, &c, 0, 0) }})
+	th.notes = append(th.notes, note{th.depth, len(th.running), func(th *thread) string {
+		var c references
+		return th.coerce(x, &c, 0, 0)
+	}})
 	v := th.force(y)
 	th.notes = th.notes[:mark]
 	return v

@@ -35,7 +35,8 @@ func derivationStrict(th *thread, x value) value {
 			r.flag[sym] = th.wantBool(a.v, a.pos)
 		}
 	}
-	th.notes = append(th.notes, note{th.depth, func() string { return "while evaluating derivation '" + r.drv.Name + "'" }})
+	name := r.drv.Name
+	th.notes = append(th.notes, note{th.depth, len(th.running), func(*thread) string { return "while evaluating derivation '" + name + "'" }})
 	for _, a := range byName(attrs) {
 		r.attribute(a)
 	}

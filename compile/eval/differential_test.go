@@ -204,7 +204,7 @@ func newBatch(t *testing.T, nix oracle, number uint64, n int, generate func(*gen
 // their lines empty, so that positions stay.
 func (b *batch) write(name string, keep func(i int) bool) string {
 	var s strings.Builder
-	s.WriteString("let lib = import " + b.lib + ";" + prelude + "[\n")
+	s.WriteString("let order = " + order + "; lib = import " + b.lib + ";" + prelude + "[\n")
 	for i, p := range b.programs {
 		if keep(i) {
 			s.WriteString("(guard (" + p + "))\n")

@@ -40,6 +40,7 @@ type Error struct {
 	Msg   string
 	Pos   syntax.Pos // where, if known
 	Trace []TraceEntry
+	steps []step // further ones, not yet spelled out
 	cause error
 }
 
@@ -84,9 +85,13 @@ func (e *Error) Detail() string {
 // catchable reports whether tryEval turns e into a value.
 func (e *Error) catchable() bool { return e.Kind == ThrowError || e.Kind == AssertError }
 
-// passing reports whether e says nothing about the value that was asked for:
-// asked again, under another context or with higher limits, it may be there.
-func (e *Error) passing() bool { return e.Kind == CanceledError || e.Kind == LimitError }
+// passing reports whether e is not remembered as what a value is: asked again,
+// under another context or with higher limits, the value may be there. A value
+// that needs itself is so whoever asks, but each is to find its own way around
+// the circle: where it was closed depends on who came first.
+func (e *Error) passing() bool {
+	return e.Kind == CanceledError || e.Kind == LimitError || e.Kind == RecursionError
+}
 
 // Errors travel as panics: evaluation is deeply recursive and nearly always
 // succeeds. [thread.try] is the only place that catches them.
@@ -126,32 +131,80 @@ var kindNames = [...]string{
 // all alike.
 const maxTrace = 200
 
-// traced returns x with the steps from the innermost call outwards to, not
-// including, the first calls calls and notes notes. x itself is not changed:
-// others may know it already.
-func (th *thread) traced(x *Error, calls, notes int) *Error {
+// A step is a call or a note.
+type step struct {
+	fn   *lambda
+	note func(*thread) string
+	pos  posID
+}
+
+// An unwinding follows the calls and notes of a thread from the innermost
+// outwards and adds them to an error. The error itself is not changed: others
+// may know it already.
+type unwinding struct {
+	th            *thread
+	err           *Error
+	depth, notes  int // where it is
+	calls, marked int // where it ends
+	steps         []step
+}
+
+// until goes on to where the thunk numbered running begins, and returns the
+// error as it is known there.
+func (u *unwinding) until(running int) *Error {
+	if u.steps == nil {
+		u.steps = slices.Clip(u.err.steps)
+	}
+	for len(u.steps)+len(u.err.Trace) < maxTrace {
+		if u.notes > u.marked && u.th.notes[u.notes-1].depth >= u.depth {
+			n := u.th.notes[u.notes-1]
+			if n.running <= running {
+				break
+			}
+			u.notes--
+			u.steps = append(u.steps, step{note: n.text})
+			continue
+		}
+		if u.depth <= u.calls {
+			break
+		}
+		c := u.th.calls[u.depth-1]
+		if int(c.running) <= running {
+			break
+		}
+		u.depth--
+		u.steps = append(u.steps, step{fn: c.fn, pos: c.pos})
+	}
+	if len(u.steps) > len(u.err.steps) {
+		y := *u.err
+		y.steps = slices.Clip(u.steps)
+		u.err = &y
+	}
+	return u.err
+}
+
+// spelled returns x with its steps in words.
+func (th *thread) spelled(x *Error) *Error {
+	if x == nil || len(x.steps) == 0 {
+		return x
+	}
 	y := *x
+	y.steps = nil
 	y.Trace = slices.Clip(y.Trace)
-	n := len(th.notes)
-	pending := slices.Clone(th.notes)
-	innermost := th.depth
-	for d := innermost; d >= calls && len(y.Trace) < maxTrace; d-- {
-		for n > notes && pending[n-1].depth >= d {
-			n--
-			y.Trace = append(y.Trace, TraceEntry{Text: th.noteText(pending[n])})
+	for _, s := range x.steps {
+		if s.note != nil {
+			y.Trace = append(y.Trace, TraceEntry{Text: th.noteText(s)})
+			continue
 		}
-		if d > calls {
-			c := th.calls[d-1]
-			y.Trace = append(y.Trace, TraceEntry{Text: "while calling " + c.fn.describe(), Pos: th.ev.positions.at(c.pos)})
-		}
+		y.Trace = append(y.Trace, TraceEntry{Text: "while calling " + s.fn.describe(), Pos: th.ev.positions.at(s.pos)})
 	}
 	return &y
 }
 
 // noteText evaluates what addErrorContext was given; if that fails, too, the
 // note says so.
-func (th *thread) noteText(n note) string {
-	out, err := th.try(func() value { return stringValue(n.text()) })
+func (th *thread) noteText(s step) string {
+	out, err := th.attempt(func() value { return stringValue(s.note(th)) })
 	if err != nil {
 		return "(error in the error context: " + err.Msg + ")"
 	}

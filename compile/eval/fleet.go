@@ -28,15 +28,16 @@ type Host struct {
 // host is done, so memory depends on the number of workers, not of hosts. (What
 // one host reads of another, through a set of all nodes, is kept as well.)
 //
-// Results do not depend on workers or on the order of names.
+// Results, errors and their traces included, do not depend on workers or on the
+// order of names.
 func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, attribute string, workers int, found func(Host)) {
+	if len(names) == 0 {
+		return
+	}
+	found(ev.host(ctx, hosts, names[0], attribute, 1))
 	results := make(chan Host)
 	go func() {
 		defer close(results)
-		if len(names) == 0 {
-			return
-		}
-		results <- ev.host(ctx, hosts, names[0], attribute, 1)
 		var g errgroup.Group
 		g.SetLimit(max(1, workers))
 		for i, name := range names[1:] {
@@ -47,8 +48,18 @@ func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, att
 		}
 		_ = g.Wait()
 	}()
+	// A recursion that several hosts ran into at once was found half by one,
+	// half by another. Alone, each sees all of it.
+	var alone []string
 	for h := range results {
+		if e, ok := h.Err.(*Error); ok && e.Kind == RecursionError {
+			alone = append(alone, h.Name)
+			continue
+		}
 		found(h)
+	}
+	for _, name := range alone {
+		found(ev.host(ctx, hosts, name, attribute, 1))
 	}
 }
 

@@ -272,7 +272,8 @@ func showExpr(e syntax.Expr) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// deep evaluates everything in v.
+// deep evaluates everything in v, attributes by name: which of two mistakes is
+// found must not depend on the order files were read in.
 func (th *thread) deep(v value) value {
 	seen := map[*object]bool{}
 	var walk func(v value)
@@ -284,7 +285,7 @@ func (th *thread) deep(v value) value {
 		seen[v.o] = true
 		th.descend()
 		if v.kind() == kindSet {
-			for _, a := range v.attrs() {
+			for _, a := range byName(v.attrs()) {
 				walk(a.v)
 			}
 		} else {

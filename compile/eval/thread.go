@@ -33,14 +33,16 @@ type thread struct {
 
 // A callSite is a function being called, for traces.
 type callSite struct {
-	fn  *lambda
-	pos posID
+	fn      *lambda
+	pos     posID
+	running uint32 // how many thunks were being evaluated
 }
 
 // A note is what addErrorContext says about the calls from depth on.
 type note struct {
-	depth int
-	text  func() string
+	depth   int
+	running int
+	text    func(*thread) string
 }
 
 // fuelUnit is how many calls are made between two looks at the clock.
@@ -65,7 +67,7 @@ func (th *thread) enter(fn *lambda, pos posID) {
 	if th.depth == len(th.calls) {
 		th.growCalls()
 	}
-	th.calls[th.depth] = callSite{fn, pos}
+	th.calls[th.depth] = callSite{fn, pos, uint32(len(th.running))}
 	th.depth++
 }
 
@@ -133,12 +135,15 @@ func (th *thread) descend() {
 	}
 }
 
-// try runs f and returns the error it was left with, if any. All thunks f had
-// begun and not finished have then failed with it.
-func (th *thread) try(f func() value) (value, *Error) { return th.attempt(f, false) }
+// try runs f and returns the error it was left with, if any, with its trace.
+func (th *thread) try(f func() value) (value, *Error) {
+	v, err := th.attempt(f)
+	return v, th.spelled(err)
+}
 
-// attempt is try; where catching, an error that tryEval catches gets no trace.
-func (th *thread) attempt(f func() value, catching bool) (v value, err *Error) {
+// attempt is try without the trace. All thunks f had begun and not finished
+// have then failed with the error.
+func (th *thread) attempt(f func() value) (v value, err *Error) {
 	running, depth, notes, nesting, heap := len(th.running), th.depth, len(th.notes), th.nesting, th.heap
 	defer func() {
 		r := recover()
@@ -149,11 +154,7 @@ func (th *thread) attempt(f func() value, catching bool) (v value, err *Error) {
 		if !ok {
 			x = &Error{Kind: InternalError, Msg: fmt.Sprintf("evaluator bug: %v", r), cause: fmt.Errorf("%v\n%s", r, debug.Stack())}
 		}
-		th.abandon(running, x)
-		err = x
-		if !catching || !x.catchable() {
-			err = th.traced(x, depth, notes)
-		}
+		err = th.abandon(x, running, depth, notes)
 		th.depth, th.notes, th.nesting, th.heap = depth, th.notes[:notes], nesting, heap
 	}()
 	return f(), nil

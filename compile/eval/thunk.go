@@ -100,13 +100,17 @@ func (th *thread) claim(t *thunk) bool {
 
 // abandon ends the thunks this thread has begun since there were mark of them:
 // they failed with err, or, if that says nothing about them, are pending again.
-func (th *thread) abandon(mark int, err *Error) {
+// Each remembers what was done in it until then, so that whoever needs it later
+// is told the same. What is returned is err with all that was done since there
+// were so many calls and notes.
+func (th *thread) abandon(err *Error, mark, calls, notes int) *Error {
+	u := unwinding{th: th, err: err, depth: th.depth, notes: len(th.notes), calls: calls, marked: notes}
 	for i := len(th.running) - 1; i >= mark; i-- {
 		t := th.running[i]
 		th.running[i] = nil
 		state := thunkPending
 		if !err.passing() {
-			t.setFailure(err)
+			t.setFailure(u.until(i))
 			state = thunkFailed
 		}
 		if atomic.SwapUint32(&t.n, state)&phaseMask == thunkAwaited {
@@ -114,6 +118,7 @@ func (th *thread) abandon(mark int, err *Error) {
 		}
 	}
 	th.running = th.running[:mark]
+	return u.until(-1)
 }
 
 // waits knows which thread waits for which thunk.

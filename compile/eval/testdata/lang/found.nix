@@ -44,3 +44,7 @@ builtins.listToAttrs [ { name = "a"; value = 1; } { name = "a"; } ]    ### { a =
 let inf = 1.0e300 * 1.0e300; in [ inf (-inf) (toString inf) (toString (-inf)) (builtins.toJSON inf) ]    ### [ inf -inf "inf" "-inf" "null" ]
 ---
 (derivation { name = "x"; system = "s"; builder = "b"; outputHash = "sha256-nbrmg9SqCqMrLE7WCfNEzMV/eS9UVCKCrjBrGMzAsLk"; }).drvPath    ### "/nix/store/nanni92v0d4ygw8bic6y1lj8pjbpg5jn-x.drv"
+---
+(builtins.tryEval (builtins.addErrorContext (throw "what is said of it") (1 + { }))).success    ### false
+---
+builtins.tryEval (builtins.addErrorContext (1 + { }) (throw "x"))    ### error "cannot add a set to an integer"
