@@ -23,6 +23,7 @@ type deployOptions struct {
 
 	activation string
 	how        evaluation
+	building   buildFlags
 	rolloutFlags
 }
 
@@ -31,6 +32,7 @@ func (o *deployOptions) addFlags(fs *pflag.FlagSet) {
 	o.output.addFlags(fs)
 	o.rolloutFlags.addFlags(fs)
 	o.how.addFlags(fs)
+	o.building.addFlags(fs)
 	if o.action != exec.BuildOnly {
 		o.ssh.addFlags(fs)
 		o.copy.addFlags(fs)
@@ -52,8 +54,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	if err := o.check(); err != nil {
 		return err
 	}
-	copying, err := o.copy.options()
-	if err != nil {
+	if err := o.copy.check(); err != nil {
 		return err
 	}
 	ui, err := o.output.reporter(std)
@@ -83,10 +84,11 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 
 	opts, done := wireRun(nix, fleet.Dir, o.ssh)
 	defer done()
-	opts.Copy = copying
 	o.apply(&opts, std, fleet.Dir)
 	plan := exec.NewPlan(action, hosts, systems, errs)
-	plan.Dir = fleet.Dir
+	plan.Dir, plan.Builders, plan.Cache = fleet.Dir, fleet.Builders, fleet.Cache
+	o.building.apply(&opts, nix, plan)
+	o.copy.apply(&opts, nix, plan)
 	if action != exec.Switch && action != exec.Boot && action != exec.Test {
 		return carryOut(ctx, ui, plan, opts, nil)
 	}

@@ -17,6 +17,7 @@ type exportOptions struct {
 	selection selectFlags
 	output    outputFlag
 	how       evaluation
+	building  buildFlags
 	to        string
 	paths     []string
 	jobs      int
@@ -26,6 +27,7 @@ func (o *exportOptions) addFlags(fs *pflag.FlagSet) {
 	o.selection.addFlags(fs)
 	o.output.addFlags(fs)
 	o.how.addFlags(fs)
+	o.building.addFlags(fs)
 	fs.StringVar(&o.to, "to", "", "write to this `file`, or directory where it is one or ends in /")
 	fs.StringArrayVar(&o.paths, "path", nil, "export this store `path` and all it refers to, and build nothing; may be repeated")
 	fs.IntVarP(&o.jobs, "jobs", "j", 10, "build for at most `n` hosts at once")
@@ -95,7 +97,10 @@ func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, arg
 	opts, done := wireRun(nix, fleet.Dir, sshFlags{})
 	defer done()
 	opts.Jobs, opts.Sink = o.jobs, ui.event
-	outcomes := exec.Run(ctx, exec.NewPlan(exec.BuildOnly, hosts, systems, errs), opts)
+	plan := exec.NewPlan(exec.BuildOnly, hosts, systems, errs)
+	plan.Builders = fleet.Builders
+	o.building.apply(&opts, nix, plan)
+	outcomes := exec.Run(ctx, plan, opts)
 	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {
 		return nil, ui.end(ctx, outcomes)
 	}

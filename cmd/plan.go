@@ -22,6 +22,7 @@ type planOptions struct {
 	output     outputFlag
 	how        evaluation
 	rollout    rolloutFlags
+	building   buildFlags
 	activation string
 	out        string
 }
@@ -32,6 +33,7 @@ func (o *planOptions) addFlags(fs *pflag.FlagSet) {
 	o.output.addFlags(fs)
 	o.how.addFlags(fs)
 	o.rollout.addFlags(fs)
+	o.building.addFlags(fs)
 	fs.StringVar(&o.activation, "action", string(exec.Switch), "`what` is planned to be done: switch, boot or test")
 	fs.StringVarP(&o.out, "out", "o", "", "save the plan to this `file`, for muster apply")
 }
@@ -69,13 +71,14 @@ func (o *planOptions) run(ctx context.Context, std streams, args []string) error
 	}
 	ui.note("evaluated %s in %s", plural(len(hosts), "host"), seconds(time.Since(began)))
 	plan := exec.NewPlan(exec.Preview, hosts, systems, errs)
-	plan.Dir = fleet.Dir
+	plan.Dir, plan.Builders, plan.Cache = fleet.Dir, fleet.Builders, fleet.Cache
 	if err := plan.RollOut(fleet); err != nil {
 		return err
 	}
 	opts, done := wireRun(nix, fleet.Dir, o.ssh)
 	defer done()
 	o.rollout.apply(&opts, std, fleet.Dir)
+	o.building.apply(&opts, nix, plan)
 	opts.Sink = ui.event
 	outcomes := exec.Run(ctx, plan, opts)
 	if o.out != "" {
@@ -186,10 +189,11 @@ func printDiff(w io.Writer, o *exec.Outcome) {
 
 // applyOptions are those of apply, which carries a saved plan out.
 type applyOptions struct {
-	ssh     sshFlags
-	output  outputFlag
-	rollout rolloutFlags
-	copy    copyFlags
+	ssh      sshFlags
+	output   outputFlag
+	rollout  rolloutFlags
+	building buildFlags
+	copy     copyFlags
 }
 
 func (o *applyOptions) addFlags(fs *pflag.FlagSet) {
@@ -197,6 +201,7 @@ func (o *applyOptions) addFlags(fs *pflag.FlagSet) {
 	o.output.addFlags(fs)
 	o.rollout.addFlags(fs)
 	o.rollout.addActivationFlags(fs)
+	o.building.addFlags(fs)
 	o.copy.addFlags(fs)
 }
 
@@ -207,8 +212,7 @@ func (o *applyOptions) run(ctx context.Context, std streams, args []string) erro
 	if err := o.rollout.check(); err != nil {
 		return err
 	}
-	copying, err := o.copy.options()
-	if err != nil {
+	if err := o.copy.check(); err != nil {
 		return err
 	}
 	ui, err := o.output.reporter(std)
@@ -230,7 +234,8 @@ func (o *applyOptions) run(ctx context.Context, std streams, args []string) erro
 	}
 	opts, done := wireRun(nix, plan.Dir, o.ssh)
 	defer done()
-	opts.Copy = copying
+	o.building.apply(&opts, nix, plan)
+	o.copy.apply(&opts, nix, plan)
 	o.rollout.apply(&opts, std, plan.Dir)
 	return carryOut(ctx, ui, plan, opts, begin(ui, plan))
 }

@@ -33,8 +33,7 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	if err != nil {
 		return err
 	}
-	copying, err := o.copy.options()
-	if err != nil {
+	if err := o.copy.check(); err != nil {
 		return err
 	}
 	ui, err := o.output.reporter(std)
@@ -57,10 +56,11 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	opts, done := wireRun(nix, fleet.Dir, o.ssh)
 	defer done()
 	opts.Jobs, opts.FailFast, opts.Sink = o.jobs, o.failFast, ui.event
-	opts.Copy = copying
 	// Every host will ask for it: find it out while they are being connected to.
 	go opts.Source.Closure(ctx, paths)
 	plan := exec.NewPlan(exec.CopyPaths, hosts, nil, nil)
+	plan.Cache = fleet.Cache
+	o.copy.apply(&opts, nix, plan)
 	for i := range plan.Steps {
 		plan.Steps[i].Paths = paths
 	}

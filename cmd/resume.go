@@ -12,13 +12,14 @@ import (
 
 // resumeOptions are those of resume and retry, which go on with a run that was.
 type resumeOptions struct {
-	retry  bool
-	failed bool
-	run_   string
-	ssh    sshFlags
-	output outputFlag
-	how    rolloutFlags
-	copy   copyFlags
+	retry    bool
+	failed   bool
+	run_     string
+	ssh      sshFlags
+	output   outputFlag
+	how      rolloutFlags
+	building buildFlags
+	copy     copyFlags
 }
 
 func (o *resumeOptions) addFlags(fs *pflag.FlagSet) {
@@ -26,6 +27,7 @@ func (o *resumeOptions) addFlags(fs *pflag.FlagSet) {
 	o.output.addFlags(fs)
 	o.how.addFlags(fs)
 	o.how.addActivationFlags(fs)
+	o.building.addFlags(fs)
 	o.copy.addFlags(fs)
 	fs.StringVar(&o.run_, "run", "", "go on with the run of this `name` (default the last one)")
 	if o.retry {
@@ -40,8 +42,7 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 	if o.retry && !o.failed {
 		return usageError{errors.New("--failed=false: there is nothing else to retry")}
 	}
-	copying, err := o.copy.options()
-	if err != nil {
+	if err := o.copy.check(); err != nil {
 		return err
 	}
 	ui, err := o.output.reporter(std)
@@ -95,7 +96,8 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	opts, done := wireRun(nix, plan.Dir, o.ssh)
 	defer done()
-	opts.Copy = copying
+	o.building.apply(&opts, nix, plan)
+	o.copy.apply(&opts, nix, plan)
 	o.how.apply(&opts, std, plan.Dir)
 	return carryOut(ctx, ui, plan, opts, journal)
 }

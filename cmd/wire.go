@@ -47,7 +47,7 @@ func wireRun(nix *nixcmd.Nix, dir string, ssh sshFlags) (o exec.Options, done fu
 	done = func() { dialer.Close() }
 	if nix != nil {
 		local, closeLocal := wireLocal(nix)
-		o.Builder, o.Source, o.Roots = nix.NewBuilder(), nixserve.Share(local, sharedMemory), stateDir(dir, "gcroots")
+		o.Builder, o.Source, o.Roots = nix.NewBuilder(), local, stateDir(dir, "gcroots")
 		done = func() { closeLocal(); dialer.Close() }
 	}
 	return o, done
@@ -107,7 +107,17 @@ func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Write
 }
 
 func (m machine) Serve(ctx context.Context) (nixserve.Stream, error) {
-	s, err := m.Machine.Stream(ctx, remote.Command{Argv: []string{"nix-store", "--serve", "--write"}, Privileged: true})
+	return m.stream(ctx, "nix-store", "--serve", "--write")
+}
+
+func (m machine) Daemon(ctx context.Context) (nixserve.Stream, error) {
+	return m.stream(ctx, "nix-daemon", "--stdio")
+}
+
+// stream starts a command that fills the store. A user who is not root and has
+// no sudo can do that too: through the machine's daemon, as far as it trusts them.
+func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, error) {
+	s, err := m.Machine.Stream(ctx, remote.Command{Argv: argv, Privileged: m.Sudoes()})
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +127,7 @@ func (m machine) Serve(ctx context.Context) (nixserve.Stream, error) {
 // ServePacked is Serve for input that zstd has compressed. What the shell says
 // is the end of nix-store.
 func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
-	err := m.Run(ctx, []string{"/bin/sh", "-c", "command -v zstd"}, nil, nil)
+	err := m.Machine.Run(ctx, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.Sudoes()})
 	var exit *remote.ExitError
 	if errors.As(err, &exit) {
 		return nil, nixserve.ErrNoZstd
@@ -125,11 +135,7 @@ func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.Machine.Stream(ctx, remote.Command{Argv: []string{"/bin/sh", "-c", "zstd -dcq | nix-store --serve --write"}, Privileged: true})
-	if err != nil {
-		return nil, err
-	}
-	return serve{s}, nil
+	return m.stream(ctx, "/bin/sh", "-c", "zstd -dcq | nix-store --serve --write")
 }
 
 // A serve is a command at the far end as package nixserve wants one.

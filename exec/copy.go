@@ -8,21 +8,38 @@ import (
 
 	"muster/compile/store"
 	"muster/exec/nixserve"
-	"muster/schema"
 )
 
 // CopyOptions say how closures are sent. The zero value sends them as fast as
 // it goes.
 type CopyOptions struct {
 	Rate     *nixserve.Limiter // for all hosts together; nil is no limit
-	HostRate int64             // bytes per second to one host; 0 is no limit
+	HostRate int64             // bytes per second to one host that has no limit of its own; 0 is no limit
 	Pack     nixserve.Pack     // whether to compress
-	With     Carrier           // copies instead; nil: muster itself
-	Else     Carrier           // copies to a host that does not speak nix-store --serve; nil: that is a failure
+	Daemon   Carrier           // copies to a host that does not speak nix-store --serve; nil: that is a failure
+	Always   bool              // Daemon copies to every host
+	Cache    *Cache            // what hosts lack comes from there; nil: from here
 }
 
-// A Carrier copies closures to a host by other means. Lines of it go to log.
-type Carrier func(ctx context.Context, host *schema.Host, paths []store.Path, log func(line string)) error
+// A Carrier copies closures through the nix-daemon of a host, which open
+// starts. Lines of it go to log.
+type Carrier func(ctx context.Context, open func(context.Context) (nixserve.Stream, error), paths []store.Path, substitute bool, log func(line string)) error
+
+// A Cache is a binary cache between this machine and the hosts, so that what
+// many of them lack leaves this machine once.
+type Cache struct {
+	URL string // as users are told it
+	// Push makes closures valid there.
+	Push func(ctx context.Context, paths []store.Path, log func(line string)) error
+	// Pull is the command by which a host fetches closures.
+	Pull func(paths []store.Path) []string
+}
+
+// A daemoned is a machine whose nix-daemon can be talked to.
+type daemoned interface {
+	// Daemon starts nix-daemon --stdio.
+	Daemon(ctx context.Context) (nixserve.Stream, error)
+}
 
 // A packer is a machine that can take what is copied to it compressed.
 type packer interface {
@@ -56,18 +73,75 @@ func (j *job) copy(ctx context.Context) error {
 // send copies closures to the host in the way the options say.
 func (j *job) send(ctx context.Context, paths []store.Path) error {
 	o := &j.opts.Copy
-	if o.With != nil {
-		j.out.changed = true
-		return o.With(ctx, j.step.Host, paths, j.said(Copy))
+	m, ok := j.current().(daemoned)
+	ok = ok && o.Daemon != nil
+	if ok && o.Always {
+		return j.carry(ctx, m, paths)
 	}
 	_, err := j.deliver(ctx, Copy, paths)
-	if o.Else != nil && (errors.Is(err, nixserve.ErrNotServe) || errors.Is(err, nixserve.ErrTooOld)) {
-		j.said(Copy)(fmt.Sprintf("%v; trying the daemon's protocol", err))
-		j.out.changed = true
-		if elseErr := o.Else(ctx, j.step.Host, paths, j.said(Copy)); elseErr != nil {
-			return fmt.Errorf("%w; by the daemon's protocol: %w", err, elseErr)
+	if !ok || !refusesServe(err) {
+		return err
+	}
+	j.note(Finding{Check: "nix", Text: fmt.Sprintf("%v; copying through its daemon", err)})
+	if elseErr := j.carry(ctx, m, paths); elseErr != nil {
+		return fmt.Errorf("%w; through its daemon: %w", err, elseErr)
+	}
+	return nil
+}
+
+// note tells of something that is not as it should be, and goes on.
+func (j *job) note(f Finding) {
+	j.out.Findings = append(j.out.Findings, f)
+	j.opts.Sink(Found{Host: j.step.Host.Name, Finding: f})
+}
+
+// refusesServe reports whether a host has no nix-store --serve to talk to,
+// though it may have a daemon.
+func refusesServe(err error) bool {
+	return errors.Is(err, nixserve.ErrNotServe) || errors.Is(err, nixserve.ErrTooOld) || errors.Is(err, nixserve.ErrRefused)
+}
+
+// carry copies closures through the host's daemon. Its sessions stay open until
+// the host is done, and with them the daemon's locks on what was copied.
+func (j *job) carry(ctx context.Context, m daemoned, paths []store.Path) error {
+	lasting, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	j.onClose(func() { stop(nil) })
+	open := func(context.Context) (nixserve.Stream, error) {
+		s, err := m.Daemon(lasting)
+		if err == nil {
+			j.onClose(func() { s.Close() })
 		}
-		return nil
+		return s, err
+	}
+	j.out.changed = true
+	err := j.opts.Copy.Daemon(ctx, open, paths, j.step.Host.Substitute, j.said(Copy))
+	if err != nil {
+		return hinted(nixserve.Recognise(err))
+	}
+	return nil
+}
+
+// fetch has the host fetch what it lacks from the cache, filled with it before.
+func (j *job) fetch(ctx context.Context, stage Stage, paths []store.Path) error {
+	cache := j.opts.Copy.Cache
+	if err := cache.Push(ctx, paths, j.said(stage)); err != nil {
+		return err
+	}
+	j.out.changed = true
+	lines := &lineWriter{line: j.said(stage)}
+	err := j.current().Run(ctx, cache.Pull(paths), nil, lines)
+	lines.close()
+	if err != nil {
+		return fmt.Errorf("pull from %s: %w", cache.URL, hinted(nixserve.Recognise(err)))
+	}
+	return nil
+}
+
+// hinted adds to an error what can be done about it, where that is known.
+func hinted(err error) error {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" {
+		return fmt.Errorf("%w (%s)", err, h.Hint())
 	}
 	return err
 }
@@ -79,7 +153,12 @@ func (j *job) deliver(ctx context.Context, stage Stage, paths []store.Path) (*ni
 	// The session lives in this context, and longer than this stage.
 	ctx, stop := context.WithCancelCause(ctx)
 	j.onClose(func() { stop(nil) })
+	var fetch func(context.Context) error
+	if j.opts.Copy.Cache != nil {
+		fetch = func(ctx context.Context) error { return j.fetch(ctx, stage, paths) }
+	}
 	dst, stats, err := j.link().Copy(ctx, j.opts.Source, paths, nixserve.CopyOptions{
+		Fetch:      fetch,
 		Substitute: j.step.Host.Substitute,
 		Pack:       j.opts.Copy.Pack,
 		Progress: func(p nixserve.Progress) {
@@ -96,11 +175,7 @@ func (j *job) deliver(ctx context.Context, stage Stage, paths []store.Path) (*ni
 	j.out.Paths += stats.Sent
 	j.out.Bytes += stats.SentBytes
 	j.out.changed = j.out.changed || stats.Sent > 0
-	var gone interface{ Hint() string }
-	if errors.As(err, &gone) && gone.Hint() != "" {
-		err = fmt.Errorf("%w (%s)", err, gone.Hint())
-	}
-	return dst, err
+	return dst, hinted(err)
 }
 
 // link is the way to the host's store.
@@ -112,8 +187,12 @@ func (j *job) link() *nixserve.Link {
 	if j.opts.Copy.Rate != nil {
 		l.Limits = append(l.Limits, j.opts.Copy.Rate)
 	}
-	if j.opts.Copy.HostRate > 0 {
-		l.Limits = append(l.Limits, nixserve.NewLimiter(j.opts.Copy.HostRate))
+	rate := j.opts.Copy.HostRate
+	if own := j.step.Host.LimitRate; own > 0 {
+		rate = own
+	}
+	if rate > 0 {
+		l.Limits = append(l.Limits, nixserve.NewLimiter(rate))
 	}
 	return l
 }

@@ -64,6 +64,8 @@ type Plan struct {
 	// Generation is the one to roll back to; 0 is the one before the current.
 	Generation int
 	Rollout    schema.Rollout
+	Builders   []string // machines to build on, as for Nix; none: as nix.conf says
+	Cache      schema.Cache
 	Command    []string // for Command
 	Keep       Keep     // for Clean
 

@@ -23,6 +23,9 @@ type savedPlan struct {
 	Dir        string       `json:"dir"`
 	Action     Action       `json:"action"`
 	Generation int          `json:"generation,omitempty"`
+	Builders   []string     `json:"builders,omitempty"`
+	PushTo     string       `json:"push_to,omitempty"`
+	PullFrom   string       `json:"pull_from,omitempty"`
 	Rollout    savedRollout `json:"rollout"`
 	Steps      []savedStep  `json:"steps"`
 }
@@ -56,6 +59,7 @@ type savedHost struct {
 	Policy     schema.Policy    `json:"policy,omitempty"`
 	BuildOn    schema.BuildOn   `json:"build_on,omitempty"`
 	Substitute bool             `json:"substitute,omitempty"`
+	LimitRate  int64            `json:"limit_rate,omitempty"`
 	DiskUUID   string           `json:"disk_uuid,omitempty"`
 	Health     []savedCheck     `json:"health,omitempty"`
 }
@@ -84,6 +88,7 @@ type savedHook struct {
 func (p *Plan) MarshalJSON() ([]byte, error) {
 	s := savedPlan{
 		Version: planVersion, Run: p.Run, Dir: p.Dir, Action: p.Action, Generation: p.Generation,
+		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom,
 		Rollout: savedRollout{p.Rollout.MaxUnavailable, p.Rollout.MaxFailures, p.Rollout.Pause, p.Rollout.Confirm},
 	}
 	for _, step := range p.Steps {
@@ -91,7 +96,7 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 		saved := savedStep{
 			Host: savedHost{
 				h.Name, h.Address, h.Port, h.User, h.HostKeys, h.Jump, h.Privilege, h.System, h.Policy, h.BuildOn,
-				h.Substitute, h.DiskUUID, nil,
+				h.Substitute, h.LimitRate, h.DiskUUID, nil,
 			},
 			System: step.System, Paths: step.Paths, Wave: step.Wave, Expect: step.Expect,
 		}
@@ -122,9 +127,10 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 	if _, ok := stages[s.Action]; !ok {
 		return fmt.Errorf("read plan: unknown action %q", s.Action)
 	}
-	*p = Plan{Run: s.Run, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Rollout: schema.Rollout{
-		MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,
-	}}
+	*p = Plan{Run: s.Run, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Builders: s.Builders,
+		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom}, Rollout: schema.Rollout{
+			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,
+		}}
 	for _, saved := range s.Steps {
 		h := saved.Host
 		if h.Name == "" || saved.Wave < 0 || saved.Wave > len(s.Steps) {
@@ -133,7 +139,8 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 		step := Step{
 			Host: &schema.Host{
 				Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, HostKeys: h.HostKeys, Jump: h.Jump,
-				Privilege: h.Privilege, System: h.System, Policy: h.Policy, BuildOn: h.BuildOn, Substitute: h.Substitute, DiskUUID: h.DiskUUID,
+				Privilege: h.Privilege, System: h.System, Policy: h.Policy, BuildOn: h.BuildOn, Substitute: h.Substitute,
+				LimitRate: h.LimitRate, DiskUUID: h.DiskUUID,
 			},
 			System: saved.System, Paths: saved.Paths, Wave: saved.Wave, Expect: saved.Expect,
 		}

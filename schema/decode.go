@@ -1,10 +1,12 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,6 +42,10 @@ func (d *decoder) decode() {
 				f.Hosts = append(f.Hosts, d.host(h, defaults))
 			}
 		}
+	}
+	f.Builders = texts(t.get("builders"))
+	if c := t.get("cache"); c != nil {
+		f.Cache = Cache{At: c.at, PushTo: text(c.get("push_to")), PullFrom: text(c.get("pull_from"))}
 	}
 	d.rollout(t.get("rollout"))
 }
@@ -225,6 +231,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.Policy = Policy(or(text(of("policy")), string(Required)))
 	h.BuildOn = BuildOn(or(text(of("build_on")), string(BuildLocal)))
 	h.Substitute = truth(of("substitute"))
+	h.LimitRate = bytesOf(of("limit_rate"))
 	h.Roles = texts(of("roles"))
 	h.Tags = texts(of("tags"))
 	if of("roles") == nil && d.fleet.Kluster != nil {
@@ -241,6 +248,33 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.Module = d.module(n, path)
 	d.storage(h, n, path)
 	return h
+}
+
+// bytesOf reads a number of bytes; what is none is reported elsewhere.
+func bytesOf(n *node) int64 {
+	if n != nil && n.kind == intKind {
+		return int64(number32(n))
+	}
+	size, err := ParseBytes(text(n))
+	if err != nil {
+		return 0
+	}
+	return size
+}
+
+// ParseBytes reads a number of bytes: 800, 500k, 10M, 1.5G, in units of 1000.
+func ParseBytes(s string) (int64, error) {
+	unit := 1.0
+	number := s
+	if i := strings.IndexAny(s, "kKMG"); i == len(s)-1 && i > 0 {
+		unit = map[byte]float64{'k': 1e3, 'K': 1e3, 'M': 1e6, 'G': 1e9}[s[i]]
+		number = s[:i]
+	}
+	n, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(n*unit >= 1) || n*unit > 1e15 {
+		return 0, errors.New("want a number of bytes such as 800, 500k or 10M")
+	}
+	return int64(n * unit), nil
 }
 
 func or(a, b string) string {

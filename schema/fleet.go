@@ -21,6 +21,8 @@ type Fleet struct {
 	Defaults Module   // what every host gets
 	Roles    []*Role  // the user's own roles, in inventory order
 	Hosts    []*Host  // in inventory order
+	Builders []string // machines to build on, as for Nix; none: as nix.conf says
+	Cache    Cache
 	Rollout  Rollout
 
 	// Warnings are what should be looked at, although the inventory loads.
@@ -52,6 +54,14 @@ type Nixpkgs struct {
 	Rev      string // a commit
 	Hash     string // its SRI hash, sha256-…
 	Unpinned bool   // <nixpkgs> of whoever evaluates; said so on purpose
+}
+
+// A Cache is a binary cache between here and the hosts. PushTo is "" where
+// there is none.
+type Cache struct {
+	At       Pos
+	PushTo   string
+	PullFrom string // "": as PushTo
 }
 
 // Kluster is the fleet's Kubernetes cluster.
@@ -121,7 +131,8 @@ type Host struct {
 	Tags        []string
 	Policy      Policy
 	BuildOn     BuildOn
-	Substitute  bool // the host asks its own binary caches first
+	Substitute  bool  // the host asks its own binary caches first
+	LimitRate   int64 // bytes per second it is sent at most; 0: no limit of its own
 	DiskUUID    string
 	FileSystems []FileSystem
 	Swap        []Swap

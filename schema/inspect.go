@@ -270,6 +270,13 @@ func (f *Fleet) resolved() *Attrs {
 		r.add("defaults", Pos{}, r.set(Pos{}, func() { r.module(f.Defaults) }))
 		r.add("roles", roles.At, roles)
 		r.add("hosts", hosts.At, hosts)
+		r.texts("builders", f.Builders, Pos{})
+		if c := f.Cache; c.At.IsValid() {
+			r.add("cache", c.At, r.set(c.At, func() {
+				r.text("push_to", c.PushTo, c.At)
+				r.text("pull_from", c.PullFrom, c.At)
+			}))
+		}
 		if f.Rollout.At.IsValid() {
 			r.add("rollout", f.Rollout.At, r.set(f.Rollout.At, func() { r.rollout(f.Rollout) }))
 		}
@@ -371,6 +378,7 @@ func (r *resolver) host(h *Host) {
 	r.text("policy", string(h.Policy), at("policy"))
 	r.text("build_on", string(h.BuildOn), at("build_on"))
 	r.bool("substitute", h.Substitute, at("substitute"))
+	r.number("limit_rate", int(h.LimitRate), at("limit_rate"))
 	r.text("disk_uuid", h.DiskUUID, at("disk_uuid"))
 	if len(h.Disks) > 0 {
 		r.add("disks", at("disks"), r.set(at("disks"), func() {

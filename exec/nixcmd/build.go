@@ -19,6 +19,9 @@ import (
 // no two builds wait for each other's locks, which Nix looks at every five
 // seconds only.
 type Builder struct {
+	// Machines build, in the words of Nix's builders setting; nil: as nix.conf says.
+	Machines []string
+
 	nix *Nix
 
 	mu      sync.Mutex
@@ -100,7 +103,7 @@ func (b *Builder) build(batch []*request) {
 	}()
 
 	var failures failures
-	args := []string{"--realise", "--keep-going"}
+	args := append([]string{"--realise", "--keep-going"}, b.options()...)
 	for _, r := range batch {
 		args = append(args, string(r.drv))
 	}
@@ -141,12 +144,20 @@ func (b *Builder) take(ctx context.Context, r *request, err error, f *failures) 
 		return "", err
 	}
 	// Built already, or failed for a reason that is only told once more.
-	return b.nix.realise(ctx, r.drv, r.root, r.log)
+	return b.nix.realise(ctx, r.drv, r.root, r.log, b.options()...)
+}
+
+// options are what the builder has of its own for every build.
+func (b *Builder) options() []string {
+	if b.Machines == nil {
+		return nil
+	}
+	return []string{"--option", "builders", strings.Join(b.Machines, ";")}
 }
 
 // realise builds one derivation, under a root where one is given.
-func (n *Nix) realise(ctx context.Context, drv store.Path, root string, log func(string)) (store.Path, error) {
-	args := []string{"--realise", string(drv)}
+func (n *Nix) realise(ctx context.Context, drv store.Path, root string, log func(string), options ...string) (store.Path, error) {
+	args := append([]string{"--realise", string(drv)}, options...)
 	if root != "" {
 		if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
 			return "", fmt.Errorf("make a garbage collector root: %v", err)

@@ -60,6 +60,12 @@ func New(ctx context.Context, s Stream) (*Client, error) {
 		return c.greeted()
 	})
 	if err != nil {
+		var server *ServerError
+		if errors.As(err, &server) && server.Kind == nil {
+			if _, exited := exitStatus(server.Err); exited {
+				server.Kind = ErrRefused
+			}
+		}
 		return nil, fmt.Errorf("start nix-store --serve: %w", err)
 	}
 	return c, nil

@@ -12,9 +12,12 @@ import (
 
 // CopyOptions say how to copy. The zero value copies everything that is missing.
 type CopyOptions struct {
-	Substitute bool           // let the destination fetch what it can from its own binary caches first
-	Pack       Pack           // whether to compress; for Link.Copy only
-	Progress   func(Progress) // called as bytes are written and paths confirmed, never twice at the same time
+	Substitute bool // let the destination fetch what it can from its own binary caches first
+	Pack       Pack // whether to compress; for Link.Copy only
+	// Fetch brings what is missing in another way before anything is sent; what it leaves out is sent. It is not
+	// called when nothing is missing. May be nil.
+	Fetch    func(context.Context) error
+	Progress func(Progress) // called as bytes are written and paths confirmed, never twice at the same time
 }
 
 // Progress tells how far one copy has come. Its totals are what the destination lacks.
@@ -39,8 +42,7 @@ type Stats struct {
 //
 // After an error the destination holds whole valid paths only, and a second Copy over a new session sends the rest.
 func Copy(ctx context.Context, src Source, dst *Client, paths []store.Path, opts CopyOptions) (Stats, error) {
-	t := &transfer{src: src, substitute: opts.Substitute}
-	t.progress.report = opts.Progress
+	t := newTransfer(src, opts)
 	if err := t.find(ctx, paths); err != nil {
 		return t.stats, err
 	}
@@ -50,10 +52,15 @@ func Copy(ctx context.Context, src Source, dst *Client, paths []store.Path, opts
 	return t.stats, t.send(ctx, dst)
 }
 
+func newTransfer(src Source, opts CopyOptions) *transfer {
+	return &transfer{src: src, substitute: opts.Substitute, fetch: opts.Fetch, progress: progress{report: opts.Progress}}
+}
+
 // A transfer is a copy under way: what is to be there, what is missing there, what was sent.
 type transfer struct {
 	src        Source
 	substitute bool
+	fetch      func(context.Context) error
 	closure    []PathInfo
 	missing    []PathInfo // as it was before anything was sent; later only what still is
 	stats      Stats
@@ -74,6 +81,15 @@ func (t *transfer) find(ctx context.Context, paths []store.Path) (err error) {
 func (t *transfer) compare(ctx context.Context, dst *Client) (err error) {
 	if t.missing, err = Missing(ctx, dst, t.closure, t.substitute); err != nil {
 		return err
+	}
+	if fetch := t.fetch; fetch != nil && len(t.missing) > 0 {
+		t.fetch, t.substitute = nil, false
+		if err := fetch(ctx); err != nil {
+			return err
+		}
+		if t.missing, err = Missing(ctx, dst, t.closure, false); err != nil {
+			return err
+		}
 	}
 	t.stats.Missing = t.stats.Sent + len(t.missing)
 	t.stats.MissingBytes = t.stats.SentBytes + sumNARs(t.missing)

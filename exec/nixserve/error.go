@@ -14,6 +14,10 @@ var (
 	ErrNoServer = errors.New("nix-store was not found")
 	// ErrNotServe: something else than the protocol came back, such as the greeting of a login script.
 	ErrNotServe = errors.New("not the nix-store --serve protocol")
+	// ErrRefused: the far end does not run nix-store --serve, but ends or runs something else.
+	ErrRefused = errors.New("refused")
+	// ErrReadOnly: nix-store --serve runs there, but without --write.
+	ErrReadOnly = errors.New("read-only")
 	// ErrTooOld: the server's Nix cannot do what is needed.
 	ErrTooOld = errors.New("too old")
 	// ErrUntrusted: the store's daemon does not take unsigned paths from this user.
@@ -63,13 +67,17 @@ func (e *ServerError) Unwrap() []error {
 }
 
 // Hint says what a user can do about it, "" when there is nothing to say.
-func (e *ServerError) Hint() string {
-	switch e.Kind {
+func (e *ServerError) Hint() string { return hint(e.Kind) }
+
+func hint(kind error) string {
+	switch kind {
 	case ErrUntrusted:
 		return "connect as root, add the user to trusted-users in the destination's nix.conf, or sign the paths " +
 			"(nix store sign --recursive --key-file SECRET-KEY) and add the public key to its trusted-public-keys"
 	case ErrDiskFull:
 		return "free space on the destination, for example with nix-collect-garbage"
+	case ErrReadOnly:
+		return "the command that sshd forces on this user there must be nix-store --serve --write (nix.sshServe.write on NixOS)"
 	case ErrNoServer:
 		return "nix-store must be in the PATH of non-interactive commands on the destination"
 	}
@@ -83,6 +91,10 @@ func kindOf(stderr string, status int) error {
 		strings.Contains(stderr, "lacks a signature by a trusted key"),
 		strings.Contains(stderr, "is not privileged to"):
 		return ErrUntrusted
+	case strings.Contains(stderr, "importing paths is not allowed"):
+		return ErrReadOnly
+	case strings.Contains(stderr, "protocol mismatch"): // a forced nix-daemon --stdio, to which we spoke as to nix-store
+		return ErrRefused
 	case strings.Contains(stderr, "No space left on device"),
 		strings.Contains(stderr, "database or disk is full"),
 		strings.Contains(stderr, "Disk quota exceeded"):
@@ -94,6 +106,22 @@ func kindOf(stderr string, status int) error {
 	}
 	return nil
 }
+
+// Recognise finds in the words of another Nix what it is about, so that errors.Is and Hint tell it as of a session's.
+func Recognise(err error) error {
+	kind := kindOf(err.Error(), 0)
+	if kind == nil {
+		return err
+	}
+	return &foreignError{kind: kind, err: err}
+}
+
+// A foreignError is one that was not met in a session, of a known kind.
+type foreignError struct{ kind, err error }
+
+func (e *foreignError) Error() string   { return e.err.Error() }
+func (e *foreignError) Unwrap() []error { return []error{e.kind, e.err} }
+func (e *foreignError) Hint() string    { return hint(e.kind) }
 
 // A PathError is a failure that concerns one path.
 type PathError struct {

@@ -43,8 +43,7 @@ const minPacked = 1 << 20
 // A copy begins uncompressed, because compressing costs more than it saves on a fast link. When it proves slow, it
 // begins again with what is still missing, compressed.
 func (l *Link) Copy(ctx context.Context, src Source, paths []store.Path, opts CopyOptions) (*Client, Stats, error) {
-	t := &transfer{src: src, substitute: opts.Substitute}
-	t.progress.report = opts.Progress
+	t := newTransfer(src, opts)
 	found := make(chan error, 1)
 	go func() { found <- t.find(ctx, paths) }()
 	dst, err := l.open(ctx)

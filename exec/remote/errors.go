@@ -122,6 +122,9 @@ func (e *ExitError) Error() string {
 	return text
 }
 
+// ExitStatus is for those who look at more than one kind of process, as package nixserve does.
+func (e *ExitError) ExitStatus() int { return e.Status }
+
 func (e *ExitError) lastLine() string {
 	lines := strings.Split(strings.TrimSpace(string(e.Stderr)), "\n")
 	return strings.TrimSpace(lines[len(lines)-1])

@@ -38,6 +38,9 @@ func (m *Machine) Name() string { return m.target.Name }
 // User is who the connection is logged in as.
 func (m *Machine) User() string { return m.user }
 
+// Sudoes reports whether the target has its user run privileged commands through sudo.
+func (m *Machine) Sudoes() bool { return m.target.Sudo }
+
 // Lost is closed once the connection is, for whatever reason.
 func (m *Machine) Lost() <-chan struct{} { return m.conn.lost }
 

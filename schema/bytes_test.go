@@ -1,8 +1,8 @@
-package cmd
+package schema
 
 import "testing"
 
-func TestParseSize(t *testing.T) {
+func TestParseBytes(t *testing.T) {
 	tests := []struct {
 		text string
 		want int64 // 0: refused
@@ -23,9 +23,9 @@ func TestParseSize(t *testing.T) {
 		{"InfG", 0},
 	}
 	for _, tt := range tests {
-		got, err := parseSize(tt.text)
+		got, err := ParseBytes(tt.text)
 		if got != tt.want || (err != nil) != (tt.want == 0) {
-			t.Errorf("parseSize(%q): got %d, %v, want %d", tt.text, got, err, tt.want)
+			t.Errorf("ParseBytes(%q): got %d, %v, want %d", tt.text, got, err, tt.want)
 		}
 	}
 }
