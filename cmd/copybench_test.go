@@ -18,7 +18,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -29,7 +28,7 @@ import (
 // on the same machines, stores emptied in between. just bench-copy runs it.
 var (
 	copyBench  = flag.Bool("copybench", false, "compare muster push with nix-copy-closure")
-	benchCases = flag.String("copybench-cases", "", "run only the `cases` whose name has one of these words, comma-separated")
+	benchCases = flag.String("copybench-cases", "", "run only the `cases` whose name has one of these texts in it, separated by |")
 	rounds     = flag.Int("copybench-rounds", 5, "run each way `n` times")
 	smallPaths = flag.Int("copybench-paths", 501, "paths of the closure of many small ones")
 	bigMB      = flag.Int("copybench-megabytes", 300, "size of the closure of six big paths")
@@ -60,7 +59,7 @@ type bench struct {
 	t          *testing.T
 	dir        string
 	muster     string
-	small, big string // store paths
+	small, big func() string // store paths, built when they are asked for
 }
 
 // prepare builds muster and the closures.
@@ -72,8 +71,8 @@ func (b *bench) prepare() {
 	if err := os.MkdirAll(filepath.Join(b.dir, "nix"), 0o755); err != nil {
 		b.t.Fatal(err)
 	}
-	began := time.Now()
-	b.small = b.build("small.nix", fmt.Sprintf(`
+	b.small = sync.OnceValue(func() string {
+		return b.build("small.nix", fmt.Sprintf(`
 let
   mk = n: deps: derivation {
     name = "bench-small-${toString n}"; system = builtins.currentSystem; builder = "/bin/sh"; inherit deps;
@@ -81,10 +80,15 @@ let
   };
   all = builtins.genList (n: mk n (map (i: builtins.elemAt all i) (if n < 3 then builtins.genList (i: i) n else [ (n - 1) (n / 2) (n / 3) ]))) %d;
 in builtins.elemAt all %d`, *smallPaths, *smallPaths-1))
+	})
+	b.big = sync.OnceValue(b.buildBig)
+}
+
+func (b *bench) buildBig() string {
 	for i := range 6 {
 		b.data(fmt.Sprintf("data%d", i), *bigMB*1e6/6, uint64(i))
 	}
-	b.big = b.build("big.nix", `
+	return b.build("big.nix", `
 let
   mk = n: deps: derivation {
     name = "bench-big-${toString n}"; system = builtins.currentSystem; builder = "/bin/sh"; inherit deps;
@@ -93,7 +97,6 @@ let
   };
   all = builtins.genList (n: mk n (if n == 0 then [ ] else [ (builtins.elemAt all (n - 1)) ])) 6;
 in builtins.elemAt all 5`)
-	fmt.Printf("built the closures in %s\n", seconds(time.Since(began)))
 }
 
 // data writes a file of what systems are made of: programs and libraries of this machine, one after the other.
@@ -160,7 +163,7 @@ type figure struct {
 
 // wanted reports whether a case is to be run.
 func wanted(name string) bool {
-	return *benchCases == "" || slices.ContainsFunc(strings.Split(*benchCases, ","), func(w string) bool { return strings.Contains(name, w) })
+	return *benchCases == "" || slices.ContainsFunc(strings.Split(*benchCases, "|"), func(w string) bool { return strings.Contains(name, w) })
 }
 
 // lab starts hosts and writes the inventory of them.
@@ -266,10 +269,11 @@ func TestSwallow(t *testing.T) {
 }
 
 // compare runs both ways in turns and prints the medians.
-func (b *bench) compare(name, path string, n, jobs int, full bool, shape func(*exectest.Host) error) {
+func (b *bench) compare(name string, closure func() string, n, jobs int, full bool, shape func(*exectest.Host) error) {
 	if !wanted(name) {
 		return
 	}
+	path := closure()
 	lab, hosts := b.lab(n)
 	defer lab.Close()
 	if shape != nil {
@@ -351,20 +355,53 @@ func (b *bench) time(ctx context.Context, lab *exectest.Lab, jobs int, argvs [][
 		g.Go(func() {
 			defer func() { <-limit }()
 			cmd := b.command(ctx, lab, argv...)
-			out, err := cmd.CombinedOutput()
+			var said bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &said, &said
+			err := cmd.Start()
+			var memory int64
+			if err == nil {
+				watched := watchMemory(cmd.Process.Pid)
+				err = cmd.Wait()
+				memory = watched()
+			}
 			if err != nil {
-				b.t.Errorf("%s: %v\n%s", strings.Join(argv, " "), err, out)
+				b.t.Errorf("%s: %v\n%s", strings.Join(argv, " "), err, said.String())
 				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			sum.cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-			sum.memory = max(sum.memory, cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10)
+			sum.memory = max(sum.memory, memory)
 		})
 	}
 	g.Wait()
 	sum.wall = time.Since(began)
 	return sum
+}
+
+// watchMemory reads the most memory a process has had, until its result is asked for. What the kernel says of a child that
+// has ended counts this process too, of which it was a copy before it became another program.
+func watchMemory(pid int) (most func() int64) {
+	stop, peak := make(chan struct{}), make(chan int64)
+	go func() {
+		var most int64
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			_, after, _ := strings.Cut(string(status), "VmHWM:")
+			var kB int64
+			fmt.Sscan(after, &kB)
+			most = max(most, kB<<10)
+			select {
+			case <-tick.C:
+			case <-stop:
+				peak <- most
+				return
+			}
+		}
+	}()
+	return func() int64 { close(stop); return <-peak }
 }
 
 // empty takes everything out of the hosts' stores.

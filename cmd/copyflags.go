@@ -131,6 +131,6 @@ func wireCache(nix *nixcmd.Nix, c schema.Cache) *exec.Cache {
 	return &exec.Cache{
 		URL:  nixcmd.PlainURL(from),
 		Push: nix.NewPusher(c.PushTo).Push,
-		Pull: func(paths []store.Path) []string { return nixcmd.PullCommand(from, paths) },
+		Pull: func(paths []store.Path) [][]string { return nixcmd.PullCommands(from, paths) },
 	}
 }

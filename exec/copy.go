@@ -31,8 +31,8 @@ type Cache struct {
 	URL string // as users are told it
 	// Push makes closures valid there.
 	Push func(ctx context.Context, paths []store.Path, log func(line string)) error
-	// Pull is the command by which a host fetches closures.
-	Pull func(paths []store.Path) []string
+	// Pull are the commands by which a host fetches closures.
+	Pull func(paths []store.Path) [][]string
 }
 
 // A daemoned is a machine whose nix-daemon can be talked to.
@@ -128,11 +128,13 @@ func (j *job) fetch(ctx context.Context, stage Stage, paths []store.Path) error 
 		return err
 	}
 	j.out.changed = true
-	lines := &lineWriter{line: j.said(stage)}
-	err := j.current().Run(ctx, cache.Pull(paths), nil, lines)
-	lines.close()
-	if err != nil {
-		return fmt.Errorf("pull from %s: %w", cache.URL, hinted(nixserve.Recognise(err)))
+	for _, argv := range cache.Pull(paths) {
+		lines := &lineWriter{line: j.said(stage)}
+		err := j.current().Run(ctx, argv, nil, lines)
+		lines.close()
+		if err != nil {
+			return fmt.Errorf("pull from %s: %w", cache.URL, hinted(nixserve.Recognise(err)))
+		}
 	}
 	return nil
 }

@@ -45,11 +45,11 @@ func (n *Nix) CopyToDaemon(ctx context.Context, open func(context.Context) (Chan
 	b := &bridge{listener: listener, open: open}
 	served := make(chan struct{})
 	go func() { b.serve(ctx); close(served) }()
-	args := nixCopy("--no-check-sigs", "--to", "unix://"+socket)
+	args := []string{"--no-check-sigs", "--to", "unix://" + socket}
 	if substitute {
 		args = append(args, "--substitute-on-destination")
 	}
-	_, err = n.output(ctx, nil, log, "nix", append(args, texts(paths)...)...)
+	err = n.copy(ctx, log, args, paths)
 	listener.Close()
 	<-served
 	if err == nil {
@@ -61,16 +61,36 @@ func (n *Nix) CopyToDaemon(ctx context.Context, open func(context.Context) (Chan
 	return b.explain(err)
 }
 
-func nixCopy(args ...string) []string {
-	return append([]string{"copy", "--extra-experimental-features", "nix-command"}, args...)
+// copy runs nix copy.
+func (n *Nix) copy(ctx context.Context, log func(string), args []string, paths []store.Path) error {
+	for _, argv := range copyCommands(args, paths) {
+		if _, err := n.output(ctx, nil, log, argv[0], argv[1:]...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func texts(paths []store.Path) []string {
-	list := make([]string, len(paths))
-	for i, p := range paths {
-		list[i] = string(p)
+// copyCommands are the commands that copy paths and all they refer to, one or two:
+// without being told otherwise Nix takes a derivation for what it builds.
+func copyCommands(args []string, paths []store.Path) [][]string {
+	copying := append([]string{"nix", "copy", "--extra-experimental-features", "nix-command"}, args...)
+	var plain, drvs []string
+	for _, p := range paths {
+		if strings.HasSuffix(string(p), ".drv") {
+			drvs = append(drvs, string(p))
+		} else {
+			plain = append(plain, string(p))
+		}
 	}
-	return list
+	var commands [][]string
+	if len(plain) > 0 {
+		commands = append(commands, slices.Concat(copying, plain))
+	}
+	if len(drvs) > 0 {
+		commands = append(commands, slices.Concat(copying, []string{"--derivation"}, drvs))
+	}
+	return commands
 }
 
 // A bridge leads connections to a socket to daemons elsewhere.
@@ -210,11 +230,11 @@ func (p *Pusher) copy(ctx context.Context, batch []*push) error {
 	if len(paths) == 0 {
 		return nil
 	}
-	_, err := p.nix.output(ctx, nil, func(line string) {
+	err := p.nix.copy(ctx, func(line string) {
 		for _, w := range batch {
 			w.log(line)
 		}
-	}, "nix", append(nixCopy("--to", p.url), texts(paths)...)...)
+	}, []string{"--to", p.url}, paths)
 	if err != nil {
 		return fmt.Errorf("push to %s: %w", PlainURL(p.url), err)
 	}
@@ -230,10 +250,10 @@ func PlainURL(url string) string {
 	return url
 }
 
-// PullCommand is the command by which another machine copies paths and all they
-// refer to from a store at a URL. It takes what is signed by a key it trusts.
-func PullCommand(url string, paths []store.Path) []string {
-	return append(append([]string{"nix"}, nixCopy("--from", url)...), texts(paths)...)
+// PullCommands are the commands by which another machine copies paths and all
+// they refer to from a store at a URL. It takes what is signed by a key it trusts.
+func PullCommands(url string, paths []store.Path) [][]string {
+	return copyCommands([]string{"--from", url}, paths)
 }
 
 // PullURL is where others pull from what was pushed to a store URL: the same

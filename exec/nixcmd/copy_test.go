@@ -102,24 +102,28 @@ func TestPusher(t *testing.T) {
 	n := realNix(t)
 	ctx := context.Background()
 	dir := t.TempDir()
-	var paths []store.Path
+	out, err := n.output(ctx, nil, nil, "nix-instantiate", "--expr", `derivation { name = "never-built"; system = "x"; builder = "/"; }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := []store.Path{store.Path(strings.TrimSpace(string(out)))} // copied as it is, not built
 	for _, text := range []string{"one", "two", "three"} {
 		paths = append(paths, someStorePath(t, n, text+" for "+dir))
 	}
 	p := n.NewPusher("file://" + dir + "?compression=none")
 	var g sync.WaitGroup
-	for i := range 9 {
+	for i := range 12 {
 		g.Go(func() {
-			if err := p.Push(ctx, paths[i%3:i%3+1], func(string) {}); err != nil {
+			if err := p.Push(ctx, paths[i%4:i%4+1], func(string) {}); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	g.Wait()
-	if infos, _ := filepath.Glob(dir + "/*.narinfo"); len(infos) != 3 {
+	if infos, _ := filepath.Glob(dir + "/*.narinfo"); len(infos) != 4 {
 		t.Errorf("the cache has %v", infos)
 	}
-	err := n.NewPusher("file:///proc/nowhere?secret-key=/etc/secret").Push(ctx, paths, func(string) {})
+	err = n.NewPusher("file:///proc/nowhere?secret-key=/etc/secret").Push(ctx, paths, func(string) {})
 	if err == nil || strings.Contains(err.Error(), "?secret-key") || !strings.Contains(err.Error(), "push to file:///proc/nowhere") {
 		t.Errorf("got %v", err)
 	}

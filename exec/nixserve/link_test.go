@@ -324,6 +324,33 @@ func (b *bufferStream) Close() error                { b.closed.Store(true); retu
 func (b *bufferStream) Wait() error                 { return nil }
 func (b *bufferStream) Stderr() string              { return "" }
 
+// The decision to compress, on stretches as they were measured on lab hosts.
+func TestWhatIsSlowIsTheLink(t *testing.T) {
+	const ms = time.Millisecond
+	tests := []struct {
+		name string
+		s    stretch
+		left int64
+		slow bool
+	}{
+		{"200 Mbit/s", stretch{took: 181 * ms, bytes: 4_200_000, held: 176 * ms, knows: true}, 150e6, true},
+		{"200 Mbit/s, machine busy", stretch{took: 198 * ms, bytes: 4_200_000, held: 168 * ms, knows: true, busy: true}, 150e6, true},
+		{"20 ms, machine busy", stretch{took: 1022 * ms, bytes: 900_000, held: 636 * ms, knows: true, busy: true}, 100e6, true},
+		{"eight hosts, machine busy", stretch{took: 133 * ms, bytes: 4_200_000, held: 32 * ms, knows: true, busy: true}, 150e6, false},
+		{"slow receiver", stretch{took: 500 * ms, bytes: 4_200_000, held: 12 * ms, knows: true}, 150e6, false},
+		{"fast link", stretch{took: 100 * ms, bytes: 20_000_000, held: 90 * ms, knows: true}, 150e6, false},
+		{"hardly anything left", stretch{took: 181 * ms, bytes: 4_200_000, held: 176 * ms, knows: true}, 8e6, false},
+		{"nothing known", stretch{took: 181 * ms, bytes: 4_200_000}, 150e6, true},
+		{"nothing known, machine busy", stretch{took: 181 * ms, bytes: 4_200_000, busy: true}, 150e6, false},
+		{"a limit, machine busy", stretch{took: 1000 * ms, bytes: 4_200_000, knows: true, busy: true, limited: true}, 150e6, true},
+	}
+	for _, tt := range tests {
+		if got := tt.s.slow(tt.left); got != tt.slow {
+			t.Errorf("%s: slow is %v", tt.name, got)
+		}
+	}
+}
+
 func TestBusy(t *testing.T) {
 	now, ok := readCPU()
 	if !ok {

@@ -27,6 +27,7 @@ type conn struct {
 // watchedConn remembers when something last came in.
 type watchedConn struct {
 	net.Conn
+	out      *batchedConn // itself, with writes gathered
 	lastRead atomic.Int64
 }
 
@@ -96,7 +97,7 @@ func (c *conn) end(cause error) {
 	c.once.Do(func() {
 		c.cause = cause
 		close(c.lost)
-		c.raw.Close() // first, so that nothing waits for a dead link
+		c.raw.out.Close() // first, so that nothing waits for a dead link
 		c.client.Close()
 		if c.after != nil {
 			c.after()
@@ -104,10 +105,14 @@ func (c *conn) end(cause error) {
 	})
 }
 
+// lastWords is for how long closing a connection waits for what was said last to be sent.
+const lastWords = 100 * time.Millisecond
+
 var errClosed = fmt.Errorf("%w: closed here", ErrConnectionLost)
 
 // close ends the connection and waits for its goroutines.
 func (c *conn) close() {
+	c.raw.out.drain(lastWords)
 	c.end(errClosed)
 	c.done.Wait()
 }

@@ -266,6 +266,7 @@ func attempt(ctx context.Context, addr, user string, algorithms []string, keys *
 		return nil, nil, &attemptError{err: err}
 	}
 	raw := &watchedConn{Conn: netConn}
+	raw.out = batch(raw)
 	raw.lastRead.Store(time.Now().UnixNano())
 	type outcome struct {
 		client  *ssh.Client
@@ -286,7 +287,7 @@ func attempt(ctx context.Context, addr, user string, algorithms []string, keys *
 			},
 			Auth: []ssh.AuthMethod{ssh.PublicKeys(offer.signers...)},
 		}
-		c, chans, reqs, err := ssh.NewClientConn(raw, addr, config)
+		c, chans, reqs, err := ssh.NewClientConn(raw.out, addr, config)
 		if err == nil {
 			o.client = ssh.NewClient(c, chans, reqs)
 		}
@@ -298,14 +299,14 @@ func attempt(ctx context.Context, addr, user string, algorithms []string, keys *
 		if o.err == nil {
 			return o.client, raw, nil
 		}
-		raw.Close()
+		raw.out.Close()
 		if o.refused != nil {
 			return nil, nil, &attemptError{err: o.refused, connected: true}
 		}
 		return nil, nil, &attemptError{err: o.err, connected: true, trusted: o.trusted, dropped: !o.trusted && isDrop(o.err)}
 	case <-ctx.Done():
 		// Neither a tunnelled connection's deadline nor an agent that never answers can be relied on to end the handshake.
-		raw.Close()
+		raw.out.Close()
 		go func() {
 			if o := <-finished; o.client != nil {
 				o.client.Close()

@@ -1,0 +1,105 @@
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A slowConn takes its time for each write, and counts them.
+type slowConn struct {
+	net.Conn
+	mu     sync.Mutex
+	got    bytes.Buffer
+	writes int
+	hang   chan struct{} // nil: it writes
+	err    error
+	closed chan struct{}
+}
+
+func (c *slowConn) Write(p []byte) (int, error) {
+	if c.hang != nil {
+		select {
+		case <-c.hang:
+		case <-c.closed:
+			return 0, net.ErrClosed
+		}
+	}
+	time.Sleep(time.Millisecond)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writes++
+	if c.err != nil {
+		return 0, c.err
+	}
+	return c.got.Write(p)
+}
+
+func (c *slowConn) Close() error { close(c.closed); return nil }
+
+func TestWritesAreGathered(t *testing.T) {
+	c := &slowConn{closed: make(chan struct{})}
+	b := batch(c)
+	var want bytes.Buffer
+	for i := range 5000 {
+		piece := bytes.Repeat([]byte{byte(i)}, i%700+1)
+		want.Write(piece)
+		if n, err := b.Write(piece); n != len(piece) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	b.drain(time.Minute)
+	b.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !bytes.Equal(c.got.Bytes(), want.Bytes()) {
+		t.Errorf("%d bytes came of %d, or others", c.got.Len(), want.Len())
+	}
+	if c.writes > 500 {
+		t.Errorf("%d writes for 5000", c.writes)
+	}
+	if _, err := b.Write([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestAWriteThatFailsIsTold(t *testing.T) {
+	c := &slowConn{closed: make(chan struct{}), err: io.ErrClosedPipe}
+	b := batch(c)
+	b.Write([]byte("one"))
+	b.drain(time.Minute)
+	if _, err := b.Write([]byte("two")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What is gathered for a connection that takes nothing is bounded, and its end is nobody's hang.
+func TestAConnectionThatTakesNothing(t *testing.T) {
+	c := &slowConn{closed: make(chan struct{}), hang: make(chan struct{})}
+	b := batch(c)
+	ended := make(chan int)
+	go func() {
+		sum := 0
+		for {
+			n, err := b.Write(make([]byte, 32<<10))
+			if sum += n; err != nil {
+				ended <- sum
+				return
+			}
+		}
+	}()
+	b.drain(50 * time.Millisecond)
+	b.Close()
+	select {
+	case sum := <-ended:
+		if sum > 3*maxBatch {
+			t.Errorf("%d bytes were taken", sum)
+		}
+	case <-time.After(time.Minute):
+		t.Error("a writer still waits")
+	}
+}
