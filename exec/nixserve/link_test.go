@@ -336,7 +336,7 @@ func TestWhatIsSlowIsTheLink(t *testing.T) {
 		{"200 Mbit/s", stretch{took: 181 * ms, bytes: 4_200_000, held: 176 * ms, knows: true}, 150e6, true},
 		{"200 Mbit/s, machine busy", stretch{took: 198 * ms, bytes: 4_200_000, held: 168 * ms, knows: true, busy: true}, 150e6, true},
 		{"20 ms, machine busy", stretch{took: 1022 * ms, bytes: 900_000, held: 636 * ms, knows: true, busy: true}, 100e6, true},
-		{"eight hosts, machine busy", stretch{took: 133 * ms, bytes: 4_200_000, held: 32 * ms, knows: true, busy: true}, 150e6, false},
+		{"eight hosts, machine busy", stretch{took: 187 * ms, bytes: 4_300_000, held: 84 * ms, knows: true, busy: true}, 150e6, false},
 		{"slow receiver", stretch{took: 500 * ms, bytes: 4_200_000, held: 12 * ms, knows: true}, 150e6, false},
 		{"fast link", stretch{took: 100 * ms, bytes: 20_000_000, held: 90 * ms, knows: true}, 150e6, false},
 		{"hardly anything left", stretch{took: 181 * ms, bytes: 4_200_000, held: 176 * ms, knows: true}, 8e6, false},

@@ -15,14 +15,17 @@ type batchedConn struct {
 
 	mu      sync.Mutex
 	changed sync.Cond // on everything below
-	buf     []byte    // what is to be written next
+	buf     []byte    // what is to be written next; of batches, nil while there is nothing
 	writing bool
 	err     error
 	closed  bool
 }
 
 // maxBatch is how much is gathered before writers wait. As much again may be on its way.
-const maxBatch = 256 << 10
+const maxBatch = 128 << 10
+
+// batches are buffers: connections at rest hold none.
+var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch); return &b }}
 
 // batch gathers the writes to a connection until that is closed.
 func batch(c net.Conn) *batchedConn {
@@ -44,6 +47,9 @@ func (b *batchedConn) Write(p []byte) (int, error) {
 	if b.closed {
 		return 0, net.ErrClosed
 	}
+	if b.buf == nil {
+		b.buf = *batches.Get().(*[]byte)
+	}
 	b.buf = append(b.buf, p...)
 	b.changed.Broadcast()
 	return len(p), nil
@@ -51,7 +57,6 @@ func (b *batchedConn) Write(p []byte) (int, error) {
 
 // flush writes what has been gathered, again and again.
 func (b *batchedConn) flush() {
-	var spare []byte
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
@@ -62,16 +67,14 @@ func (b *batchedConn) flush() {
 			return
 		}
 		out := b.buf
-		b.buf, b.writing = spare[:0], true
+		b.buf, b.writing = nil, true
 		b.changed.Broadcast()
 		b.mu.Unlock()
 		_, err := b.Conn.Write(out)
 		b.mu.Lock()
 		b.writing = false
-		spare = out
-		if cap(out) > maxBatch/4 && len(b.buf) == 0 { // a connection at rest holds no memory
-			spare = nil
-		}
+		out = out[:0]
+		batches.Put(&out)
 		if err != nil {
 			b.err = err
 			b.changed.Broadcast()
