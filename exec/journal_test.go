@@ -18,13 +18,14 @@ import (
 func savedExample() *Plan {
 	return &Plan{
 		Run: "20260101-000000-abcd", Dir: "/fleet", Action: Switch,
+		Builders: []string{"ssh://builder x86_64-linux"}, Cache: schema.Cache{PushTo: "s3://systems", PullFrom: "https://systems"},
 		Rollout: schema.Rollout{MaxUnavailable: 2, MaxFailures: 1, Pause: time.Minute, Confirm: true},
 		Steps: []Step{
 			{Host: &schema.Host{Name: "a", Address: "10.0.0.1", Port: 22, User: "me", Privilege: schema.Sudo, Policy: schema.Roaming,
 				Health: []schema.Check{{TCP: "80", Timeout: time.Second, Retries: 3}}},
 				System: System{Out: newSystem}, Expect: &State{Current: oldSystem},
 				Hooks: []schema.Hook{{Before: "activate", Command: []string{"drain"}, Timeout: time.Second}}},
-			{Host: &schema.Host{Name: "b", Address: "10.0.0.2"}, System: System{Out: newSystem}, Wave: 1},
+			{Host: &schema.Host{Name: "b", Address: "10.0.0.2", Substitute: true, LimitRate: 1e6}, System: System{Out: newSystem}, Wave: 1},
 			{Host: &schema.Host{Name: "c", Address: "10.0.0.3"}, Wave: 2, Err: errors.New("does not evaluate")},
 		},
 	}
