@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 
@@ -52,15 +53,17 @@ func (o *evaluation) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema
 	var found map[string]nixcmd.System
 	var errs map[string]error
 	var err error
+	held := &heldWarnings{w: warn}
 	switch o.evaluator {
 	case "nix":
-		found, errs, err = o.byNix(ctx, nix, fleet, hosts, warn)
+		found, errs, err = o.byNix(ctx, nix, fleet, hosts, held)
 	case "both":
-		found, errs, err = o.byBoth(ctx, nix, fleet, hosts, warn)
+		found, errs, err = o.byBoth(ctx, nix, fleet, hosts, held)
 	default:
-		found, errs, err = o.byEmbedded(ctx, nix, fleet, hosts, warn)
+		found, errs, err = o.byEmbedded(ctx, nix, fleet, hosts, held)
 	}
 	if err != nil {
+		held.release(nil)
 		return nil, nil, err
 	}
 	systems := map[string]exec.System{}
@@ -75,6 +78,7 @@ func (o *evaluation) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema
 			warnings[w] = append(warnings[w], h.Name)
 		}
 	}
+	held.release(warnings)
 	printWarnings(warn, hosts, warnings)
 	return systems, errs, nil
 }
@@ -183,7 +187,47 @@ func (o *evaluation) network(fleet *schema.Fleet, hosts []*schema.Host, warn io.
 	if err != nil {
 		return nixcmd.Network{}, err
 	}
-	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), SearchPath: o.searchPath, Trace: o.trace, Warn: plainWriter{warn}}, nil
+	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), SearchPath: o.searchPath, Warn: plainWriter{warn}}, nil
+}
+
+// A heldWarnings hands on what evaluation traces, but holds back warnings until
+// it is known which of them are the hosts' own, said with their names.
+type heldWarnings struct {
+	w io.Writer
+
+	mu   sync.Mutex
+	held []string
+}
+
+func (h *heldWarnings) Write(b []byte) (int, error) {
+	// "trace: " comes before it where Nix, or nixpkgs, is old.
+	text, warning := strings.CutPrefix(strings.TrimPrefix(string(b), "trace: "), "evaluation warning: ")
+	if !warning {
+		return h.w.Write(b)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if text = strings.TrimSpace(text); !slices.Contains(h.held, text) {
+		h.held = append(h.held, text)
+	}
+	return len(b), nil
+}
+
+// release says the warnings that are not among the hosts'.
+func (h *heldWarnings) release(hosts map[string][]string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, text := range h.held {
+		known := false
+		for w := range hosts {
+			// Of a warning of many lines Nix traces the first.
+			known = known || strings.HasPrefix(strings.TrimSpace(plain(w)), text)
+		}
+		if !known {
+			fmt.Fprintf(h.w, "evaluation warning: %s\n", text)
+		}
+	}
+	h.held = nil
 }
 
 // printWarnings says each warning once, with the hosts it is about, in the
@@ -221,17 +265,10 @@ func (o *evaluation) blamed(fleet *schema.Fleet, net nixcmd.Network, errs map[st
 		switch {
 		case errors.As(err, &own):
 			e.message, e.detail = plain(own.Msg), plain(own.Detail())
-			e.blames = append(compile.Blames(fleet, host, e.message), inInventory(fleet, own)...)
-			if len(e.blames) == 0 {
-				e.blames = inFiles(fleet, own)
-			}
+			e.blame = blameFor(fleet, host, compile.Witness{Message: own.Msg, Steps: embeddedSteps(own)})
 		case errors.As(err, &exit):
 			e.message, e.detail = plain(exit.Message()), plain(strings.TrimSpace(exit.Stderr))
-			e.blames = compile.Blames(fleet, host, e.message)
-			var text bytes.Buffer
-			if syntax.Fprint(&text, net.File) == nil {
-				e.blames = append(e.blames, compile.Traced(fleet, exit.Stderr, nixcmd.NetworkFile, text.Bytes())...)
-			}
+			e.blame = blameFor(fleet, host, compile.Witness{Message: exit.Message(), Steps: nixSteps(fleet, net, exit)})
 		}
 		if !o.trace {
 			e.detail = ""
@@ -241,60 +278,63 @@ func (o *evaluation) blamed(fleet *schema.Fleet, net nixcmd.Network, errs map[st
 	return out
 }
 
-// inInventory are the places of an error that are the user's own: what was
-// generated carries the places it came from.
-func inInventory(fleet *schema.Fleet, err *eval.Error) []compile.Blame {
-	ours := map[string]bool{}
-	for _, h := range fleet.Hosts {
-		ours[h.At.File] = true
-	}
-	var blames []compile.Blame
-	add := func(p syntax.Pos) {
-		if p.IsValid() && ours[p.File()] {
-			blames = append(blames, compile.Blame{Pos: schema.Pos{File: p.File(), Line: int(p.Line), Col: int(p.Col)}})
+// blameFor is compile.BlameFor with files called as the user would.
+func blameFor(fleet *schema.Fleet, host string, w compile.Witness) compile.Blame {
+	b, _ := compile.BlameFor(fleet, host, w)
+	if cwd, err := os.Getwd(); err == nil && filepath.IsAbs(b.Pos.File) {
+		if rel, err := filepath.Rel(cwd, b.Pos.File); err == nil && !strings.HasPrefix(rel, "..") {
+			b.Pos.File = rel
 		}
 	}
-	add(err.Pos)
-	for _, t := range err.Trace {
-		add(t.Pos)
-	}
-	return blames
+	return b
 }
 
-// inFiles are the places of an error in the user's own Nix files.
-func inFiles(fleet *schema.Fleet, err *eval.Error) []compile.Blame {
-	places := []syntax.Pos{err.Pos}
+// embeddedSteps is the way to an error of the embedded evaluator. What was
+// generated carries the places in the inventory it came from.
+func embeddedSteps(err *eval.Error) []compile.Step {
+	steps := []compile.Step{{At: err.Pos}}
 	for _, t := range err.Trace {
-		places = append(places, t.Pos)
+		steps = append(steps, compile.Step{Text: t.Text, At: t.Pos})
 	}
-	for _, p := range places {
-		if p.IsValid() && strings.HasPrefix(p.File(), fleet.Dir+string(filepath.Separator)) {
-			file := p.File()
-			if cwd, err := os.Getwd(); err == nil {
-				if rel, err := filepath.Rel(cwd, file); err == nil && !strings.HasPrefix(rel, "..") {
-					file = rel
-				}
-			}
-			return []compile.Blame{{Pos: schema.Pos{File: file, Line: int(p.Line), Col: int(p.Col)}}}
+	return steps
+}
+
+// nixSteps is the way to an error of Nix's, places in the network expression
+// being told as the places in the inventory they came from.
+func nixSteps(fleet *schema.Fleet, net nixcmd.Network, exit *nixcmd.ExitError) []compile.Step {
+	var text bytes.Buffer
+	if syntax.Fprint(&text, net.File) != nil {
+		return nil
+	}
+	origin := compile.Origins(fleet, text.Bytes())
+	var steps []compile.Step
+	for _, t := range exit.Trace() {
+		step := compile.Step{Text: t.Text}
+		switch at := syntax.NewPos(&t.File, t.Line, t.Col); {
+		case t.File == nixcmd.NetworkFile:
+			step.At = origin(at)
+		case filepath.IsAbs(t.File):
+			step.At = at
 		}
+		steps = append(steps, step)
 	}
-	return nil
+	return steps
 }
 
 // An evalError is an evaluation error about something in the inventory.
 type evalError struct {
 	err     error
-	blames  []compile.Blame
+	blame   compile.Blame
 	message string
 	detail  string // the whole trace, where it was asked for
 }
 
 func (e *evalError) Error() string {
 	var b strings.Builder
-	if len(e.blames) > 0 {
-		fmt.Fprintf(&b, "%v: ", e.blames[0].Pos)
-		if e.blames[0].Option != "" {
-			fmt.Fprintf(&b, "%s: ", e.blames[0].Option)
+	if e.blame.Pos.IsValid() {
+		fmt.Fprintf(&b, "%v: ", e.blame.Pos)
+		if e.blame.Option != "" {
+			fmt.Fprintf(&b, "%s: ", e.blame.Option)
 		}
 	}
 	b.WriteString(strings.TrimSpace(e.message))

@@ -1,7 +1,10 @@
 package compile
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,81 +12,111 @@ import (
 	"muster/schema"
 )
 
-// A Blame is the place in the inventory that an evaluation error is about.
+// A Blame is the place that an evaluation error is about: in the inventory, or
+// in a Nix file that belongs to the fleet.
 type Blame struct {
 	Pos    schema.Pos
 	Option string // the NixOS option, "" where only a place is known
 }
 
-// Blames finds the options that a message of Nix names and the inventory sets
-// for the host. The first is the most telling; there may be none.
-func Blames(f *schema.Fleet, host, message string) []Blame {
+// A Witness is what an evaluator tells of an error.
+type Witness struct {
+	Message string
+	Steps   []Step // the way to the error, innermost first
+}
+
+// A Step is one of the steps of a trace.
+type Step struct {
+	Text string     // while evaluating the option `time.timeZone':
+	At   syntax.Pos // in the inventory, or in a Nix file by its absolute name
+}
+
+// BlameFor finds what an error in the evaluation of a host is about. In turn
+// it looks for
+//
+//   - where the options are set that the message says it is about,
+//   - where options are set that the message mentions, as assertions do,
+//   - the innermost step that is in the inventory or in a file of the fleet's,
+//   - where the innermost option is set that was being evaluated.
+//
+// It reports false where the error is about none of the user's own words.
+func BlameFor(f *schema.Fleet, host string, w Witness) (Blame, bool) {
 	h := f.Host(host)
 	if h == nil {
-		return nil
+		return Blame{}, false
 	}
-	sets := newWriter(f, Options{}).optionsOf(h)
-	var blames []Blame
-	for _, name := range optionNames(message) {
-		path := splitOption(name)
-		for _, set := range sets {
-			if at, depth := find(set, path); depth > 1 && at.IsValid() {
-				blames = append(blames, Blame{Pos: at, Option: name})
+	s := newSearch(f, h, w.Message)
+	named, mentioned := optionsIn(w.Message)
+	for _, option := range named {
+		if at, depth := s.find(option); depth > 0 {
+			return Blame{at, option}, true
+		}
+	}
+	for _, option := range mentioned {
+		if at, depth := s.find(option); depth == len(splitOption(option)) {
+			return Blame{at, option}, true
+		}
+	}
+	evaluated := ""
+	for _, step := range w.Steps {
+		if options, _ := optionsIn(step.Text); evaluated == "" && len(options) > 0 {
+			evaluated = options[0]
+		}
+	}
+	for _, step := range w.Steps {
+		at := posOf(step.At)
+		// Every error is somewhere below its host.
+		if at != h.At && s.ours(at.File) {
+			return Blame{at, evaluated}, true
+		}
+	}
+	for _, option := range mentioned {
+		if at, depth := s.find(option); depth > 1 {
+			return Blame{at, option}, true
+		}
+	}
+	for _, step := range w.Steps {
+		options, _ := optionsIn(step.Text)
+		for _, option := range options {
+			if at, depth := s.find(option); depth == len(splitOption(option)) {
+				return Blame{at, option}, true
 			}
 		}
 	}
-	return blames
+	return Blame{}, false
 }
 
-// Traced finds where in the inventory the places of the printed network
-// expression come from that a trace of Nix's names, innermost first. Network is
-// the text that was evaluated, and file the name Nix has for it.
-func Traced(f *schema.Fleet, trace, file string, network []byte) []Blame {
-	var blames []Blame
-	for _, at := range placesIn(trace, file) {
-		if p := original(f, network, at); p.IsValid() {
-			blames = append(blames, Blame{Pos: p})
-		}
+// posOf is a position in a tree as a place in one of the user's files.
+func posOf(p syntax.Pos) schema.Pos {
+	if !p.IsValid() {
+		return schema.Pos{}
 	}
-	return blames
+	return schema.Pos{File: p.File(), Line: int(p.Line), Col: int(p.Col)}
 }
 
-// optionsOf are the options the inventory gives a host, the host's own first.
-func (w *writer) optionsOf(h *schema.Host) []*schema.Attrs {
-	sets := []*schema.Attrs{overlay(w.host(h).own, h.Config)}
-	for _, r := range w.fleet.Roles {
-		if h.HasRole(r.Name) && r.Config != nil {
-			sets = append(sets, r.Config)
+var (
+	// The option a message or a step is about: the option `services.x.enable'.
+	namedOption = regexp.MustCompile("option [`']([^'\\s]+(?:\"[^\"\n]*\"[^'\\s]*)*)'")
+	// What may be an option elsewhere, bare or in quotes of any kind.
+	dottedName = regexp.MustCompile(`[a-zA-Z_][\w-]*(?:\.(?:"[^"\n]*"|<[\w-]+>|[\w/@+-]+))+`)
+	// The modules that a message names: In `host web': …
+	namedModule = regexp.MustCompile("In [`']([^'\n]+)'")
+	// An element of a list, as NixOS names one in a message.
+	listEntry = regexp.MustCompile(`^\[definition \d+-entry (\d+)\]$`)
+)
+
+// optionsIn lists the options that a message says it is about, and those that
+// it may mention.
+func optionsIn(message string) (named, mentioned []string) {
+	for _, m := range namedOption.FindAllStringSubmatch(message, -1) {
+		named = append(named, m[1])
+	}
+	for _, name := range dottedName.FindAllString(message, -1) {
+		if !slices.Contains(named, name) {
+			mentioned = append(mentioned, name)
 		}
 	}
-	if w.fleet.Kluster != nil && (h.HasRole(schema.RoleMaster) || h.HasRole(schema.RoleNode)) {
-		sets = append(sets, w.kubernetes(h.HasRole(schema.RoleMaster)))
-	}
-	if w.fleet.Defaults.Config != nil {
-		sets = append(sets, w.fleet.Defaults.Config)
-	}
-	return sets
-}
-
-// An option as NixOS names one in its messages: `services.openssh.enable'; in
-// assertions, bare or in quotes of any kind.
-var optionName = regexp.MustCompile(`[a-zA-Z_][\w-]*(?:\.(?:"[^"\n]*"|<[\w-]+>|[\w/@+-]+))+`)
-
-// optionNames lists what may be options in a message, the ones that are said
-// to be first.
-func optionNames(message string) []string {
-	var named, other []string
-	for _, at := range optionName.FindAllStringIndex(message, -1) {
-		// `a.b."[definition 1-entry 2]"' is an element of option a.b.
-		name, _, _ := strings.Cut(message[at[0]:at[1]], `."[definition`)
-		before := message[max(0, at[0]-8):at[0]]
-		if strings.HasSuffix(before, "option `") || strings.HasSuffix(before, "option '") {
-			named = append(named, name)
-		} else {
-			other = append(other, name)
-		}
-	}
-	return append(named, other...)
+	return named, mentioned
 }
 
 // splitOption splits fileSystems."/".device into its names.
@@ -104,74 +137,318 @@ func splitOption(name string) []string {
 	return path
 }
 
-// find follows a path into options as far as it goes and returns the place of
-// the last name, and how many names were found.
-func find(set *schema.Attrs, path []string) (at schema.Pos, depth int) {
-	for _, name := range path {
-		var below schema.Value
-		for _, f := range set.Fields {
-			if f.Name == name {
-				at, below = f.At, f.Value
-				depth++
-				break
-			}
-		}
-		for {
-			mark, ok := below.(schema.Mark)
-			if !ok || len(mark.Values) != 1 {
-				break
-			}
-			below = mark.Values[0]
-		}
-		next, ok := below.(*schema.Attrs)
-		if !ok {
-			return at, depth
-		}
-		set = next
-	}
-	return at, depth
+// A search looks for where the modules of a host set options.
+type search struct {
+	fleet   *schema.Fleet
+	message string
+	modules []sought
 }
 
-// placesIn lists the places of a file that a trace names, in its order.
-func placesIn(trace, file string) []syntax.Pos {
-	var places []syntax.Pos
-	place := regexp.MustCompile(regexp.QuoteMeta(file) + `:(\d+):(\d+)`)
-	for _, m := range place.FindAllStringSubmatch(trace, -1) {
-		line, _ := strconv.Atoi(m[1])
-		col, _ := strconv.Atoi(m[2])
-		places = append(places, syntax.NewPos(&file, line, col))
-	}
-	return places
+// A sought is a module by the name that NixOS's messages have for it.
+type sought struct {
+	name string
+	expr syntax.Expr
 }
 
-// original finds where in the inventory the printed node came from that stands
-// at a place, or the nearest before it on its line. What is printed and read
-// again is the same tree, so the two are walked side by side.
-func original(f *schema.Fleet, network []byte, at syntax.Pos) schema.Pos {
+// newSearch takes the modules of a host, its own first, with what they import.
+func newSearch(f *schema.Fleet, h *schema.Host, message string) *search {
+	s := &search{fleet: f, message: message}
+	w := newWriter(f, Options{})
+	host, all := "host "+h.Name, "defaults of the fleet"
+	s.add(host, w.module(w.host(h)))
+	imports := slices.Clone(h.Imports)
+	for _, r := range f.Roles {
+		if h.HasRole(r.Name) {
+			s.add(host, w.module(module{own: &schema.Attrs{}, user: []schema.Module{r.Module}}))
+			imports = append(imports, r.Imports...)
+		}
+	}
+	if f.Kluster != nil && (h.HasRole(schema.RoleMaster) || h.HasRole(schema.RoleNode)) {
+		s.add(host, w.module(module{own: w.kubernetes(h.HasRole(schema.RoleMaster))}))
+	}
+	s.add(all, w.module(module{own: &schema.Attrs{}, user: []schema.Module{f.Defaults}}))
+	var files []string
+	for _, i := range append(imports, f.Defaults.Imports...) {
+		file := i.Path
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(f.Dir, file)
+		}
+		files = append(files, file)
+	}
+	for _, m := range namedModule.FindAllStringSubmatch(message, -1) {
+		if !slices.Contains(files, m[1]) && s.ours(m[1]) {
+			files = append(files, m[1])
+		}
+	}
+	for _, name := range files {
+		s.addFile(name)
+	}
+	return s
+}
+
+func (s *search) add(name string, e syntax.Expr) {
+	if e != nil {
+		s.modules = append(s.modules, sought{name, e})
+	}
+}
+
+// addFile adds a module that is a file, unless it cannot be read: the error
+// that is looked into may say so.
+func (s *search) addFile(name string) {
+	file := name
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		file = filepath.Join(file, "default.nix")
+	}
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return
+	}
+	if f, err := syntax.ParseFile(file, src, syntax.Options{}); err == nil {
+		s.add(name, f.Expr)
+	}
+}
+
+// ours reports whether a file is the user's own: of the inventory, or a Nix
+// file beside it that is not nixpkgs.
+func (s *search) ours(file string) bool {
+	f := s.fleet
+	for _, name := range f.Files {
+		// Places in the inventory have its name as it is shown.
+		if file == name || !filepath.IsAbs(file) && filepath.Base(file) == filepath.Base(name) {
+			return true
+		}
+	}
+	nixpkgs := f.Nixpkgs.Path
+	if nixpkgs != "" && !filepath.IsAbs(nixpkgs) {
+		nixpkgs = filepath.Join(f.Dir, nixpkgs)
+	}
+	return below(file, f.Dir) && (nixpkgs == "" || !below(file, nixpkgs))
+}
+
+func below(file, dir string) bool {
+	return strings.HasPrefix(file, dir+string(filepath.Separator))
+}
+
+// A definition is where a module sets an option, or what is above it.
+type definition struct {
+	at     syntax.Pos
+	depth  int         // how many names of the option's path are there
+	value  syntax.Expr // nil where it is not one expression
+	module string
+}
+
+// find returns the place of the definition of an option that fits the message
+// best, and how many names of the option it goes by; 0 where nothing is known.
+// Elements of lists count only if they are found.
+func (s *search) find(option string) (schema.Pos, int) {
+	path := splitOption(option)
+	var best definition
+	bestFit := 0
+	for _, m := range s.modules {
+		inModule(m.expr, path, func(d definition) {
+			d.module = m.name
+			if fit := s.fit(d); fit > bestFit {
+				best, bestFit = d, fit
+			}
+		})
+	}
+	// What is shared with a whole family of options says nothing.
+	if names := slices.IndexFunc(path, listEntry.MatchString); best.depth < 2 && best.depth < len(path) && best.depth != names {
+		return schema.Pos{}, 0
+	}
+	return posOf(best.at), best.depth
+}
+
+// fit says how well a definition fits the message.
+func (s *search) fit(d definition) int {
+	if !d.at.IsValid() {
+		return 0
+	}
+	fit := 4 * d.depth
+	if strings.Contains(s.message, "In `"+d.module+"'") {
+		fit += 2
+	}
+	switch d.value.(type) {
+	case *syntax.String, *syntax.Int, *syntax.Float, *syntax.Ident:
+		if strings.Contains(s.message, ": "+syntax.FormatExpr(d.value)) {
+			fit++
+		}
+	}
+	return fit
+}
+
+// inModule looks for an option in a module: a set of options, or of config and
+// imports, or a function to one.
+func inModule(e syntax.Expr, path []string, found func(definition)) {
+	switch e := e.(type) {
+	case *syntax.Lambda:
+		inModule(e.Body, path, found)
+	case *syntax.Let:
+		inModule(e.Body, path, found)
+	case *syntax.With:
+		inModule(e.Body, path, found)
+	case *syntax.Attrs:
+		inValue(e, path, definition{}, found)
+		for _, b := range e.Bindings {
+			a, ok := b.(*syntax.Attr)
+			if !ok || len(a.Path) == 0 {
+				continue
+			}
+			switch a.Path[0].Name {
+			case "config":
+				config := append([]string{"config"}, path...)
+				inValue(&syntax.Attrs{Bindings: []syntax.Binding{a}}, config, definition{depth: -1}, found)
+			case "imports":
+				if l, ok := a.Value.(*syntax.List); ok {
+					for _, x := range l.Elems {
+						inModule(x, path, found)
+					}
+				}
+			}
+		}
+	}
+}
+
+// inValue looks for what is left of an option's path in a value; so far is the
+// definition of what is around it.
+func inValue(e syntax.Expr, path []string, sofar definition, found func(definition)) {
+	if len(path) == 0 {
+		sofar.value = e
+	}
+	switch e := e.(type) {
+	case *syntax.Let:
+		inValue(e.Body, path, sofar, found)
+		return
+	case *syntax.With:
+		inValue(e.Body, path, sofar, found)
+		return
+	case *syntax.If:
+		inValue(e.Then, path, sofar, found)
+		inValue(e.Else, path, sofar, found)
+		return
+	case *syntax.Binary:
+		if e.Op == syntax.Update {
+			inValue(e.X, path, sofar, found)
+			inValue(e.Y, path, sofar, found)
+			return
+		}
+	case *syntax.Apply:
+		// lib.mkIf condition value and its like.
+		last := e.Args[len(e.Args)-1]
+		switch name := lastName(e.F); {
+		case name == "mkMerge":
+			if l, ok := last.(*syntax.List); ok {
+				for _, x := range l.Elems {
+					inValue(x, path, sofar, found)
+				}
+				return
+			}
+		case strings.HasPrefix(name, "mk"):
+			inValue(last, path, sofar, found)
+			return
+		}
+	case *syntax.List:
+		if len(path) == 0 {
+			break
+		}
+		if m := listEntry.FindStringSubmatch(path[0]); m != nil {
+			if n, err := strconv.Atoi(m[1]); err == nil && 0 < n && n <= len(e.Elems) {
+				x := e.Elems[n-1]
+				if sofar.depth++; x.Pos().IsValid() {
+					sofar.at = x.Pos()
+				}
+				inValue(x, path[1:], sofar, found)
+				return
+			}
+		}
+	case *syntax.Attrs:
+		if len(path) > 0 {
+			inSet(e, path, sofar, found)
+			return
+		}
+	}
+	if sofar.depth > 0 {
+		found(sofar)
+	}
+}
+
+func inSet(set *syntax.Attrs, path []string, sofar definition, found func(definition)) {
+	any := false
+	for _, b := range set.Bindings {
+		d := sofar
+		switch b := b.(type) {
+		case *syntax.Inherit:
+			for _, n := range b.Names {
+				if n.Name == path[0] {
+					d.at, d.depth = n.At, d.depth+1
+					any = true
+					found(d)
+				}
+			}
+		case *syntax.Attr:
+			n := 0
+			for n < len(path) && n < len(b.Path) && b.Path[n].Expr == nil && b.Path[n].Name == path[n] {
+				n++
+			}
+			if n == 0 {
+				continue
+			}
+			any = true
+			d.depth += n
+			d.at = b.Path[n-1].At
+			if n == len(b.Path) {
+				if !d.at.IsValid() {
+					d.at = b.Pos()
+				}
+				inValue(b.Value, path[n:], d, found)
+			} else if d.depth > 0 {
+				found(d)
+			}
+		}
+	}
+	if !any && sofar.depth > 0 {
+		found(sofar)
+	}
+}
+
+// lastName is mkIf of lib.mkIf.
+func lastName(e syntax.Expr) string {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		return e.Name
+	case *syntax.Select:
+		return e.Path[len(e.Path)-1].Name
+	}
+	return ""
+}
+
+// Origins returns a function that finds where in the inventory a place of the
+// printed network expression came from: its node there, or the nearest before
+// it on its line. network is the text that was evaluated. What is printed and
+// read again is the same tree, so the two are walked side by side.
+func Origins(f *schema.Fleet, network []byte) func(at syntax.Pos) syntax.Pos {
+	nowhere := func(syntax.Pos) syntax.Pos { return syntax.Pos{} }
 	printed, err := syntax.ParseFile("network.nix", network, syntax.Options{})
 	if err != nil {
-		return schema.Pos{}
+		return nowhere
 	}
 	file, err := Network(f, Options{Absolute: true})
 	if err != nil {
-		return schema.Pos{}
+		return nowhere
 	}
 	printedAt, from := places(printed.Expr), places(file.Expr)
 	if len(printedAt) != len(from) {
-		return schema.Pos{}
+		return nowhere
 	}
-	var best, bestPrinted syntax.Pos
-	for i, p := range printedAt {
-		if !from[i].IsValid() || after(p, at) || after(bestPrinted, p) {
-			continue
+	return func(at syntax.Pos) syntax.Pos {
+		var best, bestPrinted syntax.Pos
+		for i, p := range printedAt {
+			if p.Line == at.Line && from[i].IsValid() && !after(p, at) && !after(bestPrinted, p) {
+				best, bestPrinted = from[i], p
+			}
 		}
-		best, bestPrinted = from[i], p
+		return best
 	}
-	// A node on another line says nothing of this one.
-	if !best.IsValid() || bestPrinted.Line != at.Line {
-		return schema.Pos{}
-	}
-	return schema.Pos{File: best.File(), Line: int(best.Line), Col: int(best.Col)}
 }
 
 // places are the positions of all nodes and bindings of a tree in one order,
@@ -191,14 +468,28 @@ func places(e syntax.Expr) []syntax.Pos {
 		case *syntax.Let:
 			bindings(e.Bindings)
 		case *syntax.Int:
-			// A negative number is read as an operator and a number.
-			if e.Value < 0 {
-				ps = append(ps, e.Pos())
-			}
+			ps = append(ps, again(e.At, syntax.FormatExpr(e))...)
 		case *syntax.Float:
-			if e.Value < 0 {
-				ps = append(ps, e.Pos())
-			}
+			ps = append(ps, again(e.At, syntax.FormatExpr(e))...)
+		}
+		return true
+	})
+	return ps
+}
+
+// again repeats the place of a number for every node more than one that its
+// text is read as: -1 is an operator and a number.
+func again(at syntax.Pos, number string) (ps []syntax.Pos) {
+	if !strings.ContainsAny(number, "-") {
+		return nil
+	}
+	e, err := syntax.ParseExpr(number)
+	if err != nil {
+		return nil
+	}
+	syntax.Walk(e, func(x syntax.Expr) bool {
+		if x != e {
+			ps = append(ps, at)
 		}
 		return true
 	})

@@ -33,6 +33,18 @@ func ident(dotted string) syntax.Expr {
 	return &syntax.Select{X: &syntax.Ident{Name: name}, Path: attrPath(strings.Split(rest, ".")...)}
 }
 
+// at gives what ident returns a place.
+func at(p syntax.Pos, e syntax.Expr) syntax.Expr {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		e.At = p
+	case *syntax.Select:
+		e.At = p
+		at(p, e.X)
+	}
+	return e
+}
+
 func apply(f syntax.Expr, args ...syntax.Expr) syntax.Expr {
 	return &syntax.Apply{F: f, Args: args}
 }

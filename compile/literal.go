@@ -36,7 +36,7 @@ func (w *writer) value(v schema.Value) syntax.Expr {
 	case schema.Path:
 		return w.path(v.At, v.Name)
 	case schema.Pkg:
-		return ident("pkgs." + v.Name)
+		return at(pos(v.At), ident("pkgs."+v.Name))
 	case schema.Expr:
 		if e := w.nix(v.At, v.Text); e != nil {
 			return e
@@ -61,15 +61,15 @@ func (w *writer) attrs(v *schema.Attrs) syntax.Expr {
 
 // field writes prefix.name = value;, drawing the only name of a set of one
 // into the path.
-func (w *writer) field(prefix []string, f schema.Field) *syntax.Attr {
-	path := attrPath(append(append([]string(nil), prefix...), f.Name)...)
+func (w *writer) field(prefix syntax.AttrPath, f schema.Field) *syntax.Attr {
+	path := append(slices.Clip(prefix), syntax.AttrName{At: pos(f.At), Name: f.Name})
 	for {
 		set, ok := f.Value.(*schema.Attrs)
 		if !ok || len(set.Fields) != 1 {
 			break
 		}
 		f = schema.Field{At: set.Fields[0].At, Name: set.Fields[0].Name, Value: set.Fields[0].Value}
-		path = append(path, syntax.AttrName{Name: f.Name})
+		path = append(path, syntax.AttrName{At: pos(f.At), Name: f.Name})
 	}
 	return &syntax.Attr{At: pos(f.At), Path: path, Value: w.value(f.Value)}
 }
@@ -201,7 +201,7 @@ func (w *writer) template(v schema.Template) syntax.Expr {
 			continue
 		}
 		lit(rest[:i])
-		e, n := interpolation(rest[i+2:])
+		e, n := interpolation(rest[i+2:], textPos(v, len(v.Text)-len(rest)+i+2))
 		if e == nil {
 			w.fail(v.At, "no Nix expression and } follow ${ in %q", v.Text)
 			return s
@@ -211,16 +211,32 @@ func (w *writer) template(v schema.Template) syntax.Expr {
 	}
 }
 
+// textPos is where offset i of a template stands in the inventory, where its
+// text stands there as it is.
+func textPos(v schema.Template, i int) syntax.Pos {
+	start := textStart(v.At, v.Text)
+	if !start.IsValid() {
+		return start
+	}
+	line := strings.LastIndexByte(v.Text[:i], '\n') + 1
+	col := i - line + 1
+	if line == 0 {
+		col = int(start.Col) + i
+	}
+	file := v.At.File
+	return syntax.NewPos(&file, int(start.Line)+strings.Count(v.Text[:i], "\n"), col)
+}
+
 // interpolation parses the expression up to the brace that closes it and
 // returns it with the length of both; nil where there is none. The brace is
 // the first before which a whole expression stands.
-func interpolation(text string) (syntax.Expr, int) {
+func interpolation(text string, start syntax.Pos) (syntax.Expr, int) {
 	for i := 0; i < len(text); i++ {
 		if text[i] != '}' {
 			continue
 		}
-		if e, err := syntax.ParseExpr(text[:i]); err == nil {
-			return e, i + 1
+		if f, err := syntax.ParseFile("", []byte(text[:i]), syntax.Options{Start: start}); err == nil {
+			return f.Expr, i + 1
 		}
 	}
 	return nil, 0

@@ -126,7 +126,7 @@ func (w *writer) options(set *schema.Attrs) []*syntax.Attr {
 			continue
 		}
 		for _, g := range below.Fields {
-			bs = append(bs, w.field([]string{f.Name}, g))
+			bs = append(bs, w.field(syntax.AttrPath{{At: pos(f.At), Name: f.Name}}, g))
 		}
 	}
 	return bs

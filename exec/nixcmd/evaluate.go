@@ -20,7 +20,6 @@ type Network struct {
 	File   *syntax.File // the network expression; paths in it are absolute
 	Driver string       // the Nix function that makes systems of it
 	Hosts  []string     // the hosts wanted
-	Trace  bool         // have Nix say how it came to an error
 
 	SearchPath []string  // what -I adds
 	Warn       io.Writer // what builtins.trace says; nil: nowhere
@@ -96,12 +95,10 @@ func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) (
 			fmt.Fprintln(net.Warn, line)
 		}
 	}
-	if net.Trace {
-		args = append(args, "--show-trace")
-	}
 	run := func(hosts []string) (map[string]T, error) {
 		all := append([]string{
-			"--eval", "--strict", "--json", filepath.Join(dir, "driver.nix"),
+			// The trace is what tells where an error comes from.
+			"--eval", "--strict", "--json", "--show-trace", filepath.Join(dir, "driver.nix"),
 			"--arg", "network", filepath.Join(dir, NetworkFile),
 			"--arg", "hosts", nixStrings(hosts),
 		}, args...)

@@ -8,6 +8,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -47,7 +50,7 @@ func Find(ctx context.Context) (*Nix, error) {
 type ExitError struct {
 	Command string // its words
 	Status  int    // -1 where a signal ended it
-	Stderr  string // all it said, at most the last megabyte
+	Stderr  string // all it said, at most the first and the last half megabyte
 }
 
 // Error is one line: the command, how it ended, and what it said last that
@@ -85,6 +88,44 @@ func message(stderr string) string {
 		}
 	}
 	return last
+}
+
+// A Step is one of the steps of a trace.
+type Step struct {
+	Text      string // while evaluating the option `time.timeZone':
+	File      string // "" where no place is known
+	Line, Col int
+}
+
+// "at network.nix:3:5:" in a trace; also at «string»:1:1, which is no file.
+var stepPlace = regexp.MustCompile(`^\s*at (/?[^«<].*):(\d+):(\d+):?$`)
+
+// Trace returns the steps of the trace in what the command said, innermost
+// first. Where the error itself is is the first, without a text.
+func (e *ExitError) Trace() []Step {
+	steps := []Step{{}}
+	outermostFirst := false
+	for line := range strings.Lines(e.Stderr) {
+		line = strings.TrimRight(line, "\n")
+		text := strings.TrimSpace(line)
+		switch last := &steps[len(steps)-1]; {
+		case strings.HasPrefix(text, "…"):
+			steps = append(steps, Step{Text: strings.TrimSpace(strings.TrimPrefix(text, "…"))})
+		case strings.HasPrefix(text, "error:") && len(steps) > 1:
+			outermostFirst = true
+			steps = append(steps, Step{})
+		default:
+			if m := stepPlace.FindStringSubmatch(line); m != nil && last.File == "" {
+				last.File = m[1]
+				last.Line, _ = strconv.Atoi(m[2])
+				last.Col, _ = strconv.Atoi(m[3])
+			}
+		}
+	}
+	if outermostFirst {
+		slices.Reverse(steps)
+	}
+	return steps
 }
 
 // indented returns the lines that continue a message: those until an empty
@@ -155,18 +196,24 @@ func flags(args []string) []string {
 	return args[:min(len(args), 1)]
 }
 
-// A tail keeps the end of what is written to it and hands on whole lines.
+// A tail keeps the beginning and the end of what is written to it, half of
+// limit each, and hands on whole lines.
 type tail struct {
 	limit int
 	line  func(string)
+	head  []byte
 	kept  []byte
+	cut   bool // something between head and kept is gone
 	part  []byte
 }
 
 func (t *tail) Write(p []byte) (int, error) {
-	t.kept = append(t.kept, p...)
-	if over := len(t.kept) - t.limit; over > 0 {
+	n := min(len(p), max(0, t.limit/2-len(t.head)))
+	t.head = append(t.head, p[:n]...)
+	t.kept = append(t.kept, p[n:]...)
+	if over := len(t.kept) - t.limit/2; over > 0 {
 		t.kept = t.kept[over:]
+		t.cut = true
 	}
 	if t.line != nil {
 		t.part = append(t.part, p...)
@@ -189,4 +236,9 @@ func (t *tail) flush() {
 	}
 }
 
-func (t *tail) String() string { return string(t.kept) }
+func (t *tail) String() string {
+	if t.cut {
+		return string(t.head) + "\n…\n" + string(t.kept)
+	}
+	return string(t.head) + string(t.kept)
+}
