@@ -52,6 +52,7 @@ const (
 	emptyToken            // a line end and an empty line
 	stringLine            // a line end inside an indented string: never merged
 	rawLine               // a line end inside a "…" string: no indentation follows
+	markToken             // nothing; what is behind it is not all of its group
 	groupToken
 	priorityGroup    // broken before the group around it is
 	transparentGroup // its priority groups count as those of the group around it

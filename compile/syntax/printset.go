@@ -160,18 +160,43 @@ func (p *printer) bindings(bs []Binding) {
 	}
 }
 
-// attr prints a.b = value;
+// attr prints a.b = value; A value that does not fit stays behind a short name,
+// where a line of its own would gain little.
 func (p *printer) attr(b *Attr) {
 	p.path(b.Path)
 	p.add(spaceToken)
 	p.text("=")
-	if e, ok := b.Value.(*Binary); ok && p.absorbsFirst(e) {
-		p.add(spaceToken)
-		p.group(groupToken, func() { p.binary(e, wide) })
+	if isShortPath(b.Path) {
+		p.assigned(b.Value)
 	} else {
-		p.nested(func() { p.value(b.Value) })
+		p.nested(func() {
+			p.add(breakToken)
+			p.group(priorityGroup, func() {
+				p.add(markToken)
+				p.assigned(b.Value)
+			})
+		})
 	}
 	p.text(";")
+}
+
+func (p *printer) assigned(v Expr) {
+	if e, ok := v.(*Binary); ok && p.absorbsFirst(e) {
+		p.add(spaceToken)
+		p.group(groupToken, func() { p.binary(e, wide) })
+		return
+	}
+	p.nested(func() { p.value(v) })
+}
+
+// isShortPath reports whether a path is four names at most, none in quotes.
+func isShortPath(path AttrPath) bool {
+	for _, n := range path {
+		if n.Expr != nil || !IsIdent(n.Name) {
+			return false
+		}
+	}
+	return len(path) <= 4
 }
 
 // absorbsFirst reports whether e is a chain of //, ++ or + that begins with a

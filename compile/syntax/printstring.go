@@ -233,11 +233,30 @@ func (p *printer) interpolation(e Expr, alone bool) {
 			p.expr(e)
 		})
 		p.add(breakToken)
-		if p.isSimple(e) || p.flatWidth(inner) <= 30 {
+		if p.isSimple(e) || p.isSimpleNest(e) || p.flatWidth(inner) <= 30 {
 			p.closeBreaks(inner)
 		}
 		p.text("}")
 	})
+}
+
+// isSimpleNest reports whether e is a call of at most two simple arguments,
+// calls of that kind included.
+func (p *printer) isSimpleNest(e Expr) bool {
+	call, ok := e.(*Apply)
+	if !ok || p.noted(e) {
+		return p.isSimple(e)
+	}
+	f, args := flattenApply(call)
+	if len(args) > 2 || !p.isSimple(f) {
+		return false
+	}
+	for _, a := range args {
+		if !p.isSimpleNest(a) || isOr(a) {
+			return false
+		}
+	}
+	return true
 }
 
 // isPlain reports whether e is a variable or an attribute of one.

@@ -29,7 +29,8 @@
     };
     services.caddy = {
       enable = true;
-      virtualHosts."example.org".extraConfig = "reverse_proxy app1.example.org:8080 app2.example.org:8080 app3.example.org:8080";
+      virtualHosts."example.org".extraConfig =
+        "reverse_proxy app1.example.org:8080 app2.example.org:8080 app3.example.org:8080";
     };
   };
 
