@@ -59,6 +59,29 @@ test-nix dir="/var/tmp/muster-nix":
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^TestOtherNixVersions$' -v -count 1
 
+# what is written for other tools, read by the tools themselves: morph builds (as
+# root), colmena, NixOps 1.7 and 2 and flakes evaluate, nixfmt changes nothing.
+# DIR holds checkouts of their sources, named morph, colmena, nixops-1.7,
+# nixops-2 and nixfmt (1.4); NIX is a nix of 2.26 or newer.
+test-tools dir="/var/tmp/muster-tools" nix="nix":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for tool in morph colmena nixops-1.7 nixops-2 nixfmt; do
+      [ -d {{dir}}/$tool ] || { echo "{{dir}}/$tool: no checkout of $tool" >&2; exit 1; }
+    done
+    if [ ! -x {{dir}}/nixfmt-bin ]; then
+      apt-get install -y --no-install-recommends ghc libghc-{megaparsec,parser-combinators,scientific,pretty-simple,cmdargs,file-embed,safe-exceptions}-dev
+      # Without cabal, which would fetch what Debian has; Debian 12's base is a little older.
+      rm -rf {{dir}}/nixfmt-build && cp -r {{dir}}/nixfmt {{dir}}/nixfmt-build && cd {{dir}}/nixfmt-build
+      printf 'module Paths_nixfmt (version) where\nimport Data.Version\nversion :: Version\nversion = makeVersion [1, 4, 0]\n' >main/Paths_nixfmt.hs
+      sed -i 's/^import Control.Applicative (asum, /import Data.Foldable (asum)\nimport Control.Applicative (/' src/Nixfmt/Predoc.hs
+      ghc --make -v0 -isrc -imain -XHaskell2010 -XPackageImports -XTypeFamilies -XNoMonoLocalBinds -outputdir ../nixfmt-objects -o ../nixfmt-bin main/Main.hs
+      cd {{justfile_directory()}}
+    fi
+    MUSTER_MORPH={{dir}}/morph MUSTER_COLMENA={{dir}}/colmena MUSTER_NIXOPS={{dir}}/nixops-2 MUSTER_NIXOPS1={{dir}}/nixops-1.7 \
+      MUSTER_NIXFMT={{dir}}/nixfmt-bin MUSTER_FLAKE={{nix}} \
+      go test ./compile -run 'Morph|Colmena|NixOps|Flake|Nixfmt' -v -count 1 -timeout 1h
+
 # random programs, regular expressions and derivations through the embedded evaluator and through real Nix
 fuzz-eval n="100000" seed="1" nix="nix-instantiate":
     go test ./compile/eval -run 'GiveWhatNixGives$' -v -timeout 6h -fuzz-programs {{n}} -fuzz-regexes 10000 -fuzz-recipes 1000 -fuzz-seed {{seed}} -fuzz-nix {{nix}}

@@ -26,6 +26,9 @@ import (
 //	MUSTER_NIXOPS   NixOps 2
 //	MUSTER_NIXOPS1  NixOps 1.7
 //	MUSTER_FLAKE    a Nix that knows flakes' relative inputs, 2.26 or newer: its program, such as nix
+//	MUSTER_NIXFMT   nixfmt 1.4: its program
+//
+// just test-tools gets them all and runs everything here.
 func checkout(t *testing.T, variable string) string {
 	t.Helper()
 	dir := os.Getenv(variable)
@@ -401,6 +404,34 @@ func TestNixOps1TakesTheNetwork(t *testing.T) {
 				t.Errorf("NixOps reads %d bytes", len(xml))
 			}
 		})
+	}
+}
+
+// nixfmt has nothing to change in what is written: in no format, in one file or
+// many, for no example and not for one that has something of everything.
+func TestNixfmtLeavesWhatIsWritten(t *testing.T) {
+	nixfmt := checkout(t, "MUSTER_NIXFMT")
+	_, fleets := toolFleets(t)
+	for _, name := range []string{"testdata/everything", "testdata/blog/hosts.toml"} {
+		fleets = append(fleets, toolFleet{name: name, dir: t.TempDir(), fleet: load(t, name)})
+	}
+	for _, f := range fleets {
+		for _, format := range Formats() {
+			names := []string{f.file(t, format, "written-"+string(format)+".nix")}
+			dir := f.split(t, format)
+			err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+				if err == nil && filepath.Ext(path) == ".nix" {
+					names = append(names, path)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command(nixfmt, append([]string{"--check"}, names...)...).CombinedOutput(); err != nil {
+				t.Errorf("%s as %s: %v\n%s", f.name, format, err, out)
+			}
+		}
 	}
 }
 
