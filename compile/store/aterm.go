@@ -26,6 +26,7 @@ func (d *Derivation) ATerm() []byte {
 
 // appendATerm writes d with these inputs in place of its own, and with its output paths left out if mask is set.
 func appendATerm(b []byte, d *Derivation, inputs map[string][]string, mask bool) []byte {
+	b = slices.Grow(b, d.roughSize())
 	b = append(b, "Derive("...)
 	b = appendList(b, d.OutputNames(), func(b []byte, name string) []byte {
 		o := d.Outputs[name]
@@ -55,6 +56,18 @@ func appendATerm(b []byte, d *Derivation, inputs map[string][]string, mask bool)
 		return appendTuple(b, key, value)
 	})
 	return append(b, ')')
+}
+
+// roughSize is about how long the text is.
+func (d *Derivation) roughSize() int {
+	n := 128 + 128*len(d.Outputs) + 96*(len(d.InputDrvs)+len(d.InputSrcs))
+	for k, v := range d.Env {
+		n += len(k) + len(v) + len(v)/16 + 7
+	}
+	for _, a := range d.Args {
+		n += len(a) + 4
+	}
+	return n
 }
 
 func sortedSet[S ~string](list []S) []S {

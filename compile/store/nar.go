@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // A NAR is Nix's archive: what can be told apart in the store and nothing else, so that equal contents have equal
@@ -49,13 +50,24 @@ type Filter func(path string, t FileType) (bool, error)
 
 // Dump writes the archive of the file, directory or link at path. A nil filter takes everything.
 func Dump(w io.Writer, path string, filter Filter) error {
-	nw := NewNARWriter(w)
+	buffer := narBuffers.Get().(*bufio.Writer)
+	buffer.Reset(w)
+	defer func() {
+		buffer.Reset(nil)
+		narBuffers.Put(buffer)
+	}()
+	nw := newNARWriter(buffer)
 	d := dumper{w: nw, filter: filter}
 	if err := d.dump(path, ""); err != nil {
 		return err
 	}
 	return nw.Close()
 }
+
+// narBuffers are used again: most archives are much smaller.
+var narBuffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, narBuffer) }}
+
+const narBuffer = 64 << 10
 
 // DumpFile writes the archive of one regular file with these contents: what builtins.toFile puts into the store.
 func DumpFile(w io.Writer, contents []byte, executable bool) error {
@@ -198,7 +210,11 @@ type narDir struct {
 
 // NewNARWriter starts an archive on w.
 func NewNARWriter(w io.Writer) *NARWriter {
-	nw := &NARWriter{w: bufio.NewWriterSize(w, 64<<10)}
+	return newNARWriter(bufio.NewWriterSize(w, narBuffer))
+}
+
+func newNARWriter(w *bufio.Writer) *NARWriter {
+	nw := &NARWriter{w: w}
 	nw.strings(narMagic)
 	return nw
 }

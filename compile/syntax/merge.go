@@ -63,12 +63,23 @@ func MergeLet(bs []Binding) (*Set, error) {
 }
 
 func mergeBindings(bs []Binding) (*Set, error) {
-	m := merger{index: map[*Set]map[string]int{}}
-	s := &Set{}
+	var m merger
+	s := &Set{Attrs: make([]Def, 0, countNames(bs))}
 	if err := m.bindings(s, bs, nil); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// countNames is how many attributes bindings can make.
+func countNames(bs []Binding) int {
+	n := len(bs)
+	for _, b := range bs {
+		if b, ok := b.(*Inherit); ok {
+			n += len(b.Names) - 1
+		}
+	}
+	return n
 }
 
 // A merger puts sets together. Sets with many attributes get an index.
@@ -90,7 +101,10 @@ func (m *merger) find(s *Set, name string) *Def {
 	}
 	idx := m.index[s]
 	if idx == nil {
-		idx = make(map[string]int, 2*len(s.Attrs))
+		idx = make(map[string]int, max(2*len(s.Attrs), cap(s.Attrs)))
+		if m.index == nil {
+			m.index = map[*Set]map[string]int{}
+		}
 		m.index[s] = idx
 	}
 	for i := len(idx); i < len(s.Attrs); i++ {
@@ -128,6 +142,9 @@ func (m *merger) bindings(s *Set, bs []Binding, path []string) error {
 
 // attr adds a.b.c = value; to s.
 func (m *merger) attr(s *Set, b *Attr, path []string) error {
+	if len(b.Path) == 1 && b.Path[0].Expr == nil { // as most are
+		return m.add(s, Def{Name: b.Path[0].Name, At: b.At, Value: b.Value}, path)
+	}
 	for i, n := range b.Path {
 		path = append(path[:len(path):len(path)], n.Name)
 		last := i == len(b.Path)-1
@@ -174,7 +191,7 @@ func (m *merger) open(d *Def, path []string) (*Set, error) {
 	if !ok {
 		return nil, nil
 	}
-	s := &Set{At: e.At, Rec: e.Rec}
+	s := &Set{At: e.At, Rec: e.Rec, Attrs: make([]Def, 0, countNames(e.Bindings))}
 	if err := m.bindings(s, e.Bindings, path); err != nil {
 		return nil, err
 	}
