@@ -135,6 +135,7 @@ type compat struct {
 	roundsInts   bool // ceil and floor return what a float becomes: before 2.29
 	oldJSON      bool // toJSON writes six digits of a float, any bytes, and no \b: before 2.12
 	forcesUnused bool // of an empty list, sort, filter and genericClosure look at the function and genList does not: before 2.13
+	rightFirst   bool // a // b looks at b first: since 2.32
 	pure         bool
 }
 

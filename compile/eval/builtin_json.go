@@ -2,6 +2,7 @@ package eval
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -92,7 +93,7 @@ func (th *thread) jsonText(s value, pos posID) value {
 	return s
 }
 
-// jsonFloat writes the shortest number that is read back as f, a float still.
+// jsonFloat writes a number that is read back as f, a float still.
 func (th *thread) jsonFloat(f float64) string {
 	if th.ev.compat.oldJSON {
 		return formatFloat(f, 'g')
@@ -100,15 +101,27 @@ func (th *thread) jsonFloat(f float64) string {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return "null"
 	}
-	format := byte('e')
-	if a := math.Abs(f); a == 0 || a >= 1e-4 && a < 1e15 {
-		format = 'f'
+	sign := ""
+	if math.Signbit(f) {
+		sign = "-"
 	}
-	s := strconv.FormatFloat(f, format, -1, 64)
-	if !strings.ContainsAny(s, ".e") {
-		s += ".0"
+	if f == 0 {
+		return sign + "0.0"
 	}
-	return s
+	d, exponent := grisu2(math.Abs(f))
+	digits, point := string(d), len(d)+exponent // 0.digits × 10^point
+	switch {
+	case exponent >= 0 && point <= 15:
+		return sign + digits + strings.Repeat("0", exponent) + ".0"
+	case point > 0 && point <= 15:
+		return sign + digits[:point] + "." + digits[point:]
+	case point > -4 && point <= 0:
+		return sign + "0." + strings.Repeat("0", -point) + digits
+	}
+	if len(digits) > 1 {
+		digits = digits[:1] + "." + digits[1:]
+	}
+	return fmt.Sprintf("%s%se%+03d", sign, digits, point-1)
 }
 
 func (th *thread) writeJSONString(b *strings.Builder, s string) {

@@ -164,11 +164,11 @@ func (w *xmlWriter) function(l *lambda, depth int) {
 		w.open(depth+1, "varpat", " />", "name", l.param.String())
 	} else {
 		var tag []string
-		if l.param != 0 {
-			tag = append(tag, "name", l.param.String())
-		}
 		if l.ellipsis {
 			tag = append(tag, "ellipsis", "1")
+		}
+		if l.param != 0 {
+			tag = append(tag, "name", l.param.String())
 		}
 		w.open(depth+1, "attrspat", ">", tag...)
 		for _, name := range sortedFormals(l) {

@@ -255,15 +255,20 @@ type updateNode struct {
 }
 
 func (n *updateNode) eval(th *thread, env *frame) value {
-	l := n.l.eval(th, env)
-	if l.kind() != kindSet {
-		th.wantType(n.pos, "a set", l)
+	if th.ev.compat.rightFirst {
+		r := n.operand(n.r, th, env)
+		return th.update(n.operand(n.l, th, env), r)
 	}
-	r := n.r.eval(th, env)
-	if r.kind() != kindSet {
-		th.wantType(n.pos, "a set", r)
+	l := n.operand(n.l, th, env)
+	return th.update(l, n.operand(n.r, th, env))
+}
+
+func (n *updateNode) operand(x node, th *thread, env *frame) value {
+	v := x.eval(th, env)
+	if v.kind() != kindSet {
+		th.wantType(n.pos, "a set", v)
 	}
-	return th.update(l, r)
+	return v
 }
 
 func (th *thread) update(l, r value) value {

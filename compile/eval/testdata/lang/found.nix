@@ -48,3 +48,11 @@ let inf = 1.0e300 * 1.0e300; in [ inf (-inf) (toString inf) (toString (-inf)) (b
 (builtins.tryEval (builtins.addErrorContext (throw "what is said of it") (1 + { }))).success    ### false
 ---
 builtins.tryEval (builtins.addErrorContext (1 + { }) (throw "x"))    ### error "cannot add a set to an integer"
+---
+# nix 2.34.0
+(throw "left") // (throw "right")    ### error "right"
+---
+# nix 2.26.0
+(throw "left") // (throw "right")    ### error "left"
+---
+builtins.toXML ({ ... }@args: args)    ### "<?xml version='1.0' encoding='utf-8'?>\n<expr>\n  <function>\n    <attrspat ellipsis=\"1\" name=\"args\">\n    </attrspat>\n  </function>\n</expr>\n"
