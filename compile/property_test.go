@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -186,6 +187,8 @@ func (r source) fleet(n, perHost int, format Format) (*schema.Fleet, map[string]
 			roles[name] = map[string]any{"test": want}
 		}
 	}
+	set, defaults := r.attrs(20, 3)
+	f.Defaults.Config = options(set)
 	hosts := map[string]any{}
 	for range n {
 		name := "h" + r.name() // not network
@@ -193,14 +196,38 @@ func (r source) fleet(n, perHost int, format Format) (*schema.Fleet, map[string]
 			continue
 		}
 		h, want := r.host(name, perHost, format)
+		var imports []any
 		if role := f.Roles[r.IntN(len(f.Roles))].Name; r.IntN(2) == 0 {
 			h.Roles = []string{role}
-			want["imports"] = []any{roles[role]}
+			imports = append(imports, roles[role])
+		}
+		if r.IntN(2) == 0 {
+			snippet, values := r.module()
+			h.Nix = []schema.Snippet{snippet}
+			imports = append(imports, values)
+		}
+		if imports != nil {
+			want["imports"] = imports
 		}
 		f.Hosts = append(f.Hosts, h)
 		hosts[name] = want
 	}
-	return f, map[string]any{"description": f.Network.Description, "hosts": hosts}
+	return f, map[string]any{"description": f.Network.Description, "defaults": map[string]any{"test": defaults}, "hosts": hosts}
+}
+
+// module is a module as Nix, its comments as odd as its values.
+func (r source) module() (schema.Snippet, any) {
+	set, want := r.attrs(5, 2)
+	w := newWriter(&schema.Fleet{}, Options{})
+	body := w.attrs(set).(*syntax.Attrs)
+	for _, b := range body.Bindings {
+		b.(*syntax.Attr).Note = &syntax.Note{Before: []string{r.text()}, After: r.text()}
+	}
+	module := &syntax.Lambda{
+		Formals: &syntax.Formals{List: []syntax.Formal{{Name: "lib"}}, Ellipsis: true},
+		Body:    &syntax.Attrs{Bindings: []syntax.Binding{attr("test", body)}},
+	}
+	return schema.Snippet{Text: string(syntax.Format(&syntax.File{Comment: []string{r.text()}, Expr: module}))}, map[string]any{"test": want}
 }
 
 // options are a set as the option test.
@@ -326,6 +353,8 @@ func roundTrip(t *testing.T, f *schema.Fleet, format Format, want map[string]any
 		      builtins.mapAttrs (_: module) (removeAttrs net [ "network" "meta" "defaults" ]);
 		  got = {
 		    inherit (about) description;
+		    # morph's own module stands in front of what is the user's.
+		    defaults = removeAttrs (module (net.defaults or flake.colmena.defaults)) [ "imports" ];
 		    inherit hosts;
 		  };
 
@@ -488,5 +517,36 @@ func TestPathsOfAnyNameAreThosePaths(t *testing.T) {
 				t.Errorf("%q became %q", want[i], got[i])
 			}
 		}
+	}
+}
+
+// Values may be inside each other as deep as they like.
+func TestDeepValuesComeBack(t *testing.T) {
+	r := source{rand.New(rand.NewPCG(7, 7))}
+	set, want := &schema.Attrs{}, map[string]any{}
+	for i := range 50 {
+		text := r.text()
+		var v schema.Value = schema.String{V: text}
+		var w any = text
+		for range 20 * i {
+			if r.IntN(2) == 0 {
+				v, w = schema.List{Elems: []schema.Value{v}}, []any{w}
+			} else {
+				name := r.name()
+				v, w = &schema.Attrs{Fields: []schema.Field{{Name: name, Value: v}}}, map[string]any{name: w}
+			}
+		}
+		name := fmt.Sprint("v", i)
+		set.Fields = append(set.Fields, schema.Field{Name: name, Value: v})
+		want[name] = w
+	}
+	f := &schema.Fleet{Dir: t.TempDir(), Hosts: []*schema.Host{{Name: "web", Address: "192.0.2.1"}}}
+	f.Hosts[0].Config = options(set)
+	var got map[string]any
+	if err := json.Unmarshal(instantiate(t, `(import `+write(t, f, Muster)+`).web.test`), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(want, got) {
+		t.Error("what came out is not what went in")
 	}
 }
