@@ -224,10 +224,21 @@ func (w *writer) rollback(about *schema.Attrs) {
 func network(head string, about *syntax.Attrs, p parts) *syntax.Attrs {
 	set := &syntax.Attrs{Bindings: []syntax.Binding{attr(head, about)}}
 	if p.defaults != nil {
-		set.Bindings = append(set.Bindings, spaced(attr("defaults", p.defaults)))
+		set.Bindings = append(set.Bindings, p.defaultsBinding(p.defaults))
 	}
 	set.Bindings = append(set.Bindings, hostBindings(p)...)
 	return set
+}
+
+// defaultsBinding is the module of all hosts, with where it comes from where
+// that is not said in a file of its own.
+func (p parts) defaultsBinding(module syntax.Expr) *syntax.Attr {
+	b := spaced(attr("defaults", module))
+	b.At = pos(p.defaultsAt)
+	if p.defaultsAt.IsValid() && !p.split {
+		b.Note.Before = []string{place(p.defaultsAt)}
+	}
+	return b
 }
 
 // hostBindings are the hosts by name. A host that is a file of its own says
@@ -288,7 +299,7 @@ func (w *writer) flake(p parts) syntax.Expr {
 		defaults = &syntax.Attrs{}
 	}
 	lets := append([]syntax.Binding(nil), p.roles...)
-	lets = append(lets, spaced(attr("defaults", defaults)), spaced(attr("hosts", hosts)))
+	lets = append(lets, p.defaultsBinding(defaults), spaced(attr("hosts", hosts)))
 
 	system := func(args ...syntax.Binding) *syntax.Attrs { return &syntax.Attrs{Bindings: args} }
 	configurations := apply(ident("builtins.mapAttrs"),

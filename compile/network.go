@@ -84,6 +84,8 @@ type parts struct {
 	defaults syntax.Expr      // the module of all hosts; nil where there is none
 	hosts    []hostPart       // in inventory order
 	split    bool             // defaults and hosts are names of files
+
+	defaultsAt schema.Pos
 }
 
 type hostPart struct {
@@ -94,7 +96,7 @@ type hostPart struct {
 
 func (w *writer) parts() parts {
 	all := module{own: &schema.Attrs{}, user: []schema.Module{w.fleet.Defaults}}
-	var p parts
+	p := parts{defaultsAt: w.fleet.DefaultsAt}
 	if w.format.common != nil {
 		common := w.format.common()
 		all.roles = []string{common.Path[0].Name}

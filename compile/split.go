@@ -32,7 +32,11 @@ func Split(f *schema.Fleet, o Options) ([]*syntax.File, error) {
 	}
 	p.roles = nil
 	if p.defaults != nil {
-		add("defaults.nix", p.defaults, nil)
+		var note []string
+		if p.defaultsAt.IsValid() {
+			note = []string{place(p.defaultsAt)}
+		}
+		add("defaults.nix", p.defaults, note)
 		p.defaults = w.sibling("defaults.nix")
 	}
 	names := make([]string, len(p.hosts))

@@ -30,6 +30,9 @@ func (d *decoder) decode() {
 	d.network(t.get("network"))
 	defaults := t.get("defaults")
 	f.Defaults = d.module(defaults, "defaults")
+	if i := t.index("defaults"); i >= 0 {
+		f.DefaultsAt = t.fields[i].at
+	}
 	if roles := t.get("roles"); roles != nil && roles.kind == structKind {
 		for _, r := range roles.fields {
 			f.Roles = append(f.Roles, &Role{Name: r.name, At: r.at, Module: d.module(r.val, join("roles", r.name))})

@@ -18,12 +18,14 @@ type Fleet struct {
 	Network  Network
 	Nixpkgs  Nixpkgs
 	Kluster  *Kluster // nil where the fleet has no Kubernetes cluster
-	Defaults Module   // what every host gets
+	Defaults Module   // what every host gets; DefaultsAt is where it says so
 	Roles    []*Role  // the user's own roles, in inventory order
 	Hosts    []*Host  // in inventory order
 	Builders []string // machines to build on, as for Nix; none: as nix.conf says
 	Cache    Cache
 	Rollout  Rollout
+
+	DefaultsAt Pos
 
 	// Warnings are what should be looked at, although the inventory loads.
 	Warnings Errors

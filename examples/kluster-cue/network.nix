@@ -50,6 +50,7 @@ in
     nixpkgs = ../minios;
   };
 
+  # hosts.cue:11
   defaults = {
     imports = [ ./base.nix ];
 

@@ -6,6 +6,7 @@
     nixpkgs = ../minios;
   };
 
+  # hosts.cue:15
   defaults = {
     imports = [ ./greeter.nix ];
 

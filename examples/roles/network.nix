@@ -28,6 +28,7 @@ in
     nixpkgs = ../minios;
   };
 
+  # hosts.cue:21
   defaults = {
     services.openssh.enable = true;
     users.users.root.openssh.authorizedKeys.keys = [

@@ -6,6 +6,7 @@
     nixpkgs = ../minios;
   };
 
+  # logical.cue:8
   defaults = {
     services.openssh.enable = true;
     users.users.root.openssh.authorizedKeys.keys = [

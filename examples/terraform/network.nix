@@ -6,6 +6,7 @@
     nixpkgs = ../minios;
   };
 
+  # hosts.cue:12
   defaults = {
     services.openssh.enable = true;
     users.users.root.openssh.authorizedKeys.keys = [

@@ -29,6 +29,7 @@ in
     }) { system = "x86_64-linux"; };
   };
 
+  # hosts.cue:17
   defaults = {
     imports = [ ./base.nix ];
 

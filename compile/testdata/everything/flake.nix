@@ -26,6 +26,7 @@
           ];
         };
 
+      # hosts.cue:17
       defaults = {
         imports = [ ./base.nix ];
 

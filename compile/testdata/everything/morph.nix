@@ -44,6 +44,7 @@ in
     inherit (import nixpkgs { system = "x86_64-linux"; }) runCommand;
   };
 
+  # hosts.cue:17
   defaults = {
     imports = [
       plainSystem

@@ -30,6 +30,7 @@ in
     };
   };
 
+  # hosts.cue:17
   defaults = {
     imports = [ ./base.nix ];
 

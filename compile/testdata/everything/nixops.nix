@@ -36,6 +36,7 @@ in
       };
   };
 
+  # hosts.cue:17
   defaults = {
     imports = [ ./base.nix ];
 

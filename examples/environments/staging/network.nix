@@ -6,6 +6,7 @@
     nixpkgs = ../../minios;
   };
 
+  # shop.cue:16
   defaults = {
     services.openssh.enable = true;
     users.users.root.openssh.authorizedKeys.keys = [

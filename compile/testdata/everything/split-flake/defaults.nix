@@ -1,4 +1,5 @@
 # Written by muster compile from hosts.cue; edit that instead.
+# hosts.cue:17
 {
   imports = [ ../base.nix ];
 
