@@ -8,8 +8,8 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -32,35 +32,43 @@ type embedded struct {
 }
 
 // evaluatorOptions are those of an evaluator that sees what Nix would: the
-// search path and the environment.
-func evaluatorOptions(searchPath []string, warn io.Writer) eval.Options {
+// search path, the environment and the settings, and those given as NAME=VALUE.
+// What it cannot do itself it has Nix do.
+func evaluatorOptions(how *evaluation, warn io.Writer) (eval.Options, error) {
+	settings := readNixSettings()
+	for _, g := range how.settings {
+		name, value, ok := strings.Cut(g, "=")
+		if !ok {
+			return eval.Options{}, usageError{fmt.Errorf("--option %s: want a name and a value", g)}
+		}
+		settings.set(name, value)
+	}
 	home, _ := os.UserHomeDir()
-	return eval.Options{
-		Fetch:   fetch,
-		NixPath: nixPath(append(searchPath, filepath.SplitList(os.Getenv("NIX_PATH"))...)),
-		System:  currentSystem(),
-		Home:    home,
-		Getenv:  os.Getenv,
+	behind := &nixBehind{log: warn, settings: how.settings}
+	o := eval.Options{
+		Fetch:      behind.fetch,
+		Realise:    behind.realise,
+		References: behind.references,
+		NixPath:    settings.searchPath(how.searchPath),
+		System:     currentSystem(),
+		Home:       home,
+		Getenv:     os.Getenv,
+		MaxMemory:  how.maxMemory << 20,
 		// As Nix's setting abort-on-warn is given in the environment.
 		AbortOnWarn: slices.Contains([]string{"1", "true", "yes"}, os.Getenv("NIX_ABORT_ON_WARN")),
 		Trace:       plainWriter{warn},
 	}
-}
-
-// nixPath reads entries such as nixpkgs=/some/where or /some/where.
-func nixPath(entries []string) []eval.SearchEntry {
-	var path []eval.SearchEntry
-	for _, e := range entries {
-		if e == "" {
-			continue
-		}
-		prefix, dir, ok := strings.Cut(e, "=")
-		if !ok {
-			prefix, dir = "", e
-		}
-		path = append(path, eval.SearchEntry{Prefix: prefix, Path: dir})
+	if err := settings.apply(&o); err != nil {
+		return eval.Options{}, usageError{err}
 	}
-	return path
+	if o.MaxMemory == 0 {
+		o.MaxMemory = eval.Memory() / 4 * 3
+	}
+	if o.MaxMemory > 0 {
+		// Garbage does not count: near the limit it is looked for.
+		debug.SetMemoryLimit(o.MaxMemory)
+	}
+	return o, nil
 }
 
 // currentSystem is this machine's, as Nix calls it.
@@ -82,14 +90,18 @@ func newEmbedded(fleet *schema.Fleet, o *evaluation, warn io.Writer) (*embedded,
 		return nil, err
 	}
 	e := &embedded{fleet: fleet, file: file, warn: warn}
-	opts := evaluatorOptions(o.searchPath, warn)
+	opts, err := evaluatorOptions(o, warn)
+	if err != nil {
+		return nil, err
+	}
 	if !o.noCache {
 		common, hosts := compile.Parts(file)
 		opts.Record, opts.Parts = true, map[string]string{hostNames: keyOf(names(fleet.Hosts)...)}
 		for name, text := range hosts {
 			opts.Parts[name] = keyOf(text)
 		}
-		e.cache = openEvalCache(fleet.Dir, common, compile.Driver, fmt.Sprintln(opts.NixPath, opts.System, opts.Home, opts.AbortOnWarn))
+		e.cache = openEvalCache(fleet.Dir, common, compile.Driver, fmt.Sprintln(opts.NixPath, opts.System, opts.Home, opts.AbortOnWarn,
+			opts.Features, opts.Pure, opts.Restricted, opts.TraceVerbose, opts.NoImportFromDerivation, opts.MaxDepth, opts.Lints))
 	}
 	e.ev = eval.New(opts)
 	return e, nil
@@ -264,9 +276,9 @@ func validIn(ctx context.Context, nix *nixcmd.Nix, paths []store.Path) (map[stor
 	return valid, err
 }
 
-// instantiate writes the derivations that systems are built from, and all they
-// need, to the local store.
-func (e *embedded) instantiate(ctx context.Context, nix *nixcmd.Nix, systems map[string]nixcmd.System) error {
+// instantiate writes derivations an evaluator made, and all they need, to the
+// local store.
+func instantiate(ctx context.Context, nix *nixcmd.Nix, ev *eval.Evaluator, drvs []store.Path) error {
 	process, err := nix.Serve(ctx, true)
 	if err != nil {
 		return err
@@ -277,9 +289,9 @@ func (e *embedded) instantiate(ctx context.Context, nix *nixcmd.Nix, systems map
 	}
 	defer client.Close()
 
-	objects := &recipes{ev: e.ev, seen: map[store.Path]bool{}}
-	for _, s := range systems { // those of the cache are there
-		if err := objects.add(s.Drv); err != nil {
+	objects := &recipes{ev: ev, seen: map[store.Path]bool{}}
+	for _, drv := range drvs {
+		if err := objects.add(drv); err != nil {
 			return err
 		}
 	}

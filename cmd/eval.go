@@ -39,8 +39,8 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 	if o.raw.given() {
 		return o.raw.run(ctx, std, args, o)
 	}
-	if o.raw.strict || o.raw.xml || o.raw.instantiate || len(o.raw.args)+len(o.raw.argstrs) > 0 {
-		return usageError{errors.New("eval: --strict, --xml, --instantiate, --arg and --argstr go with --file and --expr")}
+	if o.raw.strict || o.raw.xml || o.raw.instantiate || len(o.raw.args)+len(o.raw.argstrs)+len(o.raw.options) > 0 {
+		return usageError{errors.New("eval: --strict, --xml, --instantiate, --arg, --argstr and --option go with --file and --expr")}
 	}
 	o.how.searchPath = o.raw.searchPath
 	attr, err := attrNames(o.attr)

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"muster/compile/eval"
 	"muster/exec"
+	"muster/exec/nixcmd"
 )
 
 // rawFlags evaluate Nix that is no inventory, as nix-instantiate does.
@@ -21,6 +23,7 @@ type rawFlags struct {
 	instantiate bool
 	args        []string
 	argstrs     []string
+	options     []string
 	searchPath  []string
 }
 
@@ -32,6 +35,7 @@ func (f *rawFlags) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.instantiate, "instantiate", false, "with --file or --expr: print the derivations' paths")
 	fs.StringArrayVar(&f.args, "arg", nil, "with --file or --expr: give a function the argument `NAME EXPR`")
 	fs.StringArrayVar(&f.argstrs, "argstr", nil, "with --file or --expr: give a function the argument `NAME STRING`")
+	fs.StringArrayVar(&f.options, "option", nil, "with --file or --expr: the Nix setting `NAME VALUE`, such as pure-eval true")
 	fs.StringArrayVarP(&f.searchPath, "include", "I", nil, "add `path` to where <name> is looked for")
 }
 
@@ -45,7 +49,12 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 		return usageError{errors.New("eval: give one of an inventory, --file and --expr")}
 	}
 	defer eval.HoldCollector(collectFrom)()
-	ev := eval.New(evaluatorOptions(f.searchPath, std.err))
+	o.how.searchPath, o.how.settings = f.searchPath, f.options
+	opts, err := evaluatorOptions(&o.how, std.err)
+	if err != nil {
+		return err
+	}
+	ev := eval.New(opts)
 	dir, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find the current directory: %v", err)
@@ -70,7 +79,9 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	if err == nil {
 		switch {
 		case f.instantiate:
-			text, err = derivations(ctx, v)
+			var drvs []string
+			drvs, err = v.Derivations(ctx, given)
+			text = strings.Join(drvs, "\n")
 		case o.json:
 			text, err = v.JSON(ctx)
 		case f.xml:
@@ -80,6 +91,17 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 		}
 	}
 	var own *eval.Error
+	if isUnsupported(err) {
+		if nix, nerr := wireNix(ctx); nerr == nil {
+			fmt.Fprintf(std.err, "evaluated by Nix: %s\n", plain(err.Error()))
+			err := nix.Run(ctx, f.nixCommand(o), std.out, plainWriter{std.err})
+			var exit *nixcmd.ExitError
+			if errors.As(err, &exit) {
+				return exitError(exec.ExitFailed) // Nix has said why
+			}
+			return err
+		}
+	}
 	if errors.As(err, &own) {
 		if o.how.trace {
 			fmt.Fprintln(std.err, plain(own.Detail()))
@@ -93,6 +115,38 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	}
 	fmt.Fprintln(std.out, text)
 	return nil
+}
+
+// nixCommand asks Nix the same.
+func (f *rawFlags) nixCommand(o *evalOptions) []string {
+	argv := []string{"nix-instantiate"}
+	add := func(given bool, words ...string) {
+		if given {
+			argv = append(argv, words...)
+		}
+	}
+	add(!f.instantiate, "--eval")
+	add(f.strict, "--strict")
+	add(o.json, "--json")
+	add(f.xml, "--xml")
+	add(o.how.trace, "--show-trace")
+	add(o.attr != "", "--attr", o.attr)
+	pair := func(flag string, pairs []string) {
+		for _, p := range pairs {
+			name, value, _ := strings.Cut(p, "=")
+			argv = append(argv, flag, name, value)
+		}
+	}
+	pair("--arg", f.args)
+	pair("--argstr", f.argstrs)
+	pair("--option", f.options)
+	for _, p := range f.searchPath {
+		argv = append(argv, "-I", p)
+	}
+	if f.expr != "" {
+		return append(argv, "--expr", f.expr)
+	}
+	return append(argv, f.file)
 }
 
 // arguments are what --arg and --argstr give.
@@ -119,11 +173,12 @@ func (f *rawFlags) arguments(ctx context.Context, ev *eval.Evaluator, dir string
 	return given, nil
 }
 
-// joinArgs writes --arg NAME EXPR, two words as Nix has them, as NAME=EXPR.
+// joinArgs writes --arg NAME EXPR, two words as Nix has them, as NAME=EXPR; so
+// it does with --argstr and --option.
 func joinArgs(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
-		if (args[i] == "--arg" || args[i] == "--argstr") && i+2 < len(args) {
+		if slices.Contains([]string{"--arg", "--argstr", "--option"}, args[i]) && i+2 < len(args) {
 			out = append(out, args[i], args[i+1]+"="+args[i+2])
 			i += 2
 			continue
@@ -138,33 +193,4 @@ func absolute(dir, name string) string {
 		return name
 	}
 	return filepath.Join(dir, name)
-}
-
-// derivations are the paths of a derivation, or of those in a set, a line each.
-func derivations(ctx context.Context, v eval.Value) (string, error) {
-	one, err := v.Select(ctx, "drvPath", nil)
-	if err == nil {
-		text, _, err := one.Text(ctx)
-		return text, err
-	}
-	names, serr := v.AttrNames(ctx)
-	if serr != nil {
-		return "", err
-	}
-	all := ""
-	for _, name := range names {
-		below, err := v.Select(ctx, fmt.Sprintf("%q.drvPath", name), nil)
-		if err != nil {
-			return "", err
-		}
-		text, _, err := below.Text(ctx)
-		if err != nil {
-			return "", err
-		}
-		if all != "" {
-			all += "\n"
-		}
-		all += text
-	}
-	return all, nil
 }

@@ -29,11 +29,14 @@ type evaluation struct {
 	evaluator  string
 	trace      bool
 	noCache    bool
+	maxMemory  int64    // in MB; 0 is three quarters of what there is
 	searchPath []string // in front of $NIX_PATH
+	settings   []string // NAME=VALUE: Nix settings over those of its files
 }
 
 func (o *evaluation) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.evaluator, "evaluator", "embedded", "evaluate with `what`: embedded, nix, or both, which compares them")
+	fs.Int64Var(&o.maxMemory, "max-memory", 0, "let evaluation take at most `MB` of memory; 0 is three quarters of what there is")
 	fs.BoolVar(&o.trace, "show-trace", false, "say how evaluation came to an error")
 	fs.BoolVar(&o.noCache, "no-eval-cache", false, "evaluate every host, whatever is known of it")
 }
@@ -61,6 +64,11 @@ func (o *evaluation) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema
 		found, errs, err = o.byBoth(ctx, nix, fleet, hosts, held)
 	default:
 		found, errs, err = o.byEmbedded(ctx, nix, fleet, hosts, held)
+		if err == nil {
+			err = leave(ctx, nix, hosts, found, errs, held, func(nix *nixcmd.Nix, left []*schema.Host) (map[string]nixcmd.System, map[string]error, error) {
+				return o.byNix(ctx, nix, fleet, left, held)
+			})
+		}
 	}
 	if err != nil {
 		held.release(nil)
@@ -97,7 +105,11 @@ func (o *evaluation) byEmbedded(ctx context.Context, nix *nixcmd.Nix, fleet *sch
 		return nil, nil, fmt.Errorf("evaluate the fleet: %w", err)
 	}
 	if nix != nil && len(found) > 0 {
-		if err := e.instantiate(ctx, nix, found); err != nil {
+		var drvs []store.Path
+		for _, s := range found {
+			drvs = append(drvs, s.Drv)
+		}
+		if err := instantiate(ctx, nix, e.ev, drvs); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -135,6 +147,8 @@ func (o *evaluation) byBoth(ctx context.Context, nix *nixcmd.Nix, fleet *schema.
 		a, b := ours[h.Name], theirs[h.Name]
 		switch {
 		case a.Drv == b.Drv && a.Out == b.Out:
+		case isUnsupported(ourErrs[h.Name]):
+			fmt.Fprintf(warn, "%s: evaluated by Nix only: %v\n", h.Name, ourErrs[h.Name])
 		case a.Drv == "":
 			theirErrs[h.Name] = fmt.Errorf("the evaluators differ: Nix finds %s, the embedded one: %w", b.Drv, ourErrs[h.Name])
 		case b.Drv == "":
@@ -147,6 +161,56 @@ func (o *evaluation) byBoth(ctx context.Context, nix *nixcmd.Nix, fleet *schema.
 		}
 	}
 	return theirs, theirErrs, nil
+}
+
+// leave leaves to Nix, where there is one, the hosts that need what the embedded
+// evaluator does not do; by evaluates them. What comes of it replaces their
+// errors.
+func leave[T any](ctx context.Context, nix *nixcmd.Nix, hosts []*schema.Host, found map[string]T, errs map[string]error, warn io.Writer,
+	by func(*nixcmd.Nix, []*schema.Host) (map[string]T, map[string]error, error)) error {
+	var left []*schema.Host
+	for _, h := range hosts {
+		if isUnsupported(errs[h.Name]) {
+			left = append(left, h)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	if nix == nil {
+		var err error
+		nix, err = wireNix(ctx)
+		if errors.Is(err, nixcmd.ErrNoNix) {
+			return nil // the errors say what it is that needs Nix
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, h := range left {
+		fmt.Fprintf(warn, "%s: evaluated by Nix: %s\n", h.Name, plain(errs[h.Name].Error()))
+	}
+	theirs, theirErrs, err := by(nix, left)
+	if err != nil {
+		return err
+	}
+	for _, h := range left {
+		delete(errs, h.Name)
+		if err := theirErrs[h.Name]; err != nil {
+			errs[h.Name] = err
+		}
+		if v, ok := theirs[h.Name]; ok {
+			found[h.Name] = v
+		}
+	}
+	return nil
+}
+
+// isUnsupported reports whether an evaluation ended at something that only Nix
+// does.
+func isUnsupported(err error) bool {
+	var own *eval.Error
+	return errors.As(err, &own) && own.Kind == eval.UnsupportedError
 }
 
 // with is errs with one more.
@@ -168,8 +232,19 @@ func (o *evaluation) query(ctx context.Context, nix *nixcmd.Nix, fleet *schema.F
 			return nil, nil, err
 		}
 		values, errs, err := e.query(ctx, hosts, attr)
-		return values, o.blamed(fleet, nixcmd.Network{}, errs), err
+		if err != nil {
+			return nil, nil, err
+		}
+		errs = o.blamed(fleet, nixcmd.Network{}, errs)
+		err = leave(ctx, nix, hosts, values, errs, warn, func(nix *nixcmd.Nix, left []*schema.Host) (map[string]json.RawMessage, map[string]error, error) {
+			return o.queryNix(ctx, nix, fleet, left, attr, warn)
+		})
+		return values, errs, err
 	}
+	return o.queryNix(ctx, nix, fleet, hosts, attr, warn)
+}
+
+func (o *evaluation) queryNix(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string, warn io.Writer) (map[string]json.RawMessage, map[string]error, error) {
 	if nix == nil {
 		return nil, nil, nixcmd.ErrNoNix
 	}

@@ -53,16 +53,16 @@ func (th *thread) unequalSets(l, r value, pos posID) {
 			return
 		}
 	}
-	same := len(x) == len(y)
-	for i := 0; same && i < len(x); i++ {
-		same = x[i].sym == y[i].sym
-	}
-	if !same {
+	if len(x) != len(y) {
 		th.failAs(AssertError, pos, "attribute names of attribute set '%s' differs from attribute set '%s'", th.show(l), th.show(r))
 	}
-	for i := range x {
-		if !x[i].v.same(y[i].v) {
-			th.unequal(x[i].v, y[i].v, pos)
+	for _, a := range byName(x) {
+		b := find(y, a.sym)
+		if b == nil {
+			th.failAs(AssertError, pos, "attribute name '%s' is contained in '%s', but not in '%s'", a.sym, th.show(l), th.show(r))
+		}
+		if !a.v.same(b.v) {
+			th.unequal(a.v, b.v, pos)
 		}
 	}
 }

@@ -64,6 +64,80 @@ func (th *thread) selectPath(v value, path string, args map[string]Value) value 
 	return v
 }
 
+// A gathering looks for the derivations that a value is or holds, as
+// nix-instantiate does: a derivation, or those in a list or set of them.
+type gathering struct {
+	th   *thread
+	args map[string]Value
+	drvs []string
+}
+
+func (g *gathering) gather(v value) {
+	v = g.th.autoCall(v, g.args)
+	switch v.kind() {
+	case kindSet:
+		if g.take(v) {
+			return
+		}
+		for _, a := range byName(v.attrs()) {
+			if !isAttributeName(a.sym.String()) {
+				continue
+			}
+			below := g.th.force(a.v)
+			if below.kind() != kindSet || g.take(below) {
+				continue
+			}
+			if more := find(below.attrs(), symRecurseForDerivations); more != nil && g.th.wantBool(more.v, more.pos) {
+				g.gather(below)
+			}
+		}
+	case kindList:
+		for _, x := range v.list() {
+			if below := g.th.force(x); below.kind() == kindSet && !g.take(below) {
+				if more := find(below.attrs(), symRecurseForDerivations); more != nil && g.th.wantBool(more.v, more.pos) {
+					g.gather(below)
+				}
+			}
+		}
+	default:
+		g.th.fail(0, "expression does not evaluate to a derivation (or a set or list of those)")
+	}
+}
+
+// take takes v if it is a derivation.
+func (g *gathering) take(v value) bool {
+	th := g.th
+	kind := find(v.attrs(), symType)
+	if kind == nil {
+		return false
+	}
+	if k := th.force(kind.v); k.kind() != kindString || k.str() != "derivation" {
+		return false
+	}
+	drv := th.wantString(th.wantAttr(v.attrs(), symDrvPath), 0).str()
+	if out := find(v.attrs(), symOutputName); out != nil {
+		if name := th.wantString(out.v, out.pos).str(); name != "out" {
+			drv += "!" + name
+		}
+	}
+	g.drvs = append(g.drvs, drv)
+	return true
+}
+
+// isAttributeName reports whether nix-instantiate looks at an attribute when it
+// looks for derivations.
+func isAttributeName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_':
+		case i > 0 && ('0' <= c && c <= '9' || c == '-' || c == '+'):
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
 // splitPath splits a."b.c".d at the dots outside of quotes.
 func (th *thread) splitPath(path string) []string {
 	if path == "" {

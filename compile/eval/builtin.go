@@ -2,6 +2,7 @@ package eval
 
 import (
 	_ "embed"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,9 +19,11 @@ type builtin struct {
 	object
 	name  string // as an attribute of builtins
 	arity int
-	f1    func(th *thread, x value) value
-	f2    func(th *thread, x, y value) value
-	f3    func(th *thread, x, y, z value) value
+
+	features []string // one of these experimental features must be on for it to be there
+	f1       func(th *thread, x value) value
+	f2       func(th *thread, x, y value) value
+	f3       func(th *thread, x, y, z value) value
 }
 
 func (b *builtin) value() value { return value{&b.object} }
@@ -42,6 +45,33 @@ func fn2(name string, f func(th *thread, x, y value) value) *builtin {
 
 func fn3(name string, f func(th *thread, x, y, z value) value) *builtin {
 	return &builtin{object: object{kind: kindBuiltin}, name: name, arity: 3, f3: f}
+}
+
+// experimental is b where one of some experimental features is on.
+func experimental(b *builtin, features ...string) *builtin {
+	b.features = features
+	return b
+}
+
+// leftToNix is a builtin that only Nix has.
+func leftToNix(name string, arity int, feature string) *builtin {
+	left := func(th *thread) value {
+		th.failAs(UnsupportedError, 0, "builtins.%s is left to Nix", name)
+		return value{}
+	}
+	if arity == 2 {
+		return experimental(fn2(name, func(th *thread, _, _ value) value { return left(th) }), feature)
+	}
+	return experimental(fn1(name, func(th *thread, _ value) value { return left(th) }), feature)
+}
+
+// leaveToNix ends the evaluation at something that only Nix does, and Nix only
+// with an experimental feature.
+func (th *thread) leaveToNix(feature string, pos posID) {
+	if !th.ev.enabled(feature) {
+		th.fail(pos, "experimental Nix feature '%s' is disabled; add '--extra-experimental-features %s' to enable it", feature, feature)
+	}
+	th.failAs(UnsupportedError, pos, "the experimental feature '%s' is left to Nix", feature)
 }
 
 // globalNames are the builtins that are in scope under their own names; all are
@@ -80,7 +110,9 @@ func (ev *Evaluator) bindBuiltins() {
 	define("nixPath", ev.nixPathValue())
 	for _, family := range families() {
 		for _, b := range family {
-			define(b.name, b.value())
+			if len(b.features) == 0 || slices.ContainsFunc(b.features, ev.enabled) {
+				define(b.name, b.value())
+			}
 		}
 	}
 	// builtins holds itself, and derivation is written in Nix.
@@ -122,6 +154,9 @@ func (ev *Evaluator) lowerDerivation() (*lambda, error) {
 func (ev *Evaluator) nixPathValue() value {
 	var list []value
 	for _, entry := range ev.opts.NixPath {
+		if ev.opts.Pure {
+			break
+		}
 		list = append(list, sortedSet(
 			attr{sym: symPath, v: stringValue(entry.Path)},
 			attr{sym: symPrefix, v: stringValue(entry.Prefix)}))
@@ -136,7 +171,10 @@ type compat struct {
 	oldJSON      bool // toJSON writes six digits of a float, any bytes, and no \b: before 2.12
 	forcesUnused bool // of an empty list, sort, filter and genericClosure look at the function and genList does not: before 2.13
 	rightFirst   bool // a // b looks at b first: since 2.32
+	noDrvOutput  bool // no output may be called drv: before 2.20
 	pure         bool
+
+	allReferences bool // what is read from the store refers to all its object does: before 2.12
 }
 
 // versionAtLeast compares the first two numbers of a Nix version.

@@ -14,7 +14,7 @@ var controlBuiltins = []*builtin{
 	fn2("seq", func(th *thread, x, y value) value { th.force(x); return th.force(y) }),
 	fn2("deepSeq", func(th *thread, x, y value) value { th.deep(x); return th.force(y) }),
 	fn2("trace", trace),
-	fn2("traceVerbose", func(th *thread, _, y value) value { return th.force(y) }),
+	fn2("traceVerbose", traceVerbose),
 	fn2("warn", warn),
 	fn1("break", func(th *thread, x value) value { return th.force(x) }),
 	fn1("genericClosure", genericClosure),
@@ -90,6 +90,13 @@ func trace(th *thread, x, y value) value {
 	return th.force(y)
 }
 
+func traceVerbose(th *thread, x, y value) value {
+	if th.ev.opts.TraceVerbose {
+		return trace(th, x, y)
+	}
+	return th.force(y)
+}
+
 func warn(th *thread, x, y value) value {
 	th.say("evaluation warning: " + th.wantString(x, 0).str())
 	if th.ev.opts.AbortOnWarn {
@@ -103,9 +110,13 @@ func (th *thread) say(line string) {
 	if i := th.inputsHere(); i != nil {
 		i.say(line)
 	}
-	if w := th.ev.opts.Trace; w != nil {
-		th.ev.trace.Lock()
-		defer th.ev.trace.Unlock()
+	th.ev.say(line)
+}
+
+func (ev *Evaluator) say(line string) {
+	if w := ev.opts.Trace; w != nil {
+		ev.trace.Lock()
+		defer ev.trace.Unlock()
 		fmt.Fprintln(w, strings.TrimSuffix(line, "\n"))
 	}
 }

@@ -11,7 +11,7 @@ import (
 // derivationBuiltins turn attributes into build recipes.
 var derivationBuiltins = []*builtin{
 	fn1("derivationStrict", derivationStrict),
-	fn2("outputOf", outputOf),
+	leftToNix("outputOf", 2, "dynamic-derivations"),
 }
 
 // derivationStrict computes a derivation's path and those of its outputs. All
@@ -71,8 +71,10 @@ func (r *recipe) attribute(a attr) {
 		return
 	case r.flag[symIgnoreNulls] && th.force(a.v).kind() == kindNull:
 		return
-	case a.sym == symContentAddressed && th.wantBool(a.v, a.pos), a.sym == symImpure && th.wantBool(a.v, a.pos):
-		th.failAs(UnsupportedError, a.pos, "derivation '%s': experimental feature '%s' is not supported", r.drv.Name, a.sym)
+	case a.sym == symContentAddressed && th.wantBool(a.v, a.pos):
+		th.leaveToNix("ca-derivations", a.pos)
+	case a.sym == symImpure && th.wantBool(a.v, a.pos):
+		th.leaveToNix("impure-derivations", a.pos)
 	case a.sym == symArgs:
 		for _, x := range th.wantList(a.v, a.pos) {
 			r.drv.Args = append(r.drv.Args, th.coerce(x, &r.context, a.pos, coerceMore|copyPaths))
@@ -146,7 +148,7 @@ func (r *recipe) setOutputs(names []string, pos posID) {
 		switch {
 		case slices.Contains(names[:i], name):
 			r.th.fail(pos, "duplicate derivation output '%s'", name)
-		case name == "drv", name == "drvPath":
+		case name == "drvPath", name == "drv" && r.th.ev.compat.noDrvOutput:
 			r.th.fail(pos, "invalid derivation output name '%s'", name)
 		}
 	}
@@ -239,7 +241,7 @@ func (r *recipe) fixedHash() store.Hash {
 		}
 		h, err = store.NewHash(algo, make([]byte, algo.Size()))
 	} else {
-		h, err = store.ParseHash(*r.hash, algo)
+		h = r.th.parseHash(*r.hash, algo, 0)
 	}
 	if err != nil {
 		r.th.fail(0, "derivation '%s': %v", r.drv.Name, err)
@@ -266,11 +268,6 @@ func (r *recipe) finish() value {
 		attrs = append(attrs, attr{sym: intern(name), v: contextValue(string(o.Path), references{outputReference(p, name)})})
 	}
 	return sortedSet(attrs...)
-}
-
-func outputOf(th *thread, _, _ value) value {
-	th.failAs(UnsupportedError, 0, "experimental Nix feature 'dynamic-derivations' is disabled")
-	return value{}
 }
 
 // checkName refuses names no store path can have.

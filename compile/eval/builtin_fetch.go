@@ -1,47 +1,203 @@
 package eval
 
-import "muster/compile/store"
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"muster/compile/store"
+)
 
 // fetchBuiltins get things from elsewhere. What has a hash has a known store
 // path; what is not there is got by Options.Fetch.
 var fetchBuiltins = []*builtin{
-	fn1("fetchurl", fetcher("fetchurl")),
-	fn1("fetchTarball", fetcher("fetchTarball")),
-	fn1("fetchGit", fetcher("fetchGit")),
-	fn1("fetchMercurial", fetcher("fetchMercurial")),
-	fn1("fetchTree", fetcher("fetchTree")),
+	fn1("fetchurl", func(th *thread, x value) value { return th.download("fetchurl", x) }),
+	fn1("fetchTarball", func(th *thread, x value) value { return th.download("fetchTarball", x) }),
+	fn1("fetchGit", func(th *thread, x value) value { return th.fetchInput("fetchGit", x) }),
+	fn1("fetchMercurial", func(th *thread, x value) value { return th.fetchInput("fetchMercurial", x) }),
+	experimental(fn1("fetchTree", func(th *thread, x value) value { return th.fetchInput("fetchTree", x) }), "fetch-tree", "flakes"),
+	leftToNix("fetchClosure", 1, "fetch-closure"),
+	leftToNix("getFlake", 1, "flakes"),
+	leftToNix("parseFlakeRef", 1, "flakes"),
+	leftToNix("flakeRefToString", 1, "flakes"),
 }
 
 // A FetchRequest is a call of one of the fetchers.
 type FetchRequest struct {
-	Fetcher string     // fetchurl, fetchTarball, fetchGit, …
-	JSON    string     // its argument
-	Name    string     // of the store path, where known
-	Hash    store.Hash // of what comes, where given
+	Fetcher string // fetchurl, fetchTarball, fetchGit, …
+	JSON    string // its argument
 }
 
-func fetcher(name string) func(*thread, value) value {
-	return func(th *thread, x value) value { return th.fetch(name, x) }
+// Fetched is what there is in the store then.
+type Fetched struct {
+	Path store.Path
+	JSON string // what else the fetcher tells, a set; "" where it gives a path only
 }
 
-func (th *thread) fetch(fetcher string, x value) value {
-	r := FetchRequest{Fetcher: fetcher}
-	x = th.force(x)
-	var json value
-	if x.kind() == kindSet {
-		json = toJSON(th, x)
-	} else {
-		var c references
-		json = toJSON(th, stringValue(th.coerce(x, &c, 0, 0)))
+// A fetching is a request on its way, or answered.
+type fetching struct {
+	once sync.Once
+	got  Fetched
+	err  error
+}
+
+// fetch makes a request, once.
+func (th *thread) fetch(fetcher, argument string) (Fetched, error) {
+	ev := th.ev
+	r := FetchRequest{Fetcher: fetcher, JSON: argument}
+	e, _ := ev.fetched.LoadOrStore(r, &fetching{})
+	f := e.(*fetching)
+	f.once.Do(func() { f.got, f.err = ev.opts.Fetch(th.ctx, r) })
+	if th.ctx.Err() != nil {
+		ev.fetched.Delete(r) // another context may have more patience
+		th.checkpoint()
 	}
-	r.JSON = json.str()
+	th.sawFetched(r, f.got.Path)
+	return f.got, f.err
+}
+
+// mustFetch is fetch where there is no other way.
+func (th *thread) mustFetch(fetcher, argument string) Fetched {
 	if th.ev.opts.Fetch == nil {
 		th.failAs(UnsupportedError, 0, "%s: nothing can be fetched here", fetcher)
 	}
-	p, err := th.ev.opts.Fetch(th.ctx, r)
+	got, err := th.fetch(fetcher, argument)
 	if err != nil {
 		th.failCause(0, err, "%s: %v", fetcher, err)
 	}
-	th.sawFetched(r, p)
-	return storeString(p)
+	return got
+}
+
+// download is fetchurl and fetchTarball: of a URL, or of a set with url, name
+// and sha256.
+func (th *thread) download(fetcher string, x value) value {
+	var url, name, sum string
+	advice := ". Please pass an attribute set with 'url' and 'name' attributes to '" + fetcher + "',  so that it can create a valid store path."
+	var hash store.Hash
+	pinned := false
+	x = th.force(x)
+	if x.kind() == kindSet {
+		advice = ". Please add a valid 'name' attribute to the argument for '" + fetcher + "', so that it can create a valid store path."
+		for _, a := range byName(x.attrs()) {
+			switch a.sym {
+			case symURL:
+				url = th.wantPlainString(a.v, a.pos)
+			case symSha256:
+				sum, pinned = th.wantPlainString(a.v, a.pos), true
+				if sum != "" { // an empty one is for people to find out the right one
+					hash = th.parseHash(sum, store.SHA256, a.pos)
+				}
+			case symName:
+				name = th.wantPlainString(a.v, a.pos)
+				advice = ". Please change the value for the 'name' attribute passed to '" + fetcher + "', so that it can create a valid store path."
+			default:
+				th.fail(a.pos, "unsupported argument '%s' to '%s'", a.sym, fetcher)
+			}
+		}
+		if url == "" {
+			th.fail(0, "'url' argument required")
+		}
+	} else {
+		url = th.wantPlainString(x, 0)
+	}
+	tarball := fetcher == "fetchTarball"
+	switch {
+	case name != "":
+	case tarball:
+		name = "source"
+	default:
+		name = path.Base(url)
+	}
+	th.checkName(name, "invalid store path name when fetching URL '"+url+"'", advice)
+	if th.ev.opts.Pure && !pinned {
+		th.fail(0, "in pure evaluation mode, '%s' requires a 'sha256' argument", fetcher)
+	}
+	if !hash.IsZero() {
+		if p, err := store.FixedPath(name, hash, tarball); err == nil {
+			info, err := os.Lstat(string(p))
+			th.sawType(typeInput, string(p), info, err)
+			if err == nil {
+				return storeString(p)
+			}
+		}
+	}
+	attrs := []attr{{sym: symURL, v: stringValue(url)}, {sym: symName, v: stringValue(name)}}
+	if pinned {
+		attrs = append(attrs, attr{sym: symSha256, v: stringValue(sum)})
+	}
+	return storeString(th.mustFetch(fetcher, toJSON(th, sortedSet(attrs...)).str()).Path)
+}
+
+// fetchInput is fetchGit and its kind. They give a set that tells, among other
+// things, the revision.
+func (th *thread) fetchInput(fetcher string, x value) value {
+	x = th.force(x)
+	// A path is where something is to be fetched from, nothing to copy.
+	plain := func(v value) value {
+		if v = th.force(v); v.kind() == kindPath {
+			return stringValue(v.str())
+		}
+		return v
+	}
+	if x.kind() == kindSet {
+		var attrs []attr
+		for _, a := range byName(x.attrs()) {
+			v := plain(a.v)
+			if v.kind() == kindInt && v.int() < 0 {
+				th.fail(a.pos, "negative value given for '%s' argument '%s': %d", fetcher, a.sym, v.int())
+			}
+			attrs = append(attrs, attr{sym: a.sym, v: v})
+		}
+		x = sortedSet(attrs...)
+	} else {
+		var c references
+		s := th.coerce(plain(x), &c, 0, 0)
+		th.realise(c)
+		x = stringValue(s)
+	}
+	got := th.mustFetch(fetcher, toJSON(th, x).str())
+	out := storeString(got.Path)
+	if got.JSON == "" {
+		return out
+	}
+	told := th.wantSet(fromJSON(th, stringValue(got.JSON)), 0)
+	return sortedSet(append([]attr{{sym: symOutPath, v: out}}, told...)...)
+}
+
+// searchEntry is the directory that an entry of the search path stands for;
+// false where there is none. A relative one is relative to the working
+// directory, as for Nix.
+func (th *thread) searchEntry(entry string) (string, bool) {
+	if rest, ok := strings.CutPrefix(entry, "flake:"); ok && th.ev.enabled("flakes") {
+		th.failAs(UnsupportedError, 0, "search path entry 'flake:%s' is left to Nix", rest)
+	}
+	if !isURL(entry) {
+		dir, err := filepath.Abs(entry)
+		return dir, err == nil
+	}
+	if th.ev.opts.Fetch == nil {
+		th.failAs(UnsupportedError, 0, "search path entry '%s': nothing can be fetched here", entry)
+	}
+	argument := sortedSet(attr{sym: symName, v: stringValue("source")}, attr{sym: symURL, v: stringValue(entry)})
+	got, err := th.fetch("fetchTarball", toJSON(th, argument).str())
+	if err != nil {
+		th.say("warning: Nix search path entry '" + entry + "' cannot be downloaded, ignoring: " + err.Error())
+		return "", false
+	}
+	return string(got.Path), true
+}
+
+// isURL reports whether an entry of the search path is to be downloaded.
+func isURL(s string) bool {
+	if strings.HasPrefix(s, "channel:") {
+		return true
+	}
+	scheme, _, ok := strings.Cut(s, "://")
+	switch scheme {
+	case "http", "https", "file", "git", "s3", "ssh":
+		return ok
+	}
+	return false
 }

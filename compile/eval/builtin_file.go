@@ -163,8 +163,8 @@ func findFile(th *thread, entries, x value) value {
 			continue
 		}
 		th.realise(c)
-		if !strings.HasPrefix(dir, "/") {
-			continue // a channel or URL: fetching is not for here
+		if dir, ok = th.searchEntry(dir); !ok {
+			continue
 		}
 		p := path.Clean(dir + rest)
 		info, err := th.ev.stat(p)

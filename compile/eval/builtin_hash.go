@@ -1,6 +1,9 @@
 package eval
 
 import (
+	"errors"
+	"strings"
+
 	"muster/compile/store"
 )
 
@@ -21,6 +24,24 @@ func (th *thread) wantAlgo(v value) store.Algo {
 	return algo
 }
 
+// parseHash reads a hash; algo is what it is where it does not say itself.
+func (th *thread) parseHash(s string, algo store.Algo, pos posID) store.Hash {
+	h, err := store.ParseHash(s, algo)
+	switch {
+	case err == nil:
+	case errors.Is(err, store.ErrNoAlgo):
+		th.fail(pos, "hash '%s' does not include a type, nor is the type otherwise known from context", s)
+	case errors.Is(err, store.ErrHashLength):
+		if i := strings.IndexAny(s, ":-"); i >= 0 {
+			algo = store.Algo(s[:i])
+		}
+		th.fail(pos, "hash '%s' has wrong length for hash algorithm '%s'", s, algo)
+	default:
+		th.fail(pos, "%v", err)
+	}
+	return h
+}
+
 func hashString(th *thread, algo, x value) value {
 	a := th.wantAlgo(algo)
 	return stringValue(store.HashString(a, th.wantString(x, 0).str()).Base16())
@@ -39,10 +60,7 @@ func convertHash(th *thread, x value) value {
 	if a := find(attrs, intern("hashAlgo")); a != nil {
 		algo = th.wantAlgo(a.v)
 	}
-	h, err := store.ParseHash(text, algo)
-	if err != nil {
-		th.fail(0, "%v", err)
-	}
+	h := th.parseHash(text, algo, 0)
 	format := th.wantPlainString(th.wantAttr(attrs, intern("toHashFormat")), 0)
 	switch format {
 	case "base16":

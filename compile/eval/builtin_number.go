@@ -38,6 +38,8 @@ func rounding(round func(float64) float64) func(*thread, value) value {
 			return th.newInt(int64(f))
 		case th.ev.compat.roundsInts:
 			return th.newInt(math.MinInt64)
+		case x.isInt() && fits:
+			th.fail(0, "Due to a bug (see https://github.com/NixOS/nix/issues/12899) a loss of precision occurred in previous Nix versions because the NixInt argument %d was rounded to %d.\n\tFuture Nix versions might implement the correct behavior.", x.int(), int64(f))
 		case x.isInt():
 			th.fail(0, "Due to a bug (see https://github.com/NixOS/nix/issues/12899) the NixInt argument %d caused undefined behavior in previous Nix versions.\n\tFuture Nix versions might implement the correct behavior.", x.int())
 		}

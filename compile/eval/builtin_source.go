@@ -46,17 +46,18 @@ func (th *thread) copyToStore(p string, pos posID) store.Path {
 	}
 	s := e.(*storedSource)
 	s.once.Do(func() {
-		if _, err := os.Lstat(p); err != nil {
+		if _, err := th.ev.lstat(p); err != nil {
 			s.err = fileError(p, err)
 			return
 		}
+		var src Source
 		var h store.Hash
-		if h, _, s.err = store.HashNAR(store.SHA256, p, nil); s.err == nil {
+		if src, h, s.err = th.hash(p, value{}); s.err == nil {
 			s.hash = h
 			s.path, s.err = store.SourcePath(path.Base(p), h, nil, false)
 		}
 		if s.err == nil {
-			th.ev.derivations.addSource(s.path, Source{File: p})
+			th.ev.derivations.addSource(s.path, src)
 		}
 	})
 	if s.err != nil {
@@ -81,7 +82,7 @@ func toFile(th *thread, name, contents value) value {
 	for _, r := range v.context() {
 		p, output, deep := r.split()
 		if output != "" || deep {
-			th.fail(0, "files created by toFile may not reference derivations, but %s references %s", n, p)
+			th.fail(0, "files created by builtins.toFile may not reference derivations, but %s references %s", n, strings.Replace(string(r), string(p), p.Base(), 1))
 		}
 		refs = append(refs, p)
 	}
@@ -115,11 +116,7 @@ func pathBuiltin(th *thread, x value) value {
 		case symRecursive:
 			recursive = th.wantBool(a.v, a.pos)
 		case symSha256:
-			h, err := store.ParseHash(th.wantPlainString(a.v, a.pos), store.SHA256)
-			if err != nil {
-				th.fail(a.pos, "%v", err)
-			}
-			want = h
+			want = th.parseHash(th.wantPlainString(a.v, a.pos), store.SHA256, a.pos)
 		default:
 			th.fail(a.pos, "unsupported argument '%s' to 'builtins.path'", a.sym)
 		}
@@ -149,11 +146,14 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	if err := th.ev.mayRead(p); err != nil {
 		panic(err)
 	}
-	src := Source{File: p, Flat: !recursive}
+	if _, err := th.ev.lstat(p); err != nil {
+		panic(fileError(p, err))
+	}
+	src := Source{File: th.ev.onDisk(p), Flat: true}
 	var h store.Hash
 	var err error
 	if recursive {
-		h, _, err = store.HashNAR(store.SHA256, p, th.filter(filter, &src))
+		src, h, err = th.hash(p, filter)
 		th.sawFiltered(src, h)
 	} else {
 		h = store.HashBytes(store.SHA256, th.readFile(p))
@@ -175,14 +175,35 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	return storeString(sp)
 }
 
-// filter makes a store.Filter of a function and notes what it refuses.
-func (th *thread) filter(f value, src *Source) store.Filter {
-	if f.isNone() {
+// hash looks at what of the file or directory p a filter, if there is one, lets
+// pass.
+func (th *thread) hash(p string, filter value) (Source, store.Hash, error) {
+	src := Source{File: th.ev.onDisk(p)}
+	var below Source // what p is a part of, if that is not in the store yet
+	if sp, _, err := store.SplitPath(p); err == nil && src.File != p {
+		below, _ = th.ev.Source(sp)
+	}
+	if s, ok := th.ev.Source(store.Path(p)); ok && s.File == "" {
+		th.failAs(UnsupportedError, 0, "a copy of the text '%s' is left to Nix", p)
+	}
+	h, _, err := store.HashNAR(store.SHA256, src.File, th.filter(filter, p, below.Omit, &src))
+	return src, h, err
+}
+
+// filter makes a store.Filter of a function and notes what is refused. Files on
+// disk are told to the function as files below p.
+func (th *thread) filter(f value, p string, omit map[string]bool, src *Source) store.Filter {
+	if f.isNone() && len(omit) == 0 {
 		return nil
 	}
 	src.Omit = map[string]bool{}
-	return func(p string, t store.FileType) (bool, error) {
-		v, err := th.try(func() value { return th.call2(f, stringValue(p), stringValue(string(t))) })
+	return func(file string, t store.FileType) (bool, error) {
+		if omit[file] || f.isNone() {
+			src.Omit[file] = omit[file]
+			return !omit[file], nil
+		}
+		name := p + strings.TrimPrefix(file, src.File)
+		v, err := th.try(func() value { return th.call2(f, stringValue(name), stringValue(string(t))) })
 		if err == nil {
 			_, err = th.try(func() value { th.wantBool(v, 0); return v })
 		}
@@ -190,7 +211,7 @@ func (th *thread) filter(f value, src *Source) store.Filter {
 			return false, err
 		}
 		if !v.bool() {
-			src.Omit[p] = true
+			src.Omit[file] = true
 		}
 		return v.bool(), nil
 	}

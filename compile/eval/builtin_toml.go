@@ -372,7 +372,7 @@ var timestamp = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)?([Tt ]?)(\d\d:\d\d:\d\d)?
 // timestamp returns { _type = "timestamp"; value = …; }, where that experiment
 // is on.
 func (r *tomlReader) timestamp(s string) value {
-	if !r.th.ev.opts.TOMLTimestamps {
+	if !r.th.ev.enabled("parse-toml-timestamps") {
 		r.fail("Dates and times are not supported")
 	}
 	m := timestamp.FindStringSubmatch(s)

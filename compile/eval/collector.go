@@ -56,6 +56,21 @@ func percentFor(floor int64) int {
 	return int(max(0, floor-live) * 100 / whole)
 }
 
+// Memory is how much memory the process may have: the machine's, or what its
+// control groups allow it (Linux); 0 where that is not known.
+func Memory() int64 {
+	limit := memoryLimit("/")
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		if _, after, ok := strings.Cut(string(text), "MemTotal:"); ok {
+			kb, err := strconv.ParseInt(strings.Fields(after)[0], 10, 64)
+			if err == nil && (limit == 0 || kb<<10 < limit) {
+				return kb << 10
+			}
+		}
+	}
+	return limit
+}
+
 // memoryLimit is how much memory the process's control groups allow it (Linux,
 // either version); 0 where they set no limit. root is / but in tests.
 func memoryLimit(root string) int64 {

@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 
 	"muster/compile/store"
@@ -115,7 +116,7 @@ func (th *thread) closure(p store.Path, visit func(store.Path)) {
 
 // realise makes everything a string refers to exist, so that it can be read.
 func (th *thread) realise(c references) {
-	var missing []string
+	var missing []DerivationOutput
 	for _, r := range c {
 		p, output, _ := r.split()
 		if output == "" {
@@ -127,20 +128,55 @@ func (th *thread) realise(c references) {
 		}
 		out := d.Outputs[output].Path
 		if _, err := os.Lstat(string(out)); err != nil {
-			missing = append(missing, string(p)+"!"+output)
+			missing = append(missing, DerivationOutput{p, output, out})
 		}
 	}
 	if len(missing) == 0 {
 		return
 	}
+	if th.ev.opts.NoImportFromDerivation {
+		th.fail(0, "cannot build '%s' during evaluation because the option 'allow-import-from-derivation' is disabled", missing[0])
+	}
 	if th.ev.opts.Realise == nil {
 		th.failAs(UnsupportedError, 0, "cannot build '%s' during evaluation: import from derivation is not available here", missing[0])
 	}
 	if err := th.ev.opts.Realise(th.ctx, th.ev, missing); err != nil {
-		th.failCause(0, err, "build of '%s' during evaluation: %v", missing[0], err)
+		th.failCause(0, err, "build '%s' during evaluation: %v", missing[0], err)
 	}
 }
 
-// referencesOfFile returns which store paths the file at p, which is in the
-// store, refers to.
-func (th *thread) referencesOfFile(p, content string) references { return nil }
+// A DerivationOutput is one output of a derivation.
+type DerivationOutput struct {
+	Drv    store.Path
+	Output string     // its name, such as out
+	Path   store.Path // where it belongs
+}
+
+// String is how Nix spells it: /nix/store/…-hello.drv^out.
+func (o DerivationOutput) String() string { return string(o.Drv) + "^" + o.Output }
+
+// referencesOfFile returns the context of a file's content: where the file is
+// in the store, those of its object's references that the content has in it.
+func (th *thread) referencesOfFile(p, content string) references {
+	if !inside(p, store.Dir) {
+		return nil
+	}
+	sp, _, err := store.SplitPath(p)
+	if err != nil {
+		return nil
+	}
+	var all []store.Path
+	if s, ok := th.ev.Source(sp); ok {
+		all = s.References
+	} else if th.ev.opts.References != nil {
+		// Nix, too, takes what it does not know to refer to nothing.
+		all, _ = th.ev.opts.References(th.ctx, sp)
+	}
+	var refs references
+	for _, r := range all {
+		if th.ev.compat.allReferences || strings.Contains(content, r.Digest()) {
+			refs = refs.with(pathReference(r))
+		}
+	}
+	return refs
+}

@@ -2,9 +2,11 @@ package eval
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,13 +25,16 @@ type Options struct {
 	Now        time.Time           // builtins.currentTime; zero: when New was called
 	Trace      io.Writer           // what builtins.trace and warn say, line by line; nil: nowhere
 
-	Pipes          bool // the experimental operators |> and <|
-	AbortOnWarn    bool // builtins.warn ends the evaluation
-	TOMLTimestamps bool // the experimental feature of that name in fromTOML
+	Features     []string     // experimental features, such as pipe-operators, by Nix's names
+	AbortOnWarn  bool         // builtins.warn ends the evaluation
+	TraceVerbose bool         // builtins.traceVerbose traces
+	Lints        syntax.Lints // spellings to object to
 
 	Pure       bool     // nothing but the program's own text and what has a hash
 	Restricted bool     // files only below the search path and Allowed
 	Allowed    []string // paths that may be read in pure and restricted mode
+
+	NoImportFromDerivation bool // what is read from an output must be there
 
 	MaxDepth  int   // nested calls; 0 is 100,000
 	MaxSteps  int64 // calls of each request, roughly; 0: no limit
@@ -40,12 +45,15 @@ type Options struct {
 	Record bool
 	Parts  map[string]string
 
-	// Realise makes store paths valid, by building or fetching: for import from
-	// derivation. nil: reading the output of a derivation is an error.
-	Realise func(ctx context.Context, ev *Evaluator, paths []string) error
+	// Realise builds outputs of derivations, for import from derivation. nil:
+	// reading the output of a derivation that is not there is an error.
+	Realise func(ctx context.Context, ev *Evaluator, outputs []DerivationOutput) error
+	// References tells what an object in the store refers to, for the context of
+	// what readFile reads there. nil: nothing is known of the store.
+	References func(ctx context.Context, p store.Path) ([]store.Path, error)
 	// Fetch gets what builtins.fetchurl and its kind ask for, if it is not pinned
 	// and in the store already. nil: fetching is an error.
-	Fetch func(ctx context.Context, r FetchRequest) (store.Path, error)
+	Fetch func(ctx context.Context, r FetchRequest) (Fetched, error)
 }
 
 // A SearchEntry says that <prefix/x> is path/x; an empty prefix, that <x> is.
@@ -67,6 +75,7 @@ type Evaluator struct {
 	inputs    inputs   // of everything but single hosts
 	regexes   sync.Map // pattern → *regexEntry
 	sources   sync.Map // path → *storedSource
+	fetched   sync.Map // FetchRequest → *fetching
 	trace     sync.Mutex
 
 	derivations derivations
@@ -108,12 +117,16 @@ func New(o Options) *Evaluator {
 	ev := &Evaluator{opts: o}
 	ev.limits = limits{depth: o.MaxDepth, nesting: defaultNesting, steps: o.MaxSteps, memory: o.MaxMemory}
 	before := func(major, minor int) bool { return !versionAtLeast(o.NixVersion, major, minor) }
-	ev.compat = compat{wraps: before(2, 25), roundsInts: before(2, 29), oldJSON: before(2, 12), forcesUnused: before(2, 13), rightFirst: !before(2, 32), pure: o.Pure}
+	ev.compat = compat{wraps: before(2, 25), roundsInts: before(2, 29), oldJSON: before(2, 12), forcesUnused: before(2, 13), rightFirst: !before(2, 32), noDrvOutput: before(2, 20),
+		allReferences: before(2, 12), pure: o.Pure}
 	ev.waits.changed = sync.NewCond(&ev.waits.mu)
 	ev.derivations.init()
 	ev.bindBuiltins()
 	return ev
 }
+
+// enabled reports whether an experimental feature is on.
+func (ev *Evaluator) enabled(feature string) bool { return slices.Contains(ev.opts.Features, feature) }
 
 // A Value is a value of the language. It stays usable as long as its
 // Evaluator; nothing in it is evaluated before a method needs it.
@@ -141,11 +154,26 @@ func (ev *Evaluator) File(ctx context.Context, path string) (Value, error) {
 // Expr evaluates an expression; relative paths in it are relative to dir, an
 // absolute path.
 func (ev *Evaluator) Expr(ctx context.Context, text, dir string) (Value, error) {
-	file, err := syntax.ParseFile("«string»", []byte(text), syntax.Options{Pipes: ev.opts.Pipes})
+	file, err := ev.parse("«string»", []byte(text))
 	if err != nil {
-		return Value{}, parseError(err)
+		return Value{}, err
 	}
 	return ev.Tree(ctx, file.Expr, dir)
+}
+
+// parse reads a Nix text with the syntax that the options allow.
+func (ev *Evaluator) parse(name string, text []byte) (*syntax.File, *Error) {
+	file, err := syntax.ParseFile(name, text, syntax.Options{
+		Pipes: ev.enabled("pipe-operators"),
+		Lints: ev.opts.Lints,
+		Warn: func(w *syntax.Error) {
+			ev.say(fmt.Sprintf("warning: %s\n         at %s", w.Msg, w.At))
+		},
+	})
+	if err != nil {
+		return nil, parseError(err)
+	}
+	return file, nil
 }
 
 // Tree evaluates an expression that was parsed or generated.
@@ -182,6 +210,20 @@ func (v Value) AutoCall(ctx context.Context, args map[string]Value) (Value, erro
 // index lists.
 func (v Value) Select(ctx context.Context, path string, args map[string]Value) (Value, error) {
 	return v.ev.run(ctx, func(th *thread) value { return th.selectPath(v.v, path, args) })
+}
+
+// Derivations returns the paths of the derivations that the value is or holds,
+// as nix-instantiate prints them: that of an output other than out has the
+// output's name behind it.
+func (v Value) Derivations(ctx context.Context, args map[string]Value) ([]string, error) {
+	var drvs []string
+	_, err := v.ev.run(ctx, func(th *thread) value {
+		g := gathering{th: th, args: args}
+		g.gather(v.v)
+		drvs = g.drvs
+		return valueNull
+	})
+	return drvs, err
 }
 
 // Print returns the value as nix-instantiate --eval prints it. Everything in it

@@ -10,10 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"muster/compile/store"
-	"muster/compile/syntax"
 )
 
 // An importedFile is a file as import sees it: parsed, lowered, and evaluated
@@ -37,6 +37,9 @@ func (th *thread) importFile(p string, pos posID) value {
 		f.digest = digest
 		if err != nil {
 			f.err = err
+			if err.passing() {
+				th.ev.files.Delete(p) // it may be there when it is asked for again
+			}
 			return
 		}
 		z := newLazy(n)
@@ -79,9 +82,9 @@ func (th *thread) loadFile(p string, sc *scope) (n node, digest string, err *Err
 			return nil, "", err
 		}
 	}
-	file, perr := syntax.ParseFile(real, src, syntax.Options{Pipes: th.ev.opts.Pipes})
+	file, perr := th.ev.parse(real, src)
 	if perr != nil {
-		return nil, "", parseError(perr)
+		return nil, "", perr
 	}
 	if th.ev.opts.Record && !ok {
 		th.ev.imported.Store(real, true)
@@ -117,7 +120,7 @@ func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 			return p, nil
 		}
 	}
-	return "", &Error{Msg: "too many symbolic links encountered while traversing the path '" + p + "'"}
+	return "", &Error{Msg: "infinite symlink recursion in path '" + p + "'"}
 }
 
 // fileError tells, in Nix's words, why a path cannot be read.
@@ -125,6 +128,8 @@ func fileError(p string, err error) *Error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return &Error{Msg: "path '" + p + "' does not exist", cause: err}
+	case errors.Is(err, syscall.ELOOP):
+		return &Error{Msg: "infinite symlink recursion in path '" + p + "'", cause: err}
 	case errors.Is(err, fs.ErrPermission):
 		return &Error{Msg: "opening file '" + p + "': Permission denied", cause: err}
 	}
@@ -270,13 +275,19 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 	if info.IsDir() {
 		return nil, &Error{Msg: "read of 4096 bytes: Is a directory"}
 	}
-	if !info.Mode().IsRegular() {
+	if m := info.Mode(); !m.IsRegular() && m&fs.ModeCharDevice == 0 {
 		return nil, &Error{Msg: "file '" + p + "' is not a regular file"}
 	}
-	th.reserve(int(info.Size()))
+	most := int64(maxFile)
+	if m := th.ev.limits.memory; m > 0 {
+		most = min(most, m/2)
+	}
+	if info.Size() > most {
+		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
+	}
 	// The size is a hint: files in /proc say 0.
-	b := make([]byte, 0, min(info.Size(), maxFile)+512)
-	for len(b) <= maxFile {
+	b := make([]byte, 0, info.Size()+512)
+	for int64(len(b)) <= most {
 		n, err := f.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		if err == io.EOF {
@@ -289,7 +300,7 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 			b = append(b, 0)[:len(b)]
 		}
 	}
-	if len(b) > maxFile {
+	if int64(len(b)) > most {
 		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
 	}
 	return b, nil

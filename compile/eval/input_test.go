@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"muster/compile/eval"
-	"muster/compile/store"
 )
 
 // An inputWorld is a directory and an environment that a program looks at.
@@ -59,7 +58,9 @@ func (w *inputWorld) evaluator() *eval.Evaluator {
 	return eval.New(eval.Options{Record: true, Parts: w.parts,
 		NixPath: []eval.SearchEntry{{Prefix: "gone", Path: w.dir + "/gone"}, {Prefix: "gone", Path: w.dir + "/tree"}},
 		Getenv:  func(name string) string { return w.env[name] },
-		Fetch:   func(context.Context, eval.FetchRequest) (store.Path, error) { return "/nix/store/none", nil },
+		Fetch: func(context.Context, eval.FetchRequest) (eval.Fetched, error) {
+			return eval.Fetched{Path: "/nix/store/none"}, nil
+		},
 	})
 }
 

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"muster/compile/eval"
+	"muster/compile/syntax"
 )
 
 // TestLanguage evaluates the chunks of testdata/lang/*.nix: between --- lines,
 // each with its value behind ###, or the error's message in quotes after
-// "### error". What builtins.trace says must follow in lines "### trace …". A
-// line "# nix 2.8.0" asks for that version's behaviour.
+// "### error". What builtins.trace says must follow in lines "### trace …". Lines
+// such as "# nix 2.8.0" or "# pure" choose options: see chunkOptions.
 func TestLanguage(t *testing.T) {
 	files, err := filepath.Glob("testdata/lang/*.nix")
 	if err != nil || len(files) == 0 {
@@ -49,21 +50,20 @@ func testChunk(t *testing.T, chunk string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A chunk may ask for a version of Nix.
-	version := ""
-	if _, after, ok := strings.Cut(program, "# nix "); ok {
-		version = strings.Fields(after)[0]
-	}
 	var trace bytes.Buffer
-	ev := eval.New(eval.Options{
-		NixVersion: version,
-		Trace:      &trace,
-		Now:        time.Unix(1, 0),
-		NixPath:    []eval.SearchEntry{{Prefix: "here", Path: dir}, {Path: dir + "/files"}},
-		Getenv:     func(name string) string { return map[string]string{"NAME": "value"}[name] },
-	})
+	o := eval.Options{
+		Trace:   &trace,
+		Now:     time.Unix(1, 0),
+		NixPath: []eval.SearchEntry{{Prefix: "here", Path: dir}, {Path: dir + "/files"}},
+		Getenv:  func(name string) string { return map[string]string{"NAME": "value"}[name] },
+	}
+	attr := chunkOptions(t, program, &o)
+	ev := eval.New(o)
 	got := ""
 	v, err := ev.Expr(ctx, program, dir)
+	if err == nil && attr != "" {
+		v, err = v.Select(ctx, attr, nil)
+	}
 	if err == nil {
 		got, err = v.Print(ctx, true)
 	}
@@ -82,4 +82,41 @@ func testChunk(t *testing.T, chunk string) {
 	if got := strings.TrimSpace(trace.String()); got != said {
 		t.Errorf("%s\n said %q\nwanted %q", program, got, said)
 	}
+}
+
+// chunkOptions reads the comments of a chunk that choose options, and returns
+// the attribute path that is wanted.
+func chunkOptions(t *testing.T, program string, o *eval.Options) (attr string) {
+	t.Helper()
+	for line := range strings.Lines(program) {
+		word, ok := strings.CutPrefix(line, "# ")
+		if !ok {
+			continue
+		}
+		word, value, _ := strings.Cut(strings.TrimSpace(word), " ")
+		switch word {
+		case "nix":
+			o.NixVersion = value
+		case "pure":
+			o.Pure = true
+		case "restricted":
+			o.Restricted = true
+		case "feature":
+			o.Features = append(o.Features, value)
+		case "attr":
+			attr = value
+		case "abort-on-warn":
+			o.AbortOnWarn = true
+		case "trace-verbose":
+			o.TraceVerbose = true
+		case "no-import-from-derivation":
+			o.NoImportFromDerivation = true
+		case "url-literals", "short-path-literals", "absolute-path-literals":
+			lint := map[string]*syntax.Lint{
+				"url-literals": &o.Lints.URLs, "short-path-literals": &o.Lints.ShortPaths, "absolute-path-literals": &o.Lints.AbsolutePaths,
+			}[word]
+			*lint = nixLangLint(t, value)
+		}
+	}
+	return attr
 }

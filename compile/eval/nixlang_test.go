@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"muster/compile/eval"
+	"muster/compile/syntax"
 )
 
 // TestNixLang runs Nix's own language tests, tests/functional/lang of a
@@ -89,7 +91,7 @@ func nixLangOkay(t *testing.T, dir, file string) bool {
 func nixLangRun(t *testing.T, dir, file string, fails bool) (string, *eval.Error) {
 	flags, _ := os.ReadFile(nixLangFile(file, ".flags"))
 	o := eval.Options{Getenv: os.Getenv, Home: "/fake-home", Trace: &bytes.Buffer{}, NixVersion: "2.34.0", MaxDepth: 10_000,
-		Pipes: strings.Contains(string(flags), "pipe-operators"), TOMLTimestamps: strings.Contains(string(flags), "parse-toml-timestamps")}
+		Features: []string{"fetch-tree"}}
 	if !fails {
 		o.NixPath = []eval.SearchEntry{{Path: dir + "/dir3"}, {Path: dir + "/dir4"}}
 	}
@@ -117,11 +119,26 @@ func nixLangRun(t *testing.T, dir, file string, fails bool) (string, *eval.Error
 			path, _ = filepath.Abs(path)
 			include = append(include, eval.SearchEntry{Prefix: prefix, Path: path})
 			i++
+		case "--extra-experimental-features":
+			o.Features = append(o.Features, f[i+1])
+			i++
+		case "--lint-url-literals":
+			o.Lints.URLs = nixLangLint(t, f[i+1])
+			i++
+		case "--lint-short-path-literals":
+			o.Lints.ShortPaths = nixLangLint(t, f[i+1])
+			i++
+		case "--lint-absolute-path-literals":
+			o.Lints.AbsolutePaths = nixLangLint(t, f[i+1])
+			i++
+		case "--max-call-depth":
+			o.MaxDepth, _ = strconv.Atoi(f[i+1])
+			i++
 		case "--xml":
 			xml = true
 		case "--json":
 			json = true
-		case "--strict", "--eval", "--show-trace", "--no-location":
+		case "--strict", "--eval", "--show-trace", "--no-show-trace", "--no-location", "--impure":
 		default:
 			t.Logf("flag %s", f[i])
 		}
@@ -170,6 +187,14 @@ func nixLangRun(t *testing.T, dir, file string, fails bool) (string, *eval.Error
 		t.Errorf("%v", fmt.Sprint(e.Unwrap()))
 	}
 	return "", &eval.Error{Kind: e.Kind, Msg: e.Msg}
+}
+
+func nixLangLint(t *testing.T, level string) syntax.Lint {
+	l, ok := map[string]syntax.Lint{"ignore": syntax.LintIgnore, "warn": syntax.LintWarn, "fatal": syntax.LintFatal}[level]
+	if !ok {
+		t.Errorf("lint level %s", level)
+	}
+	return l
 }
 
 // lastErrorLine returns the last line of a message that says error:, without

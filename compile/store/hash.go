@@ -95,6 +95,12 @@ func sumOf(a Algo, w hash.Hash) Hash {
 	return h
 }
 
+// What may be wrong with a hash that [ParseHash] reads.
+var (
+	ErrNoAlgo     = errors.New("it does not include an algorithm, nor is it known from context")
+	ErrHashLength = errors.New("the wrong length")
+)
+
 // ParseHash reads a hash in any spelling Nix accepts: base 16, Nix's base 32 or base 64, told apart by length, with or
 // without "<algo>:" in front, or "<algo>-<base64>" (SRI). With want set the text may leave the algorithm out and must
 // not name another one.
@@ -105,7 +111,7 @@ func ParseHash(s string, want Algo) (Hash, error) {
 	} else if before, after, ok := strings.Cut(s, "-"); ok {
 		algo, rest, sri = Algo(before), after, true
 	} else if want == "" {
-		return Hash{}, fmt.Errorf("parse hash %q: it does not include an algorithm, nor is it known from context", s)
+		return Hash{}, fmt.Errorf("parse hash %q: %w", s, ErrNoAlgo)
 	}
 	if algo.Size() == 0 {
 		return Hash{}, fmt.Errorf("parse hash %q: unknown hash algorithm %q", s, string(algo))
@@ -138,7 +144,7 @@ func decodeSum(s string, size int, sri bool) ([]byte, error) {
 	case sri || len(s) == base64.StdEncoding.EncodedLen(size):
 		return decodeBase64(s)
 	}
-	return nil, fmt.Errorf("%d characters is the wrong length", len(s))
+	return nil, fmt.Errorf("%d characters is %w", len(s), ErrHashLength)
 }
 
 // decodeBase64 decodes as Nix does: padding may be missing, and what follows it does not count; nor do line ends and left-over bits.

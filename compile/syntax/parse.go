@@ -19,6 +19,8 @@ func (e *Error) Error() string { return e.At.String() + ": " + e.Msg }
 type Options struct {
 	Comments bool // keep comments and empty lines, for printing the tree again
 	Pipes    bool // accept the experimental operators |> and <|
+	Lints    Lints
+	Warn     func(*Error) // told what the lints only warn of
 
 	// Start is where the text begins, for Nix that stands inside another file:
 	// positions then are places of that file. The zero Pos is line 1, column 1
@@ -53,6 +55,7 @@ func parse(name, src string, opts Options) (f *File, err error) {
 	p := &parser{}
 	p.unchained = -1
 	p.src, p.file, p.pipes, p.line = src, &f.Name, opts.Pipes, 1
+	p.lints, p.warn = opts.Lints, opts.Warn
 	if opts.Start.IsValid() {
 		p.file, p.line, p.lineStart = opts.Start.file, opts.Start.Line, 1-int(opts.Start.Col)
 	}
@@ -89,6 +92,8 @@ func parse(name, src string, opts Options) (f *File, err error) {
 type parser struct {
 	scanner
 	pipes  bool // |> and <| are allowed
+	lints  Lints
+	warn   func(*Error)
 	depth  int
 	height int // of the tallest tree read so far where the parser is
 	notes  map[any]*Note
@@ -655,6 +660,9 @@ func (p *parser) term() Expr {
 		p.next()
 		return e
 	case tokURI:
+		if p.lints.URLs != LintIgnore {
+			p.lintURL(at, p.text())
+		}
 		e := &String{At: at, Parts: []Part{{At: at, Text: p.text()}}, URI: true}
 		p.next()
 		return e

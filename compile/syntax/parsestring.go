@@ -317,6 +317,9 @@ func (p *parser) pathParts() []Part {
 		}
 		if i > from {
 			p.parts = append(p.parts, Part{At: p.here(from), Text: src[from:i]})
+			if from == start && p.lints != (Lints{}) {
+				p.lintPath(p.here(start), src[from:i])
+			}
 		}
 		if !strings.HasPrefix(src[i:], "${") {
 			break
