@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,7 @@ var (
 	smallPaths = flag.Int("copybench-paths", 501, "paths of the closure of many small ones")
 	bigMB      = flag.Int("copybench-megabytes", 300, "size of the closure of six big paths")
 	idleHosts  = flag.Int("copybench-idle-hosts", 50, "hosts that have it all already")
+	stockSSH   = flag.Bool("copybench-stock-ssh", true, "the hosts' sshd exchanges keys as OpenSSH does by default, not as the lab has it")
 	benchArgs  = flag.String("copybench-args", "", "further `arguments` of muster push")
 	hugeMB     = flag.Int("copybench-huge-megabytes", 5000, "size of the closure sent to 8 hosts that keep nothing")
 )
@@ -184,6 +186,38 @@ func (b *bench) lab(n int) (_ *exectest.Lab, inventoryFile string) {
 	return exectest.NewWith(b.t, exectest.Options{Hosts: names, Alias: alias, DiskSize: 1 << 30}), hosts
 }
 
+// stock has a host's sshd exchange keys as OpenSSH does that nobody has configured, which is what users' hosts do. The
+// lab has it do that more cheaply, for the sake of its own tests.
+func (b *bench) stock(h *exectest.Host) {
+	const config = "/etc/ssh/sshd_config"
+	text, err := h.ReadFile(config)
+	if err != nil {
+		b.t.Error(err)
+		return
+	}
+	lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(l string) bool { return strings.HasPrefix(l, "KexAlgorithms") })
+	if err := h.WriteFile(config, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+		b.t.Error(err)
+		return
+	}
+	if _, err := h.Run(context.Background(), "/bin/sh", "-c", "kill -HUP $(cat /run/sshd.pid)"); err != nil {
+		b.t.Error(err)
+		return
+	}
+	time.Sleep(300 * time.Millisecond) // until it has let go of its port
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", h.Addr+":22")
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Since(began) > 30*time.Second {
+			b.t.Error(err)
+			return
+		}
+	}
+}
+
 // huge sends more than any memory holds to hosts that swallow it.
 func (b *bench) huge(n int) {
 	name := fmt.Sprintf("%d MB, %d hosts that keep nothing", *hugeMB, n)
@@ -276,6 +310,13 @@ func (b *bench) compare(name string, closure func() string, n, jobs int, full bo
 	path := closure()
 	lab, hosts := b.lab(n)
 	defer lab.Close()
+	if *stockSSH {
+		var g sync.WaitGroup
+		for _, h := range lab.Hosts {
+			g.Go(func() { b.stock(h) })
+		}
+		g.Wait()
+	}
 	if shape != nil {
 		for _, h := range lab.Hosts {
 			if err := shape(h); err != nil {
