@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"muster/compile/store"
 	"muster/schema"
 )
 
@@ -228,5 +230,39 @@ func TestCacheIsBounded(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "muster/eval"))
 	if err != nil || len(entries) != evalCaches {
 		t.Errorf("%d fleets are kept, want %d: %v", len(entries), evalCaches, err)
+	}
+}
+
+// TestHostsAreEvaluatedForTheirDerivation has the store lose one derivation: a
+// build needs it, so that host is evaluated although nothing changed.
+func TestHostsAreEvaluatedForTheirDerivation(t *testing.T) {
+	w := newCachedWorld(t)
+	want := w.evaluate(evaluation{})
+	fleet, err := schema.Load(t.Context(), filepath.Join(w.dir, "hosts.cue"), schema.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := newEmbedded(fleet, &evaluation{}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := store.Path(strings.Fields(want.Drvs["b"])[0])
+	systems, errs, err := e.systems(t.Context(), fleet.Hosts, func(paths []store.Path) (map[store.Path]bool, error) {
+		valid := map[store.Path]bool{}
+		for _, p := range paths {
+			valid[p] = p != lost
+		}
+		return valid, nil
+	})
+	if err != nil || len(errs) > 0 {
+		t.Fatal(err, errs)
+	}
+	for host, s := range systems {
+		if got := string(s.Drv) + " " + string(s.Out); got != want.Drvs[host] {
+			t.Errorf("%s: %s, want %s", host, got, want.Drvs[host])
+		}
+		if known := e.ev.Derivation(s.Drv) != nil; known != (s.Drv == lost) {
+			t.Errorf("%s: evaluated: %v, want %v", host, known, s.Drv == lost)
+		}
 	}
 }
