@@ -75,6 +75,8 @@ func hint(host string, err error) string {
 		return "wait for them, or for the lock: it lapses a minute (--lock-timeout) after their muster is gone"
 	case errors.Is(err, exec.ErrMoved):
 		return "look at what it would take now with muster plan"
+	case errors.Is(err, exec.ErrDamaged):
+		return fmt.Sprintf("look at the host's disk; then nix-store --verify --check-contents --repair, as by muster exec --on %s -- …, or muster gc, and deploy again", host)
 	case errors.Is(err, exec.ErrRunning):
 		return "another muster is at work on it: wait for it, or end it"
 	case errors.Is(err, nixcmd.ErrNoNix):

@@ -72,7 +72,7 @@ func (j *job) confirm(ctx context.Context) error {
 		// Whether it got through shows in what becomes of it.
 		if again := j.reconnect(ctx); again != nil {
 			if ctx.Err() != nil {
-				return fmt.Errorf("confirm: %w", err)
+				return fmt.Errorf("%w; if the confirmation has not got through, the host returns to %s", err, or(string(j.out.Before.Current), "nothing"))
 			}
 			select {
 			case <-ctx.Done():

@@ -1,9 +1,11 @@
 package exec
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"muster/compile/store"
@@ -66,9 +68,55 @@ func (j *job) copy(ctx context.Context) error {
 	if err := j.send(ctx, paths); err != nil {
 		return err
 	}
+	if j.action != CopyPaths {
+		if err := j.verify(ctx); err != nil {
+			return err
+		}
+	}
 	j.out.Status = Copied
 	return nil
 }
+
+// verifyScript looks at what system $1 is made of and the running one is not.
+// Where that is more than the $2 paths that were sent just now, the rest was
+// there: from an attempt that a power cut may have ended before all of it was on
+// the disk. It prints what is not as it was registered.
+const verifyScript = `
+PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/bin:/bin
+current=
+[ ! -e /run/current-system ] || current=$(readlink -f /run/current-system)
+if [ "$current" = "$1" ]; then exit; fi
+set -f
+all=$(nix-store --query --requisites "$1") || exit
+have=
+[ -z "$current" ] || have=" $(nix-store --query --requisites "$current" 2>/dev/null | tr '\n' ' ')"
+n=$2
+set --
+for p in $all; do case $have in *" $p "*) ;; *) set -- "$@" "$p" ;; esac; done
+if [ $# -le "$n" ]; then exit; fi
+nix-store --verify-path "$@" 2>&1 || exit 3
+`
+
+// verify finds out whether the host has the whole of its system, as far as that
+// was not sent by this run and is not what it runs anyway.
+func (j *job) verify(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, j.opts.ActivateTimeout, fmt.Errorf("not done after %v", j.opts.ActivateTimeout))
+	defer cancel()
+	var said bytes.Buffer
+	err := j.current().Run(ctx, []string{"/bin/sh", "-c", verifyScript, "sh", string(j.step.System.Out), strconv.Itoa(j.out.Paths)}, &said, nil)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case said.Len() > 0:
+		return fmt.Errorf("%w: %s", ErrDamaged, oneLine(said.String()))
+	}
+	return fmt.Errorf("verify what the host had of it already: %w", err)
+}
+
+// ErrDamaged says that paths of a host's store are not what they were made as.
+var ErrDamaged = errors.New("the host's store is damaged")
 
 // send copies closures to the host in the way the options say.
 func (j *job) send(ctx context.Context, paths []store.Path) error {

@@ -126,35 +126,40 @@ const followScript = `
 guard=/run/muster/guard run=$1 seen=$2 limit=$3 past=$4
 n=0
 while :; do
-  [ -r $guard/run ] && [ "$(cat $guard/run)" = "$run" ] || { echo none >&2; exit; }
+  there=
+  [ ! -r $guard/run ] || read -r there <$guard/run
+  [ "$there" = "$run" ] || { echo none >&2; exit; }
   state=armed
   [ ! -r $guard/state ] || read -r state <$guard/state
-  running=yes
-  ! flock -n $guard/alive true || running=
   size=$(wc -c <$guard/log)
   if [ "$size" -gt "$seen" ]; then
     tail -c +$((seen + 1)) $guard/log | head -c $((size - seen))
     seen=$size
   fi
   case $state in
-  armed* | activating* | committing* | reverting*)
-    if [ -z "$running" ]; then
-      # It may have ended between the two looks.
-      read -r state <$guard/state
-      case $state in
-      armed* | activating* | committing* | reverting*) echo "died while $state" >&2; exit ;;
-      esac
-      continue
-    fi
-    ;;
-  activated*)
-    if [ -z "$running" ]; then echo "died while waiting for confirmation" >&2; exit; fi
-    if [ -z "$past" ]; then echo "$state" >&2; exit; fi ;;
+  armed* | activating* | committing* | reverting*) by="while $state" over= ;;
+  activated*) by="while waiting for confirmation" over=yes; [ -z "$past" ] || over= ;;
   *) echo "$state" >&2; exit ;;
   esac
-  n=$((n + 1))
+  # Whether the guard is alive takes a process to find out, and is asked every second.
+  if [ -n "$over" ] || [ $((n % 100)) = 0 ]; then
+    if flock -n $guard/alive true; then
+      # It may have ended between the two looks.
+      read -r now <$guard/state
+      [ "$now" != "$state" ] || { echo "died $by" >&2; exit; }
+      continue
+    fi
+    if [ -n "$over" ]; then echo "$state" >&2; exit; fi
+  fi
   [ $n -lt "$limit" ] || { echo "$state" >&2; exit; }
-  sleep 0.05 || sleep 1
+  # Most activations take a second; those that do not are in no hurry.
+  if [ $n -lt 200 ]; then
+    n=$((n + 5))
+    sleep 0.05 || sleep 1
+  else
+    n=$((n + 20))
+    sleep 0.2 || sleep 1
+  fi
 done
 `
 
@@ -219,9 +224,9 @@ func (j *job) tell(ctx context.Context, m Machine, word, text string) (bool, err
 	return lastLine(out) == "ok", nil
 }
 
-// followFor is how long one look at the guard lasts at the most, in twentieths
+// followFor is how long one look at the guard lasts at the most, in hundredths
 // of a second: a look that ends is a sign of life.
-const followFor = 200
+const followFor = 1000
 
 // follow looks at the guard until nothing more happens by itself, over one
 // machine; past says that confirmation is given or out of the question. What

@@ -36,10 +36,17 @@ exec 8>"$dir/alive"
 flock -n 8 || exit 1
 
 state() { printf '%s\n' "$*" >"$dir/state.new" && mv -f "$dir/state.new" "$dir/state"; }
-nap() { sleep 0.05 8>&- 2>/dev/null || sleep 1 8>&-; }
 now() { # sets t
   read -r t _ </proc/uptime
   t=$((${t%.*} * 100 + 1${t#*.} - 100))
+}
+# nap waits a moment, after a few seconds since t0 a longer one: a host that is
+# slow to change has better things to do than to start sleep.
+nap() {
+  now
+  d=0.05
+  [ $((t - ${t0:=$t})) -lt 500 ] || d=0.25
+  sleep $d 8>&- 2>/dev/null || sleep 1 8>&-
 }
 say() { echo "muster: $*" >>"$dir/log"; }
 
@@ -59,7 +66,7 @@ collect() {
 # it vanished.
 act() {
   now
-  limit=$((t + $3))
+  t0=$t limit=$((t + $3))
   rm -f "$dir/status" "$dir/collected" "$dir/pid"
   (setsid /bin/sh -c '
     echo $$ >"$1/pid.new" && mv "$1/pid.new" "$1/pid"
@@ -154,7 +161,7 @@ if [ "$action" != boot ]; then
   fi
   state activated
   now
-  limit=$((t + confirm))
+  t0=$t limit=$((t + confirm))
   while [ ! -e "$dir/confirm" ]; do
     if [ -e "$dir/abort" ]; then go_back "$(cat "$dir/abort")"; fi
     if [ -e "$dir/extend" ]; then

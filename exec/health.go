@@ -29,27 +29,40 @@ func (j *job) health(ctx context.Context) error {
 }
 
 // check makes one check, several times where it takes that. The guard is told
-// each time that somebody is still there.
+// each time that somebody is still there. A connection that is lost says nothing
+// about the host: the check is made again over a new one, and does not count.
 func (j *job) check(ctx context.Context, c *schema.Check) error {
 	ctx = context.WithoutCancel(ctx)
-	var err error
-	for try := range c.Retries + 1 {
-		if try > 0 {
-			time.Sleep(c.Interval)
+	patience := time.Now().Add(j.opts.ConfirmTimeout)
+	for try := 0; ; try++ {
+		err := j.try(ctx, c)
+		event := Checked{Host: j.step.Host.Name, Check: c.String()}
+		if err == nil {
+			j.opts.Sink(event)
+			return nil
 		}
-		if err = j.try(ctx, c); err == nil {
-			j.opts.Sink(Checked{Host: j.step.Host.Name, Check: c.String()})
-			break
+		event.Err = err.Error()
+		j.opts.Sink(event)
+		if time.Now().Before(patience) && j.lost(ctx) && j.renew(ctx) == nil {
+			try--
+			continue
 		}
-		j.opts.Sink(Checked{Host: j.step.Host.Name, Check: c.String(), Err: err.Error()})
+		if try >= c.Retries {
+			return fmt.Errorf("health check %s: %w", c, err)
+		}
 		extend, cancel := context.WithTimeout(ctx, j.opts.ConfirmTimeout/2)
 		_, _ = j.tell(extend, j.machine, "extend", "")
 		cancel()
+		time.Sleep(c.Interval)
 	}
-	if err != nil {
-		return fmt.Errorf("health check %s: %w", c, err)
-	}
-	return nil
+}
+
+// renew replaces a connection that is lost, if that takes no longer than the
+// guard waits.
+func (j *job) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, j.opts.ConfirmTimeout/2)
+	defer cancel()
+	return j.reconnect(ctx)
 }
 
 func (j *job) try(ctx context.Context, c *schema.Check) error {

@@ -323,7 +323,7 @@ func (j *job) judge() []Finding {
 		if f.Skew < 0 {
 			ahead = "behind"
 		}
-		add(false, "clock", "its clock is %v %s", f.Skew.Abs(), ahead)
+		add(false, "clock", "its clock is %v %s", f.Skew.Abs().Round(10*time.Second), ahead)
 	}
 	if l := f.lock; l.run != "" && l.run != j.opts.Run && l.quiet < j.opts.LockTimeout {
 		add(true, "lock", "%v by %s for %v (run %s)", ErrLocked, l.who, l.held.Round(time.Second), l.run)

@@ -43,7 +43,7 @@ func (j *job) restart(ctx context.Context) error {
 	defer cancel()
 	before, _, err := j.bootID(ctx, j.machine)
 	if err != nil {
-		return err
+		return fmt.Errorf("not restarted: %w", err)
 	}
 	out, err := j.ask(ctx, j.machine, rebootScript)
 	if err != nil || lastLine(out) != "ok" {
