@@ -43,7 +43,7 @@ func (o *gcOptions) run(ctx context.Context, std streams, args []string) error {
 
 // printCollected prints a line a host.
 func printCollected(w io.Writer, outcomes []exec.Outcome) {
-	table := newTable(w, "host", "outcome", "generations removed", "detail")
+	table := newReport(w, "host", "outcome", "generations removed", "detail")
 	for i := range outcomes {
 		o := &outcomes[i]
 		var removed []string
@@ -54,7 +54,7 @@ func printCollected(w io.Writer, outcomes []exec.Outcome) {
 		if o.Err != nil {
 			what = detail(o)
 		}
-		table.row(o.Host, string(o.Status), strings.Join(removed, " "), clip(what, 60))
+		table.row(o.Host, string(o.Status), strings.Join(removed, " "), what)
 	}
 	table.flush()
 }

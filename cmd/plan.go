@@ -77,7 +77,7 @@ func (o *planOptions) run(ctx context.Context, std streams, args []string) error
 	}
 	opts, done := wireRun(nix, fleet.Dir, o.ssh)
 	defer done()
-	o.rollout.apply(&opts, std, fleet.Dir)
+	o.rollout.apply(&opts, ui, std, fleet.Dir)
 	o.building.apply(&opts, nix, plan)
 	opts.Sink = ui.event
 	outcomes := exec.Run(ctx, plan, opts)
@@ -117,7 +117,8 @@ func savePlan(name string, p *exec.Plan, action exec.Action, outcomes []exec.Out
 
 // printPlan prints a line a host, then what changes on each.
 func printPlan(w io.Writer, outcomes []exec.Outcome) {
-	table := newTable(w, "host", "wave", "generation", "packages", "copy", "units", "reboot", "detail")
+	table := newReport(w, "host", "wave", "generation", "packages", "to copy", "units", "reboot")
+	compared := false
 	for i := range outcomes {
 		o := &outcomes[i]
 		wave := fmt.Sprint(o.Wave + 1)
@@ -125,26 +126,34 @@ func printPlan(w io.Writer, outcomes []exec.Outcome) {
 		if d == nil {
 			what := string(o.Status)
 			if o.Err != nil {
-				what = clip(detail(o), 44)
+				what = detail(o)
 			}
-			table.row(o.Host, wave, generationChange(o), "", "", "", "", what)
+			table.row(o.Host, wave, generationChange(o), what)
 			continue
 		}
 		generation := fmt.Sprintf("%d → new", o.Before.Generation.Number)
 		if o.Before.Generation.Number == 0 {
 			generation = "new"
 		}
+		reboot := ""
+		if len(d.Reboot) > 0 {
+			reboot = "needed"
+		}
+		changed := len(d.Restart) + len(d.Reload) + len(d.Stay)
+		compared = compared || !d.Asked && len(d.Start)+len(d.Stop)+changed > 0
 		table.row(o.Host, wave, generation,
 			fmt.Sprintf("+%d −%d ~%d", len(d.Added), len(d.Removed), len(d.Changed)+d.Rebuilt),
 			fmt.Sprintf("%s, %s", plural(d.CopyPaths, "path"), size(d.CopyBytes)),
-			fmt.Sprintf("+%d −%d ~%d", len(d.Start), len(d.Stop), len(d.Restart)),
-			strings.Join(d.Reboot, " "), short(o.System)+"-"+clip(o.System.Name(), 40))
+			fmt.Sprintf("+%d −%d ~%d", len(d.Start), len(d.Stop), changed), reboot)
 	}
 	table.flush()
 	for i := range outcomes {
 		if o := &outcomes[i]; o.Diff != nil {
 			printDiff(w, o)
 		}
+	}
+	if compared {
+		fmt.Fprint(w, "\nUnits are compared by their files. A host that has its new system already, after\nmuster push, is asked what it would do.\n")
 	}
 }
 
@@ -180,9 +189,9 @@ func printDiff(w io.Writer, o *exec.Outcome) {
 	for _, u := range []struct {
 		what string
 		list []string
-	}{{"stop", d.Stop}, {"start", d.Start}, {"restart", d.Restart}, {"reboot", d.Reboot}} {
+	}{{"stop", d.Stop}, {"start", d.Start}, {"restart", d.Restart}, {"reload", d.Reload}, {"leave", d.Stay}, {"reboot", d.Reboot}} {
 		if len(u.list) > 0 {
-			fmt.Fprintf(w, "  %-8s %s\n", u.what, strings.Join(u.list, ", "))
+			fmt.Fprintf(w, "  %-8s %s\n", u.what, printable(strings.Join(u.list, ", ")))
 		}
 	}
 }
@@ -236,6 +245,6 @@ func (o *applyOptions) run(ctx context.Context, std streams, args []string) erro
 	defer done()
 	o.building.apply(&opts, nix, plan)
 	o.copy.apply(&opts, nix, plan)
-	o.rollout.apply(&opts, std, plan.Dir)
+	o.rollout.apply(&opts, ui, std, plan.Dir)
 	return carryOut(ctx, ui, plan, opts, begin(ui, plan))
 }

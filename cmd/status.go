@@ -145,7 +145,7 @@ func stateOf(o *exec.Outcome, broken error) hostStatus {
 }
 
 func printStatus(std streams, all []hostStatus) {
-	table := newTable(std.out, "host", "state", "generation", "detail")
+	table := newReport(std.out, "host", "state", "generation", "detail")
 	counts := map[string]int{}
 	var order []string
 	for _, s := range all {
@@ -170,7 +170,7 @@ func printStatus(std streams, all []hostStatus) {
 		for _, f := range s.Findings {
 			details = append(details, printable(f))
 		}
-		table.row(s.Host, s.State, generation, clip(strings.Join(details, "; "), 60))
+		table.row(s.Host, s.State, generation, strings.Join(details, "; "))
 	}
 	table.flush()
 	var parts []string

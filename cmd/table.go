@@ -12,10 +12,19 @@ import (
 
 // A table is columns without lines, so that it reads well and greps well.
 type table struct {
-	w    io.Writer
-	text *bytes.Buffer
-	t    *tablewriter.Table
-	rows int
+	w     io.Writer
+	text  *bytes.Buffer
+	t     *tablewriter.Table
+	rows  int
+	width int // what is longer is cut; 0 for nothing
+}
+
+// newReport is newTable for a report on hosts: it keeps to what every terminal
+// has. The last column gives way; what is there is also said in full elsewhere.
+func newReport(w io.Writer, header ...string) *table {
+	t := newTable(w, header...)
+	t.width = 80
+	return t
 }
 
 func newTable(w io.Writer, header ...string) *table {
@@ -62,6 +71,6 @@ func (t *table) flush() {
 	}
 	t.t.Render()
 	for line := range strings.Lines(t.text.String()) {
-		io.WriteString(t.w, strings.TrimRight(line, " \n")+"\n")
+		io.WriteString(t.w, clip(strings.TrimRight(line, " \n"), t.width)+"\n")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"muster/exec"
 	"muster/exec/exectest"
@@ -51,6 +52,49 @@ func TestLookingLeavesNoTrace(t *testing.T) {
 			if d == nil || d.CopyPaths == 0 || d.CopyBytes == 0 || len(d.Changed) == 0 || !cmp.Equal(d.Reboot, []string{"kernel", "initrd", "kernel-modules"}) {
 				t.Errorf("the plan's difference: %+v", d)
 			}
+		}
+	}
+}
+
+// A plan tells of the units that are touched: by comparing files where the host
+// lacks the new system, and else as that system itself says, which is the same.
+// Neither leaves a trace.
+func TestPlanTellsOfUnits(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "web")
+	type units struct{ Stop, Start, Restart, Reload, Stay []string }
+	for _, step := range []struct {
+		system string
+		want   units
+	}{
+		{"web", units{Start: []string{"httpd.service"}}},
+		{"web2", units{Restart: []string{"httpd.service"}}},
+		{"old", units{Stop: []string{"httpd.service"}}},
+	} {
+		want := f.all(system(t, step.system))
+		for _, there := range []bool{false, true} {
+			if there {
+				f.deploy(t.Context(), exec.Push, want, nil)
+			}
+			before := f.snapshot(f.lab.Host("web"))
+			out := f.deploy(t.Context(), exec.Preview, want, nil)
+			if diff := cmp.Diff(before, f.snapshot(f.lab.Host("web"))); diff != "" {
+				t.Errorf("%s: the plan changes the host (-before +after):\n%s", step.system, diff)
+			}
+			d := out[0].Diff
+			if d == nil {
+				t.Fatalf("%s: %s: %v", step.system, out[0].Status, out[0].Err)
+			}
+			// The system old is on the host from the beginning.
+			if asked := there || step.system == "old"; d.Asked != asked {
+				t.Errorf("%s: asked: %v, want %v", step.system, d.Asked, asked)
+			}
+			if diff := cmp.Diff(step.want, units{d.Stop, d.Start, d.Restart, d.Reload, d.Stay}, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s, there %v: (-want +got):\n%s", step.system, there, diff)
+			}
+		}
+		if out := f.deploy(t.Context(), exec.Switch, want, nil); out[0].Status != exec.Activated {
+			t.Fatalf("%s: %s: %v", step.system, out[0].Status, out[0].Err)
 		}
 	}
 }

@@ -42,9 +42,11 @@ in {
   newer = system "newer" { };
   fails = system "fails" { minios.activation.fail = true; };
   hangs = system "hangs" { minios.activation.hang = true; };
-  slow = system "slow" { minios.activation.hang = 2; };
+  slow = system "slow" { minios.activation.hang = 3; };
   prints = system "prints" { minios.activation.print = 100; };
   unitfails = system "unitfails" { services.httpd.enable = true; services.httpd.adminAddr = "a@b.c"; minios.failUnits = [ "httpd.service" ]; };
+  web = system "web" { services.httpd.enable = true; services.httpd.adminAddr = "a@b.c"; };
+  web2 = system "web2" { services.httpd.enable = true; services.httpd.adminAddr = "d@e.f"; };
   nosshd = system "nosshd" { system.activationScripts.zz.text = "kill $(cat /run/sshd.pid); for p in /proc/[0-9]*; do grep -qs ^sshd: $p/cmdline && kill -9 \${p#/proc/}; done; true"; };
   firewall = system "firewall" { system.activationScripts.zz.text = "ip link set eth0 down"; };
   noboot = system "noboot" { system.activationScripts.zz.text = "mkdir -p /boot/loader/loader.conf.tmp"; };
