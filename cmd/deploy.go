@@ -84,7 +84,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 
 	opts, done := wireRun(nix, fleet.Dir, o.ssh)
 	defer done()
-	o.apply(&opts, std, fleet.Dir)
+	o.apply(&opts, ui, std, fleet.Dir)
 	plan := exec.NewPlan(action, hosts, systems, errs)
 	plan.Dir, plan.Builders, plan.Cache = fleet.Dir, fleet.Builders, fleet.Cache
 	o.building.apply(&opts, nix, plan)

@@ -127,4 +127,6 @@ func (l *lines) failed(o *exec.Outcome) {
 
 func (l *lines) end(ctx context.Context, outcomes []exec.Outcome) error { return status(ctx, outcomes) }
 
+func (l *lines) asking(ask func() error) error { return ask() }
+
 func (l *lines) close() {}

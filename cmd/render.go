@@ -40,6 +40,7 @@ func (f *outputFlag) reporter(std streams) (reporter, error) {
 type reporter interface {
 	note(format string, args ...any) // something about the run as a whole
 	event(exec.Event)
+	asking(ask func() error) error                          // lets somebody be asked something meanwhile
 	end(ctx context.Context, outcomes []exec.Outcome) error // the exit status, as an error
 	close()
 }
@@ -57,6 +58,8 @@ func (j *jsonLines) event(e exec.Event) {
 func (j *jsonLines) end(ctx context.Context, outcomes []exec.Outcome) error {
 	return status(ctx, outcomes)
 }
+
+func (j *jsonLines) asking(ask func() error) error { return ask() }
 
 func (j *jsonLines) close() {}
 
@@ -77,7 +80,8 @@ type text struct {
 	mu     sync.Mutex
 	live   bool
 	width  int
-	drawn  int // lines of the live part on the screen
+	drawn  int  // lines of the live part on the screen
+	asked  bool // somebody is, and nothing is drawn
 	rows   []*liveRow
 	last   map[string][]string // the last lines each host's stage printed
 	hinted map[string]bool
@@ -137,7 +141,14 @@ func (t *text) event(e exec.Event) {
 		r := t.row(e.Host)
 		r.stage, r.since, r.what = e.Stage, time.Now(), ""
 		delete(t.last, e.Host)
+	case exec.StageEnded:
+		// Seen only where the next stage is not begun at once.
+		r := t.row(e.Host)
+		r.stage, r.since, r.what = "", time.Now(), "waits for its turn"
 	case exec.Progressed:
+		if e.Total == 0 {
+			return
+		}
 		t.row(e.Host).what = fmt.Sprintf("%s of %s", size(e.Done), size(e.Total))
 	case exec.Said:
 		line := strings.TrimSpace(printable(e.Line))
@@ -231,6 +242,20 @@ func (t *text) drop(host string) {
 	}
 }
 
+// asking leaves the terminal to a question: the live part is gone until it is
+// answered.
+func (t *text) asking(ask func() error) error {
+	t.mu.Lock()
+	t.asked = true
+	t.redraw("")
+	t.mu.Unlock()
+	err := ask()
+	t.mu.Lock()
+	t.asked = false
+	t.mu.Unlock()
+	return err
+}
+
 // redraw prints lines that stay, and the live part anew below them.
 func (t *text) redraw(stays string) {
 	if !t.live {
@@ -239,11 +264,14 @@ func (t *text) redraw(stays string) {
 	}
 	var b strings.Builder
 	if t.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA\x1b[J", t.drawn)
+		fmt.Fprintf(&b, "\r\x1b[%dA\x1b[J", t.drawn)
 	}
 	b.WriteString(stays)
 	t.drawn = 0
 	for i, r := range t.rows {
+		if t.asked {
+			break
+		}
 		if i == 12 {
 			fmt.Fprintf(&b, "  … and %s\n", plural(len(t.rows)-i, "more host"))
 			t.drawn++
@@ -296,12 +324,12 @@ func anyOf(outcomes []exec.Outcome, is func(*exec.Outcome) bool) bool {
 
 // printOutcomes prints a line a host, and a last one that counts.
 func printOutcomes(w io.Writer, outcomes []exec.Outcome) {
-	table := newTable(w, "host", "outcome", "generation", "detail")
+	table := newReport(w, "host", "outcome", "generation", "detail")
 	counts := map[exec.Status]int{}
 	for i := range outcomes {
 		o := &outcomes[i]
 		counts[o.Status]++
-		table.row(o.Host, string(o.Status), generationChange(o), clip(detail(o), 44))
+		table.row(o.Host, string(o.Status), generationChange(o), detail(o))
 	}
 	table.flush()
 	var parts []string
@@ -350,11 +378,11 @@ func short(p store.Path) string {
 }
 
 func printGenerations(w io.Writer, outcomes []exec.Outcome) {
-	table := newTable(w, "host", "generation", "created", "version", "system", "")
+	table := newReport(w, "host", "generation", "created", "version", "system", "")
 	for i := range outcomes {
 		o := &outcomes[i]
 		if o.Err != nil {
-			table.row(o.Host, string(o.Status), clip(detail(o), 44), "", "", "")
+			table.row(o.Host, string(o.Status), clip(detail(o), 60), "", "", "")
 			continue
 		}
 		for _, g := range o.Generations {

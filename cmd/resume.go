@@ -98,7 +98,7 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 	defer done()
 	o.building.apply(&opts, nix, plan)
 	o.copy.apply(&opts, nix, plan)
-	o.how.apply(&opts, std, plan.Dir)
+	o.how.apply(&opts, ui, std, plan.Dir)
 	return carryOut(ctx, ui, plan, opts, journal)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"muster/exec"
+	"muster/schema"
 )
 
 type rollbackOptions struct {
@@ -42,30 +43,34 @@ func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) e
 	}
 	defer ui.close()
 	plan := &exec.Plan{Action: exec.Rollback, Generation: o.to}
-	if err := hostsOf(ctx, std, args, o.selection, plan); err != nil {
+	fleet, err := hostsOf(ctx, args, o.selection, plan)
+	if err != nil {
+		return err
+	}
+	if err := plan.RollBack(fleet); err != nil {
 		return err
 	}
 	opts, done := wireRun(nil, plan.Dir, o.ssh)
 	defer done()
-	o.apply(&opts, std, plan.Dir)
+	o.apply(&opts, ui, std, plan.Dir)
 	return carryOut(ctx, ui, plan, opts, begin(ui, plan))
 }
 
 // hostsOf gives a plan the hosts chosen, without systems.
-func hostsOf(ctx context.Context, std streams, args []string, sel selectFlags, plan *exec.Plan) error {
+func hostsOf(ctx context.Context, args []string, sel selectFlags, plan *exec.Plan) (*schema.Fleet, error) {
 	fleet, err := readFleet(ctx, args)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	hosts, err := sel.hosts(fleet)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	plan.Dir = fleet.Dir
 	for _, h := range hosts {
 		plan.Steps = append(plan.Steps, exec.Step{Host: h})
 	}
-	return nil
+	return fleet, nil
 }
 
 // runOnHosts carries out an action that needs no evaluation and no journal.
@@ -81,7 +86,7 @@ func runOnHosts(ctx context.Context, std streams, args []string, sel selectFlags
 		return err
 	}
 	defer ui.close()
-	if err := hostsOf(ctx, std, args, sel, plan); err != nil {
+	if _, err := hostsOf(ctx, args, sel, plan); err != nil {
 		return err
 	}
 	opts, done := wireRun(nil, plan.Dir, ssh)

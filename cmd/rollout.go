@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +56,7 @@ func (f *rolloutFlags) check() error {
 }
 
 // apply makes the flags options of a run of a plan made in dir.
-func (f *rolloutFlags) apply(o *exec.Options, std streams, dir string) {
+func (f *rolloutFlags) apply(o *exec.Options, ui reporter, std streams, dir string) {
 	o.Jobs, o.BuildJobs, o.CopyJobs, o.ActivateJobs = f.jobs, f.buildJobs, f.copyJobs, f.activateJobs
 	o.FailFast, o.Reboot = f.failFast, f.reboot
 	o.ActivateTimeout, o.ConfirmTimeout, o.RebootTimeout, o.LockTimeout = f.activateTimeout, f.confirmTimeout, f.rebootTimeout, f.lockTimeout
@@ -68,7 +67,7 @@ func (f *rolloutFlags) apply(o *exec.Options, std streams, dir string) {
 		if f.yes {
 			return nil
 		}
-		return ask(ctx, std, fmt.Sprintf("go on with wave %d? [y/N] ", wave))
+		return ui.asking(func() error { return ask(ctx, std, fmt.Sprintf("go on with wave %d? [y/N] ", wave)) })
 	}
 }
 
@@ -80,8 +79,7 @@ func ask(ctx context.Context, std streams, question string) error {
 	io.WriteString(std.err, question)
 	answer := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(std.in).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
+		answer <- strings.ToLower(strings.TrimSpace(readLine(std.in)))
 	}()
 	select {
 	case <-ctx.Done():
@@ -94,6 +92,20 @@ func ask(ctx context.Context, std streams, question string) error {
 	}
 }
 
+// readLine reads a line and no more: what follows answers the next question.
+func readLine(r io.Reader) string {
+	var line strings.Builder
+	for b := make([]byte, 1); ; {
+		n, err := r.Read(b)
+		if n == 1 && b[0] != '\n' {
+			line.WriteByte(b[0])
+		}
+		if err != nil || n == 1 && b[0] == '\n' {
+			return line.String()
+		}
+	}
+}
+
 // carryOut runs a plan with a journal, and reports how it ended.
 func carryOut(ctx context.Context, ui reporter, plan *exec.Plan, opts exec.Options, journal *exec.Journal) error {
 	opts.Sink = ui.event
@@ -101,10 +113,14 @@ func carryOut(ctx context.Context, ui reporter, plan *exec.Plan, opts exec.Optio
 		opts.Sink = journal.Sink(ui.event)
 		defer journal.Close()
 	}
+	said := context.AfterFunc(ctx, func() {
+		ui.note("interrupted: finishing what is activating; interrupt again to leave at once")
+	})
 	outcomes := exec.Run(ctx, plan, opts)
+	said()
 	// A run that was interrupted has no end: it can be gone on with.
-	if journal != nil && ctx.Err() == nil {
-		journal.End(exec.ExitStatus(ctx, outcomes))
+	if status := exec.ExitStatus(ctx, outcomes); journal != nil && status != exec.ExitInterrupted {
+		journal.End(status)
 	}
 	return ui.end(ctx, outcomes)
 }

@@ -242,7 +242,6 @@ func Main() int {
 	go func() {
 		<-signals
 		stop(errInterrupted)
-		fmt.Fprintln(os.Stderr, "interrupted: finishing what is activating; interrupt again to leave at once")
 		<-signals
 		os.Exit(exec.ExitInterrupted)
 	}()

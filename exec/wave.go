@@ -91,6 +91,21 @@ func (p *Plan) RollOut(fleet *schema.Fleet) error {
 	return nil
 }
 
+// RollBack gives the plan what a way back takes of the fleet's rollout: its hooks,
+// its order, and how many hosts may be down at once. Its waves are for what is
+// new; whoever goes back is in a hurry, and one host that cannot does not keep
+// the others from it.
+func (p *Plan) RollBack(fleet *schema.Fleet) error {
+	if err := p.RollOut(fleet); err != nil {
+		return err
+	}
+	p.Rollout.Pause, p.Rollout.Confirm = 0, false
+	for i := range p.Steps {
+		p.Steps[i].Wave = 0
+	}
+	return nil
+}
+
 // batchSize reads "5" or "20%" of n hosts; "" is all of them. A share is
 // rounded up.
 func batchSize(batch string, n int) (int, error) {
