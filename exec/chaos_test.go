@@ -1,11 +1,16 @@
 package exec_test
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"os"
+	osexec "os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -14,11 +19,13 @@ import (
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/exectest"
+	"muster/exec/remote"
 )
 
 var (
 	seed      = flag.Uint64("seed", 1, "of the faults of TestChaos")
 	chaosRuns = flag.Int("chaos", 3, "how many runs TestChaos makes")
+	chaosFrom = flag.Int("chaos-from", 0, "the `number` of the first of them: each run can be made alone")
 )
 
 // A mishap is a fault that befalls a host at some moment of a run, and is
@@ -29,20 +36,24 @@ type mishap struct {
 	at    string        // a stage, "said", "copying", or "" for after
 	after time.Duration // since the run began
 	for_  time.Duration // until it is repaired; 0 after the run
+	down  bool          // the host goes down: it boots what it has as its default
 	do    func(*exectest.Host) error
 	undo  func(*exectest.Host) error
 }
 
 func (m mishap) String() string {
-	when := "at " + m.at
-	if m.at == "" {
-		when = fmt.Sprintf("after %v", m.after)
-	}
 	repaired := "after the run"
 	if m.for_ > 0 {
 		repaired = fmt.Sprintf("%v later", m.for_)
 	}
-	return fmt.Sprintf("%s: %s %s, repaired %s", m.host, m.name, when, repaired)
+	return fmt.Sprintf("%s: %s %s, repaired %s", m.host, m.name, m.moment(), repaired)
+}
+
+func (m mishap) moment() string {
+	if m.at == "" {
+		return fmt.Sprintf("after %v", m.after)
+	}
+	return "at " + m.at
 }
 
 func background(f func(*exectest.Host, context.Context) error) func(*exectest.Host) error {
@@ -50,14 +61,17 @@ func background(f func(*exectest.Host, context.Context) error) func(*exectest.Ho
 }
 
 var mishaps = []mishap{
-	{name: "power cut", do: (*exectest.Host).Stop, undo: background((*exectest.Host).Start)},
+	{name: "power cut", down: true, do: (*exectest.Host).Stop, undo: background((*exectest.Host).Start)},
 	{name: "connections cut", do: (*exectest.Host).KillSessions},
 	{name: "frozen", do: (*exectest.Host).Freeze, undo: (*exectest.Host).Thaw},
 	{name: "packets dropped", do: (*exectest.Host).DropTraffic, undo: (*exectest.Host).RestoreTraffic},
 	{name: "cable pulled", do: (*exectest.Host).Unplug, undo: (*exectest.Host).Plug},
 	{name: "sshd gone", do: (*exectest.Host).StopSSH, undo: background((*exectest.Host).StartSSH)},
 	{name: "disk full", do: func(h *exectest.Host) error { return h.FillDisk(64 << 10) }, undo: (*exectest.Host).EmptyDisk},
-	{name: "restarted", do: background((*exectest.Host).Reboot)},
+	{name: "disk full to the last byte", do: func(h *exectest.Host) error { return h.FillDisk(0) }, undo: (*exectest.Host).EmptyDisk},
+	{name: "clock 1 h ahead", do: wrongClock("+ 3600"), undo: rightClock},
+	{name: "clock 1 h behind", do: wrongClock("- 3600"), undo: rightClock},
+	{name: "restarted", down: true, do: background((*exectest.Host).Reboot)},
 }
 
 // moments are when a mishap may happen.
@@ -66,132 +80,273 @@ var moments = []string{
 	string(exec.Reach), string(exec.Health), string(exec.Confirm),
 }
 
-// TestChaos deploys to five hosts again and again while faults befall them, at
-// random, and looks at what each host ends on. The same seed makes the same
-// faults: go test ./exec -run Chaos -seed N -chaos 200.
+// A chaosRun is what happens in one run. It is made of the seed and the run's
+// number alone.
+type chaosRun struct {
+	number       int
+	from, target string // systems
+	mishaps      []mishap
+	interrupt    time.Duration // the operator interrupts it; 0 for not
+	// kill is when the deployer is killed, and resumed whether its run is gone
+	// on with at once.
+	kill    *mishap
+	resumed bool
+	// rival is what a second operator deploys meanwhile, "" for nobody.
+	rival string
+	later time.Duration
+}
+
+// The systems of TestChaos: those that work, and those that do not.
+var (
+	goodSystems = []string{"new", "newer", "slow", "old", "big"}
+	badSystems  = []string{"fails", "unitfails", "hangs", "nosshd", "crashes"}
+)
+
+func newChaosRun(names []string, number int) chaosRun {
+	rng := rand.New(rand.NewPCG(*seed, uint64(number)))
+	pick := func(list []string) string { return list[rng.IntN(len(list))] }
+	r := chaosRun{number: number, from: pick(goodSystems)}
+	other := func() (name string) {
+		for name = r.from; name == r.from; {
+			name = pick(goodSystems)
+		}
+		return name
+	}
+	if r.target = other(); rng.IntN(6) == 0 {
+		r.target = pick(badSystems)
+	}
+	struck := map[string]bool{}
+	for range 1 + rng.IntN(3) {
+		m := mishaps[rng.IntN(len(mishaps))]
+		m.host = pick(names)
+		m.at = pick(moments)
+		m.after = time.Duration(rng.IntN(2500)) * time.Millisecond
+		if rng.IntN(2) == 0 {
+			m.for_ = time.Duration(100+rng.IntN(3000)) * time.Millisecond
+		}
+		if !struck[m.host] {
+			struck[m.host] = true
+			r.mishaps = append(r.mishaps, m)
+		}
+	}
+	switch rng.IntN(8) {
+	case 0:
+		r.interrupt = time.Duration(1+rng.IntN(3000)) * time.Millisecond
+	case 1, 2:
+		r.kill = &mishap{host: pick(names), at: pick(moments), after: time.Duration(rng.IntN(2500)) * time.Millisecond}
+		r.resumed = rng.IntN(2) == 0
+	case 3:
+		r.rival, r.later = other(), time.Duration(rng.IntN(4000))*time.Millisecond
+	}
+	return r
+}
+
+func (r chaosRun) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "run %d of seed %d: all from %s to %s", r.number, *seed, r.from, r.target)
+	if r.interrupt > 0 {
+		fmt.Fprintf(&b, "; interrupted after %v", r.interrupt)
+	}
+	if r.kill != nil {
+		fmt.Fprintf(&b, "; the deployer is killed %s", r.kill.moment())
+		if r.kill.at != "" {
+			fmt.Fprintf(&b, " of %s", r.kill.host)
+		}
+		if r.resumed {
+			b.WriteString(", and its run resumed")
+		}
+	}
+	if r.rival != "" {
+		fmt.Fprintf(&b, "; somebody else deploys %s, %v later", r.rival, r.later)
+	}
+	for _, m := range r.mishaps {
+		fmt.Fprintf(&b, "\n  %s", m)
+	}
+	return b.String()
+}
+
+// TestChaos deploys to five hosts again and again while faults befall them, the
+// deployer or both, at random, and looks at what each host ends on. The same
+// seed makes the same faults: go test ./exec -run Chaos -seed N -chaos 200.
+// What a run that fails says also makes that run alone.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	names := []string{"a", "b", "c", "d", "e"}
 	f := newField(t, names...)
-	// Whatever else runs on this machine must not look like a fault.
-	f.opts.ActivateTimeout, f.opts.RevertTimeout = 12*time.Second, 12*time.Second
-	targets := []string{"new", "newer", "slow", "old", "fails", "big"}
-	last := "old"
-	for run := range *chaosRuns {
-		rng := rand.New(rand.NewPCG(*seed, uint64(run)))
-		next := targets[rng.IntN(len(targets))]
-		for next == last {
-			next = targets[rng.IntN(len(targets))]
-		}
-		last = next
-		target := system(t, next)
-		var planned []mishap
-		struck := map[string]bool{}
-		for range 1 + rng.IntN(3) {
-			m := mishaps[rng.IntN(len(mishaps))]
-			m.host = names[rng.IntN(len(names))]
-			m.at = moments[rng.IntN(len(moments))]
-			m.after = time.Duration(rng.IntN(2500)) * time.Millisecond
-			if rng.IntN(2) == 0 {
-				m.for_ = time.Duration(100+rng.IntN(3000)) * time.Millisecond
-			}
-			if !struck[m.host] {
-				struck[m.host] = true
-				planned = append(planned, m)
+	f.opts = patient(f.opts)
+	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: 2 * connectTimeout, KeepAlive: 2 * time.Second})
+	defer f.dialer.Close()
+	for i := range *chaosRuns {
+		r := newChaosRun(names, *chaosFrom+i)
+		// A boot menu of many generations takes long to write.
+		if i%5 == 4 {
+			clean := f.plan(exec.Clean, f.all(""))
+			clean.Keep = exec.Keep{Last: 1}
+			for _, o := range f.run(t.Context(), clean, f.opts, nil) {
+				if !o.OK() {
+					t.Errorf("%s: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
+				}
 			}
 		}
-		interrupt := time.Duration(0)
-		if rng.IntN(8) == 0 {
-			interrupt = time.Duration(rng.IntN(3000)) * time.Millisecond
+		// The way to the next run's start shows that all hosts can be deployed again.
+		for _, o := range f.deploy(t.Context(), exec.Switch, f.all(system(t, r.from)), nil) {
+			if !o.OK() {
+				t.Errorf("%s: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
+			}
 		}
-		if !f.chaos(run, target, planned, interrupt) {
-			t.Fatalf("run %d of seed %d: see above", run, *seed)
+		if t.Failed() || !f.chaos(r) {
+			t.Fatalf("go test ./exec -run Chaos -v -seed %d -chaos-from %d -chaos 1", *seed, r.number)
+		}
+		// A lock that nobody could give back lapses.
+		time.Sleep(f.opts.LockTimeout)
+	}
+	for _, o := range f.deploy(t.Context(), exec.Switch, f.all(system(t, "newer")), nil) {
+		if !o.OK() {
+			t.Errorf("in the end: %s: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
 		}
 	}
 }
 
+// A striker has the mishaps of a run happen, and their repairs.
+type striker struct {
+	f       *field
+	mishaps []mishap
+	repairs sync.WaitGroup
+
+	mu            sync.Mutex
+	begun, undone []bool
+}
+
+func (s *striker) strike(i int) {
+	s.mu.Lock()
+	again := s.begun[i]
+	s.begun[i] = true
+	s.mu.Unlock()
+	if again {
+		return
+	}
+	m := &s.mishaps[i]
+	_ = m.do(s.f.lab.Host(m.host))
+	if m.for_ > 0 {
+		s.repairs.Add(1)
+		time.AfterFunc(m.for_, func() { defer s.repairs.Done(); s.undo(i) })
+	}
+}
+
+func (s *striker) undo(i int) {
+	s.mu.Lock()
+	again := s.undone[i]
+	s.undone[i] = true
+	s.mu.Unlock()
+	if m := &s.mishaps[i]; m.undo != nil && !again {
+		// A host that is off cannot be thawed; it is started below.
+		_ = m.undo(s.f.lab.Host(m.host))
+	}
+}
+
+// moment strikes what an event is the moment for.
+func (s *striker) moment(e exec.Event) {
+	for i, m := range s.mishaps {
+		if m.at != "" && happens(e, m.host, m.at) {
+			s.strike(i)
+		}
+	}
+}
+
+// start has the mishaps happen that only wait for their time. What it returns
+// ends that, repairs everything and tells which hosts were struck, and which of
+// them went down.
+func (s *striker) start() (end func() (struck, down map[string]bool)) {
+	over := make(chan struct{})
+	for i, m := range s.mishaps {
+		if m.at == "" {
+			s.repairs.Go(func() {
+				select {
+				case <-time.After(m.after):
+					s.strike(i)
+				case <-over:
+				}
+			})
+		}
+	}
+	return func() (map[string]bool, map[string]bool) {
+		close(over)
+		s.repairs.Wait()
+		struck, down := map[string]bool{}, map[string]bool{}
+		for i, m := range s.mishaps {
+			if s.begun[i] {
+				s.undo(i)
+				struck[m.host] = true
+				down[m.host] = down[m.host] || m.down
+			}
+		}
+		return struck, down
+	}
+}
+
 // chaos makes one run and reports whether all that must hold holds.
-func (f *field) chaos(run int, target store.Path, planned []mishap, interrupt time.Duration) bool {
+func (f *field) chaos(r chaosRun) bool {
 	before := map[string]onHost{}
 	for _, h := range f.lab.Hosts {
-		before[h.Name] = f.on(h.Name)
+		before[h.Name] = f.look(h.Name, "")
+		for _, p := range []store.Path{before[h.Name].running, before[h.Name].profile, before[h.Name].boot} {
+			if systemName(p) != r.from {
+				f.Errorf("%s is on %s at the start, want %s", h.Name, systemName(p), r.from)
+			}
+		}
 	}
-	var story []string
+	story := []string{r.String()}
 	say := func(format string, args ...any) { story = append(story, fmt.Sprintf(format, args...)) }
-	say("run %d: all to %s; interrupted after %v", run, systemName(target), interrupt)
-	for _, m := range planned {
-		say("  %s", m)
-	}
+	target := system(f, r.target)
 
 	ctx, cancel := context.WithCancelCause(f.Context())
 	defer cancel(nil)
-	if interrupt > 0 {
-		time.AfterFunc(interrupt, func() { cancel(errors.New("interrupted")) })
+	if r.interrupt > 0 {
+		time.AfterFunc(r.interrupt, func() { cancel(errors.New("interrupted")) })
 	}
-	var repairs sync.WaitGroup
-	var mu sync.Mutex
-	begun := make([]bool, len(planned))
-	undone := make([]bool, len(planned))
-	undo := func(i int) {
-		mu.Lock()
-		again := undone[i]
-		undone[i] = true
-		mu.Unlock()
-		if planned[i].undo != nil && !again {
-			// A host that is off cannot be thawed; it is started below.
-			_ = planned[i].undo(f.lab.Host(planned[i].host))
-		}
-	}
-	strike := func(i int) {
-		mu.Lock()
-		again := begun[i]
-		begun[i] = true
-		mu.Unlock()
-		if again {
-			return
-		}
-		_ = planned[i].do(f.lab.Host(planned[i].host))
-		if planned[i].for_ > 0 {
-			repairs.Add(1)
-			time.AfterFunc(planned[i].for_, func() { defer repairs.Done(); undo(i) })
-		}
-	}
-	over := make(chan struct{})
-	for i, m := range planned {
-		if m.at == "" {
-			repairs.Add(1)
-			go func() {
-				defer repairs.Done()
-				select {
-				case <-time.After(m.after):
-					strike(i)
-				case <-over:
-				}
-			}()
-		}
-	}
+	s := &striker{f: f, mishaps: r.mishaps, begun: make([]bool, len(r.mishaps)), undone: make([]bool, len(r.mishaps))}
+	end := s.start()
 	began := time.Now()
-	out := f.deploy(ctx, exec.Switch, f.all(target), func(e exec.Event) {
-		for i, m := range planned {
-			if m.at != "" && happens(e, m.host, m.at) {
-				strike(i)
+	var out, rivals []exec.Outcome
+	ended := map[string]time.Time{} // when each deployer was done with each host
+	var rival sync.WaitGroup
+	if r.rival != "" {
+		o := f.opts
+		o.Who = "bob@desk"
+		o.Sink = func(e exec.Event) {
+			if e, ok := e.(exec.HostEnded); ok {
+				s.mu.Lock()
+				ended["rival "+e.Outcome.Host] = time.Now()
+				s.mu.Unlock()
 			}
 		}
-	})
-	took := time.Since(began)
-	close(over)
-	struck := map[string]bool{}
-	mu.Lock()
-	for i, m := range planned {
-		struck[m.host] = struck[m.host] || begun[i]
+		rival.Go(func() {
+			time.Sleep(r.later)
+			rivals = exec.Run(f.Context(), f.plan(exec.Switch, f.all(system(f, r.rival))), o)
+		})
 	}
-	mu.Unlock()
-	repairs.Wait()
-	for i := range planned {
-		if begun[i] {
-			undo(i)
+	observe := func(e exec.Event) {
+		s.moment(e)
+		if e, ok := e.(exec.HostEnded); ok {
+			s.mu.Lock()
+			ended[e.Outcome.Host] = time.Now()
+			s.mu.Unlock()
 		}
 	}
+	if r.kill == nil {
+		out = f.deploy(ctx, exec.Switch, f.all(target), observe)
+	} else {
+		var past *exec.Past
+		past, out = f.deployKilled(r, target, observe)
+		if out == nil && r.resumed {
+			rest := past.Rest(func(_ string, ended *exec.Outcome) bool { return ended == nil || ended.OK() })
+			out = f.run(ctx, rest, f.opts, observe)
+			say("  resumed:")
+		}
+	}
+	rival.Wait()
+	took := time.Since(began)
+	struck, down := end()
 
 	well := true
 	wrong := func(format string, args ...any) {
@@ -201,68 +356,192 @@ func (f *field) chaos(run int, target store.Path, planned []mishap, interrupt ti
 		well = false
 		f.Errorf(format, args...)
 	}
-	for i := range out {
-		o := &out[i]
-		say("  %s: %s: %s: %v (%v)", o.Host, o.Status, o.Stage, o.Err, o.Took.Round(time.Millisecond))
+	tell := func(who string, out []exec.Outcome) {
+		for i := range out {
+			o := &out[i]
+			say("  %s%s: %s: %s: %v (%v)", who, o.Host, o.Status, o.Stage, o.Err, o.Took.Round(time.Millisecond))
+		}
 	}
-	limit := f.opts.ActivateTimeout + f.opts.ConfirmTimeout + 2*f.opts.RevertTimeout + 4*f.opts.AnswerTimeout + 20*time.Second
+	tell("", out)
+	tell("the other: ", rivals)
+	o := &f.opts
+	limit := o.ActivateTimeout + o.ConfirmTimeout + 2*o.RevertTimeout + 4*o.AnswerTimeout + 20*time.Second
+	if r.kill != nil || r.rival != "" {
+		limit *= 2 // one after the other
+	}
 	if took > limit {
 		wrong("it took %v, more than %v", took, limit)
 	}
-	for i := range out {
-		o := &out[i]
-		h := f.lab.Host(o.Host)
+	byHost := func(out []exec.Outcome) map[string]*exec.Outcome {
+		m := map[string]*exec.Outcome{}
+		for i := range out {
+			m[out[i].Host] = &out[i]
+		}
+		return m
+	}
+	first, second := byHost(out), byHost(rivals)
+	for _, h := range f.lab.Hosts {
+		name := h.Name
 		f.settle(h)
-		on, was := f.on(o.Host), before[o.Host]
+		on, was := f.on(name), before[name]
+		systems := [3]store.Path{on.running, on.profile, on.boot}
+		names := fmt.Sprintf("runs %s, has the profile %s, would boot %s", systemName(on.running), systemName(on.profile), systemName(on.boot))
 		for _, p := range on.problems {
-			wrong("%s: %s", o.Host, p)
+			wrong("%s: %s", name, p)
 		}
-		for what, s := range map[string]store.Path{"runs": on.running, "has the profile": on.profile, "would boot": on.boot} {
-			if s != target && s != was.running && s != was.profile && s != was.boot {
-				wrong("%s %s %s, neither what it had nor what it was to get", o.Host, what, s)
+		mayBe := map[store.Path]bool{was.running: true, target: true}
+		if r.rival != "" {
+			mayBe[system(f, r.rival)] = true
+		}
+		for _, p := range systems {
+			if !mayBe[p] {
+				wrong("%s %s: neither what it had nor what it was to get", name, names)
 			}
 		}
-		switch o.Status {
-		case exec.Activated, exec.Unchanged:
-			// A host that was struck after it was done boots what is its default.
-			if on.running != target || on.profile != target || on.boot != target {
-				wrong("%s: %s is reported, and it is on %s, %s, %s", o.Host, o.Status, systemName(on.running), systemName(on.profile), systemName(on.boot))
-			}
-		case exec.RolledBack:
-			if on.profile != was.profile || on.boot != was.boot || on.running != was.running && on.running != was.boot {
-				wrong("%s: it is reported as rolled back, and it is on %s, %s, %s", o.Host, systemName(on.running), systemName(on.profile), systemName(on.boot))
-			}
-		case exec.Skipped:
-			if interrupt == 0 {
-				wrong("%s: skipped: %v", o.Host, o.Err)
-			}
-		case exec.Failed:
-			if !struck[o.Host] && interrupt == 0 {
-				wrong("%s: nothing befell it, and it failed: %s: %v", o.Host, o.Stage, o.Err)
-			}
-		default:
-			wrong("%s: reported as %s", o.Host, o.Status)
+		// Only one that goes down between the profile and the boot loader boots
+		// the old one with the new one as its profile.
+		if !down[name] && r.target != "crashes" && (on.running != on.profile || on.running != on.boot) {
+			wrong("%s %s: it is between two systems", name, names)
 		}
-		if !struck[o.Host] && interrupt == 0 && systemName(target) != "fails" && !o.OK() {
-			wrong("%s: nothing befell it, and it is %s: %v", o.Host, o.Status, o.Err)
+		all := func(p store.Path) bool { return systems == [3]store.Path{p, p, p} }
+		one, two := first[name], second[name]
+		switch {
+		case one == nil: // the deployer is dead
+		case two != nil && two.OK() && (!one.OK() || ended["rival "+name].After(ended[name])):
+			if !all(system(f, r.rival)) {
+				wrong("%s: the other reports %s, and it %s", name, two.Status, names)
+			}
+		case one.OK():
+			if one.Status != exec.Activated && one.Status != exec.Unchanged {
+				wrong("%s: reported as %s", name, one.Status)
+			}
+			if !all(target) {
+				wrong("%s: %s is reported, and it %s", name, one.Status, names)
+			}
+		case one.Status == exec.RolledBack:
+			back := was
+			if two != nil {
+				break // it had what the other gave it, or not yet
+			}
+			if !all(back.running) {
+				wrong("%s: it is reported as rolled back, and it %s", name, names)
+			}
+		case one.Status == exec.Skipped:
+			if r.interrupt == 0 {
+				wrong("%s: skipped: %v", name, one.Err)
+			}
+			if two == nil && !all(was.running) {
+				wrong("%s: skipped, and it %s", name, names)
+			}
+		case one.Status != exec.Failed:
+			wrong("%s: reported as %s", name, one.Status)
 		}
-	}
-	// All can be deployed again. A lock that nobody could give back lapses.
-	time.Sleep(f.opts.LockTimeout)
-	next := target
-	if systemName(target) == "fails" {
-		next = system(f, "new")
-	}
-	for _, o := range f.deploy(f.Context(), exec.Switch, f.all(next), nil) {
-		if !o.OK() {
-			wrong("%s: afterwards: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
+		if struck[name] || r.interrupt > 0 || one == nil {
+			continue
 		}
-		f.expect(o.Host, systemName(next), systemName(next), systemName(next))
+		// Nothing befell it.
+		switch {
+		case r.good() == "" && two == nil && one.Status != exec.RolledBack:
+			wrong("%s: %s does not work, and it is %s: %v", name, r.target, one.Status, one.Err)
+		case r.kill != nil && one.Status == exec.RolledBack: // nobody confirmed it in time
+		case r.target == r.good() && !one.OK() && (two == nil || !two.OK()):
+			wrong("%s: nothing befell it, and it is %s: %s: %v", name, one.Status, one.Stage, one.Err)
+		}
 	}
 	if testing.Verbose() {
 		f.Log(strings.Join(story, "\n"))
 	}
 	return well && !f.Failed()
+}
+
+// good is the target if it works, and "" if not.
+func (r chaosRun) good() string {
+	for _, bad := range badSystems {
+		if r.target == bad {
+			return ""
+		}
+	}
+	return r.target
+}
+
+// deployKilled has a process of its own deploy, and kills it when the run says.
+// Where that moment never comes, it returns the outcomes; and in any case what
+// the journal says.
+func (f *field) deployKilled(r chaosRun, target store.Path, on func(exec.Event)) (*exec.Past, []exec.Outcome) {
+	f.Helper()
+	order := deployerOrder{SSHConfig: f.lab.SSHConfig, System: target, Run: exec.NewRunID(), Journal: f.TempDir(), Told: true, Patient: true}
+	for _, h := range f.lab.Hosts {
+		order.Hosts = append(order.Hosts, h.Name)
+	}
+	text, err := json.Marshal(order)
+	if err != nil {
+		f.Fatal(err)
+	}
+	cmd := osexec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), deployerEnv+"="+string(text), nixConfig)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		f.Fatal(err)
+	}
+	told, err := cmd.StdoutPipe()
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		f.Fatal(err)
+	}
+	if r.kill.at == "" {
+		timer := time.AfterFunc(r.kill.after, func() { cmd.Process.Kill() })
+		defer timer.Stop()
+	}
+	for lines := bufio.NewScanner(told); lines.Scan(); {
+		host, at, _ := strings.Cut(lines.Text(), " ")
+		e := toldEvent(host, at)
+		on(e)
+		if r.kill.at != "" && happens(e, r.kill.host, r.kill.at) {
+			cmd.Process.Kill()
+			break
+		}
+		io.WriteString(in, "\n")
+	}
+	err = cmd.Wait()
+	names, nameErr := exec.Journals(order.Journal)
+	if nameErr != nil || len(names) != 1 {
+		// It was killed before it began.
+		return &exec.Past{Plan: &exec.Plan{Action: exec.Switch, Run: order.Run, Steps: f.plan(exec.Switch, f.all(target)).Steps}}, nil
+	}
+	past, readErr := exec.ReadJournal(names[0])
+	if readErr != nil {
+		return &exec.Past{Plan: &exec.Plan{Action: exec.Switch, Run: order.Run, Steps: f.plan(exec.Switch, f.all(target)).Steps}}, nil
+	}
+	var exit *osexec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() == -1 {
+		return past, nil
+	}
+	var out []exec.Outcome
+	for _, name := range order.Hosts {
+		o, ok := past.Outcomes[name]
+		if !ok {
+			f.Errorf("%s: the journal of a run that ended has no outcome", name)
+		}
+		if o.Error != "" {
+			o.Err = errors.New(o.Error)
+		}
+		out = append(out, o)
+	}
+	return past, out
+}
+
+// toldEvent is the event of which a deployer of another process has told.
+func toldEvent(host, at string) exec.Event {
+	switch at {
+	case "said":
+		return exec.Said{Host: host, Stage: exec.Activate}
+	case "copying":
+		return exec.Progressed{Host: host, Stage: exec.Copy, Done: 1}
+	}
+	return exec.StageStarted{Host: host, Stage: exec.Stage(at)}
 }
 
 // happens reports whether an event is a moment of a host.

@@ -26,6 +26,8 @@ type field struct {
 	hosts  map[string]*schema.Host
 	source *nixserve.Local
 	dialer *remote.Dialer
+	// password is what sudo on the hosts is told, where a user is not root.
+	password string
 
 	mu     sync.Mutex
 	events []exec.Event
@@ -40,6 +42,10 @@ if [ -r /boot/loader/loader.conf ]; then
   ln -sfn "${init%/init}" /run/booted-system
   BOOTING=yes "${init%/init}/activate" >/dev/null 2>&1
 fi`
+
+// connectTimeout is for each attempt to connect. A host that is away costs that,
+// and one of a machine that is busy with other things needs some of it.
+const connectTimeout = 5 * time.Second
 
 // newField starts hosts that run the system old, as their first generation.
 func newField(t testing.TB, names ...string) *field {
@@ -61,14 +67,14 @@ func newField(t testing.TB, names ...string) *field {
 		return nixserve.New(ctx, p)
 	})
 	t.Cleanup(func() { f.source.Close() })
-	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: time.Second, KeepAlive: 500 * time.Millisecond})
+	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: connectTimeout, KeepAlive: time.Second})
 	t.Cleanup(func() { f.dialer.Close() })
 	for _, name := range names {
 		f.hosts[name] = &schema.Host{Name: name, Address: name, System: "x86_64-linux", Policy: schema.Required}
 	}
 	f.opts = limits()
 	f.opts.Connect, f.opts.Builder, f.opts.Source = f.connect, built{}, f.source
-	for i, o := range f.deploy(t.Context(), exec.Switch, f.all(old), nil) {
+	for i, o := range f.run(t.Context(), f.plan(exec.Switch, f.all(old)), patient(f.opts), nil) {
 		if o.Status != exec.Activated {
 			t.Fatalf("%s: first deployment: %s: %s: %v", names[i], o.Status, o.Stage, o.Err)
 		}
@@ -123,7 +129,11 @@ func (f *field) run(ctx context.Context, p *exec.Plan, o exec.Options, on func(e
 }
 
 func (f *field) connect(ctx context.Context, h *schema.Host) (exec.Machine, error) {
-	m, err := f.dialer.Dial(ctx, remote.Target{Name: h.Name, Address: h.Address, User: h.User, Sudo: h.User != ""})
+	target := remote.Target{Name: h.Name, Address: h.Address, User: h.User, Sudo: h.User != ""}
+	if f.password != "" {
+		target.SudoPassword = func(context.Context) ([]byte, error) { return []byte(f.password), nil }
+	}
+	m, err := f.dialer.Dial(ctx, target)
 	if errors.Is(err, remote.ErrUnreachable) {
 		err = unreachable{err}
 	}
@@ -184,10 +194,18 @@ echo "boot ${init%/init}"
 for s in /run/current-system /nix/var/nix/profiles/system "${init%/init}"; do
   [ -x "$s/init" ] || echo "problem $s/init is not there"
 done
+[ -n "$1" ] || exit 0
 nix-store --verify-path $(nix-store -qR /run/current-system /nix/var/nix/profiles/system "${init%/init}") 2>&1 | sed 's/^/problem /'
 `
 
+// on looks at a host and at all that its systems are made of.
 func (f *field) on(name string) onHost {
+	f.Helper()
+	return f.look(name, "all")
+}
+
+// look is on without the contents, unless all is said.
+func (f *field) look(name, all string) onHost {
 	f.Helper()
 	h := f.lab.Host(name)
 	if h.Pid() == 0 {
@@ -195,7 +213,7 @@ func (f *field) on(name string) onHost {
 			f.Fatal(err)
 		}
 	}
-	out, err := h.Run(f.Context(), "sh", "-c", lookScript)
+	out, err := h.Run(f.Context(), "sh", "-c", lookScript, "sh", all)
 	if err != nil {
 		f.Fatalf("look at %s: %v\n%s", name, err, out)
 	}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,8 +32,10 @@ type fault struct {
 	status exec.Status // the host's
 	stage  exec.Stage  // where it failed
 	says   string      // in the message
+	notes  string      // among what is noted about it
 	exit   int
 	ends   string // the system it runs, has as its profile and would boot
+	or     string // the other one it may end on
 	when   string // more on that, for the table
 
 	own func(*testing.T) // a test of its own instead of all that is above
@@ -78,6 +81,19 @@ var (
 	newKey   = do(func(h *exectest.Host) error { return h.ChangeHostKey(context.Background()) })
 )
 
+// wrongClock has a host's clock go wrong by so much. It is one for the programs
+// on it: all hosts of a lab have the clock of this machine.
+func wrongClock(by string) func(*exectest.Host) error {
+	return func(h *exectest.Host) error {
+		return h.WriteFile("/usr/local/bin/date", []byte("#!/bin/sh\n[ \"$1\" != +%s ] || { echo $(($(/usr/bin/date +%s) "+by+")); exit; }\nexec /usr/bin/date \"$@\"\n"), 0o755)
+	}
+}
+
+func rightClock(h *exectest.Host) error {
+	_, err := h.Run(context.Background(), "rm", "-f", "/usr/local/bin/date")
+	return err
+}
+
 // dead is what a deployer that was killed reports.
 const dead exec.Status = "nothing any more"
 
@@ -102,21 +118,32 @@ var faults = []fault{
 		status: exec.Activated, exit: 0, ends: "slow", when: "the activation goes on, and is followed over a new connection"},
 	{name: "connection cut after activating", during: cut, at: started(exec.Reach),
 		status: exec.Activated, exit: 0, ends: "new"},
+	{name: "connection cut while health is checked", during: cut, at: started(exec.Health), before: checked,
+		status: exec.Activated, exit: 0, ends: "new", when: "the check is made again over a new connection"},
 	{name: "connection cut while confirming", during: cut, at: started(exec.Confirm),
 		status: exec.Activated, exit: 0, ends: "new"},
 
 	{name: "host freezes before the start", before: freeze, after: thaw,
 		status: exec.Failed, stage: exec.ConnectTo, says: "unreachable", exit: 3, ends: "old"},
 	{name: "host freezes while being looked at", during: freeze, at: started(exec.Inspect), after: thaw,
-		status: exec.Failed, stage: exec.Inspect, says: "", exit: 3, ends: "old"},
+		status: exec.Failed, stage: exec.Inspect, says: "no answer", exit: 3, ends: "old"},
+	{name: "host freezes while being locked", during: freeze, at: started(exec.Lock), after: thaw,
+		status: exec.Failed, stage: exec.Lock, says: "no answer", exit: 3, ends: "old"},
 	{name: "host freezes while copying", system: "big", during: freeze, at: copying, after: thaw,
 		status: exec.Failed, stage: exec.Copy, says: "connection lost", exit: 3, ends: "old"},
 	{name: "host freezes when activation begins", during: freeze, at: started(exec.Activate), after: thaw,
-		status: exec.Failed, stage: exec.Activate, says: "", exit: 3, ends: "old", when: "also if the order to activate got through: nobody confirms it"},
+		status: exec.Failed, stage: exec.Activate, says: "no answer", exit: 3, ends: "old", when: "also if the order to activate got through: nobody confirms it"},
 	{name: "host freezes while activating", system: "slow", during: freeze, at: speaking, after: thaw,
 		status: exec.Failed, stage: exec.Activate, says: "the host returns to what it had unless it is confirmed", exit: 3, ends: "old", when: "as soon as it thaws"},
 	{name: "host freezes after activating", during: freeze, at: started(exec.Reach), after: thaw,
 		status: exec.Failed, stage: exec.Reach, says: "no new connection after the activation", exit: 3, ends: "old", when: "as soon as it thaws"},
+	{name: "host freezes while its health is checked", during: freeze, at: started(exec.Health), before: checked, after: thaw,
+		status: exec.Failed, stage: exec.Health, says: "its guard returns it to", exit: 3, ends: "old", when: "as soon as it thaws"},
+	{name: "host freezes while confirming", during: freeze, at: started(exec.Confirm), after: thaw,
+		status: exec.Failed, stage: exec.Confirm, says: "if the confirmation has not got through, the host returns to", exit: 3, ends: "old", or: "new", when: "as soon as it thaws"},
+	{name: "host freezes when it is to restart", system: "kernel", during: freeze, at: started(exec.Restart), after: thaw,
+		opts:   func(o *exec.Options) { o.Reboot = true },
+		status: exec.Failed, stage: exec.Restart, says: "not restarted", exit: 3, ends: "kernel", when: "and is not restarted"},
 	{name: "host freezes for a moment while activating", system: "slow", at: speaking,
 		during: func(f *field, h *exectest.Host) {
 			freeze(f, h)
@@ -127,7 +154,7 @@ var faults = []fault{
 	{name: "power cut while copying", system: "big", during: stop, at: copying,
 		status: exec.Failed, stage: exec.Copy, says: "connection lost", exit: 3, ends: "old"},
 	{name: "power cut while activating", system: "slow", during: stop, at: speaking,
-		status: exec.Failed, stage: exec.Activate, says: "", exit: 3, ends: "old", when: "when it is switched on again"},
+		status: exec.Failed, stage: exec.Activate, says: "the host returns to what it had unless it is confirmed", exit: 3, ends: "old", when: "when it is switched on again"},
 	{name: "power cut after activating", during: stop, at: started(exec.Reach),
 		status: exec.Failed, stage: exec.Reach, says: "no new connection after the activation", exit: 3, ends: "old", when: "when it is switched on again"},
 	{name: "host crashes and restarts while activating", system: "crashes",
@@ -139,7 +166,7 @@ var faults = []fault{
 		status: exec.RolledBack, says: "not confirmed within", exit: 4, ends: "old"},
 	{name: "firewall closes with the new system", system: "firewall",
 		status: exec.RolledBack, says: "not confirmed within", exit: 4, ends: "old"},
-	{name: "network cut after activation", during: unplug, at: started(exec.Reach), after: plug,
+	{name: "firewall drops everything after activation", during: unplug, at: started(exec.Reach), after: plug,
 		status: exec.Failed, stage: exec.Reach, says: "its guard returns it to", exit: 3, ends: "old"},
 
 	{name: "activation script fails", system: "fails",
@@ -147,7 +174,7 @@ var faults = []fault{
 	{name: "a unit of the new system fails", system: "unitfails",
 		status: exec.RolledBack, stage: exec.Activate, says: "switch-to-configuration test: exit status 4", exit: 4, ends: "old"},
 	{name: "activation hangs", system: "hangs",
-		status: exec.RolledBack, stage: exec.Activate, says: "was not done after 4 s", exit: 4, ends: "old"},
+		status: exec.RolledBack, stage: exec.Activate, says: "was not done after 10 s", exit: 4, ends: "old"},
 	{name: "activation prints 100 MB", system: "prints", opts: func(o *exec.Options) { o.ActivateTimeout = 60 * time.Second },
 		status: exec.Activated, exit: 0, ends: "prints", when: "and only the first megabyte is sent"},
 	{name: "the boot loader cannot be set", system: "noboot",
@@ -160,29 +187,46 @@ var faults = []fault{
 	{name: "disk full when activation begins", during: do(func(h *exectest.Host) error { return h.FillDisk(0) }), at: started(exec.Activate), after: emptied,
 		status: exec.RolledBack, stage: exec.Activate, says: "", exit: 4, ends: "old"},
 
-	{name: "clock 1 h ahead", after: func(f *field, h *exectest.Host) { h.Run(context.Background(), "rm", "/usr/local/sbin/date") },
-		before: func(f *field, h *exectest.Host) {
-			if err := h.WriteFile("/usr/local/bin/date", []byte("#!/bin/sh\n[ \"$1\" != +%s ] || { echo $(($(/usr/bin/date +%s) + 3600)); exit; }\nexec /usr/bin/date \"$@\"\n"), 0o755); err != nil {
-				f.Error(err)
-			}
-		},
-		status: exec.Activated, exit: 0, ends: "new", when: "and is noted: its clock is 1h0m0s ahead"},
+	{name: "clock 1 h ahead", before: do(wrongClock("+ 3600")), after: do(rightClock),
+		status: exec.Activated, notes: "its clock is 1h0m0s ahead", exit: 0, ends: "new", when: "and it is noted"},
+	{name: "clock 1 h behind", before: do(wrongClock("- 3600")), after: do(rightClock),
+		status: exec.Activated, notes: "its clock is 1h0m0s behind", exit: 0, ends: "new", when: "and it is noted"},
 
-	{name: "no way to root on the host", before: plainUser,
+	{name: "sudo on the host wants a password, and there is none", before: userOf("asked", ""),
+		status: exec.Failed, stage: exec.Inspect, says: "asked needs one, and none was given", exit: 3, ends: "old"},
+	{name: "sudo on the host is told a wrong password", before: userOf("asked", "open up"),
+		status: exec.Failed, stage: exec.Inspect, says: "sudo does not take the one given", exit: 3, ends: "old"},
+	{name: "sudo on the host does not know the user", before: userOf("plain", userPassword),
 		status: exec.Failed, stage: exec.Inspect, says: "no root privilege", exit: 3, ends: "old"},
 	{name: "a store path is corrupted here", own: corruptedHere,
 		status: exec.Failed, stage: exec.Copy, says: "corrupted in the source store", exit: 3, ends: "old"},
+	{name: "a store path is corrupted on the host", own: corruptedThere,
+		status: exec.Failed, stage: exec.Copy, says: "was modified", exit: 3, ends: "old"},
+	{name: "a store path is gone from the host", own: goneThere,
+		status: exec.Failed, stage: exec.Copy, says: "No such file or directory", exit: 3, ends: "old"},
 	{name: "two deployers at once", own: twoDeployers,
 		status: exec.Failed, stage: exec.Inspect, says: "locked by alice@laptop", exit: 1, ends: "new", when: "that of the first deployer; the second is told who it is"},
+	{name: "two deployers at the same moment", own: sameMoment,
+		status: exec.Failed, says: "locked by", exit: 1, ends: "new", when: "that of one of the two, or of one after the other"},
+	{name: "the deployer's disk is full before it builds", own: fullBuilder,
+		status: exec.Failed, stage: exec.Build, says: "No space left on device", exit: 3, ends: "old"},
+	{name: "the deployer's disk is full before its journal begins", own: fullBefore,
+		status: exec.Activated, exit: 0, ends: "new", when: "and it is said that there is no journal"},
+	{name: "the deployer's disk is full when activation begins", own: fullMeanwhile,
+		status: exec.Activated, exit: 0, ends: "new", when: "and it is said that the journal ends there"},
 
+	{name: "deployer killed while connecting", own: killedAt(exec.ConnectTo, "old"), status: dead, exit: 137, ends: "old"},
 	{name: "deployer killed while looking at the host", own: killedAt(exec.Inspect, "old"), status: dead, exit: 137, ends: "old"},
+	{name: "deployer killed while building", own: killedAt(exec.Build, "old"), status: dead, exit: 137, ends: "old"},
 	{name: "deployer killed while locking", own: killedAt(exec.Lock, "old"), status: dead, exit: 137, ends: "old"},
 	{name: "deployer killed while copying", own: killedAt(exec.Copy, "old"), status: dead, exit: 137, ends: "old"},
 	{name: "deployer killed when activation begins", own: killedAt(exec.Activate, "old"), status: dead, exit: 137, ends: "old"},
 	{name: "deployer killed while activating", own: killedAt("said", "old"), status: dead, exit: 137, ends: "old", when: "by its guard"},
 	{name: "deployer killed after activating", own: killedAt(exec.Reach, "old"), status: dead, exit: 137, ends: "old", when: "by its guard; resumed in time, the new one"},
+	{name: "deployer killed while health is checked", own: killedAt(exec.Health, "old"), status: dead, exit: 137, ends: "old", when: "by its guard; resumed in time, the new one"},
 	{name: "deployer killed while confirming", own: killedAt(exec.Confirm, "old"), status: dead, exit: 137, ends: "old", when: "by its guard; resumed in time, the new one"},
 	{name: "deployer killed when all is confirmed", own: killedAt("confirmed", "new"), status: dead, exit: 137, ends: "new"},
+	{name: "deployer killed when the host is to restart", own: killedAt(exec.Restart, "new"), status: dead, exit: 137, ends: "new", when: "and restarts when the run is resumed"},
 }
 
 // TestFaults takes a lab of two hosts through every fault. In each, the host of
@@ -225,6 +269,9 @@ func TestFaults(t *testing.T) {
 			if b.Status != ft.status || ft.stage != "" && b.Stage != ft.stage || !strings.Contains(b.Error, ft.says) {
 				t.Errorf("bad: %s, %s: %q; want %s, %s: %q", b.Status, b.Stage, b.Error, ft.status, ft.stage, ft.says)
 			}
+			if !slices.ContainsFunc(append(b.Findings, exec.Finding{}), func(f exec.Finding) bool { return f.Text == ft.notes }) {
+				t.Errorf("bad: noted: %v; want %q", b.Findings, ft.notes)
+			}
 			if got := exec.ExitStatus(t.Context(), out); got != ft.exit {
 				t.Errorf("exit status %d, want %d", got, ft.exit)
 			}
@@ -233,7 +280,11 @@ func TestFaults(t *testing.T) {
 			}
 			f.expect("good", "new", "new", "new")
 			f.settle(bad)
-			f.expect("bad", ft.ends, ft.ends, ft.ends)
+			ends := ft.ends
+			if ft.or != "" && systemName(f.on("bad").running) == ft.or {
+				ends = ft.or
+			}
+			f.expect("bad", ends, ends, ends)
 			// All the limits that can come after each other, and some for the work.
 			o := &f.opts
 			if limit := o.ActivateTimeout + o.ConfirmTimeout + 2*o.RevertTimeout + 4*o.AnswerTimeout + 10*time.Second; took > limit {
@@ -262,7 +313,7 @@ func (f *field) settle(h *exectest.Host) {
 	}
 	// Whatever was on its way to the host is there after this.
 	time.Sleep(300 * time.Millisecond)
-	if out, err := h.Run(f.Context(), "sh", "-c", "[ ! -e /run/muster/guard/alive ] || flock -w 20 /run/muster/guard/alive true"); err != nil {
+	if out, err := h.Run(f.Context(), "sh", "-c", "[ ! -e /run/muster/guard/alive ] || flock -w 180 /run/muster/guard/alive true"); err != nil {
 		f.Errorf("%s: the guard does not end: %v %s", h.Name, err, out)
 	}
 }
@@ -277,12 +328,15 @@ func TestFaultsAreDocumented(t *testing.T) {
 		if ft.ends == "old" {
 			ends = "the old system"
 		}
+		if ft.or != "" {
+			ends = "the old or the new system"
+		}
 		if ft.when != "" {
 			ends += ", " + ft.when
 		}
 		because := ""
-		if ft.says != "" {
-			because = "`" + ft.says + "`"
+		if said := ft.says + ft.notes; said != "" {
+			because = "`" + said + "`"
 		}
 		status := string(ft.status)
 		if ft.stage != "" {

@@ -1,0 +1,90 @@
+package exec_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"muster/exec"
+	"muster/schema"
+)
+
+// Stand-ins for systemd, of which a lab host has none. What systemd-run starts
+// has nothing of the session it is called from: neither its terminal nor its
+// environment.
+const (
+	fakeSystemdRun = `#!/bin/sh
+for word; do echo "$word" >>/root/systemd-run; done
+[ ! -e /root/no-units ] || { echo "Failed to start transient service unit: Access denied" >&2; exit 1; }
+while :; do case $1 in --*) shift ;; *) break ;; esac; done
+env -i setsid "$@" </dev/null >/dev/null 2>&1 &
+`
+	fakeSystemctl = `#!/bin/sh
+echo "$*" >>/root/systemctl
+case $1 in
+list-units) echo "smartd.service loaded failed failed SMART daemon" ;;
+show) cat /root/unit-state ;;
+esac
+`
+)
+
+// Where there is systemd, the guard is a unit of it, and units are asked for
+// there.
+func TestGuardIsAUnitOfSystemd(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "web")
+	web := f.lab.Host("web")
+	for name, text := range map[string]string{"/usr/local/bin/systemd-run": fakeSystemdRun, "/usr/local/bin/systemctl": fakeSystemctl, "/root/unit-state": "active\n"} {
+		if err := web.WriteFile(name, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := web.Run(t.Context(), "mkdir", "-p", "/run/systemd/system"); err != nil {
+		t.Fatal(err)
+	}
+	f.hosts["web"].Health = []schema.Check{{Unit: "httpd.service", Timeout: 10 * time.Second, Interval: 50 * time.Millisecond, Retries: 1}}
+	read := func(name string) string {
+		text, err := web.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+
+	plan := f.plan(exec.Switch, f.all(system(t, "new")))
+	plan.Run = exec.NewRunID()
+	out := f.run(t.Context(), plan, f.opts, nil)[0]
+	if out.Status != exec.Activated || len(out.Findings) != 1 || out.Findings[0].Text != "failed before: smartd.service" {
+		t.Errorf("%s: %s: %v; %v", out.Status, out.Stage, out.Err, out.Findings)
+	}
+	f.expect("web", "new", "new", "new")
+	words := "\n" + read("/root/systemd-run")
+	for _, want := range []string{"--collect", "--unit=muster-" + plan.Run, "/bin/sh", "/run/muster/guard/guard.sh", string(system(t, "new"))} {
+		if !strings.Contains(words, "\n"+want+"\n") {
+			t.Errorf("systemd-run is not told %s:%s", want, words)
+		}
+	}
+	if asked := read("/root/systemctl"); !strings.Contains(asked, "show --property=ActiveState --value -- httpd.service") {
+		t.Errorf("systemctl is asked %s", asked)
+	}
+
+	// A unit that is not what it should be takes the host back.
+	if err := web.WriteFile("/root/unit-state", []byte("activating\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out = f.deploy(t.Context(), exec.Switch, f.all(system(t, "newer")), nil)[0]
+	if out.Status != exec.RolledBack || !strings.Contains(out.Error, "health check unit httpd.service: it is activating") {
+		t.Errorf("%s: %s: %v", out.Status, out.Stage, out.Err)
+	}
+	f.expect("web", "new", "new", "new")
+
+	// Where systemd refuses, nothing has begun, and that is said.
+	if err := web.WriteFile("/root/no-units", nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out = f.deploy(t.Context(), exec.Switch, f.all(system(t, "newer")), nil)[0]
+	if out.Status != exec.Failed || out.Stage != exec.Activate || !strings.Contains(out.Error, "Access denied") {
+		t.Errorf("%s: %s: %v", out.Status, out.Stage, out.Err)
+	}
+	f.expect("web", "new", "new", "new")
+}
