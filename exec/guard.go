@@ -145,7 +145,8 @@ while :; do
   if [ -n "$over" ] || [ $((n % 100)) = 0 ]; then
     if flock -n $guard/alive true; then
       # It may have ended between the two looks.
-      read -r now <$guard/state
+      now=$state
+      [ ! -r $guard/state ] || read -r now <$guard/state
       [ "$now" != "$state" ] || { echo "died $by" >&2; exit; }
       continue
     fi

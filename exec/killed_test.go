@@ -245,6 +245,22 @@ func TestResumeConfirmsWhatWaits(t *testing.T) {
 	}
 }
 
+// A host that went down while its guard was being started has a guard's files and
+// no guard. The run goes on with a new one.
+func TestResumeWhereNoGuardHasBegun(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "web")
+	plan := f.plan(exec.Switch, f.all(system(t, "new")))
+	plan.Run = exec.NewRunID()
+	if _, err := f.lab.Host("web").Run(t.Context(), "sh", "-c", `rm -rf /run/muster/guard && mkdir -p /run/muster/guard && echo "$1" >/run/muster/guard/run && : >/run/muster/guard/log`, "sh", plan.Run); err != nil {
+		t.Fatal(err)
+	}
+	if out := f.run(t.Context(), plan, f.opts, nil); out[0].Status != exec.Activated {
+		t.Errorf("%s: %s: %v", out[0].Status, out[0].Stage, out[0].Err)
+	}
+	f.expect("web", "new", "new", "new")
+}
+
 // A lock whose holder is dead lapses, and never while it is at work.
 func TestAnotherRunWaitsForTheLockToLapse(t *testing.T) {
 	t.Parallel()
