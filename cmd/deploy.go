@@ -22,6 +22,7 @@ type deployOptions struct {
 	copy      copyFlags
 
 	activation string
+	dry        bool
 	how        evaluation
 	building   buildFlags
 	rolloutFlags
@@ -39,6 +40,7 @@ func (o *deployOptions) addFlags(fs *pflag.FlagSet) {
 	}
 	if o.action == exec.Switch {
 		fs.StringVar(&o.activation, "action", string(exec.Switch), "`what` to do with the system: switch, boot, test or dry-activate")
+		fs.BoolVarP(&o.dry, "dry-run", "n", false, "change nothing, say what would change, as muster plan does")
 		o.addActivationFlags(fs)
 	}
 }
@@ -50,6 +52,10 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 		if !slices.Contains(exec.Activations, action) {
 			return usageError{fmt.Errorf("--action %s: there is switch, boot, test and dry-activate", o.activation)}
 		}
+	}
+	if o.dry {
+		plan := planOptions{selection: o.selection, ssh: o.ssh, output: o.output, how: o.how, rollout: o.rolloutFlags, activation: o.activation}
+		return plan.run(ctx, std, args)
 	}
 	if err := o.check(); err != nil {
 		return err
