@@ -133,7 +133,7 @@ var faults = []fault{
 		status: exec.Failed, stage: exec.Copy, says: "connection lost", exit: 3, ends: "old"},
 	{name: "host freezes when activation begins", during: freeze, at: started(exec.Activate), after: thaw,
 		status: exec.Failed, stage: exec.Activate, says: "no answer", exit: 3, ends: "old", when: "also if the order to activate got through: nobody confirms it"},
-	{name: "host freezes while activating", system: "slow", during: freeze, at: speaking, after: thaw,
+	{name: "host freezes while activating", system: "hangs", during: freeze, at: speaking, after: thaw,
 		status: exec.Failed, stage: exec.Activate, says: "the host returns to what it had unless it is confirmed", exit: 3, ends: "old", when: "as soon as it thaws"},
 	{name: "host freezes after activating", during: freeze, at: started(exec.Reach), after: thaw,
 		status: exec.Failed, stage: exec.Reach, says: "no new connection after the activation", exit: 3, ends: "old", when: "as soon as it thaws"},
@@ -153,7 +153,7 @@ var faults = []fault{
 
 	{name: "power cut while copying", system: "big", during: stop, at: copying,
 		status: exec.Failed, stage: exec.Copy, says: "connection lost", exit: 3, ends: "old"},
-	{name: "power cut while activating", system: "slow", during: stop, at: speaking,
+	{name: "power cut while activating", system: "hangs", during: stop, at: speaking,
 		status: exec.Failed, stage: exec.Activate, says: "the host returns to what it had unless it is confirmed", exit: 3, ends: "old", when: "when it is switched on again"},
 	{name: "power cut after activating", during: stop, at: started(exec.Reach),
 		status: exec.Failed, stage: exec.Reach, says: "no new connection after the activation", exit: 3, ends: "old", when: "when it is switched on again"},
