@@ -103,9 +103,13 @@ func TestPlanTellsOfUnits(t *testing.T) {
 func TestApplyIsDeploy(t *testing.T) {
 	t.Parallel()
 	f := newField(t, "applied", "deployed")
+	f.opts = patient(f.opts)
 	want := system(t, "new")
 	plan := f.plan(exec.Switch, f.all(want))
 	looked := f.run(t.Context(), f.plan(exec.Preview, f.all(want)), f.opts, nil)
+	if !looked[0].OK() {
+		t.Fatalf("plan: %s: %v", looked[0].Status, looked[0].Err)
+	}
 	saved := *plan
 	saved.Steps = slices.Clone(plan.Steps[:1])
 	saved.Steps[0].Expect = &looked[0].Before

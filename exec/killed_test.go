@@ -227,7 +227,8 @@ func killedAt(stage exec.Stage, ends string) func(*testing.T) {
 func TestResumeConfirmsWhatWaits(t *testing.T) {
 	t.Parallel()
 	f := newField(t, "web")
-	order := deployerOrder{SSHConfig: f.lab.SSHConfig, Hosts: []string{"web"}, System: system(t, "new"), Run: exec.NewRunID(), Stop: exec.Reach}
+	f.opts = patient(f.opts)
+	order := deployerOrder{SSHConfig: f.lab.SSHConfig, Hosts: []string{"web"}, System: system(t, "new"), Run: exec.NewRunID(), Stop: exec.Reach, Patient: true}
 	f.kill(order)
 	f.expect("web", "new", "old", "old")
 	plan := f.plan(exec.Switch, f.all(system(t, "new")))
