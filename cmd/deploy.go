@@ -54,7 +54,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 		}
 	}
 	if o.dry {
-		plan := planOptions{selection: o.selection, ssh: o.ssh, output: o.output, how: o.how, rollout: o.rolloutFlags, activation: o.activation}
+		plan := planOptions{selection: o.selection, ssh: o.ssh, output: o.output, how: o.how, rollout: o.rolloutFlags, building: o.building, activation: o.activation}
 		return plan.run(ctx, std, args)
 	}
 	if err := o.check(); err != nil {
