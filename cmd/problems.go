@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -89,13 +90,9 @@ func (p *problemPrinter) excerpt(at schema.Pos) {
 	if len(line) > 400 || at.Col-1 > len(line) {
 		return
 	}
-	// The caret stands where the column does, whatever a tab is worth.
-	pad := strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return '\t'
-		}
-		return ' '
-	}, line[:at.Col-1])
+	// The line is shown as [printable] has it, tabs as spaces, so the caret
+	// is as far in as that has characters.
+	pad := strings.Repeat(" ", utf8.RuneCountInString(printable(line[:at.Col-1])))
 	fmt.Fprintf(p.w, "    %s\n    %s^\n", printable(line), pad)
 }
 

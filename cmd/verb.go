@@ -196,7 +196,7 @@ func addVerbs(add func(group, use, short, long string, v verb)) {
 	add("inventory", "init [DIR]", "begin an inventory",
 		"Write hosts.cue to start from, and a CUE module with the schema, so that cue vet and\nthe CUE language server know it offline. Nothing that exists is overwritten but the\nschema.", &initOptions{})
 	add("inventory", "schema", "print the schema of inventories",
-		"Print the schema of inventories, as CUE or as JSON Schema.", &schemaOptions{})
+		"Print the schema of inventories, as CUE or as JSON Schema. Editors check and complete\nTOML, YAML and JSON by the latter. Save it beside the inventory:\n\n  muster schema --json-schema > inventory.schema.json\n\nand name it in the first line:\n\n  #:schema ./inventory.schema.json                       hosts.toml (taplo)\n  # yaml-language-server: $schema=inventory.schema.json  hosts.yaml\n  {\"$schema\": \"inventory.schema.json\",                  hosts.json", &schemaOptions{})
 
 	add("fleet", "build [INVENTORY]", "build the systems here",
 		"Build the hosts' systems in the local store.\n\n"+inventoryHelp, &deployOptions{action: exec.BuildOnly})

@@ -137,12 +137,12 @@ func (c *checker) nixpkgsPath(at Pos, path string) {
 // The cluster.
 
 func (c *checker) kluster() {
-	if k := c.fleet.Kluster; k != nil && slices.ContainsFunc(k.Etcd, func(m string) bool { return m != k.Master }) {
-		c.report.warn(k.PosOf("etcd"), "kluster.etcd", "etcd", "muster sets etcd up on the master only").Hint = "give the other members services.etcd in config"
-	}
 	k := c.fleet.Kluster
 	if k == nil {
 		return
+	}
+	if slices.ContainsFunc(k.Etcd, func(m string) bool { return m != k.Master && !c.maySay(c.hosts[m], "services.etcd") }) {
+		c.report.warn(k.PosOf("etcd"), "kluster.etcd", "etcd", "muster sets etcd up on the master only").Hint = "give the other members services.etcd in config"
 	}
 	if k.Master != "" && c.hosts[k.Master] == nil {
 		c.noHost(k.PosOf("master"), "kluster.master", k.Master)
@@ -173,6 +173,16 @@ func (c *checker) kluster() {
 	case n%2 == 0:
 		c.report.add(etcd.at, "kluster.etcd", "etcd", "%d members, want an odd number: %d survive the loss of no more hosts than %d", n, n, n-1)
 	}
+}
+
+// maySay reports whether a host's configuration says something of the option,
+// or has parts that are not looked into.
+func (c *checker) maySay(h *Host, path string) bool {
+	if h == nil {
+		return false
+	}
+	says := func(m *Module) bool { return opaque(m) || option(m.Config, path) != nil }
+	return says(&c.fleet.Defaults) || says(&h.Module) || slices.ContainsFunc(c.fleet.Roles, func(r *Role) bool { return h.HasRole(r.Name) && says(&r.Module) })
 }
 
 // noHost reports a name that is no host's.

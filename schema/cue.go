@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"runtime/metrics"
 	"slices"
 	"strconv"
@@ -629,6 +630,8 @@ func (c *cueReader) translate(err error, v cue.Value) {
 			}
 			if m := conflict.FindStringSubmatch(msg); m != nil {
 				ch.values = append(ch.values, m[1], m[2])
+			} else if m := bound.FindStringSubmatch(msg); m != nil {
+				ch.values = append(ch.values, m[1], m[2])
 			}
 			if pos.IsValid() {
 				ch.places = append(append(ch.places, others...), pos)
@@ -902,6 +905,14 @@ func limited(ctx context.Context, allowed time.Duration, f func()) error {
 	heap, stack := use[0].Value.Uint64(), use[1].Value.Uint64()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	// Evaluating is mostly allocating. Collecting garbage half as often saves
+	// an eighth of the time, as long as memory is not short.
+	percent := debug.SetGCPercent(200)
+	if percent < 0 || percent > 200 {
+		debug.SetGCPercent(percent)
+	}
+	defer debug.SetGCPercent(percent)
+	roomy := true
 	started := cpuTime()
 	for {
 		select {
@@ -914,6 +925,10 @@ func limited(ctx context.Context, allowed time.Duration, f func()) error {
 				return fmt.Errorf("takes longer than %v", allowed)
 			}
 			metrics.Read(use)
+			if roomy && use[0].Value.Uint64() > heap+evalMemory/3 {
+				roomy = false
+				debug.SetGCPercent(percent)
+			}
 			if use[0].Value.Uint64() > heap+evalMemory {
 				return fmt.Errorf("needs more than %d MiB of memory", evalMemory>>20)
 			}

@@ -24,6 +24,10 @@ type decoder struct {
 
 func (d *decoder) decode() {
 	f, t := d.fleet, d.tree
+	f.pos = make(map[string]Pos)
+	for _, name := range []string{"network", "nixpkgs", "rollout"} {
+		note(f.pos, name, t.get(name))
+	}
 	d.values = valueReader{report: d.report, resolve: d.resolve}
 	d.nixpkgs(t.get("nixpkgs"))
 	d.kluster(t.get("kluster"))
@@ -51,6 +55,20 @@ func (d *decoder) decode() {
 		f.Cache = Cache{At: c.at, PushTo: text(c.get("push_to")), PullFrom: text(c.get("pull_from"))}
 	}
 	d.rollout(t.get("rollout"))
+}
+
+// note remembers where a value and all within it stand, by path.
+func note(pos map[string]Pos, path string, n *node) {
+	if n == nil {
+		return
+	}
+	pos[path] = n.at
+	for _, f := range n.fields {
+		note(pos, path+"."+f.name, f.val)
+	}
+	for i, e := range n.elems {
+		note(pos, fmt.Sprintf("%s[%d]", path, i), e)
+	}
 }
 
 // network fills in a name that tells fleets apart, and keeps rollback possible
@@ -244,6 +262,10 @@ func (d *decoder) host(f field, defaults *node) *Host {
 		}
 	}
 	h.Health = d.checks(of("health"), join(path, "health"))
+	note(h.pos, "health", of("health"))
+	for _, name := range []string{"disks", "file_systems", "swap"} {
+		note(h.pos, name, n.get(name))
+	}
 	if meta := of("meta"); meta != nil && meta.kind == structKind {
 		plain := valueReader{report: d.report, resolve: d.resolve, plain: true}
 		h.Meta = plain.attrs(meta, join(path, "meta"))
@@ -310,9 +332,6 @@ func (d *decoder) storage(h *Host, n *node, path string) {
 				continue
 			}
 			below := join(join(path, "file_systems"), f.name)
-			for _, g := range f.val.fields {
-				h.pos["file_systems."+f.name+"."+g.name] = g.val.at
-			}
 			h.FileSystems = append(h.FileSystems, d.fileSystem(f, below))
 		}
 	}

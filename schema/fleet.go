@@ -29,6 +29,10 @@ type Fleet struct {
 
 	// Warnings are what should be looked at, although the inventory loads.
 	Warnings Errors
+
+	// Where network, nixpkgs and rollout say what they say, by path:
+	// "nixpkgs.rev", "rollout.order[0]".
+	pos map[string]Pos
 }
 
 // Host returns the host of that name, or nil.

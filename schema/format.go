@@ -1,18 +1,15 @@
 package schema
 
 import (
-	"fmt"
 	"path/filepath"
 	"strings"
 
-	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/format"
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
-	"cuelang.org/go/encoding/jsonschema"
 )
 
 // Format returns an inventory's text as muster fmt leaves it: CUE in the
@@ -112,19 +109,3 @@ func formatNix(name string, src []byte, nix func(string) string) []byte {
 
 // CUE returns the schema of inventories as CUE.
 func CUE() string { return schemaText }
-
-// JSONSchema returns the schema of inventories as a JSON Schema, draft
-// 2020-12, for editors of TOML, YAML and JSON.
-func JSONSchema() (string, error) {
-	ctx := newContext()
-	v := ctx.CompileString(schemaText, cue.Filename("schema.cue"))
-	e, err := jsonschema.Generate(v.LookupPath(cue.ParsePath("#Inventory")), nil)
-	if err != nil {
-		return "", fmt.Errorf("generate a JSON Schema: %s", strings.TrimSpace(errors.Details(err, nil)))
-	}
-	out, err := ctx.BuildExpr(e).MarshalJSON()
-	if err != nil {
-		return "", fmt.Errorf("generate a JSON Schema: %w", err)
-	}
-	return indentJSON(out), nil
-}

@@ -1,9 +1,7 @@
 package schema
 
 import (
-	"bytes"
 	_ "embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -55,14 +53,4 @@ func Init(dir string) ([]string, error) {
 	}
 	slices.Sort(written)
 	return written, nil
-}
-
-// indentJSON lays JSON out for reading.
-func indentJSON(text []byte) string {
-	var b bytes.Buffer
-	if json.Indent(&b, text, "", "  ") != nil {
-		return string(text)
-	}
-	b.WriteByte('\n')
-	return b.String()
 }

@@ -114,7 +114,7 @@ func TestJSONSchema(t *testing.T) {
 			t.Errorf("no property %s", name)
 		}
 	}
-	for _, want := range []string{"The machines, by name.", "The port of the SSH server", `"sudo-password"`} {
+	for _, want := range []string{"The machines, by name.", "The port of the SSH server", `"sudo-password"`, "Wants a port number, 1 to 65535."} {
 		if !strings.Contains(text, want) {
 			t.Errorf("does not say %q", want)
 		}

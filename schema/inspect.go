@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -237,18 +238,18 @@ func writeMark(b *bytes.Buffer, m Mark, text func(string), list func([]Value)) {
 // resolved returns the whole fleet as a value, in the order of schema.cue.
 func (f *Fleet) resolved() *Attrs {
 	var r resolver
-	network := r.set(Pos{}, func() {
-		r.text("description", f.Network.Description, Pos{})
-		r.bool("enable_rollback", f.Network.EnableRollback, Pos{})
+	at := func(path string) Pos { return own(f.pos, path) }
+	network := r.set(at("network"), func() {
+		r.text("description", f.Network.Description, at("network.description"))
+		r.bool("enable_rollback", f.Network.EnableRollback, at("network.enable_rollback"))
 	})
-	nixpkgs := r.set(f.Nixpkgs.At, func() {
-		at := f.Nixpkgs.At
-		r.text("path", f.Nixpkgs.Path, at)
-		r.text("rev", f.Nixpkgs.Rev, at)
-		r.text("hash", f.Nixpkgs.Hash, at)
-		r.text("url", f.Nixpkgs.URL, at)
+	nixpkgs := r.set(at("nixpkgs"), func() {
+		r.text("path", f.Nixpkgs.Path, at("nixpkgs.path"))
+		r.text("rev", f.Nixpkgs.Rev, at("nixpkgs.rev"))
+		r.text("hash", f.Nixpkgs.Hash, at("nixpkgs.hash"))
+		r.text("url", f.Nixpkgs.URL, at("nixpkgs.url"))
 		if f.Nixpkgs.Unpinned {
-			r.bool("unpinned", true, at)
+			r.bool("unpinned", true, at("nixpkgs.unpinned"))
 		}
 	})
 	roles := r.set(Pos{}, func() {
@@ -278,7 +279,7 @@ func (f *Fleet) resolved() *Attrs {
 			}))
 		}
 		if f.Rollout.At.IsValid() {
-			r.add("rollout", f.Rollout.At, r.set(f.Rollout.At, func() { r.rollout(f.Rollout) }))
+			r.add("rollout", f.Rollout.At, r.set(f.Rollout.At, func() { r.rollout(f) }))
 		}
 	})
 }
@@ -384,8 +385,8 @@ func (r *resolver) host(h *Host) {
 		r.add("disks", at("disks"), r.set(at("disks"), func() {
 			for _, d := range h.Disks {
 				r.add(d.Name, d.At, r.set(d.At, func() {
-					r.text("device", d.Device, d.At)
-					r.bool("boot", d.Boot, d.At)
+					r.text("device", d.Device, at("disks."+d.Name+".device"))
+					r.bool("boot", d.Boot, at("disks."+d.Name+".boot"))
 				}))
 			}
 		}))
@@ -393,29 +394,33 @@ func (r *resolver) host(h *Host) {
 	if len(h.FileSystems) > 0 {
 		r.add("file_systems", at("file_systems"), r.set(at("file_systems"), func() {
 			for _, fs := range h.FileSystems {
+				below := "file_systems." + fs.MountPoint
+				device := cmp.Or(at(below+".device"), at(below+".uuid"), at(below+".label"))
 				r.add(fs.MountPoint, fs.At, r.set(fs.At, func() {
-					r.text("device", fs.Device, fs.At)
-					r.text("fs_type", fs.FSType, fs.At)
-					r.texts("options", fs.Options, fs.At)
-					r.bool("needed_for_boot", fs.NeededForBoot, fs.At)
+					r.text("device", fs.Device, device)
+					r.text("fs_type", fs.FSType, at(below+".fs_type"))
+					r.texts("options", fs.Options, at(below+".options"))
+					r.bool("needed_for_boot", fs.NeededForBoot, at(below+".needed_for_boot"))
 				}))
 			}
 		}))
 	}
 	if len(h.Swap) > 0 {
 		l := List{At: at("swap")}
-		for _, s := range h.Swap {
+		for i, s := range h.Swap {
+			below := fmt.Sprintf("swap[%d]", i)
 			l.Elems = append(l.Elems, r.set(s.At, func() {
-				r.text("device", s.Device, s.At)
-				r.number("size", s.Size, s.At)
+				r.text("device", s.Device, at(below+".device"))
+				r.number("size", s.Size, at(below+".size"))
 			}))
 		}
 		r.add("swap", l.At, l)
 	}
 	if len(h.Health) > 0 {
 		l := List{At: at("health")}
-		for _, c := range h.Health {
-			l.Elems = append(l.Elems, r.set(c.At, func() { r.check(c) }))
+		for i, c := range h.Health {
+			below := fmt.Sprintf("health[%d].", i)
+			l.Elems = append(l.Elems, r.set(c.At, func() { r.check(c, func(field string) Pos { return at(below + field) }) }))
 		}
 		r.add("health", l.At, l)
 	}
@@ -425,47 +430,47 @@ func (r *resolver) host(h *Host) {
 	}
 }
 
-func (r *resolver) check(c Check) {
-	r.texts("command", c.Command, c.At)
-	r.text("http", c.HTTP, c.At)
-	if c.Status > 0 {
-		r.number("status", c.Status, c.At)
-	}
-	r.text("tcp", c.TCP, c.At)
-	r.text("unit", c.Unit, c.At)
+func (r *resolver) check(c Check, at func(field string) Pos) {
+	r.texts("command", c.Command, at("command"))
+	r.text("http", c.HTTP, at("http"))
+	r.number("status", c.Status, at("status"))
+	r.text("tcp", c.TCP, at("tcp"))
+	r.text("unit", c.Unit, at("unit"))
 	if c.FromHere {
-		r.text("from", "here", c.At)
+		r.text("from", "here", at("from"))
 	}
-	r.text("timeout", c.Timeout.String(), c.At)
-	r.text("interval", c.Interval.String(), c.At)
-	r.number("retries", c.Retries, c.At)
+	r.text("timeout", c.Timeout.String(), at("timeout"))
+	r.text("interval", c.Interval.String(), at("interval"))
+	r.number("retries", c.Retries, at("retries"))
 }
 
-func (r *resolver) rollout(o Rollout) {
-	r.text("canaries", o.Canaries, o.At)
-	r.text("batch", o.Batch, o.At)
-	r.texts("order", o.Order, o.At)
-	r.number("max_unavailable", o.MaxUnavailable, o.At)
-	r.number("max_failures", o.MaxFailures, o.At)
+func (r *resolver) rollout(f *Fleet) {
+	o, at := f.Rollout, func(field string) Pos { return own(f.pos, "rollout."+field) }
+	r.text("canaries", o.Canaries, at("canaries"))
+	r.text("batch", o.Batch, at("batch"))
+	r.texts("order", o.Order, at("order"))
+	r.number("max_unavailable", o.MaxUnavailable, at("max_unavailable"))
+	r.number("max_failures", o.MaxFailures, at("max_failures"))
 	if o.Pause > 0 {
-		r.text("pause", o.Pause.String(), o.At)
+		r.text("pause", o.Pause.String(), at("pause"))
 	}
-	r.bool("confirm", o.Confirm, o.At)
+	r.bool("confirm", o.Confirm, at("confirm"))
 	if len(o.Hooks) == 0 {
 		return
 	}
-	l := List{At: o.At}
-	for _, h := range o.Hooks {
+	l := List{At: at("hooks")}
+	for i, h := range o.Hooks {
+		at := func(field string) Pos { return at(fmt.Sprintf("hooks[%d].%s", i, field)) }
 		l.Elems = append(l.Elems, r.set(h.At, func() {
-			r.text("before", h.Before, h.At)
-			r.text("after", h.After, h.At)
-			r.texts("command", h.Command, h.At)
+			r.text("before", h.Before, at("before"))
+			r.text("after", h.After, at("after"))
+			r.texts("command", h.Command, at("command"))
 			if h.OnHost {
-				r.text("on", "host", h.At)
+				r.text("on", "host", at("on"))
 			}
-			r.text("hosts", h.Hosts, h.At)
-			r.text("timeout", h.Timeout.String(), h.At)
+			r.text("hosts", h.Hosts, at("hosts"))
+			r.text("timeout", h.Timeout.String(), at("timeout"))
 		}))
 	}
-	r.add("hooks", o.At, l)
+	r.add("hooks", l.At, l)
 }

@@ -165,7 +165,7 @@ func eachValue(v Value, path string, f func(path string, v Value) bool) {
 var (
 	// secretName is what options that hold a secret are called; those that
 	// end in File or the like only say where it is.
-	secretName = regexp.MustCompile(`(?i)(password|passwd|passphrase|secret|token|apikey|api_key|privatekey|private_key|presharedkey|psk)$`)
+	secretName = regexp.MustCompile(`(?i:(password|passwd|passphrase|secret|token|psk|(api|access|auth|encryption|private|preshared|secret|signing)_?key|secret_key_base)$)|(^|_)pass$|Pass$|_PASS$`)
 	hashedName = regexp.MustCompile(`(?i)hashed`)
 	// secretForms are texts that are secrets wherever they stand.
 	secretForms = []struct {
@@ -177,12 +177,13 @@ var (
 		{"an AWS access key", regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{16}\b`)},
 		{"a GitHub token", regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{40,})`)},
 		{"a GitLab token", regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{20}`)},
+		{"a password in an address", regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://[^\s/:@"']+:[^\s/:@"'$<{][^\s/@"']*@`)},
 		{"a Slack token", regexp.MustCompile(`\bxox[abprs]-[A-Za-z0-9-]{10,}`)},
 	}
 )
 
 func secretText(s string) string {
-	if len(s) < 20 {
+	if len(s) < 10 {
 		return ""
 	}
 	for _, f := range secretForms {

@@ -271,7 +271,7 @@ func (s *shape) unknown(f field, path string, r *report) {
 	} else if near := s.meant(f.name); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	} else {
-		known := slices.Clone(s.order)
+		known := slices.DeleteFunc(slices.Clone(s.order), func(name string) bool { return name[0] == '$' })
 		slices.Sort(known)
 		e.Hint = "known are " + strings.Join(known, ", ")
 	}
@@ -310,6 +310,9 @@ func (r *report) notConcrete(n *node, path, want string) {
 		known = "something that is not shown"
 	}
 	e := r.add(n.at, path, "no-value", "has no value: it is only known to be %s", known)
+	if n.text == "_" {
+		e.Msg = "has no value, and what it refers to has none"
+	}
 	if want != "" {
 		e.Hint = "want " + want
 	}

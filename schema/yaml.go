@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -54,11 +55,52 @@ func (y *yamlReader) document() *node {
 			if i := bytes.Index(y.data, []byte("*"+m[1])); i >= 0 {
 				pos = y.pos(i)
 			}
+		} else if line := y.failsAt(msg); line > 0 {
+			text := y.line(line)
+			pos = Pos{y.name, line, len(text) - len(strings.TrimLeft(text, " ")) + 1}
+		}
+		switch {
+		case msg == "did not find expected key":
+			msg = "want a key here, indented as those it belongs with"
+		case msg == "found unexpected end of stream":
+			msg = "a quote that begins here is not closed"
+		case strings.HasPrefix(y.line(pos.Line)[min(pos.Col-1, len(y.line(pos.Line))):], "\t"):
+			msg = "a tab: YAML is indented with spaces"
 		}
 		y.report.add(pos, "", "syntax", "%s", oneLine(msg))
 		panic(stop{})
 	}
 	return y.value(&doc, "", 0)
+}
+
+// failsAt returns the line up to which the text must be read to meet a mistake
+// of syntax, 0 where that cannot be told: go-yaml names the line on which what
+// it was reading began, or none.
+func (y *yamlReader) failsAt(msg string) int {
+	if len(y.data) > 1<<20 {
+		return 0
+	}
+	fails := func(lines int) bool {
+		end := len(y.data)
+		if lines < len(y.lines) {
+			end = y.lines[lines]
+		}
+		dec := yaml.NewDecoder(bytes.NewReader(y.data[:end]))
+		for {
+			var n yaml.Node
+			switch err := dec.Decode(&n); {
+			case err == io.EOF:
+				return false
+			case err != nil:
+				return yamlLine.ReplaceAllString(err.Error(), "") == msg
+			}
+		}
+	}
+	line := 1 + sort.Search(len(y.lines), func(i int) bool { return fails(i + 1) })
+	if line > len(y.lines) {
+		return 0
+	}
+	return line
 }
 
 func (y *yamlReader) at(n *yaml.Node) Pos {
@@ -107,7 +149,7 @@ func (y *yamlReader) value(v *yaml.Node, path string, depth int) *node {
 		n.kind = structKind
 		y.mapping(n, v, path, depth)
 	case yaml.ScalarNode:
-		y.scalar(n, v)
+		y.scalar(n, v, path)
 	}
 	return n
 }
@@ -152,7 +194,15 @@ func (y *yamlReader) mapping(n *node, v *yaml.Node, path string, depth int) {
 	}
 }
 
-func (y *yamlReader) scalar(n *node, v *yaml.Node) {
+// yamlOctal is a number that is octal to readers of YAML 1.1, go-yaml among
+// them, and decimal to those of 1.2.
+var yamlOctal = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
+
+func (y *yamlReader) scalar(n *node, v *yaml.Node, path string) {
+	if tag := v.ShortTag(); (tag == "!!int" || tag == "!!float") && yamlOctal.MatchString(v.Value) {
+		y.report.add(n.at, path, "number", "got %s, which is octal in YAML 1.1 and decimal in YAML 1.2", shorten(v.Value)).Hint = "write it without the 0, or as text in quotes"
+		return
+	}
 	switch v.ShortTag() {
 	case "!!null":
 		n.kind = nullKind

@@ -1,0 +1,144 @@
+package schema
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+
+	"cuelang.org/go/cue"
+)
+
+// JSONSchema returns the schema of inventories as a JSON Schema, draft
+// 2020-12, for editors of TOML, YAML and JSON. It says what schema.cue says;
+// what concerns several fields at once only muster vet knows.
+//
+// CUE's own generator closes #Defaults where #Host builds on it, and so
+// accepts no host at all.
+func JSONSchema() (string, error) {
+	v := newContext().CompileString(schemaText, cue.Filename("schema.cue"))
+	s := jsonSchema(v.LookupPath(cue.ParsePath("#Inventory")))
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = "an inventory of muster"
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(s); err != nil {
+		return "", fmt.Errorf("generate a JSON Schema: %w", err)
+	}
+	return b.String(), nil
+}
+
+// A jsonObject is an object of JSON.
+type jsonObject = map[string]any
+
+// jsonSchema is what JSON Schema says of a value of schema.cue.
+func jsonSchema(v cue.Value) jsonObject {
+	k := v.IncompleteKind()
+	switch {
+	case k == cue.TopKind:
+		return jsonObject{}
+	case k&(cue.StructKind|cue.ListKind) != 0 && k&(k-1) != 0:
+		_, args := cue.Dereference(v).Expr()
+		var alternatives []jsonObject
+		for _, a := range args {
+			alternatives = append(alternatives, jsonSchema(a))
+		}
+		return jsonObject{"anyOf": alternatives}
+	case k == cue.StructKind:
+		return jsonStruct(v)
+	case k == cue.ListKind:
+		s := jsonObject{"type": "array", "items": jsonSchema(v.LookupPath(cue.MakePath(cue.AnyIndex)))}
+		if first := v.LookupPath(cue.MakePath(cue.Index(0))); first.Exists() {
+			s["minItems"] = 1 // [#Text, ...#Text]
+		}
+		return s
+	}
+	return jsonScalar(v)
+}
+
+func jsonStruct(v cue.Value) jsonObject {
+	s := jsonObject{"type": "object"}
+	fields, required := jsonObject{}, []string{}
+	it, err := v.Fields(cue.Optional(true), cue.Patterns(true))
+	if err != nil {
+		panic("schema.cue: " + err.Error())
+	}
+	for it.Next() {
+		f := jsonSchema(it.Value())
+		if it.Selector().LabelType() == cue.StringLabel && it.Selector().ConstraintType() == cue.PatternConstraint {
+			pattern := jsonScalar(it.Selector().Pattern())["pattern"].(string)
+			s["patternProperties"] = jsonObject{pattern: f}
+			s["additionalProperties"] = false
+			continue
+		}
+		f["description"] = strings.TrimSpace(docOf(it.Value()) + "\n\nWants " + attribute(it.Value(), "want") + ".")
+		fields[it.Selector().Unquoted()] = f
+		if it.Selector().ConstraintType()&cue.RequiredConstraint != 0 {
+			required = append(required, it.Selector().Unquoted())
+		}
+	}
+	if len(fields) > 0 {
+		s["properties"] = fields
+		s["additionalProperties"] = false
+	}
+	if len(required) > 0 {
+		s["required"] = required
+	}
+	return s
+}
+
+// jsonScalar knows the operators leafOf knows.
+func jsonScalar(v cue.Value) jsonObject {
+	v = cue.Dereference(v)
+	op, args := v.Expr()
+	switch op {
+	case cue.NoOp:
+		if v.IsConcrete() {
+			var c any
+			if err := v.Decode(&c); err != nil {
+				panic("schema.cue: " + err.Error())
+			}
+			return jsonObject{"const": c}
+		}
+		names := map[cue.Kind]string{cue.StringKind: "string", cue.IntKind: "integer", cue.BoolKind: "boolean"}
+		if name := names[v.IncompleteKind()]; name != "" {
+			return jsonObject{"type": name}
+		}
+	case cue.RegexMatchOp:
+		pattern, err := args[0].String()
+		if err != nil {
+			panic("schema.cue: " + err.Error())
+		}
+		return jsonObject{"type": "string", "pattern": pattern}
+	case cue.GreaterThanOp, cue.GreaterThanEqualOp, cue.LessThanOp, cue.LessThanEqualOp:
+		bound, err := args[0].Int64()
+		if err != nil {
+			panic("schema.cue: " + err.Error())
+		}
+		names := map[cue.Op]string{cue.GreaterThanOp: "exclusiveMinimum", cue.GreaterThanEqualOp: "minimum", cue.LessThanOp: "exclusiveMaximum", cue.LessThanEqualOp: "maximum"}
+		return jsonObject{names[op]: bound}
+	case cue.AndOp:
+		s := jsonObject{}
+		for _, a := range args {
+			maps.Copy(s, jsonScalar(a)) // no two say the same thing in schema.cue
+		}
+		return s
+	case cue.OrOp:
+		var alternatives []jsonObject
+		var constants []any
+		for _, a := range args {
+			s := jsonScalar(a)
+			if c, ok := s["const"]; ok {
+				constants = append(constants, c)
+			}
+			alternatives = append(alternatives, s)
+		}
+		if len(constants) == len(alternatives) {
+			return jsonObject{"enum": constants}
+		}
+		return jsonObject{"anyOf": alternatives}
+	}
+	panic(fmt.Sprintf("schema.cue: %v: %v is beyond JSON Schema", v.Pos(), op))
+}
