@@ -19,7 +19,7 @@ type inventoryOptions struct {
 }
 
 func (o *inventoryOptions) addFlags(fs *pflag.FlagSet) {
-	if o.verb == "list" {
+	if o.verb != "get" {
 		o.selection.addFlags(fs)
 	}
 	fs.BoolVar(&o.json, "json", false, "print JSON")
@@ -37,14 +37,16 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 	if err != nil {
 		return err
 	}
+	hosts, err := o.selection.hosts(fleet)
+	if err != nil {
+		return err
+	}
 	if o.verb == "list" {
-		hosts, err := o.selection.hosts(fleet)
-		if err != nil {
-			return err
-		}
 		return o.list(std, hosts)
 	}
-	value, err := schema.Inspect(fleet, path)
+	selected := *fleet
+	selected.Hosts = hosts
+	value, err := schema.Inspect(&selected, path)
 	if err != nil {
 		return usageError{err}
 	}
