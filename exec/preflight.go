@@ -83,7 +83,7 @@ for d in /nix/store /nix /; do [ -d $d ] && echo "space $(df -Pk $d | tail -n 1)
 [ ! -d /boot ] || echo "bootspace $(df -Pk /boot | tail -n 1)"
 while read -r name value _; do [ "$name" != MemAvailable: ] || echo "memory $value"; done </proc/meminfo
 read -r id </proc/sys/kernel/random/boot_id && echo "bootid $id"
-if [ -d /run/booted-system ] && [ -d /run/current-system ]; then
+if [ -d /run/booted-system ] && [ -d /run/current-system ] && ! [ /run/booted-system -ef /run/current-system ]; then
   for part in kernel initrd kernel-modules systemd; do
     [ "$(readlink -f /run/booted-system/$part)" = "$(readlink -f /run/current-system/$part)" ] || echo "needs $part"
   done
