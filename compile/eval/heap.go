@@ -15,7 +15,9 @@ import "unsafe"
 // host, and when a host is done its whole region dies at once.
 type heap struct {
 	region uint16
-	size   int // bytes of the next chunk
+	size   int     // bytes of the next chunk
+	chunks int     // how many there were
+	block  uintptr // the last one lies in
 
 	values   []value // frames' slots and lists' elements
 	attrs    []attr
@@ -30,13 +32,23 @@ type heap struct {
 // Chunks start small, so that a small evaluation stays small, and double.
 const firstChunk, lastChunk = 4 << 10, 32 << 10
 
+// manyChunks is from when on an evaluation is not small.
+const manyChunks = 64
+
 // chunk makes a chunk of objects of one type.
 func chunk[T any](h *heap) []T {
 	if h.size < lastChunk {
 		h.size = max(firstChunk, 2*h.size)
 	}
 	var t T
-	return make([]T, h.size/int(unsafe.Sizeof(t)))
+	c := make([]T, h.size/int(unsafe.Sizeof(t)))
+	if h.chunks++; h.chunks > manyChunks {
+		if block := uintptr(unsafe.Pointer(unsafe.SliceData(c))) &^ (touchBlock - 1); block != h.block {
+			h.block = block
+			touch(block)
+		}
+	}
+	return c
 }
 
 // takeValues returns the first of n contiguous empty values.

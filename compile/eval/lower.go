@@ -177,7 +177,10 @@ func (l *lowering) node(e syntax.Expr, sc *scope) node {
 	case *syntax.HasAttr:
 		return &hasAttrNode{l.expr(e.X, sc), l.attrPath(e.Path, sc)}
 	case *syntax.Apply:
-		f, args := l.expr(e.F, sc), l.lazies(e.Args, sc)
+		f, args := l.expr(e.F, sc), make([]lazy, len(e.Args))
+		for i, a := range e.Args {
+			args[i] = newArgument(l.expr(a, sc))
+		}
 		if len(args) == 1 {
 			return &call1{f, args[0], l.at.id(e.At)}
 		}

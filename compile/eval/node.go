@@ -34,6 +34,7 @@ const (
 	lazyConstant          // is a value already
 	lazyVariable          // is whatever the variable is
 	lazyLambda            // a closure costs no more than a thunk
+	lazySum               // a sum of what may be known: n - 1
 )
 
 func newLazy(n node) lazy {
@@ -53,6 +54,86 @@ func newLazy(n node) lazy {
 	return l
 }
 
+// newArgument is newLazy for a function's argument, which may be computed at
+// once where that costs less and cannot fail. (What is put into sets and lists
+// stays as it is: trace shows whether it was computed.)
+func newArgument(n node) lazy {
+	l := newLazy(n)
+	var left, right node
+	switch n := n.(type) {
+	case *addNode:
+		left, right = n.l, n.r
+	case *arithmeticNode:
+		if n.op == '-' {
+			left, right = n.l, n.r
+		}
+	}
+	if left != nil && isSimple(left) && isSimple(right) {
+		l.kind = lazySum
+	}
+	return l
+}
+
+// isSimple reports whether [known] has a chance with n.
+func isSimple(n node) bool {
+	switch n := n.(type) {
+	case *constant:
+		return n.v.isInt()
+	case *variable0, *variable1, *variable:
+		return true
+	}
+	return false
+}
+
+// known returns the integer n is, if that is known without evaluating anything.
+func known(n node, env *frame) (int64, bool) {
+	var v value
+	switch n := n.(type) {
+	case *constant:
+		v = n.v
+	case *variable0:
+		v = *env.slot(n.slot)
+	case *variable1:
+		v = *env.up.slot(n.slot)
+	case *variable:
+		for l := n.level; l > 0; l-- {
+			env = env.up
+		}
+		v = *env.slot(n.slot)
+	}
+	if v.isNone() {
+		return 0, false
+	}
+	if v.kind() == kindThunk {
+		if !v.thunk().done() {
+			return 0, false
+		}
+		v = v.thunk().result()
+	}
+	if !v.isInt() {
+		return 0, false
+	}
+	return v.int(), true
+}
+
+// knownSum returns a + b or a - b of known integers. It can't fail then, so
+// that nobody can tell that it was not put off.
+func knownSum(n node, env *frame) (int64, bool) {
+	switch n := n.(type) {
+	case *addNode:
+		a, ok := known(n.l, env)
+		b, also := known(n.r, env)
+		sum := a + b
+		return sum, ok && also && (a^sum)&(b^sum) >= 0
+	case *arithmeticNode:
+		a, ok := known(n.l, env)
+		b, also := known(n.r, env)
+		difference := a - b
+		return difference, ok && also && (a^b)&(a^difference) >= 0
+	}
+	return 0, false
+}
+
 // delay returns the expression's value in env, to be computed when needed.
 func (l *lazy) delay(th *thread, env *frame) value {
 	switch l.kind {
@@ -69,6 +150,10 @@ func (l *lazy) delay(th *thread, env *frame) value {
 		// A variable of a scope that is still being filled: wait for it.
 	case lazyLambda:
 		return th.newClosure(l.fn, env)
+	case lazySum:
+		if i, ok := knownSum(l.node, env); ok {
+			return th.newInt(i)
+		}
 	}
 	return th.newThunk(l, env)
 }

@@ -101,6 +101,16 @@ let t = throw "x"; in [ (builtins.tryEval t).success (builtins.tryEval t).succes
 ---
 (x: x) (throw "x")    ### error "x"
 ---
+(x: 1) (9223372036854775807 + 1)    ### 1
+---
+let f = n: m: if n == 0 then 1 else f 0 (m - 1); in f 1 (-9223372036854775807 - 1)    ### 1
+---
+let f = n: m: if n == 0 then m + 1 else f (n - 1) (m + 1); in f 3 9223372036854775804    ### -9223372036854775808
+---
+let f = n: m: if n == 0 then m else f (n - 1) (m + 1); x = 2; y = x - 1; in [ (f 3 1.5) (f y x) (f x y) ]    ### [ 4.5 3 3 ]
+---
+(a: b: b) (throw "x" - 1) (let z = 1; in z - 1)    ### 0
+---
 builtins.trace "said" 1    ### 1
 ### trace trace: said
 ---
