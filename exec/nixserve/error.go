@@ -33,7 +33,7 @@ type ServerError struct {
 	Path   store.Path // what was being added, as far as the answers tell; "" outside of Send
 	Reason string     // the server's own last error message, "" if it wrote none
 	Stderr string     // everything it wrote to standard error
-	Kind   error      // ErrUntrusted, ErrDiskFull, ErrNoServer or nil
+	Kind   error      // ErrUntrusted, ErrDiskFull, ErrNoServer, ErrRefused or nil
 	Err    error      // how the stream or the process ended
 }
 
@@ -42,10 +42,11 @@ func (e *ServerError) Error() string {
 	if e.Path != "" {
 		what += ": add " + string(e.Path)
 	}
+	told := e.Kind != nil && e.Kind != ErrRefused // which says nothing that the rest does not
 	switch {
-	case e.Kind != nil && e.Reason != "":
+	case told && e.Reason != "":
 		return fmt.Sprintf("%s: %v: %s", what, e.Kind, e.Reason)
-	case e.Kind != nil:
+	case told:
 		return fmt.Sprintf("%s: %v", what, e.Kind)
 	case e.Reason != "":
 		return fmt.Sprintf("%s: %s", what, e.Reason)
