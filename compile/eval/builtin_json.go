@@ -190,6 +190,7 @@ func (th *thread) notUTF8(s string) {
 
 func fromJSON(th *thread, x value) value {
 	s := th.wantPlainString(x, 0)
+	th.wantUnicode(s)
 	d := json.NewDecoder(strings.NewReader(s))
 	d.UseNumber()
 	v, err := th.readJSON(d)
@@ -210,6 +211,31 @@ type jsonError string
 func (e jsonError) Error() string { return string(e) }
 
 const errTrailing = jsonError("cannot decode JSON: more text behind the value")
+
+// wantUnicode refuses what encoding/json reads as U+FFFD: bytes that are no
+// UTF-8, and half a surrogate pair.
+func (th *thread) wantUnicode(s string) {
+	if !utf8.ValidString(s) {
+		th.fail(0, "[json.exception.parse_error.101] parse error: syntax error while parsing value - invalid string: ill-formed UTF-8 byte")
+	}
+	high := false // a first half stands right before
+	for i := strings.IndexByte(s, '\\'); 0 <= i && i < len(s); i++ {
+		unit := uint64(0)
+		if s[i] == '\\' {
+			if i++; i+4 < len(s) && s[i] == 'u' {
+				unit, _ = strconv.ParseUint(s[i+1:i+5], 16, 16)
+				i += 4
+			}
+		}
+		switch low := unit >= 0xdc00 && unit < 0xe000; {
+		case high && !low:
+			th.fail(0, "[json.exception.parse_error.101] parse error: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF")
+		case low && !high:
+			th.fail(0, "[json.exception.parse_error.101] parse error: syntax error while parsing value - invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF")
+		}
+		high = unit >= 0xd800 && unit < 0xdc00
+	}
+}
 
 // noNull refuses what no string of the language can hold.
 func (th *thread) noNull(s string) {

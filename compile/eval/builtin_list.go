@@ -156,7 +156,12 @@ func sortList(th *thread, f, x value) value {
 // mergeSort sorts l stably. It asks before(b, a) only for a that stands before
 // b, and ends whatever before answers.
 func mergeSort(l, spare []value, before func(a, b value) bool) {
-	if len(l) < 2 {
+	if len(l) < 8 { // as Nix begins, too, with the first two
+		for i := 1; i < len(l); i++ {
+			for j := i; j > 0 && before(l[j], l[j-1]); j-- {
+				l[j], l[j-1] = l[j-1], l[j]
+			}
+		}
 		return
 	}
 	mid := len(l) / 2

@@ -1,6 +1,16 @@
 # What comparing random programs with Nix brought to light.
 let x = [ (throw "no") ]; in x == x    ### error "no"
 ---
+builtins.fromJSON "\"\\ud800\""    ### error "[json.exception.parse_error.101] parse error: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF"
+---
+builtins.fromJSON "\"\\ud800\\u0041\""    ### error "[json.exception.parse_error.101] parse error: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF"
+---
+builtins.fromJSON "\"\\udc00\""    ### error "[json.exception.parse_error.101] parse error: syntax error while parsing value - invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF"
+---
+builtins.fromJSON "[ \"\\ud83d\\ude00\", \"\\\\ud800\" ]"    ### [ "😀" "\\ud800" ]
+---
+builtins.sort (a: b: a.k <= b.k) [ { k = throw "first"; } { k = throw "second"; } { k = 0; } ]    ### error "first"
+---
 let x = throw "no"; in builtins.elem x [ x ]    ### error "no"
 ---
 let x = [ (x == x) ]; in x    ### error "infinite recursion encountered"
