@@ -51,6 +51,8 @@ type Facts struct {
 	Needs []string `json:"needs_reboot,omitempty"`
 	Ours  bool     `json:"ours"` // the profile's system was put there by muster
 
+	settled bool // it is what it shall be, and was not asked what it takes
+
 	lacks []string // tools that the guard needs
 	disk  string   // how the inventory's root disk stands: "", "root", "missing", "other DEV", "unsure DEV"
 	lock  lockInfo
@@ -64,24 +66,37 @@ type lockInfo struct {
 }
 
 // inspectScript looks at a host and changes nothing on it. It prints one fact a
-// line, name and value. $1 is the profile, $2 the UUID of the root disk or "".
+// line, name and value. $1 is the profile, $2 the UUID of the root disk or "", $3
+// the system it shall have or "": where it has it, what it takes to get it is
+// not looked at. Programs are called sparingly, for a fleet in sync costs little
+// more than this.
 const inspectScript = `
 PATH=$PATH:/run/current-system/sw/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C
 exec 2>/dev/null
-real() { [ -e "$2" ] && echo "$1 $(readlink -f "$2")"; }
 echo "time $(date +%s)"
-real profile "$1"
-real current /run/current-system
-real booted /run/booted-system
+system= current=
+[ ! -e "$1" ] || system=$(readlink -f "$1")
+[ ! -e /run/current-system ] || current=$(readlink -f /run/current-system)
+if [ /run/booted-system -ef /run/current-system ]; then
+  echo "booted $current"
+elif [ -e /run/booted-system ]; then
+  echo "booted $(readlink -f /run/booted-system)"
+fi
+echo "profile $system"
+echo "current $current"
 [ ! -L "$1" ] || echo "link $(readlink "$1")"
 echo "uid $(id -u)"
-command -v nix-store >/dev/null && echo "nix $(nix-store --version)"
-for tool in flock setsid readlink head tail; do command -v $tool >/dev/null || echo "lacks $tool"; done
-echo "machine $(uname -m)"
-for d in /nix/store /nix /; do [ -d $d ] && echo "space $(df -Pk $d | tail -n 1)" && break; done
-[ ! -d /boot ] || echo "bootspace $(df -Pk /boot | tail -n 1)"
-while read -r name value _; do [ "$name" != MemAvailable: ] || echo "memory $value"; done </proc/meminfo
+if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ]; then
+  echo "settled yes"
+else
+  command -v nix-store >/dev/null && echo "nix $(nix-store --version)"
+  for tool in flock setsid readlink head tail; do command -v $tool >/dev/null || echo "lacks $tool"; done
+  echo "machine $(uname -m)"
+  for d in /nix/store /nix /; do [ -d $d ] && echo "space $(df -Pk $d | tail -n 1)" && break; done
+  [ ! -d /boot ] || echo "bootspace $(df -Pk /boot | tail -n 1)"
+  while read -r name value _; do [ "$name" != MemAvailable: ] || echo "memory $value"; done </proc/meminfo
+fi
 read -r id </proc/sys/kernel/random/boot_id && echo "bootid $id"
 if [ -d /run/booted-system ] && [ -d /run/current-system ] && ! [ /run/booted-system -ef /run/current-system ]; then
   for part in kernel initrd kernel-modules systemd; do
@@ -112,14 +127,18 @@ if [ -r /run/muster/lock ]; then
   echo "lock $(((up - began) / 100)) $(((up - beat) / 100)) $run $who"
 fi
 [ ! -r /run/muster/guard/run ] || echo "guard $(cat /run/muster/guard/run)"
-[ ! -r /var/lib/muster/deployed ] || [ ! -e "$1" ] || ! grep -qF " $(readlink -f "$1") " /var/lib/muster/deployed || echo "ours yes"
+[ ! -r /var/lib/muster/deployed ] || [ -z "$system" ] || ! grep -qF " $system " /var/lib/muster/deployed || echo "ours yes"
 true
 `
 
 // inspect finds out what the host has and whether it can take part.
 func (j *job) inspect(ctx context.Context) error {
 	began := time.Now()
-	out, err := j.ask(ctx, j.machine, inspectScript, profile, j.step.Host.DiskUUID)
+	want := ""
+	if j.action == Switch {
+		want = string(j.step.System.Out)
+	}
+	out, err := j.ask(ctx, j.machine, inspectScript, profile, j.step.Host.DiskUUID, want)
 	if err != nil {
 		return err
 	}
@@ -182,6 +201,8 @@ func (j *job) readFacts(out string, asked, answered time.Time) (State, error) {
 			if value != "0" {
 				return s, fmt.Errorf("not root on the host, but user %s", value)
 			}
+		case "settled":
+			f.settled = true
 		case "nix":
 			f.Nix = value[strings.LastIndexByte(value, ' ')+1:]
 		case "lacks":
@@ -292,6 +313,7 @@ func (j *job) judge() []Finding {
 		all = append(all, Finding{Check: check, Text: fmt.Sprintf(format, args...), Bad: bad && changes})
 	}
 	switch {
+	case f.settled:
 	case f.Nix == "":
 		add(true, "nix", "there is no Nix on the host: nix-store is not in PATH")
 	case olderThan(f.Nix, oldestNix):
