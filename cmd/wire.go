@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"muster/compile/store"
 	"muster/exec"
@@ -121,7 +122,7 @@ func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, e
 	if err != nil {
 		return nil, err
 	}
-	return serve{s}, nil
+	return serve{s, m.RoundTrip}, nil
 }
 
 // ServePacked is Serve for input that zstd has compressed. What the shell says
@@ -139,9 +140,15 @@ func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 }
 
 // A serve is a command at the far end as package nixserve wants one.
-type serve struct{ *remote.Stream }
+type serve struct {
+	*remote.Stream
+	roundTrip func() (time.Duration, bool)
+}
 
 func (s serve) Read(p []byte) (int, error)  { return s.Stdout.Read(p) }
 func (s serve) Write(p []byte) (int, error) { return s.Stdin.Write(p) }
 func (s serve) CloseWrite() error           { return s.Stdin.Close() }
 func (s serve) Stderr() string              { return string(s.Stream.Stderr()) }
+
+// RoundTrip is how far away the far end is.
+func (s serve) RoundTrip() (time.Duration, bool) { return s.roundTrip() }

@@ -13,8 +13,8 @@ import (
 // A Sender writes the archive of a path: exactly info.NARSize bytes that hash to info.NARHash, or an error.
 type Sender func(ctx context.Context, info PathInfo, w io.Writer) error
 
-// Send adds paths to the store, which must come references first. It writes them without waiting for answers: the
-// connection is the only limit on what is under way. It returns how many the server has confirmed, and calls confirmed,
+// Send adds paths to the store, which must come references first. It writes them without waiting for the answer to each:
+// see [flight] for what is under way at a time. It returns how many the server has confirmed, and calls confirmed,
 // which may be nil, for each. What was confirmed is registered whatever happens after; nothing else is.
 func (c *Client) Send(ctx context.Context, infos []PathInfo, nar Sender, confirmed func(PathInfo)) (int, error) {
 	if len(infos) == 0 {
@@ -23,13 +23,16 @@ func (c *Client) Send(ctx context.Context, infos []PathInfo, nar Sender, confirm
 	done := 0
 	err := c.do(ctx, func() error {
 		answers := make(chan error, 1)
+		under := newFlight(c.stream)
 		go func() {
+			defer under.end()
 			var err error
 			if c.packed != nil {
 				err = c.greeted()
 			}
 			for done < len(infos) && err == nil {
 				if err = c.answer(); err == nil {
+					under.landed(infos[done].NARSize)
 					if confirmed != nil {
 						confirmed(infos[done])
 					}
@@ -45,7 +48,7 @@ func (c *Client) Send(ctx context.Context, infos []PathInfo, nar Sender, confirm
 		if c.packed != nil {
 			c.greet()
 		}
-		err := c.write(ctx, infos, nar)
+		err := c.write(ctx, infos, nar, under)
 		if err == nil && c.packed != nil {
 			err = c.stream.CloseWrite() // only now comes the end of what was sent out of the decompressor
 		}
@@ -85,8 +88,15 @@ func (c *Client) answer() error {
 }
 
 // write writes all the requests and archives.
-func (c *Client) write(ctx context.Context, infos []PathInfo, nar Sender) error {
+func (c *Client) write(ctx context.Context, infos []PathInfo, nar Sender, under *flight) error {
 	for _, info := range infos {
+		if c.packed == nil && under.full() {
+			if err := c.out.w.Flush(); err != nil {
+				return err
+			}
+			under.wait()
+		}
+		under.sent(info.NARSize)
 		c.addToStoreNAR(info)
 		body := exactWriter{client: c, left: info.NARSize}
 		if err := nar(ctx, info, &body); err != nil {
