@@ -42,7 +42,7 @@ func derivationStrict(th *thread, x value) value {
 	}
 	th.notes = th.notes[:len(th.notes)-1]
 	if r.flag[symStructuredAttrs] {
-		r.drv.Env["__json"] = "{" + r.json.String() + "}"
+		r.drv.Env["__json"] = "{" + r.th.finish(&r.json) + "}"
 	}
 	r.inputs()
 	r.check()
@@ -56,7 +56,7 @@ type recipe struct {
 	flag    map[symbol]bool
 	context references
 	outputs []string
-	json    strings.Builder // of structured attributes, without the braces
+	json    jsonWriter // of structured attributes, without the braces
 
 	hash      *string // outputHash
 	hashAlgo  string

@@ -16,14 +16,29 @@ var jsonBuiltins = []*builtin{
 }
 
 func toJSON(th *thread, x value) value {
-	var b strings.Builder
+	var b jsonWriter
 	var c references
 	th.writeJSON(&b, x, &c)
-	return contextValue(b.String(), c)
+	return contextValue(th.finish(&b), c)
+}
+
+// A jsonWriter is JSON being written. That it has bytes which are no UTF-8 is
+// found by Nix when all has been evaluated.
+type jsonWriter struct {
+	strings.Builder
+	bad string // the first such string
+}
+
+// finish returns the text, if it is one.
+func (th *thread) finish(b *jsonWriter) string {
+	if b.bad != "" {
+		th.notUTF8(b.bad)
+	}
+	return b.String()
 }
 
 // writeJSON writes v without any white space, names sorted.
-func (th *thread) writeJSON(b *strings.Builder, v value, c *references) {
+func (th *thread) writeJSON(b *jsonWriter, v value, c *references) {
 	v = th.force(v)
 	th.descend()
 	switch v.kind() {
@@ -58,7 +73,7 @@ func (th *thread) writeJSON(b *strings.Builder, v value, c *references) {
 	th.spend(1)
 }
 
-func (th *thread) writeJSONSet(b *strings.Builder, v value, c *references) {
+func (th *thread) writeJSONSet(b *jsonWriter, v value, c *references) {
 	if f := find(v.attrs(), symToString); f != nil {
 		th.writeJSONString(b, th.coerce(th.jsonText(th.call(f.v, v), f.pos), c, 0, 0))
 		return
@@ -124,9 +139,9 @@ func (th *thread) jsonFloat(f float64) string {
 	return fmt.Sprintf("%s%se%+03d", sign, digits, point-1)
 }
 
-func (th *thread) writeJSONString(b *strings.Builder, s string) {
-	if !th.ev.compat.oldJSON && !utf8.ValidString(s) {
-		th.notUTF8(s)
+func (th *thread) writeJSONString(b *jsonWriter, s string) {
+	if b.bad == "" && !th.ev.compat.oldJSON && !utf8.ValidString(s) {
+		b.bad = s
 	}
 	const hex = "0123456789abcdef"
 	b.WriteByte('"')

@@ -120,7 +120,7 @@ func genList(th *thread, f, x value) value {
 		th.failAs(LimitError, 0, "cannot create list of size %d", n)
 	}
 	th.reserve(48 * int(n))
-	if n > 0 || !th.ev.compat.forcesUnused {
+	if !th.ev.compat.forcesUnused {
 		f = th.wantFunction(f, 0)
 	}
 	out := th.newValues(int(n))

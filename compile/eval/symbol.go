@@ -2,6 +2,7 @@ package eval
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -97,6 +98,27 @@ func (s symbol) String() string {
 
 // value returns the name as a string of the language, without allocating.
 func (s symbol) value() value { return value{&s.entry().value.object} }
+
+// Nix's own first names, in its order (StaticEvalSymbols): sets are compared in
+// the order of symbols, which shows where comparing an attribute fails.
+var _ = internAll(`<with> outPath drvPath type meta name value system __overrides outputs outputName
+	__ignoreNulls file line column __functor __toString right wrong __structuredAttrs __json
+	allowedReferences allowedRequisites disallowedReferences disallowedRequisites maxSize maxClosureSize
+	builder args __contentAddressed __impure outputHash outputHashAlgo outputHashMode recurseForDerivations
+	description self`, "", "startSet operator key path prefix outputSpecified requiredSystemFeatures __sub __lessThan __mul __div or __findFile __nixPath body")
+
+// internAll makes symbols of the words of lists; a list without any is a name itself.
+func internAll(lists ...string) bool {
+	for _, list := range lists {
+		if list == "" {
+			intern(list)
+		}
+		for _, name := range strings.Fields(list) {
+			intern(name)
+		}
+	}
+	return true
+}
 
 // The names the evaluator itself looks for.
 var (

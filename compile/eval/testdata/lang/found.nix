@@ -15,6 +15,8 @@ let x = throw "no"; in builtins.elem x [ x ]    ### error "no"
 ---
 let x = [ (x == x) ]; in x    ### error "infinite recursion encountered"
 ---
+{ "" = throw "looked at"; a = 1; } == { a = 2; "" = 1; }    ### error "looked at"
+---
 let x = [ (y: y) ]; in x == x    ### true
 ---
 # nix 2.8.0
@@ -66,3 +68,12 @@ builtins.tryEval (builtins.addErrorContext (1 + { }) (throw "x"))    ### error "
 (throw "left") // (throw "right")    ### error "left"
 ---
 builtins.toXML ({ ... }@args: args)    ### "<?xml version='1.0' encoding='utf-8'?>\n<expr>\n  <function>\n    <attrspat ellipsis=\"1\" name=\"args\">\n    </attrspat>\n  </function>\n</expr>\n"
+---
+# nix 2.8.0
+(builtins.partition (l: true) [ (builtins.genList (throw "no") 3) ]).wrong    ### [ ]
+---
+# nix 2.34.0
+(builtins.partition (l: true) [ (builtins.genList (throw "no") 3) ]).wrong    ### error "no"
+---
+# nix 2.34.0
+builtins.toJSON [ (builtins.substring 0 1 "é") (throw "first") ]    ### error "first"
