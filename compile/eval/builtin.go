@@ -170,6 +170,7 @@ type compat struct {
 	roundsInts   bool // ceil and floor return what a float becomes: before 2.29
 	oldJSON      bool // toJSON writes six digits of a float, any bytes, and no \b: before 2.12
 	forcesUnused bool // of an empty list, sort, filter and genericClosure look at the function and genList does not: before 2.13
+	replacesAll  bool // replaceStrings looks at replacements it has no use for: before 2.16
 	rightFirst   bool // a // b looks at b first: since 2.32
 	noDrvOutput  bool // no output may be called drv: before 2.20
 	pure         bool

@@ -84,6 +84,11 @@ func replaceStrings(th *thread, from, to, x value) value {
 		}
 	}
 	used := make([]value, len(replacements))
+	if th.ev.compat.replacesAll {
+		for i, r := range replacements {
+			used[i] = th.wantString(r, 0)
+		}
+	}
 	v := th.wantString(x, 0)
 	s, c := v.str(), v.context()
 	var out strings.Builder
@@ -100,8 +105,8 @@ func replaceStrings(th *thread, from, to, x value) value {
 		if match >= 0 {
 			if used[match].isNone() {
 				used[match] = th.wantString(replacements[match], 0)
-				c = c.union(used[match].context())
 			}
+			c = c.union(used[match].context())
 			th.reserve(out.Len() + len(used[match].str()))
 			out.WriteString(used[match].str())
 			if n := len(texts[match]); n > 0 {

@@ -117,7 +117,7 @@ func New(o Options) *Evaluator {
 	ev := &Evaluator{opts: o}
 	ev.limits = limits{depth: o.MaxDepth, nesting: defaultNesting, steps: o.MaxSteps, memory: o.MaxMemory}
 	before := func(major, minor int) bool { return !versionAtLeast(o.NixVersion, major, minor) }
-	ev.compat = compat{wraps: before(2, 25), roundsInts: before(2, 29), oldJSON: before(2, 12), forcesUnused: before(2, 13), rightFirst: !before(2, 32), noDrvOutput: before(2, 20),
+	ev.compat = compat{wraps: before(2, 25), roundsInts: before(2, 29), oldJSON: before(2, 12), forcesUnused: before(2, 13), replacesAll: before(2, 16), rightFirst: !before(2, 32), noDrvOutput: before(2, 20),
 		allReferences: before(2, 12), pure: o.Pure}
 	ev.waits.changed = sync.NewCond(&ev.waits.mu)
 	ev.derivations.init()

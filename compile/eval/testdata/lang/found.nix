@@ -77,3 +77,9 @@ builtins.toXML ({ ... }@args: args)    ### "<?xml version='1.0' encoding='utf-8'
 ---
 # nix 2.34.0
 builtins.toJSON [ (builtins.substring 0 1 "é") (throw "first") ]    ### error "first"
+---
+# nix 2.8.0
+builtins.replaceStrings [ "o" ] [ (throw "unused") ] "a"    ### error "unused"
+---
+# nix 2.34.0
+builtins.replaceStrings [ "o" ] [ (throw "unused") ] "a"    ### "a"
