@@ -794,7 +794,7 @@ func (g *generator) textExpr(depth int) string {
 	case 32:
 		return "(toString { __toString = self: " + e(text) + "; outPath = " + g.unused(depth) + "; })"
 	case 33:
-		return "(builtins.appendContext " + quote("x") + " { ${builtins.unsafeDiscardStringContext " + e(derivation) + ".drvPath} = " + pick(g, `{ outputs = [ "out" ]; }`, "{ allOutputs = true; }", "{ path = true; }", "{ }") + "; })"
+		return "(builtins.appendContext " + quote("x") + " { ${builtins.unsafeDiscardStringContext (" + e(derivation) + ").drvPath} = " + pick(g, `{ outputs = [ "out" ]; }`, "{ allOutputs = true; }", "{ path = true; }", "{ }") + "; })"
 	case 34:
 		return call("toJSON", call("attrNames", e(g.set(2))))
 	case 35:

@@ -221,7 +221,9 @@ func compareStore(t *testing.T, ev *eval.Evaluator, root string, paths map[strin
 		}
 	}
 	for p := range paths {
-		walk(store.Path(p))
+		if strings.HasSuffix(p, ".drv") { // and no file of an output that nobody has built
+			walk(store.Path(p))
+		}
 	}
 	return len(files)
 }
