@@ -63,19 +63,29 @@ func (f *flight) wait() {
 	}
 }
 
-// sent says that n bytes are on their way.
+// sent says that a path of n bytes is on its way.
 func (f *flight) sent(n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.bytes += n
+	f.bytes += counted(n)
 }
 
-// landed says that n bytes are confirmed.
+// landed says that a path of n bytes is confirmed.
 func (f *flight) landed(n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.bytes -= n
+	f.bytes -= counted(n)
 	f.changed.Broadcast()
+}
+
+// counted is what a path of n bytes counts for: a large one nothing, for to wait
+// until all of it has landed would leave the way empty, and this host behind
+// others that are sent the same.
+func counted(n int64) int64 {
+	if n > shortFlight {
+		return 0
+	}
+	return n
 }
 
 // end lets go who waits.
