@@ -50,7 +50,7 @@ in {
   nosshd = system "nosshd" { system.activationScripts.zz.text = "kill $(cat /run/sshd.pid); for p in /proc/[0-9]*; do grep -qs ^sshd: $p/cmdline && kill -9 \${p#/proc/}; done; true"; };
   firewall = system "firewall" { system.activationScripts.zz.text = "ip link set eth0 down"; };
   noboot = system "noboot" { system.activationScripts.zz.text = "mkdir -p /boot/loader/loader.conf.tmp"; };
-  crashes = system "crashes" { system.activationScripts.zz.text = "reboot; sleep 5"; };
+  crashes = system "crashes" { system.activationScripts.zz.text = "reboot; sleep 60"; };
   kernel = system "kernel" ({ pkgs, ... }: { boot.kernelPackages = pkgs.linuxPackages_6_12; });
   big = system "big" { environment.etc."ballast".source = builtins.toFile "ballast" (builtins.concatStringsSep "" (builtins.genList (i: builtins.hashString "sha512" (toString i)) 60000)); };
 }`
