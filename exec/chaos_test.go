@@ -439,11 +439,8 @@ func (f *field) chaos(r chaosRun) bool {
 		if struck[name] || r.interrupt > 0 || one == nil {
 			continue
 		}
-		// Nothing befell it. (A run that is resumed while the system has no sshd can
-		// only say so; the host goes back by itself.)
-		away := r.resumed && r.target == "nosshd" && one.Status == exec.Failed && (one.Stage == exec.ConnectTo || one.Stage == exec.Inspect)
+		// Nothing befell it.
 		switch {
-		case away:
 		case r.good() == "" && two == nil && one.Status != exec.RolledBack:
 			wrong("%s: %s does not work, and it is %s: %v", name, r.target, one.Status, one.Err)
 		case r.kill != nil && one.Status == exec.RolledBack: // nobody confirmed it in time
