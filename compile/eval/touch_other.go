@@ -2,7 +2,7 @@
 
 package eval
 
-// touch is for Linux only.
 const touchBlock = 4 << 20
 
+// touch asks for memory ahead of its use on Linux only.
 func touch(uintptr) {}
