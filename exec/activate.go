@@ -80,9 +80,9 @@ func (j *job) undertake(ctx context.Context, s Stage, o order) error {
 	defer cancel()
 	joined := false
 	if j.facts.guard == j.opts.Run {
-		v, err := j.follow(ctx, j.machine, s, false)
+		v, err := j.await(ctx, s, false)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w; the host returns to what it had unless it is confirmed", err)
 		}
 		joined = v.phase == activated || v.phase == done
 	}

@@ -20,7 +20,7 @@ type Local func(ctx context.Context, argv, env []string, line func(string)) erro
 // it had.
 func (j *job) hooked(ctx context.Context, s Stage) error {
 	if s == Activate && j.settled() {
-		return work[s](j, ctx)
+		return j.carryOut(ctx, s)
 	}
 	if err := j.runHooks(ctx, s, func(h *schema.Hook) string { return h.Before }); err != nil {
 		if j.waiting {
@@ -28,7 +28,7 @@ func (j *job) hooked(ctx context.Context, s Stage) error {
 		}
 		return err
 	}
-	if err := work[s](j, ctx); err != nil {
+	if err := j.carryOut(ctx, s); err != nil {
 		return err
 	}
 	err := j.runHooks(ctx, s, func(h *schema.Hook) string { return h.After })

@@ -131,6 +131,7 @@ type Past struct {
 	Plan     *Plan
 	Began    time.Time
 	Outcomes map[string]Outcome // of the hosts that ended; the last of each
+	Reached  map[string]Attempt // how far the other hosts had come
 	Ended    bool
 	Status   int // muster's exit status, where it ended
 }
@@ -143,7 +144,7 @@ func ReadJournal(name string) (*Past, error) {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	defer f.Close()
-	past := &Past{Name: name, Outcomes: map[string]Outcome{}}
+	past := &Past{Name: name, Outcomes: map[string]Outcome{}, Reached: map[string]Attempt{}}
 	lines := bufio.NewReader(f)
 	for n := 1; ; n++ {
 		line, err := lines.ReadBytes('\n')
@@ -167,6 +168,13 @@ func ReadJournal(name string) (*Past, error) {
 				return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
 			}
 			past.Outcomes[e.Outcome.Host] = e.Outcome
+			delete(past.Reached, e.Outcome.Host)
+		case "StageStarted":
+			var e StageStarted
+			if err := json.Unmarshal(r.Data, &e); err != nil {
+				return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
+			}
+			past.Reached[e.Host] = Attempt{e.Stage, r.Time}
 		case "End":
 			var end struct{ Status int }
 			if err := json.Unmarshal(r.Data, &end); err != nil {
@@ -203,6 +211,8 @@ func (p *Past) Rest(keep func(host string, ended *Outcome) bool) *Plan {
 			ended = &o
 		}
 		if keep(s.Host.Name, ended) {
+			reached := p.Reached[s.Host.Name]
+			s.Earlier = &reached
 			rest.Steps = append(rest.Steps, s)
 		}
 	}

@@ -199,20 +199,8 @@ func killedAt(stage exec.Stage, ends string) func(*testing.T) {
 		}
 		f.expect("bad", want, want, want)
 
-		names, err := exec.Journals(journal)
-		if err != nil || len(names) != 1 {
-			t.Fatalf("journals %v: %v", names, err)
-		}
-		past, err := exec.ReadJournal(names[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if past.Ended {
-			t.Error("the journal says that the run has ended")
-		}
 		// The run goes on, at once: its own lock does not keep it out.
-		rest := past.Rest(func(_ string, ended *exec.Outcome) bool { return ended == nil })
-		if out := f.run(t.Context(), rest, f.opts, nil); out[0].Status != exec.Activated || out[0].Rebooted != f.opts.Reboot {
+		if out := f.run(t.Context(), f.resumed(journal), f.opts, nil); out[0].Status != exec.Activated || out[0].Rebooted != f.opts.Reboot {
 			t.Errorf("resumed: %s, rebooted %v: %s: %v", out[0].Status, out[0].Rebooted, out[0].Stage, out[0].Err)
 		}
 		f.expect("bad", name, name, name)
@@ -220,6 +208,90 @@ func killedAt(stage exec.Stage, ends string) func(*testing.T) {
 			t.Errorf("resumed: the profile is on %s", on.generation)
 		}
 	}
+}
+
+// resumed is the rest of the run whose journal is in a directory.
+func (f *field) resumed(journal string) *exec.Plan {
+	f.Helper()
+	names, err := exec.Journals(journal)
+	if err != nil || len(names) != 1 {
+		f.Fatalf("journals %v: %v", names, err)
+	}
+	past, err := exec.ReadJournal(names[0])
+	if err != nil {
+		f.Fatal(err)
+	}
+	if past.Ended {
+		f.Error("the journal says that the run has ended")
+	}
+	return past.Rest(func(_ string, ended *exec.Outcome) bool { return ended == nil })
+}
+
+// A host that was left in the middle of an activation that has taken it off the
+// net comes back by itself. A run that is gone on with meanwhile waits for it.
+func TestResumeWaitsForTheHostToReturn(t *testing.T) {
+	t.Parallel()
+	for _, at := range []exec.Stage{"said", exec.Reach} {
+		t.Run(string(at), func(t *testing.T) {
+			t.Parallel()
+			f := newField(t, "web")
+			order := deployerOrder{SSHConfig: f.lab.SSHConfig, Hosts: []string{"web"}, System: system(t, "nosshd"), Run: exec.NewRunID(), Journal: t.TempDir(), Stop: at}
+			f.kill(order)
+			out := f.run(t.Context(), f.resumed(order.Journal), f.opts, nil)
+			if out[0].Status != exec.RolledBack || exec.ExitStatus(t.Context(), out) != exec.ExitRolledBack {
+				t.Errorf("%s: %s: %v", out[0].Status, out[0].Stage, out[0].Err)
+			}
+			f.expect("web", "old", "old", "old")
+		})
+	}
+}
+
+// So does one that was left while it was restarting.
+func TestResumeWaitsForTheHostToBoot(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "web")
+	f.opts.Reboot = true
+	order := deployerOrder{SSHConfig: f.lab.SSHConfig, Hosts: []string{"web"}, System: system(t, "kernel"), Run: exec.NewRunID(), Journal: t.TempDir(), Stop: exec.Restart, Reboot: true}
+	f.kill(order)
+	host := f.lab.Host("web")
+	if err := host.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan bool, 1)
+	var back sync.WaitGroup
+	back.Go(func() {
+		<-waits
+		if err := host.Start(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
+	out := f.run(t.Context(), f.resumed(order.Journal), f.opts, func(e exec.Event) {
+		if e, ok := e.(exec.Said); ok && e.Stage == exec.ConnectTo {
+			waits <- true
+		}
+	})
+	close(waits)
+	back.Wait()
+	if out[0].Status != exec.Activated && out[0].Status != exec.Unchanged {
+		t.Errorf("%s: %s: %v", out[0].Status, out[0].Stage, out[0].Err)
+	}
+	f.expect("web", "kernel", "kernel", "kernel")
+}
+
+// A saved plan that is gone on with finds its own work on a host, and that is no
+// reason to say that the host has moved on.
+func TestResumeOfASavedPlan(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "web")
+	look := f.deploy(t.Context(), exec.Look, f.all(""), nil)
+	order := deployerOrder{SSHConfig: f.lab.SSHConfig, Hosts: []string{"web"}, System: system(t, "new"), Run: exec.NewRunID(), Journal: t.TempDir(), Stop: exec.Reach}
+	f.kill(order)
+	rest := f.resumed(order.Journal)
+	rest.Steps[0].Expect = &look[0].Before
+	if out := f.run(t.Context(), rest, f.opts, nil); out[0].Status != exec.Activated {
+		t.Errorf("%s: %s: %v", out[0].Status, out[0].Stage, out[0].Err)
+	}
+	f.expect("web", "new", "new", "new")
 }
 
 // A run that is gone on with in time confirms what its dead deployer had

@@ -53,6 +53,9 @@ type Step struct {
 	Wave   int // from 0; see [Plan.RollOut]
 	Hooks  []schema.Hook
 	Expect *State // what the host must still be; nil for anything
+	// Earlier is how far an attempt before this one of the same run had come;
+	// nil where there was none.
+	Earlier *Attempt
 }
 
 // A Plan is what a run will do, host by host in inventory order.

@@ -147,7 +147,7 @@ func (j *job) inspect(ctx context.Context) error {
 		return err
 	}
 	j.out.Before = state
-	if e := j.step.Expect; e != nil && (e.Generation.System != state.Generation.System || e.Generation.Number != state.Generation.Number || e.Current != state.Current) {
+	if e := j.step.Expect; e != nil && e.moved(&state) && !j.leftBehind(&state) {
 		return fmt.Errorf("%w: it is on %s now, and was on %s", ErrMoved, describe(state), describe(*e))
 	}
 	findings := j.judge()
@@ -163,6 +163,11 @@ func (j *job) inspect(ctx context.Context) error {
 
 // ErrMoved says that a host is not what it was when the plan was made.
 var ErrMoved = errors.New("the host has moved on since the plan was made")
+
+// moved reports whether a host that was as s is something else now.
+func (s *State) moved(now *State) bool {
+	return s.Generation.System != now.Generation.System || s.Generation.Number != now.Generation.Number || s.Current != now.Current
+}
 
 func describe(s State) string {
 	switch {

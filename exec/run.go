@@ -124,7 +124,7 @@ func Run(ctx context.Context, p *Plan, o Options) []Outcome {
 			r.park(j)
 			queue.add(place, j.step.Wave, func() {
 				r.unpark(j)
-				j.resume(ctx, starts, rest)
+				j.proceed(ctx, starts, rest)
 				end(i, j)
 			})
 			return nil
@@ -232,8 +232,8 @@ func (j *job) begin(ctx, starts context.Context, survey []Stage) {
 	j.stages(ctx, starts, survey)
 }
 
-// resume takes the host through the rest of its stages.
-func (j *job) resume(ctx, starts context.Context, list []Stage) {
+// proceed takes the host through the rest of its stages.
+func (j *job) proceed(ctx, starts context.Context, list []Stage) {
 	if j.dropped {
 		j.dropped = false
 		if err := j.reconnect(ctx); err != nil {
@@ -342,6 +342,9 @@ func (j *job) end(ctx context.Context) Outcome {
 // connect reaches the host; the connection lasts for the whole job.
 func (j *job) connect(ctx context.Context) error {
 	m, err := j.opts.Connect(ctx, j.step.Host)
+	if err != nil {
+		m, err = j.comesBack(ctx, err)
+	}
 	if err != nil {
 		return err
 	}
