@@ -85,6 +85,13 @@ func (j *job) undertake(ctx context.Context, s Stage, o order) error {
 			return fmt.Errorf("%w; the host returns to what it had unless it is confirmed", err)
 		}
 		joined = v.phase == activated || v.phase == done
+		if !joined {
+			// It may have been at work when the host was looked at.
+			if err := j.inspect(ctx); err != nil {
+				return err
+			}
+			o.previous, o.former = j.out.Before.Current, j.out.Before.Generation.Number
+		}
 	}
 	j.out.changed = true
 	if !joined {

@@ -131,7 +131,7 @@ type Past struct {
 	Plan     *Plan
 	Began    time.Time
 	Outcomes map[string]Outcome // of the hosts that ended; the last of each
-	Reached  map[string]Attempt // how far the other hosts had come
+	Reached  map[string]Attempt // how far others had come that were being activated
 	Ended    bool
 	Status   int // muster's exit status, where it ended
 }
@@ -174,7 +174,9 @@ func ReadJournal(name string) (*Past, error) {
 			if err := json.Unmarshal(r.Data, &e); err != nil {
 				return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
 			}
-			past.Reached[e.Host] = Attempt{e.Stage, r.Time}
+			if e.Stage.underWay() {
+				past.Reached[e.Host] = Attempt{e.Stage, r.Time}
+			}
 		case "End":
 			var end struct{ Status int }
 			if err := json.Unmarshal(r.Data, &end); err != nil {
@@ -212,7 +214,7 @@ func (p *Past) Rest(keep func(host string, ended *Outcome) bool) *Plan {
 		}
 		if keep(s.Host.Name, ended) {
 			reached := p.Reached[s.Host.Name]
-			s.Earlier = &reached
+			s.Earlier = &reached // once more, in any case
 			rest.Steps = append(rest.Steps, s)
 		}
 	}

@@ -11,29 +11,39 @@ import (
 // middle of its activation: its deployer was killed, say. The guard there is
 // still at work. It may have taken the host off the net, and if so it puts it
 // back by itself when nobody confirms. That is waited for: until then, nothing
-// else can be done there, and nothing that is seen there lasts.
+// else can be done there, and nothing that is seen there lasts. Or it waits to
+// be confirmed, and not for long: so nothing else is waited for.
 
 // An Attempt is how far an attempt of a run had come with a host.
 type Attempt struct {
-	Stage Stage     // the last that was begun; "" for none
+	Stage Stage     // the last that was begun of those from the activation on; "" for none
 	Since time.Time // when that was
+}
+
+// underWay reports whether a host may be between two systems in this stage.
+func (s Stage) underWay() bool {
+	switch s {
+	case Activate, Revert, Reach, Health, Confirm, Restart:
+		return true
+	}
+	return false
 }
 
 // returnsBy is when a host that was left midway is back by itself, at the
 // latest; the zero time for one that was not left midway.
 func (j *job) returnsBy() time.Time {
 	e := j.step.Earlier
-	if e == nil {
+	switch {
+	case e == nil || e.Stage == "":
 		return time.Time{}
-	}
-	switch e.Stage {
-	case Activate, Revert, Reach, Health, Confirm:
-		return e.Since.Add(j.opts.ActivateTimeout + j.opts.ConfirmTimeout + j.opts.RevertTimeout + j.opts.AnswerTimeout)
-	case Restart:
+	case e.Stage == Restart:
 		return e.Since.Add(j.opts.RebootTimeout)
 	}
-	return time.Time{}
+	return e.Since.Add(j.opts.ActivateTimeout + j.opts.ConfirmTimeout + j.opts.RevertTimeout + j.opts.AnswerTimeout)
 }
+
+// midway reports whether the host was left midway and may be so still.
+func (j *job) midway() bool { return time.Now().Before(j.returnsBy()) }
 
 // leftBehind reports whether the state of a host may be what an attempt before
 // this one has made of it.
@@ -45,11 +55,11 @@ func (j *job) leftBehind(s *State) bool {
 // comesBack waits for a host that was left midway and cannot be reached. Any
 // other has failed with err.
 func (j *job) comesBack(ctx context.Context, err error) (Machine, error) {
-	by := j.returnsBy()
-	if !errors.Is(err, ErrUnreachable) || !time.Now().Before(by) {
+	if !errors.Is(err, ErrUnreachable) || !j.midway() {
 		return nil, err
 	}
-	j.said(ConnectTo)(fmt.Sprintf("muster: %v; it was left at %q and returns by itself, until %s at the latest", err, j.step.Earlier.Stage, by.Local().Format(time.TimeOnly)))
+	by := j.returnsBy()
+	j.said(ConnectTo)(fmt.Sprintf("muster: %v; it was left at %q and returns by itself, by %s at the latest", err, j.step.Earlier.Stage, by.Local().Format(time.TimeOnly)))
 	limited, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
@@ -70,10 +80,11 @@ func (j *job) comesBack(ctx context.Context, err error) (Machine, error) {
 	}
 }
 
-// carryOut does the work of a stage. On a host that was left midway, the guard comes
-// first: its word, or its return when the connection is lost to what it does.
+// carryOut does the work of a stage. On a host that was left midway, the guard
+// comes first: its word, or its return when the connection is lost to what it
+// does.
 func (j *job) carryOut(ctx context.Context, s Stage) error {
-	if !j.returnsBy().After(time.Now()) || s != Inspect && s != Lock && s != Copy {
+	if !j.midway() || s != Inspect && s != Lock && s != Copy {
 		return work[s](j, ctx)
 	}
 	if s == Inspect {
@@ -83,7 +94,7 @@ func (j *job) carryOut(ctx context.Context, s Stage) error {
 	}
 	for {
 		err := work[s](j, ctx)
-		if err == nil || ctx.Err() != nil || !j.returnsBy().After(time.Now()) || !j.lost(ctx) {
+		if err == nil || ctx.Err() != nil || !j.midway() || !j.lost(ctx) {
 			return err
 		}
 		if again := j.guardRests(ctx); again != nil {
@@ -100,9 +111,9 @@ func (j *job) carryOut(ctx context.Context, s Stage) error {
 // guardRests waits until the guard that an attempt before this one has left is
 // over or waits to be confirmed, over as many connections as it takes.
 func (j *job) guardRests(ctx context.Context) error {
-	by := j.returnsBy()
-	ctx, cancel := context.WithDeadlineCause(ctx, by, fmt.Errorf("the activation that was left at %q is not over", j.step.Earlier.Stage))
+	ctx, cancel := context.WithDeadlineCause(ctx, j.returnsBy(), fmt.Errorf("the activation that was left at %q is not over", j.step.Earlier.Stage))
 	defer cancel()
-	_, err := j.await(ctx, Activate, false)
+	v, err := j.await(ctx, Activate, false)
+	j.left = err == nil && v.phase == activated
 	return err
 }

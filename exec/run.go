@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,7 +82,8 @@ func (o *Options) defaults() {
 //
 // Every host is looked at first, side by side. Those that may take part go on
 // at once, as far as nothing on them changes what runs; that waits until all
-// have been looked at, and for their wave.
+// have been looked at, and for their wave. A host whose activation an earlier
+// attempt has left midway waits for nobody: see resume.go.
 func Run(ctx context.Context, p *Plan, o Options) []Outcome {
 	if p.Run != "" {
 		o.Run = p.Run
@@ -104,14 +106,33 @@ func Run(ctx context.Context, p *Plan, o Options) []Outcome {
 		}
 	}
 	survey, rest := split(stages[p.Action])
+	newJob := func(i int) *job {
+		return &job{running: r, action: p.Action, generation: p.Generation, command: p.Command, keep: p.Keep, step: p.Steps[i], opts: &o}
+	}
+	queue := newQueue(r.gates, o.BuildJobs+o.CopyJobs+o.ActivateJobs)
+
+	// Those that were left midway are in a hurry, and may keep one waiting.
+	midway := map[int]bool{}
+	for place, i := range p.ordered() {
+		if j := newJob(i); j.midway() {
+			midway[i] = true
+			r.gates.surveyed(ctx)
+			queue.add(place, j.step.Wave, func() {
+				j.begin(ctx, starts, slices.Concat(survey, rest))
+				end(i, j)
+			})
+		}
+	}
 
 	// Not errgroup.WithContext: one host's failure is its own.
 	var looks errgroup.Group
 	looks.SetLimit(o.ConnectJobs)
-	queue := newQueue(r.gates, o.BuildJobs+o.CopyJobs+o.ActivateJobs)
 	for place, i := range p.ordered() {
+		if midway[i] {
+			continue
+		}
 		looks.Go(func() error {
-			j := &job{running: r, action: p.Action, generation: p.Generation, command: p.Command, keep: p.Keep, step: p.Steps[i], opts: &o}
+			j := newJob(i)
 			j.begin(ctx, starts, survey)
 			r.gates.surveyed(ctx)
 			if j.failed() || j.settled() && !o.Reboot {
@@ -208,6 +229,7 @@ type job struct {
 	parked  bool
 	dropped bool // the connection was closed between survey and work
 	waiting bool // the guard on the host waits for confirmation
+	left    bool // it did so when an attempt before this one had left it
 	entered bool // through the gate of its wave
 	seen    int64
 
@@ -220,16 +242,16 @@ type job struct {
 	machine Machine
 }
 
-// begin takes the host through the stages that look at it. starts says whether
-// it may begin, ctx whether it may go on.
-func (j *job) begin(ctx, starts context.Context, survey []Stage) {
+// begin takes the host through its first stages. starts says whether it may
+// begin, ctx whether it may go on.
+func (j *job) begin(ctx, starts context.Context, list []Stage) {
 	j.began = time.Now()
 	j.out = Outcome{Host: j.step.Host.Name, System: j.step.System.Out, Policy: j.step.Host.Policy, Wave: j.step.Wave}
 	if j.step.Err != nil {
 		j.fail(Evaluate, j.step.Err)
 		return
 	}
-	j.stages(ctx, starts, survey)
+	j.stages(ctx, starts, list)
 }
 
 // proceed takes the host through the rest of its stages.
@@ -291,6 +313,11 @@ func (j *job) stageOf(ctx context.Context, s Stage) error {
 // the host has ended.
 func (j *job) enter(ctx context.Context) error {
 	if j.settled() || j.action == DryActivate {
+		return nil
+	}
+	if j.left {
+		j.gates.rejoin()
+		j.entered = true
 		return nil
 	}
 	if err := j.gates.enter(ctx, j.step.Wave); err != nil {

@@ -305,6 +305,13 @@ func (g *gates) enter(ctx context.Context, wave int) error {
 	}
 }
 
+// rejoin is enter for a host that is being activated already.
+func (g *gates) rejoin() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.down++
+}
+
 // leave says that a host is no longer being activated, and whether it is well.
 func (g *gates) leave(well bool) {
 	g.mu.Lock()
