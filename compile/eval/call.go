@@ -12,6 +12,8 @@ type lambda struct {
 	formals  []formal
 	body     node
 	curried  *lambda // the body, if that is a lambda
+	plain    int     // 1 for x: …, whose frame newParameter makes; 0 for a set's
+	leaf     bool    // nothing in the body, as it is written, keeps the frame
 	pos      posID
 }
 
@@ -45,11 +47,10 @@ func (th *thread) bind(l *lambda, up *frame, arg value) *frame {
 	if th.fuel--; th.fuel < 0 {
 		th.checkpoint()
 	}
-	f := th.newFrame(up, l.slots)
 	if !l.hasSet {
-		*f.slot(0) = arg
-		return f
+		return th.newParameter(up, arg)
 	}
+	f := th.newFrame(up, l.slots)
 	arg = th.force(arg)
 	if arg.kind() != kindSet {
 		th.wantType(l.pos, "a set", arg)
@@ -92,6 +93,23 @@ func (th *thread) bind(l *lambda, up *frame, arg value) *frame {
 	return f
 }
 
+// invoke evaluates l's body with the frames around it that bind has made, of
+// which the innermost plain ones are used again where nothing was made that may
+// refer to them: many functions only compute.
+func (th *thread) invoke(l *lambda, f *frame, plain int) value {
+	kept := th.kept
+	v := l.body.eval(th, f)
+	th.depth--
+	if l.leaf || th.kept == kept {
+		for ; plain > 0; plain-- {
+			up := f.up
+			th.reuse(f)
+			f = up
+		}
+	}
+	return v
+}
+
 // unexpected reports the first argument that l does not know.
 func (th *thread) unexpected(l *lambda, attrs []attr) {
 	for _, a := range byName(attrs) {
@@ -117,9 +135,7 @@ func (n *call1) eval(th *thread, env *frame) value {
 	if f.kind() == kindLambda {
 		c := f.closure()
 		th.enter(c.fn, n.pos)
-		v := c.fn.body.eval(th, th.bind(c.fn, c.env, n.arg.delay(th, env)))
-		th.depth--
-		return v
+		return th.invoke(c.fn, th.bind(c.fn, c.env, n.arg.delay(th, env)), c.fn.plain)
 	}
 	return th.apply(f, n.arg.delay(th, env), n.pos)
 }
@@ -140,15 +156,14 @@ func (n *callNode) eval(th *thread, env *frame) value {
 			c := f.closure()
 			l := c.fn
 			th.enter(l, n.pos)
-			inner := th.bind(l, c.env, args[0].delay(th, env))
+			inner, plain := th.bind(l, c.env, args[0].delay(th, env)), l.plain
 			args = args[1:]
 			for len(args) > 0 && l.curried != nil {
 				l = l.curried
-				inner = th.bind(l, inner, args[0].delay(th, env))
+				inner, plain = th.bind(l, inner, args[0].delay(th, env)), (plain+1)*l.plain
 				args = args[1:]
 			}
-			f = l.body.eval(th, inner)
-			th.depth--
+			f = th.invoke(l, inner, plain)
 		case kindBuiltin:
 			b := f.builtin()
 			switch {
@@ -176,9 +191,7 @@ func (th *thread) apply(f, x value, pos posID) value {
 	case kindLambda:
 		c := f.closure()
 		th.enter(c.fn, pos)
-		v := c.fn.body.eval(th, th.bind(c.fn, c.env, x))
-		th.depth--
-		return v
+		return th.invoke(c.fn, th.bind(c.fn, c.env, x), c.fn.plain)
 	case kindBuiltin:
 		b := f.builtin()
 		if b.arity == 1 {
@@ -222,13 +235,10 @@ func (th *thread) call2(f, x, y value) value {
 		l := c.fn
 		th.enter(l, 0)
 		inner := th.bind(l, c.env, x)
-		var v value
-		if l.curried != nil {
-			l = l.curried
-			v = l.body.eval(th, th.bind(l, inner, y))
-		} else {
-			v = th.apply(l.body.eval(th, inner), y, 0)
+		if next := l.curried; next != nil {
+			return th.invoke(next, th.bind(next, inner, y), (l.plain+1)*next.plain)
 		}
+		v := th.apply(l.body.eval(th, inner), y, 0)
 		th.depth--
 		return v
 	case kindBuiltin:

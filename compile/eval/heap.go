@@ -20,12 +20,14 @@ type heap struct {
 	block  uintptr // the last one lies in
 
 	values   []value // frames' slots and lists' elements
+	frames   *frame  // of one slot, to be used again
 	attrs    []attr
 	thunks   []thunk
 	closures []closure
 	lists    []listObject
 	sets     []setObject
 	strings  []stringObject
+	shorts   []object
 	ints     []intObject
 }
 
@@ -85,6 +87,27 @@ func (th *thread) newFrame(up *frame, n int) *frame {
 	f := (*frame)(unsafe.Pointer(th.heap.takeValues(n + 1)))
 	f.up = up
 	return f
+}
+
+// newParameter returns a frame of one slot, with a value in it.
+func (th *thread) newParameter(up *frame, v value) *frame {
+	h := th.heap
+	f := h.frames
+	if f == nil {
+		f = (*frame)(unsafe.Pointer(h.takeValues(2)))
+	} else {
+		h.frames = f.up
+	}
+	f.up = up
+	*f.slot(0) = v
+	return f
+}
+
+// reuse takes back a frame made by newParameter that nothing refers to.
+func (th *thread) reuse(f *frame) {
+	*f.slot(0) = value{}
+	f.up = th.heap.frames
+	th.heap.frames = f
 }
 
 // newAttrs returns n empty attributes, to become a set.
@@ -149,15 +172,24 @@ func (th *thread) newString(s string) value {
 // newInt makes an integer.
 func (th *thread) newInt(i int64) value {
 	if i >= smallIntMin && i < smallIntMax {
-		return value{&smallIntegers[i-smallIntMin].object}
+		return value{&smallIntegers[i-smallIntMin]}
 	}
 	h := th.heap
+	if isShort(i) {
+		if len(h.shorts) == 0 {
+			h.shorts = chunk[object](h)
+		}
+		o := &h.shorts[0]
+		h.shorts = h.shorts[1:]
+		*o = shortObject(i)
+		return value{o}
+	}
 	if len(h.ints) == 0 {
 		h.ints = chunk[intObject](h)
 	}
 	o := &h.ints[0]
 	h.ints = h.ints[1:]
-	o.kind, o.v = kindInt, i
+	o.kind, o.flags, o.v = kindInt, isLong, i
 	return value{&o.object}
 }
 
@@ -169,6 +201,7 @@ func (th *thread) newClosure(fn *lambda, env *frame) value {
 	}
 	c := &h.closures[0]
 	h.closures = h.closures[1:]
+	th.kept++
 	c.kind, c.fn, c.env = kindLambda, fn, env
 	return value{&c.object}
 }
@@ -186,6 +219,7 @@ func (th *thread) takeThunk() *thunk {
 
 // newThunk puts off code in a frame.
 func (th *thread) newThunk(code *lazy, env *frame) value {
+	th.kept++
 	t := th.takeThunk()
 	t.code, t.env = unsafe.Pointer(code), unsafe.Pointer(env)
 	return value{&t.object}

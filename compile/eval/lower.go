@@ -16,6 +16,7 @@ type lowering struct {
 	at    positionWriter
 	depth int
 	names [256]cachedName // names come again soon
+	keeps int             // places so far where something may keep the frame it is made in
 }
 
 type cachedName struct {
@@ -127,7 +128,18 @@ func (l *lowering) variable(sc *scope, name symbol, p syntax.Pos) node {
 	return &withVariable{withs, name, l.at.id(p)}
 }
 
-func (l *lowering) lazy(e syntax.Expr, sc *scope) lazy { return newLazy(l.expr(e, sc)) }
+func (l *lowering) lazy(e syntax.Expr, sc *scope) lazy { return l.putOff(l.expr(e, sc)) }
+
+// putOff is newLazy for a place in the code being lowered.
+func (l *lowering) putOff(n node) lazy { return l.noted(newLazy(n)) }
+
+// noted counts a place where what is put off keeps the frame it is in.
+func (l *lowering) noted(z lazy) lazy {
+	if z.kind != lazyConstant && z.kind != lazyVariable {
+		l.keeps++
+	}
+	return z
+}
 
 func (l *lowering) lazies(list []syntax.Expr, sc *scope) []lazy {
 	out := make([]lazy, len(list))
@@ -163,7 +175,7 @@ func (l *lowering) node(e syntax.Expr, sc *scope) node {
 		return l.path(e, sc)
 	case *syntax.SearchPath:
 		find := l.variable(sc, intern("__findFile"), e.At)
-		path := newLazy(l.variable(sc, intern("__nixPath"), e.At))
+		path := l.putOff(l.variable(sc, intern("__nixPath"), e.At))
 		return &callNode{find, []lazy{path, newLazy(&constant{stringValue(e.Name)})}, l.at.id(e.At)}
 	case *syntax.List:
 		if len(e.Elems) == 0 {
@@ -179,7 +191,7 @@ func (l *lowering) node(e syntax.Expr, sc *scope) node {
 	case *syntax.Apply:
 		f, args := l.expr(e.F, sc), make([]lazy, len(e.Args))
 		for i, a := range e.Args {
-			args[i] = newArgument(l.expr(a, sc))
+			args[i] = l.noted(newArgument(l.expr(a, sc)))
 		}
 		if len(args) == 1 {
 			return &call1{f, args[0], l.at.id(e.At)}
@@ -195,9 +207,9 @@ func (l *lowering) node(e syntax.Expr, sc *scope) node {
 	case *syntax.With:
 		return &with{l.lazy(e.Scope, sc), l.expr(e.Body, &scope{up: sc, with: true})}
 	case *syntax.If:
-		return &ifNode{l.expr(e.Cond, sc), l.expr(e.Then, sc), l.expr(e.Else, sc), l.at.id(e.At)}
+		return &ifNode{newCondition(l.expr(e.Cond, sc), l.at.id(e.At)), l.expr(e.Then, sc), l.expr(e.Else, sc)}
 	case *syntax.Assert:
-		return &assertNode{l.expr(e.Cond, sc), l.expr(e.Body, sc), l.at.id(e.At), e.Cond}
+		return &assertNode{newCondition(l.expr(e.Cond, sc), l.at.id(e.At)), l.expr(e.Body, sc), e.Cond}
 	case *syntax.Unary:
 		return l.unary(e, sc)
 	case *syntax.Binary:
@@ -309,7 +321,9 @@ func (l *lowering) lambda(e *syntax.Lambda, sc *scope) node {
 		n.slots = 1
 		inner.first = n.param
 	}
-	if e.Formals != nil {
+	if e.Formals == nil {
+		n.plain = 1
+	} else {
 		n.hasSet, n.ellipsis = true, e.Formals.Ellipsis
 		list := slices.Clone(e.Formals.List)
 		slices.SortFunc(list, func(a, b syntax.Formal) int { return int(l.sym(a.Name)) - int(l.sym(b.Name)) })
@@ -326,7 +340,10 @@ func (l *lowering) lambda(e *syntax.Lambda, sc *scope) node {
 			n.formals[i] = p
 		}
 	}
+	keeps := l.keeps
 	n.body = l.expr(e.Body, inner)
+	n.leaf = l.keeps == keeps
+	l.keeps++ // a closure keeps the frame around it
 	n.curried, _ = n.body.(*lambda)
 	return n
 }
@@ -344,7 +361,7 @@ func named(z lazy, name symbol) lazy {
 func (l *lowering) unary(e *syntax.Unary, sc *scope) node {
 	x := l.expr(e.X, sc)
 	if e.Op == syntax.Not {
-		return &notNode{x, l.at.id(e.At)}
+		return &notNode{newCondition(x, l.at.id(e.At))}
 	}
 	return l.arithmetic('-', &constant{intValue(0)}, x, sc, e.At)
 }
@@ -354,15 +371,15 @@ func (l *lowering) binary(e *syntax.Binary, sc *scope) node {
 	x, y := l.expr(e.X, sc), l.expr(e.Y, sc)
 	switch e.Op {
 	case syntax.PipeTo:
-		return &call1{y, newLazy(x), pos}
+		return &call1{y, l.putOff(x), pos}
 	case syntax.PipeFrom:
-		return &call1{x, newLazy(y), pos}
+		return &call1{x, l.putOff(y), pos}
 	case syntax.Implies:
-		return &impliesNode{x, y, pos}
+		return &impliesNode{newCondition(x, pos), newCondition(y, pos)}
 	case syntax.Or:
-		return &orNode{x, y, pos}
+		return &orNode{newCondition(x, pos), newCondition(y, pos)}
 	case syntax.And:
-		return &andNode{x, y, pos}
+		return &andNode{newCondition(x, pos), newCondition(y, pos)}
 	case syntax.Eq:
 		return &equalNode{x, y, false, pos}
 	case syntax.Neq:
@@ -395,7 +412,7 @@ func (l *lowering) binary(e *syntax.Binary, sc *scope) node {
 func (l *lowering) arithmetic(op byte, x, y node, sc *scope, at syntax.Pos) node {
 	name := map[byte]string{'-': "__sub", '*': "__mul", '/': "__div"}[op]
 	if sym := intern(name); sc.defines(sym) {
-		return &callNode{l.variable(sc, sym, at), []lazy{newLazy(x), newLazy(y)}, l.at.id(at)}
+		return &callNode{l.variable(sc, sym, at), []lazy{l.putOff(x), l.putOff(y)}, l.at.id(at)}
 	}
 	return &arithmeticNode{op, x, y, l.at.id(at)}
 }
@@ -403,9 +420,9 @@ func (l *lowering) arithmetic(op byte, x, y node, sc *scope, at syntax.Pos) node
 // order is x < y, negated if not; it is a call of __lessThan likewise.
 func (l *lowering) order(x, y node, not bool, sc *scope, at syntax.Pos) node {
 	if sym := intern("__lessThan"); sc.defines(sym) {
-		n := node(&callNode{l.variable(sc, sym, at), []lazy{newLazy(x), newLazy(y)}, l.at.id(at)})
+		n := node(&callNode{l.variable(sc, sym, at), []lazy{l.putOff(x), l.putOff(y)}, l.at.id(at)})
 		if not {
-			n = &notNode{n, l.at.id(at)}
+			n = &notNode{newCondition(n, l.at.id(at))}
 		}
 		return n
 	}

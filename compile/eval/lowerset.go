@@ -25,6 +25,7 @@ func (l *lowering) let(e *syntax.Let, sc *scope) node {
 		panic(&Error{Kind: ParseError, Msg: "dynamic attributes not allowed in let", Pos: s.Dyn[0].At})
 	}
 	attrs, names := l.sortDefs(s)
+	l.keeps++ // where a variable is not there yet, a thunk waits for it
 	inner := &scope{up: sc, names: names}
 	defs := l.definitions(s, attrs, inner, sc)
 	return &letNode{defs, l.expr(e.Body, inner)}
@@ -45,6 +46,7 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 	attrs, names := l.sortDefs(s)
 	inner := sc
 	if s.Rec {
+		l.keeps++
 		inner = &scope{up: sc, names: names}
 	}
 	n := &setNode{rec: s.Rec, pos: l.at.id(s.At), overrides: -1}
@@ -94,7 +96,7 @@ func (l *lowering) sortDefs(s *syntax.Set) ([]orderedDef, []symbol) {
 // value lowers what an attribute is bound to.
 func (l *lowering) value(e syntax.Expr, set *syntax.Set, sc *scope) lazy {
 	if set != nil {
-		return newLazy(l.mergedSet(set, sc))
+		return l.putOff(l.mergedSet(set, sc))
 	}
 	return l.lazy(e, sc)
 }
@@ -114,10 +116,10 @@ func (l *lowering) definitions(s *syntax.Set, attrs []orderedDef, inner, outer *
 			def.value = named(l.value(a.Value, a.Set, inner), def.sym)
 		case syntax.Inherited:
 			def.scope = scopeOuter
-			def.value = newLazy(l.variable(outer, def.sym, a.At))
+			def.value = l.putOff(l.variable(outer, def.sym, a.At))
 		case syntax.InheritedFrom:
 			def.scope = scopeFrom
-			def.value = newLazy(&select1{&variable0{a.From}, def.sym, def.pos})
+			def.value = l.putOff(&select1{&variable0{a.From}, def.sym, def.pos})
 		}
 		d.list[i] = def
 	}

@@ -247,39 +247,31 @@ func (th *thread) positionValue(id posID) value {
 }
 
 type ifNode struct {
-	cond, then, els node
-	pos             posID
+	cond      condition
+	then, els node
 }
 
 func (n *ifNode) eval(th *thread, env *frame) value {
-	if th.evalBool(n.cond, env, n.pos) {
+	if n.cond.holds(th, env) {
 		return n.then.eval(th, env)
 	}
 	return n.els.eval(th, env)
 }
 
 type assertNode struct {
-	cond, body node
-	pos        posID
-	written    syntax.Expr // the condition, for the message
+	cond    condition
+	body    node
+	written syntax.Expr // the condition, for the message
 }
 
 func (n *assertNode) eval(th *thread, env *frame) value {
-	if !th.evalBool(n.cond, env, n.pos) {
-		if eq, ok := n.cond.(*equalNode); ok && !eq.not {
-			th.unequal(eq.l.eval(th, env), eq.r.eval(th, env), n.pos)
+	if !n.cond.holds(th, env) {
+		if eq, ok := n.cond.node.(*equalNode); ok && !eq.not {
+			th.unequal(eq.l.eval(th, env), eq.r.eval(th, env), n.cond.pos)
 		}
-		th.failAs(AssertError, n.pos, "assertion '%s' failed", showExpr(n.written))
+		th.failAs(AssertError, n.cond.pos, "assertion '%s' failed", showExpr(n.written))
 	}
 	return n.body.eval(th, env)
-}
-
-func (th *thread) evalBool(n node, env *frame, pos posID) bool {
-	v := n.eval(th, env)
-	if v.kind() != kindBool {
-		th.wantType(pos, "a Boolean", v)
-	}
-	return v.bool()
 }
 
 // A listNode is [ a b ].

@@ -11,23 +11,11 @@ import (
 // such a name itself.
 
 type (
-	notNode struct {
-		x   node
-		pos posID
-	}
-	andNode struct {
-		l, r node
-		pos  posID
-	}
-	orNode struct {
-		l, r node
-		pos  posID
-	}
-	impliesNode struct {
-		l, r node
-		pos  posID
-	}
-	equalNode struct {
+	notNode     struct{ x condition }
+	andNode     struct{ l, r condition }
+	orNode      struct{ l, r condition }
+	impliesNode struct{ l, r condition }
+	equalNode   struct {
 		l, r node
 		not  bool
 		pos  posID
@@ -48,39 +36,76 @@ type (
 	}
 )
 
-func (n *notNode) eval(th *thread, env *frame) value {
-	return boolValue(!th.evalBool(n.x, env, n.pos))
+// A test is an operator that says yes or no.
+type test interface {
+	node
+	holds(th *thread, env *frame) bool
 }
 
-func (n *andNode) eval(th *thread, env *frame) value {
-	return boolValue(th.evalBool(n.l, env, n.pos) && th.evalBool(n.r, env, n.pos))
+// A condition is an operand that must be a Boolean.
+type condition struct {
+	node
+	test test // the node, if it is one: no value need be made of what it says
+	pos  posID
 }
 
-func (n *orNode) eval(th *thread, env *frame) value {
-	return boolValue(th.evalBool(n.l, env, n.pos) || th.evalBool(n.r, env, n.pos))
+func newCondition(n node, pos posID) condition {
+	t, _ := n.(test)
+	return condition{n, t, pos}
 }
 
-func (n *impliesNode) eval(th *thread, env *frame) value {
-	return boolValue(!th.evalBool(n.l, env, n.pos) || th.evalBool(n.r, env, n.pos))
+func (c *condition) holds(th *thread, env *frame) bool {
+	if c.test != nil {
+		return c.test.holds(th, env)
+	}
+	v := c.node.eval(th, env)
+	if v.kind() != kindBool {
+		th.wantType(c.pos, "a Boolean", v)
+	}
+	return v.bool()
 }
 
-func (n *equalNode) eval(th *thread, env *frame) value {
+func (n *notNode) holds(th *thread, env *frame) bool { return !n.x.holds(th, env) }
+
+func (n *andNode) holds(th *thread, env *frame) bool { return n.l.holds(th, env) && n.r.holds(th, env) }
+
+func (n *orNode) holds(th *thread, env *frame) bool { return n.l.holds(th, env) || n.r.holds(th, env) }
+
+func (n *impliesNode) holds(th *thread, env *frame) bool {
+	return !n.l.holds(th, env) || n.r.holds(th, env)
+}
+
+func (n *equalNode) holds(th *thread, env *frame) bool {
 	l := n.l.eval(th, env)
-	return boolValue(th.equalForced(l, n.r.eval(th, env)) != n.not)
+	return th.equalForced(l, n.r.eval(th, env)) != n.not
 }
 
-func (n *lessNode) eval(th *thread, env *frame) value {
+func (n *lessNode) holds(th *thread, env *frame) bool {
 	l := n.l.eval(th, env)
 	r := n.r.eval(th, env)
 	if l.isInt() && r.isInt() {
-		return boolValue(l.int() < r.int() != n.not)
+		return l.int() < r.int() != n.not
 	}
-	return boolValue(th.less(l, r, n.pos) != n.not)
+	return th.less(l, r, n.pos) != n.not
 }
+
+func (n *notNode) eval(th *thread, env *frame) value     { return boolValue(n.holds(th, env)) }
+func (n *andNode) eval(th *thread, env *frame) value     { return boolValue(n.holds(th, env)) }
+func (n *orNode) eval(th *thread, env *frame) value      { return boolValue(n.holds(th, env)) }
+func (n *impliesNode) eval(th *thread, env *frame) value { return boolValue(n.holds(th, env)) }
+func (n *equalNode) eval(th *thread, env *frame) value   { return boolValue(n.holds(th, env)) }
+func (n *lessNode) eval(th *thread, env *frame) value    { return boolValue(n.holds(th, env)) }
 
 func (n *arithmeticNode) eval(th *thread, env *frame) value {
 	l := n.l.eval(th, env)
-	return th.arithmetic(n.op, l, n.r.eval(th, env), n.pos)
+	r := n.r.eval(th, env)
+	if n.op == '-' && l.isInt() && r.isInt() {
+		a, b := l.int(), r.int()
+		if difference := a - b; (a^b)&(a^difference) >= 0 {
+			return th.newInt(difference)
+		}
+	}
+	return th.arithmetic(n.op, l, r, n.pos)
 }
 
 func (n *concatNode) eval(th *thread, env *frame) value {

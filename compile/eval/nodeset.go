@@ -231,22 +231,24 @@ type hasAttrNode struct {
 	path []attrName
 }
 
-func (n *hasAttrNode) eval(th *thread, env *frame) value {
+func (n *hasAttrNode) holds(th *thread, env *frame) bool {
 	v := n.x.eval(th, env)
 	for i := range n.path {
 		if v.kind() != kindSet {
-			return valueFalse
+			return false
 		}
 		a := find(v.attrs(), n.path[i].symbol(th, env))
 		if a == nil {
-			return valueFalse
+			return false
 		}
 		if i < len(n.path)-1 {
 			v = th.force(a.v)
 		}
 	}
-	return valueTrue
+	return true
 }
+
+func (n *hasAttrNode) eval(th *thread, env *frame) value { return boolValue(n.holds(th, env)) }
 
 // An updateNode is l // r.
 type updateNode struct {

@@ -34,13 +34,22 @@ const (
 // immutable.
 type object struct {
 	kind   kind
-	flags  uint8  // of a string: hasContext; of a thunk: what it runs
+	flags  uint8  // of a string: hasContext; of an integer: isLong; of a thunk: what it runs
 	region uint16 // of a thunk: where what it makes is allocated
-	n      uint32 // of a list or set: its length; of a boolean: 0 or 1; of a thunk: its state, atomic
+	n      uint32 // of a list or set: its length; of a boolean: 0 or 1; of an integer that fits: its value; of a thunk: its state, atomic
 }
 
-const hasContext = 1
+const (
+	hasContext = 1
+	isLong     = 1
+)
 
+// isShort reports whether an integer fits into an object's header.
+func isShort(i int64) bool { return i == int64(int32(i)) }
+
+func shortObject(i int64) object { return object{kind: kindInt, n: uint32(int32(i))} }
+
+// An intObject is an integer that is not short.
 type intObject struct {
 	object
 	v int64
@@ -135,7 +144,6 @@ func (v value) isFunction() bool {
 	return v.o.kind == kindLambda || v.o.kind == kindBuiltin || v.o.kind == kindPartial
 }
 
-func (v value) int() int64           { return (*intObject)(unsafe.Pointer(v.o)).v }
 func (v value) float() float64       { return (*floatObject)(unsafe.Pointer(v.o)).v }
 func (v value) bool() bool           { return v.o.n != 0 }
 func (v value) closure() *closure    { return (*closure)(unsafe.Pointer(v.o)) }
@@ -146,6 +154,14 @@ func (t *thunk) result() value       { return value{(*object)(t.code)} }
 func (t *thunk) failure() *Error     { return (*Error)(t.code) }
 func (t *thunk) setResult(v value)   { t.code, t.env = unsafe.Pointer(v.o), nil }
 func (t *thunk) setFailure(e *Error) { t.code, t.env = unsafe.Pointer(e), nil }
+
+// int returns an integer.
+func (v value) int() int64 {
+	if v.o.flags&isLong == 0 {
+		return int64(int32(v.o.n))
+	}
+	return (*intObject)(unsafe.Pointer(v.o)).v
+}
 
 // str returns the text of a string or path.
 func (v value) str() string { return (*stringObject)(unsafe.Pointer(v.o)).s }
@@ -194,14 +210,14 @@ var (
 	emptyList     = value{&(&listObject{object: object{kind: kindList}}).object}
 	emptySet      = value{&(&setObject{object: object{kind: kindSet}}).object}
 	emptyString   = value{&(&stringObject{object: object{kind: kindString}}).object}
-	smallIntegers [smallIntMax - smallIntMin]intObject
+	smallIntegers [smallIntMax - smallIntMin]object
 )
 
 const smallIntMin, smallIntMax = -1024, 16384
 
 func init() {
 	for i := range smallIntegers {
-		smallIntegers[i] = intObject{object{kind: kindInt}, int64(i) + smallIntMin}
+		smallIntegers[i] = shortObject(int64(i) + smallIntMin)
 	}
 }
 
@@ -215,9 +231,13 @@ func boolValue(b bool) value {
 // intValue makes an integer outside any region; see [thread.newInt].
 func intValue(i int64) value {
 	if i >= smallIntMin && i < smallIntMax {
-		return value{&smallIntegers[i-smallIntMin].object}
+		return value{&smallIntegers[i-smallIntMin]}
 	}
-	return value{&(&intObject{object{kind: kindInt}, i}).object}
+	if isShort(i) {
+		o := shortObject(i)
+		return value{&o}
+	}
+	return value{&(&intObject{object{kind: kindInt, flags: isLong}, i}).object}
 }
 
 func floatValue(f float64) value {

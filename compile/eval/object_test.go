@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"math"
 	"testing"
 	"unsafe"
 )
@@ -39,7 +40,7 @@ func TestValuesComeBack(t *testing.T) {
 	ev := New(Options{})
 	th := ev.newThread(t.Context(), 0)
 	defer th.release()
-	for _, i := range []int64{0, -1, smallIntMin, smallIntMin - 1, smallIntMax - 1, smallIntMax, 1 << 62} {
+	for _, i := range []int64{0, -1, smallIntMin, smallIntMin - 1, smallIntMax - 1, smallIntMax, math.MaxInt32, math.MaxInt32 + 1, math.MinInt32, math.MinInt32 - 1, 1 << 62, math.MinInt64} {
 		if v := th.newInt(i); v.kind() != kindInt || v.int() != i || intValue(i).int() != i {
 			t.Errorf("integer %d came back as %d", i, v.int())
 		}

@@ -14,10 +14,12 @@ type symbol uint32
 
 // symbols maps names to numbers in shards, each with its own lock, and numbers
 // to names in blocks that never move, so that String takes no lock.
-var symbols = newSymbolTable()
+var (
+	symbols    symbolTable
+	symbolSeed = maphash.MakeSeed()
+)
 
 type symbolTable struct {
-	seed   maphash.Seed
 	shards [64]symbolShard
 	last   atomic.Uint32
 	blocks [1 << 16]atomic.Pointer[symbolBlock]
@@ -39,17 +41,9 @@ type symbolShard struct {
 	ids map[string]symbol
 }
 
-func newSymbolTable() *symbolTable {
-	t := &symbolTable{seed: maphash.MakeSeed()}
-	for i := range t.shards {
-		t.shards[i].ids = make(map[string]symbol)
-	}
-	return t
-}
-
 // intern returns the symbol of a name, making one if there is none.
 func intern(name string) symbol {
-	shard := &symbols.shards[maphash.String(symbols.seed, name)%64]
+	shard := &symbols.shards[maphash.String(symbolSeed, name)%64]
 	shard.RLock()
 	s := shard.ids[name]
 	shard.RUnlock()
@@ -71,6 +65,9 @@ func intern(name string) symbol {
 	entry := &block[s%symbolsPerBlock]
 	entry.name = name
 	entry.value = stringObject{object{kind: kindString}, name}
+	if shard.ids == nil {
+		shard.ids = make(map[string]symbol)
+	}
 	shard.ids[name] = s
 	return s
 }
@@ -78,7 +75,7 @@ func intern(name string) symbol {
 // lookup returns the symbol of a name, 0 if no attribute or variable was ever
 // called so.
 func lookup(name string) symbol {
-	shard := &symbols.shards[maphash.String(symbols.seed, name)%64]
+	shard := &symbols.shards[maphash.String(symbolSeed, name)%64]
 	shard.RLock()
 	defer shard.RUnlock()
 	return shard.ids[name]

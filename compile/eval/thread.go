@@ -19,6 +19,8 @@ type thread struct {
 
 	inputs inputs // what only the host it evaluates depends on
 
+	kept uint64 // how often something was made that refers to a frame: thunks, closures
+
 	running []*thunk   // being evaluated, innermost last
 	calls   []callSite // of functions being called, innermost at depth-1
 	depth   int
