@@ -74,7 +74,14 @@ func (w *xmlWriter) escaped(s string) {
 	w.b.WriteString(s[plain:])
 }
 
+// maxXMLDepth is how far values may be nested: each of their lines is indented,
+// so that the text grows with the square of the depth.
+const maxXMLDepth = 5_000
+
 func (w *xmlWriter) value(v value, depth int) {
+	if depth > 2*maxXMLDepth { // a set takes two
+		w.th.failAs(LimitError, 0, "stack overflow: a value is nested more than %d deep, too much for XML", maxXMLDepth)
+	}
 	v = w.known(v)
 	w.th.descend()
 	w.th.reserve(w.b.Len() / 64)

@@ -464,13 +464,23 @@ func (m *matcher) from(begin int) []int {
 // remember is after how many steps results are remembered.
 const remember = 16 * 1024
 
-var errPatternDepth = &Error{Kind: LimitError, Msg: "stack overflow (regular expression on a long string)"}
+// maxPatternSteps is where a match is given up: some seconds. What needs that
+// many grows with the square of the text at least.
+const maxPatternSteps = 1 << 29
+
+var (
+	errPatternDepth = &Error{Kind: LimitError, Msg: "stack overflow (regular expression on a long string)"}
+	errPatternSteps = &Error{Kind: LimitError, Msg: "regular expression takes too many steps on a long string"}
+)
 
 // run tries all ways from a state at a position and reports whether any
 // matches.
 func (m *matcher) run(state, at int) bool {
 	if m.steps++; m.steps%1024 == 0 {
 		m.spend(1024)
+		if m.steps > maxPatternSteps {
+			panic(errPatternSteps)
+		}
 		if m.steps == remember && len(m.text)*len(m.p.states) < 1<<30 {
 			m.known = make([]uint8, (len(m.text)+1)*len(m.p.states))
 		}

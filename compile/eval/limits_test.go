@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,11 @@ var hostile = map[string]string{
 	"endless closure":            `builtins.genericClosure { startSet = [ { key = 1; } ]; operator = x: [ { key = x.key + 1; } ]; }`,
 	"endless loop":               `let f = x: if x == 0 then f 0 else f (x - 1); in builtins.foldl' (a: b: builtins.foldl' (a: b: a) 0 (builtins.genList (x: x) 10000)) 0 (builtins.genList (x: x) 10000000)`,
 	"exponential work":           `let f = n: if n == 0 then 1 else f (n - 1) + f (n - 1); in f 64`,
+	"xml of what is deep":        `builtins.toXML (builtins.foldl' (a: b: { inherit a; }) { } (builtins.genList (x: x) 300000))`,
+	"deep attribute path":        `{ ` + strings.Repeat("a.", 1_000_000) + `a = 1; }`,
+	"deeper selection":           `let x = { a = x; }; in x.` + strings.Repeat("a.", 1_000_000) + `b`,
+	"quadratic regex":            `builtins.match "(x+x+)+y" (builtins.concatStringsSep "" (builtins.genList (_: "x") 100000))`,
+	"quadratic search":           `builtins.split "(a*)*b" (builtins.concatStringsSep "" (builtins.genList (_: "a") 50000))`,
 	"regex on a long string":     `builtins.match "(a|b|(c|d)*)*x" (builtins.concatStringsSep "" (builtins.genList (x: "abcd") 2000000))`,
 	"file without end":           `builtins.readFile /dev/zero`,
 	"hash of one":                `builtins.hashFile "sha256" /dev/zero`,
@@ -66,6 +72,23 @@ func TestHostileProgramsEnd(t *testing.T) {
 			}
 			if e.Kind == eval.InternalError || e.Kind == eval.CanceledError {
 				t.Errorf("after %v: kind %d: %v\n%v", time.Since(begin), e.Kind, e, e.Unwrap())
+			}
+		})
+	}
+}
+
+// What has no limit of steps or memory must still not wait for somebody to end it.
+func TestHostileProgramsEndWithoutLimits(t *testing.T) {
+	for _, name := range []string{"xml of itself", "xml of what is deep", "deep attribute path", "deeper selection", "quadratic regex", "deep regex", "json of itself"} {
+		t.Run(name, func(t *testing.T) {
+			ev := eval.New(eval.Options{})
+			v, err := ev.Expr(t.Context(), hostile[name], "/")
+			if err == nil {
+				_, err = v.Print(t.Context(), true)
+			}
+			var e *eval.Error
+			if !errors.As(err, &e) || e.Kind == eval.InternalError {
+				t.Fatalf("it ended with %v", err)
 			}
 		})
 	}

@@ -150,12 +150,18 @@ func (l *lowering) lazies(list []syntax.Expr, sc *scope) []lazy {
 }
 
 func (l *lowering) expr(e syntax.Expr, sc *scope) node {
-	if l.depth++; l.depth > syntax.MaxHeight {
-		l.fail(e.Pos(), "expression is nested too deeply")
-	}
+	l.descend(e.Pos())
 	n := l.node(e, sc)
 	l.depth--
 	return n
+}
+
+// descend bounds how deep expressions and sets are nested; the caller undoes it
+// by l.depth--.
+func (l *lowering) descend(p syntax.Pos) {
+	if l.depth++; l.depth > syntax.MaxHeight {
+		l.fail(p, "expression is nested too deeply")
+	}
 }
 
 func (l *lowering) node(e syntax.Expr, sc *scope) node {

@@ -49,6 +49,7 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 		l.keeps++
 		inner = &scope{up: sc, names: names}
 	}
+	l.descend(s.At)
 	n := &setNode{rec: s.Rec, pos: l.at.id(s.At), overrides: -1}
 	n.defs = l.definitions(s, attrs, inner, sc)
 	if s.Rec {
@@ -69,6 +70,7 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 			pos:   l.at.id(d.At),
 		})
 	}
+	l.depth--
 	return n
 }
 

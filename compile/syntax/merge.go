@@ -145,8 +145,9 @@ func (m *merger) attr(s *Set, b *Attr, path []string) error {
 	if len(b.Path) == 1 && b.Path[0].Expr == nil { // as most are
 		return m.add(s, Def{Name: b.Path[0].Name, At: b.At, Value: b.Value}, path)
 	}
+	path = append(make([]string, 0, len(path)+len(b.Path)), path...)
 	for i, n := range b.Path {
-		path = append(path[:len(path):len(path)], n.Name)
+		path = append(path, n.Name)
 		last := i == len(b.Path)-1
 		if n.Expr != nil {
 			d := DynDef{At: b.At, Name: n.Expr}
@@ -160,7 +161,7 @@ func (m *merger) attr(s *Set, b *Attr, path []string) error {
 			continue
 		}
 		if last {
-			return m.add(s, Def{Name: n.Name, At: b.At, Value: b.Value}, path[:len(path)-1])
+			return m.add(s, Def{Name: n.Name, At: b.At, Value: b.Value}, path[:len(path)-1:len(path)-1])
 		}
 		d := m.find(s, n.Name)
 		if d == nil {

@@ -123,9 +123,8 @@ func (l *Local) walk(paths []store.Path) ([]PathInfo, error) {
 
 // NAR dumps a path and checks on the way that it is what the database says.
 func (l *Local) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
-	hashed := store.NewHashWriter(store.SHA256, contextWriter{ctx, w})
-	err := store.Dump(hashed, filepath.Join(l.dir, info.Path.Base()), nil)
-	if err != nil {
+	hashed := store.NewHashWriter(store.SHA256, w)
+	if err := l.Dump(ctx, info, hashed); err != nil {
 		return err
 	}
 	if hashed.Size() != info.NARSize || hashed.Sum() != info.NARHash {
@@ -133,6 +132,11 @@ func (l *Local) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 			ErrCorrupt, hashed.Sum(), info.NARHash)
 	}
 	return nil
+}
+
+// Dump dumps a path as it is.
+func (l *Local) Dump(ctx context.Context, info PathInfo, w io.Writer) error {
+	return store.Dump(contextWriter{ctx, w}, filepath.Join(l.dir, info.Path.Base()), nil)
 }
 
 // contextWriter stops a dump when the context ends.

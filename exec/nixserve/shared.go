@@ -22,15 +22,22 @@ const (
 // read of the file, but never time for the others.
 //
 // The last chunk of an archive is given out only when the source has found its hash right, so no host is ever sent a
-// corrupted archive to its end.
+// corrupted archive to its end. What was found right is not hashed again: whoever is sent it does that in any case.
 type Shared struct {
 	src Source
 	max int64
 
 	mu      sync.Mutex
 	current map[store.Path]*reading // those a newcomer can join: their first chunk is kept
+	right   map[store.Path]bool     // archives that were found to be what is recorded
 	kept    []keptChunk             // oldest first
 	used    int64                   // bytes of the chunks kept
+	spare   [][]byte                // of chunks that are neither kept nor being sent
+}
+
+// A Dumper is a Source that can write archives without looking at what they are.
+type Dumper interface {
+	Dump(ctx context.Context, info PathInfo, w io.Writer) error
 }
 
 // A reading is one pass over an archive. Its fields are guarded by the Shared's mutex.
@@ -54,7 +61,8 @@ type reading struct {
 type chunk struct {
 	data    []byte
 	frame   []byte // by which a frame of the archive grows with it; nil until somebody needs it
-	counted int64  // bytes the Shared counts for it
+	counted int64  // bytes the Shared counts for it; 0 once it is dropped
+	sending int    // readers that are at it
 }
 
 type keptChunk struct {
@@ -64,7 +72,7 @@ type keptChunk struct {
 
 // Share makes a Shared that keeps at most memory bytes.
 func Share(src Source, memory int64) *Shared {
-	return &Shared{src: src, max: memory, current: make(map[store.Path]*reading)}
+	return &Shared{src: src, max: memory, current: make(map[store.Path]*reading), right: make(map[store.Path]bool)}
 }
 
 // Closure asks the source.
@@ -89,7 +97,9 @@ func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 		chunk, err := s.chunk(ctx, r, i)
 		var frame []byte
 		if err == nil && frames {
-			frame, err = s.packed(r, i, chunk)
+			if frame, err = s.packed(r, i, chunk); err != nil {
+				s.sent(chunk)
+			}
 		}
 		switch {
 		case err == io.EOF:
@@ -100,20 +110,32 @@ func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 					return err
 				}
 			}
-			return s.src.NAR(ctx, info, &skipWriter{w: w, skip: sent})
+			return s.source(info.Path)(ctx, info, &skipWriter{w: w, skip: sent})
 		case err != nil:
 			return err
 		}
+		size := len(chunk.data)
 		if frames {
-			err = w.(frameWriter).writeFrame(len(chunk.data), frame)
+			err = w.(frameWriter).writeFrame(size, frame)
 		} else {
 			_, err = w.Write(chunk.data)
 		}
+		s.sent(chunk)
 		if err != nil {
 			return err
 		}
-		sent += int64(len(chunk.data))
+		sent += int64(size)
 	}
+}
+
+// source is how to read an archive.
+func (s *Shared) source(p store.Path) Sender {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d, ok := s.src.(Dumper); ok && s.right[p] {
+		return d.Dump
+	}
+	return s.src.NAR
 }
 
 // join finds the reading of a path or starts one.
@@ -159,8 +181,41 @@ func (s *Shared) forget(r *reading) {
 func (s *Shared) drop(r *reading, i int) {
 	if c := r.chunks[i]; c != nil {
 		s.used -= c.counted
+		c.counted = 0
 		r.chunks[i] = nil
+		s.recycle(c)
 	}
+}
+
+// sent says that a reader has sent a chunk it got.
+func (s *Shared) sent(c *chunk) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.sending--
+	s.recycle(c)
+}
+
+// recycle makes the memory of a chunk that nobody has any more the next one's.
+func (s *Shared) recycle(c *chunk) {
+	if c.counted == 0 && c.sending == 0 && cap(c.data) == chunkSize {
+		s.spare = append(s.spare, c.data[:0])
+		c.data = nil
+	}
+}
+
+// buffer is memory for a chunk of an archive of which n bytes are left.
+func (s *Shared) buffer(n int64) []byte {
+	if n < chunkSize {
+		return make([]byte, 0, n)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last := len(s.spare) - 1; last >= 0 {
+		b := s.spare[last]
+		s.spare = s.spare[:last]
+		return b
+	}
+	return make([]byte, 0, chunkSize)
 }
 
 // packed compresses a chunk, if nobody has yet; it then takes more memory. The chunks of an archive share a frame, so
@@ -210,6 +265,7 @@ func (s *Shared) chunk(ctx context.Context, r *reading, i int) (*chunk, error) {
 		case i < len(r.chunks) && r.chunks[i] == nil:
 			return nil, errDropped
 		case i < len(r.chunks):
+			r.chunks[i].sending++
 			return r.chunks[i], nil
 		case r.err != nil:
 			return nil, r.err
@@ -223,13 +279,16 @@ func (s *Shared) chunk(ctx context.Context, r *reading, i int) (*chunk, error) {
 // read runs a reading.
 func (s *Shared) read(ctx context.Context, r *reading, info PathInfo) {
 	w := &chunkWriter{s: s, r: r, ctx: ctx, left: info.NARSize}
-	err := s.src.NAR(ctx, info, w)
+	err := s.source(info.Path)(ctx, info, w)
 	if err == nil && len(w.buf) > 0 {
 		err = w.publish()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r.done, r.err = true, err
+	if err == nil {
+		s.right[r.path] = true
+	}
 	if err != nil {
 		s.forget(r) // the next one tries again
 	}
@@ -259,7 +318,7 @@ func (w *chunkWriter) Write(p []byte) (int, error) {
 			}
 		}
 		if w.buf == nil {
-			w.buf = make([]byte, 0, min(chunkSize, int64(len(p))+w.left))
+			w.buf = w.s.buffer(int64(len(p)) + w.left)
 		}
 		part := min(len(p), chunkSize-len(w.buf))
 		w.buf = append(w.buf, p[:part]...)
