@@ -54,6 +54,7 @@ func evaluatorOptions(how *evaluation, warn io.Writer) (eval.Options, error) {
 		Home:       home,
 		Getenv:     os.Getenv,
 		MaxMemory:  how.maxMemory << 20,
+		NixVersion: how.nixVersion,
 		// As Nix's setting abort-on-warn is given in the environment.
 		AbortOnWarn: slices.Contains([]string{"1", "true", "yes"}, os.Getenv("NIX_ABORT_ON_WARN")),
 		Trace:       plainWriter{warn},

@@ -32,6 +32,7 @@ type evaluation struct {
 	maxMemory  int64    // in MB; 0 is three quarters of what there is
 	searchPath []string // in front of $NIX_PATH
 	settings   []string // NAME=VALUE: Nix settings over those of its files
+	nixVersion string   // of the Nix to be like; "" is the evaluator's own choice
 }
 
 func (o *evaluation) addFlags(fs *pflag.FlagSet) {
@@ -135,6 +136,9 @@ func (o *evaluation) byNix(ctx context.Context, nix *nixcmd.Nix, fleet *schema.F
 func (o *evaluation) byBoth(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) (map[string]nixcmd.System, map[string]error, error) {
 	afresh := *o
 	afresh.noCache = true
+	if nix != nil {
+		afresh.nixVersion = nix.Version
+	}
 	ours, ourErrs, err := afresh.byEmbedded(ctx, nil, fleet, hosts, io.Discard)
 	if err != nil {
 		return nil, nil, err
@@ -150,9 +154,9 @@ func (o *evaluation) byBoth(ctx context.Context, nix *nixcmd.Nix, fleet *schema.
 		case isUnsupported(ourErrs[h.Name]):
 			fmt.Fprintf(warn, "%s: evaluated by Nix only: %v\n", h.Name, ourErrs[h.Name])
 		case a.Drv == "":
-			theirErrs[h.Name] = fmt.Errorf("the evaluators differ: Nix finds %s, the embedded one: %w", b.Drv, ourErrs[h.Name])
+			theirErrs = with(theirErrs, h.Name, fmt.Errorf("the evaluators differ: Nix finds %s, the embedded one: %w", b.Drv, ourErrs[h.Name]))
 		case b.Drv == "":
-			theirErrs[h.Name] = fmt.Errorf("the evaluators differ: the embedded one finds %s, Nix: %w", a.Drv, theirErrs[h.Name])
+			theirErrs = with(theirErrs, h.Name, fmt.Errorf("the evaluators differ: the embedded one finds %s, Nix: %w", a.Drv, theirErrs[h.Name]))
 		default:
 			theirErrs = with(theirErrs, h.Name, fmt.Errorf("the evaluators differ: Nix finds %s, the embedded one %s", b.Drv, a.Drv))
 		}
