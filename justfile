@@ -82,6 +82,11 @@ test-tools dir="/var/tmp/muster-tools" nix="nix":
       MUSTER_NIXFMT={{dir}}/nixfmt-bin MUSTER_FLAKE={{nix}} \
       go test ./compile -run 'Morph|Colmena|NixOps|Flake|Nixfmt' -v -count 1 -timeout 1h
 
+# the profile that go build compiles muster by (cmd/muster/default.pgo), of the programs in DIR/evaluator-bench
+profile dir:
+    go test ./compile/eval -run '^$' -bench Programs -benchtime 5x -bench-programs '{{absolute_path(dir)}}/evaluator-bench/*.nix' -cpuprofile /tmp/muster-profile -o /tmp/muster-profile.test
+    go tool pprof -proto /tmp/muster-profile.test /tmp/muster-profile >cmd/muster/default.pgo
+
 # random programs, regular expressions and derivations through the embedded evaluator and through real Nix
 fuzz-eval n="100000" seed="1" nix="nix-instantiate":
     go test ./compile/eval -run 'GiveWhatNixGives$' -v -timeout 6h -fuzz-programs {{n}} -fuzz-regexes 10000 -fuzz-recipes 1000 -fuzz-seed {{seed}} -fuzz-nix {{nix}}

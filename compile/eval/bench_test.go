@@ -1,6 +1,7 @@
 package eval_test
 
 import (
+	"flag"
 	"path/filepath"
 	"testing"
 
@@ -31,6 +32,37 @@ func BenchmarkEval(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				v, err := eval.New(eval.Options{}).Expr(b.Context(), bench.program, "/")
+				if err == nil {
+					_, err = v.Print(b.Context(), true)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+var benchPrograms = flag.String("bench-programs", "", "the Nix `files` of BenchmarkPrograms, a pattern")
+
+// BenchmarkPrograms evaluates the programs it is given. just profile makes of it
+// what the compiler is told of how this package spends its time.
+func BenchmarkPrograms(b *testing.B) {
+	files, err := filepath.Glob(*benchPrograms)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, file := range files {
+		if file, err = filepath.Abs(file); err != nil {
+			b.Fatal(err)
+		}
+		b.Run(filepath.Base(file), func(b *testing.B) {
+			defer eval.HoldCollector(512 << 20)()
+			for b.Loop() {
+				v, err := eval.New(eval.Options{}).File(b.Context(), file)
+				if err == nil {
+					v, err = v.AutoCall(b.Context(), nil)
+				}
 				if err == nil {
 					_, err = v.Print(b.Context(), true)
 				}
