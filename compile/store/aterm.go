@@ -3,9 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A .drv file is one term, without white space:
@@ -16,12 +16,25 @@ import (
 // arguments sorted. In strings \" \\ \n \r \t are escaped and nothing else is; they are bytes in no particular encoding.
 
 // ATerm writes a derivation as Nix does.
-func (d *Derivation) ATerm() []byte {
+func (d *Derivation) ATerm() []byte { return appendATerm(nil, d, d.ownInputs(), false) }
+
+func (d *Derivation) ownInputs() map[string][]string {
 	inputs := make(map[string][]string, len(d.InputDrvs))
 	for p, outputs := range d.InputDrvs {
 		inputs[string(p)] = outputs
 	}
-	return appendATerm(nil, d, inputs, false)
+	return inputs
+}
+
+// texts are buffers of terms that are only hashed.
+var texts = sync.Pool{New: func() any { return new([]byte) }}
+
+// hashATerm hashes what appendATerm writes.
+func hashATerm(d *Derivation, inputs map[string][]string, mask bool) Hash {
+	b := texts.Get().(*[]byte)
+	defer texts.Put(b)
+	*b = appendATerm((*b)[:0], d, inputs, mask)
+	return HashBytes(SHA256, *b)
 }
 
 // appendATerm writes d with these inputs in place of its own, and with its output paths left out if mask is set.
@@ -37,7 +50,7 @@ func appendATerm(b []byte, d *Derivation, inputs map[string][]string, mask bool)
 		return appendTuple(b, name, path, o.HashAlgo, o.Hash)
 	})
 	b = append(b, ',')
-	b = appendList(b, slices.Sorted(maps.Keys(inputs)), func(b []byte, key string) []byte {
+	b = appendList(b, sortedKeys(inputs), func(b []byte, key string) []byte {
 		b = appendString(append(b, '('), key)
 		b = appendList(append(b, ','), sortedSet(inputs[key]), appendString)
 		return append(b, ')')
@@ -48,7 +61,7 @@ func appendATerm(b []byte, d *Derivation, inputs map[string][]string, mask bool)
 	b = appendString(append(b, ','), d.Builder)
 	b = appendList(append(b, ','), d.Args, appendString)
 	b = append(b, ',')
-	b = appendList(b, slices.Sorted(maps.Keys(d.Env)), func(b []byte, key string) []byte {
+	b = appendList(b, sortedKeys(d.Env), func(b []byte, key string) []byte {
 		value := d.Env[key]
 		if _, isOutput := d.Outputs[key]; mask && isOutput {
 			value = ""
@@ -68,6 +81,15 @@ func (d *Derivation) roughSize() int {
 		n += len(a) + 4
 	}
 	return n
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 func sortedSet[S ~string](list []S) []S {

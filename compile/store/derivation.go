@@ -65,7 +65,7 @@ func (d *Derivation) References() []Path {
 
 // Path returns where the derivation itself is stored. Its outputs must be filled in.
 func (d *Derivation) Path() (Path, error) {
-	return TextPath(d.Name+drvExt, string(d.ATerm()), d.References())
+	return textPath(d.Name+drvExt, hashATerm(d, d.ownInputs(), false), d.References())
 }
 
 // OutputPaths computes the paths of the outputs, whatever they are now. The environment must have a variable named after

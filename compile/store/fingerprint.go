@@ -17,7 +17,11 @@ import (
 
 // TextPath is where a text with these references is stored: a .drv file, or what builtins.toFile makes.
 func TextPath(name, contents string, refs []Path) (Path, error) {
-	return makePath(withRefs("text", refs, false), HashString(SHA256, contents), name)
+	return textPath(name, HashString(SHA256, contents), refs)
+}
+
+func textPath(name string, contents Hash, refs []Path) (Path, error) {
+	return makePath(withRefs("text", refs, false), contents, name)
 }
 
 // SourcePath is where a file or directory is stored whose archive has this SHA-256. Only content that was built or

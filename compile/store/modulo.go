@@ -75,8 +75,7 @@ func (m *Modulo) hash(d *Derivation, mask bool, above []Path) (outputHashes, err
 			inputs[key] = append(inputs[key], name)
 		}
 	}
-	text := appendATerm(nil, d, inputs, mask)
-	h := HashBytes(SHA256, text)
+	h := hashATerm(d, inputs, mask)
 	for name := range d.Outputs {
 		hashes[name] = h
 	}
