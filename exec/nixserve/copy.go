@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"muster/compile/store"
@@ -61,6 +62,7 @@ type transfer struct {
 	src        Source
 	substitute bool
 	fetch      func(context.Context) error
+	roots      []store.Path
 	closure    []PathInfo
 	missing    []PathInfo // as it was before anything was sent; later only what still is
 	stats      Stats
@@ -70,6 +72,7 @@ type transfer struct {
 
 // find finds out what must be there in the end.
 func (t *transfer) find(ctx context.Context, paths []store.Path) (err error) {
+	t.roots = paths
 	if t.closure, err = t.src.Closure(ctx, paths); err != nil {
 		return fmt.Errorf("find closure: %w", err)
 	}
@@ -77,10 +80,17 @@ func (t *transfer) find(ctx context.Context, paths []store.Path) (err error) {
 	return nil
 }
 
-// compare finds out what is missing, and locks all of the closure.
+// compare finds out what is missing, and locks all of the closure. What is valid has a valid closure, and a lock on it is
+// one on all of that: most of what is deployed again is there, and then one path is asked about and not a thousand.
 func (t *transfer) compare(ctx context.Context, dst *Client) (err error) {
-	if t.missing, err = Missing(ctx, dst, t.closure, t.substitute); err != nil {
+	valid, err := dst.QueryValidPaths(ctx, t.roots, true, t.substitute)
+	if err != nil {
 		return err
+	}
+	if !containsAll(valid, t.roots) {
+		if t.missing, err = Missing(ctx, dst, t.closure, t.substitute); err != nil {
+			return err
+		}
 	}
 	if fetch := t.fetch; fetch != nil && len(t.missing) > 0 {
 		t.fetch, t.substitute = nil, false
@@ -110,6 +120,14 @@ func (t *transfer) send(ctx context.Context, dst *Client) error {
 	t.stats.SentBytes += sumNARs(t.missing[:n])
 	t.missing = t.missing[n:]
 	return err
+}
+
+func containsAll(paths, these []store.Path) bool {
+	in := make(map[store.Path]bool, len(paths))
+	for _, p := range paths {
+		in[p] = true
+	}
+	return !slices.ContainsFunc(these, func(p store.Path) bool { return !in[p] })
 }
 
 // Missing returns those of infos that the destination lacks, in the same order, and locks all of them there.
