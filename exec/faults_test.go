@@ -399,16 +399,7 @@ func fullMeanwhile(t *testing.T) {
 		t.Errorf("exit status %d", got)
 	}
 	f.expect("bad", "new", "new", "new")
-	names, err := exec.Journals(dir)
-	if err != nil || len(names) != 1 {
-		t.Fatalf("journals %v: %v", names, err)
-	}
-	past, err := exec.ReadJournal(names[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	rest := past.Rest(func(_ string, ended *exec.Outcome) bool { return ended == nil })
-	for _, o := range f.run(t.Context(), rest, f.opts, nil) {
+	for _, o := range f.run(t.Context(), f.resumed(dir), f.opts, nil) {
 		if !o.OK() {
 			t.Errorf("resumed: %s: %s: %v", o.Host, o.Status, o.Err)
 		}

@@ -123,13 +123,13 @@ func knownSum(n node, env *frame) (int64, bool) {
 	case *addNode:
 		a, ok := known(n.l, env)
 		b, also := known(n.r, env)
-		sum := a + b
-		return sum, ok && also && (a^sum)&(b^sum) >= 0
+		sum, fits := add(a, b)
+		return sum, ok && also && fits
 	case *arithmeticNode:
 		a, ok := known(n.l, env)
 		b, also := known(n.r, env)
-		difference := a - b
-		return difference, ok && also && (a^b)&(a^difference) >= 0
+		difference, fits := subtract(a, b)
+		return difference, ok && also && fits
 	}
 	return 0, false
 }

@@ -100,8 +100,7 @@ func (n *arithmeticNode) eval(th *thread, env *frame) value {
 	l := n.l.eval(th, env)
 	r := n.r.eval(th, env)
 	if n.op == '-' && l.isInt() && r.isInt() {
-		a, b := l.int(), r.int()
-		if difference := a - b; (a^b)&(a^difference) >= 0 {
+		if difference, ok := subtract(l.int(), r.int()); ok {
 			return th.newInt(difference)
 		}
 	}
@@ -153,19 +152,30 @@ func (th *thread) arithmetic(op byte, l, r value, pos posID) value {
 	return floatValue(a / b)
 }
 
+// add and subtract compute with integers, and tell whether the result is one.
+func add(a, b int64) (int64, bool) {
+	sum := a + b
+	return sum, (a^sum)&(b^sum) >= 0
+}
+
+func subtract(a, b int64) (int64, bool) {
+	difference := a - b
+	return difference, (a^b)&(a^difference) >= 0
+}
+
 // integerArithmetic computes a op b. Nix wraps around before 2.25 and reports
 // an error since.
 func (th *thread) integerArithmetic(op byte, a, b int64, pos posID) int64 {
 	var result int64
-	var overflow bool
+	var fits bool
 	var doing string
 	switch op {
 	case '+':
-		result, doing = a+b, "adding"
-		overflow = (a^result)&(b^result) < 0
+		doing = "adding"
+		result, fits = add(a, b)
 	case '-':
-		result, doing = a-b, "subtracting"
-		overflow = (a^b)&(a^result) < 0
+		doing = "subtracting"
+		result, fits = subtract(a, b)
 	case '*':
 		result, doing = a*b, "multiplying"
 		high, _ := bits.Mul64(uint64(a), uint64(b))
@@ -175,7 +185,7 @@ func (th *thread) integerArithmetic(op byte, a, b int64, pos posID) int64 {
 		if b < 0 {
 			high -= uint64(a)
 		}
-		overflow = int64(high) != result>>63
+		fits = int64(high) == result>>63
 	default:
 		if b == 0 {
 			th.fail(pos, "division by zero")
@@ -185,7 +195,7 @@ func (th *thread) integerArithmetic(op byte, a, b int64, pos posID) int64 {
 		}
 		return a / b
 	}
-	if overflow && !th.ev.compat.wraps {
+	if !fits && !th.ev.compat.wraps {
 		th.fail(pos, "integer overflow in %s %d %c %d", doing, a, op, b)
 	}
 	return result
@@ -203,8 +213,7 @@ func (n *addNode) eval(th *thread, env *frame) value {
 	switch l.kind() {
 	case kindInt:
 		if r.isInt() {
-			a, b := l.int(), r.int()
-			if sum := a + b; (a^sum)&(b^sum) >= 0 {
+			if sum, ok := add(l.int(), r.int()); ok {
 				return th.newInt(sum)
 			}
 		}

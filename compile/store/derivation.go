@@ -54,7 +54,7 @@ func (d *Derivation) IsFixed() bool {
 }
 
 // OutputNames returns the names of the outputs, sorted.
-func (d *Derivation) OutputNames() []string { return slices.Sorted(maps.Keys(d.Outputs)) }
+func (d *Derivation) OutputNames() []string { return sortedKeys(d.Outputs) }
 
 // References returns the store paths the .drv file refers to, sorted.
 func (d *Derivation) References() []Path {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 
 	"muster/compile/store"
@@ -80,24 +79,17 @@ func (t *transfer) find(ctx context.Context, paths []store.Path) (err error) {
 	return nil
 }
 
-// compare finds out what is missing, and locks all of the closure. What is valid has a valid closure, and a lock on it is
-// one on all of that: most of what is deployed again is there, and then one path is asked about and not a thousand.
-func (t *transfer) compare(ctx context.Context, dst *Client) (err error) {
-	valid, err := dst.QueryValidPaths(ctx, t.roots, true, t.substitute)
-	if err != nil {
+// compare finds out what is missing, and locks all of the closure.
+func (t *transfer) compare(ctx context.Context, dst *Client) error {
+	if err := t.ask(ctx, dst); err != nil {
 		return err
-	}
-	if !containsAll(valid, t.roots) {
-		if t.missing, err = Missing(ctx, dst, t.closure, t.substitute); err != nil {
-			return err
-		}
 	}
 	if fetch := t.fetch; fetch != nil && len(t.missing) > 0 {
 		t.fetch, t.substitute = nil, false
 		if err := fetch(ctx); err != nil {
 			return err
 		}
-		if t.missing, err = Missing(ctx, dst, t.closure, false); err != nil {
+		if err := t.ask(ctx, dst); err != nil {
 			return err
 		}
 	}
@@ -105,6 +97,18 @@ func (t *transfer) compare(ctx context.Context, dst *Client) (err error) {
 	t.stats.MissingBytes = t.stats.SentBytes + sumNARs(t.missing)
 	t.progress.begin(Progress{Paths: t.stats.Sent, TotalPaths: t.stats.Missing, Bytes: t.stats.SentBytes, TotalBytes: t.stats.MissingBytes})
 	return nil
+}
+
+// ask asks what is missing. What is valid has a valid closure, and a lock on it is one on all of that: most of what is
+// deployed again is there, and then one path is asked about and not a thousand.
+func (t *transfer) ask(ctx context.Context, dst *Client) error {
+	t.missing = nil
+	lacks, err := lacking(ctx, dst, t.roots, t.substitute)
+	if err != nil || len(lacks) == 0 {
+		return err
+	}
+	t.missing, err = Missing(ctx, dst, t.closure, t.substitute)
+	return err
 }
 
 // send sends what is missing.
@@ -122,35 +126,39 @@ func (t *transfer) send(ctx context.Context, dst *Client) error {
 	return err
 }
 
-func containsAll(paths, these []store.Path) bool {
-	in := make(map[store.Path]bool, len(paths))
-	for _, p := range paths {
-		in[p] = true
-	}
-	return !slices.ContainsFunc(these, func(p store.Path) bool { return !in[p] })
-}
-
 // Missing returns those of infos that the destination lacks, in the same order, and locks all of them there.
 func Missing(ctx context.Context, dst *Client, infos []PathInfo, substitute bool) ([]PathInfo, error) {
 	all := make([]store.Path, len(infos))
 	for i, info := range infos {
 		all[i] = info.Path
 	}
-	valid, err := dst.QueryValidPaths(ctx, all, true, substitute)
+	lacks, err := lacking(ctx, dst, all, substitute)
 	if err != nil {
 		return nil, err
 	}
-	has := make(map[store.Path]bool, len(valid))
-	for _, p := range valid {
-		has[p] = true
-	}
 	var missing []PathInfo
 	for _, info := range infos {
-		if !has[info.Path] {
+		if lacks[info.Path] {
 			missing = append(missing, info)
 		}
 	}
 	return missing, nil
+}
+
+// lacking is the set of those paths that the destination lacks; all of them are locked there.
+func lacking(ctx context.Context, dst *Client, paths []store.Path, substitute bool) (map[store.Path]bool, error) {
+	valid, err := dst.QueryValidPaths(ctx, paths, true, substitute)
+	if err != nil {
+		return nil, err
+	}
+	lacks := make(map[store.Path]bool, len(paths))
+	for _, p := range paths {
+		lacks[p] = true
+	}
+	for _, p := range valid {
+		delete(lacks, p)
+	}
+	return lacks, nil
 }
 
 func sumNARs(infos []PathInfo) (n int64) {

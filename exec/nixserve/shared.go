@@ -288,8 +288,7 @@ func (s *Shared) read(ctx context.Context, r *reading, info PathInfo) {
 	r.done, r.err = true, err
 	if err == nil {
 		s.right[r.path] = true
-	}
-	if err != nil {
+	} else {
 		s.forget(r) // the next one tries again
 	}
 	r.cancel()
