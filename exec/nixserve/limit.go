@@ -3,6 +3,7 @@ package nixserve
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,17 +30,19 @@ func (l *Limiter) take(n int, now time.Time) time.Duration {
 	return wait
 }
 
-// Limit makes a Stream whose writes keep within all of the limiters.
-func Limit(s Stream, limiters ...*Limiter) Stream {
+// Limit makes a Stream whose writes keep within all of the limiters. It adds to waited, if that is not nil, for how many
+// nanoseconds they had to wait.
+func Limit(s Stream, waited *atomic.Int64, limiters ...*Limiter) Stream {
 	if len(limiters) == 0 {
 		return s
 	}
-	return &limitedStream{Stream: s, limiters: limiters, closed: make(chan struct{})}
+	return &limitedStream{Stream: s, limiters: limiters, waited: waited, closed: make(chan struct{})}
 }
 
 type limitedStream struct {
 	Stream
 	limiters []*Limiter
+	waited   *atomic.Int64 // nanoseconds; nil where nobody asks
 	once     sync.Once
 	closed   chan struct{}
 }
@@ -65,6 +68,9 @@ func (l *limitedStream) Write(b []byte) (int, error) {
 			case <-l.closed:
 				timer.Stop()
 				return written, errLimitedClosed
+			}
+			if l.waited != nil {
+				l.waited.Add(int64(time.Since(now)))
 			}
 		}
 		n, err := l.Stream.Write(part)
