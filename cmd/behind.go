@@ -33,7 +33,7 @@ func (b *nixBehind) nix(ctx context.Context) (*nixcmd.Nix, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.found == nil {
-		nix, err := wireNix(ctx)
+		nix, err := wireNix()
 		if err != nil {
 			return nil, err
 		}

@@ -204,7 +204,7 @@ func TestUserWhoIsNotTrusted(t *testing.T) {
 func TestBuildersBuild(t *testing.T) {
 	exectest.RequireLab(t)
 	lab := exectest.New(t, "builder")
-	n, err := nixcmd.Find(t.Context())
+	n, err := nixcmd.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (o *demoOptions) run(ctx context.Context, std streams, _ []string) (err err
 	if err := exectest.Check(); err != nil {
 		return err
 	}
-	if _, err := wireNix(ctx); err != nil {
+	if _, err := wireNix(); err != nil {
 		return err
 	}
 	d := &demo{ctx: ctx, std: std, began: time.Now()}

@@ -58,7 +58,7 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 	// The embedded evaluator needs no Nix, and nothing is written here.
 	var nix *nixcmd.Nix
 	if o.how.evaluator != "embedded" {
-		if nix, err = wireNix(ctx); err != nil {
+		if nix, err = wireNix(); err != nil {
 			return err
 		}
 	}

@@ -92,7 +92,7 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	}
 	var own *eval.Error
 	if isUnsupported(err) {
-		if nix, nerr := wireNix(ctx); nerr == nil {
+		if nix, nerr := wireNix(); nerr == nil {
 			fmt.Fprintf(std.err, "evaluated by Nix: %s\n", plain(err.Error()))
 			err := nix.Run(ctx, f.nixCommand(o), std.out, plainWriter{std.err})
 			var exit *nixcmd.ExitError

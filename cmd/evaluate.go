@@ -137,7 +137,11 @@ func (o *evaluation) byBoth(ctx context.Context, nix *nixcmd.Nix, fleet *schema.
 	afresh := *o
 	afresh.noCache = true
 	if nix != nil {
-		afresh.nixVersion = nix.Version
+		version, err := nix.Version(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		afresh.nixVersion = version
 	}
 	ours, ourErrs, err := afresh.byEmbedded(ctx, nil, fleet, hosts, io.Discard)
 	if err != nil {
@@ -183,7 +187,7 @@ func leave[T any](ctx context.Context, nix *nixcmd.Nix, hosts []*schema.Host, fo
 	}
 	if nix == nil {
 		var err error
-		nix, err = wireNix(ctx)
+		nix, err = wireNix()
 		if errors.Is(err, nixcmd.ErrNoNix) {
 			return nil // the errors say what it is that needs Nix
 		}

@@ -45,7 +45,7 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 	if err != nil {
 		return err
 	}
-	nix, err := wireNix(ctx)
+	nix, err := wireNix()
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, arg
 	if err != nil {
 		return nil, err
 	}
-	nix, err := wireNix(ctx)
+	nix, err := wireNix()
 	if err != nil {
 		return nil, err
 	}

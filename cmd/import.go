@@ -45,7 +45,7 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 	if err != nil {
 		return err
 	}
-	nix, err := wireNix(ctx)
+	nix, err := wireNix()
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (o *planOptions) run(ctx context.Context, std streams, args []string) error
 	if err != nil {
 		return err
 	}
-	nix, err := wireNix(ctx)
+	nix, err := wireNix()
 	if err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (o *applyOptions) run(ctx context.Context, std streams, args []string) erro
 	if err := json.Unmarshal(text, plan); err != nil {
 		return usageError{fmt.Errorf("%s: %w", args[0], err)}
 	}
-	nix, err := wireNix(ctx)
+	nix, err := wireNix()
 	if err != nil {
 		return err
 	}

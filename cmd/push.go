@@ -48,7 +48,7 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	if err != nil {
 		return err
 	}
-	nix, err := wireNix(ctx)
+	nix, err := wireNix()
 	if err != nil {
 		return err
 	}

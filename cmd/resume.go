@@ -90,7 +90,7 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 	if o.retry {
 		journal = begin(ui, plan)
 	}
-	nix, err := wireNix(ctx)
+	nix, err := wireNix()
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func (o *statusOptions) run(ctx context.Context, std streams, args []string) err
 	if err != nil {
 		return err
 	}
-	nix, err := wireNix(ctx)
+	nix, err := wireNix()
 	if err != nil {
 		return err
 	}

@@ -296,7 +296,7 @@ func fullBuilder(t *testing.T) {
 	f := newField(t, "bad", "good")
 	dir, fill := smallDisk(t)
 	fill()
-	nix, err := nixcmd.Find(t.Context())
+	nix, err := nixcmd.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func deployer(text string) int {
 		return 1
 	}
 	ctx := context.Background()
-	nix, err := nixcmd.Find(ctx)
+	nix, err := nixcmd.Find()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

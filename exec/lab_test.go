@@ -54,7 +54,7 @@ func newField(t testing.TB, names ...string) *field {
 	old := system(t, "old")
 	f := &field{TB: t, hosts: map[string]*schema.Host{}}
 	f.lab = exectest.NewWith(t, exectest.Options{Hosts: names, Boot: bootDefault})
-	nix, err := nixcmd.Find(t.Context())
+	nix, err := nixcmd.Find()
 	if err != nil {
 		t.Fatal(err)
 	}

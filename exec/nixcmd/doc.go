@@ -6,7 +6,7 @@
 // collector root, and starts the local nix-store --serve that closures are
 // copied from.
 //
-//	nix, err := nixcmd.Find(ctx)
+//	nix, err := nixcmd.Find()
 //	systems, err := nix.Evaluate(ctx, nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names})
 //	out, err := nix.NewBuilder().Realise(ctx, systems["il"].Drv, root, log)
 //

@@ -18,8 +18,6 @@ import (
 
 // A Nix is the Nix installed on this machine.
 type Nix struct {
-	// Version is what nix-store calls itself, such as "2.8.0".
-	Version string
 	// Env is added to the environment of every command.
 	Env []string
 }
@@ -28,22 +26,25 @@ type Nix struct {
 var ErrNoNix = errors.New("nix is not installed here: nix-store is not in PATH")
 
 // Find returns the Nix in PATH, or [ErrNoNix].
-func Find(ctx context.Context) (*Nix, error) {
+func Find() (*Nix, error) {
 	if _, err := exec.LookPath("nix-store"); err != nil {
 		return nil, ErrNoNix
 	}
-	n := &Nix{}
+	return &Nix{}, nil
+}
+
+// Version is what nix-store calls itself, such as "2.8.0". It takes as long to say so as for anything else it is run for.
+func (n *Nix) Version(ctx context.Context) (string, error) {
 	out, err := n.output(ctx, nil, nil, "nix-store", "--version")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	// nix-store (Nix) 2.8.0
 	words := strings.Fields(string(out))
 	if len(words) == 0 {
-		return nil, fmt.Errorf("nix-store --version: no version in %q", out)
+		return "", fmt.Errorf("nix-store --version: no version in %q", out)
 	}
-	n.Version = words[len(words)-1]
-	return n, nil
+	return words[len(words)-1], nil
 }
 
 // An ExitError says that a command failed.

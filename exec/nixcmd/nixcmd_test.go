@@ -22,7 +22,7 @@ import (
 // Where Nix can be installed it must be: only elsewhere is the test skipped.
 func realNix(t *testing.T) *Nix {
 	t.Helper()
-	n, err := Find(t.Context())
+	n, err := Find()
 	if errors.Is(err, ErrNoNix) {
 		if _, apt := exec.LookPath("apt-get"); apt != nil {
 			t.Skip(err)

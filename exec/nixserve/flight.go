@@ -75,7 +75,9 @@ func (f *flight) landed(n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.bytes -= counted(n)
-	f.changed.Broadcast()
+	if !f.above(f.limit / 2) {
+		f.changed.Broadcast()
+	}
 }
 
 // counted is what a path of n bytes counts for: a large one nothing, for to wait
