@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,6 +13,7 @@ import (
 // cost was half of the processor time of sending a large closure. An error comes with a later write.
 type batchedConn struct {
 	net.Conn
+	written atomic.Int64 // bytes
 
 	mu      sync.Mutex
 	changed sync.Cond // on everything below
@@ -70,7 +72,8 @@ func (b *batchedConn) flush() {
 		b.buf, b.writing = nil, true
 		b.changed.Broadcast()
 		b.mu.Unlock()
-		_, err := b.Conn.Write(out)
+		n, err := b.Conn.Write(out)
+		b.written.Add(int64(n))
 		b.mu.Lock()
 		b.writing = false
 		out = out[:0]

@@ -29,14 +29,60 @@ type watchedConn struct {
 	net.Conn
 	out      *batchedConn // itself, with writes gathered
 	lastRead atomic.Int64
+
+	// For Read alone.
+	since time.Time // the pause was last chosen
+	told  int64     // bytes written until then
+	pause time.Duration
 }
 
 func (c *watchedConn) Read(p []byte) (int, error) {
+	c.gather()
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.lastRead.Store(time.Now().UnixNano())
 	}
 	return n, err
+}
+
+const (
+	chooseEvery   = 8 * time.Millisecond
+	muchSent      = 2e6       // bytes a second from which what comes in may wait
+	perReading    = 128 << 10 // bytes sent in the meantime
+	longestPause  = 4 * time.Millisecond
+	shortestPause = 250 * time.Microsecond // shorter ones cost more than they save
+)
+
+// gather lets what comes in gather for a moment while much is sent: those are the answers to single paths and the far end's
+// leave to send more, nobody waits for any one of them, and to be woken for each cost more than all else that is done for
+// many small paths. All connections read at the same moments.
+func (c *watchedConn) gather() {
+	now := time.Now()
+	if elapsed := now.Sub(c.since); elapsed >= chooseEvery {
+		written := c.out.written.Load()
+		c.pause = pauseFor(written-c.told, elapsed)
+		c.since, c.told = now, written
+	}
+	if c.pause > 0 {
+		time.Sleep(c.pause - time.Duration(now.UnixNano())%c.pause)
+	}
+}
+
+// pauseFor is for how long to leave what comes in alone after sent bytes went out in the time elapsed: until about as much
+// as perReading has been sent, which is far less than the far end lets be under way.
+func pauseFor(sent int64, elapsed time.Duration) time.Duration {
+	rate := float64(sent) / elapsed.Seconds()
+	if rate < muchSent {
+		return 0
+	}
+	pause := longestPause
+	for pause.Seconds() > perReading/rate {
+		pause /= 2
+	}
+	if pause < shortestPause {
+		return 0
+	}
+	return pause
 }
 
 func newConn(client *ssh.Client, raw *watchedConn, interval time.Duration, max int, after func()) *conn {
