@@ -21,7 +21,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"muster/compile/store"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
 )
@@ -46,7 +46,7 @@ type sender struct {
 
 func newSender(t *testing.T) *sender {
 	t.Helper()
-	exectest.RequireLab(t)
+	lab.RequireLab(t)
 	b := &bench{t: t, dir: t.TempDir()}
 	if err := os.MkdirAll(filepath.Join(b.dir, "nix"), 0o755); err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func dial(ctx context.Context, sshConfig, host string) (machine, func(), error) 
 }
 
 // registered is what Nix tells of a closure on a host, without what a store decides for itself.
-func registered(t *testing.T, h *exectest.Host, top store.Path) map[string]any {
+func registered(t *testing.T, h *lab.Host, top store.Path) map[string]any {
 	t.Helper()
 	out, err := h.Run(context.Background(), "nix", "path-info", "--json", "--recursive", string(top))
 	if err != nil {
@@ -158,7 +158,7 @@ func TestOtherNixVersions(t *testing.T) {
 	for _, v := range strings.Split(os.Getenv("MUSTER_TEST_NIX"), ",") {
 		version, dir, _ := strings.Cut(v, "=")
 		t.Run(version, func(t *testing.T) {
-			lab := exectest.New(t, "theirs", "plain", "packed")
+			lab := lab.New(t, "theirs", "plain", "packed")
 			ctx := context.Background()
 			for _, h := range lab.Hosts {
 				installNix(t, h, dir)
@@ -193,7 +193,7 @@ func TestOtherNixVersions(t *testing.T) {
 }
 
 // installNix gives a host another Nix, in front of this machine's.
-func installNix(t *testing.T, h *exectest.Host, dir string) {
+func installNix(t *testing.T, h *lab.Host, dir string) {
 	t.Helper()
 	cp := exec.Command("cp", "-a", dir, filepath.Join(h.Root(), "nixroot"))
 	if out, err := cp.CombinedOutput(); err != nil {
@@ -209,7 +209,7 @@ func installNix(t *testing.T, h *exectest.Host, dir string) {
 
 func TestHostsRegisterWhatNixCopyRegisters(t *testing.T) {
 	s := newSender(t)
-	lab := exectest.New(t, "theirs", "plain", "packed")
+	lab := lab.New(t, "theirs", "plain", "packed")
 	ctx := context.Background()
 	key := filepath.Join(s.dir, "key")
 	for _, argv := range [][]string{
@@ -256,7 +256,7 @@ func TestHostsRegisterWhatNixCopyRegisters(t *testing.T) {
 }
 
 // verify checks that every valid path of a host is there and has its recorded hash.
-func verify(t *testing.T, h *exectest.Host) {
+func verify(t *testing.T, h *lab.Host) {
 	t.Helper()
 	// Nix 2.8 says what is wrong on standard error and ends well where it could forget a path.
 	out, err := h.Run(context.Background(), "/bin/sh", "-c", "nix-store --verify --check-contents 2>&1")
@@ -320,7 +320,7 @@ func copyCut(ctx context.Context, src nixserve.Source, top store.Path, sshConfig
 // Wherever a copy breaks off, what is valid on the host is whole, and another sends the rest and no more.
 func TestCutOverSSH(t *testing.T) {
 	s := newSender(t)
-	lab := exectest.New(t, "h")
+	lab := lab.New(t, "h")
 	h := lab.Host("h")
 	ctx := context.Background()
 	src := s.source()
@@ -405,7 +405,7 @@ func join(infos []nixserve.PathInfo) string {
 }
 
 // serving reports whether a nix-store serves on the host.
-func serving(h *exectest.Host) bool {
+func serving(h *lab.Host) bool {
 	for _, pid := range h.Processes() {
 		if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && strings.HasPrefix(string(line), "nix-store\x00--serve") {
 			return true

@@ -16,14 +16,14 @@ import (
 	"time"
 
 	"muster/compile/store"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 	"muster/exec/nixcmd"
 )
 
 // Ways for a closure to come to a host other than from here to root's nix-store --serve.
 
 // muster runs muster where the sender's store is, and returns what it says.
-func (s *sender) muster(lab *exectest.Lab, args ...string) (string, error) {
+func (s *sender) muster(lab *lab.Lab, args ...string) (string, error) {
 	s.t.Helper()
 	muster := filepath.Join(s.dir, "muster") // by that name it is muster: see TestMain
 	if self, err := os.Executable(); err != nil {
@@ -69,7 +69,7 @@ func (s *sender) public() string {
 }
 
 // configure adds lines to a host's nix.conf.
-func configure(t *testing.T, h *exectest.Host, lines string) {
+func configure(t *testing.T, h *lab.Host, lines string) {
 	t.Helper()
 	conf, err := h.ReadFile("/etc/nix/nix.conf")
 	if err == nil {
@@ -202,8 +202,8 @@ func TestUserWhoIsNotTrusted(t *testing.T) {
 
 // Nix builds on the machines that builders names.
 func TestBuildersBuild(t *testing.T) {
-	exectest.RequireLab(t)
-	lab := exectest.New(t, "builder")
+	lab.RequireLab(t)
+	lab := lab.New(t, "builder")
 	n, err := nixcmd.Find()
 	if err != nil {
 		t.Fatal(err)

@@ -22,7 +22,7 @@ import (
 	"testing"
 	"time"
 
-	"muster/exec/exectest"
+	"muster/exec/lab"
 )
 
 // The benchmark of copying: muster push against nix-copy-closure, run in turns
@@ -43,15 +43,15 @@ func TestCopyBench(t *testing.T) {
 	if !*copyBench {
 		t.Skip("a benchmark: run it with -copybench, or just bench-copy")
 	}
-	exectest.RequireLab(t)
+	lab.RequireLab(t)
 	b := &bench{t: t, dir: t.TempDir()}
 	t.Cleanup(func() { exec.Command("chmod", "-R", "u+w", b.dir).Run() })
 	b.prepare()
 	fmt.Printf("%-34s %-18s %9s %9s %9s   %s\n", "case", "way", "wall", "min", "cpu", "memory")
-	b.compare("many small paths, 1 host, 20 ms", b.small, 1, 1, false, func(h *exectest.Host) error { return h.Delay(20 * time.Millisecond) })
+	b.compare("many small paths, 1 host, 20 ms", b.small, 1, 1, false, func(h *lab.Host) error { return h.Delay(20 * time.Millisecond) })
 	b.compare("many small paths, 8 hosts", b.small, 8, 8, false, nil)
 	b.compare("few big paths, 8 hosts", b.big, 8, 8, false, nil)
-	b.compare("few big paths, 1 host, 200 Mbit/s", b.big, 1, 1, false, func(h *exectest.Host) error { return h.Rate(200e6) })
+	b.compare("few big paths, 1 host, 200 Mbit/s", b.big, 1, 1, false, func(h *lab.Host) error { return h.Rate(200e6) })
 	b.compare("nothing to copy", b.small, *idleHosts, 10, true, nil)
 	b.huge(8)
 }
@@ -147,7 +147,7 @@ func (b *bench) build(name, text string) string {
 }
 
 // command is a command in whose /nix is the bench's own store.
-func (b *bench) command(ctx context.Context, lab *exectest.Lab, argv ...string) *exec.Cmd {
+func (b *bench) command(ctx context.Context, lab *lab.Lab, argv ...string) *exec.Cmd {
 	args := append([]string{"--mount", "/bin/sh", "-c", `mount --bind "$0" /nix && exec "$@"`, filepath.Join(b.dir, "nix")}, argv...)
 	cmd := exec.CommandContext(ctx, "unshare", args...)
 	cmd.Env = append(os.Environ(), "HOME="+b.dir, "NIX_CONFIG=substitute = false\nsandbox = false\nbuild-users-group =")
@@ -169,7 +169,7 @@ func wanted(name string) bool {
 }
 
 // lab starts hosts and writes the inventory of them.
-func (b *bench) lab(n int) (_ *exectest.Lab, inventoryFile string) {
+func (b *bench) lab(n int) (_ *lab.Lab, inventoryFile string) {
 	names := make([]string, n)
 	alias := map[string][]string{}
 	inventory := "[nixpkgs]\nunpinned = true\n"
@@ -183,12 +183,12 @@ func (b *bench) lab(n int) (_ *exectest.Lab, inventoryFile string) {
 	if err := os.WriteFile(hosts, []byte(inventory), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
-	return exectest.NewWith(b.t, exectest.Options{Hosts: names, Alias: alias, DiskSize: 1 << 30}), hosts
+	return lab.NewWith(b.t, lab.Options{Hosts: names, Alias: alias, DiskSize: 1 << 30}), hosts
 }
 
 // stock has a host's sshd exchange keys as OpenSSH does that nobody has configured, which is what users' hosts do. The
 // lab has it do that more cheaply, for the sake of its own tests.
-func (b *bench) stock(h *exectest.Host) {
+func (b *bench) stock(h *lab.Host) {
 	const config = "/etc/ssh/sshd_config"
 	text, err := h.ReadFile(config)
 	if err != nil {
@@ -303,7 +303,7 @@ func TestSwallow(t *testing.T) {
 }
 
 // compare runs both ways in turns and prints the medians.
-func (b *bench) compare(name string, closure func() string, n, jobs int, full bool, shape func(*exectest.Host) error) {
+func (b *bench) compare(name string, closure func() string, n, jobs int, full bool, shape func(*lab.Host) error) {
 	if !wanted(name) {
 		return
 	}
@@ -385,7 +385,7 @@ func median[T cmp.Ordered](figures []figure, of func(figure) T) T {
 }
 
 // time runs commands, some of them at once.
-func (b *bench) time(ctx context.Context, lab *exectest.Lab, jobs int, argvs [][]string) figure {
+func (b *bench) time(ctx context.Context, lab *lab.Lab, jobs int, argvs [][]string) figure {
 	var sum figure
 	var mu sync.Mutex
 	var g sync.WaitGroup
@@ -446,7 +446,7 @@ func watchMemory(pid int) (most func() int64) {
 }
 
 // empty takes everything out of the hosts' stores.
-func (b *bench) empty(lab *exectest.Lab) {
+func (b *bench) empty(lab *lab.Lab) {
 	for _, h := range lab.Hosts {
 		if _, err := h.Run(context.Background(), "nix-store", "--gc"); err != nil {
 			b.t.Fatal(err)
@@ -455,7 +455,7 @@ func (b *bench) empty(lab *exectest.Lab) {
 }
 
 // check makes sure that the hosts have it all, and in the first round that it is whole.
-func (b *bench) check(lab *exectest.Lab, path string, whole bool) {
+func (b *bench) check(lab *lab.Lab, path string, whole bool) {
 	for i, h := range lab.Hosts {
 		argv := []string{"nix-store", "--check-validity", path}
 		if whole && i == 0 {

@@ -14,7 +14,7 @@ import (
 
 	"muster/examples"
 	"muster/exec"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 )
 
 // demoOptions are those of the demonstration: the real verbs on real machines
@@ -36,7 +36,7 @@ var demoHosts = map[string]string{
 }
 
 func (o *demoOptions) run(ctx context.Context, std streams, _ []string) (err error) {
-	if err := exectest.Check(); err != nil {
+	if err := lab.Check(); err != nil {
 		return err
 	}
 	if _, err := wireNix(); err != nil {
@@ -81,7 +81,7 @@ type demo struct {
 	std   streams
 	began time.Time
 	dir   string
-	lab   *exectest.Lab
+	lab   *lab.Lab
 	undo  []func()
 }
 
@@ -109,7 +109,7 @@ func (d *demo) setUp() error {
 		alias[n] = []string{demoHosts[n]}
 	}
 	began := time.Now()
-	d.lab, err = exectest.Start(d.ctx, exectest.Options{Hosts: names, Alias: alias})
+	d.lab, err = lab.Start(d.ctx, lab.Options{Hosts: names, Alias: alias})
 	if err != nil {
 		return err
 	}

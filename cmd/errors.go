@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"muster/exec"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 	"muster/exec/nixcmd"
 	"muster/exec/remote"
 	"muster/schema"
@@ -85,7 +85,7 @@ func hint(host string, err error) string {
 		return "say in the inventory which NixOS the fleet is made of, such as nixpkgs: {rev: \"…\", hash: \"sha256-…\"} or nixpkgs: path: \"…\""
 	case strings.Contains(err.Error(), "build-users-group"):
 		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set build-users-group to nothing in /etc/nix/nix.conf"
-	case errors.Is(err, exectest.ErrUnsupported):
+	case errors.Is(err, lab.ErrUnsupported):
 		return "run muster demo on Linux as root: sudo muster demo"
 	case errors.Is(err, remote.ErrAuth):
 		return "ssh-add a key that the host accepts, or name one with IdentityFile in the file given to --ssh-config"

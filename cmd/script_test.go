@@ -13,7 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"muster/exec/exectest"
+	"muster/exec/lab"
 )
 
 var update = flag.Bool("update", false, "rewrite the expectations in testdata")
@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("NIX_CONFIG", "substitute = false\nsandbox = false\nbuild-users-group =")
 			env.Setenv("TERM", "dumb")
-			env.Values[labKey{}] = new(*exectest.Lab)
+			env.Values[labKey{}] = new(*lab.Lab)
 			return nil
 		},
 		// [lab] is whether real machines can be had here. Where only a package
@@ -56,8 +56,8 @@ func TestScripts(t *testing.T) {
 			if cond != "lab" {
 				return false, fmt.Errorf("unknown condition %s", cond)
 			}
-			err := exectest.Check()
-			if errors.Is(err, exectest.ErrUnsupported) {
+			err := lab.Check()
+			if errors.Is(err, lab.ErrUnsupported) {
 				return false, nil
 			}
 			return err == nil, err
@@ -79,8 +79,8 @@ func TestScripts(t *testing.T) {
 // labKey is where a script keeps its machines.
 type labKey struct{}
 
-func labOf(ts *testscript.TestScript) *exectest.Lab {
-	lab, ok := ts.Value(labKey{}).(**exectest.Lab)
+func labOf(ts *testscript.TestScript) *lab.Lab {
+	lab, ok := ts.Value(labKey{}).(**lab.Lab)
 	if !ok || *lab == nil {
 		ts.Fatalf("no lab: start one with lab HOST...")
 	}
@@ -97,7 +97,7 @@ func scriptFleet(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.CopyFS(dir, os.DirFS(filepath.Join(examples, args[0]))))
 	ts.Check(os.Symlink(filepath.Join(examples, "minios"), filepath.Join(filepath.Dir(dir), "minios")))
 	// Whoever deploys puts their own key into the fleet, or is locked out.
-	if lab := *ts.Value(labKey{}).(**exectest.Lab); lab != nil {
+	if lab := *ts.Value(labKey{}).(**lab.Lab); lab != nil {
 		key, err := lab.Hosts[0].ReadFile("/etc/ssh/authorized_keys.d/root")
 		ts.Check(err)
 		ts.Check(os.WriteFile(filepath.Join(dir, "operator.pub"), key, 0o644))
@@ -117,11 +117,11 @@ func scriptLab(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	lab, err := exectest.Start(ctx, exectest.Options{Hosts: args, Alias: alias})
+	l, err := lab.Start(ctx, lab.Options{Hosts: args, Alias: alias})
 	ts.Check(err)
-	ts.Defer(func() { lab.Close() })
-	*ts.Value(labKey{}).(**exectest.Lab) = lab
-	ts.Setenv("MUSTER_SSH_CONFIG", lab.SSHConfig)
+	ts.Defer(func() { l.Close() })
+	*ts.Value(labKey{}).(**lab.Lab) = l
+	ts.Setenv("MUSTER_SSH_CONFIG", l.SSHConfig)
 }
 
 func scriptHost(ts *testscript.TestScript, neg bool, args []string) {

@@ -18,7 +18,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 	"muster/exec/remote"
 )
 
@@ -37,8 +37,8 @@ type mishap struct {
 	after time.Duration // since the run began
 	for_  time.Duration // until it is repaired; 0 after the run
 	down  bool          // the host goes down: it boots what it has as its default
-	do    func(*exectest.Host) error
-	undo  func(*exectest.Host) error
+	do    func(*lab.Host) error
+	undo  func(*lab.Host) error
 }
 
 func (m mishap) String() string {
@@ -56,22 +56,22 @@ func (m mishap) moment() string {
 	return "at " + m.at
 }
 
-func background(f func(*exectest.Host, context.Context) error) func(*exectest.Host) error {
-	return func(h *exectest.Host) error { return f(h, context.Background()) }
+func background(f func(*lab.Host, context.Context) error) func(*lab.Host) error {
+	return func(h *lab.Host) error { return f(h, context.Background()) }
 }
 
 var mishaps = []mishap{
-	{name: "power cut", down: true, do: (*exectest.Host).Stop, undo: background((*exectest.Host).Start)},
-	{name: "connections cut", do: (*exectest.Host).KillSessions},
-	{name: "frozen", do: (*exectest.Host).Freeze, undo: (*exectest.Host).Thaw},
-	{name: "packets dropped", do: (*exectest.Host).DropTraffic, undo: (*exectest.Host).RestoreTraffic},
-	{name: "cable pulled", do: (*exectest.Host).Unplug, undo: (*exectest.Host).Plug},
-	{name: "sshd gone", do: (*exectest.Host).StopSSH, undo: background((*exectest.Host).StartSSH)},
-	{name: "disk full", do: func(h *exectest.Host) error { return h.FillDisk(64 << 10) }, undo: (*exectest.Host).EmptyDisk},
-	{name: "disk full to the last byte", do: func(h *exectest.Host) error { return h.FillDisk(0) }, undo: (*exectest.Host).EmptyDisk},
+	{name: "power cut", down: true, do: (*lab.Host).Stop, undo: background((*lab.Host).Start)},
+	{name: "connections cut", do: (*lab.Host).KillSessions},
+	{name: "frozen", do: (*lab.Host).Freeze, undo: (*lab.Host).Thaw},
+	{name: "packets dropped", do: (*lab.Host).DropTraffic, undo: (*lab.Host).RestoreTraffic},
+	{name: "cable pulled", do: (*lab.Host).Unplug, undo: (*lab.Host).Plug},
+	{name: "sshd gone", do: (*lab.Host).StopSSH, undo: background((*lab.Host).StartSSH)},
+	{name: "disk full", do: func(h *lab.Host) error { return h.FillDisk(64 << 10) }, undo: (*lab.Host).EmptyDisk},
+	{name: "disk full to the last byte", do: func(h *lab.Host) error { return h.FillDisk(0) }, undo: (*lab.Host).EmptyDisk},
 	{name: "clock 1 h ahead", do: wrongClock("+ 3600"), undo: rightClock},
 	{name: "clock 1 h behind", do: wrongClock("- 3600"), undo: rightClock},
-	{name: "restarted", down: true, do: background((*exectest.Host).Reboot)},
+	{name: "restarted", down: true, do: background((*lab.Host).Reboot)},
 }
 
 // moments are when a mishap may happen.

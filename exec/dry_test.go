@@ -11,14 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"muster/exec"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 )
 
 // snapshot is everything on a host's disk and in its /run, all that is its own: a line a file with
 // its kind, mode, owner, size, time of change, target and content. Only the time
 // of the directory of Nix's database is left out: SQLite makes two files there
 // for as long as somebody reads.
-func (f *field) snapshot(h *exectest.Host) []string {
+func (f *field) snapshot(h *lab.Host) []string {
 	f.Helper()
 	out, err := h.Run(f.Context(), "sh", "-c", `
 for d in / /run /usr/local; do

@@ -15,7 +15,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 	"muster/exec/nixcmd"
 	"muster/schema"
 )
@@ -92,7 +92,7 @@ func sameMoment(t *testing.T) {
 }
 
 // checked gives a host a health check that passes.
-func checked(f *field, h *exectest.Host) {
+func checked(f *field, h *lab.Host) {
 	f.hosts[h.Name].Health = []schema.Check{{Command: []string{"true"}, Timeout: 10 * time.Second, Interval: 100 * time.Millisecond}}
 }
 
@@ -214,7 +214,7 @@ printf '%s\n' 'auth required pam_unix.so' 'account required pam_unix.so' 'sessio
 
 // logInAs has the deployer log in as plain, asked or free: sudo knows nothing of
 // the first, asks the second for a password, and lets the third do all.
-func (f *field) logInAs(h *exectest.Host, user string) {
+func (f *field) logInAs(h *lab.Host, user string) {
 	f.Helper()
 	if _, err := osexec.LookPath("sudo"); err != nil {
 		f.Fatal("this test needs Debian's package sudo: ", err)
@@ -226,8 +226,8 @@ func (f *field) logInAs(h *exectest.Host, user string) {
 }
 
 // userOf has the deployer log in as that user, and give sudo a password.
-func userOf(user, password string) func(*field, *exectest.Host) {
-	return func(f *field, h *exectest.Host) {
+func userOf(user, password string) func(*field, *lab.Host) {
+	return func(f *field, h *lab.Host) {
 		f.logInAs(h, user)
 		f.password = password
 	}

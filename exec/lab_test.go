@@ -11,7 +11,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
@@ -21,7 +21,7 @@ import (
 // A field is a lab with what it takes to deploy to it.
 type field struct {
 	testing.TB
-	lab    *exectest.Lab
+	lab    *lab.Lab
 	opts   exec.Options
 	hosts  map[string]*schema.Host
 	source *nixserve.Local
@@ -50,10 +50,10 @@ const connectTimeout = 5 * time.Second
 // newField starts hosts that run the system old, as their first generation.
 func newField(t testing.TB, names ...string) *field {
 	t.Helper()
-	exectest.RequireLab(t)
+	lab.RequireLab(t)
 	old := system(t, "old")
 	f := &field{TB: t, hosts: map[string]*schema.Host{}}
-	f.lab = exectest.NewWith(t, exectest.Options{Hosts: names, Boot: bootDefault})
+	f.lab = lab.NewWith(t, lab.Options{Hosts: names, Boot: bootDefault})
 	nix, err := nixcmd.Find()
 	if err != nil {
 		t.Fatal(err)

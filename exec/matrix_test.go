@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"muster/exec"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 )
 
 var update = flag.Bool("update", false, "rewrite FAULTS.md from the table of faults")
@@ -22,11 +22,11 @@ var update = flag.Bool("update", false, "rewrite FAULTS.md from the table of fau
 // A fault is something that goes wrong with one host of a rollout of two.
 type fault struct {
 	name   string
-	system string                       // what the host is to get; new where empty
-	before func(*field, *exectest.Host) // the fault, before the run
-	during func(*field, *exectest.Host) // or when at happens
+	system string                  // what the host is to get; new where empty
+	before func(*field, *lab.Host) // the fault, before the run
+	during func(*field, *lab.Host) // or when at happens
 	at     func(exec.Event) bool
-	after  func(*field, *exectest.Host) // the repair, so that the host can be looked at
+	after  func(*field, *lab.Host) // the repair, so that the host can be looked at
 	opts   func(*exec.Options)
 
 	status exec.Status // the host's
@@ -60,8 +60,8 @@ func speaking(e exec.Event) bool {
 	return ok && s.Host == "bad" && s.Stage == exec.Activate
 }
 
-func do(f func(*exectest.Host) error) func(*field, *exectest.Host) {
-	return func(fd *field, h *exectest.Host) {
+func do(f func(*lab.Host) error) func(*field, *lab.Host) {
+	return func(fd *field, h *lab.Host) {
 		if err := f(h); err != nil {
 			fd.Error(err)
 		}
@@ -69,27 +69,27 @@ func do(f func(*exectest.Host) error) func(*field, *exectest.Host) {
 }
 
 var (
-	stop     = do((*exectest.Host).Stop)
-	cut      = do((*exectest.Host).KillSessions)
-	freeze   = do((*exectest.Host).Freeze)
-	thaw     = do((*exectest.Host).Thaw)
-	unplug   = do((*exectest.Host).DropTraffic)
-	plug     = do((*exectest.Host).RestoreTraffic)
-	stopSSH  = do((*exectest.Host).StopSSH)
-	fillDisk = do(func(h *exectest.Host) error { return h.FillDisk(1 << 20) })
-	emptied  = do((*exectest.Host).EmptyDisk)
-	newKey   = do(func(h *exectest.Host) error { return h.ChangeHostKey(context.Background()) })
+	stop     = do((*lab.Host).Stop)
+	cut      = do((*lab.Host).KillSessions)
+	freeze   = do((*lab.Host).Freeze)
+	thaw     = do((*lab.Host).Thaw)
+	unplug   = do((*lab.Host).DropTraffic)
+	plug     = do((*lab.Host).RestoreTraffic)
+	stopSSH  = do((*lab.Host).StopSSH)
+	fillDisk = do(func(h *lab.Host) error { return h.FillDisk(1 << 20) })
+	emptied  = do((*lab.Host).EmptyDisk)
+	newKey   = do(func(h *lab.Host) error { return h.ChangeHostKey(context.Background()) })
 )
 
 // wrongClock has a host's clock go wrong by so much. It is one for the programs
 // on it: all hosts of a lab have the clock of this machine.
-func wrongClock(by string) func(*exectest.Host) error {
-	return func(h *exectest.Host) error {
+func wrongClock(by string) func(*lab.Host) error {
+	return func(h *lab.Host) error {
 		return h.WriteFile("/usr/local/bin/date", []byte("#!/bin/sh\n[ \"$1\" != +%s ] || { echo $(($(/usr/bin/date +%s) "+by+")); exit; }\nexec /usr/bin/date \"$@\"\n"), 0o755)
 	}
 }
 
-func rightClock(h *exectest.Host) error {
+func rightClock(h *lab.Host) error {
 	_, err := h.Run(context.Background(), "rm", "-f", "/usr/local/bin/date")
 	return err
 }
@@ -145,7 +145,7 @@ var faults = []fault{
 		opts:   func(o *exec.Options) { o.Reboot = true },
 		status: exec.Failed, stage: exec.Restart, says: "not restarted", exit: 3, ends: "kernel", when: "and is not restarted"},
 	{name: "host freezes for a moment while activating", system: "slow", at: speaking,
-		during: func(f *field, h *exectest.Host) {
+		during: func(f *field, h *lab.Host) {
 			freeze(f, h)
 			time.AfterFunc(time.Second, func() { thaw(f, h) })
 		},
@@ -184,7 +184,7 @@ var faults = []fault{
 		status: exec.Failed, stage: exec.Inspect, says: "free for /nix/store", exit: 3, ends: "old"},
 	{name: "disk full while copying", system: "big", during: fillDisk, at: started(exec.Copy), after: emptied,
 		status: exec.Failed, stage: exec.Copy, says: "No space left on device", exit: 3, ends: "old"},
-	{name: "disk full when activation begins", during: do(func(h *exectest.Host) error { return h.FillDisk(0) }), at: started(exec.Activate), after: emptied,
+	{name: "disk full when activation begins", during: do(func(h *lab.Host) error { return h.FillDisk(0) }), at: started(exec.Activate), after: emptied,
 		status: exec.RolledBack, stage: exec.Activate, says: "", exit: 4, ends: "old"},
 
 	{name: "clock 1 h ahead", before: do(wrongClock("+ 3600")), after: do(rightClock),
@@ -304,7 +304,7 @@ func TestFaults(t *testing.T) {
 }
 
 // settle waits until no guard is at work on a host.
-func (f *field) settle(h *exectest.Host) {
+func (f *field) settle(h *lab.Host) {
 	f.Helper()
 	if h.Pid() == 0 {
 		if err := h.Start(f.Context()); err != nil {

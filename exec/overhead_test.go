@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"muster/exec"
-	"muster/exec/exectest"
+	"muster/exec/lab"
 )
 
 // BenchmarkNothingToDo compares a deployment of 50 hosts that are in sync with
@@ -20,7 +20,7 @@ import (
 //
 // ratio is the deployment's time over ssh's.
 func BenchmarkNothingToDo(b *testing.B) {
-	exectest.RequireLab(b)
+	lab.RequireLab(b)
 	var names []string
 	for i := range 50 {
 		names = append(names, fmt.Sprintf("h%02d", i))

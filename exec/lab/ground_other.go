@@ -1,6 +1,6 @@
 //go:build !linux
 
-package exectest
+package lab
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-// Package exectest is the lab: real hosts on this computer, for tests of what deploys to hosts and for muster's demo.
+// Package lab is the lab: real hosts on this computer, for tests of what deploys to hosts and for muster's demo.
 //
 // A host of the lab is a machine in all that a deployment can see: its own disk with its own /nix, /etc, /var, /root, /tmp, /boot
 // and /run, its own processes, host name, boot ID, network interface and address, the sshd of this machine with a host key of
@@ -7,14 +7,14 @@
 //
 // For a test:
 //
-//	lab := exectest.New(t, "il", "ee", "sam")
+//	lab := lab.New(t, "il", "ee", "sam")
 //	lab.Host("ee").Unplug()
 //	// deploy with lab.SSHConfig as ssh's -F
 //	generation, err := lab.Host("il").ReadFile("/nix/var/nix/profiles/system/version")
 //
 // For anything else:
 //
-//	lab, err := exectest.Start(ctx, exectest.Options{Hosts: []string{"il"}, Alias: map[string][]string{"il": {"192.168.10.121"}}})
+//	lab, err := lab.Start(ctx, lab.Options{Hosts: []string{"il"}, Alias: map[string][]string{"il": {"192.168.10.121"}}})
 //	defer lab.Close()
 //
 // # How it is made
@@ -42,4 +42,4 @@
 // On 2 cores, hosts start in (until every one accepts ssh): 1 in 0.07 s, 3 in 0.1 s, 8 in 0.18 s, 50 in 0.85 s; all of it is processor
 // time. The first lab of a process takes 0.05 s more. Close takes 0.03 s for 3 and 0.1 s for 50. A fault takes 1 to 5 ms, Start of a stopped host 20 ms.
 // go test -bench Start measures it again.
-package exectest
+package lab
