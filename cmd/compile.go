@@ -9,40 +9,44 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/compile"
 	"muster/compile/syntax"
 	"muster/schema"
 )
 
+// compileOptions are those of compile, which prints the Nix that an inventory
+// means.
 type compileOptions struct {
 	output string
-	format string
+	format compile.Format
 	split  string
 }
 
-func (o *compileOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVarP(&o.output, "output", "o", "", "write to this `file` instead of standard output")
-	fs.StringVar(&o.format, "format", string(compile.Muster), "write for this `tool`: muster, nixops, morph, colmena or flake")
-	fs.StringVar(&o.split, "split", "", "write one file a host and one a role into this `directory`")
+func (o *compileOptions) groups() []group { return nil }
+
+func (o *compileOptions) addFlags(fs *flags.Set) {
+	fs.VarP(flags.Of(&o.output, "", orStandardOutput(flags.NewFile())), "output", "o", "write to this `file` instead of standard output")
+	fs.Var(flags.OneOf(&o.format, compile.Formats()...), "format", "write for this `tool`: %s")
+	fs.Var(flags.Of(&o.split, "", flags.NewDirectory()), "split", "write one file per host and one per role into this `directory`")
+}
+
+func (o *compileOptions) check() error {
+	if o.split != "" && o.output != "" {
+		return usageError{errors.New("--split excludes --output")}
+	}
+	return nil
 }
 
 func (o *compileOptions) run(ctx context.Context, std streams, args []string) error {
-	opts := compile.Options{Format: compile.Format(o.format)}
-	if !slices.Contains(compile.Formats(), opts.Format) {
-		return usageError{fmt.Errorf("--format %s: there is muster, nixops, morph, colmena and flake", o.format)}
-	}
-	fleet, err := loadFleet(ctx, std, args)
+	opts := compile.Options{Format: o.format}
+	fleet, err := readFleet(ctx, args)
 	if err != nil {
 		return err
 	}
+	newProblemPrinter(std.err, mostOfAKind).print(fleet.Warnings)
 	if o.split != "" {
-		if o.output != "" {
-			return usageError{errors.New("compile: --split and --output exclude each other")}
-		}
 		return o.writeSplit(std, fleet, opts)
 	}
 	if o.output != "" && o.output != "-" {

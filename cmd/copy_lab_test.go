@@ -169,7 +169,7 @@ func TestOtherNixVersions(t *testing.T) {
 			if out, err := s.command(ctx, lab, "nix", "--extra-experimental-features", "nix-command", "copy", "--to", "ssh://theirs", string(s.top)).CombinedOutput(); err != nil {
 				t.Fatalf("nix copy: %v\n%s", err, out)
 			}
-			src := nixserve.Share(s.source(), sharedMemory)
+			src := nixserve.Share(s.source(), 64_000_000)
 			want := registered(t, lab.Host("theirs"), s.top)
 			if info := fmt.Sprint(want[string(s.top)]); len(want) != 24 || !strings.Contains(info, ".drv") || !strings.Contains(info, "lab-1:") || !strings.Contains(info, "sha256-") {
 				t.Fatalf("%d paths, such as %s", len(want), info)
@@ -225,7 +225,7 @@ func TestHostsRegisterWhatNixCopyRegisters(t *testing.T) {
 	if info := fmt.Sprint(want[string(s.top)]); len(want) != 24 || !strings.Contains(info, ".drv") || !strings.Contains(info, "lab-1:") || !strings.Contains(info, "cut-11") {
 		t.Fatalf("the test is about 24 paths with derivers, signatures and references, got %d, such as %v", len(want), info)
 	}
-	src := nixserve.Share(s.source(), sharedMemory)
+	src := nixserve.Share(s.source(), 64_000_000)
 	var g sync.WaitGroup
 	for host, pack := range map[string]nixserve.Pack{"plain": nixserve.PackNever, "packed": nixserve.PackAlways} {
 		g.Go(func() {

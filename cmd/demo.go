@@ -10,21 +10,24 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/examples"
 	"muster/exec"
+	"muster/exec/human"
 	"muster/exec/lab"
 )
 
 // demoOptions are those of the demonstration: the real verbs on real machines
 // that are gone afterwards.
 type demoOptions struct {
+	noRules
 	keep bool
 }
 
-func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.keep, "keep", false, "keep the machines running until Enter is pressed")
+func (o *demoOptions) groups() []group { return nil }
+
+func (o *demoOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Bool(&o.keep, false), "keep", "keep the machines running until Enter is pressed")
 }
 
 // demoHosts are the machines of examples/kluster-cue, and where their inventory
@@ -52,7 +55,7 @@ func (o *demoOptions) run(ctx context.Context, std streams, _ []string) (err err
 			return err
 		}
 	}
-	d.say("All of it took %s.", seconds(time.Since(d.began)))
+	d.say("All of it took %s.", human.Duration(time.Since(d.began)))
 	if o.keep {
 		d.linger()
 	}
@@ -114,7 +117,7 @@ func (d *demo) setUp() error {
 		return err
 	}
 	d.undo = append(d.undo, func() { d.lab.Close() })
-	d.say("Three machines are up after %s, each with its own network, store and sshd.", seconds(time.Since(began)))
+	d.say("Three machines are up after %s, each with its own network, store and sshd.", human.Duration(time.Since(began)))
 
 	// Whoever deploys puts their own key into the fleet, or is locked out.
 	key, err := d.lab.Hosts[0].ReadFile("/etc/ssh/authorized_keys.d/root")
@@ -143,17 +146,8 @@ func (d *demo) setUp() error {
 	return nil
 }
 
-func (d *demo) setenv(name, value string) {
-	was, had := os.LookupEnv(name)
-	os.Setenv(name, value)
-	d.undo = append(d.undo, func() {
-		if had {
-			os.Setenv(name, was)
-		} else {
-			os.Unsetenv(name)
-		}
-	})
-}
+// setenv sets a variable until the demo is over.
+func (d *demo) setenv(name, value string) { d.undo = append(d.undo, setenv(name, value)) }
 
 // look is what can be had without touching a machine.
 func (d *demo) look() error {

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -65,10 +64,7 @@ func evaluatorOptions(how *evaluation, warn io.Writer) (eval.Options, error) {
 	if o.MaxMemory == 0 {
 		o.MaxMemory = eval.Memory() / 4 * 3
 	}
-	if o.MaxMemory > 0 {
-		// Garbage does not count: near the limit it is looked for.
-		debug.SetMemoryLimit(o.MaxMemory)
-	}
+	limitMemory(o.MaxMemory)
 	return o, nil
 }
 

@@ -6,66 +6,55 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/spf13/pflag"
-
-	"muster/compile/syntax"
+	"muster/cmd/flags"
 	"muster/exec"
-	"muster/exec/nixcmd"
 	"muster/schema"
 )
 
+// evalOptions are those of eval, which evaluates an inventory or any Nix.
 type evalOptions struct {
 	selection selectFlags
-	how       evaluation
+	how       evaluateFlags
+	raw       rawFlags
 	attr      string
 	json      bool
-	raw       rawFlags
 }
 
-func (o *evalOptions) addFlags(fs *pflag.FlagSet) {
-	o.selection.addFlags(fs)
-	fs.StringVar(&o.attr, "attr", "", "print this `attribute` of each host instead, such as config.time.timeZone")
-	fs.BoolVar(&o.json, "json", false, "print JSON, host by host")
-	o.how.addFlags(fs)
-	o.raw.addFlags(fs)
+func (o *evalOptions) groups() []group { return []group{&o.selection, &o.how, &o.raw} }
+
+func (o *evalOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&o.attr, "", attributePath), "attr", "print this `attribute` of each host instead, such as config.time.timeZone")
+	fs.Var(flags.Bool(&o.json, false), "json", "print JSON, host by host")
+}
+
+func (o *evalOptions) check() error {
+	if o.raw.given() {
+		if o.selection.on != "" || o.how.evaluator != "embedded" {
+			return usageError{errors.New("--on and --evaluator need an inventory, not --file or --expr")}
+		}
+		return nil
+	}
+	_, err := attrNames(o.attr)
+	return err
 }
 
 func (o *evalOptions) run(ctx context.Context, std streams, args []string) error {
-	if err := o.how.check(); err != nil {
-		return err
-	}
 	if o.raw.given() {
 		return o.raw.run(ctx, std, args, o)
 	}
-	if o.raw.strict || o.raw.xml || o.raw.instantiate || len(o.raw.args)+len(o.raw.argstrs)+len(o.raw.options) > 0 {
-		return usageError{errors.New("eval: --strict, --xml, --instantiate, --arg, --argstr and --option go with --file and --expr")}
-	}
-	o.how.searchPath = o.raw.searchPath
-	attr, err := attrNames(o.attr)
-	if err != nil {
-		return usageError{err}
-	}
-	fleet, err := loadFleet(ctx, std, args)
-	if err != nil {
-		return err
-	}
-	hosts, err := o.selection.hosts(fleet)
-	if err != nil {
-		return err
-	}
 	// The embedded evaluator needs no Nix, and nothing is written here.
-	var nix *nixcmd.Nix
-	if o.how.evaluator != "embedded" {
-		if nix, err = wireNix(); err != nil {
-			return err
-		}
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: o.how.evaluator != "embedded"})
+	if err != nil {
+		return err
 	}
+	defer s.close()
+	how := o.how.evaluation()
+	how.searchPath = o.raw.searchPath
 	if o.attr != "" {
-		return o.query(ctx, std, nix, fleet, hosts, attr)
+		return o.query(ctx, s, how)
 	}
-	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
+	systems, errs, err := how.systems(ctx, s.nix, s.fleet, s.hosts, std.err)
 	if err != nil {
 		return err
 	}
@@ -74,30 +63,34 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 		found[host] = string(s.Drv)
 	}
 	if o.json {
-		return o.end(std, hosts, printJSON(std, systems), errs, len(found))
+		return o.end(std, s.hosts, printJSON(std, systems), errs, len(found))
 	}
-	printValues(std, hosts, "derivation", found)
-	return o.end(std, hosts, nil, errs, len(found))
+	printValues(std, s.hosts, "derivation", found)
+	return o.end(std, s.hosts, nil, errs, len(found))
 }
 
 // query prints an attribute of each host.
-func (o *evalOptions) query(ctx context.Context, std streams, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string) error {
-	values, errs, err := o.how.query(ctx, nix, fleet, hosts, attr, std.err)
+func (o *evalOptions) query(ctx context.Context, s *session, how *evaluation) error {
+	attr, err := attrNames(o.attr)
+	if err != nil {
+		return err
+	}
+	values, errs, err := how.query(ctx, s.nix, s.fleet, s.hosts, attr, s.std.err)
 	if err != nil {
 		return err
 	}
 	if o.json {
-		return o.end(std, hosts, printJSON(std, values), errs, len(values))
+		return o.end(s.std, s.hosts, printJSON(s.std, values), errs, len(values))
 	}
 	found := map[string]string{}
 	for host, v := range values {
 		found[host] = string(v)
 	}
-	printValues(std, hosts, o.attr, found)
-	return o.end(std, hosts, nil, errs, len(values))
+	printValues(s.std, s.hosts, o.attr, found)
+	return o.end(s.std, s.hosts, nil, errs, len(values))
 }
 
-// end says which hosts did not evaluate, and sums up.
+// end reports which hosts did not evaluate, and returns the exit status.
 func (o *evalOptions) end(std streams, hosts []*schema.Host, err error, errs map[string]error, done int) error {
 	if err != nil {
 		return err
@@ -114,7 +107,7 @@ func (o *evalOptions) end(std streams, hosts []*schema.Host, err error, errs map
 		}
 	}
 	if len(errs) > 0 && len(hints) == 0 && !o.how.trace {
-		hints = []string{"--show-trace tells how evaluation came to it"}
+		hints = []string{"--show-trace shows how evaluation reached the error"}
 	}
 	for _, hint := range hints {
 		fmt.Fprintf(std.err, "hint: %s\n", hint)
@@ -143,25 +136,4 @@ func printJSON(std streams, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// attrNames splits config.fileSystems."/".device into its names, by Nix's own
-// rules.
-func attrNames(path string) ([]string, error) {
-	if path == "" {
-		return nil, nil
-	}
-	e, err := syntax.ParseExpr("x." + path)
-	sel, ok := e.(*syntax.Select)
-	if err != nil || !ok || sel.Default != nil {
-		return nil, fmt.Errorf("--attr %s: want names with dots between them, such as config.time.timeZone", path)
-	}
-	var names []string
-	for _, n := range sel.Path {
-		if n.Expr != nil || strings.TrimSpace(n.Name) == "" {
-			return nil, fmt.Errorf("--attr %s: every name must be plain", path)
-		}
-		names = append(names, n.Name)
-	}
-	return names, nil
 }

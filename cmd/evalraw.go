@@ -9,48 +9,61 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/compile/eval"
 	"muster/exec"
 	"muster/exec/nixcmd"
 )
 
-// rawFlags evaluate Nix that is no inventory, as nix-instantiate does.
+// rawFlags evaluate a Nix file or expression instead of an inventory, as
+// nix-instantiate does.
 type rawFlags struct {
 	file, expr  string
 	strict, xml bool
 	instantiate bool
-	args        []string
-	argstrs     []string
-	options     []string
+	args        []flags.Pair
+	argstrs     []flags.Pair
+	settings    []flags.Pair
 	searchPath  []string
 }
 
-func (f *rawFlags) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&f.file, "file", "", "evaluate this Nix `file` instead of an inventory")
-	fs.StringVarP(&f.expr, "expr", "E", "", "evaluate this Nix `expression` instead of an inventory")
-	fs.BoolVar(&f.strict, "strict", false, "with --file or --expr: evaluate all of the value")
-	fs.BoolVar(&f.xml, "xml", false, "with --file or --expr: print XML")
-	fs.BoolVar(&f.instantiate, "instantiate", false, "with --file or --expr: print the derivations' paths")
-	fs.StringArrayVar(&f.args, "arg", nil, "with --file or --expr: give a function the argument `NAME EXPR`")
-	fs.StringArrayVar(&f.argstrs, "argstr", nil, "with --file or --expr: give a function the argument `NAME STRING`")
-	fs.StringArrayVar(&f.options, "option", nil, "with --file or --expr: the Nix setting `NAME VALUE`, such as pure-eval true")
-	fs.StringArrayVarP(&f.searchPath, "include", "I", nil, "add `path` to where <name> is looked for")
+func (f *rawFlags) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&f.file, "", flags.Existing()), "file", "evaluate this Nix `file` instead of an inventory")
+	fs.VarP(flags.Of(&f.expr, "", nixExpression), "expr", "E", "evaluate this Nix `expression` instead of an inventory")
+	fs.Var(flags.Bool(&f.strict, false), "strict", "with --file or --expr: evaluate all of the value")
+	fs.Var(flags.Bool(&f.xml, false), "xml", "with --file or --expr: print XML")
+	fs.Var(flags.Bool(&f.instantiate, false), "instantiate", "with --file or --expr: print the derivations' paths")
+	fs.Var(flags.ListOf(&f.args, nixArgument("an expression")), "arg", "with --file or --expr: give a function the argument `NAME EXPR`")
+	fs.Var(flags.ListOf(&f.argstrs, nixArgument("a string")), "argstr", "with --file or --expr: give a function the argument `NAME STRING`")
+	fs.Var(flags.ListOf(&f.settings, nixSetting), "option", "with --file or --expr: the Nix setting `NAME VALUE`, such as pure-eval true")
+	fs.VarP(flags.ListOf(&f.searchPath, searchPathEntry), "include", "I", "add `path` to where <name> is looked for")
 }
+
+func (f *rawFlags) check() error {
+	switch {
+	case f.file != "" && f.expr != "":
+		return errWhatToEvaluate
+	case !f.given() && (f.strict || f.xml || f.instantiate || len(f.args)+len(f.argstrs)+len(f.settings) > 0):
+		return usageError{errors.New("--strict, --xml, --instantiate, --arg, --argstr and --option need --file or --expr")}
+	}
+	return nil
+}
+
+var errWhatToEvaluate = usageError{errors.New("want one of an inventory, --file and --expr")}
 
 func (f *rawFlags) given() bool { return f.file != "" || f.expr != "" }
 
 func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalOptions) error {
-	if o.selection.on != "" || o.how.evaluator != "embedded" {
-		return usageError{errors.New("eval: --on and --evaluator go with an inventory")}
-	}
-	if f.file != "" && f.expr != "" || len(args) > 0 {
-		return usageError{errors.New("eval: give one of an inventory, --file and --expr")}
+	if len(args) > 0 {
+		return errWhatToEvaluate
 	}
 	defer eval.HoldCollector(collectFrom)()
-	o.how.searchPath, o.how.settings = f.searchPath, f.options
-	opts, err := evaluatorOptions(&o.how, std.err)
+	how := o.how.evaluation()
+	how.searchPath = f.searchPath
+	for _, p := range f.settings {
+		how.settings = append(how.settings, p.String())
+	}
+	opts, err := evaluatorOptions(how, std.err)
 	if err != nil {
 		return err
 	}
@@ -131,15 +144,14 @@ func (f *rawFlags) nixCommand(o *evalOptions) []string {
 	add(f.xml, "--xml")
 	add(o.how.trace, "--show-trace")
 	add(o.attr != "", "--attr", o.attr)
-	pair := func(flag string, pairs []string) {
+	pair := func(flag string, pairs []flags.Pair) {
 		for _, p := range pairs {
-			name, value, _ := strings.Cut(p, "=")
-			argv = append(argv, flag, name, value)
+			argv = append(argv, flag, p.Name, p.Value)
 		}
 	}
 	pair("--arg", f.args)
 	pair("--argstr", f.argstrs)
-	pair("--option", f.options)
+	pair("--option", f.settings)
 	for _, p := range f.searchPath {
 		argv = append(argv, "-I", p)
 	}
@@ -153,22 +165,14 @@ func (f *rawFlags) nixCommand(o *evalOptions) []string {
 func (f *rawFlags) arguments(ctx context.Context, ev *eval.Evaluator, dir string) (map[string]eval.Value, error) {
 	given := map[string]eval.Value{}
 	for _, a := range f.args {
-		name, expr, ok := strings.Cut(a, "=")
-		if !ok {
-			return nil, usageError{fmt.Errorf("--arg %s: want a name and an expression", a)}
-		}
-		v, err := ev.Expr(ctx, expr, dir)
+		v, err := ev.Expr(ctx, a.Value, dir)
 		if err != nil {
 			return nil, err
 		}
-		given[name] = v
+		given[a.Name] = v
 	}
 	for _, a := range f.argstrs {
-		name, text, ok := strings.Cut(a, "=")
-		if !ok {
-			return nil, usageError{fmt.Errorf("--argstr %s: want a name and a string", a)}
-		}
-		given[name] = ev.String(text)
+		given[a.Name] = ev.String(a.Value)
 	}
 	return given, nil
 }

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/spf13/pflag"
-
 	"muster/compile"
 	"muster/compile/eval"
 	"muster/compile/store"
@@ -33,21 +31,6 @@ type evaluation struct {
 	searchPath []string // in front of $NIX_PATH
 	settings   []string // NAME=VALUE: Nix settings over those of its files
 	nixVersion string   // of the Nix to be like; "" is the evaluator's own choice
-}
-
-func (o *evaluation) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.evaluator, "evaluator", "embedded", "evaluate with `what`: embedded, nix, or both, which compares them")
-	fs.Int64Var(&o.maxMemory, "max-memory", 0, "let evaluation take at most `MB` of memory; 0 is three quarters of what there is")
-	fs.BoolVar(&o.trace, "show-trace", false, "say how evaluation came to an error")
-	fs.BoolVar(&o.noCache, "no-eval-cache", false, "evaluate every host, whatever is known of it")
-}
-
-func (o *evaluation) check() error {
-	switch o.evaluator {
-	case "embedded", "nix", "both":
-		return nil
-	}
-	return usageError{fmt.Errorf("--evaluator %s: there is embedded, nix and both", o.evaluator)}
 }
 
 // systems finds the systems of some of the fleet's hosts, and says to warn what

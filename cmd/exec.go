@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/exec"
 )
 
@@ -15,58 +14,45 @@ import (
 type execOptions struct {
 	selection selectFlags
 	ssh       sshFlags
-	jobs      int
+	output    outputFlag
+	jobs      jobsFlag
 	ordered   bool
-	format    string
 	command   []string
 }
 
-func (o *execOptions) addFlags(fs *pflag.FlagSet) {
-	o.selection.addFlags(fs)
-	o.ssh.addFlags(fs)
-	fs.IntVarP(&o.jobs, "jobs", "j", 10, "on at most `n` hosts at once")
-	fs.BoolVar(&o.ordered, "ordered", false, "print what each host says together, in the inventory's order,\ninstead of each line as it comes")
-	fs.StringVar(&o.format, "output", "text", "report as `format`: text, or json for one event a line")
+func (o *execOptions) groups() []group { return []group{&o.selection, &o.ssh, &o.output, &o.jobs} }
+
+func (o *execOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Bool(&o.ordered, false), "ordered", "print the lines of each host together, in the inventory's order,\ninstead of each line as it comes")
 }
 
 // takeCommand takes the words behind --.
 func (o *execOptions) takeCommand(words []string) { o.command = words }
 
-func (o *execOptions) run(ctx context.Context, std streams, args []string) error {
+func (o *execOptions) check() error {
 	if len(o.command) == 0 {
-		return usageError{errors.New("exec takes a command: muster exec --on @web -- uptime")}
+		return usageError{errors.New("exec needs a command: muster exec --on @web -- uptime")}
 	}
-	if o.jobs < 1 {
-		return usageError{fmt.Errorf("--jobs %d: at least one host at a time", o.jobs)}
-	}
-	fleet, err := loadFleet(ctx, std, args)
+	return nil
+}
+
+func (o *execOptions) run(ctx context.Context, std streams, args []string) error {
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, ui: o.reporter})
 	if err != nil {
 		return err
 	}
-	hosts, err := o.selection.hosts(fleet)
-	if err != nil {
-		return err
+	defer s.close()
+	plan := s.planWithoutSystems(exec.Command)
+	plan.Command = o.command
+	return s.run(ctx, plan, &o.ssh, &o.jobs)
+}
+
+// reporter shows what the command prints.
+func (o *execOptions) reporter(s *session) reporter {
+	if o.output.format == outputText {
+		return newLines(s.std, names(s.hosts), o.ordered)
 	}
-	var ui reporter
-	switch o.format {
-	case "json":
-		if ui, err = (&outputFlag{"json"}).reporter(std); err != nil {
-			return err
-		}
-	case "text":
-		ui = newLines(std, names(hosts), o.ordered)
-	default:
-		return usageError{fmt.Errorf("--output %s: there is text and json", o.format)}
-	}
-	defer ui.close()
-	plan := &exec.Plan{Action: exec.Command, Command: o.command, Dir: fleet.Dir}
-	for _, h := range hosts {
-		plan.Steps = append(plan.Steps, exec.Step{Host: h})
-	}
-	opts, done := wireRun(nil, fleet.Dir, o.ssh)
-	defer done()
-	opts.Jobs, opts.Sink = o.jobs, ui.event
-	return ui.end(ctx, exec.Run(ctx, plan, opts))
+	return o.output.reporter(s)
 }
 
 // lines shows what commands print, each line with its host.
@@ -125,7 +111,7 @@ func (l *lines) failed(o *exec.Outcome) {
 	}
 }
 
-func (l *lines) end(ctx context.Context, outcomes []exec.Outcome) error { return status(ctx, outcomes) }
+func (l *lines) end([]exec.Outcome) {}
 
 func (l *lines) asking(ask func() error) error { return ask() }
 

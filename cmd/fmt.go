@@ -8,19 +8,22 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/compile"
 	"muster/exec"
 	"muster/schema"
 )
 
+// fmtOptions are those of fmt, which formats an inventory.
 type fmtOptions struct {
-	check bool
+	noRules
+	dry bool
 }
 
-func (o *fmtOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.check, "check", false, "change nothing, list the files that would change, and fail if there are any")
+func (o *fmtOptions) groups() []group { return nil }
+
+func (o *fmtOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Bool(&o.dry, false), "check", "change nothing, list the files that would change, and fail if there are any")
 }
 
 // run formats the CUE files of an inventory, or standard input for "-".
@@ -60,14 +63,14 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 		}
 		changed++
 		fmt.Fprintln(std.out, name)
-		if o.check {
+		if o.dry {
 			continue
 		}
 		if err := writeFile(name, out); err != nil {
 			return err
 		}
 	}
-	if o.check && changed > 0 {
+	if o.dry && changed > 0 {
 		return exitError(exec.ExitFailed)
 	}
 	return nil

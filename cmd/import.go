@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/human"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/schema"
@@ -21,61 +21,58 @@ import (
 // importOptions are those of import, which brings an archive of export to the
 // machine it runs on.
 type importOptions struct {
+	noRules
 	output          outputFlag
 	host            string
-	activation      string
+	action          exec.Action
 	activateTimeout time.Duration
 }
 
-func (o *importOptions) addFlags(fs *pflag.FlagSet) {
-	o.output.addFlags(fs)
-	fs.StringVar(&o.host, "host", "", "this machine is the `host` of that name (default its own host name)")
-	fs.StringVar(&o.activation, "action", string(exec.Switch), "`what` to do with the system: switch, boot, test, dry-activate, or none to only load it")
-	fs.DurationVar(&o.activateTimeout, "activate-timeout", 10*time.Minute, "an activation that takes longer than this `duration` has failed")
+// loadOnly is the action of an import that activates nothing.
+const loadOnly exec.Action = "none"
+
+func (o *importOptions) groups() []group { return []group{&o.output} }
+
+func (o *importOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&o.host, "", hostName), "host", "this machine is the `host` of that name (default its own host name)")
+	fs.Var(flags.OneOf(&o.action, append(slices.Clone(exec.Activations), loadOnly)...), "action", "`what` to do with the system: %s; none only loads it")
+	addActivateTimeout(fs, &o.activateTimeout)
 }
 
 func (o *importOptions) run(ctx context.Context, std streams, args []string) error {
-	action := exec.Action(o.activation)
-	if o.activation == "none" {
-		action = exec.CopyPaths
-	} else if !slices.Contains(exec.Activations, action) {
-		return usageError{fmt.Errorf("--action %s: there is switch, boot, test, dry-activate and none", o.activation)}
-	}
-	ui, err := o.output.reporter(std)
+	s, err := begin(ctx, std, nil, needs{nix: true, ui: o.output.reporter})
 	if err != nil {
 		return err
 	}
-	nix, err := wireNix()
-	if err != nil {
-		return err
-	}
+	defer s.close()
 	began := time.Now()
 	archive, err := nixserve.OpenArchive(ctx, args[0])
 	if err != nil {
 		return err
 	}
 	defer archive.Close()
-	defer ui.close()
-	ui.note("checked %s in %s: it is whole", args[0], seconds(time.Since(began)))
+	s.note("checked %s in %s: it is complete", args[0], human.Duration(time.Since(began)))
 
 	step, err := o.step(&archive.Manifest)
 	if err != nil {
 		return err
 	}
-	if step.System.Out == "" {
+	action := o.action
+	if action == loadOnly || step.System.Out == "" {
 		action = exec.CopyPaths
-	} else if action == exec.CopyPaths {
+	}
+	if action == exec.CopyPaths && step.System.Out != "" {
 		step.Paths = append(step.Paths, step.System.Out)
 	}
 	outcomes := exec.Run(ctx, &exec.Plan{Action: action, Steps: []exec.Step{step}}, exec.Options{
 		Who:             operator(),
 		ActivateTimeout: o.activateTimeout,
-		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{nix}, nil },
+		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{s.nix}, nil },
 		Builder:         builtBefore(step.System),
 		Source:          archive,
-		Sink:            ui.event,
+		Sink:            s.ui.event,
 	})
-	return ui.end(ctx, outcomes)
+	return s.end(ctx, outcomes)
 }
 
 // step is what the archive has for this machine.

@@ -6,31 +6,32 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/schema"
 )
 
 // inventoryOptions are those of inventory list, show and get.
 type inventoryOptions struct {
+	noRules
 	verb      string
 	selection selectFlags
 	json      bool
 }
 
-func (o *inventoryOptions) addFlags(fs *pflag.FlagSet) {
-	if o.verb != "get" {
-		o.selection.addFlags(fs)
+func (o *inventoryOptions) groups() []group {
+	if o.verb == "get" {
+		return nil
 	}
-	fs.BoolVar(&o.json, "json", false, "print JSON")
+	return []group{&o.selection}
+}
+
+func (o *inventoryOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Bool(&o.json, false), "json", "print JSON")
 }
 
 func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) error {
 	path := ""
 	if o.verb == "get" {
-		if len(args) == 0 {
-			return usageError{fmt.Errorf("inventory get: which PATH? such as hosts.web1.host")}
-		}
 		path, args = args[0], args[1:]
 	}
 	fleet, err := readFleet(ctx, args)

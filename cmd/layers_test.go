@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"examples":               {},
 	"examples/minios":        {},
 	"cmd":                    {"*"},
+	"cmd/flags":              {},
 	"cmd/ui":                 {"schema", "exec", "exec/human", "compile/store"},
 	"cmd/muster":             {"cmd"},
 }
@@ -48,7 +49,7 @@ var home = map[string][]string{
 	"golang.org/x/crypto":                {"exec/remote", "exec/lab"},
 	"github.com/kevinburke/ssh_config":   {"exec/remote"},
 	"golang.org/x/sync":                  {"exec", "compile/eval", "exec/nixserve"},
-	"github.com/spf13":                   {"cmd"},
+	"github.com/spf13":                   {"cmd", "cmd/flags"},
 	"github.com/olekukonko/tablewriter":  {"cmd"},
 	"golang.org/x/term":                  {"cmd"},
 	"os/exec":                            {"exec/nixcmd", "exec/lab"},

@@ -1,47 +1,52 @@
 package cmd
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"muster/cmd/flags"
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/human"
 )
 
 // An outputFlag says how a run is reported.
-type outputFlag struct{ format string }
-
-func (f *outputFlag) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&f.format, "output", "text", "report as `format`: text, or json for one event a line")
+type outputFlag struct {
+	noRules
+	format string
 }
 
-// reporter shows what f asks for.
-func (f *outputFlag) reporter(std streams) (reporter, error) {
-	switch f.format {
-	case "text":
-		return newText(std), nil
-	case "json":
-		return &jsonLines{enc: json.NewEncoder(std.out)}, nil
+// The formats of a report.
+const (
+	outputText = "text"
+	outputJSON = "json"
+)
+
+func (f *outputFlag) addFlags(fs *flags.Set) {
+	fs.Var(flags.OneOf(&f.format, outputText, outputJSON), "output", "report as `format`: %s; json is one event a line")
+}
+
+// reporter reports a run as the flag says.
+func (f *outputFlag) reporter(s *session) reporter {
+	if f.format == outputJSON {
+		return &jsonLines{enc: json.NewEncoder(s.std.out)}
 	}
-	return nil, usageError{fmt.Errorf("--output %s: there is text and json", f.format)}
+	return newText(s.std)
 }
 
 // A reporter shows a run as it goes, and its outcomes in the end.
 type reporter interface {
 	note(format string, args ...any) // something about the run as a whole
 	event(exec.Event)
-	asking(ask func() error) error                          // lets somebody be asked something meanwhile
-	end(ctx context.Context, outcomes []exec.Outcome) error // the exit status, as an error
+	asking(ask func() error) error // lets somebody be asked something meanwhile
+	end(outcomes []exec.Outcome)
 	close()
 }
 
@@ -55,20 +60,11 @@ func (j *jsonLines) event(e exec.Event) {
 	j.enc.Encode(map[string]any{"event": kind, "data": e})
 }
 
-func (j *jsonLines) end(ctx context.Context, outcomes []exec.Outcome) error {
-	return status(ctx, outcomes)
-}
+func (j *jsonLines) end([]exec.Outcome) {}
 
 func (j *jsonLines) asking(ask func() error) error { return ask() }
 
 func (j *jsonLines) close() {}
-
-func status(ctx context.Context, outcomes []exec.Outcome) error {
-	if s := exec.ExitStatus(ctx, outcomes); s != exec.ExitOK {
-		return exitError(s)
-	}
-	return nil
-}
 
 // text shows a run to a person. Facts go to standard error as lines; on a
 // terminal the hosts at work are shown below them, live. The outcome is a
@@ -149,7 +145,7 @@ func (t *text) event(e exec.Event) {
 		if e.Total == 0 {
 			return
 		}
-		t.row(e.Host).what = fmt.Sprintf("%s of %s", size(e.Done), size(e.Total))
+		t.row(e.Host).what = fmt.Sprintf("%s of %s", human.Bytes(e.Done), human.Bytes(e.Total))
 	case exec.Said:
 		line := strings.TrimSpace(printable(e.Line))
 		if line == "" {
@@ -173,7 +169,7 @@ func (t *text) event(e exec.Event) {
 		}
 	case exec.WaveStarted:
 		if e.Of > 1 {
-			t.redraw(fmt.Sprintf("wave %d of %d: %s\n", e.Wave, e.Of, plural(e.Hosts, "host")))
+			t.redraw(fmt.Sprintf("wave %d of %d: %s\n", e.Wave, e.Of, human.Count(e.Hosts, "host")))
 		}
 	case exec.Paused:
 		t.redraw(fmt.Sprintf("wave %d begins in %v\n", e.Wave, e.For))
@@ -195,9 +191,9 @@ func (t *text) sentence(o *exec.Outcome) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", o.Host, o.Status)
 	if o.Bytes > 0 {
-		fmt.Fprintf(&b, ", %s sent (%s)", plural(o.Paths, "path"), size(o.Bytes))
+		fmt.Fprintf(&b, ", %s sent (%s)", human.Count(o.Paths, "path"), human.Bytes(o.Bytes))
 	}
-	fmt.Fprintf(&b, " in %s\n", seconds(o.Took))
+	fmt.Fprintf(&b, " in %s\n", human.Duration(o.Took))
 	if o.Err == nil {
 		return b.String()
 	}
@@ -273,11 +269,11 @@ func (t *text) redraw(stays string) {
 			break
 		}
 		if i == 12 {
-			fmt.Fprintf(&b, "  … and %s\n", plural(len(t.rows)-i, "more host"))
+			fmt.Fprintf(&b, "  … and %s\n", human.Count(len(t.rows)-i, "more host"))
 			t.drawn++
 			break
 		}
-		line := fmt.Sprintf("  %-12s %-9s %6s  %s", r.host, r.stage, seconds(time.Since(r.since)), r.what)
+		line := fmt.Sprintf("  %-12s %-9s %6s  %s", r.host, r.stage, human.Duration(time.Since(r.since)), r.what)
 		b.WriteString(clip(line, t.width-1) + "\n")
 		t.drawn++
 	}
@@ -296,7 +292,7 @@ func (t *text) close() {
 }
 
 // end prints the table of outcomes.
-func (t *text) end(ctx context.Context, outcomes []exec.Outcome) error {
+func (t *text) end(outcomes []exec.Outcome) {
 	t.close()
 	switch {
 	case len(outcomes) == 0:
@@ -310,7 +306,6 @@ func (t *text) end(ctx context.Context, outcomes []exec.Outcome) error {
 	default:
 		printOutcomes(t.std.out, outcomes)
 	}
-	return status(ctx, outcomes)
 }
 
 func anyOf(outcomes []exec.Outcome, is func(*exec.Outcome) bool) bool {
@@ -338,7 +333,7 @@ func printOutcomes(w io.Writer, outcomes []exec.Outcome) {
 			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
 		}
 	}
-	fmt.Fprintf(w, "%s: %s\n", plural(len(outcomes), "host"), strings.Join(parts, ", "))
+	fmt.Fprintf(w, "%s: %s\n", human.Count(len(outcomes), "host"), strings.Join(parts, ", "))
 	if counts[exec.Unchanged] == len(outcomes) {
 		fmt.Fprintln(w, "nothing to do: every host already is what the inventory says")
 	}
@@ -403,19 +398,6 @@ func printGenerations(w io.Writer, outcomes []exec.Outcome) {
 	table.flush()
 }
 
-// size writes a number of bytes for people, in units of 1000.
-func size(n int64) string {
-	switch {
-	case n < 1000:
-		return fmt.Sprintf("%d B", n)
-	case n < 1000_000:
-		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
-	case n < 1000_000_000:
-		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
-}
-
 // clip shortens a line to n characters.
 func clip(s string, n int) string {
 	r := []rune(s)
@@ -429,23 +411,8 @@ func clip(s string, n int) string {
 // trusted with the user's terminal.
 func printable(s string) string { return strings.ReplaceAll(plain(s), "\n", "") }
 
-// csi are the control sequences of terminals, colours among them (ECMA-48, 5.4).
-var csi = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
-
-// plain is text of several lines with nothing in it that a terminal would obey.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case r == '\n':
-			return r
-		case r < ' ' || r == 0x7f || (0x80 <= r && r < 0xa0):
-			return -1
-		}
-		return r
-	}, csi.ReplaceAllString(s, ""))
-}
+// plain is [human.Plain].
+func plain(s string) string { return human.Plain(s) }
 
 // A plainWriter writes text as [plain] has it; each Write is whole lines.
 type plainWriter struct{ w io.Writer }

@@ -2,31 +2,29 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/exec"
+	"muster/exec/human"
 	"muster/schema"
 )
 
 // statusOptions are those of status, which compares hosts with the inventory.
 type statusOptions struct {
+	noRules
 	selection selectFlags
 	ssh       sshFlags
-	how       evaluation
+	how       evaluateFlags
+	jobs      jobsFlag
 	format    string
-	jobs      int
 }
 
-func (o *statusOptions) addFlags(fs *pflag.FlagSet) {
-	o.selection.addFlags(fs)
-	o.ssh.addFlags(fs)
-	o.how.addFlags(fs)
-	fs.StringVar(&o.format, "output", "text", "report as `format`: text or json")
-	fs.IntVarP(&o.jobs, "jobs", "j", 10, "ask at most `n` hosts at once")
+func (o *statusOptions) groups() []group { return []group{&o.selection, &o.ssh, &o.how, &o.jobs} }
+
+func (o *statusOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.OneOf(&o.format, outputText, outputJSON), "output", "report as `format`: %s")
 }
 
 // A hostStatus is how a host stands to the inventory.
@@ -57,53 +55,36 @@ const (
 )
 
 func (o *statusOptions) run(ctx context.Context, std streams, args []string) error {
-	if o.format != "text" && o.format != "json" {
-		return usageError{fmt.Errorf("--output %s: there is text and json", o.format)}
-	}
-	if o.jobs < 1 {
-		return usageError{fmt.Errorf("--jobs %d: at least one host at a time", o.jobs)}
-	}
-	fleet, err := loadFleet(ctx, std, args)
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, systems: &o.how})
 	if err != nil {
 		return err
 	}
-	hosts, err := o.selection.hosts(fleet)
-	if err != nil {
-		return err
-	}
-	nix, err := wireNix()
-	if err != nil {
-		return err
-	}
-	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
-	if err != nil {
-		return err
-	}
-	opts, done := wireRun(nil, fleet.Dir, o.ssh)
-	defer done()
-	opts.Jobs = o.jobs
-	outcomes := exec.Run(ctx, exec.NewPlan(exec.Look, hosts, systems, nil), opts)
+	defer s.close()
+	plan := s.plan(exec.Look)
+	outcomes := exec.Run(ctx, plan, s.options(plan, &o.ssh, &o.jobs))
 	all := make([]hostStatus, len(outcomes))
 	drift := false
 	for i := range outcomes {
-		all[i] = stateOf(&outcomes[i], errs[outcomes[i].Host])
-		s := &all[i]
-		drift = drift || s.State != stateInSync && s.State != stateAway || len(s.FailedUnits) > 0 || len(s.NeedsReboot) > 0
+		all[i] = stateOf(&outcomes[i], s.errs[outcomes[i].Host])
+		drift = drift || all[i].drifted()
 	}
-	if o.format == "json" {
-		enc := json.NewEncoder(std.out)
-		enc.SetIndent("", "  ")
-		enc.Encode(all)
+	if o.format == outputJSON {
+		err = printJSON(std, all)
 	} else {
 		printStatus(std, all)
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	}
-	if drift {
+	case err == nil && drift:
 		return exitError(exec.ExitPartly)
 	}
-	return nil
+	return err
+}
+
+// drifted reports whether the host is not as the inventory says.
+func (s *hostStatus) drifted() bool {
+	return s.State != stateInSync && s.State != stateAway || len(s.FailedUnits) > 0 || len(s.NeedsReboot) > 0
 }
 
 // stateOf compares what a host is on with what the inventory wants.
@@ -177,5 +158,5 @@ func printStatus(std streams, all []hostStatus) {
 	for _, state := range order {
 		parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
 	}
-	fmt.Fprintf(std.out, "%s: %s\n", plural(len(all), "host"), strings.Join(parts, ", "))
+	fmt.Fprintf(std.out, "%s: %s\n", human.Count(len(all), "host"), strings.Join(parts, ", "))
 }

@@ -2,13 +2,8 @@ package cmd
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"runtime"
 	"time"
 
 	"muster/compile/store"
@@ -24,10 +19,8 @@ import (
 // wireNix finds the Nix of this machine.
 func wireNix() (*nixcmd.Nix, error) { return nixcmd.Find() }
 
-// wireRun makes the options of a run: connections by SSH, builds and closures
-// by nix, where the run needs any; dir is the inventory's. done ends what they hold open.
-func wireRun(nix *nixcmd.Nix, dir string, ssh sshFlags) (o exec.Options, done func()) {
-	widen := narrow()
+// wireConnect connects to hosts by SSH, as some flags say, until done is called.
+func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 	dialer := remote.NewDialer(remote.Config{
 		ConfigFile:     ssh.config,
 		ConnectTimeout: ssh.connectTimeout,
@@ -35,7 +28,7 @@ func wireRun(nix *nixcmd.Nix, dir string, ssh sshFlags) (o exec.Options, done fu
 		Proxy:          nixcmd.ProxyCommand,
 	})
 	password := askOnce()
-	o.Connect = func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
+	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
 		t := target(h)
 		if h.Privilege == schema.SudoPassword {
 			t.SudoPassword = password
@@ -45,28 +38,7 @@ func wireRun(nix *nixcmd.Nix, dir string, ssh sshFlags) (o exec.Options, done fu
 			return nil, connectError(err)
 		}
 		return machine{m}, nil
-	}
-	o.Who = operator()
-	done = func() { dialer.Close(); widen() }
-	if nix != nil {
-		local, closeLocal := wireLocal(nix)
-		o.Builder, o.Source, o.Roots = nix.NewBuilder(), local, stateDir(dir, "gcroots")
-		done = func() { closeLocal(); dialer.Close(); widen() }
-	}
-	return o, done
-}
-
-// narrow has Go use half of the processors until widen is called. A run waits for hosts, and is woken for each packet that
-// they send; on more processors Go spends more on handing that work from one to the next than on doing it. Measured on
-// two, copying to eight hosts: six times as many switches between threads, a third more processor time. One carries some
-// 1 GB/s of SSH. Who has set GOMAXPROCS is obeyed.
-func narrow() (widen func()) {
-	if os.Getenv("GOMAXPROCS") != "" {
-		return func() {}
-	}
-	all := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS((all + 1) / 2)
-	return func() { runtime.GOMAXPROCS(all) }
+	}, func() { dialer.Close() }
 }
 
 // wireLocal is the store of this machine, to copy from.
@@ -80,27 +52,6 @@ func wireLocal(nix *nixcmd.Nix) (_ *nixserve.Local, done func()) {
 		return nixserve.New(ctx, p)
 	})
 	return local, func() { local.Close() }
-}
-
-// sharedMemory is how many bytes of archives are kept for the hosts that lack
-// them too.
-const sharedMemory = 64 << 20
-
-// stateDir is where something is kept about the fleet whose inventory is in
-// dir: below the user's state directory (XDG base directory specification), one
-// directory a fleet; "" where there is no such place. gcroots holds garbage
-// collector roots of systems, runs the journals.
-func stateDir(dir, what string) string {
-	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return ""
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	sum := sha256.Sum256([]byte(dir))
-	return filepath.Join(state, "muster", what, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
 }
 
 func target(h *schema.Host) remote.Target {
