@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"muster/cmd/ui"
 	"muster/compile/eval"
 	"muster/compile/store"
 	"muster/exec/nixcmd"
@@ -83,7 +84,7 @@ func (b *nixBehind) realise(ctx context.Context, ev *eval.Evaluator, outputs []e
 	for _, o := range outputs {
 		_, err := b.builder.Realise(ctx, o.Drv, "", func(line string) {
 			if !strings.Contains(line, "--add-root") { // it is only read, and soon
-				fmt.Fprintln(plainWriter{b.log}, line)
+				fmt.Fprintln(ui.PlainWriter{W: b.log}, line)
 			}
 		})
 		if err != nil {

@@ -45,7 +45,7 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 	if err != nil {
 		return err
 	}
-	newProblemPrinter(std.err, mostOfAKind).print(fleet.Warnings)
+	printWarningsOf(fleet, std)
 	if o.split != "" {
 		return o.writeSplit(std, fleet, opts)
 	}

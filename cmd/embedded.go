@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"muster/cmd/ui"
 	"muster/compile"
 	"muster/compile/eval"
 	"muster/compile/store"
@@ -56,7 +57,7 @@ func evaluatorOptions(how *evaluation, warn io.Writer) (eval.Options, error) {
 		NixVersion: how.nixVersion,
 		// As Nix's setting abort-on-warn is given in the environment.
 		AbortOnWarn: slices.Contains([]string{"1", "true", "yes"}, os.Getenv("NIX_ABORT_ON_WARN")),
-		Trace:       plainWriter{warn},
+		Trace:       ui.PlainWriter{W: warn},
 	}
 	if err := settings.apply(&o); err != nil {
 		return eval.Options{}, usageError{err}
@@ -193,7 +194,7 @@ func (e *embedded) repeat(hosts []*schema.Host, cached map[string]cachedHost, sa
 		for _, line := range cached[h.Name].Said {
 			if !seen[line] {
 				seen[line] = true
-				fmt.Fprintln(plainWriter{e.warn}, strings.TrimSuffix(line, "\n"))
+				fmt.Fprintln(ui.PlainWriter{W: e.warn}, strings.TrimSuffix(line, "\n"))
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"muster/cmd/ui"
 	"muster/exec"
 	"muster/exec/lab"
 	"muster/exec/nixcmd"
@@ -40,7 +41,7 @@ func report(ctx context.Context, w io.Writer, err error) int {
 		fmt.Fprintln(w, "muster: interrupted")
 		return exec.ExitInterrupted
 	case errors.As(err, &problems):
-		newProblemPrinter(w, mostOfAKind).print(problems)
+		ui.NewProblemPrinter(w, ui.MostOfAKind).Print(problems)
 		return exec.ExitUsage
 	case errors.As(err, &missing):
 		fmt.Fprintf(w, "muster: %v\n", err)

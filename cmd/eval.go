@@ -2,12 +2,12 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
 	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/exec"
 	"muster/schema"
 )
@@ -63,7 +63,7 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 		found[host] = string(s.Drv)
 	}
 	if o.json {
-		return o.end(std, s.hosts, printJSON(std, systems), errs, len(found))
+		return o.end(std, s.hosts, ui.JSON(std.out, systems), errs, len(found))
 	}
 	printValues(std, s.hosts, "derivation", found)
 	return o.end(std, s.hosts, nil, errs, len(found))
@@ -80,7 +80,7 @@ func (o *evalOptions) query(ctx context.Context, s *session, how *evaluation) er
 		return err
 	}
 	if o.json {
-		return o.end(s.std, s.hosts, printJSON(s.std, values), errs, len(values))
+		return o.end(s.std, s.hosts, ui.JSON(s.std.out, values), errs, len(values))
 	}
 	found := map[string]string{}
 	for host, v := range values {
@@ -122,18 +122,11 @@ func (o *evalOptions) end(std streams, hosts []*schema.Host, err error, errs map
 }
 
 func printValues(std streams, hosts []*schema.Host, what string, values map[string]string) {
-	t := newTable(std.out, "host", what)
+	t := ui.NewTable(std.out, "host", what)
 	for _, h := range hosts {
 		if v, ok := values[h.Name]; ok {
-			t.row(h.Name, v)
+			t.Row(h.Name, v)
 		}
 	}
-	t.flush()
-}
-
-func printJSON(std streams, v any) error {
-	enc := json.NewEncoder(std.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	t.Flush()
 }

@@ -10,8 +10,10 @@ import (
 	"strings"
 
 	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/compile/eval"
 	"muster/exec"
+	"muster/exec/human"
 	"muster/exec/nixcmd"
 )
 
@@ -106,8 +108,8 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	var own *eval.Error
 	if isUnsupported(err) {
 		if nix, nerr := wireNix(); nerr == nil {
-			fmt.Fprintf(std.err, "evaluated by Nix: %s\n", plain(err.Error()))
-			err := nix.Run(ctx, f.nixCommand(o), std.out, plainWriter{std.err})
+			fmt.Fprintf(std.err, "evaluated by Nix: %s\n", human.Plain(err.Error()))
+			err := nix.Run(ctx, f.nixCommand(o), std.out, ui.PlainWriter{W: std.err})
 			var exit *nixcmd.ExitError
 			if errors.As(err, &exit) {
 				return exitError(exec.ExitFailed) // Nix has said why
@@ -117,9 +119,9 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	}
 	if errors.As(err, &own) {
 		if o.how.trace {
-			fmt.Fprintln(std.err, plain(own.Detail()))
+			fmt.Fprintln(std.err, human.Plain(own.Detail()))
 		} else {
-			fmt.Fprintf(std.err, "error: %s\n", plain(own.Error()))
+			fmt.Fprintf(std.err, "error: %s\n", human.Plain(own.Error()))
 		}
 		return exitError(exec.ExitFailed)
 	}

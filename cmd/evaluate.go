@@ -13,11 +13,13 @@ import (
 	"strings"
 	"sync"
 
+	"muster/cmd/ui"
 	"muster/compile"
 	"muster/compile/eval"
 	"muster/compile/store"
 	"muster/compile/syntax"
 	"muster/exec"
+	"muster/exec/human"
 	"muster/exec/nixcmd"
 	"muster/schema"
 )
@@ -179,7 +181,7 @@ func leave[T any](ctx context.Context, nix *nixcmd.Nix, hosts []*schema.Host, fo
 		}
 	}
 	for _, h := range left {
-		fmt.Fprintf(warn, "%s: evaluated by Nix: %s\n", h.Name, plain(errs[h.Name].Error()))
+		fmt.Fprintf(warn, "%s: evaluated by Nix: %s\n", h.Name, human.Plain(errs[h.Name].Error()))
 	}
 	theirs, theirErrs, err := by(nix, left)
 	if err != nil {
@@ -253,7 +255,7 @@ func (o *evaluation) network(fleet *schema.Fleet, hosts []*schema.Host, warn io.
 	if err != nil {
 		return nixcmd.Network{}, err
 	}
-	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), SearchPath: o.searchPath, Warn: plainWriter{warn}}, nil
+	return nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names(hosts), SearchPath: o.searchPath, Warn: ui.PlainWriter{W: warn}}, nil
 }
 
 // A heldWarnings hands on what evaluation traces, but holds back warnings until
@@ -287,7 +289,7 @@ func (h *heldWarnings) release(hosts map[string][]string) {
 		known := false
 		for w := range hosts {
 			// Of a warning of many lines Nix traces the first.
-			known = known || strings.HasPrefix(strings.TrimSpace(plain(w)), text)
+			known = known || strings.HasPrefix(strings.TrimSpace(human.Plain(w)), text)
 		}
 		if !known {
 			fmt.Fprintf(h.w, "evaluation warning: %s\n", text)
@@ -303,7 +305,7 @@ func printWarnings(w io.Writer, hosts []*schema.Host, warnings map[string][]stri
 	for _, h := range hosts {
 		for text, about := range warnings {
 			if about[0] == h.Name {
-				said = append(said, fmt.Sprintf("%s: warning: %s\n", few(about), strings.TrimSpace(plain(text))))
+				said = append(said, fmt.Sprintf("%s: warning: %s\n", few(about), strings.TrimSpace(human.Plain(text))))
 			}
 		}
 		slices.Sort(said)
@@ -330,10 +332,10 @@ func (o *evaluation) blamed(fleet *schema.Fleet, net nixcmd.Network, errs map[st
 		var own *eval.Error
 		switch {
 		case errors.As(err, &own):
-			e.message, e.detail = plain(own.Msg), plain(own.Detail())
+			e.message, e.detail = human.Plain(own.Msg), human.Plain(own.Detail())
 			e.blame = blameFor(fleet, host, compile.Witness{Message: own.Msg, Steps: embeddedSteps(own)})
 		case errors.As(err, &exit):
-			e.message, e.detail = plain(exit.Message()), plain(strings.TrimSpace(exit.Stderr))
+			e.message, e.detail = human.Plain(exit.Message()), human.Plain(strings.TrimSpace(exit.Stderr))
 			e.blame = blameFor(fleet, host, compile.Witness{Message: exit.Message(), Steps: nixSteps(fleet, net, exit)})
 		}
 		if !o.trace {

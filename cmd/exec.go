@@ -3,10 +3,9 @@ package cmd
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/exec"
 )
 
@@ -48,71 +47,9 @@ func (o *execOptions) run(ctx context.Context, std streams, args []string) error
 }
 
 // reporter shows what the command prints.
-func (o *execOptions) reporter(s *session) reporter {
+func (o *execOptions) reporter(s *session) ui.Reporter {
 	if o.output.format == outputText {
-		return newLines(s.std, names(s.hosts), o.ordered)
+		return ui.NewLines(s.std.out, s.std.err, hint, names(s.hosts), o.ordered)
 	}
 	return o.output.reporter(s)
 }
-
-// lines shows what commands print, each line with its host.
-type lines struct {
-	std     streams
-	ordered bool
-	width   int
-	said    map[string][]string
-	next    []string // hosts whose turn it is not yet, in order
-	ended   map[string]*exec.Outcome
-}
-
-func newLines(std streams, hosts []string, ordered bool) *lines {
-	l := &lines{std: std, ordered: ordered, said: map[string][]string{}, next: hosts, ended: map[string]*exec.Outcome{}}
-	for _, h := range hosts {
-		l.width = max(l.width, len(h))
-	}
-	return l
-}
-
-func (l *lines) note(string, ...any) {}
-
-func (l *lines) event(e exec.Event) {
-	switch e := e.(type) {
-	case exec.Said:
-		if l.ordered {
-			l.said[e.Host] = append(l.said[e.Host], e.Line)
-			return
-		}
-		fmt.Fprintf(l.std.out, "%-*s  %s\n", l.width, e.Host, printable(e.Line))
-	case exec.HostEnded:
-		if !l.ordered {
-			l.failed(&e.Outcome)
-			return
-		}
-		l.ended[e.Outcome.Host] = &e.Outcome
-		for len(l.next) > 0 && l.ended[l.next[0]] != nil {
-			host := l.next[0]
-			for _, line := range l.said[host] {
-				fmt.Fprintf(l.std.out, "%-*s  %s\n", l.width, host, printable(line))
-			}
-			l.failed(l.ended[host])
-			l.next = l.next[1:]
-			delete(l.said, host)
-		}
-	}
-}
-
-func (l *lines) failed(o *exec.Outcome) {
-	if o.Err == nil {
-		return
-	}
-	fmt.Fprintf(l.std.err, "%s: %s\n", o.Host, strings.TrimSpace(printable(o.Err.Error())))
-	if h := hint(o.Host, o.Err); h != "" {
-		fmt.Fprintf(l.std.err, "hint: %s\n", h)
-	}
-}
-
-func (l *lines) end([]exec.Outcome) {}
-
-func (l *lines) asking(ask func() error) error { return ask() }
-
-func (l *lines) close() {}

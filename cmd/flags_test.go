@@ -64,9 +64,11 @@ func eachVerb(root *cobra.Command, do func(name string, c *cobra.Command)) {
 func uncheckedFlags(root *cobra.Command) []string {
 	var found []string
 	eachVerb(root, func(name string, c *cobra.Command) {
-		for _, f := range flags.Unchecked(c.Flags()) {
-			found = append(found, name+" --"+f)
-		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if _, ok := f.Value.(flags.Value); !ok {
+				found = append(found, name+" --"+f.Name)
+			}
+		})
 	})
 	return found
 }

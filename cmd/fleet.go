@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/compile"
 	"muster/exec"
 	"muster/schema"
@@ -28,6 +29,11 @@ func readFleet(ctx context.Context, args []string) (*schema.Fleet, error) {
 		return nil, inventoryError{err}
 	}
 	return fleet, err
+}
+
+// printWarningsOf prints the warnings about an inventory.
+func printWarningsOf(fleet *schema.Fleet, std streams) {
+	ui.NewProblemPrinter(std.err, ui.MostOfAKind).Print(fleet.Warnings)
 }
 
 // An inventoryError says that the inventory that was named cannot be read.

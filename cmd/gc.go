@@ -2,9 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"muster/cmd/flags"
@@ -28,22 +25,4 @@ func (o *gcOptions) addFlags(fs *flags.Set) {
 
 func (o *gcOptions) run(ctx context.Context, std streams, args []string) error {
 	return o.carryOut(ctx, std, args, exec.Clean, exec.Keep{Last: o.keep, Newer: o.newer, Dry: o.dry})
-}
-
-// printCollected prints a line a host.
-func printCollected(w io.Writer, outcomes []exec.Outcome) {
-	table := newReport(w, "host", "outcome", "generations removed", "detail")
-	for i := range outcomes {
-		o := &outcomes[i]
-		var removed []string
-		for _, n := range o.Removed {
-			removed = append(removed, fmt.Sprint(n))
-		}
-		what := printable(o.Freed)
-		if o.Err != nil {
-			what = detail(o)
-		}
-		table.row(o.Host, string(o.Status), strings.Join(removed, " "), what)
-	}
-	table.flush()
 }

@@ -70,7 +70,7 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{s.nix}, nil },
 		Builder:         builtBefore(step.System),
 		Source:          archive,
-		Sink:            s.ui.event,
+		Sink:            s.ui.Event,
 	})
 	return s.end(ctx, outcomes)
 }

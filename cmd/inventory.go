@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/schema"
 )
 
@@ -56,21 +57,21 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 	case o.json && o.verb == "get":
 		return printIndented(std, schema.JSON(value))
 	case o.json:
-		return printJSON(std, leavesJSON(leaves))
+		return ui.JSON(std.out, leavesJSON(leaves))
 	case o.verb == "get" && len(leaves) == 1 && leaves[0].Path == path:
 		// One value, as a script wants it.
 		fmt.Fprintln(std.out, bareText(leaves[0].Text))
 		return nil
 	}
-	t := newTable(std.out, "path", "value", "from")
+	t := ui.NewTable(std.out, "path", "value", "from")
 	for _, l := range leaves {
 		from := "default"
 		if l.At.IsValid() {
 			from = l.At.String()
 		}
-		t.row(l.Path, clip(l.Text, 40), from)
+		t.Row(l.Path, ui.Clip(l.Text, 40), from)
 	}
-	t.flush()
+	t.Flush()
 	return nil
 }
 
@@ -107,13 +108,13 @@ func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 		for _, h := range hosts {
 			list = append(list, host{h.Name, h.Address, h.System, append([]string{}, h.Roles...), append([]string{}, h.Tags...), h.At.String()})
 		}
-		return printJSON(std, list)
+		return ui.JSON(std.out, list)
 	}
-	t := newTable(std.out, "host", "address", "system", "roles", "tags", "from")
+	t := ui.NewTable(std.out, "host", "address", "system", "roles", "tags", "from")
 	for _, h := range hosts {
-		t.row(h.Name, h.Address, h.System, strings.Join(h.Roles, " "), strings.Join(h.Tags, " "), h.At.String())
+		t.Row(h.Name, h.Address, h.System, strings.Join(h.Roles, " "), strings.Join(h.Tags, " "), h.At.String())
 	}
-	t.flush()
+	t.Flush()
 	return nil
 }
 
@@ -124,7 +125,7 @@ func printIndented(std streams, data []byte) error {
 	if err := dec.Decode(&v); err != nil {
 		return err
 	}
-	return printJSON(std, v)
+	return ui.JSON(std.out, v)
 }
 
 // bareText is a JSON string without its quotes, anything else as it is.

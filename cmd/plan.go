@@ -4,14 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"slices"
-	"strings"
 
 	"muster/cmd/flags"
 	"muster/exec"
-	"muster/exec/human"
 )
 
 // planOptions are those of plan, which shows what deploy would do.
@@ -76,87 +73,6 @@ func savePlan(name string, p *exec.Plan, action exec.Action, outcomes []exec.Out
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	return nil
-}
-
-// printPlan prints a line a host, then what changes on each.
-func printPlan(w io.Writer, outcomes []exec.Outcome) {
-	table := newReport(w, "host", "wave", "generation", "packages", "to copy", "units", "reboot")
-	compared := false
-	for i := range outcomes {
-		o := &outcomes[i]
-		wave := fmt.Sprint(o.Wave + 1)
-		d := o.Diff
-		if d == nil {
-			what := string(o.Status)
-			if o.Err != nil {
-				what = detail(o)
-			}
-			table.row(o.Host, wave, generationChange(o), what)
-			continue
-		}
-		generation := fmt.Sprintf("%d → new", o.Before.Generation.Number)
-		if o.Before.Generation.Number == 0 {
-			generation = "new"
-		}
-		reboot := ""
-		if len(d.Reboot) > 0 {
-			reboot = "needed"
-		}
-		changed := len(d.Restart) + len(d.Reload) + len(d.Stay)
-		compared = compared || !d.Asked && len(d.Start)+len(d.Stop)+changed > 0
-		table.row(o.Host, wave, generation,
-			fmt.Sprintf("+%d −%d ~%d", len(d.Added), len(d.Removed), len(d.Changed)+d.Rebuilt),
-			fmt.Sprintf("%s, %s", human.Count(d.CopyPaths, "path"), human.Bytes(d.CopyBytes)),
-			fmt.Sprintf("+%d −%d ~%d", len(d.Start), len(d.Stop), changed), reboot)
-	}
-	table.flush()
-	for i := range outcomes {
-		if o := &outcomes[i]; o.Diff != nil {
-			printDiff(w, o)
-		}
-	}
-	if compared {
-		fmt.Fprint(w, "\nUnits are compared by their files. A host that has its new system already, after\nmuster push, is asked what it would do.\n")
-	}
-}
-
-// mostLines is how many packages of a kind are listed for a host.
-const mostLines = 12
-
-func printDiff(w io.Writer, o *exec.Outcome) {
-	d := o.Diff
-	fmt.Fprintf(w, "\n%s\n", o.Host)
-	if o.Before.Current != "" {
-		fmt.Fprintf(w, "  from     %s\n", o.Before.Current)
-	}
-	fmt.Fprintf(w, "  to       %s\n", o.System)
-	packages := func(mark string, list []exec.Package) {
-		for i, p := range list {
-			if i == mostLines {
-				fmt.Fprintf(w, "  %s … and %d more\n", mark, len(list)-i)
-				return
-			}
-			versions := strings.Join(append(p.Before, p.After...), ", ")
-			if len(p.Before) > 0 && len(p.After) > 0 {
-				versions = strings.Join(p.Before, ", ") + " → " + strings.Join(p.After, ", ")
-			}
-			fmt.Fprintf(w, "  %s %s %s\n", mark, p.Name, versions)
-		}
-	}
-	packages("+", d.Added)
-	packages("−", d.Removed)
-	packages("~", d.Changed)
-	if d.Rebuilt > 0 {
-		fmt.Fprintf(w, "  ~ %s in the same version\n", human.Count(d.Rebuilt, "package"))
-	}
-	for _, u := range []struct {
-		what string
-		list []string
-	}{{"stop", d.Stop}, {"start", d.Start}, {"restart", d.Restart}, {"reload", d.Reload}, {"leave", d.Stay}, {"reboot", d.Reboot}} {
-		if len(u.list) > 0 {
-			fmt.Fprintf(w, "  %-8s %s\n", u.what, printable(strings.Join(u.list, ", ")))
-		}
-	}
 }
 
 // applyOptions are those of apply, which carries out a saved plan.

@@ -2,13 +2,11 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/exec"
 	"muster/exec/nixcmd"
 )
@@ -64,41 +62,8 @@ func (f *rolloutFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 		if f.yes {
 			return nil
 		}
-		return s.ui.asking(func() error { return ask(ctx, s.std, fmt.Sprintf("go on with wave %d? [y/N] ", wave)) })
-	}
-}
-
-// errDeclined says that the user was asked and did not answer yes.
-var errDeclined = errors.New("declined")
-
-// ask asks the user a question. Any answer but yes is no.
-func ask(ctx context.Context, std streams, question string) error {
-	io.WriteString(std.err, question)
-	answer := make(chan string, 1)
-	go func() {
-		answer <- strings.ToLower(strings.TrimSpace(readLine(std.in)))
-	}()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case a := <-answer:
-		if a == "y" || a == "yes" {
-			return nil
-		}
-		return errDeclined
-	}
-}
-
-// readLine reads one line and nothing behind it, which answers the next question.
-func readLine(r io.Reader) string {
-	var line strings.Builder
-	for b := make([]byte, 1); ; {
-		n, err := r.Read(b)
-		if n == 1 && b[0] != '\n' {
-			line.WriteByte(b[0])
-		}
-		if err != nil || n == 1 && b[0] == '\n' {
-			return line.String()
-		}
+		return s.ui.Asking(func() error {
+			return ui.Ask(ctx, s.std.in, s.std.err, fmt.Sprintf("continue with wave %d? [y/N] ", wave))
+		})
 	}
 }

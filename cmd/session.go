@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"muster/cmd/ui"
 	"muster/exec"
 	"muster/exec/human"
 	"muster/exec/nixcmd"
@@ -18,7 +19,7 @@ import (
 // and run carries out a plan on its hosts. What it opens stays open until close.
 type session struct {
 	std   streams
-	ui    reporter
+	ui    ui.Reporter
 	dir   string        // of the inventory
 	fleet *schema.Fleet // nil where the verb reads no inventory
 	hosts []*schema.Host
@@ -33,7 +34,7 @@ type session struct {
 // needs says what a session is put together from. A verb leaves out what it does
 // without.
 type needs struct {
-	ui        func(*session) reporter
+	ui        func(*session) ui.Reporter
 	selection *selectFlags // the inventory, and which of its hosts
 	warnings  bool         // print the inventory's warnings
 	nix       bool
@@ -60,7 +61,7 @@ func begin(ctx context.Context, std streams, args []string, n needs) (_ *session
 	}
 	if n.ui != nil {
 		s.ui = n.ui(s)
-		s.opened = append(s.opened, s.ui.close)
+		s.opened = append(s.opened, s.ui.Close)
 	}
 	if n.systems != nil {
 		if err := s.evaluate(ctx, n.systems); err != nil {
@@ -76,7 +77,7 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 		return err
 	}
 	if n.warnings {
-		newProblemPrinter(s.std.err, mostOfAKind).print(s.fleet.Warnings)
+		printWarningsOf(s.fleet, s.std)
 	}
 	s.dir = s.fleet.Dir
 	s.hosts, err = n.selection.hosts(s.fleet)
@@ -97,7 +98,7 @@ func (s *session) evaluate(ctx context.Context, how *evaluateFlags) (err error) 
 // note reports something about the run as a whole, where there is a reporter.
 func (s *session) note(format string, args ...any) {
 	if s.ui != nil {
-		s.ui.note(format, args...)
+		s.ui.Note(format, args...)
 	}
 }
 
@@ -136,7 +137,7 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 	s.opened = append(s.opened, narrow())
 	o := exec.Options{Who: operator()}
 	if s.ui != nil {
-		o.Sink = s.ui.event
+		o.Sink = s.ui.Event
 	}
 	if s.nix != nil {
 		local, closeLocal := wireLocal(s.nix)
@@ -156,7 +157,7 @@ func (s *session) run(ctx context.Context, plan *exec.Plan, groups ...runFlags) 
 
 // end reports how a run ended, and returns its exit status as an error.
 func (s *session) end(ctx context.Context, outcomes []exec.Outcome) error {
-	s.ui.end(outcomes)
+	s.ui.End(outcomes)
 	return status(ctx, outcomes)
 }
 
@@ -190,7 +191,7 @@ func (s *session) journal(plan *exec.Plan) *exec.Journal {
 	}
 	j, err := exec.CreateJournal(dir, plan)
 	if err != nil {
-		s.ui.event(exec.JournalFailed{Err: err.Error()})
+		s.ui.Event(exec.JournalFailed{Err: err.Error()})
 		return nil
 	}
 	return j

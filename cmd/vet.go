@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/compile"
 	"muster/exec"
 	"muster/exec/human"
@@ -38,15 +39,15 @@ func (o *vetOptions) run(ctx context.Context, std streams, args []string) error 
 	}
 	switch o.format {
 	case outputJSON:
-		err = problemsJSON(std.out, problems)
+		err = ui.ProblemsJSON(std.out, problems)
 	case formatSARIF:
-		err = problemsSARIF(std.out, problems)
+		err = ui.ProblemsSARIF(std.out, version(), problems)
 	default:
-		most := mostOfAKind
+		most := ui.MostOfAKind
 		if o.all {
 			most = 0
 		}
-		newProblemPrinter(std.err, most).print(problems)
+		ui.NewProblemPrinter(std.err, most).Print(problems)
 	}
 	if err != nil {
 		return err

@@ -68,18 +68,6 @@ func (s *Set) Check() error {
 	return wrong
 }
 
-// Unchecked names the flags that were added past a Set, and so accept whatever
-// their type does.
-func Unchecked(flags *pflag.FlagSet) []string {
-	var names []string
-	flags.VisitAll(func(f *pflag.Flag) {
-		if _, ok := f.Value.(Value); !ok {
-			names = append(names, f.Name)
-		}
-	})
-	return names
-}
-
 // Explain rewrites an error of pflag about a value, so that it names the flag,
 // the value, and what the value may be.
 func Explain(err error) error {
