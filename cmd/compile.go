@@ -34,7 +34,7 @@ func (o *compileOptions) addFlags(fs *flags.Set) {
 
 func (o *compileOptions) check() error {
 	if o.split != "" && o.output != "" {
-		return usageError{errors.New("--split excludes --output")}
+		return errors.New("--split excludes --output")
 	}
 	return nil
 }
@@ -66,8 +66,8 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 	return writeNix(o.output, file)
 }
 
-// writeSplit writes the network as several files below a directory, and says
-// which.
+// writeSplit writes the network as several files below a directory, and prints
+// their names.
 func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compile.Options) error {
 	abs, err := filepath.Abs(o.split)
 	if err != nil {
@@ -93,8 +93,8 @@ func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compi
 	return removeStale(std, o.split, written)
 }
 
-// removeStale removes the files of hosts and roles that are gone: those that
-// say they are muster's.
+// removeStale removes the files of hosts and roles that the inventory no longer
+// has, if their header says that muster wrote them.
 func removeStale(std streams, dir string, written map[string]bool) error {
 	for _, below := range []string{"hosts", "roles"} {
 		files, err := filepath.Glob(filepath.Join(dir, below, "*.nix"))
@@ -123,8 +123,9 @@ func writeNix(name string, file *syntax.File) error {
 	return writeFile(name, text.Bytes())
 }
 
-// writeFile writes a file whole or not at all. A link is followed, a file that
-// is there keeps its mode, and what is no file, such as /dev/null, is written to.
+// writeFile replaces a file in one step, or leaves it unchanged. It follows links
+// and keeps the mode of an existing file. It writes straight to what is not a
+// regular file, such as /dev/null.
 func writeFile(name string, data []byte) error {
 	target, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -139,7 +140,7 @@ func writeFile(name string, data []byte) error {
 	case err == nil:
 		mode = info.Mode().Perm()
 	}
-	// A name of its own, made with the umask, that nobody can have made before.
+	// The name is random, so that no other user can have made the file before.
 	temp := filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+"."+rand.Text()[:8])
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
@@ -156,8 +157,8 @@ func writeFile(name string, data []byte) error {
 	return plainError("write", name, err)
 }
 
-// plainError is an error of the file system about the file that was named,
-// whatever it was called on the way.
+// plainError is an error of the file system with the name that the user gave,
+// rather than that of a temporary file.
 func plainError(op, name string, err error) error {
 	if err == nil {
 		return nil

@@ -72,7 +72,7 @@ func (f *copyFlags) addFlags(fs *flags.Set) {
 
 func (f *copyFlags) check() error {
 	if f.pullFrom != "" && f.pushTo == "" {
-		return usageError{errors.New("--pull-from needs --push-to")}
+		return errors.New("--pull-from needs --push-to")
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (o *deployOptions) addFlags(fs *flags.Set) {
 
 func (o *deployOptions) check() error {
 	if o.dry && o.action == exec.DryActivate {
-		return usageError{errors.New("--dry-run needs another --action than dry-activate: want switch, boot or test")}
+		return errors.New("--dry-run needs another --action than dry-activate: want switch, boot or test")
 	}
 	return nil
 }

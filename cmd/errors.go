@@ -20,13 +20,13 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// An exitError ends muster with a status, when all is said already.
+// An exitError ends muster with a status. Everything has been reported already.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// report says what is wrong, with a hint where there is one, and returns the
-// exit status. It is the only place that decides on one.
+// report prints an error, with a hint if there is one, and returns the exit status.
+// No other place decides on the exit status of an error.
 func report(ctx context.Context, w io.Writer, err error) int {
 	var exit exitError
 	var problems schema.Errors
@@ -57,8 +57,8 @@ func report(ctx context.Context, w io.Writer, err error) int {
 	return exec.ExitFailed
 }
 
-// hint says what to do about an error, naming the flag or the file; "" where
-// there is nothing to say. Host is the host it happened on.
+// hint says what the user can do about an error on a host, naming the flag or the
+// file; "" if there is nothing to say.
 func hint(host string, err error) string {
 	var key *remote.HostKeyError
 	if errors.As(err, &key) {
@@ -66,40 +66,39 @@ func hint(host string, err error) string {
 		case errors.Is(err, remote.ErrHostKeyUnknown):
 			return fmt.Sprintf("compare the fingerprint with the machine's, then: ssh-keyscan %s >> ~/.ssh/known_hosts; or pin host_keys in the inventory", bare(key.Addr))
 		case errors.Is(err, remote.ErrHostKeyChanged) && len(key.Known) > 0 && key.Known[0].File == "inventory":
-			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory; if not, somebody may be in between", host)
+			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory; if not, this may be a man-in-the-middle attack", host)
 		case errors.Is(err, remote.ErrHostKeyChanged):
-			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, somebody may be in between", host, quoteAddr(key.Addr))
+			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, this may be a man-in-the-middle attack", host, quoteAddr(key.Addr))
 		}
 	}
 	switch {
 	case errors.Is(err, exec.ErrLocked):
-		return "wait for them, or for the lock: it lapses a minute (--lock-timeout) after their muster is gone"
+		return "wait until that run ends; if its muster is gone, the lock lapses after --lock-timeout (1m)"
 	case errors.Is(err, exec.ErrMoved):
-		return "look at what it would take now with muster plan"
+		return "make a new plan with muster plan"
 	case errors.Is(err, exec.ErrDamaged):
-		return fmt.Sprintf("look at the host's disk; then nix-store --verify --check-contents --repair, as by muster exec --on %s -- …, or muster gc, and deploy again", host)
+		return fmt.Sprintf("check the host's disk; then repair its store with muster exec --on %s -- nix-store --verify --check-contents --repair, or run muster gc, and deploy again", host)
 	case errors.Is(err, exec.ErrRunning):
-		return "another muster is at work on it: wait for it, or end it"
+		return "another muster carries out this run: wait for it, or stop it"
 	case errors.Is(err, nixcmd.ErrNoNix):
 		return "install Nix: apt-get install nix-bin, or see nixos.org/download"
 	case strings.Contains(err.Error(), "'nixpkgs' was not found in the Nix search path"):
-		return "say in the inventory which NixOS the fleet is made of, such as nixpkgs: {rev: \"…\", hash: \"sha256-…\"} or nixpkgs: path: \"…\""
+		return "set nixpkgs in the inventory, such as nixpkgs: {rev: \"…\", hash: \"sha256-…\"} or nixpkgs: path: \"…\""
 	case strings.Contains(err.Error(), "build-users-group"):
-		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set build-users-group to nothing in /etc/nix/nix.conf"
+		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set an empty build-users-group in /etc/nix/nix.conf"
 	case errors.Is(err, lab.ErrUnsupported):
 		return "run muster demo on Linux as root: sudo muster demo"
 	case errors.Is(err, remote.ErrAuth):
-		return "ssh-add a key that the host accepts, or name one with IdentityFile in the file given to --ssh-config"
+		return "add a key that the host accepts with ssh-add, or name one with IdentityFile in the file given to --ssh-config"
 	case errors.Is(err, remote.ErrSudoPassword):
-		return "set privilege: \"sudo-password\" for the host, or let its user run sudo without one"
+		return "set privilege: \"sudo-password\" for the host, or let its user run sudo without a password"
 	case errors.Is(err, remote.ErrNoSudo):
 		return "let the user run sudo on the host, or log in as root"
 	}
 	return ""
 }
 
-// bare is the host of a known_hosts name such as [web1]:2222, as ssh-keyscan
-// takes it.
+// bare turns a known_hosts name such as [web1]:2222 into arguments of ssh-keyscan.
 func bare(addr string) string {
 	if rest, ok := strings.CutPrefix(addr, "["); ok {
 		if name, port, ok := strings.Cut(rest, "]:"); ok {

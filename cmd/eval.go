@@ -31,7 +31,7 @@ func (o *evalOptions) addFlags(fs *flags.Set) {
 func (o *evalOptions) check() error {
 	if o.raw.given() {
 		if o.selection.on != "" || o.how.evaluator != "embedded" {
-			return usageError{errors.New("--on and --evaluator need an inventory, not --file or --expr")}
+			return errors.New("--on and --evaluator need an inventory, not --file or --expr")
 		}
 		return nil
 	}

@@ -46,7 +46,7 @@ func (f *rawFlags) check() error {
 	case f.file != "" && f.expr != "":
 		return errWhatToEvaluate
 	case !f.given() && (f.strict || f.xml || f.instantiate || len(f.args)+len(f.argstrs)+len(f.settings) > 0):
-		return usageError{errors.New("--strict, --xml, --instantiate, --arg, --argstr and --option need --file or --expr")}
+		return errors.New("--strict, --xml, --instantiate, --arg, --argstr and --option need --file or --expr")
 	}
 	return nil
 }
@@ -69,70 +69,77 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	if err != nil {
 		return err
 	}
-	ev := eval.New(opts)
 	dir, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find the current directory: %v", err)
 	}
-	var v eval.Value
-	if f.expr != "" {
-		v, err = ev.Expr(ctx, f.expr, dir)
-	} else {
-		v, err = ev.File(ctx, absolute(dir, f.file))
-	}
-	var given map[string]eval.Value
-	if err == nil {
-		given, err = f.arguments(ctx, ev, dir)
-	}
-	if err == nil {
-		v, err = v.AutoCall(ctx, given)
-	}
-	if err == nil {
-		v, err = v.Select(ctx, o.attr, given)
-	}
-	var text string
-	if err == nil {
-		switch {
-		case f.instantiate:
-			var drvs []string
-			drvs, err = v.Derivations(ctx, given)
-			text = strings.Join(drvs, "\n")
-		case o.json:
-			text, err = v.JSON(ctx)
-		case f.xml:
-			text, err = v.XML(ctx, f.strict)
-		default:
-			text, err = v.Print(ctx, f.strict)
+	text, err := f.evaluate(ctx, eval.New(opts), dir, o)
+	if isUnsupported(err) {
+		if nix, missing := wireNix(); missing == nil {
+			return f.byNix(ctx, nix, std, o, err)
 		}
 	}
 	var own *eval.Error
-	if isUnsupported(err) {
-		if nix, nerr := wireNix(); nerr == nil {
-			fmt.Fprintf(std.err, "evaluated by Nix: %s\n", human.Plain(err.Error()))
-			err := nix.Run(ctx, f.nixCommand(o), std.out, ui.PlainWriter{W: std.err})
-			var exit *nixcmd.ExitError
-			if errors.As(err, &exit) {
-				return exitError(exec.ExitFailed) // Nix has said why
-			}
-			return err
-		}
-	}
-	if errors.As(err, &own) {
-		if o.how.trace {
-			fmt.Fprintln(std.err, human.Plain(own.Detail()))
-		} else {
-			fmt.Fprintf(std.err, "error: %s\n", human.Plain(own.Error()))
-		}
+	switch {
+	case errors.As(err, &own) && o.how.trace:
+		fmt.Fprintln(std.err, human.Plain(own.Detail()))
 		return exitError(exec.ExitFailed)
-	}
-	if err != nil {
+	case errors.As(err, &own):
+		fmt.Fprintf(std.err, "error: %s\n", human.Plain(own.Error()))
+		return exitError(exec.ExitFailed)
+	case err != nil:
 		return err
 	}
 	fmt.Fprintln(std.out, text)
 	return nil
 }
 
-// nixCommand asks Nix the same.
+// evaluate evaluates the file or the expression, and returns what to print.
+func (f *rawFlags) evaluate(ctx context.Context, ev *eval.Evaluator, dir string, o *evalOptions) (string, error) {
+	var v eval.Value
+	var err error
+	if f.expr != "" {
+		v, err = ev.Expr(ctx, f.expr, dir)
+	} else {
+		v, err = ev.File(ctx, absolute(dir, f.file))
+	}
+	if err != nil {
+		return "", err
+	}
+	given, err := f.arguments(ctx, ev, dir)
+	if err != nil {
+		return "", err
+	}
+	if v, err = v.AutoCall(ctx, given); err != nil {
+		return "", err
+	}
+	if v, err = v.Select(ctx, o.attr, given); err != nil {
+		return "", err
+	}
+	switch {
+	case f.instantiate:
+		drvs, err := v.Derivations(ctx, given)
+		return strings.Join(drvs, "\n"), err
+	case o.json:
+		return v.JSON(ctx)
+	case f.xml:
+		return v.XML(ctx, f.strict)
+	}
+	return v.Print(ctx, f.strict)
+}
+
+// byNix has Nix evaluate the same, for a reason that is reported.
+func (f *rawFlags) byNix(ctx context.Context, nix *nixcmd.Nix, std streams, o *evalOptions, reason error) error {
+	fmt.Fprintf(std.err, "evaluated by Nix: %s\n", human.Plain(reason.Error()))
+	err := nix.Run(ctx, f.nixCommand(o), std.out, ui.PlainWriter{W: std.err})
+	var exit *nixcmd.ExitError
+	if errors.As(err, &exit) {
+		return exitError(exec.ExitFailed) // Nix has printed why
+	}
+	return err
+}
+
+// nixCommand is the command by which Nix evaluates the same.
 func (f *rawFlags) nixCommand(o *evalOptions) []string {
 	argv := []string{"nix-instantiate"}
 	add := func(given bool, words ...string) {
@@ -163,7 +170,7 @@ func (f *rawFlags) nixCommand(o *evalOptions) []string {
 	return append(argv, f.file)
 }
 
-// arguments are what --arg and --argstr give.
+// arguments are the arguments that --arg and --argstr give.
 func (f *rawFlags) arguments(ctx context.Context, ev *eval.Evaluator, dir string) (map[string]eval.Value, error) {
 	given := map[string]eval.Value{}
 	for _, a := range f.args {
@@ -179,8 +186,8 @@ func (f *rawFlags) arguments(ctx context.Context, ev *eval.Evaluator, dir string
 	return given, nil
 }
 
-// joinArgs writes --arg NAME EXPR, two words as Nix has them, as NAME=EXPR; so
-// it does with --argstr and --option.
+// joinArgs joins the two values of --arg NAME EXPR, as Nix has them, to one:
+// NAME=EXPR. It does the same for --argstr and --option.
 func joinArgs(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {

@@ -25,12 +25,12 @@ func (o *execOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Bool(&o.ordered, false), "ordered", "print the lines of each host together, in the inventory's order,\ninstead of each line as it comes")
 }
 
-// takeCommand takes the words behind --.
+// takeCommand takes the words behind --, for newCommand.
 func (o *execOptions) takeCommand(words []string) { o.command = words }
 
 func (o *execOptions) check() error {
 	if len(o.command) == 0 {
-		return usageError{errors.New("exec needs a command: muster exec --on @web -- uptime")}
+		return errors.New("exec needs a command: muster exec --on @web -- uptime")
 	}
 	return nil
 }

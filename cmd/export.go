@@ -35,7 +35,7 @@ func (o *exportOptions) addFlags(fs *flags.Set) {
 
 func (o *exportOptions) check() error {
 	if o.to == "" {
-		return usageError{errors.New("export needs --to: the file or directory to write")}
+		return errors.New("export needs --to: the file or directory to write")
 	}
 	return nil
 }

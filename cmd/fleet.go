@@ -97,6 +97,30 @@ func (f *jobsFlag) addFlags(fs *flags.Set) {
 
 func (f *jobsFlag) apply(_ *session, _ *exec.Plan, o *exec.Options) { o.Jobs = f.jobs }
 
+// hostFlags are those of the verbs that need no systems and no rollout: gc and
+// generations.
+type hostFlags struct {
+	selection selectFlags
+	ssh       sshFlags
+	output    outputFlag
+	jobs      jobsFlag
+}
+
+func (f *hostFlags) groups() []group { return []group{&f.selection, &f.ssh, &f.output, &f.jobs} }
+
+// carryOut carries out an action on the selected hosts.
+func (f *hostFlags) carryOut(ctx context.Context, std streams, args []string, action exec.Action, keep exec.Keep) error {
+	s, err := begin(ctx, std, args, needs{selection: &f.selection, ui: f.output.reporter})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	plan := s.planWithoutSystems(action)
+	plan.Keep = keep
+	return s.run(ctx, plan, &f.ssh, &f.jobs)
+}
+
+// names are the names of hosts.
 func names(hosts []*schema.Host) []string {
 	var ns []string
 	for _, h := range hosts {

@@ -48,7 +48,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 	changed := 0
 	for _, name := range files {
 		if filepath.Ext(name) != ".cue" {
-			return usageError{fmt.Errorf("format %s: only CUE is formatted", name)}
+			return usageError{fmt.Errorf("format %s: want a CUE file", name)}
 		}
 		src, err := os.ReadFile(name)
 		if err != nil {
@@ -76,7 +76,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 	return nil
 }
 
-// cueFiles are the file itself, or the CUE files of a directory.
+// cueFiles returns the file itself, or the CUE files of a directory.
 func cueFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -75,7 +75,7 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 	return s.end(ctx, outcomes)
 }
 
-// step is what the archive has for this machine.
+// step is the part of the archive for this machine.
 func (o *importOptions) step(m *nixserve.Manifest) (exec.Step, error) {
 	step := exec.Step{Host: &schema.Host{Name: o.host, Privilege: schema.Root, Policy: schema.Required}, Paths: m.Paths}
 	if len(m.Hosts) == 0 {
@@ -97,13 +97,13 @@ func (o *importOptions) step(m *nixserve.Manifest) (exec.Step, error) {
 		for _, h := range m.Hosts {
 			names = append(names, h.Name)
 		}
-		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: say which this machine is with --host", strings.Join(names, ", "), step.Host.Name)}
+		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: name this machine with --host", strings.Join(names, ", "), step.Host.Name)}
 	}
 	step.System = exec.System{Drv: h.Drv, Out: h.System}
 	return step, nil
 }
 
-// thisMachine is where muster runs, as a machine to deploy to.
+// thisMachine is the machine that muster runs on, as one to deploy to.
 type thisMachine struct{ nix *nixcmd.Nix }
 
 func (m thisMachine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
@@ -116,7 +116,7 @@ func (m thisMachine) Serve(ctx context.Context) (nixserve.Stream, error) {
 
 func (m thisMachine) Close() error { return nil }
 
-// builtBefore is a builder of what was built elsewhere.
+// builtBefore is a builder for a system that was built elsewhere.
 type builtBefore exec.System
 
 func (b builtBefore) Realise(context.Context, store.Path, string, func(string)) (store.Path, error) {

@@ -59,7 +59,7 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 	case o.json:
 		return ui.JSON(std.out, leavesJSON(leaves))
 	case o.verb == "get" && len(leaves) == 1 && leaves[0].Path == path:
-		// One value, as a script wants it.
+		// A single value is printed bare, for scripts.
 		fmt.Fprintln(std.out, bareText(leaves[0].Text))
 		return nil
 	}
@@ -75,12 +75,12 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 	return nil
 }
 
-// leavesJSON are leaves with their values as values, and places as vet has them.
+// leavesJSON are leaves as JSON, with their values and places.
 func leavesJSON(leaves []schema.Leaf) []any {
 	type leaf struct {
 		Path  string          `json:"path"`
 		Value json.RawMessage `json:"value"`
-		At    string          `json:"at,omitempty"` // absent for what muster supplies
+		At    string          `json:"at,omitempty"` // absent for a default of muster's
 	}
 	list := []any{}
 	for _, l := range leaves {
@@ -93,7 +93,7 @@ func leavesJSON(leaves []schema.Leaf) []any {
 	return list
 }
 
-// list prints a line a host.
+// list prints a line for each host.
 func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 	if o.json {
 		type host struct {
@@ -106,7 +106,10 @@ func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 		}
 		list := []host{}
 		for _, h := range hosts {
-			list = append(list, host{h.Name, h.Address, h.System, append([]string{}, h.Roles...), append([]string{}, h.Tags...), h.At.String()})
+			list = append(list, host{
+				Name: h.Name, Address: h.Address, System: h.System,
+				Roles: append([]string{}, h.Roles...), Tags: append([]string{}, h.Tags...), At: h.At.String(),
+			})
 		}
 		return ui.JSON(std.out, list)
 	}
@@ -128,7 +131,7 @@ func printIndented(std streams, data []byte) error {
 	return ui.JSON(std.out, v)
 }
 
-// bareText is a JSON string without its quotes, anything else as it is.
+// bareText is a JSON string without its quotes, or any other JSON unchanged.
 func bareText(text string) string {
 	var s string
 	if json.Unmarshal([]byte(text), &s) == nil {

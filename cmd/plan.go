@@ -49,8 +49,9 @@ func preview(ctx context.Context, std streams, args []string, f *systemFlags, ac
 	return s.end(ctx, outcomes)
 }
 
-// savePlan writes the plan as one for an action, from the states that the hosts
-// were found in. A host that could not be looked at cannot be planned for.
+// savePlan writes the plan as one for an action, with the states that the hosts
+// were found in. A host that could not be inspected gets no step of its own: apply
+// fails it.
 func savePlan(name string, p *exec.Plan, action exec.Action, outcomes []exec.Outcome) error {
 	saved := *p
 	saved.Action = action
@@ -62,7 +63,7 @@ func savePlan(name string, p *exec.Plan, action exec.Action, outcomes []exec.Out
 		}
 		s.Expect = &o.Before
 		if !o.OK() {
-			s.Expect, s.Err = nil, fmt.Errorf("it was not planned for: %s", o.Error)
+			s.Expect, s.Err = nil, fmt.Errorf("it was not inspected: %s", o.Error)
 		}
 	}
 	text, err := json.MarshalIndent(&saved, "", "  ")

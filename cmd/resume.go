@@ -27,7 +27,7 @@ func (o *resumeOptions) addFlags(fs *flags.Set) {
 
 func (o *resumeOptions) check() error {
 	if o.retry && !o.failed {
-		return usageError{errors.New("--failed=false: want --failed, for retry takes no other hosts")}
+		return errors.New("--failed=false: want --failed, for retry takes no other hosts")
 	}
 	return nil
 }

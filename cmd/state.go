@@ -9,10 +9,10 @@ import (
 	"muster/exec"
 )
 
-// stateDir is where something is kept about the fleet whose inventory is in
-// dir: below the user's state directory (XDG base directory specification), one
-// directory a fleet; "" where there is no such place. gcroots holds garbage
-// collector roots of systems, runs the journals.
+// stateDir is the directory of one kind of state of the fleet whose inventory is
+// in dir: gcroots for the garbage collector roots of systems, runs for the
+// journals. It is below the user's state directory (XDG base directory
+// specification); "" if the user has none.
 func stateDir(dir, what string) string {
 	state := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(state) {

@@ -2,27 +2,21 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"muster/cmd/flags"
-	"muster/exec"
 	"muster/schema"
 )
 
-// A verb is one command of muster. Its flags come in groups, and it is itself the
-// group of the flags that no other verb has. Before it runs, newCommand has
-// checked every value and every group.
+// A verb is one command of muster. Its flags come in groups, and the verb is
+// itself the group of the flags that no other verb has. newCommand makes a command
+// of it, which checks every value and every group before the verb runs.
 type verb interface {
 	group
 	groups() []group
@@ -58,7 +52,7 @@ const exitStatusHelp = `Exit status:
 
 // inventoryHelp is what [INVENTORY] means, for every verb's help.
 const inventoryHelp = `INVENTORY is hosts.cue, hosts.toml, another .cue, .toml, .yaml or .json file, or
-a directory that holds one; the current directory where it is left out.`
+a directory that holds one. The default is the current directory.`
 
 func newRoot(std streams) *cobra.Command {
 	root := &cobra.Command{
@@ -95,18 +89,18 @@ means with "muster compile", and put it on the machines with "muster deploy".
 	root.SetHelpCommandGroupID("more")
 	root.SetCompletionCommandGroupID("more")
 
-	addVerbs(func(groupID, use, short, long string, v verb) {
-		names, c := newCommand(std, use, v)
-		c.Short, c.Long = short, long
+	for _, e := range verbs() {
+		names, c := newCommand(std, e.use, e.verb)
+		c.Short, c.Long = e.short, strings.TrimPrefix(e.long, "\n")
 		parent := root
 		if len(names) > 1 {
-			parent = family(root, groupID, names[0])
+			parent = family(root, e.group, names[0])
 		} else {
-			c.GroupID = groupID
+			c.GroupID = e.group
 		}
 		parent.AddCommand(c)
-	})
-	// A page to read: a command that does nothing.
+	}
+	// A page of help that is no command.
 	root.AddCommand(&cobra.Command{Use: "nix-in-cue", Short: "how Nix is written in an inventory", Long: schema.NixInCUE})
 	return root
 }
@@ -130,22 +124,34 @@ func newCommand(std streams, use string, v verb) (names []string, _ *cobra.Comma
 		return nil
 	}
 	c.RunE = func(c *cobra.Command, given []string) error {
-		if taker, ok := v.(interface{ takeCommand([]string) }); ok {
+		if taker, ok := v.(commandTaker); ok {
 			var command []string
 			given, command = beforeDash(c, given)
 			taker.takeCommand(command)
 		}
-		if err := set.Check(); err != nil {
-			return usageError{err}
-		}
-		for _, g := range groups {
-			if err := g.check(); err != nil {
-				return err
-			}
+		if err := checkFlags(set, groups); err != nil {
+			return err
 		}
 		return v.run(c.Context(), std, given)
 	}
 	return names, c
+}
+
+// A commandTaker is a verb that takes a command behind --.
+type commandTaker interface{ takeCommand(words []string) }
+
+// checkFlags checks what is not checked while the command line is parsed: the
+// defaults, and the rules of every group.
+func checkFlags(set *flags.Set, groups []group) error {
+	if err := set.Check(); err != nil {
+		return usageError{err}
+	}
+	for _, g := range groups {
+		if err := g.check(); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
 }
 
 // completeValues has the shell complete the values of a command's flags.
@@ -164,7 +170,7 @@ func completeValues(c *cobra.Command) {
 	})
 }
 
-// noVerb refuses what is no command, and says what may have been meant.
+// noVerb refuses a word that is not a command, and suggests similar ones.
 func noVerb(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -178,8 +184,8 @@ func noVerb(c *cobra.Command, args []string) error {
 }
 
 // splitUse splits "inventory get PATH [INVENTORY]" into the command's names and
-// what arguments it takes: those in brackets may be left out, and after ... or
-// -- any number follows.
+// the arguments it takes: those in brackets are optional, and after ... or -- any
+// number may follow.
 func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 	least, most := 0, 0
 	for _, word := range strings.Fields(use) {
@@ -198,13 +204,13 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 	return names, cobra.RangeArgs(least, most)
 }
 
-// families are the commands that only hold others.
+// families describes the commands that only have subcommands.
 var families = map[string]string{
-	"inventory": "look at the resolved inventory",
+	"inventory": "show the resolved inventory",
 }
 
-// family returns the command of that name that holds others, making it where
-// it is not there yet.
+// family returns the command of that name that has subcommands, which it makes the
+// first time.
 func family(root *cobra.Command, group, name string) *cobra.Command {
 	for _, c := range root.Commands() {
 		if c.Name() == name {
@@ -228,65 +234,4 @@ func beforeDash(c *cobra.Command, args []string) (before, after []string) {
 		return args[:n], args[n:]
 	}
 	return args, nil
-}
-
-// Main runs muster with the words of the command line and returns its exit
-// status. The first interrupt lets what is activating finish; the second ends
-// the process at once.
-func Main() int {
-	ctx, stop := context.WithCancelCause(context.Background())
-	defer stop(nil)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-signals
-		stop(errInterrupted)
-		<-signals
-		os.Exit(exec.ExitInterrupted)
-	}()
-	return Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
-}
-
-var errInterrupted = errors.New("interrupted")
-
-// Run runs muster with args and returns its exit status.
-func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	checked := &checkedWriter{w: out}
-	std := streams{in: in, out: checked, err: errs}
-	root := newRoot(std)
-	root.SetArgs(joinArgs(args))
-	err := root.ExecuteContext(ctx)
-	if err == nil && checked.err != nil {
-		err = fmt.Errorf("write the output: %w", checked.err)
-	}
-	return report(ctx, errs, err)
-}
-
-// A checkedWriter remembers that something could not be written.
-type checkedWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (c *checkedWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	if err != nil && c.err == nil {
-		c.err = err
-	}
-	return n, err
-}
-
-// version is what the build knows of itself.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown)"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
-			v = s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return v
 }

@@ -2,54 +2,139 @@ package cmd
 
 import "muster/exec"
 
-// addVerbs is the list of all verbs, in the order of the help.
-func addVerbs(add func(group, use, short, long string, v verb)) {
-	add("inventory", "vet [INVENTORY]", "check the inventory",
-		"Check the whole inventory and say everything that is wrong with it, each problem\nwith its file, line and column.\n\n"+inventoryHelp, &vetOptions{})
-	add("inventory", "compile [INVENTORY]", "print the inventory as a Nix network expression",
-		"Print the Nix network expression that the inventory means.\n\n"+inventoryHelp, &compileOptions{})
-	add("inventory", "eval [INVENTORY]", "print each host's system derivation",
-		"Evaluate the fleet and print each host's system derivation.\n\n"+inventoryHelp, &evalOptions{})
+// An entry is a verb with its place in the help and its texts there.
+type entry struct {
+	group string // of the help
+	use   string // its names and arguments, as splitUse reads them
+	short string
+	long  string
+	verb  verb
+}
 
-	add("inventory", "inventory list [INVENTORY]", "list the hosts", "List the hosts, with where each comes from.\n\n"+inventoryHelp, &inventoryOptions{verb: "list"})
-	add("inventory", "inventory show [INVENTORY]", "print every value and where it comes from", "Print every value of the resolved inventory and the place it comes from.\n\n"+inventoryHelp, &inventoryOptions{verb: "show"})
-	add("inventory", "inventory get PATH [INVENTORY]", "print one value", "Print the value at PATH, such as hosts.web1.host.\n\n"+inventoryHelp, &inventoryOptions{verb: "get"})
-	add("inventory", "fmt [FILE]", "format the inventory",
-		"Format the CUE files of an inventory in place. FILE is a file, a directory, or - for\nstandard input; the current directory where it is left out.", &fmtOptions{})
-	add("inventory", "init [DIR]", "begin an inventory",
-		"Write hosts.cue to start from, and a CUE module with the schema, so that cue vet and\nthe CUE language server know it offline. Nothing that exists is overwritten but the\nschema.", &initOptions{})
-	add("inventory", "schema", "print the schema of inventories",
-		"Print the schema of inventories, as CUE or as JSON Schema. Editors check and complete\nTOML, YAML and JSON by the latter. Save it beside the inventory:\n\n  muster schema --json-schema > inventory.schema.json\n\nand name it in the first line:\n\n  #:schema ./inventory.schema.json                       hosts.toml (taplo)\n  # yaml-language-server: $schema=inventory.schema.json  hosts.yaml\n  {\"$schema\": \"inventory.schema.json\",                  hosts.json", &schemaOptions{})
+// verbs lists all verbs, in the order of the help.
+func verbs() []entry {
+	return []entry{
+		{group: "inventory", use: "vet [INVENTORY]", verb: &vetOptions{}, short: "check the inventory", long: `
+Check the whole inventory and print every problem with its file, line and
+column.
 
-	add("fleet", "build [INVENTORY]", "build the systems here",
-		"Build the hosts' systems in the local store.\n\n"+inventoryHelp, &deployOptions{action: exec.BuildOnly})
-	add("fleet", "push [INVENTORY]", "build the systems and copy them to the hosts",
-		"Build the hosts' systems and copy to each host what it lacks of its own. Nothing is\nactivated. With --path, copy store paths and all they refer to instead.\n\n"+inventoryHelp, &pushOptions{deployOptions: deployOptions{action: exec.Push}})
-	add("fleet", "deploy [INVENTORY]", "build, copy and activate",
-		"Build the hosts' systems, copy to each host what it lacks, and activate. A host whose\nactivation fails goes back to the generation it had.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &deployOptions{action: exec.Switch})
-	add("fleet", "export [INVENTORY]", "write the systems to an archive, for machines without SSH",
-		"Build the hosts' systems and write them, with all they refer to, to an archive: a binary\ncache as a directory or as one file, with what to run inside. An export that was broken\noff goes on where it stopped. \"muster import\" brings it to the machine.\n\n"+inventoryHelp, &exportOptions{})
-	add("fleet", "import ARCHIVE", "load an archive on the machine it is for, and activate",
-		"Check an archive of \"muster export\", load what this machine lacks of it, set the system\nprofile and activate. A damaged or incomplete archive is refused whole, before anything\nis touched.\n\n"+exitStatusHelp, &importOptions{})
-	add("fleet", "plan [INVENTORY]", "say what deploy would change, host by host",
-		"Connect to the hosts, build their systems here, and say for each what deploying\nwould change: packages, what is to be copied, units, whether a restart is needed,\nand in which wave. Nothing on the hosts is changed. --out saves the plan.\n\n"+inventoryHelp, &planOptions{})
-	add("fleet", "apply PLAN", "carry out a saved plan",
-		"Do exactly what a plan saved by muster plan --out says. A host that is no longer\nwhat it was when the plan was made is left alone, and fails.\n\n"+exitStatusHelp, &applyOptions{})
-	add("fleet", "resume [INVENTORY]", "go on with a run that was interrupted",
-		"Go on with the last run of the fleet that did not come to its end, be it interrupted,\nkilled or crashed. What counts is what the hosts are on; an activation that still\nwaits on a host for its confirmation is confirmed.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &resumeOptions{})
-	add("fleet", "retry [INVENTORY]", "do the last run again for the hosts that failed",
-		"Do the last run of the fleet again, with the same systems, for the hosts that failed,\nwere rolled back or were skipped.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &resumeOptions{retry: true})
-	add("fleet", "status [INVENTORY]", "compare the hosts with the inventory",
-		"Say of each host whether it is what the inventory says: in sync, behind, on a\ngeneration that somebody else has made; whether it needs a restart, and which units\nhave failed. The exit status is 0 if all is well, and 3 if anything is not.\n\n"+inventoryHelp, &statusOptions{})
-	add("fleet", "exec [INVENTORY] -- COMMAND...", "run a command on the hosts",
-		"Run a command on hosts as root, side by side. Its words arrive as they are; for a\nshell, say: -- sh -c 'uptime; free'.\n\n"+inventoryHelp, &execOptions{})
-	add("fleet", "gc [INVENTORY]", "remove old generations and collect garbage",
-		"Remove old generations of the hosts' system profiles, and what nothing needs any\nmore. The current generation, the one that runs and the one that was booted stay.\n\n"+inventoryHelp, &gcOptions{})
-	add("fleet", "generations [INVENTORY]", "list the generations the hosts have",
-		"List the generations of the hosts' system profiles, oldest first.\n\n"+inventoryHelp, &generationsOptions{})
-	add("fleet", "rollback [INVENTORY]", "return hosts to an earlier generation",
-		"Return hosts to the generation before the current one, or to the one given.\n\n"+inventoryHelp+"\n\n"+exitStatusHelp, &rollbackOptions{})
+` + inventoryHelp},
+		{group: "inventory", use: "compile [INVENTORY]", verb: &compileOptions{}, short: "print the inventory as a Nix network expression", long: `
+Print the Nix network expression that the inventory means.
 
-	add("more", "demo", "deploy three throw-away machines on this computer",
-		"Start three machines on this computer, each a network namespace with its own store\nand sshd, and take them through vet, compile, eval, build, deploy, a change, a second\ndeploy and a rollback, for real. Needs Linux, root, and the Debian packages nix-bin,\nopenssh-server and iproute2 or their like.", &demoOptions{})
+` + inventoryHelp},
+		{group: "inventory", use: "eval [INVENTORY]", verb: &evalOptions{}, short: "print each host's system derivation", long: `
+Evaluate the fleet and print each host's system derivation.
+
+` + inventoryHelp},
+		{group: "inventory", use: "inventory list [INVENTORY]", verb: &inventoryOptions{verb: "list"}, short: "list the hosts", long: `
+List the hosts and the place in the inventory that each comes from.
+
+` + inventoryHelp},
+		{group: "inventory", use: "inventory show [INVENTORY]", verb: &inventoryOptions{verb: "show"}, short: "print every value and where it comes from", long: `
+Print every value of the resolved inventory and the place it comes from.
+
+` + inventoryHelp},
+		{group: "inventory", use: "inventory get PATH [INVENTORY]", verb: &inventoryOptions{verb: "get"}, short: "print one value", long: `
+Print the value at PATH, such as hosts.web1.host.
+
+` + inventoryHelp},
+		{group: "inventory", use: "fmt [FILE]", verb: &fmtOptions{}, short: "format the inventory", long: `
+Format the CUE files of an inventory in place. FILE is a file, a directory, or -
+for standard input; the default is the current directory.`},
+		{group: "inventory", use: "init [DIR]", verb: &initOptions{}, short: "begin an inventory", long: `
+Write a hosts.cue to start from, and a CUE module with the schema, by which cue
+vet and the CUE language server check it offline. Of what exists, only the schema
+is overwritten.`},
+		{group: "inventory", use: "schema", verb: &schemaOptions{}, short: "print the schema of inventories", long: `
+Print the schema of inventories, as CUE or as JSON Schema. With the latter,
+editors check and complete TOML, YAML and JSON. Save it beside the inventory:
+
+  muster schema --json-schema > inventory.schema.json
+
+and name it in the first line:
+
+  #:schema ./inventory.schema.json                       hosts.toml (taplo)
+  # yaml-language-server: $schema=inventory.schema.json  hosts.yaml
+  {"$schema": "inventory.schema.json",                   hosts.json`},
+
+		{group: "fleet", use: "build [INVENTORY]", verb: &deployOptions{action: exec.BuildOnly}, short: "build the systems here", long: `
+Build the hosts' systems in the local store.
+
+` + inventoryHelp},
+		{group: "fleet", use: "push [INVENTORY]", verb: &pushOptions{deployOptions: deployOptions{action: exec.Push}}, short: "build the systems and copy them to the hosts", long: `
+Build the hosts' systems and copy to each host what it lacks. Nothing is
+activated. With --path, copy store paths and all they refer to instead.
+
+` + inventoryHelp},
+		{group: "fleet", use: "deploy [INVENTORY]", verb: &deployOptions{action: exec.Switch}, short: "build, copy and activate", long: `
+Build the hosts' systems, copy to each host what it lacks, and activate. A host
+whose activation fails returns to the generation it had.
+
+` + inventoryHelp + "\n\n" + exitStatusHelp},
+		{group: "fleet", use: "export [INVENTORY]", verb: &exportOptions{}, short: "write the systems to an archive, for machines without SSH", long: `
+Build the hosts' systems and write them, with all they refer to, to an archive: a
+binary cache as a directory or as one file, with instructions. An export that was
+interrupted continues where it stopped. On the machine, run "muster import".
+
+` + inventoryHelp},
+		{group: "fleet", use: "import ARCHIVE", verb: &importOptions{}, short: "load an archive on the machine it is for, and activate", long: `
+Check an archive of "muster export", load what this machine lacks, set the system
+profile and activate. A damaged or incomplete archive is refused before anything
+changes.
+
+` + exitStatusHelp},
+		{group: "fleet", use: "plan [INVENTORY]", verb: &planOptions{}, short: "show what deploy would change, host by host", long: `
+Connect to the hosts, build their systems here, and show for each what deploying
+would change: packages, paths to copy, units, whether a restart is needed, and in
+which wave. Nothing on the hosts is changed. --out saves the plan.
+
+` + inventoryHelp},
+		{group: "fleet", use: "apply PLAN", verb: &applyOptions{}, short: "carry out a saved plan", long: `
+Do exactly what a plan saved by "muster plan --out" says. A host that has changed
+since the plan was made fails, and is not touched.
+
+` + exitStatusHelp},
+		{group: "fleet", use: "resume [INVENTORY]", verb: &resumeOptions{}, short: "continue a run that was interrupted", long: `
+Continue the last run of the fleet that did not end, whether it was interrupted,
+killed or crashed. Hosts are inspected again. An activation that still waits on a
+host for its confirmation is confirmed.
+
+` + inventoryHelp + "\n\n" + exitStatusHelp},
+		{group: "fleet", use: "retry [INVENTORY]", verb: &resumeOptions{retry: true}, short: "repeat the last run for the hosts that failed", long: `
+Repeat the last run of the fleet, with the same systems, for the hosts that
+failed, were rolled back or were skipped.
+
+` + inventoryHelp + "\n\n" + exitStatusHelp},
+		{group: "fleet", use: "status [INVENTORY]", verb: &statusOptions{}, short: "compare the hosts with the inventory", long: `
+Show for each host whether it is as the inventory says: in sync, behind, or on a
+generation that muster did not deploy; whether it needs a restart; and which units
+have failed. The exit status is 0 if all is well, and 3 otherwise.
+
+` + inventoryHelp},
+		{group: "fleet", use: "exec [INVENTORY] -- COMMAND...", verb: &execOptions{}, short: "run a command on the hosts", long: `
+Run a command on hosts as root, in parallel. Its arguments reach the host
+unchanged. For a shell, write: -- sh -c 'uptime; free'.
+
+` + inventoryHelp},
+		{group: "fleet", use: "gc [INVENTORY]", verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `
+Remove old generations of the hosts' system profiles, and collect garbage. The
+current generation, the running one and the booted one stay.
+
+` + inventoryHelp},
+		{group: "fleet", use: "generations [INVENTORY]", verb: &generationsOptions{}, short: "list the generations of the hosts", long: `
+List the generations of the hosts' system profiles, oldest first.
+
+` + inventoryHelp},
+		{group: "fleet", use: "rollback [INVENTORY]", verb: &rollbackOptions{}, short: "return hosts to an earlier generation", long: `
+Return hosts to the generation before the current one, or to the one given.
+
+` + inventoryHelp + "\n\n" + exitStatusHelp},
+
+		{group: "more", use: "demo", verb: &demoOptions{}, short: "deploy three throw-away machines on this computer", long: `
+Start three machines on this computer, each a network namespace with its own store
+and sshd, and show vet, compile, eval, build, deploy, a change, a second deploy and
+a rollback on them. Needs Linux, root, and the Debian packages nix-bin,
+openssh-server and iproute2 or equivalents.`},
+	}
 }

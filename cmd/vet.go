@@ -78,8 +78,8 @@ func verdict(invalid, warnings int) string {
 	return "all in order"
 }
 
-// vet finds all that is to be said about an inventory. The fleet is nil where
-// it does not load; err is about something else than the inventory's content.
+// vet finds all problems of an inventory. The fleet is nil if it does not load. An
+// error is about something else than the inventory's content.
 func vet(ctx context.Context, args []string) (*schema.Fleet, schema.Errors, error) {
 	var problems schema.Errors
 	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix})

@@ -14,7 +14,7 @@ import (
 	"muster/schema"
 )
 
-// This file chooses who does the work: the real Nix, the real SSH.
+// This file chooses the implementations: Nix and SSH.
 
 // wireNix finds the Nix of this machine.
 func wireNix() (*nixcmd.Nix, error) { return nixcmd.Find() }
@@ -44,7 +44,7 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 // wireLocal is the store of this machine, to copy from.
 func wireLocal(nix *nixcmd.Nix) (_ *nixserve.Local, done func()) {
 	local := nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
-		// It serves all hosts, and outlives the one that asks first.
+		// The process serves all hosts: the first one must not end it.
 		p, err := nix.Serve(context.WithoutCancel(ctx), false)
 		if err != nil {
 			return nil, err
@@ -66,7 +66,7 @@ func target(h *schema.Host) remote.Target {
 	}
 }
 
-// A machine is a remote machine as package exec wants one.
+// A machine makes a remote machine an [exec.Machine].
 type machine struct{ *remote.Machine }
 
 func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
@@ -81,8 +81,8 @@ func (m machine) Daemon(ctx context.Context) (nixserve.Stream, error) {
 	return m.stream(ctx, "nix-daemon", "--stdio")
 }
 
-// stream starts a command that fills the store. A user who is not root and has
-// no sudo can do that too: through the machine's daemon, as far as it trusts them.
+// stream starts a command that fills the store. A user without root and sudo can
+// do that too, through the machine's daemon, if it trusts them.
 func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, error) {
 	s, err := m.Machine.Stream(ctx, remote.Command{Argv: argv, Privileged: m.Sudoes()})
 	if err != nil {
@@ -91,8 +91,8 @@ func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, e
 	return serve{s, m.RoundTrip}, nil
 }
 
-// ServePacked is Serve for input that zstd has compressed. What the shell says
-// is the end of nix-store.
+// ServePacked is Serve for input that zstd has compressed. The exit status is that
+// of nix-store.
 func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 	err := m.Machine.Run(ctx, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.Sudoes()})
 	var exit *remote.ExitError
@@ -105,7 +105,7 @@ func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 	return m.stream(ctx, "/bin/sh", "-c", "zstd -dcq | nix-store --serve --write")
 }
 
-// A serve is a command at the far end as package nixserve wants one.
+// A serve makes a command on a host a [nixserve.Stream].
 type serve struct {
 	*remote.Stream
 	roundTrip func() (time.Duration, bool)
@@ -116,5 +116,5 @@ func (s serve) Write(p []byte) (int, error) { return s.Stdin.Write(p) }
 func (s serve) CloseWrite() error           { return s.Stdin.Close() }
 func (s serve) Stderr() string              { return string(s.Stream.Stderr()) }
 
-// RoundTrip is how far away the far end is.
+// RoundTrip is the round-trip time to the host.
 func (s serve) RoundTrip() (time.Duration, bool) { return s.roundTrip() }
