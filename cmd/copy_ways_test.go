@@ -3,6 +3,7 @@ package cmd
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"net"
@@ -19,6 +20,9 @@ import (
 	"muster/exec/lab"
 	"muster/exec/nixcmd"
 )
+
+//go:embed testdata/daemon.sh
+var daemonScript string
 
 // Ways for a closure to come to a host other than from here to root's nix-store --serve.
 
@@ -175,11 +179,7 @@ func TestUserWhoIsNotTrusted(t *testing.T) {
 	}
 	daemon := func() {
 		t.Helper()
-		_, err := h.Run(t.Context(), "/bin/sh", "-c", `mkdir -p /home/ann && chown 1000:1000 /home/ann
-			pkill -x nix-daemon; rm -f /nix/var/nix/daemon-socket/socket
-			setsid nix-daemon </dev/null >/dev/null 2>&1 &
-			i=0; until [ -S /nix/var/nix/daemon-socket/socket ] || [ $i = 300 ]; do sleep 0.1; i=$((i+1)); done`)
-		if err != nil {
+		if _, err := h.Run(t.Context(), "/bin/sh", "-c", daemonScript); err != nil {
 			t.Fatal(err)
 		}
 	}

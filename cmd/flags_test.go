@@ -5,12 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -33,6 +36,7 @@ var badValues = []string{
 // is not here takes none of them.
 var goodAfterAll = map[string][]string{
 	"bool":                  {"0"},
+	"selector":              {"0", "-5s", "0s", "99999999999999999999", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16), "/nonexistent/directory/file", "\xff\xfe", "a\xff"},
 	"number from 0":         {"0"},
 	"duration of 0 or more": {"0s", "0"},
 	"run":                   {"-1", "0", "99999999999999999999", "-5s", "0s", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16)},
@@ -205,11 +209,12 @@ func TestKindsAreHelpAndCompletion(t *testing.T) {
 }
 
 // A flagWorld is a directory with a good inventory, where nothing may be
-// touched: no file may appear, and no program may be called.
+// touched: no file may appear, no program may be called, and no host connected to.
 type flagWorld struct {
-	dir    string
-	called string // lists the programs that were called
-	before []string
+	dir       string
+	called    string // lists the programs that were called
+	before    []string
+	connected atomic.Bool // to the host of the inventory
 }
 
 func newFlagWorld(t *testing.T) *flagWorld {
@@ -223,8 +228,23 @@ func newFlagWorld(t *testing.T) *flagWorld {
 			t.Fatal(err)
 		}
 	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			w.connected.Store(true)
+			c.Close()
+		}
+	}()
 	for name, text := range map[string]string{
-		"hosts.toml": "[hosts.web]\nhost = \"192.0.2.1\"\n",
+		"hosts.toml": fmt.Sprintf("[hosts.web]\nhost = \"127.0.0.1\"\nport = %d\n", listener.Addr().(*net.TCPAddr).Port),
 		"plan.json":  "{}",
 	} {
 		if err := os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o644); err != nil {
@@ -245,6 +265,32 @@ func newFlagWorld(t *testing.T) *flagWorld {
 	return w
 }
 
+// The world sees what a good command does.
+func TestTheFlagWorldSees(t *testing.T) {
+	for _, args := range [][]string{{"exec", "-F", "none"}, {"build", "--evaluator", "nix"}, {"compile", "-o", "network.nix"}} {
+		world := newFlagWorld(t)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			world.runUntil(ctx, args)
+		}()
+		seen := false
+		for ended := false; !seen && !ended; seen = world.touched(t) != "" {
+			select {
+			case <-done:
+				ended = true
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		cancel()
+		<-done
+		if !seen {
+			t.Errorf("muster %q is not seen", args)
+		}
+	}
+}
+
 // files lists what is in the directory.
 func (w *flagWorld) files(t *testing.T) []string {
 	t.Helper()
@@ -262,19 +308,36 @@ func (w *flagWorld) files(t *testing.T) []string {
 // sees fails the test if anything was done.
 func (w *flagWorld) sees(t *testing.T) {
 	t.Helper()
+	if what := w.touched(t); what != "" {
+		t.Error(what)
+	}
+}
+
+// touched says what was done, "" for nothing.
+func (w *flagWorld) touched(t *testing.T) string {
+	t.Helper()
 	if diff := cmp.Diff(w.before, w.files(t)); diff != "" {
-		t.Errorf("files changed (-before +after):\n%s", diff)
+		return "files changed (-before +after):\n" + diff
 	}
 	if called, err := os.ReadFile(w.called); err == nil {
-		t.Errorf("programs were called:\n%s", called)
+		return "programs were called:\n" + string(called)
 	}
+	if w.connected.Load() {
+		return "the host was connected to"
+	}
+	return ""
 }
 
 // onOutput stands before what was printed on standard output.
 const onOutput = "on standard output: "
 
-// run runs muster, for a verb that needs one with an argument.
+// run runs muster.
 func (w *flagWorld) run(args []string) (status int, stderr string) {
+	return w.runUntil(context.Background(), args)
+}
+
+// runUntil is run until ctx is done, with an argument for a verb that needs one.
+func (w *flagWorld) runUntil(ctx context.Context, args []string) (status int, stderr string) {
 	switch args[0] {
 	case "apply":
 		args = append(slices.Clone(args), "plan.json")
@@ -289,7 +352,7 @@ func (w *flagWorld) run(args []string) (status int, stderr string) {
 		args = append(slices.Clone(args), "hosts.web.host")
 	}
 	var out, errs bytes.Buffer
-	status = Run(context.Background(), args, strings.NewReader(""), &out, &errs)
+	status = Run(ctx, args, strings.NewReader(""), &out, &errs)
 	if out.Len() > 0 {
 		errs.WriteString(onOutput + out.String())
 	}

@@ -20,7 +20,7 @@ func matching(name, want, pattern string) flags.Kind[string] {
 	fits := regexp.MustCompile(`^(` + pattern + `)$`).MatchString
 	return flags.Kind[string]{Name: name, Want: want, Parse: func(text string) (string, error) {
 		if !fits(text) {
-			return "", flags.Refused
+			return "", flags.ErrRefused
 		}
 		return text, nil
 	}}
@@ -88,7 +88,7 @@ var byteCount = flags.Kind[int64]{
 // kind does.
 func parsed[T any](value T, err error) (T, error) {
 	if err != nil {
-		err = flags.Refused
+		err = flags.ErrRefused
 	}
 	return value, err
 }
@@ -103,7 +103,7 @@ var buildMachines = flags.Kind[[]string]{
 		machines := strings.Split(text, ";")
 		for _, m := range machines {
 			if m = strings.TrimSpace(m); m != "" && !buildMachine.MatchString(m) {
-				return nil, flags.Refused
+				return nil, flags.ErrRefused
 			}
 		}
 		return machines, nil

@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/spf13/cobra"
+
 	"muster/exec"
 )
 
@@ -37,6 +39,9 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	checked := &checkedWriter{w: out}
 	std := streams{in: in, out: checked, err: errs}
 	root := newRoot(std)
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		completeValues(root)
+	}
 	root.SetArgs(joinArgs(args))
 	err := root.ExecuteContext(ctx)
 	if err == nil && checked.err != nil {

@@ -115,7 +115,6 @@ func newCommand(std streams, use string, v verb) (names []string, _ *cobra.Comma
 		g.addFlags(set)
 	}
 	set.VarP(flags.Bool(new(bool), false), "help", "h", "show this help")
-	completeValues(c)
 	c.Args = func(c *cobra.Command, given []string) error {
 		given, _ = beforeDash(c, given)
 		if err := args(c, given); err != nil {
@@ -154,10 +153,17 @@ func checkFlags(set *flags.Set, groups []group) error {
 	return nil
 }
 
-// completeValues has the shell complete the values of a command's flags.
+// completeValues has the shell complete the values of the flags of all commands.
+// Cobra keeps what it registers for ever, so only a request for completion does.
 func completeValues(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		completeValues(sub)
+	}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		v := f.Value.(flags.Value)
+		v, ok := f.Value.(flags.Value)
+		if !ok {
+			return
+		}
 		c.RegisterFlagCompletionFunc(f.Name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			switch v.Names() {
 			case flags.AnyFile:

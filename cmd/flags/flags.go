@@ -86,8 +86,8 @@ func Explain(err error) error {
 // that is not plain.
 func wanted(f *pflag.Flag, err error) string {
 	v, ok := f.Value.(Value)
-	if !ok { // a flag of cobra's own
-		return "a " + f.Value.Type()
+	if !ok { // a flag of cobra's own, which are all of this type
+		return wantBool
 	}
 	var why *reason
 	if errors.As(err, &why) {

@@ -16,7 +16,7 @@ type Kind[T any] struct {
 	Name string // such as "duration"
 	Want string // completes "want ", as "a duration such as 30s or 10m"
 
-	// Parse reads a value. It returns [Refused] for one that Want explains, and
+	// Parse reads a value. It returns [ErrRefused] for one that Want explains, and
 	// any other error for one that needs an explanation of its own.
 	Parse func(text string) (T, error)
 
@@ -36,9 +36,9 @@ const (
 	Directories
 )
 
-// Refused says that a value is not of its kind, and that Kind.Want says all
+// ErrRefused says that a value is not of its kind, and that Kind.Want says all
 // there is to say about it.
-var Refused = errors.New("refused")
+var ErrRefused = errors.New("refused")
 
 // A reason is why a value was refused, beyond what its kind says.
 type reason struct{ text string }
@@ -50,10 +50,10 @@ func (k *Kind[T]) read(text string) (T, error) {
 	var none T
 	control := func(r rune) bool { return unicode.IsControl(r) && !(k.Lines && r != 0) }
 	if text == "" && !k.Empty || strings.ContainsFunc(text, control) {
-		return none, Refused
+		return none, ErrRefused
 	}
 	value, err := k.Parse(text)
-	if err != nil && !errors.Is(err, Refused) {
+	if err != nil && !errors.Is(err, ErrRefused) {
 		err = &reason{err.Error()}
 	}
 	return value, err

@@ -15,11 +15,13 @@ import (
 // boolType is what pflag and cobra call the type of a flag that needs no value.
 const boolType = "bool"
 
+const wantBool = "true or false"
+
 // Bool is true where the flag is given without a value.
 func Bool(variable *bool, standard bool) Value {
 	return Of(variable, strconv.FormatBool(standard), Kind[bool]{
 		Name:  boolType,
-		Want:  "true or false",
+		Want:  wantBool,
 		Words: []string{"true", "false"},
 		Parse: func(text string) (bool, error) {
 			b, err := strconv.ParseBool(text)
@@ -106,11 +108,14 @@ func Existing() Kind[string] {
 		Want:  "a file that can be read",
 		Names: AnyFile,
 		Parse: func(text string) (string, error) {
-			f, err := os.Open(text)
-			if err != nil {
-				return "", bare(err)
+			info, err := os.Stat(text)
+			if err == nil && (info.Mode().IsRegular() || info.IsDir()) { // a pipe is not opened twice
+				var f *os.File
+				if f, err = os.Open(text); err == nil {
+					f.Close()
+				}
 			}
-			return text, f.Close()
+			return text, bare(err)
 		},
 	}
 }
@@ -193,10 +198,10 @@ func Text(want, reason string) Kind[string] {
 	}
 }
 
-// refusedIf returns [Refused] where a value is wrong.
+// refusedIf returns [ErrRefused] where a value is wrong.
 func refusedIf(wrong bool) error {
 	if wrong {
-		return Refused
+		return ErrRefused
 	}
 	return nil
 }
