@@ -174,7 +174,7 @@ func ReadJournal(name string) (*Past, error) {
 			if err := json.Unmarshal(r.Data, &e); err != nil {
 				return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
 			}
-			if e.Stage.underWay() {
+			if e.Stage.inActivation() {
 				past.Reached[e.Host] = Attempt{e.Stage, r.Time}
 			}
 		case "End":

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/host"
 	"muster/schema"
 )
 
@@ -44,24 +45,24 @@ type Outcome struct {
 	// Error is the text of Err.
 	Error string `json:"error,omitempty"`
 
-	Before   State      `json:"before"`            // as found
-	System   store.Path `json:"system,omitempty"`  // what it was to have
-	After    Generation `json:"after,omitzero"`    // the profile's generation in the end, where known
-	Running  store.Path `json:"running,omitempty"` // what runs in the end, where known and looked at
-	Paths    int        `json:"paths,omitempty"`   // store paths sent
-	Bytes    int64      `json:"bytes,omitempty"`   // of archives sent
-	Findings []Finding  `json:"findings,omitempty"`
+	Before   host.State      `json:"before"`            // as found
+	System   store.Path      `json:"system,omitempty"`  // what it was to have
+	After    host.Generation `json:"after,omitzero"`    // the profile's generation in the end, where known
+	Running  store.Path      `json:"running,omitempty"` // what runs in the end, where known and looked at
+	Paths    int             `json:"paths,omitempty"`   // store paths sent
+	Bytes    int64           `json:"bytes,omitempty"`   // of archives sent
+	Findings []Finding       `json:"findings,omitempty"`
 	// NeedsReboot are the parts that take a restart to change.
 	NeedsReboot []string `json:"needs_reboot,omitempty"`
 	Rebooted    bool     `json:"rebooted,omitempty"`
 
 	// Generations are those of the system profile, oldest first, for List.
-	Generations []Generation  `json:"generations,omitempty"`
-	Diff        *Diff         `json:"diff,omitempty"`    // for Preview
-	Facts       *Facts        `json:"facts,omitempty"`   // for Look
-	Removed     []int         `json:"removed,omitempty"` // generations, for Clean
-	Freed       string        `json:"freed,omitempty"`   // as Nix says it, for Clean
-	Took        time.Duration `json:"took_ns"`
+	Generations []host.Generation `json:"generations,omitempty"`
+	Diff        *Diff             `json:"diff,omitempty"`    // for Preview
+	Facts       *host.Facts       `json:"facts,omitempty"`   // for Look
+	Removed     []int             `json:"removed,omitempty"` // generations, for Clean
+	Freed       string            `json:"freed,omitempty"`   // as Nix says it, for Clean
+	Took        time.Duration     `json:"took_ns"`
 	// Interrupted says that the run was ended before the host was.
 	Interrupted bool `json:"interrupted,omitempty"`
 

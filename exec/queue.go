@@ -10,7 +10,7 @@ import (
 // later waves, which will wait at their gate, take half of the places at the
 // most, so that they can never keep out the ones they wait for.
 type queue struct {
-	gates  *gates
+	waves  *waves
 	places int
 
 	mu      sync.Mutex
@@ -26,8 +26,8 @@ type ready struct {
 	work        func()
 }
 
-func newQueue(g *gates, places int) *queue {
-	return &queue{gates: g, places: max(places, 2), working: map[int]int{}}
+func newQueue(w *waves, places int) *queue {
+	return &queue{waves: w, places: max(places, 2), working: map[int]int{}}
 }
 
 // add has work done when there is a place.
@@ -45,7 +45,7 @@ func (q *queue) wait() { q.all.Wait() }
 
 // dispatch fills the places. The caller holds q.mu.
 func (q *queue) dispatch() {
-	turn := q.gates.turn()
+	turn := q.waves.turn()
 	ahead := 0
 	for wave, n := range q.working {
 		if wave > turn {

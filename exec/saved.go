@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/host"
 	"muster/schema"
 )
 
@@ -42,7 +43,7 @@ type savedStep struct {
 	System System       `json:"system,omitzero"`
 	Paths  []store.Path `json:"paths,omitempty"`
 	Wave   int          `json:"wave"`
-	Expect *State       `json:"expect,omitempty"`
+	Expect *host.State  `json:"expect,omitempty"`
 	Hooks  []savedHook  `json:"hooks,omitempty"`
 	Error  string       `json:"error,omitempty"`
 }

@@ -156,15 +156,15 @@ func (p *Plan) ordered() []int {
 	return order
 }
 
-// gates hold hosts up until their wave may activate.
-type gates struct {
+// waves hold hosts back until their wave may activate.
+type waves struct {
 	rollout schema.Rollout
 	sink    Sink
 	ask     func(ctx context.Context, wave int) error
 
 	mu        sync.Mutex
 	surveying int // hosts whose preflight has not ended
-	waves     []gate
+	all       []wave
 	failures  int
 	next      int // the wave to open next
 	down      int // hosts that are being activated
@@ -172,131 +172,131 @@ type gates struct {
 	change    chan struct{}
 }
 
-type gate struct {
+type wave struct {
 	left int           // hosts that have not ended
 	open chan struct{} // closed when the wave may activate, or never will
 	err  error         // why it never will
 }
 
-func newGates(p *Plan, o *Options) *gates {
-	g := &gates{rollout: p.Rollout, sink: o.Sink, ask: o.Confirm, surveying: len(p.Steps), change: make(chan struct{})}
+func newWaves(p *Plan, o *Options) *waves {
+	w := &waves{rollout: p.Rollout, sink: o.Sink, ask: o.Confirm, surveying: len(p.Steps), change: make(chan struct{})}
 	for _, s := range p.Steps {
-		for len(g.waves) <= s.Wave {
-			g.waves = append(g.waves, gate{open: make(chan struct{})})
+		for len(w.all) <= s.Wave {
+			w.all = append(w.all, wave{open: make(chan struct{})})
 		}
-		g.waves[s.Wave].left++
+		w.all[s.Wave].left++
 	}
-	return g
+	return w
 }
 
 // surveyed says that the preflight of a host has ended.
-func (g *gates) surveyed(ctx context.Context) {
-	g.mu.Lock()
-	g.surveying--
-	g.mu.Unlock()
-	g.advance(ctx)
+func (w *waves) surveyed(ctx context.Context) {
+	w.mu.Lock()
+	w.surveying--
+	w.mu.Unlock()
+	w.advance(ctx)
 }
 
 // ended says what became of a host.
-func (g *gates) ended(ctx context.Context, wave int, o *Outcome) {
-	g.mu.Lock()
-	g.waves[wave].left--
+func (w *waves) ended(ctx context.Context, wave int, o *Outcome) {
+	w.mu.Lock()
+	w.all[wave].left--
 	if !o.OK() && o.Status != Skipped && o.Policy != schema.BestEffort && o.Policy != schema.Roaming {
-		g.failures++
+		w.failures++
 	}
-	g.mu.Unlock()
-	g.advance(ctx)
+	w.mu.Unlock()
+	w.advance(ctx)
 }
 
 // advance opens the next wave if all before it have ended. The pause and the
 // question before it are waited for in the background.
-func (g *gates) advance(ctx context.Context) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for g.next < len(g.waves) && g.surveying == 0 && (g.next == 0 || g.waves[g.next-1].left == 0) {
-		wave := g.next
-		g.next++
+func (w *waves) advance(ctx context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.next < len(w.all) && w.surveying == 0 && (w.next == 0 || w.all[w.next-1].left == 0) {
+		wave := w.next
+		w.next++
 		if wave == 0 {
-			g.sink(WaveStarted{Wave: 1, Of: len(g.waves), Hosts: g.waves[0].left})
-			close(g.waves[0].open)
+			w.sink(WaveStarted{Wave: 1, Of: len(w.all), Hosts: w.all[0].left})
+			close(w.all[0].open)
 			continue
 		}
-		if limit := max(g.rollout.MaxFailures, 1); g.failures >= limit {
-			g.refuse(wave, fmt.Errorf("not begun: %s failed in the waves before", countOf(g.failures, "host")))
+		if limit := max(w.rollout.MaxFailures, 1); w.failures >= limit {
+			w.refuse(wave, fmt.Errorf("not begun: %s failed in the waves before", countOf(w.failures, "host")))
 			return
 		}
-		if g.rollout.Pause == 0 && !g.rollout.Confirm {
-			g.sink(WaveStarted{Wave: wave + 1, Of: len(g.waves), Hosts: g.waves[wave].left})
-			close(g.waves[wave].open)
+		if w.rollout.Pause == 0 && !w.rollout.Confirm {
+			w.sink(WaveStarted{Wave: wave + 1, Of: len(w.all), Hosts: w.all[wave].left})
+			close(w.all[wave].open)
 			continue
 		}
-		go g.between(ctx, wave)
+		go w.between(ctx, wave)
 		return
 	}
 }
 
 // between waits as the rollout says before a wave, then opens it.
-func (g *gates) between(ctx context.Context, wave int) {
+func (w *waves) between(ctx context.Context, wave int) {
 	var err error
-	if g.rollout.Pause > 0 {
-		g.sink(Paused{Wave: wave + 1, For: g.rollout.Pause})
+	if w.rollout.Pause > 0 {
+		w.sink(Paused{Wave: wave + 1, For: w.rollout.Pause})
 		select {
 		case <-ctx.Done():
 			err = fmt.Errorf("not begun: %w", context.Cause(ctx))
-		case <-time.After(g.rollout.Pause):
+		case <-time.After(w.rollout.Pause):
 		}
 	}
-	if err == nil && g.rollout.Confirm {
-		if g.ask == nil {
+	if err == nil && w.rollout.Confirm {
+		if w.ask == nil {
 			err = errors.New("not begun: the rollout wants a confirmation before this wave, and nobody is there to give it")
-		} else if no := g.ask(ctx, wave+1); no != nil {
+		} else if no := w.ask(ctx, wave+1); no != nil {
 			err = fmt.Errorf("not begun: %w", no)
 		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if err != nil {
-		g.refuse(wave, err)
+		w.refuse(wave, err)
 		return
 	}
-	g.sink(WaveStarted{Wave: wave + 1, Of: len(g.waves), Hosts: g.waves[wave].left})
-	close(g.waves[wave].open)
+	w.sink(WaveStarted{Wave: wave + 1, Of: len(w.all), Hosts: w.all[wave].left})
+	close(w.all[wave].open)
 }
 
-// refuse closes all waves from one on for good. The caller holds g.mu.
-func (g *gates) refuse(wave int, err error) {
-	for i := wave; i < len(g.waves); i++ {
-		g.waves[i].err = err
-		close(g.waves[i].open)
+// refuse closes all waves from one on for good. The caller holds w.mu.
+func (w *waves) refuse(wave int, err error) {
+	for i := wave; i < len(w.all); i++ {
+		w.all[i].err = err
+		close(w.all[i].open)
 	}
-	g.next = len(g.waves)
+	w.next = len(w.all)
 }
 
 // enter waits until a host of the wave may activate. leave must be called
 // afterwards with whether the host is up.
-func (g *gates) enter(ctx context.Context, wave int) error {
+func (w *waves) enter(ctx context.Context, wave int) error {
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-g.waves[wave].open:
+	case <-w.all[wave].open:
 	}
-	if err := g.waves[wave].err; err != nil {
+	if err := w.all[wave].err; err != nil {
 		return err
 	}
 	for {
-		g.mu.Lock()
-		most := g.rollout.MaxUnavailable
-		if most > 0 && g.lost >= most {
-			g.mu.Unlock()
-			return fmt.Errorf("not begun: %s down, no more may be", countOf(g.lost, "host"))
+		w.mu.Lock()
+		most := w.rollout.MaxUnavailable
+		if most > 0 && w.lost >= most {
+			w.mu.Unlock()
+			return fmt.Errorf("not begun: %s down, no more may be", countOf(w.lost, "host"))
 		}
-		if most == 0 || g.down+g.lost < most {
-			g.down++
-			g.mu.Unlock()
+		if most == 0 || w.down+w.lost < most {
+			w.down++
+			w.mu.Unlock()
 			return nil
 		}
-		changed := g.change
-		g.mu.Unlock()
+		changed := w.change
+		w.mu.Unlock()
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -306,22 +306,22 @@ func (g *gates) enter(ctx context.Context, wave int) error {
 }
 
 // rejoin is enter for a host that is being activated already.
-func (g *gates) rejoin() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.down++
+func (w *waves) rejoin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down++
 }
 
 // leave says that a host is no longer being activated, and whether it is well.
-func (g *gates) leave(well bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.down--
+func (w *waves) leave(well bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.down--
 	if !well {
-		g.lost++
+		w.lost++
 	}
-	close(g.change)
-	g.change = make(chan struct{})
+	close(w.change)
+	w.change = make(chan struct{})
 }
 
 func countOf(n int, noun string) string {
@@ -332,8 +332,8 @@ func countOf(n int, noun string) string {
 }
 
 // turn is the wave that may activate or is the next to.
-func (g *gates) turn() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return max(g.next-1, 0)
+func (w *waves) turn() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return max(w.next-1, 0)
 }

@@ -1,7 +1,8 @@
-package exec
+package host
 
 import (
-	"context"
+	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,15 +11,33 @@ import (
 	"muster/compile/store"
 )
 
-// profile is the system profile of a NixOS host, whose generations are the
+// Profile is the system profile of a NixOS host, whose generations are the
 // systems it has had (NixOS manual, "Rolling Back Configuration Changes").
-const profile = "/nix/var/nix/profiles/system"
+const Profile = "/nix/var/nix/profiles/system"
 
-// A State is what a host has.
+// A State is what a host is on.
 type State struct {
 	Generation Generation `json:"generation,omitzero"` // what the system profile points to
 	Current    store.Path `json:"current,omitempty"`   // what runs: /run/current-system
 	Booted     store.Path `json:"booted,omitempty"`    // what was booted: /run/booted-system
+}
+
+// Differs reports whether a host in the other state has another profile or runs
+// another system.
+func (s State) Differs(other State) bool {
+	return s.Generation.System != other.Generation.System || s.Generation.Number != other.Generation.Number || s.Current != other.Current
+}
+
+func (s State) String() string {
+	switch {
+	case s.Generation.Number == 0 && s.Current == "":
+		return "no system"
+	case s.Generation.Number == 0:
+		return string(s.Current)
+	case s.Current != s.Generation.System:
+		return fmt.Sprintf("generation %d, running %s", s.Generation.Number, cmp.Or(string(s.Current), "no system"))
+	}
+	return fmt.Sprintf("generation %d (%s)", s.Generation.Number, s.Generation.System)
 }
 
 // A Generation is one generation of a host's system profile.
@@ -30,8 +49,8 @@ type Generation struct {
 	Current bool       `json:"current,omitempty"` // the profile points to it
 }
 
-// generationOf returns the number in system-12-link, 0 where there is none.
-func generationOf(link string) int {
+// generationNumber returns the number in system-12-link, 0 where there is none.
+func generationNumber(link string) int {
 	link = link[strings.LastIndexByte(link, '/')+1:]
 	number, ok := strings.CutPrefix(strings.TrimSuffix(link, "-link"), "system-")
 	if !ok {
@@ -44,47 +63,23 @@ func generationOf(link string) int {
 	return n
 }
 
-// readGenerations prints a line a generation: link, seconds since 1970, system
-// and its NixOS version.
-const readGenerations = `
-for link in "$1"-*-link; do
-  [ -L "$link" ] || continue
-  printf '%s %s %s ' "${link##*/}" "$(stat -c %Y "$link")" "$(readlink -f "$link")"
-  cat "$link/nixos-version" 2>/dev/null || true
-  echo
-done
-`
-
-// list reads the generations of the host.
-func (j *job) list(ctx context.Context) error {
-	var err error
-	j.out.Generations, err = j.generations(ctx)
-	j.out.Status = Listed
-	return err
-}
-
-// generations are those of the system profile, oldest first.
-func (j *job) generations(ctx context.Context) ([]Generation, error) {
-	out, err := j.ask(ctx, j.machine, readGenerations, profile)
-	if err != nil {
-		return nil, err
-	}
+// parseGenerations reads what generations.sh prints, oldest first.
+func parseGenerations(out string) []Generation {
 	var gens []Generation
 	for line := range strings.Lines(out) {
 		words := strings.Fields(line)
-		if len(words) < 3 || generationOf(words[0]) == 0 {
+		if len(words) < 3 || generationNumber(words[0]) == 0 {
 			continue
 		}
-		g := Generation{Number: generationOf(words[0]), System: store.Path(words[2])}
+		g := Generation{Number: generationNumber(words[0]), System: store.Path(words[2])}
 		if sec, err := strconv.ParseInt(words[1], 10, 64); err == nil {
 			g.Created = time.Unix(sec, 0).UTC()
 		}
 		if len(words) > 3 {
 			g.Version = words[3]
 		}
-		g.Current = g.Number == j.out.Before.Generation.Number
 		gens = append(gens, g)
 	}
 	slices.SortFunc(gens, func(a, b Generation) int { return a.Number - b.Number })
-	return gens, nil
+	return gens
 }

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # muster's guard. It runs on a host, in a session or unit of its own, and makes
 # a system current there without ever needing the deployer:
 #
@@ -68,6 +69,7 @@ act() {
   now
   t0=$t limit=$((t + $3))
   rm -f "$dir/status" "$dir/collected" "$dir/pid"
+  # shellcheck disable=SC2016
   (setsid /bin/sh -c '
     echo $$ >"$1/pid.new" && mv "$1/pid.new" "$1/pid"
     "$2/bin/switch-to-configuration" "$3"
@@ -137,7 +139,7 @@ go_back() {
   elif [ "$action" != boot ] && [ -z "$previous" ]; then
     end "stuck $*; there is no system before it to go back to"
   elif [ "$action" != boot ] && [ "$(readlink -f /run/current-system)" != "$previous" ]; then
-    end "stuck $*; and going back failed: $(reason "switch-to-configuration test" $code "$revert")"
+    end "stuck $*; and going back failed: $(reason "switch-to-configuration test" "$code" "$revert")"
   fi
   end "reverted $*"
 }
@@ -189,4 +191,4 @@ if [ "$action" != test ]; then
     echo "$link $system $(date +%s) $who"
   } >/var/lib/muster/deployed.new && mv -f /var/lib/muster/deployed.new /var/lib/muster/deployed
 fi
-end done
+end 'done'
