@@ -10,17 +10,18 @@ import (
 	"muster/compile/store"
 	"muster/exec/human"
 	"muster/exec/nixserve"
+	"muster/exec/transfer"
 )
 
 // CopyOptions say how closures are sent. The zero value sends them as fast as
 // it goes.
 type CopyOptions struct {
-	Rate     *nixserve.Limiter // for all hosts together; nil is no limit
-	HostRate int64             // bytes per second to one host that has no limit of its own; 0 is no limit
-	Pack     nixserve.Pack     // whether to compress
-	Daemon   Carrier           // copies to a host that does not speak nix-store --serve; nil: that is a failure
-	Always   bool              // Daemon copies to every host
-	Cache    *Cache            // what hosts lack comes from there; nil: from here
+	Rate     *transfer.Limiter    // for all hosts together; nil is no limit
+	HostRate int64                // bytes per second to one host that has no limit of its own; 0 is no limit
+	Pack     transfer.Compression // whether to compress
+	Daemon   Carrier              // copies to a host that does not speak nix-store --serve; nil: that is a failure
+	Always   bool                 // Daemon copies to every host
+	Cache    *Cache               // what hosts lack comes from there; nil: from here
 }
 
 // A Carrier copies closures through the nix-daemon of a host, which open
@@ -46,7 +47,7 @@ type daemonMachine interface {
 // A compressingMachine is a machine that can take what is copied to it compressed.
 type compressingMachine interface {
 	// ServePacked starts zstd -d | nix-store --serve --write, or fails with
-	// nixserve.ErrNoZstd.
+	// transfer.ErrNoZstd.
 	ServePacked(ctx context.Context) (nixserve.Stream, error)
 	// HeldUp is for how long the network alone has held up what was to be sent.
 	HeldUp() (time.Duration, bool)
@@ -178,11 +179,11 @@ func (s *sender) serve(ctx context.Context, paths []store.Path) (*nixserve.Clien
 	if o.Copy.Cache != nil {
 		fetch = func(ctx context.Context) error { return s.fromCache(ctx, paths) }
 	}
-	dst, stats, err := s.link().Copy(ctx, o.Source, paths, nixserve.CopyOptions{
-		Fetch:      fetch,
-		Substitute: s.j.step.Host.Substitute,
-		Pack:       o.Copy.Pack,
-		Progress: func(p nixserve.Progress) {
+	dst, stats, err := s.link().Copy(ctx, o.Source, paths, transfer.Options{
+		Fetch:       fetch,
+		Substitute:  s.j.step.Host.Substitute,
+		Compression: o.Copy.Pack,
+		Progress: func(p transfer.Progress) {
 			// The first report comes before anything is sent.
 			if free := s.j.seen.Facts.Space; p.Bytes == 0 && free > 0 && p.TotalBytes > free {
 				stop(fmt.Errorf("%s to copy, and only %s free for /nix/store", human.Bytes(p.TotalBytes), human.Bytes(free)))
@@ -200,17 +201,17 @@ func (s *sender) serve(ctx context.Context, paths []store.Path) (*nixserve.Clien
 }
 
 // link is the way to the host's store.
-func (s *sender) link() *nixserve.Link {
+func (s *sender) link() *transfer.Link {
 	m, o := s.j.conn.machine(), &s.j.run.opts.Copy
-	l := &nixserve.Link{Serve: m.Serve}
+	l := &transfer.Link{Serve: m.Serve}
 	if p, ok := m.(compressingMachine); ok {
-		l.Packed, l.HeldUp = p.ServePacked, p.HeldUp
+		l.ServeCompressed, l.HeldUp = p.ServePacked, p.HeldUp
 	}
 	if o.Rate != nil {
 		l.Limits = append(l.Limits, o.Rate)
 	}
 	if rate := cmp.Or(max(s.j.step.Host.LimitRate, 0), o.HostRate); rate > 0 {
-		l.Limits = append(l.Limits, nixserve.NewLimiter(rate))
+		l.Limits = append(l.Limits, transfer.NewLimiter(rate))
 	}
 	return l
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"muster/compile/store"
-	"muster/exec/nixserve"
+	"muster/exec/transfer"
 )
 
 // Options say how a run is done and by what. A zero limit is the default.
@@ -37,7 +37,7 @@ type Options struct {
 
 	Connect Connect
 	Builder Builder
-	Source  nixserve.Source
+	Source  transfer.Source
 	Local   Local // runs hooks here; nil where there are none
 	Sink    Sink  // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.
