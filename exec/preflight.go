@@ -102,7 +102,7 @@ func preflight(j *job, in *host.Inspection) []Finding {
 	case in.UpToDate:
 	case f.Nix == "":
 		add(true, "nix", "there is no Nix on the host: nix-store is not in PATH")
-	case store.CompareVersions(f.Nix, nixserve.OldestNix) < 0:
+	case olderThan(f.Nix, nixserve.OldestNix):
 		add(true, "nix", "its Nix %s is too old: %s or newer is needed", f.Nix, nixserve.OldestNix)
 	}
 	if len(in.Lacks) > 0 {
@@ -140,4 +140,9 @@ func preflight(j *job, in *host.Inspection) []Finding {
 		add(false, "units", "failed before: %s", strings.Join(f.FailedUnits, ", "))
 	}
 	return all
+}
+
+// olderThan compares versions of Nix. What is no version is not older.
+func olderThan(version, than string) bool {
+	return version != "" && '0' <= version[0] && version[0] <= '9' && store.CompareVersions(version, than) < 0
 }
