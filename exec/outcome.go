@@ -18,11 +18,11 @@ const (
 	Copied     Status = "copied"      // its system is in its own store
 	Activated  Status = "activated"   // the action was carried out
 	Previewed  Status = "previewed"   // it said what switching would do
-	Unchanged  Status = "unchanged"   // it already was as it should be
+	Unchanged  Status = "unchanged"   // it was up to date
 	Reverted   Status = "reverted"    // it is back on an earlier generation, as asked
 	RolledBack Status = "rolled back" // activation failed, and it is back on what it had
 	Listed     Status = "listed"      // its generations were read
-	Seen       Status = "seen"        // it was looked at
+	Seen       Status = "seen"        // it was inspected
 	Ran        Status = "ran"         // the command was run, with success
 	Cleaned    Status = "cleaned"     // its garbage was collected
 	Away       Status = "away"        // a roaming host that is not there
@@ -30,7 +30,7 @@ const (
 	Skipped    Status = "skipped"     // nothing was begun
 )
 
-// Statuses are all of them, in the order in which they are counted out.
+// Statuses are all statuses, in the order in which a summary counts them.
 var Statuses = []Status{Built, Copied, Activated, Previewed, Reverted, Ran, Cleaned, Seen, Listed, Unchanged, Away, RolledBack, Failed, Skipped}
 
 // An Outcome is what became of one host.
@@ -63,7 +63,7 @@ type Outcome struct {
 	Removed     []int             `json:"removed,omitempty"` // generations, for Clean
 	Freed       string            `json:"freed,omitempty"`   // as Nix says it, for Clean
 	Took        time.Duration     `json:"took_ns"`
-	// Interrupted says that the run was ended before the host was.
+	// Interrupted says that the run was interrupted before the host had ended.
 	Interrupted bool `json:"interrupted,omitempty"`
 
 	changed bool // something on the host was changed, or may have been
@@ -74,8 +74,8 @@ func (o *Outcome) OK() bool {
 	return o.Status != Failed && o.Status != RolledBack && o.Status != Skipped
 }
 
-// Counts reports whether the host's failure is the run's: that of a host that
-// is done as well as can be is not. A rollback always counts.
+// Counts reports whether the host's failure counts as the run's. That of a
+// best-effort host does not, but a rollback always does.
 func (o *Outcome) Counts() bool {
 	return !o.OK() && (o.Status == RolledBack || o.Policy != schema.BestEffort)
 }

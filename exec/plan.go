@@ -54,8 +54,8 @@ type Step struct {
 	Wave   int // from 0; see [Plan.RollOut]
 	Hooks  []schema.Hook
 	Expect *host.State // what the host must still be; nil for anything
-	// Earlier is how far an attempt before this one of the same run had come;
-	// nil where there was none.
+	// Earlier is how far an earlier attempt of the same run had come; nil for a
+	// first attempt.
 	Earlier *Attempt
 }
 

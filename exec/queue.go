@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// A queue begins work on hosts that have been looked at, as many at once as
-// there are places. Hosts of the wave whose turn it is come first; those of
-// later waves, which will wait at their gate, take half of the places at the
-// most, so that they can never keep out the ones they wait for.
+// A queue begins work on inspected hosts, as many at once as it has places. Hosts
+// of the wave whose turn it is come first. Hosts of later waves wait for that wave
+// before they activate, so they take half of the places at most: otherwise they
+// could keep out the hosts they wait for.
 type queue struct {
 	waves  *waves
 	places int
@@ -56,7 +56,7 @@ func (q *queue) dispatch() {
 		r := q.ready[i]
 		if r.wave > turn {
 			if ahead >= q.places/2 {
-				break // all that follow are of this wave or later ones
+				break // the rest are of the same wave or of later ones
 			}
 			ahead++
 		}

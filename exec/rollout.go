@@ -151,4 +151,3 @@ func (p *Plan) ordered() []int {
 	}
 	return order
 }
-

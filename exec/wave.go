@@ -11,14 +11,15 @@ import (
 	"muster/schema"
 )
 
-// waves hold hosts back until their wave may activate.
+// waves hold hosts back until their wave may activate. A wave opens when every
+// host has been inspected and all waves before it have ended.
 type waves struct {
 	rollout schema.Rollout
 	sink    Sink
 	ask     func(ctx context.Context, wave int) error
 
 	mu        sync.Mutex
-	surveying int // hosts whose preflight has not ended
+	surveying int // hosts that have not been inspected
 	all       []wave
 	failures  int
 	next      int // the wave to open next
@@ -44,7 +45,7 @@ func newWaves(p *Plan, o *Options) *waves {
 	return w
 }
 
-// surveyed says that the preflight of a host has ended.
+// surveyed counts a host as inspected.
 func (w *waves) surveyed(ctx context.Context) {
 	w.mu.Lock()
 	w.surveying--
@@ -52,7 +53,7 @@ func (w *waves) surveyed(ctx context.Context) {
 	w.advance(ctx)
 }
 
-// ended says what became of a host.
+// ended counts a host as ended, with its outcome.
 func (w *waves) ended(ctx context.Context, wave int, o *Outcome) {
 	w.mu.Lock()
 	w.all[wave].left--
@@ -118,7 +119,7 @@ func (w *waves) between(ctx context.Context, wave int) {
 	close(w.all[wave].open)
 }
 
-// refuse closes all waves from one on for good. The caller holds w.mu.
+// refuse ends all waves from one on before they begin. The caller holds w.mu.
 func (w *waves) refuse(wave int, err error) {
 	for i := wave; i < len(w.all); i++ {
 		w.all[i].err = err
@@ -167,7 +168,7 @@ func (w *waves) rejoin() {
 	w.down++
 }
 
-// leave says that a host is no longer being activated, and whether it is well.
+// leave counts a host as no longer being activated, and as lost unless it is well.
 func (w *waves) leave(well bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -179,7 +180,7 @@ func (w *waves) leave(well bool) {
 	w.change = make(chan struct{})
 }
 
-// turn is the wave that may activate or is the next to.
+// turn is the wave that may activate, or else the next one to.
 func (w *waves) turn() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
