@@ -15,6 +15,7 @@ import (
 
 	"muster/compile"
 	"muster/compile/eval"
+	"muster/compile/eval/collector"
 	"muster/compile/store"
 	"muster/compile/syntax"
 	"muster/exec/nixcmd"
@@ -63,7 +64,7 @@ func evaluatorOptions(how *evaluation, warn io.Writer) (eval.Options, error) {
 		return eval.Options{}, usageError{err}
 	}
 	if o.MaxMemory == 0 {
-		o.MaxMemory = eval.Memory() / 4 * 3
+		o.MaxMemory = collector.Memory() / 4 * 3
 	}
 	if o.MaxMemory > 0 {
 		// Garbage does not count: near the limit it is looked for.
@@ -205,7 +206,7 @@ func (e *embedded) repeat(hosts []*schema.Host, cached map[string]cachedHost, sa
 
 // evaluate evaluates hosts, notes what came out, and returns what was traced.
 func (e *embedded) evaluate(ctx context.Context, hosts []*schema.Host, systems map[string]nixcmd.System, errs map[string]error) ([]string, error) {
-	defer eval.HoldCollector(collectFrom)()
+	defer collector.Hold(collectFrom)()
 	set, err := e.driver(ctx, hosts, nil)
 	if err != nil {
 		return nil, err
@@ -242,7 +243,7 @@ func (e *embedded) evaluate(ctx context.Context, hosts []*schema.Host, systems m
 
 // query evaluates an attribute of each host to its JSON.
 func (e *embedded) query(ctx context.Context, hosts []*schema.Host, attr []string) (map[string]json.RawMessage, map[string]error, error) {
-	defer eval.HoldCollector(collectFrom)()
+	defer collector.Hold(collectFrom)()
 	set, err := e.driver(ctx, hosts, attr)
 	if err != nil {
 		return nil, nil, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -91,9 +90,6 @@ type limits struct {
 const (
 	defaultDepth   = 100_000
 	defaultNesting = 400_000
-	// maxStack is what nested evaluation may need in the worst case; Go's own
-	// limit of 1 GB would end the process.
-	maxStack = 16 << 30
 )
 
 // New makes an Evaluator.
@@ -113,7 +109,6 @@ func New(o Options) *Evaluator {
 	if o.MaxDepth == 0 {
 		o.MaxDepth = defaultDepth
 	}
-	debug.SetMaxStack(maxStack)
 	ev := &Evaluator{opts: o}
 	ev.limits = limits{depth: o.MaxDepth, nesting: defaultNesting, steps: o.MaxSteps, memory: o.MaxMemory}
 	before := func(major, minor int) bool { return !versionAtLeast(o.NixVersion, major, minor) }
