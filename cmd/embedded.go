@@ -47,13 +47,10 @@ func evaluatorOptions(how *evaluation, warn io.Writer) (eval.Options, error) {
 	home, _ := os.UserHomeDir()
 	behind := &nixBehind{log: warn, settings: how.settings}
 	o := eval.Options{
-		Fetch:      behind.fetch,
-		Realise:    behind.realise,
-		References: behind.references,
+		World:      behind,
 		NixPath:    settings.searchPath(how.searchPath),
 		System:     currentSystem(),
 		Home:       home,
-		Getenv:     os.Getenv,
 		MaxMemory:  how.maxMemory << 20,
 		NixVersion: how.nixVersion,
 		// As Nix's setting abort-on-warn is given in the environment.
