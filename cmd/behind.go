@@ -19,6 +19,7 @@ import (
 // do itself: to fetch, to build, and to know what is in the store. Whether
 // there is one is found out when it is needed.
 type nixBehind struct {
+	eval.OS
 	log      io.Writer // told what builds say
 	settings []string  // NAME=VALUE: what the evaluator was given over what Nix reads itself
 
@@ -49,9 +50,9 @@ func (b *nixBehind) nix(ctx context.Context) (*nixcmd.Nix, error) {
 	return b.found, nil
 }
 
-// fetch has Nix get what a fetcher asks for; its caches and credentials then
+// Fetch has Nix get what a fetcher asks for; its caches and credentials then
 // count as well.
-func (b *nixBehind) fetch(ctx context.Context, r eval.FetchRequest) (eval.Fetched, error) {
+func (b *nixBehind) Fetch(ctx context.Context, r eval.FetchRequest) (eval.Fetched, error) {
 	nix, err := b.nix(ctx)
 	if errors.Is(err, nixcmd.ErrNoNix) {
 		return eval.Fetched{}, fmt.Errorf("fetching needs Nix, once for what is pinned: %w", err)
@@ -63,9 +64,9 @@ func (b *nixBehind) fetch(ctx context.Context, r eval.FetchRequest) (eval.Fetche
 	return eval.Fetched{Path: p, JSON: told}, err
 }
 
-// realise builds outputs for import from derivation. Their derivations are
+// Realise builds outputs for import from derivation. Their derivations are
 // written to the store first.
-func (b *nixBehind) realise(ctx context.Context, ev *eval.Evaluator, outputs []eval.DerivationOutput) error {
+func (b *nixBehind) Realise(ctx context.Context, ev *eval.Evaluator, outputs []eval.DerivationOutput) error {
 	nix, err := b.nix(ctx)
 	if errors.Is(err, nixcmd.ErrNoNix) {
 		return fmt.Errorf("import from derivation builds, which needs Nix: %w", err)
@@ -96,8 +97,8 @@ func (b *nixBehind) realise(ctx context.Context, ev *eval.Evaluator, outputs []e
 	return nil
 }
 
-// references asks the store what one of its objects refers to.
-func (b *nixBehind) references(ctx context.Context, p store.Path) ([]store.Path, error) {
+// References asks the store what one of its objects refers to.
+func (b *nixBehind) References(ctx context.Context, p store.Path) ([]store.Path, error) {
 	nix, err := b.nix(ctx)
 	if err != nil {
 		return nil, err

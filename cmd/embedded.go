@@ -15,6 +15,7 @@ import (
 
 	"muster/compile"
 	"muster/compile/eval"
+	"muster/compile/eval/collector"
 	"muster/compile/store"
 	"muster/compile/syntax"
 	"muster/exec/nixcmd"
@@ -46,13 +47,10 @@ func evaluatorOptions(how *evaluation, warn io.Writer) (eval.Options, error) {
 	home, _ := os.UserHomeDir()
 	behind := &nixBehind{log: warn, settings: how.settings}
 	o := eval.Options{
-		Fetch:      behind.fetch,
-		Realise:    behind.realise,
-		References: behind.references,
+		World:      behind,
 		NixPath:    settings.searchPath(how.searchPath),
 		System:     currentSystem(),
 		Home:       home,
-		Getenv:     os.Getenv,
 		MaxMemory:  how.maxMemory << 20,
 		NixVersion: how.nixVersion,
 		// As Nix's setting abort-on-warn is given in the environment.
@@ -63,7 +61,7 @@ func evaluatorOptions(how *evaluation, warn io.Writer) (eval.Options, error) {
 		return eval.Options{}, usageError{err}
 	}
 	if o.MaxMemory == 0 {
-		o.MaxMemory = eval.Memory() / 4 * 3
+		o.MaxMemory = collector.Memory() / 4 * 3
 	}
 	if o.MaxMemory > 0 {
 		// Garbage does not count: near the limit it is looked for.
@@ -205,7 +203,7 @@ func (e *embedded) repeat(hosts []*schema.Host, cached map[string]cachedHost, sa
 
 // evaluate evaluates hosts, notes what came out, and returns what was traced.
 func (e *embedded) evaluate(ctx context.Context, hosts []*schema.Host, systems map[string]nixcmd.System, errs map[string]error) ([]string, error) {
-	defer eval.HoldCollector(collectFrom)()
+	defer collector.Hold(collectFrom)()
 	set, err := e.driver(ctx, hosts, nil)
 	if err != nil {
 		return nil, err
@@ -242,7 +240,7 @@ func (e *embedded) evaluate(ctx context.Context, hosts []*schema.Host, systems m
 
 // query evaluates an attribute of each host to its JSON.
 func (e *embedded) query(ctx context.Context, hosts []*schema.Host, attr []string) (map[string]json.RawMessage, map[string]error, error) {
-	defer eval.HoldCollector(collectFrom)()
+	defer collector.Hold(collectFrom)()
 	set, err := e.driver(ctx, hosts, attr)
 	if err != nil {
 		return nil, nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"muster/compile/eval"
+	"muster/compile/eval/collector"
 	"muster/exec"
 	"muster/exec/nixcmd"
 )
@@ -48,7 +49,7 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	if f.file != "" && f.expr != "" || len(args) > 0 {
 		return usageError{errors.New("eval: give one of an inventory, --file and --expr")}
 	}
-	defer eval.HoldCollector(collectFrom)()
+	defer collector.Hold(collectFrom)()
 	o.how.searchPath, o.how.settings = f.searchPath, f.options
 	opts, err := evaluatorOptions(&o.how, std.err)
 	if err != nil {

@@ -1,4 +1,12 @@
-package eval
+// Package collector tunes the Go runtime for evaluations, which make much garbage
+// in a short time and recurse deeply.
+//
+// [Hold] and [AllowDeepStacks] change settings of the whole process, so only a
+// program's own main path calls them; package eval never does.
+//
+//	collector.AllowDeepStacks()
+//	defer collector.Hold(512 << 20)()
+package collector
 
 import (
 	"os"
@@ -12,15 +20,23 @@ import (
 	"sync/atomic"
 )
 
-// HoldCollector keeps the garbage collector of this process from running
-// before the heap has grown to floor bytes, and lets it run from then on when
-// the heap has doubled. Most evaluations make much garbage in a short time and
-// are over before memory is short. Where the process may have little memory,
-// floor is a quarter of it at most. The function it returns undoes it.
+// maxStack is what nested evaluation needs in the worst case.
+const maxStack = 16 << 30
+
+// AllowDeepStacks raises the process's limit of stack per goroutine. With Go's
+// own limit of 1 GB a program that nests calls as deeply as package eval allows
+// ends the process.
+func AllowDeepStacks() { debug.SetMaxStack(maxStack) }
+
+// Hold keeps the process's garbage collector from running before the heap has
+// grown to floor bytes; from then on it runs when the heap has doubled. Most
+// evaluations end before memory is short. Where control groups limit the
+// process's memory, floor is at most a quarter of the limit. The returned
+// function restores the previous setting.
 //
-// What the runtime offers is a percentage of what survived the last collection;
-// so that is set anew after each one.
-func HoldCollector(floor int64) (undo func()) {
+// The runtime only takes a percentage of what survived the last collection, so
+// Hold sets the percentage anew after each one.
+func Hold(floor int64) (undo func()) {
 	if limit := memoryLimit("/"); limit > 0 {
 		floor = min(floor, limit/4)
 	}
@@ -44,11 +60,11 @@ func HoldCollector(floor int64) (undo func()) {
 	}
 }
 
-// percentFor is the percentage that has the next collection begin when the heap
-// is floor bytes. The runtime takes it of what is live and of what else has to
-// be looked at.
+// percentFor returns the percentage with which the next collection begins when
+// the heap is floor bytes. The runtime takes it of the live heap, the stacks and
+// the globals.
 func percentFor(floor int64) int {
-	const minHeap = 4 << 20 // what the runtime takes for live at the start
+	const minHeap = 4 << 20 // the runtime's live heap before the first collection
 	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/stack:bytes"}, {Name: "/gc/scan/globals:bytes"}}
 	metrics.Read(s)
 	live := int64(s[0].Value.Uint64())
@@ -56,8 +72,8 @@ func percentFor(floor int64) int {
 	return int(max(0, floor-live) * 100 / whole)
 }
 
-// Memory is how much memory the process may have: the machine's, or what its
-// control groups allow it (Linux); 0 where that is not known.
+// Memory returns how much memory the process may use: the machine's, or what its
+// control groups allow (Linux); 0 where that is unknown.
 func Memory() int64 {
 	limit := memoryLimit("/")
 	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
@@ -71,8 +87,8 @@ func Memory() int64 {
 	return limit
 }
 
-// memoryLimit is how much memory the process's control groups allow it (Linux,
-// either version); 0 where they set no limit. root is / but in tests.
+// memoryLimit returns how much memory the process's control groups allow it
+// (Linux, version 1 or 2); 0 where they set no limit. root is / except in tests.
 func memoryLimit(root string) int64 {
 	groups, err := os.ReadFile(filepath.Join(root, "proc/self/cgroup"))
 	if err != nil {
@@ -92,8 +108,8 @@ func memoryLimit(root string) int64 {
 		case controllers != "":
 			continue
 		}
-		// The limits of the groups around hold as well. In a container the
-		// outermost is the container's own.
+		// The limits of the enclosing groups hold as well. In a container the
+		// outermost group is the container's own.
 		for ; ; group = path.Dir(group) {
 			b, err := os.ReadFile(filepath.Join(root, dir, group, file))
 			if n, perr := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && perr == nil && n > 0 && n < 1<<50 {

@@ -1,4 +1,4 @@
-package eval
+package float
 
 import (
 	"math"
@@ -6,11 +6,6 @@ import (
 	"math/bits"
 	"sync"
 )
-
-// Nix writes floats in JSON by way of Grisu2 (Florian Loitsch, Printing
-// Floating-Point Numbers Quickly and Accurately with Integers, 2010): that is
-// the shortest number nearly always, but now and then it has a digit more, and
-// then so must ours.
 
 // A scaled is the number f × 2^e.
 type scaled struct {
@@ -23,13 +18,13 @@ func (x scaled) normalized() scaled {
 	return scaled{x.f << n, x.e - n}
 }
 
-// times is the product, rounded to 64 bits.
+// times returns the product, rounded to 64 bits.
 func (x scaled) times(y scaled) scaled {
 	hi, lo := bits.Mul64(x.f, y.f)
 	return scaled{hi + lo>>63, x.e + y.e + 64}
 }
 
-// Powers of ten, every eighth, as Grisu multiplies with them.
+// Grisu multiplies with every eighth power of ten from 10^-300 on.
 const firstPower, powerStep, powers = -300, 8, 79
 
 var powersOfTen = sync.OnceValue(func() (all [powers]scaled) {
@@ -40,7 +35,7 @@ var powersOfTen = sync.OnceValue(func() (all [powers]scaled) {
 		f := new(big.Int)
 		if k >= 0 {
 			all[i].e = -shift
-			// One bit more, to round by.
+			// One more bit, to round by.
 			f.Rsh(f.Lsh(ten, uint(shift+1100)), 1099)
 		} else {
 			shift = 63 + ten.BitLen()
@@ -53,7 +48,8 @@ var powersOfTen = sync.OnceValue(func() (all [powers]scaled) {
 })
 
 // grisu2 returns digits and an exponent of ten that are read back as f, which
-// is positive and finite.
+// must be positive and finite. The algorithm is that of Florian Loitsch, Printing
+// Floating-Point Numbers Quickly and Accurately with Integers, 2010.
 func grisu2(f float64) (digits []byte, exponent int) {
 	const hidden, bias = 1 << 52, 1023 + 52
 	b := math.Float64bits(f)
@@ -62,7 +58,7 @@ func grisu2(f float64) (digits []byte, exponent int) {
 	if e == 0 {
 		v = scaled{fraction, 1 - bias}
 	}
-	// Everything between low and high is read back as f.
+	// Every number between low and high is read back as f.
 	high := scaled{2*v.f + 1, v.e - 1}.normalized()
 	low := scaled{2*v.f - 1, v.e - 1}
 	if fraction == 0 && e > 1 {
@@ -70,7 +66,7 @@ func grisu2(f float64) (digits []byte, exponent int) {
 	}
 	low = scaled{low.f << (low.e - high.e), high.e}
 
-	// Scaled so that the part before the point fits 32 bits.
+	// Scale so that the part before the point fits 32 bits.
 	least := -60 - high.e - 1
 	k := least * 78913 / (1 << 18)
 	if least > 0 {
@@ -113,7 +109,8 @@ func grisu2(f float64) (digits []byte, exponent int) {
 	}
 }
 
-// grisuRound moves the last digit towards the number itself.
+// grisuRound lowers the last digit as long as that brings the digits closer to
+// the number itself.
 func grisuRound(digits []byte, distance, width, rest, unit uint64) {
 	for rest < distance && width-rest >= unit && (rest+unit < distance || distance-rest > rest+unit-distance) {
 		digits[len(digits)-1]--
