@@ -235,6 +235,7 @@ func addVerbs(add func(group, use, short, long string, v verb)) {
 // status. The first interrupt lets what is activating finish; the second ends
 // the process at once.
 func Main() int {
+	clearEnvironment()
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
 	signals := make(chan os.Signal, 2)
