@@ -54,6 +54,15 @@ func TestGoFilesHoldNoScripts(t *testing.T) {
 	}
 }
 
+func TestNotYetNamesFiles(t *testing.T) {
+	files := repositoryFiles(t)
+	for _, path := range notYet {
+		if !slices.Contains(files, path) {
+			t.Errorf("%s does not exist: take it off notYet", path)
+		}
+	}
+}
+
 func TestShellcheck(t *testing.T) {
 	shellcheck, err := osexec.LookPath("shellcheck")
 	if err != nil {
