@@ -236,6 +236,7 @@ func addVerbs(add func(group, use, short, long string, v verb)) {
 // status. The first interrupt lets what is activating finish; the second ends
 // the process at once.
 func Main() int {
+	clearEnvironment()
 	collector.AllowDeepStacks()
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
