@@ -28,7 +28,7 @@ type delegate struct {
 // fetch calls a fetcher of Nix, which uses Nix's own caches and credentials.
 func (d *delegate) fetch(ctx context.Context, r eval.FetchRequest) (eval.Fetched, error) {
 	if d.nix == nil {
-		return eval.Fetched{}, fmt.Errorf("fetching needs Nix, once for what is pinned: %w", nixcmd.ErrNoNix)
+		return eval.Fetched{}, fmt.Errorf("fetching needs Nix, for pinned sources only once: %w", nixcmd.ErrNoNix)
 	}
 	p, attributes, err := d.nix.Fetch(ctx, r.Fetcher, r.JSON)
 	return eval.Fetched{Path: p, JSON: attributes}, err

@@ -254,11 +254,11 @@ func (e *evaluation) apply(ctx context.Context, hosts []*schema.Host, attr []str
 	}
 	given := map[string]syntax.Expr{
 		"network": e.file.Expr,
-		"hosts":   nixStrings(names(hosts)),
+		"hosts":   syntax.StringList(names(hosts)),
 		"apart":   &syntax.Ident{Name: "true"},
 	}
 	if attr != nil {
-		given["attr"] = nixStrings(attr)
+		given["attr"] = syntax.StringList(attr)
 	}
 	args := map[string]eval.Value{"part": e.ev.Part()}
 	for name, expr := range given {
@@ -271,17 +271,4 @@ func (e *evaluation) apply(ctx context.Context, hosts []*schema.Host, attr []str
 		return eval.Value{}, err
 	}
 	return f.AutoCall(ctx, args)
-}
-
-// nixStrings is a Nix list of strings.
-func nixStrings(words []string) *syntax.List {
-	l := &syntax.List{}
-	for _, w := range words {
-		s := &syntax.String{}
-		if w != "" {
-			s.Parts = []syntax.Part{{Text: w}}
-		}
-		l.Elems = append(l.Elems, s)
-	}
-	return l
 }

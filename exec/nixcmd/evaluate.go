@@ -163,10 +163,4 @@ func runDriver[T any](ctx context.Context, n *Nix, net Network, dir string, host
 }
 
 // nixStrings writes words as a Nix list.
-func nixStrings(words []string) string {
-	l := &syntax.List{}
-	for _, w := range words {
-		l.Elems = append(l.Elems, &syntax.String{Parts: []syntax.Part{{Text: w}}})
-	}
-	return syntax.FormatExpr(l)
-}
+func nixStrings(words []string) string { return syntax.FormatExpr(syntax.StringList(words)) }

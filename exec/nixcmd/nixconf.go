@@ -1,7 +1,6 @@
 package nixcmd
 
 import (
-	"bufio"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -49,20 +48,20 @@ type SettingsSource struct {
 // user's, $NIX_CONFIG, then overrides. Later values replace earlier ones. A file
 // that cannot be read counts as empty, as it does for Nix.
 func (s SettingsSource) Read(overrides []Setting) (Settings, error) {
-	values := settingValues{}
-	s.readFile(values, filepath.Join(s.getenv("NIX_CONF_DIR", "/etc/nix"), "nix.conf"))
+	r := settingsReader{readFile: s.ReadFile, values: settingValues{}, open: map[string]bool{}}
+	r.file(filepath.Join(s.getenv("NIX_CONF_DIR", "/etc/nix"), "nix.conf"))
 	for _, file := range slices.Backward(s.userFiles()) {
-		s.readFile(values, file)
+		r.file(file)
 	}
-	s.read(values, s.getenv("NIX_CONFIG", ""), ".")
+	r.text(s.getenv("NIX_CONFIG", ""), ".")
 	for _, o := range overrides {
-		values.set(o.Name, o.Value)
+		r.values.set(o.Name, o.Value)
 	}
-	settings, err := values.settings()
+	settings, err := r.values.settings()
 	if err != nil {
 		return Settings{}, err
 	}
-	settings.SearchPath = s.searchPath(values)
+	settings.SearchPath = s.searchPath(r.values)
 	// Nix takes this one from the environment too.
 	abort, _ := s.LookupEnv("NIX_ABORT_ON_WARN")
 	settings.AbortOnWarn = settings.AbortOnWarn || isOn(abort)
@@ -87,33 +86,6 @@ func (s SettingsSource) getenv(name, otherwise string) string {
 		return v
 	}
 	return otherwise
-}
-
-// readFile adds the settings of a file, if it exists.
-func (s SettingsSource) readFile(values settingValues, name string) {
-	if text, err := s.ReadFile(name); err == nil {
-		s.read(values, string(text), filepath.Dir(name))
-	}
-}
-
-// read adds settings from lines of the form "name = value". Included files are
-// relative to dir. Other lines are ignored: Nix itself reports them.
-func (s SettingsSource) read(values settingValues, text, dir string) {
-	lines := bufio.NewScanner(strings.NewReader(text))
-	for lines.Scan() {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		words := strings.Fields(line)
-		switch {
-		case len(words) == 2 && (words[0] == "include" || words[0] == "!include"):
-			name := words[1]
-			if !filepath.IsAbs(name) {
-				name = filepath.Join(dir, name)
-			}
-			s.readFile(values, name)
-		case len(words) >= 2 && words[1] == "=":
-			values.set(words[0], strings.Join(words[2:], " "))
-		}
-	}
 }
 
 // searchPath returns the entries that <name> is looked up in.
@@ -164,6 +136,44 @@ func inURL(before, after string) bool {
 		before = value
 	}
 	return strings.HasPrefix(after, "//") || before == "channel" || before == "flake"
+}
+
+// A settingsReader collects settings from nix.conf files.
+type settingsReader struct {
+	readFile func(name string) ([]byte, error)
+	values   settingValues
+	open     map[string]bool // files that are being read: they may include themselves
+}
+
+// file adds the settings of a file, if it exists.
+func (r settingsReader) file(name string) {
+	if r.open[name] {
+		return
+	}
+	r.open[name] = true
+	defer delete(r.open, name)
+	if text, err := r.readFile(name); err == nil {
+		r.text(string(text), filepath.Dir(name))
+	}
+}
+
+// text adds settings from lines of the form "name = value". Included files are
+// relative to dir. Other lines are ignored: Nix itself reports them.
+func (r settingsReader) text(text, dir string) {
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		words := strings.Fields(line)
+		switch {
+		case len(words) == 2 && (words[0] == "include" || words[0] == "!include"):
+			name := words[1]
+			if !filepath.IsAbs(name) {
+				name = filepath.Join(dir, name)
+			}
+			r.file(name)
+		case len(words) >= 2 && words[1] == "=":
+			r.values.set(words[0], strings.Join(words[2:], " "))
+		}
+	}
 }
 
 // settingValues are settings by name, as text.
