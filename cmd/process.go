@@ -5,6 +5,8 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"muster/compile/eval/collector"
 )
 
 // The switches of the whole process. Only package cmd sets them: a library
@@ -61,3 +63,19 @@ func heapSize() uint64 {
 	metrics.Read(use)
 	return use[0].Value.Uint64()
 }
+
+// limitMemory has Go collect garbage more often as the process nears a number of
+// bytes, so that the limit of an evaluation counts what is in use. 0 is no limit.
+func limitMemory(bytes int64) {
+	if bytes > 0 {
+		debug.SetMemoryLimit(bytes)
+	}
+}
+
+// collectFrom is the size of the heap at which an evaluation begins to collect
+// garbage. Most evaluations end before.
+const collectFrom = 512 << 20
+
+// holdCollector keeps the garbage collector from running during an evaluation
+// until the heap has grown to collectFrom.
+func holdCollector() (undo func()) { return collector.Hold(collectFrom) }

@@ -76,12 +76,8 @@ type Plan struct {
 	order []int // in which the steps are begun; see ordered
 }
 
-// NewPlan plans an action on hosts. A host that has no system, but an error,
-// fails before anything is done to it.
-func NewPlan(action Action, hosts []*schema.Host, systems map[string]System, errs map[string]error) *Plan {
-	p := &Plan{Action: action}
-	for _, h := range hosts {
-		p.Steps = append(p.Steps, Step{Host: h, System: systems[h.Name], Err: errs[h.Name]})
-	}
-	return p
+// NewPlan plans an action. A step that has an error fails before anything is
+// done to its host.
+func NewPlan(action Action, steps []Step) *Plan {
+	return &Plan{Action: action, Steps: steps}
 }

@@ -1,8 +1,7 @@
-package cmd
+package evaluate
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,14 +48,14 @@ hosts: c: {host: "10.0.0.3"}
 
 // A cachedWorld is a fleet of tinyNixOS in a directory.
 type cachedWorld struct {
-	t   *testing.T
-	dir string
+	t      *testing.T
+	dir    string
+	caches string
 }
 
 func newCachedWorld(t *testing.T) *cachedWorld {
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("MUSTER_TEST", "")
-	w := &cachedWorld{t, t.TempDir()}
+	w := &cachedWorld{t: t, dir: t.TempDir(), caches: filepath.Join(t.TempDir(), "eval")}
 	for name, text := range tinyNixOS {
 		w.write(name, text)
 	}
@@ -91,36 +90,51 @@ type evaluatedFleet struct {
 	Traced []string
 }
 
-func (w *cachedWorld) evaluate(o evaluation) evaluatedFleet {
+// evaluator is an evaluator of the fleet that keeps a cache.
+func (w *cachedWorld) evaluator() Embedded {
 	w.t.Helper()
 	fleet, err := schema.Load(w.t.Context(), filepath.Join(w.dir, "hosts.cue"), schema.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var warn bytes.Buffer
-	e, err := newEmbedded(fleet, &o, &warn)
+	return Embedded{
+		Options:  Options{Fleet: fleet},
+		World:    World{Getenv: os.Getenv},
+		CacheDir: w.caches,
+	}
+}
+
+func (w *cachedWorld) evaluate(e Embedded) evaluatedFleet {
+	w.t.Helper()
+	var trace bytes.Buffer
+	e.Trace = &trace
+	ev, err := e.open(e.CacheDir)
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	defer ev.done()
 	got := evaluatedFleet{Drvs: map[string]string{}, Warn: map[string][]string{}}
 	known := map[string]cachedHost{}
-	if e.cache != nil {
-		known = e.cache.current(names(fleet.Hosts), e.ev.Look())
+	if ev.cache != nil {
+		known = ev.cache.unchanged(names(e.Fleet.Hosts), ev.ev.Look())
 	}
-	for _, h := range fleet.Hosts {
+	for _, h := range e.Fleet.Hosts {
 		if _, ok := known[h.Name]; !ok {
 			got.Fresh = append(got.Fresh, h.Name)
 		}
 	}
-	systems, errs, err := e.systems(w.t.Context(), fleet.Hosts, nil)
-	if err != nil || len(errs) > 0 {
-		w.t.Fatal(err, errs)
+	results, err := ev.systems(w.t.Context(), e.Fleet.Hosts, nil)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	for host, s := range systems {
-		got.Drvs[host] = string(s.Drv) + " " + string(s.Out)
-		got.Warn[host] = s.Warnings
+	for i, r := range results {
+		if r.Err != nil || r.Host != e.Fleet.Hosts[i] {
+			w.t.Fatalf("result %d is %+v", i, r)
+		}
+		got.Drvs[r.Host.Name] = string(r.System.Drv) + " " + string(r.System.Out)
+		got.Warn[r.Host.Name] = r.Warnings
 	}
-	got.Traced = strings.Split(strings.TrimSpace(warn.String()), "\n")
+	got.Traced = strings.Split(strings.TrimSpace(trace.String()), "\n")
 	slices.Sort(got.Traced)
 	return got
 }
@@ -133,11 +147,13 @@ func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
 	step := func(what string, change func(), fresh ...string) {
 		t.Helper()
 		change()
-		got := w.evaluate(evaluation{})
+		got := w.evaluate(w.evaluator())
 		if !slices.Equal(got.Fresh, fresh) {
 			t.Errorf("%s: evaluated %v, want %v", what, got.Fresh, fresh)
 		}
-		want := w.evaluate(evaluation{noCache: true})
+		afresh := w.evaluator()
+		afresh.CacheDir = ""
+		want := w.evaluate(afresh)
 		got.Fresh, want.Fresh = nil, nil
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s: not as evaluated afresh (-afresh +got):\n%s", what, d)
@@ -164,7 +180,9 @@ func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
 	step("that other", edit("hosts.cue", `\"A\"`, `\"a\"`), "a", "c")
 	step("one that nobody reads", edit("b.txt", "TEXT", "text"), "b")
 	step("a search path", func() {
-		got := w.evaluate(evaluation{searchPath: []string{"x=" + w.dir}})
+		e := w.evaluator()
+		e.World.SearchPath = []string{"x=" + w.dir}
+		got := w.evaluate(e)
 		if len(got.Fresh) != 3 {
 			t.Errorf("a search path: evaluated %v", got.Fresh)
 		}
@@ -176,8 +194,8 @@ func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
 // TestBrokenCacheIsNone cuts and changes the file: hosts are evaluated then.
 func TestBrokenCacheIsNone(t *testing.T) {
 	w := newCachedWorld(t)
-	want := w.evaluate(evaluation{})
-	files, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "muster/eval/*"))
+	want := w.evaluate(w.evaluator())
+	files, err := filepath.Glob(filepath.Join(w.caches, "*"))
 	if err != nil || len(files) != 1 {
 		t.Fatal(files, err)
 	}
@@ -203,13 +221,13 @@ func TestBrokenCacheIsNone(t *testing.T) {
 		if err := os.WriteFile(files[0], content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got := w.evaluate(evaluation{})
+		got := w.evaluate(w.evaluator())
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}
 	// And it is whole again.
-	if got := w.evaluate(evaluation{}); len(got.Fresh) > 0 {
+	if got := w.evaluate(w.evaluator()); len(got.Fresh) > 0 {
 		t.Errorf("evaluated again: %v", got.Fresh)
 	}
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(files[0]), ".*")); len(left) > 0 {
@@ -219,17 +237,17 @@ func TestBrokenCacheIsNone(t *testing.T) {
 
 // TestCacheIsBounded evaluates more fleets than are kept.
 func TestCacheIsBounded(t *testing.T) {
-	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	for range evalCaches + 5 {
-		c := openEvalCache(t.TempDir(), "")
+	dir := t.TempDir()
+	for range maxCaches + 5 {
+		c := openCache(dir, t.TempDir(), "")
 		c.save([]string{"a"}, map[string]evaluatedHost{"a": {}}, nil, nil)
-		if again := openEvalCache(strings.TrimSpace(filepath.Dir(c.file)), ""); again.file == c.file {
+		if again := openCache(dir, strings.TrimSpace(filepath.Dir(c.file)), ""); again.file == c.file {
 			t.Fatal("two fleets in one file")
 		}
 	}
-	entries, err := os.ReadDir(filepath.Join(os.Getenv("XDG_CACHE_HOME"), "muster/eval"))
-	if err != nil || len(entries) != evalCaches {
-		t.Errorf("%d fleets are kept, want %d: %v", len(entries), evalCaches, err)
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != maxCaches {
+		t.Errorf("%d fleets are kept, want %d: %v", len(entries), maxCaches, err)
 	}
 }
 
@@ -237,32 +255,30 @@ func TestCacheIsBounded(t *testing.T) {
 // build needs it, so that host is evaluated although nothing changed.
 func TestHostsAreEvaluatedForTheirDerivation(t *testing.T) {
 	w := newCachedWorld(t)
-	want := w.evaluate(evaluation{})
-	fleet, err := schema.Load(t.Context(), filepath.Join(w.dir, "hosts.cue"), schema.Options{})
+	want := w.evaluate(w.evaluator())
+	e := w.evaluator()
+	ev, err := e.open(e.CacheDir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := newEmbedded(fleet, &evaluation{}, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
+	defer ev.done()
 	lost := store.Path(strings.Fields(want.Drvs["b"])[0])
-	systems, errs, err := e.systems(t.Context(), fleet.Hosts, func(paths []store.Path) (map[store.Path]bool, error) {
+	results, err := ev.systems(t.Context(), e.Fleet.Hosts, func(paths []store.Path) (map[store.Path]bool, error) {
 		valid := map[store.Path]bool{}
 		for _, p := range paths {
 			valid[p] = p != lost
 		}
 		return valid, nil
 	})
-	if err != nil || len(errs) > 0 {
-		t.Fatal(err, errs)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for host, s := range systems {
-		if got := string(s.Drv) + " " + string(s.Out); got != want.Drvs[host] {
-			t.Errorf("%s: %s, want %s", host, got, want.Drvs[host])
+	for _, r := range results {
+		if got := string(r.System.Drv) + " " + string(r.System.Out); r.Err != nil || got != want.Drvs[r.Host.Name] {
+			t.Errorf("%s: %s, %v, want %s", r.Host.Name, got, r.Err, want.Drvs[r.Host.Name])
 		}
-		if known := e.ev.Derivation(s.Drv) != nil; known != (s.Drv == lost) {
-			t.Errorf("%s: evaluated: %v, want %v", host, known, s.Drv == lost)
+		if evaluated := ev.ev.Derivation(r.System.Drv) != nil; evaluated != (r.System.Drv == lost) {
+			t.Errorf("%s: evaluated: %v, want %v", r.Host.Name, evaluated, r.System.Drv == lost)
 		}
 	}
 }
