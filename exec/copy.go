@@ -10,17 +10,18 @@ import (
 
 	"muster/compile/store"
 	"muster/exec/nixserve"
+	"muster/exec/transfer"
 )
 
 // CopyOptions say how closures are sent. The zero value sends them as fast as
 // it goes.
 type CopyOptions struct {
-	Rate     *nixserve.Limiter // for all hosts together; nil is no limit
-	HostRate int64             // bytes per second to one host that has no limit of its own; 0 is no limit
-	Pack     nixserve.Pack     // whether to compress
-	Daemon   Carrier           // copies to a host that does not speak nix-store --serve; nil: that is a failure
-	Always   bool              // Daemon copies to every host
-	Cache    *Cache            // what hosts lack comes from there; nil: from here
+	Rate     *transfer.Limiter    // for all hosts together; nil is no limit
+	HostRate int64                // bytes per second to one host that has no limit of its own; 0 is no limit
+	Pack     transfer.Compression // whether to compress
+	Daemon   Carrier              // copies to a host that does not speak nix-store --serve; nil: that is a failure
+	Always   bool                 // Daemon copies to every host
+	Cache    *Cache               // what hosts lack comes from there; nil: from here
 }
 
 // A Carrier copies closures through the nix-daemon of a host, which open
@@ -46,7 +47,7 @@ type daemoned interface {
 // A packer is a machine that can take what is copied to it compressed.
 type packer interface {
 	// ServePacked starts zstd -d | nix-store --serve --write, or fails with
-	// nixserve.ErrNoZstd.
+	// transfer.ErrNoZstd.
 	ServePacked(ctx context.Context) (nixserve.Stream, error)
 	// HeldUp is for how long the network alone has held up what was to be sent.
 	HeldUp() (time.Duration, bool)
@@ -207,11 +208,11 @@ func (j *job) deliver(ctx context.Context, stage Stage, paths []store.Path) (*ni
 	if j.opts.Copy.Cache != nil {
 		fetch = func(ctx context.Context) error { return j.fetch(ctx, stage, paths) }
 	}
-	dst, stats, err := j.link().Copy(ctx, j.opts.Source, paths, nixserve.CopyOptions{
-		Fetch:      fetch,
-		Substitute: j.step.Host.Substitute,
-		Pack:       j.opts.Copy.Pack,
-		Progress: func(p nixserve.Progress) {
+	dst, stats, err := j.link().Copy(ctx, j.opts.Source, paths, transfer.Options{
+		Fetch:       fetch,
+		Substitute:  j.step.Host.Substitute,
+		Compression: j.opts.Copy.Pack,
+		Progress: func(p transfer.Progress) {
 			// The first report comes before anything is sent.
 			if free := j.facts.Space; p.Bytes == 0 && free > 0 && p.TotalBytes > free {
 				stop(fmt.Errorf("%s to copy, and only %s free for /nix/store", bytesText(p.TotalBytes), bytesText(free)))
@@ -229,10 +230,10 @@ func (j *job) deliver(ctx context.Context, stage Stage, paths []store.Path) (*ni
 }
 
 // link is the way to the host's store.
-func (j *job) link() *nixserve.Link {
-	l := &nixserve.Link{Serve: j.machine.Serve}
+func (j *job) link() *transfer.Link {
+	l := &transfer.Link{Serve: j.machine.Serve}
 	if p, ok := j.machine.(packer); ok {
-		l.Packed, l.HeldUp = p.ServePacked, p.HeldUp
+		l.ServeCompressed, l.HeldUp = p.ServePacked, p.HeldUp
 	}
 	if j.opts.Copy.Rate != nil {
 		l.Limits = append(l.Limits, j.opts.Copy.Rate)
@@ -242,7 +243,7 @@ func (j *job) link() *nixserve.Link {
 		rate = own
 	}
 	if rate > 0 {
-		l.Limits = append(l.Limits, nixserve.NewLimiter(rate))
+		l.Limits = append(l.Limits, transfer.NewLimiter(rate))
 	}
 	return l
 }

@@ -19,6 +19,7 @@ import (
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -55,7 +56,7 @@ func deployer(text string) int {
 		return 1
 	}
 	f := &field{opts: exec.Options{}, dialer: remote.NewDialer(remote.Config{ConfigFile: order.SSHConfig, ConnectTimeout: 10 * time.Second})}
-	f.source = nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
+	f.source = transfer.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
 		p, err := nix.Serve(context.WithoutCancel(ctx), false)
 		if err != nil {
 			return nil, err

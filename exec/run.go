@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"muster/exec/nixserve"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -41,7 +41,7 @@ type Options struct {
 
 	Connect Connect
 	Builder Builder
-	Source  nixserve.Source
+	Source  transfer.Source
 	Local   Local // runs hooks here; nil where there are none
 	Sink    Sink  // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.

@@ -9,98 +9,16 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/iotest"
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/lab/storelab"
 )
 
-// A fake is a Stream to a server written by the test.
-type fake struct {
-	toServer *io.PipeWriter
-	in       *io.PipeReader // the server's standard input
-	fromHere *io.PipeReader
-	out      *io.PipeWriter // and output
-	mu       sync.Mutex
-	stderr   string
-	ended    chan struct{}
-	err      error
-}
-
-// exit is how a process ended.
-type exit int
-
-func (e exit) Error() string   { return fmt.Sprintf("exit status %d", int(e)) }
-func (e exit) ExitStatus() int { return int(e) }
-
-// startFake runs serve, which returns what it leaves on standard error and its exit status.
-func startFake(t *testing.T, serve func(in *bufio.Reader, out io.Writer) (stderr string, status int)) *fake {
-	f := &fake{ended: make(chan struct{})}
-	f.in, f.toServer = io.Pipe()
-	f.fromHere, f.out = io.Pipe()
-	go func() {
-		defer close(f.ended)
-		stderr, status := serve(bufio.NewReader(f.in), f.out)
-		f.mu.Lock()
-		f.stderr = stderr
-		f.mu.Unlock()
-		if status != 0 {
-			f.err = exit(status)
-		}
-		f.in.CloseWithError(errors.New("broken pipe"))
-		f.out.Close()
-	}()
-	t.Cleanup(func() {
-		f.Close()
-		<-f.ended
-	})
-	return f
-}
-
-func (f *fake) Read(p []byte) (int, error)  { return f.fromHere.Read(p) }
-func (f *fake) Write(p []byte) (int, error) { return f.toServer.Write(p) }
-func (f *fake) CloseWrite() error           { return f.toServer.Close() }
-func (f *fake) Close() error {
-	f.in.CloseWithError(errors.New("killed"))
-	f.out.CloseWithError(errors.New("killed"))
-	return nil
-}
-func (f *fake) Wait() error {
-	<-f.ended
-	return f.err
-}
-func (f *fake) Stderr() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.stderr
-}
-
-func words(list ...uint64) []byte {
-	var b []byte
-	for _, w := range list {
-		b = binary.LittleEndian.AppendUint64(b, w)
-	}
-	return b
-}
-
-func wireString(s string) []byte {
-	b := append(words(uint64(len(s))), s...)
-	return append(b, make([]byte, -len(s)&7)...)
-}
-
-// greeted is a server that greets rightly and goes on with serve.
-func greeted(serve func(in *bufio.Reader, out io.Writer) (string, int)) func(*bufio.Reader, io.Writer) (string, int) {
-	return func(in *bufio.Reader, out io.Writer) (string, int) {
-		in.Discard(16)
-		out.Write(words(serverMagic, 2<<8|7))
-		return serve(in, out)
-	}
-}
-
 func TestGreeting(t *testing.T) {
-	say := func(text string, stderr string, status int) func(*bufio.Reader, io.Writer) (string, int) {
+	say := func(text string, stderr string, status int) storelab.Server {
 		return func(in *bufio.Reader, out io.Writer) (string, int) {
 			io.WriteString(out, text)
 			return stderr, status
@@ -108,7 +26,7 @@ func TestGreeting(t *testing.T) {
 	}
 	tests := []struct {
 		name  string
-		serve func(*bufio.Reader, io.Writer) (string, int)
+		serve storelab.Server
 		is    error
 		text  string
 	}{
@@ -118,13 +36,13 @@ func TestGreeting(t *testing.T) {
 		{"no nix-store for sudo", say("", "sudo: nix-store: command not found\n", 1), ErrNoServer, "sudo: nix-store: command not found"},
 		{"refused", say("", "\x1b[31;1merror:\x1b[0m cannot open the database\n", 1), ErrRefused, "nix-store --serve: cannot open the database"},
 		{"silence", say("", "", 1), ErrRefused, "ended without a word: exit status 1"},
-		{"half a greeting", say(string(words(serverMagic)), "", 1), nil, "ended without a word"},
-		{"too old", say(string(words(serverMagic, 2<<8|4)), "", 0), ErrTooOld, "version 2.4 of the protocol, 2.5 (Nix 2.4) is needed"},
-		{"another major version", say(string(words(serverMagic, 3<<8)), "", 0), ErrTooOld, "version 3.0"},
+		{"half a greeting", say(string(storelab.Words(storelab.ServerMagic)), "", 1), nil, "ended without a word"},
+		{"too old", say(string(storelab.Words(storelab.ServerMagic, 2<<8|4)), "", 0), ErrTooOld, "version 2.4 of the protocol, 2.5 (Nix 2.4) is needed"},
+		{"another major version", say(string(storelab.Words(storelab.ServerMagic, 3<<8)), "", 0), ErrTooOld, "version 3.0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := startFake(t, func(in *bufio.Reader, out io.Writer) (string, int) {
+			f := storelab.Serve(t, func(in *bufio.Reader, out io.Writer) (string, int) {
 				in.Discard(16)
 				return tt.serve(in, out)
 			})
@@ -140,7 +58,7 @@ func TestGreeting(t *testing.T) {
 }
 
 func TestGreetingOfAShellThatHangs(t *testing.T) {
-	f := startFake(t, func(in *bufio.Reader, out io.Writer) (string, int) {
+	f := storelab.Serve(t, func(in *bufio.Reader, out io.Writer) (string, int) {
 		in.Discard(16)
 		io.WriteString(out, "login: ")
 		io.Copy(io.Discard, in)
@@ -151,7 +69,7 @@ func TestGreetingOfAShellThatHangs(t *testing.T) {
 	if _, err := New(ctx, f); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the context's error", err)
 	}
-	f = startFake(t, func(in *bufio.Reader, out io.Writer) (string, int) {
+	f = storelab.Serve(t, func(in *bufio.Reader, out io.Writer) (string, int) {
 		in.Discard(16)
 		io.WriteString(out, "Password for operator: ")
 		io.Copy(io.Discard, in)
@@ -163,14 +81,14 @@ func TestGreetingOfAShellThatHangs(t *testing.T) {
 }
 
 func TestNewerServersAreSpokenTo(t *testing.T) {
-	f := startFake(t, func(in *bufio.Reader, out io.Writer) (string, int) {
+	f := storelab.Serve(t, func(in *bufio.Reader, out io.Writer) (string, int) {
 		in.Discard(8)
 		var b [8]byte
 		io.ReadFull(in, b[:])
 		if v := binary.LittleEndian.Uint64(b[:]); v != 0x207 {
 			return fmt.Sprintf("error: client version %#x", v), 1
 		}
-		out.Write(words(serverMagic, 2<<8|42))
+		out.Write(storelab.Words(storelab.ServerMagic, 2<<8|42))
 		io.Copy(io.Discard, in)
 		return "", 0
 	})
@@ -201,7 +119,7 @@ func someInfos(t *testing.T, n int) []PathInfo {
 	return infos
 }
 
-// ones is a Sender of the wrong bytes in the right number.
+// ones is a NARFunc of the wrong bytes in the right number.
 func ones(_ context.Context, info PathInfo, w io.Writer) error {
 	_, err := w.Write([]byte(strings.Repeat("1", int(info.NARSize))))
 	return err
@@ -222,8 +140,8 @@ func TestServerThatEndsInTheMiddle(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := startFake(t, greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
-				out.Write(words(1, 1, 1)) // three paths, and then
+			f := storelab.Serve(t, storelab.Greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
+				out.Write(storelab.Words(1, 1, 1)) // three paths, and then
 				in.Discard(4000)
 				return tt.stderr, 1
 			}))
@@ -261,7 +179,7 @@ func TestServerThatEndsInTheMiddle(t *testing.T) {
 
 func TestMalformedReplies(t *testing.T) {
 	info := func(deriver, hash string, size uint64) []byte {
-		return slices.Concat(wireString(string(somePath)), wireString(deriver), words(0), words(0, size), wireString(hash), wireString(""), words(0), wireString(""))
+		return slices.Concat(storelab.String(string(somePath)), storelab.String(deriver), storelab.Words(0), storelab.Words(0, size), storelab.String(hash), storelab.String(""), storelab.Words(0), storelab.String(""))
 	}
 	const hash = "sha256:1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s"
 	valid := func(c *Client) error {
@@ -280,30 +198,28 @@ func TestMalformedReplies(t *testing.T) {
 		_, err := c.Send(context.Background(), someInfos(t, 300), ones, nil)
 		return err
 	}
-	dump := func(c *Client) error { return c.DumpStorePath(context.Background(), somePath, io.Discard) }
 	tests := []struct {
 		name  string
 		reply []byte
 		ask   func(*Client) error
 		err   string
 	}{
-		{"good", slices.Concat(words(1), wireString(string(somePath))), valid, ""},
+		{"good", slices.Concat(storelab.Words(1), storelab.String(string(somePath))), valid, ""},
 		{"good info", info("", hash, 100), infos, ""},
-		{"not a path", slices.Concat(words(1), wireString("/etc/passwd")), valid, `parse store path "/etc/passwd"`},
-		{"huge list", words(1 << 60), valid, "a list of 1152921504606846976 strings"},
-		{"huge string", words(1, 1<<60), closure, "a string of 1152921504606846976 bytes"},
-		{"padding", slices.Concat(words(1, 3), []byte("abcdefgh")), valid, `padding that is not zero after "abc"`},
+		{"not a path", slices.Concat(storelab.Words(1), storelab.String("/etc/passwd")), valid, `parse store path "/etc/passwd"`},
+		{"huge list", storelab.Words(1 << 60), valid, "a list of 1152921504606846976 strings"},
+		{"huge string", storelab.Words(1, 1<<60), closure, "a string of 1152921504606846976 bytes"},
+		{"padding", slices.Concat(storelab.Words(1, 3), []byte("abcdefgh")), valid, `padding that is not zero after "abc"`},
 		{"bad deriver", info("x", hash, 100), infos, "deriver: "},
 		{"bad hash", info("", "sha256:zz", 100), infos, "wrong length"},
 		{"bad size", info("", hash, 1<<63), infos, "an archive of 9223372036854775808 bytes"},
-		{"not one", words(1, 7), send, "0x7 for an added path, want 1"},
-		{"not an archive", wireString("nix-archive-2"), dump, `got "nix-archive-2"`},
-		{"ends early", words(2), valid, "ended without a word"},
+		{"not one", storelab.Words(1, 7), send, "0x7 for an added path, want 1"},
+		{"ends early", storelab.Words(2), valid, "ended without a word"},
 		{"ends in a path info", info("", hash, 100)[:80], infos, "ended without a word"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := startFake(t, greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
+			f := storelab.Serve(t, storelab.Greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
 				go io.Copy(io.Discard, in)
 				out.Write(tt.reply)
 				return "", 0
@@ -327,7 +243,7 @@ func TestMalformedReplies(t *testing.T) {
 }
 
 func TestCancelledCallEndsAtOnce(t *testing.T) {
-	f := startFake(t, greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
+	f := storelab.Serve(t, storelab.Greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
 		io.Copy(io.Discard, in) // takes everything, answers nothing
 		return "", 1
 	}))
@@ -358,7 +274,7 @@ func TestCancelledCallEndsAtOnce(t *testing.T) {
 func TestSenderThatIsWrong(t *testing.T) {
 	tests := []struct {
 		name string
-		send Sender
+		send NARFunc
 		text string
 	}{
 		{"too long", func(_ context.Context, info PathInfo, w io.Writer) error {
@@ -373,7 +289,7 @@ func TestSenderThatIsWrong(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := startFake(t, greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
+			f := storelab.Serve(t, storelab.Greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
 				io.Copy(io.Discard, in)
 				return "error: unexpected end-of-file", 1
 			}))
@@ -442,9 +358,9 @@ func TestSorted(t *testing.T) {
 }
 
 func FuzzReply(f *testing.F) {
-	f.Add(slices.Concat(words(1), wireString(string(somePath))))
-	f.Add(slices.Concat(wireString(string(somePath)), wireString(""), words(0, 0, 120),
-		wireString("sha256:1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s"), wireString(""), words(1), wireString("k:AAAA"), wireString("")))
+	f.Add(slices.Concat(storelab.Words(1), storelab.String(string(somePath))))
+	f.Add(slices.Concat(storelab.String(string(somePath)), storelab.String(""), storelab.Words(0, 0, 120),
+		storelab.String("sha256:1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s"), storelab.String(""), storelab.Words(1), storelab.String("k:AAAA"), storelab.String("")))
 	f.Fuzz(func(t *testing.T, reply []byte) {
 		reader := func() wireReader { return wireReader{bufio.NewReader(strings.NewReader(string(reply)))} }
 		if paths, err := reader().paths(); err == nil {
@@ -461,6 +377,5 @@ func FuzzReply(f *testing.F) {
 				}
 			}
 		}
-		reader().buildResult(7)
 	})
 }

@@ -1,4 +1,4 @@
-package nixserve
+package transfer
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package nixserve
+package archive
 
 import (
 	"archive/tar"
@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"muster/compile/store"
+	"muster/exec/nixserve"
 )
 
 // An Archive is a Source: one that Export has written. All of it was read and found whole when it was opened.
@@ -28,9 +29,9 @@ type Archive struct {
 	file  *os.File                                 // nil for a directory
 }
 
-// OpenArchive reads all of an archive, a directory or a file, and checks it. An error that is ErrArchive says that it is
+// Open reads all of an archive, a directory or a file, and checks it. An error that is ErrDamaged says that it is
 // damaged or not complete.
-func OpenArchive(ctx context.Context, name string) (*Archive, error) {
+func Open(ctx context.Context, name string) (*Archive, error) {
 	a := &Archive{infos: make(map[store.Path]*narInfo)}
 	info, err := os.Stat(name)
 	if err != nil {
@@ -61,7 +62,7 @@ func (a *Archive) Close() error {
 }
 
 func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{ErrArchive}, args...)...)
+	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
 }
 
 // maxSmall is how large a file of an archive other than the nars may be.
@@ -125,7 +126,7 @@ func parseSums(text []byte) (map[string]string, error) {
 		raw, err := hex.DecodeString(sum)
 		if !ok || !ended || err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != sum ||
 			!filepath.IsLocal(name) || filepath.Clean(name) != name || listed[name] != "" {
-			return nil, damaged("%s: %q is not a checksum and a name", sumsName, truncate(line, 200))
+			return nil, damaged("%s: %.200q is not a checksum and a name", sumsName, line)
 		}
 		listed[name] = sum
 	}
@@ -175,7 +176,7 @@ func (a *Archive) checkFile(ctx context.Context, name string, files map[string][
 		}
 		places[h.Name] = place{at.n, h.Size}
 		if isSmall(h.Name) {
-			if files[h.Name], err = readN(r, int(min(h.Size, maxSmall))); err != nil {
+			if files[h.Name], err = io.ReadAll(io.LimitReader(r, maxSmall)); err != nil {
 				return damaged("%s: %v", h.Name, err)
 			}
 		}
@@ -225,28 +226,18 @@ func (a *Archive) understand(files map[string][]byte) error {
 }
 
 // Closure returns the infos of paths and all they refer to, references first.
-func (a *Archive) Closure(_ context.Context, paths []store.Path) ([]PathInfo, error) {
-	seen := make(map[store.Path]bool)
-	var infos []PathInfo
-	for todo := append([]store.Path(nil), paths...); len(todo) > 0; {
-		p := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[p] {
-			continue
-		}
-		seen[p] = true
+func (a *Archive) Closure(_ context.Context, paths []store.Path) ([]nixserve.PathInfo, error) {
+	return nixserve.Closure(paths, func(p store.Path) (nixserve.PathInfo, error) {
 		n, ok := a.infos[p]
 		if !ok {
-			return nil, damaged("%s is not in it", p)
+			return nixserve.PathInfo{}, damaged("%s is not in it", p)
 		}
-		infos = append(infos, n.PathInfo)
-		todo = append(todo, n.References...)
-	}
-	return sortInfos(infos)
+		return n.PathInfo, nil
+	})
 }
 
 // NAR unpacks a path's archive.
-func (a *Archive) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
+func (a *Archive) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	n, ok := a.infos[info.Path]
 	if !ok {
 		return damaged("%s is not in it", info.Path)

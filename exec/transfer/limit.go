@@ -1,7 +1,8 @@
-package nixserve
+package transfer
 
 import (
 	"errors"
+	"muster/exec/nixserve"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,9 +31,9 @@ func (l *Limiter) take(n int, now time.Time) time.Duration {
 	return wait
 }
 
-// Limit makes a Stream whose writes keep within all of the limiters. It adds to waited, if that is not nil, for how many
+// Limit makes a nixserve.Stream whose writes keep within all of the limiters. It adds to waited, if that is not nil, for how many
 // nanoseconds they had to wait.
-func Limit(s Stream, waited *atomic.Int64, limiters ...*Limiter) Stream {
+func Limit(s nixserve.Stream, waited *atomic.Int64, limiters ...*Limiter) nixserve.Stream {
 	if len(limiters) == 0 {
 		return s
 	}
@@ -40,7 +41,7 @@ func Limit(s Stream, waited *atomic.Int64, limiters ...*Limiter) Stream {
 }
 
 type limitedStream struct {
-	Stream
+	nixserve.Stream
 	limiters []*Limiter
 	waited   *atomic.Int64 // nanoseconds; nil where nobody asks
 	once     sync.Once

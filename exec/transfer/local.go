@@ -1,4 +1,4 @@
-package nixserve
+package transfer
 
 import (
 	"context"
@@ -6,10 +6,10 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"muster/compile/store"
+	"muster/exec/nixserve"
 )
 
 // A Local is a Source: the store of this machine. One serve process answers all questions about it and stays open;
@@ -17,18 +17,18 @@ import (
 // remembers what it learns: what is valid never changes.
 type Local struct {
 	dir  string
-	open func(context.Context) (*Client, error)
+	open func(context.Context) (*nixserve.Client, error)
 
 	mu     sync.Mutex
-	client *Client
-	infos  map[store.Path]PathInfo
+	client *nixserve.Client
+	infos  map[store.Path]nixserve.PathInfo
 }
 
 // NewLocal makes a Source of the store whose files are in dir, store.Dir unless the store is a chroot store. The
 // function open starts `nix-store --serve` for it; it is called at the first question, and again when a session broke
 // because the context of one question ended.
-func NewLocal(dir string, open func(context.Context) (*Client, error)) *Local {
-	return &Local{dir: dir, open: open, infos: make(map[store.Path]PathInfo)}
+func NewLocal(dir string, open func(context.Context) (*nixserve.Client, error)) *Local {
+	return &Local{dir: dir, open: open, infos: make(map[store.Path]nixserve.PathInfo)}
 }
 
 // Close ends the serve process.
@@ -45,7 +45,7 @@ func (l *Local) Close() error {
 
 // Closure returns the infos of paths and all they refer to, references first. A path that is not valid is an error
 // that names it.
-func (l *Local) Closure(ctx context.Context, paths []store.Path) ([]PathInfo, error) {
+func (l *Local) Closure(ctx context.Context, paths []store.Path) ([]nixserve.PathInfo, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range paths {
@@ -56,7 +56,13 @@ func (l *Local) Closure(ctx context.Context, paths []store.Path) ([]PathInfo, er
 			break
 		}
 	}
-	return l.walk(paths)
+	return nixserve.Closure(paths, func(p store.Path) (nixserve.PathInfo, error) {
+		info, ok := l.infos[p]
+		if !ok {
+			return info, fmt.Errorf("%s is not in the store", p)
+		}
+		return info, nil
+	})
 }
 
 // learn asks for everything about the closure of paths. Whatever is known of a path is known of all its references.
@@ -82,7 +88,7 @@ func (l *Local) learn(ctx context.Context, paths []store.Path) error {
 	return nil
 }
 
-func queryClosureInfos(ctx context.Context, c *Client, paths []store.Path) ([]PathInfo, error) {
+func queryClosureInfos(ctx context.Context, c *nixserve.Client, paths []store.Path) ([]nixserve.PathInfo, error) {
 	valid, err := c.QueryValidPaths(ctx, paths, true, false) // locked: they shall not be collected while they are copied
 	if err != nil {
 		return nil, err
@@ -99,43 +105,21 @@ func queryClosureInfos(ctx context.Context, c *Client, paths []store.Path) ([]Pa
 	return c.QueryPathInfos(ctx, closure)
 }
 
-// walk collects the closure of paths from what is known.
-func (l *Local) walk(paths []store.Path) ([]PathInfo, error) {
-	seen := make(map[store.Path]bool)
-	var infos []PathInfo
-	todo := slices.Clone(paths)
-	for len(todo) > 0 {
-		p := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[p] {
-			continue
-		}
-		seen[p] = true
-		info, ok := l.infos[p]
-		if !ok {
-			return nil, fmt.Errorf("%s is not in the store", p)
-		}
-		infos = append(infos, info)
-		todo = append(todo, info.References...)
-	}
-	return sortInfos(infos)
-}
-
 // NAR dumps a path and checks on the way that it is what the database says.
-func (l *Local) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
+func (l *Local) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	hashed := store.NewHashWriter(store.SHA256, w)
 	if err := l.Dump(ctx, info, hashed); err != nil {
 		return err
 	}
 	if hashed.Size() != info.NARSize || hashed.Sum() != info.NARHash {
 		return fmt.Errorf("%w: its archive has hash %s, recorded is %s (repair it: nix-store --repair-path)",
-			ErrCorrupt, hashed.Sum(), info.NARHash)
+			nixserve.ErrCorrupt, hashed.Sum(), info.NARHash)
 	}
 	return nil
 }
 
 // Dump dumps a path as it is.
-func (l *Local) Dump(ctx context.Context, info PathInfo, w io.Writer) error {
+func (l *Local) Dump(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	return store.Dump(contextWriter{ctx, w}, filepath.Join(l.dir, info.Path.Base()), nil)
 }
 
@@ -150,51 +134,4 @@ func (w contextWriter) Write(p []byte) (int, error) {
 		return 0, context.Cause(w.ctx)
 	}
 	return w.w.Write(p)
-}
-
-// sortInfos orders infos references first and otherwise by path. References outside of infos do not count.
-func sortInfos(infos []PathInfo) ([]PathInfo, error) {
-	byPath := slices.Clone(infos)
-	slices.SortFunc(byPath, func(a, b PathInfo) int { return strings.Compare(string(a.Path), string(b.Path)) })
-	index := make(map[store.Path]int, len(byPath))
-	for i, info := range byPath {
-		index[info.Path] = i
-	}
-	const (
-		open = 1
-		done = 2
-	)
-	state := make([]byte, len(byPath))
-	sorted := make([]PathInfo, 0, len(byPath))
-	// A chain of references can be as long as the closure, so the stack is a slice and not the goroutine's.
-	type frame struct{ at, next int }
-	for root := range byPath {
-		if state[root] == done {
-			continue
-		}
-		state[root] = open
-		stack := []frame{{at: root}}
-		for len(stack) > 0 {
-			f := &stack[len(stack)-1]
-			info := byPath[f.at]
-			if f.next == len(info.References) {
-				state[f.at] = done
-				sorted = append(sorted, info)
-				stack = stack[:len(stack)-1]
-				continue
-			}
-			ref := info.References[f.next]
-			f.next++
-			i, ok := index[ref]
-			if !ok || i == f.at || state[i] == done {
-				continue
-			}
-			if state[i] == open {
-				return nil, fmt.Errorf("sort paths by reference: %s and %s refer to each other", info.Path, ref)
-			}
-			state[i] = open
-			stack = append(stack, frame{at: i})
-		}
-	}
-	return sorted, nil
 }

@@ -1,4 +1,4 @@
-package nixserve
+package transfer
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"muster/compile/store"
+	"muster/exec/nixserve"
 )
 
 const (
@@ -37,7 +38,7 @@ type Shared struct {
 
 // A Dumper is a Source that can write archives without looking at what they are.
 type Dumper interface {
-	Dump(ctx context.Context, info PathInfo, w io.Writer) error
+	Dump(ctx context.Context, info nixserve.PathInfo, w io.Writer) error
 }
 
 // A reading is one pass over an archive. Its fields are guarded by the Shared's mutex.
@@ -76,12 +77,12 @@ func Share(src Source, memory int64) *Shared {
 }
 
 // Closure asks the source.
-func (s *Shared) Closure(ctx context.Context, paths []store.Path) ([]PathInfo, error) {
+func (s *Shared) Closure(ctx context.Context, paths []store.Path) ([]nixserve.PathInfo, error) {
 	return s.src.Closure(ctx, paths)
 }
 
 // NAR writes the archive of a path, out of memory as far as others have read it just now.
-func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
+func (s *Shared) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	r := s.join(ctx, info)
 	defer s.leave(r)
 	stop := context.AfterFunc(ctx, func() {
@@ -91,7 +92,7 @@ func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 	})
 	defer stop()
 
-	frames := info.NARSize >= minFrame && takesFrames(w)
+	frames := info.NARSize >= minFrame && takesCompressed(w)
 	var sent int64
 	for i := 0; ; i++ {
 		chunk, err := s.chunk(ctx, r, i)
@@ -106,7 +107,7 @@ func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 			return nil
 		case err == errDropped:
 			if frames && i > 0 {
-				if err := w.(frameWriter).writeFrame(0, endOfFrame); err != nil {
+				if err := w.(compressedWriter).WriteCompressed(0, endOfFrame); err != nil {
 					return err
 				}
 			}
@@ -116,7 +117,7 @@ func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 		}
 		size := len(chunk.data)
 		if frames {
-			err = w.(frameWriter).writeFrame(size, frame)
+			err = w.(compressedWriter).WriteCompressed(size, frame)
 		} else {
 			_, err = w.Write(chunk.data)
 		}
@@ -129,7 +130,7 @@ func (s *Shared) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
 }
 
 // source is how to read an archive.
-func (s *Shared) source(p store.Path) Sender {
+func (s *Shared) source(p store.Path) nixserve.NARFunc {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d, ok := s.src.(Dumper); ok && s.right[p] {
@@ -139,7 +140,7 @@ func (s *Shared) source(p store.Path) Sender {
 }
 
 // join finds the reading of a path or starts one.
-func (s *Shared) join(ctx context.Context, info PathInfo) *reading {
+func (s *Shared) join(ctx context.Context, info nixserve.PathInfo) *reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.current[info.Path]
@@ -277,7 +278,7 @@ func (s *Shared) chunk(ctx context.Context, r *reading, i int) (*chunk, error) {
 }
 
 // read runs a reading.
-func (s *Shared) read(ctx context.Context, r *reading, info PathInfo) {
+func (s *Shared) read(ctx context.Context, r *reading, info nixserve.PathInfo) {
 	w := &chunkWriter{s: s, r: r, ctx: ctx, left: info.NARSize}
 	err := s.source(info.Path)(ctx, info, w)
 	if err == nil && len(w.buf) > 0 {
@@ -307,7 +308,7 @@ type chunkWriter struct {
 func (w *chunkWriter) Write(p []byte) (int, error) {
 	n := len(p)
 	if int64(n) > w.left {
-		return 0, errTooLong
+		return 0, nixserve.ErrTooLong
 	}
 	w.left -= int64(n)
 	for len(p) > 0 {

@@ -1,4 +1,4 @@
-package nixserve
+package transfer
 
 import (
 	"bytes"
@@ -20,6 +20,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"muster/compile/store"
+	"muster/exec/lab/storelab"
+	"muster/exec/nixserve"
 )
 
 // link is a way to the store, with zstd. opened counts its sessions.
@@ -34,10 +36,10 @@ func (s testStore) link(opened *atomic.Int32) *Link {
 		}
 	}
 	return &Link{
-		Serve: func(context.Context) (Stream, error) { count(); return s.serve(), nil },
-		Packed: func(context.Context) (Stream, error) {
+		Serve: func(context.Context) (nixserve.Stream, error) { count(); return s.Serve(), nil },
+		ServeCompressed: func(context.Context) (nixserve.Stream, error) {
 			count()
-			return startProcess(s.t, s.command(context.Background(), "/bin/sh", "-c", "zstd -dcq | nix-store --serve --write")), nil
+			return storelab.Start(s.t, s.Command(context.Background(), "/bin/sh", "-c", "zstd -dcq | nix-store --serve --write")), nil
 		},
 	}
 }
@@ -54,12 +56,12 @@ func (s testStore) addText(name string, lines int) store.Path {
 	if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
-	return parsePaths(s.t, s.run("nix-store", "--add", file))[0]
+	return storelab.ParsePaths(s.t, s.Run("nix-store", "--add", file))[0]
 }
 
 // A countingStream counts what is written.
 type countingStream struct {
-	Stream
+	nixserve.Stream
 	bytes *atomic.Int64
 }
 
@@ -69,8 +71,8 @@ func (c countingStream) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func counting(open func(context.Context) (Stream, error), bytes *atomic.Int64) func(context.Context) (Stream, error) {
-	return func(ctx context.Context) (Stream, error) {
+func counting(open func(context.Context) (nixserve.Stream, error), bytes *atomic.Int64) func(context.Context) (nixserve.Stream, error) {
+	return func(ctx context.Context) (nixserve.Stream, error) {
 		s, err := open(ctx)
 		if err == nil {
 			s = countingStream{s, bytes}
@@ -85,20 +87,20 @@ func TestCompressedCopiesRegisterTheSame(t *testing.T) {
 	src := Share(from.local(), 64<<20)
 	ctx := context.Background()
 	plain := newStore(t)
-	if _, err := Copy(ctx, src, plain.client(), []store.Path{top, big}, CopyOptions{}); err != nil {
+	if _, err := Copy(ctx, src, plain.client(), []store.Path{top, big}, Options{}); err != nil {
 		t.Fatal(err)
 	}
-	want := plain.pathInfos(top)
+	want := plain.PathInfos(top)
 	var wg sync.WaitGroup
 	stores := make([]testStore, 3)
 	for i := range stores {
 		stores[i] = newStore(t)
 		var wire atomic.Int64
 		l := stores[i].link(nil)
-		l.Packed = counting(l.Packed, &wire)
+		l.ServeCompressed = counting(l.ServeCompressed, &wire)
 		wg.Go(func() {
-			dst, stats, err := l.Copy(ctx, src, []store.Path{top, big}, CopyOptions{Pack: PackAlways})
-			if err != nil || stats.Sent != 61 || !stats.Packed {
+			dst, stats, err := l.Copy(ctx, src, []store.Path{top, big}, Options{Compression: CompressAlways})
+			if err != nil || stats.Sent != 61 || !stats.Compressed {
 				t.Errorf("host %d: %+v, %v", i, stats, err)
 				return
 			}
@@ -112,8 +114,8 @@ func TestCompressedCopiesRegisterTheSame(t *testing.T) {
 	}
 	wg.Wait()
 	for _, s := range stores {
-		s.verify()
-		if diff := cmp.Diff(want, s.pathInfos(top)); diff != "" {
+		s.Verify()
+		if diff := cmp.Diff(want, s.PathInfos(top)); diff != "" {
 			t.Errorf("path infos (-plain +compressed):\n%s", diff)
 		}
 	}
@@ -126,12 +128,12 @@ func TestSlowCopyGoesOnCompressed(t *testing.T) {
 	var opened atomic.Int32
 	var wire atomic.Int64
 	l := to.link(&opened)
-	l.Serve, l.Packed = counting(l.Serve, &wire), counting(l.Packed, &wire)
+	l.Serve, l.ServeCompressed = counting(l.Serve, &wire), counting(l.ServeCompressed, &wire)
 	l.Limits = []*Limiter{NewLimiter(4e6)} // far less than a machine without time sends
 	var last Progress
 	dst, stats, err := l.Copy(context.Background(), Share(from.local(), 64<<20), []store.Path{top, big},
-		CopyOptions{Progress: func(p Progress) { last = p }})
-	if err != nil || !stats.Packed || stats.Sent != 61 || stats.SentBytes != stats.MissingBytes {
+		Options{Progress: func(p Progress) { last = p }})
+	if err != nil || !stats.Compressed || stats.Sent != 61 || stats.SentBytes != stats.MissingBytes {
 		t.Fatalf("%+v, %v", stats, err)
 	}
 	defer dst.Close()
@@ -144,9 +146,9 @@ func TestSlowCopyGoesOnCompressed(t *testing.T) {
 	if last.Paths != 61 || last.Bytes != last.TotalBytes || last.TotalBytes != stats.ClosureBytes {
 		t.Errorf("last progress %+v of %+v", last, stats)
 	}
-	to.run("nix-store", "--gc") // the second session's locks hold
-	to.verify()
-	if n := len(to.pathInfos(top)); n != 60 {
+	to.Run("nix-store", "--gc") // the second session's locks hold
+	to.Verify()
+	if n := len(to.PathInfos(top)); n != 60 {
 		t.Errorf("%d paths left", n)
 	}
 }
@@ -156,18 +158,18 @@ func TestSlowCopyWithoutZstdStaysAsItIs(t *testing.T) {
 	big := from.addText("big", 400_000)
 	to := newStore(t)
 	l := &Link{
-		Serve:  func(context.Context) (Stream, error) { return to.serve(), nil },
-		Packed: func(context.Context) (Stream, error) { return nil, ErrNoZstd },
-		Limits: []*Limiter{NewLimiter(20e6)},
+		Serve:           func(context.Context) (nixserve.Stream, error) { return to.Serve(), nil },
+		ServeCompressed: func(context.Context) (nixserve.Stream, error) { return nil, ErrNoZstd },
+		Limits:          []*Limiter{NewLimiter(20e6)},
 	}
-	for _, pack := range []Pack{PackAuto, PackAlways} {
-		dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, CopyOptions{Pack: pack})
-		if err != nil || stats.Packed || stats.Sent != 1 {
+	for _, pack := range []Compression{CompressAuto, CompressAlways} {
+		dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, Options{Compression: pack})
+		if err != nil || stats.Compressed || stats.Sent != 1 {
 			t.Fatalf("%+v, %v", stats, err)
 		}
 		dst.Close()
-		to.verify()
-		to.run("nix-store", "--gc")
+		to.Verify()
+		to.Run("nix-store", "--gc")
 	}
 }
 
@@ -179,13 +181,13 @@ func TestSlowReceiverIsSentPlain(t *testing.T) {
 	l := to.link(nil)
 	limit := NewLimiter(20e6)
 	serve := l.Serve
-	l.Serve = func(ctx context.Context) (Stream, error) { // slow, but not by a limit the Link knows of
+	l.Serve = func(ctx context.Context) (nixserve.Stream, error) { // slow, but not by a limit the Link knows of
 		s, err := serve(ctx)
 		return Limit(s, nil, limit), err
 	}
 	l.HeldUp = func() (time.Duration, bool) { return 0, true }
-	dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, CopyOptions{})
-	if err != nil || stats.Packed {
+	dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, Options{})
+	if err != nil || stats.Compressed {
 		t.Fatalf("%+v, %v", stats, err)
 	}
 	dst.Close()
@@ -195,23 +197,23 @@ func TestZstdThatFails(t *testing.T) {
 	from, to := newStore(t), newStore(t)
 	big := from.addText("big", 50_000)
 	l := to.link(nil)
-	l.Packed = func(context.Context) (Stream, error) {
-		return startProcess(t, to.command(context.Background(), "/bin/sh", "-c", "no-such-zstd -dc | nix-store --serve --write")), nil
+	l.ServeCompressed = func(context.Context) (nixserve.Stream, error) {
+		return storelab.Start(t, to.Command(context.Background(), "/bin/sh", "-c", "no-such-zstd -dc | nix-store --serve --write")), nil
 	}
-	dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, CopyOptions{Pack: PackAlways})
+	dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, Options{Compression: CompressAlways})
 	if err == nil || stats.Sent != 0 || !strings.Contains(err.Error(), "no-such-zstd") {
 		t.Errorf("%+v, %v", stats, err)
 	}
 	if dst != nil {
 		dst.Close()
 	}
-	to.verify()
+	to.Verify()
 }
 
 // Frames of chunks and frames of the stream's own follow each other in the right order.
 func TestPackedStream(t *testing.T) {
 	var wire bytes.Buffer
-	p := &packedStream{Stream: &bufferStream{w: &wire}}
+	p := &compressedStream{Stream: &bufferStream{w: &wire}}
 	var want bytes.Buffer
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
@@ -221,7 +223,7 @@ func TestPackedStream(t *testing.T) {
 		if rnd.IntN(2) == 0 {
 			_, err = p.Write(b)
 		} else {
-			err = p.writeFrame(pack(b))
+			err = p.WriteCompressed(pack(b))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -255,21 +257,16 @@ func TestFramesOfSharedArchives(t *testing.T) {
 			g.Go(func() {
 				rnd := rand.New(rand.NewPCG(uint64(host), 0))
 				var wire, want bytes.Buffer
-				stream := &packedStream{Stream: &bufferStream{w: &wire}}
-				c := newClient(stream)
-				if host > 0 { // the others take it as it is
-					c.packed = stream
-				}
+				stream := &compressedStream{Stream: &bufferStream{w: &wire}}
 				for range 8 {
 					info := infos[rnd.IntN(len(infos))]
-					body := &slowWriter{exactWriter{client: c, left: info.NARSize}, rnd}
+					body := &slowWriter{stream: stream, takes: host > 0, left: info.NARSize, rnd: rnd} // the first takes it as it is
 					if err := shared.NAR(context.Background(), info, body); err != nil || body.left != 0 {
 						t.Errorf("%v, %d bytes left", err, body.left)
 						return
 					}
 					want.Write(src.archives[info.Path])
 				}
-				c.out.w.Flush()
 				stream.CloseWrite()
 				if wire.Len() > want.Len()/2 {
 					t.Errorf("host %d: %d bytes for %d", host, wire.Len(), want.Len())
@@ -291,18 +288,25 @@ func TestFramesOfSharedArchives(t *testing.T) {
 
 // A slowWriter takes its time now and then.
 type slowWriter struct {
-	exactWriter
-	rnd *rand.Rand
+	stream *compressedStream
+	takes  bool // whether it takes frames
+	left   int64
+	rnd    *rand.Rand
 }
 
 func (s *slowWriter) Write(b []byte) (int, error) {
 	s.dawdle()
-	return s.exactWriter.Write(b)
+	n, err := s.stream.Write(b)
+	s.left -= int64(n)
+	return n, err
 }
 
-func (s *slowWriter) writeFrame(size int, frame []byte) error {
+func (s *slowWriter) TakesCompressed() bool { return s.takes }
+
+func (s *slowWriter) WriteCompressed(size int, frame []byte) error {
 	s.dawdle()
-	return s.exactWriter.writeFrame(size, frame)
+	s.left -= int64(size)
+	return s.stream.WriteCompressed(frame)
 }
 
 func (s *slowWriter) dawdle() {
@@ -311,7 +315,7 @@ func (s *slowWriter) dawdle() {
 	}
 }
 
-// A bufferStream is a Stream to nobody.
+// A bufferStream is a nixserve.Stream to nobody.
 type bufferStream struct {
 	w      io.Writer
 	closed atomic.Bool

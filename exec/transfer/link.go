@@ -1,4 +1,4 @@
-package nixserve
+package transfer
 
 import (
 	"context"
@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/nixserve"
 )
 
 // A Link is a way to one destination over which sessions can be opened.
 type Link struct {
 	// Serve starts nix-store --serve --write there.
-	Serve func(context.Context) (Stream, error)
-	// Packed starts the same behind zstd -d, or fails with ErrNoZstd. Nil: there is no such thing.
-	Packed func(context.Context) (Stream, error)
+	Serve func(context.Context) (nixserve.Stream, error)
+	// ServeCompressed starts the same behind zstd -d, or fails with ErrNoZstd. Nil: there is no such thing.
+	ServeCompressed func(context.Context) (nixserve.Stream, error)
 	// HeldUp is for how long the network alone has held up what was to be sent, since the connection began, if that
 	// is known. Nil: it is not.
 	HeldUp func() (time.Duration, bool)
@@ -24,14 +25,14 @@ type Link struct {
 	waited atomic.Int64 // nanoseconds for the limits
 }
 
-// Pack says whether to compress what is sent.
-type Pack int
+// Compression says when to compress what is sent.
+type Compression int
 
 // The ways to decide.
 const (
-	PackAuto   Pack = iota // when the link proves slow, and the destination can undo it
-	PackNever              // never
-	PackAlways             // whenever the destination can undo it
+	CompressAuto   Compression = iota // when the link proves slow, and the destination can undo it
+	CompressNever                     // never
+	CompressAlways                    // whenever the destination can undo it
 )
 
 // ErrNoZstd says that the destination has no zstd program.
@@ -45,11 +46,11 @@ const minPacked = 1 << 20
 //
 // A copy begins uncompressed, because compressing costs more than it saves on a fast link. When it proves slow, it
 // begins again with what is still missing, compressed.
-func (l *Link) Copy(ctx context.Context, src Source, paths []store.Path, opts CopyOptions) (*Client, Stats, error) {
+func (l *Link) Copy(ctx context.Context, src Source, paths []store.Path, opts Options) (*nixserve.Client, Stats, error) {
 	t := newTransfer(src, opts)
 	found := make(chan error, 1)
 	go func() { found <- t.find(ctx, paths) }()
-	dst, err := l.open(ctx)
+	dst, w, err := l.open(ctx, t)
 	findErr := <-found
 	if err != nil {
 		return nil, t.stats, err
@@ -60,17 +61,17 @@ func (l *Link) Copy(ctx context.Context, src Source, paths []store.Path, opts Co
 	if err != nil || len(t.missing) == 0 {
 		return dst, t.stats, err
 	}
-	if l.Packed == nil || opts.Pack == PackNever || t.stats.MissingBytes < minPacked {
-		return dst, t.stats, t.send(ctx, dst)
+	if l.ServeCompressed == nil || opts.Compression == CompressNever || t.stats.MissingBytes < minPacked {
+		return dst, t.stats, t.send(ctx, dst, w)
 	}
 
-	var packed Stream
-	if opts.Pack == PackAuto {
+	var packed nixserve.Stream
+	if opts.Compression == CompressAuto {
 		t.pace = &pace{link: l, left: t.stats.MissingBytes, pack: func() bool {
-			packed, err = l.Packed(ctx)
+			packed, err = l.ServeCompressed(ctx)
 			return err == nil
 		}}
-		err := t.send(ctx, dst)
+		err := t.send(ctx, dst, w)
 		t.pace = nil
 		if packed == nil || !errors.Is(err, errSlow) {
 			return dst, t.stats, err
@@ -78,34 +79,37 @@ func (l *Link) Copy(ctx context.Context, src Source, paths []store.Path, opts Co
 		// The session ended in the middle of a path, and its locks with it.
 		dst.Close()
 		t.substitute = false
-		if dst, err = l.open(ctx); err == nil {
+		if dst, w, err = l.open(ctx, t); err == nil {
 			err = t.compare(ctx, dst)
 		}
 		if err != nil {
 			packed.Close()
 			return dst, t.stats, err
 		}
-	} else if packed, err = l.Packed(ctx); errors.Is(err, ErrNoZstd) {
-		return dst, t.stats, t.send(ctx, dst)
+	} else if packed, err = l.ServeCompressed(ctx); errors.Is(err, ErrNoZstd) {
+		return dst, t.stats, t.send(ctx, dst, w)
 	} else if err != nil {
 		return dst, t.stats, err
 	}
 
-	t.stats.Packed = true
-	way := oneWay(Limit(packed, &l.waited, l.Limits...))
-	err = t.send(ctx, way)
-	if closeErr := way.Close(); err == nil {
+	t.stats.Compressed = true
+	compressed := nixserve.NewOneWay(&compressedStream{Stream: Limit(packed, &l.waited, l.Limits...)})
+	err = t.send(ctx, compressed, &window{confirmed: t.confirmed})
+	if closeErr := compressed.Close(); err == nil {
 		err = closeErr
 	}
 	return dst, t.stats, err
 }
 
-func (l *Link) open(ctx context.Context) (*Client, error) {
+// open starts a session for a transfer.
+func (l *Link) open(ctx context.Context, t *transfer) (*nixserve.Client, *window, error) {
 	s, err := l.Serve(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return New(ctx, Limit(s, &l.waited, l.Limits...))
+	s = Limit(s, &l.waited, l.Limits...)
+	dst, err := nixserve.New(ctx, s)
+	return dst, newWindow(s, t.confirmed), err
 }
 
 // A pace watches how fast a transfer goes, stretch by stretch, until it has once found it slow.

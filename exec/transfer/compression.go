@@ -1,8 +1,9 @@
-package nixserve
+package transfer
 
 import (
 	"bytes"
 	"io"
+	"muster/exec/nixserve"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -13,13 +14,13 @@ import (
 // one way. Requests are all sent, the input is ended, and only then must the answers be there.
 
 const (
-	frameSize = 256 << 10 // bytes that go into a frame made for one stream
-	minFrame  = 32 << 10  // an archive of fewer bytes is not worth a frame of its own
-	window    = 1 << 20   // how far back a frame looks for what it has seen
+	frameSize  = 256 << 10 // bytes that go into a frame made for one stream
+	minFrame   = 32 << 10  // an archive of fewer bytes is not worth a frame of its own
+	zstdWindow = 1 << 20   // how far back a frame looks for what it has seen
 )
 
 var encoderOptions = []zstd.EOption{zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false),
-	zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(window)}
+	zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(zstdWindow)}
 
 // encoders are encoders at about the speed of a fast disk, with the memory they have.
 var encoders = sync.Pool{New: func() any {
@@ -67,25 +68,25 @@ func (f *framing) add(b []byte, last bool) ([]byte, error) {
 // endOfFrame ends a frame of which no more will come: a last block without bytes (RFC 8878, section 3.1.1.2).
 var endOfFrame = []byte{1, 0, 0}
 
-// A frameWriter is a writer that may take bytes compressed already.
-type frameWriter interface {
-	takesFrames() bool
-	writeFrame(size int, frame []byte) error // a part of a frame that holds size bytes
+// A compressedWriter is a writer that may take bytes compressed already.
+type compressedWriter interface {
+	TakesCompressed() bool
+	WriteCompressed(size int, frame []byte) error // a part of a frame that holds size bytes
 }
 
-func takesFrames(w io.Writer) bool {
-	f, ok := w.(frameWriter)
-	return ok && f.takesFrames()
+func takesCompressed(w io.Writer) bool {
+	f, ok := w.(compressedWriter)
+	return ok && f.TakesCompressed()
 }
 
-// A packedStream compresses what is written to a stream.
-type packedStream struct {
-	Stream
+// A compressedStream compresses what is written to a stream.
+type compressedStream struct {
+	nixserve.Stream
 	mu  sync.Mutex // CloseWrite may come from elsewhere
 	buf []byte
 }
 
-func (p *packedStream) Write(b []byte) (int, error) {
+func (p *compressedStream) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	written := 0
@@ -103,7 +104,7 @@ func (p *packedStream) Write(b []byte) (int, error) {
 	return written, nil
 }
 
-func (p *packedStream) flush() error {
+func (p *compressedStream) flush() error {
 	if len(p.buf) == 0 {
 		return nil
 	}
@@ -113,37 +114,23 @@ func (p *packedStream) flush() error {
 	return err
 }
 
-// writeFrame writes a frame made elsewhere.
-func (p *packedStream) writeFrame(frame []byte) error {
+// WriteCompressed writes a frame made elsewhere.
+func (p *compressedStream) WriteCompressed(frame []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	err := p.flush()
 	if err == nil {
 		_, err = p.Stream.Write(frame)
 	}
-	if err != nil {
-		err = streamError{err}
-	}
 	return err
 }
 
-func (p *packedStream) CloseWrite() error {
+func (p *compressedStream) CloseWrite() error {
 	p.mu.Lock()
 	err := p.flush()
 	p.mu.Unlock()
 	if closeErr := p.Stream.CloseWrite(); err == nil {
 		err = closeErr
 	}
-	if err != nil {
-		err = streamError{err}
-	}
 	return err
-}
-
-// oneWay makes a Client of a stream to `zstd -d | nix-store --serve --write`, for one Send and nothing else.
-func oneWay(s Stream) *Client {
-	p := &packedStream{Stream: s}
-	c := newClient(p)
-	c.packed = p
-	return c
 }

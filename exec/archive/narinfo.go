@@ -1,4 +1,4 @@
-package nixserve
+package archive
 
 import (
 	"fmt"
@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"muster/compile/store"
+	"muster/exec/nixserve"
 )
 
 // A narInfo is a path in a binary cache: what the database knows of it, and the file that holds its archive. It is
 // written as lines of "Key: value" (Nix manual, "Binary cache"; src/libstore/nar-info.cc).
 type narInfo struct {
-	PathInfo
+	nixserve.PathInfo
 	URL      string // relative to the cache
 	FileHash store.Hash
 	FileSize int64
@@ -58,7 +59,7 @@ func parseNarInfo(text []byte) (*narInfo, error) {
 		key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		if !ok {
 			if key, ok = strings.CutSuffix(strings.TrimSuffix(line, "\n"), ":"); !ok {
-				return nil, fmt.Errorf("parse narinfo: %q is no \"Key: value\"", truncate(line, 80))
+				return nil, fmt.Errorf("parse narinfo: %.80q is no \"Key: value\"", line)
 			}
 		}
 		if seen[key] && key != "Sig" {

@@ -1,10 +1,13 @@
-package nixserve
+package transfer
 
 import (
 	"bufio"
 	"bytes"
 	"context"
 	"io"
+	"muster/exec/lab/storelab"
+	"muster/exec/nixserve"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,7 +15,7 @@ import (
 
 // at is a stream with a way so long.
 type at struct {
-	*fake
+	*storelab.Fake
 	way time.Duration
 }
 
@@ -28,17 +31,17 @@ func TestUnderWay(t *testing.T) {
 		dies        bool
 		least, most int64
 	}{
-		{"near", 0, false, shortFlight, shortFlight + shortFlight/2},
+		{"near", 0, false, minWindow, minWindow + minWindow/2},
 		{"a little away", 5 * time.Millisecond, false, 700 << 10, 1200 << 10},
 		{"far", 50 * time.Millisecond, false, paths * 1000, 1 << 30},
-		{"near, and it dies", 0, true, shortFlight, shortFlight + shortFlight/2},
+		{"near, and it dies", 0, true, minWindow, minWindow + minWindow/2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var got atomic.Int64
 			answer := make(chan bool)
-			f := startFake(t, greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
+			f := storelab.Serve(t, storelab.Greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
 				drained := make(chan bool)
 				go func() {
 					defer close(drained)
@@ -54,17 +57,19 @@ func TestUnderWay(t *testing.T) {
 				if tt.dies {
 					return "error: disk full", 1
 				}
-				out.Write(bytes.Repeat(words(1), paths))
+				out.Write(bytes.Repeat(storelab.Words(1), paths))
 				<-drained
 				return "", 0
 			}))
-			c, err := New(context.Background(), at{f, tt.way})
+			stream := at{f, tt.way}
+			c, err := nixserve.New(context.Background(), stream)
 			if err != nil {
 				t.Fatal(err)
 			}
+			src, infos := newMemorySource(t, slices.Repeat([]int{1000}, paths)...)
 			result := make(chan error)
 			go func() {
-				_, err := c.Send(context.Background(), someInfos(t, paths), ones, nil)
+				_, err := c.Send(context.Background(), infos, src.NAR, newWindow(stream, func() {}))
 				result <- err
 			}()
 			for deadline := time.Now().Add(10 * time.Second); got.Load() < tt.least && time.Now().Before(deadline); {

@@ -1,4 +1,4 @@
-package nixserve
+package transfer
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/nixserve"
 )
 
 // A memorySource holds made-up archives and counts how often they are read.
@@ -24,10 +25,10 @@ type memorySource struct {
 	stopped  chan struct{} // told when a reading ends early
 }
 
-func newMemorySource(t *testing.T, sizes ...int) (*memorySource, []PathInfo) {
+func newMemorySource(t *testing.T, sizes ...int) (*memorySource, []nixserve.PathInfo) {
 	s := &memorySource{archives: make(map[store.Path][]byte), stopped: make(chan struct{}, 100)}
 	rnd := rand.NewChaCha8([32]byte{})
-	var infos []PathInfo
+	var infos []nixserve.PathInfo
 	for i, size := range sizes {
 		p, err := store.TextPath("t", fmt.Sprint(i), nil)
 		if err != nil {
@@ -36,14 +37,16 @@ func newMemorySource(t *testing.T, sizes ...int) (*memorySource, []PathInfo) {
 		b := make([]byte, size)
 		rnd.Read(b)
 		s.archives[p] = b
-		infos = append(infos, PathInfo{Path: p, NARSize: int64(size), NARHash: store.HashBytes(store.SHA256, b)})
+		infos = append(infos, nixserve.PathInfo{Path: p, NARSize: int64(size), NARHash: store.HashBytes(store.SHA256, b)})
 	}
 	return s, infos
 }
 
-func (s *memorySource) Closure(context.Context, []store.Path) ([]PathInfo, error) { return nil, nil }
+func (s *memorySource) Closure(context.Context, []store.Path) ([]nixserve.PathInfo, error) {
+	return nil, nil
+}
 
-func (s *memorySource) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
+func (s *memorySource) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	s.reads.Add(1)
 	b := s.archives[info.Path]
 	for len(b) > 0 {
@@ -145,10 +148,10 @@ func TestSlowHostDoesNotSlowTheOthers(t *testing.T) {
 func TestSharedHoldsBackTheEndOfABrokenArchive(t *testing.T) {
 	for _, size := range []int{100, chunkSize, 5 * chunkSize} {
 		src, infos := newMemorySource(t, size)
-		src.broken = ErrCorrupt
+		src.broken = nixserve.ErrCorrupt
 		shared := Share(src, 64<<20)
 		var b bytes.Buffer
-		if err := shared.NAR(context.Background(), infos[0], &b); !errors.Is(err, ErrCorrupt) {
+		if err := shared.NAR(context.Background(), infos[0], &b); !errors.Is(err, nixserve.ErrCorrupt) {
 			t.Errorf("got %v", err)
 		}
 		if b.Len() >= size {
@@ -225,13 +228,13 @@ func TestSharedCopyToManyHosts(t *testing.T) {
 		stores[i] = newStore(t)
 		dst := stores[i].client()
 		wg.Go(func() {
-			if stats, err := Copy(context.Background(), src, dst, []store.Path{top}, CopyOptions{}); err != nil || stats.Sent != 60 {
+			if stats, err := Copy(context.Background(), src, dst, []store.Path{top}, Options{}); err != nil || stats.Sent != 60 {
 				t.Errorf("host %d: %+v, %v", i, stats, err)
 			}
 		})
 	}
 	wg.Wait()
 	for _, s := range stores {
-		s.verify()
+		s.Verify()
 	}
 }

@@ -1,4 +1,4 @@
-package nixserve
+package archive
 
 import (
 	"archive/tar"
@@ -21,6 +21,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"muster/compile/store"
+	"muster/exec/nixserve"
 )
 
 // An archive carries closures to machines that nobody reaches by SSH. It is a binary cache, as Nix itself knows how to
@@ -41,18 +42,18 @@ const (
 	trailer = "muster archive sha256:" // and 64 hexadecimal digits and a newline
 )
 
-// ErrArchive says that an archive is damaged or not complete.
-var ErrArchive = errors.New("damaged archive")
+// ErrDamaged says that an archive is damaged or not complete.
+var ErrDamaged = errors.New("damaged archive")
 
 // A Manifest says what an archive is for.
 type Manifest struct {
-	Version int            `json:"version"`
-	Hosts   []ManifestHost `json:"hosts,omitempty"`
-	Paths   []store.Path   `json:"paths,omitempty"` // to import beside the hosts' systems
+	Version int          `json:"version"`
+	Hosts   []Host       `json:"hosts,omitempty"`
+	Paths   []store.Path `json:"paths,omitempty"` // to import beside the hosts' systems
 }
 
-// A ManifestHost is a host and the system it is to have.
-type ManifestHost struct {
+// A Host is a host and the system it is to have.
+type Host struct {
 	Name   string     `json:"name"`
 	Drv    store.Path `json:"drv,omitempty"`
 	System store.Path `json:"system"`
@@ -61,7 +62,7 @@ type ManifestHost struct {
 const manifestVersion = 1
 
 // Host returns the host of that name, nil if the archive is not for it.
-func (m *Manifest) Host(name string) *ManifestHost {
+func (m *Manifest) Host(name string) *Host {
 	for i := range m.Hosts {
 		if m.Hosts[i].Name == name {
 			return &m.Hosts[i]
@@ -108,6 +109,28 @@ With Nix alone, in the unpacked directory:
 	return []byte(b.String())
 }
 
+// A Source has the paths to export.
+type Source interface {
+	// Closure returns the infos of paths and of all they refer to, references first.
+	Closure(ctx context.Context, paths []store.Path) ([]nixserve.PathInfo, error)
+	// NAR is a [nixserve.NARFunc].
+	NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) error
+}
+
+// Progress tells how far an export has come. Its totals are what an earlier attempt has not left.
+type Progress struct {
+	Paths, TotalPaths int
+	Bytes, TotalBytes int64 // of archives before compression
+}
+
+// Stats sum up an export.
+type Stats struct {
+	Closure      int   // paths in the archive
+	ClosureBytes int64 // of their archives before compression
+	Written      int   // paths written this time; the others were there
+	WrittenBytes int64
+}
+
 // Export writes an archive of the closures that the manifest names. It is a directory if to ends in a slash or is one,
 // else a file. What an earlier attempt has left is taken over where it is whole.
 func Export(ctx context.Context, src Source, m Manifest, to string, report func(Progress)) (Stats, error) {
@@ -117,29 +140,28 @@ func Export(ctx context.Context, src Source, m Manifest, to string, report func(
 	if err != nil {
 		return stats, fmt.Errorf("find closure: %w", err)
 	}
-	stats.Closure, stats.ClosureBytes = len(closure), sumNARs(closure)
+	stats.Closure, stats.ClosureBytes = len(closure), nixserve.TotalSize(closure)
 
 	out, err := newTarget(to)
 	if err != nil {
 		return stats, fmt.Errorf("write archive: %w", err)
 	}
 	defer out.close()
-	var missing []PathInfo
+	var missing []nixserve.PathInfo
 	for _, info := range closure {
 		if !out.has(info) {
 			missing = append(missing, info)
 		}
 	}
-	stats.Missing, stats.MissingBytes = len(missing), sumNARs(missing)
-	p := progress{report: report}
-	p.begin(Progress{TotalPaths: stats.Missing, TotalBytes: stats.MissingBytes})
+	p := progress{now: Progress{TotalPaths: len(missing), TotalBytes: nixserve.TotalSize(missing)}, report: report}
+	p.add(0, 0)
 	for _, info := range missing {
 		if err := exportPath(ctx, src, out, info, &p); err != nil {
 			return stats, fmt.Errorf("write archive: %w", err)
 		}
 		p.add(1, 0)
-		stats.Sent++
-		stats.SentBytes += info.NARSize
+		stats.Written++
+		stats.WrittenBytes += info.NARSize
 	}
 	manifest, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
@@ -160,7 +182,7 @@ func Export(ctx context.Context, src Source, m Manifest, to string, report func(
 }
 
 // exportPath compresses an archive into a file of its own, because its hash is its name, and adds it.
-func exportPath(ctx context.Context, src Source, out target, info PathInfo, p *progress) error {
+func exportPath(ctx context.Context, src Source, out target, info nixserve.PathInfo, p *progress) error {
 	f, err := out.temp()
 	if err != nil {
 		return err
@@ -180,10 +202,10 @@ func exportPath(ctx context.Context, src Source, out target, info PathInfo, p *p
 		z.Close()
 	}
 	if err == nil && (whole.Size() != info.NARSize || whole.Sum() != info.NARHash) {
-		err = ErrCorrupt
+		err = nixserve.ErrCorrupt
 	}
 	if err != nil {
-		return &PathError{Op: "read", Path: info.Path, Err: err}
+		return &nixserve.PathError{Op: "read", Path: info.Path, Err: err}
 	}
 	n := narInfo{PathInfo: info, FileHash: packed.Sum(), FileSize: packed.Size()}
 	n.URL = "nar/" + n.FileHash.Base32() + ".nar.zst"
@@ -195,6 +217,19 @@ func exportPath(ctx context.Context, src Source, out target, info PathInfo, p *p
 	}
 	text := n.text()
 	return out.put(narInfoName(info.Path), int64(len(text)), bytes.NewReader(text))
+}
+
+type progress struct {
+	now    Progress
+	report func(Progress) // may be nil
+}
+
+func (p *progress) add(paths int, bytes int64) {
+	p.now.Paths += paths
+	p.now.Bytes += bytes
+	if p.report != nil {
+		p.report(p.now)
+	}
 }
 
 type countWriter struct {
@@ -210,10 +245,10 @@ func (w countWriter) Write(b []byte) (int, error) {
 
 // A target is what an archive is written to.
 type target interface {
-	has(PathInfo) bool // whether both files of a path are there already, whole
+	has(nixserve.PathInfo) bool // whether both files of a path are there already, whole
 	temp() (*os.File, error)
 	put(name string, size int64, r io.Reader) error
-	finish(closure []PathInfo) error
+	finish(closure []nixserve.PathInfo) error
 	close()
 }
 
@@ -239,7 +274,7 @@ func newDirTarget(dir string) (*dirTarget, error) {
 	return &dirTarget{dir}, nil
 }
 
-func (d *dirTarget) has(info PathInfo) bool {
+func (d *dirTarget) has(info nixserve.PathInfo) bool {
 	text, err := os.ReadFile(filepath.Join(d.dir, narInfoName(info.Path)))
 	if err != nil {
 		return false
@@ -274,7 +309,7 @@ func (d *dirTarget) put(name string, size int64, r io.Reader) error {
 }
 
 // finish lists what belongs to the archive. Whatever else is in the directory does not.
-func (d *dirTarget) finish(closure []PathInfo) error {
+func (d *dirTarget) finish(closure []nixserve.PathInfo) error {
 	names := []string{cacheName, manifestName, readmeName}
 	for _, info := range closure {
 		text, err := os.ReadFile(filepath.Join(d.dir, narInfoName(info.Path)))
@@ -398,7 +433,7 @@ func (o *offsetReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (t *tarTarget) has(info PathInfo) bool {
+func (t *tarTarget) has(info nixserve.PathInfo) bool {
 	n := t.infos[info.Path]
 	return n != nil && bytes.Equal(n.text(), (&narInfo{info, n.URL, n.FileHash, n.FileSize}).text())
 }
@@ -422,7 +457,7 @@ func (t *tarTarget) put(name string, size int64, r io.Reader) error {
 	return t.tar.Flush()
 }
 
-func (t *tarTarget) finish([]PathInfo) error {
+func (t *tarTarget) finish([]nixserve.PathInfo) error {
 	var sums strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(t.sums)) {
 		fmt.Fprintf(&sums, "%s  %s\n", t.sums[name], name)

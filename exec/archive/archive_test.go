@@ -1,4 +1,4 @@
-package nixserve
+package archive
 
 import (
 	"bytes"
@@ -18,6 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"muster/compile/store"
+	"muster/exec/lab/storelab"
+	"muster/exec/nixserve"
 )
 
 var flips = flag.Int("flips", 100, "flip `n` random bits of an archive, one after the other")
@@ -29,18 +31,18 @@ var archiveKinds = []struct{ name, to string }{
 }
 
 func TestArchiveRoundTrip(t *testing.T) {
-	from, top := builtClosure(t)
+	from, top := storelab.Closure(t)
 	for _, kind := range archiveKinds {
 		t.Run(kind.name, func(t *testing.T) {
 			ctx := context.Background()
 			name := filepath.Join(t.TempDir(), kind.to) + strings.Repeat("/", strings.Count(kind.to, "/"))
-			m := Manifest{Hosts: []ManifestHost{{Name: "web1", System: top}}}
+			m := Manifest{Hosts: []Host{{Name: "web1", System: top}}}
 			var last Progress
-			stats, err := Export(ctx, from.local(), m, name, func(p Progress) { last = p })
-			if err != nil || stats.Sent != 60 || last.Paths != 60 || last.Bytes != stats.ClosureBytes {
+			stats, err := Export(ctx, source(t, from), m, name, func(p Progress) { last = p })
+			if err != nil || stats.Written != 60 || last.Paths != 60 || last.Bytes != stats.ClosureBytes {
 				t.Fatalf("%+v, %+v, %v", stats, last, err)
 			}
-			a, err := OpenArchive(ctx, name)
+			a, err := Open(ctx, name)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,33 +50,33 @@ func TestArchiveRoundTrip(t *testing.T) {
 			if h := a.Manifest.Host("web1"); h == nil || h.System != top {
 				t.Errorf("manifest: %+v", a.Manifest)
 			}
-			to, plain := newStore(t), newStore(t)
-			if stats, err := Copy(ctx, a, to.client(), []store.Path{top}, CopyOptions{}); err != nil || stats.Sent != 60 {
+			to, plain := storelab.New(t), storelab.New(t)
+			if stats, err := copyTo(t, to, a, top); err != nil || stats.Sent != 60 {
 				t.Fatalf("import: %+v, %v", stats, err)
 			}
-			if _, err := Copy(ctx, from.local(), plain.client(), []store.Path{top}, CopyOptions{}); err != nil {
+			if _, err := copyTo(t, plain, source(t, from), top); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(plain.pathInfos(top), to.pathInfos(top)); diff != "" {
+			if diff := cmp.Diff(plain.PathInfos(top), to.PathInfos(top)); diff != "" {
 				t.Errorf("path infos (-copied +imported):\n%s", diff)
 			}
-			to.verify()
+			to.Verify()
 		})
 	}
 }
 
 // What README says works without muster.
 func TestArchiveIsABinaryCache(t *testing.T) {
-	from, top := builtClosure(t)
+	from, top := storelab.Closure(t)
 	dir := t.TempDir()
-	m := Manifest{Hosts: []ManifestHost{{Name: "web1", System: top}}}
-	if _, err := Export(context.Background(), from.local(), m, filepath.Join(dir, "archive.tar"), nil); err != nil {
+	m := Manifest{Hosts: []Host{{Name: "web1", System: top}}}
+	if _, err := Export(context.Background(), source(t, from), m, filepath.Join(dir, "archive.tar"), nil); err != nil {
 		t.Fatal(err)
 	}
-	to := newStore(t)
-	to.home = t.TempDir()
+	to := storelab.New(t)
+	to.Home = t.TempDir()
 	run := func(line string) string {
-		cmd := to.command(context.Background(), "/bin/sh", "-c", line)
+		cmd := to.Command(context.Background(), "/bin/sh", "-c", line)
 		cmd.Dir = dir
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -95,11 +97,11 @@ func TestArchiveIsABinaryCache(t *testing.T) {
 	if ran != 2 || !strings.Contains(readme, string(top)+"/bin/switch-to-configuration switch") {
 		t.Errorf("README:\n%s", readme)
 	}
-	if n := len(to.pathInfos(top)); n != 60 {
+	if n := len(to.PathInfos(top)); n != 60 {
 		t.Errorf("%d paths", n)
 	}
-	to.verify()
-	a, err := OpenArchive(context.Background(), dir)
+	to.Verify()
+	a, err := Open(context.Background(), dir)
 	if err != nil {
 		t.Fatalf("the unpacked directory: %v", err)
 	}
@@ -123,7 +125,7 @@ func archiveFiles(t *testing.T, name string) (files []string, total int64) {
 }
 
 func TestEveryFlippedBitIsFound(t *testing.T) {
-	from, top := builtClosure(t)
+	from, top := storelab.Closure(t)
 	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	for _, kind := range archiveKinds {
 		t.Run(kind.name, func(t *testing.T) {
@@ -133,12 +135,12 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := Export(context.Background(), from.local(), Manifest{Paths: []store.Path{top}}, name, nil); err != nil {
+			if _, err := Export(context.Background(), source(t, from), Manifest{Paths: []store.Path{top}}, name, nil); err != nil {
 				t.Fatal(err)
 			}
 			files, total := archiveFiles(t, name)
 			check := func() error {
-				a, err := OpenArchive(context.Background(), name)
+				a, err := Open(context.Background(), name)
 				if err == nil {
 					a.Close()
 				}
@@ -199,7 +201,7 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 				if err := os.WriteFile(file, content[:rnd.IntN(len(content))], 0o644); err != nil {
 					t.Fatal(err)
 				}
-				if err := check(); !errors.Is(err, ErrArchive) {
+				if err := check(); !errors.Is(err, ErrDamaged) {
 					t.Errorf("%s cut short: got %v", file, err)
 				}
 				if err := os.WriteFile(file, content, 0o644); err != nil {
@@ -212,7 +214,7 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 
 // An export that was broken off goes on where it stopped.
 func TestExportGoesOn(t *testing.T) {
-	from, top := builtClosure(t)
+	from, top := storelab.Closure(t)
 	for _, kind := range archiveKinds {
 		t.Run(kind.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -220,11 +222,11 @@ func TestExportGoesOn(t *testing.T) {
 			if kind.name == "directory" {
 				name += "/"
 			}
-			src := from.local()
+			src := source(t, from)
 			m := Manifest{Paths: []store.Path{top}}
 			broken := errors.New("power cut")
 			n := 0
-			breaking := sourceFunc{src, func(ctx context.Context, info PathInfo, w io.Writer) error {
+			breaking := sourceFunc{src, func(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 				if n++; n > 25 {
 					io.WriteString(w, "half")
 					return broken
@@ -234,7 +236,7 @@ func TestExportGoesOn(t *testing.T) {
 			if _, err := Export(context.Background(), breaking, m, name, nil); !errors.Is(err, broken) {
 				t.Fatal(err)
 			}
-			if _, err := OpenArchive(context.Background(), name); err == nil {
+			if _, err := Open(context.Background(), name); err == nil {
 				t.Error("an unfinished archive opens")
 			}
 			if kind.name == "file" { // what is half written does not count
@@ -246,19 +248,19 @@ func TestExportGoesOn(t *testing.T) {
 				f.Close()
 			}
 			stats, err := Export(context.Background(), src, m, name, nil)
-			if err != nil || stats.Sent != 35 || stats.Closure != 60 {
+			if err != nil || stats.Written != 35 || stats.Closure != 60 {
 				t.Fatalf("%+v, %v, want the other 35 paths", stats, err)
 			}
-			a, err := OpenArchive(context.Background(), name)
+			a, err := Open(context.Background(), name)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer a.Close()
-			to := newStore(t)
-			if stats, err := Copy(context.Background(), a, to.client(), []store.Path{top}, CopyOptions{}); err != nil || stats.Sent != 60 {
+			to := storelab.New(t)
+			if stats, err := copyTo(t, to, a, top); err != nil || stats.Sent != 60 {
 				t.Errorf("%+v, %v", stats, err)
 			}
-			to.verify()
+			to.Verify()
 			left, _ := filepath.Glob(filepath.Join(dir, "*/.muster-*"))
 			more, _ := filepath.Glob(filepath.Join(dir, ".muster-*"))
 			if left = append(left, more...); len(left) > 0 {
@@ -271,16 +273,16 @@ func TestExportGoesOn(t *testing.T) {
 // sourceFunc is a Source with other archives.
 type sourceFunc struct {
 	Source
-	nar Sender
+	nar nixserve.NARFunc
 }
 
-func (s sourceFunc) NAR(ctx context.Context, info PathInfo, w io.Writer) error {
+func (s sourceFunc) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	return s.nar(ctx, info, w)
 }
 
 func TestNarInfoText(t *testing.T) {
 	h := store.HashString(store.SHA256, "x")
-	n := &narInfo{PathInfo: PathInfo{Path: somePath, Deriver: somePath + ".drv", References: []store.Path{somePath}, NARHash: h, NARSize: 120,
+	n := &narInfo{PathInfo: nixserve.PathInfo{Path: somePath, Deriver: somePath + ".drv", References: []store.Path{somePath}, NARHash: h, NARSize: 120,
 		CA: "fixed:r:sha256:0", Signatures: []string{"a:b", "c:d"}}, URL: "nar/x.nar.zst", FileHash: h, FileSize: 12}
 	text := string(n.text())
 	got, err := parseNarInfo([]byte(text))
@@ -314,7 +316,7 @@ func TestNarInfoText(t *testing.T) {
 
 func FuzzNarInfo(f *testing.F) {
 	h := store.HashString(store.SHA256, "x")
-	f.Add((&narInfo{PathInfo: PathInfo{Path: somePath, NARHash: h}, URL: "nar/x", FileHash: h}).text())
+	f.Add((&narInfo{PathInfo: nixserve.PathInfo{Path: somePath, NARHash: h}, URL: "nar/x", FileHash: h}).text())
 	f.Fuzz(func(t *testing.T, text []byte) {
 		n, err := parseNarInfo(text)
 		if err != nil {

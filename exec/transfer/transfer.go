@@ -1,4 +1,4 @@
-package nixserve
+package transfer
 
 import (
 	"context"
@@ -8,12 +8,13 @@ import (
 	"sync"
 
 	"muster/compile/store"
+	"muster/exec/nixserve"
 )
 
-// CopyOptions say how to copy. The zero value copies everything that is missing.
-type CopyOptions struct {
-	Substitute bool // let the destination fetch what it can from its own binary caches first
-	Pack       Pack // whether to compress; for Link.Copy only
+// Options say how to copy. The zero value copies everything that is missing.
+type Options struct {
+	Substitute  bool        // let the destination fetch what it can from its own binary caches first
+	Compression Compression // when to compress
 	// Fetch brings what is missing in another way before anything is sent; what it leaves out is sent. It is not
 	// called when nothing is missing. May be nil.
 	Fetch    func(context.Context) error
@@ -34,25 +35,10 @@ type Stats struct {
 	MissingBytes int64
 	Sent         int // paths it confirmed; less than Missing only with an error
 	SentBytes    int64
-	Packed       bool // whether they went compressed
+	Compressed   bool // whether they were sent compressed
 }
 
-// Copy makes paths and all they refer to valid in the destination, sending only what it lacks. Both what it has and
-// what it is sent are locked against its garbage collector until dst is closed.
-//
-// After an error the destination holds whole valid paths only, and a second Copy over a new session sends the rest.
-func Copy(ctx context.Context, src Source, dst *Client, paths []store.Path, opts CopyOptions) (Stats, error) {
-	t := newTransfer(src, opts)
-	if err := t.find(ctx, paths); err != nil {
-		return t.stats, err
-	}
-	if err := t.compare(ctx, dst); err != nil {
-		return t.stats, err
-	}
-	return t.stats, t.send(ctx, dst)
-}
-
-func newTransfer(src Source, opts CopyOptions) *transfer {
+func newTransfer(src Source, opts Options) *transfer {
 	return &transfer{src: src, substitute: opts.Substitute, fetch: opts.Fetch, progress: progress{report: opts.Progress}}
 }
 
@@ -62,8 +48,8 @@ type transfer struct {
 	substitute bool
 	fetch      func(context.Context) error
 	roots      []store.Path
-	closure    []PathInfo
-	missing    []PathInfo // as it was before anything was sent; later only what still is
+	closure    []nixserve.PathInfo
+	missing    []nixserve.PathInfo // as it was before anything was sent; later only what still is
 	stats      Stats
 	progress   progress
 	pace       *pace // nil: the speed does not matter
@@ -75,12 +61,12 @@ func (t *transfer) find(ctx context.Context, paths []store.Path) (err error) {
 	if t.closure, err = t.src.Closure(ctx, paths); err != nil {
 		return fmt.Errorf("find closure: %w", err)
 	}
-	t.stats.Closure, t.stats.ClosureBytes = len(t.closure), sumNARs(t.closure)
+	t.stats.Closure, t.stats.ClosureBytes = len(t.closure), nixserve.TotalSize(t.closure)
 	return nil
 }
 
 // compare finds out what is missing, and locks all of the closure.
-func (t *transfer) compare(ctx context.Context, dst *Client) error {
+func (t *transfer) compare(ctx context.Context, dst *nixserve.Client) error {
 	if err := t.ask(ctx, dst); err != nil {
 		return err
 	}
@@ -94,59 +80,51 @@ func (t *transfer) compare(ctx context.Context, dst *Client) error {
 		}
 	}
 	t.stats.Missing = t.stats.Sent + len(t.missing)
-	t.stats.MissingBytes = t.stats.SentBytes + sumNARs(t.missing)
+	t.stats.MissingBytes = t.stats.SentBytes + nixserve.TotalSize(t.missing)
 	t.progress.begin(Progress{Paths: t.stats.Sent, TotalPaths: t.stats.Missing, Bytes: t.stats.SentBytes, TotalBytes: t.stats.MissingBytes})
 	return nil
 }
 
 // ask asks what is missing. What is valid has a valid closure, and a lock on it is one on all of that: most of what is
 // deployed again is there, and then one path is asked about and not a thousand.
-func (t *transfer) ask(ctx context.Context, dst *Client) error {
+func (t *transfer) ask(ctx context.Context, dst *nixserve.Client) error {
 	t.missing = nil
 	lacks, err := lacking(ctx, dst, t.roots, t.substitute)
 	if err != nil || len(lacks) == 0 {
 		return err
 	}
-	t.missing, err = Missing(ctx, dst, t.closure, t.substitute)
-	return err
+	all := make([]store.Path, len(t.closure))
+	for i, info := range t.closure {
+		all[i] = info.Path
+	}
+	if lacks, err = lacking(ctx, dst, all, t.substitute); err != nil {
+		return err
+	}
+	for _, info := range t.closure {
+		if lacks[info.Path] {
+			t.missing = append(t.missing, info)
+		}
+	}
+	return nil
 }
 
-// send sends what is missing.
-func (t *transfer) send(ctx context.Context, dst *Client) error {
-	nar := func(ctx context.Context, info PathInfo, w io.Writer) error {
+// send sends what is missing. No more than the window allows is unconfirmed at a time.
+func (t *transfer) send(ctx context.Context, dst *nixserve.Client, w *window) error {
+	nar := func(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 		if t.pace != nil {
 			t.pace.path = 0
 		}
 		return t.src.NAR(ctx, info, &progressWriter{w: w, t: t})
 	}
-	n, err := dst.Send(ctx, t.missing, nar, func(PathInfo) { t.progress.add(1, 0) })
+	n, err := dst.Send(ctx, t.missing, nar, w)
 	t.stats.Sent += n
-	t.stats.SentBytes += sumNARs(t.missing[:n])
+	t.stats.SentBytes += nixserve.TotalSize(t.missing[:n])
 	t.missing = t.missing[n:]
 	return err
 }
 
-// Missing returns those of infos that the destination lacks, in the same order, and locks all of them there.
-func Missing(ctx context.Context, dst *Client, infos []PathInfo, substitute bool) ([]PathInfo, error) {
-	all := make([]store.Path, len(infos))
-	for i, info := range infos {
-		all[i] = info.Path
-	}
-	lacks, err := lacking(ctx, dst, all, substitute)
-	if err != nil {
-		return nil, err
-	}
-	var missing []PathInfo
-	for _, info := range infos {
-		if lacks[info.Path] {
-			missing = append(missing, info)
-		}
-	}
-	return missing, nil
-}
-
 // lacking is the set of those paths that the destination lacks; all of them are locked there.
-func lacking(ctx context.Context, dst *Client, paths []store.Path, substitute bool) (map[store.Path]bool, error) {
+func lacking(ctx context.Context, dst *nixserve.Client, paths []store.Path, substitute bool) (map[store.Path]bool, error) {
 	valid, err := dst.QueryValidPaths(ctx, paths, true, substitute)
 	if err != nil {
 		return nil, err
@@ -161,12 +139,8 @@ func lacking(ctx context.Context, dst *Client, paths []store.Path, substitute bo
 	return lacks, nil
 }
 
-func sumNARs(infos []PathInfo) (n int64) {
-	for _, info := range infos {
-		n += info.NARSize
-	}
-	return n
-}
+// confirmed is called for each path that the destination has registered.
+func (t *transfer) confirmed() { t.progress.add(1, 0) }
 
 // progress counts for two goroutines, the one that writes and the one that reads answers.
 type progress struct {
@@ -207,10 +181,10 @@ func (w *progressWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func (w *progressWriter) takesFrames() bool { return takesFrames(w.w) }
+func (w *progressWriter) TakesCompressed() bool { return takesCompressed(w.w) }
 
-func (w *progressWriter) writeFrame(size int, frame []byte) error {
-	if err := w.w.(frameWriter).writeFrame(size, frame); err != nil {
+func (w *progressWriter) WriteCompressed(size int, frame []byte) error {
+	if err := w.w.(compressedWriter).WriteCompressed(size, frame); err != nil {
 		return err
 	}
 	return w.wrote(size)
