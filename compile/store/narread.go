@@ -2,8 +2,6 @@ package store
 
 import (
 	"bufio"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,10 +20,10 @@ const (
 //
 // It reads no byte beyond the archive if its source is a [bufio.Reader], and may read ahead otherwise.
 type NARReader struct {
-	r     *bufio.Reader
+	r     WireReader
 	dirs  []narDir
 	left  int64 // bytes of the current regular file not read yet
-	pad   int64
+	size  int64 // of the current regular file
 	state narState
 	err   error
 }
@@ -45,7 +43,7 @@ func NewNARReader(r io.Reader) *NARReader {
 	if !ok {
 		br = bufio.NewReaderSize(r, 64<<10)
 	}
-	return &NARReader{r: br}
+	return &NARReader{r: WireReader{br}}
 }
 
 // Next goes on to the next file, skipping what is left of the current one. At the archive's end it returns io.EOF.
@@ -81,7 +79,7 @@ func (r *NARReader) next() (*NARHeader, error) {
 	}
 	for r.state == narInDir {
 		d := &r.dirs[len(r.dirs)-1]
-		token, err := r.token(len("entry"))
+		token, err := r.r.String(len("entry"))
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +111,7 @@ func (r *NARReader) entryName(d *narDir) (string, error) {
 	if err := r.expect("(", "name"); err != nil {
 		return "", err
 	}
-	name, err := r.token(maxNARName)
+	name, err := r.r.String(maxNARName)
 	if err != nil {
 		return "", err
 	}
@@ -129,7 +127,7 @@ func (r *NARReader) node(path string) (*NARHeader, error) {
 	if err := r.expect("(", "type"); err != nil {
 		return nil, err
 	}
-	t, err := r.token(len(Directory))
+	t, err := r.r.String(len(Directory))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +150,7 @@ func (r *NARReader) node(path string) (*NARHeader, error) {
 }
 
 func (r *NARReader) regular(h *NARHeader) error {
-	token, err := r.token(len("executable"))
+	token, err := r.r.String(len("executable"))
 	if err != nil {
 		return err
 	}
@@ -164,14 +162,14 @@ func (r *NARReader) regular(h *NARHeader) error {
 	} else if token != "contents" {
 		return fmt.Errorf("%q: got %q, want contents", h.Path, token)
 	}
-	n, err := r.uint64()
+	n, err := r.r.Uint64()
 	if err != nil {
 		return err
 	}
 	if h.Size = int64(n); h.Size < 0 || h.Size+7 < 0 {
 		return fmt.Errorf("%q: impossible size %d", h.Path, n)
 	}
-	r.left, r.pad, r.state = h.Size, padding(h.Size), narFile
+	r.left, r.size, r.state = h.Size, h.Size, narFile
 	return nil
 }
 
@@ -179,7 +177,7 @@ func (r *NARReader) symlink(h *NARHeader) (err error) {
 	if err := r.expect("target"); err != nil {
 		return err
 	}
-	if h.Target, err = r.token(maxNARTarget); err != nil {
+	if h.Target, err = r.r.String(maxNARTarget); err != nil {
 		return err
 	}
 	if err := checkTarget(h.Target); err != nil {
@@ -208,7 +206,7 @@ func (r *NARReader) Read(p []byte) (int, error) {
 }
 
 func (r *NARReader) endFile() error {
-	if err := r.zeros(r.pad); err != nil {
+	if err := r.r.skipPadding(r.size); err != nil {
 		return err
 	}
 	if err := r.expect(")"); err != nil {
@@ -230,7 +228,7 @@ func (r *NARReader) endEntry() error {
 // expect reads these tokens and no others.
 func (r *NARReader) expect(tokens ...string) error {
 	for _, want := range tokens {
-		got, err := r.token(max(len(want), 16))
+		got, err := r.r.String(max(len(want), 16))
 		if err != nil {
 			return err
 		}
@@ -239,48 +237,6 @@ func (r *NARReader) expect(tokens ...string) error {
 		}
 	}
 	return nil
-}
-
-// token reads a string of at most limit bytes.
-func (r *NARReader) token(limit int) (string, error) {
-	n, err := r.uint64()
-	if err != nil {
-		return "", err
-	}
-	if n > uint64(limit) {
-		return "", fmt.Errorf("a string of %d bytes where at most %d make sense", n, limit)
-	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(r.r, b); err != nil {
-		return "", truncated(err)
-	}
-	return string(b), r.zeros(padding(int64(n)))
-}
-
-func (r *NARReader) uint64() (uint64, error) {
-	var b [8]byte
-	if _, err := io.ReadFull(r.r, b[:]); err != nil {
-		return 0, truncated(err)
-	}
-	return binary.LittleEndian.Uint64(b[:]), nil
-}
-
-func (r *NARReader) zeros(n int64) error {
-	var b [8]byte
-	if _, err := io.ReadFull(r.r, b[:n]); err != nil {
-		return truncated(err)
-	}
-	if b != [8]byte{} {
-		return errors.New("padding that is not zero")
-	}
-	return nil
-}
-
-func truncated(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // CopyNAR copies one archive, checking it on the way, and stops at its end: r may go on with something else if it is a
