@@ -94,8 +94,8 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, done := e.World.options(e.trace())
-	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: e.trace()}
+	opts, done := e.World.options(e.Trace)
+	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace}
 	if cacheDir != "" {
 		common, hosts := compile.Parts(file)
 		opts.Record, opts.Parts = true, map[string]string{hostNames: keyOf(names(e.Fleet.Hosts)...)}

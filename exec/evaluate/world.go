@@ -21,8 +21,8 @@ type World struct {
 	Nix        *nixcmd.Nix         // fetches and builds; nil if Nix is not installed
 }
 
-// Evaluator returns an evaluator for Nix programs that traces to trace. Done
-// ends the process that it may have started.
+// Evaluator returns an evaluator for Nix programs that traces to trace, which may
+// be nil. Done ends the process that it may have started.
 func (w World) Evaluator(trace io.Writer) (ev *eval.Evaluator, done func()) {
 	options, done := w.options(trace)
 	return eval.New(options), done
@@ -33,6 +33,9 @@ func (w World) Evaluator(trace io.Writer) (ev *eval.Evaluator, done func()) {
 const maxCallDepth = 1_000_000
 
 func (w World) options(trace io.Writer) (o eval.Options, done func()) {
+	if trace == nil {
+		trace = io.Discard
+	}
 	d := &delegate{nix: w.Nix, log: trace}
 	return eval.Options{
 		Fetch:      d.fetch,
