@@ -3,14 +3,12 @@
 _default:
     @just --list
 
-# format, vet, staticcheck and all tests
+# lint, all tests, and whether the golden files are current
 check: lint test goldens
 
-# what a reviewer would say first
+# gofmt, vet, staticcheck, deadcode and shellcheck
 lint:
-    test -z "$(gofmt -l .)"
-    go vet ./...
-    go tool staticcheck ./...
+    .ci/lint
 
 # all tests, with real Nix and real sshd where this is Linux and root
 test *args:

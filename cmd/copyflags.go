@@ -11,6 +11,7 @@ import (
 	"muster/exec"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -64,11 +65,11 @@ func (f *copyFlags) check() (err error) {
 	o := &f.options
 	switch f.compress {
 	case "auto", "":
-		o.Pack = nixserve.PackAuto
+		o.Pack = transfer.CompressAuto
 	case "always":
-		o.Pack = nixserve.PackAlways
+		o.Pack = transfer.CompressAlways
 	case "never":
-		o.Pack = nixserve.PackNever
+		o.Pack = transfer.CompressNever
 	default:
 		return usageError{fmt.Errorf("--compress %s: there is auto, always and never", f.compress)}
 	}
@@ -84,7 +85,7 @@ func (f *copyFlags) check() (err error) {
 		if err != nil {
 			return usageError{fmt.Errorf("--limit-rate %s: %w", f.rate, err)}
 		}
-		o.Rate = nixserve.NewLimiter(rate)
+		o.Rate = transfer.NewLimiter(rate)
 	}
 	if f.hostRate != "" {
 		if o.HostRate, err = schema.ParseBytes(f.hostRate); err != nil {
@@ -110,7 +111,7 @@ func (f *copyFlags) check() (err error) {
 // apply makes the flags, or what the plan says, options of a run.
 func (f *copyFlags) apply(o *exec.Options, nix *nixcmd.Nix, plan *exec.Plan) {
 	o.Copy = f.options
-	o.Source = nixserve.Share(o.Source, f.keep)
+	o.Source = transfer.Share(o.Source, f.keep)
 	o.Copy.Daemon = func(ctx context.Context, open func(context.Context) (nixserve.Stream, error), paths []store.Path, substitute bool, log func(string)) error {
 		return nix.CopyToDaemon(ctx, func(ctx context.Context) (nixcmd.Channel, error) { return open(ctx) }, paths, substitute, log)
 	}

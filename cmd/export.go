@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"muster/exec"
-	"muster/exec/nixserve"
+	"muster/exec/archive"
 )
 
 // exportOptions are those of export, which writes the closures of systems, or
@@ -50,7 +50,7 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 		return err
 	}
 	defer ui.close()
-	manifest := nixserve.Manifest{Paths: paths}
+	manifest := archive.Manifest{Paths: paths}
 	if len(paths) == 0 {
 		if manifest.Hosts, err = o.build(ctx, std, ui, args); err != nil {
 			return err
@@ -59,7 +59,7 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 	local, closeLocal := wireLocal(nix)
 	defer closeLocal()
 	began, said := time.Now(), time.Now()
-	stats, err := nixserve.Export(ctx, local, manifest, o.to, func(p nixserve.Progress) {
+	stats, err := archive.Export(ctx, local, manifest, o.to, func(p archive.Progress) {
 		if time.Since(said) > 10*time.Second {
 			said = time.Now()
 			ui.note("%s of %s written", size(p.Bytes), size(p.TotalBytes))
@@ -69,7 +69,7 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 		return err
 	}
 	ui.note("%s: %s (%s) in %s", o.to, plural(stats.Closure, "path"), size(stats.ClosureBytes), seconds(time.Since(began)))
-	if done := stats.Closure - stats.Sent; done > 0 {
+	if done := stats.Closure - stats.Written; done > 0 {
 		ui.note("%s of them were there already", plural(done, "path"))
 	}
 	ui.note("on the machine, as root: muster import %s", o.to)
@@ -77,7 +77,7 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 }
 
 // build builds the hosts' systems. An archive that lacks a host is none.
-func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, args []string) ([]nixserve.ManifestHost, error) {
+func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, args []string) ([]archive.Host, error) {
 	fleet, err := loadFleet(ctx, std, args)
 	if err != nil {
 		return nil, err
@@ -104,9 +104,9 @@ func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, arg
 	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {
 		return nil, ui.end(ctx, outcomes)
 	}
-	var list []nixserve.ManifestHost
+	var list []archive.Host
 	for i, out := range outcomes {
-		list = append(list, nixserve.ManifestHost{Name: out.Host, Drv: results[i].System.Drv, System: out.System})
+		list = append(list, archive.Host{Name: out.Host, Drv: results[i].System.Drv, System: out.System})
 	}
 	return list, nil
 }

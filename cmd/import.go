@@ -13,6 +13,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/archive"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/schema"
@@ -50,15 +51,15 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 		return err
 	}
 	began := time.Now()
-	archive, err := nixserve.OpenArchive(ctx, args[0])
+	opened, err := archive.Open(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	defer archive.Close()
+	defer opened.Close()
 	defer ui.close()
 	ui.note("checked %s in %s: it is whole", args[0], seconds(time.Since(began)))
 
-	step, err := o.step(&archive.Manifest)
+	step, err := o.step(&opened.Manifest)
 	if err != nil {
 		return err
 	}
@@ -72,14 +73,14 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 		ActivateTimeout: o.activateTimeout,
 		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{nix}, nil },
 		Builder:         builtBefore(step.System),
-		Source:          archive,
+		Source:          opened,
 		Sink:            ui.event,
 	})
 	return ui.end(ctx, outcomes)
 }
 
 // step is what the archive has for this machine.
-func (o *importOptions) step(m *nixserve.Manifest) (exec.Step, error) {
+func (o *importOptions) step(m *archive.Manifest) (exec.Step, error) {
 	step := exec.Step{Host: &schema.Host{Name: o.host, Privilege: schema.Root, Policy: schema.Required}, Paths: m.Paths}
 	if len(m.Hosts) == 0 {
 		if step.Host.Name == "" {

@@ -16,6 +16,7 @@ import (
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -70,8 +71,8 @@ func narrow() (widen func()) {
 }
 
 // wireLocal is the store of this machine, to copy from.
-func wireLocal(nix *nixcmd.Nix) (_ *nixserve.Local, done func()) {
-	local := nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
+func wireLocal(nix *nixcmd.Nix) (_ *transfer.Local, done func()) {
+	local := transfer.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
 		// It serves all hosts, and outlives the one that asks first.
 		p, err := nix.Serve(context.WithoutCancel(ctx), false)
 		if err != nil {
@@ -146,7 +147,7 @@ func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 	err := m.Machine.Run(ctx, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.Sudoes()})
 	var exit *remote.ExitError
 	if errors.As(err, &exit) {
-		return nil, nixserve.ErrNoZstd
+		return nil, transfer.ErrNoZstd
 	}
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -130,11 +131,21 @@ func TestTemplatesAreTextButForInterpolation(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !syntax.Equal(want, got) {
+			if diff := cmp.Diff(parsed(t, want), parsed(t, got)); diff != "" {
 				t.Errorf("got %s, want %s", syntax.FormatExpr(got), tt.want)
 			}
 		})
 	}
+}
+
+// parsed returns an expression as nix-instantiate --parse prints it.
+func parsed(t *testing.T, e syntax.Expr) string {
+	t.Helper()
+	var b strings.Builder
+	if err := syntax.FprintParse(&b, &syntax.File{Expr: e}, "/", "/"); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 func TestPathsAreSeenFromTheFileThatIsWritten(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -24,7 +25,7 @@ type field struct {
 	lab    *lab.Lab
 	opts   exec.Options
 	hosts  map[string]*schema.Host
-	source *nixserve.Local
+	source *transfer.Local
 	dialer *remote.Dialer
 	// password is what sudo on the hosts is told, where a user is not root.
 	password string
@@ -59,7 +60,7 @@ func newField(t testing.TB, names ...string) *field {
 		t.Fatal(err)
 	}
 	nix.Env = []string{nixConfig}
-	f.source = nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
+	f.source = transfer.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
 		p, err := nix.Serve(context.WithoutCancel(ctx), false)
 		if err != nil {
 			return nil, err

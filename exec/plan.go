@@ -2,6 +2,7 @@ package exec
 
 import (
 	"muster/compile/store"
+	"muster/exec/host"
 	"muster/schema"
 )
 
@@ -52,9 +53,9 @@ type Step struct {
 	Err    error
 	Wave   int // from 0; see [Plan.RollOut]
 	Hooks  []schema.Hook
-	Expect *State // what the host must still be; nil for anything
-	// Earlier is how far an attempt before this one of the same run had come;
-	// nil where there was none.
+	Expect *host.State // what the host must still be; nil for anything
+	// Earlier is how far an earlier attempt of the same run had come; nil for a
+	// first attempt.
 	Earlier *Attempt
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
 )
 
 // JSONSchema returns the schema of inventories as a JSON Schema, draft
@@ -16,7 +17,7 @@ import (
 // CUE's own generator closes #Defaults where #Host builds on it, and so
 // accepts no host at all.
 func JSONSchema() (string, error) {
-	v := newContext().CompileString(schemaText, cue.Filename("schema.cue"))
+	v := cuecontext.New().CompileString(schemaText, cue.Filename("schema.cue"))
 	s := jsonSchema(v.LookupPath(cue.ParsePath("#Inventory")))
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "an inventory of muster"

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
 )
 
 //go:embed schema.cue
@@ -39,7 +40,7 @@ type shape struct {
 
 // inventoryShape is the shape of a whole inventory.
 var inventoryShape = sync.OnceValue(func() *shape {
-	v := newContext().CompileString(schemaText, cue.Filename("schema.cue"))
+	v := cuecontext.New().CompileString(schemaText, cue.Filename("schema.cue"))
 	if err := v.Err(); err != nil {
 		panic("schema.cue: " + err.Error())
 	}

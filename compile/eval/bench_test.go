@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"muster/compile/eval"
+	"muster/compile/eval/collector"
 )
 
 // benchmarks are programs that each spend their time on one thing.
@@ -57,7 +58,7 @@ func BenchmarkPrograms(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(filepath.Base(file), func(b *testing.B) {
-			defer eval.HoldCollector(512 << 20)()
+			defer collector.Hold(512 << 20)()
 			for b.Loop() {
 				v, err := eval.New(eval.Options{}).File(b.Context(), file)
 				if err == nil {

@@ -1,9 +1,8 @@
 package eval
 
 import (
-	"os"
+	"errors"
 	"path"
-	"path/filepath"
 	"strings"
 	"sync"
 
@@ -24,18 +23,6 @@ var fetchBuiltins = []*builtin{
 	leftToNix("flakeRefToString", 1, "flakes"),
 }
 
-// A FetchRequest is a call of one of the fetchers.
-type FetchRequest struct {
-	Fetcher string // fetchurl, fetchTarball, fetchGit, …
-	JSON    string // its argument
-}
-
-// Fetched is what there is in the store then.
-type Fetched struct {
-	Path store.Path
-	JSON string // what else the fetcher tells, a set; "" where it gives a path only
-}
-
 // A fetching is a request on its way, or answered.
 type fetching struct {
 	once sync.Once
@@ -49,7 +36,7 @@ func (th *thread) fetch(fetcher, argument string) (Fetched, error) {
 	r := FetchRequest{Fetcher: fetcher, JSON: argument}
 	e, _ := ev.fetched.LoadOrStore(r, &fetching{})
 	f := e.(*fetching)
-	f.once.Do(func() { f.got, f.err = ev.opts.Fetch(th.ctx, r) })
+	f.once.Do(func() { f.got, f.err = ev.world.Fetch(th.ctx, r) })
 	if th.ctx.Err() != nil {
 		ev.fetched.Delete(r) // another context may have more patience
 		th.checkpoint()
@@ -60,10 +47,10 @@ func (th *thread) fetch(fetcher, argument string) (Fetched, error) {
 
 // mustFetch is fetch where there is no other way.
 func (th *thread) mustFetch(fetcher, argument string) Fetched {
-	if th.ev.opts.Fetch == nil {
+	got, err := th.fetch(fetcher, argument)
+	if errors.Is(err, ErrUnsupported) {
 		th.failAs(UnsupportedError, 0, "%s: nothing can be fetched here", fetcher)
 	}
-	got, err := th.fetch(fetcher, argument)
 	if err != nil {
 		th.failCause(0, err, "%s: %v", fetcher, err)
 	}
@@ -116,7 +103,7 @@ func (th *thread) download(fetcher string, x value) value {
 	}
 	if !hash.IsZero() {
 		if p, err := store.FixedPath(name, hash, tarball); err == nil {
-			info, err := os.Lstat(string(p))
+			info, err := th.ev.world.Lstat(string(p))
 			th.sawType(typeInput, string(p), info, err)
 			if err == nil {
 				return storeString(p)
@@ -174,14 +161,14 @@ func (th *thread) searchEntry(entry string) (string, bool) {
 		th.failAs(UnsupportedError, 0, "search path entry 'flake:%s' is left to Nix", rest)
 	}
 	if !isURL(entry) {
-		dir, err := filepath.Abs(entry)
+		dir, err := th.ev.world.Abs(entry)
 		return dir, err == nil
-	}
-	if th.ev.opts.Fetch == nil {
-		th.failAs(UnsupportedError, 0, "search path entry '%s': nothing can be fetched here", entry)
 	}
 	argument := sortedSet(attr{sym: symName, v: stringValue("source")}, attr{sym: symURL, v: stringValue(entry)})
 	got, err := th.fetch("fetchTarball", toJSON(th, argument).str())
+	if errors.Is(err, ErrUnsupported) {
+		th.failAs(UnsupportedError, 0, "search path entry '%s': nothing can be fetched here", entry)
+	}
 	if err != nil {
 		th.say("warning: Nix search path entry '" + entry + "' cannot be downloaded, ignoring: " + err.Error())
 		return "", false

@@ -3,9 +3,7 @@ package eval
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -92,9 +90,9 @@ func readDir(th *thread, x value) value {
 	if err := th.ev.mayRead(p); err != nil {
 		panic(err)
 	}
-	entries, err := os.ReadDir(th.ev.onDisk(p))
+	entries, err := th.ev.world.ReadDir(th.ev.onDisk(p))
 	if errors.Is(err, syscall.ENOTDIR) {
-		if real, err := filepath.EvalSymlinks(p); err == nil {
+		if real, err := th.ev.world.EvalSymlinks(p); err == nil {
 			p = real
 		}
 		th.fail(0, "'%s' is not a directory", p)
@@ -187,10 +185,10 @@ func findFile(th *thread, entries, x value) value {
 
 func getEnv(th *thread, x value) value {
 	name := th.wantPlainString(x, 0)
-	if th.ev.opts.Pure || th.ev.opts.Restricted || th.ev.opts.Getenv == nil {
+	if th.ev.opts.Pure || th.ev.opts.Restricted {
 		return emptyString
 	}
-	v := th.ev.opts.Getenv(name)
+	v := th.ev.world.Getenv(name)
 	th.saw(envInput, name, digest([]byte(v)))
 	return stringValue(v)
 }

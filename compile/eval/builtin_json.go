@@ -2,11 +2,11 @@ package eval
 
 import (
 	"encoding/json"
-	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"muster/compile/eval/float"
 )
 
 // jsonBuiltins read and write JSON.
@@ -108,35 +108,12 @@ func (th *thread) jsonText(s value, pos posID) value {
 	return s
 }
 
-// jsonFloat writes a number that is read back as f, a float still.
+// jsonFloat writes a float for toJSON.
 func (th *thread) jsonFloat(f float64) string {
 	if th.ev.compat.oldJSON {
-		return formatFloat(f, 'g')
+		return float.Printf(f, 'g')
 	}
-	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return "null"
-	}
-	sign := ""
-	if math.Signbit(f) {
-		sign = "-"
-	}
-	if f == 0 {
-		return sign + "0.0"
-	}
-	d, exponent := grisu2(math.Abs(f))
-	digits, point := string(d), len(d)+exponent // 0.digits × 10^point
-	switch {
-	case exponent >= 0 && point <= 15:
-		return sign + digits + strings.Repeat("0", exponent) + ".0"
-	case point > 0 && point <= 15:
-		return sign + digits[:point] + "." + digits[point:]
-	case point > -4 && point <= 0:
-		return sign + "0." + strings.Repeat("0", -point) + digits
-	}
-	if len(digits) > 1 {
-		digits = digits[:1] + "." + digits[1:]
-	}
-	return fmt.Sprintf("%s%se%+03d", sign, digits, point-1)
+	return float.JSON(f)
 }
 
 func (th *thread) writeJSONString(b *jsonWriter, s string) {

@@ -1,6 +1,10 @@
 package eval
 
-import "math"
+import (
+	"math"
+
+	"muster/compile/eval/float"
+)
 
 // numberBuiltins are arithmetic and order.
 var numberBuiltins = []*builtin{
@@ -43,7 +47,7 @@ func rounding(round func(float64) float64) func(*thread, value) value {
 		case x.isInt():
 			th.fail(0, "Due to a bug (see https://github.com/NixOS/nix/issues/12899) the NixInt argument %d caused undefined behavior in previous Nix versions.\n\tFuture Nix versions might implement the correct behavior.", x.int())
 		}
-		th.fail(0, "NixFloat argument %s is not in the range of NixInt", formatFloat(f, 'g'))
+		th.fail(0, "NixFloat argument %s is not in the range of NixInt", float.Printf(f, 'g'))
 		return value{}
 	}
 }

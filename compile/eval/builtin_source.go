@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"os"
 	"path"
 	"strings"
 	"sync"
@@ -138,7 +137,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 		if err != nil {
 			th.fail(0, "%v", err)
 		}
-		if info, err := os.Lstat(string(sp)); err == nil {
+		if info, err := th.ev.world.Lstat(string(sp)); err == nil {
 			th.sawType(typeInput, string(sp), info, nil)
 			return storeString(sp)
 		}
@@ -186,7 +185,7 @@ func (th *thread) hash(p string, filter value) (Source, store.Hash, error) {
 	if s, ok := th.ev.Source(store.Path(p)); ok && s.File == "" {
 		th.failAs(UnsupportedError, 0, "a copy of the text '%s' is left to Nix", p)
 	}
-	h, _, err := store.HashNAR(store.SHA256, src.File, th.filter(filter, p, below.Omit, &src))
+	h, _, err := store.HashNAR(store.SHA256, th.ev.world, src.File, th.filter(filter, p, below.Omit, &src))
 	return src, h, err
 }
 

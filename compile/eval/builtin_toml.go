@@ -276,7 +276,7 @@ func (r *tomlReader) key() string {
 		return r.literal(false)
 	}
 	start := r.at
-	for r.at < len(r.text) && (isAlnum(r.text[r.at]) || r.text[r.at] == '_' || r.text[r.at] == '-') {
+	for r.at < len(r.text) && isBareKey(r.text[r.at]) {
 		r.at++
 	}
 	if start == r.at {
@@ -580,4 +580,11 @@ func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 		return
 	}
 	r.fail("invalid escape")
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// isBareKey reports whether c may be part of a key without quotes.
+func isBareKey(c byte) bool {
+	return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c == '-'
 }

@@ -3,6 +3,8 @@ package eval
 import (
 	"strconv"
 	"strings"
+
+	"muster/compile/eval/float"
 )
 
 // xmlBuiltins write XML.
@@ -90,7 +92,7 @@ func (w *xmlWriter) value(v value, depth int) {
 	case kindInt:
 		w.open(depth, "int", " />", "value", strconv.FormatInt(v.int(), 10))
 	case kindFloat:
-		w.open(depth, "float", " />", "value", formatFloat(v.float(), 'g'))
+		w.open(depth, "float", " />", "value", float.Printf(v.float(), 'g'))
 	case kindBool:
 		w.open(depth, "bool", " />", "value", strconv.FormatBool(v.bool()))
 	case kindNull:

@@ -4,6 +4,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"muster/compile/eval/float"
 )
 
 // want… return a value's content if it has the type asked for, and report an
@@ -121,7 +123,7 @@ func (th *thread) coerce(v value, c *references, pos posID, how coercion) string
 		case kindInt:
 			return strconv.FormatInt(v.int(), 10)
 		case kindFloat:
-			return formatFloat(v.float(), 'f')
+			return float.Printf(v.float(), 'f')
 		case kindNull:
 			return ""
 		case kindList:

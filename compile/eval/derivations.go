@@ -1,8 +1,8 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 
@@ -16,6 +16,7 @@ type derivations struct {
 	recipes map[store.Path]*store.Derivation
 	sources map[store.Path]Source
 	modulo  *store.Modulo
+	files   store.Files
 }
 
 // A Source is a store object that is no derivation: a copied file or
@@ -28,7 +29,8 @@ type Source struct {
 	References []store.Path
 }
 
-func (d *derivations) init() {
+func (d *derivations) init(files store.Files) {
+	d.files = files
 	d.recipes = map[store.Path]*store.Derivation{}
 	d.sources = map[store.Path]Source{}
 	d.modulo = store.NewModulo(d.read)
@@ -40,7 +42,7 @@ func (d *derivations) read(p store.Path) (*store.Derivation, error) {
 	if drv := d.get(p); drv != nil {
 		return drv, nil
 	}
-	b, err := os.ReadFile(string(p))
+	b, err := readFileOf(d.files, string(p), maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("derivation '%s' is not known", p)
 	}
@@ -127,7 +129,7 @@ func (th *thread) realise(c references) {
 			th.fail(0, "%v", err)
 		}
 		out := d.Outputs[output].Path
-		if _, err := os.Lstat(string(out)); err != nil {
+		if _, err := th.ev.world.Lstat(string(out)); err != nil {
 			missing = append(missing, DerivationOutput{p, output, out})
 		}
 	}
@@ -137,23 +139,14 @@ func (th *thread) realise(c references) {
 	if th.ev.opts.NoImportFromDerivation {
 		th.fail(0, "cannot build '%s' during evaluation because the option 'allow-import-from-derivation' is disabled", missing[0])
 	}
-	if th.ev.opts.Realise == nil {
+	err := th.ev.world.Realise(th.ctx, th.ev, missing)
+	if errors.Is(err, ErrUnsupported) {
 		th.failAs(UnsupportedError, 0, "cannot build '%s' during evaluation: import from derivation is not available here", missing[0])
 	}
-	if err := th.ev.opts.Realise(th.ctx, th.ev, missing); err != nil {
+	if err != nil {
 		th.failCause(0, err, "build '%s' during evaluation: %v", missing[0], err)
 	}
 }
-
-// A DerivationOutput is one output of a derivation.
-type DerivationOutput struct {
-	Drv    store.Path
-	Output string     // its name, such as out
-	Path   store.Path // where it belongs
-}
-
-// String is how Nix spells it: /nix/store/…-hello.drv^out.
-func (o DerivationOutput) String() string { return string(o.Drv) + "^" + o.Output }
 
 // referencesOfFile returns the context of a file's content: where the file is
 // in the store, those of its object's references that the content has in it.
@@ -168,9 +161,8 @@ func (th *thread) referencesOfFile(p, content string) references {
 	var all []store.Path
 	if s, ok := th.ev.Source(sp); ok {
 		all = s.References
-	} else if th.ev.opts.References != nil {
-		// Nix, too, takes what it does not know to refer to nothing.
-		all, _ = th.ev.opts.References(th.ctx, sp)
+	} else {
+		all, _ = th.ev.world.References(th.ctx, sp)
 	}
 	var refs references
 	for _, r := range all {

@@ -4,26 +4,22 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
-	"muster/compile/store"
 	"muster/compile/syntax"
 )
 
 // Options say what a program may see and use. The zero Options are those of
 // an impure evaluation that has no search path and traces to nowhere.
 type Options struct {
-	NixPath    []SearchEntry       // where <name> is looked for, in order
-	System     string              // builtins.currentSystem; "" is x86_64-linux
-	NixVersion string              // the version of Nix to be like; "" is 2.18.9
-	Home       string              // what ~ stands for
-	Getenv     func(string) string // builtins.getEnv; nil: every variable is ""
-	Now        time.Time           // builtins.currentTime; zero: when New was called
-	Trace      io.Writer           // what builtins.trace and warn say, line by line; nil: nowhere
+	NixPath    []SearchEntry // where <name> is looked for, in order
+	System     string        // builtins.currentSystem; "" is x86_64-linux
+	NixVersion string        // the version of Nix to be like; "" is 2.18.9
+	Home       string        // what ~ stands for
+	Now        time.Time     // builtins.currentTime; zero: when New was called
+	Trace      io.Writer     // what builtins.trace and warn say, line by line; nil: nowhere
 
 	Features     []string     // experimental features, such as pipe-operators, by Nix's names
 	AbortOnWarn  bool         // builtins.warn ends the evaluation
@@ -45,15 +41,7 @@ type Options struct {
 	Record bool
 	Parts  map[string]string
 
-	// Realise builds outputs of derivations, for import from derivation. nil:
-	// reading the output of a derivation that is not there is an error.
-	Realise func(ctx context.Context, ev *Evaluator, outputs []DerivationOutput) error
-	// References tells what an object in the store refers to, for the context of
-	// what readFile reads there. nil: nothing is known of the store.
-	References func(ctx context.Context, p store.Path) ([]store.Path, error)
-	// Fetch gets what builtins.fetchurl and its kind ask for, if it is not pinned
-	// and in the store already. nil: fetching is an error.
-	Fetch func(ctx context.Context, r FetchRequest) (Fetched, error)
+	World World // files, environment and store; nil is OS{}
 }
 
 // A SearchEntry says that <prefix/x> is path/x; an empty prefix, that <x> is.
@@ -64,6 +52,7 @@ type SearchEntry struct{ Prefix, Path string }
 // Its methods may be called from several goroutines.
 type Evaluator struct {
 	opts      Options
+	world     World
 	limits    limits
 	compat    compat
 	positions positions
@@ -91,9 +80,6 @@ type limits struct {
 const (
 	defaultDepth   = 100_000
 	defaultNesting = 400_000
-	// maxStack is what nested evaluation may need in the worst case; Go's own
-	// limit of 1 GB would end the process.
-	maxStack = 16 << 30
 )
 
 // New makes an Evaluator.
@@ -107,20 +93,22 @@ func New(o Options) *Evaluator {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
+	if o.World == nil {
+		o.World = OS{}
+	}
 	if o.Home == "" {
-		o.Home, _ = os.UserHomeDir()
+		o.Home = o.World.Getenv("HOME")
 	}
 	if o.MaxDepth == 0 {
 		o.MaxDepth = defaultDepth
 	}
-	debug.SetMaxStack(maxStack)
-	ev := &Evaluator{opts: o}
+	ev := &Evaluator{opts: o, world: o.World}
 	ev.limits = limits{depth: o.MaxDepth, nesting: defaultNesting, steps: o.MaxSteps, memory: o.MaxMemory}
 	before := func(major, minor int) bool { return !versionAtLeast(o.NixVersion, major, minor) }
 	ev.compat = compat{wraps: before(2, 25), roundsInts: before(2, 29), oldJSON: before(2, 12), forcesUnused: before(2, 13), replacesAll: before(2, 16), rightFirst: !before(2, 32), noDrvOutput: before(2, 20),
 		allReferences: before(2, 12), pure: o.Pure}
 	ev.waits.changed = sync.NewCond(&ev.waits.mu)
-	ev.derivations.init()
+	ev.derivations.init(ev.world)
 	ev.bindBuiltins()
 	return ev
 }

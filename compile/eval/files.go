@@ -5,9 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -106,7 +104,7 @@ func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 		case err != nil:
 			return "", fileError(p, err)
 		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(ev.onDisk(p))
+			target, err := ev.world.Readlink(ev.onDisk(p))
 			if err != nil {
 				return "", fileError(p, err)
 			}
@@ -154,7 +152,7 @@ func (ev *Evaluator) onDisk(p string) string {
 	if !ok || s.File == "" {
 		return p
 	}
-	if _, err := os.Lstat(string(sp)); err == nil {
+	if _, err := ev.world.Lstat(string(sp)); err == nil {
 		return p
 	}
 	for at := s.File; at != s.File+rest; {
@@ -176,14 +174,14 @@ func (ev *Evaluator) lstat(p string) (fs.FileInfo, error) {
 	if s, ok := ev.Source(store.Path(p)); ok && s.File == "" {
 		return textInfo(s.Text), nil
 	}
-	return os.Lstat(ev.onDisk(p))
+	return ev.world.Lstat(ev.onDisk(p))
 }
 
 func (ev *Evaluator) stat(p string) (fs.FileInfo, error) {
 	if s, ok := ev.Source(store.Path(p)); ok && s.File == "" {
 		return textInfo(s.Text), nil
 	}
-	return os.Stat(ev.onDisk(p))
+	return ev.world.Stat(ev.onDisk(p))
 }
 
 // textInfo describes a text as a file.
@@ -204,7 +202,7 @@ func (ev *Evaluator) mayRead(p string) *Error {
 	}
 	err := ev.mayReadPlain(p)
 	if err == nil && !inside(p, store.Dir) {
-		if real, e := filepath.EvalSymlinks(p); e == nil && real != p && !ev.leadsTo(real) {
+		if real, e := ev.world.EvalSymlinks(p); e == nil && real != p && !ev.leadsTo(real) {
 			err = ev.mayReadPlain(real)
 		}
 	}
@@ -215,12 +213,12 @@ func (ev *Evaluator) mayRead(p string) *Error {
 // reached through links.
 func (ev *Evaluator) leadsTo(real string) bool {
 	for _, allowed := range ev.opts.Allowed {
-		if dir, err := filepath.EvalSymlinks(allowed); err == nil && inside(real, dir) {
+		if dir, err := ev.world.EvalSymlinks(allowed); err == nil && inside(real, dir) {
 			return true
 		}
 	}
 	for _, e := range ev.opts.NixPath {
-		if dir, err := filepath.EvalSymlinks(e.Path); err == nil && !ev.opts.Pure && inside(real, dir) {
+		if dir, err := ev.world.EvalSymlinks(e.Path); err == nil && !ev.opts.Pure && inside(real, dir) {
 			return true
 		}
 	}
@@ -263,7 +261,7 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 	if s, ok := th.ev.Source(store.Path(p)); ok && s.File == "" {
 		return []byte(s.Text), nil
 	}
-	f, err := os.Open(th.ev.onDisk(p))
+	f, err := th.ev.world.Open(th.ev.onDisk(p))
 	if err != nil {
 		return nil, fileError(p, err)
 	}
@@ -285,25 +283,50 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 	if info.Size() > most {
 		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
 	}
-	// The size is a hint: files in /proc say 0.
-	b := make([]byte, 0, info.Size()+512)
+	b, err := readAll(f, info.Size(), most)
+	switch {
+	case err == errTooLarge:
+		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
+	case err != nil:
+		return nil, fileError(p, err)
+	}
+	return b, nil
+}
+
+var errTooLarge = errors.New("the file is too large")
+
+// readAll returns the content of a file of at most most bytes. The size is a
+// hint: that of files in /proc is 0.
+func readAll(f fs.File, size, most int64) ([]byte, error) {
+	b := make([]byte, 0, size+512)
 	for int64(len(b)) <= most {
 		n, err := f.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		if err == io.EOF {
-			break
+			return b, nil
 		}
 		if err != nil {
-			return nil, fileError(p, err)
+			return nil, err
 		}
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
 	}
-	if int64(len(b)) > most {
-		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
+	return nil, errTooLarge
+}
+
+// readFileOf returns the content of the file at path p, of at most most bytes.
+func readFileOf(files store.Files, p string, most int64) ([]byte, error) {
+	f, err := files.Open(p)
+	if err != nil {
+		return nil, err
 	}
-	return b, nil
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return readAll(f, min(info.Size(), most), most)
 }
 
 // readFile returns a file's content.

@@ -45,9 +45,9 @@ func chunk[T any](h *heap) []T {
 	var t T
 	c := make([]T, h.size/int(unsafe.Sizeof(t)))
 	if h.chunks++; h.chunks > manyChunks {
-		if block := uintptr(unsafe.Pointer(unsafe.SliceData(c))) &^ (touchBlock - 1); block != h.block {
+		if block := uintptr(unsafe.Pointer(unsafe.SliceData(c))) &^ (prefaultBlock - 1); block != h.block {
 			h.block = block
-			touch(block)
+			prefault(block)
 		}
 	}
 	return c

@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -172,38 +172,38 @@ func (ev *Evaluator) look(in Input) string {
 		if err != nil {
 			return unreadable
 		}
-		b, readErr := os.ReadFile(ev.onDisk(real))
+		b, readErr := readFileOf(ev.world, ev.onDisk(real), maxFile)
 		if readErr != nil {
 			return unreadable
 		}
 		return ev.importDigest(real, b)
 	case fileInput:
-		b, err := os.ReadFile(in.Name)
+		b, err := readFileOf(ev.world, in.Name, maxFile)
 		if err != nil {
 			return unreadable
 		}
 		return digest(b)
 	case dirInput:
-		entries, err := os.ReadDir(in.Name)
+		entries, err := ev.world.ReadDir(in.Name)
 		if err != nil {
 			return unreadable
 		}
 		return dirDigest(entries)
 	case typeInput, targetInput:
-		stat := os.Lstat
+		stat := ev.world.Lstat
 		if in.Kind == targetInput {
-			stat = os.Stat
+			stat = ev.world.Stat
 		}
 		info, err := stat(in.Name)
 		switch {
 		case err == nil:
 			return fileTypeValue(info.Mode()).str()
-		case os.IsNotExist(err) || isNotDir(err):
+		case isMissing(err):
 			return ""
 		}
 		return unreadable
 	case treeInput, filteredInput:
-		h, _, err := store.HashNAR(store.SHA256, in.Name, func(p string, t store.FileType) (bool, error) {
+		h, _, err := store.HashNAR(store.SHA256, ev.world, in.Name, func(p string, t store.FileType) (bool, error) {
 			return in.Omit[p] != string(t), nil
 		})
 		if err != nil {
@@ -211,9 +211,7 @@ func (ev *Evaluator) look(in Input) string {
 		}
 		return h.SRI()
 	case envInput:
-		if ev.opts.Getenv != nil {
-			return digest([]byte(ev.opts.Getenv(in.Name)))
-		}
+		return digest([]byte(ev.world.Getenv(in.Name)))
 	case partInput:
 		if d, ok := ev.opts.Parts[in.Name]; ok {
 			return d
@@ -241,9 +239,9 @@ func dirDigest(entries []fs.DirEntry) string {
 	return digest([]byte(b.String()))
 }
 
-func isNotDir(err error) bool {
-	pathErr, ok := err.(*fs.PathError)
-	return ok && pathErr.Err == syscall.ENOTDIR
+// isMissing reports whether an error says that there is nothing at a path.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // sawFiltered records a tree of which a filter left out paths.
@@ -254,7 +252,7 @@ func (th *thread) sawFiltered(src Source, h store.Hash) {
 	}
 	in := Input{Kind: filteredInput, Name: src.File, Digest: h.SRI(), Omit: map[string]string{}}
 	for p := range src.Omit {
-		info, err := os.Lstat(p)
+		info, err := th.ev.world.Lstat(p)
 		if err != nil {
 			in.Kind = passingInput // went away meanwhile
 			continue
@@ -307,7 +305,7 @@ func (th *thread) sawType(kind InputKind, p string, info fs.FileInfo, err error)
 	case th.inputsHere() == nil || th.ev.isText(p):
 	case err == nil:
 		th.saw(kind, th.ev.onDisk(p), fileTypeValue(info.Mode()).str())
-	case os.IsNotExist(err) || isNotDir(err):
+	case isMissing(err):
 		th.saw(kind, th.ev.onDisk(p), "")
 	default:
 		th.saw(kind, th.ev.onDisk(p), unreadable)
@@ -335,6 +333,6 @@ func (th *thread) sawFetched(r FetchRequest, p store.Path) {
 		th.saw(passingInput, r.Fetcher, "")
 		return
 	}
-	info, err := os.Lstat(string(p))
+	info, err := th.ev.world.Lstat(string(p))
 	th.sawType(typeInput, string(p), info, err)
 }

@@ -54,13 +54,17 @@ func (w *inputWorld) remove(name string) {
 	}
 }
 
+// An inputEnvironment fetches the same path for every request.
+type inputEnvironment struct{ environment }
+
+func (inputEnvironment) Fetch(context.Context, eval.FetchRequest) (eval.Fetched, error) {
+	return eval.Fetched{Path: "/nix/store/none"}, nil
+}
+
 func (w *inputWorld) evaluator() *eval.Evaluator {
 	return eval.New(eval.Options{Record: true, Parts: w.parts,
 		NixPath: []eval.SearchEntry{{Prefix: "gone", Path: w.dir + "/gone"}, {Prefix: "gone", Path: w.dir + "/tree"}},
-		Getenv:  func(name string) string { return w.env[name] },
-		Fetch: func(context.Context, eval.FetchRequest) (eval.Fetched, error) {
-			return eval.Fetched{Path: "/nix/store/none"}, nil
-		},
+		World:   inputEnvironment{environment{vars: w.env}},
 	})
 }
 

@@ -55,7 +55,7 @@ func testChunk(t *testing.T, chunk string) {
 		Trace:   &trace,
 		Now:     time.Unix(1, 0),
 		NixPath: []eval.SearchEntry{{Prefix: "here", Path: dir}, {Path: dir + "/files"}},
-		Getenv:  func(name string) string { return map[string]string{"NAME": "value"}[name] },
+		World:   environment{vars: map[string]string{"NAME": "value", "HOME": os.Getenv("HOME")}},
 	}
 	attr := chunkOptions(t, program, &o)
 	ev := eval.New(o)

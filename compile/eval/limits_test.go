@@ -155,7 +155,7 @@ func TestPureAndRestrictedMode(t *testing.T) {
 		"pure: no files":              {eval.Options{Pure: true}, `builtins.readFile "` + dir + `/x"`, "access to absolute path '" + dir + "/x' is forbidden in pure evaluation mode (use '--impure' to override)"},
 		"pure: no system":             {eval.Options{Pure: true}, `builtins.currentSystem`, "attribute 'currentSystem' missing"},
 		"pure: no search path":        {eval.Options{Pure: true}, `<x>`, "cannot look up '<x>' in pure evaluation mode (use '--impure' to override)"},
-		"pure: no environment":        {eval.Options{Pure: true, Getenv: func(string) string { return "x" }}, `throw (builtins.getEnv "x" + "none")`, "none"},
+		"pure: no environment":        {eval.Options{Pure: true, World: environment{vars: map[string]string{"x": "x"}}}, `throw (builtins.getEnv "x" + "none")`, "none"},
 		"restricted: not elsewhere":   {eval.Options{Restricted: true}, `builtins.readDir "/"`, "access to absolute path '/' is forbidden in restricted mode"},
 		"restricted: below allowed":   {eval.Options{Restricted: true, Allowed: []string{dir}}, `throw (builtins.toJSON (builtins.readDir "` + dir + `"))`, `{"link":"symlink"}`},
 		"restricted: not by links":    {eval.Options{Restricted: true, Allowed: []string{dir}}, `builtins.readFile "` + dir + `/link/passwd"`, "access to absolute path '/etc/passwd' is forbidden in restricted mode"},

@@ -90,7 +90,7 @@ func nixLangOkay(t *testing.T, dir, file string) bool {
 // nixLangRun does what nix-instantiate --eval does with the test's flags.
 func nixLangRun(t *testing.T, dir, file string, fails bool) (string, *eval.Error) {
 	flags, _ := os.ReadFile(nixLangFile(file, ".flags"))
-	o := eval.Options{Getenv: os.Getenv, Home: "/fake-home", Trace: &bytes.Buffer{}, NixVersion: "2.34.0", MaxDepth: 10_000,
+	o := eval.Options{Home: "/fake-home", Trace: &bytes.Buffer{}, NixVersion: "2.34.0", MaxDepth: 10_000,
 		Features: []string{"fetch-tree"}}
 	if !fails {
 		o.NixPath = []eval.SearchEntry{{Path: dir + "/dir3"}, {Path: dir + "/dir4"}}

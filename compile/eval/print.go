@@ -2,10 +2,10 @@ package eval
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
+	"muster/compile/eval/float"
 	"muster/compile/syntax"
 )
 
@@ -69,7 +69,7 @@ func (p *printer) value(v value) {
 	case kindInt:
 		p.b.WriteString(strconv.FormatInt(v.int(), 10))
 	case kindFloat:
-		p.b.WriteString(formatFloat(v.float(), 'g'))
+		p.b.WriteString(float.Printf(v.float(), 'g'))
 	case kindString:
 		p.text(v.str())
 	case kindPath:
@@ -245,22 +245,6 @@ func (p *printer) text(s string) {
 		}
 	}
 	b.WriteByte('"')
-}
-
-// formatFloat writes a float as C's %g or %f does: six digits, those that count
-// or those behind the point.
-func formatFloat(f float64, format byte) string {
-	sign := ""
-	if math.Signbit(f) {
-		sign = "-" // processors give what is no number a sign
-	}
-	switch {
-	case math.IsInf(f, 0):
-		return sign + "inf"
-	case math.IsNaN(f):
-		return sign + "nan"
-	}
-	return strconv.FormatFloat(f, format, 6, 64)
 }
 
 // showExpr writes an expression as Nix's messages do.

@@ -26,7 +26,7 @@ func BenchmarkHashNAR(b *testing.B) {
 	}
 	b.SetBytes(64 << 20)
 	for b.Loop() {
-		if _, _, err := HashNAR(SHA256, path, nil); err != nil {
+		if _, _, err := HashNAR(SHA256, Disk{}, path, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

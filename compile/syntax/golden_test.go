@@ -173,7 +173,7 @@ func TestCommentsStayComments(t *testing.T) {
 			}}},
 		}
 		g, err := ParseFile("", Format(f), Options{})
-		if err != nil || !Equal(f.Expr, g.Expr) {
+		if err != nil || !equal(f.Expr, g.Expr) {
 			t.Errorf("comment %q: %v, printed\n%s", text, err, Format(f))
 		}
 	}

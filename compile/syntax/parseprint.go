@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -424,4 +425,30 @@ func formatG6(v float64) string {
 		return mantissa + "e" + exp
 	}
 	return mantissa
+}
+
+// plain returns e in the form the parser builds: negative numbers as operations,
+// no call without arguments.
+func plain(e Expr) Expr {
+	switch e := e.(type) {
+	case *Int:
+		switch {
+		case e.Value == math.MinInt64:
+			return &Binary{Op: Sub, X: &Int{Value: e.Value + 1}, Y: &Int{Value: 1}}
+		case e.Value < 0:
+			return &Unary{Op: Negate, X: &Int{Value: -e.Value}}
+		}
+	case *Float:
+		switch {
+		case e.Value == 0 && math.Signbit(e.Value):
+			return &Binary{Op: Mul, X: &Float{}, Y: &Float{Value: -1}}
+		case e.Value < 0:
+			return &Unary{Op: Negate, X: &Float{Value: -e.Value}}
+		}
+	case *Apply:
+		if len(e.Args) == 0 {
+			return plain(e.F)
+		}
+	}
+	return e
 }

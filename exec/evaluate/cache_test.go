@@ -46,23 +46,23 @@ hosts: c: {host: "10.0.0.3"}
 `,
 }
 
-// A cachedWorld is a fleet of tinyNixOS in a directory.
-type cachedWorld struct {
+// A fleetDir is a directory with the fleet tinyNixOS.
+type fleetDir struct {
 	t      *testing.T
 	dir    string
 	caches string
 }
 
-func newCachedWorld(t *testing.T) *cachedWorld {
+func newFleetDir(t *testing.T) *fleetDir {
 	t.Setenv("MUSTER_TEST", "")
-	w := &cachedWorld{t: t, dir: t.TempDir(), caches: filepath.Join(t.TempDir(), "eval")}
+	w := &fleetDir{t: t, dir: t.TempDir(), caches: filepath.Join(t.TempDir(), "eval")}
 	for name, text := range tinyNixOS {
 		w.write(name, text)
 	}
 	return w
 }
 
-func (w *cachedWorld) write(name, text string) {
+func (w *fleetDir) write(name, text string) {
 	w.t.Helper()
 	p := filepath.Join(w.dir, name)
 	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
@@ -73,7 +73,7 @@ func (w *cachedWorld) write(name, text string) {
 	}
 }
 
-func (w *cachedWorld) edit(name, old, new string) {
+func (w *fleetDir) edit(name, old, new string) {
 	w.t.Helper()
 	b, err := os.ReadFile(filepath.Join(w.dir, name))
 	if err != nil || !strings.Contains(string(b), old) {
@@ -91,20 +91,20 @@ type evaluatedFleet struct {
 }
 
 // evaluator is an evaluator of the fleet that keeps a cache.
-func (w *cachedWorld) evaluator() Embedded {
+func (w *fleetDir) evaluator() Embedded {
 	w.t.Helper()
 	fleet, err := schema.Load(w.t.Context(), filepath.Join(w.dir, "hosts.cue"), schema.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return Embedded{
-		Options:  Options{Fleet: fleet},
-		World:    World{Getenv: os.Getenv},
-		CacheDir: w.caches,
+		Options:     Options{Fleet: fleet},
+		Environment: Environment{Getenv: os.Getenv},
+		CacheDir:    w.caches,
 	}
 }
 
-func (w *cachedWorld) evaluate(e Embedded) evaluatedFleet {
+func (w *fleetDir) evaluate(e Embedded) evaluatedFleet {
 	w.t.Helper()
 	var trace bytes.Buffer
 	e.Trace = &trace
@@ -143,7 +143,7 @@ func (w *cachedWorld) evaluate(e Embedded) evaluatedFleet {
 // hosts that depend on it are evaluated again, and the results are always the
 // same as without a cache.
 func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
-	w := newCachedWorld(t)
+	w := newFleetDir(t)
 	step := func(what string, change func(), fresh ...string) {
 		t.Helper()
 		change()
@@ -181,7 +181,7 @@ func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
 	step("a host that is not read", edit("b.txt", "TEXT", "text"), "b")
 	step("a search path", func() {
 		e := w.evaluator()
-		e.World.SearchPath = []string{"x=" + w.dir}
+		e.Environment.SearchPath = []string{"x=" + w.dir}
 		got := w.evaluate(e)
 		if len(got.Fresh) != 3 {
 			t.Errorf("a search path: evaluated %v", got.Fresh)
@@ -194,7 +194,7 @@ func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
 // TestDamagedCacheIsIgnored cuts and changes the file: the hosts are evaluated,
 // and the file is written anew.
 func TestDamagedCacheIsIgnored(t *testing.T) {
-	w := newCachedWorld(t)
+	w := newFleetDir(t)
 	want := w.evaluate(w.evaluator())
 	files, err := filepath.Glob(filepath.Join(w.caches, "*"))
 	if err != nil || len(files) != 1 {
@@ -255,7 +255,7 @@ func TestCacheIsBounded(t *testing.T) {
 // TestHostsAreEvaluatedForTheirDerivation removes one derivation from the store.
 // A build needs it, so its host is evaluated although nothing has changed.
 func TestHostsAreEvaluatedForTheirDerivation(t *testing.T) {
-	w := newCachedWorld(t)
+	w := newFleetDir(t)
 	want := w.evaluate(w.evaluator())
 	e := w.evaluator()
 	ev, err := e.open(e.CacheDir)

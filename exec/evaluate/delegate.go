@@ -14,19 +14,30 @@ import (
 	"muster/exec/nixserve"
 )
 
-// A delegate does with Nix what the embedded evaluator cannot do itself: it
-// fetches, builds, and asks the store what its objects refer to.
+// A delegate is the world of an evaluation that does with Nix what the embedded
+// evaluator cannot do itself: it fetches, builds, and asks the store what its
+// objects refer to.
 type delegate struct {
-	nix *nixcmd.Nix // nil if Nix is not installed
-	log io.Writer   // gets the lines that builds print
+	eval.OS
+	nix    *nixcmd.Nix         // nil if Nix is not installed
+	log    io.Writer           // gets the lines that builds print
+	getenv func(string) string // nil: every variable is empty
 
 	mu      sync.Mutex
 	builder *nixcmd.Builder  // nil until the first build
 	store   *nixserve.Client // nil until the first question
 }
 
-// fetch calls a fetcher of Nix, which uses Nix's own caches and credentials.
-func (d *delegate) fetch(ctx context.Context, r eval.FetchRequest) (eval.Fetched, error) {
+// Getenv is builtins.getEnv.
+func (d *delegate) Getenv(name string) string {
+	if d.getenv == nil {
+		return ""
+	}
+	return d.getenv(name)
+}
+
+// Fetch calls a fetcher of Nix, which uses Nix's own caches and credentials.
+func (d *delegate) Fetch(ctx context.Context, r eval.FetchRequest) (eval.Fetched, error) {
 	if d.nix == nil {
 		return eval.Fetched{}, fmt.Errorf("fetching needs Nix, for pinned sources only once: %w", nixcmd.ErrNoNix)
 	}
@@ -34,9 +45,9 @@ func (d *delegate) fetch(ctx context.Context, r eval.FetchRequest) (eval.Fetched
 	return eval.Fetched{Path: p, JSON: attributes}, err
 }
 
-// realise writes derivations to the store and builds outputs of them, for import
+// Realise writes derivations to the store and builds outputs of them, for import
 // from derivation.
-func (d *delegate) realise(ctx context.Context, ev *eval.Evaluator, outputs []eval.DerivationOutput) error {
+func (d *delegate) Realise(ctx context.Context, ev *eval.Evaluator, outputs []eval.DerivationOutput) error {
 	if d.nix == nil {
 		return fmt.Errorf("import from derivation builds, which needs Nix: %w", nixcmd.ErrNoNix)
 	}
@@ -79,8 +90,8 @@ func (d *delegate) sharedBuilder() *nixcmd.Builder {
 	return d.builder
 }
 
-// references returns what an object in the store refers to.
-func (d *delegate) references(ctx context.Context, p store.Path) ([]store.Path, error) {
+// References returns what an object in the store refers to.
+func (d *delegate) References(ctx context.Context, p store.Path) ([]store.Path, error) {
 	if d.nix == nil {
 		return nil, nixcmd.ErrNoNix
 	}

@@ -21,9 +21,9 @@ import (
 // nothing has changed come from a cache.
 type Embedded struct {
 	Options
-	World    World
-	CacheDir string      // holds the caches of all fleets; "" if every host is to be evaluated
-	Store    *nixcmd.Nix // the derivations are written to its store; nil if their names suffice
+	Environment Environment
+	CacheDir    string      // holds the caches of all fleets; "" if every host is to be evaluated
+	Store       *nixcmd.Nix // the derivations are written to its store; nil if their names suffice
 }
 
 // Systems implements [Evaluator].
@@ -94,7 +94,7 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, done := e.World.options(e.Trace)
+	opts, done := e.Environment.options(e.Trace)
 	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace}
 	if cacheDir != "" {
 		common, hosts := compile.Parts(file)

@@ -85,7 +85,7 @@ func (h *Host) StartSSH(ctx context.Context) error {
 	// The shell ends at once, and leaves sshd to the host's first process.
 	cmd := h.enter(ctx, pid, "sh", "-c", "/usr/sbin/sshd -D -e </dev/null &")
 	cmd.Stdout, cmd.Stderr = log, log
-	err = cmd.Run()
+	err = h.lab.ground.runCommand(cmd)
 	if err == nil {
 		err = h.awaitSSH(ctx)
 	}

@@ -69,6 +69,7 @@ func (g *ground) settle(dir string) error {
 	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("make namespaces for the lab: %w", err)
 	}
+	unix.Umask(0o022) // of this thread alone, since CLONE_FS
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
@@ -137,16 +138,26 @@ func (g *ground) start(ns *os.File, cmd *exec.Cmd) error {
 	})
 }
 
+// runCommand runs cmd from the ground and waits for its end.
+func (g *ground) runCommand(cmd *exec.Cmd) error {
+	if err := g.start(g.net, cmd); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
 // batch runs one command of iproute2 (ip, tc) on many lines in the network namespace ns.
 func (g *ground) batch(ctx context.Context, ns *os.File, tool string, lines ...string) error {
 	cmd := exec.CommandContext(ctx, tool, "-batch", "-")
+	cmd.Env = cleanEnv()
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
 	return output(tool, cmd, func() error { return g.start(ns, cmd) })
 }
 
 // startInit starts the first process of a host: /bin/sh running script in namespaces of its own, with root as its root.
-func (g *ground) startInit(root string, ns *os.File, log io.Writer, script, name string) (*exec.Cmd, error) {
-	cmd := exec.Command("/bin/sh", "-c", script, "init", name)
+func (g *ground) startInit(root string, ns *os.File, log io.Writer, script string, args ...string) (*exec.Cmd, error) {
+	argv := clean(append([]string{"/bin/sh", "-c", script, "init"}, args...)...)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = "/"
 	cmd.Env = hostEnv
 	cmd.Stdout, cmd.Stderr = log, log
@@ -159,7 +170,8 @@ func (g *ground) startInit(root string, ns *os.File, log io.Writer, script, name
 
 // inRoot runs a command with root as its root and no other isolation.
 func (g *ground) inRoot(root string, argv ...string) error {
-	cmd := exec.Command(argv[0], argv[1:]...)
+	line := clean(argv...)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Dir = "/"
 	cmd.Env = hostEnv
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -47,17 +48,13 @@ const hostPath = "/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr
 // hostEnv is the environment of a host's processes outside of ssh sessions.
 var hostEnv = []string{"PATH=" + hostPath, "HOME=/root", "USER=root", "LANG=C"}
 
-// initScript is the first process of a host. dash's wait collects the processes whose parents are gone, as an init must.
-const initScript = `
-trap 'exit %[1]d' HUP
-trap 'exit 0' TERM
-mount --all --fstab /run/fstab || exit
-echo "$1" >/proc/sys/kernel/hostname
-%[2]s
-/usr/sbin/sshd -D -e &
-sleep infinity &
-wait
-`
+// The programs of a plain host that this machine does not have.
+var (
+	//go:embed host/init.sh
+	initScript string
+	//go:embed host/systemctl.sh
+	systemctlScript string
+)
 
 // rebootStatus is the exit status by which a host's first process asks to be started again.
 const rebootStatus = 86
@@ -120,16 +117,21 @@ func (h *Host) Run(ctx context.Context, argv ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := h.enter(ctx, pid, argv...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	if err := h.lab.ground.runCommand(cmd); err != nil {
 		return stdout.String(), fmt.Errorf("%s: run %s: %w: %s", h.Name, strings.Join(argv, " "), err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return stdout.String(), nil
 }
 
-// enter is a command in all namespaces of the host.
+// enter is a command in all namespaces of the host, to be started from the ground.
 func (h *Host) enter(ctx context.Context, pid int, argv ...string) *exec.Cmd {
-	args := []string{"--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wdns=/", "--"}
-	cmd := exec.CommandContext(ctx, "nsenter", append(args, argv...)...)
+	nsenter, err := exec.LookPath("nsenter")
+	if err != nil {
+		nsenter = "nsenter" // the command's own error says it
+	}
+	args := []string{nsenter, "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wdns=/", "--"}
+	args = clean(append(args, argv...)...)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = hostEnv
 	// nsenter waits for a child in the host's process namespace. When it is killed, a child that holds its output must not
 	// keep us waiting.
@@ -149,12 +151,15 @@ func (h *Host) ReadFile(path string) ([]byte, error) {
 
 // WriteFile writes a file of the host, making it if need be; its directory must exist.
 func (h *Host) WriteFile(path string, content []byte, mode os.FileMode) error {
-	f, err := openIn(h.Root(), path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return fmt.Errorf("%s: %w", h.Name, err)
-	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Close())
+	// On the ground, whose umask is the hosts'.
+	return h.lab.ground.do(func() error {
+		f, err := openIn(h.Root(), path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+		if err != nil {
+			return fmt.Errorf("%s: %w", h.Name, err)
+		}
+		_, err = f.Write(content)
+		return errors.Join(err, f.Close())
+	})
 }
 
 // make makes the host and boots it.
@@ -193,7 +198,7 @@ func (h *Host) install(t *template) error {
 		if err := mountSystem(root, filepath.Join(h.lab.disks(), ".usr", h.Name)); err != nil {
 			return err
 		}
-		return writePower(root)
+		return writePrograms(root)
 	})
 	if err != nil {
 		return err
@@ -226,6 +231,7 @@ func (h *Host) boot() error {
 		return errors.Join(
 			os.Mkdir(filepath.Join(root, "run/sshd"), 0o755),
 			os.WriteFile(filepath.Join(root, "run/fstab"), []byte(fstab), 0o644),
+			os.WriteFile(filepath.Join(root, "run/boot.sh"), []byte(h.lab.boot+"\n"), 0o644),
 			os.WriteFile(filepath.Join(root, "run/boot_id"),
 				fmt.Appendf(nil, "%x-%x-%x-%x-%x\n", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), 0o444))
 	})
@@ -237,7 +243,7 @@ func (h *Host) boot() error {
 		return err
 	}
 	defer log.Close()
-	init, err := g.startInit(root, h.net, log, fmt.Sprintf(initScript, rebootStatus, h.lab.boot), h.Name)
+	init, err := g.startInit(root, h.net, log, initScript, h.Name, strconv.Itoa(rebootStatus))
 	if err != nil {
 		return err
 	}

@@ -26,10 +26,7 @@ const (
 const (
 	cmdQueryValidPaths = 1
 	cmdQueryPathInfos  = 2
-	cmdDumpStorePath   = 3
-	cmdBuildPaths      = 6
 	cmdQueryClosure    = 7
-	cmdBuildDerivation = 8
 	cmdAddToStoreNar   = 9
 )
 
@@ -38,11 +35,11 @@ const endGrace = 5 * time.Second // for a server whose input is closed to write 
 // A Client is one session with a server. Its methods may be called from several goroutines; they take turns. Once a
 // method fails the session is over: a server gives no second chance, and every later call returns the same error.
 type Client struct {
-	stream  Stream
-	in      wireReader
-	out     wireWriter
-	version uint64
-	packed  *packedStream // the stream, if it is one: see oneWay
+	stream     Stream
+	in         wireReader
+	out        wireWriter
+	version    uint64
+	compressed CompressedStream // the stream, in a session of NewOneWay; else nil
 
 	mu     sync.Mutex
 	err    error // why the session is over
@@ -69,6 +66,20 @@ func New(ctx context.Context, s Stream) (*Client, error) {
 		return nil, fmt.Errorf("start nix-store --serve: %w", err)
 	}
 	return c, nil
+}
+
+// A CompressedStream is a Stream to `zstd -d | nix-store --serve --write`: it compresses what is written to it.
+type CompressedStream interface {
+	Stream
+	WriteCompressed(b []byte) error // writes bytes that are compressed already, after all that was written before
+}
+
+// NewOneWay makes a Client for one Send and nothing else. zstd reads ahead, so nothing is sure to come out of it before its
+// input ends: all requests are written, the input is closed, and only then the answers are expected.
+func NewOneWay(s CompressedStream) *Client {
+	c := newClient(s)
+	c.compressed = s
+	return c
 }
 
 func newClient(s Stream) *Client {
@@ -192,7 +203,7 @@ func (c *Client) explain(err, exit error) error {
 		exit = err
 	}
 	why := reason(stderr)
-	if c.packed != nil && why != "" { // the decompressor's words come before the server's
+	if c.compressed != nil && why != "" { // the decompressor's words come before the server's
 		why = truncate(strings.TrimSpace(stripANSI(stderr)), 2000)
 	}
 	return &ServerError{Reason: why, Stderr: stderr, Kind: kind, Err: exit}

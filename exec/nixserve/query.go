@@ -3,7 +3,8 @@ package nixserve
 import (
 	"context"
 	"fmt"
-	"io"
+	"slices"
+	"strings"
 
 	"muster/compile/store"
 )
@@ -149,18 +150,80 @@ func (c *Client) QueryClosure(ctx context.Context, paths []store.Path, includeOu
 	return closure, nil
 }
 
-// DumpStorePath writes the archive of a path the store has to w. Asking for a path it lacks ends the session.
-func (c *Client) DumpStorePath(ctx context.Context, p store.Path, w io.Writer) error {
-	err := c.do(ctx, func() error {
-		c.out.word(cmdDumpStorePath)
-		c.out.string(string(p))
-		if err := c.out.w.Flush(); err != nil {
-			return err
-		}
-		return store.CopyNAR(w, c.in.r) // nothing but the archive's own structure tells where it ends
-	})
-	if err != nil {
-		return fmt.Errorf("dump %s: %w", p, err)
+// TotalSize is how many bytes the archives of paths have.
+func TotalSize(infos []PathInfo) (n int64) {
+	for _, info := range infos {
+		n += info.NARSize
 	}
-	return nil
+	return n
+}
+
+// Closure collects paths and all they refer to, each after what it refers to and otherwise ordered by path; info tells
+// what is known of a path.
+func Closure(paths []store.Path, info func(store.Path) (PathInfo, error)) ([]PathInfo, error) {
+	seen := make(map[store.Path]bool)
+	var infos []PathInfo
+	todo := slices.Clone(paths)
+	for len(todo) > 0 {
+		p := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[p] {
+			continue
+		}
+		seen[p] = true
+		i, err := info(p)
+		if err != nil {
+			return nil, err
+		}
+		infos = append(infos, i)
+		todo = append(todo, i.References...)
+	}
+	return sortInfos(infos)
+}
+
+// sortInfos orders infos references first and otherwise by path. References outside of infos do not count.
+func sortInfos(infos []PathInfo) ([]PathInfo, error) {
+	byPath := slices.Clone(infos)
+	slices.SortFunc(byPath, func(a, b PathInfo) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	index := make(map[store.Path]int, len(byPath))
+	for i, info := range byPath {
+		index[info.Path] = i
+	}
+	const (
+		open = 1
+		done = 2
+	)
+	state := make([]byte, len(byPath))
+	sorted := make([]PathInfo, 0, len(byPath))
+	// A chain of references can be as long as the closure, so the stack is a slice and not the goroutine's.
+	type frame struct{ at, next int }
+	for root := range byPath {
+		if state[root] == done {
+			continue
+		}
+		state[root] = open
+		stack := []frame{{at: root}}
+		for len(stack) > 0 {
+			f := &stack[len(stack)-1]
+			info := byPath[f.at]
+			if f.next == len(info.References) {
+				state[f.at] = done
+				sorted = append(sorted, info)
+				stack = stack[:len(stack)-1]
+				continue
+			}
+			ref := info.References[f.next]
+			f.next++
+			i, ok := index[ref]
+			if !ok || i == f.at || state[i] == done {
+				continue
+			}
+			if state[i] == open {
+				return nil, fmt.Errorf("sort paths by reference: %s and %s refer to each other", info.Path, ref)
+			}
+			state[i] = open
+			stack = append(stack, frame{at: i})
+		}
+	}
+	return sorted, nil
 }

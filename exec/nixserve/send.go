@@ -6,35 +6,45 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"muster/compile/store"
 )
 
-// A Sender writes the archive of a path: exactly info.NARSize bytes that hash to info.NARHash, or an error.
-type Sender func(ctx context.Context, info PathInfo, w io.Writer) error
+// A NARFunc writes the archive of a path to w: exactly info.NARSize bytes that hash to info.NARHash, or an error.
+type NARFunc func(ctx context.Context, info PathInfo, w io.Writer) error
 
-// Send adds paths to the store, which must come references first. It writes them without waiting for the answer to each:
-// see [flight] for what is under way at a time. It returns how many the server has confirmed, and calls confirmed,
-// which may be nil, for each. What was confirmed is registered whatever happens after; nothing else is.
-func (c *Client) Send(ctx context.Context, infos []PathInfo, nar Sender, confirmed func(PathInfo)) (int, error) {
+// A Window limits what was sent and is not confirmed yet, and is told what was confirmed.
+type Window interface {
+	// Acquire is called before a path is sent. It may wait for confirmations, after it has called flush.
+	Acquire(info PathInfo, flush func() error) error
+	// Confirmed is called for each path that the server has registered, from another goroutine.
+	Confirmed(info PathInfo)
+	// Close ends the wait in Acquire: no more paths will be confirmed.
+	Close()
+}
+
+// Send adds paths to the store, each after what it refers to. It writes them without waiting for the answer to each, as
+// far as window, which may be nil, allows. It returns how many the server has confirmed: these are registered whatever
+// happens after, and nothing else is.
+//
+// In a session of NewOneWay the archives may be written compressed: see [NARWriter].
+func (c *Client) Send(ctx context.Context, infos []PathInfo, nar NARFunc, window Window) (int, error) {
 	if len(infos) == 0 {
 		return 0, ctx.Err()
 	}
 	done := 0
 	err := c.do(ctx, func() error {
 		answers := make(chan error, 1)
-		under := newFlight(c.stream)
 		go func() {
-			defer under.end()
+			if window != nil {
+				defer window.Close()
+			}
 			var err error
-			if c.packed != nil {
+			if c.compressed != nil {
 				err = c.greeted()
 			}
 			for done < len(infos) && err == nil {
 				if err = c.answer(); err == nil {
-					under.landed(infos[done].NARSize)
-					if confirmed != nil {
-						confirmed(infos[done])
+					if window != nil {
+						window.Confirmed(infos[done])
 					}
 					done++
 				}
@@ -45,12 +55,14 @@ func (c *Client) Send(ctx context.Context, infos []PathInfo, nar Sender, confirm
 			answers <- err
 		}()
 
-		if c.packed != nil {
+		if c.compressed != nil {
 			c.greet()
 		}
-		err := c.write(ctx, infos, nar, under)
-		if err == nil && c.packed != nil {
-			err = c.stream.CloseWrite() // only now comes the end of what was sent out of the decompressor
+		err := c.write(ctx, infos, nar, window)
+		if err == nil && c.compressed != nil {
+			if err = c.stream.CloseWrite(); err != nil { // only now comes the end of what was sent out of the decompressor
+				err = streamError{err}
+			}
 		}
 		if err != nil {
 			c.out.w.Flush()       // whole archives before the broken one are welcome
@@ -88,17 +100,16 @@ func (c *Client) answer() error {
 }
 
 // write writes all the requests and archives.
-func (c *Client) write(ctx context.Context, infos []PathInfo, nar Sender, under *flight) error {
+func (c *Client) write(ctx context.Context, infos []PathInfo, nar NARFunc, window Window) error {
+	flush := c.out.w.Flush
 	for _, info := range infos {
-		if c.packed == nil && under.full() {
-			if err := c.out.w.Flush(); err != nil {
+		if window != nil {
+			if err := window.Acquire(info, flush); err != nil {
 				return err
 			}
-			under.wait()
 		}
-		under.sent(info.NARSize)
 		c.addToStoreNAR(info)
-		body := exactWriter{client: c, left: info.NARSize}
+		body := NARWriter{client: c, left: info.NARSize}
 		if err := nar(ctx, info, &body); err != nil {
 			if body.err != nil {
 				return body.err // the stream broke, whatever the sender makes of it
@@ -127,45 +138,43 @@ func (c *Client) addToStoreNAR(info PathInfo) {
 	c.out.string(info.CA)
 }
 
-// exactWriter takes no more than the bytes announced: one more would be read as the next request.
-type exactWriter struct {
+// A NARWriter is what a [NARFunc] writes to in Send. It takes no more bytes than the path's info announces: the server
+// would read one more as the next request.
+type NARWriter struct {
 	client *Client
 	left   int64
 	err    error // of the stream
 }
 
-var errTooLong = fmt.Errorf("%w: its archive is longer than recorded", ErrCorrupt)
+// ErrTooLong says that an archive has more bytes than its path's info announces. It is an ErrCorrupt.
+var ErrTooLong = fmt.Errorf("%w: its archive is longer than recorded", ErrCorrupt)
 
-func (e *exactWriter) Write(p []byte) (int, error) {
-	if int64(len(p)) > e.left {
-		return 0, errTooLong
+func (w *NARWriter) Write(p []byte) (int, error) {
+	if int64(len(p)) > w.left {
+		return 0, ErrTooLong
 	}
-	n, err := e.client.out.w.Write(p)
-	e.left -= int64(n)
+	n, err := w.client.out.w.Write(p)
+	w.left -= int64(n)
 	if err != nil {
-		e.err = err
+		w.err = err
 	}
 	return n, err
 }
 
-func (e *exactWriter) takesFrames() bool { return e.client.packed != nil }
+// TakesCompressed reports whether WriteCompressed may be called: in a session of NewOneWay.
+func (w *NARWriter) TakesCompressed() bool { return w.client.compressed != nil }
 
-func (e *exactWriter) writeFrame(size int, frame []byte) error {
-	if int64(size) > e.left {
-		return errTooLong
+// WriteCompressed writes a part of a zstd frame that holds size bytes of the archive.
+func (w *NARWriter) WriteCompressed(size int, frame []byte) error {
+	if int64(size) > w.left {
+		return ErrTooLong
 	}
-	e.err = e.client.out.w.Flush()
-	if e.err == nil {
-		e.err = e.client.packed.writeFrame(frame)
+	w.err = w.client.out.w.Flush()
+	if w.err == nil {
+		if err := w.client.compressed.WriteCompressed(frame); err != nil {
+			w.err = streamError{err}
+		}
 	}
-	e.left -= int64(size)
-	return e.err
-}
-
-// A Source is where paths are copied from.
-type Source interface {
-	// Closure returns the infos of paths and of all they refer to, references first. The slice is the caller's.
-	Closure(ctx context.Context, paths []store.Path) ([]PathInfo, error)
-	// NAR is a Sender: it writes the archive of a path of the closure, or fails with ErrCorrupt if it is not what info says.
-	NAR(ctx context.Context, info PathInfo, w io.Writer) error
+	w.left -= int64(size)
+	return w.err
 }

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"muster/exec/remote/sshconfig"
 )
 
 // offer is the keys to try at a server, in order, and what to say about them if none is accepted.
@@ -45,7 +47,7 @@ func describeKey(key ssh.PublicKey) string {
 
 // keys collects what to offer, in ssh's order: the configured identities the agent has, what else the agent has (not
 // with IdentitiesOnly), the identities only in files. Each comes after its certificate, if there is one.
-func (d *Dialer) keys(ctx context.Context, s *settings) *offer {
+func (d *Dialer) keys(ctx context.Context, s *sshconfig.Settings) *offer {
 	o := &offer{}
 	var fromAgent []ssh.Signer
 	if s.IdentityAgent != "" {

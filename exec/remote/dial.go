@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"muster/exec/remote/sshconfig"
 )
 
 // A Target is a machine as the inventory has it.
@@ -74,7 +77,7 @@ const (
 // A Dialer connects to machines. It holds what they share: connections to jump hosts and ssh-agents.
 type Dialer struct {
 	config       Config
-	home         string
+	env          sshconfig.Env
 	systemConfig string
 	agents       agents
 	knownHosts   sync.Mutex // held while known_hosts is added to
@@ -85,7 +88,7 @@ type Dialer struct {
 
 // NewDialer makes a Dialer. Nothing is read or connected to yet.
 func NewDialer(c Config) *Dialer {
-	return &Dialer{config: c, home: homeDir(), systemConfig: "/etc/ssh/ssh_config", jumps: map[string]*jump{}}
+	return &Dialer{config: c, env: localEnv(), systemConfig: "/etc/ssh/ssh_config", jumps: map[string]*jump{}}
 }
 
 // Close closes the connections to ssh-agents. Machines stay connected, and close their jump hosts behind them.
@@ -103,7 +106,7 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	if t.Name == "" {
 		t.Name = t.Address
 	}
-	route, err := d.route(ctx, query{host: t.Address, port: t.Port, user: t.User, defaultUser: "root"}, t.Jump, 0)
+	route, err := d.route(ctx, sshconfig.Query{Host: t.Address, Port: t.Port, User: t.User, DefaultUser: "root"}, t.Jump, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +120,7 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 
 // A stop is a connection on the way to a target: a jump host's, or the target's own.
 type stop struct {
-	*settings
+	*sshconfig.Settings
 	pinned []string // host keys from the inventory
 }
 
@@ -127,11 +130,11 @@ const maxJumps = 8
 
 // route finds the way to a host before any step is made, so that a circle in the configuration is an error and not a
 // wait. via is the way up to it: "" is as configured, "none" is direct. The host itself comes last.
-func (d *Dialer) route(ctx context.Context, q query, via string, depth int) ([]stop, error) {
+func (d *Dialer) route(ctx context.Context, q sshconfig.Query, via string, depth int) ([]stop, error) {
 	if depth > maxJumps {
-		return nil, fmt.Errorf("jump host %s: more than %d on the way: do they lead in a circle?", q.host, maxJumps)
+		return nil, fmt.Errorf("jump host %s: more than %d on the way: do they lead in a circle?", q.Host, maxJumps)
 	}
-	s, err := d.resolve(ctx, q)
+	s, err := d.settings(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -141,29 +144,25 @@ func (d *Dialer) route(ctx context.Context, q query, via string, depth int) ([]s
 		s.ProxyCommand = ""
 	}
 	if via == "" || via == "none" {
-		return []stop{{settings: s}}, nil
+		return []stop{{Settings: s}}, nil
 	}
-	last, before := via, ""
-	if i := strings.LastIndexByte(via, ','); i >= 0 {
-		before, last = strings.TrimSpace(via[:i]), via[i+1:]
-	}
-	next, err := splitHop(strings.TrimSpace(last))
+	before, next, err := sshconfig.SplitJump(via)
 	if err != nil {
 		return nil, err
 	}
-	next.defaultUser = localUser()
+	next.DefaultUser = d.env.User
 	stops, err := d.route(ctx, next, before, depth+1)
 	if err != nil {
 		return nil, err
 	}
-	return append(stops, stop{settings: s}), nil
+	return append(stops, stop{Settings: s}), nil
 }
 
 // connect makes the last connection of a route, through those before it.
 func (d *Dialer) connect(ctx context.Context, route []stop) (*conn, error) {
 	at := route[len(route)-1]
 	addr := at.addr()
-	keys, err := d.knownHostKeys(at.pinned, at.settings)
+	keys, err := d.knownHostKeys(at.pinned, at.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -180,11 +179,11 @@ func (d *Dialer) connect(ctx context.Context, route []stop) (*conn, error) {
 	case at.ProxyCommand != "":
 		if d.config.Proxy == nil {
 			return nil, fmt.Errorf("connect to %s: %s sets a ProxyCommand for it, which is not supported here: use ProxyJump",
-				at.Original, cmpOr(d.config.ConfigFile, "the ssh configuration"))
+				at.Original, cmp.Or(d.config.ConfigFile, "the ssh configuration"))
 		}
 		dial = func(ctx context.Context) (net.Conn, error) { return d.config.Proxy(ctx, at.ProxyCommand) }
 	}
-	c, err := d.insist(ctx, addr, at.settings, keys, dial, after)
+	c, err := d.insist(ctx, addr, at.Settings, keys, dial, after)
 	if err != nil && after != nil {
 		after()
 		err = fmt.Errorf("through %s: %w", route[len(route)-2].addr(), err)
@@ -194,7 +193,7 @@ func (d *Dialer) connect(ctx context.Context, route []stop) (*conn, error) {
 
 // insist tries until the connection is there, there is no hope, or the time is over. A server that lets the connection
 // go before saying who it is has too many others waiting to be let in (sshd's MaxStartups): it is asked again.
-func (d *Dialer) insist(ctx context.Context, addr string, s *settings, keys *hostKeys, dial func(context.Context) (net.Conn, error), after func()) (*conn, error) {
+func (d *Dialer) insist(ctx context.Context, addr string, s *sshconfig.Settings, keys *hostKeys, dial func(context.Context) (net.Conn, error), after func()) (*conn, error) {
 	limit := d.config.ConnectTimeout
 	if limit <= 0 {
 		limit = s.ConnectTimeout

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
@@ -18,6 +19,8 @@ import (
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
+
+	"muster/exec/remote/sshconfig"
 )
 
 // hostKeys is what is known of one host's keys before it shows one.
@@ -53,7 +56,7 @@ func fingerprint(key ssh.PublicKey) Fingerprint {
 }
 
 // knownHostKeys collects what the inventory or else the known_hosts files say about a host.
-func (d *Dialer) knownHostKeys(pinned []string, s *settings) (*hostKeys, error) {
+func (d *Dialer) knownHostKeys(pinned []string, s *sshconfig.Settings) (*hostKeys, error) {
 	h := &hostKeys{name: knownName(s), principal: s.HostName, strict: s.StrictHostKeys, hashed: s.HashKnownHosts, mu: &d.knownHosts}
 	if s.HostKeyAlias != "" {
 		h.principal = s.HostKeyAlias
@@ -89,7 +92,7 @@ func (d *Dialer) knownHostKeys(pinned []string, s *settings) (*hostKeys, error) 
 }
 
 // knownName is how known_hosts writes a host: with its port, unless that is 22.
-func knownName(s *settings) string {
+func knownName(s *sshconfig.Settings) string {
 	if s.HostKeyAlias != "" {
 		return s.HostKeyAlias
 	}
@@ -101,7 +104,7 @@ func knownName(s *settings) string {
 
 // read takes from a known_hosts file, sshd(8) SSH_KNOWN_HOSTS FILE FORMAT, the lines about this host. A line that makes
 // no sense is passed over, as ssh does: it vouches for nothing.
-func (h *hostKeys) read(file string, data []byte, s *settings) {
+func (h *hostKeys) read(file string, data []byte, s *sshconfig.Settings) {
 	n := 0
 	for text := range bytes.Lines(data) {
 		n++
@@ -165,7 +168,7 @@ func matchHost(name, names string) bool {
 		want, err2 := base64.StdEncoding.DecodeString(hash64)
 		return err1 == nil && err2 == nil && len(salt) > 0 && hmac.Equal(want, hashHost(name, salt))
 	}
-	return matchList(name, strings.Split(names, ","))
+	return sshconfig.MatchList(name, strings.Split(names, ","))
 }
 
 func hashHost(name string, salt []byte) []byte {
@@ -180,9 +183,9 @@ func hashHost(name string, salt []byte) []byte {
 func (h *hostKeys) algorithms(configured string) ([]string, error) {
 	all := ssh.SupportedAlgorithms().HostKeys
 	slices.SortStableFunc(all, func(a, b string) int { return preference(a) - preference(b) })
-	allowed, err := chooseAlgorithms(all, append(slices.Clone(all), ssh.InsecureAlgorithms().HostKeys...), configured)
+	allowed, err := sshconfig.ChooseAlgorithms(all, append(slices.Clone(all), ssh.InsecureAlgorithms().HostKeys...), configured)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("HostKeyAlgorithms %w", err)
 	}
 	var first []string
 	for _, k := range slices.Concat(h.known, h.portless) {
@@ -226,40 +229,6 @@ func signatureAlgorithms(keyType string) []string {
 	return []string{keyType}
 }
 
-// chooseAlgorithms reads a list of patterns, or a change to the usual list that starts with + (also these), - (not these) or ^ (these
-// first). What x/crypto does not know, or ssh would have and we do not, is passed over.
-func chooseAlgorithms(usual, possible []string, list string) ([]string, error) {
-	if list == "" {
-		return usual, nil
-	}
-	op := list[0]
-	if strings.IndexByte("+-^", op) >= 0 {
-		list = list[1:]
-	}
-	var named []string
-	for _, pattern := range strings.Split(list, ",") {
-		for _, a := range possible {
-			if matchPattern(a, strings.TrimSpace(pattern)) && !slices.Contains(named, a) {
-				named = append(named, a)
-			}
-		}
-	}
-	without := slices.DeleteFunc(slices.Clone(usual), func(a string) bool { return slices.Contains(named, a) })
-	out := named
-	switch op {
-	case '+':
-		out = append(slices.Clone(usual), slices.DeleteFunc(named, func(a string) bool { return slices.Contains(usual, a) })...)
-	case '-':
-		out = without
-	case '^':
-		out = append(named, without...)
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("HostKeyAlgorithms %s leaves nothing that is supported here", list)
-	}
-	return out, nil
-}
-
 // check is the ssh.HostKeyCallback.
 func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	plain := key
@@ -292,7 +261,7 @@ func (h *hostKeys) check(_ string, _ net.Addr, key ssh.PublicKey) error {
 	case "accept-new":
 		return h.accept(plain)
 	case "no":
-		why = cmpOr(why, "StrictHostKeyChecking no is not honoured here")
+		why = cmp.Or(why, "StrictHostKeyChecking no is not honoured here")
 	}
 	return h.refuse(ErrHostKeyUnknown, plain, nil, why)
 }
@@ -346,7 +315,7 @@ func (h *hostKeys) accept(key ssh.PublicKey) error {
 		return fmt.Errorf("add to known hosts: %w", err)
 	}
 	now := &hostKeys{name: h.name, files: h.files, strict: "yes"}
-	now.read(h.addTo, data, &settings{HostName: h.name})
+	now.read(h.addTo, data, &sshconfig.Settings{HostName: h.name})
 	if err := now.check("", nil, key); err == nil || !errors.Is(err, ErrHostKeyUnknown) {
 		return err
 	}

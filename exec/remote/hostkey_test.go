@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"muster/exec/remote/sshconfig"
 )
 
 func TestHostKeys(t *testing.T) {
@@ -161,21 +163,6 @@ func TestAcceptNew(t *testing.T) {
 	}
 }
 
-func TestMatchPattern(t *testing.T) {
-	for _, tt := range []struct {
-		name, pattern string
-		want          bool
-	}{
-		{"web1", "web1", true}, {"web1", "web", false}, {"web1", "web?", true}, {"web1", "*", true}, {"", "*", true},
-		{"web1.example.org", "*.example.*", true}, {"web1", "w*b*1", true}, {"web1", "w*b*2", false}, {"web", "web*", true},
-		{"web", "web?", false}, {"", "", true}, {"a", "", false}, {"aab", "*ab", true}, {"WEB1", "web1", false},
-	} {
-		if got := matchPattern(tt.name, tt.pattern); got != tt.want {
-			t.Errorf("%q, %q: got %v", tt.name, tt.pattern, got)
-		}
-	}
-}
-
 // No known_hosts file, whatever is in it, does more than vouch for the keys it names.
 func FuzzKnownHosts(f *testing.F) {
 	f.Add("web1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n")
@@ -187,7 +174,7 @@ func FuzzKnownHosts(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		h := &hostKeys{name: "[web1]:2222", principal: "web1", strict: "yes"}
-		h.read("known_hosts", []byte(text), &settings{HostName: "web1", Port: 2222})
+		h.read("known_hosts", []byte(text), &sshconfig.Settings{HostName: "web1", Port: 2222})
 		if err := h.check("", nil, key); err == nil {
 			t.Errorf("a fresh key was accepted")
 		}

@@ -1,0 +1,2 @@
+// Package archive carries closures to machines that cannot be reached by SSH.
+package archive

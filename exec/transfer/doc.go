@@ -1,0 +1,2 @@
+// Package transfer sends closures to hosts: only what each lacks, compressed where the link is slow.
+package transfer
