@@ -48,7 +48,7 @@ var home = map[string][]string{
 	"github.com/pelletier/go-toml":       {"schema"},
 	"golang.org/x/crypto":                {"exec/remote", "exec/lab"},
 	"github.com/kevinburke/ssh_config":   {"exec/remote"},
-	"golang.org/x/sync":                  {"exec", "compile/eval", "exec/nixserve"},
+	"golang.org/x/sync":                  {"exec", "compile/eval"},
 	"github.com/spf13":                   {"cmd"},
 	"github.com/olekukonko/tablewriter":  {"cmd"},
 	"golang.org/x/term":                  {"cmd"},

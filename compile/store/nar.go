@@ -2,7 +2,6 @@ package store
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
@@ -14,7 +13,7 @@ import (
 )
 
 // A NAR is Nix's archive. It holds what can be told apart in the store and nothing else, so equal contents have equal
-// bytes. Everything is a string: a 64-bit little-endian length, the bytes, and zeros up to a multiple of eight.
+// bytes. Everything is a string of the wire format.
 //
 //	archive = "nix-archive-1" node
 //	node    = "(" "type" "regular" ["executable" ""] "contents" <bytes> ")"
@@ -199,7 +198,7 @@ func joinNAR(dir, name string) string {
 // A NARWriter writes an archive file by file, as package archive/tar does: WriteHeader for each file in the archive's
 // order (a directory before its entries), Write for a regular file's bytes, Close at the end.
 type NARWriter struct {
-	w    *bufio.Writer
+	w    WireWriter
 	dirs []narDir // open directories, the root first; empty if the root is not a directory
 	left int64    // bytes of the current regular file still to be written
 	pad  int64    // zeros that follow them
@@ -220,7 +219,7 @@ func NewNARWriter(w io.Writer) *NARWriter {
 }
 
 func newNARWriter(w *bufio.Writer) *NARWriter {
-	nw := &NARWriter{w: w}
+	nw := &NARWriter{w: WireWriter{w}}
 	nw.strings(narMagic)
 	return nw
 }
@@ -250,7 +249,7 @@ func (w *NARWriter) header(h NARHeader) error {
 			w.strings("executable", "")
 		}
 		w.strings("contents")
-		w.uint64(uint64(h.Size))
+		w.w.PutUint64(uint64(h.Size))
 		w.left, w.pad, w.file = h.Size, padding(h.Size), true
 	case Symlink:
 		if err := checkTarget(h.Target); err != nil {
@@ -346,8 +345,7 @@ func (w *NARWriter) endFile() error {
 	if w.left != 0 {
 		return fmt.Errorf("write archive: the last file lacks %d bytes", w.left)
 	}
-	var zero [8]byte
-	w.w.Write(zero[:w.pad])
+	w.w.Write(zeros[:w.pad])
 	w.file = false
 	w.endNode()
 	return nil
@@ -366,24 +364,12 @@ func (w *NARWriter) endNode() {
 	}
 }
 
-// strings writes tokens. bufio remembers an error until Flush.
+// strings writes tokens.
 func (w *NARWriter) strings(tokens ...string) {
-	var zero [8]byte
 	for _, s := range tokens {
-		w.uint64(uint64(len(s)))
-		w.w.WriteString(s)
-		w.w.Write(zero[:padding(int64(len(s)))])
+		w.w.PutString(s)
 	}
 }
-
-func (w *NARWriter) uint64(n uint64) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], n)
-	w.w.Write(b[:])
-}
-
-// padding is the number of zeros after n bytes.
-func padding(n int64) int64 { return -n & 7 }
 
 // checkEntry checks the name of a directory entry that follows last.
 func checkEntry(name, last string) error {

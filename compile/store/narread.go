@@ -2,8 +2,6 @@ package store
 
 import (
 	"bufio"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -20,10 +18,10 @@ const (
 //
 // If its source is a [bufio.Reader], it reads no byte beyond the archive; otherwise it may read ahead.
 type NARReader struct {
-	r     *bufio.Reader
+	r     WireReader
 	dirs  []narDir
 	left  int64 // bytes of the current regular file not read yet
-	pad   int64
+	size  int64 // of the current regular file
 	state narState
 	err   error
 }
@@ -43,7 +41,7 @@ func NewNARReader(r io.Reader) *NARReader {
 	if !ok {
 		br = bufio.NewReaderSize(r, 64<<10)
 	}
-	return &NARReader{r: br}
+	return &NARReader{r: WireReader{br}}
 }
 
 // Next skips the rest of the current file and returns the header of the next. At the archive's end it returns io.EOF.
@@ -79,7 +77,7 @@ func (r *NARReader) next() (*NARHeader, error) {
 	}
 	for r.state == narInDir {
 		d := &r.dirs[len(r.dirs)-1]
-		token, err := r.token(len("entry"))
+		token, err := r.r.String(len("entry"))
 		if err != nil {
 			return nil, err
 		}
@@ -111,7 +109,7 @@ func (r *NARReader) entryName(d *narDir) (string, error) {
 	if err := r.expect("(", "name"); err != nil {
 		return "", err
 	}
-	name, err := r.token(maxNARName)
+	name, err := r.r.String(maxNARName)
 	if err != nil {
 		return "", err
 	}
@@ -127,7 +125,7 @@ func (r *NARReader) node(path string) (*NARHeader, error) {
 	if err := r.expect("(", "type"); err != nil {
 		return nil, err
 	}
-	t, err := r.token(len(Directory))
+	t, err := r.r.String(len(Directory))
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +148,7 @@ func (r *NARReader) node(path string) (*NARHeader, error) {
 }
 
 func (r *NARReader) regular(h *NARHeader) error {
-	token, err := r.token(len("executable"))
+	token, err := r.r.String(len("executable"))
 	if err != nil {
 		return err
 	}
@@ -162,14 +160,14 @@ func (r *NARReader) regular(h *NARHeader) error {
 	} else if token != "contents" {
 		return fmt.Errorf("%q: got %q, want contents", h.Path, token)
 	}
-	n, err := r.uint64()
+	n, err := r.r.Uint64()
 	if err != nil {
 		return err
 	}
 	if h.Size = int64(n); h.Size < 0 || h.Size+7 < 0 {
 		return fmt.Errorf("%q: impossible size %d", h.Path, n)
 	}
-	r.left, r.pad, r.state = h.Size, padding(h.Size), narFile
+	r.left, r.size, r.state = h.Size, h.Size, narFile
 	return nil
 }
 
@@ -177,7 +175,7 @@ func (r *NARReader) symlink(h *NARHeader) (err error) {
 	if err := r.expect("target"); err != nil {
 		return err
 	}
-	if h.Target, err = r.token(maxNARTarget); err != nil {
+	if h.Target, err = r.r.String(maxNARTarget); err != nil {
 		return err
 	}
 	if err := checkTarget(h.Target); err != nil {
@@ -206,7 +204,7 @@ func (r *NARReader) Read(p []byte) (int, error) {
 }
 
 func (r *NARReader) endFile() error {
-	if err := r.zeros(r.pad); err != nil {
+	if err := r.r.skipPadding(r.size); err != nil {
 		return err
 	}
 	if err := r.expect(")"); err != nil {
@@ -228,7 +226,7 @@ func (r *NARReader) endEntry() error {
 // expect reads tokens and checks that they are the given ones.
 func (r *NARReader) expect(tokens ...string) error {
 	for _, want := range tokens {
-		got, err := r.token(max(len(want), 16))
+		got, err := r.r.String(max(len(want), 16))
 		if err != nil {
 			return err
 		}
@@ -237,48 +235,6 @@ func (r *NARReader) expect(tokens ...string) error {
 		}
 	}
 	return nil
-}
-
-// token reads a string of at most limit bytes.
-func (r *NARReader) token(limit int) (string, error) {
-	n, err := r.uint64()
-	if err != nil {
-		return "", err
-	}
-	if n > uint64(limit) {
-		return "", fmt.Errorf("string of %d bytes: want at most %d", n, limit)
-	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(r.r, b); err != nil {
-		return "", truncated(err)
-	}
-	return string(b), r.zeros(padding(int64(n)))
-}
-
-func (r *NARReader) uint64() (uint64, error) {
-	var b [8]byte
-	if _, err := io.ReadFull(r.r, b[:]); err != nil {
-		return 0, truncated(err)
-	}
-	return binary.LittleEndian.Uint64(b[:]), nil
-}
-
-func (r *NARReader) zeros(n int64) error {
-	var b [8]byte
-	if _, err := io.ReadFull(r.r, b[:n]); err != nil {
-		return truncated(err)
-	}
-	if b != [8]byte{} {
-		return errors.New("padding is not zero")
-	}
-	return nil
-}
-
-func truncated(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // CopyNAR copies and checks one archive. If r is a [bufio.Reader], what follows the archive in it is not read.

@@ -35,8 +35,8 @@ func TestGreeting(t *testing.T) {
 		{"no nix-store", say("", "sh: 1: nix-store: not found\n", 127), ErrNoServer, "nix-store was not found: sh: 1: nix-store: not found"},
 		{"no nix-store for sudo", say("", "sudo: nix-store: command not found\n", 1), ErrNoServer, "sudo: nix-store: command not found"},
 		{"refused", say("", "\x1b[31;1merror:\x1b[0m cannot open the database\n", 1), ErrRefused, "nix-store --serve: cannot open the database"},
-		{"silence", say("", "", 1), ErrRefused, "ended without a word: exit status 1"},
-		{"half a greeting", say(string(storelab.Words(storelab.ServerMagic)), "", 1), nil, "ended without a word"},
+		{"silence", say("", "", 1), ErrRefused, "ended without an error message: exit status 1"},
+		{"half a greeting", say(string(storelab.Words(storelab.ServerMagic)), "", 1), nil, "ended without an error message"},
 		{"too old", say(string(storelab.Words(storelab.ServerMagic, 2<<8|4)), "", 0), ErrTooOld, "version 2.4 of the protocol, 2.5 (Nix 2.4) is needed"},
 		{"another major version", say(string(storelab.Words(storelab.ServerMagic, 3<<8)), "", 0), ErrTooOld, "version 3.0"},
 	}
@@ -96,8 +96,8 @@ func TestNewerServersAreSpokenTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if major, minor := c.Version(); major != 2 || minor != 42 {
-		t.Errorf("got version %d.%d", major, minor)
+	if c.version != 2<<8|42 {
+		t.Errorf("got version %#x", c.version)
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
@@ -214,8 +214,8 @@ func TestMalformedReplies(t *testing.T) {
 		{"bad hash", info("", "sha256:zz", 100), infos, "wrong length"},
 		{"bad size", info("", hash, 1<<63), infos, "an archive of 9223372036854775808 bytes"},
 		{"not one", storelab.Words(1, 7), send, "0x7 for an added path, want 1"},
-		{"ends early", storelab.Words(2), valid, "ended without a word"},
-		{"ends in a path info", info("", hash, 100)[:80], infos, "ended without a word"},
+		{"ends early", storelab.Words(2), valid, "ended without an error message"},
+		{"ends in a path info", info("", hash, 100)[:80], infos, "ended without an error message"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -325,52 +325,22 @@ func TestReason(t *testing.T) {
 	}
 }
 
-func TestSorted(t *testing.T) {
-	info := func(name string, refs ...string) PathInfo {
-		path := func(n string) store.Path { return store.Path("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-" + n) }
-		i := PathInfo{Path: path(name)}
-		for _, r := range refs {
-			i.References = append(i.References, path(r))
-		}
-		return i
-	}
-	sorted, err := sortInfos([]PathInfo{info("a", "c", "a", "elsewhere"), info("b", "a"), info("c", "d"), info("d")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, i := range sorted {
-		names = append(names, i.Path.Name())
-	}
-	if got := strings.Join(names, " "); got != "d c a b" {
-		t.Errorf("got %s", got)
-	}
-	if _, err := sortInfos([]PathInfo{info("a", "b"), info("b", "c"), info("c", "a")}); err == nil || !strings.Contains(err.Error(), "refer to each other") {
-		t.Errorf("a cycle: %v", err)
-	}
-	long := make([]PathInfo, 100_000)
-	for i := range long {
-		long[i] = info(fmt.Sprint(i), fmt.Sprint(i+1))
-	}
-	if sorted, err := sortInfos(long); err != nil || sorted[0].Path.Name() != "99999" {
-		t.Errorf("a long chain: %v", err)
-	}
-}
-
 func FuzzReply(f *testing.F) {
 	f.Add(slices.Concat(storelab.Words(1), storelab.String(string(somePath))))
 	f.Add(slices.Concat(storelab.String(string(somePath)), storelab.String(""), storelab.Words(0, 0, 120),
 		storelab.String("sha256:1b8m03r63zqhnjf7l5wnldhh7c134ap5vpj0850ymkq1iyzicy5s"), storelab.String(""), storelab.Words(1), storelab.String("k:AAAA"), storelab.String("")))
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		reader := func() wireReader { return wireReader{bufio.NewReader(strings.NewReader(string(reply)))} }
-		if paths, err := reader().paths(); err == nil {
+		reader := func() store.WireReader {
+			return store.WireReader{Reader: bufio.NewReader(strings.NewReader(string(reply)))}
+		}
+		if paths, err := reader().Paths(maxList); err == nil {
 			for _, p := range paths {
 				if _, err := store.ParsePath(string(p)); err != nil {
 					t.Error(err)
 				}
 			}
 		}
-		if infos, err := reader().pathInfos(); err == nil {
+		if infos, err := readPathInfos(reader()); err == nil {
 			for _, i := range infos {
 				if i.NARSize < 0 || i.NARHash.Algo() != store.SHA256 {
 					t.Errorf("%+v", i)
