@@ -14,9 +14,9 @@ import (
 	"muster/exec/nixserve"
 )
 
-// A delegate is the world of an evaluation that does with Nix what the embedded
-// evaluator cannot do itself: it fetches, builds, and asks the store what its
-// objects refer to.
+// A delegate is the [eval.World] of the embedded evaluator. Files are those of
+// the machine. It delegates to Nix what the evaluator cannot do itself: to fetch,
+// to build, and to find out what objects in the store refer to.
 type delegate struct {
 	eval.OS
 	nix    *nixcmd.Nix         // nil if Nix is not installed
