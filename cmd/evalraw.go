@@ -55,12 +55,12 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	}
 	nix, _ := wireNix() // nil if Nix is not installed
 	o.how.searchPath = f.searchPath
-	world, err := o.how.world(nix, settings)
+	environment, err := o.how.environment(nix, settings)
 	if err != nil {
 		return err
 	}
 	defer holdCollector()()
-	ev, done := world.Evaluator(plainWriter{std.err})
+	ev, done := environment.Evaluator(plainWriter{std.err})
 	defer done()
 	dir, err := os.Getwd()
 	if err != nil {

@@ -78,12 +78,12 @@ func (o *evaluation) build(ctx context.Context, write *nixcmd.Nix, fleet *schema
 		return warnings.Around(byNix), nil
 	}
 	embedded := evaluate.Embedded{Options: options}
-	if embedded.World, err = o.world(nix, nil); err != nil {
+	if embedded.Environment, err = o.environment(nix, nil); err != nil {
 		return nil, err
 	}
 	if o.evaluator == "both" {
 		embedded.Trace = nil
-		if embedded.World.NixVersion, err = nix.Version(ctx); err != nil {
+		if embedded.Environment.NixVersion, err = nix.Version(ctx); err != nil {
 			return nil, err
 		}
 		return warnings.Around(evaluate.Both{Embedded: embedded, Nix: byNix, Log: log}), nil
@@ -98,14 +98,14 @@ func (o *evaluation) build(ctx context.Context, write *nixcmd.Nix, fleet *schema
 	return warnings.Around(evaluate.Fallback{First: embedded, Second: byNix, Log: log}), nil
 }
 
-// world is what an evaluator in this process sees of the machine: what Nix would
+// environment is what an evaluator in this process sees of the machine: what Nix would
 // see. Settings are those of the command line. Nix may be nil.
-func (o *evaluation) world(nix *nixcmd.Nix, settings []nixcmd.Setting) (evaluate.World, error) {
+func (o *evaluation) environment(nix *nixcmd.Nix, settings []nixcmd.Setting) (evaluate.Environment, error) {
 	home, _ := os.UserHomeDir()
 	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile, Stat: os.Stat, Home: home}
 	read, err := source.Read(settings)
 	if err != nil {
-		return evaluate.World{}, usageError{err}
+		return evaluate.Environment{}, usageError{err}
 	}
 	memory := o.maxMemory << 20
 	if memory == 0 {
@@ -115,7 +115,7 @@ func (o *evaluation) world(nix *nixcmd.Nix, settings []nixcmd.Setting) (evaluate
 	if nix != nil {
 		nix = nix.WithSettings(os.Getenv("NIX_CONFIG"), settings)
 	}
-	return evaluate.World{
+	return evaluate.Environment{
 		Settings:   read,
 		SearchPath: o.searchPath,
 		Getenv:     os.Getenv,

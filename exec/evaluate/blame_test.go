@@ -13,7 +13,7 @@ import (
 // in the file, relative to the working directory, and the other hosts have their
 // systems.
 func TestErrorsNameThePlace(t *testing.T) {
-	w := newCachedWorld(t)
+	w := newFleetDir(t)
 	w.edit("b.nix", `"b's own`, `{}.nothing + "b's own`)
 	e := w.evaluator()
 	e.WorkDir = w.dir
@@ -41,7 +41,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 }
 
 func TestErrorText(t *testing.T) {
-	w := newCachedWorld(t)
+	w := newFleetDir(t)
 	o := w.evaluator().Options
 	network := &syntax.File{Expr: &syntax.Attrs{}}
 	for _, tt := range []struct {

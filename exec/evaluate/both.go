@@ -13,7 +13,7 @@ import (
 // Embedded does not support is not compared.
 //
 // To be compared, Embedded has to call itself the same version of Nix
-// ([World].NixVersion), and to evaluate every host, without a cache.
+// ([Environment].NixVersion), and to evaluate every host, without a cache.
 type Both struct {
 	Embedded, Nix Evaluator
 	Log           io.Writer // told which hosts are not compared

@@ -14,8 +14,8 @@ import (
 	"muster/schema"
 )
 
-// tinyNixOS is the least a fleet needs of a NixOS: it makes a derivation of
-// what a host's module says, and lets hosts read each other.
+// tinyNixOS is a fleet with as little of NixOS as the driver needs: a host's
+// derivation is made of what its module says, and hosts can read each other.
 var tinyNixOS = map[string]string{
 	"tree/lib/default.nix": `{ mkOption = x: x; types = { attrsOf = x: x; unspecified = null; }; }`,
 	"tree/nixos/lib/eval-config.nix": `
@@ -46,23 +46,23 @@ hosts: c: {host: "10.0.0.3"}
 `,
 }
 
-// A cachedWorld is a fleet of tinyNixOS in a directory.
-type cachedWorld struct {
+// A fleetDir is a directory with the fleet tinyNixOS.
+type fleetDir struct {
 	t      *testing.T
 	dir    string
 	caches string
 }
 
-func newCachedWorld(t *testing.T) *cachedWorld {
+func newFleetDir(t *testing.T) *fleetDir {
 	t.Setenv("MUSTER_TEST", "")
-	w := &cachedWorld{t: t, dir: t.TempDir(), caches: filepath.Join(t.TempDir(), "eval")}
+	w := &fleetDir{t: t, dir: t.TempDir(), caches: filepath.Join(t.TempDir(), "eval")}
 	for name, text := range tinyNixOS {
 		w.write(name, text)
 	}
 	return w
 }
 
-func (w *cachedWorld) write(name, text string) {
+func (w *fleetDir) write(name, text string) {
 	w.t.Helper()
 	p := filepath.Join(w.dir, name)
 	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
@@ -73,7 +73,7 @@ func (w *cachedWorld) write(name, text string) {
 	}
 }
 
-func (w *cachedWorld) edit(name, old, new string) {
+func (w *fleetDir) edit(name, old, new string) {
 	w.t.Helper()
 	b, err := os.ReadFile(filepath.Join(w.dir, name))
 	if err != nil || !strings.Contains(string(b), old) {
@@ -82,29 +82,29 @@ func (w *cachedWorld) edit(name, old, new string) {
 	w.write(name, strings.Replace(string(b), old, new, 1))
 }
 
-// An evaluatedFleet is what came out, by host, and which were evaluated.
+// An evaluatedFleet is the result of an evaluation, by host.
 type evaluatedFleet struct {
 	Drvs   map[string]string
 	Warn   map[string][]string
-	Fresh  []string
+	Fresh  []string // hosts that were not in the cache
 	Traced []string
 }
 
 // evaluator is an evaluator of the fleet that keeps a cache.
-func (w *cachedWorld) evaluator() Embedded {
+func (w *fleetDir) evaluator() Embedded {
 	w.t.Helper()
 	fleet, err := schema.Load(w.t.Context(), filepath.Join(w.dir, "hosts.cue"), schema.Options{})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return Embedded{
-		Options:  Options{Fleet: fleet},
-		World:    World{Getenv: os.Getenv},
-		CacheDir: w.caches,
+		Options:     Options{Fleet: fleet},
+		Environment: Environment{Getenv: os.Getenv},
+		CacheDir:    w.caches,
 	}
 }
 
-func (w *cachedWorld) evaluate(e Embedded) evaluatedFleet {
+func (w *fleetDir) evaluate(e Embedded) evaluatedFleet {
 	w.t.Helper()
 	var trace bytes.Buffer
 	e.Trace = &trace
@@ -139,11 +139,11 @@ func (w *cachedWorld) evaluate(e Embedded) evaluatedFleet {
 	return got
 }
 
-// TestUnchangedHostsAreNotEvaluated changes one thing after the other: just the
-// hosts that it matters to are evaluated again, and the results are always
-// those of evaluating everything.
+// TestUnchangedHostsAreNotEvaluated changes one thing after the other. Only the
+// hosts that depend on it are evaluated again, and the results are always the
+// same as without a cache.
 func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
-	w := newCachedWorld(t)
+	w := newFleetDir(t)
 	step := func(what string, change func(), fresh ...string) {
 		t.Helper()
 		change()
@@ -151,12 +151,12 @@ func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
 		if !slices.Equal(got.Fresh, fresh) {
 			t.Errorf("%s: evaluated %v, want %v", what, got.Fresh, fresh)
 		}
-		afresh := w.evaluator()
-		afresh.CacheDir = ""
-		want := w.evaluate(afresh)
+		uncached := w.evaluator()
+		uncached.CacheDir = ""
+		want := w.evaluate(uncached)
 		got.Fresh, want.Fresh = nil, nil
 		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s: not as evaluated afresh (-afresh +got):\n%s", what, d)
+			t.Errorf("%s: not as without a cache (-without +with):\n%s", what, d)
 		}
 	}
 	edit := func(name, old, new string) func() { return func() { w.edit(name, old, new) } }
@@ -165,35 +165,36 @@ func TestUnchangedHostsAreNotEvaluated(t *testing.T) {
 	step("a comment", edit("hosts.cue", "package", "// A comment.\n\npackage"))
 	step("a host in the inventory", edit("hosts.cue", `\"a\"`, `\"A\"`), "a")
 	step("a host's file", edit("b.nix", "own", "very own"), "b")
-	step("what that reads", edit("b.txt", "text", "TEXT"), "b")
-	step("the same again", edit("b.txt", "TEXT", "TEXT"))
-	step("what all import", edit("tree/nixos/common.nix", "common", "COMMON"), "a", "b", "c")
-	step("a file in a directory", func() { w.write("tree/nixos/dir/y", "") }, "a", "b", "c")
-	step("a file less", func() { os.Remove(filepath.Join(w.dir, "tree/nixos/dir/x")) }, "a", "b", "c")
-	step("the environment", func() { t.Setenv("MUSTER_TEST", "x") }, "a", "b", "c")
-	step("another variable", func() { t.Setenv("MUSTER_TEST_2", "x") })
+	step("a file that the host's file reads", edit("b.txt", "text", "TEXT"), "b")
+	step("a file written again with the same text", edit("b.txt", "TEXT", "TEXT"))
+	step("a file that all hosts import", edit("tree/nixos/common.nix", "common", "COMMON"), "a", "b", "c")
+	step("a new file in a directory that is listed", func() { w.write("tree/nixos/dir/y", "") }, "a", "b", "c")
+	step("a removed file", func() { os.Remove(filepath.Join(w.dir, "tree/nixos/dir/x")) }, "a", "b", "c")
+	step("a variable that is read", func() { t.Setenv("MUSTER_TEST", "x") }, "a", "b", "c")
+	step("a variable that is not read", func() { t.Setenv("MUSTER_TEST_2", "x") })
 	step("the defaults", edit("hosts.cue", "hosts:", "defaults: config: boot: loader: timeout: 3\nhosts:"), "a", "b", "c")
-	step("a host more", func() { w.edit("hosts.cue", "hosts:", `hosts: d: host: "10.0.0.4"`+"\nhosts:") }, "d")
-	step("a host less", edit("hosts.cue", `hosts: d: host: "10.0.0.4"`, ""))
-	step("a host reads another", edit("hosts.cue", `hosts: c: {`, `hosts: c: {nix: "{ nodes, ... }: { peer = nodes.a.config.text; }", `), "c")
+	step("a new host", func() { w.edit("hosts.cue", "hosts:", `hosts: d: host: "10.0.0.4"`+"\nhosts:") }, "d")
+	step("a removed host", edit("hosts.cue", `hosts: d: host: "10.0.0.4"`, ""))
+	step("a host that begins to read another", edit("hosts.cue", `hosts: c: {`, `hosts: c: {nix: "{ nodes, ... }: { peer = nodes.a.config.text; }", `), "c")
 	step("nothing", func() {})
-	step("that other", edit("hosts.cue", `\"A\"`, `\"a\"`), "a", "c")
-	step("one that nobody reads", edit("b.txt", "TEXT", "text"), "b")
+	step("the host that is read", edit("hosts.cue", `\"A\"`, `\"a\"`), "a", "c")
+	step("a host that is not read", edit("b.txt", "TEXT", "text"), "b")
 	step("a search path", func() {
 		e := w.evaluator()
-		e.World.SearchPath = []string{"x=" + w.dir}
+		e.Environment.SearchPath = []string{"x=" + w.dir}
 		got := w.evaluate(e)
 		if len(got.Fresh) != 3 {
 			t.Errorf("a search path: evaluated %v", got.Fresh)
 		}
 	}, "a", "b", "c")
-	step("the time", edit("hosts.cue", `\"a\"`, `\"${toString (builtins.substring 0 0 (toString builtins.currentTime))}\"`), "a", "b", "c")
-	step("the time goes on", func() {}, "a", "b", "c")
+	step("a host that reads the time", edit("hosts.cue", `\"a\"`, `\"${toString (builtins.substring 0 0 (toString builtins.currentTime))}\"`), "a", "b", "c")
+	step("a host that reads the time is never cached", func() {}, "a", "b", "c")
 }
 
-// TestBrokenCacheIsNone cuts and changes the file: hosts are evaluated then.
-func TestBrokenCacheIsNone(t *testing.T) {
-	w := newCachedWorld(t)
+// TestDamagedCacheIsIgnored cuts and changes the file: the hosts are evaluated,
+// and the file is written anew.
+func TestDamagedCacheIsIgnored(t *testing.T) {
+	w := newFleetDir(t)
 	want := w.evaluate(w.evaluator())
 	files, err := filepath.Glob(filepath.Join(w.caches, "*"))
 	if err != nil || len(files) != 1 {
@@ -206,17 +207,17 @@ func TestBrokenCacheIsNone(t *testing.T) {
 	if info, _ := os.Stat(files[0]); info.Mode().Perm() != 0o600 {
 		t.Errorf("others may read it: %v", info.Mode())
 	}
-	seal, text, _ := bytes.Cut(whole, []byte("\n"))
-	sealed := func(text string) []byte { return []byte(keyOf(text) + "\n" + text) }
+	digest, text, _ := bytes.Cut(whole, []byte("\n"))
+	withDigest := func(text string) []byte { return []byte(keyOf(text) + "\n" + text) }
 	for name, content := range map[string][]byte{
-		"empty":            {},
-		"half":             whole[:len(whole)/2],
-		"other bytes":      append(append([]byte{}, seal...), append([]byte("\n"), bytes.Replace(text, []byte("/nix/store/"), []byte("/nix/STORE/"), 1)...)...),
-		"no JSON":          sealed("{"),
-		"of another shape": sealed(`{"Key":"` + want.Drvs["a"] + `"}`),
-		"out of range":     sealed(strings.Replace(string(text), `"Reads":[[0,`, `"Reads":[[-1,`, 1)),
-		"beyond":           sealed(strings.Replace(string(text), `"Reads":[[0,`, `"Reads":[[0,9999],[0,`, 1)),
-		"another muster":   sealed(strings.Replace(string(text), `"Key":"`, `"Key":"0`, 1)),
+		"empty":          {},
+		"half":           whole[:len(whole)/2],
+		"other bytes":    append(append([]byte{}, digest...), append([]byte("\n"), bytes.Replace(text, []byte("/nix/store/"), []byte("/nix/STORE/"), 1)...)...),
+		"no JSON":        withDigest("{"),
+		"other fields":   withDigest(`{"Key":"` + want.Drvs["a"] + `"}`),
+		"negative range": withDigest(strings.Replace(string(text), `"Reads":[[0,`, `"Reads":[[-1,`, 1)),
+		"past the end":   withDigest(strings.Replace(string(text), `"Reads":[[0,`, `"Reads":[[0,9999],[0,`, 1)),
+		"another key":    withDigest(strings.Replace(string(text), `"Key":"`, `"Key":"0`, 1)),
 	} {
 		if err := os.WriteFile(files[0], content, 0o600); err != nil {
 			t.Fatal(err)
@@ -226,7 +227,7 @@ func TestBrokenCacheIsNone(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, d)
 		}
 	}
-	// And it is whole again.
+	// The last one was written anew.
 	if got := w.evaluate(w.evaluator()); len(got.Fresh) > 0 {
 		t.Errorf("evaluated again: %v", got.Fresh)
 	}
@@ -235,7 +236,7 @@ func TestBrokenCacheIsNone(t *testing.T) {
 	}
 }
 
-// TestCacheIsBounded evaluates more fleets than are kept.
+// TestCacheIsBounded saves the caches of more fleets than are kept.
 func TestCacheIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	for range maxCaches + 5 {
@@ -251,10 +252,10 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-// TestHostsAreEvaluatedForTheirDerivation has the store lose one derivation: a
-// build needs it, so that host is evaluated although nothing changed.
+// TestHostsAreEvaluatedForTheirDerivation removes one derivation from the store.
+// A build needs it, so its host is evaluated although nothing has changed.
 func TestHostsAreEvaluatedForTheirDerivation(t *testing.T) {
-	w := newCachedWorld(t)
+	w := newFleetDir(t)
 	want := w.evaluate(w.evaluator())
 	e := w.evaluator()
 	ev, err := e.open(e.CacheDir)

@@ -14,14 +14,14 @@ import (
 	"muster/exec/nixserve"
 )
 
-// A delegate is the world of an evaluation that does with Nix what the embedded
-// evaluator cannot do itself: it fetches, builds, and asks the store what its
-// objects refer to.
+// A delegate is the [eval.World] of the embedded evaluator. Files are those of
+// the machine. It delegates to Nix what the evaluator cannot do itself: to fetch,
+// to build, and to find out what objects in the store refer to.
 type delegate struct {
 	eval.OS
-	nix    *nixcmd.Nix // nil if Nix is not installed
-	log    io.Writer   // gets the lines that builds print
-	getenv func(string) string
+	nix    *nixcmd.Nix         // nil if Nix is not installed
+	log    io.Writer           // gets the lines that builds print
+	getenv func(string) string // nil: every variable is empty
 
 	mu      sync.Mutex
 	builder *nixcmd.Builder  // nil until the first build
@@ -29,7 +29,12 @@ type delegate struct {
 }
 
 // Getenv is builtins.getEnv.
-func (d *delegate) Getenv(name string) string { return d.getenv(name) }
+func (d *delegate) Getenv(name string) string {
+	if d.getenv == nil {
+		return ""
+	}
+	return d.getenv(name)
+}
 
 // Fetch calls a fetcher of Nix, which uses Nix's own caches and credentials.
 func (d *delegate) Fetch(ctx context.Context, r eval.FetchRequest) (eval.Fetched, error) {

@@ -9,7 +9,7 @@
 //
 // An [Evaluator] is made of smaller ones:
 //
-//	embedded := evaluate.Embedded{Options: options, World: world}
+//	embedded := evaluate.Embedded{Options: options, Environment: environment}
 //	nix := evaluate.Nix{Options: options, Command: command}
 //	evaluate.Fallback{First: embedded, Second: nix, Log: log} // Nix evaluates what embedded cannot
 //	evaluate.Both{Embedded: embedded, Nix: nix, Log: log}     // both have to agree

@@ -21,9 +21,9 @@ import (
 // nothing has changed come from a cache.
 type Embedded struct {
 	Options
-	World    World
-	CacheDir string      // holds the caches of all fleets; "" if every host is to be evaluated
-	Store    *nixcmd.Nix // the derivations are written to its store; nil if their names suffice
+	Environment Environment
+	CacheDir    string      // holds the caches of all fleets; "" if every host is to be evaluated
+	Store       *nixcmd.Nix // the derivations are written to its store; nil if their names suffice
 }
 
 // Systems implements [Evaluator].
@@ -94,8 +94,8 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, done := e.World.options(e.trace())
-	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: e.trace()}
+	opts, done := e.Environment.options(e.Trace)
+	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace}
 	if cacheDir != "" {
 		common, hosts := compile.Parts(file)
 		opts.Record, opts.Parts = true, map[string]string{hostNames: keyOf(names(e.Fleet.Hosts)...)}

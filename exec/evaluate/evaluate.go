@@ -50,16 +50,9 @@ type Value struct {
 // Options are what evaluators of a fleet have in common.
 type Options struct {
 	Fleet     *schema.Fleet
-	Trace     io.Writer // gets the lines that evaluation and builds print; nil: nobody does
+	Trace     io.Writer // gets the lines that evaluation and builds print, as they are; may be nil
 	ShowTrace bool      // errors contain the evaluator's whole trace
 	WorkDir   string    // errors name files relative to this directory
-}
-
-func (o Options) trace() io.Writer {
-	if o.Trace == nil {
-		return io.Discard
-	}
-	return o.Trace
 }
 
 // network generates the network expression of the fleet.

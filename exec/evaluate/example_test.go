@@ -18,8 +18,8 @@ func Example() {
 		log.Fatal(err)
 	}
 	var e evaluate.Evaluator = evaluate.Embedded{
-		Options: evaluate.Options{Fleet: fleet, Trace: os.Stderr},
-		World:   evaluate.World{Getenv: os.Getenv},
+		Options:     evaluate.Options{Fleet: fleet, Trace: os.Stderr},
+		Environment: evaluate.Environment{Getenv: os.Getenv},
 	}
 	results, err := e.Systems(ctx, fleet.Hosts[:2])
 	if err != nil {

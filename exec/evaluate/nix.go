@@ -68,6 +68,6 @@ func (n Nix) network(hosts []*schema.Host) (nixcmd.Network, error) {
 		Driver:     compile.Driver,
 		Hosts:      names(hosts),
 		SearchPath: n.SearchPath,
-		Trace:      n.trace(),
+		Trace:      n.Trace,
 	}, nil
 }

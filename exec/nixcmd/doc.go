@@ -12,6 +12,6 @@
 //
 // A [SettingsSource] reads nix.conf, for evaluation without the command line.
 //
-// Commands are the long-standing ones (nix-instantiate, nix-store), whose face
-// has been the same since Nix 1; Nix 2.8 and newer are tested.
+// The commands are the old ones (nix-instantiate, nix-store): their options have
+// been the same since Nix 1. Nix 2.8 and newer are tested.
 package nixcmd

@@ -9,18 +9,17 @@ import (
 	"muster/exec/nixcmd"
 )
 
-func TestWorldIsWhatItsSettingsSay(t *testing.T) {
-	w := World{
+func TestEnvironment(t *testing.T) {
+	e := Environment{
 		Settings: nixcmd.Settings{
 			System:       "aarch64-linux",
-			PureEval:     false,
 			SearchPath:   []string{"x=/second", "", "/third"},
 			MaxCallDepth: 1 << 40,
 		},
 		SearchPath: []string{"x=/first"},
 		Getenv:     func(name string) string { return "the " + name },
 	}
-	o, done := w.options(nil)
+	o, done := e.options(nil)
 	defer done()
 	if o.MaxDepth != maxCallDepth {
 		t.Errorf("nested calls are limited to %d, want %d", o.MaxDepth, maxCallDepth)
@@ -29,14 +28,14 @@ func TestWorldIsWhatItsSettingsSay(t *testing.T) {
 	if diff := differs(path, o.NixPath); diff != "" {
 		t.Error(diff)
 	}
-	if got := program(t, w, `builtins.currentSystem + " " + builtins.getEnv "HOME"`); got != `"aarch64-linux the HOME"` {
+	if got := program(t, e, `builtins.currentSystem + " " + builtins.getEnv "HOME"`); got != `"aarch64-linux the HOME"` {
 		t.Errorf("the program is %s", got)
 	}
 }
 
 // Without Nix, a program that needs it fails with the reason.
-func TestWorldWithoutNix(t *testing.T) {
-	ev, done := World{}.Evaluator(nil)
+func TestEnvironmentWithoutNix(t *testing.T) {
+	ev, done := Environment{}.Evaluator(nil)
 	defer done()
 	v, err := ev.Expr(t.Context(), `builtins.fetchurl "file:///x"`, "/")
 	if err == nil {
@@ -51,9 +50,9 @@ func TestWorldWithoutNix(t *testing.T) {
 	}
 }
 
-func program(t *testing.T, w World, expr string) string {
+func program(t *testing.T, e Environment, expr string) string {
 	t.Helper()
-	ev, done := w.Evaluator(nil)
+	ev, done := e.Evaluator(nil)
 	defer done()
 	v, err := ev.Expr(t.Context(), expr, "/")
 	if err != nil {
