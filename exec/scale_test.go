@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -112,7 +113,9 @@ func (m *manyHosts) serve(c net.Conn) {
 			for req := range reqs {
 				req.Reply(req.Type == "exec", nil)
 				if req.Type == "exec" {
-					m.answer(conn.User(), string(req.Payload), channel, channel.Stderr())
+					command := string(req.Payload)
+					fmt.Fprintln(channel, beginMarker.FindString(command)) // what package remote skips to
+					m.answer(conn.User(), command, channel, channel.Stderr())
 					channel.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
 					channel.Close()
 				}
@@ -120,6 +123,8 @@ func (m *manyHosts) serve(c net.Conn) {
 		}()
 	}
 }
+
+var beginMarker = regexp.MustCompile(`muster-[A-Z0-9]+`)
 
 // answer plays a host.
 func (m *manyHosts) answer(name, command string, out, errs io.Writer) {

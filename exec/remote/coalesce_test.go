@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestWhatComesInWaitsWhileMuchIsSent(t *testing.T) {
+func TestReadsAreDelayedWhileMuchIsSent(t *testing.T) {
 	const ms = time.Millisecond
 	tests := []struct {
 		name    string
@@ -22,7 +22,7 @@ func TestWhatComesInWaitsWhileMuchIsSent(t *testing.T) {
 		{"10 Gbit/s", 12_500_000, 10 * ms, 0},
 	}
 	for _, tt := range tests {
-		if got := pauseFor(tt.sent, tt.elapsed); got != tt.want {
+		if got := readDelay(tt.sent, tt.elapsed); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
