@@ -11,7 +11,7 @@ import (
 )
 
 func ExampleNetwork() {
-	fleet, err := schema.Load(context.Background(), "testdata/example/hosts.toml", schema.Options{Nix: compile.CheckNix})
+	fleet, err := schema.Load(context.Background(), "testdata/example.toml", schema.Options{Nix: compile.CheckNix})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -25,14 +25,14 @@ func ExampleNetwork() {
 		fmt.Println(err)
 	}
 	// Output:
-	// # Written by muster compile from hosts.toml; edit that instead.
+	// # Written by muster compile from example.toml; edit that instead.
 	// {
 	//   network = {
 	//     description = "NixOS fleet";
 	//     enableRollback = true;
 	//   };
 	//
-	//   # hosts.toml:4
+	//   # example.toml:4
 	//   web1 = {
 	//     deployment = {
 	//       targetHost = "192.0.2.1";

@@ -2,8 +2,8 @@ package syntax
 
 import "fmt"
 
-// Walk calls visit for e and, where that returns true, for the expressions
-// directly inside it, in the order they are written.
+// Walk calls visit for e and, if that returns true, walks its children in the order
+// of the text.
 func Walk(e Expr, visit func(Expr) bool) {
 	if e == nil || !visit(e) {
 		return
@@ -11,7 +11,7 @@ func Walk(e Expr, visit func(Expr) bool) {
 	children(e, func(c Expr) { Walk(c, visit) })
 }
 
-// children calls f for each expression directly inside e.
+// children calls f for the child expressions of e.
 func children(e Expr, f func(Expr)) {
 	switch e := e.(type) {
 	case *Ident, *Int, *Float, *SearchPath:

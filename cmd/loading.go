@@ -9,8 +9,8 @@ import (
 	"muster/compile/eval/collector"
 )
 
-// The switches of the whole process. Only package cmd sets them: a library
-// shares its process with code it does not know.
+// The switches of the process around loading an inventory. Only package cmd sets
+// such switches: a library shares its process with code it does not know.
 
 // clearEnvironment removes the variables that change what the CUE library does.
 // Some values of them make every evaluation fail.
