@@ -221,7 +221,7 @@ func (r *tomlReader) table(root *tomlTable, path []string) *tomlTable {
 		return next
 	}
 	if e.table == nil || !e.table.open {
-		r.fail("table '" + strings.Join(path, ".") + "' is defined twice")
+		r.fail("duplicate table '" + strings.Join(path, ".") + "'")
 	}
 	e.table.open = false
 	return e.table
@@ -260,12 +260,12 @@ func (r *tomlReader) pair(t *tomlTable) {
 		case have.table != nil && have.table.dotted:
 			t = have.table
 		default:
-			r.fail("key '" + key + "' is defined twice")
+			r.fail("duplicate key '" + key + "'")
 		}
 	}
 	key := path[len(path)-1]
 	if t.entries[key] != nil {
-		r.fail("key '" + key + "' is defined twice")
+		r.fail("duplicate key '" + key + "'")
 	}
 	t.set(key, e)
 }
