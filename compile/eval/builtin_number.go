@@ -6,7 +6,7 @@ import (
 	"muster/compile/eval/float"
 )
 
-// numberBuiltins are arithmetic and order.
+// numberBuiltins are arithmetic and comparison.
 var numberBuiltins = []*builtin{
 	fn2("add", arithmeticBuiltin('+')),
 	fn2("sub", arithmeticBuiltin('-')),
@@ -20,7 +20,7 @@ var numberBuiltins = []*builtin{
 	lessThan,
 }
 
-// lessThan is known by name to sort, which has a shorter way for it.
+// lessThan has a name because sort recognizes it and compares directly.
 var lessThan = fn2("lessThan", func(th *thread, x, y value) value { return boolValue(th.less(x, y, 0)) })
 
 func arithmeticBuiltin(op byte) func(*thread, value, value) value {
@@ -30,8 +30,9 @@ func arithmeticBuiltin(op byte) func(*thread, value, value) value {
 	}
 }
 
-// rounding makes ceil and floor. Nix takes integers for floats, too, which large
-// ones do not survive: unnoticed before 2.29.
+// rounding returns the function of ceil or floor. Nix converts integers to
+// floats, too, which loses digits of large ones; before 2.29 it did so
+// silently.
 func rounding(round func(float64) float64) func(*thread, value) value {
 	return func(th *thread, x value) value {
 		x = th.force(x)

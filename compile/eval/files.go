@@ -20,7 +20,7 @@ type importedFile struct {
 	once   sync.Once
 	value  value // a thunk in the shared region
 	err    *Error
-	digest string // where Options.Record is set
+	digest string // set if Options.Record is set
 }
 
 // importFile returns the value of a file, or of default.nix in a directory.
@@ -35,8 +35,8 @@ func (th *thread) importFile(p string, pos posID) value {
 		f.digest = digest
 		if err != nil {
 			f.err = err
-			if err.passing() {
-				th.ev.files.Delete(p) // it may be there when it is asked for again
+			if err.transient() {
+				th.ev.files.Delete(p) // the next attempt may succeed
 			}
 			return
 		}
@@ -49,17 +49,17 @@ func (th *thread) importFile(p string, pos posID) value {
 	if f.err != nil {
 		panic(f.err)
 	}
-	th.sawImport(p, f.digest)
+	th.recordImport(p, f.digest)
 	return th.force(f.value)
 }
 
-// corePath is where <nix/…> seems to be: files that come with Nix.
+// corePath is the directory of the files that come with Nix, <nix/…>.
 const corePath = "/__corepkgs__/"
 
 //go:embed fetchurl.nix
 var fetchurlText string
 
-// coreFile returns one of them.
+// coreFile returns a file that comes with Nix.
 func coreFile(p string) ([]byte, bool) {
 	if p == corePath+"fetchurl.nix" {
 		return []byte(fetchurlText), true
@@ -67,8 +67,7 @@ func coreFile(p string) ([]byte, bool) {
 	return nil, false
 }
 
-// loadFile parses and lowers a file, with names in a scope. The digest is for
-// sawImport.
+// loadFile parses and lowers a file in a scope. The digest is for recordImport.
 func (th *thread) loadFile(p string, sc *scope) (n node, digest string, err *Error) {
 	real := p
 	src, ok := coreFile(p)
@@ -92,8 +91,8 @@ func (th *thread) loadFile(p string, sc *scope) (n node, digest string, err *Err
 	return n, digest, err
 }
 
-// resolveImport follows links, and goes from a directory to its default.nix:
-// relative paths in a file are relative to where the file really is.
+// resolveImport follows links, and goes from a directory to its default.nix.
+// Relative paths in a file are relative to its real path.
 func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 	for range 1024 {
 		if err := ev.mayRead(p); err != nil {
@@ -121,7 +120,7 @@ func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 	return "", &Error{Msg: "infinite symlink recursion in path '" + p + "'"}
 }
 
-// fileError tells, in Nix's words, why a path cannot be read.
+// fileError says in Nix's words why a path cannot be read.
 func fileError(p string, err error) *Error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -138,8 +137,8 @@ func fileError(p string, err error) *Error {
 	return &Error{Msg: "reading file '" + p + "': " + err.Error(), cause: err}
 }
 
-// onDisk returns where a path can be read: that of a source which is not in the
-// store, but would be if this evaluator wrote anything, is where it came from.
+// onDisk returns the path from which p can be read. A source that is not in the
+// store yet is read from its original place.
 func (ev *Evaluator) onDisk(p string) string {
 	if !inside(p, store.Dir) {
 		return p
@@ -163,13 +162,14 @@ func (ev *Evaluator) onDisk(p string) string {
 			at = (s.File + rest)[:len(at)+1+next]
 		}
 		if s.Omit[at] {
-			return p // left out by a filter
+			return p // a filter refused it
 		}
 	}
 	return s.File + rest
 }
 
-// lstat describes a file; a text that belongs into the store is one.
+// lstat is Lstat of the world; a text that is not in the store yet is a file,
+// too.
 func (ev *Evaluator) lstat(p string) (fs.FileInfo, error) {
 	if s, ok := ev.Source(store.Path(p)); ok && s.File == "" {
 		return textInfo(s.Text), nil
@@ -177,6 +177,7 @@ func (ev *Evaluator) lstat(p string) (fs.FileInfo, error) {
 	return ev.world.Lstat(ev.onDisk(p))
 }
 
+// stat is lstat after following links.
 func (ev *Evaluator) stat(p string) (fs.FileInfo, error) {
 	if s, ok := ev.Source(store.Path(p)); ok && s.File == "" {
 		return textInfo(s.Text), nil
@@ -184,7 +185,7 @@ func (ev *Evaluator) stat(p string) (fs.FileInfo, error) {
 	return ev.world.Stat(ev.onDisk(p))
 }
 
-// textInfo describes a text as a file.
+// textInfo is the FileInfo of a text.
 type textInfo string
 
 func (t textInfo) Name() string       { return "" }
@@ -194,8 +195,8 @@ func (t textInfo) ModTime() time.Time { return time.Unix(1, 0) }
 func (t textInfo) IsDir() bool        { return false }
 func (t textInfo) Sys() any           { return nil }
 
-// mayRead checks a path against pure and restricted mode, and what links on it
-// lead to as well.
+// mayRead returns an error if pure or restricted mode forbids p, or the path
+// that p's links lead to.
 func (ev *Evaluator) mayRead(p string) *Error {
 	if !ev.opts.Pure && !ev.opts.Restricted {
 		return nil
@@ -209,8 +210,8 @@ func (ev *Evaluator) mayRead(p string) *Error {
 	return err
 }
 
-// leadsTo reports whether a file is below an allowed path that is itself
-// reached through links.
+// leadsTo reports whether a path is below an allowed path whose links were
+// followed.
 func (ev *Evaluator) leadsTo(real string) bool {
 	for _, allowed := range ev.opts.Allowed {
 		if dir, err := ev.world.EvalSymlinks(allowed); err == nil && inside(real, dir) {
@@ -250,8 +251,8 @@ func inside(p, dir string) bool {
 	return p == dir || dir == "/" || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// maxFile is how much of a file is read where no memory limit is set: files
-// such as /dev/zero have no end.
+// maxFile is the most that is read of a file without a memory limit. Files such
+// as /dev/zero do not end.
 const maxFile = 1 << 30
 
 func (th *thread) tryReadFile(p string) ([]byte, *Error) {
@@ -295,11 +296,11 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 
 var errTooLarge = errors.New("the file is too large")
 
-// readAll returns the content of a file of at most most bytes. The size is a
-// hint: that of files in /proc is 0.
-func readAll(f fs.File, size, most int64) ([]byte, error) {
+// readAll returns the content of a file of at most limit bytes. The size is
+// only a hint: files in /proc have size 0.
+func readAll(f fs.File, size, limit int64) ([]byte, error) {
 	b := make([]byte, 0, size+512)
-	for int64(len(b)) <= most {
+	for int64(len(b)) <= limit {
 		n, err := f.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		if err == io.EOF {
@@ -315,8 +316,8 @@ func readAll(f fs.File, size, most int64) ([]byte, error) {
 	return nil, errTooLarge
 }
 
-// readFileOf returns the content of the file at path p, of at most most bytes.
-func readFileOf(files store.Files, p string, most int64) ([]byte, error) {
+// readFileOf returns the content of the file at path p, of at most limit bytes.
+func readFileOf(files store.Files, p string, limit int64) ([]byte, error) {
 	f, err := files.Open(p)
 	if err != nil {
 		return nil, err
@@ -326,7 +327,7 @@ func readFileOf(files store.Files, p string, most int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readAll(f, min(info.Size(), most), most)
+	return readAll(f, min(info.Size(), limit), limit)
 }
 
 // readFile returns a file's content.
@@ -335,6 +336,6 @@ func (th *thread) readFile(p string) []byte {
 	if err != nil {
 		panic(err)
 	}
-	th.sawFile(p, b)
+	th.recordFile(p, b)
 	return b
 }

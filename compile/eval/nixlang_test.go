@@ -15,8 +15,9 @@ import (
 	"muster/compile/syntax"
 )
 
-// TestNixLang runs Nix's own language tests, tests/functional/lang of a
-// checkout that $NIX_LANG_TESTS names. They are not ours to copy.
+// TestNixLang runs Nix's own language tests: tests/functional/lang of the
+// checkout that $NIX_LANG_TESTS names. Their licence does not allow to copy
+// them here.
 func TestNixLang(t *testing.T) {
 	dir := os.Getenv("NIX_LANG_TESTS")
 	if dir == "" {
@@ -197,8 +198,7 @@ func nixLangLint(t *testing.T, level string) syntax.Lint {
 	return l
 }
 
-// lastErrorLine returns the last line of a message that says error:, without
-// colours and positions.
+// lastErrorLine returns the last line of a message that begins with error:.
 func lastErrorLine(s string) string {
 	last := ""
 	for line := range strings.Lines(s) {

@@ -185,8 +185,8 @@ func TestWorldInMemory(t *testing.T) {
 	}
 }
 
-// TestInputsOfWorldInMemory changes a file in memory and looks which hosts would
-// see that.
+// TestInputsOfWorldInMemory changes files in memory and checks which hosts are
+// unchanged.
 func TestInputsOfWorldInMemory(t *testing.T) {
 	w := newMemoryWorld()
 	ev := eval.New(eval.Options{World: w, Record: true})
@@ -228,8 +228,8 @@ func TestInputsOfWorldInMemory(t *testing.T) {
 	}
 }
 
-// TestWorldThatCannotFetchOrBuild ends an evaluation that needs more than OS can
-// do.
+// TestWorldThatCannotFetchOrBuild evaluates programs that need more than OS
+// offers.
 func TestWorldThatCannotFetchOrBuild(t *testing.T) {
 	for program, want := range map[string]string{
 		`builtins.fetchurl "https://example.org/x"`:                                                                       "fetchurl: nothing can be fetched here",
