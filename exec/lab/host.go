@@ -38,7 +38,7 @@ type Host struct {
 
 	mu   sync.Mutex // guards what follows and is held while the host changes its state
 	key  key
-	init *exec.Cmd     // its first process; nil while the host is off
+	init *exec.Cmd     // the process all its others end with: its first, or what runs a systemd host; nil while the host is off
 	gone chan struct{} // closed when init and all other processes have ended
 }
 
@@ -70,7 +70,15 @@ var ErrOff = errors.New("the host is off")
 
 // Root is the path of the host's file system as this machine sees it, also while the host is off. What the host mounts
 // by itself (/proc, /sys) is not in it. Absolute links in it lead to this machine's files: ReadFile follows them as the host does.
-func (h *Host) Root() string { return filepath.Join(h.lab.ground.root(), h.disk()) }
+func (h *Host) Root() string {
+	if h.lab.tree != nil {
+		// systemd mounts more than the disk.
+		if pid := h.Pid(); pid != 0 {
+			return fmt.Sprintf("/proc/%d/root", pid)
+		}
+	}
+	return filepath.Join(h.lab.ground.root(), h.disk())
+}
 
 // disk is the path of the same directory in the mounts of the ground.
 func (h *Host) disk() string { return filepath.Join(h.lab.disks(), h.Name) }
@@ -86,7 +94,16 @@ func (h *Host) pid() int {
 	if h.init == nil {
 		return 0
 	}
+	if h.lab.tree != nil {
+		return guest(h.init.Process.Pid)
+	}
 	return h.init.Process.Pid
+}
+
+func (h *Host) isOff() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.init == nil
 }
 
 // HostKey is the public key sshd presents, as known_hosts has it: "ssh-ed25519 AAAA…".
@@ -96,13 +113,22 @@ func (h *Host) HostKey() string {
 	return h.key.public
 }
 
-// Log returns what the host's first process, its boot lines and its sshd have printed.
+// Log returns what the host's first process, its boot lines and its sshd have printed, and the end of a systemd host's journal.
 func (h *Host) Log() string {
 	content, err := os.ReadFile(h.logPath())
 	if err != nil {
 		return err.Error()
 	}
-	return string(content)
+	if h.lab.tree == nil || h.Pid() == 0 {
+		return string(content)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	journal, err := h.Run(ctx, "journalctl", "--no-pager", "--lines=200")
+	if err != nil {
+		journal = err.Error()
+	}
+	return string(content) + journal
 }
 
 func (h *Host) logPath() string { return filepath.Join(h.lab.Dir, h.Name+".log") }
@@ -129,7 +155,7 @@ func (h *Host) enter(ctx context.Context, pid int, argv ...string) *exec.Cmd {
 	if err != nil {
 		nsenter = "nsenter" // the command's own error says it
 	}
-	args := []string{nsenter, "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wdns=/", "--"}
+	args := []string{nsenter, "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wdns=/", "--"}
 	args = clean(append(args, argv...)...)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = hostEnv
@@ -182,6 +208,9 @@ func (h *Host) install(t *template) error {
 		return err
 	}
 	g, root := h.lab.ground, h.disk()
+	if h.lab.tree != nil {
+		return g.do(func() error { return h.installSystemd(t) })
+	}
 	err = g.do(func() error {
 		if err := os.Mkdir(root, 0o755); err != nil {
 			return err
@@ -221,6 +250,26 @@ func (h *Host) boot() error {
 	if h.lab.closed.Load() {
 		return errClosed
 	}
+	log, err := h.openLog()
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	start := h.startPlain
+	if h.lab.tree != nil {
+		start = h.startSystemd
+	}
+	init, err := start(log)
+	if err != nil {
+		return err
+	}
+	h.init, h.gone = init, make(chan struct{})
+	go h.watch(init, h.gone)
+	return nil
+}
+
+// startPlain boots a plain host and returns its first process.
+func (h *Host) startPlain(log *os.File) (*exec.Cmd, error) {
 	g, root := h.lab.ground, h.disk()
 	err := g.do(func() error {
 		if err := freshRun(root); err != nil {
@@ -236,20 +285,9 @@ func (h *Host) boot() error {
 				fmt.Appendf(nil, "%x-%x-%x-%x-%x\n", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), 0o444))
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	log, err := h.openLog()
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	init, err := g.startInit(root, h.net, log, initScript, h.Name, strconv.Itoa(rebootStatus))
-	if err != nil {
-		return err
-	}
-	h.init, h.gone = init, make(chan struct{})
-	go h.watch(init, h.gone)
-	return nil
+	return g.startInit(root, h.net, log, initScript, h.Name, strconv.Itoa(rebootStatus))
 }
 
 // watch waits for the end of the host's first process: the kernel ends all others before. A host that restarts itself is
@@ -275,7 +313,8 @@ func (h *Host) watch(init *exec.Cmd, gone chan struct{}) {
 // tells a call of reboot(2) in a process namespace by this signal.
 func restarts(state *os.ProcessState) bool {
 	status, ok := state.Sys().(syscall.WaitStatus)
-	return ok && (status.Exited() && status.ExitStatus() == rebootStatus || status.Signaled() && status.Signal() == syscall.SIGHUP)
+	asked := status.Exited() && (status.ExitStatus() == rebootStatus || status.ExitStatus() == nspawnReboot)
+	return ok && (asked || status.Signaled() && status.Signal() == syscall.SIGHUP)
 }
 
 func (h *Host) openLog() (*os.File, error) {
@@ -283,18 +322,17 @@ func (h *Host) openLog() (*os.File, error) {
 }
 
 // listenTimeout is how long sshd may take from its start to its first connection.
-const listenTimeout = 20 * time.Second
+const listenTimeout = 60 * time.Second
 
 // awaitSSH waits until the host listens on port 22.
 func (h *Host) awaitSSH(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, listenTimeout)
 	defer cancel()
 	for {
-		pid := h.Pid()
-		if pid == 0 {
+		if h.isOff() {
 			return fmt.Errorf("wait for sshd: %w: %s", ErrOff, strings.TrimSpace(h.Log()))
 		}
-		if listens(pid, 22) {
+		if pid := h.Pid(); pid != 0 && listens(pid, 22) {
 			return nil
 		}
 		select {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -581,6 +582,9 @@ func traces(t *testing.T, dir, uplink string) (found []string) {
 	if _, err := os.Stat(filepath.Join(dir, "ssh_config")); err == nil {
 		found = append(found, dir)
 	}
+	if groups, _ := os.ReadDir(allControlGroups(t)); slices.ContainsFunc(groups, func(d fs.DirEntry) bool { return d.Name() == filepath.Base(dir) }) {
+		found = append(found, "control groups of "+dir)
+	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	must(t, err)
 	if bytes.Contains(mounts, []byte(dir)) {
@@ -599,6 +603,19 @@ func traces(t *testing.T, dir, uplink string) (found []string) {
 		}
 	}
 	return found
+}
+
+// allControlGroups is where this machine has mounted the hierarchy of all control groups; "" if nowhere.
+func allControlGroups(t *testing.T) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	must(t, err)
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); f[2] == "cgroup2" {
+			return f[1]
+		}
+	}
+	return ""
 }
 
 // noTraces checks that nothing is left of a lab, soon: the kernel removes a network namespace a moment after its last process.
@@ -641,23 +658,29 @@ func TestDeathLeavesNothing(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			child := exec.Command(os.Args[0], "-test.run=^TestChildThatDies$")
 			child.Env = append(os.Environ(), "LAB_CHILD="+way)
-			stdout, err := child.StdoutPipe()
-			must(t, err)
-			must(t, child.Start())
-			var dir, uplink string
-			if _, err := fmt.Fscanln(stdout, &dir, &uplink); err != nil {
-				t.Fatal(err)
-			}
-			if strings.HasPrefix(way, "kill") {
-				if got := traces(t, dir, uplink); len(got) < 2+1+3*3 {
-					t.Errorf("traces of a lab that runs: %q", got)
-				}
-				must(t, child.Process.Kill())
-			}
-			child.Wait()
-			noTraces(t, dir, uplink)
+			dies(t, child, way)
 		})
 	}
+}
+
+// dies starts the child, which runs a lab, and sees it end: by itself or killed.
+func dies(t *testing.T, child *exec.Cmd, way string) {
+	t.Helper()
+	stdout, err := child.StdoutPipe()
+	must(t, err)
+	must(t, child.Start())
+	var dir, uplink string
+	if _, err := fmt.Fscanln(stdout, &dir, &uplink); err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(way, "kill") {
+		if got := traces(t, dir, uplink); len(got) < 2+1+3*3 {
+			t.Errorf("traces of a lab that runs: %q", got)
+		}
+		must(t, child.Process.Kill())
+	}
+	child.Wait()
+	noTraces(t, dir, uplink)
 }
 
 // A start that is cut short leaves nothing either.
@@ -680,7 +703,7 @@ func TestChildThatDies(t *testing.T) {
 	if way == "" {
 		t.Skip("for TestDeathLeavesNothing")
 	}
-	l, err := Start(t.Context(), Options{Hosts: []string{"il", "ee", "sam"}})
+	l, err := Start(t.Context(), Options{Hosts: []string{"il", "ee", "sam"}, Systemd: os.Getenv("LAB_SYSTEMD") != ""})
 	must(t, err)
 	run(t, l.Host("il"), "sh", "-c", "sleep 1000 >/dev/null 2>&1 &")
 	if strings.Contains(way, "frozen") {
