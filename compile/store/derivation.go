@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A Derivation is a build recipe: a program to run, everything it needs, and the paths it makes.
+// A Derivation describes a build: a program to run, everything it needs, and the paths it makes.
 type Derivation struct {
 	Name      string            // without .drv; not in the file but in its path
 	Outputs   map[string]Output // by name, such as "out" and "dev"
@@ -21,7 +21,7 @@ type Derivation struct {
 
 // An Output is one of the paths a derivation makes, in the words of the .drv file. One with a Hash is a fixed output:
 // its content is known beforehand and determines the path. One with neither hash nor algorithm is input-addressed: the
-// recipe determines the path.
+// derivation determines the path.
 type Output struct {
 	Path     Path   // "" while unknown
 	HashAlgo string // of a fixed output: "sha256", or "r:sha256" if the hash is of the archive

@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-// A NAR is Nix's archive: what can be told apart in the store and nothing else, so that equal contents have equal
+// A NAR is Nix's archive format. It holds what the store distinguishes and nothing else, so that equal contents have equal
 // bytes. Everything is a string of the wire format.
 //
 //	archive = "nix-archive-1" node
@@ -23,14 +23,14 @@ import (
 // with the entries of a directory in ascending order of their bytes.
 const narMagic = "nix-archive-1"
 
-// A FileType is what a NAR can hold: it is spelled as the archive and builtins.filterSource spell it.
+// A FileType is the type of a file, spelled as in archives and by builtins.filterSource.
 type FileType string
 
 const (
 	Regular   FileType = "regular"
 	Directory FileType = "directory"
 	Symlink   FileType = "symlink"
-	// Unknown is anything else found in a file system (a socket, a device): filters see it, archives refuse it.
+	// Unknown is any other type that a file system has, such as a socket: filters see it, archives cannot hold it.
 	Unknown FileType = "unknown"
 )
 
@@ -43,11 +43,11 @@ type NARHeader struct {
 	Target     string // of a symbolic link
 }
 
-// A Filter decides what of a directory tree is taken. It is asked for every entry below the root, in the archive's
-// order, with the entry's full path; what is refused is not looked into.
+// A Filter decides which files of a directory tree an archive holds. It is called for every entry below the root, in the
+// archive's order, with the entry's full path, and not for what is in a directory that it leaves out.
 type Filter func(path string, t FileType) (bool, error)
 
-// Dump writes the archive of the file, directory or link at path. A nil filter takes everything.
+// Dump writes the archive of the file, directory or link at path. A nil filter leaves out nothing.
 func Dump(w io.Writer, path string, filter Filter) error {
 	buffer := narBuffers.Get().(*bufio.Writer)
 	buffer.Reset(w)
@@ -63,7 +63,7 @@ func Dump(w io.Writer, path string, filter Filter) error {
 	return nw.Close()
 }
 
-// narBuffers are used again: most archives are much smaller.
+// narBuffers are reused: most archives are much smaller than a buffer.
 var narBuffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, narBuffer) }}
 
 const narBuffer = 64 << 10
@@ -80,7 +80,7 @@ func DumpFile(w io.Writer, contents []byte, executable bool) error {
 	return nw.Close()
 }
 
-// HashNAR hashes the archive of the tree at path and tells how long it is, without keeping it.
+// HashNAR returns the hash and the size of the archive of the tree at path.
 func HashNAR(a Algo, path string, filter Filter) (Hash, int64, error) {
 	w := NewHashWriter(a, nil)
 	if err := Dump(w, path, filter); err != nil {
@@ -112,7 +112,7 @@ func (d *dumper) dump(disk, rel string) error {
 	case Directory:
 		return d.dumpDirectory(disk, rel)
 	default:
-		return dumpError(disk, errors.New("it is neither a file nor a directory nor a symbolic link"))
+		return dumpError(disk, errors.New("want a file, a directory or a symbolic link"))
 	}
 }
 
@@ -194,17 +194,17 @@ func joinNAR(dir, name string) string {
 type NARWriter struct {
 	w    WireWriter
 	dirs []narDir // open directories, the root first; empty before the first header and after a root that is none
-	left int64    // bytes the current regular file still wants
+	left int64    // bytes of the current regular file still to be written
 	pad  int64    // zeros that follow them
 	file bool     // the current regular file is open
-	any  bool     // the root was written
+	any  bool     // the root has been written
 	err  error
 }
 
-// narDir is a directory being written or read.
+// A narDir is a directory that is being written or read.
 type narDir struct {
 	path string
-	last string // name of the entry seen last
+	last string // name of its last entry so far
 }
 
 // NewNARWriter starts an archive on w.
@@ -293,7 +293,7 @@ func (w *NARWriter) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	if int64(len(p)) > w.left {
-		w.err = fmt.Errorf("write archive: %d bytes more than announced", int64(len(p))-w.left)
+		w.err = fmt.Errorf("write archive: %d bytes more than its header says", int64(len(p))-w.left)
 		return 0, w.err
 	}
 	n, err := w.w.Write(p)
@@ -371,7 +371,7 @@ func checkEntry(name, last string) error {
 	case name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00"):
 		return fmt.Errorf("bad name %q", name)
 	case name == last:
-		return fmt.Errorf("entry %q is there twice", name)
+		return fmt.Errorf("duplicate entry %q", name)
 	case name < last:
 		return fmt.Errorf("entry %q is out of order after %q", name, last)
 	}
@@ -393,12 +393,12 @@ type HashWriter struct {
 	size int64
 }
 
-// NewHashWriter passes everything on to w, which may be nil.
+// NewHashWriter makes a HashWriter that passes everything on to w, which may be nil.
 func NewHashWriter(a Algo, w io.Writer) *HashWriter {
 	return &HashWriter{w: w, algo: a, hash: a.New()}
 }
 
-// Write hashes what the underlying writer took.
+// Write hashes what the underlying writer has taken.
 func (h *HashWriter) Write(p []byte) (n int, err error) {
 	n = len(p)
 	if h.w != nil {

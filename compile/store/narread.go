@@ -15,8 +15,8 @@ const (
 )
 
 // A NARReader reads an archive file by file, as package archive/tar does: Next for each file, a directory before its
-// entries, Read for a regular file's bytes. It takes nothing but archives: names that lead elsewhere, entries twice or
-// out of order, padding that is not zero and an end too early are errors.
+// entries, Read for a regular file's bytes. It is strict: names that lead elsewhere, duplicate entries or entries out of
+// order, padding that is not zero and an early end are errors.
 //
 // It reads no byte beyond the archive if its source is a [bufio.Reader], and may read ahead otherwise.
 type NARReader struct {
@@ -46,7 +46,7 @@ func NewNARReader(r io.Reader) *NARReader {
 	return &NARReader{r: WireReader{br}}
 }
 
-// Next goes on to the next file, skipping what is left of the current one. At the archive's end it returns io.EOF.
+// Next returns the next file, and skips what is left of the current one. At the archive's end it returns io.EOF.
 func (r *NARReader) Next() (*NARHeader, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -100,7 +100,7 @@ func (r *NARReader) next() (*NARHeader, error) {
 		}
 		path := joinNAR(d.path, name)
 		if len(path) > maxNARPath {
-			return nil, fmt.Errorf("a path of %d bytes, longer than any file system takes", len(path))
+			return nil, fmt.Errorf("a path of %d bytes, want at most %d", len(path), maxNARPath)
 		}
 		return r.node(path)
 	}
@@ -167,7 +167,7 @@ func (r *NARReader) regular(h *NARHeader) error {
 		return err
 	}
 	if h.Size = int64(n); h.Size < 0 || h.Size+7 < 0 {
-		return fmt.Errorf("%q: impossible size %d", h.Path, n)
+		return fmt.Errorf("%q: size %d is out of range", h.Path, n)
 	}
 	r.left, r.size, r.state = h.Size, h.Size, narFile
 	return nil
@@ -225,7 +225,7 @@ func (r *NARReader) endEntry() error {
 	return r.expect(")")
 }
 
-// expect reads these tokens and no others.
+// expect reads these strings and no others.
 func (r *NARReader) expect(tokens ...string) error {
 	for _, want := range tokens {
 		got, err := r.r.String(max(len(want), 16))
@@ -239,8 +239,7 @@ func (r *NARReader) expect(tokens ...string) error {
 	return nil
 }
 
-// CopyNAR copies one archive, checking it on the way, and stops at its end: r may go on with something else if it is a
-// [bufio.Reader].
+// CopyNAR copies one archive and checks it. It reads nothing after the archive if r is a [bufio.Reader].
 func CopyNAR(w io.Writer, r io.Reader) error {
 	nr, nw := NewNARReader(r), NewNARWriter(w)
 	for {
@@ -262,8 +261,8 @@ func CopyNAR(w io.Writer, r io.Reader) error {
 	}
 }
 
-// Restore unpacks an archive to path, which must not exist; nothing is ever written anywhere else. On an error what was
-// unpacked so far stays there. Like Nix it keeps only what the archive holds: contents, the executable bit, links.
+// Restore unpacks an archive to path, which must not exist. It never writes anywhere else. After an error, what was
+// unpacked so far stays.
 func Restore(r io.Reader, path string) error {
 	nr := NewNARReader(r)
 	for {
@@ -280,8 +279,8 @@ func Restore(r io.Reader, path string) error {
 	}
 }
 
-// restoreFile makes one file. Its directory was made just before, so no link can lead it astray; O_EXCL and the like
-// refuse to touch what is there already.
+// restoreFile makes one file. Its directory is new, so there is no link in the way; O_EXCL and its like fail where a file
+// exists already.
 func restoreFile(r io.Reader, h *NARHeader, disk string) error {
 	switch h.Type {
 	case Directory:
