@@ -49,6 +49,7 @@ var home = map[string][]string{
 	"golang.org/x/crypto":                {"exec/remote", "exec/lab"},
 	"github.com/kevinburke/ssh_config":   {"exec/remote"},
 	"golang.org/x/sync":                  {"exec", "compile/eval"},
+	"golang.org/x/time":                  {"exec/transfer"},
 	"github.com/spf13":                   {"cmd"},
 	"github.com/olekukonko/tablewriter":  {"cmd"},
 	"golang.org/x/term":                  {"cmd"},

@@ -203,11 +203,11 @@ type NARWriter struct {
 	left int64    // bytes of the current regular file still to be written
 	pad  int64    // zeros that follow them
 	file bool     // the current regular file is open
-	any  bool     // the root was written
+	any  bool     // the root has been written
 	err  error
 }
 
-// narDir is a directory being written or read.
+// A narDir is a directory that is being written or read.
 type narDir struct {
 	path string
 	last string // name of the last entry
@@ -299,7 +299,7 @@ func (w *NARWriter) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	if int64(len(p)) > w.left {
-		w.err = fmt.Errorf("write archive: %d bytes more than announced", int64(len(p))-w.left)
+		w.err = fmt.Errorf("write archive: %d bytes more than its header says", int64(len(p))-w.left)
 		return 0, w.err
 	}
 	n, err := w.w.Write(p)

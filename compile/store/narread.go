@@ -165,7 +165,7 @@ func (r *NARReader) regular(h *NARHeader) error {
 		return err
 	}
 	if h.Size = int64(n); h.Size < 0 || h.Size+7 < 0 {
-		return fmt.Errorf("%q: impossible size %d", h.Path, n)
+		return fmt.Errorf("%q: size %d is out of range", h.Path, n)
 	}
 	r.left, r.size, r.state = h.Size, h.Size, narFile
 	return nil

@@ -86,7 +86,7 @@ func (r WireReader) String(limit int) (string, error) {
 		return "", err
 	}
 	if n > uint64(limit) {
-		return "", wireErrorf("a string of %d bytes where at most %d make sense", n, limit)
+		return "", wireErrorf("a string of %d bytes, want at most %d", n, limit)
 	}
 	b, err := readGrowing(r, int(n))
 	if err != nil {
@@ -137,7 +137,7 @@ func (r WireReader) Strings(limit, each int) ([]string, error) {
 		return nil, err
 	}
 	if n > uint64(limit) {
-		return nil, wireErrorf("a list of %d strings where at most %d make sense", n, limit)
+		return nil, wireErrorf("a list of %d strings, want at most %d", n, limit)
 	}
 	list := make([]string, 0, min(n, 1024))
 	for range n {

@@ -83,9 +83,9 @@ func TestWireReaderRefuses(t *testing.T) {
 		{"no bytes", word(3), text, "unexpected EOF"},
 		{"no padding", word(3) + "abc\x00", text, "unexpected EOF"},
 		{"padding", word(3) + "abcdefgh", text, "padding that is not zero"},
-		{"too long", word(9) + strings.Repeat("x", 16), text, "a string of 9 bytes where at most 8 make sense"},
+		{"too long", word(9) + strings.Repeat("x", 16), text, "a string of 9 bytes, want at most 8"},
 		{"huge", word(1 << 63), text, "a string of 9223372036854775808 bytes"},
-		{"too many", word(3), paths, "a list of 3 strings where at most 2 make sense"},
+		{"too many", word(3), paths, "a list of 3 strings, want at most 2"},
 		{"list ends early", word(2, 0), paths, "unexpected EOF"},
 		{"no store path", word(1) + nar("/etc/passwd"), paths, `parse store path "/etc/passwd"`},
 	}

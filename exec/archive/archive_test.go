@@ -293,12 +293,12 @@ func TestNarInfoText(t *testing.T) {
 		t.Error(diff)
 	}
 	tests := []struct{ name, old, new, err string }{
-		{"a line missing", "NarSize: 120\n", "", "no NarSize"},
-		{"a line twice", "NarSize: 120\n", "NarSize: 120\nNarSize: 120\n", "NarSize twice"},
-		{"no key", "NarSize: 120\n", "NarSize\n", `"NarSize\n" is no "Key: value"`},
-		{"an unknown key", "NarSize", "Nar", "Nar: unknown"},
+		{"a line missing", "NarSize: 120\n", "", "NarSize is missing"},
+		{"a line twice", "NarSize: 120\n", "NarSize: 120\nNarSize: 120\n", "duplicate key NarSize"},
+		{"no key", "NarSize: 120\n", "NarSize\n", `want "Key: value", got "NarSize\n"`},
+		{"an unknown key", "NarSize", "Nar", "Nar: unknown key"},
 		{"another compression", "zstd", "xz", "want zstd"},
-		{"a negative size", "NarSize: 120", "NarSize: -1", "no number of bytes"},
+		{"a negative size", "NarSize: 120", "NarSize: -1", "want a number of bytes"},
 		{"a file elsewhere", "nar/x.nar.zst", "../../etc/passwd", "leads out"},
 		{"an absolute file", "nar/x.nar.zst", "/etc/passwd", "leads out"},
 		{"no store path", "StorePath: /nix/store", "StorePath: /etc", "parse store path"},

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"strconv"
@@ -10,8 +11,8 @@ import (
 	"muster/exec/nixserve"
 )
 
-// A narInfo is a path in a binary cache: what the database knows of it, and the file that holds its archive. It is
-// written as lines of "Key: value" (Nix manual, "Binary cache"; src/libstore/nar-info.cc).
+// A narInfo describes a path in a binary cache: what the database knows of it, and the file that holds its archive. It is
+// lines of "Key: value" (Nix manual, "Binary cache"; src/libstore/nar-info.cc).
 type narInfo struct {
 	nixserve.PathInfo
 	URL      string // relative to the cache
@@ -21,8 +22,13 @@ type narInfo struct {
 
 const zstdCompression = "zstd"
 
-// narInfoName is the file of a path's narInfo.
+// narInfoName is the name of the file with a path's narInfo.
 func narInfoName(p store.Path) string { return p.Digest() + ".narinfo" }
+
+// of is the narInfo of a path whose archive is in the same file as n's.
+func (n *narInfo) of(info nixserve.PathInfo) *narInfo {
+	return &narInfo{PathInfo: info, URL: n.URL, FileHash: n.FileHash, FileSize: n.FileSize}
+}
 
 func (n *narInfo) text() []byte {
 	var b strings.Builder
@@ -51,7 +57,7 @@ func (n *narInfo) text() []byte {
 	return []byte(b.String())
 }
 
-// parseNarInfo reads what text writes. Of what other programs write it takes nothing but archives compressed by zstd.
+// parseNarInfo reads what text writes. It refuses other compressions than zstd, which other programs use.
 func parseNarInfo(text []byte) (*narInfo, error) {
 	n := &narInfo{}
 	seen := map[string]bool{}
@@ -59,11 +65,11 @@ func parseNarInfo(text []byte) (*narInfo, error) {
 		key, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
 		if !ok {
 			if key, ok = strings.CutSuffix(strings.TrimSuffix(line, "\n"), ":"); !ok {
-				return nil, fmt.Errorf("parse narinfo: %.80q is no \"Key: value\"", line)
+				return nil, fmt.Errorf("parse narinfo: want \"Key: value\", got %.80q", line)
 			}
 		}
 		if seen[key] && key != "Sig" {
-			return nil, fmt.Errorf("parse narinfo: %s twice", key)
+			return nil, fmt.Errorf("parse narinfo: duplicate key %s", key)
 		}
 		seen[key] = true
 		if err := n.set(key, value); err != nil {
@@ -72,7 +78,7 @@ func parseNarInfo(text []byte) (*narInfo, error) {
 	}
 	for _, key := range []string{"StorePath", "URL", "Compression", "FileHash", "FileSize", "NarHash", "NarSize", "References"} {
 		if !seen[key] {
-			return nil, fmt.Errorf("parse narinfo: no %s", key)
+			return nil, fmt.Errorf("parse narinfo: %s is missing", key)
 		}
 	}
 	return n, nil
@@ -114,7 +120,7 @@ func (n *narInfo) set(key, value string) (err error) {
 	case "CA":
 		n.CA = value
 	default:
-		err = fmt.Errorf("unknown")
+		err = errors.New("unknown key")
 	}
 	return err
 }
@@ -122,7 +128,7 @@ func (n *narInfo) set(key, value string) (err error) {
 func parseBytes(s string) (int64, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%q is no number of bytes", s)
+		return 0, fmt.Errorf("want a number of bytes, got %q", s)
 	}
 	return n, nil
 }

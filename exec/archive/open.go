@@ -20,7 +20,7 @@ import (
 	"muster/exec/nixserve"
 )
 
-// An Archive is a Source: one that Export has written. All of it was read and found whole when it was opened.
+// An Archive is an archive that Export has written and Open has checked. It is a transfer.Source.
 type Archive struct {
 	Manifest Manifest
 
@@ -29,22 +29,22 @@ type Archive struct {
 	file  *os.File                                 // nil for a directory
 }
 
-// Open reads all of an archive, a directory or a file, and checks it. An error that is ErrDamaged says that it is
-// damaged or not complete.
+// Open reads all of an archive, a directory or a file, and checks it. The error about one that is damaged or not complete
+// is ErrDamaged.
 func Open(ctx context.Context, name string) (*Archive, error) {
 	a := &Archive{infos: make(map[store.Path]*narInfo)}
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
-	files := make(map[string][]byte) // the small ones
+	files := make(map[string][]byte) // all but the nars
 	if info.IsDir() {
 		err = a.checkDir(ctx, name, files)
 	} else {
 		err = a.checkFile(ctx, name, files)
 	}
 	if err == nil {
-		err = a.understand(files)
+		err = a.index(files)
 	}
 	if err != nil {
 		a.Close()
@@ -61,22 +61,18 @@ func (a *Archive) Close() error {
 	return a.file.Close()
 }
 
-func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
-}
-
-// maxSmall is how large a file of an archive other than the nars may be.
+// maxSmall is how large the files other than the nars may be.
 const maxSmall = 64 << 20
 
-// small reads a file of the archive that is kept in memory: all but the nars.
+// isSmall reports whether a file of an archive is read into memory: all but the nars are.
 func isSmall(name string) bool { return !strings.HasPrefix(name, "nar/") }
 
-// checkDir compares the files of a directory with its list of checksums.
+// checkDir compares the files of a directory with their checksums, and fills files with the small ones.
 func (a *Archive) checkDir(ctx context.Context, dir string, files map[string][]byte) error {
 	a.open = func(name string) (io.ReadCloser, error) { return os.Open(filepath.Join(dir, name)) }
 	sums, err := os.ReadFile(filepath.Join(dir, sumsName))
 	if errors.Is(err, os.ErrNotExist) {
-		return damaged("it has no %s: it is no archive of muster, or not complete", sumsName)
+		return damaged("%s is missing: this is not an archive of muster, or not complete", sumsName)
 	}
 	if err != nil {
 		return err
@@ -108,7 +104,7 @@ func (a *Archive) checkDir(ctx context.Context, dir string, files map[string][]b
 			return fmt.Errorf("read %s: %w", name, err)
 		}
 		if hex.EncodeToString(h.Sum(nil)) != want {
-			return damaged("%s is not what %s says", name, sumsName)
+			return damaged("%s does not match %s", name, sumsName)
 		}
 		if isSmall(name) {
 			files[name] = text.Bytes()
@@ -117,23 +113,7 @@ func (a *Archive) checkDir(ctx context.Context, dir string, files map[string][]b
 	return nil
 }
 
-// parseSums reads what sha256sum writes, and nothing else.
-func parseSums(text []byte) (map[string]string, error) {
-	listed := make(map[string]string)
-	for line := range strings.Lines(string(text)) {
-		sum, name, ok := strings.Cut(line, "  ")
-		name, ended := strings.CutSuffix(name, "\n")
-		raw, err := hex.DecodeString(sum)
-		if !ok || !ended || err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != sum ||
-			!filepath.IsLocal(name) || filepath.Clean(name) != name || listed[name] != "" {
-			return nil, damaged("%s: %.200q is not a checksum and a name", sumsName, line)
-		}
-		listed[name] = sum
-	}
-	return listed, nil
-}
-
-// checkFile hashes a tar archive and finds where its files are.
+// checkFile compares a tar archive with its checksum, finds where its files are, and fills files with the small ones.
 func (a *Archive) checkFile(ctx context.Context, name string, files map[string][]byte) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -147,7 +127,7 @@ func (a *Archive) checkFile(ctx context.Context, name string, files map[string][
 	end := info.Size() - int64(len(trailer)+2*sha256.Size+1)
 	last := make([]byte, len(trailer)+2*sha256.Size+1)
 	if end < 0 {
-		return damaged("it is too short: it is no archive of muster, or not complete")
+		return damaged("too short: this is not an archive of muster, or not complete")
 	}
 	if _, err := f.ReadAt(last, end); err != nil {
 		return err
@@ -158,14 +138,14 @@ func (a *Archive) checkFile(ctx context.Context, name string, files map[string][
 	}
 	if string(last) != fmt.Sprintf("%s%x\n", trailer, h.Sum(nil)) {
 		if !bytes.HasPrefix(last, []byte(trailer)) {
-			return damaged("it does not end as one: it is no archive of muster, or not complete")
+			return damaged("no checksum at the end: this is not an archive of muster, or not complete")
 		}
-		return damaged("its checksum is wrong")
+		return damaged("wrong checksum")
 	}
 
 	type place struct{ at, size int64 }
 	places := make(map[string]place)
-	at := &offsetReader{r: io.NewSectionReader(f, 0, end)} // no Seeker, so that n is where the reader is
+	at := &offsetReader{r: io.NewSectionReader(f, 0, end)} // not an io.Seeker, so the tar reader cannot skip bytes uncounted
 	for r := tar.NewReader(at); ; {
 		h, err := r.Next()
 		if err == io.EOF {
@@ -191,17 +171,17 @@ func (a *Archive) checkFile(ctx context.Context, name string, files map[string][
 	return nil
 }
 
-// understand reads the manifest and the infos, and checks that all that is needed is there.
-func (a *Archive) understand(files map[string][]byte) error {
+// index reads the manifest and the infos, and checks that the closures are complete.
+func (a *Archive) index(files map[string][]byte) error {
 	text, ok := files[manifestName]
 	if !ok {
-		return damaged("it has no %s", manifestName)
+		return damaged("%s is missing", manifestName)
 	}
 	if err := json.Unmarshal(text, &a.Manifest); err != nil {
 		return damaged("%s: %v", manifestName, err)
 	}
 	if a.Manifest.Version != manifestVersion {
-		return fmt.Errorf("it is of version %d, this muster knows version %d", a.Manifest.Version, manifestVersion)
+		return fmt.Errorf("%s: version %d, want %d", manifestName, a.Manifest.Version, manifestVersion)
 	}
 	for name, text := range files {
 		if !strings.HasSuffix(name, ".narinfo") {
@@ -212,7 +192,7 @@ func (a *Archive) understand(files map[string][]byte) error {
 			return damaged("%s: %v", name, err)
 		}
 		if narInfoName(n.Path) != name {
-			return damaged("%s is about %s", name, n.Path)
+			return damaged("%s describes %s", name, n.Path)
 		}
 		f, err := a.open(n.URL)
 		if err != nil {
@@ -230,17 +210,17 @@ func (a *Archive) Closure(_ context.Context, paths []store.Path) ([]nixserve.Pat
 	return nixserve.Closure(paths, func(p store.Path) (nixserve.PathInfo, error) {
 		n, ok := a.infos[p]
 		if !ok {
-			return nixserve.PathInfo{}, damaged("%s is not in it", p)
+			return nixserve.PathInfo{}, damaged("%s is missing", p)
 		}
 		return n.PathInfo, nil
 	})
 }
 
-// NAR unpacks a path's archive.
+// NAR decompresses the archive of a path and checks it.
 func (a *Archive) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	n, ok := a.infos[info.Path]
 	if !ok {
-		return damaged("%s is not in it", info.Path)
+		return damaged("%s is missing", info.Path)
 	}
 	f, err := a.open(n.URL)
 	if err != nil {
@@ -257,12 +237,12 @@ func (a *Archive) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) 
 		return err
 	}
 	if h.Size() != n.NARSize || h.Sum() != n.NARHash {
-		return damaged("%s holds something else than %s says", n.URL, narInfoName(n.Path))
+		return damaged("%s does not match %s", n.URL, narInfoName(n.Path))
 	}
 	return nil
 }
 
-// contextReader stops a long reading when the context ends.
+// A contextReader fails once the context has ended.
 type contextReader struct {
 	ctx context.Context
 	r   io.Reader
@@ -275,7 +255,7 @@ func (c contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// limitedBuffer takes no more than a file that is kept in memory may have.
+// A limitedBuffer takes no more than maxSmall bytes.
 type limitedBuffer struct{ b *bytes.Buffer }
 
 func (l *limitedBuffer) Write(p []byte) (int, error) {

@@ -3,55 +3,49 @@ package transfer
 import (
 	"bytes"
 	"io"
-	"muster/exec/nixserve"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"muster/exec/nixserve"
 )
 
-// Over a slow link archives go compressed, as zstd frames one after the other, to a destination that undoes it with the
-// zstd program. That program reads ahead, so nothing is sure to come out of it before its input ends: such a stream is
-// one way. Requests are all sent, the input is ended, and only then must the answers be there.
+// Over a slow link archives are sent as zstd frames, one after the other, to a destination that decompresses them with the
+// zstd program. See [nixserve.NewOneWay].
 
 const (
 	frameSize  = 256 << 10 // bytes that go into a frame made for one stream
-	minFrame   = 32 << 10  // an archive of fewer bytes is not worth a frame of its own
-	zstdWindow = 1 << 20   // how far back a frame looks for what it has seen
+	minFrame   = 32 << 10  // an archive of fewer bytes gets no frame of its own
+	zstdWindow = 1 << 20   // how far back a frame refers to what it has seen
 )
 
 var encoderOptions = []zstd.EOption{zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false),
 	zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(zstdWindow)}
 
-// encoders are encoders at about the speed of a fast disk, with the memory they have.
+// encoders are kept for their memory. Their speed is about that of a fast disk.
 var encoders = sync.Pool{New: func() any {
 	e, err := zstd.NewWriter(nil, encoderOptions...)
 	if err != nil {
-		panic("zstd: " + err.Error()) // only for options that make no sense
+		panic("zstd: " + err.Error()) // the options are constant
 	}
 	return e
 }}
 
-// pack makes one frame of b.
-func pack(b []byte) []byte {
-	e := encoders.Get().(*zstd.Encoder)
-	defer encoders.Put(e)
-	return e.EncodeAll(b, nil)
-}
-
-// A framing makes one frame of the chunks of an archive, in their order. Each yields the bytes by which the frame grows.
-type framing struct {
+// A frameEncoder makes one frame of the chunks of an archive.
+type frameEncoder struct {
 	encoder *zstd.Encoder
 	out     bytes.Buffer
 }
 
-func newFraming() *framing {
-	f := &framing{encoder: encoders.Get().(*zstd.Encoder)}
+func newFrameEncoder() *frameEncoder {
+	f := &frameEncoder{encoder: encoders.Get().(*zstd.Encoder)}
 	f.encoder.Reset(&f.out)
 	return f
 }
 
-func (f *framing) add(b []byte, last bool) ([]byte, error) {
-	_, err := f.encoder.Write(b)
+// add returns the bytes by which the frame grows with the next chunk.
+func (f *frameEncoder) add(chunk []byte, last bool) ([]byte, error) {
+	_, err := f.encoder.Write(chunk)
 	if err == nil && !last {
 		err = f.encoder.Flush()
 	}
@@ -65,37 +59,32 @@ func (f *framing) add(b []byte, last bool) ([]byte, error) {
 	return grown, err
 }
 
-// endOfFrame ends a frame of which no more will come: a last block without bytes (RFC 8878, section 3.1.1.2).
+// endOfFrame ends a frame early: a last block without bytes (RFC 8878, section 3.1.1.2).
 var endOfFrame = []byte{1, 0, 0}
 
-// A compressedWriter is a writer that may take bytes compressed already.
-type compressedWriter interface {
-	TakesCompressed() bool
-	WriteCompressed(size int, frame []byte) error // a part of a frame that holds size bytes
-}
-
+// takesCompressed reports whether parts of frames may be written to w.
 func takesCompressed(w io.Writer) bool {
-	f, ok := w.(compressedWriter)
-	return ok && f.TakesCompressed()
+	c, ok := w.(nixserve.CompressedWriter)
+	return ok && c.TakesCompressed()
 }
 
-// A compressedStream compresses what is written to a stream.
+// A compressedStream compresses what is written to a stream. It is a [nixserve.CompressedStream].
 type compressedStream struct {
 	nixserve.Stream
-	mu  sync.Mutex // CloseWrite may come from elsewhere
-	buf []byte
+	mu  sync.Mutex // CloseWrite may be called from another goroutine
+	buf []byte     // not compressed yet
 }
 
-func (p *compressedStream) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+func (c *compressedStream) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	written := 0
 	for len(b) > 0 {
-		n := min(len(b), frameSize-len(p.buf))
-		p.buf = append(p.buf, b[:n]...)
+		n := min(len(b), frameSize-len(c.buf))
+		c.buf = append(c.buf, b[:n]...)
 		b = b[n:]
-		if len(p.buf) == frameSize {
-			if err := p.flush(); err != nil {
+		if len(c.buf) == frameSize {
+			if err := c.flush(); err != nil {
 				return written, err
 			}
 		}
@@ -104,32 +93,35 @@ func (p *compressedStream) Write(b []byte) (int, error) {
 	return written, nil
 }
 
-func (p *compressedStream) flush() error {
-	if len(p.buf) == 0 {
+// flush writes a frame of what is not compressed yet.
+func (c *compressedStream) flush() error {
+	if len(c.buf) == 0 {
 		return nil
 	}
-	frame := pack(p.buf)
-	p.buf = p.buf[:0]
-	_, err := p.Stream.Write(frame)
+	e := encoders.Get().(*zstd.Encoder)
+	frame := e.EncodeAll(c.buf, nil)
+	encoders.Put(e)
+	c.buf = c.buf[:0]
+	_, err := c.Stream.Write(frame)
 	return err
 }
 
-// WriteCompressed writes a frame made elsewhere.
-func (p *compressedStream) WriteCompressed(frame []byte) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	err := p.flush()
-	if err == nil {
-		_, err = p.Stream.Write(frame)
+// WriteCompressed writes a part of a frame that was made elsewhere.
+func (c *compressedStream) WriteCompressed(frame []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.flush(); err != nil {
+		return err
 	}
+	_, err := c.Stream.Write(frame)
 	return err
 }
 
-func (p *compressedStream) CloseWrite() error {
-	p.mu.Lock()
-	err := p.flush()
-	p.mu.Unlock()
-	if closeErr := p.Stream.CloseWrite(); err == nil {
+func (c *compressedStream) CloseWrite() error {
+	c.mu.Lock()
+	err := c.flush()
+	c.mu.Unlock()
+	if closeErr := c.Stream.CloseWrite(); err == nil {
 		err = closeErr
 	}
 	return err

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// A cpuTime is what this machine's processors have spent, in ticks since it started.
+// A cpuTime is the time that this machine's processors have spent since it started, in ticks.
 type cpuTime struct{ idle, total int64 }
 
-// readCPU reads the times where the kernel tells them: the first line of /proc/stat (proc(5)), user, nice, system, idle,
-// iowait and others.
+// readCPU reads the first line of /proc/stat (proc(5)): user, nice, system, idle, iowait and others. It reports whether this
+// kernel has it.
 func readCPU() (t cpuTime, ok bool) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -21,7 +21,7 @@ func readCPU() (t cpuTime, ok bool) {
 	if len(fields) < 6 || fields[0] != "cpu" {
 		return t, false
 	}
-	for i, f := range fields[1:min(len(fields), 9)] { // guests are counted as users already
+	for i, f := range fields[1:min(len(fields), 9)] { // guest times are part of the user times
 		n, err := strconv.ParseInt(f, 10, 64)
 		if err != nil {
 			return t, false
@@ -34,8 +34,8 @@ func readCPU() (t cpuTime, ok bool) {
 	return t, true
 }
 
-// busySince reports whether hardly any processor time was left over since before. Who is that busy gains nothing by
-// compressing.
+// busySince reports whether the processors were idle for less than a tenth of the time since before. Compression makes a
+// machine that busy slower.
 func busySince(before cpuTime) bool {
 	now, ok := readCPU()
 	total := now.total - before.total

@@ -2,37 +2,28 @@ package transfer
 
 import (
 	"errors"
-	"muster/exec/nixserve"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
+
+	"muster/exec/nixserve"
 )
 
 // A Limiter is a bandwidth that streams share.
-type Limiter struct {
-	rate float64 // bytes per second
+type Limiter struct{ bucket *rate.Limiter }
 
-	mu   sync.Mutex
-	free time.Time // when the bandwidth is free again
+// NewLimiter makes a Limiter of so many bytes a second.
+func NewLimiter(bytesPerSecond int64) *Limiter {
+	return &Limiter{rate.NewLimiter(rate.Limit(bytesPerSecond), limitStep)}
 }
 
-// NewLimiter makes a Limiter of this many bytes per second.
-func NewLimiter(rate int64) *Limiter { return &Limiter{rate: float64(rate)} }
+// limitStep is how many bytes are written at once: few, so that streams take turns often.
+const limitStep = 16 << 10
 
-// take takes the bandwidth for n bytes and returns how long to wait for it.
-func (l *Limiter) take(n int, now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.free.Before(now) {
-		l.free = now
-	}
-	wait := l.free.Sub(now)
-	l.free = l.free.Add(time.Duration(float64(n) / l.rate * float64(time.Second)))
-	return wait
-}
-
-// Limit makes a nixserve.Stream whose writes keep within all of the limiters. It adds to waited, if that is not nil, for how many
-// nanoseconds they had to wait.
+// Limit makes a Stream whose writes stay within all of the limiters. It adds to waited, which may be nil, for how many
+// nanoseconds the writes have waited. Close ends a wait.
 func Limit(s nixserve.Stream, waited *atomic.Int64, limiters ...*Limiter) nixserve.Stream {
 	if len(limiters) == 0 {
 		return s
@@ -43,13 +34,10 @@ func Limit(s nixserve.Stream, waited *atomic.Int64, limiters ...*Limiter) nixser
 type limitedStream struct {
 	nixserve.Stream
 	limiters []*Limiter
-	waited   *atomic.Int64 // nanoseconds; nil where nobody asks
+	waited   *atomic.Int64 // nanoseconds; may be nil
 	once     sync.Once
 	closed   chan struct{}
 }
-
-// limitStep is how many bytes are written at once: few enough that streams take turns often.
-const limitStep = 16 << 10
 
 var errLimitedClosed = errors.New("the stream is closed")
 
@@ -57,22 +45,8 @@ func (l *limitedStream) Write(b []byte) (int, error) {
 	written := 0
 	for len(b) > 0 {
 		part := b[:min(len(b), limitStep)]
-		now := time.Now()
-		var wait time.Duration
-		for _, limiter := range l.limiters {
-			wait = max(wait, limiter.take(len(part), now))
-		}
-		if wait > 0 {
-			timer := time.NewTimer(wait)
-			select {
-			case <-timer.C:
-			case <-l.closed:
-				timer.Stop()
-				return written, errLimitedClosed
-			}
-			if l.waited != nil {
-				l.waited.Add(int64(time.Since(now)))
-			}
+		if err := l.wait(len(part)); err != nil {
+			return written, err
 		}
 		n, err := l.Stream.Write(part)
 		written += n
@@ -82,6 +56,29 @@ func (l *limitedStream) Write(b []byte) (int, error) {
 		b = b[n:]
 	}
 	return written, nil
+}
+
+// wait waits until n bytes are within all limits.
+func (l *limitedStream) wait(n int) error {
+	now := time.Now()
+	var wait time.Duration
+	for _, limiter := range l.limiters { // all at once: a wait for one is a wait for the others
+		wait = max(wait, limiter.bucket.ReserveN(now, n).DelayFrom(now))
+	}
+	if wait == 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	select {
+	case <-timer.C:
+	case <-l.closed:
+		timer.Stop()
+		return errLimitedClosed
+	}
+	if l.waited != nil {
+		l.waited.Add(int64(time.Since(now)))
+	}
+	return nil
 }
 
 func (l *limitedStream) Close() error {

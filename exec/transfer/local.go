@@ -12,21 +12,21 @@ import (
 	"muster/exec/nixserve"
 )
 
-// A Local is a Source: the store of this machine. One serve process answers all questions about it and stays open;
-// archives are dumped in process, straight from the store's directory. It may be used from several goroutines, and
-// remembers what it learns: what is valid never changes.
+// A Local is a Source: the store of this machine. One nix-store --serve process answers all questions about it and stays
+// open; archives are made in this process, from the store's directory. A Local may be used from several goroutines. It
+// caches the infos of paths: they never change while the paths are locked.
 type Local struct {
 	dir  string
 	open func(context.Context) (*nixserve.Client, error)
 
 	mu     sync.Mutex
 	client *nixserve.Client
-	infos  map[store.Path]nixserve.PathInfo
+	infos  map[store.Path]nixserve.PathInfo // with a path it has all that the path refers to
 }
 
-// NewLocal makes a Source of the store whose files are in dir, store.Dir unless the store is a chroot store. The
-// function open starts `nix-store --serve` for it; it is called at the first question, and again when a session broke
-// because the context of one question ended.
+// NewLocal makes a Source of the store whose files are in dir: store.Dir, unless it is a chroot store. open starts
+// `nix-store --serve` for it, at the first question, and again after a session has broken: the end of one question's context
+// breaks it.
 func NewLocal(dir string, open func(context.Context) (*nixserve.Client, error)) *Local {
 	return &Local{dir: dir, open: open, infos: make(map[store.Path]nixserve.PathInfo)}
 }
@@ -43,8 +43,8 @@ func (l *Local) Close() error {
 	return err
 }
 
-// Closure returns the infos of paths and all they refer to, references first. A path that is not valid is an error
-// that names it.
+// Closure returns the infos of paths and all they refer to, references first. The error about a path that is not valid
+// names it.
 func (l *Local) Closure(ctx context.Context, paths []store.Path) ([]nixserve.PathInfo, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -65,7 +65,7 @@ func (l *Local) Closure(ctx context.Context, paths []store.Path) ([]nixserve.Pat
 	})
 }
 
-// learn asks for everything about the closure of paths. Whatever is known of a path is known of all its references.
+// learn asks for the infos of the closure of paths.
 func (l *Local) learn(ctx context.Context, paths []store.Path) error {
 	if l.client == nil {
 		c, err := l.open(ctx)
@@ -76,7 +76,7 @@ func (l *Local) learn(ctx context.Context, paths []store.Path) error {
 	}
 	infos, err := queryClosureInfos(ctx, l.client, paths)
 	if err != nil {
-		if l.client.Err() != nil { // over: the next question starts another
+		if l.client.Err() != nil { // the next question starts another session
 			l.client.Close()
 			l.client = nil
 		}
@@ -89,7 +89,7 @@ func (l *Local) learn(ctx context.Context, paths []store.Path) error {
 }
 
 func queryClosureInfos(ctx context.Context, c *nixserve.Client, paths []store.Path) ([]nixserve.PathInfo, error) {
-	valid, err := c.QueryValidPaths(ctx, paths, true, false) // locked: they shall not be collected while they are copied
+	valid, err := c.QueryValidPaths(ctx, paths, true, false) // locked while they are copied
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func queryClosureInfos(ctx context.Context, c *nixserve.Client, paths []store.Pa
 	return c.QueryPathInfos(ctx, closure)
 }
 
-// NAR dumps a path and checks on the way that it is what the database says.
+// NAR writes the archive of a path. It fails if the archive is not what the database says.
 func (l *Local) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	hashed := store.NewHashWriter(store.SHA256, w)
 	if err := l.Dump(ctx, info, hashed); err != nil {
@@ -118,12 +118,12 @@ func (l *Local) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) er
 	return nil
 }
 
-// Dump dumps a path as it is.
+// Dump writes the archive of a path without checking it.
 func (l *Local) Dump(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	return store.Dump(contextWriter{ctx, w}, filepath.Join(l.dir, info.Path.Base()), nil)
 }
 
-// contextWriter stops a dump when the context ends.
+// A contextWriter fails once the context has ended.
 type contextWriter struct {
 	ctx context.Context
 	w   io.Writer

@@ -12,58 +12,62 @@ import (
 
 const (
 	chunkSize = 256 << 10
-	lookahead = 4 // chunks read before the fastest reader asks for them
+	readAhead = 4 // chunks read before the fastest host asks for them
 )
 
-// A Shared is a Source in front of another, for copying to many hosts at once: an archive that several of them lack is
-// read and hashed once for all that ask for it at about the same time.
+// A Shared is a Source in front of another, for copies to many hosts at once: an archive that several of them lack is read
+// and hashed once for all that ask for it at about the same time.
 //
-// Archives pass through memory in chunks, of which at most a fixed number of bytes is kept, the newest. The fastest host
-// sets the pace. One that falls further behind than what is kept goes on with a reading of its own: it costs another
-// read of the file, but never time for the others.
+//	             ┌ chunk ┬ chunk ┬ chunk ┐
+//	Source ─▶ reading ──▶ dropped · kept · kept ◀── host, host, host
+//	                         └─ a host that needs it reads the Source itself
 //
-// The last chunk of an archive is given out only when the source has found its hash right, so no host is ever sent a
-// corrupted archive to its end. What was found right is not hashed again: whoever is sent it does that in any case.
+// Archives pass through memory in chunks. The newest chunks are kept, up to a fixed number of bytes. The fastest host
+// determines how fast an archive is read. A host that falls behind what is kept goes on with a reading of its own: that
+// costs another read of the file, but the others never wait for it.
+//
+// The last chunk of an archive is handed out only when the Source has found its hash right, so no host is sent a corrupted
+// archive to its end. An archive that was right once is not hashed again: hosts check what they are sent.
 type Shared struct {
 	src Source
 	max int64
 
-	mu      sync.Mutex
-	current map[store.Path]*reading // those a newcomer can join: their first chunk is kept
-	right   map[store.Path]bool     // archives that were found to be what is recorded
-	kept    []keptChunk             // oldest first
-	used    int64                   // bytes of the chunks kept
-	spare   [][]byte                // of chunks that are neither kept nor being sent
+	mu       sync.Mutex
+	current  map[store.Path]*reading // readings that another host can join: their first chunk is kept
+	verified map[store.Path]bool     // archives whose hash was right
+	kept     []keptChunk             // oldest first
+	used     int64                   // bytes of the kept chunks
+	spare    [][]byte                // memory of chunks that are neither kept nor being sent
 }
 
-// A Dumper is a Source that can write archives without looking at what they are.
-type Dumper interface {
+// A dumper is a Source that can write archives without checking them.
+type dumper interface {
 	Dump(ctx context.Context, info nixserve.PathInfo, w io.Writer) error
 }
 
-// A reading is one pass over an archive. Its fields are guarded by the Shared's mutex.
+// A reading is one pass over an archive. The Shared's mutex guards it.
 type reading struct {
 	path    store.Path
 	size    int64
-	changed sync.Cond // on everything below
-	chunks  []*chunk  // nil once dropped, which happens in their order
-	wanted  int       // how many chunks the fastest reader has asked for
-	readers int
+	changed sync.Cond // signals changes of the fields below
+	chunks  []*chunk  // nil once dropped, the oldest first
+	wanted  int       // how many chunks the fastest host has asked for
+	hosts   int
 	cancel  context.CancelFunc
 	done    bool
 	err     error // why it ended early
 
-	packing sync.Mutex // guards the rest
-	framing *framing
-	packed  int // chunks in the frame
+	compressing sync.Mutex // guards the rest
+	encoder     *frameEncoder
+	compressed  int // chunks in the frame
 }
 
 // A chunk is a piece of an archive.
 type chunk struct {
 	data    []byte
-	frame   []byte // by which a frame of the archive grows with it; nil until somebody needs it
-	counted int64  // bytes the Shared counts for it; 0 once it is dropped
-	sending int    // readers that are at it
+	frame   []byte // by which the archive's zstd frame grows with it; nil until a host needs it
+	counted int64  // bytes that the Shared counts for it; 0 once it is dropped
+	sending int    // hosts that are sending it
 }
 
 type keptChunk struct {
@@ -73,7 +77,7 @@ type keptChunk struct {
 
 // Share makes a Shared that keeps at most memory bytes.
 func Share(src Source, memory int64) *Shared {
-	return &Shared{src: src, max: memory, current: make(map[store.Path]*reading), right: make(map[store.Path]bool)}
+	return &Shared{src: src, max: memory, current: make(map[store.Path]*reading), verified: make(map[store.Path]bool)}
 }
 
 // Closure asks the source.
@@ -81,7 +85,7 @@ func (s *Shared) Closure(ctx context.Context, paths []store.Path) ([]nixserve.Pa
 	return s.src.Closure(ctx, paths)
 }
 
-// NAR writes the archive of a path, out of memory as far as others have read it just now.
+// NAR writes the archive of a path, from memory as far as another host has read it just now.
 func (s *Shared) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
 	r := s.join(ctx, info)
 	defer s.leave(r)
@@ -92,48 +96,71 @@ func (s *Shared) NAR(ctx context.Context, info nixserve.PathInfo, w io.Writer) e
 	})
 	defer stop()
 
-	frames := info.NARSize >= minFrame && takesCompressed(w)
-	var sent int64
-	for i := 0; ; i++ {
-		chunk, err := s.chunk(ctx, r, i)
-		var frame []byte
-		if err == nil && frames {
-			if frame, err = s.packed(r, i, chunk); err != nil {
-				s.sent(chunk)
-			}
-		}
-		switch {
-		case err == io.EOF:
+	out := chunkSender{s: s, r: r, w: w}
+	if info.NARSize >= minFrame && takesCompressed(w) {
+		out.frames = w.(nixserve.CompressedWriter)
+	}
+	for {
+		c, err := s.chunk(ctx, r, out.chunks)
+		if err == io.EOF {
 			return nil
-		case err == errDropped:
-			if frames && i > 0 {
-				if err := w.(compressedWriter).WriteCompressed(0, endOfFrame); err != nil {
-					return err
-				}
-			}
-			return s.source(info.Path)(ctx, info, &skipWriter{w: w, skip: sent})
-		case err != nil:
-			return err
 		}
-		size := len(chunk.data)
-		if frames {
-			err = w.(compressedWriter).WriteCompressed(size, frame)
-		} else {
-			_, err = w.Write(chunk.data)
+		if err == nil {
+			err = out.send(c)
 		}
-		s.sent(chunk)
+		if err == errDropped {
+			return out.readAlone(ctx, info)
+		}
 		if err != nil {
 			return err
 		}
-		sent += int64(size)
 	}
+}
+
+// A chunkSender writes the chunks of a reading to one host.
+type chunkSender struct {
+	s      *Shared
+	r      *reading
+	w      io.Writer
+	frames nixserve.CompressedWriter // w, if it is sent a zstd frame; else nil
+	chunks int                       // sent
+	bytes  int64
+}
+
+// send sends the next chunk. It returns errDropped for one that cannot be compressed any more.
+func (o *chunkSender) send(c *chunk) (err error) {
+	defer o.s.sent(c)
+	if o.frames == nil {
+		_, err = o.w.Write(c.data)
+	} else {
+		var frame []byte
+		if frame, err = o.s.compress(o.r, o.chunks, c); err == nil {
+			err = o.frames.WriteCompressed(len(c.data), frame)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	o.chunks++
+	o.bytes += int64(len(c.data))
+	return nil
+}
+
+// readAlone sends the rest of the archive by a reading of its own.
+func (o *chunkSender) readAlone(ctx context.Context, info nixserve.PathInfo) error {
+	if o.frames != nil && o.chunks > 0 {
+		if err := o.frames.WriteCompressed(0, endOfFrame); err != nil {
+			return err
+		}
+	}
+	return o.s.source(info.Path)(ctx, info, &skipWriter{w: o.w, skip: o.bytes})
 }
 
 // source is how to read an archive.
 func (s *Shared) source(p store.Path) nixserve.NARFunc {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d, ok := s.src.(Dumper); ok && s.right[p] {
+	if d, ok := s.src.(dumper); ok && s.verified[p] {
 		return d.Dump
 	}
 	return s.src.NAR
@@ -152,16 +179,16 @@ func (s *Shared) join(ctx context.Context, info nixserve.PathInfo) *reading {
 		s.current[info.Path] = r
 		go s.read(own, r, info)
 	}
-	r.readers++
+	r.hosts++
 	return r
 }
 
-// leave ends a reading that no one needs to its end. One that has come to its end stays for latecomers.
+// leave ends a reading that no host needs any more. A finished one stays for hosts that come later.
 func (s *Shared) leave(r *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.readers--
-	if r.readers > 0 || r.done && r.err == nil {
+	r.hosts--
+	if r.hosts > 0 || r.done && r.err == nil {
 		return
 	}
 	r.cancel()
@@ -172,7 +199,7 @@ func (s *Shared) leave(r *reading) {
 	}
 }
 
-// forget keeps newcomers from joining a reading.
+// forget keeps other hosts from joining a reading.
 func (s *Shared) forget(r *reading) {
 	if s.current[r.path] == r {
 		delete(s.current, r.path)
@@ -188,7 +215,7 @@ func (s *Shared) drop(r *reading, i int) {
 	}
 }
 
-// sent says that a reader has sent a chunk it got.
+// sent notes that a host has sent a chunk.
 func (s *Shared) sent(c *chunk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +223,7 @@ func (s *Shared) sent(c *chunk) {
 	s.recycle(c)
 }
 
-// recycle makes the memory of a chunk that nobody has any more the next one's.
+// recycle reuses the memory of a chunk that is dropped and sent.
 func (s *Shared) recycle(c *chunk) {
 	if c.counted == 0 && c.sending == 0 && cap(c.data) == chunkSize {
 		s.spare = append(s.spare, c.data[:0])
@@ -204,7 +231,7 @@ func (s *Shared) recycle(c *chunk) {
 	}
 }
 
-// buffer is memory for a chunk of an archive of which n bytes are left.
+// buffer is memory for the next chunk of an archive of which n bytes are left.
 func (s *Shared) buffer(n int64) []byte {
 	if n < chunkSize {
 		return make([]byte, 0, n)
@@ -219,26 +246,26 @@ func (s *Shared) buffer(n int64) []byte {
 	return make([]byte, 0, chunkSize)
 }
 
-// packed compresses a chunk, if nobody has yet; it then takes more memory. The chunks of an archive share a frame, so
-// this works only from the first to the last without a gap: where one was missed it is as if the chunk were gone.
-func (s *Shared) packed(r *reading, i int, c *chunk) ([]byte, error) {
-	r.packing.Lock()
-	defer r.packing.Unlock()
+// compress compresses a chunk, unless that is done already; the chunk then takes more memory. The chunks of an archive
+// share a frame, so they must be compressed in order: after a gap the chunk counts as dropped.
+func (s *Shared) compress(r *reading, i int, c *chunk) ([]byte, error) {
+	r.compressing.Lock()
+	defer r.compressing.Unlock()
 	if c.frame != nil {
 		return c.frame, nil
 	}
-	if r.packed != i {
+	if r.compressed != i {
 		return nil, errDropped
 	}
 	if i == 0 {
-		r.framing = newFraming()
+		r.encoder = newFrameEncoder()
 	}
-	frame, err := r.framing.add(c.data, int64(i)*chunkSize+int64(len(c.data)) == r.size)
+	frame, err := r.encoder.add(c.data, int64(i)*chunkSize+int64(len(c.data)) == r.size)
 	if err != nil {
 		return nil, err
 	}
 	c.frame = frame
-	r.packed++
+	r.compressed++
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.chunks[i] == c {
@@ -277,6 +304,19 @@ func (s *Shared) chunk(ctx context.Context, r *reading, i int) (*chunk, error) {
 	}
 }
 
+// makeRoom drops the oldest chunks until what is left fits.
+func (s *Shared) makeRoom() {
+	for s.used > s.max && len(s.kept) > 1 {
+		k := s.kept[0]
+		s.kept = s.kept[1:]
+		if k.of.chunks[k.at] == nil {
+			continue
+		}
+		s.drop(k.of, k.at)
+		s.forget(k.of)
+	}
+}
+
 // read runs a reading.
 func (s *Shared) read(ctx context.Context, r *reading, info nixserve.PathInfo) {
 	w := &chunkWriter{s: s, r: r, ctx: ctx, left: info.NARSize}
@@ -288,21 +328,21 @@ func (s *Shared) read(ctx context.Context, r *reading, info nixserve.PathInfo) {
 	defer s.mu.Unlock()
 	r.done, r.err = true, err
 	if err == nil {
-		s.right[r.path] = true
+		s.verified[r.path] = true
 	} else {
-		s.forget(r) // the next one tries again
+		s.forget(r) // the next host tries again
 	}
 	r.cancel()
 	r.changed.Broadcast()
 }
 
-// chunkWriter cuts an archive into chunks.
+// A chunkWriter cuts an archive into chunks.
 type chunkWriter struct {
 	s    *Shared
 	r    *reading
 	ctx  context.Context
 	buf  []byte
-	left int64 // bytes to come, as far as recorded
+	left int64 // bytes to come, as info says
 }
 
 func (w *chunkWriter) Write(p []byte) (int, error) {
@@ -327,7 +367,7 @@ func (w *chunkWriter) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// publish hands out the chunk and waits until it makes sense to read on.
+// publish hands out the chunk, and waits until the fastest host is near the end of what was read.
 func (w *chunkWriter) publish() error {
 	s, r := w.s, w.r
 	s.mu.Lock()
@@ -335,32 +375,19 @@ func (w *chunkWriter) publish() error {
 	if w.ctx.Err() != nil {
 		return context.Cause(w.ctx)
 	}
-	s.kept = append(s.kept, keptChunk{r, len(r.chunks)})
+	s.kept = append(s.kept, keptChunk{of: r, at: len(r.chunks)})
 	s.used += int64(len(w.buf))
 	r.chunks = append(r.chunks, &chunk{data: w.buf, counted: int64(len(w.buf))})
 	w.buf = nil
 	s.makeRoom()
 	r.changed.Broadcast()
-	for len(r.chunks) >= r.wanted+lookahead && w.ctx.Err() == nil {
+	for len(r.chunks) >= r.wanted+readAhead && w.ctx.Err() == nil {
 		r.changed.Wait()
 	}
 	return nil
 }
 
-// makeRoom drops the oldest chunks until what is left fits.
-func (s *Shared) makeRoom() {
-	for s.used > s.max && len(s.kept) > 1 {
-		k := s.kept[0]
-		s.kept = s.kept[1:]
-		if k.of.chunks[k.at] == nil {
-			continue
-		}
-		s.drop(k.of, k.at)
-		s.forget(k.of)
-	}
-}
-
-// skipWriter leaves out the bytes that were written before.
+// A skipWriter leaves out the first bytes.
 type skipWriter struct {
 	w    io.Writer
 	skip int64

@@ -228,7 +228,7 @@ func TestSharedCopyToManyHosts(t *testing.T) {
 		stores[i] = newStore(t)
 		dst := stores[i].client()
 		wg.Go(func() {
-			if stats, err := Copy(context.Background(), src, dst, []store.Path{top}, Options{}); err != nil || stats.Sent != 60 {
+			if stats, err := copyClosure(context.Background(), src, dst, []store.Path{top}, Options{}); err != nil || stats.Sent != 60 {
 				t.Errorf("host %d: %+v, %v", i, stats, err)
 			}
 		})

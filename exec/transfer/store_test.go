@@ -43,8 +43,8 @@ func (s testStore) local() *Local {
 	return l
 }
 
-// Copy copies to a session that is open already.
-func Copy(ctx context.Context, src Source, dst *nixserve.Client, paths []store.Path, opts Options) (Stats, error) {
+// copyClosure copies over a session that is open already.
+func copyClosure(ctx context.Context, src Source, dst *nixserve.Client, paths []store.Path, opts Options) (Stats, error) {
 	t := newTransfer(src, opts)
 	if err := t.find(ctx, paths); err != nil {
 		return t.stats, err
@@ -61,6 +61,6 @@ func missing(ctx context.Context, dst *nixserve.Client, infos []nixserve.PathInf
 	for _, info := range infos {
 		t.roots = append(t.roots, info.Path)
 	}
-	err := t.ask(ctx, dst)
+	err := t.findMissing(ctx, dst)
 	return t.missing, err
 }

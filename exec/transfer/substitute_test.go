@@ -17,7 +17,7 @@ func TestDestinationSubstitutes(t *testing.T) {
 	to := newStore(t)
 	to.Conf = "substitute = true\nrequire-sigs = false\nsubstituters = file://" + cache
 	to.Home = t.TempDir()
-	stats, err := Copy(context.Background(), from.local(), to.client(), []store.Path{top}, Options{Substitute: true})
+	stats, err := copyClosure(context.Background(), from.local(), to.client(), []store.Path{top}, Options{Substitute: true})
 	if err != nil || stats.Closure != 60 || stats.Missing != 0 {
 		t.Errorf("got %+v, %v, want nothing left to send", stats, err)
 	}

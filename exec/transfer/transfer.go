@@ -11,14 +11,14 @@ import (
 	"muster/exec/nixserve"
 )
 
-// Options say how to copy. The zero value copies everything that is missing.
+// Options say how to copy. The zero value sends everything that is missing.
 type Options struct {
 	Substitute  bool        // let the destination fetch what it can from its own binary caches first
 	Compression Compression // when to compress
-	// Fetch brings what is missing in another way before anything is sent; what it leaves out is sent. It is not
-	// called when nothing is missing. May be nil.
+	// Fetch brings what is missing in another way before anything is sent. What it leaves out is sent. It is not called
+	// when nothing is missing. May be nil.
 	Fetch    func(context.Context) error
-	Progress func(Progress) // called as bytes are written and paths confirmed, never twice at the same time
+	Progress func(Progress) // called as bytes are written and paths confirmed, never concurrently; may be nil
 }
 
 // Progress tells how far one copy has come. Its totals are what the destination lacks.
@@ -31,31 +31,31 @@ type Progress struct {
 type Stats struct {
 	Closure      int   // paths in the closure
 	ClosureBytes int64 // of their archives
-	Missing      int   // paths the destination lacked
+	Missing      int   // paths that the destination lacked
 	MissingBytes int64
-	Sent         int // paths it confirmed; less than Missing only with an error
+	Sent         int // paths that the destination confirmed; fewer than Missing only with an error
 	SentBytes    int64
-	Compressed   bool // whether they were sent compressed
+	Compressed   bool // whether some were sent compressed
 }
 
-func newTransfer(src Source, opts Options) *transfer {
-	return &transfer{src: src, substitute: opts.Substitute, fetch: opts.Fetch, progress: progress{report: opts.Progress}}
-}
-
-// A transfer is a copy under way: what is to be there, what is missing there, what was sent.
+// A transfer is a copy in progress.
 type transfer struct {
 	src        Source
 	substitute bool
 	fetch      func(context.Context) error
 	roots      []store.Path
 	closure    []nixserve.PathInfo
-	missing    []nixserve.PathInfo // as it was before anything was sent; later only what still is
+	missing    []nixserve.PathInfo // what the destination still lacks
 	stats      Stats
 	progress   progress
-	pace       *pace // nil: the speed does not matter
+	throughput *throughputMonitor // nil: not monitored
 }
 
-// find finds out what must be there in the end.
+func newTransfer(src Source, opts Options) *transfer {
+	return &transfer{src: src, substitute: opts.Substitute, fetch: opts.Fetch, progress: progress{report: opts.Progress}}
+}
+
+// find finds the closure of paths.
 func (t *transfer) find(ctx context.Context, paths []store.Path) (err error) {
 	t.roots = paths
 	if t.closure, err = t.src.Closure(ctx, paths); err != nil {
@@ -65,9 +65,9 @@ func (t *transfer) find(ctx context.Context, paths []store.Path) (err error) {
 	return nil
 }
 
-// compare finds out what is missing, and locks all of the closure.
+// compare finds out what of the closure is missing, and locks all of it. It fetches what can be fetched.
 func (t *transfer) compare(ctx context.Context, dst *nixserve.Client) error {
-	if err := t.ask(ctx, dst); err != nil {
+	if err := t.findMissing(ctx, dst); err != nil {
 		return err
 	}
 	if fetch := t.fetch; fetch != nil && len(t.missing) > 0 {
@@ -75,19 +75,22 @@ func (t *transfer) compare(ctx context.Context, dst *nixserve.Client) error {
 		if err := fetch(ctx); err != nil {
 			return err
 		}
-		if err := t.ask(ctx, dst); err != nil {
+		if err := t.findMissing(ctx, dst); err != nil {
 			return err
 		}
 	}
 	t.stats.Missing = t.stats.Sent + len(t.missing)
 	t.stats.MissingBytes = t.stats.SentBytes + nixserve.TotalSize(t.missing)
-	t.progress.begin(Progress{Paths: t.stats.Sent, TotalPaths: t.stats.Missing, Bytes: t.stats.SentBytes, TotalBytes: t.stats.MissingBytes})
+	t.progress.begin(Progress{
+		Paths: t.stats.Sent, TotalPaths: t.stats.Missing,
+		Bytes: t.stats.SentBytes, TotalBytes: t.stats.MissingBytes,
+	})
 	return nil
 }
 
-// ask asks what is missing. What is valid has a valid closure, and a lock on it is one on all of that: most of what is
-// deployed again is there, and then one path is asked about and not a thousand.
-func (t *transfer) ask(ctx context.Context, dst *nixserve.Client) error {
+// findMissing asks what is missing. It asks about the roots first: a valid path has a valid closure, and a lock on it
+// keeps all of that. Where a system is there already, this asks about one path instead of a thousand.
+func (t *transfer) findMissing(ctx context.Context, dst *nixserve.Client) error {
 	t.missing = nil
 	lacks, err := lacking(ctx, dst, t.roots, t.substitute)
 	if err != nil || len(lacks) == 0 {
@@ -108,22 +111,7 @@ func (t *transfer) ask(ctx context.Context, dst *nixserve.Client) error {
 	return nil
 }
 
-// send sends what is missing. No more than the window allows is unconfirmed at a time.
-func (t *transfer) send(ctx context.Context, dst *nixserve.Client, w *window) error {
-	nar := func(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
-		if t.pace != nil {
-			t.pace.path = 0
-		}
-		return t.src.NAR(ctx, info, &progressWriter{w: w, t: t})
-	}
-	n, err := dst.Send(ctx, t.missing, nar, w)
-	t.stats.Sent += n
-	t.stats.SentBytes += nixserve.TotalSize(t.missing[:n])
-	t.missing = t.missing[n:]
-	return err
-}
-
-// lacking is the set of those paths that the destination lacks; all of them are locked there.
+// lacking is the set of those paths that the destination lacks. All of them are locked there.
 func lacking(ctx context.Context, dst *nixserve.Client, paths []store.Path, substitute bool) (map[store.Path]bool, error) {
 	valid, err := dst.QueryValidPaths(ctx, paths, true, substitute)
 	if err != nil {
@@ -139,14 +127,30 @@ func lacking(ctx context.Context, dst *nixserve.Client, paths []store.Path, subs
 	return lacks, nil
 }
 
+// send sends what is missing.
+func (t *transfer) send(ctx context.Context, dst *nixserve.Client, w *window) error {
+	nar := func(ctx context.Context, info nixserve.PathInfo, w io.Writer) error {
+		if t.throughput != nil {
+			t.throughput.path = 0
+		}
+		return t.src.NAR(ctx, info, &progressWriter{w: w, t: t})
+	}
+	n, err := dst.Send(ctx, t.missing, nar, w)
+	t.stats.Sent += n
+	t.stats.SentBytes += nixserve.TotalSize(t.missing[:n])
+	t.missing = t.missing[n:]
+	return err
+}
+
 // confirmed is called for each path that the destination has registered.
 func (t *transfer) confirmed() { t.progress.add(1, 0) }
 
-// progress counts for two goroutines, the one that writes and the one that reads answers.
+// A progress counts for two goroutines: one writes archives, the other reads confirmations.
 type progress struct {
-	mu     sync.Mutex
-	now    Progress
-	report func(Progress)
+	report func(Progress) // may be nil
+
+	mu  sync.Mutex
+	now Progress
 }
 
 func (p *progress) begin(now Progress) {
@@ -167,11 +171,14 @@ func (p *progress) add(paths int, bytes int64) {
 	p.report(p.now)
 }
 
-// progressWriter counts what is written of archives, and ends a transfer that turns out to be slow.
+// A progressWriter counts what is written of an archive. It fails with errSlow when the throughput turns out to be low.
 type progressWriter struct {
 	w io.Writer
 	t *transfer
 }
+
+// errSlow ends a transfer that is to be continued compressed.
+var errSlow = errors.New("the link is slow")
 
 func (w *progressWriter) Write(b []byte) (int, error) {
 	n, err := w.w.Write(b)
@@ -184,7 +191,7 @@ func (w *progressWriter) Write(b []byte) (int, error) {
 func (w *progressWriter) TakesCompressed() bool { return takesCompressed(w.w) }
 
 func (w *progressWriter) WriteCompressed(size int, frame []byte) error {
-	if err := w.w.(compressedWriter).WriteCompressed(size, frame); err != nil {
+	if err := w.w.(nixserve.CompressedWriter).WriteCompressed(size, frame); err != nil {
 		return err
 	}
 	return w.wrote(size)
@@ -192,11 +199,8 @@ func (w *progressWriter) WriteCompressed(size int, frame []byte) error {
 
 func (w *progressWriter) wrote(n int) error {
 	w.t.progress.add(0, int64(n))
-	if w.t.pace != nil && w.t.pace.wrote(n) {
+	if w.t.throughput != nil && w.t.throughput.wrote(n) {
 		return errSlow
 	}
 	return nil
 }
-
-// errSlow ends a transfer that is better begun again, compressed.
-var errSlow = errors.New("the link is slow")

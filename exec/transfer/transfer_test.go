@@ -31,7 +31,7 @@ func TestCopySendsAClosure(t *testing.T) {
 	src, dst := from.local(), to.client()
 
 	var last Progress
-	stats, err := Copy(ctx, src, dst, top, Options{Progress: func(p Progress) { last = p }})
+	stats, err := copyClosure(ctx, src, dst, top, Options{Progress: func(p Progress) { last = p }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestCopySendsAClosure(t *testing.T) {
 	}
 	to.Verify()
 
-	stats, err = Copy(ctx, src, dst, top, Options{})
+	stats, err = copyClosure(ctx, src, dst, top, Options{})
 	if err != nil || stats.Missing != 0 || stats.Sent != 0 {
 		t.Errorf("second copy: %+v, %v", stats, err)
 	}
@@ -62,7 +62,7 @@ func TestCopySendsAClosure(t *testing.T) {
 func TestRegisteredAsNixCopyDoes(t *testing.T) {
 	from, top := builtClosure(t)
 	ours, theirs := newStore(t), newStore(t)
-	if _, err := Copy(context.Background(), from.local(), ours.client(), []store.Path{top}, Options{}); err != nil {
+	if _, err := copyClosure(context.Background(), from.local(), ours.client(), []store.Path{top}, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	theirs.Run("nix", "copy", "--no-check-sigs", "--from", from.Root, "--to", theirs.Root, string(top))
@@ -82,7 +82,7 @@ func TestRegisteredAsNixCopyDoes(t *testing.T) {
 
 func TestSourceThatLacksThePath(t *testing.T) {
 	from, to := newStore(t), newStore(t)
-	_, err := Copy(context.Background(), from.local(), to.client(), []store.Path{somePath}, Options{})
+	_, err := copyClosure(context.Background(), from.local(), to.client(), []store.Path{somePath}, Options{})
 	if err == nil || !strings.Contains(err.Error(), string(somePath)+" is not in the store") {
 		t.Errorf("got %v", err)
 	}
@@ -92,7 +92,7 @@ func TestLockedPathsSurviveGarbageCollection(t *testing.T) {
 	from, top := builtClosure(t)
 	to := newStore(t)
 	dst := to.client()
-	if _, err := Copy(context.Background(), from.local(), dst, []store.Path{top}, Options{}); err != nil {
+	if _, err := copyClosure(context.Background(), from.local(), dst, []store.Path{top}, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	to.Run("nix-store", "--gc")
@@ -132,7 +132,7 @@ func TestCorruptedSourcePathIsNamed(t *testing.T) {
 			if err := spoil(data); err != nil {
 				t.Fatal(err)
 			}
-			stats, err := Copy(ctx, src, to.client(), []store.Path{top}, Options{})
+			stats, err := copyClosure(ctx, src, to.client(), []store.Path{top}, Options{})
 			var path *nixserve.PathError
 			if !errors.As(err, &path) || path.Path != bad || !errors.Is(err, nixserve.ErrCorrupt) {
 				t.Fatalf("got %v, want %s to be blamed", err, bad)
@@ -190,7 +190,7 @@ func TestCutAnywhere(t *testing.T) {
 				dst, err := nixserve.New(ctx, &cutStream{Process: to.Serve(), left: at, cut: cut})
 				var stats Stats
 				if err == nil {
-					stats, err = Copy(ctx, src, dst, []store.Path{top}, Options{})
+					stats, err = copyClosure(ctx, src, dst, []store.Path{top}, Options{})
 					dst.Close()
 				}
 				if err != nil {
@@ -209,7 +209,7 @@ func TestCutAnywhere(t *testing.T) {
 				if len(left) > stats.Missing-stats.Sent && stats.Missing > 0 {
 					t.Errorf("cut at %d: %d paths are missing, but %d of %d were confirmed", at, len(left), stats.Sent, stats.Missing)
 				}
-				again, err := Copy(ctx, src, fresh, []store.Path{top}, Options{})
+				again, err := copyClosure(ctx, src, fresh, []store.Path{top}, Options{})
 				if err != nil || again.Sent != len(left) {
 					t.Errorf("cut at %d: second copy: %+v, %v, want %d sent", at, again, err, len(left))
 				}
@@ -251,7 +251,7 @@ func TestOneCancelledCopyLeavesTheOthers(t *testing.T) {
 					}
 				}
 			}
-			stats, err := Copy(ctx, src, dst, []store.Path{top}, opts)
+			stats, err := copyClosure(ctx, src, dst, []store.Path{top}, opts)
 			if i == 0 && errors.Is(err, context.Canceled) {
 				failed.Add(1)
 			} else if err != nil || stats.Sent != 60 {
@@ -277,7 +277,7 @@ func TestFullDisk(t *testing.T) {
 	t.Cleanup(func() { syscall.Unmount(to.Root, syscall.MNT_DETACH) })
 	dst := to.client()
 	fill(t, filepath.Join(to.Root, "filler"))
-	_, err := Copy(context.Background(), from.local(), dst, []store.Path{top}, Options{})
+	_, err := copyClosure(context.Background(), from.local(), dst, []store.Path{top}, Options{})
 	if !errors.Is(err, nixserve.ErrDiskFull) {
 		t.Errorf("got %v, want that the disk is full", err)
 	}
@@ -347,7 +347,7 @@ func TestUntrustedUser(t *testing.T) {
 				t.Fatalf("%v (daemon: %s)", err, running.Stderr())
 			}
 			defer dst.Close()
-			stats, err := Copy(context.Background(), from.local(), dst, []store.Path{top}, Options{})
+			stats, err := copyClosure(context.Background(), from.local(), dst, []store.Path{top}, Options{})
 			if tt.is == nil {
 				if err != nil || stats.Sent != 60 {
 					t.Errorf("got %+v, %v (daemon: %s)", stats, err, running.Stderr())
