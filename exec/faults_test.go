@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -199,19 +200,10 @@ func goneThere(t *testing.T) {
 const (
 	userPassword = "open sesame"
 	userHash     = "$6$muster$kOmjHed6CLnNRtKsHAR5ujM.ZcmdXDYXKx/Q1/T.xYx6nyNGTSfuncXiYKNBGUMkL2GMczLcUCX2Uj31tptlQ/"
-	userScript   = `
-number=1234
-for user in plain asked free; do
-  grep -q "^$user:" /etc/passwd || echo "$user:x:$number:$number::/tmp:/bin/sh" >>/etc/passwd
-  echo "$user:$1:19000:0:99999:7:::" >>/etc/shadow
-  cp /etc/ssh/authorized_keys.d/root /etc/ssh/authorized_keys.d/$user && chmod 644 /etc/ssh/authorized_keys.d/$user
-  number=$((number + 1))
-done
-printf '%s\n' 'root ALL=(ALL) ALL' 'free ALL=(ALL) NOPASSWD: ALL' 'asked ALL=(ALL) ALL' >/etc/sudoers
-chmod 440 /etc/sudoers
-mkdir -p /etc/pam.d
-printf '%s\n' 'auth required pam_unix.so' 'account required pam_unix.so' 'session required pam_permit.so' >/etc/pam.d/sudo`
 )
+
+//go:embed testdata/users.sh
+var userScript string
 
 // logInAs has the deployer log in as plain, asked or free: sudo knows nothing of
 // the first, asks the second for a password, and lets the third do all.

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # kill.sh PID: ends a process group, with TERM and after two seconds with KILL.
 #
 # A sudo with use_pty runs its command in another group; PID has no group of

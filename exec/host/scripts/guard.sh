@@ -20,7 +20,7 @@
 # (what the activation prints) and run, in the directory this script is in. It
 # is gone after a reboot, and then the host has booted its boot default.
 
-export system=$1 previous=$2
+export system="$1" previous="$2"
 action=$3 generation=$4 former=$5 activate=$6 confirm=$7 revert=$8 who=$9
 dir=${0%/*}
 profile=/nix/var/nix/profiles/system
@@ -29,7 +29,7 @@ umask 022
 cd /
 # The previous system's programs first: those of the new one may be the fault.
 [ -z "$previous" ] || PATH=$previous/sw/bin:$PATH
-export PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH="$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 export NIXOS_INSTALL_BOOTLOADER=0
 
 # As long as the guard lives it holds this lock, whatever becomes of its number.
