@@ -173,13 +173,13 @@ func TestUserWhoIsNotTrusted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	restart, err := os.ReadFile("testdata/restart-nix-daemon.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	daemon := func() {
 		t.Helper()
-		_, err := h.Run(t.Context(), "/bin/sh", "-c", `mkdir -p /home/ann && chown 1000:1000 /home/ann
-			pkill -x nix-daemon; rm -f /nix/var/nix/daemon-socket/socket
-			setsid nix-daemon </dev/null >/dev/null 2>&1 &
-			i=0; until [ -S /nix/var/nix/daemon-socket/socket ] || [ $i = 300 ]; do sleep 0.1; i=$((i+1)); done`)
-		if err != nil {
+		if _, err := h.Run(t.Context(), "/bin/sh", "-c", string(restart)); err != nil {
 			t.Fatal(err)
 		}
 	}

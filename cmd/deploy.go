@@ -82,7 +82,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	defer ui.close()
 	ui.note("evaluating %s", plural(len(hosts), "host"))
 	began := time.Now()
-	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
+	results, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	opts, done := wireRun(nix, fleet.Dir, o.ssh)
 	defer done()
 	o.apply(&opts, ui, std, fleet.Dir)
-	plan := exec.NewPlan(action, hosts, systems, errs)
+	plan := exec.NewPlan(action, steps(results))
 	plan.Dir, plan.Builders, plan.Cache = fleet.Dir, fleet.Builders, fleet.Cache
 	o.building.apply(&opts, nix, plan)
 	o.copy.apply(&opts, nix, plan)

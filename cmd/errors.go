@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"muster/exec"
+	"muster/exec/host"
 	"muster/exec/lab"
 	"muster/exec/nixcmd"
 	"muster/exec/remote"
@@ -57,26 +58,26 @@ func report(ctx context.Context, w io.Writer, err error) int {
 }
 
 // hint says what to do about an error, naming the flag or the file; "" where
-// there is nothing to say. Host is the host it happened on.
-func hint(host string, err error) string {
+// there is nothing to say. name is the host it happened on.
+func hint(name string, err error) string {
 	var key *remote.HostKeyError
 	if errors.As(err, &key) {
 		switch {
 		case errors.Is(err, remote.ErrHostKeyUnknown):
 			return fmt.Sprintf("compare the fingerprint with the machine's, then: ssh-keyscan %s >> ~/.ssh/known_hosts; or pin host_keys in the inventory", bare(key.Addr))
 		case errors.Is(err, remote.ErrHostKeyChanged) && len(key.Known) > 0 && key.Known[0].File == "inventory":
-			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory; if not, somebody may be in between", host)
+			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory; if not, this may be a man-in-the-middle attack", name)
 		case errors.Is(err, remote.ErrHostKeyChanged):
-			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, somebody may be in between", host, quoteAddr(key.Addr))
+			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, this may be a man-in-the-middle attack", name, quoteAddr(key.Addr))
 		}
 	}
 	switch {
-	case errors.Is(err, exec.ErrLocked):
+	case errors.Is(err, host.ErrLocked):
 		return "wait for them, or for the lock: it lapses a minute (--lock-timeout) after their muster is gone"
 	case errors.Is(err, exec.ErrMoved):
 		return "look at what it would take now with muster plan"
-	case errors.Is(err, exec.ErrDamaged):
-		return fmt.Sprintf("look at the host's disk; then nix-store --verify --check-contents --repair, as by muster exec --on %s -- …, or muster gc, and deploy again", host)
+	case errors.Is(err, host.ErrDamaged):
+		return fmt.Sprintf("look at the host's disk; then nix-store --verify --check-contents --repair, as by muster exec --on %s -- …, or muster gc, and deploy again", name)
 	case errors.Is(err, exec.ErrRunning):
 		return "another muster is at work on it: wait for it, or end it"
 	case errors.Is(err, nixcmd.ErrNoNix):

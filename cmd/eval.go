@@ -63,15 +63,19 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 		}
 	}
 	if o.attr != "" {
-		return o.query(ctx, std, nix, fleet, hosts, attr)
+		return o.query(ctx, std, fleet, hosts, attr)
 	}
-	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
+	results, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
 	if err != nil {
 		return err
 	}
-	found := map[string]string{}
-	for host, s := range systems {
-		found[host] = string(s.Drv)
+	systems, found, errs := map[string]exec.System{}, map[string]string{}, map[string]error{}
+	for _, r := range results {
+		if r.Err != nil {
+			errs[r.Host.Name] = r.Err
+			continue
+		}
+		systems[r.Host.Name], found[r.Host.Name] = exec.System(r.System), string(r.System.Drv)
 	}
 	if o.json {
 		return o.end(std, hosts, printJSON(std, systems), errs, len(found))
@@ -81,17 +85,21 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 }
 
 // query prints an attribute of each host.
-func (o *evalOptions) query(ctx context.Context, std streams, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, attr []string) error {
-	values, errs, err := o.how.query(ctx, nix, fleet, hosts, attr, std.err)
+func (o *evalOptions) query(ctx context.Context, std streams, fleet *schema.Fleet, hosts []*schema.Host, attr []string) error {
+	results, err := o.how.query(ctx, fleet, hosts, attr, std.err)
 	if err != nil {
 		return err
 	}
+	values, found, errs := map[string]json.RawMessage{}, map[string]string{}, map[string]error{}
+	for _, r := range results {
+		if r.Err != nil {
+			errs[r.Host.Name] = r.Err
+			continue
+		}
+		values[r.Host.Name], found[r.Host.Name] = r.JSON, string(r.JSON)
+	}
 	if o.json {
 		return o.end(std, hosts, printJSON(std, values), errs, len(values))
-	}
-	found := map[string]string{}
-	for host, v := range values {
-		found[host] = string(v)
 	}
 	printValues(std, hosts, o.attr, found)
 	return o.end(std, hosts, nil, errs, len(values))

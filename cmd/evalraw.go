@@ -13,6 +13,7 @@ import (
 
 	"muster/compile/eval"
 	"muster/exec"
+	"muster/exec/evaluate"
 	"muster/exec/nixcmd"
 )
 
@@ -48,13 +49,19 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	if f.file != "" && f.expr != "" || len(args) > 0 {
 		return usageError{errors.New("eval: give one of an inventory, --file and --expr")}
 	}
-	defer eval.HoldCollector(collectFrom)()
-	o.how.searchPath, o.how.settings = f.searchPath, f.options
-	opts, err := evaluatorOptions(&o.how, std.err)
+	settings, err := f.settings()
 	if err != nil {
 		return err
 	}
-	ev := eval.New(opts)
+	nix, _ := wireNix() // nil if Nix is not installed
+	o.how.searchPath = f.searchPath
+	environment, err := o.how.environment(nix, settings)
+	if err != nil {
+		return err
+	}
+	defer holdCollector()()
+	ev, done := environment.Evaluator(plainWriter{std.err})
+	defer done()
 	dir, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find the current directory: %v", err)
@@ -91,16 +98,14 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 		}
 	}
 	var own *eval.Error
-	if isUnsupported(err) {
-		if nix, nerr := wireNix(); nerr == nil {
-			fmt.Fprintf(std.err, "evaluated by Nix: %s\n", plain(err.Error()))
-			err := nix.Run(ctx, f.nixCommand(o), std.out, plainWriter{std.err})
-			var exit *nixcmd.ExitError
-			if errors.As(err, &exit) {
-				return exitError(exec.ExitFailed) // Nix has said why
-			}
-			return err
+	if nix != nil && evaluate.IsUnsupported(err) {
+		fmt.Fprintf(std.err, "evaluated by Nix: %s\n", plain(err.Error()))
+		err := nix.Run(ctx, f.nixCommand(o), std.out, plainWriter{std.err})
+		var exit *nixcmd.ExitError
+		if errors.As(err, &exit) {
+			return exitError(exec.ExitFailed) // Nix has said why
 		}
+		return err
 	}
 	if errors.As(err, &own) {
 		if o.how.trace {
@@ -147,6 +152,19 @@ func (f *rawFlags) nixCommand(o *evalOptions) []string {
 		return append(argv, "--expr", f.expr)
 	}
 	return append(argv, f.file)
+}
+
+// settings are what --option gives.
+func (f *rawFlags) settings() ([]nixcmd.Setting, error) {
+	var settings []nixcmd.Setting
+	for _, o := range f.options {
+		name, value, ok := strings.Cut(o, "=")
+		if !ok {
+			return nil, usageError{fmt.Errorf("--option %s: want a name and a value", o)}
+		}
+		settings = append(settings, nixcmd.Setting{Name: name, Value: value})
+	}
+	return settings, nil
 }
 
 // arguments are what --arg and --argstr give.

@@ -90,14 +90,14 @@ func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, arg
 	if err != nil {
 		return nil, err
 	}
-	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
+	results, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
 	if err != nil {
 		return nil, err
 	}
 	opts, done := wireRun(nix, fleet.Dir, sshFlags{})
 	defer done()
 	opts.Jobs, opts.Sink = o.jobs, ui.event
-	plan := exec.NewPlan(exec.BuildOnly, hosts, systems, errs)
+	plan := exec.NewPlan(exec.BuildOnly, steps(results))
 	plan.Builders = fleet.Builders
 	o.building.apply(&opts, nix, plan)
 	outcomes := exec.Run(ctx, plan, opts)
@@ -105,8 +105,8 @@ func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, arg
 		return nil, ui.end(ctx, outcomes)
 	}
 	var list []archive.Host
-	for _, out := range outcomes {
-		list = append(list, archive.Host{Name: out.Host, Drv: systems[out.Host].Drv, System: out.System})
+	for i, out := range outcomes {
+		list = append(list, archive.Host{Name: out.Host, Drv: results[i].System.Drv, System: out.System})
 	}
 	return list, nil
 }

@@ -33,6 +33,7 @@ func loadFleet(ctx context.Context, std streams, args []string) (*schema.Fleet, 
 
 // readFleet is loadFleet for verbs that make no use of what warnings are about.
 func readFleet(ctx context.Context, args []string) (*schema.Fleet, error) {
+	defer relaxGC()()
 	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix})
 	var problems schema.Errors
 	if err != nil && !errors.As(err, &problems) && ctx.Err() == nil {

@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"exec":                   {"schema", "compile/store", "exec/backoff", "exec/host", "exec/human", "exec/transfer", "exec/nixserve"},
 	"exec/archive":           {"compile/store", "exec/nixserve"},
 	"exec/backoff":           {},
-	"exec/evaluate":          {"schema", "compile", "compile/eval", "compile/eval/collector", "compile/store", "compile/syntax", "exec/nixcmd", "exec/nixserve"},
+	"exec/evaluate":          {"schema", "compile", "compile/eval", "compile/store", "compile/syntax", "exec/human", "exec/nixcmd", "exec/nixserve"},
 	"exec/host":              {"compile/store", "exec/backoff", "exec/human"},
 	"exec/human":             {},
 	"exec/lab":               {},

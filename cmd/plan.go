@@ -65,12 +65,12 @@ func (o *planOptions) run(ctx context.Context, std streams, args []string) error
 	}
 	ui.note("evaluating %s", plural(len(hosts), "host"))
 	began := time.Now()
-	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
+	results, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
 	if err != nil {
 		return err
 	}
 	ui.note("evaluated %s in %s", plural(len(hosts), "host"), seconds(time.Since(began)))
-	plan := exec.NewPlan(exec.Preview, hosts, systems, errs)
+	plan := exec.NewPlan(exec.Preview, steps(results))
 	plan.Dir, plan.Builders, plan.Cache = fleet.Dir, fleet.Builders, fleet.Cache
 	if err := plan.RollOut(fleet); err != nil {
 		return err

@@ -58,12 +58,13 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	opts.Jobs, opts.FailFast, opts.Sink = o.jobs, o.failFast, ui.event
 	// Every host will ask for it: find it out while they are being connected to.
 	go opts.Source.Closure(ctx, paths)
-	plan := exec.NewPlan(exec.CopyPaths, hosts, nil, nil)
+	var steps []exec.Step
+	for _, h := range hosts {
+		steps = append(steps, exec.Step{Host: h, Paths: paths})
+	}
+	plan := exec.NewPlan(exec.CopyPaths, steps)
 	plan.Cache = fleet.Cache
 	o.copy.apply(&opts, nix, plan)
-	for i := range plan.Steps {
-		plan.Steps[i].Paths = paths
-	}
 	return ui.end(ctx, exec.Run(ctx, plan, opts))
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/human"
 )
 
 // An outputFlag says how a run is reported.
@@ -429,23 +429,8 @@ func clip(s string, n int) string {
 // trusted with the user's terminal.
 func printable(s string) string { return strings.ReplaceAll(plain(s), "\n", "") }
 
-// csi are the control sequences of terminals, colours among them (ECMA-48, 5.4).
-var csi = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
-
-// plain is text of several lines with nothing in it that a terminal would obey.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case r == '\n':
-			return r
-		case r < ' ' || r == 0x7f || (0x80 <= r && r < 0xa0):
-			return -1
-		}
-		return r
-	}, csi.ReplaceAllString(s, ""))
-}
+// plain is [human.Plain].
+func plain(s string) string { return human.Plain(s) }
 
 // A plainWriter writes text as [plain] has it; each Write is whole lines.
 type plainWriter struct{ w io.Writer }

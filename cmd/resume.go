@@ -54,7 +54,7 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 	if err != nil {
 		return err
 	}
-	past, err := lastRun(dir, func(p *exec.Past) bool {
+	past, err := lastRun(dir, func(p *exec.Record) bool {
 		return o.run_ == p.Plan.Run || o.run_ == "" && (o.retry || !p.Ended)
 	})
 	if err != nil {

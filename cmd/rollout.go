@@ -142,7 +142,7 @@ func begin(ui reporter, plan *exec.Plan) *exec.Journal {
 }
 
 // lastRun finds the newest run of a fleet that is as asked.
-func lastRun(dir string, as func(*exec.Past) bool) (*exec.Past, error) {
+func lastRun(dir string, as func(*exec.Record) bool) (*exec.Record, error) {
 	names, err := exec.Journals(stateDir(dir, "runs"))
 	if err != nil {
 		return nil, err

@@ -75,18 +75,22 @@ func (o *statusOptions) run(ctx context.Context, std streams, args []string) err
 	if err != nil {
 		return err
 	}
-	systems, errs, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
+	results, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
 	if err != nil {
 		return err
 	}
 	opts, done := wireRun(nil, fleet.Dir, o.ssh)
 	defer done()
 	opts.Jobs = o.jobs
-	outcomes := exec.Run(ctx, exec.NewPlan(exec.Look, hosts, systems, nil), opts)
+	plan := exec.NewPlan(exec.Look, steps(results))
+	for i := range plan.Steps {
+		plan.Steps[i].Err = nil // a host is looked at even if it does not evaluate
+	}
+	outcomes := exec.Run(ctx, plan, opts)
 	all := make([]hostStatus, len(outcomes))
 	drift := false
 	for i := range outcomes {
-		all[i] = stateOf(&outcomes[i], errs[outcomes[i].Host])
+		all[i] = stateOf(&outcomes[i], results[i].Err)
 		s := &all[i]
 		drift = drift || s.State != stateInSync && s.State != stateAway || len(s.FailedUnits) > 0 || len(s.NeedsReboot) > 0
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"muster/compile/eval/collector"
 	"muster/exec"
 	"muster/schema"
 )
@@ -235,6 +236,8 @@ func addVerbs(add func(group, use, short, long string, v verb)) {
 // status. The first interrupt lets what is activating finish; the second ends
 // the process at once.
 func Main() int {
+	clearEnvironment()
+	collector.AllowDeepStacks()
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
 	signals := make(chan os.Signal, 2)

@@ -77,6 +77,7 @@ func verdict(invalid, warnings int) string {
 // it does not load; err is about something else than the inventory's content.
 func vet(ctx context.Context, args []string) (*schema.Fleet, schema.Errors, error) {
 	var problems schema.Errors
+	defer relaxGC()()
 	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix})
 	if errors.As(err, &problems) {
 		return nil, problems, nil

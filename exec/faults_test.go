@@ -15,6 +15,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/host"
 	"muster/exec/lab"
 	"muster/exec/nixcmd"
 	"muster/schema"
@@ -40,7 +41,7 @@ func twoDeployers(t *testing.T) {
 	second := f.opts
 	second.Who = "bob@desk"
 	out := f.run(t.Context(), f.plan(exec.Switch, f.all(system(t, "new"))), second, nil)
-	if o := out[0]; o.Status != exec.Failed || !errors.Is(o.Err, exec.ErrLocked) || !strings.Contains(o.Error, "locked by alice@laptop for") {
+	if o := out[0]; o.Status != exec.Failed || !errors.Is(o.Err, host.ErrLocked) || !strings.Contains(o.Error, "locked by alice@laptop for") {
 		t.Errorf("the second: %s: %s: %v", o.Status, o.Stage, o.Err)
 	}
 	if got := exec.ExitStatus(t.Context(), out); got != exec.ExitFailed {
@@ -72,22 +73,22 @@ func sameMoment(t *testing.T) {
 		both.Go(func() { outs[i] = exec.Run(t.Context(), f.plan(exec.Switch, f.all(system(t, systems[i]))), o) })
 	}
 	both.Wait()
-	for h, host := range []string{"bad", "good"} {
+	for h, name := range []string{"bad", "good"} {
 		last := ""
 		for i := range outs {
 			switch o := outs[i][h]; {
 			case o.OK():
-				if last == "" || ended[i][host].After(ended[1-i][host]) {
+				if last == "" || ended[i][name].After(ended[1-i][name]) {
 					last = systems[i]
 				}
-			case !errors.Is(o.Err, exec.ErrLocked) && !strings.Contains(o.Error, "has changed meanwhile"):
+			case !errors.Is(o.Err, host.ErrLocked) && !strings.Contains(o.Error, "has changed meanwhile"):
 				t.Errorf("%s: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
 			}
 		}
 		if last == "" {
-			t.Fatalf("%s: neither got it: %v; %v", host, outs[0][h].Err, outs[1][h].Err)
+			t.Fatalf("%s: neither got it: %v; %v", name, outs[0][h].Err, outs[1][h].Err)
 		}
-		f.expect(host, last, last, last)
+		f.expect(name, last, last, last)
 	}
 }
 

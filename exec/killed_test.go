@@ -16,6 +16,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/host"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
@@ -336,7 +337,7 @@ func TestAnotherRunWaitsForTheLockToLapse(t *testing.T) {
 	f := newField(t, "web")
 	f.kill(deployerOrder{SSHConfig: f.lab.SSHConfig, Hosts: []string{"web"}, System: system(t, "slow"), Run: exec.NewRunID(), Stop: "said"})
 	out := f.deploy(t.Context(), exec.Switch, f.all(system(t, "new")), nil)
-	if out[0].Status != exec.Failed || !errors.Is(out[0].Err, exec.ErrLocked) {
+	if out[0].Status != exec.Failed || !errors.Is(out[0].Err, host.ErrLocked) {
 		t.Errorf("right after: %s: %v", out[0].Status, out[0].Err)
 	}
 	f.settle(f.lab.Host("web"))

@@ -4,21 +4,19 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 )
 
 const (
-	maxNARName   = 255  // what a file system takes
+	maxNARName   = 255  // NAME_MAX
 	maxNARTarget = 4095 // PATH_MAX without its zero
 	maxNARPath   = 4095
 )
 
 // A NARReader reads an archive file by file, as package archive/tar does: Next for each file, a directory before its
-// entries, Read for a regular file's bytes. It is strict: names that lead elsewhere, duplicate entries or entries out of
-// order, padding that is not zero and an early end are errors.
+// entries, Read for a regular file's bytes. Names that lead out of the directory, entries that are duplicate or out of
+// order, padding that is not zero and a truncated archive are errors.
 //
-// It reads no byte beyond the archive if its source is a [bufio.Reader], and may read ahead otherwise.
+// If its source is a [bufio.Reader], it reads no byte beyond the archive; otherwise it may read ahead.
 type NARReader struct {
 	r     WireReader
 	dirs  []narDir
@@ -46,7 +44,7 @@ func NewNARReader(r io.Reader) *NARReader {
 	return &NARReader{r: WireReader{br}}
 }
 
-// Next returns the next file, and skips what is left of the current one. At the archive's end it returns io.EOF.
+// Next skips the rest of the current file and returns the header of the next. At the archive's end it returns io.EOF.
 func (r *NARReader) Next() (*NARHeader, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -92,7 +90,7 @@ func (r *NARReader) next() (*NARHeader, error) {
 			continue
 		case "entry":
 		default:
-			return nil, fmt.Errorf("in directory %q: got %q, want an entry or its end", d.path, token)
+			return nil, fmt.Errorf("in directory %q: got %q, want an entry or the end", d.path, token)
 		}
 		name, err := r.entryName(d)
 		if err != nil {
@@ -100,7 +98,7 @@ func (r *NARReader) next() (*NARHeader, error) {
 		}
 		path := joinNAR(d.path, name)
 		if len(path) > maxNARPath {
-			return nil, fmt.Errorf("a path of %d bytes, want at most %d", len(path), maxNARPath)
+			return nil, fmt.Errorf("path of %d bytes: want at most %d", len(path), maxNARPath)
 		}
 		return r.node(path)
 	}
@@ -122,7 +120,7 @@ func (r *NARReader) entryName(d *narDir) (string, error) {
 	return name, r.expect("node")
 }
 
-// node reads a node up to a regular file's bytes or a directory's first entry.
+// node reads the beginning of a node: all of a link, but neither a regular file's bytes nor a directory's entries.
 func (r *NARReader) node(path string) (*NARHeader, error) {
 	if err := r.expect("(", "type"); err != nil {
 		return nil, err
@@ -189,7 +187,7 @@ func (r *NARReader) symlink(h *NARHeader) (err error) {
 	return r.endEntry()
 }
 
-// Read reads the current regular file's bytes; at their end, and for anything but a regular file, it returns io.EOF.
+// Read reads bytes of the current regular file. It returns io.EOF at their end and if the current file is not regular.
 func (r *NARReader) Read(p []byte) (int, error) {
 	if r.state != narFile || r.left == 0 {
 		return 0, io.EOF
@@ -215,7 +213,7 @@ func (r *NARReader) endFile() error {
 	return r.endEntry()
 }
 
-// endEntry goes back to the directory a node was in.
+// endEntry reads the end of the entry that holds the current node, if there is one.
 func (r *NARReader) endEntry() error {
 	if len(r.dirs) == 0 {
 		r.state = narEnd
@@ -225,7 +223,7 @@ func (r *NARReader) endEntry() error {
 	return r.expect(")")
 }
 
-// expect reads these strings and no others.
+// expect reads tokens and checks that they are the given ones.
 func (r *NARReader) expect(tokens ...string) error {
 	for _, want := range tokens {
 		got, err := r.r.String(max(len(want), 16))
@@ -239,7 +237,7 @@ func (r *NARReader) expect(tokens ...string) error {
 	return nil
 }
 
-// CopyNAR copies one archive and checks it. It reads nothing after the archive if r is a [bufio.Reader].
+// CopyNAR copies and checks one archive. If r is a [bufio.Reader], what follows the archive in it is not read.
 func CopyNAR(w io.Writer, r io.Reader) error {
 	nr, nw := NewNARReader(r), NewNARWriter(w)
 	for {
@@ -259,46 +257,4 @@ func CopyNAR(w io.Writer, r io.Reader) error {
 			}
 		}
 	}
-}
-
-// Restore unpacks an archive to path, which must not exist. It never writes anywhere else. After an error, what was
-// unpacked so far stays.
-func Restore(r io.Reader, path string) error {
-	nr := NewNARReader(r)
-	for {
-		h, err := nr.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := restoreFile(nr, h, filepath.Join(path, filepath.FromSlash(h.Path))); err != nil {
-			return fmt.Errorf("restore: %w", err)
-		}
-	}
-}
-
-// restoreFile makes one file. Its directory is new, so there is no link in the way; O_EXCL and its like fail where a file
-// exists already.
-func restoreFile(r io.Reader, h *NARHeader, disk string) error {
-	switch h.Type {
-	case Directory:
-		return os.Mkdir(disk, 0o777)
-	case Symlink:
-		return os.Symlink(h.Target, disk)
-	}
-	mode := os.FileMode(0o666)
-	if h.Executable {
-		mode = 0o777
-	}
-	f, err := os.OpenFile(disk, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(f, r); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
 }

@@ -1,4 +1,4 @@
-// Package human writes quantities for people.
+// Package human writes quantities and foreign text for people.
 package human
 
 import (

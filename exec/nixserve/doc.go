@@ -19,3 +19,6 @@
 // The protocol is the one of Nix 2.5 and later (version 2.7). Nix documents it in its source only
 // (src/libstore/serve-protocol.hh, src/nix-store/nix-store.cc).
 package nixserve
+
+// OldestNix is the oldest version of Nix that a host may have.
+const OldestNix = "2.4"

@@ -177,7 +177,7 @@ func (s Store) addOutputs(drv store.Path) store.Path {
 		if err := os.Symlink("refs", filepath.Join(disk, "link")); err != nil {
 			s.t.Fatal(err)
 		}
-		h, size, err := store.HashNAR(store.SHA256, disk, nil)
+		h, size, err := store.HashNAR(store.SHA256, store.Disk{}, disk, nil)
 		if err != nil {
 			s.t.Fatal(err)
 		}
