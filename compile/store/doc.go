@@ -5,6 +5,7 @@
 //	Hash        md5, sha1, sha256 and sha512 in the four spellings that Nix accepts
 //	Derivation  what to build and how: its ATerm text, the paths of its outputs, its own path
 //	NAR         the archive format: reading and writing, from any Files
+//	Wire        what archives and protocols are made of: words, strings, lists
 //	version.go  names and versions: splitting and comparing them
 //
 // The path of a derivation is computed like this:

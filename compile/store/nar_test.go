@@ -130,15 +130,15 @@ func TestReadArchiveRefuses(t *testing.T) {
 		{"slash", dir(entry("a/b")), `bad name "a/b"`},
 		{"absolute", dir(entry("/etc")), `bad name "/etc"`},
 		{"zero byte", dir(entry("a\x00b")), "bad name"},
-		{"name too long", dir(entry(strings.Repeat("n", 256))), "string of 256 bytes: want at most 255"},
+		{"name too long", dir(entry(strings.Repeat("n", 256))), "a string of 256 bytes, want at most 255"},
 		{"duplicate entry", dir(entry("a"), entry("a")), `duplicate entry "a"`},
 		{"wrong order", dir(entry("b"), entry("a")), `entry "a" is out of order after "b"`},
 		{"unknown type", nar("nix-archive-1", "(", "type", "socket", ")"), `unknown type "socket"`},
 		{"empty link", nar("nix-archive-1", "(", "type", "symlink", "target", "", ")"), "bad link target"},
 		{"executable with a value", nar("nix-archive-1", "(", "type", "regular", "executable", "x", "contents", "", ")"), `got "x", want ""`},
 		{"huge string", nar("nix-archive-1") + "\xff\xff\xff\xff\xff\xff\xff\x7f", "want at most"},
-		{"huge file", nar("nix-archive-1", "(", "type", "regular", "contents") + "\xff\xff\xff\xff\xff\xff\xff\xff", "impossible size"},
-		{"padding", strings.Replace(good, "hi\x00", "hi\x01", 1), "padding is not zero"},
+		{"huge file", nar("nix-archive-1", "(", "type", "regular", "contents") + "\xff\xff\xff\xff\xff\xff\xff\xff", "out of range"},
+		{"padding", strings.Replace(good, "hi\x00", "hi\x01", 1), "padding that is not zero"},
 		{"too deep", nar("nix-archive-1") + strings.Repeat(nar("(", "type", "directory", "entry", "(", "name", strings.Repeat("d", 200), "node"), 30), "bytes: want at most 4095"},
 	}
 	for _, tt := range tests {
