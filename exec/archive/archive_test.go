@@ -65,7 +65,7 @@ func TestArchiveRoundTrip(t *testing.T) {
 	}
 }
 
-// What README says works without muster.
+// The commands in README work without muster.
 func TestArchiveIsABinaryCache(t *testing.T) {
 	from, top := storelab.Closure(t)
 	dir := t.TempDir()
@@ -108,7 +108,7 @@ func TestArchiveIsABinaryCache(t *testing.T) {
 	a.Close()
 }
 
-// archiveFiles are the files of an archive and their sizes.
+// archiveFiles returns the files of an archive and their total size.
 func archiveFiles(t *testing.T, name string) (files []string, total int64) {
 	t.Helper()
 	filepath.WalkDir(name, func(p string, d fs.DirEntry, err error) error {
@@ -163,7 +163,7 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 				}
 			}
 			for i := range *flips {
-				// By place, and every other time by file, so that small ones have their turn.
+				// Every other time by file, so that small ones are hit, too.
 				file, at := "", rnd.Int64N(total)
 				for _, f := range files {
 					info, err := os.Stat(f)
@@ -212,8 +212,8 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 	}
 }
 
-// An export that was broken off goes on where it stopped.
-func TestExportGoesOn(t *testing.T) {
+// An export continues where an earlier one has stopped.
+func TestExportContinues(t *testing.T) {
 	from, top := storelab.Closure(t)
 	for _, kind := range archiveKinds {
 		t.Run(kind.name, func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestExportGoesOn(t *testing.T) {
 			if _, err := Open(context.Background(), name); err == nil {
 				t.Error("an unfinished archive opens")
 			}
-			if kind.name == "file" { // what is half written does not count
+			if kind.name == "file" { // half a path is written again
 				f, err := os.OpenFile(name+partial, os.O_WRONLY|os.O_APPEND, 0)
 				if err != nil {
 					t.Fatal(err)
@@ -270,7 +270,7 @@ func TestExportGoesOn(t *testing.T) {
 	}
 }
 
-// sourceFunc is a Source with other archives.
+// A sourceFunc is a Source with other archives.
 type sourceFunc struct {
 	Source
 	nar nixserve.NARFunc

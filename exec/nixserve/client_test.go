@@ -141,7 +141,7 @@ func TestServerThatEndsInTheMiddle(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := storelab.Serve(t, storelab.Greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
-				out.Write(storelab.Words(1, 1, 1)) // three paths, and then
+				out.Write(storelab.Words(1, 1, 1)) // three paths, and then the end
 				in.Discard(4000)
 				return tt.stderr, 1
 			}))
@@ -171,7 +171,7 @@ func TestServerThatEndsInTheMiddle(t *testing.T) {
 				t.Errorf("after that: %v", again)
 			}
 			if err := c.Close(); err != nil {
-				t.Errorf("close says it again: %v", err)
+				t.Errorf("Close reports it again: %v", err)
 			}
 		})
 	}
@@ -244,7 +244,7 @@ func TestMalformedReplies(t *testing.T) {
 
 func TestCancelledCallEndsAtOnce(t *testing.T) {
 	f := storelab.Serve(t, storelab.Greeted(func(in *bufio.Reader, out io.Writer) (string, int) {
-		io.Copy(io.Discard, in) // takes everything, answers nothing
+		io.Copy(io.Discard, in) // reads everything, answers nothing
 		return "", 1
 	}))
 	c, err := New(context.Background(), f)
@@ -254,7 +254,7 @@ func TestCancelledCallEndsAtOnce(t *testing.T) {
 	done, cancelDone := context.WithCancel(context.Background())
 	cancelDone()
 	if _, err := c.QueryPathInfos(done, []store.Path{somePath}); !errors.Is(err, context.Canceled) {
-		t.Errorf("with a context that is over: %v", err)
+		t.Errorf("with a context that has ended: %v", err)
 	}
 	if c.Err() != nil {
 		t.Errorf("a call that sent nothing ended the session: %v", c.Err())

@@ -65,7 +65,7 @@ func TestFramesOfSharedArchives(t *testing.T) {
 				stream := &compressedStream{Stream: &bufferStream{w: &wire}}
 				for range 8 {
 					info := infos[rnd.IntN(len(infos))]
-					body := &slowWriter{stream: stream, takes: host > 0, left: info.NARSize, rnd: rnd} // the first takes it as it is
+					body := &slowWriter{stream: stream, takes: host > 0, left: info.NARSize, rnd: rnd} // the first host is sent it uncompressed
 					if err := shared.NAR(context.Background(), info, body); err != nil || body.left != 0 {
 						t.Errorf("%v, %d bytes left", err, body.left)
 						return
@@ -91,16 +91,16 @@ func TestFramesOfSharedArchives(t *testing.T) {
 	}
 }
 
-// A slowWriter takes its time now and then.
+// A slowWriter is sometimes slow.
 type slowWriter struct {
 	stream *compressedStream
-	takes  bool // whether it takes frames
+	takes  bool // whether it takes parts of frames
 	left   int64
 	rnd    *rand.Rand
 }
 
 func (s *slowWriter) Write(b []byte) (int, error) {
-	s.dawdle()
+	s.pause()
 	n, err := s.stream.Write(b)
 	s.left -= int64(n)
 	return n, err
@@ -109,12 +109,12 @@ func (s *slowWriter) Write(b []byte) (int, error) {
 func (s *slowWriter) TakesCompressed() bool { return s.takes }
 
 func (s *slowWriter) WriteCompressed(size int, frame []byte) error {
-	s.dawdle()
+	s.pause()
 	s.left -= int64(size)
 	return s.stream.WriteCompressed(frame)
 }
 
-func (s *slowWriter) dawdle() {
+func (s *slowWriter) pause() {
 	if s.rnd.IntN(10) == 0 {
 		time.Sleep(time.Duration(s.rnd.IntN(3)) * time.Millisecond)
 	}

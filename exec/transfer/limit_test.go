@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A bufferStream is a nixserve.Stream to nobody.
+// A bufferStream is a Stream whose far end is a writer.
 type bufferStream struct {
 	w      io.Writer
 	closed atomic.Bool
@@ -35,7 +35,7 @@ func TestStreamsShareALimit(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// The last step of each may go before its time has passed.
+	// The limit lets one step through at once: the last may be written before its time has passed.
 	if took := time.Since(began); took < 300*time.Millisecond {
 		t.Errorf("400 kB at 1 MB/s took %v", took)
 	}

@@ -21,7 +21,7 @@ import (
 	"muster/exec/nixserve"
 )
 
-// link is a way to the store, with zstd. opened counts its sessions.
+// link is a Link to the store, with zstd. opened counts its sessions.
 func (s testStore) link(opened *atomic.Int32) *Link {
 	s.t.Helper()
 	if _, err := exec.LookPath("zstd"); err != nil {
@@ -41,7 +41,7 @@ func (s testStore) link(opened *atomic.Int32) *Link {
 	}
 }
 
-// addText adds a text of so many lines, which can be compressed to a few per cent.
+// addText adds a text of so many lines, which compresses to a few per cent.
 func (s testStore) addText(name string, lines int) store.Path {
 	s.t.Helper()
 	var b bytes.Buffer
@@ -126,7 +126,7 @@ func TestSlowCopyGoesOnCompressed(t *testing.T) {
 	var wire atomic.Int64
 	l := to.link(&opened)
 	l.Serve, l.ServeCompressed = counting(l.Serve, &wire), counting(l.ServeCompressed, &wire)
-	l.Limits = []*Limiter{NewLimiter(4e6)} // far less than a machine without time sends
+	l.Limits = []*Limiter{NewLimiter(4e6)} // far less than a busy machine sends
 	var last Progress
 	dst, stats, err := l.Copy(context.Background(), Share(from.local(), 64<<20), []store.Path{top, big},
 		Options{Progress: func(p Progress) { last = p }})
@@ -135,7 +135,7 @@ func TestSlowCopyGoesOnCompressed(t *testing.T) {
 	}
 	defer dst.Close()
 	if opened.Load() != 3 {
-		t.Errorf("%d sessions, want the first, one that holds the locks, and one that takes the rest", opened.Load())
+		t.Errorf("%d sessions, want the first, one that holds the locks, and one for the rest", opened.Load())
 	}
 	if n := wire.Load(); n > stats.SentBytes*3/4 {
 		t.Errorf("%d bytes on the wire for %d", n, stats.SentBytes)
@@ -150,7 +150,7 @@ func TestSlowCopyGoesOnCompressed(t *testing.T) {
 	}
 }
 
-func TestSlowCopyWithoutZstdStaysAsItIs(t *testing.T) {
+func TestSlowCopyWithoutZstdStaysUncompressed(t *testing.T) {
 	from := newStore(t)
 	big := from.addText("big", 400_000)
 	to := newStore(t)
@@ -159,8 +159,8 @@ func TestSlowCopyWithoutZstdStaysAsItIs(t *testing.T) {
 		ServeCompressed: func(context.Context) (nixserve.Stream, error) { return nil, ErrNoZstd },
 		Limits:          []*Limiter{NewLimiter(20e6)},
 	}
-	for _, pack := range []Compression{CompressAuto, CompressAlways} {
-		dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, Options{Compression: pack})
+	for _, compression := range []Compression{CompressAuto, CompressAlways} {
+		dst, stats, err := l.Copy(context.Background(), from.local(), []store.Path{big}, Options{Compression: compression})
 		if err != nil || stats.Compressed || stats.Sent != 1 {
 			t.Fatalf("%+v, %v", stats, err)
 		}
@@ -170,8 +170,8 @@ func TestSlowCopyWithoutZstdStaysAsItIs(t *testing.T) {
 	}
 }
 
-// What the link is not to blame for is not compressed away.
-func TestSlowReceiverIsSentPlain(t *testing.T) {
+// Compression does not help a slow receiver.
+func TestSlowReceiverIsSentUncompressed(t *testing.T) {
 	from := newStore(t)
 	big := from.addText("big", 400_000)
 	to := newStore(t)

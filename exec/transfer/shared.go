@@ -18,9 +18,8 @@ const (
 // A Shared is a Source in front of another, for copies to many hosts at once: an archive that several of them lack is read
 // and hashed once for all that ask for it at about the same time.
 //
-//	             ┌ chunk ┬ chunk ┬ chunk ┐
-//	Source ─▶ reading ──▶ dropped · kept · kept ◀── host, host, host
-//	                         └─ a host that needs it reads the Source itself
+//	Source ─ reading ─▶ [dropped][dropped][kept][kept][kept] ─▶ hosts
+//	                        ▲ a host that is still here reads the Source itself
 //
 // Archives pass through memory in chunks. The newest chunks are kept, up to a fixed number of bytes. The fastest host
 // determines how fast an archive is read. A host that falls behind what is kept goes on with a reading of its own: that

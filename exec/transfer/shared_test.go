@@ -16,7 +16,7 @@ import (
 	"muster/exec/nixserve"
 )
 
-// A memorySource holds made-up archives and counts how often they are read.
+// A memorySource has random archives and counts how often they are read.
 type memorySource struct {
 	archives map[store.Path][]byte
 	reads    atomic.Int64
@@ -83,7 +83,7 @@ func TestSharedArchivesAreReadOnce(t *testing.T) {
 	}
 }
 
-// With hardly any memory everything still arrives, by as many readings as it takes.
+// With little memory everything still arrives, with more readings.
 func TestSharedWithLittleMemory(t *testing.T) {
 	src, infos := newMemorySource(t, someSizes...)
 	const limit = 3 * chunkSize
@@ -109,7 +109,7 @@ func TestSharedWithLittleMemory(t *testing.T) {
 	wg.Wait()
 }
 
-// blockingWriter takes some bytes and then nothing until it is released.
+// A blockingWriter takes some bytes, and then blocks until it is released.
 type blockingWriter struct {
 	bytes.Buffer
 	free    int

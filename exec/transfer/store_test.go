@@ -19,7 +19,7 @@ type testStore struct {
 
 func newStore(t *testing.T) testStore { return testStore{storelab.New(t), t} }
 
-// builtClosure is a store with a closure of outputs, and its top.
+// builtClosure is storelab.Closure.
 func builtClosure(t *testing.T) (testStore, store.Path) {
 	s, top := storelab.Closure(t)
 	return testStore{s, t}, top
@@ -55,7 +55,7 @@ func copyClosure(ctx context.Context, src Source, dst *nixserve.Client, paths []
 	return t.stats, t.send(ctx, dst, &window{confirmed: t.confirmed})
 }
 
-// missing is those of infos that a store lacks.
+// missing returns those of infos that a store lacks.
 func missing(ctx context.Context, dst *nixserve.Client, infos []nixserve.PathInfo) ([]nixserve.PathInfo, error) {
 	t := &transfer{closure: infos}
 	for _, info := range infos {

@@ -145,7 +145,7 @@ func TestCorruptedSourcePathIsNamed(t *testing.T) {
 	}
 }
 
-// A cutStream breaks off after some bytes in one of several ways.
+// A cutStream fails after some bytes, and cuts the connection.
 type cutStream struct {
 	*storelab.Process
 	left int64
@@ -166,7 +166,7 @@ func (c *cutStream) Write(p []byte) (int, error) {
 
 var cuts = flag.Int("cuts", 4, "break a copy off at `n` random places in each way")
 
-// Wherever the connection breaks, what is valid on the destination is whole, and another copy sends the rest and no more.
+// Wherever the connection breaks, the valid paths on the destination are whole, and another copy sends the rest and no more.
 func TestCutAnywhere(t *testing.T) {
 	from, top := builtClosure(t)
 	ctx, src := context.Background(), from.local()
@@ -224,7 +224,7 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// One host's copy ends; the others share the source and go on.
+// The copies share their source.
 func TestOneCancelledCopyLeavesTheOthers(t *testing.T) {
 	from, top := builtClosure(t)
 	src := from.local()
@@ -283,7 +283,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// fill leaves a few hundred kilobytes of a file system.
+// fill leaves a few hundred kilobytes of a file system free.
 func fill(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Create(path)
@@ -304,7 +304,7 @@ func fill(t *testing.T, path string) {
 	}
 }
 
-// A user other than root adds paths through the daemon, which wants them signed by a key it knows.
+// A user other than root adds paths through the daemon, which accepts only paths signed by a key that it trusts.
 func TestUntrustedUser(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("becoming another user takes root")

@@ -13,21 +13,21 @@ import (
 	"time"
 )
 
-// at is a stream with a way so long.
-type at struct {
+// A distantFake is a server with a known round trip time.
+type distantFake struct {
 	*storelab.Fake
-	way time.Duration
+	roundTrip time.Duration
 }
 
-func (a at) RoundTrip() (time.Duration, bool) { return a.way, true }
+func (d distantFake) RoundTrip() (time.Duration, bool) { return d.roundTrip, true }
 
-// A server that takes all and confirms nothing gets no more than what is under
-// way at a time, and the rest when it answers, or an end when it dies.
-func TestUnderWay(t *testing.T) {
+// A server that reads everything and confirms nothing is sent no more than the window; and the rest once it answers. The
+// sender does not wait for one that has ended.
+func TestWindow(t *testing.T) {
 	const paths = 1500 // of 1000 bytes
 	tests := []struct {
 		name        string
-		way         time.Duration
+		roundTrip   time.Duration
 		dies        bool
 		least, most int64
 	}{
@@ -61,7 +61,7 @@ func TestUnderWay(t *testing.T) {
 				<-drained
 				return "", 0
 			}))
-			stream := at{f, tt.way}
+			stream := distantFake{f, tt.roundTrip}
 			c, err := nixserve.New(context.Background(), stream)
 			if err != nil {
 				t.Fatal(err)
@@ -77,7 +77,7 @@ func TestUnderWay(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond) // for more, should it come
 			if n := got.Load(); n < tt.least || n > tt.most {
-				t.Errorf("%d bytes are under way, want %d to %d", n, tt.least, tt.most)
+				t.Errorf("%d bytes were sent ahead, want %d to %d", n, tt.least, tt.most)
 			}
 			close(answer)
 			select {
@@ -86,7 +86,7 @@ func TestUnderWay(t *testing.T) {
 					t.Error(err)
 				}
 			case <-time.After(30 * time.Second):
-				t.Error("it waits for ever")
+				t.Error("it still waits")
 			}
 			c.Close()
 		})

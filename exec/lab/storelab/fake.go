@@ -2,19 +2,21 @@ package storelab
 
 import (
 	"bufio"
-	"encoding/binary"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
+
+	"muster/compile/store"
 )
 
 // A Fake is a stream to a server that a test has written, as package nixserve wants one.
 type Fake struct {
 	toServer *io.PipeWriter
 	in       *io.PipeReader // the server's standard input
-	fromHere *io.PipeReader
-	out      *io.PipeWriter // and output
+	toClient *io.PipeReader
+	out      *io.PipeWriter // the server's standard output
 	mu       sync.Mutex
 	stderr   string
 	ended    chan struct{}
@@ -34,7 +36,7 @@ type Server func(in *bufio.Reader, out io.Writer) (stderr string, status int)
 func Serve(t TB, serve Server) *Fake {
 	f := &Fake{ended: make(chan struct{})}
 	f.in, f.toServer = io.Pipe()
-	f.fromHere, f.out = io.Pipe()
+	f.toClient, f.out = io.Pipe()
 	go func() {
 		defer close(f.ended)
 		stderr, status := serve(bufio.NewReader(f.in), f.out)
@@ -54,7 +56,7 @@ func Serve(t TB, serve Server) *Fake {
 	return f
 }
 
-func (f *Fake) Read(p []byte) (int, error)  { return f.fromHere.Read(p) }
+func (f *Fake) Read(p []byte) (int, error)  { return f.toClient.Read(p) }
 func (f *Fake) Write(p []byte) (int, error) { return f.toServer.Write(p) }
 func (f *Fake) CloseWrite() error           { return f.toServer.Close() }
 func (f *Fake) Close() error {
@@ -74,17 +76,24 @@ func (f *Fake) Stderr() string {
 
 // Words are numbers as the protocol writes them.
 func Words(list ...uint64) []byte {
-	var b []byte
-	for _, w := range list {
-		b = binary.LittleEndian.AppendUint64(b, w)
-	}
-	return b
+	return wire(func(w store.WireWriter) {
+		for _, n := range list {
+			w.PutUint64(n)
+		}
+	})
 }
 
 // String is a string as the protocol writes it.
 func String(s string) []byte {
-	b := append(Words(uint64(len(s))), s...)
-	return append(b, make([]byte, -len(s)&7)...)
+	return wire(func(w store.WireWriter) { w.PutString(s) })
+}
+
+func wire(write func(store.WireWriter)) []byte {
+	var b bytes.Buffer
+	w := store.WireWriter{Writer: bufio.NewWriter(&b)}
+	write(w)
+	w.Flush() // to memory
+	return b.Bytes()
 }
 
 // ServerMagic begins a server's greeting.
