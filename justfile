@@ -3,14 +3,12 @@
 _default:
     @just --list
 
-# format, vet, staticcheck and all tests
+# lint, all tests, and whether the golden files are current
 check: lint test goldens
 
-# what a reviewer would say first
+# gofmt, vet, staticcheck, deadcode and shellcheck
 lint:
-    test -z "$(gofmt -l .)"
-    go vet ./...
-    go tool staticcheck ./...
+    .ci/lint
 
 # all tests, with real Nix and real sshd where this is Linux and root
 test *args:
@@ -89,7 +87,7 @@ profile dir:
 
 # random programs, regular expressions and derivations through the embedded evaluator and through real Nix
 fuzz-eval n="100000" seed="1" nix="nix-instantiate":
-    go test ./compile/eval -run 'GiveWhatNixGives$' -v -timeout 6h -fuzz-programs {{n}} -fuzz-regexes 10000 -fuzz-recipes 1000 -fuzz-seed {{seed}} -fuzz-nix {{nix}}
+    go test ./compile/eval -run 'GiveWhatNixGives$' -v -timeout 6h -fuzz-programs {{n}} -fuzz-regexes 10000 -fuzz-derivations 1000 -fuzz-seed {{seed}} -fuzz-nix {{nix}}
 
 # the derivations of a Nix EXPRESSION, a set or list of them, byte for byte as Nix makes them; paths in it must be absolute
 identity expression nix="nix-instantiate" workers="2":

@@ -24,6 +24,7 @@ import (
 	"muster/exec/lab"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
+	"muster/exec/transfer"
 )
 
 // Copying over real SSH into real stores: what is registered there, and what is left when it breaks off.
@@ -55,10 +56,10 @@ func newSender(t *testing.T) *sender {
 }
 
 // source is the store as a source to copy from.
-func (s *sender) source() *nixserve.Local { return sourceIn(s.t, s.bench) }
+func (s *sender) source() *transfer.Local { return sourceIn(s.t, s.bench) }
 
-func sourceIn(t testing.TB, b *bench) *nixserve.Local {
-	l := nixserve.NewLocal(filepath.Join(b.dir, "nix/store"), func(ctx context.Context) (*nixserve.Client, error) {
+func sourceIn(t testing.TB, b *bench) *transfer.Local {
+	l := transfer.NewLocal(filepath.Join(b.dir, "nix/store"), func(ctx context.Context) (*nixserve.Client, error) {
 		cmd := b.command(context.WithoutCancel(ctx), nil, "nix-store", "--serve")
 		in, err := cmd.StdinPipe()
 		if err != nil {
@@ -169,14 +170,14 @@ func TestOtherNixVersions(t *testing.T) {
 			if out, err := s.command(ctx, lab, "nix", "--extra-experimental-features", "nix-command", "copy", "--to", "ssh://theirs", string(s.top)).CombinedOutput(); err != nil {
 				t.Fatalf("nix copy: %v\n%s", err, out)
 			}
-			src := nixserve.Share(s.source(), 64_000_000)
+			src := transfer.Share(s.source(), 64_000_000)
 			want := registered(t, lab.Host("theirs"), s.top)
 			if info := fmt.Sprint(want[string(s.top)]); len(want) != 24 || !strings.Contains(info, ".drv") || !strings.Contains(info, "lab-1:") || !strings.Contains(info, "sha256-") {
 				t.Fatalf("%d paths, such as %s", len(want), info)
 			}
-			for host, pack := range map[string]nixserve.Pack{"plain": nixserve.PackNever, "packed": nixserve.PackAlways} {
+			for host, pack := range map[string]transfer.Compression{"plain": transfer.CompressNever, "packed": transfer.CompressAlways} {
 				stats, err := copyCut(ctx, src, s.top, lab.SSHConfig, host, pack, 0, nil)
-				if err != nil || stats.Sent != 24 || stats.Packed != (pack == nixserve.PackAlways) {
+				if err != nil || stats.Sent != 24 || stats.Compressed != (pack == transfer.CompressAlways) {
 					t.Errorf("%s: %+v, %v", host, stats, err)
 					continue
 				}
@@ -225,9 +226,9 @@ func TestHostsRegisterWhatNixCopyRegisters(t *testing.T) {
 	if info := fmt.Sprint(want[string(s.top)]); len(want) != 24 || !strings.Contains(info, ".drv") || !strings.Contains(info, "lab-1:") || !strings.Contains(info, "cut-11") {
 		t.Fatalf("the test is about 24 paths with derivers, signatures and references, got %d, such as %v", len(want), info)
 	}
-	src := nixserve.Share(s.source(), 64_000_000)
+	src := transfer.Share(s.source(), 64_000_000)
 	var g sync.WaitGroup
-	for host, pack := range map[string]nixserve.Pack{"plain": nixserve.PackNever, "packed": nixserve.PackAlways} {
+	for host, pack := range map[string]transfer.Compression{"plain": transfer.CompressNever, "packed": transfer.CompressAlways} {
 		g.Go(func() {
 			m, done, err := dial(ctx, lab.SSHConfig, host)
 			if err != nil {
@@ -235,9 +236,9 @@ func TestHostsRegisterWhatNixCopyRegisters(t *testing.T) {
 				return
 			}
 			defer done()
-			l := nixserve.Link{Serve: m.Serve, Packed: m.ServePacked}
-			dst, stats, err := l.Copy(ctx, src, []store.Path{s.top}, nixserve.CopyOptions{Pack: pack})
-			if err != nil || stats.Sent != 24 || stats.Packed != (pack == nixserve.PackAlways) {
+			l := transfer.Link{Serve: m.Serve, ServeCompressed: m.ServePacked}
+			dst, stats, err := l.Copy(ctx, src, []store.Path{s.top}, transfer.Options{Compression: pack})
+			if err != nil || stats.Sent != 24 || stats.Compressed != (pack == transfer.CompressAlways) {
 				t.Errorf("%s: %+v, %v", host, stats, err)
 				return
 			}
@@ -291,10 +292,10 @@ func (c *cutStream) Write(b []byte) (int, error) {
 }
 
 // copyCut copies to a host of a lab and has cut done after some bytes.
-func copyCut(ctx context.Context, src nixserve.Source, top store.Path, sshConfig, host string, pack nixserve.Pack, at int64, cut func()) (nixserve.Stats, error) {
+func copyCut(ctx context.Context, src transfer.Source, top store.Path, sshConfig, host string, pack transfer.Compression, at int64, cut func()) (transfer.Stats, error) {
 	m, done, err := dial(ctx, sshConfig, host)
 	if err != nil {
-		return nixserve.Stats{}, err
+		return transfer.Stats{}, err
 	}
 	defer done()
 	wrap := func(open func(context.Context) (nixserve.Stream, error)) func(context.Context) (nixserve.Stream, error) {
@@ -306,11 +307,11 @@ func copyCut(ctx context.Context, src nixserve.Source, top store.Path, sshConfig
 			return &cutStream{Stream: s, left: at, cut: cut}, nil
 		}
 	}
-	l := nixserve.Link{Serve: wrap(m.Serve), Packed: wrap(m.ServePacked)}
-	if pack == nixserve.PackAlways {
+	l := transfer.Link{Serve: wrap(m.Serve), ServeCompressed: wrap(m.ServePacked)}
+	if pack == transfer.CompressAlways {
 		l.Serve = m.Serve
 	}
-	dst, stats, err := l.Copy(ctx, src, []store.Path{top}, nixserve.CopyOptions{Pack: pack})
+	dst, stats, err := l.Copy(ctx, src, []store.Path{top}, transfer.Options{Compression: pack})
 	if dst != nil {
 		dst.Close()
 	}
@@ -338,17 +339,17 @@ func TestCutOverSSH(t *testing.T) {
 	}
 	ways := []struct {
 		name string
-		copy func(pack nixserve.Pack, at int64) error
+		copy func(pack transfer.Compression, at int64) error
 	}{
-		{"connection", func(pack nixserve.Pack, at int64) error {
+		{"connection", func(pack transfer.Compression, at int64) error {
 			_, err := copyCut(ctx, src, s.top, lab.SSHConfig, "h", pack, at, func() { h.KillSessions() })
 			return err
 		}},
-		{"receiver killed", func(pack nixserve.Pack, at int64) error {
+		{"receiver killed", func(pack transfer.Compression, at int64) error {
 			_, err := copyCut(ctx, src, s.top, lab.SSHConfig, "h", pack, at, killServers)
 			return err
 		}},
-		{"sender killed", func(pack nixserve.Pack, at int64) error {
+		{"sender killed", func(pack transfer.Compression, at int64) error {
 			cmd := exec.Command(os.Args[0], "-test.run=^TestSenderThatDies$")
 			cmd.Env = append(os.Environ(), fmt.Sprintf("MUSTER_TEST_DIE=%d %d %s %s %s", at, pack, s.dir, lab.SSHConfig, s.top))
 			return cmd.Run()
@@ -359,9 +360,9 @@ func TestCutOverSSH(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) {
 			broken := 0
 			for i := range *cuts {
-				pack := []nixserve.Pack{nixserve.PackNever, nixserve.PackAlways}[i%2]
+				pack := []transfer.Compression{transfer.CompressNever, transfer.CompressAlways}[i%2]
 				at := rnd.Int64N(total)
-				if pack == nixserve.PackAlways {
+				if pack == transfer.CompressAlways {
 					at /= 4 // about what it is compressed to
 				}
 				if err := way.copy(pack, at); err != nil {
@@ -377,7 +378,7 @@ func TestCutOverSSH(t *testing.T) {
 					t.Fatal(err)
 				}
 				missing, _ := strconv.Atoi(strings.TrimSpace(before))
-				stats, err := copyCut(ctx, src, s.top, lab.SSHConfig, "h", nixserve.PackNever, 0, nil)
+				stats, err := copyCut(ctx, src, s.top, lab.SSHConfig, "h", transfer.CompressNever, 0, nil)
 				if err != nil || stats.Sent != missing {
 					t.Errorf("cut at %d of %d, then again: %+v, %v; %d paths were missing", at, total, stats, err, missing)
 				}
@@ -423,7 +424,7 @@ func TestSenderThatDies(t *testing.T) {
 		t.Skip("a part of TestCutOverSSH")
 	}
 	src := sourceIn(t, &bench{t: t, dir: dir})
-	_, err := copyCut(context.Background(), src, store.Path(top), config, "h", nixserve.Pack(pack), at, func() {
+	_, err := copyCut(context.Background(), src, store.Path(top), config, "h", transfer.Compression(pack), at, func() {
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	})
 	if err != nil {

@@ -3,7 +3,6 @@ package cmd
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"errors"
 	"fmt"
 	"net"
@@ -20,9 +19,6 @@ import (
 	"muster/exec/lab"
 	"muster/exec/nixcmd"
 )
-
-//go:embed testdata/daemon.sh
-var daemonScript string
 
 // Ways for a closure to come to a host other than from here to root's nix-store --serve.
 
@@ -177,9 +173,13 @@ func TestUserWhoIsNotTrusted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	restart, err := os.ReadFile("testdata/restart-nix-daemon.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	daemon := func() {
 		t.Helper()
-		if _, err := h.Run(t.Context(), "/bin/sh", "-c", daemonScript); err != nil {
+		if _, err := h.Run(t.Context(), "/bin/sh", "-c", string(restart)); err != nil {
 			t.Fatal(err)
 		}
 	}

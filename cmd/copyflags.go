@@ -10,6 +10,7 @@ import (
 	"muster/exec"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -53,11 +54,11 @@ const (
 	compressNever  = "never"
 )
 
-// packing is when to compress, as package nixserve has it.
-var packing = map[string]nixserve.Pack{
-	compressAuto:   nixserve.PackAuto,
-	compressAlways: nixserve.PackAlways,
-	compressNever:  nixserve.PackNever,
+// compression is when to compress, as package transfer has it.
+var compression = map[string]transfer.Compression{
+	compressAuto:   transfer.CompressAuto,
+	compressAlways: transfer.CompressAlways,
+	compressNever:  transfer.CompressNever,
 }
 
 func (f *copyFlags) addFlags(fs *flags.Set) {
@@ -78,11 +79,11 @@ func (f *copyFlags) check() error {
 }
 
 func (f *copyFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
-	o.Copy = exec.CopyOptions{Pack: packing[f.compress], Always: f.with == withNix, HostRate: f.hostRate}
+	o.Copy = exec.CopyOptions{Pack: compression[f.compress], Always: f.with == withNix, HostRate: f.hostRate}
 	if f.rate > 0 {
-		o.Copy.Rate = nixserve.NewLimiter(f.rate)
+		o.Copy.Rate = transfer.NewLimiter(f.rate)
 	}
-	o.Source = nixserve.Share(o.Source, f.memory)
+	o.Source = transfer.Share(o.Source, f.memory)
 	o.Copy.Daemon = func(ctx context.Context, open func(context.Context) (nixserve.Stream, error), paths []store.Path, substitute bool, log func(string)) error {
 		return s.nix.CopyToDaemon(ctx, func(ctx context.Context) (nixcmd.Channel, error) { return open(ctx) }, paths, substitute, log)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"muster/cmd/ui"
 	"muster/exec"
+	"muster/exec/host"
 	"muster/exec/lab"
 	"muster/exec/nixcmd"
 	"muster/exec/remote"
@@ -57,27 +58,27 @@ func report(ctx context.Context, w io.Writer, err error) int {
 	return exec.ExitFailed
 }
 
-// hint says what the user can do about an error on a host, naming the flag or the
+// hint says what the user can do about an error on the host of a name, naming the flag or the
 // file; "" if there is nothing to say.
-func hint(host string, err error) string {
+func hint(name string, err error) string {
 	var key *remote.HostKeyError
 	if errors.As(err, &key) {
 		switch {
 		case errors.Is(err, remote.ErrHostKeyUnknown):
 			return fmt.Sprintf("compare the fingerprint with the machine's, then: ssh-keyscan %s >> ~/.ssh/known_hosts; or pin host_keys in the inventory", bare(key.Addr))
 		case errors.Is(err, remote.ErrHostKeyChanged) && len(key.Known) > 0 && key.Known[0].File == "inventory":
-			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory; if not, this may be a man-in-the-middle attack", host)
+			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory; if not, this may be a man-in-the-middle attack", name)
 		case errors.Is(err, remote.ErrHostKeyChanged):
-			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, this may be a man-in-the-middle attack", host, quoteAddr(key.Addr))
+			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, this may be a man-in-the-middle attack", name, quoteAddr(key.Addr))
 		}
 	}
 	switch {
-	case errors.Is(err, exec.ErrLocked):
+	case errors.Is(err, host.ErrLocked):
 		return "wait until that run ends; if its muster is gone, the lock lapses after --lock-timeout (1m)"
 	case errors.Is(err, exec.ErrMoved):
 		return "make a new plan with muster plan"
-	case errors.Is(err, exec.ErrDamaged):
-		return fmt.Sprintf("check the host's disk; then repair its store with muster exec --on %s -- nix-store --verify --check-contents --repair, or run muster gc, and deploy again", host)
+	case errors.Is(err, host.ErrDamaged):
+		return fmt.Sprintf("check the host's disk; then repair its store with muster exec --on %s -- nix-store --verify --check-contents --repair, or run muster gc, and deploy again", name)
 	case errors.Is(err, exec.ErrRunning):
 		return "another muster carries out this run: wait for it, or stop it"
 	case errors.Is(err, nixcmd.ErrNoNix):

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,7 +31,7 @@ func (o *evalOptions) addFlags(fs *flags.Set) {
 
 func (o *evalOptions) check() error {
 	if o.raw.given() {
-		if o.selection.on != "" || o.how.evaluator != "embedded" {
+		if o.selection.on != "" || o.how.evaluator != byEmbedded {
 			return errors.New("--on and --evaluator need an inventory, not --file or --expr")
 		}
 		return nil
@@ -44,57 +45,66 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 		return o.raw.run(ctx, std, args, o)
 	}
 	// The embedded evaluator needs no Nix, and nothing is written here.
-	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: o.how.evaluator != "embedded"})
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: o.how.evaluator != byEmbedded})
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	how := o.how.evaluation()
-	how.searchPath = o.raw.searchPath
+	o.how.searchPath = o.raw.searchPath
 	if o.attr != "" {
-		return o.query(ctx, s, how)
+		return o.query(ctx, s)
 	}
-	systems, errs, err := how.systems(ctx, s.nix, s.fleet, s.hosts, std.err)
+	results, err := o.how.systems(ctx, s.nix, s.fleet, s.hosts, std.err)
 	if err != nil {
 		return err
 	}
-	found := map[string]string{}
-	for host, s := range systems {
-		found[host] = string(s.Drv)
+	systems, found, errs := map[string]exec.System{}, map[string]string{}, map[string]error{}
+	for _, r := range results {
+		if r.Err != nil {
+			errs[r.Host.Name] = r.Err
+			continue
+		}
+		systems[r.Host.Name], found[r.Host.Name] = exec.System(r.System), string(r.System.Drv)
 	}
-	if o.json {
-		return o.end(std, s.hosts, ui.JSON(std.out, systems), errs, len(found))
-	}
-	printValues(std, s.hosts, "derivation", found)
-	return o.end(std, s.hosts, nil, errs, len(found))
+	return o.print(s, "derivation", systems, found, errs)
 }
 
 // query prints an attribute of each host.
-func (o *evalOptions) query(ctx context.Context, s *session, how *evaluation) error {
+func (o *evalOptions) query(ctx context.Context, s *session) error {
 	attr, err := attrNames(o.attr)
 	if err != nil {
 		return err
 	}
-	values, errs, err := how.query(ctx, s.nix, s.fleet, s.hosts, attr, s.std.err)
+	results, err := o.how.query(ctx, s.fleet, s.hosts, attr, s.std.err)
 	if err != nil {
 		return err
 	}
+	values, found, errs := map[string]json.RawMessage{}, map[string]string{}, map[string]error{}
+	for _, r := range results {
+		if r.Err != nil {
+			errs[r.Host.Name] = r.Err
+			continue
+		}
+		values[r.Host.Name], found[r.Host.Name] = r.JSON, string(r.JSON)
+	}
+	return o.print(s, o.attr, values, found, errs)
+}
+
+// print prints what was found for each host, as JSON or as a table, and which
+// hosts failed.
+func (o *evalOptions) print(s *session, what string, values any, found map[string]string, errs map[string]error) error {
 	if o.json {
-		return o.end(s.std, s.hosts, ui.JSON(s.std.out, values), errs, len(values))
+		if err := ui.JSON(s.std.out, values); err != nil {
+			return err
+		}
+	} else {
+		printValues(s.std, s.hosts, what, found)
 	}
-	found := map[string]string{}
-	for host, v := range values {
-		found[host] = string(v)
-	}
-	printValues(s.std, s.hosts, o.attr, found)
-	return o.end(s.std, s.hosts, nil, errs, len(values))
+	return o.end(s.std, s.hosts, errs, len(found))
 }
 
 // end reports which hosts did not evaluate, and returns the exit status.
-func (o *evalOptions) end(std streams, hosts []*schema.Host, err error, errs map[string]error, done int) error {
-	if err != nil {
-		return err
-	}
+func (o *evalOptions) end(std streams, hosts []*schema.Host, errs map[string]error, done int) error {
 	var hints []string
 	for _, h := range hosts {
 		err := errs[h.Name]

@@ -13,6 +13,7 @@ import (
 	"muster/cmd/ui"
 	"muster/compile/eval"
 	"muster/exec"
+	"muster/exec/evaluate"
 	"muster/exec/human"
 	"muster/exec/nixcmd"
 )
@@ -25,7 +26,7 @@ type rawFlags struct {
 	instantiate bool
 	args        []flags.Pair
 	argstrs     []flags.Pair
-	settings    []flags.Pair
+	settings    []nixcmd.Setting
 	searchPath  []string
 }
 
@@ -59,25 +60,22 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	if len(args) > 0 {
 		return errWhatToEvaluate
 	}
-	defer eval.HoldCollector(collectFrom)()
-	how := o.how.evaluation()
-	how.searchPath = f.searchPath
-	for _, p := range f.settings {
-		how.settings = append(how.settings, p.String())
-	}
-	opts, err := evaluatorOptions(how, std.err)
+	nix, _ := wireNix() // nil if Nix is not installed
+	o.how.searchPath = f.searchPath
+	environment, err := o.how.environment(nix, f.settings)
 	if err != nil {
 		return err
 	}
+	defer holdCollector()()
+	ev, done := environment.Evaluator(ui.PlainWriter{W: std.err})
+	defer done()
 	dir, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find the current directory: %v", err)
 	}
-	text, err := f.evaluate(ctx, eval.New(opts), dir, o)
-	if isUnsupported(err) {
-		if nix, missing := wireNix(); missing == nil {
-			return f.byNix(ctx, nix, std, o, err)
-		}
+	text, err := f.evaluate(ctx, ev, dir, o)
+	if nix != nil && evaluate.IsUnsupported(err) {
+		return f.byNix(ctx, nix, std, o, err)
 	}
 	var own *eval.Error
 	switch {
@@ -160,7 +158,9 @@ func (f *rawFlags) nixCommand(o *evalOptions) []string {
 	}
 	pair("--arg", f.args)
 	pair("--argstr", f.argstrs)
-	pair("--option", f.settings)
+	for _, s := range f.settings {
+		argv = append(argv, "--option", s.Name, s.Value)
+	}
 	for _, p := range f.searchPath {
 		argv = append(argv, "-I", p)
 	}

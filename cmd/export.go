@@ -8,8 +8,8 @@ import (
 	"muster/cmd/flags"
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/archive"
 	"muster/exec/human"
-	"muster/exec/nixserve"
 )
 
 // exportOptions are those of export, which writes the closures of systems, or
@@ -50,7 +50,7 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 		return err
 	}
 	defer s.close()
-	manifest := nixserve.Manifest{Paths: o.paths}
+	manifest := archive.Manifest{Paths: o.paths}
 	if len(o.paths) == 0 {
 		if manifest.Hosts, err = o.build(ctx, s); err != nil {
 			return err
@@ -60,25 +60,25 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 }
 
 // build builds the hosts' systems. An archive must have all of them.
-func (o *exportOptions) build(ctx context.Context, s *session) ([]nixserve.ManifestHost, error) {
+func (o *exportOptions) build(ctx context.Context, s *session) ([]archive.Host, error) {
 	plan := s.plan(exec.BuildOnly)
 	outcomes := exec.Run(ctx, plan, s.options(plan, &o.jobs, &o.building))
 	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {
 		return nil, s.end(ctx, outcomes)
 	}
-	var list []nixserve.ManifestHost
-	for _, out := range outcomes {
-		list = append(list, nixserve.ManifestHost{Name: out.Host, Drv: s.systems[out.Host].Drv, System: out.System})
+	var list []archive.Host
+	for i, out := range outcomes {
+		list = append(list, archive.Host{Name: out.Host, Drv: s.results[i].System.Drv, System: out.System})
 	}
 	return list, nil
 }
 
 // write writes the archive and reports what was written.
-func (o *exportOptions) write(ctx context.Context, s *session, manifest nixserve.Manifest) error {
+func (o *exportOptions) write(ctx context.Context, s *session, manifest archive.Manifest) error {
 	local, closeLocal := wireLocal(s.nix)
 	defer closeLocal()
 	began, noted := time.Now(), time.Now()
-	stats, err := nixserve.Export(ctx, local, manifest, o.to, func(p nixserve.Progress) {
+	stats, err := archive.Export(ctx, local, manifest, o.to, func(p archive.Progress) {
 		if time.Since(noted) > 10*time.Second {
 			noted = time.Now()
 			s.note("%s of %s written", human.Bytes(p.Bytes), human.Bytes(p.TotalBytes))
@@ -88,7 +88,7 @@ func (o *exportOptions) write(ctx context.Context, s *session, manifest nixserve
 		return err
 	}
 	s.note("%s: %s (%s) in %s", o.to, human.Count(stats.Closure, "path"), human.Bytes(stats.ClosureBytes), human.Duration(time.Since(began)))
-	if done := stats.Closure - stats.Sent; done > 0 {
+	if done := stats.Closure - stats.Written; done > 0 {
 		s.note("%s of them were there already", human.Count(done, "path"))
 	}
 	s.note("on the machine, as root: muster import %s", o.to)

@@ -23,6 +23,7 @@ func inventory(args []string) string {
 
 // readFleet reads the inventory that the arguments name.
 func readFleet(ctx context.Context, args []string) (*schema.Fleet, error) {
+	defer relaxGC()()
 	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix})
 	var problems schema.Errors
 	if err != nil && !errors.As(err, &problems) && ctx.Err() == nil {

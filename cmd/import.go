@@ -12,6 +12,7 @@ import (
 	"muster/cmd/flags"
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/archive"
 	"muster/exec/human"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
@@ -46,14 +47,14 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	defer s.close()
 	began := time.Now()
-	archive, err := nixserve.OpenArchive(ctx, args[0])
+	opened, err := archive.Open(ctx, args[0])
 	if err != nil {
 		return err
 	}
-	defer archive.Close()
+	defer opened.Close()
 	s.note("checked %s in %s: it is complete", args[0], human.Duration(time.Since(began)))
 
-	step, err := o.step(&archive.Manifest)
+	step, err := o.step(&opened.Manifest)
 	if err != nil {
 		return err
 	}
@@ -69,14 +70,14 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 		ActivateTimeout: o.activateTimeout,
 		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{s.nix}, nil },
 		Builder:         builtBefore(step.System),
-		Source:          archive,
+		Source:          opened,
 		Sink:            s.ui.Event,
 	})
 	return s.end(ctx, outcomes)
 }
 
 // step is the part of the archive for this machine.
-func (o *importOptions) step(m *nixserve.Manifest) (exec.Step, error) {
+func (o *importOptions) step(m *archive.Manifest) (exec.Step, error) {
 	step := exec.Step{Host: &schema.Host{Name: o.host, Privilege: schema.Root, Policy: schema.Required}, Paths: m.Paths}
 	if len(m.Hosts) == 0 {
 		if step.Host.Name == "" {

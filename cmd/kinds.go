@@ -170,12 +170,19 @@ func nixArgument(value string) flags.Kind[flags.Pair] {
 }
 
 // nixSetting is the kind of a setting of Nix.
-var nixSetting = oneLine(flags.NameValue("the name of a Nix setting and its value, such as pure-eval true", regexp.MustCompile(`^[a-z][a-z0-9-]*$`).MatchString))
-
-func oneLine[T any](kind flags.Kind[T]) flags.Kind[T] {
-	kind.Lines = false
-	return kind
+var nixSetting = flags.Kind[nixcmd.Setting]{
+	Name: "Nix setting",
+	Want: "the name of a Nix setting and its value, such as pure-eval true",
+	Parse: func(text string) (nixcmd.Setting, error) {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || !isSettingName(name) {
+			return nixcmd.Setting{}, flags.ErrRefused
+		}
+		return nixcmd.Setting{Name: name, Value: value}, nil
+	},
 }
+
+var isSettingName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`).MatchString
 
 // searchPathEntry is the kind of a place where <name> is looked for.
 var searchPathEntry = flags.Text("a path, or NAME=PATH", "as Nix does, muster looks for it when it is needed and passes over what is not there")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"muster/compile/eval/collector"
 	"muster/exec"
 )
 
@@ -19,6 +20,8 @@ import (
 // The first interrupt lets activations finish. The second ends the process at
 // once.
 func Main() int {
+	clearEnvironment()
+	collector.AllowDeepStacks()
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
 	signals := make(chan os.Signal, 2)

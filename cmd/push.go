@@ -29,7 +29,8 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 		return err
 	}
 	defer s.close()
-	plan := s.plan(exec.CopyPaths)
+	plan := s.planWithoutSystems(exec.CopyPaths)
+	plan.Cache = s.fleet.Cache
 	for i := range plan.Steps {
 		plan.Steps[i].Paths = o.paths
 	}

@@ -33,29 +33,29 @@ func (o *resumeOptions) check() error {
 }
 
 func (o *resumeOptions) run(ctx context.Context, std streams, args []string) error {
-	past, err := o.find(args)
+	record, err := o.find(args)
 	switch {
 	case err != nil:
 		return err
-	case past == nil && o.runName != "":
+	case record == nil && o.runName != "":
 		return fmt.Errorf("no run %s of this fleet is known here", o.runName)
-	case past == nil && o.retry:
+	case record == nil && o.retry:
 		return errors.New("no run of this fleet is known here")
-	case past == nil:
+	case record == nil:
 		fmt.Fprintln(std.out, "nothing to resume: every run of this fleet has ended")
 		return nil
 	}
 	// A muster that is still at work on the run holds its journal.
-	journal, err := past.Reopen()
+	journal, err := record.Reopen()
 	if err != nil {
-		return fmt.Errorf("run %s: %w", past.Plan.Run, err)
+		return fmt.Errorf("run %s: %w", record.Plan.Run, err)
 	}
-	plan := past.Rest(func(_ string, ended *exec.Outcome) bool { return o.remains(past.Plan.Action, ended) })
+	plan := record.Rest(func(_ string, ended *exec.Outcome) bool { return o.remains(record.Plan.Action, ended) })
 	if o.retry || len(plan.Steps) == 0 {
 		journal.Close()
 	}
 	if len(plan.Steps) == 0 {
-		fmt.Fprintf(std.out, "nothing to %s: every host of run %s is done\n", o.verb(), past.Plan.Run)
+		fmt.Fprintf(std.out, "nothing to %s: every host of run %s is done\n", o.verb(), record.Plan.Run)
 		return nil
 	}
 	s, err := o.begin(ctx, std)
@@ -63,7 +63,7 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 		return err
 	}
 	defer s.close()
-	s.note("%s run %s of %s: %s", o.verb(), past.Plan.Run, past.Began.Local().Format("2006-01-02 15:04:05"), human.Count(len(plan.Steps), "host"))
+	s.note("%s run %s of %s: %s", o.verb(), record.Plan.Run, record.Began.Local().Format("2006-01-02 15:04:05"), human.Count(len(plan.Steps), "host"))
 	if o.retry {
 		journal = s.journal(plan)
 	}
@@ -71,12 +71,12 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 }
 
 // find finds the run to continue, nil where there is none.
-func (o *resumeOptions) find(args []string) (*exec.Past, error) {
+func (o *resumeOptions) find(args []string) (*exec.Record, error) {
 	dir, err := fleetDir(args)
 	if err != nil {
 		return nil, err
 	}
-	return lastRun(dir, func(p *exec.Past) bool {
+	return lastRun(dir, func(p *exec.Record) bool {
 		return o.runName == p.Plan.Run || o.runName == "" && (o.retry || !p.Ended)
 	})
 }

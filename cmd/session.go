@@ -6,6 +6,7 @@ import (
 
 	"muster/cmd/ui"
 	"muster/exec"
+	"muster/exec/evaluate"
 	"muster/exec/human"
 	"muster/exec/nixcmd"
 	"muster/schema"
@@ -25,8 +26,7 @@ type session struct {
 	hosts []*schema.Host
 	nix   *nixcmd.Nix // nil where the verb needs none
 
-	systems map[string]exec.System // by host, where they were evaluated
-	errs    map[string]error       // of the hosts that have no system
+	results []evaluate.Result // of the hosts, where they were evaluated
 
 	opened []func()
 }
@@ -88,7 +88,7 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 func (s *session) evaluate(ctx context.Context, how *evaluateFlags) (err error) {
 	s.note("evaluating %s", human.Count(len(s.hosts), "host"))
 	began := time.Now()
-	s.systems, s.errs, err = how.evaluation().systems(ctx, s.nix, s.fleet, s.hosts, s.std.err)
+	s.results, err = how.systems(ctx, s.nix, s.fleet, s.hosts, s.std.err)
 	if err == nil {
 		s.note("evaluated %s in %s", human.Count(len(s.hosts), "host"), human.Duration(time.Since(began)))
 	}
@@ -112,17 +112,19 @@ func (s *session) close() {
 
 // plan is a plan for the session's hosts, with the systems that were evaluated.
 func (s *session) plan(action exec.Action) *exec.Plan {
-	p := exec.NewPlan(action, s.hosts, s.systems, s.errs)
+	p := exec.NewPlan(action, steps(s.results))
 	p.Dir, p.Builders, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Cache
 	return p
 }
 
 // planWithoutSystems is a plan for the session's hosts that is about no system.
 func (s *session) planWithoutSystems(action exec.Action) *exec.Plan {
-	p := &exec.Plan{Action: action, Dir: s.fleet.Dir}
+	var steps []exec.Step
 	for _, h := range s.hosts {
-		p.Steps = append(p.Steps, exec.Step{Host: h})
+		steps = append(steps, exec.Step{Host: h})
 	}
+	p := exec.NewPlan(action, steps)
+	p.Dir = s.fleet.Dir
 	return p
 }
 

@@ -28,7 +28,7 @@ func stateDir(dir, what string) string {
 
 // lastRun finds the newest run of a fleet that is as asked, nil where there is
 // none.
-func lastRun(dir string, as func(*exec.Past) bool) (*exec.Past, error) {
+func lastRun(dir string, as func(*exec.Record) bool) (*exec.Record, error) {
 	names, err := exec.Journals(stateDir(dir, "runs"))
 	if err != nil {
 		return nil, err

@@ -31,11 +31,14 @@ func (o *statusOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	defer s.close()
 	plan := s.plan(exec.Look)
+	for i := range plan.Steps {
+		plan.Steps[i].Err = nil // a host is inspected even if it does not evaluate
+	}
 	outcomes := exec.Run(ctx, plan, s.options(plan, &o.ssh, &o.jobs))
 	all := make([]ui.HostState, len(outcomes))
 	drift := false
 	for i := range outcomes {
-		all[i] = stateOf(&outcomes[i], s.errs[outcomes[i].Host])
+		all[i] = stateOf(&outcomes[i], s.results[i].Err)
 		drift = drift || all[i].Drifted()
 	}
 	if o.format == outputJSON {

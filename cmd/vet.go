@@ -82,6 +82,7 @@ func verdict(invalid, warnings int) string {
 // error is about something else than the inventory's content.
 func vet(ctx context.Context, args []string) (*schema.Fleet, schema.Errors, error) {
 	var problems schema.Errors
+	defer relaxGC()()
 	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix})
 	if errors.As(err, &problems) {
 		return nil, problems, nil

@@ -11,6 +11,7 @@ import (
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -42,8 +43,8 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 }
 
 // wireLocal is the store of this machine, to copy from.
-func wireLocal(nix *nixcmd.Nix) (_ *nixserve.Local, done func()) {
-	local := nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
+func wireLocal(nix *nixcmd.Nix) (_ *transfer.Local, done func()) {
+	local := transfer.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
 		// The process serves all hosts: the first one must not end it.
 		p, err := nix.Serve(context.WithoutCancel(ctx), false)
 		if err != nil {
@@ -97,7 +98,7 @@ func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 	err := m.Machine.Run(ctx, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.Sudoes()})
 	var exit *remote.ExitError
 	if errors.As(err, &exit) {
-		return nil, nixserve.ErrNoZstd
+		return nil, transfer.ErrNoZstd
 	}
 	if err != nil {
 		return nil, err

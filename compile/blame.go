@@ -12,34 +12,34 @@ import (
 	"muster/schema"
 )
 
-// A Blame is the place that an evaluation error is about: in the inventory, or
-// in a Nix file that belongs to the fleet.
+// A Blame is the position that causes an evaluation error: in the inventory or in
+// a Nix file of the fleet.
 type Blame struct {
 	Pos    schema.Pos
-	Option string // the NixOS option, "" where only a place is known
+	Option string // the NixOS option; "" if only the position is known
 }
 
-// A Witness is what an evaluator tells of an error.
+// A Witness is an error as an evaluator reports it.
 type Witness struct {
 	Message string
-	Steps   []Step // the way to the error, innermost first
+	Steps   []Step // the trace, innermost first
 }
 
-// A Step is one of the steps of a trace.
+// A Step is one step of a trace.
 type Step struct {
-	Text string     // while evaluating the option `time.timeZone':
-	At   syntax.Pos // in the inventory, or in a Nix file by its absolute name
+	Text string     // such as: while evaluating the option `time.timeZone':
+	At   syntax.Pos // in the inventory, or in a Nix file with an absolute name
 }
 
-// BlameFor finds what an error in the evaluation of a host is about. In turn
-// it looks for
+// BlameFor finds the cause of an error in the evaluation of a host. It returns the
+// first it finds of
 //
-//   - where the options are set that the message says it is about,
-//   - where options are set that the message mentions, as assertions do,
-//   - the innermost step that is in the inventory or in a file of the fleet's,
-//   - where the innermost option is set that was being evaluated.
+//   - the definition of an option that the message is about,
+//   - the definition of an option that the message mentions, as assertions do,
+//   - the innermost step in the inventory or in a file of the fleet,
+//   - the definition of the innermost option that was being evaluated.
 //
-// It reports false where the error is about none of the user's own words.
+// It returns false if the cause is not in the user's own text.
 func BlameFor(f *schema.Fleet, host string, w Witness) (Blame, bool) {
 	h := f.Host(host)
 	if h == nil {
@@ -49,12 +49,12 @@ func BlameFor(f *schema.Fleet, host string, w Witness) (Blame, bool) {
 	named, mentioned := optionsIn(w.Message)
 	for _, option := range named {
 		if at, depth := s.find(option); depth > 0 {
-			return Blame{at, option}, true
+			return Blame{Pos: at, Option: option}, true
 		}
 	}
 	for _, option := range mentioned {
 		if at, depth := s.find(option); depth == len(splitOption(option)) {
-			return Blame{at, option}, true
+			return Blame{Pos: at, Option: option}, true
 		}
 	}
 	evaluated := ""
@@ -65,28 +65,28 @@ func BlameFor(f *schema.Fleet, host string, w Witness) (Blame, bool) {
 	}
 	for _, step := range w.Steps {
 		at := posOf(step.At)
-		// Every error is somewhere below its host.
+		// Every trace has the position of the host.
 		if at != h.At && s.ours(at.File) {
-			return Blame{at, evaluated}, true
+			return Blame{Pos: at, Option: evaluated}, true
 		}
 	}
 	for _, option := range mentioned {
 		if at, depth := s.find(option); depth > 1 {
-			return Blame{at, option}, true
+			return Blame{Pos: at, Option: option}, true
 		}
 	}
 	for _, step := range w.Steps {
 		options, _ := optionsIn(step.Text)
 		for _, option := range options {
 			if at, depth := s.find(option); depth == len(splitOption(option)) {
-				return Blame{at, option}, true
+				return Blame{Pos: at, Option: option}, true
 			}
 		}
 	}
 	return Blame{}, false
 }
 
-// posOf is a position in a tree as a place in one of the user's files.
+// posOf converts a position of package syntax.
 func posOf(p syntax.Pos) schema.Pos {
 	if !p.IsValid() {
 		return schema.Pos{}
@@ -95,18 +95,18 @@ func posOf(p syntax.Pos) schema.Pos {
 }
 
 var (
-	// The option a message or a step is about: the option `services.x.enable'.
+	// The option that a message or a step is about: the option `services.x.enable'.
 	namedOption = regexp.MustCompile("option [`']([^'\\s]+(?:\"[^\"\n]*\"[^'\\s]*)*)'")
-	// What may be an option elsewhere, bare or in quotes of any kind.
+	// What may be an option elsewhere in a message, with quotes or without.
 	dottedName = regexp.MustCompile(`[a-zA-Z_][\w-]*(?:\.(?:"[^"\n]*"|<[\w-]+>|[\w/@+-]+))+`)
 	// The modules that a message names: In `host web': …
 	namedModule = regexp.MustCompile("In [`']([^'\n]+)'")
-	// An element of a list, as NixOS names one in a message.
+	// An element of a list in a message of NixOS.
 	listEntry = regexp.MustCompile(`^\[definition \d+-entry (\d+)\]$`)
 )
 
-// optionsIn lists the options that a message says it is about, and those that
-// it may mention.
+// optionsIn returns the options that a message is about, and names in it that may
+// be options.
 func optionsIn(message string) (named, mentioned []string) {
 	for _, m := range namedOption.FindAllStringSubmatch(message, -1) {
 		named = append(named, m[1])
@@ -137,20 +137,21 @@ func splitOption(name string) []string {
 	return path
 }
 
-// A search looks for where the modules of a host set options.
+// A search finds definitions of options in the modules of a host.
 type search struct {
 	fleet   *schema.Fleet
 	message string
-	modules []sought
+	modules []namedExpr
 }
 
-// A sought is a module by the name that NixOS's messages have for it.
-type sought struct {
+// A namedExpr is a module with its name in the messages of NixOS.
+type namedExpr struct {
 	name string
 	expr syntax.Expr
 }
 
-// newSearch takes the modules of a host, its own first, with what they import.
+// newSearch returns a search of the modules of a host, its own first, and of the
+// files that they import.
 func newSearch(f *schema.Fleet, h *schema.Host, message string) *search {
 	s := &search{fleet: f, message: message}
 	w := newWriter(f, Options{})
@@ -186,14 +187,15 @@ func newSearch(f *schema.Fleet, h *schema.Host, message string) *search {
 	return s
 }
 
+// add adds a module.
 func (s *search) add(name string, e syntax.Expr) {
 	if e != nil {
-		s.modules = append(s.modules, sought{name, e})
+		s.modules = append(s.modules, namedExpr{name: name, expr: e})
 	}
 }
 
-// addFile adds a module that is a file, unless it cannot be read: the error
-// that is looked into may say so.
+// addFile adds a module that is a file. It ignores one that cannot be read, which
+// may be the error in question.
 func (s *search) addFile(name string) {
 	file := name
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
@@ -208,12 +210,12 @@ func (s *search) addFile(name string) {
 	}
 }
 
-// ours reports whether a file is the user's own: of the inventory, or a Nix
-// file beside it that is not nixpkgs.
+// ours reports whether a file belongs to the user: to the inventory, or to its
+// directory and not to nixpkgs.
 func (s *search) ours(file string) bool {
 	f := s.fleet
 	for _, name := range f.Files {
-		// Places in the inventory have its name as it is shown.
+		// Positions in the inventory have the name of messages.
 		if file == name || !filepath.IsAbs(file) && filepath.Base(file) == filepath.Base(name) {
 			return true
 		}
@@ -225,21 +227,22 @@ func (s *search) ours(file string) bool {
 	return below(file, f.Dir) && (nixpkgs == "" || !below(file, nixpkgs))
 }
 
+// below reports whether a file is in a directory or its subdirectories.
 func below(file, dir string) bool {
 	return strings.HasPrefix(file, dir+string(filepath.Separator))
 }
 
-// A definition is where a module sets an option, or what is above it.
+// A definition is where a module sets an option or a parent of it.
 type definition struct {
 	at     syntax.Pos
-	depth  int         // how many names of the option's path are there
-	value  syntax.Expr // nil where it is not one expression
+	depth  int         // number of names of the option's path that it sets
+	value  syntax.Expr // nil if it is not a single expression
 	module string
 }
 
-// find returns the place of the definition of an option that fits the message
-// best, and how many names of the option it goes by; 0 where nothing is known.
-// Elements of lists count only if they are found.
+// find returns the position and the depth of the definition of an option that
+// matches the message best. The depth is 0 if there is none. For an option with an
+// element of a list, only a definition with the element counts.
 func (s *search) find(option string) (schema.Pos, int) {
 	path := splitOption(option)
 	var best definition
@@ -252,14 +255,14 @@ func (s *search) find(option string) (schema.Pos, int) {
 			}
 		})
 	}
-	// What is shared with a whole family of options says nothing.
+	// A definition of services alone, say, is not specific enough.
 	if names := slices.IndexFunc(path, listEntry.MatchString); best.depth < 2 && best.depth < len(path) && best.depth != names {
 		return schema.Pos{}, 0
 	}
 	return posOf(best.at), best.depth
 }
 
-// fit says how well a definition fits the message.
+// fit returns how well a definition matches the message.
 func (s *search) fit(d definition) int {
 	if !d.at.IsValid() {
 		return 0
@@ -277,8 +280,8 @@ func (s *search) fit(d definition) int {
 	return fit
 }
 
-// inModule looks for an option in a module: a set of options, or of config and
-// imports, or a function to one.
+// inModule calls found for the definitions of an option in a module: a set of
+// options, a set with config and imports, or a function that returns one.
 func inModule(e syntax.Expr, path []string, found func(definition)) {
 	switch e := e.(type) {
 	case *syntax.Lambda:
@@ -309,8 +312,8 @@ func inModule(e syntax.Expr, path []string, found func(definition)) {
 	}
 }
 
-// inValue looks for what is left of an option's path in a value; so far is the
-// definition of what is around it.
+// inValue calls found for the definitions of the rest of an option's path in a
+// value. sofar is the definition that the value belongs to.
 func inValue(e syntax.Expr, path []string, sofar definition, found func(definition)) {
 	if len(path) == 0 {
 		sofar.value = e
@@ -333,7 +336,7 @@ func inValue(e syntax.Expr, path []string, sofar definition, found func(definiti
 			return
 		}
 	case *syntax.Apply:
-		// lib.mkIf condition value and its like.
+		// lib.mkIf condition value, lib.mkForce value, …
 		last := e.Args[len(e.Args)-1]
 		switch name := lastName(e.F); {
 		case name == "mkMerge":
@@ -372,6 +375,7 @@ func inValue(e syntax.Expr, path []string, sofar definition, found func(definiti
 	}
 }
 
+// inSet is inValue for an attribute set.
 func inSet(set *syntax.Attrs, path []string, sofar definition, found func(definition)) {
 	any := false
 	for _, b := range set.Bindings {
@@ -411,7 +415,7 @@ func inSet(set *syntax.Attrs, path []string, sofar definition, found func(defini
 	}
 }
 
-// lastName is mkIf of lib.mkIf.
+// lastName returns mkIf for lib.mkIf.
 func lastName(e syntax.Expr) string {
 	switch e := e.(type) {
 	case *syntax.Ident:
@@ -422,10 +426,10 @@ func lastName(e syntax.Expr) string {
 	return ""
 }
 
-// Origins returns a function that finds where in the inventory a place of the
-// printed network expression came from: its node there, or the nearest before
-// it on its line. network is the text that was evaluated. What is printed and
-// read again is the same tree, so the two are walked side by side.
+// Origins returns a function from a position in the printed network expression to
+// the position in the inventory of the node there, or of the nearest node before it
+// on the line. network is the printed text. Parsed again it is the same tree as the
+// one of [Network], so both are walked in parallel.
 func Origins(f *schema.Fleet, network []byte) func(at syntax.Pos) syntax.Pos {
 	nowhere := func(syntax.Pos) syntax.Pos { return syntax.Pos{} }
 	printed, err := syntax.ParseFile("network.nix", network, syntax.Options{})
@@ -451,8 +455,8 @@ func Origins(f *schema.Fleet, network []byte) func(at syntax.Pos) syntax.Pos {
 	}
 }
 
-// places are the positions of all nodes and bindings of a tree in one order,
-// the same for a tree that was generated and for its text read again.
+// places returns the positions of all nodes and bindings of a tree. Their order is
+// the same for a generated tree and for its parsed text.
 func places(e syntax.Expr) []syntax.Pos {
 	var ps []syntax.Pos
 	bindings := func(bs []syntax.Binding) {
@@ -477,8 +481,8 @@ func places(e syntax.Expr) []syntax.Pos {
 	return ps
 }
 
-// again repeats the place of a number for every node more than one that its
-// text is read as: -1 is an operator and a number.
+// again repeats the position of a number for each further node that its text is
+// parsed as: -1 is an operator and a number.
 func again(at syntax.Pos, number string) (ps []syntax.Pos) {
 	if !strings.ContainsAny(number, "-") {
 		return nil
@@ -496,7 +500,7 @@ func again(at syntax.Pos, number string) (ps []syntax.Pos) {
 	return ps
 }
 
-// after reports whether a stands behind b in a text.
+// after reports whether a is after b in a text.
 func after(a, b syntax.Pos) bool {
 	return a.Line > b.Line || a.Line == b.Line && a.Col > b.Col
 }

@@ -7,8 +7,9 @@ import (
 	"muster/schema"
 )
 
-// The small constructors that the rest of the package writes trees with.
+// Constructors for trees of package syntax and for options.
 
+// pos converts a position.
 func pos(p schema.Pos) syntax.Pos {
 	if !p.IsValid() {
 		return syntax.Pos{}
@@ -17,6 +18,7 @@ func pos(p schema.Pos) syntax.Pos {
 	return syntax.NewPos(&file, p.Line, p.Col)
 }
 
+// str returns a string literal.
 func str(s string) *syntax.String {
 	if s == "" {
 		return &syntax.String{}
@@ -24,7 +26,7 @@ func str(s string) *syntax.String {
 	return &syntax.String{Parts: []syntax.Part{{Text: s}}}
 }
 
-// ident is a variable, or a selection from one: "lib.mkForce".
+// ident returns a variable or a selection from one, such as lib.mkForce.
 func ident(dotted string) syntax.Expr {
 	name, rest, more := strings.Cut(dotted, ".")
 	if !more {
@@ -33,7 +35,7 @@ func ident(dotted string) syntax.Expr {
 	return &syntax.Select{X: &syntax.Ident{Name: name}, Path: attrPath(strings.Split(rest, ".")...)}
 }
 
-// at gives what ident returns a place.
+// at sets the position of an expression that ident returned.
 func at(p syntax.Pos, e syntax.Expr) syntax.Expr {
 	switch e := e.(type) {
 	case *syntax.Ident:
@@ -45,10 +47,12 @@ func at(p syntax.Pos, e syntax.Expr) syntax.Expr {
 	return e
 }
 
+// apply returns a function call.
 func apply(f syntax.Expr, args ...syntax.Expr) syntax.Expr {
 	return &syntax.Apply{F: f, Args: args}
 }
 
+// attrPath returns the path of several names.
 func attrPath(names ...string) syntax.AttrPath {
 	var p syntax.AttrPath
 	for _, n := range names {
@@ -57,11 +61,12 @@ func attrPath(names ...string) syntax.AttrPath {
 	return p
 }
 
+// attr returns the binding name = v.
 func attr(name string, v syntax.Expr) *syntax.Attr {
 	return &syntax.Attr{Path: attrPath(name), Value: v}
 }
 
-// spaced sets an attribute off from what is above it.
+// spaced puts a blank line before a binding.
 func spaced(a *syntax.Attr) *syntax.Attr {
 	if a.Note == nil {
 		a.Note = &syntax.Note{}
@@ -70,8 +75,8 @@ func spaced(a *syntax.Attr) *syntax.Attr {
 	return a
 }
 
-// put sets an option in a set of options, making the sets on the way; a later
-// put of the same option wins. The option's place is the value's.
+// put sets an option, replaces an earlier value, and creates the attribute sets in
+// its path. The position of the option is that of the value.
 func put(set *schema.Attrs, v schema.Value, path ...string) {
 	for _, name := range path[:len(path)-1] {
 		set = sub(set, name, v.Pos())
@@ -86,7 +91,7 @@ func put(set *schema.Attrs, v schema.Value, path ...string) {
 	set.Fields = append(set.Fields, field)
 }
 
-// sub returns the set below name, making it where there is none.
+// sub returns the attribute set below name and creates it if necessary.
 func sub(set *schema.Attrs, name string, at schema.Pos) *schema.Attrs {
 	for _, f := range set.Fields {
 		if f.Name == name {
@@ -100,8 +105,8 @@ func sub(set *schema.Attrs, name string, at schema.Pos) *schema.Attrs {
 	return below
 }
 
-// overlay returns base with over laid upon it: what only one says is kept, sets
-// are joined, and elsewhere over wins. Neither is changed.
+// overlay returns the options of base and over. Attribute sets are merged; of
+// other values, over wins. It modifies neither argument.
 func overlay(base, over *schema.Attrs) *schema.Attrs {
 	if over == nil {
 		return base
@@ -125,7 +130,7 @@ func overlay(base, over *schema.Attrs) *schema.Attrs {
 				f.Value = overlay(below, v)
 			}
 		case schema.Mark, schema.Expr:
-			// Whether the two agree only Nix can tell.
+			// Only Nix knows whether it can merge the two.
 			if isSet {
 				f.Value = schema.Mark{At: f.At, Kind: schema.Merge, Values: []schema.Value{below, v}}
 			}

@@ -2,9 +2,9 @@ package compile
 
 import "muster/schema"
 
-// CheckNix finds the mistake in a piece of Nix of the inventory, without Nix;
-// nil where there is none. It is [schema.Options.Nix]: with it, schema.Load
-// reports mistakes in Nix together with all others.
+// CheckNix returns the error in a piece of Nix in the inventory, or nil. It does
+// not run Nix. As [schema.Options.Nix] it makes schema.Load report errors in Nix
+// together with all others.
 func CheckNix(v schema.Value, module bool) *schema.Error {
 	w := newWriter(&schema.Fleet{}, Options{})
 	switch v := v.(type) {

@@ -1,24 +1,23 @@
 // Package compile turns an inventory into Nix.
 //
-// A [schema.Fleet] goes in, the network expression comes out as a tree of
-// package syntax, in the form NixOps made common: an attribute set with
-// network, defaults, and one NixOS module a host. Printing the tree gives text
-// that a person would have written; nothing is ever pasted together as text.
+// Its input is a [schema.Fleet]. Its output is the network expression as a tree of
+// package syntax, in the form that NixOps introduced: an attribute set with
+// network, defaults, and one NixOS module per host. The printed tree reads as if
+// written by hand. No Nix is assembled from text.
 //
 //	fleet, err := schema.Load(ctx, "hosts.toml", schema.Options{})
 //	file, err := compile.Network(fleet, compile.Options{})
 //	err = syntax.Fprint(os.Stdout, file)
 //
-// [Network] writes for muster itself and for the tools of [Formats], which
-// differ in how the whole is put together (format.go); [Split] writes the same
-// as one file a host and one a role.
+// The flow:
 //
-// What a host means in Nix is in node.go, what muster's own roles mean in
-// role_kubernetes.go, and how a value of the inventory is written in
-// literal.go. Everything first becomes a [schema.Attrs], options and values
-// with the places they come from, so that muster's own options and the user's
-// are merged in one place and printed by one piece of code.
+//	Host, Role ─ node.go role_kubernetes.go ─▶ module of options ─ literal.go ─▶ Nix module ─ format.go ─▶ network expression
 //
-// [Driver] is the Nix expression that turns the network into NixOS systems;
-// every evaluator runs that.
+// Options are a [schema.Attrs], with the position of every value in the inventory,
+// until muster's own and the user's are merged; then one piece of code writes them
+// as Nix. [Network] writes for muster and for the tools of [Formats], which differ
+// only in format.go. [Split] writes one file per host and per role instead.
+//
+// [Driver] is the Nix function that turns a network into NixOS systems. All
+// evaluators apply it.
 package compile

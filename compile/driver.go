@@ -2,12 +2,13 @@ package compile
 
 import _ "embed"
 
-// Driver is a Nix function from { network, hosts ? null, attr ? null, … } to one
-// attribute a host: { drv, out, warnings }, the derivation of its system, what
-// that builds, and what NixOS warns of; summary is all three as JSON. network is
-// the file that [Network] makes; hosts, a list of names, leaves the others out.
-// With attr, a list of names such as [ "config" "time" "timeZone" ], it is that
-// value of each host. What else there is the embedded evaluator gives.
+// Driver is a Nix function from { network, hosts ? null, attr ? null, … } to a set
+// with one attribute per host: { drv, out, warnings, summary }. These are the
+// derivation of its system, the store path that it builds, the warnings of NixOS,
+// and all three as JSON. network is the file that [Network] writes. hosts is the
+// list of names to evaluate, null for all. With attr, a list of names such as
+// [ "config" "time" "timeZone" ], the set has that value of each host instead. The
+// other arguments are for the embedded evaluator.
 //
 //go:embed driver.nix
 var Driver string

@@ -12,27 +12,29 @@ import (
 // A Format is a tool that takes the network expression.
 type Format string
 
-// The formats. All say the same of every host; they differ in how the whole is
-// put together and in what deployment.* is called.
+// The formats. Modules of hosts are the same in all; the composition and the names
+// of deployment.* differ.
 const (
-	Muster  Format = "muster"  // muster's own, a NixOps network
+	Muster  Format = "muster"  // for muster: a NixOps network
 	NixOps  Format = "nixops"  // NixOps 1.7 and 2
 	Morph   Format = "morph"   // morph
 	Colmena Format = "colmena" // a colmena hive
 	Flake   Format = "flake"   // a flake with nixosConfigurations and colmena
 )
 
-// Formats lists the formats, muster's own first.
+// Formats returns all formats, Muster first.
 func Formats() []Format { return []Format{Muster, NixOps, Morph, Colmena, Flake} }
 
+// A format says how to write the network for one tool.
 type format struct {
-	// deployment is what the tool wants to know about reaching a host.
+	// deployment returns the options by which the tool reaches a host.
 	deployment func(*schema.Fleet, *schema.Host) *schema.Attrs
 	// apart keeps deployment out of the host's module.
 	apart bool
-	// common is a module that every host imports, bound to its name.
+	// common returns a module that all hosts import, with its name; may be nil.
 	common func() *syntax.Attr
-	write  func(*writer, parts) syntax.Expr
+	// write composes the parts.
+	write func(*writer, parts) syntax.Expr
 }
 
 var formats = map[Format]format{
@@ -44,7 +46,7 @@ var formats = map[Format]format{
 	Flake:   {deployment: colmenaDeployment, apart: true, write: (*writer).flake},
 }
 
-// reach is what every tool calls the same.
+// reach returns the options that have the same name in all tools.
 func reach(h *schema.Host) *schema.Attrs {
 	d := &schema.Attrs{At: h.At}
 	put(d, schema.String{At: h.PosOf("host"), V: h.Address}, "targetHost")
@@ -63,8 +65,8 @@ func musterDeployment(_ *schema.Fleet, h *schema.Host) *schema.Attrs {
 	return d
 }
 
-// nixopsDeployment says nothing that NixOps 1.7 does not know where it can be
-// left out: that logs in as root and knows no other user.
+// nixopsDeployment leaves out targetUser if it is root: NixOps 1.7, which always
+// logs in as root, does not know the option.
 func nixopsDeployment(f *schema.Fleet, h *schema.Host) *schema.Attrs {
 	root := *h
 	if h.User == "root" {
@@ -98,7 +100,7 @@ func colmenaDeployment(f *schema.Fleet, h *schema.Host) *schema.Attrs {
 	return d
 }
 
-// putJump says how ssh gets to a host that is behind another.
+// putJump sets the options of ssh for a host that is reached through another.
 func putJump(d *schema.Attrs, f *schema.Fleet, h *schema.Host) {
 	if h.Jump == "" {
 		return
@@ -106,8 +108,8 @@ func putJump(d *schema.Attrs, f *schema.Fleet, h *schema.Host) {
 	put(d, texts(h.PosOf("jump"), []string{"-J", jump(f, h.Jump)}), "sshOptions")
 }
 
-// jump is a host to go through as ssh -J has it: where it is a host of the
-// fleet, by its address.
+// jump returns a jump host in the notation of ssh -J. It uses the address if the
+// jump host is in the fleet.
 func jump(f *schema.Fleet, via string) string {
 	h := f.Host(via)
 	if h == nil {
@@ -126,7 +128,7 @@ func jump(f *schema.Fleet, via string) string {
 	return to
 }
 
-// musterNetwork has nixpkgs as a tree, which the driver imports.
+// musterNetwork writes network.nixpkgs as a tree, which the driver imports.
 func (w *writer) musterNetwork(p parts) syntax.Expr {
 	about := w.about(w.rollback)
 	if tree := w.nixpkgs(); tree != nil {
@@ -135,9 +137,8 @@ func (w *writer) musterNetwork(p parts) syntax.Expr {
 	return let(p.roles, network("network", about, p))
 }
 
-// nixopsNetwork has nixpkgs as NixOps 2 takes it, the package set. NixOps 1.7
-// writes all of network down, which would be all of nixpkgs; it stops at what
-// seems to be a derivation.
+// nixopsNetwork writes network.nixpkgs as NixOps 2 wants it: a package set. NixOps
+// 1.7 prints all of network, down to derivations, so the set poses as one.
 func (w *writer) nixopsNetwork(p parts) syntax.Expr {
 	about := w.about(w.rollback)
 	if w.nixpkgs() != nil {
@@ -147,16 +148,16 @@ func (w *writer) nixopsNetwork(p parts) syntax.Expr {
 			Y:  &syntax.Attrs{Bindings: []syntax.Binding{attr("type", str("derivation"))}},
 		})
 		set.Note = &syntax.Note{Before: []string{
-			"For NixOps 2. NixOps 1.7 is told with -I nixpkgs=…; its listing of the",
-			"network stops at a derivation, and is spared all of nixpkgs.",
+			"For NixOps 2. NixOps 1.7 wants -I nixpkgs=… instead, and prints all of",
+			"network down to derivations: the type keeps it from printing nixpkgs.",
 		}}
 		about.Bindings = append(about.Bindings, set)
 	}
 	return let(p.roles, network("network", about, p))
 }
 
-// morphNetwork gives morph its parts of nixpkgs one by one: with network.pkgs
-// all hosts would have that one package set, whatever they say of nixpkgs.
+// morphNetwork sets lib, evalConfig and runCommand and not network.pkgs, with which
+// hosts could not configure nixpkgs.
 func (w *writer) morphNetwork(p parts) syntax.Expr {
 	about := w.about(nil)
 	lets := p.roles
@@ -179,7 +180,8 @@ func (w *writer) morphNetwork(p parts) syntax.Expr {
 	return let(lets, network("network", about, p))
 }
 
-// morphModule undoes what makes morph's systems others than everybody's.
+// morphModule undoes the changes that morph makes to systems, so that derivations
+// are the same as with other tools.
 func morphModule() *syntax.Attr {
 	e, err := syntax.ParseExpr(`
 		{ lib, ... }:
@@ -194,19 +196,20 @@ func morphModule() *syntax.Attr {
 	}
 	a := attr("plainSystem", e)
 	a.Note = &syntax.Note{Before: []string{
-		"What morph does unlike others: it adds the list of its health checks to",
-		"every system, and leaves open what kind of machine it is for.",
+		"Undoes changes of morph that other tools do not make: it adds the list of its",
+		"health checks to every system, and sets no nixpkgs.system.",
 	}}
 	return a
 }
 
+// colmenaHive writes a hive.
 func (w *writer) colmenaHive(p parts) syntax.Expr {
 	about := w.about(nil)
 	about.Bindings = append(about.Bindings, attr("nixpkgs", w.packages()))
 	return let(p.roles, network("meta", about, p))
 }
 
-// about is what a network says of itself.
+// about returns the metadata of a network. more may add to it.
 func (w *writer) about(more func(*schema.Attrs)) *syntax.Attrs {
 	about := &schema.Attrs{}
 	put(about, schema.String{V: w.fleet.Network.Description}, "description")
@@ -220,7 +223,7 @@ func (w *writer) rollback(about *schema.Attrs) {
 	put(about, schema.Bool{V: w.fleet.Network.EnableRollback}, "enableRollback")
 }
 
-// network is a set of what is said of the whole, the defaults and the hosts.
+// network returns a set of metadata, defaults and hosts.
 func network(head string, about *syntax.Attrs, p parts) *syntax.Attrs {
 	set := &syntax.Attrs{Bindings: []syntax.Binding{attr(head, about)}}
 	if p.defaults != nil {
@@ -230,8 +233,8 @@ func network(head string, about *syntax.Attrs, p parts) *syntax.Attrs {
 	return set
 }
 
-// defaultsBinding is the module of all hosts, with where it comes from where
-// that is not said in a file of its own.
+// defaultsBinding returns the binding of the module of all hosts, with a comment
+// that names its position unless the module is a file with one.
 func (p parts) defaultsBinding(module syntax.Expr) *syntax.Attr {
 	b := spaced(attr("defaults", module))
 	b.At = pos(p.defaultsAt)
@@ -241,8 +244,8 @@ func (p parts) defaultsBinding(module syntax.Expr) *syntax.Attr {
 	return b
 }
 
-// hostBindings are the hosts by name. A host that is a file of its own says
-// there where it comes from.
+// hostBindings returns the bindings of hosts, with comments that name their
+// positions unless the hosts are files with one.
 func hostBindings(p parts) []syntax.Binding {
 	var bs []syntax.Binding
 	for i, h := range p.hosts {
@@ -257,7 +260,7 @@ func hostBindings(p parts) []syntax.Binding {
 	return bs
 }
 
-// let puts bindings in front of an expression.
+// let puts bindings before an expression, if there are any.
 func let(bindings []syntax.Binding, e syntax.Expr) syntax.Expr {
 	if len(bindings) == 0 {
 		return e
@@ -265,7 +268,7 @@ func let(bindings []syntax.Binding, e syntax.Expr) syntax.Expr {
 	return &syntax.Let{Bindings: bindings, Body: e}
 }
 
-// packages is the package set of the fleet's nixpkgs.
+// packages returns the package set of the fleet's nixpkgs.
 func (w *writer) packages() syntax.Expr {
 	tree := w.nixpkgs()
 	if tree == nil {
@@ -274,12 +277,12 @@ func (w *writer) packages() syntax.Expr {
 	return apply(ident("import"), tree, systemArgument())
 }
 
-// systemArgument is { system = "x86_64-linux"; }.
+// systemArgument returns { system = "x86_64-linux"; }.
 func systemArgument() *syntax.Attrs {
 	return &syntax.Attrs{Bindings: []syntax.Binding{attr("system", str(defaultSystem))}}
 }
 
-// flake has the hosts once, as modules, and both outputs made of them.
+// flake writes the hosts once, as modules, and makes both outputs from them.
 func (w *writer) flake(p parts) syntax.Expr {
 	hosts := &syntax.Attrs{Bindings: hostBindings(p)}
 	if len(hosts.Bindings) > 0 {
@@ -334,8 +337,8 @@ func (w *writer) flake(p parts) syntax.Expr {
 	return top
 }
 
-// flakeURL is the fleet's nixpkgs as a flake reference. A tree beside the
-// inventory is relative to the flake: Nix finds it in the same repository.
+// flakeURL returns the fleet's nixpkgs as a flake reference. A path is relative to
+// the flake and must be in the same repository.
 func (w *writer) flakeURL() string {
 	n := w.fleet.Nixpkgs
 	switch {
@@ -349,8 +352,8 @@ func (w *writer) flakeURL() string {
 	return "nixpkgs"
 }
 
-// withHash adds the hash of the tree to a flake reference, where it is written
-// as flakes do.
+// withHash adds the hash of the tree to a flake reference, if the hash is in the
+// notation of flakes.
 func withHash(ref, hash string) string {
 	if !strings.HasPrefix(hash, "sha256-") {
 		return ref

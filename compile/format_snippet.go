@@ -6,8 +6,8 @@ import (
 	"muster/compile/syntax"
 )
 
-// FormatSnippet returns Nix text in the layout of everything that is compiled,
-// comments kept. Text that is not Nix comes back as it is: vet says why.
+// FormatSnippet returns Nix text in the layout of the printer, with its comments.
+// Text that is not Nix is returned unchanged; vet reports it.
 func FormatSnippet(text string) string {
 	f, err := syntax.ParseFile("", []byte(text), syntax.Options{Comments: true})
 	if err != nil {

@@ -50,7 +50,7 @@ func (w *writer) value(v schema.Value) syntax.Expr {
 	panic(fmt.Sprintf("compile: value %T", v))
 }
 
-// attrs writes a set; a name whose value is a set of one becomes a path.
+// attrs writes an attribute set.
 func (w *writer) attrs(v *schema.Attrs) syntax.Expr {
 	set := &syntax.Attrs{At: pos(v.At)}
 	for _, f := range v.Fields {
@@ -59,8 +59,8 @@ func (w *writer) attrs(v *schema.Attrs) syntax.Expr {
 	return set
 }
 
-// field writes prefix.name = value;, drawing the only name of a set of one
-// into the path.
+// field writes prefix.name = value. A set with a single attribute becomes part of
+// the path.
 func (w *writer) field(prefix syntax.AttrPath, f schema.Field) *syntax.Attr {
 	path := append(slices.Clip(prefix), syntax.AttrName{At: pos(f.At), Name: f.Name})
 	for {
@@ -74,7 +74,7 @@ func (w *writer) field(prefix syntax.AttrPath, f schema.Field) *syntax.Attr {
 	return &syntax.Attr{At: pos(f.At), Path: path, Value: w.value(f.Value)}
 }
 
-// text writes a string, in the indented form where it has lines.
+// text writes a string, as an indented one if it has several lines.
 func text(v schema.String) syntax.Expr {
 	s := str(v.V)
 	s.At = pos(v.At)
@@ -82,11 +82,11 @@ func text(v schema.String) syntax.Expr {
 	return s
 }
 
-// float writes a floating-point number; Nix would read one without a point or
-// exponent as an integer, which the printer sees to.
+// float writes a floating-point number. The printer adds a point where Nix would
+// read an integer.
 func (w *writer) float(v schema.Float) syntax.Expr {
 	if math.IsInf(v.V, 0) || math.IsNaN(v.V) {
-		w.fail(v.At, "%v is not a number Nix can hold", v.V)
+		w.fail(v.At, "%v is not a finite number", v.V)
 	}
 	if v.V != 0 && math.Abs(v.V) < smallestNormal {
 		return apply(ident("builtins.fromJSON"), str(strconv.FormatFloat(v.V, 'g', -1, 64)))
@@ -94,8 +94,8 @@ func (w *writer) float(v schema.Float) syntax.Expr {
 	return &syntax.Float{At: pos(v.At), Value: v.V}
 }
 
-// smallestNormal is the smallest number that Nix reads as a literal: its
-// scanner takes what strtod calls out of range for a mistake.
+// smallestNormal is the smallest number that Nix accepts as a literal. Its scanner
+// rejects numbers for which strtod sets ERANGE.
 const smallestNormal = 0x1p-1022
 
 // mark writes a property of the module system.
@@ -131,7 +131,8 @@ func (w *writer) mark(v schema.Mark) syntax.Expr {
 	panic(fmt.Sprintf("compile: mark %d", v.Kind))
 }
 
-// nix parses Nix text of the inventory. What is not Nix is an error, and nil.
+// nix parses a Nix expression in the inventory. It reports an error in it and
+// returns nil.
 func (w *writer) nix(at schema.Pos, text string) syntax.Expr {
 	f := w.parse(at, text, syntax.Options{}, moduleArguments)
 	if f == nil {
@@ -140,30 +141,29 @@ func (w *writer) nix(at schema.Pos, text string) syntax.Expr {
 	return f.Expr
 }
 
-// parse reads the Nix in a string of the inventory that stands at at, where the
-// variables of scope and Nix's own are known.
+// parse parses Nix in a string of the inventory at a position. The names in scope
+// and Nix's global variables are defined. It reports an error and returns nil.
 func (w *writer) parse(at schema.Pos, text string, o syntax.Options, scope []string) *syntax.File {
 	o.Start = textStart(at, text)
 	f, err := syntax.ParseFile("", []byte(text), o)
 	if err == nil {
 		err = syntax.Resolve(f, func(name string) bool { return syntax.IsGlobal(name) || slices.Contains(scope, name) })
 	}
-	var mistake *syntax.Error
+	var invalid *syntax.Error
 	switch {
 	case err == nil:
 		return f
-	case errors.As(err, &mistake) && mistake.At.IsValid() && at.IsValid():
-		at.Line, at.Col = int(mistake.At.Line), int(mistake.At.Col)
-		w.fail(at, "not Nix: %s", mistake.Msg)
+	case errors.As(err, &invalid) && invalid.At.IsValid() && at.IsValid():
+		at.Line, at.Col = int(invalid.At.Line), int(invalid.At.Col)
+		w.fail(at, "not Nix: %s", invalid.Msg)
 	default:
 		w.fail(at, "not Nix: %v", err)
 	}
 	return nil
 }
 
-// textStart is where the text of a string begins that stands at at. A text of
-// several lines begins on the line after the quotes that open it, in CUE as in
-// TOML.
+// textStart returns the position of the text of a string at a position. In CUE and
+// TOML, a text of several lines begins on the line after the opening quotes.
 func textStart(at schema.Pos, text string) syntax.Pos {
 	if !at.IsValid() {
 		return syntax.Pos{}
@@ -177,8 +177,7 @@ func textStart(at schema.Pos, text string) syntax.Pos {
 	return pos(at)
 }
 
-// template writes a string with interpolation: text, but for ${…}. A literal
-// ${ is written $${.
+// template writes a string with interpolations ${…}. $${ stands for a literal ${.
 func (w *writer) template(v schema.Template) syntax.Expr {
 	s := &syntax.String{At: pos(v.At)}
 	rest := v.Text
@@ -203,7 +202,7 @@ func (w *writer) template(v schema.Template) syntax.Expr {
 		lit(rest[:i])
 		e, n := interpolation(rest[i+2:], textPos(v, len(v.Text)-len(rest)+i+2))
 		if e == nil {
-			w.fail(v.At, "no Nix expression and } follow ${ in %q", v.Text)
+			w.fail(v.At, "unterminated ${ in %q: want a Nix expression and }", v.Text)
 			return s
 		}
 		s.Parts = append(s.Parts, syntax.Part{Expr: e})
@@ -211,8 +210,8 @@ func (w *writer) template(v schema.Template) syntax.Expr {
 	}
 }
 
-// textPos is where offset i of a template stands in the inventory, where its
-// text stands there as it is.
+// textPos returns the position of offset i of a template in the inventory. It
+// assumes that the text is written there without escapes.
 func textPos(v schema.Template, i int) syntax.Pos {
 	start := textStart(v.At, v.Text)
 	if !start.IsValid() {
@@ -227,9 +226,9 @@ func textPos(v schema.Template, i int) syntax.Pos {
 	return syntax.NewPos(&file, int(start.Line)+strings.Count(v.Text[:i], "\n"), col)
 }
 
-// interpolation parses the expression up to the brace that closes it and
-// returns it with the length of both; nil where there is none. The brace is
-// the first before which a whole expression stands.
+// interpolation parses an expression and its closing brace. It returns the
+// expression, or nil, and the length of both. The closing brace is the first that
+// follows a complete expression.
 func interpolation(text string, start syntax.Pos) (syntax.Expr, int) {
 	for i := 0; i < len(text); i++ {
 		if text[i] != '}' {
@@ -242,6 +241,7 @@ func interpolation(text string, start syntax.Pos) (syntax.Expr, int) {
 	return nil, 0
 }
 
+// fail records an error.
 func (w *writer) fail(at schema.Pos, format string, args ...any) {
 	w.errs = append(w.errs, &schema.Error{Pos: at, Msg: fmt.Sprintf(format, args...)})
 }

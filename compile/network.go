@@ -13,19 +13,18 @@ import (
 
 // Options say how a network expression is written.
 type Options struct {
-	// Format is who is to read it; "" is muster.
+	// Format is the tool to write for; "" means muster.
 	Format Format
-	// Dir is the directory the file will stand in, absolute; files of the
-	// inventory are named relative to it. "" is the inventory's own directory.
+	// Dir is the absolute path of the directory that the file will be in. Paths
+	// in the file are relative to it. "" means the inventory's directory.
 	Dir string
-	// Absolute has every file named by its absolute path, for an expression
-	// that is evaluated somewhere else.
+	// Absolute makes all paths in the file absolute, for an expression that is
+	// evaluated in another directory.
 	Absolute bool
 }
 
-// Network returns the network expression of a fleet. The error, a
-// [schema.Errors], names every piece of Nix in the inventory that is not Nix;
-// a fleet without such pieces always compiles.
+// Network returns the network expression of a fleet. It fails only if Nix text in
+// the inventory is invalid; the error is a [schema.Errors] with all such texts.
 func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
 	w := newWriter(f, o)
 	expr := w.format.write(w, w.parts())
@@ -35,7 +34,7 @@ func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
 	return w.file("network.nix", expr), nil
 }
 
-// failed is what went wrong, in the order of the inventory.
+// failed returns the errors in the order of the inventory, or nil.
 func (w *writer) failed() error {
 	if len(w.errs) == 0 {
 		return nil
@@ -61,10 +60,10 @@ func newWriter(f *schema.Fleet, o Options) *writer {
 	}
 }
 
-// Header begins every file that is written.
+// Header is the beginning of the first line of every file.
 const Header = "Written by muster compile"
 
-// file is a file of the network, with where it comes from in front.
+// file returns a file of the network with a first line that names its sources.
 func (w *writer) file(name string, e syntax.Expr) *syntax.File {
 	var sources []string
 	for _, f := range w.fleet.Files {
@@ -78,12 +77,12 @@ func (w *writer) file(name string, e syntax.Expr) *syntax.File {
 	}
 }
 
-// parts are what every format is put together from.
+// parts are what all formats are composed of.
 type parts struct {
-	roles    []syntax.Binding // let bindings, one a role in use
-	defaults syntax.Expr      // the module of all hosts; nil where there is none
+	roles    []syntax.Binding // let bindings, one per role in use
+	defaults syntax.Expr      // the module of all hosts; may be nil
 	hosts    []hostPart       // in inventory order
-	split    bool             // defaults and hosts are names of files
+	split    bool             // defaults and hosts are paths of files
 
 	defaultsAt schema.Pos
 }
@@ -91,9 +90,10 @@ type parts struct {
 type hostPart struct {
 	host       *schema.Host
 	module     syntax.Expr
-	deployment *schema.Attrs // what the format says of reaching the host
+	deployment *schema.Attrs // how the tool reaches the host
 }
 
+// parts writes the modules of the fleet.
 func (w *writer) parts() parts {
 	all := module{own: &schema.Attrs{}, user: []schema.Module{w.fleet.Defaults}}
 	p := parts{defaultsAt: w.fleet.DefaultsAt}
@@ -132,28 +132,28 @@ func (w *writer) parts() parts {
 	return p
 }
 
-// A writer holds what the parts of one network expression share.
+// A writer writes one network expression.
 type writer struct {
 	fleet    *schema.Fleet
-	root     string // the directory of the network
-	dir      string // that of the file being written
+	root     string // directory of the network
+	dir      string // directory of the file being written
 	absolute bool
-	files    map[string]string // below root, the files of roles that have one
+	files    map[string]string // files of shared modules, relative to root; nil unless split
 	format   format
 	errs     schema.Errors
-	notes    map[any]*syntax.Note // the comments of Nix in the inventory
+	notes    map[any]*syntax.Note // comments of Nix in the inventory
 
-	roleIdents map[string]string // the let binding of each role of the user's
+	roleIdents map[string]string // let binding of each of the user's roles
 }
 
-// place is a position as a comment names it: the same from whatever directory
-// muster was called.
+// place returns a position for a comment. It has no directory, so that the output
+// does not depend on where muster runs.
 func place(p schema.Pos) string {
 	p.File = filepath.Base(p.File)
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
 
-// nixpkgs is the tree the fleet is made of; nil for whoever's <nixpkgs>.
+// nixpkgs returns the tree of the fleet's nixpkgs, or nil for <nixpkgs>.
 func (w *writer) nixpkgs() syntax.Expr {
 	n := w.fleet.Nixpkgs
 	switch {
@@ -174,14 +174,13 @@ func (w *writer) nixpkgs() syntax.Expr {
 	return nil
 }
 
-// path writes the name of a file of the inventory, as seen from the file that
-// is being written.
+// path returns the path of a file of the inventory for the file being written.
 func (w *writer) path(at schema.Pos, name string) syntax.Expr {
 	text := w.relative(name)
 	if plainPath(text) {
 		return &syntax.Path{At: pos(at), Parts: []syntax.Part{{Text: text}}}
 	}
-	// Nix's path syntax has no quoting: start from a path and add a string.
+	// Nix's path literals have no quoting, so append a string to a path.
 	root, rest := "/.", text
 	if !filepath.IsAbs(text) {
 		root, rest = "./.", "/"+strings.TrimPrefix(text, "./")
@@ -193,8 +192,8 @@ func (w *writer) path(at schema.Pos, name string) syntax.Expr {
 	}
 }
 
-// relative is the name of a file as seen from the file that is being written;
-// it begins with a slash or a dot.
+// relative returns the name of a file relative to the file being written, unless
+// paths are absolute. It begins with a slash or a dot.
 func (w *writer) relative(name string) string {
 	abs := name
 	if !filepath.IsAbs(abs) {
@@ -214,7 +213,7 @@ func (w *writer) relative(name string) string {
 	return "./" + rel
 }
 
-// plainPath reports whether text can be written as a Nix path literal.
+// plainPath reports whether text is valid as a path literal of Nix.
 func plainPath(text string) bool {
 	if text == "/" || strings.Contains(text, "//") || strings.HasSuffix(text, "/") {
 		return false

@@ -7,14 +7,14 @@ import (
 	"muster/schema"
 )
 
-// A module is what one NixOS module of the network will hold.
+// A module is the content of one NixOS module of the network.
 type module struct {
-	roles []string        // let-bound modules it imports, by their names
-	own   *schema.Attrs   // options muster sets
-	user  []schema.Module // what the inventory adds, later over earlier
+	roles []string        // names of the let-bound modules it imports
+	own   *schema.Attrs   // options that muster sets
+	user  []schema.Module // configuration of the inventory; a later one overrides
 }
 
-// host says what one machine is in NixOS.
+// host returns the module of a host.
 func (w *writer) host(h *schema.Host) module {
 	own := &schema.Attrs{At: h.At}
 	text := func(field, s string) schema.String { return schema.String{At: h.PosOf(field), V: s} }
@@ -63,9 +63,10 @@ func (w *writer) host(h *schema.Host) module {
 	return module{roles: w.roleNames(h), own: own, user: []schema.Module{h.Module}}
 }
 
-// defaultSystem is what the driver builds for where a host says nothing.
+// defaultSystem is the system that the driver builds for by default.
 const defaultSystem = "x86_64-linux"
 
+// texts returns a list of strings.
 func texts(at schema.Pos, ss []string) schema.List {
 	l := schema.List{At: at}
 	for _, s := range ss {
@@ -74,8 +75,8 @@ func texts(at schema.Pos, ss []string) schema.List {
 	return l
 }
 
-// module writes a NixOS module: a set, or a function to one where something in
-// it needs an argument. It is nil where there is nothing to say.
+// module writes a NixOS module: a set, or a function that returns one if the
+// module needs an argument. It returns nil for an empty module.
 func (w *writer) module(m module) syntax.Expr {
 	var imports []syntax.Expr
 	for _, r := range m.roles {
@@ -109,9 +110,9 @@ func (w *writer) module(m module) syntax.Expr {
 	return withArguments(set)
 }
 
-// options writes the options of a module. The first name stays part of the
-// path (services.openssh…, services.caddy…), as people write it; below that,
-// sets are sets where they hold more than one thing.
+// options writes the options of a module. As people do, it writes the first name of
+// a path at each option (services.openssh, services.caddy) and nests sets of
+// several attributes below.
 func (w *writer) options(set *schema.Attrs) []*syntax.Attr {
 	var bs []*syntax.Attr
 	for _, f := range set.Fields {
@@ -120,7 +121,7 @@ func (w *writer) options(set *schema.Attrs) []*syntax.Attr {
 			bs = append(bs, w.field(nil, f))
 			continue
 		}
-		// deployment is the tool's own and reads best in one piece.
+		// deployment belongs to the tool and is kept together.
 		if f.Name == "deployment" {
 			bs = append(bs, w.field(nil, f))
 			continue
@@ -132,17 +133,17 @@ func (w *writer) options(set *schema.Attrs) []*syntax.Attr {
 	return bs
 }
 
-// moduleArguments are the arguments a module of the network can ask for, in
-// the order they are written.
+// moduleArguments are the arguments that modules of the network may take, in the
+// order in which they are written.
 var moduleArguments = []string{"config", "lib", "name", "nodes", "pkgs"}
 
-// withArguments makes a module a function of the arguments it mentions.
+// withArguments turns a module into a function of the arguments that it refers to.
 func withArguments(set *syntax.Attrs) syntax.Expr {
 	used := map[string]bool{}
 	for _, b := range set.Bindings {
 		var roots []syntax.Expr
 		if a, ok := b.(*syntax.Attr); ok && a.Path[0].Name == "imports" {
-			// Modules written in the inventory take their own arguments.
+			// A module in Nix text declares its arguments itself.
 			continue
 		} else if ok {
 			roots = append(roots, a.Value)
@@ -168,8 +169,8 @@ func withArguments(set *syntax.Attrs) syntax.Expr {
 	return &syntax.Lambda{Formals: formals, Body: set}
 }
 
-// snippet parses a module of the inventory and keeps its comments; what is no
-// Nix is an error at its line there.
+// snippet parses a module in Nix text, with its comments. It reports an error in it
+// and returns nil.
 func (w *writer) snippet(s schema.Snippet) syntax.Expr {
 	f := w.parse(s.At, s.Text, syntax.Options{Comments: true}, nil)
 	if f == nil {

@@ -7,10 +7,9 @@ import (
 	"muster/compile/syntax"
 )
 
-// Parts divides a network expression into what each host alone is made of and
-// what all are made of, as text. What a host takes from a let around the hosts,
-// a role, is part of the host. Where things come from in the inventory, and
-// comments, are no part of it.
+// Parts returns the text that all hosts of a network expression depend on, and for
+// each host the text that only it depends on. The latter includes the let bindings
+// that the host refers to, such as roles. Positions and comments are left out.
 func Parts(file *syntax.File) (common string, hosts map[string]string) {
 	hosts = map[string]string{}
 	lets := map[string]string{}
@@ -45,11 +44,12 @@ func Parts(file *syntax.File) (common string, hosts map[string]string) {
 	return common, hosts
 }
 
+// exprText returns the text of an expression.
 func exprText(e syntax.Expr) string { return string(syntax.Format(&syntax.File{Expr: e})) }
 
 var word = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_'-]*`)
 
-// withLets adds to a text the bindings it names, and those they name.
+// withLets appends to a text the bindings that it refers to, directly or not.
 func withLets(text string, lets map[string]string) string {
 	seen := map[string]bool{}
 	var out strings.Builder

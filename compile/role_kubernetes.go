@@ -6,29 +6,29 @@ import (
 	"muster/schema"
 )
 
-// The modules of the let before the network, one a role in use.
+// The let-bound modules of the built-in roles.
 const (
 	masterModule = "kubernetesMaster"
 	nodeModule   = "kubernetesNode"
 )
 
-// apiPort is where the API server listens, as in every fleet that reached it
-// by https://master without a port.
+// apiPort is the port of the API server. It is that of https, so that
+// https://master reaches it.
 const apiPort = 443
 
-// defaultDomain is NixOS's own for services, not worth saying.
+// defaultDomain is the default of NixOS, which is not written.
 const defaultDomain = "cluster.local"
 
-// kubernetes is what a member of the cluster is in NixOS, after the NixOS
-// manual's chapter on Kubernetes. The master is a node too where it says so.
+// kubernetes returns the options of a member of the cluster, following the chapter
+// on Kubernetes in the NixOS manual. A master may have the role of a node too.
 func (w *writer) kubernetes(master bool) *schema.Attrs {
 	k := w.fleet.Kluster
 	head := w.fleet.Host(k.Master)
 	set := &schema.Attrs{At: k.At}
 	text := func(s string) schema.String { return schema.String{At: k.At, V: s} }
 
-	// The master goes by its name, which every member can resolve because it
-	// is written down; an address that is a name already resolves.
+	// Members reach the master by its name, which networking.extraHosts resolves.
+	// If the address is itself a name, it resolves already.
 	address := head.Name
 	if _, err := netip.ParseAddr(head.Address); err == nil {
 		put(set, text(head.Address+" "+head.Name), "networking", "extraHosts")

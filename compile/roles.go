@@ -8,7 +8,7 @@ import (
 	"muster/schema"
 )
 
-// roleNames are the let-bound modules a host imports.
+// roleNames returns the names of the let-bound modules that a host imports.
 func (w *writer) roleNames(h *schema.Host) []string {
 	var names []string
 	switch {
@@ -25,8 +25,8 @@ func (w *writer) roleNames(h *schema.Host) []string {
 	return names
 }
 
-// roles are the let bindings for the roles that some host has, so that what
-// hosts share is written once.
+// roles returns the let bindings of the roles in use. What hosts share is written
+// once.
 func (w *writer) roles(used map[string]bool) []syntax.Binding {
 	var lets []syntax.Binding
 	bind := func(name string, at schema.Pos, m module) {
@@ -52,9 +52,9 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 	return lets
 }
 
-// roleIdents names the let binding of each role of the user's own: webServer
-// for web-server. The suffix keeps clear of Nix's keywords and of what modules
-// are given by name.
+// roleIdents returns the name of the let binding of each of the user's roles:
+// webServerRole for web-server. The suffix prevents clashes with Nix's keywords and
+// with the arguments of modules.
 func roleIdents(roles []*schema.Role) map[string]string {
 	idents := map[string]string{}
 	taken := map[string]bool{masterModule: true, nodeModule: true}
@@ -70,8 +70,8 @@ func roleIdents(roles []*schema.Role) map[string]string {
 	return idents
 }
 
-// camel is web-server as webServer, with nothing but letters and digits, and a
-// letter first.
+// camel turns web-server into webServer. The result consists of letters and digits
+// and begins with a letter.
 func camel(name string) string {
 	var b strings.Builder
 	up := false

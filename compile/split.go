@@ -9,11 +9,10 @@ import (
 	"muster/schema"
 )
 
-// Split returns the network of a fleet as several files, for people who go on
-// by hand: default.nix (flake.nix of a flake), defaults.nix, hosts/NAME.nix,
-// and roles/NAME.nix for every role in use. [syntax.File.Name] is each file's
-// name below o.Dir. The files mean what the one of [Network] means; errors are
-// as there.
+// Split returns the network of a fleet as several files, for users who continue
+// by hand: default.nix (for a flake, flake.nix), defaults.nix, hosts/NAME.nix, and
+// roles/NAME.nix for every role in use. The names are relative to o.Dir. Together
+// the files are equivalent to the one of [Network], and errors are the same.
 func Split(f *schema.Fleet, o Options) ([]*syntax.File, error) {
 	w := newWriter(f, o)
 	w.files = w.roleFiles()
@@ -61,8 +60,8 @@ func Split(f *schema.Fleet, o Options) ([]*syntax.File, error) {
 	return files, nil
 }
 
-// roleFiles are the files of the modules that hosts share, by the names these
-// have in a network of one file.
+// roleFiles returns the file names of shared modules, by the names of their let
+// bindings in a network of one file.
 func (w *writer) roleFiles() map[string]string {
 	idents := []string{masterModule, nodeModule}
 	names := []string{schema.RoleMaster, schema.RoleNode}
@@ -82,8 +81,8 @@ func (w *writer) roleFiles() map[string]string {
 	return files
 }
 
-// role names a module that hosts share, from the file being written: its file
-// where it has one.
+// role returns a reference to a shared module: to its file if it has one, or to
+// its let binding.
 func (w *writer) role(name string) syntax.Expr {
 	if file := w.files[name]; file != "" {
 		return w.sibling(file)
@@ -91,7 +90,8 @@ func (w *writer) role(name string) syntax.Expr {
 	return ident(name)
 }
 
-// sibling names another file of the network from the one being written.
+// sibling returns the path of another file of the network, relative to the file
+// being written.
 func (w *writer) sibling(file string) syntax.Expr {
 	rel, err := filepath.Rel(w.dir, filepath.Join(w.root, file))
 	if err != nil {
@@ -103,16 +103,16 @@ func (w *writer) sibling(file string) syntax.Expr {
 	return &syntax.Path{Parts: []syntax.Part{{Text: rel}}}
 }
 
-// enter says in which directory of a split network the next files are.
+// enter sets the directory of the next files of a split network.
 func (w *writer) enter(dir string) {
 	if w.files != nil {
 		w.dir = filepath.Join(w.root, dir)
 	}
 }
 
-// fileNames makes file names of names: letters, digits, '-', '_' and '.' stay,
-// none is too long for a file system, and no two are the same where case does
-// not count.
+// fileNames turns names into file names: all characters but letters, digits, '-',
+// '_' and '.' are replaced, long names are cut, and no two names are the same on a
+// file system that ignores case.
 func fileNames(names []string) []string {
 	files := make([]string, len(names))
 	taken := map[string]bool{}

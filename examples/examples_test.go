@@ -71,8 +71,8 @@ var examples = []struct {
 	{
 		dir: "kluster", inventory: "hosts.toml",
 		warnings: []string{
-			"kluster/hosts.toml:1:1: warning: nixpkgs: not given: the fleet is made of whatever <nixpkgs> is where it is evaluated; pin it with rev and hash, or say unpinned: true",
-			"kluster/hosts.toml:3:8: warning: hosts.il: no SSH key opens this and 2 other hosts once deployed; give users.users.root.openssh.authorizedKeys.keys in config",
+			"kluster/hosts.toml:1:1: warning: nixpkgs: missing: the fleet depends on what <nixpkgs> is where it is evaluated; pin it with rev and hash, or set unpinned: true",
+			"kluster/hosts.toml:3:8: warning: hosts.il: no SSH key gives access to this and 2 other hosts after deployment; set users.users.root.openssh.authorizedKeys.keys in config",
 		},
 		want: map[string]set{
 			"il":  {"services.kubernetes.roles": []any{"master", "node"}, "services.kubernetes.masterAddress": "il", `fileSystems."/".device`: "/dev/disk/by-uuid/01b3bcba-c0ef-4538-8dd2-f7dee2952322"},

@@ -2,31 +2,70 @@ package exec
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+
+	"muster/compile/store"
+	"muster/schema"
 )
 
 // build builds the host's system in the local store, under a garbage collector
-// root of its own that lasts until the next build for that host.
-func (j *job) build(ctx context.Context) error {
-	if j.settled() {
+// root of its own that lasts until the next build for that host, or on the host
+// itself where its inventory says so.
+func build(ctx context.Context, j *job) error {
+	switch {
+	case j.upToDate():
 		return nil
-	}
-	if j.buildsThere() {
-		if j.action == Preview {
-			return nil // nothing is done on a host for a plan
-		}
-		return j.buildThere(ctx)
+	case j.buildsOnTarget() && j.action() == Preview:
+		return nil // nothing is done on a host for a plan
+	case j.buildsOnTarget():
+		return buildOnTarget(ctx, j)
 	}
 	root := ""
-	if j.opts.Roots != "" {
-		root = filepath.Join(j.opts.Roots, j.step.Host.Name)
+	if j.run.opts.Roots != "" {
+		root = filepath.Join(j.run.opts.Roots, j.step.Host.Name)
 	}
-	out, err := j.opts.Builder.Realise(ctx, j.step.System.Drv, root, j.said(Build))
+	out, err := j.run.opts.Builder.Realise(ctx, j.step.System.Drv, root, j.said(Build))
 	if err != nil {
 		return err
 	}
 	j.step.System.Out = out
 	j.out.System = out
 	j.out.Status = Built
+	return nil
+}
+
+// buildsOnTarget reports whether the host builds its own system, as its inventory
+// may say. Without a connection, as for muster build, it is built here.
+func (j *job) buildsOnTarget() bool {
+	return j.step.Host.BuildOn == schema.BuildTarget && j.step.System.Drv != "" && j.conn.machine() != nil
+}
+
+// buildOnTarget sends the host the derivation with all that it needs, and has it
+// built there: nothing of the result is ever here.
+func buildOnTarget(ctx context.Context, j *job) error {
+	drv, out := j.step.System.Drv, j.step.System.Out
+	dst, err := (&sender{j: j, stage: Build}).serve(ctx, []store.Path{drv})
+	if err != nil {
+		return err
+	}
+	// The lock on what is not there yet holds from the moment it is.
+	if _, err := dst.QueryValidPaths(ctx, []store.Path{out}, true, false); err != nil {
+		return err
+	}
+	lines := &lineWriter{line: j.said(Build)}
+	err = j.conn.machine().Run(ctx, []string{"nix-store", "--realise", string(drv)}, nil, lines)
+	lines.close()
+	if err != nil {
+		return fmt.Errorf("build on the host: %w", err)
+	}
+	valid, err := dst.QueryValidPaths(ctx, []store.Path{out}, true, false)
+	if err != nil {
+		return err
+	}
+	if len(valid) == 0 {
+		return fmt.Errorf("build on the host: it has built %s, but not %s", drv, out)
+	}
+	j.out.System, j.out.Status = out, Built
 	return nil
 }

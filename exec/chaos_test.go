@@ -336,7 +336,7 @@ func (f *field) chaos(r chaosRun) bool {
 	if r.kill == nil {
 		out = f.deploy(ctx, exec.Switch, f.all(target), observe)
 	} else {
-		var past *exec.Past
+		var past *exec.Record
 		past, out = f.deployKilled(r, target, observe)
 		if out == nil && r.resumed {
 			rest := past.Rest(func(_ string, ended *exec.Outcome) bool { return ended == nil || ended.OK() })
@@ -467,7 +467,7 @@ func (r chaosRun) good() string {
 // deployKilled has a process of its own deploy, and kills it when the run says.
 // Where that moment never comes, it returns the outcomes; and in any case what
 // the journal says.
-func (f *field) deployKilled(r chaosRun, target store.Path, on func(exec.Event)) (*exec.Past, []exec.Outcome) {
+func (f *field) deployKilled(r chaosRun, target store.Path, on func(exec.Event)) (*exec.Record, []exec.Outcome) {
 	f.Helper()
 	order := deployerOrder{SSHConfig: f.lab.SSHConfig, System: target, Run: exec.NewRunID(), Journal: f.TempDir(), Told: true, Patient: true}
 	for _, h := range f.lab.Hosts {
@@ -509,11 +509,11 @@ func (f *field) deployKilled(r chaosRun, target store.Path, on func(exec.Event))
 	names, nameErr := exec.Journals(order.Journal)
 	if nameErr != nil || len(names) != 1 {
 		// It was killed before it began.
-		return &exec.Past{Plan: &exec.Plan{Action: exec.Switch, Run: order.Run, Steps: f.plan(exec.Switch, f.all(target)).Steps}}, nil
+		return &exec.Record{Plan: &exec.Plan{Action: exec.Switch, Run: order.Run, Steps: f.plan(exec.Switch, f.all(target)).Steps}}, nil
 	}
 	past, readErr := exec.ReadJournal(names[0])
 	if readErr != nil {
-		return &exec.Past{Plan: &exec.Plan{Action: exec.Switch, Run: order.Run, Steps: f.plan(exec.Switch, f.all(target)).Steps}}, nil
+		return &exec.Record{Plan: &exec.Plan{Action: exec.Switch, Run: order.Run, Steps: f.plan(exec.Switch, f.all(target)).Steps}}, nil
 	}
 	var exit *osexec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() == -1 {

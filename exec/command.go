@@ -3,19 +3,18 @@ package exec
 import "context"
 
 // runCommand runs the plan's command on the host, as root.
-func (j *job) runCommand(ctx context.Context) error {
+func runCommand(ctx context.Context, j *job) error {
 	lines := &lineWriter{line: j.said(RunCommand)}
 	defer lines.close()
 	j.out.changed = true
 	j.out.Status = Ran
-	return j.current().Run(ctx, j.command, lines, lines)
+	return j.conn.machine().Run(ctx, j.run.plan.Command, lines, lines)
 }
 
 // report keeps what was found out about the host.
-func (j *job) report(context.Context) error {
+func report(_ context.Context, j *job) error {
 	j.out.Status = Seen
-	facts := j.facts
-	j.out.Facts = &facts
-	j.out.NeedsReboot = facts.Needs
+	j.out.Facts = &j.seen.Facts
+	j.out.NeedsReboot = j.seen.Facts.Needs
 	return nil
 }

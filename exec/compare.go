@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"muster/compile/store"
+	"muster/exec/host"
 )
 
 // A Diff is what a deployment would change on a host, found out without
@@ -45,54 +46,18 @@ type Package struct {
 	After  []string `json:"after,omitempty"`
 }
 
-// compareScript says of which of the paths given the host has none, what its
-// current system is made of, its units, each with its file and the one that
-// NixOS puts beside a package's own unit, and the parts it was booted with.
-const compareScript = `
-PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/bin:/bin
-for p; do [ -e "$p" ] || echo "lacks $p"; done
-[ -e /run/current-system ] || exit 0
-system=$(readlink -f /run/current-system)
-nix-store --query --requisites "$system" | while read -r p; do echo "has $p"; done
-for f in "$system"/etc/systemd/system/*; do
-  case $f in
-  *.service | *.socket | *.timer | *.mount | *.path)
-    over=$f.d/overrides.conf
-    [ -f "$over" ] && over=$(readlink -f "$over") || over=
-    [ ! -f "$f" ] || echo "unit ${f##*/} $(readlink -f "$f") $over"
-    ;;
-  esac
-done
-for part in kernel initrd kernel-modules systemd; do
-  [ ! -e /run/booted-system/$part ] || echo "part $part $(readlink -f /run/booted-system/$part)"
-done
-`
-
-// dryScript has system $1, which the host has, say what switching to it would do.
-// The lock that NixOS takes for that is a file, made on a file system that only
-// this process sees: nothing is left of it.
-const dryScript = `
-PATH=$PATH:/run/current-system/sw/bin:/usr/bin:/bin
-[ -x "$1/bin/switch-to-configuration" ] || exit 1
-if [ -d /run/systemd/system ]; then
-  [ -d /run/nixos ] && exec unshare --mount sh -c 'mount -t tmpfs tmpfs /run/nixos && exec "$1/bin/switch-to-configuration" dry-activate' sh "$1" 2>&1
-  exit 1
-fi
-exec "$1/bin/switch-to-configuration" dry-activate 2>&1
-`
-
 // compare finds out what a deployment would change.
-func (j *job) compare(ctx context.Context) error {
+func compare(ctx context.Context, j *job) error {
 	out := j.step.System.Out
 	j.out.Status = Previewed
-	if j.settled() {
+	if j.upToDate() {
 		j.out.Status = Unchanged
 		return nil
 	}
-	if j.buildsThere() {
-		return nil // what it will be made of is known when it has built it
+	if j.buildsOnTarget() {
+		return nil // its closure is known when the host has built it
 	}
-	infos, err := j.opts.Source.Closure(ctx, []store.Path{out})
+	infos, err := j.run.opts.Source.Closure(ctx, []store.Path{out})
 	if err != nil {
 		return err
 	}
@@ -102,53 +67,29 @@ func (j *job) compare(ctx context.Context) error {
 		sizes[info.Path] = info.NARSize
 		next = append(next, info.Path)
 	}
-	d := &Diff{}
-	var now []store.Path
-	units, parts := map[string]string{}, map[string]string{}
-	seen := false
-	for chunk := range slices.Chunk(next, 1000) {
-		args := make([]string, len(chunk))
-		for i, p := range chunk {
-			args[i] = string(p)
-		}
-		said, err := j.ask(ctx, j.current(), compareScript, args...)
-		if err != nil {
-			return err
-		}
-		for line := range strings.Lines(said) {
-			what, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-			switch {
-			case what == "lacks":
-				d.CopyPaths++
-				d.CopyBytes += sizes[store.Path(value)]
-			case seen:
-			case what == "has":
-				now = append(now, store.Path(value))
-			case what == "unit":
-				name, target, _ := strings.Cut(value, " ")
-				units[name] = target
-			case what == "part":
-				name, target, _ := strings.Cut(value, " ")
-				parts[name] = target
-			}
-		}
-		seen = true
+	now, err := j.conn.ask().Compare(ctx, next)
+	if err != nil {
+		return err
 	}
-	d.packages(now, next)
-	if d.CopyPaths == 0 && seen {
-		// What cannot be asked is compared.
-		if said, err := j.ask(ctx, j.current(), dryScript, string(out)); err == nil {
+	d := &Diff{CopyPaths: len(now.Lacks)}
+	for _, p := range now.Lacks {
+		d.CopyBytes += sizes[p]
+	}
+	d.packages(now.Has, next)
+	if len(now.Lacks) == 0 {
+		// Where the host cannot be asked, unit files are compared.
+		if said, err := j.conn.ask().DryActivate(ctx, out); err == nil {
 			d.readUnits(said)
 		}
 	}
 	if !d.Asked {
-		if err := d.compareUnits(units, string(out)); err != nil {
+		if err := d.compareUnits(now.Units, string(out)); err != nil {
 			return err
 		}
 	}
-	for _, part := range []string{"kernel", "initrd", "kernel-modules", "systemd"} {
+	for _, part := range host.Parts {
 		want, err := filepath.EvalSymlinks(filepath.Join(string(out), part))
-		if err == nil && parts[part] != "" && parts[part] != want {
+		if have := now.Parts[part]; err == nil && have != "" && string(have) != want {
 			d.Reboot = append(d.Reboot, part)
 		}
 	}
@@ -165,7 +106,7 @@ func (d *Diff) packages(now, next []store.Path) {
 	}
 	rebuilt := map[string]bool{}
 	for _, p := range next {
-		if name, _ := splitName(p.Name()); !same[p] {
+		if name, _ := store.SplitName(p.Name()); !same[p] {
 			rebuilt[name] = true
 		}
 	}
@@ -190,7 +131,7 @@ func (d *Diff) packages(now, next []store.Path) {
 func versions(paths []store.Path) map[string][]string {
 	all := map[string][]string{}
 	for _, p := range paths {
-		name, version := splitName(p.Name())
+		name, version := store.SplitName(p.Name())
 		all[name] = append(all[name], version)
 	}
 	for name, list := range all {
@@ -198,17 +139,6 @@ func versions(paths []store.Path) map[string][]string {
 		all[name] = slices.Compact(list)
 	}
 	return all
-}
-
-// splitName splits a name as builtins.parseDrvName does: the version begins
-// after the first dash that no letter follows.
-func splitName(s string) (name, version string) {
-	for i := 0; i+1 < len(s); i++ {
-		if c := s[i+1]; s[i] == '-' && !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z') {
-			return s[:i], s[i+1:]
-		}
-	}
-	return s, ""
 }
 
 // unitsLine is how switch-to-configuration tells of units in a dry run.

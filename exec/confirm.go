@@ -4,28 +4,33 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"muster/exec/backoff"
+	"muster/exec/host"
 )
 
-// reach connects to the host anew: whoever can do that is not locked out. The
-// guard gets its full time again from here. Where no new connection succeeds in
-// time, the guard returns the host to what it had, and that is waited for.
-func (j *job) reach(ctx context.Context) error {
-	if !j.waiting {
+// reach connects to the host anew: a new connection shows that nobody is locked
+// out. The guard then waits for its full time again. Where no new connection
+// succeeds in time, the guard returns the host to what it had, and that is waited
+// for.
+func reach(ctx context.Context, j *job) error {
+	if !j.guard.waiting {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	window, cancel := context.WithTimeoutCause(ctx, j.opts.ConfirmTimeout, fmt.Errorf("no new connection within %v", j.opts.ConfirmTimeout))
+	limit := j.run.opts.ConfirmTimeout
+	window, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no new connection within %v", limit))
 	defer cancel()
 	var last error
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		m, err := j.opts.Connect(window, j.step.Host)
+	wait := backoff.Backoff{First: 50 * time.Millisecond, Max: time.Second}
+	for {
+		m, err := j.run.opts.Connect(window, j.step.Host)
 		if err == nil {
 			var there bool
-			if there, err = j.tell(window, m, "extend", ""); err == nil {
-				j.setMachine(m)
+			if there, err = j.conn.over(m).Tell(window, j.run.opts.Run, host.ExtendWord, ""); err == nil {
+				j.conn.use(m)
 				if !there {
-					// The guard was faster.
-					return j.afterwards(ctx, fmt.Errorf("not confirmed within %v", j.opts.ConfirmTimeout))
+					return afterwards(ctx, j, fmt.Errorf("not confirmed within %v", limit))
 				}
 				return nil
 			}
@@ -34,65 +39,61 @@ func (j *job) reach(ctx context.Context) error {
 		if last == nil || window.Err() == nil {
 			last = err
 		}
-		select {
-		case <-window.Done():
-			return j.afterwards(ctx, fmt.Errorf("no new connection after the activation: %w", last))
-		case <-time.After(wait):
+		if wait.Wait(window) != nil {
+			return afterwards(ctx, j, fmt.Errorf("no new connection after the activation: %w", last))
 		}
 	}
 }
 
 // afterwards waits for the end of a guard that is not confirmed, which leaves
 // the host on what it had, and tells why it came to that.
-func (j *job) afterwards(ctx context.Context, why error) error {
-	j.waiting = false
-	ctx, cancel := j.limited(ctx, j.opts.ConfirmTimeout+j.opts.RevertTimeout)
+func afterwards(ctx context.Context, j *job, why error) error {
+	j.guard.waiting = false
+	ctx, cancel := j.uninterrupted(ctx, j.run.opts.ConfirmTimeout+j.run.opts.RevertTimeout)
 	defer cancel()
-	v, err := j.await(ctx, Confirm, true)
+	v, err := j.guard.await(ctx, Confirm, true)
 	if err != nil {
-		return fmt.Errorf("%w; its guard returns it to %s, which cannot be seen from here", why, or(string(j.out.Before.Current), "nothing"))
+		return fmt.Errorf("%w; its guard returns it to %s, which cannot be seen from here", why, j.formerSystem())
 	}
-	return j.take(ctx, v, why)
+	return conclude(ctx, j, v, why)
 }
 
 // confirm tells the guard that all is well, and waits until the system is the
 // host's for good: the profile and the boot loader.
-func (j *job) confirm(ctx context.Context) error {
-	if !j.waiting {
+func confirm(ctx context.Context, j *job) error {
+	if !j.guard.waiting {
 		return nil
 	}
-	j.waiting = false
-	ctx, cancel := j.limited(ctx, j.opts.ActivateTimeout+j.opts.RevertTimeout)
+	j.guard.waiting = false
+	ctx, cancel := j.uninterrupted(ctx, j.run.opts.ActivateTimeout+j.run.opts.RevertTimeout)
 	defer cancel()
+	wait := backoff.Backoff{First: 200 * time.Millisecond, Max: 200 * time.Millisecond}
 	for {
-		_, err := j.tell(ctx, j.machine, "confirm", "")
+		_, err := j.guard.tell(ctx, host.ConfirmWord, "")
 		if err == nil {
 			break
 		}
-		// Whether it got through shows in what becomes of it.
-		if again := j.reconnect(ctx); again != nil {
+		// Whether it got through shows in what becomes of the host.
+		if again := j.conn.renew(ctx); again != nil {
 			if ctx.Err() != nil {
-				return fmt.Errorf("%w; if the confirmation has not got through, the host returns to %s", err, or(string(j.out.Before.Current), "nothing"))
+				return fmt.Errorf("%w; if the confirmation has not got through, the host returns to %s", err, j.formerSystem())
 			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(200 * time.Millisecond):
-			}
+			_ = wait.Wait(ctx) // the next round finds ctx ended
 		}
 	}
-	v, err := j.await(ctx, Confirm, true)
+	v, err := j.guard.await(ctx, Confirm, true)
 	if err != nil {
 		return err
 	}
-	return j.take(ctx, v, nil)
+	return conclude(ctx, j, v, nil)
 }
 
 // abort tells the guard to return at once, and waits until it has.
-func (j *job) abort(ctx context.Context, why error) error {
+func abort(ctx context.Context, j *job, why error) error {
 	ctx = context.WithoutCancel(ctx)
-	tell, cancel := context.WithTimeout(ctx, j.opts.ConfirmTimeout)
+	tell, cancel := context.WithTimeout(ctx, j.run.opts.ConfirmTimeout)
 	defer cancel()
 	// Where it does not get through, the guard returns when its time is up.
-	_, _ = j.tell(tell, j.machine, "abort", oneLine(why.Error()))
-	return j.afterwards(ctx, why)
+	_, _ = j.guard.tell(tell, host.AbortWord, oneLine(why.Error()))
+	return afterwards(ctx, j, why)
 }

@@ -12,7 +12,7 @@
 // to a [Sink] as facts. It prints nothing. A host's failure is its [Outcome]
 // and stops no other host.
 //
-//	plan := exec.NewPlan(exec.Switch, hosts, systems)
+//	plan := exec.NewPlan(exec.Switch, steps)
 //	outcomes := exec.Run(ctx, plan, exec.Options{Jobs: 10, Connect: connect, Builder: nix, Source: local, Sink: ui.event})
 //	os.Exit(exec.ExitStatus(ctx, outcomes))
 //

@@ -1,6 +1,7 @@
 package exec_test
 
 import (
+	_ "embed"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -14,17 +15,16 @@ import (
 	"muster/exec/lab"
 )
 
+//go:embed testdata/snapshot.sh
+var snapshotScript string
+
 // snapshot is everything on a host's disk and in its /run, all that is its own: a line a file with
 // its kind, mode, owner, size, time of change, target and content. Only the time
 // of the directory of Nix's database is left out: SQLite makes two files there
 // for as long as somebody reads.
 func (f *field) snapshot(h *lab.Host) []string {
 	f.Helper()
-	out, err := h.Run(f.Context(), "sh", "-c", `
-for d in / /run /usr/local; do
-  find $d -xdev -printf '%p %y %m %U:%G %s %T@ %l\n'
-  find $d -xdev -type f -exec md5sum {} +
-done | sed 's|^\(/nix/var/nix/db d .*\) [0-9.]* $|\1|' | sort`)
+	out, err := h.Run(f.Context(), "sh", "-c", snapshotScript)
 	if err != nil {
 		f.Fatal(err)
 	}

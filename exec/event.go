@@ -1,12 +1,20 @@
 package exec
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
 
 // An Event is a fact about a run: one of [StageStarted], [StageEnded],
 // [Progressed], [Said], [Found], [Checked], [WaveStarted], [Paused],
 // [JournalFailed] and [HostEnded]. Events are plain data and never hold a
 // secret.
-type Event interface{ event() }
+type Event interface {
+	// Name is what journals and JSON output call the event. It never changes.
+	Name() string
+	event()
+}
 
 // A Sink takes the events of a run, one at a time.
 type Sink func(Event)
@@ -76,6 +84,17 @@ type HostEnded struct {
 	Outcome Outcome `json:"outcome"`
 }
 
+func (StageStarted) Name() string  { return "StageStarted" }
+func (StageEnded) Name() string    { return "StageEnded" }
+func (Progressed) Name() string    { return "Progressed" }
+func (Said) Name() string          { return "Said" }
+func (Found) Name() string         { return "Found" }
+func (Checked) Name() string       { return "Checked" }
+func (WaveStarted) Name() string   { return "WaveStarted" }
+func (Paused) Name() string        { return "Paused" }
+func (JournalFailed) Name() string { return "JournalFailed" }
+func (HostEnded) Name() string     { return "HostEnded" }
+
 func (StageStarted) event()  {}
 func (StageEnded) event()    {}
 func (Progressed) event()    {}
@@ -86,3 +105,38 @@ func (WaveStarted) event()   {}
 func (Paused) event()        {}
 func (JournalFailed) event() {}
 func (HostEnded) event()     {}
+
+// decoders read events by their names.
+var decoders = map[string]func(json.RawMessage) (Event, error){}
+
+func init() {
+	decodes[StageStarted]()
+	decodes[StageEnded]()
+	decodes[Progressed]()
+	decodes[Said]()
+	decodes[Found]()
+	decodes[Checked]()
+	decodes[WaveStarted]()
+	decodes[Paused]()
+	decodes[JournalFailed]()
+	decodes[HostEnded]()
+}
+
+// decodes adds the decoder of one type of event.
+func decodes[E Event]() {
+	var zero E
+	decoders[zero.Name()] = func(data json.RawMessage) (Event, error) {
+		var e E
+		err := json.Unmarshal(data, &e)
+		return e, err
+	}
+}
+
+// DecodeEvent reads an event that was saved under a name.
+func DecodeEvent(name string, data json.RawMessage) (Event, error) {
+	decode, ok := decoders[name]
+	if !ok {
+		return nil, fmt.Errorf("unknown event %q", name)
+	}
+	return decode(data)
+}

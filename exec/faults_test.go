@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/host"
 	"muster/exec/lab"
 	"muster/exec/nixcmd"
 	"muster/schema"
@@ -40,7 +42,7 @@ func twoDeployers(t *testing.T) {
 	second := f.opts
 	second.Who = "bob@desk"
 	out := f.run(t.Context(), f.plan(exec.Switch, f.all(system(t, "new"))), second, nil)
-	if o := out[0]; o.Status != exec.Failed || !errors.Is(o.Err, exec.ErrLocked) || !strings.Contains(o.Error, "locked by alice@laptop for") {
+	if o := out[0]; o.Status != exec.Failed || !errors.Is(o.Err, host.ErrLocked) || !strings.Contains(o.Error, "locked by alice@laptop for") {
 		t.Errorf("the second: %s: %s: %v", o.Status, o.Stage, o.Err)
 	}
 	if got := exec.ExitStatus(t.Context(), out); got != exec.ExitFailed {
@@ -72,22 +74,22 @@ func sameMoment(t *testing.T) {
 		both.Go(func() { outs[i] = exec.Run(t.Context(), f.plan(exec.Switch, f.all(system(t, systems[i]))), o) })
 	}
 	both.Wait()
-	for h, host := range []string{"bad", "good"} {
+	for h, name := range []string{"bad", "good"} {
 		last := ""
 		for i := range outs {
 			switch o := outs[i][h]; {
 			case o.OK():
-				if last == "" || ended[i][host].After(ended[1-i][host]) {
+				if last == "" || ended[i][name].After(ended[1-i][name]) {
 					last = systems[i]
 				}
-			case !errors.Is(o.Err, exec.ErrLocked) && !strings.Contains(o.Error, "has changed meanwhile"):
+			case !errors.Is(o.Err, host.ErrLocked) && !strings.Contains(o.Error, "has changed meanwhile"):
 				t.Errorf("%s: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
 			}
 		}
 		if last == "" {
-			t.Fatalf("%s: neither got it: %v; %v", host, outs[0][h].Err, outs[1][h].Err)
+			t.Fatalf("%s: neither got it: %v; %v", name, outs[0][h].Err, outs[1][h].Err)
 		}
-		f.expect(host, last, last, last)
+		f.expect(name, last, last, last)
 	}
 }
 
@@ -198,19 +200,10 @@ func goneThere(t *testing.T) {
 const (
 	userPassword = "open sesame"
 	userHash     = "$6$muster$kOmjHed6CLnNRtKsHAR5ujM.ZcmdXDYXKx/Q1/T.xYx6nyNGTSfuncXiYKNBGUMkL2GMczLcUCX2Uj31tptlQ/"
-	userScript   = `
-number=1234
-for user in plain asked free; do
-  grep -q "^$user:" /etc/passwd || echo "$user:x:$number:$number::/tmp:/bin/sh" >>/etc/passwd
-  echo "$user:$1:19000:0:99999:7:::" >>/etc/shadow
-  cp /etc/ssh/authorized_keys.d/root /etc/ssh/authorized_keys.d/$user && chmod 644 /etc/ssh/authorized_keys.d/$user
-  number=$((number + 1))
-done
-printf '%s\n' 'root ALL=(ALL) ALL' 'free ALL=(ALL) NOPASSWD: ALL' 'asked ALL=(ALL) ALL' >/etc/sudoers
-chmod 440 /etc/sudoers
-mkdir -p /etc/pam.d
-printf '%s\n' 'auth required pam_unix.so' 'account required pam_unix.so' 'session required pam_permit.so' >/etc/pam.d/sudo`
 )
+
+//go:embed testdata/users.sh
+var userScript string
 
 // logInAs has the deployer log in as plain, asked or free: sudo knows nothing of
 // the first, asks the second for a password, and lets the third do all.

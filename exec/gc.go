@@ -3,9 +3,9 @@ package exec
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
+
+	"muster/exec/host"
 )
 
 // Keep says which generations of a host stay. The current one, the one that
@@ -17,7 +17,7 @@ type Keep struct {
 }
 
 // old are the generations that need not stay, by number.
-func (k Keep) old(gens []Generation, s State, now time.Time) []int {
+func (k Keep) old(gens []host.Generation, s host.State, now time.Time) []int {
 	var old []int
 	for i, g := range gens {
 		switch {
@@ -31,41 +31,24 @@ func (k Keep) old(gens []Generation, s State, now time.Time) []int {
 	return old
 }
 
-// collectScript removes generations of the profile $1 and collects garbage. The
-// last line says how much that freed.
-const collectScript = `
-PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/bin:/bin
-profile=$1
-shift
-[ $# = 0 ] || nix-env --profile "$profile" --delete-generations "$@" >&2 || exit 1
-# What it says goes to either stream, by version.
-nix-store --gc 2>&1 | tail -n 1
-`
-
 // collect removes old generations of the host and what nothing needs any more.
-func (j *job) collect(ctx context.Context) error {
-	gens, err := j.generations(ctx)
+func collect(ctx context.Context, j *job) error {
+	gens, err := generations(ctx, j)
 	if err != nil {
 		return err
 	}
+	keep := j.run.plan.Keep
 	// Creation times are the host's, and so is now.
-	j.out.Removed = j.keep.old(gens, j.out.Before, time.Now().Add(j.facts.Skew))
+	j.out.Removed = keep.old(gens, j.out.Before, time.Now().Add(j.seen.Facts.Skew))
 	j.out.Status = Cleaned
-	if j.keep.Dry {
+	if keep.Dry {
 		j.out.Status = Previewed
 		return nil
 	}
-	args := []string{"/bin/sh", "-c", collectScript, "sh", profile}
-	for _, n := range j.out.Removed {
-		args = append(args, strconv.Itoa(n))
-	}
 	j.out.changed = true
-	var said strings.Builder
-	ctx, cancel := context.WithTimeoutCause(ctx, j.opts.ActivateTimeout, fmt.Errorf("not done after %v", j.opts.ActivateTimeout))
+	limit := j.run.opts.ActivateTimeout
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
 	defer cancel()
-	if err := j.current().Run(ctx, args, &said, nil); err != nil {
-		return fmt.Errorf("collect garbage: %w", err)
-	}
-	j.out.Freed = lastLine(said.String())
-	return nil
+	j.out.Freed, err = j.conn.ask().Collect(ctx, j.out.Removed)
+	return err
 }

@@ -1,6 +1,7 @@
 package exec_test
 
 import (
+	_ "embed"
 	"strings"
 	"testing"
 	"time"
@@ -12,20 +13,11 @@ import (
 // Stand-ins for systemd, of which a lab host has none. What systemd-run starts
 // has nothing of the session it is called from: neither its terminal nor its
 // environment.
-const (
-	fakeSystemdRun = `#!/bin/sh
-for word; do echo "$word" >>/root/systemd-run; done
-[ ! -e /root/no-units ] || { echo "Failed to start transient service unit: Access denied" >&2; exit 1; }
-while :; do case $1 in --*) shift ;; *) break ;; esac; done
-env -i setsid "$@" </dev/null >/dev/null 2>&1 &
-`
-	fakeSystemctl = `#!/bin/sh
-echo "$*" >>/root/systemctl
-case $1 in
-list-units) echo "smartd.service loaded failed failed SMART daemon" ;;
-show) cat /root/unit-state ;;
-esac
-`
+var (
+	//go:embed testdata/systemd-run.sh
+	fakeSystemdRun string
+	//go:embed testdata/systemctl.sh
+	fakeSystemctl string
 )
 
 // Where there is systemd, the guard is a unit of it, and units are asked for

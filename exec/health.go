@@ -1,7 +1,7 @@
 package exec
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,81 +11,85 @@ import (
 	"strings"
 	"time"
 
+	"muster/exec/host"
 	"muster/schema"
 )
 
-// health makes the host's health checks over the new connection. A host that
-// does not pass returns to what it had.
-func (j *job) health(ctx context.Context) error {
-	if !j.waiting {
+// checkHealth makes the host's health checks over the new connection. A host
+// that does not pass returns to what it had.
+func checkHealth(ctx context.Context, j *job) error {
+	if !j.guard.waiting {
 		return nil
 	}
 	for _, c := range j.step.Host.Health {
-		if err := j.check(ctx, &c); err != nil {
-			return j.abort(ctx, err)
+		if err := checkUntilPassed(ctx, j, &c); err != nil {
+			return abort(ctx, j, err)
 		}
 	}
 	return nil
 }
 
-// check makes one check, several times where it takes that. The guard is told
-// each time that somebody is still there. A connection that is lost says nothing
-// about the host: the check is made again over a new one, and does not count.
-func (j *job) check(ctx context.Context, c *schema.Check) error {
+// checkUntilPassed makes one check, as many times as the inventory allows. The
+// guard is told each time to go on waiting. A connection that is lost says
+// nothing about the host: the check is made again over a new one, and does not
+// count.
+func checkUntilPassed(ctx context.Context, j *job, c *schema.Check) error {
 	ctx = context.WithoutCancel(ctx)
-	patience := time.Now().Add(j.opts.ConfirmTimeout)
+	limit := j.run.opts.ConfirmTimeout
+	patience := time.Now().Add(limit)
+	k := checker{conn: j.conn, most: limit * 3 / 4}
 	for try := 0; ; try++ {
-		err := j.try(ctx, c)
+		err := k.check(ctx, c)
 		event := Checked{Host: j.step.Host.Name, Check: c.String()}
 		if err == nil {
-			j.opts.Sink(event)
+			j.emit(event)
 			return nil
 		}
 		event.Err = err.Error()
-		j.opts.Sink(event)
-		if time.Now().Before(patience) && j.lost(ctx) && j.renew(ctx) == nil {
+		j.emit(event)
+		if time.Now().Before(patience) && j.conn.lost(ctx) && j.renewWithin(ctx, limit/2) == nil {
 			try--
 			continue
 		}
 		if try >= c.Retries {
 			return fmt.Errorf("health check %s: %w", c, err)
 		}
-		extend, cancel := context.WithTimeout(ctx, j.opts.ConfirmTimeout/2)
-		_, _ = j.tell(extend, j.machine, "extend", "")
+		extend, cancel := context.WithTimeout(ctx, limit/2)
+		_, _ = j.guard.tell(extend, host.ExtendWord, "")
 		cancel()
 		time.Sleep(c.Interval)
 	}
 }
 
-// renew replaces a connection that is lost, if that takes no longer than the
-// guard waits.
-func (j *job) renew(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, j.opts.ConfirmTimeout/2)
+// renewWithin replaces a connection that is lost, if that takes no longer.
+func (j *job) renewWithin(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	return j.reconnect(ctx)
+	return j.conn.renew(ctx)
 }
 
-func (j *job) try(ctx context.Context, c *schema.Check) error {
-	// No check outlives the guard's patience.
-	limit := min(c.Timeout, j.opts.ConfirmTimeout*3/4)
+// A checker makes health checks on one host.
+type checker struct {
+	conn *connection
+	most time.Duration // limit for one try, whatever the check says: the guard waits no longer
+}
+
+// check tries a check once.
+func (k checker) check(ctx context.Context, c *schema.Check) error {
+	limit := min(c.Timeout, k.most)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
 	defer cancel()
 	var err error
 	switch {
 	case len(c.Command) > 0:
-		var said bytes.Buffer
-		if err = j.machine.Run(ctx, c.Command, &said, &said); err != nil {
-			if line := lastLine(said.String()); line != "" && !strings.Contains(err.Error(), line) {
-				err = fmt.Errorf("%w: %s", err, line)
-			}
-		}
+		err = k.conn.ask().Command(ctx, c.Command)
 	case c.Unit != "":
-		err = j.unit(ctx, c.Unit)
+		err = k.unit(ctx, c.Unit)
 	case c.HTTP != "":
-		err = j.http(ctx, c)
+		err = k.http(ctx, c)
 	default:
 		var conn net.Conn
-		if conn, err = j.dial(ctx, c, c.TCP); err == nil {
+		if conn, err = k.dial(ctx, c, c.TCP); err == nil {
 			conn.Close()
 		}
 	}
@@ -95,57 +99,50 @@ func (j *job) try(ctx context.Context, c *schema.Check) error {
 	return err
 }
 
-// unitScript prints ActiveState of a unit, as systemctl show does.
-const unitScript = `
-if [ -d /run/systemd/system ]; then exec systemctl show --property=ActiveState --value -- "$1"; fi
-f=/run/minios/units/$1
-if [ -e "$f" ]; then while read -r line; do case $line in state=*) echo "${line#state=}" ;; esac; done <"$f"; else echo inactive; fi
-`
-
-func (j *job) unit(ctx context.Context, name string) error {
-	out, err := j.ask(ctx, j.machine, unitScript, name)
+func (k checker) unit(ctx context.Context, name string) error {
+	state, err := k.conn.ask().UnitState(ctx, name)
 	if err != nil {
 		return err
 	}
-	if state := lastLine(out); state != "active" {
-		return fmt.Errorf("it is %s", or(state, "unknown"))
+	if state != "active" {
+		return fmt.Errorf("it is %s", cmp.Or(state, "unknown"))
 	}
 	return nil
 }
 
+// A dialer is a machine that connects to addresses as it sees them.
+type dialer interface {
+	Dial(ctx context.Context, addr string) (net.Conn, error)
+}
+
 // dial connects to where the check says: as seen from the host, or from here.
-func (j *job) dial(ctx context.Context, c *schema.Check, addr string) (net.Conn, error) {
+func (k checker) dial(ctx context.Context, c *schema.Check, addr string) (net.Conn, error) {
 	if !strings.Contains(addr, ":") {
 		addr = ":" + addr
 	}
-	host, port, err := net.SplitHostPort(addr)
+	to, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
 	if c.FromHere {
-		if host == "" {
-			host = j.step.Host.Address
-		}
-		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(cmp.Or(to, k.conn.host.Address), port))
 	}
-	if host == "" {
-		host = "localhost"
-	}
-	d, ok := j.machine.(interface {
-		Dial(ctx context.Context, addr string) (net.Conn, error)
-	})
+	d, ok := k.conn.machine().(dialer)
 	if !ok {
 		return nil, errors.New("this connection carries no others")
 	}
-	return d.Dial(ctx, net.JoinHostPort(host, port))
+	return d.Dial(ctx, net.JoinHostPort(cmp.Or(to, "localhost"), port))
 }
 
-// http asks for a page. Any status below 400 will do where none is given.
-func (j *job) http(ctx context.Context, c *schema.Check) error {
+// maxPage is how many bytes of a page are read.
+const maxPage = 1 << 20
+
+// http asks for a page. Any status below 400 passes where none is given.
+func (k checker) http(ctx context.Context, c *schema.Check) error {
 	client := &http.Client{
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
-			DialContext:       func(ctx context.Context, _, addr string) (net.Conn, error) { return j.dial(ctx, c, addr) },
+			DialContext:       func(ctx context.Context, _, addr string) (net.Conn, error) { return k.dial(ctx, c, addr) },
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -158,11 +155,9 @@ func (j *job) http(ctx context.Context, c *schema.Check) error {
 		return err
 	}
 	defer resp.Body.Close()
-	io.CopyN(io.Discard, resp.Body, 1<<20)
+	io.CopyN(io.Discard, resp.Body, maxPage)
 	if c.Status == 0 && resp.StatusCode >= 400 || c.Status != 0 && resp.StatusCode != c.Status {
 		return fmt.Errorf("it answers %s", resp.Status)
 	}
 	return nil
 }
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

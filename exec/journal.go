@@ -9,42 +9,67 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// A Journal is the record of one run: a file of one JSON object a line, only
-// ever added to. The first line is the plan, the next are events, the last is
-// the end. It is there to go on with a run whose deployer is gone, and to look
-// things up. What a host is on is never taken from it.
+// A Journal is what a run writes down of itself: a file of one JSON object a
+// line, only ever added to. The first line is the plan, the next are events, the
+// last is the end. It is there to go on with a run whose deployer is gone, and to
+// look things up. What a host is on is never taken from it.
 type Journal struct {
 	mu   sync.Mutex
 	file *os.File
 	fail error // the first; nothing is written after it
 }
 
-// A record is one line of a journal.
-type record struct {
-	Time  time.Time       `json:"time"`
-	Event string          `json:"event"` // "Plan", "End", or the name of an event's type
-	Data  json.RawMessage `json:"data,omitempty"`
+// An entry is one line of a journal.
+type entry struct {
+	// Version is in the first line, from version 1 on.
+	Version int             `json:"muster_journal,omitempty"`
+	Time    time.Time       `json:"time"`
+	Event   string          `json:"event"` // planEntry, endEntry, or the name of an event
+	Data    json.RawMessage `json:"data,omitempty"`
 }
 
-// ErrRunning says that a run's deployer is at work.
-var ErrRunning = errors.New("the run is under way")
+const (
+	planEntry = "Plan"
+	endEntry  = "End"
+)
+
+// journalVersion changes when a journal can no longer be read as before.
+const journalVersion = 1
+
+// end is the data of the last entry.
+type end struct {
+	Status int `json:"status"`
+}
+
+// ErrRunning says that the deployer of a run is at work.
+var ErrRunning = errors.New("the run is in progress")
 
 // CreateJournal begins the journal of a run in a directory, which it makes.
 func CreateJournal(dir string, p *Plan) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("begin journal: %w", err)
 	}
-	return openJournal(filepath.Join(dir, p.Run+".jsonl"), os.O_CREATE|os.O_EXCL, p)
+	j, err := openJournal(filepath.Join(dir, p.Run+journalExt), os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.write(entry{Version: journalVersion, Event: planEntry}, p); err != nil {
+		j.Close()
+		return nil, fmt.Errorf("write journal: %w", err)
+	}
+	return j, nil
 }
 
-// openJournal opens a journal to add to it. A plan, where given, is written.
-func openJournal(name string, flags int, p *Plan) (*Journal, error) {
+const journalExt = ".jsonl"
+
+// openJournal opens a journal to add to it. The error is [ErrRunning] where
+// another process has it open.
+func openJournal(name string, flags int) (*Journal, error) {
 	f, err := os.OpenFile(name, flags|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -53,23 +78,12 @@ func openJournal(name string, flags int, p *Plan) (*Journal, error) {
 		f.Close()
 		return nil, ErrRunning
 	}
-	j := &Journal{file: f}
-	if p == nil {
-		// What a crash has cut stays a line of its own.
-		j.newline()
-	}
-	if p != nil {
-		j.write("Plan", p)
-	}
-	if j.fail != nil {
-		f.Close()
-		return nil, fmt.Errorf("write journal: %w", j.fail)
-	}
-	return j, nil
+	return &Journal{file: f}, nil
 }
 
-// newline ends a last line that has no end.
-func (j *Journal) newline() {
+// endLastLine ends a last line that a crash has cut, so that it stays a line of
+// its own.
+func (j *Journal) endLastLine() {
 	info, err := j.file.Stat()
 	if err != nil || info.Size() == 0 {
 		return
@@ -90,7 +104,7 @@ func (j *Journal) newline() {
 func (j *Journal) Sink(next Sink) Sink {
 	return func(e Event) {
 		if _, progress := e.(Progressed); !progress {
-			if first := j.write(strings.TrimPrefix(fmt.Sprintf("%T", e), "exec."), e); first != nil {
+			if first := j.write(entry{Event: e.Name()}, e); first != nil {
 				next(JournalFailed{Err: first.Error()})
 			}
 		}
@@ -98,139 +112,158 @@ func (j *Journal) Sink(next Sink) Sink {
 	}
 }
 
-// End says that the run is over, with muster's exit status.
+// End says that the run has ended, with muster's exit status.
 func (j *Journal) End(status int) {
-	j.write("End", map[string]int{"status": status})
+	j.write(entry{Event: endEntry}, end{Status: status})
 }
 
-// Close closes the file. A run that has no end can be gone on with.
+// Close closes the file. A run that has no end can be resumed.
 func (j *Journal) Close() error { return j.file.Close() }
 
-// write adds a line. It returns an error only the first time that it fails.
-func (j *Journal) write(event string, data any) error {
+// write adds an entry with data. It returns an error only the first time that it
+// fails.
+func (j *Journal) write(e entry, data any) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.fail != nil {
 		return nil
 	}
-	text, err := json.Marshal(data)
-	if err == nil {
-		text, err = json.Marshal(record{time.Now().UTC(), event, text})
+	e.Time = time.Now().UTC()
+	var line []byte
+	var err error
+	if e.Data, err = json.Marshal(data); err == nil {
+		line, err = json.Marshal(e)
 	}
 	if err == nil {
 		// One write, so that a crash leaves whole lines and at most one that is cut.
-		_, err = j.file.Write(append(text, '\n'))
+		_, err = j.file.Write(append(line, '\n'))
 	}
 	j.fail = err
 	return err
 }
 
-// A Past is what a journal says of a run.
-type Past struct {
+// A Record is what a journal says of a run.
+type Record struct {
 	Name     string // of the file
 	Plan     *Plan
 	Began    time.Time
 	Outcomes map[string]Outcome // of the hosts that ended; the last of each
-	Reached  map[string]Attempt // how far others had come that were being activated
+	Reached  map[string]Attempt // how far the others had come whose activation had begun
 	Ended    bool
-	Status   int // muster's exit status, where it ended
+	Status   int // muster's exit status, where the run ended
 }
 
-// ReadJournal reads a journal. A line that is cut, as a crash leaves it, is
-// passed over.
-func ReadJournal(name string) (*Past, error) {
+// ReadJournal reads a journal. A line that is cut, as a crash leaves it, is left
+// out.
+func ReadJournal(name string) (*Record, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	defer f.Close()
-	past := &Past{Name: name, Outcomes: map[string]Outcome{}, Reached: map[string]Attempt{}}
+	r := &Record{Name: name, Outcomes: map[string]Outcome{}, Reached: map[string]Attempt{}}
 	lines := bufio.NewReader(f)
 	for n := 1; ; n++ {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
 			break // the end, or a line without one
 		}
-		var r record
-		if json.Unmarshal(bytes.TrimSpace(line), &r) != nil {
+		var e entry
+		if json.Unmarshal(bytes.TrimSpace(line), &e) != nil {
 			continue
 		}
-		switch r.Event {
-		case "Plan":
-			past.Plan = new(Plan)
-			if err := json.Unmarshal(r.Data, past.Plan); err != nil {
-				return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
-			}
-			past.Began = r.Time
-		case "HostEnded":
-			var e HostEnded
-			if err := json.Unmarshal(r.Data, &e); err != nil {
-				return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
-			}
-			past.Outcomes[e.Outcome.Host] = e.Outcome
-			delete(past.Reached, e.Outcome.Host)
-		case "StageStarted":
-			var e StageStarted
-			if err := json.Unmarshal(r.Data, &e); err != nil {
-				return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
-			}
-			if e.Stage.underWay() {
-				past.Reached[e.Host] = Attempt{e.Stage, r.Time}
-			}
-		case "End":
-			var end struct{ Status int }
-			if err := json.Unmarshal(r.Data, &end); err != nil {
-				return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
-			}
-			past.Ended, past.Status = true, end.Status
+		if err := r.add(&e); err != nil {
+			return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
 		}
 	}
-	if past.Plan == nil {
+	if r.Plan == nil {
 		return nil, fmt.Errorf("read journal %s: it has no plan", name)
 	}
-	return past, nil
+	return r, nil
+}
+
+// add takes up one entry.
+func (r *Record) add(e *entry) error {
+	if e.Version > journalVersion {
+		return fmt.Errorf("version %d is of a newer muster: want %d or older", e.Version, journalVersion)
+	}
+	switch e.Event {
+	case planEntry:
+		r.Plan, r.Began = new(Plan), e.Time
+		return json.Unmarshal(e.Data, r.Plan)
+	case endEntry:
+		var last end
+		err := json.Unmarshal(e.Data, &last)
+		r.Ended, r.Status = true, last.Status
+		return err
+	}
+	event, err := DecodeEvent(e.Event, e.Data)
+	if err != nil {
+		return err
+	}
+	switch event := event.(type) {
+	case HostEnded:
+		r.Outcomes[event.Outcome.Host] = event.Outcome
+		delete(r.Reached, event.Outcome.Host)
+	case StageStarted:
+		if event.Stage.inActivation() {
+			r.Reached[event.Host] = Attempt{Stage: event.Stage, Since: e.Time}
+		}
+	}
+	return nil
 }
 
 // Journals are the names of the journals in a directory, the oldest first.
 func Journals(dir string) ([]string, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+	names, err := filepath.Glob(filepath.Join(dir, "*"+journalExt))
 	slices.Sort(names)
 	return names, err
 }
 
 // Reopen opens the journal again to go on with the run, unless its deployer is
 // still at work.
-func (p *Past) Reopen() (*Journal, error) { return openJournal(p.Name, 0, nil) }
+func (r *Record) Reopen() (*Journal, error) {
+	j, err := openJournal(r.Name, 0)
+	if err != nil {
+		return nil, err
+	}
+	j.endLastLine()
+	return j, nil
+}
 
-// Rest is the plan for the hosts that keep: the same run goes on with them. A
-// host that had ended before is told apart by its outcome.
-func (p *Past) Rest(keep func(host string, ended *Outcome) bool) *Plan {
-	rest := *p.Plan
+// Rest is the plan for the hosts that keep chooses: the same run goes on with
+// them. ended is nil for a host that has not ended.
+func (r *Record) Rest(keep func(host string, ended *Outcome) bool) *Plan {
+	rest := *r.Plan
 	rest.Steps, rest.order = nil, nil
-	for _, s := range p.Plan.Steps {
+	for _, s := range r.Plan.Steps {
 		var ended *Outcome
-		if o, ok := p.Outcomes[s.Host.Name]; ok {
+		if o, ok := r.Outcomes[s.Host.Name]; ok {
 			ended = &o
 		}
 		if keep(s.Host.Name, ended) {
-			reached := p.Reached[s.Host.Name]
-			s.Earlier = &reached // once more, in any case
+			reached := r.Reached[s.Host.Name]
+			s.Earlier = &reached
 			rest.Steps = append(rest.Steps, s)
 		}
 	}
-	// Waves that are done with leave no empty ones behind.
+	closeGaps(rest.Steps)
+	return &rest
+}
+
+// closeGaps numbers the waves of steps anew, so that none is empty.
+func closeGaps(steps []Step) {
 	waves := map[int]bool{}
-	for _, s := range rest.Steps {
+	for _, s := range steps {
 		waves[s.Wave] = true
 	}
-	for i := range rest.Steps {
-		wave := 0
+	for i := range steps {
+		before := 0
 		for w := range waves {
-			if w < rest.Steps[i].Wave {
-				wave++
+			if w < steps[i].Wave {
+				before++
 			}
 		}
-		rest.Steps[i].Wave = wave
+		steps[i].Wave = before
 	}
-	return &rest
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"muster/exec/host"
 	"muster/schema"
 )
 
@@ -23,7 +24,7 @@ func savedExample() *Plan {
 		Steps: []Step{
 			{Host: &schema.Host{Name: "a", Address: "10.0.0.1", Port: 22, User: "me", Privilege: schema.Sudo, Policy: schema.Roaming,
 				Health: []schema.Check{{TCP: "80", Timeout: time.Second, Retries: 3}}},
-				System: System{Out: newSystem}, Expect: &State{Current: oldSystem},
+				System: System{Out: newSystem}, Expect: &host.State{Current: oldSystem},
 				Hooks: []schema.Hook{{Before: "activate", Command: []string{"drain"}, Timeout: time.Second}}},
 			{Host: &schema.Host{Name: "b", Address: "10.0.0.2", Substitute: true, LimitRate: 1e6}, System: System{Out: newSystem}, Wave: 1},
 			{Host: &schema.Host{Name: "c", Address: "10.0.0.3"}, Wave: 2, Err: errors.New("does not evaluate")},
@@ -70,7 +71,7 @@ func TestAJournalSaysWhatIsLeft(t *testing.T) {
 	}
 	sink := j.Sink(func(Event) {})
 	sink(StageStarted{Host: "a", Stage: Copy})
-	sink(HostEnded{Outcome{Host: "a", Status: Activated}})
+	sink(HostEnded{Outcome: Outcome{Host: "a", Status: Activated}})
 	sink(StageStarted{Host: "b", Stage: Copy})
 
 	names, err := Journals(dir)
@@ -110,7 +111,7 @@ func TestAJournalSaysWhatIsLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again.Sink(func(Event) {})(HostEnded{Outcome{Host: "b", Status: RolledBack}})
+	again.Sink(func(Event) {})(HostEnded{Outcome: Outcome{Host: "b", Status: RolledBack}})
 	again.End(ExitRolledBack)
 	again.Close()
 	if past, err = ReadJournal(names[0]); err != nil {
@@ -133,7 +134,7 @@ func TestAFullDiskEndsTheJournalAndNotTheRun(t *testing.T) {
 			told = append(told, e.Err)
 		}
 	})
-	out := run(t.Context(), &Plan{Action: Rollback}, map[string]*fakeHost{"a": newFakeHost(oldSystem, newSystem)}, Options{Sink: sink})
+	out := runOn(t.Context(), &Plan{Action: Rollback}, map[string]*fakeHost{"a": newFakeHost(oldSystem, newSystem)}, Options{Sink: sink})
 	if out[0].Status != Reverted {
 		t.Errorf("outcome %s (%v)", out[0].Status, out[0].Err)
 	}

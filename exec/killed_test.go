@@ -16,9 +16,11 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/host"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -55,7 +57,7 @@ func deployer(text string) int {
 		return 1
 	}
 	f := &field{opts: exec.Options{}, dialer: remote.NewDialer(remote.Config{ConfigFile: order.SSHConfig, ConnectTimeout: 10 * time.Second})}
-	f.source = nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
+	f.source = transfer.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
 		p, err := nix.Serve(context.WithoutCancel(ctx), false)
 		if err != nil {
 			return nil, err
@@ -335,7 +337,7 @@ func TestAnotherRunWaitsForTheLockToLapse(t *testing.T) {
 	f := newField(t, "web")
 	f.kill(deployerOrder{SSHConfig: f.lab.SSHConfig, Hosts: []string{"web"}, System: system(t, "slow"), Run: exec.NewRunID(), Stop: "said"})
 	out := f.deploy(t.Context(), exec.Switch, f.all(system(t, "new")), nil)
-	if out[0].Status != exec.Failed || !errors.Is(out[0].Err, exec.ErrLocked) {
+	if out[0].Status != exec.Failed || !errors.Is(out[0].Err, host.ErrLocked) {
 		t.Errorf("right after: %s: %v", out[0].Status, out[0].Err)
 	}
 	f.settle(f.lab.Host("web"))

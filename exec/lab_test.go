@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"io"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -24,7 +26,7 @@ type field struct {
 	lab    *lab.Lab
 	opts   exec.Options
 	hosts  map[string]*schema.Host
-	source *nixserve.Local
+	source *transfer.Local
 	dialer *remote.Dialer
 	// password is what sudo on the hosts is told, where a user is not root.
 	password string
@@ -35,13 +37,9 @@ type field struct {
 
 // bootDefault boots a host as its boot loader would: what the default entry
 // names is activated.
-const bootDefault = `
-if [ -r /boot/loader/loader.conf ]; then
-  entry=$(sed -n 's/^default //p' /boot/loader/loader.conf)
-  init=$(sed -n 's/^options init=\([^ ]*\).*/\1/p' "/boot/loader/entries/$entry")
-  ln -sfn "${init%/init}" /run/booted-system
-  BOOTING=yes "${init%/init}/activate" >/dev/null 2>&1
-fi`
+//
+//go:embed testdata/boot.sh
+var bootDefault string
 
 // connectTimeout is for each attempt to connect. A host that is away costs that,
 // and one of a machine that is busy with other things needs some of it.
@@ -59,7 +57,7 @@ func newField(t testing.TB, names ...string) *field {
 		t.Fatal(err)
 	}
 	nix.Env = []string{nixConfig}
-	f.source = nixserve.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
+	f.source = transfer.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
 		p, err := nix.Serve(context.WithoutCancel(ctx), false)
 		if err != nil {
 			return nil, err
@@ -184,19 +182,8 @@ type onHost struct {
 	problems               []string // with what it would take to boot any of them
 }
 
-const lookScript = `
-echo "running $(readlink -f /run/current-system)"
-echo "profile $(readlink -f /nix/var/nix/profiles/system)"
-echo "generation $(readlink /nix/var/nix/profiles/system)"
-entry=$(sed -n 's/^default //p' /boot/loader/loader.conf)
-init=$(sed -n 's/^options init=\([^ ]*\).*/\1/p' "/boot/loader/entries/$entry")
-echo "boot ${init%/init}"
-for s in /run/current-system /nix/var/nix/profiles/system "${init%/init}"; do
-  [ -x "$s/init" ] || echo "problem $s/init is not there"
-done
-[ -n "$1" ] || exit 0
-nix-store --verify-path $(nix-store -qR /run/current-system /nix/var/nix/profiles/system "${init%/init}") 2>&1 | sed 's/^/problem /'
-`
+//go:embed testdata/look.sh
+var lookScript string
 
 // on looks at a host and at all that its systems are made of.
 func (f *field) on(name string) onHost {

@@ -188,9 +188,9 @@ var faults = []fault{
 		status: exec.RolledBack, stage: exec.Activate, says: "", exit: 4, ends: "old"},
 
 	{name: "clock 1 h ahead", before: do(wrongClock("+ 3600")), after: do(rightClock),
-		status: exec.Activated, notes: "its clock is 1h0m0s ahead", exit: 0, ends: "new", when: "and it is noted"},
+		status: exec.Activated, notes: "its clock is 1h ahead", exit: 0, ends: "new", when: "and it is noted"},
 	{name: "clock 1 h behind", before: do(wrongClock("- 3600")), after: do(rightClock),
-		status: exec.Activated, notes: "its clock is 1h0m0s behind", exit: 0, ends: "new", when: "and it is noted"},
+		status: exec.Activated, notes: "its clock is 1h behind", exit: 0, ends: "new", when: "and it is noted"},
 
 	{name: "sudo on the host wants a password, and there is none", before: userOf("asked", ""),
 		status: exec.Failed, stage: exec.Inspect, says: "asked needs one, and none was given", exit: 3, ends: "old"},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/host"
 	"muster/schema"
 )
 
@@ -17,11 +18,11 @@ const (
 	Copied     Status = "copied"      // its system is in its own store
 	Activated  Status = "activated"   // the action was carried out
 	Previewed  Status = "previewed"   // it said what switching would do
-	Unchanged  Status = "unchanged"   // it already was as it should be
+	Unchanged  Status = "unchanged"   // it was up to date
 	Reverted   Status = "reverted"    // it is back on an earlier generation, as asked
 	RolledBack Status = "rolled back" // activation failed, and it is back on what it had
 	Listed     Status = "listed"      // its generations were read
-	Seen       Status = "seen"        // it was looked at
+	Seen       Status = "seen"        // it was inspected
 	Ran        Status = "ran"         // the command was run, with success
 	Cleaned    Status = "cleaned"     // its garbage was collected
 	Away       Status = "away"        // a roaming host that is not there
@@ -29,7 +30,7 @@ const (
 	Skipped    Status = "skipped"     // nothing was begun
 )
 
-// Statuses are all of them, in the order in which they are counted out.
+// Statuses are all statuses, in the order in which a summary counts them.
 var Statuses = []Status{Built, Copied, Activated, Previewed, Reverted, Ran, Cleaned, Seen, Listed, Unchanged, Away, RolledBack, Failed, Skipped}
 
 // An Outcome is what became of one host.
@@ -44,25 +45,25 @@ type Outcome struct {
 	// Error is the text of Err.
 	Error string `json:"error,omitempty"`
 
-	Before   State      `json:"before"`            // as found
-	System   store.Path `json:"system,omitempty"`  // what it was to have
-	After    Generation `json:"after,omitzero"`    // the profile's generation in the end, where known
-	Running  store.Path `json:"running,omitempty"` // what runs in the end, where known and looked at
-	Paths    int        `json:"paths,omitempty"`   // store paths sent
-	Bytes    int64      `json:"bytes,omitempty"`   // of archives sent
-	Findings []Finding  `json:"findings,omitempty"`
+	Before   host.State      `json:"before"`            // as found
+	System   store.Path      `json:"system,omitempty"`  // what it was to have
+	After    host.Generation `json:"after,omitzero"`    // the profile's generation in the end, where known
+	Running  store.Path      `json:"running,omitempty"` // what runs in the end, where known and looked at
+	Paths    int             `json:"paths,omitempty"`   // store paths sent
+	Bytes    int64           `json:"bytes,omitempty"`   // of archives sent
+	Findings []Finding       `json:"findings,omitempty"`
 	// NeedsReboot are the parts that take a restart to change.
 	NeedsReboot []string `json:"needs_reboot,omitempty"`
 	Rebooted    bool     `json:"rebooted,omitempty"`
 
 	// Generations are those of the system profile, oldest first, for List.
-	Generations []Generation  `json:"generations,omitempty"`
-	Diff        *Diff         `json:"diff,omitempty"`    // for Preview
-	Facts       *Facts        `json:"facts,omitempty"`   // for Look
-	Removed     []int         `json:"removed,omitempty"` // generations, for Clean
-	Freed       string        `json:"freed,omitempty"`   // as Nix says it, for Clean
-	Took        time.Duration `json:"took_ns"`
-	// Interrupted says that the run was ended before the host was.
+	Generations []host.Generation `json:"generations,omitempty"`
+	Diff        *Diff             `json:"diff,omitempty"`    // for Preview
+	Facts       *host.Facts       `json:"facts,omitempty"`   // for Look
+	Removed     []int             `json:"removed,omitempty"` // generations, for Clean
+	Freed       string            `json:"freed,omitempty"`   // as Nix says it, for Clean
+	Took        time.Duration     `json:"took_ns"`
+	// Interrupted says that the run was interrupted before the host had ended.
 	Interrupted bool `json:"interrupted,omitempty"`
 
 	changed bool // something on the host was changed, or may have been
@@ -73,8 +74,8 @@ func (o *Outcome) OK() bool {
 	return o.Status != Failed && o.Status != RolledBack && o.Status != Skipped
 }
 
-// Counts reports whether the host's failure is the run's: that of a host that
-// is done as well as can be is not. A rollback always counts.
+// Counts reports whether the host's failure counts as the run's. That of a
+// best-effort host does not, but a rollback always does.
 func (o *Outcome) Counts() bool {
 	return !o.OK() && (o.Status == RolledBack || o.Policy != schema.BestEffort)
 }

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"muster/compile/store"
+	"muster/exec/host"
 	"muster/schema"
 )
 
@@ -52,9 +53,9 @@ type Step struct {
 	Err    error
 	Wave   int // from 0; see [Plan.RollOut]
 	Hooks  []schema.Hook
-	Expect *State // what the host must still be; nil for anything
-	// Earlier is how far an attempt before this one of the same run had come;
-	// nil where there was none.
+	Expect *host.State // what the host must still be; nil for anything
+	// Earlier is how far an earlier attempt of the same run had come; nil for a
+	// first attempt.
 	Earlier *Attempt
 }
 
@@ -75,12 +76,8 @@ type Plan struct {
 	order []int // in which the steps are begun; see ordered
 }
 
-// NewPlan plans an action on hosts. A host that has no system, but an error,
-// fails before anything is done to it.
-func NewPlan(action Action, hosts []*schema.Host, systems map[string]System, errs map[string]error) *Plan {
-	p := &Plan{Action: action}
-	for _, h := range hosts {
-		p.Steps = append(p.Steps, Step{Host: h, System: systems[h.Name], Err: errs[h.Name]})
-	}
-	return p
+// NewPlan plans an action. A step that has an error fails before anything is
+// done to its host.
+func NewPlan(action Action, steps []Step) *Plan {
+	return &Plan{Action: action, Steps: steps}
 }

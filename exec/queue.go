@@ -5,12 +5,12 @@ import (
 	"sync"
 )
 
-// A queue begins work on hosts that have been looked at, as many at once as
-// there are places. Hosts of the wave whose turn it is come first; those of
-// later waves, which will wait at their gate, take half of the places at the
-// most, so that they can never keep out the ones they wait for.
+// A queue begins work on inspected hosts, as many at once as it has places. Hosts
+// of the wave whose turn it is come first. Hosts of later waves wait for that wave
+// before they activate, so they take half of the places at most: otherwise they
+// could keep out the hosts they wait for.
 type queue struct {
-	gates  *gates
+	waves  *waves
 	places int
 
 	mu      sync.Mutex
@@ -26,8 +26,8 @@ type ready struct {
 	work        func()
 }
 
-func newQueue(g *gates, places int) *queue {
-	return &queue{gates: g, places: max(places, 2), working: map[int]int{}}
+func newQueue(w *waves, places int) *queue {
+	return &queue{waves: w, places: max(places, 2), working: map[int]int{}}
 }
 
 // add has work done when there is a place.
@@ -45,7 +45,7 @@ func (q *queue) wait() { q.all.Wait() }
 
 // dispatch fills the places. The caller holds q.mu.
 func (q *queue) dispatch() {
-	turn := q.gates.turn()
+	turn := q.waves.turn()
 	ahead := 0
 	for wave, n := range q.working {
 		if wave > turn {
@@ -56,7 +56,7 @@ func (q *queue) dispatch() {
 		r := q.ready[i]
 		if r.wave > turn {
 			if ahead >= q.places/2 {
-				break // all that follow are of this wave or later ones
+				break // the rest are of the same wave or of later ones
 			}
 			ahead++
 		}

@@ -7,14 +7,16 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/host"
 	"muster/schema"
 )
 
 // A plan is saved with all it takes to carry it out: what to do, and how each
 // host is reached. What an inventory says that is not for the executor is left
-// out.
+// out. Names and version are explicit, so that a change of a type here changes no
+// saved plan by accident.
 
-// planVersion changes when what is saved can no longer be read as before.
+// planVersion changes when a saved plan can no longer be read as before.
 const planVersion = 1
 
 type savedPlan struct {
@@ -27,7 +29,15 @@ type savedPlan struct {
 	PushTo     string       `json:"push_to,omitempty"`
 	PullFrom   string       `json:"pull_from,omitempty"`
 	Rollout    savedRollout `json:"rollout"`
+	Command    []string     `json:"command,omitempty"`
+	Keep       *savedKeep   `json:"keep,omitempty"`
 	Steps      []savedStep  `json:"steps"`
+}
+
+type savedKeep struct {
+	Last  int           `json:"last,omitempty"`
+	Newer time.Duration `json:"newer_ns,omitempty"`
+	Dry   bool          `json:"dry,omitempty"`
 }
 
 type savedRollout struct {
@@ -42,7 +52,7 @@ type savedStep struct {
 	System System       `json:"system,omitzero"`
 	Paths  []store.Path `json:"paths,omitempty"`
 	Wave   int          `json:"wave"`
-	Expect *State       `json:"expect,omitempty"`
+	Expect *host.State  `json:"expect,omitempty"`
 	Hooks  []savedHook  `json:"hooks,omitempty"`
 	Error  string       `json:"error,omitempty"`
 }
@@ -88,31 +98,45 @@ type savedHook struct {
 func (p *Plan) MarshalJSON() ([]byte, error) {
 	s := savedPlan{
 		Version: planVersion, Run: p.Run, Dir: p.Dir, Action: p.Action, Generation: p.Generation,
-		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom,
-		Rollout: savedRollout{p.Rollout.MaxUnavailable, p.Rollout.MaxFailures, p.Rollout.Pause, p.Rollout.Confirm},
+		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Command: p.Command,
+		Rollout: savedRollout{
+			MaxUnavailable: p.Rollout.MaxUnavailable, MaxFailures: p.Rollout.MaxFailures,
+			Pause: p.Rollout.Pause, Confirm: p.Rollout.Confirm,
+		},
 	}
-	for _, step := range p.Steps {
-		h := step.Host
-		saved := savedStep{
-			Host: savedHost{
-				h.Name, h.Address, h.Port, h.User, h.HostKeys, h.Jump, h.Privilege, h.System, h.Policy, h.BuildOn,
-				h.Substitute, h.LimitRate, h.DiskUUID, nil,
-			},
-			System: step.System, Paths: step.Paths, Wave: step.Wave, Expect: step.Expect,
-		}
-		for _, c := range h.Health {
-			saved.Host.Health = append(saved.Host.Health,
-				savedCheck{c.Command, c.HTTP, c.Status, c.TCP, c.Unit, c.FromHere, c.Timeout, c.Interval, c.Retries})
-		}
-		for _, k := range step.Hooks {
-			saved.Hooks = append(saved.Hooks, savedHook{k.Before, k.After, k.Command, k.OnHost, k.Timeout})
-		}
-		if step.Err != nil {
-			saved.Error = step.Err.Error()
-		}
-		s.Steps = append(s.Steps, saved)
+	if k := p.Keep; k != (Keep{}) {
+		s.Keep = &savedKeep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
+	}
+	for i := range p.Steps {
+		s.Steps = append(s.Steps, saveStep(&p.Steps[i]))
 	}
 	return json.Marshal(s)
+}
+
+func saveStep(step *Step) savedStep {
+	s := savedStep{Host: saveHost(step.Host), System: step.System, Paths: step.Paths, Wave: step.Wave, Expect: step.Expect}
+	for _, k := range step.Hooks {
+		s.Hooks = append(s.Hooks, savedHook{Before: k.Before, After: k.After, Command: k.Command, OnHost: k.OnHost, Timeout: k.Timeout})
+	}
+	if step.Err != nil {
+		s.Error = step.Err.Error()
+	}
+	return s
+}
+
+func saveHost(h *schema.Host) savedHost {
+	s := savedHost{
+		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, HostKeys: h.HostKeys, Jump: h.Jump,
+		Privilege: h.Privilege, System: h.System, Policy: h.Policy, BuildOn: h.BuildOn, Substitute: h.Substitute,
+		LimitRate: h.LimitRate, DiskUUID: h.DiskUUID,
+	}
+	for _, c := range h.Health {
+		s.Health = append(s.Health, savedCheck{
+			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
+			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries,
+		})
+	}
+	return s
 }
 
 // UnmarshalJSON reads a saved plan.
@@ -122,52 +146,71 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("read plan: %w", err)
 	}
 	if s.Version != planVersion {
-		return fmt.Errorf("read plan: it is no plan of this muster: version %d, want %d", s.Version, planVersion)
+		return fmt.Errorf("read plan: version %d: want %d, as this muster saves", s.Version, planVersion)
 	}
 	if _, ok := stages[s.Action]; !ok {
 		return fmt.Errorf("read plan: unknown action %q", s.Action)
 	}
-	*p = Plan{Run: s.Run, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Builders: s.Builders,
-		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom}, Rollout: schema.Rollout{
+	*p = Plan{
+		Run: s.Run, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Builders: s.Builders, Command: s.Command,
+		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom},
+		Rollout: schema.Rollout{
 			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,
-		}}
-	for _, saved := range s.Steps {
-		h := saved.Host
-		if h.Name == "" || saved.Wave < 0 || saved.Wave > len(s.Steps) {
-			return fmt.Errorf("read plan: bad step for host %q", h.Name)
-		}
-		step := Step{
-			Host: &schema.Host{
-				Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, HostKeys: h.HostKeys, Jump: h.Jump,
-				Privilege: h.Privilege, System: h.System, Policy: h.Policy, BuildOn: h.BuildOn, Substitute: h.Substitute,
-				LimitRate: h.LimitRate, DiskUUID: h.DiskUUID,
-			},
-			System: saved.System, Paths: saved.Paths, Wave: saved.Wave, Expect: saved.Expect,
-		}
-		for _, path := range append([]store.Path{saved.System.Drv, saved.System.Out}, saved.Paths...) {
-			if path == "" {
-				continue
-			}
-			if _, err := store.ParsePath(string(path)); err != nil {
-				return fmt.Errorf("read plan: host %s: %w", h.Name, err)
-			}
-		}
-		for _, c := range h.Health {
-			step.Host.Health = append(step.Host.Health, schema.Check{
-				Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
-				Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries,
-			})
-		}
-		for _, k := range saved.Hooks {
-			if len(k.Command) == 0 {
-				return fmt.Errorf("read plan: host %s: a hook without a command", h.Name)
-			}
-			step.Hooks = append(step.Hooks, schema.Hook{Before: k.Before, After: k.After, Command: k.Command, OnHost: k.OnHost, Timeout: k.Timeout})
-		}
-		if saved.Error != "" {
-			step.Err = errors.New(saved.Error)
+		},
+	}
+	if k := s.Keep; k != nil {
+		p.Keep = Keep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
+	}
+	for i := range s.Steps {
+		step, err := s.Steps[i].load(len(s.Steps))
+		if err != nil {
+			return fmt.Errorf("read plan: host %q: %w", s.Steps[i].Host.Name, err)
 		}
 		p.Steps = append(p.Steps, step)
 	}
 	return nil
+}
+
+// load reads the step of a plan of so many.
+func (s *savedStep) load(steps int) (Step, error) {
+	switch {
+	case s.Host.Name == "":
+		return Step{}, errors.New("a step without a host")
+	case s.Wave < 0 || s.Wave > steps:
+		return Step{}, fmt.Errorf("wave %d of %d steps", s.Wave, steps)
+	}
+	for _, path := range append([]store.Path{s.System.Drv, s.System.Out}, s.Paths...) {
+		if path == "" {
+			continue
+		}
+		if _, err := store.ParsePath(string(path)); err != nil {
+			return Step{}, err
+		}
+	}
+	step := Step{Host: s.Host.load(), System: s.System, Paths: s.Paths, Wave: s.Wave, Expect: s.Expect}
+	for _, k := range s.Hooks {
+		if len(k.Command) == 0 {
+			return Step{}, errors.New("a hook without a command")
+		}
+		step.Hooks = append(step.Hooks, schema.Hook{Before: k.Before, After: k.After, Command: k.Command, OnHost: k.OnHost, Timeout: k.Timeout})
+	}
+	if s.Error != "" {
+		step.Err = errors.New(s.Error)
+	}
+	return step, nil
+}
+
+func (s *savedHost) load() *schema.Host {
+	h := &schema.Host{
+		Name: s.Name, Address: s.Address, Port: s.Port, User: s.User, HostKeys: s.HostKeys, Jump: s.Jump,
+		Privilege: s.Privilege, System: s.System, Policy: s.Policy, BuildOn: s.BuildOn, Substitute: s.Substitute,
+		LimitRate: s.LimitRate, DiskUUID: s.DiskUUID,
+	}
+	for _, c := range s.Health {
+		h.Health = append(h.Health, schema.Check{
+			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
+			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries,
+		})
+	}
+	return h
 }

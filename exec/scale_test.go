@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -28,7 +29,7 @@ import (
 var scaleHosts = flag.Int("scale", 300, "how many hosts TestScale goes up to; the bar is 10000")
 
 // A manyHosts is an SSH server in this process that plays any number of hosts:
-// the user name is the host. It knows the executor's scripts by a word of each.
+// the user name is the host. It knows the executor's scripts by their names.
 type manyHosts struct {
 	config *ssh.ServerConfig
 	addr   string
@@ -112,7 +113,9 @@ func (m *manyHosts) serve(c net.Conn) {
 			for req := range reqs {
 				req.Reply(req.Type == "exec", nil)
 				if req.Type == "exec" {
-					m.answer(conn.User(), string(req.Payload), channel, channel.Stderr())
+					command := string(req.Payload)
+					fmt.Fprintln(channel, beginMarker.FindString(command)) // what package remote skips to
+					m.answer(conn.User(), command, channel, channel.Stderr())
 					channel.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
 					channel.Close()
 				}
@@ -120,6 +123,8 @@ func (m *manyHosts) serve(c net.Conn) {
 		}()
 	}
 }
+
+var beginMarker = regexp.MustCompile(`muster-[A-Z0-9]+`)
 
 // answer plays a host.
 func (m *manyHosts) answer(name, command string, out, errs io.Writer) {
@@ -132,21 +137,21 @@ func (m *manyHosts) answer(name, command string, out, errs io.Writer) {
 	}
 	system := func(n int) string { return []string{"", string(oldSystem), string(newSystem)}[n] }
 	switch {
-	case strings.Contains(command, "MemAvailable"): // inspectScript
+	case strings.Contains(command, "muster-inspect"):
 		fmt.Fprintf(out, "time %d\nuid 0\nnix nix-store (Nix) 2.8.0\nprofile %s\nlink system-%d-link\ncurrent %s\n",
 			time.Now().Unix(), system(h.profile), h.profile, system(h.current))
-	case strings.Contains(command, "nixos-version"): // readGenerations
+	case strings.Contains(command, "muster-generations"):
 		fmt.Fprintf(out, "system-1-link 1700000000 %s 24.05\nsystem-2-link 1700000000 %s 24.05\n", oldSystem, newSystem)
-	case strings.Contains(command, "systemd-run"): // armScript
+	case strings.Contains(command, "muster-arm"):
 		h.current, h.confirmed = 1, false
 		fmt.Fprintln(out, "ok")
-	case strings.Contains(command, "past="): // followScript
+	case strings.Contains(command, "muster-follow"):
 		if h.confirmed {
 			fmt.Fprintln(errs, "done")
 		} else {
 			fmt.Fprintln(errs, "activated")
 		}
-	case strings.Contains(command, "$guard/$2.new"): // tellScript
+	case strings.Contains(command, "muster-tell"):
 		if strings.Contains(command, " confirm ") {
 			h.profile, h.confirmed = 1, true
 		}

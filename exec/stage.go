@@ -26,7 +26,7 @@ const (
 	Collect     Stage = "gc"
 )
 
-// stages says which stages each action has, in order. Connecting and looking
+// stages says which stages each action has, in order. Connecting and inspecting
 // come first: a host that cannot be reached is found out before anything is
 // built for it.
 var stages = map[Action][]Stage{
@@ -45,22 +45,47 @@ var stages = map[Action][]Stage{
 	Clean:       {ConnectTo, Inspect, Lock, Collect},
 }
 
+// A stageFunc does the work of one stage on one host. It reads what the stages
+// before found out from the job, and leaves there what it finds out itself. Its
+// error is why the host's part in the run ends here.
+type stageFunc func(ctx context.Context, j *job) error
+
 // work is what each stage does to a host, one file each.
-var work = map[Stage]func(*job, context.Context) error{
-	ConnectTo:   (*job).connect,
-	Inspect:     (*job).inspect,
-	Build:       (*job).build,
-	Lock:        (*job).lock,
-	Copy:        (*job).copy,
-	Compare:     (*job).compare,
-	Activate:    (*job).activate,
-	Revert:      (*job).revert,
-	Reach:       (*job).reach,
-	Health:      (*job).health,
-	Confirm:     (*job).confirm,
-	Restart:     (*job).restart,
-	ListProfile: (*job).list,
-	Report:      (*job).report,
-	RunCommand:  (*job).runCommand,
-	Collect:     (*job).collect,
+var work = map[Stage]stageFunc{
+	ConnectTo:   connect,
+	Inspect:     inspect,
+	Build:       build,
+	Lock:        lock,
+	Copy:        copyClosure,
+	Compare:     compare,
+	Activate:    activate,
+	Revert:      revert,
+	Reach:       reach,
+	Health:      checkHealth,
+	Confirm:     confirm,
+	Restart:     restart,
+	ListProfile: list,
+	Report:      report,
+	RunCommand:  runCommand,
+	Collect:     collect,
+}
+
+// split divides the stages of an action into those that only look, and the
+// rest.
+func split(all []Stage) (survey, rest []Stage) {
+	for i, s := range all {
+		if s != ConnectTo && s != Inspect {
+			return all[:i], all[i:]
+		}
+	}
+	return all, nil
+}
+
+// inActivation reports whether a host may be between two systems in this stage.
+func (s Stage) inActivation() bool {
+	switch s {
+	case Activate, Revert, Reach, Health, Confirm, Restart:
+		return true
+	}
+	return false
 }

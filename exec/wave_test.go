@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"muster/exec/host"
 	"muster/schema"
 )
 
@@ -263,26 +264,12 @@ func TestPreflightFindsAllAtOnce(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if out[0].Status != Failed || out[0].Stage != Inspect || !errors.Is(out[0].Err, ErrLocked) || len(h.commands) > 0 {
+	if out[0].Status != Failed || out[0].Stage != Inspect || !errors.Is(out[0].Err, host.ErrLocked) || len(h.commands) > 0 {
 		t.Errorf("%s at %s after %q: %v", out[0].Status, out[0].Stage, h.commands, out[0].Err)
 	}
 }
 
-func TestClockSkew(t *testing.T) {
-	now := time.Unix(1_700_000_000, 500_000_000)
-	for _, tt := range []struct{ said, asked, answered, want time.Duration }{
-		{0, 0, 100 * time.Millisecond, 0},
-		{-500 * time.Millisecond, 0, 100 * time.Millisecond, 0}, // its seconds are whole
-		{time.Hour, 0, time.Second, time.Hour - time.Second},
-		{-time.Hour, 0, time.Second, -time.Hour + time.Second},
-	} {
-		if got := skew(now.Add(tt.said), now.Add(tt.asked), now.Add(tt.answered)); got != tt.want {
-			t.Errorf("said %v: %v, want %v", tt.said, got, tt.want)
-		}
-	}
-}
-
-func TestVersionsCompare(t *testing.T) {
+func TestAnOldNixIsTooOld(t *testing.T) {
 	for _, tt := range []struct {
 		a, b string
 		want bool
@@ -293,21 +280,10 @@ func TestVersionsCompare(t *testing.T) {
 	}
 }
 
-func TestNamesSplitAsNixDoes(t *testing.T) {
-	for _, tt := range []struct{ in, name, version string }{
-		{"hello-2.12.1", "hello", "2.12.1"}, {"nix-wallpaper-simple-dark-gray", "nix-wallpaper-simple-dark-gray", ""},
-		{"linux-6.6.63-modules", "linux", "6.6.63-modules"}, {"a", "a", ""}, {"gcc-wrapper-13", "gcc-wrapper", "13"}, {"x-", "x-", ""}, {"etc--1", "etc", "-1"},
-	} {
-		if name, version := splitName(tt.in); name != tt.name || version != tt.version {
-			t.Errorf("%s: %q %q, want %q %q", tt.in, name, version, tt.name, tt.version)
-		}
-	}
-}
-
 func TestGarbageIsWhatNoRuleKeeps(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	day := 24 * time.Hour
-	gens := []Generation{
+	gens := []host.Generation{
 		{Number: 1, System: "/s1", Created: now.Add(-90 * day)},
 		{Number: 2, System: "/s2", Created: now.Add(-60 * day)},
 		{Number: 3, System: "/s3", Created: now.Add(-30 * day)},
@@ -317,15 +293,15 @@ func TestGarbageIsWhatNoRuleKeeps(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		keep Keep
-		on   State
+		on   host.State
 		want []int
 	}{
-		{"the newest", Keep{Last: 1}, State{}, []int{1, 2, 3}},
-		{"some of the newest", Keep{Last: 3}, State{}, []int{1, 2}},
-		{"the young", Keep{Last: 1, Newer: 45 * day}, State{}, []int{1, 2}},
-		{"what was booted", Keep{Last: 1}, State{Booted: "/s1"}, []int{2, 3}},
-		{"what runs", Keep{Last: 1}, State{Current: "/s2"}, []int{1, 3}},
-		{"all", Keep{Last: 9}, State{}, nil},
+		{"the newest", Keep{Last: 1}, host.State{}, []int{1, 2, 3}},
+		{"some of the newest", Keep{Last: 3}, host.State{}, []int{1, 2}},
+		{"the young", Keep{Last: 1, Newer: 45 * day}, host.State{}, []int{1, 2}},
+		{"what was booted", Keep{Last: 1}, host.State{Booted: "/s1"}, []int{2, 3}},
+		{"what runs", Keep{Last: 1}, host.State{Current: "/s2"}, []int{1, 3}},
+		{"all", Keep{Last: 9}, host.State{}, nil},
 	} {
 		if diff := cmp.Diff(tt.want, tt.keep.old(gens, tt.on, now)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)

@@ -11,23 +11,23 @@ import (
 	"strings"
 )
 
-// A checker looks at what concerns the fleet as a whole: names that must
-// exist, values that must differ, files that must be there.
+// A checker checks the rules about the whole fleet: names that must be defined,
+// values that must be unique, files that must exist.
 type checker struct {
 	report *report
 	fleet  *Fleet
 	tree   *node
-	root   string // the tree the inventory lives in
+	root   string // root of the directory tree of the inventory
 	paths  []pathUse
-	show   func(string) string
-	named  bool // the inventory's file was named, not its directory
+	show   func(string) string // returns the name of a file in messages
+	named  bool                // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
 
 	hosts map[string]*Host
-	stat  map[string]os.FileInfo // files looked for; nil for what is not there
+	stat  map[string]os.FileInfo // files looked up; nil for a missing one
 }
 
-// run makes every check there is, the order being that of this page.
+// run makes all checks, in the order of this file.
 func (c *checker) run() {
 	c.hosts = make(map[string]*Host, len(c.fleet.Hosts))
 	for _, h := range c.fleet.Hosts {
@@ -52,7 +52,7 @@ func (c *checker) run() {
 	c.nixTexts()
 }
 
-// nixTexts looks into the pieces of Nix in the inventory.
+// nixTexts checks the pieces of Nix in the inventory.
 func (c *checker) nixTexts() {
 	if c.nix == nil {
 		return
@@ -84,13 +84,12 @@ func (c *checker) nixTexts() {
 	})
 }
 
-// Which NixOS.
-
+// nixpkgs checks that the inventory names one NixOS.
 func (c *checker) nixpkgs() {
 	n, p := c.tree.get("nixpkgs"), c.fleet.Nixpkgs
 	if n == nil {
-		e := c.report.warn(c.tree.at, "nixpkgs", "unpinned", "not given: the fleet is made of whatever <nixpkgs> is where it is evaluated")
-		e.Hint = "pin it with rev and hash, or say unpinned: true"
+		e := c.report.warn(c.tree.at, "nixpkgs", "unpinned", "missing: the fleet depends on what <nixpkgs> is where it is evaluated")
+		e.Hint = "pin it with rev and hash, or set unpinned: true"
 		return
 	}
 	if n.kind != structKind {
@@ -103,14 +102,14 @@ func (c *checker) nixpkgs() {
 		}
 	}
 	switch {
-	case len(given) == 0 && len(n.fields) > 0: // something else is wrong with it
+	case len(given) == 0 && len(n.fields) > 0: // another problem of it is reported
 	case len(given) == 0:
-		c.report.add(n.at, "nixpkgs", "nixpkgs", "says nothing, want path, rev with hash, or unpinned: true")
+		c.report.add(n.at, "nixpkgs", "nixpkgs", "got an empty attribute set, want path, rev with hash, or unpinned: true")
 	case len(given) > 1:
 		c.report.add(n.at, "nixpkgs", "nixpkgs", "has %s, want one of them", strings.Join(given, " and "))
 	case len(p.Rev) == 40 && n.get("hash") == nil:
-		e := c.report.add(n.get("rev").at, "nixpkgs.rev", "nixpkgs", "a commit without its hash")
-		e.Hint = "nix-prefetch-url --unpack of its archive gives the hash"
+		e := c.report.add(n.get("rev").at, "nixpkgs.rev", "nixpkgs", "rev without hash")
+		e.Hint = "nix-prefetch-url --unpack prints the hash of the commit's archive"
 	case p.Path != "":
 		c.nixpkgsPath(n.get("path").at, p.Path)
 	}
@@ -123,6 +122,7 @@ func (c *checker) nixpkgs() {
 	}
 }
 
+// nixpkgsPath checks that a path leads to a NixOS.
 func (c *checker) nixpkgsPath(at Pos, path string) {
 	switch info := c.lookFor(path); {
 	case info == nil:
@@ -130,26 +130,25 @@ func (c *checker) nixpkgsPath(at Pos, path string) {
 	case !info.IsDir():
 		c.report.add(at, "nixpkgs.path", "missing-file", "not a directory: %s", quote(path))
 	case c.lookFor(filepath.Join(path, "nixos/lib/eval-config.nix")) == nil:
-		c.report.warn(at, "nixpkgs.path", "nixpkgs", "no NixOS tree: %s has no nixos/lib/eval-config.nix", quote(path))
+		c.report.warn(at, "nixpkgs.path", "nixpkgs", "not a NixOS tree: %s has no nixos/lib/eval-config.nix", quote(path))
 	}
 }
 
-// The cluster.
-
+// kluster checks the master and the members of etcd.
 func (c *checker) kluster() {
 	k := c.fleet.Kluster
 	if k == nil {
 		return
 	}
-	if slices.ContainsFunc(k.Etcd, func(m string) bool { return m != k.Master && !c.maySay(c.hosts[m], "services.etcd") }) {
-		c.report.warn(k.PosOf("etcd"), "kluster.etcd", "etcd", "muster sets etcd up on the master only").Hint = "give the other members services.etcd in config"
+	if slices.ContainsFunc(k.Etcd, func(m string) bool { return m != k.Master && !c.maySet(c.hosts[m], "services.etcd") }) {
+		c.report.warn(k.PosOf("etcd"), "kluster.etcd", "etcd", "muster sets up etcd only on the master").Hint = "set services.etcd in the config of the other members"
 	}
 	if k.Master != "" && c.hosts[k.Master] == nil {
 		c.noHost(k.PosOf("master"), "kluster.master", k.Master)
 	}
 	if m := c.hosts[k.Master]; m != nil && !m.HasRole(RoleMaster) {
-		e := c.report.add(m.PosOf("roles"), join("hosts", m.Name)+".roles", "master", "the host is kluster.master but has not the role %s", RoleMaster)
-		e.Hint = "add the role, or give the host no roles"
+		e := c.report.add(m.PosOf("roles"), join("hosts", m.Name)+".roles", "master", "the host is kluster.master but lacks the role %s", RoleMaster)
+		e.Hint = "add the role, or leave out roles"
 	}
 	etcd := c.tree.get("kluster").get("etcd")
 	if etcd == nil || etcd.kind != listKind {
@@ -171,21 +170,21 @@ func (c *checker) kluster() {
 	case n == 0:
 		c.report.add(etcd.at, "kluster.etcd", "etcd", "no members, want an odd number of hosts")
 	case n%2 == 0:
-		c.report.add(etcd.at, "kluster.etcd", "etcd", "%d members, want an odd number: %d survive the loss of no more hosts than %d", n, n, n-1)
+		c.report.add(etcd.at, "kluster.etcd", "etcd", "%d members, want an odd number: %d tolerate no more failures than %d", n, n, n-1)
 	}
 }
 
-// maySay reports whether a host's configuration says something of the option,
-// or has parts that are not looked into.
-func (c *checker) maySay(h *Host, path string) bool {
+// maySet reports whether a host's configuration sets the option, or has parts
+// that are not parsed and may set it.
+func (c *checker) maySet(h *Host, path string) bool {
 	if h == nil {
 		return false
 	}
-	says := func(m *Module) bool { return opaque(m) || option(m.Config, path) != nil }
-	return says(&c.fleet.Defaults) || says(&h.Module) || slices.ContainsFunc(c.fleet.Roles, func(r *Role) bool { return h.HasRole(r.Name) && says(&r.Module) })
+	may := func(m *Module) bool { return opaque(m) || option(m.Config, path) != nil }
+	return may(&c.fleet.Defaults) || may(&h.Module) || slices.ContainsFunc(c.fleet.Roles, func(r *Role) bool { return h.HasRole(r.Name) && may(&r.Module) })
 }
 
-// noHost reports a name that is no host's.
+// noHost reports a reference to a host that does not exist.
 func (c *checker) noHost(at Pos, path, name string) {
 	names := make([]string, len(c.fleet.Hosts))
 	for i, h := range c.fleet.Hosts {
@@ -197,8 +196,8 @@ func (c *checker) noHost(at Pos, path, name string) {
 	}
 }
 
-// networks reports networks of the cluster that overlap, each other or hosts'
-// addresses. Those not given are what NixOS takes.
+// networks reports networks of the cluster that overlap each other or contain
+// the address of a host. For those not given it takes the defaults of NixOS.
 func (c *checker) networks() {
 	k := c.fleet.Kluster
 	if k == nil {
@@ -226,11 +225,11 @@ func (c *checker) networks() {
 			if !given(a) {
 				at, other = b, a
 			}
-			e := c.report.add(k.PosOf(at.field), "kluster."+at.field, "overlapping-networks", "%s overlaps %s, which is %s", at.prefix, other.field, other.prefix)
+			e := c.report.add(k.PosOf(at.field), "kluster."+at.field, "overlapping-networks", "%s overlaps %s, %s", at.prefix, other.field, other.prefix)
 			if given(other) {
 				e.Hint = "see " + k.PosOf(other.field).String()
 			} else {
-				e.Hint = "that is what NixOS takes where none is given"
+				e.Hint = "that is the default of NixOS"
 			}
 		}
 	}
@@ -241,13 +240,13 @@ func (c *checker) networks() {
 		}
 		for _, n := range nets[:2] {
 			if given(n) && n.prefix.IsValid() && n.prefix.Contains(a.Unmap()) {
-				c.report.add(h.PosOf("host"), join("hosts", h.Name)+".host", "overlapping-networks", "%s lies in %s, which is %s", h.Address, "kluster."+n.field, n.prefix)
+				c.report.add(h.PosOf("host"), join("hosts", h.Name)+".host", "overlapping-networks", "%s is inside %s, %s", h.Address, "kluster."+n.field, n.prefix)
 			}
 		}
 	}
 }
 
-// roles reports roles nobody defines, and those nobody has.
+// roles reports undefined roles and unused ones.
 func (c *checker) roles() {
 	known := []string{RoleMaster, RoleNode}
 	defined := map[string]bool{RoleMaster: true, RoleNode: true}
@@ -268,10 +267,10 @@ func (c *checker) roles() {
 				if near := nearest(name, known); near != "" {
 					x.Hint = fmt.Sprintf("did you mean %q?", near)
 				} else {
-					x.Hint = "known are " + strings.Join(known, ", ")
+					x.Hint = "known roles: " + strings.Join(known, ", ")
 				}
 			case (name == RoleMaster || name == RoleNode) && c.fleet.Kluster == nil:
-				c.report.add(e.at, path, "no-kluster", "the role %s needs a cluster", name).Hint = "say which with kluster: master: …"
+				c.report.add(e.at, path, "no-kluster", "the role %s needs a cluster", name).Hint = "set kluster.master"
 			case name == RoleMaster && c.fleet.Kluster.Master != "" && strings.HasPrefix(path, "hosts.") && !strings.HasPrefix(path, join("hosts", c.fleet.Kluster.Master)+"."):
 				c.report.add(e.at, path, "master", "%s is not the cluster's master: %s is", strings.TrimSuffix(path, fmt.Sprintf(".roles[%d]", i)), quote(c.fleet.Kluster.Master)).Hint = "see " + c.fleet.Kluster.PosOf("master").String()
 			}
@@ -288,7 +287,7 @@ func (c *checker) roles() {
 	}
 }
 
-// repeated warns of what a list says twice.
+// repeated warns of duplicate elements of a list.
 func (c *checker) repeated(list *node, path string) {
 	for i, e := range list.elems {
 		for _, before := range list.elems[:min(i, 64)] {
@@ -300,7 +299,7 @@ func (c *checker) repeated(list *node, path string) {
 	}
 }
 
-// eachList calls f for the lists of that name that hosts and defaults have.
+// eachList calls f for the lists of that name in defaults and hosts.
 func (c *checker) eachList(name string, f func(list *node, path string)) {
 	if l := c.tree.get("defaults").get(name); l != nil {
 		f(l, "defaults."+name)
@@ -314,9 +313,7 @@ func (c *checker) eachList(name string, f func(list *node, path string)) {
 	}
 }
 
-// Hosts.
-
-// unique reports hosts that share what only one can have.
+// unique reports names, addresses, UUIDs and host keys that several hosts share.
 func (c *checker) unique() {
 	type owner struct {
 		host *Host
@@ -334,24 +331,24 @@ func (c *checker) unique() {
 	for _, h := range c.fleet.Hosts {
 		path := join("hosts", h.Name)
 		if first, taken := claim(names, strings.ToLower(h.Name), h, h.At); taken {
-			c.report.add(h.At, path, "duplicate-name", "the name is that of host %s but for upper and lower case", quote(first.host.Name)).Hint = "see " + first.at.String()
+			c.report.add(h.At, path, "duplicate-name", "the name differs from that of host %s only in case", quote(first.host.Name)).Hint = "see " + first.at.String()
 		}
 		if h.Address != "" {
 			at := h.PosOf("host")
 			if first, taken := claim(addresses, addressKey(h), h, at); taken {
-				c.report.add(at, path+".host", "duplicate-address", "%s is the address of host %s already", quote(h.Address), quote(first.host.Name)).Hint = "see " + first.at.String()
+				c.report.add(at, path+".host", "duplicate-address", "duplicate address %s: host %s has it too", quote(h.Address), quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
 		}
 		uuid := func(id string, at Pos, field string) {
 			if first, taken := claim(uuids, strings.ToLower(id), h, at); taken {
-				c.report.add(at, path+"."+field, "duplicate-uuid", "%s is a file system of host %s already", quote(id), quote(first.host.Name)).Hint = "see " + first.at.String()
+				c.report.add(at, path+"."+field, "duplicate-uuid", "duplicate UUID %s: a file system of host %s has it too", quote(id), quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
 		}
 		if h.DiskUUID != "" {
 			uuid(h.DiskUUID, h.PosOf("disk_uuid"), "disk_uuid")
 		}
 		for _, fs := range h.FileSystems {
-			// FAT's short ones come with images and repeat.
+			// The short UUIDs of FAT are not unique: images come with them.
 			if id, ok := strings.CutPrefix(fs.Device, "/dev/disk/by-uuid/"); ok && len(id) == 36 && !c.sameHostUUID(h, id, fs) {
 				uuid(id, h.PosOf("file_systems."+fs.MountPoint+".uuid"), join("file_systems", fs.MountPoint)+".uuid")
 			}
@@ -359,15 +356,15 @@ func (c *checker) unique() {
 		for i, k := range h.HostKeys {
 			at := h.posOfElem(c.tree, "host_keys", i)
 			if first, taken := claim(keys, keyMaterial(k), h, at); taken && first.host != h {
-				c.report.warn(at, fmt.Sprintf("%s.host_keys[%d]", path, i), "duplicate-host-key", "the key is that of host %s too: whoever holds it can pose as both", quote(first.host.Name)).Hint = "see " + first.at.String()
+				c.report.warn(at, fmt.Sprintf("%s.host_keys[%d]", path, i), "duplicate-host-key", "host %s has the same key: whoever holds it can impersonate both", quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
 		}
 	}
 }
 
-// addressKey is the same for addresses that reach the same machine. Behind one
-// address there may be several machines on ports of their own, and behind
-// different jump hosts there may be the same address.
+// addressKey returns a key that is the same for hosts that are one machine. One
+// address may lead to several machines by port, and jump hosts may lead to
+// different networks with the same addresses.
 func addressKey(h *Host) string {
 	key := strings.ToLower(h.Address)
 	if a, err := netip.ParseAddr(h.Address); err == nil {
@@ -380,8 +377,8 @@ func addressKey(h *Host) string {
 	return fmt.Sprint(key, " ", port, " ", h.Jump)
 }
 
-// sameHostUUID reports whether a host mounts one file system in several
-// places, which is how subvolumes are used.
+// sameHostUUID reports whether an earlier file system of the host has the same
+// UUID, as subvolumes of one do.
 func (c *checker) sameHostUUID(h *Host, id string, fs FileSystem) bool {
 	if strings.EqualFold(h.DiskUUID, id) {
 		return true
@@ -397,7 +394,7 @@ func (c *checker) sameHostUUID(h *Host, id string, fs FileSystem) bool {
 	return false
 }
 
-// posOfElem returns where an element of a host's list stands.
+// posOfElem returns the position of an element of a host's list.
 func (h *Host) posOfElem(tree *node, field string, i int) Pos {
 	if l := tree.get("hosts").get(h.Name).get(field); l != nil && i < len(l.elems) {
 		return l.elems[i].at
@@ -405,23 +402,24 @@ func (h *Host) posOfElem(tree *node, field string, i int) Pos {
 	return h.PosOf(field)
 }
 
+// keyMaterial returns a public key without its comment.
 func keyMaterial(key string) string {
 	f := strings.Fields(key)
 	return strings.Join(f[:min(2, len(f))], " ")
 }
 
-// notHosts are the names that stand for something else in the network
-// expressions of muster and of other tools.
+// notHosts are names with another meaning in the network expressions of muster
+// and of other tools.
 var notHosts = []string{"defaults", "meta", "network", "nixpkgs", "require", "resources"}
 
-// host checks what concerns one host alone.
+// host checks the rules about one host.
 func (c *checker) host(h *Host) {
 	path := join("hosts", h.Name)
 	if slices.Contains(notHosts, h.Name) {
-		c.report.add(h.At, path, "host-name", "%s is no name for a host: in a network expression it means something else", quote(h.Name))
+		c.report.add(h.At, path, "host-name", "%s cannot name a host: the name is reserved in network expressions", quote(h.Name))
 	}
 	if a, err := netip.ParseAddr(h.Address); err == nil && (a.IsUnspecified() || a.IsMulticast()) {
-		c.report.add(h.PosOf("host"), path+".host", "address", "%s is no machine's address", quote(h.Address))
+		c.report.add(h.PosOf("host"), path+".host", "address", "%s is not the address of one machine", quote(h.Address))
 	}
 	for i, k := range h.HostKeys {
 		if why := badKey(k); why != "" {
@@ -431,7 +429,7 @@ func (c *checker) host(h *Host) {
 	for _, fs := range h.FileSystems {
 		below := join(path+".file_systems", fs.MountPoint)
 		if fs.MountPoint == "/" && h.DiskUUID != "" {
-			c.report.add(fs.At, below, "file-system", "disk_uuid says what is mounted at / already").Hint = "see " + h.PosOf("disk_uuid").String()
+			c.report.add(fs.At, below, "file-system", "disk_uuid already defines the file system at /").Hint = "see " + h.PosOf("disk_uuid").String()
 		}
 		if fs.MountPoint != "/" && filepath.Clean(fs.MountPoint) != fs.MountPoint {
 			c.report.add(fs.At, below, "file-system", "got the mount point %s, want %s", quote(fs.MountPoint), quote(filepath.Clean(fs.MountPoint)))
@@ -439,8 +437,8 @@ func (c *checker) host(h *Host) {
 	}
 }
 
-// badKey says what is wrong with a public key, "" if nothing is. The blob
-// begins with the length and name of the key's type (RFC 4253, section 6.6).
+// badKey returns what is wrong with a public key, or "". The blob of a key begins
+// with the length and the name of its type (RFC 4253, section 6.6).
 func badKey(key string) string {
 	f := strings.Fields(key)
 	if len(f) < 2 {
@@ -451,19 +449,19 @@ func badKey(key string) string {
 		return "the second word is not base64"
 	}
 	if len(blob) < 4 || uint64(binary.BigEndian.Uint32(blob))+4 > uint64(len(blob)) {
-		return "it is cut short"
+		return "it is truncated"
 	}
 	if name := string(blob[4 : 4+binary.BigEndian.Uint32(blob)]); name != f[0] {
-		return fmt.Sprintf("it says %s but holds %s", f[0], quote(name))
+		return fmt.Sprintf("its type is %s but it contains one of type %s", f[0], quote(name))
 	}
 	if f[0] == "ssh-ed25519" && len(blob) != 51 {
-		return "it is cut short"
+		return "it is truncated"
 	}
 	return ""
 }
 
-// jumps reports jump hosts that lead back to where they began. A jump host is
-// another host of the inventory where its name is one.
+// jumps reports cycles of jump hosts. A jump host may be a host of the inventory,
+// by its name.
 func (c *checker) jumps() {
 	through := func(h *Host) *Host {
 		if h.Jump == "" {
@@ -491,7 +489,7 @@ func (c *checker) jumps() {
 			for _, t := range append(trail[slices.Index(trail, at):], at) {
 				names = append(names, t.Name)
 			}
-			c.report.add(at.PosOf("jump"), join("hosts", at.Name)+".jump", "jump", "goes in a circle: %s", strings.Join(names, " → "))
+			c.report.add(at.PosOf("jump"), join("hosts", at.Name)+".jump", "jump", "cycle of jump hosts: %s", strings.Join(names, " → "))
 		}
 		for _, t := range trail {
 			fine[t] = true
@@ -499,6 +497,7 @@ func (c *checker) jumps() {
 	}
 }
 
+// rollout checks the selectors of the rollout.
 func (c *checker) rollout() {
 	n := c.tree.get("rollout")
 	if n == nil || len(c.fleet.Hosts) == 0 {
@@ -527,9 +526,8 @@ func (c *checker) rollout() {
 	}
 }
 
-// Files.
-
-// lookFor returns what is at a path of the inventory's, nil if nothing is.
+// lookFor returns information on the file at a path of the inventory, or nil if
+// there is none.
 func (c *checker) lookFor(path string) os.FileInfo {
 	path = c.absolute(path)
 	info, known := c.stat[path]
@@ -552,14 +550,14 @@ func (c *checker) absolute(path string) string {
 	return filepath.Join(c.fleet.Dir, path)
 }
 
-// files looks for the Nix files and other paths the inventory names.
+// files checks that the paths in the inventory exist.
 func (c *checker) files() {
 	c.eachModule(func(m *Module, path string) {
 		for i, im := range m.Imports {
 			at := fmt.Sprintf("%s.imports[%d]", path, i)
 			switch info := c.lookFor(im.Path); {
 			case strings.Contains(im.Path, "<"):
-				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path)).Hint = "import it by nix, as in \"{ modulesPath, ... }: { imports = [ (modulesPath + \\\"/…\\\") ]; }\""
+				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path)).Hint = "import it in nix, as in \"{ modulesPath, ... }: { imports = [ (modulesPath + \\\"/…\\\") ]; }\""
 			case info == nil:
 				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path))
 			case info.IsDir() && c.lookFor(filepath.Join(im.Path, "default.nix")) == nil:
@@ -578,7 +576,8 @@ func (c *checker) files() {
 	}
 }
 
-// inside warns of files that do not travel with the inventory.
+// inside warns of a file outside the inventory's directory tree: a copy of the
+// inventory does not include it.
 func (c *checker) inside(at Pos, path, name string) {
 	rel, err := filepath.Rel(c.root, c.absolute(name))
 	if err != nil || rel == ".." || strings.HasPrefix(rel, "../") {
@@ -586,7 +585,7 @@ func (c *checker) inside(at Pos, path, name string) {
 	}
 }
 
-// unread warns of an inventory beside the one that is read.
+// unread warns of other inventories in the same directory.
 func (c *checker) unread() {
 	if c.named {
 		return
@@ -598,8 +597,8 @@ func (c *checker) unread() {
 		}
 	}
 	if len(there) > 0 {
-		e := c.report.warn(c.tree.at, "", "unread", "%s is not read", strings.Join(there, " and "))
-		e.Hint = "take it in with @embed, name it instead, or move it away"
+		e := c.report.warn(c.tree.at, "", "unread", "not read: %s", strings.Join(there, ", "))
+		e.Hint = "embed it with @embed, name it on the command line, or move it away"
 	}
 }
 

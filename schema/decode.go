@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,17 +12,18 @@ import (
 	"time"
 )
 
-// A decoder makes a fleet of a checked tree. It passes over what the shape has
-// reported, so that the rules about the whole fleet can still be looked at.
+// A decoder turns a checked tree into a fleet. It skips what the shape has
+// reported, so that the rules about the whole fleet can still be checked.
 type decoder struct {
 	report *report
 	fleet  *Fleet
 	tree   *node
 	values valueReader
-	// absDir gives the directory of the file a place is in.
+	// absDir returns the directory of the file that a position is in.
 	absDir func(Pos) string
 }
 
+// decode fills in the fleet.
 func (d *decoder) decode() {
 	f, t := d.fleet, d.tree
 	f.pos = make(map[string]Pos)
@@ -57,7 +59,7 @@ func (d *decoder) decode() {
 	d.rollout(t.get("rollout"))
 }
 
-// note remembers where a value and all within it stand, by path.
+// note records the positions of a value and of all values in it, by path.
 func note(pos map[string]Pos, path string, n *node) {
 	if n == nil {
 		return
@@ -71,20 +73,20 @@ func note(pos map[string]Pos, path string, n *node) {
 	}
 }
 
-// network fills in a name that tells fleets apart, and keeps rollback possible
-// unless the inventory says otherwise.
+// network decodes the metadata of the network expression. By default rollback is
+// enabled.
 func (d *decoder) network(n *node) {
 	kind := "NixOS fleet"
 	if d.fleet.Kluster != nil {
 		kind = "kubernetes cluster"
 	}
-	d.fleet.Network = Network{Description: or(text(n.get("description")), kind), EnableRollback: true}
+	d.fleet.Network = Network{Description: cmp.Or(text(n.get("description")), kind), EnableRollback: true}
 	if n.get("enable_rollback") != nil {
 		d.fleet.Network.EnableRollback = truth(n.get("enable_rollback"))
 	}
 }
 
-// text returns a node's text, "" where it is none.
+// text returns the text of a string node, and "" for any other.
 func text(n *node) string {
 	if n == nil || n.kind != stringKind {
 		return ""
@@ -92,8 +94,10 @@ func text(n *node) string {
 	return n.text
 }
 
+// truth reports whether a node is true.
 func truth(n *node) bool { return n != nil && n.kind == boolKind && n.bool }
 
+// number32 returns an integer that fits 31 bits, and 0 for any other node.
 func number32(n *node) int {
 	if n == nil || n.kind != intKind || n.num < 0 || n.num > 1<<31-1 {
 		return 0
@@ -101,6 +105,7 @@ func number32(n *node) int {
 	return int(n.num)
 }
 
+// texts returns the strings in a list node.
 func texts(n *node) []string {
 	if n == nil || n.kind != listKind {
 		return nil
@@ -114,8 +119,8 @@ func texts(n *node) []string {
 	return out
 }
 
-// resolve turns a path that is relative to the file it stands in into one that
-// is relative to the inventory's directory.
+// resolve makes a path relative to the inventory's directory. at is its position:
+// in the inventory it is relative to the file it is written in.
 func (d *decoder) resolve(path string, at Pos) string {
 	if filepath.IsAbs(path) {
 		return filepath.Clean(path)
@@ -136,8 +141,7 @@ func (d *decoder) resolve(path string, at Pos) string {
 func (d *decoder) nixpkgs(n *node) {
 	p := &d.fleet.Nixpkgs
 	if n == nil {
-		// The fleet of a few lines says nothing of it, and means what
-		// NixOps meant.
+		// As in NixOps; the checker warns.
 		p.Unpinned = true
 		return
 	}
@@ -183,7 +187,7 @@ func (d *decoder) prefix(n *node, path string) netip.Prefix {
 		return netip.Prefix{}
 	}
 	if p.Masked() != p {
-		d.report.add(n.at, path, "network", "got %s, want the network itself: %s", n, p.Masked())
+		d.report.add(n.at, path, "network", "got %s, want the network address %s", n, p.Masked())
 	}
 	return p.Masked()
 }
@@ -202,8 +206,8 @@ func (d *decoder) module(n *node, path string) Module {
 	}
 	if c := n.get("config"); c != nil && c.kind == structKind {
 		if isMarker(c) {
-			e := d.report.add(c.at, join(path, "config"), "marker", "config itself is a marker, want an attribute set of options")
-			e.Hint = "put the marker at the options, or write the module as nix"
+			e := d.report.add(c.at, join(path, "config"), "marker", "got a marker, want an attribute set of options")
+			e.Hint = "put markers on the options, or write the module in nix"
 		} else {
 			m.Config = d.values.attrs(c, join(path, "config"))
 		}
@@ -222,8 +226,8 @@ func (d *decoder) module(n *node, path string) Module {
 	return m
 }
 
-// host makes a host of its own fields and the defaults': a field the host has
-// replaces the default's.
+// host decodes a host. A field of the host replaces the same field of the
+// defaults.
 func (d *decoder) host(f field, defaults *node) *Host {
 	n, path := f.val, join("hosts", f.name)
 	h := &Host{Name: f.name, At: f.at, pos: make(map[string]Pos, len(n.fields))}
@@ -247,10 +251,10 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.Port = number32(of("port"))
 	h.User = text(of("user"))
 	h.Jump = text(of("jump"))
-	h.System = or(text(of("system")), "x86_64-linux")
-	h.Privilege = Privilege(or(text(of("privilege")), string(Root)))
-	h.Policy = Policy(or(text(of("policy")), string(Required)))
-	h.BuildOn = BuildOn(or(text(of("build_on")), string(BuildLocal)))
+	h.System = cmp.Or(text(of("system")), "x86_64-linux")
+	h.Privilege = Privilege(cmp.Or(text(of("privilege")), string(Root)))
+	h.Policy = Policy(cmp.Or(text(of("policy")), string(Required)))
+	h.BuildOn = BuildOn(cmp.Or(text(of("build_on")), string(BuildLocal)))
 	h.Substitute = truth(of("substitute"))
 	h.LimitRate = bytesOf(of("limit_rate"))
 	h.Roles = texts(of("roles"))
@@ -275,7 +279,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	return h
 }
 
-// bytesOf reads a number of bytes; what is none is reported elsewhere.
+// bytesOf decodes a number of bytes. The shape reports anything else.
 func bytesOf(n *node) int64 {
 	if n != nil && n.kind == intKind {
 		return int64(number32(n))
@@ -287,7 +291,7 @@ func bytesOf(n *node) int64 {
 	return size
 }
 
-// ParseBytes reads a number of bytes: 800, 500k, 10M, 1.5G, in units of 1000.
+// ParseBytes parses a number of bytes: 800, 500k, 10M, 1.5G; units are of 1000.
 func ParseBytes(s string) (int64, error) {
 	unit := 1.0
 	number := s
@@ -302,14 +306,7 @@ func ParseBytes(s string) (int64, error) {
 	return int64(n * unit), nil
 }
 
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
-// address looks at an address more closely than a pattern can.
+// address checks what the pattern of schema.cue cannot express.
 func (d *decoder) address(n *node, path string) {
 	if s := text(n); strings.Contains(s, ":") {
 		if _, err := netip.ParseAddr(s); err != nil && inventoryShape().fields["hosts"].entry.fields["host"].leaf(n) {
@@ -358,7 +355,7 @@ func (d *decoder) fileSystem(f field, path string) FileSystem {
 	}
 	switch {
 	case len(given) == 0:
-		d.report.add(f.at, path, "missing-field", "missing field: one of device, uuid and label")
+		d.report.add(f.at, path, "missing-field", "missing field: want device, uuid or label")
 	case len(given) > 1:
 		d.report.add(f.at, path, "file-system", "has %s, want one of them", strings.Join(given, " and "))
 	}
@@ -384,11 +381,11 @@ func (d *decoder) rollout(n *node) {
 	d.fleet.Rollout = r
 }
 
-// duration reads a duration, or returns the standard where there is none. What
-// is not one at all is reported elsewhere; here, what is too long for one.
-func (d *decoder) duration(n *node, path string, standard time.Duration) time.Duration {
+// duration decodes a duration; without one it returns the default. The shape
+// reports what does not look like a duration, this function one that overflows.
+func (d *decoder) duration(n *node, path string, byDefault time.Duration) time.Duration {
 	if text(n) == "" {
-		return standard
+		return byDefault
 	}
 	t, err := time.ParseDuration(n.text)
 	if err != nil && durationText.MatchString(n.text) {
@@ -400,7 +397,7 @@ func (d *decoder) duration(n *node, path string, standard time.Duration) time.Du
 // durationText is #Duration of schema.cue.
 var durationText = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`)
 
-// checks reads health checks.
+// checks decodes health checks.
 func (d *decoder) checks(n *node, path string) []Check {
 	if n == nil || n.kind != listKind {
 		return nil
@@ -430,7 +427,7 @@ func (d *decoder) checks(n *node, path string) []Check {
 	return checks
 }
 
-// hooks reads the hooks of a rollout.
+// hooks decodes the hooks of a rollout.
 func (d *decoder) hooks(n *node) []Hook {
 	if n == nil || n.kind != listKind {
 		return nil
@@ -443,7 +440,7 @@ func (d *decoder) hooks(n *node) []Hook {
 		at := fmt.Sprintf("rollout.hooks[%d]", i)
 		d.oneOf(e, at, "before", "after")
 		if c := e.get("command"); c != nil && c.kind == listKind && len(c.elems) == 0 {
-			d.report.add(c.at, at+".command", "type", "got no words, want a command as a list of words")
+			d.report.add(c.at, at+".command", "type", "got an empty list, want a command as a list of words")
 		}
 		hooks = append(hooks, Hook{
 			At: e.at, Before: text(e.get("before")), After: text(e.get("after")), Command: texts(e.get("command")),
@@ -454,7 +451,7 @@ func (d *decoder) hooks(n *node) []Hook {
 	return hooks
 }
 
-// oneOf reports a struct that does not have exactly one of some fields.
+// oneOf reports a struct that has none or several of some fields.
 func (d *decoder) oneOf(n *node, path string, fields ...string) {
 	var given []string
 	for _, f := range fields {
@@ -464,12 +461,13 @@ func (d *decoder) oneOf(n *node, path string, fields ...string) {
 	}
 	switch {
 	case len(given) == 0:
-		d.report.add(n.at, path, "missing-field", "missing field: one of %s", listed(fields))
+		d.report.add(n.at, path, "missing-field", "missing field: want %s", anyOf(fields))
 	case len(given) > 1:
 		d.report.add(n.at, path, "conflict", "has %s, want one of them", strings.Join(given, " and "))
 	}
 }
 
-func listed(words []string) string {
-	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+// anyOf returns "a, b or c".
+func anyOf(words []string) string {
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }

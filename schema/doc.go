@@ -1,15 +1,15 @@
-// Package schema is the inventory: what a fleet is, read from hosts.cue,
-// hosts.toml, hosts.yaml or hosts.json, and checked.
+// Package schema reads and checks inventories: hosts.cue, hosts.toml, hosts.yaml or
+// hosts.json, which say what a fleet is. [Load] does all of it.
 //
-// Every inventory goes the same way, whatever it is written in:
+// The steps are the same for all languages:
 //
-//	text ─ toml.go json.go yaml.go cue.go ─▶ tree ─ shape.go ─▶ tree, checked ─ decode.go nix.go ─▶ Fleet ─ check.go ─▶ Fleet
+//	text ─ cueload.go toml.go json.go yaml.go ─▶ tree ─ shape.go ─▶ checked tree ─ decode.go nix.go ─▶ Fleet ─ check.go ─▶ checked Fleet
 //
-// The readers make a tree of plain nodes, each with the place it was written
-// at. CUE is evaluated for what the user wrote in it; whether the result is an
-// inventory is decided on the tree, by the shape that schema.cue describes, so
-// that all problems come at once and in the same words for every language.
-// What concerns the fleet as a whole is checked in Go.
+// A reader turns text into a tree of nodes, each with its position. For CUE it
+// evaluates the user's text, without the schema. The shape, compiled from
+// schema.cue, then checks the tree, so that all problems are found at once and
+// described in the same words for every language. The decoder fills in defaults.
+// The checker knows the rules about the whole fleet.
 //
 //	fleet, err := schema.Load(ctx, "hosts.toml", schema.Options{})
 //	if problems := (schema.Errors)(nil); errors.As(err, &problems) {
@@ -20,28 +20,32 @@
 //
 // # What is read
 //
-// A directory with hosts.cue, or with CUE files of one package, is that
-// package: files of the same package in it and, up to the directory with
-// cue.mod, in those above it are one inventory. So logical and physical halves
-// of a fleet may be files side by side, and staging and production directories
-// below what they share. A CUE file given by name stands for its package; one
-// that names no package stands alone. In a directory without CUE it is
-// hosts.toml, hosts.yaml, hosts.yml or hosts.json, the first there is.
+// A directory with hosts.cue, or with CUE files of one package, is read as that
+// package: the files of the package in the directory and in its parents, up to the
+// one with cue.mod, are one inventory. So the logical and the physical half of a
+// fleet may be files side by side, and staging and production may be directories
+// below what they share. Naming a CUE file means its package; a file without a
+// package clause is read alone. A directory without CUE is read from the first of
+// hosts.toml, hosts.yaml, hosts.yml and hosts.json that exists.
 //
-// Other files of data are taken in by CUE's own means, and keep their places:
+// CUE embeds other data files, whose values keep their positions:
 //
 //	@extern(embed)
 //	package fleet
 //	_terraform: _ @embed(file=terraform.json)
 //	hosts: gate: host: _terraform.gate_ip.value
 //
-// The page [NixInCUE] says how values that are more than data are written.
+// The page [NixInCUE] describes how to write values that are more than data.
 //
 // # Limits
 //
-// No type of CUE leaves the package, nothing outside the inventory's tree is
-// read by it, links included, and the network is never used. Files, nesting and
-// what aliases expand to are limited, and so are the time and memory CUE may
-// take. CUE cannot be told to stop, though: an evaluation that is given up goes
-// on until the program ends, which should be soon.
+// No type of CUE leaves the package. It reads nothing outside the inventory's
+// directory tree, not even through symbolic links, and never uses the network. It
+// limits the size of files, nesting, the expansion of aliases, and the time and the
+// memory that CUE may take. Since CUE cannot be cancelled, an abandoned evaluation
+// keeps running until the program exits.
+//
+// The package sets no switch of the process. The CUE library reads the environment
+// variables CUE_EXPERIMENT and CUE_DEBUG when it is first used; a program that must
+// not depend on them removes them before.
 package schema

@@ -10,19 +10,18 @@ import (
 	"unicode/utf8"
 )
 
-// An Error is one problem of an inventory, at a place in the user's text.
+// An Error is one problem of an inventory, at a position in the user's text.
 type Error struct {
-	// Path is the field concerned as the inventory nests it, such as
-	// "hosts.web1.port"; "" where no field is, as for a syntax error.
+	// Path is the field concerned, such as "hosts.web1.port"; "" for a problem
+	// of no field, such as a syntax error.
 	Path string `json:"path,omitempty"`
 	Pos  Pos    `json:"pos"`
-	// Msg says what is wrong, Hint what could be done about it; Hint may be
-	// empty.
+	// Msg says what is wrong. Hint says what to do about it and may be empty.
 	Msg      string   `json:"message"`
 	Hint     string   `json:"hint,omitempty"`
 	Severity Severity `json:"severity"`
-	// Rule names the rule broken, such as "duplicate-address", for programs
-	// that read a report.
+	// Rule identifies the rule that is broken, such as "duplicate-address",
+	// for programs that read a report.
 	Rule string `json:"rule"`
 }
 
@@ -48,7 +47,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// A Severity tells what must be put right from what should be looked at.
+// A Severity tells errors from warnings.
 type Severity uint8
 
 // The severities. An inventory with an Invalid problem does not load.
@@ -68,10 +67,10 @@ func (s Severity) String() string {
 // MarshalText returns the severity's name.
 func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Errors are all the problems of an inventory, in the order of its text.
+// Errors are all problems of an inventory, in the order of its text.
 type Errors []*Error
 
-// Error returns the problems, one a line.
+// Error returns the problems, one per line.
 func (l Errors) Error() string {
 	lines := make([]string, len(l))
 	for i, e := range l {
@@ -83,7 +82,7 @@ func (l Errors) Error() string {
 // Invalid returns the problems that keep the inventory from loading.
 func (l Errors) Invalid() Errors { return l.only(Invalid) }
 
-// Warnings returns the others.
+// Warnings returns the problems that do not.
 func (l Errors) Warnings() Errors { return l.only(Warning) }
 
 func (l Errors) only(s Severity) Errors {
@@ -96,8 +95,8 @@ func (l Errors) only(s Severity) Errors {
 	return out
 }
 
-// sorted puts problems in the order of the text and drops repetitions: a
-// template's mistake is one problem, however many hosts use the template.
+// sorted returns the problems in the order of the text, without repetitions: an
+// error in a template is one problem, however many hosts use the template.
 func (l Errors) sorted() Errors {
 	for _, e := range l {
 		e.Path, e.Msg, e.Hint = printable(e.Path), printable(e.Msg), printable(e.Hint)
@@ -125,7 +124,8 @@ func (l Errors) sorted() Errors {
 	})
 }
 
-// printable returns s with everything a terminal might obey written out.
+// printable returns s with unprintable characters escaped, so that no message
+// controls a terminal.
 func printable(s string) string {
 	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0 && utf8.ValidString(s) {
 		return s
@@ -145,12 +145,14 @@ func printable(s string) string {
 // A report collects problems while an inventory is read.
 type report struct{ list Errors }
 
+// add reports an error. The caller may set its hint.
 func (r *report) add(pos Pos, path, rule, format string, args ...any) *Error {
 	e := &Error{Path: path, Pos: pos, Rule: rule, Msg: fmt.Sprintf(format, args...)}
 	r.list = append(r.list, e)
 	return e
 }
 
+// warn reports a warning. The caller may set its hint.
 func (r *report) warn(pos Pos, path, rule, format string, args ...any) *Error {
 	e := r.add(pos, path, rule, format, args...)
 	e.Severity = Warning

@@ -6,36 +6,35 @@ import (
 	"time"
 )
 
-// A Fleet is a whole inventory, checked: what it names exists, what must be
-// unique is. Defaults of muster's own are filled in, so that nobody below
-// asks again.
+// A Fleet is a whole inventory after all checks: its references are defined, and
+// what must be unique is unique. Defaults are filled in.
 type Fleet struct {
-	// Dir is the inventory's directory, absolute; relative paths in the
-	// inventory are relative to it. Files are those it was read from.
+	// Dir is the absolute path of the inventory's directory. Paths in the fleet
+	// are relative to it. Files are those that the inventory was read from.
 	Dir   string
 	Files []string
 
 	Network  Network
 	Nixpkgs  Nixpkgs
-	Kluster  *Kluster // nil where the fleet has no Kubernetes cluster
-	Defaults Module   // what every host gets; DefaultsAt is where it says so
+	Kluster  *Kluster // nil for a fleet without a Kubernetes cluster
+	Defaults Module   // configuration of all hosts; DefaultsAt is its position
 	Roles    []*Role  // the user's own roles, in inventory order
 	Hosts    []*Host  // in inventory order
-	Builders []string // machines to build on, as for Nix; none: as nix.conf says
+	Builders []string // build machines in the notation of Nix; empty means those of nix.conf
 	Cache    Cache
 	Rollout  Rollout
 
 	DefaultsAt Pos
 
-	// Warnings are what should be looked at, although the inventory loads.
+	// Warnings are problems that do not make the inventory invalid.
 	Warnings Errors
 
-	// Where network, nixpkgs and rollout say what they say, by path:
-	// "nixpkgs.rev", "rollout.order[0]".
+	// pos has the positions of network, nixpkgs, rollout and all values in
+	// them, by path: "nixpkgs.rev", "rollout.order[0]".
 	pos map[string]Pos
 }
 
-// Host returns the host of that name, or nil.
+// Host returns the host with the name, or nil.
 func (f *Fleet) Host(name string) *Host {
 	for _, h := range f.Hosts {
 		if h.Name == name {
@@ -45,35 +44,34 @@ func (f *Fleet) Host(name string) *Host {
 	return nil
 }
 
-// Network is what the network expression says of itself.
+// Network is the metadata of the network expression.
 type Network struct {
 	Description    string
 	EnableRollback bool
 }
 
-// Nixpkgs says which NixOS the fleet is made of. Exactly one of Path, Rev and
-// Unpinned is set.
+// Nixpkgs is the version of NixOS. Exactly one of Path, Rev and Unpinned is set.
 type Nixpkgs struct {
 	At       Pos
-	Path     string // a directory beside the inventory, or absolute
-	URL      string // where Rev is fetched from; a Git host's archive by default
+	Path     string // a directory, relative to the inventory's or absolute
+	URL      string // where Rev is fetched from; "" means GitHub's archive
 	Rev      string // a commit
-	Hash     string // its SRI hash, sha256-…
-	Unpinned bool   // <nixpkgs> of whoever evaluates; said so on purpose
+	Hash     string // hash of the commit's tree, such as sha256-…
+	Unpinned bool   // <nixpkgs> of the evaluating machine
 }
 
-// A Cache is a binary cache between here and the hosts. PushTo is "" where
-// there is none.
+// A Cache is a binary cache that hosts fetch their systems from. PushTo is "" for
+// a fleet without one.
 type Cache struct {
 	At       Pos
 	PushTo   string
-	PullFrom string // "": as PushTo
+	PullFrom string // "" means PushTo
 }
 
 // Kluster is the fleet's Kubernetes cluster.
 type Kluster struct {
 	At          Pos
-	Master      string // the host that is the control plane
+	Master      string // name of the host with the control plane
 	Etcd        []string
 	Domain      string
 	PodCIDR     netip.Prefix
@@ -82,8 +80,8 @@ type Kluster struct {
 	pos         map[string]Pos
 }
 
-// PosOf returns where the inventory says the field, such as "master"; the
-// cluster's own place where it does not say it.
+// PosOf returns the position of a field such as "master", or that of the cluster
+// if the inventory does not have the field.
 func (k *Kluster) PosOf(field string) Pos {
 	if p, ok := k.pos[field]; ok {
 		return p
@@ -91,11 +89,10 @@ func (k *Kluster) PosOf(field string) Pos {
 	return k.At
 }
 
-// A Module is NixOS configuration: files to import, options as data, and Nix
-// text.
+// A Module is NixOS configuration: imported files, options as data, and Nix text.
 type Module struct {
 	Imports []Import
-	Config  *Attrs // nil where none is given
+	Config  *Attrs // may be nil
 	Nix     []Snippet
 }
 
@@ -113,7 +110,7 @@ type Snippet struct {
 	Text string
 }
 
-// A Role is the user's own: hosts that have it get its configuration.
+// A Role is a role of the user's own. Its hosts get its configuration.
 type Role struct {
 	Name string
 	At   Pos
@@ -123,11 +120,11 @@ type Role struct {
 // A Host is one machine.
 type Host struct {
 	Name string
-	At   Pos // where its name stands
+	At   Pos // position of the name
 
 	Address   string // IPv4, IPv6 or domain name
-	Port      int    // 0: as the SSH configuration says
-	User      string // "": as the SSH configuration says
+	Port      int    // 0 means that of the SSH configuration
+	User      string // "" means that of the SSH configuration
 	HostKeys  []string
 	Jump      string
 	Privilege Privilege
@@ -137,23 +134,23 @@ type Host struct {
 	Tags        []string
 	Policy      Policy
 	BuildOn     BuildOn
-	Substitute  bool  // the host asks its own binary caches first
-	LimitRate   int64 // bytes per second it is sent at most; 0: no limit of its own
+	Substitute  bool  // the host fetches what it can from its own binary caches
+	LimitRate   int64 // maximum of bytes per second sent to it; 0 means no limit
 	DiskUUID    string
 	FileSystems []FileSystem
 	Swap        []Swap
 	Disks       []Disk
-	Health      []Check // what must be so after an activation
-	Meta        *Attrs  // the user's own data, nothing of it interpreted; may be nil
+	Health      []Check // checks after an activation
+	Meta        *Attrs  // the user's own data, not interpreted; may be nil
 	Module
 
-	// Fields the inventory gives, by path: "host", "disk_uuid",
-	// "file_systems./boot.device".
+	// pos has the positions of the fields in the inventory, by path: "host",
+	// "disk_uuid", "file_systems./boot.device".
 	pos map[string]Pos
 }
 
-// PosOf returns where the inventory says the field, such as "host" or
-// "disk_uuid"; the host's own place where it does not say it.
+// PosOf returns the position of a field such as "host" or "disk_uuid", or that of
+// the host if the inventory does not have the field.
 func (h *Host) PosOf(field string) Pos {
 	if p, ok := h.pos[field]; ok {
 		return p
@@ -171,7 +168,7 @@ func (h *Host) HasRole(role string) bool {
 	return false
 }
 
-// The roles muster knows of itself.
+// The built-in roles.
 const (
 	RoleMaster = "kubernetes-master"
 	RoleNode   = "kubernetes-node"
@@ -184,17 +181,17 @@ type Privilege string
 const (
 	Root         Privilege = "root"          // log in as root
 	Sudo         Privilege = "sudo"          // sudo without a password
-	SudoPassword Privilege = "sudo-password" // sudo with one, asked for once
+	SudoPassword Privilege = "sudo-password" // sudo with a password, asked for once
 )
 
-// Policy says what a host that cannot be reached means.
+// Policy says how an unreachable host counts.
 type Policy string
 
 // The policies.
 const (
-	Required   Policy = "required"    // its failure is the run's failure
-	BestEffort Policy = "best_effort" // its failure is reported, others go on
-	Roaming    Policy = "roaming"     // being away is no failure
+	Required   Policy = "required"    // the run fails
+	BestEffort Policy = "best_effort" // the failure is only reported
+	Roaming    Policy = "roaming"     // not a failure
 )
 
 // BuildOn says where a host's system is built.
@@ -213,12 +210,12 @@ type FileSystem struct {
 	Device     string // "/dev/disk/by-uuid/…", …
 	FSType     string
 	Options    []string
-	// NeededForBoot is whether the host needs it to start at all.
+	// NeededForBoot is whether stage 1 of the boot mounts it.
 	NeededForBoot bool
 }
 
-// A Disk is a whole disk, by a name of the user's own; Boot says that the boot
-// loader goes on it.
+// A Disk is a whole disk. Name is chosen by the user; Boot is whether the boot
+// loader is installed on it.
 type Disk struct {
 	At     Pos
 	Name   string
@@ -233,11 +230,11 @@ type Swap struct {
 	Size   int
 }
 
-// Rollout says how a deployment goes through the fleet.
+// Rollout says in which order and in which batches the fleet is deployed.
 type Rollout struct {
 	At             Pos
-	Canaries       string // a selector, deployed first
-	Batch          string // "5" or "20%"; "" for all at once
+	Canaries       string // a selector of the hosts to deploy first
+	Batch          string // "5" or "20%"; "" means all at once
 	Order          []string
 	MaxUnavailable int
 	MaxFailures    int
@@ -252,30 +249,30 @@ type Hook struct {
 	Before  string // a stage; one of Before and After is set
 	After   string
 	Command []string
-	OnHost  bool   // else here
-	Hosts   string // a selector; "" for all
+	OnHost  bool   // run it on the host, not where muster runs
+	Hosts   string // a selector; "" means all
 	Timeout time.Duration
 }
 
-// A Check is something that must be so on a host after it was activated, or it
-// returns to what it had. Exactly one of Command, HTTP, TCP and Unit is set.
+// A Check is a health check after an activation. If it fails, the host is rolled
+// back. Exactly one of Command, HTTP, TCP and Unit is set.
 type Check struct {
 	At      Pos
-	Command []string // run on the host as root; it must succeed
-	HTTP    string   // a URL
-	Status  int      // the answer's; 0 for any below 400
-	TCP     string   // "5432" or "10.0.0.7:5432": something must listen there
-	Unit    string   // of systemd: it must be active
-	// FromHere has HTTP and TCP connect from where muster runs, instead of
-	// from the host itself.
+	Command []string // must succeed, run on the host as root
+	HTTP    string   // a URL that must answer
+	Status  int      // status of the answer; 0 means any below 400
+	TCP     string   // "5432" or "10.0.0.7:5432", which must accept connections
+	Unit    string   // a systemd unit that must be active
+	// FromHere makes HTTP and TCP connect from where muster runs, not from the
+	// host.
 	FromHere bool
 
-	Timeout  time.Duration // for one try
+	Timeout  time.Duration // of one try
 	Interval time.Duration // between tries
 	Retries  int           // tries after the first
 }
 
-// String is the check as a person would say it: "unit nginx.service".
+// String returns the check for messages: "unit nginx.service".
 func (c *Check) String() string {
 	switch {
 	case len(c.Command) > 0:

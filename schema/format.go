@@ -12,10 +12,10 @@ import (
 	"cuelang.org/go/cue/token"
 )
 
-// Format returns an inventory's text as muster fmt leaves it: CUE in the
-// layout of CUE's own formatter, anything else as it is. The texts of Nix
-// modules in it, nix: """ … """, are what the function nix makes of them; nil
-// leaves them alone. Mistakes of syntax are [Errors] with places in name.
+// Format returns the text of an inventory as muster fmt writes it: CUE in the
+// layout of cue fmt, any other language unchanged. The function nix formats Nix
+// modules inside the text, nix: """ … """; nil leaves them unchanged. Syntax
+// errors are [Errors] with positions in name.
 func Format(name string, src []byte, nix func(text string) string) ([]byte, error) {
 	if filepath.Ext(name) != ".cue" {
 		return src, nil
@@ -38,7 +38,7 @@ func Format(name string, src []byte, nix func(text string) string) ([]byte, erro
 	if err != nil {
 		for _, e := range errors.Errors(err) {
 			p := e.Position()
-			c.report.add(Pos{name, max(1, p.Line()), max(1, p.Column())}, "", "syntax", "%s", oneLine(message(e)))
+			c.report.add(Pos{File: name, Line: max(1, p.Line()), Col: max(1, p.Column())}, "", "syntax", "%s", oneLine(message(e)))
 		}
 		return nil, c.report.list.sorted()
 	}
@@ -48,8 +48,8 @@ func Format(name string, src []byte, nix func(text string) string) ([]byte, erro
 	return out, nil
 }
 
-// formatNix formats the Nix modules in a formatted CUE file. Their lines are
-// indented as the quotes are that close them.
+// formatNix formats the Nix modules in a formatted CUE file. It indents their
+// lines like their closing quotes.
 func formatNix(name string, src []byte, nix func(string) string) []byte {
 	file, err := parser.ParseFile(name, src, parser.ParseComments)
 	if err != nil {
@@ -97,7 +97,7 @@ func formatNix(name string, src []byte, nix func(string) string) []byte {
 		}
 		b.WriteString(indent + `"""` + hashes)
 		from := lit.Pos().Offset()
-		edits = append(edits, edit{from, from + len(lit.Value), b.String()})
+		edits = append(edits, edit{from: from, to: from + len(lit.Value), text: b.String()})
 		return true
 	}, nil)
 	for i := len(edits) - 1; i >= 0; i-- {
@@ -107,5 +107,5 @@ func formatNix(name string, src []byte, nix func(string) string) []byte {
 	return src
 }
 
-// CUE returns the schema of inventories as CUE.
+// CUE returns the schema of inventories in CUE.
 func CUE() string { return schemaText }

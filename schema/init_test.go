@@ -133,9 +133,9 @@ func TestInspect(t *testing.T) {
 		{`hosts."ee".system`, `"x86_64-linux"`, "-"},
 		{"kluster", `{"master":"il","etcd":["il"],"domain":"cluster.local"}`, "hosts.toml:1:2"},
 		{"hosts.el", `error: inspect "hosts.el": hosts has no "el"; did you mean "il"?`, ""},
-		{"hosts..x", `error: inspect "hosts..x": a name is missing before ".x"`, ""},
-		{"hosts.", `error: inspect "hosts.": a name is missing at the end`, ""},
-		{`hosts."x`, `error: inspect "hosts.\"x": a quote is not closed`, ""},
+		{"hosts..x", `error: inspect "hosts..x": missing name before ".x"`, ""},
+		{"hosts.", `error: inspect "hosts.": missing name at the end`, ""},
+		{`hosts."x`, `error: inspect "hosts.\"x": unterminated quote`, ""},
 	} {
 		v, err := Inspect(f, tt.path)
 		got, at := "", ""

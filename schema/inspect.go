@@ -11,10 +11,9 @@ import (
 	"strings"
 )
 
-// Inspect returns the resolved inventory, or the part of it at a path such as
-// "hosts.web1.port" or "hosts.web1.roles[0]": what the fleet is once defaults
-// are filled in. Each value's Pos is where it was written; one that muster
-// supplied has none. Values that are more than data stand as their markers.
+// Inspect returns the resolved inventory, with defaults filled in, or the part of
+// it at a path such as "hosts.web1.port" or "hosts.web1.roles[0]". The Pos of a
+// value is where it was written; a default of muster has none.
 func Inspect(f *Fleet, path string) (Value, error) {
 	var v Value = f.resolved()
 	steps, err := splitPath(path)
@@ -40,7 +39,7 @@ func Inspect(f *Fleet, path string) (Value, error) {
 	return v, nil
 }
 
-// step goes one name or index down.
+// step returns the value below v of a name or index, or nil and the known names.
 func step(v Value, name string) (next Value, known []string) {
 	switch v := v.(type) {
 	case *Attrs:
@@ -67,11 +66,11 @@ func splitPath(path string) ([]string, error) {
 		case '"':
 			q, err := strconv.QuotedPrefix(rest)
 			if err != nil {
-				return nil, fmt.Errorf("a quote is not closed")
+				return nil, fmt.Errorf("unterminated quote")
 			}
 			name, err := strconv.Unquote(q)
 			if err != nil {
-				return nil, fmt.Errorf("%s is no name", q)
+				return nil, fmt.Errorf("%s is not a name", q)
 			}
 			steps, rest = append(steps, name), rest[len(q):]
 		case '[':
@@ -86,27 +85,27 @@ func splitPath(path string) ([]string, error) {
 				end = len(rest)
 			}
 			if end == 0 {
-				return nil, fmt.Errorf("a name is missing before %q", clip(rest))
+				return nil, fmt.Errorf("missing name before %q", clip(rest))
 			}
 			steps, rest = append(steps, rest[:end]), rest[end:]
 		}
 		if strings.HasPrefix(rest, ".") {
 			if rest = rest[1:]; rest == "" {
-				return nil, fmt.Errorf("a name is missing at the end")
+				return nil, fmt.Errorf("missing name at the end")
 			}
 		}
 	}
 	return steps, nil
 }
 
-// A Leaf is one value of a resolved inventory that holds no others.
+// A Leaf is a value of a resolved inventory that contains no others.
 type Leaf struct {
 	Path string `json:"path"`
 	Text string `json:"value"` // as JSON
 	At   Pos    `json:"at"`
 }
 
-// Leaves returns the leaves of a value, which stands at path.
+// Leaves returns the leaves of the value at a path.
 func Leaves(v Value, path string) []Leaf {
 	var out []Leaf
 	var walk func(v Value, path string)
@@ -127,14 +126,14 @@ func Leaves(v Value, path string) []Leaf {
 				return
 			}
 		}
-		out = append(out, Leaf{path, string(JSON(v)), v.Pos()})
+		out = append(out, Leaf{Path: path, Text: string(JSON(v)), At: v.Pos()})
 	}
 	walk(v, path)
 	return out
 }
 
-// JSON returns a value as JSON on one line, names in the inventory's order,
-// what is more than data as its marker.
+// JSON returns a value as JSON on one line, with names in inventory order and with
+// markers such as {"$pkg": "git"}.
 func JSON(v Value) []byte {
 	var b bytes.Buffer
 	writeJSON(&b, v)
@@ -190,7 +189,7 @@ func writeJSON(b *bytes.Buffer, v Value) {
 			}
 			name := f.Name
 			if strings.HasPrefix(name, "$") {
-				name = "$" + name // no marker
+				name = "$" + name // escaped: not a marker
 			}
 			text(name)
 			b.WriteByte(':')
@@ -208,7 +207,7 @@ func writeJSON(b *bytes.Buffer, v Value) {
 	case Mark:
 		writeMark(b, v, text, list)
 	default:
-		panic(fmt.Sprintf("schema: a value of type %T", v))
+		panic(fmt.Sprintf("schema: JSON of a %T", v))
 	}
 }
 
@@ -238,7 +237,7 @@ func writeMark(b *bytes.Buffer, m Mark, text func(string), list func([]Value)) {
 // resolved returns the whole fleet as a value, in the order of schema.cue.
 func (f *Fleet) resolved() *Attrs {
 	var r resolver
-	at := func(path string) Pos { return own(f.pos, path) }
+	at := func(path string) Pos { return f.pos[path] }
 	network := r.set(at("network"), func() {
 		r.text("description", f.Network.Description, at("network.description"))
 		r.bool("enable_rollback", f.Network.EnableRollback, at("network.enable_rollback"))
@@ -332,17 +331,13 @@ func (r *resolver) prefix(name string, p netip.Prefix, at Pos) {
 	}
 }
 
-// own is a field's place, or none where the field is not given and the value
-// therefore muster's.
-func own(pos map[string]Pos, field string) Pos { return pos[field] }
-
 func (r *resolver) kluster(k *Kluster) {
-	r.text("master", k.Master, own(k.pos, "master"))
-	r.texts("etcd", k.Etcd, own(k.pos, "etcd"))
-	r.text("domain", k.Domain, own(k.pos, "domain"))
-	r.prefix("pod_cidr", k.PodCIDR, own(k.pos, "pod_cidr"))
-	r.prefix("service_cidr", k.ServiceCIDR, own(k.pos, "service_cidr"))
-	r.prefix("mesh_cidr", k.MeshCIDR, own(k.pos, "mesh_cidr"))
+	r.text("master", k.Master, k.pos["master"])
+	r.texts("etcd", k.Etcd, k.pos["etcd"])
+	r.text("domain", k.Domain, k.pos["domain"])
+	r.prefix("pod_cidr", k.PodCIDR, k.pos["pod_cidr"])
+	r.prefix("service_cidr", k.ServiceCIDR, k.pos["service_cidr"])
+	r.prefix("mesh_cidr", k.MeshCIDR, k.pos["mesh_cidr"])
 }
 
 func (r *resolver) module(m Module) {
@@ -366,7 +361,7 @@ func (r *resolver) module(m Module) {
 }
 
 func (r *resolver) host(h *Host) {
-	at := func(field string) Pos { return own(h.pos, field) }
+	at := func(field string) Pos { return h.pos[field] }
 	r.text("host", h.Address, at("host"))
 	r.number("port", h.Port, at("port"))
 	r.text("user", h.User, at("user"))
@@ -445,7 +440,7 @@ func (r *resolver) check(c Check, at func(field string) Pos) {
 }
 
 func (r *resolver) rollout(f *Fleet) {
-	o, at := f.Rollout, func(field string) Pos { return own(f.pos, "rollout."+field) }
+	o, at := f.Rollout, func(field string) Pos { return f.pos["rollout."+field] }
 	r.text("canaries", o.Canaries, at("canaries"))
 	r.text("batch", o.Batch, at("batch"))
 	r.texts("order", o.Order, at("order"))

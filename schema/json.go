@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// readJSON reads a JSON file. A name that comes twice in an object is a
-// mistake, although JSON's own readers take the last.
+// readJSON reads a JSON file. Duplicate keys in an object are an error, although
+// JSON readers usually take the last one.
 func readJSON(s *source, r *report) *node {
 	j := &jsonReader{source: s, report: r, dec: json.NewDecoder(bytes.NewReader(s.data))}
 	j.dec.UseNumber()
@@ -31,7 +31,7 @@ type jsonReader struct {
 	count  int
 }
 
-// skip returns the offset of the next token's first byte.
+// skip returns the offset of the token at or after offset i.
 func (j *jsonReader) skip(i int) int {
 	for i < len(j.data) && bytes.IndexByte([]byte(" \t\r\n,:"), j.data[i]) >= 0 {
 		i++
@@ -39,6 +39,7 @@ func (j *jsonReader) skip(i int) int {
 	return min(i, max(0, len(j.data)-1))
 }
 
+// next returns the next token and its offset.
 func (j *jsonReader) next() (json.Token, int) {
 	at := j.skip(int(j.dec.InputOffset()))
 	tok, err := j.dec.Token()
@@ -86,7 +87,7 @@ func (j *jsonReader) value(tok json.Token, at int, path string, depth int) *node
 				tok, at = j.next()
 				val := j.value(tok, at, below, depth+1)
 				if i := n.index(name); i >= 0 {
-					j.report.add(pos, below, "duplicate-key", "said twice").Hint = "first at " + n.fields[i].at.String()
+					j.report.add(pos, below, "duplicate-key", "duplicate key").Hint = "first at " + n.fields[i].at.String()
 					continue
 				}
 				n.set(name, pos, val)
@@ -97,7 +98,7 @@ func (j *jsonReader) value(tok json.Token, at int, path string, depth int) *node
 	return n
 }
 
-// number makes n the number of a decimal text.
+// number sets n to the number that a text spells in decimal.
 func number(n *node, text string) {
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil {
 		n.kind, n.num = intKind, i

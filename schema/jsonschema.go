@@ -7,16 +7,17 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
 )
 
-// JSONSchema returns the schema of inventories as a JSON Schema, draft
-// 2020-12, for editors of TOML, YAML and JSON. It says what schema.cue says;
-// what concerns several fields at once only muster vet knows.
+// JSONSchema returns the schema of inventories as a JSON Schema, draft 2020-12,
+// for editors of TOML, YAML and JSON. It expresses what schema.cue does, and not
+// the rules about several fields, which only muster vet checks.
 //
-// CUE's own generator closes #Defaults where #Host builds on it, and so
-// accepts no host at all.
+// CUE's own generator is no alternative: it closes #Defaults inside #Host, and so
+// accepts no host.
 func JSONSchema() (string, error) {
-	v := newContext().CompileString(schemaText, cue.Filename("schema.cue"))
+	v := cuecontext.New().CompileString(schemaText, cue.Filename("schema.cue"))
 	s := jsonSchema(v.LookupPath(cue.ParsePath("#Inventory")))
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "an inventory of muster"
@@ -30,10 +31,10 @@ func JSONSchema() (string, error) {
 	return b.String(), nil
 }
 
-// A jsonObject is an object of JSON.
+// A jsonObject is a JSON object.
 type jsonObject = map[string]any
 
-// jsonSchema is what JSON Schema says of a value of schema.cue.
+// jsonSchema converts a value of schema.cue.
 func jsonSchema(v cue.Value) jsonObject {
 	k := v.IncompleteKind()
 	switch {
@@ -89,7 +90,8 @@ func jsonStruct(v cue.Value) jsonObject {
 	return s
 }
 
-// jsonScalar knows the operators leafOf knows.
+// jsonScalar converts a scalar constraint. It supports the same operators as
+// leafOf.
 func jsonScalar(v cue.Value) jsonObject {
 	v = cue.Dereference(v)
 	op, args := v.Expr()
@@ -122,7 +124,7 @@ func jsonScalar(v cue.Value) jsonObject {
 	case cue.AndOp:
 		s := jsonObject{}
 		for _, a := range args {
-			maps.Copy(s, jsonScalar(a)) // no two say the same thing in schema.cue
+			maps.Copy(s, jsonScalar(a)) // in schema.cue no two set the same key
 		}
 		return s
 	case cue.OrOp:
@@ -140,5 +142,5 @@ func jsonScalar(v cue.Value) jsonObject {
 		}
 		return jsonObject{"anyOf": alternatives}
 	}
-	panic(fmt.Sprintf("schema.cue: %v: %v is beyond JSON Schema", v.Pos(), op))
+	panic(fmt.Sprintf("schema.cue: %v: JSON Schema cannot express %v", v.Pos(), op))
 }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// config looks into the NixOS configuration for what deploying by muster makes
-// a mistake.
+// config warns of NixOS configuration that is a mistake on a host that muster
+// deploys.
 func (c *checker) config() {
 	c.eachModule(func(m *Module, path string) {
 		if m.Config != nil {
@@ -24,18 +24,18 @@ func (c *checker) config() {
 			}
 		}
 		if v, ok := option(m.Config, "system.autoUpgrade.enable").(Bool); ok && v.V {
-			c.report.warn(v.At, path+".config.system.autoUpgrade.enable", "auto-upgrade", "the host would upgrade itself behind muster's back")
+			c.report.warn(v.At, path+".config.system.autoUpgrade.enable", "auto-upgrade", "the host upgrades itself and then differs from the inventory")
 		}
 		if v, ok := option(m.Config, "services.openssh.enable").(Bool); ok && !v.V {
-			c.report.warn(v.At, path+".config.services.openssh.enable", "no-way-in", "without an SSH server muster cannot reach the host again")
+			c.report.warn(v.At, path+".config.services.openssh.enable", "no-way-in", "muster cannot reach a host without an SSH server")
 		}
 	})
 	c.wayIn()
 }
 
-// option returns the value of a dotted option, written nested or, in TOML and
-// YAML, with dots in its name; nil where it is not given. Marks that only
-// order or override are looked through.
+// option returns the value of an option by its dotted path, or nil. The inventory
+// may nest attribute sets or, in TOML and YAML, have dots in a name. Marks other
+// than If are skipped.
 func option(v Value, path string) Value {
 	for {
 		m, ok := v.(Mark)
@@ -61,8 +61,8 @@ func option(v Value, path string) Value {
 	return nil
 }
 
-// wayIn warns of hosts that nobody can log in to once they are deployed. Where
-// Nix files or text have a part in a host, the key may be there.
+// wayIn warns of hosts without an authorized SSH key: once deployed they cannot be
+// reached. Hosts with Nix files or text are skipped, since the key may be there.
 func (c *checker) wayIn() {
 	if opaque(&c.fleet.Defaults) || hasKey(c.fleet.Defaults.Config) {
 		return
@@ -92,15 +92,15 @@ func (c *checker) wayIn() {
 			who = "this host and " + without[1].Name
 		}
 	}
-	e := c.report.warn(h.At, join("hosts", h.Name), "no-way-in", "no SSH key opens %s once deployed", who)
-	e.Hint = "give users.users.root.openssh.authorizedKeys.keys in config"
+	e := c.report.warn(h.At, join("hosts", h.Name), "no-way-in", "no SSH key gives access to %s after deployment", who)
+	e.Hint = "set users.users.root.openssh.authorizedKeys.keys in config"
 }
 
-// opaque reports whether a module has parts that are not looked into.
+// opaque reports whether a module has parts that are not parsed.
 func opaque(m *Module) bool { return len(m.Imports) > 0 || len(m.Nix) > 0 }
 
-// hasKey reports whether configuration authorizes an SSH key for somebody, or
-// says something of users that cannot be looked into.
+// hasKey reports whether configuration authorizes an SSH key for any user, or may
+// do so in a Nix expression.
 func hasKey(config *Attrs) bool {
 	if config == nil {
 		return false
@@ -120,14 +120,14 @@ func hasKey(config *Attrs) bool {
 	return found
 }
 
-// mayBeKey reports whether a value is a public key, or something that only Nix
-// knows.
+// mayBeKey reports whether a value is a public key, or one that only Nix can
+// evaluate.
 func mayBeKey(v Value) bool {
 	s, ok := v.(String)
 	if !ok {
 		return true
 	}
-	// In authorized_keys options may stand in front (sshd(8)).
+	// Options may precede the key, as in authorized_keys (sshd(8)).
 	for words := strings.Fields(s.V); len(words) > 1; words = words[1:] {
 		if strings.HasPrefix(words[0], "ssh-") || strings.HasPrefix(words[0], "ecdsa-") || strings.HasPrefix(words[0], "sk-") {
 			return badKey(strings.Join(words, " ")) == ""
@@ -136,8 +136,8 @@ func mayBeKey(v Value) bool {
 	return false
 }
 
-// eachValue calls f for a value and those within, with the dotted path of
-// attribute names; it goes no deeper where f says no.
+// eachValue calls f for a value and, if f returns true, for the values in it. path
+// is the dotted path of attribute names.
 func eachValue(v Value, path string, f func(path string, v Value) bool) {
 	if !f(path, v) {
 		return
@@ -163,11 +163,11 @@ func eachValue(v Value, path string, f func(path string, v Value) bool) {
 }
 
 var (
-	// secretName is what options that hold a secret are called; those that
-	// end in File or the like only say where it is.
+	// secretName matches names of options that contain a secret. Names that
+	// end in File or the like do not match: such options contain a path.
 	secretName = regexp.MustCompile(`(?i:(password|passwd|passphrase|secret|token|psk|(api|access|auth|encryption|private|preshared|secret|signing)_?key|secret_key_base)$)|(^|_)pass$|Pass$|_PASS$`)
 	hashedName = regexp.MustCompile(`(?i)hashed`)
-	// secretForms are texts that are secrets wherever they stand.
+	// secretForms match texts that are secrets under any name.
 	secretForms = []struct {
 		what string
 		form *regexp.Regexp
@@ -182,6 +182,7 @@ var (
 	}
 )
 
+// secretText returns what kind of secret a text contains, or "".
 func secretText(s string) string {
 	if len(s) < 10 {
 		return ""
@@ -194,7 +195,7 @@ func secretText(s string) string {
 	return ""
 }
 
-// secrets warns of secrets in plain configuration. It never shows one.
+// secrets warns of secrets in configuration, without showing them.
 func (c *checker) secrets(v Value, path, name string) {
 	switch v := v.(type) {
 	case *Attrs:
@@ -227,6 +228,6 @@ func (c *checker) secrets(v Value, path, name string) {
 }
 
 func (c *checker) secret(at Pos, path, what string) {
-	e := c.report.warn(at, path, "secret", "%s in plain configuration: everyone on the host can read it in /nix/store", what)
-	e.Hint = "name a file on the host instead"
+	e := c.report.warn(at, path, "secret", "%s in the configuration: every user of the host can read it in /nix/store", what)
+	e.Hint = "refer to a file on the host instead"
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,26 +21,26 @@ import (
 // Options say how an inventory is loaded. The zero value is what muster vet
 // does.
 type Options struct {
-	// Dir is what file names in messages are relative to; the current
-	// directory where empty.
+	// Dir is the directory that file names in messages are relative to; ""
+	// means the current directory.
 	Dir string
-	// Time is how long the processor may be at the evaluation of CUE; where
-	// 0, 7 s and more for many megabytes of text.
+	// Time is the CPU time that the evaluation of CUE may take; 0 means 7 s,
+	// and more for many megabytes of text.
 	Time time.Duration
-	// Nix finds the mistake in a piece of Nix: an [Expr], a [Template] or the
-	// condition of a [Mark]; module says that it is the text of a whole module.
-	// It returns nil where there is none. If nil, Nix is not looked into.
+	// Nix returns the error in a piece of Nix, or nil. The piece is an [Expr],
+	// a [Template] or the condition of a [Mark]; if module is true it is the
+	// text of a whole module. A nil Nix means that Nix is not checked.
 	Nix func(v Value, module bool) *Error
 }
 
-// dataFiles are the names an inventory that is no CUE package goes by, in the
-// order they are looked for.
+// dataFiles are the names of an inventory that is not written in CUE, in the
+// order in which they are looked for.
 var dataFiles = []string{"hosts.toml", "hosts.yaml", "hosts.yml", "hosts.json"}
 
 // Load reads and checks the inventory at path: hosts.cue, hosts.toml,
 // hosts.yaml, hosts.json, or a directory with one of them; "" is the current
-// directory. An inventory with mistakes gives all of them, as [Errors].
-// Anything else, such as a file that cannot be read, is any other error.
+// directory. An invalid inventory gives all its problems, as [Errors]. Any other
+// error means that there was nothing to check, such as a missing file.
 func Load(ctx context.Context, path string, opts Options) (*Fleet, error) {
 	l, err := newLoader(path, opts)
 	if err != nil {
@@ -56,20 +57,20 @@ func Load(ctx context.Context, path string, opts Options) (*Fleet, error) {
 	return l.fleet, nil
 }
 
-// A loader holds one inventory on its way from text to [Fleet].
+// A loader turns the text of one inventory into a [Fleet].
 type loader struct {
 	report *report
 	fleet  *Fleet
-	base   string // what shown names are relative to
-	file   string // absolute; the file to read, or the first of the package
-	root   string // the tree the inventory lives in
+	base   string // directory that file names in messages are relative to
+	file   string // absolute name of the file to read, or of the first of the package
+	root   string // root of the directory tree of the inventory
 	tree   *node
 	time   time.Duration
-	named  bool // the file itself, not its directory
+	named  bool // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
 }
 
-// newLoader finds the file to begin with.
+// newLoader finds the file to read first.
 func newLoader(path string, opts Options) (*loader, error) {
 	base, err := filepath.Abs(opts.Dir)
 	if err != nil {
@@ -81,13 +82,13 @@ func newLoader(path string, opts Options) (*loader, error) {
 	}
 	info, err := os.Stat(file)
 	if err != nil {
-		return nil, fmt.Errorf("load inventory %s: %w", or(path, "."), bare(err))
+		return nil, fmt.Errorf("load inventory %s: %w", cmp.Or(path, "."), bare(err))
 	}
 	l := &loader{report: new(report), base: base, file: file, time: opts.Time, nix: opts.Nix}
 	l.named = !info.IsDir()
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
-			return nil, fmt.Errorf("load inventory %s: %w", or(path, "."), err)
+			return nil, fmt.Errorf("load inventory %s: %w", cmp.Or(path, "."), err)
 		}
 	}
 	l.fleet = &Fleet{Dir: filepath.Dir(l.file)}
@@ -95,7 +96,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 	return l, nil
 }
 
-// bare takes the operation and the path off a file error.
+// bare returns a file error without operation and path.
 func bare(err error) error {
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		return pe.Err
@@ -103,7 +104,7 @@ func bare(err error) error {
 	return err
 }
 
-// findInventory returns the file to begin with in a directory.
+// findInventory returns the file of a directory to read first.
 func findInventory(dir string) (string, error) {
 	if name := filepath.Join(dir, "hosts.cue"); isFile(name) {
 		return name, nil
@@ -123,7 +124,7 @@ func findInventory(dir string) (string, error) {
 		case first == "":
 			first, pkg = name, p
 		case p != pkg:
-			return "", fmt.Errorf("%s and %s are of different packages: name the one that is meant", filepath.Base(first), n)
+			return "", fmt.Errorf("%s and %s belong to different packages: name one of them", filepath.Base(first), n)
 		}
 	}
 	if first != "" {
@@ -134,7 +135,7 @@ func findInventory(dir string) (string, error) {
 			return name, nil
 		}
 	}
-	return "", fmt.Errorf("no hosts.cue there, nor another CUE file, nor %s", strings.Join(dataFiles, ", "))
+	return "", fmt.Errorf("no inventory in it: want hosts.cue, another CUE file, %s", anyOf(dataFiles))
 }
 
 func isFile(name string) bool {
@@ -142,8 +143,8 @@ func isFile(name string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// moduleRoot returns the nearest directory upwards that has a cue.mod, or dir
-// itself.
+// moduleRoot returns dir or its nearest parent that has a cue.mod; without one,
+// dir.
 func moduleRoot(dir string) string {
 	for d := dir; ; d = filepath.Dir(d) {
 		if info, err := os.Stat(filepath.Join(d, "cue.mod")); err == nil && info.IsDir() {
@@ -163,7 +164,7 @@ func (l *loader) show(name string) string {
 	return name
 }
 
-// dirOf returns the directory of the file a place is in.
+// dirOf returns the directory of the file that a position is in.
 func (l *loader) dirOf(p Pos) string {
 	if p.File == "" {
 		return l.fleet.Dir
@@ -174,8 +175,8 @@ func (l *loader) dirOf(p Pos) string {
 	return filepath.Dir(filepath.Join(l.base, p.File))
 }
 
-// read turns the inventory's text into a tree and reports whether there is one
-// to look at further.
+// read turns the inventory's text into a tree and reports whether there is one to
+// check.
 func (l *loader) read(ctx context.Context) bool {
 	if filepath.Ext(l.file) == ".cue" {
 		l.tree = l.readCUE(ctx)
@@ -190,7 +191,7 @@ func (l *loader) readData() *node {
 	l.fleet.Files = []string{l.file}
 	data, err := readLimited(l.file)
 	if err != nil {
-		l.report.add(Pos{name, 1, 1}, "", "file", "cannot be read: %v", bare(err))
+		l.report.add(Pos{File: name, Line: 1, Col: 1}, "", "file", "cannot be read: %v", bare(err))
 		return nil
 	}
 	s := newSource(name, bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), l.report)
@@ -205,12 +206,13 @@ func (l *loader) readData() *node {
 	case ".yaml", ".yml":
 		return readYAML(s, l.report)
 	default:
-		l.report.add(Pos{name, 1, 1}, "", "file", "a file %q is no inventory: want .cue, .toml, .yaml or .json", ext)
+		l.report.add(Pos{File: name, Line: 1, Col: 1}, "", "file", "unknown file type %q, want .cue, .toml, .yaml or .json", ext)
 		return nil
 	}
 }
 
-// readLimited reads a file, of one that is too large only as much as shows it.
+// readLimited reads a file. Of one that is too large it reads only one byte more
+// than is allowed.
 func readLimited(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -220,7 +222,7 @@ func readLimited(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
 }
 
-// readCUE reads the package the file belongs to, or the file alone where it
+// readCUE reads the package that the file belongs to, or only the file if it
 // names no package.
 func (l *loader) readCUE(ctx context.Context) *node {
 	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file, time: l.time}
@@ -237,7 +239,7 @@ func (l *loader) readCUE(ctx context.Context) *node {
 	return tree
 }
 
-// packageOf returns the package a CUE file says it belongs to.
+// packageOf returns the package that a CUE file names, or "".
 func packageOf(name string) string {
 	data, err := readLimited(name)
 	if err != nil {
@@ -255,17 +257,18 @@ func packageOf(name string) string {
 	return ""
 }
 
-// consequential are the rules that what could not be read may seem to break.
+// consequential are the rules that an inventory may seem to break because a part
+// of it could not be read.
 var consequential = map[string]bool{
 	"missing-field": true, "undefined-host": true, "undefined-role": true, "no-kluster": true, "etcd": true, "master": true, "selector": true,
 }
 
-// check holds the tree against schema.cue, makes the fleet of it and checks
-// what concerns the whole of it.
+// check compares the tree with schema.cue, decodes it and checks the rules about
+// the whole fleet.
 func (l *loader) check() {
 	incomplete := l.tree.kind == badKind || slices.ContainsFunc(l.report.list, func(e *Error) bool { return e.Rule == "syntax" || e.Rule == "cue" })
 	if incomplete {
-		// What was not read cannot be missed.
+		// What is missing may be in the part that was not read.
 		defer func() {
 			l.report.list = slices.DeleteFunc(l.report.list, func(e *Error) bool { return e.Severity == Warning || consequential[e.Rule] })
 		}()

@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// A valueReader turns nodes below config into values: data as it is, markers
-// as what they stand for.
+// A valueReader turns nodes below config into values. It interprets markers such
+// as {$pkg: "git"}.
 type valueReader struct {
 	report  *report
 	resolve func(path string, at Pos) string
-	plain   bool // markers mean nothing, as below meta
+	plain   bool // do not interpret markers, as below meta
 	paths   []pathUse
 }
 
-// A pathUse is one $path, to be looked for.
+// A pathUse is one $path, which must exist.
 type pathUse struct {
 	at         Pos
 	path, name string
 }
 
-// attrs reads an attribute set that is no marker.
+// attrs converts an attribute set that is not a marker.
 func (v *valueReader) attrs(n *node, path string) *Attrs {
 	a := &Attrs{At: n.at, Fields: make([]Field, 0, len(n.fields))}
 	for _, f := range n.fields {
@@ -31,7 +31,7 @@ func (v *valueReader) attrs(n *node, path string) *Attrs {
 		}
 		below := join(path, f.name)
 		if strings.ContainsRune(name, 0) {
-			v.report.add(f.at, below, "nul", "the name holds a NUL byte, which Nix cannot hold")
+			v.report.add(f.at, below, "nul", "the name contains a NUL byte, which Nix does not allow")
 			continue
 		}
 		if val := v.value(f.val, below); val != nil {
@@ -41,7 +41,7 @@ func (v *valueReader) attrs(n *node, path string) *Attrs {
 	return a
 }
 
-// value reads any value; it returns nil for one that is a mistake.
+// value converts any value. It reports an invalid one and returns nil.
 func (v *valueReader) value(n *node, path string) Value {
 	switch n.kind {
 	case nullKind:
@@ -53,12 +53,12 @@ func (v *valueReader) value(n *node, path string) Value {
 	case floatKind:
 		return Float{n.at, n.flt}
 	case bigKind:
-		v.report.add(n.at, path, "number", "got %s, want a number that Nix can hold: 64 bits, finite", n)
+		v.report.add(n.at, path, "number", "got %s, want a 64-bit integer or a finite float", n)
 	case dateKind:
 		v.report.add(n.at, path, "type", "got the date %s, want text in quotes: Nix has no dates", n)
 	case stringKind:
 		if strings.ContainsRune(n.text, 0) {
-			v.report.add(n.at, path, "nul", "the text holds a NUL byte, which Nix cannot hold")
+			v.report.add(n.at, path, "nul", "the text contains a NUL byte, which Nix does not allow")
 			return nil
 		}
 		if len(n.text) > maxString {
@@ -83,7 +83,7 @@ func (v *valueReader) value(n *node, path string) Value {
 	return nil
 }
 
-// isMarker reports whether a struct has a name that begins with one $.
+// isMarker reports whether a struct has a name that begins with a single $.
 func isMarker(n *node) bool {
 	for _, f := range n.fields {
 		if strings.HasPrefix(f.name, "$") && !strings.HasPrefix(f.name, "$$") {
@@ -93,7 +93,7 @@ func isMarker(n *node) bool {
 	return false
 }
 
-// markers lists what each marker needs beside itself.
+// markers lists the markers. also is the second field that a marker takes.
 var markers = map[string]struct {
 	also string
 	kind MarkKind
@@ -110,6 +110,7 @@ var markerNames = []string{"$path", "$pkg", "$expr", "$str", "$force", "$default
 
 var pkgName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
 
+// marker converts a marker.
 func (v *valueReader) marker(n *node, path string) Value {
 	name, ok := v.markerName(n, path)
 	if !ok {
@@ -149,7 +150,7 @@ func (v *valueReader) marker(n *node, path string) Value {
 	return nil
 }
 
-// markerName finds out which marker a struct is and whether it is whole.
+// markerName returns which marker a struct is, and whether it is valid.
 func (v *valueReader) markerName(n *node, path string) (string, bool) {
 	for _, f := range n.fields {
 		m, known := markers[f.name]
@@ -158,9 +159,9 @@ func (v *valueReader) markerName(n *node, path string) (string, bool) {
 		}
 		for _, g := range n.fields {
 			if g.name != f.name && g.name != m.also {
-				e := v.report.add(g.at, join(path, g.name), "marker", "%s stands beside %s, which stands alone", quote(g.name), f.name)
+				e := v.report.add(g.at, join(path, g.name), "marker", "%s beside %s, which takes no other field", quote(g.name), f.name)
 				if m.also != "" {
-					e.Msg = fmt.Sprintf("%s stands beside %s, which takes only %s", quote(g.name), f.name, m.also)
+					e.Msg = fmt.Sprintf("%s beside %s, which takes only %s", quote(g.name), f.name, m.also)
 				}
 				return "", false
 			}
@@ -184,14 +185,14 @@ func (v *valueReader) markerName(n *node, path string) (string, bool) {
 		case near != "":
 			e.Hint = fmt.Sprintf("did you mean %s?", near)
 		default:
-			e.Hint = fmt.Sprintf("the attribute of that name is written %s", quote("$"+f.name))
+			e.Hint = fmt.Sprintf("write %s for the attribute of that name", quote("$"+f.name))
 		}
 		break
 	}
 	return "", false
 }
 
-// mark reads a marker that is a property of the module system.
+// mark converts a marker that is a property of the module system.
 func (v *valueReader) mark(n *node, name string, arg *node, path string) Value {
 	m := Mark{At: n.at, Kind: markers[name].kind}
 	switch m.Kind {
@@ -206,7 +207,7 @@ func (v *valueReader) mark(n *node, name string, arg *node, path string) Value {
 		p := n.get("$priority")
 		if p.kind != intKind || p.num < 0 || p.num > 1<<31 {
 			if p.kind != badKind && p.kind != unknownKind {
-				v.report.add(p.at, strings.TrimSuffix(path, name)+"$priority", "marker", "got %s, want a priority: a number from 0", p)
+				v.report.add(p.at, strings.TrimSuffix(path, name)+"$priority", "marker", "got %s, want a priority: a number, 0 or more", p)
 			}
 			return nil
 		}
@@ -233,16 +234,16 @@ func (v *valueReader) mark(n *node, name string, arg *node, path string) Value {
 	return m
 }
 
-// text reads the text a marker takes.
+// text returns the text that a marker takes, and reports anything else.
 func (v *valueReader) text(n *node, path, want string) (string, bool) {
 	switch {
-	case n.kind == badKind || n.kind == unknownKind: // reported before
+	case n.kind == badKind || n.kind == unknownKind: // already reported
 		return "", false
 	case n.kind != stringKind || strings.TrimSpace(n.text) == "":
 		v.report.add(n.at, path, "marker", "got %s, want %s", n, want)
 		return "", false
 	case strings.ContainsRune(n.text, 0):
-		v.report.add(n.at, path, "nul", "the text holds a NUL byte, which Nix cannot hold")
+		v.report.add(n.at, path, "nul", "the text contains a NUL byte, which Nix does not allow")
 		return "", false
 	}
 	return n.text, true

@@ -10,20 +10,20 @@ import (
 	"cuelang.org/go/cue/token"
 )
 
-// A plainReader reads CUE that is nothing but data: fields, strings, numbers,
-// lists. That is what programs write and most of what people write, and there
-// is nothing to evaluate in it. It gives up on anything else, whatever it is,
-// and leaves it to CUE; a test holds the two against each other.
+// A plainReader reads CUE that is plain data: fields, strings, numbers, lists.
+// Programs write only that, people mostly, and there is nothing in it to
+// evaluate. Anything else it leaves to CUE; a test compares the two.
 type plainReader struct {
 	*cueReader
-	// schema is the name the schema is imported by, used whether it is.
+	// schema is the name under which the schema is imported, used whether the
+	// text refers to it.
 	schema string
 	used   bool
 }
 
-// plain returns the tree of a package of plain data, or nil.
+// plain returns the tree of a package of plain data, or nil for another package.
 func (c *cueReader) plain(inst *build.Instance) *node {
-	root := &node{kind: structKind, at: Pos{c.show(c.main), 1, 1}}
+	root := &node{kind: structKind, at: c.start()}
 	for _, f := range inst.Files {
 		p := &plainReader{cueReader: c}
 		for s := range f.ImportSpecs() {
@@ -51,7 +51,7 @@ func (c *cueReader) plain(inst *build.Instance) *node {
 	return root
 }
 
-// fields adds declarations to a struct; it reports whether all are plain.
+// fields adds declarations to a struct and reports whether all are plain.
 func (p *plainReader) fields(n *node, decls []ast.Decl, depth int) bool {
 	if depth > maxDepth {
 		return false
@@ -82,7 +82,7 @@ func (p *plainReader) fields(n *node, decls []ast.Decl, depth int) bool {
 			n.set(name, p.pos(f.Label.Pos()), val)
 			continue
 		}
-		// Structs said in parts are one; anything else twice is for CUE.
+		// Several structs of one name merge; CUE decides about other values.
 		st, ok := value.(*ast.StructLit)
 		if !ok || n.fields[i].val.kind != structKind || !p.fields(n.fields[i].val, st.Elts, depth+1) {
 			return false
@@ -106,8 +106,8 @@ func labelName(l ast.Label) (string, bool) {
 	return "", false
 }
 
-// unwrap takes the schema's definition, which allows everything here, off
-// schema.#Host & {…}.
+// unwrap returns the struct of schema.#Host & {…}. The definition allows
+// everything; see openSchema.
 func (p *plainReader) unwrap(x ast.Expr) ast.Expr {
 	b, ok := x.(*ast.BinaryExpr)
 	if !ok || b.Op != token.AND || p.schema == "" {
@@ -134,7 +134,7 @@ func inDefinitions(name string) bool {
 	return strings.HasPrefix(name, "#") && strings.Contains(schemaText, "\n"+name+":")
 }
 
-// value returns a plain value, or nil.
+// value converts a plain value; it returns nil for another.
 func (p *plainReader) value(x ast.Expr, depth int) *node {
 	n := &node{at: p.pos(x.Pos())}
 	switch x := x.(type) {
@@ -161,6 +161,7 @@ func (p *plainReader) value(x ast.Expr, depth int) *node {
 	return nil
 }
 
+// scalar sets n to a literal and reports whether it is a plain one.
 func (p *plainReader) scalar(n *node, kind token.Token, text string) bool {
 	switch kind {
 	case token.STRING:

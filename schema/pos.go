@@ -2,16 +2,15 @@ package schema
 
 import "fmt"
 
-// A Pos is a place in one of the user's files: line and column count from 1,
-// the column in bytes. The zero Pos is no place, as for a value muster itself
-// supplies.
+// A Pos is a position in one of the user's files. Line and column count from 1,
+// the column in bytes. The zero Pos stands for no position: that of a default.
 type Pos struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
 	Col  int    `json:"col"`
 }
 
-// IsValid reports whether p is a place at all.
+// IsValid reports whether p is a position in a file.
 func (p Pos) IsValid() bool { return p.Line > 0 }
 
 // String returns file:line:col, or "-" for the zero Pos.

@@ -7,19 +7,19 @@ import (
 	"unicode"
 )
 
-// Select returns the hosts an expression chooses, in inventory order:
+// Select returns the hosts that a selector matches, in inventory order:
 //
-//	web1        the host of that name
-//	web*        hosts whose names match: * any letters, ? any one, [ab] one of these
+//	web1        the host with that name
+//	web*        hosts whose name matches: * any letters, ? any letter, [ab] a or b
 //	@db         hosts with the tag
 //	+router     hosts with the role
-//	!x          all hosts but those of x
-//	x & y       hosts of both
-//	x , y       hosts of either; & binds closer
-//	(x , y)     brackets
+//	!x          all hosts except those of x
+//	x & y       intersection
+//	x , y       union; & binds tighter
+//	(x , y)     grouping
 //
-// "" and "*" are all hosts. A name, glob, tag or role that fits no host is an
-// error: it is a mistake more often than not.
+// "" and "*" match all hosts. A name, glob, tag or role that matches no host is an
+// error, because it is probably a typing error.
 func Select(f *Fleet, expr string) ([]*Host, error) {
 	if strings.TrimSpace(expr) == "" {
 		return f.Hosts, nil
@@ -36,20 +36,19 @@ func Select(f *Fleet, expr string) ([]*Host, error) {
 		}
 	}
 	if len(out) == 0 && len(f.Hosts) > 0 {
-		return nil, fmt.Errorf("select %s: no host is left", quote(expr))
+		return nil, fmt.Errorf("select %s: no host matches", quote(expr))
 	}
 	return out, nil
 }
 
-// CheckSelector returns what is wrong with an expression for [Select], whatever
-// the fleet.
+// CheckSelector returns what is wrong with a selector, whatever the fleet.
 func CheckSelector(expr string) error {
 	p := &selection{fleet: &Fleet{}, expr: expr, rest: expr, anyFleet: true}
 	_, err := p.whole()
 	return err
 }
 
-// A selection reads one expression. Sets of hosts are indexed as fleet.Hosts.
+// A selection parses one selector. Sets of hosts are indexed like fleet.Hosts.
 type selection struct {
 	fleet *Fleet
 	expr  string
@@ -118,7 +117,7 @@ func (p *selection) term(depth int) ([]bool, error) {
 	return set, err
 }
 
-// take consumes a sign and the space around it.
+// take consumes a sign, if it is next, and the space around it.
 func (p *selection) take(sign string) bool {
 	p.rest = strings.TrimLeftFunc(p.rest, unicode.IsSpace)
 	rest, ok := strings.CutPrefix(p.rest, sign)
@@ -128,11 +127,11 @@ func (p *selection) take(sign string) bool {
 	return ok
 }
 
-// atom reads a name, glob, tag or role and finds its hosts.
+// atom parses a name, glob, tag or role and returns its hosts.
 func (p *selection) atom() ([]bool, error) {
 	p.take("")
 	end := strings.IndexFunc(p.rest, func(r rune) bool { return strings.ContainsRune(",&!()", r) || unicode.IsSpace(r) })
-	// [!a] in a glob is no negation.
+	// The ! of [!a] in a glob is not an operator.
 	for end > 0 && p.rest[end] == '!' && p.rest[end-1] == '[' {
 		more := strings.IndexFunc(p.rest[end+1:], func(r rune) bool { return strings.ContainsRune(",&!()", r) || unicode.IsSpace(r) })
 		if more < 0 {
@@ -153,6 +152,7 @@ func (p *selection) atom() ([]bool, error) {
 	return p.find(word)
 }
 
+// where describes the current position for an error.
 func (p *selection) where() string {
 	if p.rest == "" {
 		return " at the end"
@@ -160,10 +160,11 @@ func (p *selection) where() string {
 	return fmt.Sprintf(" before %q", clip(p.rest))
 }
 
+// find returns the hosts of a word.
 func (p *selection) find(word string) ([]bool, error) {
 	fits, what, known := p.test(word)
 	if fits == nil {
-		return nil, fmt.Errorf("%q is no pattern", word)
+		return nil, fmt.Errorf("%q is not a valid pattern", word)
 	}
 	set, any := make([]bool, len(p.fleet.Hosts)), false
 	for i, h := range p.fleet.Hosts {
@@ -181,8 +182,8 @@ func (p *selection) find(word string) ([]bool, error) {
 	return set, nil
 }
 
-// test returns what a word asks of a host, how to say so, and the words that
-// would have fitted.
+// test returns the test that a word makes, its description, and the words that
+// match some host.
 func (p *selection) test(word string) (fits func(*Host) bool, what string, known func() []string) {
 	name := word[1:]
 	switch {
@@ -215,7 +216,7 @@ func has(list []string, s string) bool {
 	return false
 }
 
-// words returns what the hosts have, each once.
+// words returns the words of all hosts without duplicates.
 func (p *selection) words(of func(*Host) []string) []string {
 	var out []string
 	seen := make(map[string]bool)

@@ -9,37 +9,37 @@ import (
 	"sync"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
 )
 
 //go:embed schema.cue
 var schemaText string
 
-// A shape is what schema.cue says of one place in an inventory, turned into
-// Go once, so that checking ten thousand hosts asks nothing of CUE. CUE itself
-// would do the same unification, but tells of the first problems only and in
-// terms of the schema.
+// A shape is what schema.cue demands of one value of an inventory, compiled to Go
+// once so that checking ten thousand hosts needs no CUE. CUE's own unification
+// would report only the first problems, and in terms of the schema.
 type shape struct {
-	// want completes "want …" in a message; names does so for the names of a
-	// map's entries. doc is the field's comment.
+	// want completes "want …" in a message about the value, names in one about
+	// the name of an entry. doc is the field's comment.
 	want, names, doc string
 	required         bool
-	// like are other words people try for the field.
+	// like are other names that people try for the field.
 	like []string
 
-	any    bool // anything at all
-	open   bool // a struct of anything
-	strct  bool
+	any    bool // any value
+	open   bool // a struct with any fields
+	strct  bool // a struct
 	fields map[string]*shape
-	order  []string // the fields as schema.cue has them
-	entry  *shape   // of any name that nameOK accepts
-	nameOK func(*node) bool
-	elem   *shape // a list of it
-	leaf   func(*node) bool
+	order  []string         // names of fields in the order of schema.cue
+	entry  *shape           // shape of a field whose name nameOK accepts
+	nameOK func(*node) bool // nil if entry is
+	elem   *shape           // shape of a list's elements
+	leaf   func(*node) bool // whether a scalar is accepted
 }
 
 // inventoryShape is the shape of a whole inventory.
 var inventoryShape = sync.OnceValue(func() *shape {
-	v := newContext().CompileString(schemaText, cue.Filename("schema.cue"))
+	v := cuecontext.New().CompileString(schemaText, cue.Filename("schema.cue"))
 	if err := v.Err(); err != nil {
 		panic("schema.cue: " + err.Error())
 	}
@@ -48,12 +48,14 @@ var inventoryShape = sync.OnceValue(func() *shape {
 	return s
 })
 
+// shapeOf compiles a value of schema.cue.
 func shapeOf(v cue.Value) *shape {
 	s := new(shape)
 	s.read(v)
 	return s
 }
 
+// read adds to s what a value of schema.cue accepts.
 func (s *shape) read(v cue.Value) {
 	k := v.IncompleteKind()
 	if k == cue.TopKind {
@@ -61,10 +63,10 @@ func (s *shape) read(v cue.Value) {
 		return
 	}
 	if k&(cue.StructKind|cue.ListKind) != 0 && k&(k-1) != 0 {
-		// One thing or another, such as text or a list of it.
+		// A disjunction of kinds, such as text or a list of texts.
 		op, args := cue.Dereference(v).Expr()
 		if op != cue.OrOp {
-			panic(fmt.Sprintf("schema.cue: %v: %v is beyond a shape", v.Pos(), op))
+			panic(fmt.Sprintf("schema.cue: %v: a shape cannot express %v", v.Pos(), op))
 		}
 		for _, a := range args {
 			s.read(a)
@@ -111,6 +113,7 @@ func (s *shape) readStruct(v cue.Value) {
 	s.open = len(s.fields) == 0 && s.entry == nil
 }
 
+// attribute returns the text of an attribute such as @want("a port").
 func attribute(v cue.Value, name string) string {
 	a := v.Attribute(name)
 	text, err := a.String(0)
@@ -120,6 +123,7 @@ func attribute(v cue.Value, name string) string {
 	return text
 }
 
+// docOf returns the comment of a field.
 func docOf(v cue.Value) string {
 	var parts []string
 	for _, g := range v.Doc() {
@@ -128,8 +132,8 @@ func docOf(v cue.Value) string {
 	return strings.Join(parts, "\n")
 }
 
-// leafOf returns the test a scalar constraint makes. It knows the operators
-// schema.cue uses; a test compares it with CUE's own answer.
+// leafOf compiles a scalar constraint. It supports the operators that schema.cue
+// uses; a test compares the result with CUE's own answers.
 func leafOf(v cue.Value) func(*node) bool {
 	v = cue.Dereference(v)
 	op, args := v.Expr()
@@ -145,7 +149,7 @@ func leafOf(v cue.Value) func(*node) bool {
 		for _, a := range args {
 			tests = append(tests, leafOf(a))
 		}
-		// All tests of a conjunction must hold, one of a disjunction.
+		// A conjunction needs all tests to hold, a disjunction one.
 		return func(n *node) bool {
 			for _, t := range tests {
 				if t(n) == (op == cue.OrOp) {
@@ -181,9 +185,10 @@ func leafOf(v cue.Value) func(*node) bool {
 			return n.num <= bound
 		}
 	}
-	panic(fmt.Sprintf("schema.cue: %v: %v is beyond a shape", v.Pos(), op))
+	panic(fmt.Sprintf("schema.cue: %v: a shape cannot express %v", v.Pos(), op))
 }
 
+// equals compiles a literal.
 func equals(v cue.Value) func(*node) bool {
 	switch v.Kind() {
 	case cue.StringKind:
@@ -196,9 +201,10 @@ func equals(v cue.Value) func(*node) bool {
 		want, _ := v.Int64()
 		return func(n *node) bool { return n.kind == intKind && n.num == want }
 	}
-	panic(fmt.Sprintf("schema.cue: %v: a literal %v is beyond a shape", v.Pos(), v.Kind()))
+	panic(fmt.Sprintf("schema.cue: %v: a literal a shape cannot express %v", v.Pos(), v.Kind()))
 }
 
+// kindOf returns the kind that CUE has for a node.
 func kindOf(n *node) cue.Kind {
 	switch n.kind {
 	case nullKind:
@@ -219,7 +225,7 @@ func kindOf(n *node) cue.Kind {
 	return cue.BottomKind
 }
 
-// check reports everything in n that the shape does not allow.
+// check reports everything in n that the shape does not accept.
 func (s *shape) check(n *node, path string, r *report) {
 	switch {
 	case n.kind == badKind:
@@ -264,6 +270,7 @@ func (s *shape) checkStruct(n *node, path string, r *report) {
 	}
 }
 
+// unknown reports an unknown field and suggests a known one.
 func (s *shape) unknown(f field, path string, r *report) {
 	e := r.add(f.at, path, "unknown-field", "unknown field %s", quote(f.name))
 	if near := nearest(f.name, s.order); near != "" {
@@ -273,11 +280,11 @@ func (s *shape) unknown(f field, path string, r *report) {
 	} else {
 		known := slices.DeleteFunc(slices.Clone(s.order), func(name string) bool { return name[0] == '$' })
 		slices.Sort(known)
-		e.Hint = "known are " + strings.Join(known, ", ")
+		e.Hint = "known fields: " + strings.Join(known, ", ")
 	}
 }
 
-// meant returns the field for which people try the name.
+// meant returns the field that people mean by another name, or "".
 func (s *shape) meant(name string) string {
 	plain := strings.ReplaceAll(strings.ToLower(name), "_", "")
 	for _, f := range s.order {
@@ -288,7 +295,7 @@ func (s *shape) meant(name string) string {
 	return ""
 }
 
-// checkConcrete reports what is no value yet, wherever it is.
+// checkConcrete reports every value in n that is not concrete.
 func checkConcrete(n *node, path string, r *report) {
 	switch n.kind {
 	case unknownKind:
@@ -304,14 +311,15 @@ func checkConcrete(n *node, path string, r *report) {
 	}
 }
 
+// notConcrete reports a value that is not concrete.
 func (r *report) notConcrete(n *node, path, want string) {
 	known := shorten(n.text)
 	if secretName.MatchString(path) {
-		known = "something that is not shown"
+		known = "something not shown, because the name is that of a secret"
 	}
-	e := r.add(n.at, path, "no-value", "has no value: it is only known to be %s", known)
+	e := r.add(n.at, path, "no-value", "not concrete: only known to be %s", known)
 	if n.text == "_" {
-		e.Msg = "has no value, and what it refers to has none"
+		e.Msg = "not concrete, and neither is what it refers to"
 	}
 	if want != "" {
 		e.Hint = "want " + want

@@ -7,29 +7,29 @@ import (
 	"unicode/utf8"
 )
 
-// The limits of one inventory. They are far above what a fleet needs and keep
-// a hostile or broken one from taking the machine with it.
+// The limits of one inventory. They are far above what a fleet needs, and keep a
+// hostile or broken one from exhausting the machine.
 const (
 	maxFileSize = 64 << 20 // bytes of one file
-	maxDepth    = 200      // values within values
+	maxDepth    = 200      // levels of nested values
 	maxNodes    = 20 << 20 // values
-	maxAliased  = 500_000  // values that YAML's aliases stand for
+	maxAliased  = 500_000  // values that YAML's aliases expand to
 	maxString   = 16 << 20 // bytes of one string
 )
 
 // A source is one file being read.
 type source struct {
-	name  string // as messages name it
+	name  string // name in messages
 	data  []byte
-	lines []int // where each line begins, in bytes
+	lines []int // byte offset of each line
 }
 
-// newSource checks what every language asks of its text: UTF-8, no NUL, not
-// beyond bounds.
+// newSource checks what all languages require of their text: UTF-8, no NUL, and
+// at most maxFileSize bytes. It returns nil after reporting a problem.
 func newSource(name string, data []byte, r *report) *source {
 	s := &source{name: name, data: data, lines: []int{0}}
 	if len(data) > maxFileSize {
-		r.add(Pos{name, 1, 1}, "", "too-large", "file is larger than %d MiB", maxFileSize>>20)
+		r.add(Pos{File: name, Line: 1, Col: 1}, "", "too-large", "file is larger than %d MiB", maxFileSize>>20)
 		return nil
 	}
 	for i, c := range data {
@@ -56,14 +56,17 @@ func newSource(name string, data []byte, r *report) *source {
 	return s
 }
 
-// pos returns the place of a byte offset.
+// start returns the first position of the file.
+func (s *source) start() Pos { return Pos{File: s.name, Line: 1, Col: 1} }
+
+// pos returns the position of a byte offset.
 func (s *source) pos(offset int) Pos {
 	line := sort.SearchInts(s.lines, offset+1)
-	return Pos{s.name, line, offset - s.lines[line-1] + 1}
+	return Pos{File: s.name, Line: line, Col: offset - s.lines[line-1] + 1}
 }
 
-// byteCol returns the column in bytes of the n-th character of a line, both
-// from 1.
+// byteCol returns the column in bytes of the n-th character of a line. All three
+// count from 1.
 func (s *source) byteCol(line, n int) int {
 	if line < 1 || line > len(s.lines) {
 		return 1
@@ -77,7 +80,7 @@ func (s *source) byteCol(line, n int) int {
 	return col + 1
 }
 
-// line returns the text of a line, without its end.
+// line returns the text of a line without its line break.
 func (s *source) line(n int) string {
 	if n < 1 || n > len(s.lines) {
 		return ""
@@ -89,11 +92,12 @@ func (s *source) line(n int) string {
 	return string(bytes.TrimSuffix(text, []byte("\r")))
 }
 
-// stop ends a reader from deep inside; read catches it.
+// A stop is the panic by which a reader ends after a problem that it cannot read
+// past; read recovers it.
 type stop struct{}
 
-// read runs a reader: the problems it cannot go on after, and any panic of a
-// library, end as problems with a place.
+// read runs a reader and returns its tree, or nil. It reports a panic of a
+// library as a problem of the file.
 func (s *source) read(r *report, f func() *node) (n *node) {
 	defer func() {
 		switch x := recover(); x.(type) {
@@ -101,7 +105,7 @@ func (s *source) read(r *report, f func() *node) (n *node) {
 		case stop:
 			n = nil
 		default:
-			r.add(Pos{s.name, 1, 1}, "", "syntax", "cannot be read: %s", oneLine(fmt.Sprint(x)))
+			r.add(s.start(), "", "syntax", "cannot be read: %s", oneLine(fmt.Sprint(x)))
 			n = nil
 		}
 	}()

@@ -2,8 +2,8 @@ package schema
 
 import "strings"
 
-// nearest returns the known name most like the given one, or "" where none is
-// near enough to be meant.
+// nearest returns the known name that is most similar to the given one, or "" if
+// none is similar enough to be meant.
 func nearest(name string, known []string) string {
 	best, at := "", max(2, len(name)/3+1)
 	for _, k := range known {
@@ -14,8 +14,8 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// distance counts the letters to insert, delete, change or swap with their
-// neighbour to make a from b; anything of limit or more is limit.
+// distance returns the number of letters to insert, delete, replace or swap with
+// their neighbour to turn b into a, but at most limit.
 func distance(a, b string, limit int) int {
 	if len(a) > 64 || len(b) > 64 || len(a)-len(b) >= limit || len(b)-len(a) >= limit {
 		return limit

@@ -9,9 +9,9 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// readTOML reads a TOML file. Syntax is go-toml's affair; what tables and
-// dotted keys build, and which may be said only once, is decided here, because
-// only here the places are known without counting lines again for each.
+// readTOML reads a TOML file. go-toml parses the syntax. This file decides what
+// tables and dotted keys build and which of them are duplicates, because go-toml
+// would count lines again for the position of each.
 func readTOML(s *source, r *report) *node {
 	if i := tooDeep(s.data); i >= 0 {
 		r.add(s.pos(i), "", "too-deep", "nested deeper than %d levels", maxDepth)
@@ -26,22 +26,23 @@ type tomlReader struct {
 	report *report
 	parser unstable.Parser
 	made   map[*node]tomlMade
-	count  int
+	count  int // values read
 }
 
-// tomlMade says how a table came to be, which decides who may add to it.
+// tomlMade says what created a table or an array, which decides what may extend
+// it.
 type tomlMade uint8
 
 const (
-	byPath   tomlMade = iota // on the way to [a.b]: may still be defined
-	byHeader                 // [a]: only below other headers
-	byDots                   // a.b = 1: only by further dotted keys
+	byPath   tomlMade = iota // parent of [a.b]: [a] may follow
+	byHeader                 // [a]: only headers below it may follow
+	byDots                   // a.b = 1: only dotted keys may extend it
 	byValue                  // { … } or [ … ]: complete
-	byArray                  // [[a]]: grows by further [[a]]
+	byArray                  // [[a]]: further [[a]] may follow
 )
 
 func (t *tomlReader) document() *node {
-	root := &node{kind: structKind, at: Pos{t.name, 1, 1}}
+	root := &node{kind: structKind, at: t.start()}
 	t.made = map[*node]tomlMade{root: byHeader}
 	table, path := root, []string(nil)
 	t.parser.Reset(t.data)
@@ -55,7 +56,7 @@ func (t *tomlReader) document() *node {
 		}
 	}
 	if err := t.parser.Error(); err != nil {
-		pos, msg := Pos{t.name, 1, 1}, err.Error()
+		pos, msg := t.start(), err.Error()
 		if pe := (*unstable.ParserError)(nil); errors.As(err, &pe) {
 			msg = pe.Message
 			if off := t.offsetOf(pe.Highlight); off >= 0 {
@@ -67,10 +68,10 @@ func (t *tomlReader) document() *node {
 	return root
 }
 
-// offsetOf returns where a piece of the file lies in it, or -1.
+// offsetOf returns the offset of a slice of the file's text, or -1.
 func (t *tomlReader) offsetOf(b []byte) (offset int) {
 	defer func() {
-		if recover() != nil { // not a piece of the file
+		if recover() != nil { // not a slice of the text
 			offset = -1
 		}
 	}()
@@ -101,7 +102,8 @@ func (t *tomlReader) keys(e *unstable.Node) []tomlKey {
 	return keys
 }
 
-// header finds or makes the table of [a.b] or [[a.b]].
+// header returns the table of [a.b] or [[a.b]] and its path, and creates it if
+// necessary.
 func (t *tomlReader) header(root *node, e *unstable.Node) (*node, []string) {
 	keys := t.keys(e)
 	at, path := root, []string(nil)
@@ -133,8 +135,8 @@ func (t *tomlReader) header(root *node, e *unstable.Node) (*node, []string) {
 			child = child.elems[len(child.elems)-1]
 		case !last && child.kind == structKind && t.made[child] != byValue:
 		default:
-			t.twice(pos, path, at, k.name)
-			// Read on into a table nobody sees, for its own mistakes.
+			t.duplicate(pos, path, at, k.name)
+			// Continue with a table outside the tree, to find errors in it.
 			child = &node{kind: structKind, at: pos}
 			t.made[child] = byHeader
 			return child, path
@@ -144,7 +146,7 @@ func (t *tomlReader) header(root *node, e *unstable.Node) (*node, []string) {
 	return at, path
 }
 
-// element adds one table to an array of tables.
+// element appends a table to an array of tables.
 func (t *tomlReader) element(list *node, pos Pos) *node {
 	n := &node{kind: structKind, at: pos}
 	t.made[n] = byHeader
@@ -152,11 +154,13 @@ func (t *tomlReader) element(list *node, pos Pos) *node {
 	return n
 }
 
-func (t *tomlReader) twice(pos Pos, path []string, table *node, name string) {
+// duplicate reports a key that the table already has.
+func (t *tomlReader) duplicate(pos Pos, path []string, table *node, name string) {
 	before := table.fields[table.index(name)].at
-	t.report.add(pos, joinAll(path), "duplicate-key", "said twice").Hint = "first at " + before.String()
+	t.report.add(pos, joinAll(path), "duplicate-key", "duplicate key").Hint = "first at " + before.String()
 }
 
+// joinAll returns the path of several names.
 func joinAll(path []string) string {
 	out := ""
 	for _, name := range path {
@@ -165,6 +169,7 @@ func joinAll(path []string) string {
 	return out
 }
 
+// keyValue adds a key, dotted or not, and its value to a table.
 func (t *tomlReader) keyValue(table *node, path []string, e *unstable.Node) {
 	keys := t.keys(e)
 	at := table
@@ -176,7 +181,7 @@ func (t *tomlReader) keyValue(table *node, path []string, e *unstable.Node) {
 		if i == len(keys)-1 {
 			val := t.value(e.Value(), t.afterKey(k.at), path)
 			if child != nil {
-				t.twice(pos, path, at, k.name)
+				t.duplicate(pos, path, at, k.name)
 			} else {
 				at.set(k.name, pos, val)
 			}
@@ -187,15 +192,15 @@ func (t *tomlReader) keyValue(table *node, path []string, e *unstable.Node) {
 			t.made[child] = byDots
 			at.set(k.name, pos, child)
 		} else if child.kind != structKind || t.made[child] != byDots {
-			t.twice(pos, path, at, k.name)
+			t.duplicate(pos, path, at, k.name)
 			return
 		}
 		at = child
 	}
 }
 
-// afterKey returns where the value of the key that begins at offset begins: a
-// list's own place is not in go-toml's tree.
+// afterKey returns the offset of the value whose key is at offset. go-toml does
+// not give the offset of a list.
 func (t *tomlReader) afterKey(offset int) int {
 	i := offset
 	if i < len(t.data) && (t.data[i] == '"' || t.data[i] == '\'') {
@@ -214,6 +219,7 @@ func (t *tomlReader) afterKey(offset int) int {
 	return min(i, max(0, len(t.data)-1))
 }
 
+// value converts a value. at is its offset, unless go-toml gives one.
 func (t *tomlReader) value(e *unstable.Node, at int, path []string) *node {
 	if t.count++; t.count > maxNodes || len(path) > maxDepth {
 		t.report.add(t.pos(at), "", "too-large", "nested too deeply, or more than %d values", maxNodes)
@@ -231,7 +237,7 @@ func (t *tomlReader) value(e *unstable.Node, at int, path []string) *node {
 		n.kind, n.bool = boolKind, text == "true"
 	case unstable.Integer:
 		i, err := strconv.ParseInt(text, 0, 64)
-		if err != nil { // TOML's 007 is a syntax error already
+		if err != nil { // underscores; 007 is already a syntax error
 			i, err = strconv.ParseInt(strings.ReplaceAll(text, "_", ""), 0, 64)
 		}
 		n.kind, n.num = intKind, i
@@ -269,8 +275,8 @@ func (t *tomlReader) value(e *unstable.Node, at int, path []string) *node {
 	return n
 }
 
-// tooDeep returns where brackets nest beyond maxDepth in TOML text, or -1. It
-// goes before the parser, whose recursion has no limit.
+// tooDeep returns the offset of a bracket in TOML text that nests deeper than
+// maxDepth, or -1. It runs before the parser, which recurses without a limit.
 func tooDeep(data []byte) int {
 	depth := 0
 	for i := 0; i < len(data); i++ {

@@ -5,25 +5,24 @@ import (
 	"strings"
 )
 
-// A node is a piece of an inventory as it was written, whatever language it
-// was written in: every reader makes nodes, and everything after the readers
-// sees nothing else.
+// A node is a value of an inventory as it was written. Readers of all languages
+// make nodes, and what comes after the readers sees only nodes.
 type node struct {
 	kind kind
-	at   Pos // where the value begins
+	at   Pos // position of the value
 	bool bool
 	num  int64
 	flt  float64
-	// text is a string's content; of an unknown, what is known of it; of a
-	// number that fits no int64 or float64, its digits.
+	// text is the content of a string, the digits of a number that fits no
+	// int64 or float64, or the constraints on an unknown value.
 	text   string
 	elems  []*node
 	fields []field
-	// by finds fields by name once there are many.
+	// by maps names to indices of fields; only structs with many fields use it.
 	by map[string]int
 }
 
-// A field is one name of a struct node; at is where the name stands.
+// A field is one field of a struct node; at is the position of its name.
 type field struct {
 	name string
 	at   Pos
@@ -34,12 +33,12 @@ type field struct {
 type kind uint8
 
 const (
-	badKind     kind = iota // reported already: nothing to say of it
+	badKind     kind = iota // an error that is already reported
 	unknownKind             // a CUE value that is not concrete
 	nullKind
 	boolKind
 	intKind
-	bigKind // a number Nix cannot hold
+	bigKind // a number that Nix cannot represent
 	floatKind
 	stringKind
 	dateKind // a TOML date or time
@@ -55,7 +54,7 @@ func (n *node) get(name string) *node {
 	return nil
 }
 
-// index returns the place of the named field in n.fields, or -1.
+// index returns the index of the named field in n.fields, or -1.
 func (n *node) index(name string) int {
 	if n == nil || n.kind != structKind {
 		return -1
@@ -80,12 +79,12 @@ func (n *node) index(name string) int {
 	return -1
 }
 
-// set appends a field; the caller has made sure that there is none yet.
+// set appends a field. The caller has made sure that there is none of the name.
 func (n *node) set(name string, at Pos, val *node) {
-	n.fields = append(n.fields, field{name, at, val})
+	n.fields = append(n.fields, field{name: name, at: at, val: val})
 }
 
-// String returns the node as a message shows it: short, in the notation of the
+// String returns the node as messages show it: short, in the notation of the
 // inventory.
 func (n *node) String() string {
 	switch n.kind {
@@ -113,13 +112,13 @@ func (n *node) String() string {
 	case structKind:
 		return "an attribute set"
 	case unknownKind:
-		return "no value but " + shorten(n.text)
+		return "the constraint " + shorten(n.text)
 	}
 	return "nothing"
 }
 
-// quote returns s quoted for a message: on one line, nothing invisible,
-// shortened where it is long.
+// quote returns s quoted for a message: on one line, without invisible
+// characters, and shortened if it is long.
 func quote(s string) string {
 	q := strconv.Quote(clip(s))
 	if len(clip(s)) < len(s) {
@@ -148,8 +147,8 @@ func clip(s string) string {
 	return s
 }
 
-// join appends a name to a path, quoted where it is not an identifier: the
-// paths of messages are CUE's.
+// join appends a name to a path. As in CUE, a name that is not an identifier is
+// quoted.
 func join(path, name string) string {
 	if !isIdent(name) || len(name) > 64 {
 		name = quote(name)

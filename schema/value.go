@@ -1,10 +1,10 @@
 package schema
 
-// A Value is a NixOS option's value as the inventory gives it: one of [Null],
-// [Bool], [Int], [Float], [String], [List], [*Attrs], [Path], [Pkg], [Expr],
-// [Template] or [Mark]. A String is always a string: nothing in it is Nix.
+// A Value is the value of a NixOS option in the inventory: one of [Null], [Bool],
+// [Int], [Float], [String], [List], [*Attrs], [Path], [Pkg], [Expr], [Template]
+// or [Mark]. Nothing in a String is interpreted as Nix.
 type Value interface {
-	// Pos is where the value stands in the inventory.
+	// Pos is the position of the value in the inventory.
 	Pos() Pos
 	value()
 }
@@ -18,19 +18,19 @@ type Bool struct {
 	V  bool
 }
 
-// An Int is an integer; Nix has 64 bits.
+// An Int is an integer of 64 bits, as in Nix.
 type Int struct {
 	At Pos
 	V  int64
 }
 
-// A Float is a floating-point number, finite.
+// A Float is a finite floating-point number.
 type Float struct {
 	At Pos
 	V  float64
 }
 
-// A String is text, byte for byte; it holds no NUL, which Nix cannot.
+// A String is text. It contains no NUL byte: Nix has none in strings.
 type String struct {
 	At Pos
 	V  string
@@ -48,55 +48,55 @@ type Attrs struct {
 	Fields []Field
 }
 
-// A Field is one name of an [Attrs]; At is where the name stands.
+// A Field is one attribute of an [Attrs]; At is the position of its name.
 type Field struct {
 	At    Pos
 	Name  string
 	Value Value
 }
 
-// A Path is a file or directory beside the inventory: $path: "./www". Name is
-// relative to the inventory's directory, or absolute.
+// A Path is a file or directory: $path: "./www". Name is relative to the
+// inventory's directory, or absolute.
 type Path struct {
 	At   Pos
 	Name string
 }
 
-// A Pkg is a package by its attribute path below pkgs: $pkg: "valgrind.doc".
+// A Pkg is a package; Name is its attribute path in pkgs: $pkg: "valgrind.doc".
 type Pkg struct {
 	At   Pos
 	Name string
 }
 
-// An Expr is Nix source, as written: $expr: "pkgs.kubectl". In scope are
-// config, lib, pkgs, name and nodes.
+// An Expr is a Nix expression as written: $expr: "pkgs.kubectl". config, lib,
+// pkgs, name and nodes are in scope.
 type Expr struct {
 	At   Pos
 	Text string
 }
 
-// A Template is a string with Nix interpolation, asked for by
+// A Template is a string with Nix interpolation:
 // $str: "${pkgs.valgrind.doc}/share".
 type Template struct {
 	At   Pos
 	Text string
 }
 
-// A Mark is a value with a property of the module system.
+// A Mark is a value with a property of the NixOS module system, such as mkForce.
 type Mark struct {
 	At   Pos
 	Kind MarkKind
-	// Cond is the condition of If, Nix source. Priority is that of Override
-	// and Order. Values holds one value, of Merge any number.
+	// Cond is the condition of If, a Nix expression. Priority is that of
+	// Override and Order. Values has one element, for Merge any number.
 	Cond     string
 	Priority int
 	Values   []Value
 }
 
-// A MarkKind says which property a [Mark] carries.
+// A MarkKind is the property that a [Mark] adds.
 type MarkKind uint8
 
-// The kinds, with how they are written.
+// The kinds, with their notation in an inventory and in Nix.
 const (
 	Force    MarkKind = iota + 1 // $force: v                     mkForce v
 	Default                      // $default: v                   mkDefault v

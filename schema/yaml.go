@@ -11,8 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readYAML reads a YAML file of one document. Aliases and merge keys mean what
-// they mean in YAML; what they expand to is limited.
+// readYAML reads a YAML file with one document. Aliases and merge keys work as in
+// YAML, but may expand only to a limited number of values.
 func readYAML(s *source, r *report) *node {
 	y := &yamlReader{source: s, report: r, open: make(map[*yaml.Node]bool)}
 	return s.read(r, y.document)
@@ -21,8 +21,8 @@ func readYAML(s *source, r *report) *node {
 type yamlReader struct {
 	*source
 	report *report
-	open   map[*yaml.Node]bool // aliases being expanded
-	count  int                 // values made of them
+	open   map[*yaml.Node]bool // targets of the aliases being expanded
+	count  int                 // values that aliases expanded to
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
@@ -34,7 +34,7 @@ func (y *yamlReader) document() *node {
 	var doc, more yaml.Node
 	err := dec.Decode(&doc)
 	if err == io.EOF {
-		return &node{kind: structKind, at: Pos{y.name, 1, 1}}
+		return &node{kind: structKind, at: y.start()}
 	}
 	if err == nil {
 		if e := dec.Decode(&more); e == nil {
@@ -44,7 +44,7 @@ func (y *yamlReader) document() *node {
 		}
 	}
 	if err != nil {
-		pos, msg := Pos{y.name, 1, 1}, err.Error()
+		pos, msg := y.start(), err.Error()
 		if m := yamlLine.FindStringSubmatch(msg); m != nil {
 			msg = msg[len(m[0]):]
 			if l, _ := strconv.Atoi(m[1]); l > 0 {
@@ -57,15 +57,15 @@ func (y *yamlReader) document() *node {
 			}
 		} else if line := y.failsAt(msg); line > 0 {
 			text := y.line(line)
-			pos = Pos{y.name, line, len(text) - len(strings.TrimLeft(text, " ")) + 1}
+			pos = Pos{File: y.name, Line: line, Col: len(text) - len(strings.TrimLeft(text, " ")) + 1}
 		}
 		switch {
 		case msg == "did not find expected key":
-			msg = "want a key here, indented as those it belongs with"
+			msg = "want a key, indented like its siblings"
 		case msg == "found unexpected end of stream":
-			msg = "a quote that begins here is not closed"
+			msg = "unterminated quote"
 		case strings.HasPrefix(y.line(pos.Line)[min(pos.Col-1, len(y.line(pos.Line))):], "\t"):
-			msg = "a tab: YAML is indented with spaces"
+			msg = "tab in the indentation, want spaces"
 		}
 		y.report.add(pos, "", "syntax", "%s", oneLine(msg))
 		panic(stop{})
@@ -73,9 +73,9 @@ func (y *yamlReader) document() *node {
 	return y.value(&doc, "", 0)
 }
 
-// failsAt returns the line up to which the text must be read to meet a mistake
-// of syntax, 0 where that cannot be told: go-yaml names the line on which what
-// it was reading began, or none.
+// failsAt returns the line of a syntax error, or 0 if it is unknown. go-yaml names
+// only the line on which the innermost value began, if any, so failsAt searches
+// for the shortest prefix of the text that has the error.
 func (y *yamlReader) failsAt(msg string) int {
 	if len(y.data) > 1<<20 {
 		return 0
@@ -105,10 +105,10 @@ func (y *yamlReader) failsAt(msg string) int {
 
 func (y *yamlReader) at(n *yaml.Node) Pos {
 	if n.Line == 0 {
-		return Pos{y.name, 1, 1}
+		return y.start()
 	}
-	line := min(n.Line, len(y.lines)) // of nothing at the end, yaml names a line more
-	return Pos{y.name, line, y.byteCol(line, n.Column)}
+	line := min(n.Line, len(y.lines)) // an empty value at the end is on a line after the last
+	return Pos{File: y.name, Line: line, Col: y.byteCol(line, n.Column)}
 }
 
 func (y *yamlReader) fail(n *yaml.Node, msg string) {
@@ -171,7 +171,7 @@ func (y *yamlReader) mapping(n *node, v *yaml.Node, path string, depth int) {
 		below, pos := join(path, k.Value), y.at(v.Content[i])
 		child := y.value(val, below, depth+1)
 		if j := n.index(k.Value); j >= 0 {
-			y.report.add(pos, below, "duplicate-key", "said twice").Hint = "first at " + n.fields[j].at.String()
+			y.report.add(pos, below, "duplicate-key", "duplicate key").Hint = "first at " + n.fields[j].at.String()
 			continue
 		}
 		n.set(k.Value, pos, child)
@@ -194,13 +194,13 @@ func (y *yamlReader) mapping(n *node, v *yaml.Node, path string, depth int) {
 	}
 }
 
-// yamlOctal is a number that is octal to readers of YAML 1.1, go-yaml among
-// them, and decimal to those of 1.2.
+// yamlOctal matches a number that is octal in YAML 1.1, which go-yaml implements,
+// and decimal in YAML 1.2.
 var yamlOctal = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
 
 func (y *yamlReader) scalar(n *node, v *yaml.Node, path string) {
 	if tag := v.ShortTag(); (tag == "!!int" || tag == "!!float") && yamlOctal.MatchString(v.Value) {
-		y.report.add(n.at, path, "number", "got %s, which is octal in YAML 1.1 and decimal in YAML 1.2", shorten(v.Value)).Hint = "write it without the 0, or as text in quotes"
+		y.report.add(n.at, path, "number", "got %s, which is octal in YAML 1.1 and decimal in YAML 1.2", shorten(v.Value)).Hint = "write it without the leading 0, or in quotes"
 		return
 	}
 	switch v.ShortTag() {
@@ -222,7 +222,7 @@ func (y *yamlReader) scalar(n *node, v *yaml.Node, path string) {
 	case "!!float":
 		number(n, strings.ReplaceAll(v.Value, "_", ""))
 	case "!!binary":
-		y.fail(v, "binary data has no meaning in an inventory")
+		y.fail(v, "!!binary is not supported")
 	default:
 		n.kind, n.text = stringKind, v.Value
 	}

@@ -1,7 +1,7 @@
 package eval
 
-// unequal reports, for a failed assertion that two values are equal, where they
-// differ. Values that are equal the second time are not reported.
+// unequal fails with how two values differ, after an assertion that they are
+// equal did not hold. It returns if they turn out to be equal.
 func (th *thread) unequal(l, r value, pos posID) {
 	l, r = th.force(l), th.force(r)
 	if l.same(r) && !l.isFunction() {

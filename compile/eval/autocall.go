@@ -6,7 +6,7 @@ import (
 )
 
 // autoCall calls functions that take a set, and sets with __functor, with those
-// of args they know.
+// of args that they name.
 func (th *thread) autoCall(v value, args map[string]Value) value {
 	v = th.force(v)
 	if v.kind() == kindSet {
@@ -64,49 +64,49 @@ func (th *thread) selectPath(v value, path string, args map[string]Value) value 
 	return v
 }
 
-// A gathering looks for the derivations that a value is or holds, as
-// nix-instantiate does: a derivation, or those in a list or set of them.
-type gathering struct {
+// A derivationCollector collects the derivations that a value is or holds, as
+// nix-instantiate does: a derivation, or those in a list or set of derivations.
+type derivationCollector struct {
 	th   *thread
 	args map[string]Value
 	drvs []string
 }
 
-func (g *gathering) gather(v value) {
-	v = g.th.autoCall(v, g.args)
+func (c *derivationCollector) collect(v value) {
+	v = c.th.autoCall(v, c.args)
 	switch v.kind() {
 	case kindSet:
-		if g.take(v) {
+		if c.take(v) {
 			return
 		}
 		for _, a := range byName(v.attrs()) {
 			if !isAttributeName(a.sym.String()) {
 				continue
 			}
-			below := g.th.force(a.v)
-			if below.kind() != kindSet || g.take(below) {
+			below := c.th.force(a.v)
+			if below.kind() != kindSet || c.take(below) {
 				continue
 			}
-			if more := find(below.attrs(), symRecurseForDerivations); more != nil && g.th.wantBool(more.v, more.pos) {
-				g.gather(below)
+			if more := find(below.attrs(), symRecurseForDerivations); more != nil && c.th.wantBool(more.v, more.pos) {
+				c.collect(below)
 			}
 		}
 	case kindList:
 		for _, x := range v.list() {
-			if below := g.th.force(x); below.kind() == kindSet && !g.take(below) {
-				if more := find(below.attrs(), symRecurseForDerivations); more != nil && g.th.wantBool(more.v, more.pos) {
-					g.gather(below)
+			if below := c.th.force(x); below.kind() == kindSet && !c.take(below) {
+				if more := find(below.attrs(), symRecurseForDerivations); more != nil && c.th.wantBool(more.v, more.pos) {
+					c.collect(below)
 				}
 			}
 		}
 	default:
-		g.th.fail(0, "expression does not evaluate to a derivation (or a set or list of those)")
+		c.th.fail(0, "expression does not evaluate to a derivation (or a set or list of those)")
 	}
 }
 
-// take takes v if it is a derivation.
-func (g *gathering) take(v value) bool {
-	th := g.th
+// take adds v if it is a derivation, and reports whether it is.
+func (c *derivationCollector) take(v value) bool {
+	th := c.th
 	kind := find(v.attrs(), symType)
 	if kind == nil {
 		return false
@@ -120,12 +120,12 @@ func (g *gathering) take(v value) bool {
 			drv += "!" + name
 		}
 	}
-	g.drvs = append(g.drvs, drv)
+	c.drvs = append(c.drvs, drv)
 	return true
 }
 
-// isAttributeName reports whether nix-instantiate looks at an attribute when it
-// looks for derivations.
+// isAttributeName reports whether nix-instantiate considers an attribute when
+// it looks for derivations.
 func isAttributeName(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {

@@ -6,9 +6,10 @@ import (
 	"testing"
 
 	"muster/compile/eval"
+	"muster/compile/eval/collector"
 )
 
-// benchmarks are programs that each spend their time on one thing.
+// benchmarks are programs that each exercise one thing.
 var benchmarks = []struct{ name, program string }{
 	{"calls", `let ack = m: n: if m == 0 then n + 1 else if n == 0 then ack (m - 1) 1 else ack (m - 1) (ack m (n - 1)); in ack 2 100`},
 	{"arguments", `let f = { a, b ? a + 1, ... }: a + b; in builtins.foldl' (s: i: s + f { a = i; c = 0; }) 0 (builtins.genList (i: i) 20000)`},
@@ -45,8 +46,8 @@ func BenchmarkEval(b *testing.B) {
 
 var benchPrograms = flag.String("bench-programs", "", "the Nix `files` of BenchmarkPrograms, a pattern")
 
-// BenchmarkPrograms evaluates the programs it is given. just profile makes of it
-// what the compiler is told of how this package spends its time.
+// BenchmarkPrograms evaluates the programs of -bench-programs. just profile
+// makes of it the profile that the compiler optimizes by.
 func BenchmarkPrograms(b *testing.B) {
 	files, err := filepath.Glob(*benchPrograms)
 	if err != nil {
@@ -57,7 +58,7 @@ func BenchmarkPrograms(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(filepath.Base(file), func(b *testing.B) {
-			defer eval.HoldCollector(512 << 20)()
+			defer collector.Hold(512 << 20)()
 			for b.Loop() {
 				v, err := eval.New(eval.Options{}).File(b.Context(), file)
 				if err == nil {
@@ -74,8 +75,8 @@ func BenchmarkPrograms(b *testing.B) {
 	}
 }
 
-// BenchmarkFleet evaluates whole systems of a small NixOS, and what it costs
-// more to remember what they depended on.
+// BenchmarkFleet evaluates whole systems of a small NixOS, with and without
+// recording their inputs.
 func BenchmarkFleet(b *testing.B) {
 	dir, err := filepath.Abs("../..")
 	if err != nil {

@@ -11,16 +11,16 @@ import (
 
 // A builtin is a function written in Go. It gets its arguments unevaluated and
 // returns a value in weak head normal form. Exactly one of f1, f2 and f3 is
-// set; which one is the arity.
+// set, according to arity.
 //
-// Builtins live in families, one file and one table each. To add one, write a
-// method of thread and a line in its family's table.
+// Each family of builtins has a file and a table. To add a builtin, write a
+// function and a line in the table of its family.
 type builtin struct {
 	object
 	name  string // as an attribute of builtins
 	arity int
 
-	features []string // one of these experimental features must be on for it to be there
+	features []string // it exists if one of these experimental features is on; empty: always
 	f1       func(th *thread, x value) value
 	f2       func(th *thread, x, y value) value
 	f3       func(th *thread, x, y, z value) value
@@ -28,7 +28,7 @@ type builtin struct {
 
 func (b *builtin) value() value { return value{&b.object} }
 
-// families are all builtins.
+// families returns all builtins.
 func families() [][]*builtin {
 	return [][]*builtin{typeBuiltins, controlBuiltins, numberBuiltins, listBuiltins, attrBuiltins, stringBuiltins,
 		contextBuiltins, versionBuiltins, regexBuiltins, hashBuiltins, jsonBuiltins, xmlBuiltins, tomlBuiltins, fileBuiltins, sourceBuiltins,
@@ -47,13 +47,14 @@ func fn3(name string, f func(th *thread, x, y, z value) value) *builtin {
 	return &builtin{object: object{kind: kindBuiltin}, name: name, arity: 3, f3: f}
 }
 
-// experimental is b where one of some experimental features is on.
+// experimental returns b, to exist only if one of some experimental features is
+// on.
 func experimental(b *builtin, features ...string) *builtin {
 	b.features = features
 	return b
 }
 
-// leftToNix is a builtin that only Nix has.
+// leftToNix returns a builtin that only Nix supports.
 func leftToNix(name string, arity int, feature string) *builtin {
 	left := func(th *thread) value {
 		th.failAs(UnsupportedError, 0, "builtins.%s is left to Nix", name)
@@ -65,8 +66,8 @@ func leftToNix(name string, arity int, feature string) *builtin {
 	return experimental(fn1(name, func(th *thread, _ value) value { return left(th) }), feature)
 }
 
-// leaveToNix ends the evaluation at something that only Nix does, and Nix only
-// with an experimental feature.
+// leaveToNix ends the evaluation at something that only Nix supports, and Nix
+// only with an experimental feature.
 func (th *thread) leaveToNix(feature string, pos posID) {
 	if !th.ev.enabled(feature) {
 		th.fail(pos, "experimental Nix feature '%s' is disabled; add '--extra-experimental-features %s' to enable it", feature, feature)
@@ -74,8 +75,8 @@ func (th *thread) leaveToNix(feature string, pos posID) {
 	th.failAs(UnsupportedError, pos, "the experimental feature '%s' is left to Nix", feature)
 }
 
-// globalNames are the builtins that are in scope under their own names; all are
-// in scope with two underscores in front.
+// globalNames are the builtins that are in scope under their own names. The
+// others are in scope with two underscores in front.
 var globalNames = map[string]bool{
 	"abort": true, "baseNameOf": true, "break": true, "builtins": true, "derivation": true, "derivationStrict": true, "dirOf": true,
 	"false": true, "fetchGit": true, "fetchMercurial": true, "fetchTarball": true, "fetchTree": true, "fromTOML": true,
@@ -115,7 +116,7 @@ func (ev *Evaluator) bindBuiltins() {
 			}
 		}
 	}
-	// builtins holds itself, and derivation is written in Nix.
+	// The set builtins contains itself, so it is a thunk that gets its result last.
 	all := &thunk{object: object{kind: kindThunk, n: thunkDone}}
 	define("builtins", value{&all.object})
 	all.setResult(emptySet)
@@ -127,15 +128,16 @@ func (ev *Evaluator) bindBuiltins() {
 	all.setResult(sortedSet(attrs...))
 }
 
-// currentTime is put off, to notice who needs it.
+// currentTime returns a thunk, so that the evaluator can record who needs the
+// time.
 func (ev *Evaluator) currentTime() value {
 	now := fn1("currentTime", func(th *thread, _ value) value {
-		th.saw(passingInput, "builtins.currentTime", "")
+		th.record(volatileInput, "builtins.currentTime", "")
 		return intValue(ev.opts.Now.Unix())
 	})
 	var th thread
 	th.heap = &th.shared
-	return th.putOff1(now.value(), valueNull)
+	return th.delayCall(now.value(), valueNull)
 }
 
 func (ev *Evaluator) lowerDerivation() (*lambda, error) {
@@ -164,18 +166,18 @@ func (ev *Evaluator) nixPathValue() value {
 	return listValue(list)
 }
 
-// compat are the things Nix changed its mind about.
+// compat holds what differs between versions of Nix.
 type compat struct {
 	wraps        bool // integers wrap around: before 2.25
-	roundsInts   bool // ceil and floor return what a float becomes: before 2.29
-	oldJSON      bool // toJSON writes six digits of a float, any bytes, and no \b: before 2.12
-	forcesUnused bool // of an empty list, sort, filter and genericClosure look at the function and genList does not: before 2.13
-	replacesAll  bool // replaceStrings looks at replacements it has no use for: before 2.16
-	rightFirst   bool // a // b looks at b first: since 2.32
-	noDrvOutput  bool // no output may be called drv: before 2.20
+	roundsInts   bool // ceil and floor convert integers to floats and back: before 2.29
+	oldJSON      bool // toJSON writes six digits of a float, bytes that are not UTF-8, and \u0008 instead of \b: before 2.12
+	forcesUnused bool // sort, filter and genericClosure force the function even if the list is empty, and genList never: before 2.13
+	replacesAll  bool // replaceStrings forces replacements that it does not need: before 2.16
+	rightFirst   bool // a // b forces b first: since 2.32
+	noDrvOutput  bool // no output may be named drv: before 2.20
 	pure         bool
 
-	allReferences bool // what is read from the store refers to all its object does: before 2.12
+	allReferences bool // a file read from the store has all references of its store object: before 2.12
 }
 
 // versionAtLeast compares the first two numbers of a Nix version.

@@ -2,7 +2,7 @@ package eval
 
 import "slices"
 
-// attrBuiltins make and take apart attribute sets.
+// attrBuiltins build and inspect attribute sets.
 var attrBuiltins = []*builtin{
 	fn1("attrNames", attrNames),
 	fn1("attrValues", attrValues),
@@ -82,7 +82,8 @@ func removeAttrs(th *thread, set, names value) value {
 	return th.newSet(out)
 }
 
-// listToAttrs makes a set of { name, value }s; of equal names the first counts.
+// listToAttrs makes a set of a list of { name, value }. The first of equal
+// names wins.
 func listToAttrs(th *thread, x value) value {
 	l := th.wantList(x, 0)
 	th.reserve(16 * len(l))
@@ -107,7 +108,8 @@ func listToAttrs(th *thread, x value) value {
 	return th.newSet(attrs)
 }
 
-// intersectAttrs returns what of the second set the first has, too.
+// intersectAttrs returns the attributes of the second set whose names the first
+// set has, too.
 func intersectAttrs(th *thread, x, y value) value {
 	l, r := th.wantSet(x, 0), th.wantSet(y, 0)
 	out := th.newAttrs(min(len(l), len(r)))[:0]
@@ -154,12 +156,12 @@ func mapAttrs(th *thread, f, x value) value {
 	attrs := th.wantSet(x, 0)
 	out := th.newAttrs(len(attrs))
 	for i, a := range attrs {
-		out[i] = attr{sym: a.sym, v: th.putOff2(f, a.sym.value(), a.v)}
+		out[i] = attr{sym: a.sym, v: th.delayCall2(f, a.sym.value(), a.v)}
 	}
 	return th.newSet(out)
 }
 
-// zipAttrsWith calls f with each name that any of the sets has and the list of
+// zipAttrsWith calls f with each name that occurs in the sets and the list of
 // its values.
 func zipAttrsWith(th *thread, f, x value) value {
 	f = th.wantFunction(f, 0)
@@ -171,7 +173,7 @@ func zipAttrsWith(th *thread, f, x value) value {
 	}
 	out := th.newAttrs(len(values))[:0]
 	for name, l := range values {
-		out = append(out, attr{sym: name, v: th.putOff2(f, name.value(), th.newList(l))})
+		out = append(out, attr{sym: name, v: th.delayCall2(f, name.value(), th.newList(l))})
 	}
 	sortAttrs(out)
 	return th.newSet(out)

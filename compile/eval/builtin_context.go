@@ -2,7 +2,7 @@ package eval
 
 import "muster/compile/store"
 
-// contextBuiltins look at what strings refer to, and change it.
+// contextBuiltins read and change the contexts of strings.
 var contextBuiltins = []*builtin{
 	fn1("hasContext", func(th *thread, x value) value { return boolValue(len(th.wantString(x, 0).context()) > 0) }),
 	fn1("getContext", getContext),
@@ -17,8 +17,8 @@ func unsafeDiscardStringContext(th *thread, x value) value {
 	return th.newString(th.coerce(x, &c, 0, copyPaths))
 }
 
-// unsafeDiscardOutputDependency makes a reference to a derivation with all its
-// inputs one to the .drv file alone.
+// unsafeDiscardOutputDependency replaces references to derivations with all
+// their inputs by references to the .drv files alone.
 func unsafeDiscardOutputDependency(th *thread, x value) value {
 	var c references
 	s := th.coerce(x, &c, 0, copyPaths)

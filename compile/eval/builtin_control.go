@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// controlBuiltins decide what is evaluated, and what happens when it fails.
+// controlBuiltins control evaluation and errors.
 var controlBuiltins = []*builtin{
 	fn1("abort", abort),
 	fn1("throw", throw),
@@ -32,8 +32,8 @@ func throw(th *thread, x value) value {
 	return value{}
 }
 
-// tryEval returns { success, value }; only throw and failed assertions count as
-// no success, every other mistake ends the program.
+// tryEval returns { success, value }. It catches throw and failed assertions;
+// any other error ends the program.
 func tryEval(th *thread, x value) value {
 	v, err := th.attempt(func() value { return th.force(x) })
 	if err != nil {
@@ -48,10 +48,10 @@ func tryEval(th *thread, x value) value {
 	return th.newSet(attrs)
 }
 
-// reworded returns what became of x on its way here: where the text of a note
-// cannot be computed, that is the error from there on.
+// reworded returns the error that x becomes on its way here: if the text of a
+// note cannot be computed, the error of that replaces x.
 func (th *thread) reworded(x *Error) *Error {
-	if x.passing() {
+	if x.transient() {
 		return x
 	}
 	for _, s := range x.steps {
@@ -65,10 +65,10 @@ func (th *thread) reworded(x *Error) *Error {
 	return x
 }
 
-// addErrorContext returns y; what goes wrong on the way is told in x's words.
+// addErrorContext returns y. The trace of an error in y gets the text x.
 func addErrorContext(th *thread, x, y value) value {
 	mark := len(th.notes)
-	// The text is computed only if it is needed, as in Nix.
+	// As in Nix, the text is computed only if it is needed.
 	th.notes = append(th.notes, note{th.depth, len(th.running), func(th *thread) string {
 		var c references
 		return th.coerce(x, &c, 0, 0)
@@ -121,8 +121,8 @@ func (ev *Evaluator) say(line string) {
 	}
 }
 
-// genericClosure returns all that can be reached from startSet by operator,
-// each key once, in the order it is met.
+// genericClosure returns the items that operator reaches from startSet, one for
+// each key, in the order in which they are found.
 func genericClosure(th *thread, x value) value {
 	attrs := th.wantSet(x, 0)
 	work := append([]value(nil), th.wantList(th.wantAttr(attrs, symStartSet), 0)...)
@@ -145,7 +145,7 @@ func genericClosure(th *thread, x value) value {
 	return th.newList(result)
 }
 
-// wantAttr returns an attribute that must be there.
+// wantAttr returns a required attribute.
 func (th *thread) wantAttr(attrs []attr, sym symbol) value {
 	a := find(attrs, sym)
 	if a == nil {
@@ -154,7 +154,8 @@ func (th *thread) wantAttr(attrs []attr, sym symbol) value {
 	return a.v
 }
 
-// A keySet holds the keys of a genericClosure: values that < can compare.
+// A keySet holds the keys of a genericClosure, which are values that < can
+// compare.
 type keySet struct {
 	th      *thread
 	first   value
@@ -167,7 +168,7 @@ type keySet struct {
 func (k *keySet) add(key value) bool {
 	if k.first.isNone() {
 		k.first = key
-		k.th.less(key, key, 0) // is it comparable at all?
+		k.th.less(key, key, 0) // fails if keys of this type cannot be compared
 	} else if key.kind() != k.first.kind() {
 		k.th.less(key, k.first, 0)
 	}
@@ -189,7 +190,7 @@ func (k *keySet) add(key value) bool {
 		k.strings[key.str()] = true
 		return isNew
 	}
-	// Rare: floats, lists and mixed numbers.
+	// Other keys are rare: floats, lists and mixed numbers.
 	for i := range k.ints {
 		if !k.th.less(intValue(i), key, 0) && !k.th.less(key, intValue(i), 0) {
 			return false

@@ -8,49 +8,49 @@ import (
 	"muster/compile/store"
 )
 
-// derivationBuiltins turn attributes into build recipes.
+// derivationBuiltins make derivations of attributes.
 var derivationBuiltins = []*builtin{
 	fn1("derivationStrict", derivationStrict),
 	leftToNix("outputOf", 2, "dynamic-derivations"),
 }
 
-// derivationStrict computes a derivation's path and those of its outputs. All
-// attributes are evaluated, and what they refer to are the inputs.
+// derivationStrict computes the path of a derivation and those of its outputs.
+// It evaluates all attributes; what they refer to becomes the inputs.
 func derivationStrict(th *thread, x value) value {
 	attrs := th.wantSet(x, 0)
 	nameAttr := find(attrs, symName)
 	if nameAttr == nil {
 		th.fail(0, "attribute 'name' missing")
 	}
-	r := recipe{th: th, outputs: []string{"out"}, flag: map[symbol]bool{}}
-	r.drv = &store.Derivation{
+	asm := derivationAssembler{th: th, outputs: []string{"out"}, flag: map[symbol]bool{}}
+	asm.drv = &store.Derivation{
 		Name:      th.wantPlainString(nameAttr.v, nameAttr.pos),
 		Outputs:   map[string]store.Output{},
 		InputDrvs: map[store.Path][]string{},
 		Env:       map[string]string{},
 	}
-	th.checkName(r.drv.Name, "invalid derivation name", ". Please pass a different 'name'.")
+	th.checkName(asm.drv.Name, "invalid derivation name", ". Please pass a different 'name'.")
 	for _, sym := range []symbol{symStructuredAttrs, symIgnoreNulls} {
 		if a := find(attrs, sym); a != nil {
-			r.flag[sym] = th.wantBool(a.v, a.pos)
+			asm.flag[sym] = th.wantBool(a.v, a.pos)
 		}
 	}
-	name := r.drv.Name
+	name := asm.drv.Name
 	th.notes = append(th.notes, note{th.depth, len(th.running), func(*thread) string { return "while evaluating derivation '" + name + "'" }})
 	for _, a := range byName(attrs) {
-		r.attribute(a)
+		asm.attribute(a)
 	}
 	th.notes = th.notes[:len(th.notes)-1]
-	if r.flag[symStructuredAttrs] {
-		r.drv.Env["__json"] = "{" + r.th.finish(&r.json) + "}"
+	if asm.flag[symStructuredAttrs] {
+		asm.drv.Env["__json"] = "{" + asm.th.finish(&asm.json) + "}"
 	}
-	r.inputs()
-	r.check()
-	return r.finish()
+	asm.inputs()
+	asm.check()
+	return asm.finish()
 }
 
-// A recipe is a derivation being put together.
-type recipe struct {
+// A derivationAssembler makes a derivation of attributes.
+type derivationAssembler struct {
 	th      *thread
 	drv     *store.Derivation
 	flag    map[symbol]bool
@@ -63,13 +63,13 @@ type recipe struct {
 	recursive bool // of outputHashMode
 }
 
-// attribute adds one attribute to the recipe.
-func (r *recipe) attribute(a attr) {
-	th := r.th
+// attribute adds one attribute.
+func (asm *derivationAssembler) attribute(a attr) {
+	th := asm.th
 	switch {
 	case a.sym == symIgnoreNulls:
 		return
-	case r.flag[symIgnoreNulls] && th.force(a.v).kind() == kindNull:
+	case asm.flag[symIgnoreNulls] && th.force(a.v).kind() == kindNull:
 		return
 	case a.sym == symContentAddressed && th.wantBool(a.v, a.pos):
 		th.leaveToNix("ca-derivations", a.pos)
@@ -77,89 +77,90 @@ func (r *recipe) attribute(a attr) {
 		th.leaveToNix("impure-derivations", a.pos)
 	case a.sym == symArgs:
 		for _, x := range th.wantList(a.v, a.pos) {
-			r.drv.Args = append(r.drv.Args, th.coerce(x, &r.context, a.pos, coerceMore|copyPaths))
+			asm.drv.Args = append(asm.drv.Args, th.coerce(x, &asm.context, a.pos, coerceMore|copyPaths))
 		}
 		return
-	case r.flag[symStructuredAttrs]:
-		r.structured(a)
+	case asm.flag[symStructuredAttrs]:
+		asm.structured(a)
 		return
 	}
-	s := th.coerce(a.v, &r.context, a.pos, coerceMore|copyPaths)
-	r.drv.Env[a.sym.String()] = s
+	s := th.coerce(a.v, &asm.context, a.pos, coerceMore|copyPaths)
+	asm.drv.Env[a.sym.String()] = s
 	if a.sym == symOutputs {
-		r.setOutputs(strings.Fields(s), a.pos)
+		asm.setOutputs(strings.Fields(s), a.pos)
 	} else {
-		r.special(a.sym, s)
+		asm.special(a.sym, s)
 	}
 }
 
-// structured adds an attribute in JSON; those that Nix itself looks at are
-// taken apart as well.
-func (r *recipe) structured(a attr) {
+// structured adds an attribute to the JSON of structured attributes. Attributes
+// that Nix itself interprets are set in the derivation as well.
+func (asm *derivationAssembler) structured(a attr) {
 	if a.sym == symStructuredAttrs {
 		return
 	}
-	th := r.th
-	if r.json.Len() > 0 {
-		r.json.WriteByte(',')
+	th := asm.th
+	if asm.json.Len() > 0 {
+		asm.json.WriteByte(',')
 	}
-	th.writeJSONString(&r.json, a.sym.String())
-	r.json.WriteByte(':')
-	th.writeJSON(&r.json, a.v, &r.context)
+	th.writeJSONString(&asm.json, a.sym.String())
+	asm.json.WriteByte(':')
+	th.writeJSON(&asm.json, a.v, &asm.context)
 	switch a.sym {
 	case symBuilder:
 		s := th.wantString(a.v, a.pos)
-		r.context = r.context.union(s.context())
-		r.special(a.sym, s.str())
+		asm.context = asm.context.union(s.context())
+		asm.special(a.sym, s.str())
 	case symSystem, symOutputHash, symOutputHashAlgo, symOutputHashMode:
-		r.special(a.sym, th.wantPlainString(a.v, a.pos))
+		asm.special(a.sym, th.wantPlainString(a.v, a.pos))
 	case symOutputs:
 		var names []string
 		for _, x := range th.wantList(a.v, a.pos) {
 			names = append(names, th.wantPlainString(x, a.pos))
 		}
-		r.setOutputs(names, a.pos)
+		asm.setOutputs(names, a.pos)
 	}
 }
 
-func (r *recipe) special(sym symbol, s string) {
+// special sets what Nix itself interprets.
+func (asm *derivationAssembler) special(sym symbol, s string) {
 	switch sym {
 	case symBuilder:
-		r.drv.Builder = s
+		asm.drv.Builder = s
 	case symSystem:
-		r.drv.Platform = s
+		asm.drv.Platform = s
 	case symOutputHash:
-		r.hash = &s
+		asm.hash = &s
 	case symOutputHashAlgo:
-		r.hashAlgo = s
+		asm.hashAlgo = s
 	case symOutputHashMode:
 		switch s {
 		case "flat":
 		case "recursive", "nar":
-			r.recursive = true
+			asm.recursive = true
 		default:
-			r.th.fail(0, "invalid value '%s' for 'outputHashMode' attribute", s)
+			asm.th.fail(0, "invalid value '%s' for 'outputHashMode' attribute", s)
 		}
 	}
 }
 
-func (r *recipe) setOutputs(names []string, pos posID) {
+func (asm *derivationAssembler) setOutputs(names []string, pos posID) {
 	for i, name := range names {
 		switch {
 		case slices.Contains(names[:i], name):
-			r.th.fail(pos, "duplicate derivation output '%s'", name)
-		case name == "drvPath", name == "drv" && r.th.ev.compat.noDrvOutput:
-			r.th.fail(pos, "invalid derivation output name '%s'", name)
+			asm.th.fail(pos, "duplicate derivation output '%s'", name)
+		case name == "drvPath", name == "drv" && asm.th.ev.compat.noDrvOutput:
+			asm.th.fail(pos, "invalid derivation output name '%s'", name)
 		}
 	}
 	if len(names) == 0 {
-		r.th.fail(pos, "derivation cannot have an empty set of outputs")
+		asm.th.fail(pos, "derivation cannot have an empty set of outputs")
 	}
-	r.outputs = names
+	asm.outputs = names
 }
 
-// inputs makes inputs of all that was referred to.
-func (r *recipe) inputs() {
+// inputs sets the inputs of the derivation: everything in the context.
+func (asm *derivationAssembler) inputs() {
 	sources := map[store.Path]bool{}
 	outputs := map[store.Path]map[string]bool{}
 	use := func(drv store.Path, output string) {
@@ -168,15 +169,15 @@ func (r *recipe) inputs() {
 		}
 		outputs[drv][output] = true
 	}
-	for _, ref := range r.context {
+	for _, ref := range asm.context {
 		p, output, deep := ref.split()
 		switch {
 		case output != "":
 			use(p, output)
 		case deep:
-			r.th.closure(p, func(q store.Path) {
+			asm.th.closure(p, func(q store.Path) {
 				sources[q] = true
-				if d := r.th.ev.derivations.get(q); d != nil {
+				if d := asm.th.ev.derivations.get(q); d != nil {
 					for name := range d.Outputs {
 						use(q, name)
 					}
@@ -187,90 +188,90 @@ func (r *recipe) inputs() {
 		}
 	}
 	for p := range sources {
-		r.drv.InputSrcs = append(r.drv.InputSrcs, p)
+		asm.drv.InputSrcs = append(asm.drv.InputSrcs, p)
 	}
-	slices.Sort(r.drv.InputSrcs)
+	slices.Sort(asm.drv.InputSrcs)
 	for p, names := range outputs {
 		for name := range names {
-			r.drv.InputDrvs[p] = append(r.drv.InputDrvs[p], name)
+			asm.drv.InputDrvs[p] = append(asm.drv.InputDrvs[p], name)
 		}
-		slices.Sort(r.drv.InputDrvs[p])
+		slices.Sort(asm.drv.InputDrvs[p])
 	}
 }
 
-func (r *recipe) check() {
-	th := r.th
+func (asm *derivationAssembler) check() {
+	th := asm.th
 	switch {
-	case r.drv.Builder == "":
+	case asm.drv.Builder == "":
 		th.fail(0, "required attribute 'builder' missing")
-	case r.drv.Platform == "":
+	case asm.drv.Platform == "":
 		th.fail(0, "required attribute 'system' missing")
-	case strings.HasSuffix(r.drv.Name, ".drv"):
+	case strings.HasSuffix(asm.drv.Name, ".drv"):
 		th.fail(0, "derivation names are allowed to end in '.drv' only if they produce a single derivation file")
 	}
-	if r.hash == nil {
-		for _, name := range r.outputs {
-			r.drv.Outputs[name] = store.Output{}
-			r.drv.Env[name] = ""
+	if asm.hash == nil {
+		for _, name := range asm.outputs {
+			asm.drv.Outputs[name] = store.Output{}
+			asm.drv.Env[name] = ""
 		}
 		return
 	}
-	if len(r.outputs) != 1 || r.outputs[0] != "out" {
+	if len(asm.outputs) != 1 || asm.outputs[0] != "out" {
 		th.fail(0, "multiple outputs are not supported in fixed-output derivations")
 	}
-	r.drv.Outputs["out"] = store.FixedOutput(r.fixedHash(), r.recursive)
-	r.drv.Env["out"] = ""
+	asm.drv.Outputs["out"] = store.FixedOutput(asm.fixedHash(), asm.recursive)
+	asm.drv.Env["out"] = ""
 }
 
-// fixedHash reads outputHash; an empty one is all zeros, for people to find out
-// the right one.
-func (r *recipe) fixedHash() store.Hash {
+// fixedHash parses outputHash. An empty one means a hash of zeros, with which a
+// build reports the right hash.
+func (asm *derivationAssembler) fixedHash() store.Hash {
 	var algo store.Algo
-	if r.hashAlgo != "" {
-		a, err := store.ParseAlgo(r.hashAlgo)
+	if asm.hashAlgo != "" {
+		a, err := store.ParseAlgo(asm.hashAlgo)
 		if err != nil {
-			r.th.fail(0, "unknown hash algorithm '%s'", r.hashAlgo)
+			asm.th.fail(0, "unknown hash algorithm '%s'", asm.hashAlgo)
 		}
 		algo = a
 	}
 	var h store.Hash
 	var err error
-	if *r.hash == "" {
+	if *asm.hash == "" {
 		if algo == "" {
-			r.th.fail(0, "empty hash requires explicit hash algorithm")
+			asm.th.fail(0, "empty hash requires explicit hash algorithm")
 		}
 		h, err = store.NewHash(algo, make([]byte, algo.Size()))
 	} else {
-		h = r.th.parseHash(*r.hash, algo, 0)
+		h = asm.th.parseHash(*asm.hash, algo, 0)
 	}
 	if err != nil {
-		r.th.fail(0, "derivation '%s': %v", r.drv.Name, err)
+		asm.th.fail(0, "derivation '%s': %v", asm.drv.Name, err)
 	}
 	return h
 }
 
 // finish computes all paths and returns { drvPath, out, … }.
-func (r *recipe) finish() value {
-	th := r.th
+func (asm *derivationAssembler) finish() value {
+	th := asm.th
 	all := &th.ev.derivations
-	if err := r.drv.FillOutputs(all.modulo); err != nil {
-		th.failCause(0, err, "derivation '%s': %v", r.drv.Name, err)
+	if err := asm.drv.FillOutputs(all.modulo); err != nil {
+		th.failCause(0, err, "derivation '%s': %v", asm.drv.Name, err)
 	}
-	p, err := r.drv.Path()
+	p, err := asm.drv.Path()
 	if err == nil {
-		err = all.add(p, r.drv)
+		err = all.add(p, asm.drv)
 	}
 	if err != nil {
-		th.failCause(0, err, "derivation '%s': %v", r.drv.Name, err)
+		th.failCause(0, err, "derivation '%s': %v", asm.drv.Name, err)
 	}
 	attrs := []attr{{sym: symDrvPath, v: contextValue(string(p), references{deepReference(p)})}}
-	for name, o := range r.drv.Outputs {
+	for name, o := range asm.drv.Outputs {
 		attrs = append(attrs, attr{sym: intern(name), v: contextValue(string(o.Path), references{outputReference(p, name)})})
 	}
 	return sortedSet(attrs...)
 }
 
-// checkName refuses names no store path can have.
+// checkName fails for names that no store path can have.
 func (th *thread) checkName(name, what, advice string) {
 	problem := ""
 	switch {

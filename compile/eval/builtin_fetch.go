@@ -1,17 +1,16 @@
 package eval
 
 import (
-	"os"
+	"errors"
 	"path"
-	"path/filepath"
 	"strings"
 	"sync"
 
 	"muster/compile/store"
 )
 
-// fetchBuiltins get things from elsewhere. What has a hash has a known store
-// path; what is not there is got by Options.Fetch.
+// fetchBuiltins fetch. A request with a hash has a known store path, and is
+// passed to World.Fetch only if that path is missing.
 var fetchBuiltins = []*builtin{
 	fn1("fetchurl", func(th *thread, x value) value { return th.download("fetchurl", x) }),
 	fn1("fetchTarball", func(th *thread, x value) value { return th.download("fetchTarball", x) }),
@@ -24,54 +23,42 @@ var fetchBuiltins = []*builtin{
 	leftToNix("flakeRefToString", 1, "flakes"),
 }
 
-// A FetchRequest is a call of one of the fetchers.
-type FetchRequest struct {
-	Fetcher string // fetchurl, fetchTarball, fetchGit, …
-	JSON    string // its argument
-}
-
-// Fetched is what there is in the store then.
-type Fetched struct {
-	Path store.Path
-	JSON string // what else the fetcher tells, a set; "" where it gives a path only
-}
-
-// A fetching is a request on its way, or answered.
+// A fetching is a request, in progress or answered.
 type fetching struct {
 	once sync.Once
 	got  Fetched
 	err  error
 }
 
-// fetch makes a request, once.
+// fetch passes a request to the world. Each request is made once.
 func (th *thread) fetch(fetcher, argument string) (Fetched, error) {
 	ev := th.ev
 	r := FetchRequest{Fetcher: fetcher, JSON: argument}
 	e, _ := ev.fetched.LoadOrStore(r, &fetching{})
 	f := e.(*fetching)
-	f.once.Do(func() { f.got, f.err = ev.opts.Fetch(th.ctx, r) })
+	f.once.Do(func() { f.got, f.err = ev.world.Fetch(th.ctx, r) })
 	if th.ctx.Err() != nil {
-		ev.fetched.Delete(r) // another context may have more patience
+		ev.fetched.Delete(r) // with another context it may succeed
 		th.checkpoint()
 	}
-	th.sawFetched(r, f.got.Path)
+	th.recordFetched(r, f.got.Path)
 	return f.got, f.err
 }
 
-// mustFetch is fetch where there is no other way.
+// mustFetch is fetch for a request that must succeed.
 func (th *thread) mustFetch(fetcher, argument string) Fetched {
-	if th.ev.opts.Fetch == nil {
+	got, err := th.fetch(fetcher, argument)
+	if errors.Is(err, ErrUnsupported) {
 		th.failAs(UnsupportedError, 0, "%s: nothing can be fetched here", fetcher)
 	}
-	got, err := th.fetch(fetcher, argument)
 	if err != nil {
 		th.failCause(0, err, "%s: %v", fetcher, err)
 	}
 	return got
 }
 
-// download is fetchurl and fetchTarball: of a URL, or of a set with url, name
-// and sha256.
+// download implements fetchurl and fetchTarball. Their argument is a URL, or a
+// set with url, name and sha256.
 func (th *thread) download(fetcher string, x value) value {
 	var url, name, sum string
 	advice := ". Please pass an attribute set with 'url' and 'name' attributes to '" + fetcher + "',  so that it can create a valid store path."
@@ -86,7 +73,7 @@ func (th *thread) download(fetcher string, x value) value {
 				url = th.wantPlainString(a.v, a.pos)
 			case symSha256:
 				sum, pinned = th.wantPlainString(a.v, a.pos), true
-				if sum != "" { // an empty one is for people to find out the right one
+				if sum != "" { // an empty hash means that the right one is not known yet
 					hash = th.parseHash(sum, store.SHA256, a.pos)
 				}
 			case symName:
@@ -116,8 +103,8 @@ func (th *thread) download(fetcher string, x value) value {
 	}
 	if !hash.IsZero() {
 		if p, err := store.FixedPath(name, hash, tarball); err == nil {
-			info, err := os.Lstat(string(p))
-			th.sawType(typeInput, string(p), info, err)
+			info, err := th.ev.world.Lstat(string(p))
+			th.recordType(typeInput, string(p), info, err)
 			if err == nil {
 				return storeString(p)
 			}
@@ -130,11 +117,11 @@ func (th *thread) download(fetcher string, x value) value {
 	return storeString(th.mustFetch(fetcher, toJSON(th, sortedSet(attrs...)).str()).Path)
 }
 
-// fetchInput is fetchGit and its kind. They give a set that tells, among other
-// things, the revision.
+// fetchInput implements fetchGit and its kind, which return a set with the
+// revision and other attributes.
 func (th *thread) fetchInput(fetcher string, x value) value {
 	x = th.force(x)
-	// A path is where something is to be fetched from, nothing to copy.
+	// A path is the place to fetch from: it is not copied to the store.
 	plain := func(v value) value {
 		if v = th.force(v); v.kind() == kindPath {
 			return stringValue(v.str())
@@ -166,22 +153,22 @@ func (th *thread) fetchInput(fetcher string, x value) value {
 	return sortedSet(append([]attr{{sym: symOutPath, v: out}}, told...)...)
 }
 
-// searchEntry is the directory that an entry of the search path stands for;
-// false where there is none. A relative one is relative to the working
-// directory, as for Nix.
+// searchEntry returns the directory of an entry of the search path, false if it
+// cannot be downloaded. As in Nix, a relative path is relative to the working
+// directory.
 func (th *thread) searchEntry(entry string) (string, bool) {
 	if rest, ok := strings.CutPrefix(entry, "flake:"); ok && th.ev.enabled("flakes") {
 		th.failAs(UnsupportedError, 0, "search path entry 'flake:%s' is left to Nix", rest)
 	}
 	if !isURL(entry) {
-		dir, err := filepath.Abs(entry)
+		dir, err := th.ev.world.Abs(entry)
 		return dir, err == nil
-	}
-	if th.ev.opts.Fetch == nil {
-		th.failAs(UnsupportedError, 0, "search path entry '%s': nothing can be fetched here", entry)
 	}
 	argument := sortedSet(attr{sym: symName, v: stringValue("source")}, attr{sym: symURL, v: stringValue(entry)})
 	got, err := th.fetch("fetchTarball", toJSON(th, argument).str())
+	if errors.Is(err, ErrUnsupported) {
+		th.failAs(UnsupportedError, 0, "search path entry '%s': nothing can be fetched here", entry)
+	}
 	if err != nil {
 		th.say("warning: Nix search path entry '" + entry + "' cannot be downloaded, ignoring: " + err.Error())
 		return "", false
@@ -189,7 +176,7 @@ func (th *thread) searchEntry(entry string) (string, bool) {
 	return string(got.Path), true
 }
 
-// isURL reports whether an entry of the search path is to be downloaded.
+// isURL reports whether an entry of the search path must be downloaded.
 func isURL(s string) bool {
 	if strings.HasPrefix(s, "channel:") {
 		return true

@@ -3,9 +3,7 @@ package eval
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -22,8 +20,8 @@ var fileBuiltins = []*builtin{
 	fn1("getEnv", getEnv),
 }
 
-// readablePath returns the path v stands for, made valid first if it is in the
-// output of a derivation.
+// readablePath returns the path that v stands for. It builds the outputs of
+// derivations that v refers to.
 func (th *thread) readablePath(v value) string {
 	var c references
 	p := th.wantPath(v, &c, 0)
@@ -31,7 +29,7 @@ func (th *thread) readablePath(v value) string {
 	return p
 }
 
-// scopedImport evaluates a file with more names in scope.
+// scopedImport evaluates a file with additional names in scope.
 func scopedImport(th *thread, names, x value) value {
 	p := th.readablePath(x)
 	attrs := th.wantSet(names, 0)
@@ -45,12 +43,12 @@ func scopedImport(th *thread, names, x value) value {
 	if err != nil {
 		panic(err)
 	}
-	th.sawImport(p, digest)
+	th.recordImport(p, digest)
 	return n.eval(th, env)
 }
 
 func pathExists(th *thread, x value) value {
-	// A slash at the end asks for a directory.
+	// With a slash at the end the path must be a directory.
 	v := th.force(x)
 	var c references
 	if v.kind() != kindPath {
@@ -62,7 +60,7 @@ func pathExists(th *thread, x value) value {
 				return valueFalse
 			}
 			info, err := th.ev.stat(p)
-			th.sawType(targetInput, p, info, err)
+			th.recordType(targetInput, p, info, err)
 			return boolValue(err == nil && info.IsDir())
 		}
 	}
@@ -72,7 +70,7 @@ func pathExists(th *thread, x value) value {
 		return valueFalse
 	}
 	info, err := th.ev.lstat(p)
-	th.sawType(typeInput, p, info, err)
+	th.recordType(typeInput, p, info, err)
 	return boolValue(err == nil)
 }
 
@@ -83,7 +81,7 @@ func readFile(th *thread, x value) value {
 	if strings.IndexByte(s, 0) >= 0 {
 		th.fail(0, "the contents of the file '%s' cannot be represented as a Nix string", p)
 	}
-	// A file in the store may refer to whatever its store object does.
+	// A file in the store may refer to whatever its store object refers to.
 	return contextValue(s, th.referencesOfFile(p, s))
 }
 
@@ -92,9 +90,9 @@ func readDir(th *thread, x value) value {
 	if err := th.ev.mayRead(p); err != nil {
 		panic(err)
 	}
-	entries, err := os.ReadDir(th.ev.onDisk(p))
+	entries, err := th.ev.world.ReadDir(th.ev.onDisk(p))
 	if errors.Is(err, syscall.ENOTDIR) {
-		if real, err := filepath.EvalSymlinks(p); err == nil {
+		if real, err := th.ev.world.EvalSymlinks(p); err == nil {
 			p = real
 		}
 		th.fail(0, "'%s' is not a directory", p)
@@ -102,7 +100,7 @@ func readDir(th *thread, x value) value {
 	if err != nil {
 		panic(fileError(p, err))
 	}
-	th.sawDir(p, entries)
+	th.recordDir(p, entries)
 	attrs := th.newAttrs(len(entries))
 	for i, e := range entries {
 		attrs[i] = attr{sym: intern(e.Name()), v: fileTypeValue(e.Type())}
@@ -120,7 +118,7 @@ func readFileType(th *thread, x value) value {
 	if err != nil {
 		panic(fileError(p, err))
 	}
-	th.sawType(typeInput, p, info, nil)
+	th.recordType(typeInput, p, info, nil)
 	return fileTypeValue(info.Mode())
 }
 
@@ -143,8 +141,8 @@ func fileTypeValue(m fs.FileMode) value {
 	return typeUnknown
 }
 
-// findFile looks a name up in a search path: <nixpkgs/lib> is
-// findFile nixPath "nixpkgs/lib".
+// findFile searches for a name in a search path: <nixpkgs/lib> is findFile
+// nixPath "nixpkgs/lib".
 func findFile(th *thread, entries, x value) value {
 	name := th.wantPlainString(x, 0)
 	for _, e := range th.wantList(entries, 0) {
@@ -168,7 +166,7 @@ func findFile(th *thread, entries, x value) value {
 		}
 		p := path.Clean(dir + rest)
 		info, err := th.ev.stat(p)
-		th.sawType(targetInput, p, info, err)
+		th.recordType(targetInput, p, info, err)
 		if err == nil {
 			return pathValue(p)
 		}
@@ -187,10 +185,10 @@ func findFile(th *thread, entries, x value) value {
 
 func getEnv(th *thread, x value) value {
 	name := th.wantPlainString(x, 0)
-	if th.ev.opts.Pure || th.ev.opts.Restricted || th.ev.opts.Getenv == nil {
+	if th.ev.opts.Pure || th.ev.opts.Restricted {
 		return emptyString
 	}
-	v := th.ev.opts.Getenv(name)
-	th.saw(envInput, name, digest([]byte(v)))
+	v := th.ev.world.Getenv(name)
+	th.record(envInput, name, digest([]byte(v)))
 	return stringValue(v)
 }

@@ -7,7 +7,7 @@ import (
 	"muster/compile/store"
 )
 
-// hashBuiltins hash, and convert hashes.
+// hashBuiltins compute and convert hashes.
 var hashBuiltins = []*builtin{
 	fn2("hashString", hashString),
 	fn2("hashFile", hashFile),
@@ -24,7 +24,8 @@ func (th *thread) wantAlgo(v value) store.Algo {
 	return algo
 }
 
-// parseHash reads a hash; algo is what it is where it does not say itself.
+// parseHash parses a hash. algo is the algorithm of a hash that does not name
+// one.
 func (th *thread) parseHash(s string, algo store.Algo, pos posID) store.Hash {
 	h, err := store.ParseHash(s, algo)
 	switch {
@@ -52,7 +53,7 @@ func hashFile(th *thread, algo, x value) value {
 	return stringValue(store.HashBytes(a, th.readFile(th.readablePath(x))).Base16())
 }
 
-// convertHash spells a hash another way.
+// convertHash converts a hash to another spelling.
 func convertHash(th *thread, x value) value {
 	attrs := th.wantSet(x, 0)
 	text := th.wantPlainString(th.wantAttr(attrs, intern("hash")), 0)

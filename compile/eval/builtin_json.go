@@ -2,14 +2,14 @@ package eval
 
 import (
 	"encoding/json"
-	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"muster/compile/eval/float"
 )
 
-// jsonBuiltins read and write JSON.
+// jsonBuiltins write and parse JSON.
 var jsonBuiltins = []*builtin{
 	fn1("toJSON", toJSON),
 	fn1("fromJSON", fromJSON),
@@ -22,14 +22,14 @@ func toJSON(th *thread, x value) value {
 	return contextValue(th.finish(&b), c)
 }
 
-// A jsonWriter is JSON being written. That it has bytes which are no UTF-8 is
-// found by Nix when all has been evaluated.
+// A jsonWriter holds JSON that is being written. Like Nix it reports strings
+// that are not UTF-8 only after everything has been evaluated.
 type jsonWriter struct {
 	strings.Builder
-	bad string // the first such string
+	bad string // the first string that is not UTF-8
 }
 
-// finish returns the text, if it is one.
+// finish returns the text, or fails if a string was not UTF-8.
 func (th *thread) finish(b *jsonWriter) string {
 	if b.bad != "" {
 		th.notUTF8(b.bad)
@@ -37,7 +37,7 @@ func (th *thread) finish(b *jsonWriter) string {
 	return b.String()
 }
 
-// writeJSON writes v without any white space, names sorted.
+// writeJSON writes v without white space, with sorted names.
 func (th *thread) writeJSON(b *jsonWriter, v value, c *references) {
 	v = th.force(v)
 	th.descend()
@@ -94,7 +94,7 @@ func (th *thread) writeJSONSet(b *jsonWriter, v value, c *references) {
 	b.WriteByte('}')
 }
 
-// jsonText checks what a set's __toString returned.
+// jsonText checks the result of a set's __toString.
 func (th *thread) jsonText(s value, pos posID) value {
 	switch s.kind() {
 	case kindString, kindPath:
@@ -108,35 +108,12 @@ func (th *thread) jsonText(s value, pos posID) value {
 	return s
 }
 
-// jsonFloat writes a number that is read back as f, a float still.
+// jsonFloat writes a float for toJSON.
 func (th *thread) jsonFloat(f float64) string {
 	if th.ev.compat.oldJSON {
-		return formatFloat(f, 'g')
+		return float.Printf(f, 'g')
 	}
-	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return "null"
-	}
-	sign := ""
-	if math.Signbit(f) {
-		sign = "-"
-	}
-	if f == 0 {
-		return sign + "0.0"
-	}
-	d, exponent := grisu2(math.Abs(f))
-	digits, point := string(d), len(d)+exponent // 0.digits × 10^point
-	switch {
-	case exponent >= 0 && point <= 15:
-		return sign + digits + strings.Repeat("0", exponent) + ".0"
-	case point > 0 && point <= 15:
-		return sign + digits[:point] + "." + digits[point:]
-	case point > -4 && point <= 0:
-		return sign + "0." + strings.Repeat("0", -point) + digits
-	}
-	if len(digits) > 1 {
-		digits = digits[:1] + "." + digits[1:]
-	}
-	return fmt.Sprintf("%s%se%+03d", sign, digits, point-1)
+	return float.JSON(f)
 }
 
 func (th *thread) writeJSONString(b *jsonWriter, s string) {
@@ -177,7 +154,8 @@ func (th *thread) writeJSONString(b *jsonWriter, s string) {
 	b.WriteByte('"')
 }
 
-// notUTF8 reports where s ceases to be UTF-8, in the words of Nix's library.
+// notUTF8 fails with the position of the first byte of s that is not UTF-8, in
+// the words of Nix's JSON library.
 func (th *thread) notUTF8(s string) {
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
@@ -185,7 +163,8 @@ func (th *thread) notUTF8(s string) {
 			if !utf8.FullRuneInString(s[i:]) {
 				th.fail(0, "JSON serialization error: [json.exception.type_error.316] incomplete UTF-8 string; last byte: 0x%02X", s[len(s)-1])
 			}
-			// The byte at fault is the first that cannot follow.
+			// The invalid byte is the first one that cannot follow the bytes
+			// before it.
 			for j := i + 1; j < len(s) && j < i+utf8.UTFMax; j++ {
 				if utf8.FullRuneInString(s[i:j]) {
 					break
@@ -225,15 +204,15 @@ type jsonError string
 
 func (e jsonError) Error() string { return string(e) }
 
-const errTrailing = jsonError("cannot decode JSON: more text behind the value")
+const errTrailing = jsonError("cannot decode JSON: text after the value")
 
-// wantUnicode refuses what encoding/json reads as U+FFFD: bytes that are no
-// UTF-8, and half a surrogate pair.
+// wantUnicode fails for what encoding/json would read as U+FFFD: bytes that are
+// not UTF-8, and half of a surrogate pair.
 func (th *thread) wantUnicode(s string) {
 	if !utf8.ValidString(s) {
 		th.fail(0, "[json.exception.parse_error.101] parse error: syntax error while parsing value - invalid string: ill-formed UTF-8 byte")
 	}
-	high := false // a first half stands right before
+	high := false // the previous unit is the first half of a pair
 	for i := strings.IndexByte(s, '\\'); 0 <= i && i < len(s); i++ {
 		unit := uint64(0)
 		if s[i] == '\\' {
@@ -252,14 +231,14 @@ func (th *thread) wantUnicode(s string) {
 	}
 }
 
-// noNull refuses what no string of the language can hold.
+// noNull fails for strings with a null byte, which Nix cannot represent.
 func (th *thread) noNull(s string) {
 	if strings.IndexByte(s, 0) >= 0 {
 		th.fail(0, "input string '%s' cannot be represented as Nix string because it contains null bytes", strings.ReplaceAll(s, "\x00", "␀"))
 	}
 }
 
-// readJSON reads one value. Of equal names in an object the last counts.
+// readJSON reads one value. The last of equal names in an object wins.
 func (th *thread) readJSON(d *json.Decoder) (value, error) {
 	t, err := d.Token()
 	if err != nil {

@@ -1,6 +1,6 @@
 package eval
 
-// listBuiltins make and take apart lists.
+// listBuiltins build and inspect lists.
 var listBuiltins = []*builtin{
 	fn1("length", func(th *thread, x value) value { return th.newInt(int64(len(th.wantList(x, 0)))) }),
 	fn1("head", head),
@@ -64,7 +64,7 @@ func mapList(th *thread, f, x value) value {
 	th.reserve(8 * len(l))
 	out := th.newValues(len(l))
 	for i, x := range l {
-		out[i] = th.putOff1(f, x)
+		out[i] = th.delayCall(f, x)
 	}
 	return th.newList(out)
 }
@@ -100,7 +100,7 @@ func foldl(th *thread, f, z, x value) value {
 	return th.force(acc)
 }
 
-// some reports whether f is want for an element.
+// some reports whether f returns want for an element.
 func (th *thread) some(f, x value, want bool) bool {
 	f = th.wantFunction(f, 0)
 	for _, x := range th.wantList(x, 0) {
@@ -126,7 +126,7 @@ func genList(th *thread, f, x value) value {
 	out := th.newValues(int(n))
 	for i := range out {
 		th.spend(1)
-		out[i] = th.putOff1(f, th.newInt(int64(i)))
+		out[i] = th.delayCall(f, th.newInt(int64(i)))
 	}
 	return th.newList(out)
 }
@@ -153,10 +153,10 @@ func sortList(th *thread, f, x value) value {
 	return th.newList(out)
 }
 
-// mergeSort sorts l stably. It asks before(b, a) only for a that stands before
-// b, and ends whatever before answers.
+// mergeSort sorts l stably. It calls before(b, a) only if a is before b in l,
+// and terminates whatever before returns.
 func mergeSort(l, spare []value, before func(a, b value) bool) {
-	if len(l) < 8 { // as Nix begins, too, with the first two
+	if len(l) < 8 { // Nix, too, compares the first two elements first
 		for i := 1; i < len(l); i++ {
 			for j := i; j > 0 && before(l[j], l[j-1]); j-- {
 				l[j], l[j-1] = l[j-1], l[j]
@@ -168,7 +168,7 @@ func mergeSort(l, spare []value, before func(a, b value) bool) {
 	mergeSort(l[:mid], spare[:mid], before)
 	mergeSort(l[mid:], spare[mid:], before)
 	if !before(l[mid], l[mid-1]) {
-		return // in order already
+		return // already in order
 	}
 	left, right := spare[:copy(spare, l[:mid])], l[mid:]
 	out := l[:0]
@@ -225,7 +225,8 @@ func concatMap(th *thread, f, x value) value {
 	return th.concatLists(out)
 }
 
-// concatLists joins lists; one that makes up the whole is returned as it is.
+// concatLists joins lists. A list that is the only non-empty one is returned
+// itself.
 func (th *thread) concatLists(lists []value) value {
 	total := 0
 	var last value

@@ -1,8 +1,12 @@
 package eval
 
-import "math"
+import (
+	"math"
 
-// numberBuiltins are arithmetic and order.
+	"muster/compile/eval/float"
+)
+
+// numberBuiltins are arithmetic and comparison.
 var numberBuiltins = []*builtin{
 	fn2("add", arithmeticBuiltin('+')),
 	fn2("sub", arithmeticBuiltin('-')),
@@ -16,7 +20,7 @@ var numberBuiltins = []*builtin{
 	lessThan,
 }
 
-// lessThan is known by name to sort, which has a shorter way for it.
+// lessThan has a name because sort recognizes it and compares directly.
 var lessThan = fn2("lessThan", func(th *thread, x, y value) value { return boolValue(th.less(x, y, 0)) })
 
 func arithmeticBuiltin(op byte) func(*thread, value, value) value {
@@ -26,8 +30,9 @@ func arithmeticBuiltin(op byte) func(*thread, value, value) value {
 	}
 }
 
-// rounding makes ceil and floor. Nix takes integers for floats, too, which large
-// ones do not survive: unnoticed before 2.29.
+// rounding returns the function of ceil or floor. Nix converts integers to
+// floats, too, which loses digits of large ones; before 2.29 it did so
+// silently.
 func rounding(round func(float64) float64) func(*thread, value) value {
 	return func(th *thread, x value) value {
 		x = th.force(x)
@@ -43,7 +48,7 @@ func rounding(round func(float64) float64) func(*thread, value) value {
 		case x.isInt():
 			th.fail(0, "Due to a bug (see https://github.com/NixOS/nix/issues/12899) the NixInt argument %d caused undefined behavior in previous Nix versions.\n\tFuture Nix versions might implement the correct behavior.", x.int())
 		}
-		th.fail(0, "NixFloat argument %s is not in the range of NixInt", formatFloat(f, 'g'))
+		th.fail(0, "NixFloat argument %s is not in the range of NixInt", float.Printf(f, 'g'))
 		return value{}
 	}
 }

@@ -1,6 +1,10 @@
 package eval
 
-import "errors"
+import (
+	"errors"
+
+	"muster/compile/eval/ere"
+)
 
 // regexBuiltins match strings against POSIX extended regular expressions.
 var regexBuiltins = []*builtin{
@@ -9,20 +13,20 @@ var regexBuiltins = []*builtin{
 }
 
 type regexEntry struct {
-	p   *pattern
+	p   *ere.Pattern
 	err error
 }
 
-// pattern returns the compiled pattern of a text, compiling it once.
-func (th *thread) pattern(text string) *pattern {
+// pattern returns the compiled pattern of a text. Each text is compiled once.
+func (th *thread) pattern(text string) *ere.Pattern {
 	e, ok := th.ev.regexes.Load(text)
 	if !ok {
-		p, err := parsePattern(text)
+		p, err := ere.Compile(text)
 		e, _ = th.ev.regexes.LoadOrStore(text, &regexEntry{p, err})
 	}
 	entry := e.(*regexEntry)
 	if entry.err != nil {
-		if errors.Is(entry.err, errPatternSpace) {
+		if errors.Is(entry.err, ere.ErrTooLarge) {
 			th.fail(0, "memory limit exceeded by regular expression '%s'", text)
 		}
 		th.fail(0, "invalid regular expression '%s'", text)
@@ -30,11 +34,19 @@ func (th *thread) pattern(text string) *pattern {
 	return entry.p
 }
 
+// checkMatch reports a match that was given up.
+func (th *thread) checkMatch(err error) {
+	if err != nil {
+		th.failAs(LimitError, 0, "%v", err)
+	}
+}
+
 // match returns the groups if the whole string matches, else null.
 func match(th *thread, re, x value) value {
 	p := th.pattern(th.wantPlainString(re, 0))
 	s := th.wantString(x, 0).str()
-	groups := p.match(s, th.spend)
+	groups, err := p.Match(s, th.spend)
+	th.checkMatch(err)
 	if groups == nil {
 		return valueNull
 	}
@@ -56,15 +68,17 @@ func (th *thread) groups(s string, groups []int) value {
 	return th.newList(list)
 }
 
-// split returns what is between the matches and, between those, the groups of
-// each match. After an empty match it tries one that is not at the same place.
+// split returns the text between the matches and, between those texts, the
+// groups of each match. After an empty match it looks for one that is not empty
+// at the same position, then for one further on.
 func split(th *thread, re, x value) value {
 	p := th.pattern(th.wantPlainString(re, 0))
 	v := th.wantString(x, 0)
 	s := v.str()
 	var list []value
-	end := 0 // of the match before
-	g := p.search(s, 0, th.spend)
+	end := 0 // of the previous match
+	g, err := p.Search(s, 0, th.spend)
+	th.checkMatch(err)
 	if g == nil {
 		return listValue([]value{v})
 	}
@@ -76,13 +90,15 @@ func split(th *thread, re, x value) value {
 			if end == len(s) {
 				break
 			}
-			if h := p.searchHere(s, end, th.spend); h != nil {
-				g = h
+			g, err = p.SearchAt(s, end, th.spend)
+			th.checkMatch(err)
+			if g != nil {
 				continue
 			}
 			next++
 		}
-		g = p.search(s, next, th.spend)
+		g, err = p.Search(s, next, th.spend)
+		th.checkMatch(err)
 	}
 	return th.newList(append(list, th.newString(s[end:])))
 }

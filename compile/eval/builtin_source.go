@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"os"
 	"path"
 	"strings"
 	"sync"
@@ -9,9 +8,9 @@ import (
 	"muster/compile/store"
 )
 
-// sourceBuiltins put files into the store. Nothing is written: the store path
-// follows from the content, and Evaluator.Sources remembers what to write
-// should something be built of it.
+// sourceBuiltins copy files to the store. Nothing is written: the store path
+// follows from the content, and Evaluator.Source says what to write before
+// something that needs it is built.
 var sourceBuiltins = []*builtin{
 	fn2("toFile", toFile),
 	fn2("filterSource", filterSource),
@@ -19,7 +18,7 @@ var sourceBuiltins = []*builtin{
 	fn1("storePath", storePath),
 }
 
-// A storedSource is a path whose copy in the store is known.
+// A storedSource is a path and the store path of its copy.
 type storedSource struct {
 	once sync.Once
 	path store.Path
@@ -27,7 +26,7 @@ type storedSource struct {
 	err  error
 }
 
-// copyToStore returns where a copy of the file or directory p goes.
+// copyToStore returns the store path of a copy of the file or directory p.
 func (th *thread) copyToStore(p string, pos posID) store.Path {
 	if inside(p, store.Dir) && p != store.Dir {
 		if sp, rest, err := store.SplitPath(p); err == nil && rest == "" {
@@ -66,11 +65,11 @@ func (th *thread) copyToStore(p string, pos posID) store.Path {
 		}
 		th.failCause(pos, s.err, "copying '%s' to the store: %v", p, s.err)
 	}
-	th.saw(treeInput, p, s.hash.SRI())
+	th.record(treeInput, p, s.hash.SRI())
 	return s.path
 }
 
-// storeString is a store path as a string that refers to it.
+// storeString returns a store path as a string that refers to it.
 func storeString(p store.Path) value {
 	return contextValue(string(p), references{pathReference(p)})
 }
@@ -130,16 +129,16 @@ func pathBuiltin(th *thread, x value) value {
 	return th.addPath(name, p, filter, recursive, want)
 }
 
-// addPath computes where a copy of p goes, with only what filter lets pass.
-// With a hash given the content need not be looked at.
+// addPath returns the store path of a copy of what filter accepts of p. If the
+// store has a path with the hash that is given, p is not read.
 func (th *thread) addPath(name, p string, filter value, recursive bool, want store.Hash) value {
 	if !want.IsZero() {
 		sp, err := store.FixedPath(name, want, recursive)
 		if err != nil {
 			th.fail(0, "%v", err)
 		}
-		if info, err := os.Lstat(string(sp)); err == nil {
-			th.sawType(typeInput, string(sp), info, nil)
+		if info, err := th.ev.world.Lstat(string(sp)); err == nil {
+			th.recordType(typeInput, string(sp), info, nil)
 			return storeString(sp)
 		}
 	}
@@ -154,7 +153,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	var err error
 	if recursive {
 		src, h, err = th.hash(p, filter)
-		th.sawFiltered(src, h)
+		th.recordFiltered(src, h)
 	} else {
 		h = store.HashBytes(store.SHA256, th.readFile(p))
 	}
@@ -175,23 +174,22 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	return storeString(sp)
 }
 
-// hash looks at what of the file or directory p a filter, if there is one, lets
-// pass.
+// hash returns what of p a filter accepts, and the hash of its archive.
 func (th *thread) hash(p string, filter value) (Source, store.Hash, error) {
 	src := Source{File: th.ev.onDisk(p)}
-	var below Source // what p is a part of, if that is not in the store yet
+	var below Source // the source that p is in, if that is not in the store yet
 	if sp, _, err := store.SplitPath(p); err == nil && src.File != p {
 		below, _ = th.ev.Source(sp)
 	}
 	if s, ok := th.ev.Source(store.Path(p)); ok && s.File == "" {
 		th.failAs(UnsupportedError, 0, "a copy of the text '%s' is left to Nix", p)
 	}
-	h, _, err := store.HashNAR(store.SHA256, src.File, th.filter(filter, p, below.Omit, &src))
+	h, _, err := store.HashNAR(store.SHA256, th.ev.world, src.File, th.filter(filter, p, below.Omit, &src))
 	return src, h, err
 }
 
-// filter makes a store.Filter of a function and notes what is refused. Files on
-// disk are told to the function as files below p.
+// filter makes a store.Filter of a function and notes what it refuses in src.
+// The function sees files on disk as files below p.
 func (th *thread) filter(f value, p string, omit map[string]bool, src *Source) store.Filter {
 	if f.isNone() && len(omit) == 0 {
 		return nil

@@ -2,7 +2,7 @@ package eval
 
 import "strings"
 
-// stringBuiltins make and take apart strings. Strings are bytes; lengths and
+// stringBuiltins build and inspect strings. Strings are bytes; lengths and
 // positions count bytes.
 var stringBuiltins = []*builtin{
 	fn1("toString", toString),
@@ -64,9 +64,9 @@ func concatStringsSep(th *thread, separator, x value) value {
 	return contextValue(strings.Join(texts, sep.str()), c)
 }
 
-// replaceStrings tries the patterns in their order at every position; the empty
-// one matches before each byte and at the end. Replacements are evaluated only
-// if used.
+// replaceStrings tries the patterns in their order at every position. The empty
+// pattern matches before each byte and at the end. Replacements are evaluated
+// only if they are used.
 func replaceStrings(th *thread, from, to, x value) value {
 	patterns, replacements := th.wantList(from, 0), th.wantList(to, 0)
 	if len(patterns) != len(replacements) {

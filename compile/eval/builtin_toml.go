@@ -1,5 +1,18 @@
 package eval
 
+// This file reads TOML by hand, although package schema uses go-toml's parser.
+// Nix reads TOML 1.0 (with toml11); go-toml v2.4 reads TOML 1.1, too, and accepts
+// what Nix refuses:
+//
+//	a = { b = 1, }             a comma after the last pair of an inline table
+//	a = {\n b = 1 # c\n}       line ends and comments in an inline table
+//	a = "\x41"                 the escape \x
+//	a = 07:32                  times without seconds
+//
+// The first two cannot be refused afterwards: its tree has no positions for
+// commas, closing braces and line ends. Its recursion also has neither a limit nor
+// a way to cancel it.
+
 import (
 	"errors"
 	"math"
@@ -9,7 +22,7 @@ import (
 	"unicode/utf8"
 )
 
-// tomlBuiltins read TOML.
+// tomlBuiltins parse TOML.
 var tomlBuiltins = []*builtin{
 	fn1("fromTOML", fromTOML),
 }
@@ -30,13 +43,13 @@ func fromTOML(th *thread, x value) value {
 	return root.value(th)
 }
 
-// A tomlTable is a table being read.
+// A tomlTable is a table that is being read.
 type tomlTable struct {
 	keys    []string
 	entries map[string]*tomlEntry
-	open    bool // made by [a.b] for a, and may still be defined itself
-	dotted  bool // made by a.b = …, to which only such may add
-	inline  bool // { … }, to which nothing may be added
+	open    bool // created by [a.b] for a: a header [a] may still follow
+	dotted  bool // created by a.b = …: only further dotted keys may add to it
+	inline  bool // { … }: complete
 }
 
 // A tomlEntry is a value, a table, or the tables of [[a]].
@@ -75,7 +88,7 @@ func (t *tomlTable) value(th *thread) value {
 
 type tomlError string
 
-// A tomlReader reads TOML 1.0; mistakes are panics with a tomlError.
+// A tomlReader reads TOML 1.0. Errors are panics with a tomlError.
 type tomlReader struct {
 	th   *thread
 	text string
@@ -131,7 +144,8 @@ func (r *tomlReader) comment() {
 	}
 }
 
-// lineEnd skips to the next line; there may be nothing but a comment.
+// lineEnd skips to the next line. Only white space and a comment may come
+// before.
 func (r *tomlReader) lineEnd() {
 	r.spaces()
 	if r.peek() == '#' {
@@ -148,6 +162,7 @@ func (r *tomlReader) lineEnd() {
 	}
 }
 
+// document reads all tables and pairs of the text.
 func (r *tomlReader) document(root *tomlTable) {
 	table := root
 	for {
@@ -174,8 +189,8 @@ func (r *tomlReader) document(root *tomlTable) {
 	}
 }
 
-// descend returns the table at the path, which a header names; those that are
-// not there yet are made.
+// descend returns the table that a header names, and creates the missing ones
+// on the path.
 func (r *tomlReader) descend(t *tomlTable, path []string) *tomlTable {
 	for _, key := range path {
 		e := t.entries[key]
@@ -206,7 +221,7 @@ func (r *tomlReader) table(root *tomlTable, path []string) *tomlTable {
 		return next
 	}
 	if e.table == nil || !e.table.open {
-		r.fail("table '" + strings.Join(path, ".") + "' is defined twice")
+		r.fail("duplicate table '" + strings.Join(path, ".") + "'")
 	}
 	e.table.open = false
 	return e.table
@@ -245,12 +260,12 @@ func (r *tomlReader) pair(t *tomlTable) {
 		case have.table != nil && have.table.dotted:
 			t = have.table
 		default:
-			r.fail("key '" + key + "' is defined twice")
+			r.fail("duplicate key '" + key + "'")
 		}
 	}
 	key := path[len(path)-1]
 	if t.entries[key] != nil {
-		r.fail("key '" + key + "' is defined twice")
+		r.fail("duplicate key '" + key + "'")
 	}
 	t.set(key, e)
 }
@@ -276,7 +291,7 @@ func (r *tomlReader) key() string {
 		return r.literal(false)
 	}
 	start := r.at
-	for r.at < len(r.text) && (isAlnum(r.text[r.at]) || r.text[r.at] == '_' || r.text[r.at] == '-') {
+	for r.at < len(r.text) && isBareKey(r.text[r.at]) {
 		r.at++
 	}
 	if start == r.at {
@@ -306,7 +321,7 @@ func (r *tomlReader) value() *tomlEntry {
 	for end < len(rest) && strings.IndexByte(" \t\r\n,]}#", rest[end]) < 0 {
 		end++
 	}
-	// A date and a time may have a space in between.
+	// A date and a time may be separated by a space.
 	if end == 10 && rest[4] == '-' && end+1 < len(rest) && rest[end] == ' ' && isDigit(rest[end+1]) {
 		for end++; end < len(rest) && strings.IndexByte(" \t\r\n,]}#", rest[end]) < 0; {
 			end++
@@ -369,8 +384,8 @@ func (r *tomlReader) scalar(s string) value {
 // timestamp matches dates, times and both.
 var timestamp = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)?([Tt ]?)(\d\d:\d\d:\d\d)?(\.\d+)?([Zz]|[+-]\d\d:\d\d)?$`)
 
-// timestamp returns { _type = "timestamp"; value = …; }, where that experiment
-// is on.
+// timestamp returns { _type = "timestamp"; value = …; } if that experimental
+// feature is on.
 func (r *tomlReader) timestamp(s string) value {
 	if !r.th.ev.enabled("parse-toml-timestamps") {
 		r.fail("Dates and times are not supported")
@@ -385,7 +400,7 @@ func (r *tomlReader) timestamp(s string) value {
 		out += "T"
 	}
 	out += clock
-	if fraction != "" { // in thousandths, millionths or billionths
+	if fraction != "" { // three, six or nine digits
 		digits := fraction[1:min(len(fraction), 10)]
 		out += "." + digits + "00"[:(3-len(digits)%3)%3]
 	}
@@ -450,7 +465,7 @@ func (r *tomlReader) inlineTable() *tomlTable {
 	return t
 }
 
-// close makes t and the tables in it such that nothing can be added.
+// close marks t and the tables in it as complete.
 func (t *tomlTable) close() {
 	t.inline, t.dotted, t.open = true, false, false
 	for _, e := range t.entries {
@@ -460,7 +475,8 @@ func (t *tomlTable) close() {
 	}
 }
 
-// literal reads '…' or ”'…”', in which nothing is special.
+// literal reads a string in single quotes, or three of them if multi, which has
+// no escapes.
 func (r *tomlReader) literal(multi bool) string {
 	quote := "'"
 	if multi {
@@ -477,7 +493,7 @@ func (r *tomlReader) literal(multi bool) string {
 		if strings.HasPrefix(r.text[r.at:], quote) {
 			end := r.at
 			r.at += len(quote)
-			for i := 0; multi && i < 2 && r.peek() == '\''; i++ { // two more belong to the text
+			for i := 0; multi && i < 2 && r.peek() == '\''; i++ { // up to two quotes before the end belong to the text
 				end++
 				r.at++
 			}
@@ -570,7 +586,7 @@ func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 		if !multi {
 			break
 		}
-		// A line that ends in a backslash goes on with the next word.
+		// A backslash at the end of a line joins it with the next word.
 		rest := strings.TrimLeft(r.text[r.at-1:], " \t")
 		if !strings.HasPrefix(rest, "\n") && !strings.HasPrefix(rest, "\r\n") {
 			break
@@ -580,4 +596,11 @@ func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 		return
 	}
 	r.fail("invalid escape")
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// isBareKey reports whether c may be part of a key without quotes.
+func isBareKey(c byte) bool {
+	return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || c == '_' || c == '-'
 }

@@ -1,6 +1,6 @@
 package eval
 
-// typeBuiltins tell what a value is.
+// typeBuiltins return the type of a value.
 var typeBuiltins = []*builtin{
 	fn1("isNull", isKind(kindNull)),
 	fn1("isBool", isKind(kindBool)),
@@ -19,7 +19,7 @@ func isKind(k kind) func(*thread, value) value {
 	return func(th *thread, x value) value { return boolValue(th.force(x).kind() == k) }
 }
 
-// typeNames are what typeOf returns.
+// typeNames are the results of typeOf.
 var typeNames = [...]value{
 	kindNull: stringValue("null"), kindBool: stringValue("bool"), kindInt: stringValue("int"), kindFloat: stringValue("float"),
 	kindString: stringValue("string"), kindPath: stringValue("path"), kindList: stringValue("list"), kindSet: stringValue("set"),

@@ -3,6 +3,8 @@ package eval
 import (
 	"strconv"
 	"strings"
+
+	"muster/compile/eval/float"
 )
 
 // xmlBuiltins write XML.
@@ -10,8 +12,8 @@ var xmlBuiltins = []*builtin{
 	fn1("toXML", func(th *thread, x value) value { return th.xml(x, true) }),
 }
 
-// xml writes v as XML; what is not evaluated yet is evaluated if strict, else
-// <unevaluated />.
+// xml writes v as XML. With strict it evaluates everything in v; otherwise what
+// is not evaluated is written as <unevaluated />.
 func (th *thread) xml(v value, strict bool) value {
 	w := xmlWriter{th: th, strict: strict, seen: map[string]bool{}}
 	w.b.WriteString("<?xml version='1.0' encoding='utf-8'?>\n<expr>\n")
@@ -25,11 +27,11 @@ type xmlWriter struct {
 	b       strings.Builder
 	strict  bool
 	context references
-	seen    map[string]bool // derivations written already
+	seen    map[string]bool // paths of the derivations written so far
 }
 
-// open writes the beginning of a tag, indented, with attributes given as name
-// and value in turn; end is what closes it.
+// open writes a start tag, indented and closed by end. attrs are names and
+// values in turn.
 func (w *xmlWriter) open(depth int, name, end string, attrs ...string) {
 	for range depth {
 		w.b.WriteString("  ")
@@ -74,13 +76,13 @@ func (w *xmlWriter) escaped(s string) {
 	w.b.WriteString(s[plain:])
 }
 
-// maxXMLDepth is how far values may be nested: each of their lines is indented,
-// so that the text grows with the square of the depth.
+// maxXMLDepth bounds how deep values may be nested. Each line is indented, so
+// the text grows with the square of the depth.
 const maxXMLDepth = 5_000
 
 func (w *xmlWriter) value(v value, depth int) {
-	if depth > 2*maxXMLDepth { // a set takes two
-		w.th.failAs(LimitError, 0, "stack overflow: a value is nested more than %d deep, too much for XML", maxXMLDepth)
+	if depth > 2*maxXMLDepth { // a set takes two levels
+		w.th.failAs(LimitError, 0, "stack overflow: XML of a value that is nested more than %d levels deep", maxXMLDepth)
 	}
 	v = w.known(v)
 	w.th.descend()
@@ -90,7 +92,7 @@ func (w *xmlWriter) value(v value, depth int) {
 	case kindInt:
 		w.open(depth, "int", " />", "value", strconv.FormatInt(v.int(), 10))
 	case kindFloat:
-		w.open(depth, "float", " />", "value", formatFloat(v.float(), 'g'))
+		w.open(depth, "float", " />", "value", float.Printf(v.float(), 'g'))
 	case kindBool:
 		w.open(depth, "bool", " />", "value", strconv.FormatBool(v.bool()))
 	case kindNull:
@@ -116,7 +118,7 @@ func (w *xmlWriter) value(v value, depth int) {
 	w.th.nesting--
 }
 
-// known returns what v is, as far as that is to be found out.
+// known returns v, evaluated if strict or if it has been evaluated before.
 func (w *xmlWriter) known(v value) value {
 	if w.strict {
 		return w.th.force(v)

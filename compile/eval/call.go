@@ -1,10 +1,11 @@
 package eval
 
-// A lambda is the code of a function; together with the frame around it, it is
-// a closure. Its own frame has a slot for x of x: …, or for args@ if there is
-// one, and after that one for each formal, sorted by symbol.
+// A lambda is the code of a function. Together with the frame of the scope
+// around it, it is a closure. Its own frame begins with a slot for x of x: …,
+// or for args of args@{ … } if there is one; then comes a slot for each formal,
+// sorted by symbol.
 type lambda struct {
-	name     symbol // of the attribute or variable it is the value of, if any
+	name     symbol // of the attribute or variable that it is bound to, if any
 	param    symbol // x, or args of args@{ … }; 0 if there is none
 	slots    int
 	hasSet   bool // { … }: …
@@ -12,8 +13,8 @@ type lambda struct {
 	formals  []formal
 	body     node
 	curried  *lambda // the body, if that is a lambda
-	plain    int     // 1 for x: …, whose frame newParameter makes; 0 for a set's
-	leaf     bool    // nothing in the body, as it is written, keeps the frame
+	plain    int     // 1 for x: …, whose frame newParameter makes; 0 for { … }: …
+	leaf     bool    // no expression in the body can keep the frame
 	pos      posID
 }
 
@@ -35,6 +36,7 @@ func (l *lambda) describe() string {
 	return "the '" + l.name.String() + "' function"
 }
 
+// title names the function in messages that say "function".
 func (l *lambda) title() string {
 	if l.name == 0 {
 		return "anonymous lambda"
@@ -42,7 +44,7 @@ func (l *lambda) title() string {
 	return l.name.String()
 }
 
-// bind makes the frame of l's body where it is called with arg.
+// bind makes the frame for a call of l with arg.
 func (th *thread) bind(l *lambda, up *frame, arg value) *frame {
 	if th.fuel--; th.fuel < 0 {
 		th.checkpoint()
@@ -62,7 +64,7 @@ func (th *thread) bind(l *lambda, up *frame, arg value) *frame {
 	}
 	attrs := arg.attrs()
 	used, at := 0, 0
-	nearby := len(attrs) <= 4*len(l.formals) // walk both sorted lists together
+	nearby := len(attrs) <= 4*len(l.formals) // few enough to walk both sorted lists together
 	for i := range l.formals {
 		p := &l.formals[i]
 		var a *attr
@@ -93,9 +95,9 @@ func (th *thread) bind(l *lambda, up *frame, arg value) *frame {
 	return f
 }
 
-// invoke evaluates l's body with the frames around it that bind has made, of
-// which the innermost plain ones are used again where nothing was made that may
-// refer to them: many functions only compute.
+// invoke evaluates l's body in a frame that bind made. If the body made nothing
+// that may refer to a frame, as in functions that only compute, the innermost
+// plain frames are reused.
 func (th *thread) invoke(l *lambda, f *frame, plain int) value {
 	kept := th.kept
 	v := l.body.eval(th, f)
@@ -110,7 +112,7 @@ func (th *thread) invoke(l *lambda, f *frame, plain int) value {
 	return v
 }
 
-// unexpected reports the first argument that l does not know.
+// unexpected fails with the first attribute that l has no formal for.
 func (th *thread) unexpected(l *lambda, attrs []attr) {
 	for _, a := range byName(attrs) {
 		known := false
@@ -123,7 +125,7 @@ func (th *thread) unexpected(l *lambda, attrs []attr) {
 	}
 }
 
-// A call1 is f x, the commonest call.
+// A call1 is f x, the most frequent call.
 type call1 struct {
 	fn  node
 	arg lazy
@@ -140,8 +142,8 @@ func (n *call1) eval(th *thread, env *frame) value {
 	return th.apply(f, n.arg.delay(th, env), n.pos)
 }
 
-// A callNode is f x y …: functions that take several arguments, one by one,
-// get them at once, without making the functions in between.
+// A callNode is f x y …. A function that takes several arguments one by one
+// gets all at once, without closures in between.
 type callNode struct {
 	fn   node
 	args []lazy
@@ -219,13 +221,13 @@ func (th *thread) apply(f, x value, pos posID) value {
 	return value{}
 }
 
-// call applies f, which may be put off, to x.
+// call applies f, which may be a thunk, to x.
 func (th *thread) call(f, x value) value {
 	th.spend(1)
 	return th.apply(th.force(f), x, 0)
 }
 
-// call2 applies f, which may be put off, to x and y.
+// call2 applies f, which may be a thunk, to x and y.
 func (th *thread) call2(f, x, y value) value {
 	th.spend(1)
 	f = th.force(f)

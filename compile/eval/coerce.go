@@ -4,10 +4,12 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"muster/compile/eval/float"
 )
 
-// want… return a value's content if it has the type asked for, and report an
-// error otherwise.
+// The want… methods return the content of a value of the type that they name,
+// and fail for other values.
 
 func (th *thread) wantSet(v value, pos posID) []attr {
 	v = th.force(v)
@@ -62,7 +64,7 @@ func (th *thread) wantString(v value, pos posID) value {
 	return v
 }
 
-// wantPlainString returns a string that refers to nothing in the store.
+// wantPlainString returns a string without context.
 func (th *thread) wantPlainString(v value, pos posID) string {
 	v = th.wantString(v, pos)
 	if c := v.context(); len(c) > 0 {
@@ -79,7 +81,7 @@ func (th *thread) wantFunction(v value, pos posID) value {
 	return v
 }
 
-// A coercion says what becomes a string.
+// A coercion says which values become strings, and how.
 type coercion uint8
 
 const (
@@ -87,7 +89,7 @@ const (
 	copyPaths                       // a path becomes the store path of a copy
 )
 
-// coerce makes a string of v, adding what it refers to to c.
+// coerce converts v to a string and adds its context to c.
 func (th *thread) coerce(v value, c *references, pos posID, how coercion) string {
 	v = th.force(v)
 	switch v.kind() {
@@ -121,7 +123,7 @@ func (th *thread) coerce(v value, c *references, pos posID, how coercion) string
 		case kindInt:
 			return strconv.FormatInt(v.int(), 10)
 		case kindFloat:
-			return formatFloat(v.float(), 'f')
+			return float.Printf(v.float(), 'f')
 		case kindNull:
 			return ""
 		case kindList:
@@ -132,7 +134,7 @@ func (th *thread) coerce(v value, c *references, pos posID, how coercion) string
 	return ""
 }
 
-// coerceList joins elements with spaces, but for one behind an empty list.
+// coerceList joins elements with spaces, except after an empty list.
 func (th *thread) coerceList(l []value, c *references, pos posID, how coercion) string {
 	th.descend()
 	var b strings.Builder
@@ -148,7 +150,8 @@ func (th *thread) coerceList(l []value, c *references, pos posID, how coercion) 
 	return b.String()
 }
 
-// wantPath makes an absolute path of a path, a string or something with one.
+// wantPath returns the absolute path that v stands for: a path, or something
+// that coerces to a string.
 func (th *thread) wantPath(v value, c *references, pos posID) string {
 	v = th.force(v)
 	if v.kind() == kindPath {

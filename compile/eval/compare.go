@@ -1,9 +1,10 @@
 package eval
 
-// equal compares values as == does. A cell is equal to itself, even if it is a
-// function; other functions are equal to nothing.
+// equal compares values as == does. A value is equal to itself, even a
+// function; other functions are not equal to anything.
 func (th *thread) equal(l, r value) bool {
-	// Forced even if it is one cell: what fails is not equal to itself.
+	// Both are forced even if they are the same, for an error in them must be
+	// reported.
 	x := th.force(l)
 	y := th.force(r)
 	return l.same(r) || th.equalForced(x, y)
@@ -56,7 +57,7 @@ func (th *thread) equalLists(l, r []value) bool {
 	return true
 }
 
-// equalSets compares derivations by their output path alone.
+// equalSets compares derivations by their output path only.
 func (th *thread) equalSets(l, r []attr) bool {
 	th.descend()
 	defer func() { th.nesting-- }()
@@ -77,7 +78,7 @@ func (th *thread) equalSets(l, r []attr) bool {
 	return true
 }
 
-// isDerivation tells whether a set says that it is one.
+// isDerivation reports whether a set has type = "derivation".
 func (th *thread) isDerivation(attrs []attr) bool {
 	a := find(attrs, symType)
 	if a == nil {
@@ -87,7 +88,7 @@ func (th *thread) isDerivation(attrs []attr) bool {
 	return v.kind() == kindString && v.str() == "derivation"
 }
 
-// less orders numbers, strings, paths and lists of them.
+// less implements < for numbers, strings, paths and lists of them.
 func (th *thread) less(l, r value, pos posID) bool {
 	l, r = th.force(l), th.force(r)
 	a, b := l.kind(), r.kind()

@@ -7,12 +7,12 @@ import (
 	"muster/compile/store"
 )
 
-// references are a string's context, what it refers to in the store: everything
-// a derivation needs that has the string in its environment. They are sorted,
-// without duplicates, and never changed.
+// references are the context of a string: what it refers to in the store, which
+// a derivation with the string in its environment needs. They are sorted,
+// without duplicates, and immutable.
 type references []reference
 
-// A reference is one thing a string refers to, in Nix's own spelling:
+// A reference is one element of a context, in Nix's spelling:
 //
 //	/nix/store/…-source          a store path
 //	!out!/nix/store/…-hello.drv  an output of a derivation
@@ -25,8 +25,8 @@ func outputReference(drv store.Path, output string) reference {
 }
 func deepReference(drv store.Path) reference { return reference("=" + string(drv)) }
 
-// split takes a reference apart: output is set only for an output, deep only
-// for a derivation with its inputs.
+// split returns the parts of a reference: output is set only for an output,
+// deep only for a derivation with its inputs.
 func (r reference) split() (p store.Path, output string, deep bool) {
 	switch {
 	case strings.HasPrefix(string(r), "="):
@@ -38,13 +38,13 @@ func (r reference) split() (p store.Path, output string, deep bool) {
 	return store.Path(r), "", false
 }
 
-// path is the store path itself.
+// path returns the store path alone.
 func (r reference) path() store.Path {
 	p, _, _ := r.split()
 	return p
 }
 
-// union returns what either holds.
+// union returns the references in c or d.
 func (c references) union(d references) references {
 	if len(c) == 0 {
 		return d
@@ -73,7 +73,7 @@ func (c references) union(d references) references {
 	return append(append(out, c...), d...)
 }
 
-// with returns c and one reference more.
+// with returns c with r added.
 func (c references) with(r reference) references { return c.union(references{r}) }
 
 // newReferences sorts references.

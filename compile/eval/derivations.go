@@ -1,46 +1,47 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 
 	"muster/compile/store"
 )
 
-// derivations are all build recipes and sources an evaluation came upon:
-// evaluating writes nothing, so this is where they are until someone builds.
+// derivations are all derivations and sources that an evaluation made.
+// Evaluation writes nothing, so they stay here until something is built.
 type derivations struct {
 	mu      sync.Mutex
-	recipes map[store.Path]*store.Derivation
+	made    map[store.Path]*store.Derivation
 	sources map[store.Path]Source
 	modulo  *store.Modulo
+	files   store.Files
 }
 
-// A Source is a store object that is no derivation: a copied file or
+// A Source is a store object that is not a derivation: a copied file or
 // directory, or a text.
 type Source struct {
-	File       string          // copy of this path, or
-	Flat       bool            // only of its content, if it is a file
-	Omit       map[string]bool // without these paths below it
-	Text       string          // this text, where File is ""
+	File       string          // the path to copy; "" for a text
+	Flat       bool            // the store path is made of the file's content alone, not of its archive
+	Omit       map[string]bool // paths below File that are not copied
+	Text       string          // the text if File is ""
 	References []store.Path
 }
 
-func (d *derivations) init() {
-	d.recipes = map[store.Path]*store.Derivation{}
+func (d *derivations) init(files store.Files) {
+	d.files = files
+	d.made = map[store.Path]*store.Derivation{}
 	d.sources = map[store.Path]Source{}
 	d.modulo = store.NewModulo(d.read)
 }
 
-// read returns a derivation that was not made by this evaluator, from the
-// store.
+// read returns a derivation, from the store if this evaluator did not make it.
 func (d *derivations) read(p store.Path) (*store.Derivation, error) {
 	if drv := d.get(p); drv != nil {
 		return drv, nil
 	}
-	b, err := os.ReadFile(string(p))
+	b, err := readFileOf(d.files, string(p), maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("derivation '%s' is not known", p)
 	}
@@ -50,14 +51,14 @@ func (d *derivations) read(p store.Path) (*store.Derivation, error) {
 func (d *derivations) get(p store.Path) *store.Derivation {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.recipes[p]
+	return d.made[p]
 }
 
 func (d *derivations) add(p store.Path, drv *store.Derivation) error {
 	d.mu.Lock()
-	_, known := d.recipes[p]
+	_, known := d.made[p]
 	if !known {
-		d.recipes[p] = drv
+		d.made[p] = drv
 	}
 	d.mu.Unlock()
 	if known {
@@ -74,10 +75,10 @@ func (d *derivations) addSource(p store.Path, s Source) {
 	}
 }
 
-// Derivation returns a derivation this evaluator made, nil if it did not.
+// Derivation returns a derivation that this evaluator made, else nil.
 func (ev *Evaluator) Derivation(p store.Path) *store.Derivation { return ev.derivations.get(p) }
 
-// Source returns what belongs at a store path that is no derivation.
+// Source returns the source with a store path, if this evaluator made it.
 func (ev *Evaluator) Source(p store.Path) (Source, bool) {
 	ev.derivations.mu.Lock()
 	defer ev.derivations.mu.Unlock()
@@ -85,7 +86,7 @@ func (ev *Evaluator) Source(p store.Path) (Source, bool) {
 	return s, ok
 }
 
-// closure visits p and all it refers to, once each.
+// closure visits p and everything it refers to, each path once.
 func (th *thread) closure(p store.Path, visit func(store.Path)) {
 	seen := map[store.Path]bool{}
 	var walk func(p store.Path)
@@ -114,7 +115,8 @@ func (th *thread) closure(p store.Path, visit func(store.Path)) {
 	walk(p)
 }
 
-// realise makes everything a string refers to exist, so that it can be read.
+// realise builds the outputs in a context that do not exist, so that they can
+// be read.
 func (th *thread) realise(c references) {
 	var missing []DerivationOutput
 	for _, r := range c {
@@ -127,7 +129,7 @@ func (th *thread) realise(c references) {
 			th.fail(0, "%v", err)
 		}
 		out := d.Outputs[output].Path
-		if _, err := os.Lstat(string(out)); err != nil {
+		if _, err := th.ev.world.Lstat(string(out)); err != nil {
 			missing = append(missing, DerivationOutput{p, output, out})
 		}
 	}
@@ -137,26 +139,18 @@ func (th *thread) realise(c references) {
 	if th.ev.opts.NoImportFromDerivation {
 		th.fail(0, "cannot build '%s' during evaluation because the option 'allow-import-from-derivation' is disabled", missing[0])
 	}
-	if th.ev.opts.Realise == nil {
+	err := th.ev.world.Realise(th.ctx, th.ev, missing)
+	if errors.Is(err, ErrUnsupported) {
 		th.failAs(UnsupportedError, 0, "cannot build '%s' during evaluation: import from derivation is not available here", missing[0])
 	}
-	if err := th.ev.opts.Realise(th.ctx, th.ev, missing); err != nil {
+	if err != nil {
 		th.failCause(0, err, "build '%s' during evaluation: %v", missing[0], err)
 	}
 }
 
-// A DerivationOutput is one output of a derivation.
-type DerivationOutput struct {
-	Drv    store.Path
-	Output string     // its name, such as out
-	Path   store.Path // where it belongs
-}
-
-// String is how Nix spells it: /nix/store/…-hello.drv^out.
-func (o DerivationOutput) String() string { return string(o.Drv) + "^" + o.Output }
-
-// referencesOfFile returns the context of a file's content: where the file is
-// in the store, those of its object's references that the content has in it.
+// referencesOfFile returns the context of a file's content. If the file is in
+// the store, it is those references of its store object that occur in the
+// content.
 func (th *thread) referencesOfFile(p, content string) references {
 	if !inside(p, store.Dir) {
 		return nil
@@ -168,9 +162,8 @@ func (th *thread) referencesOfFile(p, content string) references {
 	var all []store.Path
 	if s, ok := th.ev.Source(sp); ok {
 		all = s.References
-	} else if th.ev.opts.References != nil {
-		// Nix, too, takes what it does not know to refer to nothing.
-		all, _ = th.ev.opts.References(th.ctx, sp)
+	} else {
+		all, _ = th.ev.world.References(th.ctx, sp)
 	}
 	var refs references
 	for _, r := range all {

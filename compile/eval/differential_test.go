@@ -23,42 +23,42 @@ import (
 	"muster/compile/eval"
 )
 
-// Differential testing: programs at random, through real Nix and through this
-// package. just fuzz-eval runs many; a plain test run, some, where Nix is
-// installed.
+// Differential testing evaluates random programs with real Nix and with this
+// package. just fuzz-eval evaluates many; a plain test run evaluates some, if
+// Nix is installed.
 var (
-	fuzzPrograms = flag.Int("fuzz-programs", 400, "compare this many random `programs` with Nix")
-	fuzzRegexes  = flag.Int("fuzz-regexes", 400, "compare this many random regular expressions with Nix")
-	fuzzRecipes  = flag.Int("fuzz-recipes", 100, "compare this many random `derivations` with Nix, which writes them")
-	fuzzSeed     = flag.Uint64("fuzz-seed", 1, "the `seed` they come from")
-	fuzzMessages = flag.Bool("fuzz-messages", false, "show where both fail with other words")
-	fuzzLib      = flag.String("fuzz-lib", "../../examples/minios/lib", "the `library` the programs use, in the manner of nixpkgs'")
-	fuzzNix      = flag.String("fuzz-nix", "nix-instantiate", "the nix-instantiate to compare with")
+	fuzzPrograms    = flag.Int("fuzz-programs", 400, "compare this many random `programs` with Nix")
+	fuzzRegexes     = flag.Int("fuzz-regexes", 400, "compare this many random regular expressions with Nix")
+	fuzzDerivations = flag.Int("fuzz-derivations", 100, "compare this many random `derivations` with Nix, which writes them")
+	fuzzSeed        = flag.Uint64("fuzz-seed", 1, "the `seed` of the random programs")
+	fuzzMessages    = flag.Bool("fuzz-messages", false, "show where both fail with different messages")
+	fuzzLib         = flag.String("fuzz-lib", "../../examples/minios/lib", "the `library` the programs use, in the manner of nixpkgs'")
+	fuzzNix         = flag.String("fuzz-nix", "nix-instantiate", "the nix-instantiate to compare with")
 )
 
-// batchSize is how many programs one process of Nix evaluates.
+// batchSize is the number of programs that one process of Nix evaluates.
 const batchSize = 200
 
 func TestProgramsGiveWhatNixGives(t *testing.T) {
 	differential(t, findOracle(t, *fuzzNix), *fuzzPrograms, batchSize, (*generator).program)
 }
 
-// TestRegexesGiveWhatNixGives gives Nix few at a time: for some it needs as
-// good as for ever.
+// TestRegexesGiveWhatNixGives uses small batches, because Nix hardly ever
+// finishes some expressions.
 func TestRegexesGiveWhatNixGives(t *testing.T) {
 	differential(t, findOracle(t, *fuzzNix), *fuzzRegexes, 25, (*generator).regex)
 }
 
-// TestRecipesGiveWhatNixGives is about derivations alone. Nix writes them, for
-// without a store it cannot tell what a whole closure refers to.
-func TestRecipesGiveWhatNixGives(t *testing.T) {
+// TestRandomDerivationsGiveWhatNixGives compares derivations alone. Nix writes
+// them: without a store it does not know what a whole closure refers to.
+func TestRandomDerivationsGiveWhatNixGives(t *testing.T) {
 	nix := findOracle(t, *fuzzNix)
 	nix.store = t.TempDir()
 	t.Cleanup(func() { makeWritable(nix.store) })
-	differential(t, nix, *fuzzRecipes, batchSize, (*generator).recipes)
+	differential(t, nix, *fuzzDerivations, batchSize, (*generator).derivations)
 }
 
-// makeWritable lets what Nix wrote be removed.
+// makeWritable makes directories that Nix wrote removable.
 func makeWritable(dir string) {
 	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
@@ -72,7 +72,7 @@ func makeWritable(dir string) {
 type oracle struct {
 	command string
 	version string
-	store   string // a directory to have a store in; "": none is written
+	store   string // the directory of its store; "" is a read-only evaluation
 	path    string // $NIX_PATH
 }
 
@@ -89,14 +89,14 @@ func findOracle(t *testing.T, command string) oracle {
 	return oracle{command: command, version: words[len(words)-1]}
 }
 
-// old reports whether this Nix lacks what came after 2.8.
+// old reports whether this Nix is 2.8, which lacks later builtins.
 func (o oracle) old() bool { return strings.HasPrefix(o.version, "2.8.") }
 
 // errSlow says that Nix needed too much processor time.
 var errSlow = errors.New("it takes too long")
 
-// eval evaluates a file of one list, to JSON, in at most so many seconds of
-// processor time.
+// eval evaluates a file that holds one list, to JSON, within a number of
+// seconds of processor time.
 func (o oracle) eval(ctx context.Context, file string, seconds int) (string, error) {
 	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -t "$0" && exec "$@"`, fmt.Sprint(seconds), o.command, "--eval", "--strict", "--json", file)
 	cmd.Env = append(os.Environ(), "NIX_PATH="+o.path, "NIX_REMOTE="+o.store)
@@ -145,7 +145,7 @@ func differential(t *testing.T, nix oracle, count, batchSize int, generate func(
 	}
 }
 
-// A tally is what became of programs.
+// A tally counts the results of programs.
 type tally struct{ evaluated, thrown, failed, sameMessage, slow, differences int }
 
 func (a *tally) add(b tally) {
@@ -162,14 +162,14 @@ func (a tally) String() string {
 		a.evaluated+a.thrown+a.failed+a.slow+a.differences, a.evaluated, a.thrown, a.failed, a.sameMessage, a.slow, a.differences)
 }
 
-// A batch is programs that are compared in one go.
+// A batch is programs that are compared together.
 type batch struct {
 	t        *testing.T
 	nix      oracle
 	dir, lib string
 	number   uint64
 	programs []string
-	ours     []string // as JSON; "" where it failed
+	ours     []string // as JSON; "" if it failed
 	errs     []error
 
 	theirErrs []string
@@ -200,8 +200,8 @@ func newBatch(t *testing.T, nix oracle, number uint64, n int, generate func(*gen
 	return b
 }
 
-// write writes the programs for which keep holds as one list; the others leave
-// their lines empty, so that positions stay.
+// write writes the programs for which keep is true as one list. The others
+// become empty lines, so that positions stay the same.
 func (b *batch) write(name string, keep func(i int) bool) string {
 	var s strings.Builder
 	s.WriteString("let order = " + order + "; lib = import " + b.lib + ";" + prelude + "[\n")
@@ -225,7 +225,7 @@ func (b *batch) compare() {
 	if !b.evaluate(ctx) {
 		return
 	}
-	// Together, the programs that we evaluate.
+	// First those programs that this package evaluates, together.
 	theirs := make([]json.RawMessage, len(b.programs))
 	b.theirErrs, b.slow = make([]string, len(b.programs)), make([]bool, len(b.programs))
 	b.ask(ctx, 0, len(b.programs), theirs)
@@ -239,10 +239,10 @@ func (b *batch) compare() {
 		case got == "":
 			b.differ(p, "fails: "+b.errs[i].Error(), want)
 		case strings.Contains(want, "-work"):
-			// The directory the program is in went to the store: for Nix, another program.
+			// The program copies its own directory to the store, whose content differs for Nix.
 			b.failed++
 		case want == "" && b.nix.store == "" && strings.Contains(b.theirErrs[i], "is not valid"):
-			// Without a store Nix cannot tell what a whole closure refers to.
+			// Without a store Nix does not know what a whole closure refers to.
 			b.failed++
 		case want == "":
 			b.differ(p, got, "fails: "+lastErrorLine(b.theirErrs[i]))
@@ -256,8 +256,8 @@ func (b *batch) compare() {
 	}
 }
 
-// compareMessages compares why both fail. Versions differ in the wording, so
-// this is counted and shown, no more.
+// compareMessages compares the messages of programs that both fail. Versions of
+// Nix word them differently, so differences are only counted and shown.
 func (b *batch) compareMessages(i int) {
 	var e *eval.Error
 	if !errors.As(b.errs[i], &e) {
@@ -271,7 +271,7 @@ func (b *batch) compareMessages(i int) {
 	}
 }
 
-// evaluate lets this package evaluate the programs one by one.
+// evaluate evaluates the programs one by one with this package.
 func (b *batch) evaluate(ctx context.Context) bool {
 	file := b.write("all.nix", func(int) bool { return true })
 	ev := eval.New(eval.Options{NixVersion: b.nix.version, MaxDepth: 10_000})
@@ -302,9 +302,9 @@ func (b *batch) evaluate(ctx context.Context) bool {
 	return true
 }
 
-// ask fills theirs[from:to] with what Nix makes of those programs. A mistake
-// that cannot be caught ends Nix, so the ones we fail at are asked one by one,
-// and a batch that fails is halved.
+// ask fills theirs[from:to] with the results of Nix. An error that tryEval does
+// not catch ends Nix, so programs that fail in this package are evaluated one
+// by one, and a batch that fails is halved.
 func (b *batch) ask(ctx context.Context, from, to int, theirs []json.RawMessage) {
 	for i := from; i < to; i++ {
 		if b.ours[i] == "" {
@@ -359,7 +359,8 @@ func (b *batch) askAbout(ctx context.Context, seconds int, keep func(i int) bool
 	return nil
 }
 
-// sameJSON compares texts that Nix wrote differently, byte for byte if it did not.
+// sameJSON reports whether texts are the same JSON, or the same bytes if they
+// are not JSON.
 func sameJSON(a, b string) bool {
 	if a == b {
 		return true

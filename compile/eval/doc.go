@@ -1,35 +1,10 @@
 // Package eval evaluates Nix: the whole language and its builtins, in process,
 // with the same results as Nix down to every derivation path.
 //
-//	syntax.Expr ── lower ──▶ node ── eval ──▶ value
-//
-// # Following a thunk
-//
-// Take f (1 + 2). The parser's tree is lowered once (lower.go): names become
-// slots of frames, and an argument becomes a [lazy], which knows what putting
-// it off takes: nothing for a literal, a copy for a variable, a thunk for
-// 1 + 2. Evaluating the call (call.go) makes the thunk, puts it into the frame
-// of f's body and evaluates that body. Where the body needs the argument, its
-// variable node calls force (thunk.go), which marks the thunk as running,
-// evaluates 1 + 2 in the frame the thunk remembers, and stores what came out;
-// everyone who asks from then on gets the result. A thunk met while it is
-// running is an infinite recursion.
-//
-// # What is where
-//
-//	eval.go, autocall.go   the way in: Options, Evaluator, Value
-//	symbol.go, position.go names and places as small numbers
-//	object.go, heap.go     values: layout and allocation; the only unsafe code
-//	lower.go, lowerset.go  trees to nodes: scopes, slots, merged bindings
-//	node*.go, call.go      the language, one node type a construct
-//	thread.go, thunk.go    one goroutine's state; forcing, waiting, failing
-//	coerce.go, compare.go  strings of values, == and <
-//	context.go             what strings refer to
-//	print.go               values as text
-//	builtin.go             how builtins are defined; builtin_*.go one family each
-//	ere.go                 regular expressions
-//	files.go               import, and what may be read
-//	derivations.go         all recipes and sources an evaluation made
+//	syntax.Expr ── lower ──▶ node ── eval ──▶ value ── Print, JSON, Text, … ──▶ text
+//	                                  │ ▲
+//	                                  ▼ │
+//	                 World: files, environment, store
 //
 // # Use
 //
@@ -38,7 +13,42 @@
 //	v, err = v.Select(ctx, "web1.config.system.build.toplevel.drvPath", nil)
 //	drv, _, err := v.Text(ctx)
 //
-// Nothing is ever written: derivations and sources are kept in memory, and
-// [Evaluator.Derivation] and [Evaluator.Source] say what to write where
-// something is to be built.
+// [Evaluator.Fleet] evaluates many hosts in parallel. Nothing is ever written:
+// derivations and sources are kept in memory, and [Evaluator.Derivation] and
+// [Evaluator.Source] say what to write before something is built.
+//
+// Programs may nest deeply. A process that evaluates foreign programs calls
+// collector.AllowDeepStacks first; this package changes no setting of the process.
+//
+// # Following a thunk
+//
+// Take f (1 + 2). The parser's tree is lowered once (lower.go): names become
+// slots of frames, and an argument becomes a [lazy], which knows how to delay it.
+// A literal needs nothing, a variable is copied, and 1 + 2 needs a thunk.
+// Evaluating the call (call.go) makes the thunk, puts it into the frame of f's
+// body and evaluates that body. Where the body needs the argument, its variable
+// node calls force (thunk.go), which marks the thunk as running, evaluates 1 + 2
+// in the frame that the thunk remembers, and stores the result; from then on
+// everyone who asks gets the result. A thunk that is met while it is running is an
+// infinite recursion.
+//
+// # What is where
+//
+//	eval.go, autocall.go   the entry points: Options, Evaluator, Value
+//	fleet.go               many hosts in parallel
+//	world.go               World: files, environment and store
+//	symbol.go, position.go names and positions as small numbers
+//	object.go, heap.go     values: layout and allocation; the only unsafe code
+//	lower.go, lowerset.go  trees to nodes: scopes, slots, merged bindings
+//	node*.go, call.go      the language, one node type for each construct
+//	thread.go, thunk.go    the state of one goroutine; forcing, waiting, failing
+//	error.go               errors and their traces
+//	coerce.go, compare.go  conversion to strings, == and <
+//	context.go             what strings refer to
+//	print.go               values as text
+//	builtin.go             how builtins are defined; builtin_*.go has one family each
+//	files.go               import, and which files may be read
+//	input.go               what an evaluation depended on
+//	derivations.go         all derivations and sources that an evaluation made
+//	ere, float, collector  packages: regular expressions, floats as text, tuning of the runtime
 package eval

@@ -8,15 +8,15 @@ import (
 	"muster/compile/syntax"
 )
 
-// An ErrorKind tells errors apart that a caller may treat differently.
+// An ErrorKind distinguishes errors that callers treat differently.
 type ErrorKind uint8
 
 const (
-	// EvalError is a mistake in the program: a missing attribute, a wrong type.
+	// EvalError is an error in the program: a missing attribute, a wrong type.
 	EvalError ErrorKind = iota
 	// ThrowError comes from builtins.throw; tryEval catches it.
 	ThrowError
-	// AssertError is an assertion that does not hold; tryEval catches it.
+	// AssertError is an assertion that failed; tryEval catches it.
 	AssertError
 	// AbortError comes from builtins.abort.
 	AbortError
@@ -24,13 +24,13 @@ const (
 	ParseError
 	// RecursionError is a value that needs itself.
 	RecursionError
-	// LimitError is a program that needs more than Options allow.
+	// LimitError is a program that exceeds a limit.
 	LimitError
 	// CanceledError is an evaluation whose context ended.
 	CanceledError
-	// UnsupportedError is something this evaluator leaves to Nix.
+	// UnsupportedError is something that only Nix supports.
 	UnsupportedError
-	// InternalError is a bug of this evaluator.
+	// InternalError is a bug in this package.
 	InternalError
 )
 
@@ -38,20 +38,20 @@ const (
 type Error struct {
 	Kind  ErrorKind
 	Msg   string
-	Pos   syntax.Pos // where, if known
+	Pos   syntax.Pos // may be invalid
 	Trace []TraceEntry
-	steps []step // further ones, not yet spelled out
+	steps []step // further entries of Trace, not yet in words
 	cause error
 }
 
-// A TraceEntry is one step of the way to an error, innermost first: "while
-// calling the 'f' function", or what addErrorContext had to say.
+// A TraceEntry is one step on the way to an error, innermost first: "while
+// calling the 'f' function", or the text of addErrorContext.
 type TraceEntry struct {
 	Text string
 	Pos  syntax.Pos
 }
 
-// Error returns the message and where it happened, without the trace.
+// Error returns the message and its position, without the trace.
 func (e *Error) Error() string {
 	if e.Pos.IsValid() {
 		return e.Pos.String() + ": " + e.Msg
@@ -59,11 +59,12 @@ func (e *Error) Error() string {
 	return e.Msg
 }
 
-// Unwrap returns the error of the outside world behind e, if there is one.
+// Unwrap returns the cause outside the program, such as an error of the World,
+// if there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Detail returns the message and its trace as Nix prints them, outermost step
-// first.
+// Detail returns the trace, outermost step first, and the message, as Nix
+// prints them.
 func (e *Error) Detail() string {
 	var b strings.Builder
 	b.WriteString("error:\n")
@@ -82,21 +83,21 @@ func (e *Error) Detail() string {
 	return b.String()
 }
 
-// catchable reports whether tryEval turns e into a value.
+// catchable reports whether tryEval catches e.
 func (e *Error) catchable() bool { return e.Kind == ThrowError || e.Kind == AssertError }
 
-// passing reports whether e is not remembered as what a value is: asked again,
-// under another context or with higher limits, the value may be there. A value
-// that needs itself is so whoever asks, but each is to find its own way around
-// the circle: where it was closed depends on who came first.
-func (e *Error) passing() bool {
+// transient reports whether e is not stored as the result of a thunk. The thunk
+// may have a value when asked again in another context or with higher limits. A
+// recursion is stored neither: each host must find the whole circle itself,
+// because the trace depends on which thread closed it.
+func (e *Error) transient() bool {
 	return e.Kind == CanceledError || e.Kind == LimitError || e.Kind == RecursionError
 }
 
 // Errors travel as panics: evaluation is deeply recursive and nearly always
 // succeeds. [thread.try] is the only place that catches them.
 
-// fail reports a mistake in the program.
+// fail ends the evaluation with an error in the program.
 func (th *thread) fail(pos posID, format string, args ...any) {
 	th.failAs(EvalError, pos, format, args...)
 }
@@ -105,52 +106,53 @@ func (th *thread) failAs(kind ErrorKind, pos posID, format string, args ...any) 
 	panic(&Error{Kind: kind, Msg: fmt.Sprintf(format, args...), Pos: th.ev.positions.at(pos)})
 }
 
-// failCause reports what went wrong outside.
+// failCause is fail for an error that has a cause outside the program.
 func (th *thread) failCause(pos posID, cause error, format string, args ...any) {
 	panic(&Error{Kind: EvalError, Msg: fmt.Sprintf(format, args...), Pos: th.ev.positions.at(pos), cause: cause})
 }
 
-// wantType reports a value of the wrong type: what is "a set", "an integer", …
+// wantType fails for a value of the wrong type. want is "a set", "an integer",
+// …
 func (th *thread) wantType(pos posID, want string, v value) {
 	th.fail(pos, "expected %s but found %s", want, th.describe(v))
 }
 
-// describe names a value's type and, if that helps, the value.
+// describe returns the type of a value and the value itself.
 func (th *thread) describe(v value) string {
 	return kindNames[v.kind()] + ": " + th.show(v)
 }
 
-// kindNames are the types as error messages name them.
+// kindNames are the types in the words of error messages.
 var kindNames = [...]string{
 	kindNull: "null", kindBool: "a Boolean", kindInt: "an integer", kindFloat: "a float", kindString: "a string",
 	kindPath: "a path", kindList: "a list", kindSet: "a set", kindLambda: "a function", kindBuiltin: "a built-in function",
 	kindPartial: "a partially applied built-in function", kindThunk: "a thunk", kindNone: "nothing",
 }
 
-// maxTrace bounds the steps an error remembers: a runaway recursion has many,
+// maxTrace bounds the steps of an error. A runaway recursion has many steps,
 // all alike.
 const maxTrace = 200
 
-// A step is a call or a note.
+// A step is a call (fn) or the text of addErrorContext (note).
 type step struct {
 	fn   *lambda
 	note func(*thread) string
 	pos  posID
 }
 
-// An unwinding follows the calls and notes of a thread from the innermost
-// outwards and adds them to an error. The error itself is not changed: others
-// may know it already.
+// An unwinding walks the calls and notes of a thread from the innermost
+// outwards and adds them to an error. It copies the error, because other thunks
+// may hold it already.
 type unwinding struct {
 	th            *thread
 	err           *Error
-	depth, notes  int // where it is
-	calls, marked int // where it ends
+	depth, notes  int // current position in the thread's calls and notes
+	calls, marked int // the position at which it ends
 	steps         []step
 }
 
-// until goes on to where the thunk numbered running begins, and returns the
-// error as it is known there.
+// until walks to the beginning of the running thunk with that index, and
+// returns the error as that thunk sees it.
 func (u *unwinding) until(running int) *Error {
 	if u.steps == nil {
 		u.steps = slices.Clip(u.err.steps)
@@ -183,8 +185,8 @@ func (u *unwinding) until(running int) *Error {
 	return u.err
 }
 
-// spelled returns x with its steps in words.
-func (th *thread) spelled(x *Error) *Error {
+// withTrace returns x with its steps added to its Trace.
+func (th *thread) withTrace(x *Error) *Error {
 	if x == nil || len(x.steps) == 0 {
 		return x
 	}
@@ -201,8 +203,7 @@ func (th *thread) spelled(x *Error) *Error {
 	return &y
 }
 
-// noteText evaluates what addErrorContext was given; if that fails, too, the
-// note says so.
+// noteText evaluates the text of a note. If that fails, the note says so.
 func (th *thread) noteText(s step) string {
 	out, err := th.attempt(func() value { return stringValue(s.note(th)) })
 	if err != nil {

@@ -4,78 +4,69 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
-	"muster/compile/store"
 	"muster/compile/syntax"
 )
 
-// Options say what a program may see and use. The zero Options are those of
-// an impure evaluation that has no search path and traces to nowhere.
+// Options are what a program may see and use. The zero Options are those of an
+// impure evaluation that has no search path and discards traces.
 type Options struct {
-	NixPath    []SearchEntry       // where <name> is looked for, in order
-	System     string              // builtins.currentSystem; "" is x86_64-linux
-	NixVersion string              // the version of Nix to be like; "" is 2.18.9
-	Home       string              // what ~ stands for
-	Getenv     func(string) string // builtins.getEnv; nil: every variable is ""
-	Now        time.Time           // builtins.currentTime; zero: when New was called
-	Trace      io.Writer           // what builtins.trace and warn say, line by line; nil: nowhere
+	NixPath    []SearchEntry // where <name> is searched, in order
+	System     string        // builtins.currentSystem; "" is x86_64-linux
+	NixVersion string        // the version of Nix to behave like; "" is 2.18.9
+	Home       string        // what ~ stands for
+	Now        time.Time     // builtins.currentTime; zero is the time of New
+	Trace      io.Writer     // gets what builtins.trace and warn write, line by line; nil discards it
 
-	Features     []string     // experimental features, such as pipe-operators, by Nix's names
+	Features     []string     // experimental features by Nix's names, such as pipe-operators
 	AbortOnWarn  bool         // builtins.warn ends the evaluation
 	TraceVerbose bool         // builtins.traceVerbose traces
-	Lints        syntax.Lints // spellings to object to
+	Lints        syntax.Lints // spellings to report
 
-	Pure       bool     // nothing but the program's own text and what has a hash
-	Restricted bool     // files only below the search path and Allowed
+	Pure       bool     // only the program's own text and what has a hash
+	Restricted bool     // only files below the search path and Allowed
 	Allowed    []string // paths that may be read in pure and restricted mode
 
-	NoImportFromDerivation bool // what is read from an output must be there
+	NoImportFromDerivation bool // reading an output that is not built is an error
 
 	MaxDepth  int   // nested calls; 0 is 100,000
-	MaxSteps  int64 // calls of each request, roughly; 0: no limit
-	MaxMemory int64 // bytes of the process's heap; 0: no limit
+	MaxSteps  int64 // calls per method call, roughly; 0 is no limit
+	MaxMemory int64 // bytes of the process's heap; 0 is no limit
 
-	// Record has the evaluator know its inputs: see Host and Evaluator.Shared.
-	// Parts are the digests of parts of the program: see Evaluator.Part.
+	// Record has the evaluator record its inputs: see Host and
+	// Evaluator.Shared. Parts are the digests of parts of the program: see
+	// Evaluator.Part.
 	Record bool
 	Parts  map[string]string
 
-	// Realise builds outputs of derivations, for import from derivation. nil:
-	// reading the output of a derivation that is not there is an error.
-	Realise func(ctx context.Context, ev *Evaluator, outputs []DerivationOutput) error
-	// References tells what an object in the store refers to, for the context of
-	// what readFile reads there. nil: nothing is known of the store.
-	References func(ctx context.Context, p store.Path) ([]store.Path, error)
-	// Fetch gets what builtins.fetchurl and its kind ask for, if it is not pinned
-	// and in the store already. nil: fetching is an error.
-	Fetch func(ctx context.Context, r FetchRequest) (Fetched, error)
+	World World // files, environment and store; nil is OS{}
 }
 
-// A SearchEntry says that <prefix/x> is path/x; an empty prefix, that <x> is.
+// A SearchEntry maps <prefix/x> to path/x or, with an empty prefix, <x> to
+// path/x.
 type SearchEntry struct{ Prefix, Path string }
 
-// An Evaluator evaluates Nix programs. What it has read and computed it keeps:
-// a file imported twice is evaluated once, by whichever goroutine comes first.
-// Its methods may be called from several goroutines.
+// An Evaluator evaluates Nix programs. It keeps what it has read and computed:
+// a file that is imported twice is evaluated once. Its methods may be called
+// from several goroutines.
 type Evaluator struct {
 	opts      Options
+	world     World
 	limits    limits
 	compat    compat
 	positions positions
 	waits     waits
 	base      *scope
-	files     sync.Map // path as imported → *importedFile
-	imported  sync.Map // the real paths of those, if Options.Record is set
-	places    sync.Map // of texts that were not imported → digest
-	inputs    inputs   // of everything but single hosts
-	regexes   sync.Map // pattern → *regexEntry
-	sources   sync.Map // path → *storedSource
-	fetched   sync.Map // FetchRequest → *fetching
+	files     sync.Map // *importedFile by path
+	imported  sync.Map // set of the paths that files were read from, if Options.Record is set
+	places    sync.Map // digest by name of a text that was not imported
+	inputs    inputs   // of everything that does not belong to a single host
+	regexes   sync.Map // *regexEntry by pattern
+	sources   sync.Map // *storedSource by path
+	fetched   sync.Map // *fetching by FetchRequest
 	trace     sync.Mutex
 
 	derivations derivations
@@ -91,9 +82,6 @@ type limits struct {
 const (
 	defaultDepth   = 100_000
 	defaultNesting = 400_000
-	// maxStack is what nested evaluation may need in the worst case; Go's own
-	// limit of 1 GB would end the process.
-	maxStack = 16 << 30
 )
 
 // New makes an Evaluator.
@@ -107,20 +95,22 @@ func New(o Options) *Evaluator {
 	if o.Now.IsZero() {
 		o.Now = time.Now()
 	}
+	if o.World == nil {
+		o.World = OS{}
+	}
 	if o.Home == "" {
-		o.Home, _ = os.UserHomeDir()
+		o.Home = o.World.Getenv("HOME")
 	}
 	if o.MaxDepth == 0 {
 		o.MaxDepth = defaultDepth
 	}
-	debug.SetMaxStack(maxStack)
-	ev := &Evaluator{opts: o}
+	ev := &Evaluator{opts: o, world: o.World}
 	ev.limits = limits{depth: o.MaxDepth, nesting: defaultNesting, steps: o.MaxSteps, memory: o.MaxMemory}
 	before := func(major, minor int) bool { return !versionAtLeast(o.NixVersion, major, minor) }
 	ev.compat = compat{wraps: before(2, 25), roundsInts: before(2, 29), oldJSON: before(2, 12), forcesUnused: before(2, 13), replacesAll: before(2, 16), rightFirst: !before(2, 32), noDrvOutput: before(2, 20),
 		allReferences: before(2, 12), pure: o.Pure}
 	ev.waits.changed = sync.NewCond(&ev.waits.mu)
-	ev.derivations.init()
+	ev.derivations.init(ev.world)
 	ev.bindBuiltins()
 	return ev
 }
@@ -128,14 +118,14 @@ func New(o Options) *Evaluator {
 // enabled reports whether an experimental feature is on.
 func (ev *Evaluator) enabled(feature string) bool { return slices.Contains(ev.opts.Features, feature) }
 
-// A Value is a value of the language. It stays usable as long as its
-// Evaluator; nothing in it is evaluated before a method needs it.
+// A Value is a value of the language. It is evaluated only as far as its
+// methods need, and can be used as long as its Evaluator.
 type Value struct {
 	ev *Evaluator
 	v  value
 }
 
-// run lets a thread of its own evaluate f.
+// run evaluates f with a new thread.
 func (ev *Evaluator) run(ctx context.Context, f func(th *thread) value) (Value, error) {
 	th := ev.newThread(ctx, 0)
 	defer th.release()
@@ -199,35 +189,35 @@ func (v Value) Apply(ctx context.Context, args ...Value) (Value, error) {
 	})
 }
 
-// AutoCall calls a function that takes a set with those of args it knows, as
-// nix-instantiate does with --arg; anything else is returned as it is.
+// AutoCall calls a function that takes a set with those of args that it names,
+// as nix-instantiate does with --arg. It returns any other value unchanged.
 func (v Value) AutoCall(ctx context.Context, args map[string]Value) (Value, error) {
 	return v.ev.run(ctx, func(th *thread) value { return th.autoCall(v.v, args) })
 }
 
 // Select follows an attribute path such as a.b."c.d".0 as nix-instantiate -A
-// does: functions on the way are called like [Value.AutoCall] does, numbers
+// does: it calls functions on the way as [Value.AutoCall] does, and numbers
 // index lists.
 func (v Value) Select(ctx context.Context, path string, args map[string]Value) (Value, error) {
 	return v.ev.run(ctx, func(th *thread) value { return th.selectPath(v.v, path, args) })
 }
 
 // Derivations returns the paths of the derivations that the value is or holds,
-// as nix-instantiate prints them: that of an output other than out has the
-// output's name behind it.
+// as nix-instantiate prints them: the path of an output other than out is
+// followed by the output's name.
 func (v Value) Derivations(ctx context.Context, args map[string]Value) ([]string, error) {
 	var drvs []string
 	_, err := v.ev.run(ctx, func(th *thread) value {
-		g := gathering{th: th, args: args}
-		g.gather(v.v)
-		drvs = g.drvs
+		c := derivationCollector{th: th, args: args}
+		c.collect(v.v)
+		drvs = c.drvs
 		return valueNull
 	})
 	return drvs, err
 }
 
-// Print returns the value as nix-instantiate --eval prints it. Everything in it
-// is evaluated if strict is set.
+// Print returns the value as nix-instantiate --eval prints it. With strict,
+// everything in the value is evaluated first.
 func (v Value) Print(ctx context.Context, strict bool) (string, error) {
 	out, err := v.ev.run(ctx, func(th *thread) value {
 		th.force(v.v)
@@ -266,8 +256,7 @@ func (v Value) XML(ctx context.Context, strict bool) (string, error) {
 	return out.v.str(), nil
 }
 
-// Text returns the content of a string, and what it refers to in Nix's
-// spelling of string contexts.
+// Text returns the content of a string, and its context in Nix's spelling.
 func (v Value) Text(ctx context.Context) (text string, refs []string, err error) {
 	out, err := v.ev.run(ctx, func(th *thread) value { return th.wantString(v.v, 0) })
 	if err != nil {

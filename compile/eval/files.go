@@ -5,9 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +20,7 @@ type importedFile struct {
 	once   sync.Once
 	value  value // a thunk in the shared region
 	err    *Error
-	digest string // where Options.Record is set
+	digest string // set if Options.Record is set
 }
 
 // importFile returns the value of a file, or of default.nix in a directory.
@@ -37,8 +35,8 @@ func (th *thread) importFile(p string, pos posID) value {
 		f.digest = digest
 		if err != nil {
 			f.err = err
-			if err.passing() {
-				th.ev.files.Delete(p) // it may be there when it is asked for again
+			if err.transient() {
+				th.ev.files.Delete(p) // the next attempt may succeed
 			}
 			return
 		}
@@ -51,17 +49,17 @@ func (th *thread) importFile(p string, pos posID) value {
 	if f.err != nil {
 		panic(f.err)
 	}
-	th.sawImport(p, f.digest)
+	th.recordImport(p, f.digest)
 	return th.force(f.value)
 }
 
-// corePath is where <nix/…> seems to be: files that come with Nix.
+// corePath is the directory of the files that come with Nix, <nix/…>.
 const corePath = "/__corepkgs__/"
 
 //go:embed fetchurl.nix
 var fetchurlText string
 
-// coreFile returns one of them.
+// coreFile returns a file that comes with Nix.
 func coreFile(p string) ([]byte, bool) {
 	if p == corePath+"fetchurl.nix" {
 		return []byte(fetchurlText), true
@@ -69,8 +67,7 @@ func coreFile(p string) ([]byte, bool) {
 	return nil, false
 }
 
-// loadFile parses and lowers a file, with names in a scope. The digest is for
-// sawImport.
+// loadFile parses and lowers a file in a scope. The digest is for recordImport.
 func (th *thread) loadFile(p string, sc *scope) (n node, digest string, err *Error) {
 	real := p
 	src, ok := coreFile(p)
@@ -94,8 +91,8 @@ func (th *thread) loadFile(p string, sc *scope) (n node, digest string, err *Err
 	return n, digest, err
 }
 
-// resolveImport follows links, and goes from a directory to its default.nix:
-// relative paths in a file are relative to where the file really is.
+// resolveImport follows links, and goes from a directory to its default.nix.
+// Relative paths in a file are relative to its real path.
 func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 	for range 1024 {
 		if err := ev.mayRead(p); err != nil {
@@ -106,7 +103,7 @@ func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 		case err != nil:
 			return "", fileError(p, err)
 		case info.Mode()&fs.ModeSymlink != 0:
-			target, err := os.Readlink(ev.onDisk(p))
+			target, err := ev.world.Readlink(ev.onDisk(p))
 			if err != nil {
 				return "", fileError(p, err)
 			}
@@ -123,7 +120,7 @@ func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 	return "", &Error{Msg: "infinite symlink recursion in path '" + p + "'"}
 }
 
-// fileError tells, in Nix's words, why a path cannot be read.
+// fileError says in Nix's words why a path cannot be read.
 func fileError(p string, err error) *Error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -140,8 +137,8 @@ func fileError(p string, err error) *Error {
 	return &Error{Msg: "reading file '" + p + "': " + err.Error(), cause: err}
 }
 
-// onDisk returns where a path can be read: that of a source which is not in the
-// store, but would be if this evaluator wrote anything, is where it came from.
+// onDisk returns the path from which p can be read. A source that is not in the
+// store yet is read from its original place.
 func (ev *Evaluator) onDisk(p string) string {
 	if !inside(p, store.Dir) {
 		return p
@@ -154,7 +151,7 @@ func (ev *Evaluator) onDisk(p string) string {
 	if !ok || s.File == "" {
 		return p
 	}
-	if _, err := os.Lstat(string(sp)); err == nil {
+	if _, err := ev.world.Lstat(string(sp)); err == nil {
 		return p
 	}
 	for at := s.File; at != s.File+rest; {
@@ -165,28 +162,30 @@ func (ev *Evaluator) onDisk(p string) string {
 			at = (s.File + rest)[:len(at)+1+next]
 		}
 		if s.Omit[at] {
-			return p // left out by a filter
+			return p // a filter refused it
 		}
 	}
 	return s.File + rest
 }
 
-// lstat describes a file; a text that belongs into the store is one.
+// lstat is Lstat of the world; a text that is not in the store yet is a file,
+// too.
 func (ev *Evaluator) lstat(p string) (fs.FileInfo, error) {
 	if s, ok := ev.Source(store.Path(p)); ok && s.File == "" {
 		return textInfo(s.Text), nil
 	}
-	return os.Lstat(ev.onDisk(p))
+	return ev.world.Lstat(ev.onDisk(p))
 }
 
+// stat is lstat after following links.
 func (ev *Evaluator) stat(p string) (fs.FileInfo, error) {
 	if s, ok := ev.Source(store.Path(p)); ok && s.File == "" {
 		return textInfo(s.Text), nil
 	}
-	return os.Stat(ev.onDisk(p))
+	return ev.world.Stat(ev.onDisk(p))
 }
 
-// textInfo describes a text as a file.
+// textInfo is the FileInfo of a text.
 type textInfo string
 
 func (t textInfo) Name() string       { return "" }
@@ -196,31 +195,31 @@ func (t textInfo) ModTime() time.Time { return time.Unix(1, 0) }
 func (t textInfo) IsDir() bool        { return false }
 func (t textInfo) Sys() any           { return nil }
 
-// mayRead checks a path against pure and restricted mode, and what links on it
-// lead to as well.
+// mayRead returns an error if pure or restricted mode forbids p, or the path
+// that p's links lead to.
 func (ev *Evaluator) mayRead(p string) *Error {
 	if !ev.opts.Pure && !ev.opts.Restricted {
 		return nil
 	}
 	err := ev.mayReadPlain(p)
 	if err == nil && !inside(p, store.Dir) {
-		if real, e := filepath.EvalSymlinks(p); e == nil && real != p && !ev.leadsTo(real) {
+		if real, e := ev.world.EvalSymlinks(p); e == nil && real != p && !ev.leadsTo(real) {
 			err = ev.mayReadPlain(real)
 		}
 	}
 	return err
 }
 
-// leadsTo reports whether a file is below an allowed path that is itself
-// reached through links.
+// leadsTo reports whether a path is below an allowed path whose links were
+// followed.
 func (ev *Evaluator) leadsTo(real string) bool {
 	for _, allowed := range ev.opts.Allowed {
-		if dir, err := filepath.EvalSymlinks(allowed); err == nil && inside(real, dir) {
+		if dir, err := ev.world.EvalSymlinks(allowed); err == nil && inside(real, dir) {
 			return true
 		}
 	}
 	for _, e := range ev.opts.NixPath {
-		if dir, err := filepath.EvalSymlinks(e.Path); err == nil && !ev.opts.Pure && inside(real, dir) {
+		if dir, err := ev.world.EvalSymlinks(e.Path); err == nil && !ev.opts.Pure && inside(real, dir) {
 			return true
 		}
 	}
@@ -252,8 +251,8 @@ func inside(p, dir string) bool {
 	return p == dir || dir == "/" || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// maxFile is how much of a file is read where no memory limit is set: files
-// such as /dev/zero have no end.
+// maxFile is the most that is read of a file without a memory limit. Files such
+// as /dev/zero do not end.
 const maxFile = 1 << 30
 
 func (th *thread) tryReadFile(p string) ([]byte, *Error) {
@@ -263,7 +262,7 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 	if s, ok := th.ev.Source(store.Path(p)); ok && s.File == "" {
 		return []byte(s.Text), nil
 	}
-	f, err := os.Open(th.ev.onDisk(p))
+	f, err := th.ev.world.Open(th.ev.onDisk(p))
 	if err != nil {
 		return nil, fileError(p, err)
 	}
@@ -285,25 +284,50 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 	if info.Size() > most {
 		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
 	}
-	// The size is a hint: files in /proc say 0.
-	b := make([]byte, 0, info.Size()+512)
-	for int64(len(b)) <= most {
+	b, err := readAll(f, info.Size(), most)
+	switch {
+	case err == errTooLarge:
+		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
+	case err != nil:
+		return nil, fileError(p, err)
+	}
+	return b, nil
+}
+
+var errTooLarge = errors.New("the file is too large")
+
+// readAll returns the content of a file of at most limit bytes. The size is
+// only a hint: files in /proc have size 0.
+func readAll(f fs.File, size, limit int64) ([]byte, error) {
+	b := make([]byte, 0, size+512)
+	for int64(len(b)) <= limit {
 		n, err := f.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		if err == io.EOF {
-			break
+			return b, nil
 		}
 		if err != nil {
-			return nil, fileError(p, err)
+			return nil, err
 		}
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
 		}
 	}
-	if int64(len(b)) > most {
-		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
+	return nil, errTooLarge
+}
+
+// readFileOf returns the content of the file at path p, of at most limit bytes.
+func readFileOf(files store.Files, p string, limit int64) ([]byte, error) {
+	f, err := files.Open(p)
+	if err != nil {
+		return nil, err
 	}
-	return b, nil
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return readAll(f, min(info.Size(), limit), limit)
 }
 
 // readFile returns a file's content.
@@ -312,6 +336,6 @@ func (th *thread) readFile(p string) []byte {
 	if err != nil {
 		panic(err)
 	}
-	th.sawFile(p, b)
+	th.recordFile(p, b)
 	return b
 }

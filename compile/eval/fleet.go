@@ -6,30 +6,31 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Host is one of many values evaluated side by side.
+// A Host is the result for one of many values that are evaluated in parallel.
 type Host struct {
 	Name string
-	Text string // the string its attribute is
-	Err  error  // why there is none, an [*Error]
+	Text string // the value of its attribute, a string
+	Err  error  // an [*Error] if there is no value
 
-	// What only this host depended on, and what was traced for it alone, where
-	// Options.Record is set. With Evaluator.Shared, after all hosts, that is all.
+	// What only this host depended on, and what was traced for it alone, if
+	// Options.Record is set. Evaluator.Shared has the rest once all hosts are
+	// done.
 	Inputs []Input
 	Said   []string
 }
 
-// Fleet evaluates one attribute of every host: given { web1 = …; db1 = …; }
-// and "config.system.build.toplevel.drvPath", it reports each host's system
-// derivation to found, as soon as it is known, one at a time, in any order.
+// Fleet evaluates one attribute of every host. Given { web1 = …; db1 = …; } and
+// "config.system.build.toplevel.drvPath", it calls found with each host's
+// system derivation as soon as that is known, one host at a time, in any order.
 //
-// At most workers hosts are evaluated at once. What they have in common, the
-// files and the package set, is evaluated once and kept; the first host is
-// evaluated alone, to fill it. What belongs to one host only is let go when the
-// host is done, so memory depends on the number of workers, not of hosts. (What
-// one host reads of another, through a set of all nodes, is kept as well.)
+// At most workers hosts are evaluated at once. What they share, the files and
+// the package set, is evaluated once and kept; the first host is evaluated
+// alone, to do that. What belongs to a single host is freed when the host is
+// done, so memory grows with the number of workers, not of hosts. (What one
+// host reads of another, through a set of all nodes, is kept as well.)
 //
-// Results, errors and their traces included, do not depend on workers or on the
-// order of names.
+// Results and errors, including traces, do not depend on the number of workers
+// or the order of names.
 func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, attribute string, workers int, found func(Host)) {
 	if len(names) == 0 {
 		return
@@ -48,8 +49,8 @@ func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, att
 		}
 		_ = g.Wait()
 	}()
-	// A recursion that several hosts ran into at once was found half by one,
-	// half by another. Alone, each sees all of it.
+	// When several hosts ran into the same recursion at once, each found only a
+	// part of it. Alone, each finds all of it.
 	var alone []string
 	for h := range results {
 		if e, ok := h.Err.(*Error); ok && e.Kind == RecursionError {
@@ -79,12 +80,13 @@ func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute stri
 	if err != nil {
 		return Host{Name: name, Err: err}
 	}
-	// A copy: the string may lie inside a larger one that can go.
+	// The string is copied: it may be part of a larger one that can be freed.
 	return Host{Name: name, Text: string([]byte(v.str())), Inputs: th.inputs.list, Said: th.inputs.said}
 }
 
-// copyThunk returns a pending thunk once more, in this thread's region. The
-// cell everyone shares is left as it is, so what the copy makes is not kept.
+// copyThunk returns a copy of a pending thunk, in this thread's region. The
+// original, which all threads share, stays pending, so the copy's result is not
+// kept.
 func (th *thread) copyThunk(v value) value {
 	if v.kind() != kindThunk {
 		return v

@@ -15,8 +15,8 @@ import (
 
 var fleetFull = flag.Bool("fleet-full", false, "evaluate 100 hosts in 20 orders instead of few in few")
 
-// fleetProgram is a set of hosts that share much, read each other, and fail in
-// many ways: most of them for reasons others share.
+// fleetProgram is a set of hosts that share much, read each other and fail in
+// many ways, mostly for reasons that they share.
 const fleetProgram = `
 let
   slow = builtins.foldl' (a: b: a + b) 0 (builtins.genList (i: i) 2000);
@@ -108,8 +108,8 @@ func inAnyOrder(t *testing.T, program string, names []string, attribute string, 
 	}
 }
 
-// TestRecursionAcrossHosts has two hosts need each other: whoever comes first,
-// it is an infinite recursion and never a deadlock.
+// TestRecursionAcrossHosts has two hosts that need each other. Whichever comes
+// first, that is an infinite recursion and never a deadlock.
 func TestRecursionAcrossHosts(t *testing.T) {
 	const program = `
 let
@@ -133,8 +133,8 @@ in { a.v = x; b.v = y; c.v = z; d.v = "fine"; }`
 	}
 }
 
-// TestMiniosFleet evaluates whole systems side by side: those of a network and
-// copies of them, each with a name of its own.
+// TestMiniosFleet evaluates whole systems in parallel: those of a network, and
+// copies of them with other names.
 func TestMiniosFleet(t *testing.T) {
 	hosts, orders := 3, 1
 	if *fleetFull {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// library writes a use of nixpkgs' library, minios' or that of -fuzz-lib: its
-// module system, or a few of its functions.
+// library writes a use of the library of minios, or of -fuzz-lib: its module
+// system, or some of its functions.
 func (g *generator) library() string {
 	if g.chance(2) {
 		return g.evalModules()
@@ -14,7 +14,7 @@ func (g *generator) library() string {
 	return "(with lib; " + g.libraryCall(3) + ")"
 }
 
-// An optionKind is a type of options, and what is defined of that type.
+// An optionKind is a type of options and the values that are defined for it.
 type optionKind struct {
 	typ   string
 	value func(g *generator) string
@@ -83,7 +83,7 @@ func (g *generator) optionKind(depth int) optionKind {
 	return optionKind{"types.anything", func(g *generator) string { return g.expr(g.plain(2), 2) }}
 }
 
-// property wraps a definition, now and then, in what says when and how it holds.
+// property sometimes wraps a definition in mkIf, mkForce and the like.
 func (g *generator) property(value string) string {
 	value = "(" + value + ")"
 	switch g.IntN(14) {

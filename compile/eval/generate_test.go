@@ -11,29 +11,30 @@ import (
 	"muster/compile/eval"
 )
 
-// A generator writes well-formed Nix programs at random, for two evaluators to
-// be compared. Programs are typed, so that most of them evaluate; now and then
-// something of a wrong type, a throw or a recursion is put in.
+// A generator writes random well-formed Nix programs that two evaluators can be
+// compared with. Programs are typed, so that most of them evaluate; now and
+// then one contains something of a wrong type, a throw or a recursion.
 type generator struct {
 	*rand.Rand
 	vars []variable // in scope, innermost last
-	old  bool       // only what Nix 2.8 has
-	fuel int        // how many more compound expressions this program gets
+	old  bool       // write only what Nix 2.8 supports
+	fuel int        // number of compound expressions left for this program
 }
 
-// A variable is a name in scope. What with brings in is behind everything else.
+// A variable is a name in scope. Names from with expressions are shadowed by
+// all others.
 type variable struct {
 	name string
 	typ  *typ
 	with bool
 }
 
-// A typ is what an expression is to evaluate to.
+// A typ is the type of value that an expression should evaluate to.
 type typ struct {
 	kind   kind
-	elem   *typ    // a list's element, a function's result
-	arg    *typ    // a function's argument
-	fields []field // what a set has, by name
+	elem   *typ    // of a list's elements, or of a function's result
+	arg    *typ    // of a function's argument
+	fields []field // of a set
 }
 
 type field struct {
@@ -85,8 +86,8 @@ func (g *generator) program() string {
 	return g.expr(g.typ(3), 6)
 }
 
-// recipes returns an expression of derivations.
-func (g *generator) recipes() string {
+// derivations returns an expression of derivations.
+func (g *generator) derivations() string {
 	g.vars = nil
 	g.fuel = 10 + g.IntN(40)
 	return "[ " + g.expr(derivation, 5) + " " + g.expr(derivation, 4) + ".drvPath " + g.expr(derivation, 4) + ".outPath ]"
@@ -94,7 +95,7 @@ func (g *generator) recipes() string {
 
 func pick[T any](g *generator, of ...T) T { return of[g.IntN(len(of))] }
 
-// chance is true once in n.
+// chance is true once in n times.
 func (g *generator) chance(n int) bool { return g.IntN(n) == 0 }
 
 // typ returns a type whose values are at most depth deep.
@@ -124,7 +125,7 @@ func (g *generator) set(depth int) *typ {
 	return t
 }
 
-// plain returns a type that has no functions, paths and derivations in it.
+// plain returns a type without functions, paths and derivations.
 func (g *generator) plain(depth int) *typ {
 	if depth <= 0 || g.chance(2) {
 		return pick(g, null, boolean, integer, float, text, text)
@@ -139,7 +140,8 @@ func (g *generator) plain(depth int) *typ {
 	return t
 }
 
-// name returns the name of a variable or attribute, of few, so that they meet.
+// name returns the name of a variable or attribute. There are few, so that they
+// collide.
 func (g *generator) name() string {
 	return pick(g, "a", "b", "c", "d", "x", "y", "z", "foo", "bar-baz", "x'", "_", "or1", "x y", "1", "", "é", "if", "a.b")
 }
@@ -162,7 +164,7 @@ func (g *generator) variableName() string {
 	}
 }
 
-// attr writes an attribute's name: bare, in quotes or computed.
+// attr writes an attribute's name: bare, quoted or computed.
 func (g *generator) attr(name string) string {
 	switch {
 	case isName(name) && !g.chance(8):
@@ -173,7 +175,7 @@ func (g *generator) attr(name string) string {
 	return quote(name)
 }
 
-// staticAttr is attr, never computed.
+// staticAttr is attr without computed names.
 func (g *generator) staticAttr(name string) string {
 	if isName(name) {
 		return name
@@ -187,13 +189,13 @@ func quote(s string) string {
 	return `"` + s + `"`
 }
 
-// expr writes an expression of type t that can stand anywhere.
+// expr writes an expression of type t that is valid in any position.
 func (g *generator) expr(t *typ, depth int) string {
 	if g.chance(400) {
 		return g.mistake(depth)
 	}
 	if !g.old && g.chance(80) && depth < 4 {
-		return "(throw " + quote(pick(g, "a", "b")) + ")" // nobody may need it
+		return "(throw " + quote(pick(g, "a", "b")) + ")" // possibly never evaluated
 	}
 	if g.fuel--; g.fuel < 0 {
 		depth = 0
@@ -212,7 +214,7 @@ func (g *generator) expr(t *typ, depth int) string {
 	return g.special(t, depth-1)
 }
 
-// mistake writes something that may fail, or is of any type.
+// mistake writes an expression that may fail, or of any type.
 func (g *generator) mistake(depth int) string {
 	switch g.IntN(6) {
 	case 0:
@@ -227,7 +229,7 @@ func (g *generator) mistake(depth int) string {
 	return g.expr(g.typ(2), depth-1)
 }
 
-// unused writes what nobody evaluates, so it may be anything.
+// unused writes an expression that is never evaluated, of any kind.
 func (g *generator) unused(depth int) string {
 	if g.chance(2) {
 		return g.mistake(depth)
@@ -283,7 +285,7 @@ func same(a, b *typ) bool {
 	return slices.EqualFunc(a.fields, b.fields, func(x, y field) bool { return x.name == y.name && same(x.typ, y.typ) })
 }
 
-// bind brings variables into scope while f writes.
+// bind has variables in scope while f writes.
 func (g *generator) bind(f func() string, vars ...variable) string {
 	n := len(g.vars)
 	g.vars = append(g.vars, vars...)
@@ -292,7 +294,7 @@ func (g *generator) bind(f func() string, vars ...variable) string {
 	return s
 }
 
-// literal writes a value of type t without much ado.
+// literal writes a simple value of type t.
 func (g *generator) literal(t *typ, depth int) string {
 	switch t.kind {
 	case aNull:
@@ -303,7 +305,7 @@ func (g *generator) literal(t *typ, depth int) string {
 		return pick(g, "0", "1", "2", "3", "7", "10", "(-1)", "(-7)", "100", "65536", "4294967296", "9223372036854775807", "(-9223372036854775807 - 1)")
 	case aFloat:
 		return pick(g, "0.0", "1.0", "0.5", "(-1.5)", "3.14159265", "1.0e10", "1.0e-5", "123456789.0", "1.0e300", ".1", "2.5",
-			// Anything between the smallest and the largest, as Nix writes numbers.
+			// Any number between the smallest and the largest, as Nix writes it.
 			"("+pick(g, "", "-")+strconv.FormatFloat(g.Float64(), 'f', 1+g.IntN(17), 64)+pick(g, "", "e5", "e15", "e-3", "e-9", "e100", "e-300", "e20")+")")
 	case aString:
 		return g.stringLiteral(depth)
@@ -340,7 +342,7 @@ func (g *generator) stringLiteral(depth int) string {
 			s += word[1 : len(word)-1]
 			continue
 		}
-		// "$${" would not interpolate.
+		// "$${" does not interpolate.
 		if before, ok := strings.CutSuffix(s, "$"); ok {
 			s = before + `\$`
 		}
@@ -362,7 +364,7 @@ func (g *generator) indented(depth int) string {
 	return b.String() + "''"
 }
 
-// textual writes what "${ }" takes.
+// textual writes an expression that "${ }" accepts.
 func (g *generator) textual(depth int) string {
 	switch g.IntN(8) {
 	case 0:
@@ -384,7 +386,8 @@ func (g *generator) setLiteral(t *typ, depth int) string {
 	n := len(g.vars)
 	defer func() { g.vars = g.vars[:n] }()
 	if rec {
-		// The set's own names hide others; which come from inside is decided one by one.
+		// The set's own names shadow others; each attribute decides whether it
+		// uses them.
 		for _, f := range t.fields {
 			if isName(f.name) {
 				g.vars = append(g.vars, variable{name: f.name, typ: &typ{kind: aFunction, arg: null, elem: &typ{kind: aFunction, arg: path, elem: path}}})
@@ -458,7 +461,7 @@ func (g *generator) lambda(t *typ, depth int) string {
 	return "(" + x + ": " + g.bind(func() string { return g.expr(t.elem, depth-1) }, variable{name: x, typ: t.arg}) + ")"
 }
 
-// path2nothing is the type of what no generated expression asks for.
+// path2nothing is a type that no generated expression has.
 var path2nothing = &typ{kind: aFunction, arg: null, elem: &typ{kind: aFunction, arg: path, elem: path}}
 
 // pattern writes { a, b ? …, ... }@x: …
@@ -478,7 +481,7 @@ func (g *generator) pattern(t *typ, depth int) string {
 			formals = append(formals, f.name)
 		}
 	}
-	// Defaults may use what is given.
+	// Defaults may use the other arguments.
 	if g.chance(2) {
 		name := pick(g, "more", "extra", "q")
 		dt := g.typ(1)
@@ -501,7 +504,7 @@ func (g *generator) pattern(t *typ, depth int) string {
 	return "(" + head + ": " + g.bind(func() string { return g.expr(t.elem, depth-1) }, vars...) + ")"
 }
 
-// common writes a compound expression that fits every type.
+// common writes a compound expression that is possible for every type.
 func (g *generator) common(t *typ, depth int) string {
 	switch g.IntN(22) {
 	case 0, 1:
@@ -586,7 +589,7 @@ func (g *generator) let(t *typ, depth int) string {
 	names := []string{g.variableName(), g.variableName(), g.variableName()}[:1+g.IntN(3)]
 	slices.Sort(names)
 	names = slices.Compact(names)
-	// Not yet written: nobody asks for this type.
+	// Bindings that are not written yet have a type that nothing uses.
 	for _, name := range names {
 		g.vars = append(g.vars, variable{name: name, typ: path2nothing})
 	}
@@ -601,7 +604,7 @@ func (g *generator) let(t *typ, depth int) string {
 	return "(let " + strings.Join(bindings, "") + "in " + g.expr(t, depth) + ")"
 }
 
-// special writes a compound expression by what its type offers.
+// special writes a compound expression of a form that only some types have.
 func (g *generator) special(t *typ, depth int) string {
 	switch t.kind {
 	case aBool:
@@ -810,7 +813,7 @@ func (g *generator) textExpr(depth int) string {
 	return "(builtins.filterSource (path: type: " + e(boolean) + ") ./s/s/dir)"
 }
 
-// typ2json returns a type that toJSON takes.
+// typ2json returns a type that toJSON accepts.
 func (g *generator) typ2json(depth int) *typ {
 	switch g.IntN(6) {
 	case 0:
@@ -923,7 +926,7 @@ func (g *generator) setExpr(t *typ, depth int) string {
 	return g.literal(t, depth)
 }
 
-// keys writes a set that has t's names.
+// keys writes a set with t's names.
 func (g *generator) keys(t *typ, depth int) string {
 	var b strings.Builder
 	b.WriteString("{ ")
@@ -945,7 +948,7 @@ func (g *generator) onlyPlain(t *typ) bool {
 	return false
 }
 
-// derivation writes a recipe.
+// derivation writes a derivation.
 func (g *generator) derivation(depth int) string {
 	if depth <= 0 {
 		return pick(g, `(derivation { name = "d"; system = "s"; builder = "b"; })`, `(derivation { name = "e"; system = "s"; builder = "b"; outputs = [ "out" "dev" ]; })`)
@@ -1008,7 +1011,7 @@ func (g *generator) pattern1(depth int) string {
 	return b.String()
 }
 
-// regex writes a program about one pattern and one string.
+// regex writes a program that matches one pattern against one string.
 func (g *generator) regex() string {
 	p := quote(g.pattern1(2))
 	var s strings.Builder
@@ -1019,7 +1022,7 @@ func (g *generator) regex() string {
 	return "[ (builtins.match " + p + " " + q + ") (builtins.split " + p + " " + q + ") ]"
 }
 
-// json writes a JSON text, nearly always a right one.
+// json writes a JSON text, nearly always a valid one.
 func (g *generator) json(depth int) string {
 	space := pick(g, "", "", " ", "\n\t")
 	if depth <= 0 || g.chance(2) {
@@ -1144,9 +1147,9 @@ func (g *generator) modules() string {
 	return "(with modules; evalModules [ " + strings.Join(mods, " ") + " ])"
 }
 
-// order has the attribute names programs use. Sets are compared in the order
-// their names were first met, which decides what fails first: so both
-// evaluators meet them in this one, before all else.
+// order has the attribute names that programs use. Sets are compared in the
+// order in which an evaluator first saw their names, which decides what fails
+// first; so both evaluators see them first in this order.
 const order = `{ a = 0; b = 0; c = 0; d = 0; x = 0; y = 0; z = 0; foo = 0; bar-baz = 0; x' = 0; _ = 0; or1 = 0; "x y" = 0; "1" = 0; "" = 0; "é" = 0; "if" = 0; "a.b" = 0; k = 0; v = 0; s = 0; t = 0; zz = 0; q = 0; more = 0; extra = 0; n = 0; i = 0; vs = 0; services = 0; web = 0; }`
 
 func init() {
@@ -1155,8 +1158,8 @@ func init() {
 	}
 }
 
-// prelude is in scope of all programs of a batch: show, which tells all about a
-// value, and a module system in the manner of nixpkgs'.
+// prelude is in scope of all programs of a batch. It has show, which prints all
+// of a value, and a module system like that of nixpkgs.
 const prelude = `
   show = depth: v: let t = builtins.typeOf v; in
     if depth == 0 then t

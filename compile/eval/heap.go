@@ -2,25 +2,26 @@ package eval
 
 import "unsafe"
 
-// A heap allocates the objects of one region out of chunks, for one goroutine:
-// allocating is then little more than moving a slice's start. The garbage
-// collector keeps a chunk while anything in it is used, which is why what is
-// shared and what belongs to one host must not lie in the same chunks:
+// A heap allocates the objects of one region out of chunks, for one goroutine.
+// Allocating is then little more than advancing a slice. The garbage collector
+// keeps a chunk while anything in it is used, so what is shared and what
+// belongs to one host must not be in the same chunk.
 //
 // Region 0 is shared: files, libraries, package sets. Host k of a fleet
-// evaluates in region k. Every thunk remembers the region it was made in, and
-// while it is forced, by whomever, allocation goes there. A thunk's variables
-// lie in its own region or in the shared one, and what it makes is allocated in
-// its region; so by induction nothing shared ever refers to what belongs to a
-// host, and when a host is done its whole region dies at once.
+// evaluates in region k. Every thunk remembers the region that it was made in,
+// and while it is forced, by whichever thread, allocation goes there. The
+// variables of a thunk are in its own region or in the shared one, and what it
+// makes is allocated in its region; so by induction nothing shared ever refers
+// to what belongs to a host, and when a host is done its whole region is freed
+// at once.
 type heap struct {
 	region uint16
 	size   int     // bytes of the next chunk
-	chunks int     // how many there were
-	block  uintptr // the last one lies in
+	chunks int     // number of chunks so far
+	block  uintptr // the prefaulted block that the last chunk is in
 
-	values   []value // frames' slots and lists' elements
-	frames   *frame  // of one slot, to be used again
+	values   []value // slots of frames and elements of lists
+	frames   *frame  // free frames of one slot, linked by up
 	attrs    []attr
 	thunks   []thunk
 	closures []closure
@@ -34,10 +35,10 @@ type heap struct {
 // Chunks start small, so that a small evaluation stays small, and double.
 const firstChunk, lastChunk = 4 << 10, 32 << 10
 
-// manyChunks is from when on an evaluation is not small.
+// manyChunks is the number of chunks after which memory is prefaulted.
 const manyChunks = 64
 
-// chunk makes a chunk of objects of one type.
+// chunk returns a chunk of objects of one type.
 func chunk[T any](h *heap) []T {
 	if h.size < lastChunk {
 		h.size = max(firstChunk, 2*h.size)
@@ -45,15 +46,15 @@ func chunk[T any](h *heap) []T {
 	var t T
 	c := make([]T, h.size/int(unsafe.Sizeof(t)))
 	if h.chunks++; h.chunks > manyChunks {
-		if block := uintptr(unsafe.Pointer(unsafe.SliceData(c))) &^ (touchBlock - 1); block != h.block {
+		if block := uintptr(unsafe.Pointer(unsafe.SliceData(c))) &^ (prefaultBlock - 1); block != h.block {
 			h.block = block
-			touch(block)
+			prefault(block)
 		}
 	}
 	return c
 }
 
-// takeValues returns the first of n contiguous empty values.
+// takeValues returns a pointer to the first of n contiguous empty values.
 func (h *heap) takeValues(n int) *value {
 	if n > len(h.values) {
 		return h.takeManyValues(n)
@@ -74,7 +75,7 @@ func (h *heap) takeManyValues(n int) *value {
 	return p
 }
 
-// newValues returns n empty values, to become a list.
+// newValues returns n empty values, for a list.
 func (th *thread) newValues(n int) []value {
 	if n == 0 {
 		return nil
@@ -89,7 +90,7 @@ func (th *thread) newFrame(up *frame, n int) *frame {
 	return f
 }
 
-// newParameter returns a frame of one slot, with a value in it.
+// newParameter returns a frame of one slot that holds v.
 func (th *thread) newParameter(up *frame, v value) *frame {
 	h := th.heap
 	f := h.frames
@@ -103,14 +104,14 @@ func (th *thread) newParameter(up *frame, v value) *frame {
 	return f
 }
 
-// reuse takes back a frame made by newParameter that nothing refers to.
+// reuse frees a frame made by newParameter that nothing refers to.
 func (th *thread) reuse(f *frame) {
 	*f.slot(0) = value{}
 	f.up = th.heap.frames
 	th.heap.frames = f
 }
 
-// newAttrs returns n empty attributes, to become a set.
+// newAttrs returns n empty attributes, for a set.
 func (th *thread) newAttrs(n int) []attr {
 	h := th.heap
 	if n > len(h.attrs) {
@@ -217,7 +218,7 @@ func (th *thread) takeThunk() *thunk {
 	return t
 }
 
-// newThunk puts off code in a frame.
+// newThunk returns a thunk that evaluates code in a frame.
 func (th *thread) newThunk(code *lazy, env *frame) value {
 	th.kept++
 	t := th.takeThunk()
@@ -225,15 +226,15 @@ func (th *thread) newThunk(code *lazy, env *frame) value {
 	return value{&t.object}
 }
 
-// putOff1 puts off f x.
-func (th *thread) putOff1(f, x value) value {
+// delayCall returns a thunk for f x.
+func (th *thread) delayCall(f, x value) value {
 	t := th.takeThunk()
 	t.flags, t.code, t.env = appliesOne, unsafe.Pointer(f.o), unsafe.Pointer(x.o)
 	return value{&t.object}
 }
 
-// putOff2 puts off f x y.
-func (th *thread) putOff2(f, x, y value) value {
+// delayCall2 returns a thunk for f x y.
+func (th *thread) delayCall2(f, x, y value) value {
 	args := th.newValues(2)
 	args[0], args[1] = x, y
 	t := th.takeThunk()

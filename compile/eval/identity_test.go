@@ -19,8 +19,8 @@ import (
 	"muster/compile/store"
 )
 
-// Whole systems and package sets, derivation by derivation: what just identity
-// is given, and minios always.
+// These tests compare whole systems and package sets, derivation by derivation:
+// always minios, and what just identity names.
 var (
 	identity        []string
 	identityNix     = flag.String("identity-nix", "nix-instantiate", "the nix-instantiate to compare with")
@@ -34,8 +34,8 @@ func init() {
 	})
 }
 
-// identityProgram makes a set of derivation paths of any expression that tells
-// of derivations.
+// identityProgram makes a set of derivation paths of an expression that holds
+// derivations.
 const identityProgram = `
 let
   given = (%s);
@@ -77,7 +77,7 @@ func TestDerivationsAreWhatNixMakes(t *testing.T) {
 }
 
 // compareDerivations compares the elements of a set, and every derivation that
-// evaluating it makes, byte for byte. It returns how many these were.
+// evaluating it makes, byte for byte. It returns the number of derivations.
 func compareDerivations(t *testing.T, expr, nixpkgs string) int {
 	nix := findOracle(t, *identityNix)
 	nix.store = t.TempDir()
@@ -132,9 +132,10 @@ func compareDerivations(t *testing.T, expr, nixpkgs string) int {
 	return n
 }
 
-// evaluateAll lets Nix, which writes its derivations, evaluate the elements. One
-// that fails for other reasons than throw or assert ends Nix, so those that
-// failed here are asked for one by one; others it fails at are found by halves.
+// evaluateAll evaluates the elements with Nix, which writes the derivations. An
+// element that fails for other reasons than throw or assert ends Nix, so
+// elements that failed in this package are evaluated one by one; other failures
+// are found by halving.
 func (o oracle) evaluateAll(t *testing.T, program string, names []string, failed map[string]*eval.Error) map[string]string {
 	file := filepath.Join(t.TempDir(), "program.nix")
 	theirs := map[string]string{}
@@ -183,8 +184,9 @@ func (o oracle) evaluateAll(t *testing.T, program string, names []string, failed
 	return theirs
 }
 
-// compareStore compares every derivation Nix wrote with ours, and sees that all
-// that these paths need is there. It returns how many Nix wrote.
+// compareStore compares every derivation that Nix wrote with that of this
+// package, and checks that everything it refers to exists. It returns the
+// number of derivations that Nix wrote.
 func compareStore(t *testing.T, ev *eval.Evaluator, root string, paths map[string]bool) int {
 	dir := filepath.Join(root, store.Dir)
 	files, err := filepath.Glob(dir + "/*.drv")
@@ -221,14 +223,14 @@ func compareStore(t *testing.T, ev *eval.Evaluator, root string, paths map[strin
 		}
 	}
 	for p := range paths {
-		if strings.HasSuffix(p, ".drv") { // and no file of an output that nobody has built
+		if strings.HasSuffix(p, ".drv") { // other files belong to outputs, which are not built
 			walk(store.Path(p))
 		}
 	}
 	return len(files)
 }
 
-// peakMemory is the most memory this process has had so far, as Linux tells it.
+// peakMemory returns the peak memory of this process (Linux).
 func peakMemory() string {
 	status, _ := os.ReadFile("/proc/self/status")
 	_, after, _ := strings.Cut(string(status), "VmHWM:")

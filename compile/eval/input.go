@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,45 +16,44 @@ import (
 	"muster/compile/syntax"
 )
 
-// This file is what a cache of evaluations needs: a record of everything
-// outside the program that an evaluation looked at, and a way to ask later
-// whether it would see the same again.
+// This file serves caches of evaluations: it records everything outside the
+// program that an evaluation read, and checks later whether an evaluation would
+// read the same again.
 
-// An Input is one thing an evaluation depended on, such as the content of a
-// file. It is JSON.
+// An Input is one thing that an evaluation depended on, such as the content of
+// a file. It is stored as JSON.
 type Input struct {
 	Kind   InputKind
 	Name   string            // a path, a variable's name, …
-	Digest string            // of what was seen
-	Omit   map[string]string `json:",omitempty"` // of a filteredInput: paths left out, and what they were
+	Digest string            // of what was read
+	Omit   map[string]string `json:",omitempty"` // of a filteredInput: the type of each path that the filter refused
 }
 
-// An InputKind says what of the thing was looked at.
+// An InputKind says what was read.
 type InputKind string
 
 const (
-	importInput   InputKind = "import"   // the file a path leads to as import sees it, and its content
+	importInput   InputKind = "import"   // the path and the content of the file that import found
 	fileInput     InputKind = "file"     // a file's content
 	dirInput      InputKind = "dir"      // the names and types in a directory
-	typeInput     InputKind = "type"     // what a path is, "" where there is nothing
-	targetInput   InputKind = "target"   // the same of where its links lead
-	treeInput     InputKind = "tree"     // all of a file or directory, as an archive
-	filteredInput InputKind = "filtered" // the same without some paths
+	typeInput     InputKind = "type"     // the type of a path, "" if there is nothing
+	targetInput   InputKind = "target"   // the same after following links
+	treeInput     InputKind = "tree"     // a file or directory with all its content
+	filteredInput InputKind = "filtered" // the same without the paths that a filter refused
 	envInput      InputKind = "env"      // an environment variable
 	partInput     InputKind = "part"     // a part of the program; see [Evaluator.Part]
-	passingInput  InputKind = "passing"  // something that may be different each time
+	volatileInput InputKind = "volatile" // something that may differ each time
 )
 
-// Lasting reports whether the input can ever be seen again as it was.
-func (in Input) Lasting() bool { return in.Kind != passingInput }
+// Lasting reports whether an evaluation can ever read the same again.
+func (in Input) Lasting() bool { return in.Kind != volatileInput }
 
-// inputs collect what was looked at, each thing once. A nil one collects
-// nothing.
+// inputs collects inputs, each once.
 type inputs struct {
 	mu   sync.Mutex
 	seen map[inputKey]bool
 	list []Input
-	said []string // what trace and warn wrote
+	said []string // lines of trace and warn
 }
 
 type inputKey struct {
@@ -82,9 +81,10 @@ func (i *inputs) say(line string) {
 	i.said = append(i.said, line)
 }
 
-// inputsHere are those of the host, while what belongs to it alone is
-// evaluated; what is shared may be used by any host, so what it depends on
-// counts for all. This follows the regions: see heap.go.
+// inputsHere returns the inputs to add to, nil if none are recorded. What is
+// evaluated in the region of a host belongs to the host; what is shared may be
+// used by any host, so its inputs count for all of them. See heap.go for
+// regions.
 func (th *thread) inputsHere() *inputs {
 	switch {
 	case !th.ev.opts.Record:
@@ -95,25 +95,26 @@ func (th *thread) inputsHere() *inputs {
 	return &th.ev.inputs
 }
 
-// saw records an input.
-func (th *thread) saw(kind InputKind, name, digest string) {
+// record adds an input.
+func (th *thread) record(kind InputKind, name, digest string) {
 	if i := th.inputsHere(); i != nil {
 		i.add(Input{Kind: kind, Name: name, Digest: digest})
 	}
 }
 
 // Shared returns what everything evaluated so far may depend on, and what was
-// traced meanwhile; see [Host] for what belongs to one host. Only an Evaluator
-// made with Options.Record knows.
+// traced, except what belongs to a single host (see [Host]). It returns nothing
+// without Options.Record.
 func (ev *Evaluator) Shared() (inputs []Input, said []string) {
 	ev.inputs.mu.Lock()
 	defer ev.inputs.mu.Unlock()
 	return slices.Clone(ev.inputs.list), slices.Clone(ev.inputs.said)
 }
 
-// Part returns a function set: name: set.${name} for the parts of a program
-// that Options.Parts has digests of: whoever needs such a part depends on it,
-// and not on the others. It is evaluated for each host anew, as belonging to it.
+// Part returns a function set: name: set.${name}. It selects parts of a program
+// whose digests are in Options.Parts: whoever selects a part depends on that
+// part, and not on the others. The part is evaluated anew for each host and
+// belongs to the host.
 func (ev *Evaluator) Part() Value {
 	b := fn2("part", func(th *thread, set, name value) value {
 		n := th.wantPlainString(name, 0)
@@ -122,33 +123,32 @@ func (ev *Evaluator) Part() Value {
 			th.fail(0, "attribute '%s' missing", n)
 		}
 		if d, ok := ev.opts.Parts[n]; ok {
-			th.saw(partInput, n, d)
+			th.record(partInput, n, d)
 		} else {
-			th.saw(passingInput, n, "")
+			th.record(volatileInput, n, "")
 		}
 		return th.force(th.copyThunk(a.v))
 	})
 	return Value{ev, b.value()}
 }
 
-// A Look compares inputs recorded once with what there is now. It looks at each
-// thing once.
+// A Look compares recorded inputs with the present. It reads each thing once.
 type Look struct {
 	ev   *Evaluator
 	seen map[inputKey]string
 }
 
-// Look begins to look at inputs: with the options of this Evaluator.
+// Look returns a Look with the options of this Evaluator.
 func (ev *Evaluator) Look() *Look { return &Look{ev: ev, seen: map[inputKey]string{}} }
 
-// Same reports whether an evaluation would see the same again.
+// Same reports whether an evaluation would read the same again.
 func (l *Look) Same(in Input) bool {
 	if !in.Lasting() {
 		return false
 	}
 	k := inputKey{kind: in.Kind, name: in.Name}
 	if in.Omit != nil {
-		k.digest = in.Digest // what is left out differs
+		k.digest = in.Digest // each filter refuses other paths
 	}
 	now, ok := l.seen[k]
 	if !ok {
@@ -158,52 +158,52 @@ func (l *Look) Same(in Input) bool {
 	return now == in.Digest && now != unreadable
 }
 
-// unreadable is the digest of what cannot be looked at.
+// unreadable is the digest of what cannot be read.
 const unreadable = "?"
 
-// look returns the digest an input has now.
+// look returns the present digest of an input.
 func (ev *Evaluator) look(in Input) string {
 	switch in.Kind {
 	case importInput:
 		if _, ok := coreFile(in.Name); ok {
-			return "" // comes with muster
+			return "" // part of this program
 		}
 		real, err := ev.resolveImport(in.Name)
 		if err != nil {
 			return unreadable
 		}
-		b, readErr := os.ReadFile(ev.onDisk(real))
+		b, readErr := readFileOf(ev.world, ev.onDisk(real), maxFile)
 		if readErr != nil {
 			return unreadable
 		}
 		return ev.importDigest(real, b)
 	case fileInput:
-		b, err := os.ReadFile(in.Name)
+		b, err := readFileOf(ev.world, in.Name, maxFile)
 		if err != nil {
 			return unreadable
 		}
 		return digest(b)
 	case dirInput:
-		entries, err := os.ReadDir(in.Name)
+		entries, err := ev.world.ReadDir(in.Name)
 		if err != nil {
 			return unreadable
 		}
 		return dirDigest(entries)
 	case typeInput, targetInput:
-		stat := os.Lstat
+		stat := ev.world.Lstat
 		if in.Kind == targetInput {
-			stat = os.Stat
+			stat = ev.world.Stat
 		}
 		info, err := stat(in.Name)
 		switch {
 		case err == nil:
 			return fileTypeValue(info.Mode()).str()
-		case os.IsNotExist(err) || isNotDir(err):
+		case isMissing(err):
 			return ""
 		}
 		return unreadable
 	case treeInput, filteredInput:
-		h, _, err := store.HashNAR(store.SHA256, in.Name, func(p string, t store.FileType) (bool, error) {
+		h, _, err := store.HashNAR(store.SHA256, ev.world, in.Name, func(p string, t store.FileType) (bool, error) {
 			return in.Omit[p] != string(t), nil
 		})
 		if err != nil {
@@ -211,9 +211,7 @@ func (ev *Evaluator) look(in Input) string {
 		}
 		return h.SRI()
 	case envInput:
-		if ev.opts.Getenv != nil {
-			return digest([]byte(ev.opts.Getenv(in.Name)))
-		}
+		return digest([]byte(ev.world.Getenv(in.Name)))
 	case partInput:
 		if d, ok := ev.opts.Parts[in.Name]; ok {
 			return d
@@ -227,8 +225,8 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// importDigest is of a file's content, and of where it is: names in it are
-// relative to that.
+// importDigest returns the digest of a file's content and path: relative paths
+// in the file depend on the path.
 func (ev *Evaluator) importDigest(real string, content []byte) string {
 	return digest(fmt.Appendf(nil, "%s\x00%s", ev.onDisk(real), content))
 }
@@ -241,22 +239,22 @@ func dirDigest(entries []fs.DirEntry) string {
 	return digest([]byte(b.String()))
 }
 
-func isNotDir(err error) bool {
-	pathErr, ok := err.(*fs.PathError)
-	return ok && pathErr.Err == syscall.ENOTDIR
+// isMissing reports whether an error says that there is nothing at a path.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// sawFiltered records a tree of which a filter left out paths.
-func (th *thread) sawFiltered(src Source, h store.Hash) {
+// recordFiltered records a tree without the paths that a filter refused.
+func (th *thread) recordFiltered(src Source, h store.Hash) {
 	i := th.inputsHere()
 	if i == nil {
 		return
 	}
 	in := Input{Kind: filteredInput, Name: src.File, Digest: h.SRI(), Omit: map[string]string{}}
 	for p := range src.Omit {
-		info, err := os.Lstat(p)
+		info, err := th.ev.world.Lstat(p)
 		if err != nil {
-			in.Kind = passingInput // went away meanwhile
+			in.Kind = volatileInput // removed meanwhile
 			continue
 		}
 		in.Omit[p] = fileTypeValue(info.Mode()).str()
@@ -264,9 +262,10 @@ func (th *thread) sawFiltered(src Source, h store.Hash) {
 	i.add(in)
 }
 
-// sawPlace records that a place in a source text was made a value: where that
-// text is no file that was imported, its lines count from now on.
-func (th *thread) sawPlace(p syntax.Pos) {
+// recordPosition records that the program reads a position as a value. If the
+// text at the position is not an imported file, the program then depends on its
+// line numbers.
+func (th *thread) recordPosition(p syntax.Pos) {
 	if th.inputsHere() == nil {
 		return
 	}
@@ -278,44 +277,44 @@ func (th *thread) sawPlace(p syntax.Pos) {
 	if !ok {
 		d, _ = th.ev.places.LoadOrStore(p.File(), th.ev.look(Input{Kind: fileInput, Name: p.File()}))
 	}
-	th.saw(fileInput, p.File(), d.(string))
+	th.record(fileInput, p.File(), d.(string))
 }
 
-func (th *thread) sawImport(p, digest string) {
+func (th *thread) recordImport(p, digest string) {
 	if th.inputsHere() == nil || digest == "" || th.ev.isText(p) {
 		return
 	}
-	th.saw(importInput, th.ev.onDisk(p), digest)
+	th.record(importInput, th.ev.onDisk(p), digest)
 }
 
-func (th *thread) sawFile(p string, content []byte) {
+func (th *thread) recordFile(p string, content []byte) {
 	if th.inputsHere() == nil || th.ev.isText(p) {
 		return
 	}
-	th.saw(fileInput, th.ev.onDisk(p), digest(content))
+	th.record(fileInput, th.ev.onDisk(p), digest(content))
 }
 
-func (th *thread) sawDir(p string, entries []fs.DirEntry) {
+func (th *thread) recordDir(p string, entries []fs.DirEntry) {
 	if th.inputsHere() != nil {
-		th.saw(dirInput, th.ev.onDisk(p), dirDigest(entries))
+		th.record(dirInput, th.ev.onDisk(p), dirDigest(entries))
 	}
 }
 
-// sawType records what lstat or stat said of a path.
-func (th *thread) sawType(kind InputKind, p string, info fs.FileInfo, err error) {
+// recordType records the result of lstat or stat of a path.
+func (th *thread) recordType(kind InputKind, p string, info fs.FileInfo, err error) {
 	switch {
 	case th.inputsHere() == nil || th.ev.isText(p):
 	case err == nil:
-		th.saw(kind, th.ev.onDisk(p), fileTypeValue(info.Mode()).str())
-	case os.IsNotExist(err) || isNotDir(err):
-		th.saw(kind, th.ev.onDisk(p), "")
+		th.record(kind, th.ev.onDisk(p), fileTypeValue(info.Mode()).str())
+	case isMissing(err):
+		th.record(kind, th.ev.onDisk(p), "")
 	default:
-		th.saw(kind, th.ev.onDisk(p), unreadable)
+		th.record(kind, th.ev.onDisk(p), unreadable)
 	}
 }
 
-// isText reports whether p is a text toFile made: its name is made of its
-// content.
+// isText reports whether p is a text made by toFile. Such texts are not
+// recorded: their names depend on their content.
 func (ev *Evaluator) isText(p string) bool {
 	if !inside(p, store.Dir) {
 		return false
@@ -324,17 +323,17 @@ func (ev *Evaluator) isText(p string) bool {
 	return ok && s.File == ""
 }
 
-// sawFetched records what was fetched: what has a hash is the same as long as
-// it is there, the rest may change.
-func (th *thread) sawFetched(r FetchRequest, p store.Path) {
+// recordFetched records a fetch. With a hash, it only depends on the path's
+// existence; without, on the outside world.
+func (th *thread) recordFetched(r FetchRequest, p store.Path) {
 	if th.inputsHere() == nil {
 		return
 	}
 	var pins struct{ SHA256, Hash, NarHash string }
 	if json.Unmarshal([]byte(r.JSON), &pins) != nil || pins.SHA256+pins.Hash+pins.NarHash == "" {
-		th.saw(passingInput, r.Fetcher, "")
+		th.record(volatileInput, r.Fetcher, "")
 		return
 	}
-	info, err := os.Lstat(string(p))
-	th.sawType(typeInput, string(p), info, err)
+	info, err := th.ev.world.Lstat(string(p))
+	th.recordType(typeInput, string(p), info, err)
 }

@@ -11,7 +11,7 @@ import (
 	"muster/compile/eval"
 )
 
-// An inputWorld is a directory and an environment that a program looks at.
+// An inputWorld is a directory and an environment that a program reads.
 type inputWorld struct {
 	t     *testing.T
 	dir   string
@@ -54,18 +54,21 @@ func (w *inputWorld) remove(name string) {
 	}
 }
 
+// An inputEnvironment fetches the same path for every request.
+type inputEnvironment struct{ environment }
+
+func (inputEnvironment) Fetch(context.Context, eval.FetchRequest) (eval.Fetched, error) {
+	return eval.Fetched{Path: "/nix/store/none"}, nil
+}
+
 func (w *inputWorld) evaluator() *eval.Evaluator {
 	return eval.New(eval.Options{Record: true, Parts: w.parts,
 		NixPath: []eval.SearchEntry{{Prefix: "gone", Path: w.dir + "/gone"}, {Prefix: "gone", Path: w.dir + "/tree"}},
-		Getenv:  func(name string) string { return w.env[name] },
-		Fetch: func(context.Context, eval.FetchRequest) (eval.Fetched, error) {
-			return eval.Fetched{Path: "/nix/store/none"}, nil
-		},
+		World:   inputEnvironment{environment{vars: w.env}},
 	})
 }
 
-// inputs evaluates { a = …; } as a fleet of one host, and returns what it
-// depended on.
+// inputs evaluates { a = …; } as a fleet of one host and returns its inputs.
 func (w *inputWorld) inputs(program string) []eval.Input {
 	w.t.Helper()
 	ev := w.evaluator()
@@ -94,8 +97,8 @@ func (w *inputWorld) same(inputs []eval.Input) bool {
 	return true
 }
 
-// TestInputsChange changes one thing at a time behind a program's back: those
-// that matter to it are noticed, others are not.
+// TestInputsChange changes one thing at a time after an evaluation. Look
+// notices exactly the changes that matter to the program.
 func TestInputsChange(t *testing.T) {
 	edit := func(name, text string) func(*inputWorld) { return func(w *inputWorld) { w.write(name, text) } }
 	remove := func(name string) func(*inputWorld) { return func(w *inputWorld) { w.remove(name) } }
@@ -203,8 +206,8 @@ func TestInputsChange(t *testing.T) {
 	})
 }
 
-// TestInputsBelongToHosts has a file that two hosts share, one that each has
-// alone, and one that only one host looks at through what is shared.
+// TestInputsBelongToHosts has a file that two hosts share, a file for each of
+// them, and a file that only one host reads, through what they share.
 func TestInputsBelongToHosts(t *testing.T) {
 	w := newInputWorld(t)
 	for _, name := range []string{"a", "b", "common", "lazy"} {

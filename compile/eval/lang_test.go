@@ -14,10 +14,11 @@ import (
 	"muster/compile/syntax"
 )
 
-// TestLanguage evaluates the chunks of testdata/lang/*.nix: between --- lines,
-// each with its value behind ###, or the error's message in quotes after
-// "### error". What builtins.trace says must follow in lines "### trace …". Lines
-// such as "# nix 2.8.0" or "# pure" choose options: see chunkOptions.
+// TestLanguage evaluates the chunks of testdata/lang/*.nix. Chunks are
+// separated by --- lines. Each ends with ### and its value, or the error's
+// message in quotes after "### error". Lines "### trace …" hold what
+// builtins.trace writes. Lines such as "# nix 2.8.0" or "# pure" set options:
+// see chunkOptions.
 func TestLanguage(t *testing.T) {
 	files, err := filepath.Glob("testdata/lang/*.nix")
 	if err != nil || len(files) == 0 {
@@ -55,7 +56,7 @@ func testChunk(t *testing.T, chunk string) {
 		Trace:   &trace,
 		Now:     time.Unix(1, 0),
 		NixPath: []eval.SearchEntry{{Prefix: "here", Path: dir}, {Path: dir + "/files"}},
-		Getenv:  func(name string) string { return map[string]string{"NAME": "value"}[name] },
+		World:   environment{vars: map[string]string{"NAME": "value", "HOME": os.Getenv("HOME")}},
 	}
 	attr := chunkOptions(t, program, &o)
 	ev := eval.New(o)
@@ -84,8 +85,8 @@ func testChunk(t *testing.T, chunk string) {
 	}
 }
 
-// chunkOptions reads the comments of a chunk that choose options, and returns
-// the attribute path that is wanted.
+// chunkOptions applies the comments of a chunk that set options, and returns
+// the attribute path to select.
 func chunkOptions(t *testing.T, program string, o *eval.Options) (attr string) {
 	t.Helper()
 	for line := range strings.Lines(program) {

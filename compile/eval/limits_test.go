@@ -12,8 +12,8 @@ import (
 	"muster/compile/eval"
 )
 
-// hostile are programs that want more than there is: each must end with an
-// error, soon, and never take the process with it.
+// hostile are programs that exceed limits. Each must end with an error, soon,
+// and never end the process.
 var hostile = map[string]string{
 	"recursion in tail position": `let f = x: f (x + 1); in f 0`,
 	"recursion":                  `let f = x: 1 + f (x + 1); in f 0`,
@@ -77,7 +77,8 @@ func TestHostileProgramsEnd(t *testing.T) {
 	}
 }
 
-// What has no limit of steps or memory must still not wait for somebody to end it.
+// TestHostileProgramsEndWithoutLimits checks that programs end without limits of
+// steps and memory, too.
 func TestHostileProgramsEndWithoutLimits(t *testing.T) {
 	for _, name := range []string{"xml of itself", "xml of what is deep", "deep attribute path", "deeper selection", "quadratic regex", "deep regex", "json of itself"} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +98,7 @@ func TestHostileProgramsEndWithoutLimits(t *testing.T) {
 func TestEvaluationIsCanceled(t *testing.T) {
 	ev := eval.New(eval.Options{})
 	ctx, cancel := context.WithCancelCause(t.Context())
-	why := errors.New("the user lost patience")
+	why := errors.New("the user interrupted")
 	time.AfterFunc(50*time.Millisecond, func() { cancel(why) })
 	v, err := ev.Expr(t.Context(), `{ slow = let f = n: if n == 0 then 1 else f (n - 1) + f (n - 1); in f 64; fast = 1; }`, "/")
 	if err != nil {
@@ -112,14 +113,14 @@ func TestEvaluationIsCanceled(t *testing.T) {
 	if d := time.Since(begin); d > 5*time.Second {
 		t.Errorf("it took %v", d)
 	}
-	// The value itself is not spoilt.
+	// Other values remain usable.
 	if w, err := v.Select(t.Context(), "fast", nil); err != nil {
 		t.Errorf("%v, %v", w, err)
 	}
 }
 
-// TestLimitsLeaveValuesPending has a value fail for want of steps, and be there
-// when asked again.
+// TestLimitsLeaveValuesPending has a value fail at a limit and evaluate when
+// asked again.
 func TestLimitsLeaveValuesPending(t *testing.T) {
 	ev := eval.New(eval.Options{MaxDepth: 1000})
 	v, err := ev.Expr(t.Context(), `let f = n: if n == 0 then 0 else 1 + f (n - 1); x = f 100; in { deep = f 5000; inherit x; }`, "/")
@@ -155,7 +156,7 @@ func TestPureAndRestrictedMode(t *testing.T) {
 		"pure: no files":              {eval.Options{Pure: true}, `builtins.readFile "` + dir + `/x"`, "access to absolute path '" + dir + "/x' is forbidden in pure evaluation mode (use '--impure' to override)"},
 		"pure: no system":             {eval.Options{Pure: true}, `builtins.currentSystem`, "attribute 'currentSystem' missing"},
 		"pure: no search path":        {eval.Options{Pure: true}, `<x>`, "cannot look up '<x>' in pure evaluation mode (use '--impure' to override)"},
-		"pure: no environment":        {eval.Options{Pure: true, Getenv: func(string) string { return "x" }}, `throw (builtins.getEnv "x" + "none")`, "none"},
+		"pure: no environment":        {eval.Options{Pure: true, World: environment{vars: map[string]string{"x": "x"}}}, `throw (builtins.getEnv "x" + "none")`, "none"},
 		"restricted: not elsewhere":   {eval.Options{Restricted: true}, `builtins.readDir "/"`, "access to absolute path '/' is forbidden in restricted mode"},
 		"restricted: below allowed":   {eval.Options{Restricted: true, Allowed: []string{dir}}, `throw (builtins.toJSON (builtins.readDir "` + dir + `"))`, `{"link":"symlink"}`},
 		"restricted: not by links":    {eval.Options{Restricted: true, Allowed: []string{dir}}, `builtins.readFile "` + dir + `/link/passwd"`, "access to absolute path '/etc/passwd' is forbidden in restricted mode"},

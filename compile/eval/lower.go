@@ -8,15 +8,15 @@ import (
 	"muster/compile/syntax"
 )
 
-// A lowering makes nodes of one file's syntax tree. The tree itself is not
-// changed: it may be printed, or lowered again with other names in scope.
+// A lowering makes nodes of the syntax tree of one file. It does not change the
+// tree, which may be printed or lowered again in another scope.
 type lowering struct {
 	ev    *Evaluator
-	dir   string // what relative paths are relative to
+	dir   string // base of relative paths
 	at    positionWriter
 	depth int
-	names [256]cachedName // names come again soon
-	keeps int             // places so far where something may keep the frame it is made in
+	names [256]cachedName // cache of sym: names recur soon
+	keeps int             // number of expressions so far that may keep the frame they are evaluated in
 }
 
 type cachedName struct {
@@ -24,7 +24,7 @@ type cachedName struct {
 	sym  symbol
 }
 
-// sym is intern, faster for names seen lately.
+// sym is intern with a cache of recent names.
 func (l *lowering) sym(name string) symbol {
 	if name == "" {
 		return intern(name)
@@ -36,8 +36,8 @@ func (l *lowering) sym(name string) symbol {
 	return c.sym
 }
 
-// lower makes a node of an expression in a scope. Names that are nowhere
-// defined are an error even if never used.
+// lower makes a node of an expression in a scope. As in Nix, an undefined name
+// is an error even if it is never evaluated.
 func (ev *Evaluator) lower(e syntax.Expr, dir string, sc *scope) (n node, err *Error) {
 	l := &lowering{ev: ev, dir: dir}
 	l.at.table = &ev.positions
@@ -57,17 +57,17 @@ func (l *lowering) fail(p syntax.Pos, format string, args ...any) {
 	panic(&Error{Kind: EvalError, Msg: fmt.Sprintf(format, args...), Pos: p})
 }
 
-// A scope says where names are found while lowering. At run time each scope
-// but the outermost has a frame, with a slot for each name.
+// A scope resolves names during lowering. At run time each scope except the
+// outermost has a frame, with a slot for each name.
 type scope struct {
 	up        *scope
 	first     symbol           // of a function: its parameter, in slot 0
-	names     []symbol         // sorted; in the slots after that
+	names     []symbol         // sorted; in the following slots
 	with      bool             // its frame has one slot, the set
-	constants map[symbol]value // of the outermost: the builtins
+	constants map[symbol]value // of the outermost scope: the builtins
 }
 
-// slot returns where a scope's frame has a name.
+// slot returns the slot of a name in the scope's frame.
 func (s *scope) slot(name symbol) (int, bool) {
 	shift := 0
 	if s.first != 0 {
@@ -83,7 +83,7 @@ func (s *scope) slot(name symbol) (int, bool) {
 	return i + shift, ok
 }
 
-// defines reports whether a program's own definition of name is in scope.
+// defines reports whether the program itself defines name.
 func (sc *scope) defines(name symbol) bool {
 	for s := sc; s != nil; s = s.up {
 		if _, ok := s.slot(name); ok {
@@ -128,13 +128,13 @@ func (l *lowering) variable(sc *scope, name symbol, p syntax.Pos) node {
 	return &withVariable{withs, name, l.at.id(p)}
 }
 
-func (l *lowering) lazy(e syntax.Expr, sc *scope) lazy { return l.putOff(l.expr(e, sc)) }
+func (l *lowering) lazy(e syntax.Expr, sc *scope) lazy { return l.delayed(l.expr(e, sc)) }
 
-// putOff is newLazy for a place in the code being lowered.
-func (l *lowering) putOff(n node) lazy { return l.noted(newLazy(n)) }
+// delayed is newLazy for an expression of the code being lowered.
+func (l *lowering) delayed(n node) lazy { return l.countKeeper(newLazy(n)) }
 
-// noted counts a place where what is put off keeps the frame it is in.
-func (l *lowering) noted(z lazy) lazy {
+// countKeeper counts z if it may keep the frame it is evaluated in.
+func (l *lowering) countKeeper(z lazy) lazy {
 	if z.kind != lazyConstant && z.kind != lazyVariable {
 		l.keeps++
 	}
@@ -156,8 +156,8 @@ func (l *lowering) expr(e syntax.Expr, sc *scope) node {
 	return n
 }
 
-// descend bounds how deep expressions and sets are nested; the caller undoes it
-// by l.depth--.
+// descend bounds how deep expressions are nested. The caller undoes it with
+// l.depth--.
 func (l *lowering) descend(p syntax.Pos) {
 	if l.depth++; l.depth > syntax.MaxHeight {
 		l.fail(p, "expression is nested too deeply")
@@ -181,7 +181,7 @@ func (l *lowering) node(e syntax.Expr, sc *scope) node {
 		return l.path(e, sc)
 	case *syntax.SearchPath:
 		find := l.variable(sc, intern("__findFile"), e.At)
-		path := l.putOff(l.variable(sc, intern("__nixPath"), e.At))
+		path := l.delayed(l.variable(sc, intern("__nixPath"), e.At))
 		return &callNode{find, []lazy{path, newLazy(&constant{stringValue(e.Name)})}, l.at.id(e.At)}
 	case *syntax.List:
 		if len(e.Elems) == 0 {
@@ -197,7 +197,7 @@ func (l *lowering) node(e syntax.Expr, sc *scope) node {
 	case *syntax.Apply:
 		f, args := l.expr(e.F, sc), make([]lazy, len(e.Args))
 		for i, a := range e.Args {
-			args[i] = l.noted(newArgument(l.expr(a, sc)))
+			args[i] = l.countKeeper(newArgument(l.expr(a, sc)))
 		}
 		if len(args) == 1 {
 			return &call1{f, args[0], l.at.id(e.At)}
@@ -276,7 +276,8 @@ func (l *lowering) path(e *syntax.Path, sc *scope) node {
 	if len(e.Parts) == 1 {
 		return &constant{pathValue(cleanPath(first))}
 	}
-	// What follows is appended to the text, so a slash at its end must stay.
+	// The other parts are appended to the text, so a slash at its end must
+	// stay.
 	clean := cleanPath(first)
 	if strings.HasSuffix(first, "/") && clean != "/" {
 		clean += "/"
@@ -285,8 +286,8 @@ func (l *lowering) path(e *syntax.Path, sc *scope) node {
 	return &pathNode{parts, l.at.id(e.At)}
 }
 
-// attrName lowers one name of a path: one written in quotes is as good as one
-// without.
+// attrName lowers one name of an attribute path. A name in quotes is the same
+// as one without.
 func (l *lowering) attrName(n syntax.AttrName, sc *scope) attrName {
 	if n.Expr == nil {
 		return attrName{sym: l.sym(n.Name), pos: l.at.id(n.At)}
@@ -349,12 +350,12 @@ func (l *lowering) lambda(e *syntax.Lambda, sc *scope) node {
 	keeps := l.keeps
 	n.body = l.expr(e.Body, inner)
 	n.leaf = l.keeps == keeps
-	l.keeps++ // a closure keeps the frame around it
+	l.keeps++ // a closure keeps the frame of the scope around it
 	n.curried, _ = n.body.(*lambda)
 	return n
 }
 
-// named gives a function the name of what it is bound to.
+// named names a function after what it is bound to.
 func named(z lazy, name symbol) lazy {
 	for fn := z.fn; fn != nil; fn = fn.curried {
 		if fn.name == 0 {
@@ -377,9 +378,9 @@ func (l *lowering) binary(e *syntax.Binary, sc *scope) node {
 	x, y := l.expr(e.X, sc), l.expr(e.Y, sc)
 	switch e.Op {
 	case syntax.PipeTo:
-		return &call1{y, l.putOff(x), pos}
+		return &call1{y, l.delayed(x), pos}
 	case syntax.PipeFrom:
-		return &call1{x, l.putOff(y), pos}
+		return &call1{x, l.delayed(y), pos}
 	case syntax.Implies:
 		return &impliesNode{newCondition(x, pos), newCondition(y, pos)}
 	case syntax.Or:
@@ -414,19 +415,21 @@ func (l *lowering) binary(e *syntax.Binary, sc *scope) node {
 	panic(fmt.Sprintf("unknown operator %s", e.Op))
 }
 
-// arithmetic is a call of __sub and the like, which a program may define.
+// arithmetic returns the node of an operator. In Nix it is a call of __sub and
+// the like, which the program may define.
 func (l *lowering) arithmetic(op byte, x, y node, sc *scope, at syntax.Pos) node {
 	name := map[byte]string{'-': "__sub", '*': "__mul", '/': "__div"}[op]
 	if sym := intern(name); sc.defines(sym) {
-		return &callNode{l.variable(sc, sym, at), []lazy{l.putOff(x), l.putOff(y)}, l.at.id(at)}
+		return &callNode{l.variable(sc, sym, at), []lazy{l.delayed(x), l.delayed(y)}, l.at.id(at)}
 	}
 	return &arithmeticNode{op, x, y, l.at.id(at)}
 }
 
-// order is x < y, negated if not; it is a call of __lessThan likewise.
+// order returns the node of x < y, or of its negation. In Nix it is a call of
+// __lessThan, which the program may define.
 func (l *lowering) order(x, y node, not bool, sc *scope, at syntax.Pos) node {
 	if sym := intern("__lessThan"); sc.defines(sym) {
-		n := node(&callNode{l.variable(sc, sym, at), []lazy{l.putOff(x), l.putOff(y)}, l.at.id(at)})
+		n := node(&callNode{l.variable(sc, sym, at), []lazy{l.delayed(x), l.delayed(y)}, l.at.id(at)})
 		if not {
 			n = &notNode{newCondition(n, l.at.id(at))}
 		}

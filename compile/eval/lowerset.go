@@ -7,7 +7,7 @@ import (
 	"muster/compile/syntax"
 )
 
-// parseError makes an Error of one of the parser's.
+// parseError converts an error of the parser.
 func parseError(err error) *Error {
 	var p *syntax.Error
 	if errors.As(err, &p) {
@@ -25,7 +25,7 @@ func (l *lowering) let(e *syntax.Let, sc *scope) node {
 		panic(&Error{Kind: ParseError, Msg: "dynamic attributes not allowed in let", Pos: s.Dyn[0].At})
 	}
 	attrs, names := l.sortDefs(s)
-	l.keeps++ // where a variable is not there yet, a thunk waits for it
+	l.keeps++ // a variable that is not set yet is read by a thunk
 	inner := &scope{up: sc, names: names}
 	defs := l.definitions(s, attrs, inner, sc)
 	return &letNode{defs, l.expr(e.Body, inner)}
@@ -56,7 +56,7 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 		n.overrides = slices.Index(names, symOverrides)
 	}
 	if n.overrides >= 0 {
-		// What is looked up must be what is there after overriding.
+		// With __overrides, variables must be read after overriding.
 		for i := range n.defs.list {
 			if d := &n.defs.list[i]; d.scope != scopeOuter {
 				d.value.kind = lazyThunk
@@ -74,14 +74,14 @@ func (l *lowering) mergedSet(s *syntax.Set, sc *scope) node {
 	return n
 }
 
-// An orderedDef is a static attribute of a set, by its symbol.
+// An orderedDef is a static attribute with its symbol.
 type orderedDef struct {
 	sym symbol
 	def *syntax.Def
 }
 
-// sortDefs returns the static attributes in the order of their symbols: that of
-// the set's attributes and of the frame's slots. It returns the symbols, too.
+// sortDefs returns the static attributes and their symbols, sorted by symbol:
+// the order of a set's attributes and of a frame's slots.
 func (l *lowering) sortDefs(s *syntax.Set) ([]orderedDef, []symbol) {
 	defs := make([]orderedDef, len(s.Attrs))
 	for i := range s.Attrs {
@@ -98,13 +98,13 @@ func (l *lowering) sortDefs(s *syntax.Set) ([]orderedDef, []symbol) {
 // value lowers what an attribute is bound to.
 func (l *lowering) value(e syntax.Expr, set *syntax.Set, sc *scope) lazy {
 	if set != nil {
-		return l.putOff(l.mergedSet(set, sc))
+		return l.delayed(l.mergedSet(set, sc))
 	}
 	return l.lazy(e, sc)
 }
 
-// definitions lowers the static attributes; inner is the scope of their values,
-// outer the one around it.
+// definitions lowers the static attributes. inner is the scope of their values,
+// outer the scope around it.
 func (l *lowering) definitions(s *syntax.Set, attrs []orderedDef, inner, outer *scope) definitions {
 	d := definitions{list: make([]definition, len(attrs))}
 	for _, e := range s.Froms {
@@ -118,10 +118,10 @@ func (l *lowering) definitions(s *syntax.Set, attrs []orderedDef, inner, outer *
 			def.value = named(l.value(a.Value, a.Set, inner), def.sym)
 		case syntax.Inherited:
 			def.scope = scopeOuter
-			def.value = l.putOff(l.variable(outer, def.sym, a.At))
+			def.value = l.delayed(l.variable(outer, def.sym, a.At))
 		case syntax.InheritedFrom:
 			def.scope = scopeFrom
-			def.value = l.putOff(&select1{&variable0{a.From}, def.sym, def.pos})
+			def.value = l.delayed(&select1{&variable0{a.From}, def.sym, def.pos})
 		}
 		d.list[i] = def
 	}

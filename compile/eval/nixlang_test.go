@@ -15,8 +15,9 @@ import (
 	"muster/compile/syntax"
 )
 
-// TestNixLang runs Nix's own language tests, tests/functional/lang of a
-// checkout that $NIX_LANG_TESTS names. They are not ours to copy.
+// TestNixLang runs Nix's own language tests: tests/functional/lang of the
+// checkout that $NIX_LANG_TESTS names. Their licence does not allow to copy
+// them here.
 func TestNixLang(t *testing.T) {
 	dir := os.Getenv("NIX_LANG_TESTS")
 	if dir == "" {
@@ -90,7 +91,7 @@ func nixLangOkay(t *testing.T, dir, file string) bool {
 // nixLangRun does what nix-instantiate --eval does with the test's flags.
 func nixLangRun(t *testing.T, dir, file string, fails bool) (string, *eval.Error) {
 	flags, _ := os.ReadFile(nixLangFile(file, ".flags"))
-	o := eval.Options{Getenv: os.Getenv, Home: "/fake-home", Trace: &bytes.Buffer{}, NixVersion: "2.34.0", MaxDepth: 10_000,
+	o := eval.Options{Home: "/fake-home", Trace: &bytes.Buffer{}, NixVersion: "2.34.0", MaxDepth: 10_000,
 		Features: []string{"fetch-tree"}}
 	if !fails {
 		o.NixPath = []eval.SearchEntry{{Path: dir + "/dir3"}, {Path: dir + "/dir4"}}
@@ -197,8 +198,7 @@ func nixLangLint(t *testing.T, level string) syntax.Lint {
 	return l
 }
 
-// lastErrorLine returns the last line of a message that says error:, without
-// colours and positions.
+// lastErrorLine returns the last line of a message that begins with error:.
 func lastErrorLine(s string) string {
 	last := ""
 	for line := range strings.Lines(s) {

@@ -6,20 +6,21 @@ import (
 	"muster/compile/syntax"
 )
 
-// A node is an expression made ready to run: names are resolved to slots,
-// operators are spelled out, positions are small. Nodes are immutable and
-// shared by all threads; [lowering] makes them of a syntax tree.
+// A node is an expression in executable form: names are resolved to slots, each
+// operator has a node type of its own, and positions are small. Nodes are
+// immutable and shared by all threads. A [lowering] makes them of a syntax
+// tree.
 type node interface {
-	// eval returns the expression's value in weak head normal form, given the
-	// frame of the innermost scope around it.
+	// eval returns the expression's value in weak head normal form. env is the
+	// frame of the innermost scope.
 	eval(th *thread, env *frame) value
 }
 
-// A lazy is a place where evaluation is put off: an argument, an element, an
-// attribute. What putting off means is known beforehand for most expressions,
+// A lazy is an expression that is evaluated later: an argument, an element or
+// an attribute. For most expressions it is known beforehand how to delay them,
 // and only few need a thunk.
 type lazy struct {
-	node  node // what a thunk runs
+	node  node // what the thunk evaluates
 	kind  lazyKind
 	level uint16
 	slot  uint32
@@ -31,10 +32,10 @@ type lazyKind uint8
 
 const (
 	lazyThunk    lazyKind = iota
-	lazyConstant          // is a value already
-	lazyVariable          // is whatever the variable is
-	lazyLambda            // a closure costs no more than a thunk
-	lazySum               // a sum of what may be known: n - 1
+	lazyConstant          // already a value
+	lazyVariable          // copies the variable
+	lazyLambda            // makes a closure, which costs no more than a thunk
+	lazySum               // n - 1 and the like: computed at once if the operands are known
 )
 
 func newLazy(n node) lazy {
@@ -54,9 +55,9 @@ func newLazy(n node) lazy {
 	return l
 }
 
-// newArgument is newLazy for a function's argument, which may be computed at
-// once where that costs less and cannot fail. (What is put into sets and lists
-// stays as it is: trace shows whether it was computed.)
+// newArgument is newLazy for a function's argument. A sum of known integers is
+// computed at once, which costs less and cannot fail. (Elements and attributes
+// are always delayed: trace shows whether they were evaluated.)
 func newArgument(n node) lazy {
 	l := newLazy(n)
 	var left, right node
@@ -74,7 +75,7 @@ func newArgument(n node) lazy {
 	return l
 }
 
-// isSimple reports whether [known] has a chance with n.
+// isSimple reports whether [known] may return the value of n.
 func isSimple(n node) bool {
 	switch n := n.(type) {
 	case *constant:
@@ -85,7 +86,8 @@ func isSimple(n node) bool {
 	return false
 }
 
-// known returns the integer n is, if that is known without evaluating anything.
+// known returns the value of n if it is an integer that is known without
+// evaluation.
 func known(n node, env *frame) (int64, bool) {
 	var v value
 	switch n := n.(type) {
@@ -116,8 +118,8 @@ func known(n node, env *frame) (int64, bool) {
 	return v.int(), true
 }
 
-// knownSum returns a + b or a - b of known integers. It can't fail then, so
-// that nobody can tell that it was not put off.
+// knownSum returns a + b or a - b of known integers if there is no overflow. No
+// program can tell that it was computed early.
 func knownSum(n node, env *frame) (int64, bool) {
 	switch n := n.(type) {
 	case *addNode:
@@ -134,7 +136,7 @@ func knownSum(n node, env *frame) (int64, bool) {
 	return 0, false
 }
 
-// delay returns the expression's value in env, to be computed when needed.
+// delay returns the expression's value in env: a thunk unless it is known.
 func (l *lazy) delay(th *thread, env *frame) value {
 	switch l.kind {
 	case lazyConstant:
@@ -147,7 +149,8 @@ func (l *lazy) delay(th *thread, env *frame) value {
 		if v := *f.slot(int(l.slot)); !v.isNone() {
 			return v
 		}
-		// A variable of a scope that is still being filled: wait for it.
+		// The variable's scope is still being filled, so a thunk has to read it
+		// later.
 	case lazyLambda:
 		return th.newClosure(l.fn, env)
 	case lazySum:
@@ -163,12 +166,12 @@ type constant struct{ v value }
 
 func (n *constant) eval(*thread, *frame) value { return n.v }
 
-// A shared is a thunk that belongs to no scope: builtins.
+// A shared is a thunk that belongs to no scope: the set builtins.
 type shared struct{ v value }
 
 func (n *shared) eval(th *thread, _ *frame) value { return th.force(n.v) }
 
-// A variable is the slot-th variable of the level-th scope outwards.
+// A variable is a slot of the frame that is level scopes outwards.
 type variable struct {
 	level, slot int
 }
@@ -180,7 +183,8 @@ func (n *variable) eval(th *thread, env *frame) value {
 	return th.force(*env.slot(n.slot))
 }
 
-// variable0 and variable1 are the commonest variables.
+// variable0 and variable1 are variables of level 0 and 1, the most frequent
+// ones.
 type (
 	variable0 struct{ slot int }
 	variable1 struct{ slot int }
@@ -189,10 +193,10 @@ type (
 func (n *variable0) eval(th *thread, env *frame) value { return th.force(*env.slot(n.slot)) }
 func (n *variable1) eval(th *thread, env *frame) value { return th.force(*env.up.slot(n.slot)) }
 
-// A withVariable is a name no scope around defines: it is looked for in the
-// sets of the with expressions around, innermost first.
+// A withVariable is a name that no enclosing scope defines. It is looked up in
+// the sets of the enclosing with expressions, innermost first.
 type withVariable struct {
-	levels []int // of the frames of the withs
+	levels []int // of the frames of the with expressions
 	sym    symbol
 	pos    posID
 }
@@ -215,7 +219,7 @@ func (n *withVariable) eval(th *thread, env *frame) value {
 	return value{}
 }
 
-// A with is with scope; body: its frame has one slot, the set.
+// A with is with scope; body. Its frame has one slot, the set.
 type with struct {
 	scope lazy
 	body  node
@@ -232,14 +236,14 @@ type hereNode struct{ pos posID }
 
 func (n *hereNode) eval(th *thread, _ *frame) value { return th.positionValue(n.pos) }
 
-// positionValue returns { file, line, column }, or null for what stands in no
-// file.
+// positionValue returns { file, line, column }, or null for a position outside
+// of files.
 func (th *thread) positionValue(id posID) value {
 	p := th.ev.positions.at(id)
 	if !p.IsValid() || !path.IsAbs(p.File()) {
 		return valueNull
 	}
-	th.sawPlace(p)
+	th.recordPosition(p)
 	return sortedSet(
 		attr{sym: symFile, v: stringValue(p.File())},
 		attr{sym: symLine, v: intValue(int64(p.Line))},
@@ -261,7 +265,7 @@ func (n *ifNode) eval(th *thread, env *frame) value {
 type assertNode struct {
 	cond    condition
 	body    node
-	written syntax.Expr // the condition, for the message
+	written syntax.Expr // the condition as written, for the message
 }
 
 func (n *assertNode) eval(th *thread, env *frame) value {

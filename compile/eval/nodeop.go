@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// The operators. Those of arithmetic and order are calls of __sub, __lessThan
-// and so on to Nix; [lowering] makes calls of them only where a program defines
-// such a name itself.
+// This file has the operators. In Nix those of arithmetic and comparison are
+// calls of __sub, __lessThan and so on; a [lowering] makes calls only if the
+// program defines such a name itself.
 
 type (
 	notNode     struct{ x condition }
@@ -36,16 +36,16 @@ type (
 	}
 )
 
-// A test is an operator that says yes or no.
+// A test is an operator with a boolean result.
 type test interface {
 	node
 	holds(th *thread, env *frame) bool
 }
 
-// A condition is an operand that must be a Boolean.
+// A condition is an operand that must be a boolean.
 type condition struct {
 	node
-	test test // the node, if it is one: no value need be made of what it says
+	test test // the node if it is a test, whose result needs no value
 	pos  posID
 }
 
@@ -152,7 +152,7 @@ func (th *thread) arithmetic(op byte, l, r value, pos posID) value {
 	return floatValue(a / b)
 }
 
-// add and subtract compute with integers, and tell whether the result is one.
+// add and subtract compute with integers and report whether the result fits.
 func add(a, b int64) (int64, bool) {
 	sum := a + b
 	return sum, (a^sum)&(b^sum) >= 0
@@ -163,8 +163,8 @@ func subtract(a, b int64) (int64, bool) {
 	return difference, (a^b)&(a^difference) >= 0
 }
 
-// integerArithmetic computes a op b. Nix wraps around before 2.25 and reports
-// an error since.
+// integerArithmetic returns a op b. Nix wraps around before 2.25 and reports an
+// error since.
 func (th *thread) integerArithmetic(op byte, a, b int64, pos posID) int64 {
 	var result int64
 	var fits bool
@@ -278,7 +278,7 @@ func (n *interpolation) eval(th *thread, env *frame) value {
 	return contextValue(text(b), c)
 }
 
-// A pathNode is ./a/${x}: its first part is a path already.
+// A pathNode is ./a/${x}. Its first part is a path.
 type pathNode struct {
 	parts []node
 	pos   posID

@@ -13,13 +13,13 @@ type definition struct {
 	value lazy
 }
 
-// A definitionScope says in which frame a definition's value is evaluated.
+// A definitionScope is the frame in which a definition's value is evaluated.
 type definitionScope uint8
 
 const (
-	scopeInner definitionScope = iota // that of the bindings themselves, or around a plain set
-	scopeOuter                        // inherit x: around them
-	scopeFrom                         // inherit (e) x: one slot for each such e
+	scopeInner definitionScope = iota // the frame of the bindings themselves; the enclosing one for a set without rec
+	scopeOuter                        // inherit x: the enclosing frame
+	scopeFrom                         // inherit (e) x: a frame with a slot for each such e
 )
 
 // definitions are the static bindings of a set or let, sorted by symbol.
@@ -28,7 +28,7 @@ type definitions struct {
 	from []lazy // the e of each inherit (e) …
 }
 
-// fromFrame makes the frame of what is inherited from.
+// fromFrame makes the frame for scopeFrom.
 func (d *definitions) fromFrame(th *thread, inner *frame) *frame {
 	if len(d.from) == 0 {
 		return nil
@@ -40,7 +40,7 @@ func (d *definitions) fromFrame(th *thread, inner *frame) *frame {
 	return f
 }
 
-// A letNode is let … in body: its frame has one slot for each definition.
+// A letNode is let … in body. Its frame has a slot for each definition.
 type letNode struct {
 	defs definitions
 	body node
@@ -63,7 +63,7 @@ func (n *letNode) eval(th *thread, env *frame) value {
 	return n.body.eval(th, inner)
 }
 
-// A setNode is { … } or rec { … }; the latter has a frame as a let has.
+// A setNode is { … } or rec { … }. The latter has a frame as a let has.
 type setNode struct {
 	defs      definitions
 	dynamic   []dynamicDefinition
@@ -111,8 +111,8 @@ func (n *setNode) eval(th *thread, env *frame) value {
 	return th.newSet(attrs)
 }
 
-// override puts the attributes of __overrides in place of a rec set's own, for
-// the set's expressions too.
+// override replaces attributes and variables of a rec set by those of
+// __overrides.
 func (n *setNode) override(th *thread, attrs []attr, inner *frame) []attr {
 	set := th.force(attrs[n.overrides].v)
 	if set.kind() != kindSet {
@@ -126,7 +126,7 @@ func (n *setNode) override(th *thread, attrs []attr, inner *frame) []attr {
 	return th.merge(attrs, set.attrs())
 }
 
-// add evaluates the name and adds the attribute; null adds none.
+// add evaluates the name and adds the attribute. The name null adds none.
 func (d *dynamicDefinition) add(th *thread, attrs []attr, inner *frame) []attr {
 	name := d.name.eval(th, inner)
 	if name.kind() == kindNull {
@@ -140,7 +140,7 @@ func (d *dynamicDefinition) add(th *thread, attrs []attr, inner *frame) []attr {
 	return slices.Insert(attrs, i, attr{sym, d.pos, d.value.delay(th, inner)})
 }
 
-// find returns the attribute called s, nil if there is none.
+// find returns the attribute with a symbol, else nil.
 func find(attrs []attr, s symbol) *attr {
 	lo, hi := 0, len(attrs)
 	for hi-lo > 6 {
@@ -173,7 +173,7 @@ func (n *attrName) symbol(th *thread, env *frame) symbol {
 	return intern(th.wantPlainString(n.node.eval(th, env), n.pos))
 }
 
-// A select1 is x.name, the commonest selection.
+// A select1 is x.name, the most frequent selection.
 type select1 struct {
 	x   node
 	sym symbol
@@ -196,7 +196,7 @@ func (n *select1) eval(th *thread, env *frame) value {
 type selectNode struct {
 	x    node
 	path []attrName
-	def  node // nil if there is none
+	def  node // nil without default
 	pos  posID
 }
 
@@ -283,11 +283,11 @@ func (th *thread) update(l, r value) value {
 	return th.newSet(th.merge(l.attrs(), r.attrs()))
 }
 
-// merge returns the attributes of both sets, r's where both have one.
+// merge returns the attributes of both sets. For a name in both, r's wins.
 func (th *thread) merge(l, r []attr) []attr {
 	out := th.newAttrs(len(l) + len(r))[:0]
 	if len(r)*8 < len(l) {
-		// Few are replaced: copy whole runs of what stays.
+		// Few are replaced: copy whole runs of the others.
 		for _, a := range r {
 			k := sort.Search(len(l), func(i int) bool { return l[i].sym >= a.sym })
 			out = append(append(out, l[:k]...), a)
@@ -321,8 +321,8 @@ func sortAttrs(attrs []attr) {
 	slices.SortFunc(attrs, func(a, b attr) int { return int(int64(a.sym) - int64(b.sym)) })
 }
 
-// byName returns the attributes in the order of their names' bytes, as they
-// are printed and as attrNames lists them.
+// byName returns the attributes in the order of the bytes of their names, in
+// which they are printed and listed.
 func byName(attrs []attr) []attr {
 	type named struct {
 		name string

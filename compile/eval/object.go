@@ -2,16 +2,16 @@ package eval
 
 import "unsafe"
 
-// This file and heap.go are the only ones that use unsafe: here values are laid
-// out and looked into, there they are allocated. Every conversion is guarded by
-// the kind that stands in the object's header; object_test.go checks them.
+// Only this file and heap.go use unsafe: this one lays out and reads values,
+// heap.go allocates them. Every conversion checks the kind in the object's
+// header first; object_test.go tests them.
 
 // A value is a reference to an object: 8 bytes, passed in a register. The zero
-// value is no value at all (a slot not yet filled). A value is either in weak
-// head normal form or a thunk; [thread.force] makes the former of the latter.
+// value is an empty slot. Any other value is either in weak head normal form or
+// a thunk; [thread.force] turns a thunk into its result.
 type value struct{ o *object }
 
-// A kind says what an object is.
+// A kind is the type of an object.
 type kind uint8
 
 const (
@@ -24,18 +24,18 @@ const (
 	kindPath
 	kindList
 	kindSet
-	kindLambda  // a function of the language
-	kindBuiltin // a function of ours
-	kindPartial // a function of ours that got some of its arguments
-	kindThunk   // not evaluated yet, or a reference to what came out
+	kindLambda  // a function written in Nix
+	kindBuiltin // a function written in Go
+	kindPartial // a builtin with some of its arguments
+	kindThunk   // not evaluated yet, or a reference to its result
 )
 
-// An object is the header every value begins with. All objects but thunks are
+// An object is the header of every value. All objects except thunks are
 // immutable.
 type object struct {
 	kind   kind
 	flags  uint8  // of a string: hasContext; of an integer: isLong; of a thunk: what it runs
-	region uint16 // of a thunk: where what it makes is allocated
+	region uint16 // of a thunk: the region it allocates in; see heap.go
 	n      uint32 // of a list or set: its length; of a boolean: 0 or 1; of an integer that fits: its value; of a thunk: its state, atomic
 }
 
@@ -66,7 +66,7 @@ type stringObject struct {
 	s string
 }
 
-// A contextString is a string that refers to store paths.
+// A contextString is a string with context.
 type contextString struct {
 	stringObject
 	context references
@@ -89,14 +89,14 @@ type attr struct {
 	v   value
 }
 
-// A closure is a lambda and the variables around it.
+// A closure is a lambda and the frame of the scope around it.
 type closure struct {
 	object
 	fn  *lambda
 	env *frame
 }
 
-// A partial is a builtin that waits for more arguments.
+// A partial is a builtin with some of its arguments.
 type partial struct {
 	object
 	b    *builtin
@@ -104,16 +104,17 @@ type partial struct {
 	args [2]value
 }
 
-// A thunk is a computation put off. While it is pending, code and env say what
-// to do:
+// A thunk is a delayed computation. While it is pending, code and env say what
+// to compute:
 //
 //	flags       code           env
 //	runsCode    *lazy          *frame          evaluate the code in the frame
 //	appliesOne  *object (f)    *object (x)     f x
 //	appliesTwo  *object (f)    *[2]value       f x y
 //
-// Once it is done code is the *object that came out, once it failed the *Error,
-// and env is nil, so that what it needed can be collected. See thunk.go.
+// Once it is done, code is the *object of the result; once it failed, the
+// *Error. env is then nil, so that what it needed can be collected. See
+// thunk.go.
 type thunk struct {
 	object
 	code unsafe.Pointer
@@ -126,8 +127,8 @@ const (
 	appliesTwo
 )
 
-// A frame holds the variables of one scope: a reference to the frame around it,
-// and behind that, contiguously, the slots.
+// A frame holds the variables of one scope: a reference to the frame of the
+// enclosing scope, directly followed by the slots.
 type frame struct {
 	up *frame
 }
@@ -166,7 +167,7 @@ func (v value) int() int64 {
 // str returns the text of a string or path.
 func (v value) str() string { return (*stringObject)(unsafe.Pointer(v.o)).s }
 
-// context returns what a string refers to.
+// context returns the context of a string.
 func (v value) context() references {
 	if v.o.flags&hasContext == 0 {
 		return nil
@@ -187,10 +188,10 @@ func (v value) attrs() []attr {
 	return unsafe.Slice(s.attrs, int(s.n))
 }
 
-// same reports whether two values are one and the same cell.
+// same reports whether two values are the same object.
 func (v value) same(w value) bool { return v.o == w.o }
 
-// run evaluates what a pending thunk puts off.
+// run computes a pending thunk.
 func (t *thunk) run(th *thread) value {
 	switch t.flags {
 	case runsCode:
@@ -202,7 +203,7 @@ func (t *thunk) run(th *thread) value {
 	return th.call2(value{(*object)(t.code)}, args[0], args[1])
 }
 
-// Values that are never allocated twice.
+// These values are allocated once.
 var (
 	valueNull     = value{&object{kind: kindNull}}
 	valueTrue     = value{&object{kind: kindBool, n: 1}}
@@ -228,7 +229,7 @@ func boolValue(b bool) value {
 	return valueFalse
 }
 
-// intValue makes an integer outside any region; see [thread.newInt].
+// intValue makes an integer outside of any region; see [thread.newInt].
 func intValue(i int64) value {
 	if i >= smallIntMin && i < smallIntMax {
 		return value{&smallIntegers[i-smallIntMin]}
@@ -279,5 +280,6 @@ func setValue(attrs []attr) value {
 	return value{&(&setObject{object{kind: kindSet, n: uint32(len(attrs))}, unsafe.SliceData(attrs)}).object}
 }
 
-// text makes a string of bytes that are not changed afterwards.
+// text makes a string of bytes that are not changed afterwards, without
+// copying.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

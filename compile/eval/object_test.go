@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// TestObjectsBeginWithTheirHeader guards every conversion of object.go: an
-// object's address is that of its header.
+// TestObjectsBeginWithTheirHeader checks what the conversions in object.go rely
+// on: an object has the address of its header.
 func TestObjectsBeginWithTheirHeader(t *testing.T) {
 	offsets := map[string]uintptr{
 		"int":     unsafe.Offsetof(intObject{}.object),
@@ -34,8 +34,7 @@ func TestObjectsBeginWithTheirHeader(t *testing.T) {
 	}
 }
 
-// TestValuesComeBack puts values in, through both allocators, and takes them
-// out.
+// TestValuesComeBack makes values with both allocators and reads them.
 func TestValuesComeBack(t *testing.T) {
 	ev := New(Options{})
 	th := ev.newThread(t.Context(), 0)

@@ -6,12 +6,12 @@ import (
 	"muster/compile/syntax"
 )
 
-// A posID stands for a place in a source text: attributes carry one each, so it
-// must be small. 0 is no place.
+// A posID is the number of a position in a source text. Attributes carry one
+// each, so it must be small. 0 is no position.
 type posID uint32
 
-// positions is the table of all places of an evaluator, in blocks. A block
-// belongs to one file; whoever lowers a file fills blocks of its own.
+// positions is the table of all positions of an evaluator, in blocks. Each
+// block belongs to the lowering of one file, which fills it without locking.
 type positions struct {
 	mu     sync.RWMutex
 	blocks []*positionBlock
@@ -33,7 +33,7 @@ func (p *positions) block(file string) (*positionBlock, posID) {
 	return b, posID((len(p.blocks) - 1) * positionsPerBlock)
 }
 
-// at returns the place id stands for.
+// at returns the position with a number.
 func (p *positions) at(id posID) syntax.Pos {
 	if id == 0 {
 		return syntax.Pos{}
@@ -45,7 +45,7 @@ func (p *positions) at(id posID) syntax.Pos {
 	return syntax.NewPos(&b.file, int(at.line), int(at.col))
 }
 
-// A positionWriter gives out ids for the places of one file.
+// A positionWriter assigns numbers to the positions of one file.
 type positionWriter struct {
 	table *positions
 	block *positionBlock
@@ -57,13 +57,13 @@ func (w *positionWriter) id(p syntax.Pos) posID {
 	if !p.IsValid() {
 		return 0
 	}
-	if p == w.last { // the same place is often asked for twice in a row
+	if p == w.last { // positions often repeat
 		return w.next - 1
 	}
 	if w.block == nil || w.next%positionsPerBlock == 0 || w.block.file != p.File() {
 		w.block, w.next = w.table.block(p.File())
 		if w.next == 0 {
-			w.next = 1 // 0 is no place
+			w.next = 1 // 0 is no position
 		}
 	}
 	at := &w.block.lines[w.next%positionsPerBlock]

@@ -2,43 +2,43 @@ package eval
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
+	"muster/compile/eval/float"
 	"muster/compile/syntax"
 )
 
-// A printer writes values as nix-instantiate --eval does, or, brief, as Nix's
-// messages show them: functions by name, what is not evaluated as such.
+// A printer writes values as nix-instantiate --eval does or, with brief, as
+// Nix's messages do: functions by name, thunks as such.
 type printer struct {
 	th    *thread
 	b     strings.Builder
-	force bool // evaluate what is not evaluated yet
+	force bool // evaluate thunks
 	brief bool
-	limit int // of a brief printer: how many attributes and how many elements to show, 0 for all
-	attrs int // shown so far
+	limit int // of a brief printer: the number of attributes, and of elements, to show; 0 is no limit
+	attrs int // attributes shown so far
 	elems int
 	depth int
 	seen  map[*object]bool
 }
 
-// print returns v as nix-instantiate --eval prints it; everything in it is
-// evaluated first if strict.
+// print returns v as nix-instantiate --eval prints it. With strict, everything
+// in it is evaluated first.
 func (th *thread) print(v value, strict bool) string {
 	p := printer{th: th, force: strict, seen: map[*object]bool{}}
 	p.value(v)
 	return p.b.String()
 }
 
-// show returns v for a message, shortened; nothing is evaluated.
+// show returns v for a message, shortened. Nothing is evaluated.
 func (th *thread) show(v value) string {
 	p := printer{th: th, brief: true, seen: map[*object]bool{}, limit: 10}
 	p.value(v)
 	return p.b.String()
 }
 
-// showAll returns v as builtins.trace prints it; nothing is evaluated.
+// showAll returns v as builtins.trace prints it. Nothing is evaluated.
 func (th *thread) showAll(v value) string {
 	p := printer{th: th, brief: true, seen: map[*object]bool{}}
 	p.value(v)
@@ -69,13 +69,13 @@ func (p *printer) value(v value) {
 	case kindInt:
 		p.b.WriteString(strconv.FormatInt(v.int(), 10))
 	case kindFloat:
-		p.b.WriteString(formatFloat(v.float(), 'g'))
+		p.b.WriteString(float.Printf(v.float(), 'g'))
 	case kindString:
 		p.text(v.str())
 	case kindPath:
 		p.b.WriteString(v.str())
 	case kindList:
-		// Lists are known by where they are stored, sets by what they hold.
+		// Lists are identified by where they are stored, sets by their content.
 		p.list(v, cell)
 	case kindSet:
 		p.set(v)
@@ -118,8 +118,7 @@ func (p *printer) function(l *lambda) {
 	fmt.Fprintf(&p.b, "@ %s»", p.th.ev.positions.at(l.pos))
 }
 
-// repeated notes that a list or set is being printed, and tells whether it was
-// before.
+// repeated reports whether a list or set was printed before.
 func (p *printer) repeated(cell *object) bool {
 	if p.seen[cell] {
 		p.b.WriteString("«repeated»")
@@ -129,7 +128,7 @@ func (p *printer) repeated(cell *object) bool {
 	return false
 }
 
-// maxShownDepth is how deep messages show values.
+// maxShownDepth is how deep messages show nested values.
 const maxShownDepth = 10
 
 func (p *printer) list(v value, cell *object) {
@@ -197,8 +196,8 @@ func (p *printer) name(s string) {
 	}
 }
 
-// isIdentifier reports whether an attribute name needs no quotes; unlike the
-// grammar's, printed names take "or" for one.
+// isIdentifier reports whether an attribute name is printed without quotes.
+// Unlike in the grammar, "or" needs none.
 func isIdentifier(s string) bool {
 	switch s {
 	case "", "if", "then", "else", "assert", "with", "let", "in", "rec", "inherit":
@@ -247,23 +246,7 @@ func (p *printer) text(s string) {
 	b.WriteByte('"')
 }
 
-// formatFloat writes a float as C's %g or %f does: six digits, those that count
-// or those behind the point.
-func formatFloat(f float64, format byte) string {
-	sign := ""
-	if math.Signbit(f) {
-		sign = "-" // processors give what is no number a sign
-	}
-	switch {
-	case math.IsInf(f, 0):
-		return sign + "inf"
-	case math.IsNaN(f):
-		return sign + "nan"
-	}
-	return strconv.FormatFloat(f, format, 6, 64)
-}
-
-// showExpr writes an expression as Nix's messages do.
+// showExpr returns an expression as Nix's messages show it.
 func showExpr(e syntax.Expr) string {
 	var b strings.Builder
 	if syntax.FprintParse(&b, &syntax.File{Expr: e}, "/", "") != nil {
@@ -272,8 +255,9 @@ func showExpr(e syntax.Expr) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// deep evaluates everything in v, attributes by name: which of two mistakes is
-// found must not depend on the order files were read in.
+// deep evaluates everything in v, attributes sorted by name. Symbols would not
+// do: they depend on the order in which files were read, and the first error
+// found must not.
 func (th *thread) deep(v value) value {
 	seen := map[*object]bool{}
 	var walk func(v value)

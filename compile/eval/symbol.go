@@ -7,13 +7,13 @@ import (
 	"sync/atomic"
 )
 
-// A symbol is a name as a number: names are compared often and spelled out
-// rarely. Numbers are given in the order names are first seen, process-wide;
+// A symbol is the number of a name: names are often compared and rarely spelled
+// out. Numbers are assigned in the order in which the process first sees names;
 // 0 is no name. Attribute sets are sorted by symbol, not by spelling.
 type symbol uint32
 
-// symbols maps names to numbers in shards, each with its own lock, and numbers
-// to names in blocks that never move, so that String takes no lock.
+// symbols maps names to numbers in shards, each with a lock, and numbers to
+// names in blocks that never move, so that String takes no lock.
 var (
 	symbols    symbolTable
 	symbolSeed = maphash.MakeSeed()
@@ -30,7 +30,7 @@ const symbolsPerBlock = 4096
 type symbolBlock [symbolsPerBlock]symbolName
 
 // A symbolName holds the spelling, and the string value of it that attrNames
-// and mapAttrs hand out.
+// and mapAttrs return.
 type symbolName struct {
 	name  string
 	value stringObject
@@ -41,7 +41,7 @@ type symbolShard struct {
 	ids map[string]symbol
 }
 
-// intern returns the symbol of a name, making one if there is none.
+// intern returns the symbol of a name, a new one if needed.
 func intern(name string) symbol {
 	shard := &symbols.shards[maphash.String(symbolSeed, name)%64]
 	shard.RLock()
@@ -72,8 +72,7 @@ func intern(name string) symbol {
 	return s
 }
 
-// lookup returns the symbol of a name, 0 if no attribute or variable was ever
-// called so.
+// lookup returns the symbol of a name, 0 if it has none.
 func lookup(name string) symbol {
 	shard := &symbols.shards[maphash.String(symbolSeed, name)%64]
 	shard.RLock()
@@ -96,15 +95,16 @@ func (s symbol) String() string {
 // value returns the name as a string of the language, without allocating.
 func (s symbol) value() value { return value{&s.entry().value.object} }
 
-// Nix's own first names, in its order (StaticEvalSymbols): sets are compared in
-// the order of symbols, which shows where comparing an attribute fails.
+// Nix interns these names first, in this order (StaticEvalSymbols). Sets are
+// compared in the order of symbols, and an error in comparing shows that order.
 var _ = internAll(`<with> outPath drvPath type meta name value system __overrides outputs outputName
 	__ignoreNulls file line column __functor __toString right wrong __structuredAttrs __json
 	allowedReferences allowedRequisites disallowedReferences disallowedRequisites maxSize maxClosureSize
 	builder args __contentAddressed __impure outputHash outputHashAlgo outputHashMode recurseForDerivations
 	description self`, "", "startSet operator key path prefix outputSpecified requiredSystemFeatures __sub __lessThan __mul __div or __findFile __nixPath body")
 
-// internAll makes symbols of the words of lists; a list without any is a name itself.
+// internAll interns the words of each list. A list without words is a name
+// itself.
 func internAll(lists ...string) bool {
 	for _, list := range lists {
 		if list == "" {
@@ -117,7 +117,7 @@ func internAll(lists ...string) bool {
 	return true
 }
 
-// The names the evaluator itself looks for.
+// These names have a meaning to the evaluator.
 var (
 	symAllOutputs            = intern("allOutputs")
 	symArgs                  = intern("args")

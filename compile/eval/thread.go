@@ -7,50 +7,51 @@ import (
 	"runtime/metrics"
 )
 
-// A thread is one goroutine that evaluates, with all that belongs to it alone.
+// A thread is the state of one goroutine that evaluates.
 type thread struct {
 	ev  *Evaluator
 	ctx context.Context
-	id  uint32 // 1 …; what it runs is marked with it
+	id  uint32 // from 1 on; in the state of the thunks that it runs
 
-	heap   *heap // where it allocates now: one of the following two
+	heap   *heap // where it allocates: &shared or &own
 	shared heap  // region 0
-	own    heap  // the host's region, if it evaluates one
+	own    heap  // the region of the host that it evaluates, if any
 
-	inputs inputs // what only the host it evaluates depends on
+	inputs inputs // what only the host that it evaluates depends on
 
-	kept uint64 // how often something was made that refers to a frame: thunks, closures
+	kept uint64 // number of objects made that refer to a frame: thunks and closures
 
-	running []*thunk   // being evaluated, innermost last
-	calls   []callSite // of functions being called, innermost at depth-1
+	running []*thunk   // thunks being evaluated, innermost last
+	calls   []callSite // functions being called, innermost at depth-1
 	depth   int
-	notes   []note // of addErrorContext
-	nesting int    // of walks over values: printing, comparing, …
+	notes   []note // of addErrorContext, innermost last
+	nesting int    // depth of walks over values: printing, comparing, …
 	deepest int    // limits.nesting
 	fuel    int    // calls until the next checkpoint
 	steps   int64  // calls before the last checkpoint
 
-	waiting *thunk // what another thread runs and this one needs; under ev.waits.mu
+	waiting *thunk // the thunk of another thread that this one waits for; guarded by ev.waits.mu
 }
 
 // A callSite is a function being called, for traces.
 type callSite struct {
 	fn      *lambda
 	pos     posID
-	running uint32 // how many thunks were being evaluated
+	running uint32 // len(thread.running) at the time
 }
 
-// A note is what addErrorContext says about the calls from depth on.
+// A note is the text of addErrorContext for the calls from depth on.
 type note struct {
 	depth   int
 	running int
 	text    func(*thread) string
 }
 
-// fuelUnit is how many calls are made between two looks at the clock.
+// fuelUnit is the number of calls between two checkpoints.
 const fuelUnit = 4096
 
-// newThread makes a thread that evaluates in a region; the caller releases it.
+// newThread returns a thread that evaluates in a region. The caller releases
+// it.
 func (ev *Evaluator) newThread(ctx context.Context, region uint16) *thread {
 	th := &thread{ev: ev, ctx: ctx, fuel: fuelUnit, deepest: ev.limits.nesting}
 	th.own.region = region
@@ -64,7 +65,7 @@ func (ev *Evaluator) newThread(ctx context.Context, region uint16) *thread {
 
 func (th *thread) release() { th.ev.waits.remove(th) }
 
-// enter notes that fn is being called; the caller undoes it by th.depth--.
+// enter records that fn is being called. The caller undoes it with th.depth--.
 func (th *thread) enter(fn *lambda, pos posID) {
 	if th.depth == len(th.calls) {
 		th.growCalls()
@@ -87,7 +88,8 @@ func (th *thread) spend(n int) {
 	}
 }
 
-// checkpoint is passed now and then by everything that can go on for long.
+// checkpoint checks for cancellation and limits. Everything that can take long
+// calls it from time to time.
 func (th *thread) checkpoint() {
 	th.steps += int64(fuelUnit - th.fuel)
 	th.fuel = fuelUnit
@@ -120,7 +122,7 @@ func (th *thread) reserveMuch(n int64) {
 	th.spend(int(min(n/64, 1<<20)))
 }
 
-// defaultAllocation is the most one value may need where no limit is set.
+// defaultAllocation is the most that one value may need without a memory limit.
 const defaultAllocation = 16 << 30
 
 func heapInUse() uint64 {
@@ -129,7 +131,7 @@ func heapInUse() uint64 {
 	return s[0].Value.Uint64()
 }
 
-// descend bounds the depth of a walk over a value; the caller undoes it by
+// descend bounds the depth of a walk over a value. The caller undoes it with
 // th.nesting--.
 func (th *thread) descend() {
 	if th.nesting++; th.nesting > th.ev.limits.depth {
@@ -137,14 +139,15 @@ func (th *thread) descend() {
 	}
 }
 
-// try runs f and returns the error it was left with, if any, with its trace.
+// try runs f and returns the error that it panicked with, if any, with its
+// trace.
 func (th *thread) try(f func() value) (value, *Error) {
 	v, err := th.attempt(f)
-	return v, th.spelled(err)
+	return v, th.withTrace(err)
 }
 
-// attempt is try without the trace. All thunks f had begun and not finished
-// have then failed with the error.
+// attempt is try without the trace. The thunks that f began and did not finish
+// fail with the error.
 func (th *thread) attempt(f func() value) (v value, err *Error) {
 	running, depth, notes, nesting, heap := len(th.running), th.depth, len(th.notes), th.nesting, th.heap
 	defer func() {

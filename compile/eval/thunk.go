@@ -7,17 +7,19 @@ import (
 	"sync/atomic"
 )
 
-// The life of a thunk. Its state is in the header, changed atomically; the low
-// byte is the phase and the rest the id of the thread that runs it.
+// The life of a thunk. Its state is in the object's header and changed
+// atomically: the low byte is the phase, the rest the id of the thread that
+// runs it.
 //
-//	pending ──▶ running ──▶ done      code is what came out
+//	pending ──▶ running ──▶ done      code is the result
 //	              │  ▲  └─▶ failed    code is the error, which everyone who asks gets
 //	              ▼  │
-//	            awaited               running, and someone sleeps until it is not
+//	            awaited               running, and another thread sleeps until it ends
 //
 // A thread that meets a thunk it is running itself has found an infinite
-// recursion. One that meets a thunk of another thread waits, unless that thread
-// waits, through however many others, for it: that is the same recursion.
+// recursion. A thread that meets a thunk of another thread waits, unless that
+// thread waits, directly or through others, for it: that is an infinite
+// recursion, too.
 const (
 	thunkPending uint32 = iota
 	thunkRunning
@@ -68,9 +70,9 @@ func (th *thread) forceThunk(t *thunk) value {
 	return v
 }
 
-// heapOf returns the heap of a region: the shared one, or that of the host this
-// thread evaluates. Should a thunk of another host ever be seen, what it makes
-// is as good as shared.
+// heapOf returns the heap of a region: the shared one, or that of the host that
+// this thread evaluates. A thunk of another host, which should not occur,
+// allocates in the shared one.
 func (th *thread) heapOf(region uint16) *heap {
 	if region != 0 && region == th.own.region {
 		return &th.own
@@ -87,7 +89,7 @@ func (th *thread) claim(t *thunk) bool {
 		case thunkFailed:
 			panic(t.failure())
 		case thunkPending:
-			// Its thread was interrupted; try again.
+			// The other thread abandoned it; try again.
 		default:
 			if state>>ownerShift == th.id {
 				th.failAs(RecursionError, 0, "infinite recursion encountered")
@@ -98,18 +100,18 @@ func (th *thread) claim(t *thunk) bool {
 	return true
 }
 
-// abandon ends the thunks this thread has begun since there were mark of them:
-// they failed with err, or, if that says nothing about them, are pending again.
-// Each remembers what was done in it until then, so that whoever needs it later
-// is told the same. What is returned is err with all that was done since there
-// were so many calls and notes.
+// abandon ends the thunks that this thread has begun since there were mark of
+// them: they fail with err or, if err is transient, are pending again. Each
+// remembers the steps that led to the error from its own beginning, so that
+// everyone who needs it later gets the same trace. abandon returns err with the
+// steps since there were that many calls and notes.
 func (th *thread) abandon(err *Error, mark, calls, notes int) *Error {
 	u := unwinding{th: th, err: err, depth: th.depth, notes: len(th.notes), calls: calls, marked: notes}
 	for i := len(th.running) - 1; i >= mark; i-- {
 		t := th.running[i]
 		th.running[i] = nil
 		state := thunkPending
-		if !err.passing() {
+		if !err.transient() {
 			t.setFailure(u.until(i))
 			state = thunkFailed
 		}
@@ -121,12 +123,12 @@ func (th *thread) abandon(err *Error, mark, calls, notes int) *Error {
 	return u.until(-1)
 }
 
-// waits knows which thread waits for which thunk.
+// waits records which thread waits for which thunk.
 type waits struct {
 	mu      sync.Mutex
 	changed *sync.Cond
-	threads []*thread // by id-1; nil where an id is free
-	blocked int       // how often a thread had to sleep
+	threads []*thread // by id-1; nil if the id is free
+	blocked int       // number of times that a thread slept
 }
 
 func (w *waits) add(th *thread) {
@@ -148,14 +150,14 @@ func (w *waits) remove(th *thread) {
 	w.threads[th.id-1] = nil
 }
 
-// wake makes all who sleep look again.
+// wake has all sleeping threads check again.
 func (w *waits) wake() {
 	w.mu.Lock()
 	w.changed.Broadcast()
 	w.mu.Unlock()
 }
 
-// wait returns when t is not running any more.
+// wait returns when t is no longer running.
 func (w *waits) wait(th *thread, t *thunk) {
 	for range 20 { // most waits are short
 		if phase := atomic.LoadUint32(&t.n) & phaseMask; phase != thunkRunning && phase != thunkAwaited {
@@ -173,7 +175,7 @@ func (w *waits) wait(th *thread, t *thunk) {
 		state := atomic.LoadUint32(&t.n)
 		switch state & phaseMask {
 		case thunkRunning:
-			// From now on whoever ends it has to say so.
+			// Whichever thread ends it has to wake the others.
 			if !atomic.CompareAndSwapUint32(&t.n, state, state&^phaseMask|thunkAwaited) {
 				continue
 			}
@@ -192,8 +194,8 @@ func (w *waits) wait(th *thread, t *thunk) {
 	}
 }
 
-// circular reports whether t cannot end before th goes on. It is exact: a
-// thread whose goroutine sleeps does nothing else meanwhile.
+// circular reports whether t cannot end before th continues. This is exact,
+// because a sleeping thread does nothing else.
 func (w *waits) circular(th *thread, t *thunk) bool {
 	for {
 		state := atomic.LoadUint32(&t.n)
@@ -214,7 +216,7 @@ func (w *waits) circular(th *thread, t *thunk) bool {
 // done reports whether t has a result.
 func (t *thunk) done() bool { return atomic.LoadUint32(&t.n) == thunkDone }
 
-// unclaim makes a thunk this thread claimed pending again, untouched.
+// unclaim makes a thunk that this thread claimed pending again.
 func (th *thread) unclaim(t *thunk) {
 	if atomic.SwapUint32(&t.n, thunkPending)&phaseMask == thunkAwaited {
 		th.ev.waits.wake()

@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// A .drv file is one term, without white space:
+// A .drv file is one term without white space:
 //
 //	Derive([("out","/nix/store/…","","")],[("/nix/store/….drv",["out"])],["/nix/store/…"],"system","builder",["arg"],[("k","v")])
 //
-// that is outputs, input derivations, input sources, platform, builder, arguments and environment, everything but the
-// arguments sorted. In strings \" \\ \n \r \t are escaped and nothing else is; they are bytes in no particular encoding.
+// It has outputs, input derivations, input sources, platform, builder, arguments and environment; all but the arguments
+// are sorted. Strings are bytes without an encoding, in which \" \\ \n \r \t are escaped and nothing else.
 
 // ATerm writes a derivation as Nix does.
 func (d *Derivation) ATerm() []byte { return appendATerm(nil, d, d.ownInputs(), false) }
@@ -26,10 +26,10 @@ func (d *Derivation) ownInputs() map[string][]string {
 	return inputs
 }
 
-// texts are buffers of terms that are only hashed.
+// texts are buffers of terms that are hashed and not kept.
 var texts = sync.Pool{New: func() any { return new([]byte) }}
 
-// hashATerm hashes what appendATerm writes.
+// hashATerm returns the hash of the term that appendATerm writes.
 func hashATerm(d *Derivation, inputs map[string][]string, mask bool) Hash {
 	b := texts.Get().(*[]byte)
 	defer texts.Put(b)
@@ -37,7 +37,7 @@ func hashATerm(d *Derivation, inputs map[string][]string, mask bool) Hash {
 	return HashBytes(SHA256, *b)
 }
 
-// appendATerm writes d with these inputs in place of its own, and with its output paths left out if mask is set.
+// appendATerm writes d with the given inputs in place of its own, and with empty output paths if mask is set.
 func appendATerm(b []byte, d *Derivation, inputs map[string][]string, mask bool) []byte {
 	b = slices.Grow(b, d.roughSize())
 	b = append(b, "Derive("...)
@@ -71,7 +71,7 @@ func appendATerm(b []byte, d *Derivation, inputs map[string][]string, mask bool)
 	return append(b, ')')
 }
 
-// roughSize is about how long the text is.
+// roughSize estimates the length of the text.
 func (d *Derivation) roughSize() int {
 	n := 128 + 128*len(d.Outputs) + 96*(len(d.InputDrvs)+len(d.InputSrcs))
 	for k, v := range d.Env {
@@ -150,12 +150,12 @@ func escapeLetter(c byte) byte {
 	return c
 }
 
-// ParseDerivation reads the text of the derivation stored at p. It accepts what Nix writes: what it reads it writes back
-// byte for byte.
+// ParseDerivation parses the text of the derivation stored at p. It accepts what Nix writes, and ATerm returns the same
+// bytes again.
 func ParseDerivation(p Path, text []byte) (*Derivation, error) {
 	name, ok := strings.CutSuffix(p.Name(), drvExt)
 	if !ok {
-		return nil, fmt.Errorf("parse derivation %s: its path does not end in %s", p, drvExt)
+		return nil, fmt.Errorf("parse derivation %s: want a path that ends in %s", p, drvExt)
 	}
 	d := &Derivation{Name: name}
 	r := atermReader{text: string(text)}
@@ -172,7 +172,7 @@ type atermReader struct {
 
 func (r *atermReader) derivation(d *Derivation) (err error) {
 	if strings.HasPrefix(r.text, "DrvWithVersion(") {
-		return errors.New("it uses an experimental format, which is not supported")
+		return errors.New("experimental formats are not supported")
 	}
 	if err := r.expect("Derive("); err != nil {
 		return err
@@ -216,7 +216,7 @@ func (r *atermReader) derivation(d *Derivation) (err error) {
 		return err
 	}
 	if r.at != len(r.text) {
-		return errors.New("text after the end")
+		return errors.New("text after the derivation")
 	}
 	return nil
 }
@@ -373,7 +373,7 @@ func (r *atermReader) string() (string, error) {
 	for start := r.at; ; {
 		i := strings.IndexAny(r.text[start:], "\"\\\n\r\t")
 		if i < 0 {
-			return "", errors.New("a string without end")
+			return "", errors.New("unterminated string")
 		}
 		end := start + i
 		switch r.text[end] {
@@ -387,7 +387,7 @@ func (r *atermReader) string() (string, error) {
 			return s, nil
 		case '\\':
 			if end+1 == len(r.text) {
-				return "", errors.New("a string without end")
+				return "", errors.New("unterminated string")
 			}
 			c, ok := unescape(r.text[end+1])
 			if !ok {

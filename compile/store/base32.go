@@ -2,13 +2,13 @@ package store
 
 import "fmt"
 
-// Nix writes hashes in a base 32 of its own: these digits (no e, o, t, u, so that no words appear), the bytes taken
-// from the last to the first, the most significant five bits first and the odd bits at the front.
+// Nix writes hashes in a base 32 of its own. The digits lack e, o, t and u, so that no words appear. Bytes are taken
+// from the last to the first, the most significant five bits first and the incomplete digit at the front.
 const base32Digits = "0123456789abcdfghijklmnpqrsvwxyz"
 
 const notBase32 = 0xff
 
-// base32Value is the value of each digit, notBase32 for every other byte.
+// base32Value holds the value of each digit, and notBase32 for every other byte.
 var base32Value = func() (v [256]byte) {
 	for i := range v {
 		v[i] = notBase32
@@ -19,7 +19,7 @@ var base32Value = func() (v [256]byte) {
 	return v
 }()
 
-// base32Len is the number of digits for n bytes.
+// base32Len returns the number of digits for n bytes.
 func base32Len(n int) int { return (n*8 + 4) / 5 }
 
 // EncodeBase32 writes bytes in Nix's base 32.
@@ -37,12 +37,12 @@ func EncodeBase32(b []byte) string {
 	return string(out)
 }
 
-// DecodeBase32 reads Nix's base 32. Text that no bytes are written as is refused: an impossible length, or bits set
-// beyond the last byte.
+// DecodeBase32 reads Nix's base 32. It returns an error for a text that EncodeBase32 never writes: of an impossible
+// length, or with bits set beyond the last byte.
 func DecodeBase32(s string) ([]byte, error) {
 	n := len(s) * 5 / 8
 	if base32Len(n) != len(s) {
-		return nil, fmt.Errorf("decode base-32 %q: no number of bytes is written in %d digits", s, len(s))
+		return nil, fmt.Errorf("decode base-32 %q: impossible length of %d digits", s, len(s))
 	}
 	out := make([]byte, n)
 	for i := range len(s) {

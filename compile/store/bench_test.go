@@ -26,18 +26,19 @@ func BenchmarkHashNAR(b *testing.B) {
 	}
 	b.SetBytes(64 << 20)
 	for b.Loop() {
-		if _, _, err := HashNAR(SHA256, path, nil); err != nil {
+		if _, _, err := HashNAR(SHA256, Disk{}, path, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-// nullWriter is no io.ReaderFrom, unlike io.Discard: the bytes do go through memory.
+// nullWriter is not an io.ReaderFrom, unlike io.Discard, so the bytes go through memory.
 type nullWriter struct{}
 
 func (nullWriter) Write(p []byte) (int, error) { return len(p), nil }
 
-// Everything an evaluator computes for one derivation: its outputs, its path, its hash as an input of others.
+// BenchmarkDerivation computes what an evaluator needs of one derivation: its outputs, its path, and its hash as an
+// input of others.
 func BenchmarkDerivation(b *testing.B) {
 	env := map[string]string{}
 	for _, k := range []string{"buildInputs", "buildPhase", "builder", "configureFlags", "doCheck", "installPhase", "name", "nativeBuildInputs", "outputs", "patches", "pname", "src", "stdenv", "system", "version"} {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// A Derivation is a build recipe: a program to run, everything it needs, and the paths it makes.
+// A Derivation describes a build: a program to run, everything that it needs, and the paths that it makes.
 type Derivation struct {
-	Name      string            // without .drv; not in the file but in its path
+	Name      string            // without .drv; it is in the path of the file, not in the text
 	Outputs   map[string]Output // by name, such as "out" and "dev"
 	InputDrvs map[Path][]string // the derivations to build first, and which of their outputs are used
 	InputSrcs []Path            // other store paths it needs
@@ -19,9 +19,9 @@ type Derivation struct {
 	Env       map[string]string // its environment; structured attributes are JSON in __json
 }
 
-// An Output is one of the paths a derivation makes, in the words of the .drv file. One with a Hash is a fixed output:
-// its content is known beforehand and determines the path. One with neither hash nor algorithm is input-addressed: the
-// recipe determines the path.
+// An Output is one of the paths that a derivation makes, in the terms of the .drv file. An output with a Hash is fixed:
+// its content is known beforehand and determines the path. An output with neither hash nor algorithm is
+// input-addressed: the derivation determines the path.
 type Output struct {
 	Path     Path   // "" while unknown
 	HashAlgo string // of a fixed output: "sha256", or "r:sha256" if the hash is of the archive
@@ -33,10 +33,10 @@ func FixedOutput(h Hash, recursive bool) Output {
 	return Output{HashAlgo: methodAlgo(h.Algo(), recursive), Hash: h.Base16()}
 }
 
-// IsFixed tells whether the output's content is known beforehand.
+// IsFixed reports whether the output's content is known beforehand.
 func (o Output) IsFixed() bool { return o.HashAlgo != "" && o.Hash != "" }
 
-// Fixed returns the hash of a fixed output, and whether it is that of the archive.
+// Fixed returns the hash of a fixed output, and whether it is the hash of the archive.
 func (o Output) Fixed() (h Hash, recursive bool, err error) {
 	algo, recursive := strings.CutPrefix(o.HashAlgo, "r:")
 	a, err := ParseAlgo(algo)
@@ -47,7 +47,7 @@ func (o Output) Fixed() (h Hash, recursive bool, err error) {
 	return h, recursive, err
 }
 
-// IsFixed tells whether d has one output, "out", whose content is known beforehand.
+// IsFixed reports whether d has a single output, "out", and its content is known beforehand.
 func (d *Derivation) IsFixed() bool {
 	o, ok := d.Outputs["out"]
 	return ok && len(d.Outputs) == 1 && o.IsFixed()
@@ -68,9 +68,9 @@ func (d *Derivation) Path() (Path, error) {
 	return textPath(d.Name+drvExt, hashATerm(d, d.ownInputs(), false), d.References())
 }
 
-// OutputPaths computes the paths of the outputs, whatever they are now. The environment must have a variable named after
-// each output already, as it has in every .drv file; its value does not matter. Outputs that are content-addressed but not fixed have none before they
-// are built and are refused.
+// OutputPaths computes the paths of the outputs, whatever they are now. The environment must have a variable for each
+// output, as in every .drv file; its value does not matter. Content-addressed outputs that are not fixed have no path
+// before they are built: they are an error.
 func (d *Derivation) OutputPaths(m *Modulo) (map[string]Path, error) {
 	if len(d.Outputs) == 0 {
 		return nil, fmt.Errorf("derivation %s has no outputs", d.Name)
@@ -96,8 +96,7 @@ func (d *Derivation) OutputPaths(m *Modulo) (map[string]Path, error) {
 	return paths, nil
 }
 
-// FillOutputs computes the paths of the outputs and sets them, in the outputs and in the environment variables of their
-// names.
+// FillOutputs computes the paths of the outputs and sets them in the outputs and in the environment.
 func (d *Derivation) FillOutputs(m *Modulo) error {
 	if d.Env == nil {
 		d.Env = make(map[string]string, len(d.Outputs))

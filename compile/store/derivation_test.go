@@ -53,7 +53,7 @@ func TestParseDerivationRefuses(t *testing.T) {
 	}{
 		{"nothing", "", `got "", want "Derive("`},
 		{"the end missing", someText[:len(someText)-1], `want ")"`},
-		{"something after the end", someText + "\n", "text after the end"},
+		{"something after the end", someText + "\n", "text after the derivation"},
 		{"white space", replace("],[", "], ["), `want "["`},
 		{"a line break in a string", replace("x86_64", "x86\n64"), "must be escaped"},
 		{"an unknown escape", replace(`\r`, `\x`), `unknown escape \x`},

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// A store path's digest is the first 160 bits, by folding, of the SHA-256 of a fingerprint:
+// A store path's digest is the SHA-256, folded to 160 bits, of a fingerprint:
 //
 //	<type>:sha256:<hex of the inner hash>:/nix/store:<name>
 //
-// Three types of path exist. A text, such as a .drv file, has "text" followed by its references; a source, whose hash is
-// that of its archive, has "source" and its references; an output of a build has "output:<its name>".
+// There are three types. A text, such as a .drv file, has "text" followed by its references. A source, whose inner hash
+// is that of its archive, has "source" followed by its references. An output of a build has "output:<its name>".
 
-// TextPath is where a text with these references is stored: a .drv file, or what builtins.toFile makes.
+// TextPath returns where a text with these references is stored: a .drv file, or a result of builtins.toFile.
 func TextPath(name, contents string, refs []Path) (Path, error) {
 	return textPath(name, HashString(SHA256, contents), refs)
 }
@@ -24,8 +24,8 @@ func textPath(name string, contents Hash, refs []Path) (Path, error) {
 	return makePath(withRefs("text", refs, false), contents, name)
 }
 
-// SourcePath is where a file or directory is stored whose archive has this SHA-256. Only content that was built or
-// fetched has references, and only then can it refer to itself.
+// SourcePath returns where a file or directory is stored whose archive has this SHA-256. Only content that was built or
+// fetched has references; self tells whether it refers to itself.
 func SourcePath(name string, nar Hash, refs []Path, self bool) (Path, error) {
 	if nar.Algo() != SHA256 {
 		return "", fmt.Errorf("compute store path of %q: want the SHA-256 of an archive, got a %s hash", name, nar.Algo())
@@ -33,8 +33,8 @@ func SourcePath(name string, nar Hash, refs []Path, self bool) (Path, error) {
 	return makePath(withRefs("source", refs, self), nar, name)
 }
 
-// FixedPath is where content is stored whose hash was known beforehand: of its archive if recursive, else of the bytes
-// of a single file.
+// FixedPath returns where content with a hash known beforehand is stored. The hash is that of the archive if recursive,
+// else of the bytes of a single file.
 func FixedPath(name string, h Hash, recursive bool) (Path, error) {
 	if h.IsZero() {
 		return "", fmt.Errorf("compute store path of %q: no hash", name)
@@ -46,12 +46,12 @@ func FixedPath(name string, h Hash, recursive bool) (Path, error) {
 	return makePath("output:out", inner, name)
 }
 
-// OutputPath is where an output of an input-addressed derivation goes, given the derivation's hash modulo.
+// OutputPath returns where an output of an input-addressed derivation is stored, given the derivation's hash modulo.
 func OutputPath(drvName, output string, modulo Hash) (Path, error) {
 	return makePath("output:"+output, modulo, outputName(drvName, output))
 }
 
-// outputName is the name in an output's path: hello, hello-dev.
+// outputName returns the name in an output's path: hello, hello-dev.
 func outputName(drvName, output string) string {
 	if output == "out" {
 		return drvName
@@ -59,10 +59,10 @@ func outputName(drvName, output string) string {
 	return drvName + "-" + output
 }
 
-// TextCA is how a store's database writes down that a path's digest comes from this text.
+// TextCA returns the content address of a text, as the store's database has it.
 func TextCA(contents string) string { return "text:" + HashString(SHA256, contents).String() }
 
-// FixedCA is the same for content with a known hash.
+// FixedCA returns the content address of content with a hash known beforehand.
 func FixedCA(h Hash, recursive bool) string {
 	if recursive {
 		return "fixed:r:" + h.String()
@@ -70,13 +70,14 @@ func FixedCA(h Hash, recursive bool) string {
 	return "fixed:" + h.String()
 }
 
-// Placeholder stands for the path of an output in that derivation's own environment, where it is not known yet; the
-// builder sees the path.
+// Placeholder returns what stands for an output's path in its derivation's environment while the path is not known yet.
+// The builder sees the path.
 func Placeholder(output string) string {
 	return "/" + HashString(SHA256, "nix-output:"+output).Base32()
 }
 
-// methodAlgo is how a derivation spells an output's hash algorithm: "sha256", or "r:sha256" for an archive.
+// methodAlgo returns an output's hash algorithm as a derivation spells it: "sha256", or "r:sha256" for the hash of an
+// archive.
 func methodAlgo(a Algo, recursive bool) string {
 	if recursive {
 		return "r:" + string(a)

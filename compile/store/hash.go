@@ -23,7 +23,7 @@ const (
 	SHA512 Algo = "sha512"
 )
 
-// ParseAlgo checks the name of a hash algorithm.
+// ParseAlgo parses the name of a hash algorithm.
 func ParseAlgo(s string) (Algo, error) {
 	a := Algo(s)
 	if a.Size() == 0 {
@@ -32,7 +32,7 @@ func ParseAlgo(s string) (Algo, error) {
 	return a, nil
 }
 
-// Size is the length of a digest in bytes, 0 for an unknown algorithm.
+// Size returns the length of a digest in bytes, 0 for an unknown algorithm.
 func (a Algo) Size() int {
 	switch a {
 	case MD5:
@@ -47,7 +47,7 @@ func (a Algo) Size() int {
 	return 0
 }
 
-// New returns a running hash. The algorithm must be one of the four.
+// New returns a new hash. The algorithm must be one of the four.
 func (a Algo) New() hash.Hash {
 	switch a {
 	case MD5:
@@ -59,10 +59,10 @@ func (a Algo) New() hash.Hash {
 	case SHA512:
 		return sha512.New()
 	}
-	panic(fmt.Sprintf("store: no such hash algorithm: %q", string(a)))
+	panic(fmt.Sprintf("store: unknown hash algorithm %q", string(a)))
 }
 
-// A Hash is a digest and the algorithm that made it. Hashes compare with ==; the zero Hash is no hash.
+// A Hash is a digest and its algorithm. Hashes can be compared with ==; the zero Hash is none.
 type Hash struct {
 	algo Algo
 	sum  [sha512.Size]byte // the first algo.Size() bytes
@@ -71,7 +71,7 @@ type Hash struct {
 // NewHash makes a Hash of a digest, which must have the algorithm's length.
 func NewHash(a Algo, sum []byte) (Hash, error) {
 	if a.Size() == 0 || len(sum) != a.Size() {
-		return Hash{}, fmt.Errorf("a digest of %d bytes is no %s hash", len(sum), a)
+		return Hash{}, fmt.Errorf("a digest of %d bytes is not a %s hash", len(sum), a)
 	}
 	h := Hash{algo: a}
 	copy(h.sum[:], sum)
@@ -88,22 +88,22 @@ func HashBytes(a Algo, b []byte) Hash {
 // HashString hashes s.
 func HashString(a Algo, s string) Hash { return HashBytes(a, []byte(s)) }
 
-// sumOf closes a running hash.
+// sumOf returns the sum of a running hash.
 func sumOf(a Algo, w hash.Hash) Hash {
 	h := Hash{algo: a}
 	w.Sum(h.sum[:0])
 	return h
 }
 
-// What may be wrong with a hash that [ParseHash] reads.
+// Errors of [ParseHash].
 var (
 	ErrNoAlgo     = errors.New("it does not include an algorithm, nor is it known from context")
 	ErrHashLength = errors.New("the wrong length")
 )
 
-// ParseHash reads a hash in any spelling Nix accepts: base 16, Nix's base 32 or base 64, told apart by length, with or
-// without "<algo>:" in front, or "<algo>-<base64>" (SRI). With want set the text may leave the algorithm out and must
-// not name another one.
+// ParseHash reads a hash in any spelling that Nix accepts: base 16, Nix's base 32 or base 64, distinguished by length,
+// with or without the prefix "<algo>:", or "<algo>-<base64>" (SRI). If want is set, the text may omit the algorithm and
+// must not name another one.
 func ParseHash(s string, want Algo) (Hash, error) {
 	algo, rest, sri := want, s, false
 	if before, after, ok := strings.Cut(s, ":"); ok {
@@ -130,13 +130,13 @@ func ParseHash(s string, want Algo) (Hash, error) {
 	return h, nil
 }
 
-// decodeSum decodes a digest of size bytes, its spelling known by its length. SRI is base 64 only.
+// decodeSum decodes a digest of size bytes. Its length tells the spelling; SRI is always base 64.
 func decodeSum(s string, size int, sri bool) ([]byte, error) {
 	switch {
 	case !sri && len(s) == hex.EncodedLen(size):
 		b, err := hex.DecodeString(s)
 		if err != nil {
-			return nil, errors.New("it is not base 16")
+			return nil, errors.New("not base 16")
 		}
 		return b, nil
 	case !sri && len(s) == base32Len(size):
@@ -147,15 +147,16 @@ func decodeSum(s string, size int, sri bool) ([]byte, error) {
 	return nil, fmt.Errorf("%d characters is %w", len(s), ErrHashLength)
 }
 
-// decodeBase64 decodes as Nix does: padding may be missing, and what follows it does not count; nor do line ends and left-over bits.
+// decodeBase64 decodes as Nix does: it accepts missing padding, and ignores line ends, left-over bits and everything
+// after the padding.
 func decodeBase64(s string) ([]byte, error) {
 	s, _, _ = strings.Cut(strings.ReplaceAll(s, "\n", ""), "=")
 	if len(s)%4 == 1 {
-		s = s[:len(s)-1] // six bits are no byte
+		s = s[:len(s)-1] // the last six bits are not a byte
 	}
 	b, err := base64.RawStdEncoding.DecodeString(s)
 	if err != nil || strings.Contains(s, "\r") {
-		return nil, errors.New("it is not base 64")
+		return nil, errors.New("not base 64")
 	}
 	return b, nil
 }
@@ -163,7 +164,7 @@ func decodeBase64(s string) ([]byte, error) {
 // Algo returns the algorithm, "" for the zero Hash.
 func (h Hash) Algo() Algo { return h.algo }
 
-// IsZero tells whether h is no hash at all.
+// IsZero reports whether h is the zero Hash.
 func (h Hash) IsZero() bool { return h.algo == "" }
 
 // Bytes returns a copy of the digest.
@@ -181,7 +182,7 @@ func (h Hash) Base64() string { return base64.StdEncoding.EncodeToString(h.sum[:
 // SRI returns "<algo>-<base64>", as in sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=.
 func (h Hash) SRI() string { return string(h.algo) + "-" + h.Base64() }
 
-// String returns "<algo>:<base32>", the way Nix stores the hashes of archives.
+// String returns "<algo>:<base32>", which is how Nix stores the hashes of archives.
 func (h Hash) String() string {
 	if h.IsZero() {
 		return ""
@@ -189,8 +190,8 @@ func (h Hash) String() string {
 	return string(h.algo) + ":" + h.Base32()
 }
 
-// CompressHash folds a digest to n bytes by xor, as Nix does with the SHA-256 of a fingerprint to get the 20 bytes of
-// a store path's digest.
+// CompressHash folds a digest to n bytes by xor, as Nix does with the SHA-256 of a fingerprint for the 20 bytes of a
+// store path's digest.
 func CompressHash(sum []byte, n int) []byte {
 	out := make([]byte, n)
 	for i, b := range sum {

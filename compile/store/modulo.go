@@ -6,25 +6,25 @@ import (
 	"sync"
 )
 
-// A Modulo computes the hashes that determine output paths, and remembers them. It may be used from several goroutines.
+// A Modulo computes and remembers the hashes that determine output paths. It may be used from several goroutines.
 //
-// A derivation's hash is taken of its text with every input derivation replaced by its own hash, and that of a
-// fixed-output derivation depends on its output alone: so how something is fetched can change without changing the paths
-// of all that is built from it.
+// A derivation's hash is that of its text with each input derivation replaced by the hash of that derivation. The hash
+// of a fixed-output derivation depends on its output alone. So the way something is fetched can change without changing
+// the paths of everything that is built from it.
 type Modulo struct {
 	read  func(Path) (*Derivation, error)
 	known sync.Map // Path -> outputHashes
 }
 
-// outputHashes are a derivation's hashes by output name: all the same, unless the outputs are fixed.
+// outputHashes are the hashes of a derivation by output name. They are all the same unless the outputs are fixed.
 type outputHashes map[string]Hash
 
-// NewModulo makes a Modulo that reads the derivations it was not given with read.
+// NewModulo makes a Modulo that calls read for derivations that were not added.
 func NewModulo(read func(Path) (*Derivation, error)) *Modulo {
 	return &Modulo{read: read}
 }
 
-// Add makes the derivation stored at p known, so that it is not read when others use it. Its outputs must be filled in.
+// Add adds the derivation stored at p, so that it is not read when others use it. Its outputs must have paths.
 func (m *Modulo) Add(p Path, d *Derivation) error {
 	if _, ok := m.known.Load(p); ok {
 		return nil
@@ -37,8 +37,8 @@ func (m *Modulo) Add(p Path, d *Derivation) error {
 	return nil
 }
 
-// hash computes a derivation's hashes. For its own output paths they are masked, since they are to be computed; where it
-// is the input of another they are not. The derivations on the way here are in above.
+// hash computes a derivation's hashes. With mask, the paths of its own outputs count as empty, to compute them; as the
+// input of another derivation they count. above are the derivations that depend on this one, to find cycles.
 func (m *Modulo) hash(d *Derivation, mask bool, above []Path) (outputHashes, error) {
 	hashes := make(outputHashes, len(d.Outputs))
 	if d.IsFixed() {
@@ -58,8 +58,8 @@ func (m *Modulo) hash(d *Derivation, mask bool, above []Path) (outputHashes, err
 			return nil, fmt.Errorf("derivation %s: output %s has no path", d.Name, name)
 		}
 	}
-	// Different inputs can have equal hashes, such as two that differ in how they fetch the same file: what is used of
-	// them is then one set.
+	// Different inputs can have the same hash, such as two derivations that fetch the same file in different ways. Then
+	// the outputs used of both are merged.
 	inputs := make(map[string][]string, len(d.InputDrvs))
 	for p, outputs := range d.InputDrvs {
 		of, err := m.hashOf(p, above)
@@ -69,7 +69,7 @@ func (m *Modulo) hash(d *Derivation, mask bool, above []Path) (outputHashes, err
 		for _, name := range outputs {
 			h, ok := of[name]
 			if !ok {
-				return nil, fmt.Errorf("derivation %s uses output %s of %s, which it has not", d.Name, name, p)
+				return nil, fmt.Errorf("derivation %s uses output %s of %s, which has no such output", d.Name, name, p)
 			}
 			key := h.Base16()
 			inputs[key] = append(inputs[key], name)

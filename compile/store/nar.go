@@ -2,19 +2,18 @@ package store
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"os"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"sync"
 )
 
-// A NAR is Nix's archive: what can be told apart in the store and nothing else, so that equal contents have equal
-// bytes. Everything is a string: a 64-bit little-endian length, the bytes, zeros up to a multiple of eight.
+// A NAR is Nix's archive. It holds what can be told apart in the store and nothing else, so equal contents have equal
+// bytes. Everything is a string of the wire format.
 //
 //	archive = "nix-archive-1" node
 //	node    = "(" "type" "regular" ["executable" ""] "contents" <bytes> ")"
@@ -24,32 +23,36 @@ import (
 // with the entries of a directory in ascending order of their bytes.
 const narMagic = "nix-archive-1"
 
-// A FileType is what a NAR can hold: it is spelled as the archive and builtins.filterSource spell it.
+// A FileType is the type of a file, spelled as archives and builtins.filterSource do.
 type FileType string
 
 const (
 	Regular   FileType = "regular"
 	Directory FileType = "directory"
 	Symlink   FileType = "symlink"
-	// Unknown is anything else found in a file system (a socket, a device): filters see it, archives refuse it.
+	// Unknown is any other type (a socket, a device): filters see it, archives cannot hold it.
 	Unknown FileType = "unknown"
 )
 
 // A NARHeader describes one file of an archive.
 type NARHeader struct {
-	Path       string // relative to the archive's root, slashes between; "" is the root itself
+	Path       string // relative to the archive's root, separated by slashes; "" is the root itself
 	Type       FileType
 	Executable bool   // of a regular file
 	Size       int64  // bytes of a regular file
 	Target     string // of a symbolic link
 }
 
-// A Filter decides what of a directory tree is taken. It is asked for every entry below the root, in the archive's
-// order, with the entry's full path; what is refused is not looked into.
+// A Filter reports whether an entry of a directory tree goes into the archive. It is called for every entry below the
+// root, in the archive's order, with the entry's full path; a directory that it refuses is not descended into.
 type Filter func(path string, t FileType) (bool, error)
 
-// Dump writes the archive of the file, directory or link at path. A nil filter takes everything.
+// Dump writes the archive of the file, directory or link at path on disk. A nil filter takes everything.
 func Dump(w io.Writer, path string, filter Filter) error {
+	return dump(w, Disk{}, path, filter)
+}
+
+func dump(w io.Writer, files Files, path string, filter Filter) error {
 	buffer := narBuffers.Get().(*bufio.Writer)
 	buffer.Reset(w)
 	defer func() {
@@ -57,19 +60,20 @@ func Dump(w io.Writer, path string, filter Filter) error {
 		narBuffers.Put(buffer)
 	}()
 	nw := newNARWriter(buffer)
-	d := dumper{w: nw, filter: filter}
+	d := dumper{w: nw, files: files, filter: filter}
 	if err := d.dump(path, ""); err != nil {
 		return err
 	}
 	return nw.Close()
 }
 
-// narBuffers are used again: most archives are much smaller.
+// narBuffers are reused: most archives are much smaller than a buffer.
 var narBuffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, narBuffer) }}
 
 const narBuffer = 64 << 10
 
-// DumpFile writes the archive of one regular file with these contents: what builtins.toFile puts into the store.
+// DumpFile writes the archive of one regular file with these contents, which is what builtins.toFile puts into the
+// store.
 func DumpFile(w io.Writer, contents []byte, executable bool) error {
 	nw := NewNARWriter(w)
 	if err := nw.WriteHeader(NARHeader{Type: Regular, Executable: executable, Size: int64(len(contents))}); err != nil {
@@ -81,10 +85,10 @@ func DumpFile(w io.Writer, contents []byte, executable bool) error {
 	return nw.Close()
 }
 
-// HashNAR hashes the archive of the tree at path and tells how long it is, without keeping it.
-func HashNAR(a Algo, path string, filter Filter) (Hash, int64, error) {
+// HashNAR returns the hash and the size of the archive of the tree at path in files, without keeping the archive.
+func HashNAR(a Algo, files Files, path string, filter Filter) (Hash, int64, error) {
 	w := NewHashWriter(a, nil)
-	if err := Dump(w, path, filter); err != nil {
+	if err := dump(w, files, path, filter); err != nil {
 		return Hash{}, 0, err
 	}
 	return w.Sum(), w.Size(), nil
@@ -92,12 +96,13 @@ func HashNAR(a Algo, path string, filter Filter) (Hash, int64, error) {
 
 type dumper struct {
 	w      *NARWriter
+	files  Files
 	filter Filter
 }
 
 // dump writes the file at disk under the name rel.
 func (d *dumper) dump(disk, rel string) error {
-	info, err := os.Lstat(disk)
+	info, err := d.files.Lstat(disk)
 	if err != nil {
 		return dumpError(disk, err)
 	}
@@ -105,7 +110,7 @@ func (d *dumper) dump(disk, rel string) error {
 	case Regular:
 		return d.dumpRegular(disk, rel, info)
 	case Symlink:
-		target, err := os.Readlink(disk)
+		target, err := d.files.Readlink(disk)
 		if err != nil {
 			return dumpError(disk, err)
 		}
@@ -113,12 +118,12 @@ func (d *dumper) dump(disk, rel string) error {
 	case Directory:
 		return d.dumpDirectory(disk, rel)
 	default:
-		return dumpError(disk, errors.New("it is neither a file nor a directory nor a symbolic link"))
+		return dumpError(disk, errors.New("want a regular file, a directory or a symbolic link"))
 	}
 }
 
-func (d *dumper) dumpRegular(disk, rel string, info os.FileInfo) error {
-	f, err := os.Open(disk)
+func (d *dumper) dumpRegular(disk, rel string, info fs.FileInfo) error {
+	f, err := d.files.Open(disk)
 	if err != nil {
 		return dumpError(disk, err)
 	}
@@ -132,13 +137,13 @@ func (d *dumper) dumpRegular(disk, rel string, info os.FileInfo) error {
 		return err
 	}
 	if n != h.Size {
-		return dumpError(disk, fmt.Errorf("it shrank from %d to %d bytes while being read", h.Size, n))
+		return dumpError(disk, fmt.Errorf("the file shrank from %d to %d bytes while being read", h.Size, n))
 	}
 	return nil
 }
 
 func (d *dumper) dumpDirectory(disk, rel string) error {
-	entries, err := os.ReadDir(disk) // sorted by name
+	entries, err := d.files.ReadDir(disk)
 	if err != nil {
 		return dumpError(disk, err)
 	}
@@ -163,21 +168,21 @@ func (d *dumper) dumpDirectory(disk, rel string) error {
 	return nil
 }
 
-// dumpError names the path; errors of package os name it already.
+// dumpError adds the path to errors that do not name it; those of package os do.
 func dumpError(disk string, err error) error {
-	if pathErr := new(os.PathError); errors.As(err, &pathErr) {
+	if pathErr := new(fs.PathError); errors.As(err, &pathErr) {
 		return fmt.Errorf("dump: %w", err)
 	}
 	return fmt.Errorf("dump %s: %w", disk, err)
 }
 
-func fileType(m os.FileMode) FileType {
+func fileType(m fs.FileMode) FileType {
 	switch {
 	case m.IsRegular():
 		return Regular
 	case m.IsDir():
 		return Directory
-	case m&os.ModeSymlink != 0:
+	case m&fs.ModeSymlink != 0:
 		return Symlink
 	}
 	return Unknown
@@ -193,19 +198,19 @@ func joinNAR(dir, name string) string {
 // A NARWriter writes an archive file by file, as package archive/tar does: WriteHeader for each file in the archive's
 // order (a directory before its entries), Write for a regular file's bytes, Close at the end.
 type NARWriter struct {
-	w    *bufio.Writer
-	dirs []narDir // open directories, the root first; empty before the first header and after a root that is none
-	left int64    // bytes the current regular file still wants
+	w    WireWriter
+	dirs []narDir // open directories, the root first; empty if the root is not a directory
+	left int64    // bytes of the current regular file still to be written
 	pad  int64    // zeros that follow them
 	file bool     // the current regular file is open
-	any  bool     // the root was written
+	any  bool     // the root has been written
 	err  error
 }
 
-// narDir is a directory being written or read.
+// A narDir is a directory that is being written or read.
 type narDir struct {
 	path string
-	last string // name of the entry seen last
+	last string // name of the last entry
 }
 
 // NewNARWriter starts an archive on w.
@@ -214,7 +219,7 @@ func NewNARWriter(w io.Writer) *NARWriter {
 }
 
 func newNARWriter(w *bufio.Writer) *NARWriter {
-	nw := &NARWriter{w: w}
+	nw := &NARWriter{w: WireWriter{w}}
 	nw.strings(narMagic)
 	return nw
 }
@@ -244,7 +249,7 @@ func (w *NARWriter) header(h NARHeader) error {
 			w.strings("executable", "")
 		}
 		w.strings("contents")
-		w.uint64(uint64(h.Size))
+		w.w.PutUint64(uint64(h.Size))
 		w.left, w.pad, w.file = h.Size, padding(h.Size), true
 	case Symlink:
 		if err := checkTarget(h.Target); err != nil {
@@ -255,7 +260,7 @@ func (w *NARWriter) header(h NARHeader) error {
 	case Directory:
 		w.dirs = append(w.dirs, narDir{path: h.Path})
 	default:
-		return fmt.Errorf("write archive: %q: cannot hold a file of type %q", h.Path, h.Type)
+		return fmt.Errorf("write archive: %q: an archive cannot hold a file of type %q", h.Path, h.Type)
 	}
 	return nil
 }
@@ -288,13 +293,13 @@ func (w *NARWriter) place(path string) error {
 	return nil
 }
 
-// Write writes bytes of the current regular file; more than its header announced is an error.
+// Write writes bytes of the current regular file. More bytes than its header announced are an error.
 func (w *NARWriter) Write(p []byte) (int, error) {
 	if w.err != nil {
 		return 0, w.err
 	}
 	if int64(len(p)) > w.left {
-		w.err = fmt.Errorf("write archive: %d bytes more than announced", int64(len(p))-w.left)
+		w.err = fmt.Errorf("write archive: %d bytes more than its header says", int64(len(p))-w.left)
 		return 0, w.err
 	}
 	n, err := w.w.Write(p)
@@ -303,7 +308,7 @@ func (w *NARWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// readFrom copies a regular file's bytes without a buffer in between.
+// readFrom copies a regular file's bytes without another buffer.
 func (w *NARWriter) readFrom(r io.Reader) (int64, error) {
 	n, err := w.w.ReadFrom(r)
 	w.left -= n
@@ -322,7 +327,7 @@ func (w *NARWriter) Close() error {
 		return w.err
 	}
 	if !w.any {
-		w.err = errors.New("write archive: nothing was written")
+		w.err = errors.New("write archive: no header was written")
 		return w.err
 	}
 	for len(w.dirs) > 0 {
@@ -338,10 +343,9 @@ func (w *NARWriter) endFile() error {
 		return nil
 	}
 	if w.left != 0 {
-		return fmt.Errorf("write archive: a file lacks %d bytes", w.left)
+		return fmt.Errorf("write archive: the last file lacks %d bytes", w.left)
 	}
-	var zero [8]byte
-	w.w.Write(zero[:w.pad])
+	w.w.Write(zeros[:w.pad])
 	w.file = false
 	w.endNode()
 	return nil
@@ -360,24 +364,12 @@ func (w *NARWriter) endNode() {
 	}
 }
 
-// strings writes tokens. bufio remembers an error until Flush.
+// strings writes tokens.
 func (w *NARWriter) strings(tokens ...string) {
-	var zero [8]byte
 	for _, s := range tokens {
-		w.uint64(uint64(len(s)))
-		w.w.WriteString(s)
-		w.w.Write(zero[:padding(int64(len(s)))])
+		w.w.PutString(s)
 	}
 }
-
-func (w *NARWriter) uint64(n uint64) {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], n)
-	w.w.Write(b[:])
-}
-
-// padding is the number of zeros after n bytes.
-func padding(n int64) int64 { return -n & 7 }
 
 // checkEntry checks the name of a directory entry that follows last.
 func checkEntry(name, last string) error {
@@ -385,7 +377,7 @@ func checkEntry(name, last string) error {
 	case name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\x00"):
 		return fmt.Errorf("bad name %q", name)
 	case name == last:
-		return fmt.Errorf("entry %q is there twice", name)
+		return fmt.Errorf("duplicate entry %q", name)
 	case name < last:
 		return fmt.Errorf("entry %q is out of order after %q", name, last)
 	}
@@ -407,12 +399,12 @@ type HashWriter struct {
 	size int64
 }
 
-// NewHashWriter passes everything on to w, which may be nil.
+// NewHashWriter makes a HashWriter that writes to w, which may be nil.
 func NewHashWriter(a Algo, w io.Writer) *HashWriter {
 	return &HashWriter{w: w, algo: a, hash: a.New()}
 }
 
-// Write hashes what the underlying writer took.
+// Write hashes the bytes that the underlying writer accepted.
 func (h *HashWriter) Write(p []byte) (n int, err error) {
 	n = len(p)
 	if h.w != nil {

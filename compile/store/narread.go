@@ -2,30 +2,26 @@ package store
 
 import (
 	"bufio"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 )
 
 const (
-	maxNARName   = 255  // what a file system takes
+	maxNARName   = 255  // NAME_MAX
 	maxNARTarget = 4095 // PATH_MAX without its zero
 	maxNARPath   = 4095
 )
 
 // A NARReader reads an archive file by file, as package archive/tar does: Next for each file, a directory before its
-// entries, Read for a regular file's bytes. It takes nothing but archives: names that lead elsewhere, entries twice or
-// out of order, padding that is not zero and an end too early are errors.
+// entries, Read for a regular file's bytes. Names that lead out of the directory, entries that are duplicate or out of
+// order, padding that is not zero and a truncated archive are errors.
 //
-// It reads no byte beyond the archive if its source is a [bufio.Reader], and may read ahead otherwise.
+// If its source is a [bufio.Reader], it reads no byte beyond the archive; otherwise it may read ahead.
 type NARReader struct {
-	r     *bufio.Reader
+	r     WireReader
 	dirs  []narDir
 	left  int64 // bytes of the current regular file not read yet
-	pad   int64
+	size  int64 // of the current regular file
 	state narState
 	err   error
 }
@@ -45,10 +41,10 @@ func NewNARReader(r io.Reader) *NARReader {
 	if !ok {
 		br = bufio.NewReaderSize(r, 64<<10)
 	}
-	return &NARReader{r: br}
+	return &NARReader{r: WireReader{br}}
 }
 
-// Next goes on to the next file, skipping what is left of the current one. At the archive's end it returns io.EOF.
+// Next skips the rest of the current file and returns the header of the next. At the archive's end it returns io.EOF.
 func (r *NARReader) Next() (*NARHeader, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -81,7 +77,7 @@ func (r *NARReader) next() (*NARHeader, error) {
 	}
 	for r.state == narInDir {
 		d := &r.dirs[len(r.dirs)-1]
-		token, err := r.token(len("entry"))
+		token, err := r.r.String(len("entry"))
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +90,7 @@ func (r *NARReader) next() (*NARHeader, error) {
 			continue
 		case "entry":
 		default:
-			return nil, fmt.Errorf("in directory %q: got %q, want an entry or its end", d.path, token)
+			return nil, fmt.Errorf("in directory %q: got %q, want an entry or the end", d.path, token)
 		}
 		name, err := r.entryName(d)
 		if err != nil {
@@ -102,7 +98,7 @@ func (r *NARReader) next() (*NARHeader, error) {
 		}
 		path := joinNAR(d.path, name)
 		if len(path) > maxNARPath {
-			return nil, fmt.Errorf("a path of %d bytes, longer than any file system takes", len(path))
+			return nil, fmt.Errorf("path of %d bytes: want at most %d", len(path), maxNARPath)
 		}
 		return r.node(path)
 	}
@@ -113,7 +109,7 @@ func (r *NARReader) entryName(d *narDir) (string, error) {
 	if err := r.expect("(", "name"); err != nil {
 		return "", err
 	}
-	name, err := r.token(maxNARName)
+	name, err := r.r.String(maxNARName)
 	if err != nil {
 		return "", err
 	}
@@ -124,12 +120,12 @@ func (r *NARReader) entryName(d *narDir) (string, error) {
 	return name, r.expect("node")
 }
 
-// node reads a node up to a regular file's bytes or a directory's first entry.
+// node reads the beginning of a node: all of a link, but neither a regular file's bytes nor a directory's entries.
 func (r *NARReader) node(path string) (*NARHeader, error) {
 	if err := r.expect("(", "type"); err != nil {
 		return nil, err
 	}
-	t, err := r.token(len(Directory))
+	t, err := r.r.String(len(Directory))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +148,7 @@ func (r *NARReader) node(path string) (*NARHeader, error) {
 }
 
 func (r *NARReader) regular(h *NARHeader) error {
-	token, err := r.token(len("executable"))
+	token, err := r.r.String(len("executable"))
 	if err != nil {
 		return err
 	}
@@ -164,14 +160,14 @@ func (r *NARReader) regular(h *NARHeader) error {
 	} else if token != "contents" {
 		return fmt.Errorf("%q: got %q, want contents", h.Path, token)
 	}
-	n, err := r.uint64()
+	n, err := r.r.Uint64()
 	if err != nil {
 		return err
 	}
 	if h.Size = int64(n); h.Size < 0 || h.Size+7 < 0 {
-		return fmt.Errorf("%q: impossible size %d", h.Path, n)
+		return fmt.Errorf("%q: size %d is out of range", h.Path, n)
 	}
-	r.left, r.pad, r.state = h.Size, padding(h.Size), narFile
+	r.left, r.size, r.state = h.Size, h.Size, narFile
 	return nil
 }
 
@@ -179,7 +175,7 @@ func (r *NARReader) symlink(h *NARHeader) (err error) {
 	if err := r.expect("target"); err != nil {
 		return err
 	}
-	if h.Target, err = r.token(maxNARTarget); err != nil {
+	if h.Target, err = r.r.String(maxNARTarget); err != nil {
 		return err
 	}
 	if err := checkTarget(h.Target); err != nil {
@@ -191,7 +187,7 @@ func (r *NARReader) symlink(h *NARHeader) (err error) {
 	return r.endEntry()
 }
 
-// Read reads the current regular file's bytes; at their end, and for anything but a regular file, it returns io.EOF.
+// Read reads bytes of the current regular file. It returns io.EOF at their end and if the current file is not regular.
 func (r *NARReader) Read(p []byte) (int, error) {
 	if r.state != narFile || r.left == 0 {
 		return 0, io.EOF
@@ -208,7 +204,7 @@ func (r *NARReader) Read(p []byte) (int, error) {
 }
 
 func (r *NARReader) endFile() error {
-	if err := r.zeros(r.pad); err != nil {
+	if err := r.r.skipPadding(r.size); err != nil {
 		return err
 	}
 	if err := r.expect(")"); err != nil {
@@ -217,7 +213,7 @@ func (r *NARReader) endFile() error {
 	return r.endEntry()
 }
 
-// endEntry goes back to the directory a node was in.
+// endEntry reads the end of the entry that holds the current node, if there is one.
 func (r *NARReader) endEntry() error {
 	if len(r.dirs) == 0 {
 		r.state = narEnd
@@ -227,10 +223,10 @@ func (r *NARReader) endEntry() error {
 	return r.expect(")")
 }
 
-// expect reads these tokens and no others.
+// expect reads tokens and checks that they are the given ones.
 func (r *NARReader) expect(tokens ...string) error {
 	for _, want := range tokens {
-		got, err := r.token(max(len(want), 16))
+		got, err := r.r.String(max(len(want), 16))
 		if err != nil {
 			return err
 		}
@@ -241,50 +237,7 @@ func (r *NARReader) expect(tokens ...string) error {
 	return nil
 }
 
-// token reads a string of at most limit bytes.
-func (r *NARReader) token(limit int) (string, error) {
-	n, err := r.uint64()
-	if err != nil {
-		return "", err
-	}
-	if n > uint64(limit) {
-		return "", fmt.Errorf("a string of %d bytes where at most %d make sense", n, limit)
-	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(r.r, b); err != nil {
-		return "", truncated(err)
-	}
-	return string(b), r.zeros(padding(int64(n)))
-}
-
-func (r *NARReader) uint64() (uint64, error) {
-	var b [8]byte
-	if _, err := io.ReadFull(r.r, b[:]); err != nil {
-		return 0, truncated(err)
-	}
-	return binary.LittleEndian.Uint64(b[:]), nil
-}
-
-func (r *NARReader) zeros(n int64) error {
-	var b [8]byte
-	if _, err := io.ReadFull(r.r, b[:n]); err != nil {
-		return truncated(err)
-	}
-	if b != [8]byte{} {
-		return errors.New("padding that is not zero")
-	}
-	return nil
-}
-
-func truncated(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-// CopyNAR copies one archive, checking it on the way, and stops at its end: r may go on with something else if it is a
-// [bufio.Reader].
+// CopyNAR copies and checks one archive. If r is a [bufio.Reader], what follows the archive in it is not read.
 func CopyNAR(w io.Writer, r io.Reader) error {
 	nr, nw := NewNARReader(r), NewNARWriter(w)
 	for {
@@ -304,46 +257,4 @@ func CopyNAR(w io.Writer, r io.Reader) error {
 			}
 		}
 	}
-}
-
-// Restore unpacks an archive to path, which must not exist; nothing is ever written anywhere else. On an error what was
-// unpacked so far stays there. Like Nix it keeps only what the archive holds: contents, the executable bit, links.
-func Restore(r io.Reader, path string) error {
-	nr := NewNARReader(r)
-	for {
-		h, err := nr.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := restoreFile(nr, h, filepath.Join(path, filepath.FromSlash(h.Path))); err != nil {
-			return fmt.Errorf("restore: %w", err)
-		}
-	}
-}
-
-// restoreFile makes one file. Its directory was made just before, so no link can lead it astray; O_EXCL and the like
-// refuse to touch what is there already.
-func restoreFile(r io.Reader, h *NARHeader, disk string) error {
-	switch h.Type {
-	case Directory:
-		return os.Mkdir(disk, 0o777)
-	case Symlink:
-		return os.Symlink(h.Target, disk)
-	}
-	mode := os.FileMode(0o666)
-	if h.Executable {
-		mode = 0o777
-	}
-	f, err := os.OpenFile(disk, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(f, r); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
 }

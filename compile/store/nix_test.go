@@ -180,7 +180,7 @@ func TestSourcePathsAsNixComputesThem(t *testing.T) {
 	}
 
 	source := func(name, path string, filter Filter) Path {
-		h, _, err := HashNAR(SHA256, path, filter)
+		h, _, err := HashNAR(SHA256, Disk{}, path, filter)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestSourcePathsAsNixComputesThem(t *testing.T) {
 	if err := json.Unmarshal([]byte(nix(t, root, "nix", "path-info", "--json", got["text"], got["whole"])), &infos); err != nil {
 		t.Fatal(err)
 	}
-	nar, _, err := HashNAR(SHA256, dir, nil)
+	nar, _, err := HashNAR(SHA256, Disk{}, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func registerFile(t *testing.T, root string, p Path, contents string, refs []Pat
 	t.Helper()
 	disk := filepath.Join(root, string(p))
 	writeFile(t, disk, contents, 0o444)
-	h, size, err := HashNAR(SHA256, disk, nil)
+	h, size, err := HashNAR(SHA256, Disk{}, disk, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +368,7 @@ func TestArchivesAsNixWritesThem(t *testing.T) {
 			t.Fatalf("tree %d: copied archive differs: %v", i, err)
 		}
 		restored := filepath.Join(t.TempDir(), "restored")
-		if err := Restore(strings.NewReader(want), restored); err != nil {
+		if err := restore(strings.NewReader(want), restored); err != nil {
 			t.Fatal(err)
 		}
 		var again bytes.Buffer

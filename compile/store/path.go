@@ -5,27 +5,27 @@ import (
 	"strings"
 )
 
-// Dir is the directory every store path begins with. Stores with another prefix are not supported: nothing built for
-// one can be used in the other.
+// Dir is the directory of every store path. Stores in other directories are not supported: what was built for one
+// cannot be used in the other.
 const Dir = "/nix/store"
 
 const (
 	digestLen  = 32  // 160 bits in base 32
-	maxNameLen = 211 // so that "<digest>-<name>.chroot" and friends fit in a file name of 255 bytes
+	maxNameLen = 211 // so that "<digest>-<name>.chroot" and the like fit in a file name of 255 bytes
 )
 
 // A Path is the absolute path of one store object, such as
 // /nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-hello-2.12.1.
 type Path string
 
-// ParsePath checks that s is the path of a store object itself: not of a file inside it, not of anything elsewhere.
+// ParsePath checks that s is the path of a store object itself, not of a file inside it or elsewhere.
 func ParsePath(s string) (Path, error) {
 	base, ok := strings.CutPrefix(s, Dir+"/")
 	if !ok {
 		return "", fmt.Errorf("parse store path %q: want %s/<digest>-<name>", s, Dir)
 	}
 	if i := strings.IndexByte(base, '/'); i >= 0 {
-		return "", fmt.Errorf("parse store path %q: %q lies inside a store path", s, base[i:])
+		return "", fmt.Errorf("parse store path %q: %q is inside a store path", s, base[i:])
 	}
 	if err := checkBase(base); err != nil {
 		return "", fmt.Errorf("parse store path %q: %w", s, err)
@@ -34,7 +34,7 @@ func ParsePath(s string) (Path, error) {
 }
 
 // SplitPath splits the path of a file in the store into its store path and the rest, which is empty or begins with a
-// slash: /nix/store/…-hello/bin/hello is …-hello and /bin/hello.
+// slash: /nix/store/…-hello/bin/hello becomes …-hello and /bin/hello.
 func SplitPath(s string) (p Path, rest string, err error) {
 	end := len(s)
 	if base, ok := strings.CutPrefix(s, Dir+"/"); ok {
@@ -62,14 +62,14 @@ func checkBase(base string) error {
 	return CheckName(base[digestLen+1:])
 }
 
-// CheckName checks the name of a store path: 1 to 211 letters, digits and characters of "+-._?=". Names that make the
-// path look like a parent directory ("." and "..", alone or before a dash) are refused as Nix has since 2.20.
+// CheckName checks the name of a store path: 1 to 211 letters, digits and characters of "+-._?=". As in Nix since 2.20,
+// names that look like a parent directory ("." and "..", alone or before a dash) are errors.
 func CheckName(name string) error {
 	if name == "" {
 		return fmt.Errorf("the name is empty")
 	}
 	if len(name) > maxNameLen {
-		return fmt.Errorf("the name has %d characters, at most %d are allowed", len(name), maxNameLen)
+		return fmt.Errorf("the name has %d characters, want at most %d", len(name), maxNameLen)
 	}
 	for i := range len(name) {
 		if !nameChar(name[i]) {
@@ -96,7 +96,7 @@ func (p Path) String() string { return string(p) }
 // Base returns the path without its directory: "<digest>-<name>".
 func (p Path) Base() string { return strings.TrimPrefix(string(p), Dir+"/") }
 
-// Digest returns the 32 characters that make the path unique, "" for a value ParsePath would refuse.
+// Digest returns the 32 characters that make the path unique, "" for an invalid path.
 func (p Path) Digest() string {
 	if b := p.Base(); len(b) > digestLen {
 		return b[:digestLen]
@@ -112,7 +112,7 @@ func (p Path) Name() string {
 	return ""
 }
 
-// IsDerivation tells whether the path names a derivation: it ends in .drv.
+// IsDerivation reports whether the path names a derivation: it ends in .drv.
 func (p Path) IsDerivation() bool { return strings.HasSuffix(string(p), drvExt) }
 
 const drvExt = ".drv"

@@ -4,12 +4,12 @@ package syntax
 type File struct {
 	Name string
 	Expr Expr
-	// Comment stands before the expression, as in [Note].
+	// Comment is above the expression, as in [Note].
 	Comment []string
-	// End stands behind it.
+	// End is below the expression.
 	End []string
-	// Notes are beside nodes other than bindings: any Expr, *Formal, *Formals.
-	// [Options.Comments] asks for them.
+	// Notes are the notes of nodes other than bindings: any Expr, *Formal,
+	// *Formals. The parser keeps them with [Options.Comments].
 	Notes map[any]*Note
 }
 
@@ -18,13 +18,13 @@ type File struct {
 // [*Lambda], [*Let], [*LegacyLet], [*With], [*If], [*Assert], [*Unary] or
 // [*Binary]. Trees are immutable once built: several readers may share one.
 type Expr interface {
-	// Pos is where the expression begins; for an operator, where Nix says the
-	// error is (the operator itself).
+	// Pos is the start of the expression; for an operation, the position that
+	// Nix gives in errors: the operator.
 	Pos() Pos
 	expr()
 }
 
-// An Ident is a variable: x. __curPos and the word or are identifiers too.
+// An Ident is a variable: x. __curPos and or are identifiers too.
 type Ident struct {
 	At   Pos
 	Name string
@@ -42,14 +42,14 @@ type Float struct {
 	Value float64
 }
 
-// A String is "…", ”…” (two single quotes) or a bare URI. The parts are what
-// the string means: escapes are resolved and the common indentation of an
-// indented string is gone. The parser gives an indented string's texts as Nix's
-// scanner cuts them, at escapes too; [JoinText] joins them.
+// A String is "…", ”…” (two single quotes) or a bare URI. The parts are the
+// value of the string: escapes are resolved and the common indentation of an
+// indented string is removed. Like Nix's scanner, the parser splits the text of an
+// indented string at escapes; [JoinText] joins it.
 type String struct {
 	At       Pos
 	Parts    []Part
-	Indented bool // written as an indented string, and printed so unless it is short
+	Indented bool // written as an indented string; printed as one unless it is short
 	URI      bool // written as a bare URI: https://example.org; printed in quotes
 	Lines    bool // "…" with its newlines written as newlines, not as \\n
 }
@@ -57,7 +57,7 @@ type String struct {
 // A Part of a string or path is a piece of text or an interpolation ${Expr}.
 type Part struct {
 	At   Pos
-	Text string // where Expr is nil
+	Text string // if Expr is nil
 	Expr Expr
 }
 
@@ -104,25 +104,25 @@ type Attr struct {
 // An Inherit is inherit a b; or inherit (From) a b;
 type Inherit struct {
 	At    Pos
-	From  Expr // nil: from the enclosing scope
+	From  Expr // nil means the enclosing scope
 	Names []AttrName
 	Note  *Note
 }
 
-// A Note is what a person reads beside a node; it means nothing to Nix. A
-// comment is given as text, without "# "; one of the form /*…*/ stays that.
+// A Note is the comments and blank lines at a node. A comment is its text without
+// "# ", or a whole /*…*/.
 type Note struct {
 	Before []string // comments above it
-	After  string   // a comment behind it on its line
-	Blank  bool     // an empty line above it
-	Inside []string // comments at its end, before the closing bracket
+	After  string   // a comment after it on its line
+	Blank  bool     // a blank line above it
+	Inside []string // comments before its closing bracket
 }
 
-// An AttrPath is a.b."c d".${e}: one name or more.
+// An AttrPath is a.b."c d".${e}. It has at least one name.
 type AttrPath []AttrName
 
-// An AttrName is one name of a path: Name where Expr is nil (printed quoted
-// where it must be), else ${Expr}, or "…${x}…" where Expr is a [*String].
+// An AttrName is one name of a path: Name if Expr is nil (printed in quotes if
+// necessary), else ${Expr}, or "…${x}…" if Expr is a [*String].
 type AttrName struct {
 	At   Pos
 	Name string
@@ -134,7 +134,7 @@ type Select struct {
 	At      Pos
 	X       Expr
 	Path    AttrPath
-	Default Expr // nil where there is none
+	Default Expr // may be nil
 }
 
 // A HasAttr is X ? a.b.
@@ -144,7 +144,8 @@ type HasAttr struct {
 	Path AttrPath
 }
 
-// An Apply is F a b: one argument or more. (f a) b and f a b are one tree.
+// An Apply is F a b. It has at least one argument. (f a) b and f a b are the same
+// tree.
 type Apply struct {
 	At   Pos
 	F    Expr
@@ -154,7 +155,7 @@ type Apply struct {
 // A Lambda is x: Body, { a, b ? 1, ... }: Body, or both: args@{ a }: Body.
 type Lambda struct {
 	At      Pos
-	Param   string // "" where only formals are written
+	Param   string // "" if there are only formals
 	ParamAt Pos
 	Formals *Formals // nil for x: Body
 	AtLast  bool     // written { a }@args rather than args@{ a }
@@ -172,7 +173,7 @@ type Formals struct {
 type Formal struct {
 	At      Pos
 	Name    string
-	Default Expr // nil where it is required
+	Default Expr // nil for a required argument
 }
 
 // A Let is let a = 1; in Body.

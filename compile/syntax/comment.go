@@ -2,24 +2,23 @@ package syntax
 
 import "strings"
 
-// A comment as the scanner found it.
+// A comment is a comment in the text.
 type comment struct {
-	text  string // without the signs that make it a comment
-	line  int32  // where it begins
-	end   int32  // where it ends
-	alone bool   // nothing but space before it on its line
-	blank bool   // an empty line above it
+	text  string // without # or /* */
+	line  int32  // first line
+	end   int32  // last line
+	alone bool   // only white space before it on its line
+	blank bool   // a blank line above it
 }
 
-// A commentScanner collects comments until the parser finds a node to put them
-// beside. A comment is never lost: what no node took stands at the end of the
-// bracket or file it is in.
+// A commentScanner collects comments until the parser attaches them to a node. No
+// comment is lost: the rest is attached to the end of the bracket or file.
 type commentScanner struct {
 	pending []comment
-	all     map[int]string // for tests: every comment met, by its offset
+	all     map[int]string // for tests: all comments, by offset
 }
 
-// add notes the comment src[from:to], which ends on line end.
+// add records the comment src[from:to], which ends on line end.
 func (c *commentScanner) add(s *scanner, from, to int, at Pos, end int32) {
 	before := strings.TrimRight(s.src[:from], " \t")
 	alone := before == "" || before[len(before)-1] == '\n' || before[len(before)-1] == '\r'
@@ -35,8 +34,7 @@ func (c *commentScanner) add(s *scanner, from, to int, at Pos, end int32) {
 	})
 }
 
-// emptyLineAbove reports whether the line before the one that src[i] is on is
-// there and empty.
+// emptyLineAbove reports whether there is a blank line above that of src[i].
 func emptyLineAbove(src string, i int) bool {
 	n := 0
 	for i > 0 {
@@ -55,12 +53,12 @@ func emptyLineAbove(src string, i int) bool {
 }
 
 // commentText returns the lines of a comment as [Note] has them. A comment of
-// several lines and a documentation comment keep their brackets.
+// several lines and a documentation comment keep /* and */.
 func commentText(src string) string {
 	if src[0] == '#' {
 		text := strings.TrimRight(strings.TrimPrefix(src[1:], " "), " \t")
 		if isBlockComment(text) {
-			text = " " + text // and not one of the other kind
+			text = " " + text // keep it from being printed as a block comment
 		}
 		return text
 	}
@@ -88,7 +86,7 @@ func commentText(src string) string {
 	return open + "\n" + strings.Join(lines, "\n") + "\n*/"
 }
 
-// dedent takes away the space that all lines that are not empty begin with.
+// dedent removes the white space that all lines, except empty ones, begin with.
 func dedent(lines []string) []string {
 	least := -1
 	for i, l := range lines {
@@ -114,7 +112,7 @@ func texts(cs []comment) []string {
 	return lines
 }
 
-// takeLeading returns the comments met since they were taken last.
+// takeLeading returns the comments since the last call.
 func (p *parser) takeLeading() []comment {
 	if len(p.comments.pending) == 0 {
 		return nil
@@ -131,7 +129,7 @@ func (p *parser) takeAll() []string {
 // takeFileComment returns the comments at the top of the file.
 func (p *parser) takeFileComment() []string { return p.takeAll() }
 
-// note returns the note of a node, making it if there is none.
+// note returns the note of a node and creates it if necessary.
 func (p *parser) note(node any) *Note {
 	n := p.notes[node]
 	if n == nil {
@@ -147,8 +145,8 @@ func (p *parser) noteBefore(node any, cs []comment) {
 	n.Blank = n.Blank || cs[0].blank
 }
 
-// blankBefore reports whether an empty line stands above the current token and
-// the comments that belong to it.
+// blankBefore reports whether there is a blank line above the current token and
+// its comments.
 func (p *parser) blankBefore() bool {
 	for _, c := range p.comments.pending {
 		if c.alone {
@@ -158,8 +156,7 @@ func (p *parser) blankBefore() bool {
 	return emptyLineAbove(p.src, p.start)
 }
 
-// leadingNote returns the note of the binding that begins here; nil where there
-// is nothing to note.
+// leadingNote returns the note of the binding that begins here; it may be nil.
 func (p *parser) leadingNote(blanks bool) *Note {
 	blank := blanks && p.blankBefore()
 	before := p.takeAll()
@@ -169,7 +166,7 @@ func (p *parser) leadingNote(blanks bool) *Note {
 	return &Note{Before: before, Blank: blank}
 }
 
-// takeAfter gives node the comment that stands behind it on its last line.
+// takeAfter attaches the comment after a node on its last line to the node.
 func (p *parser) takeAfter(node any) {
 	if text, ok := p.sameLine(); ok {
 		p.note(node).After = text
@@ -200,7 +197,7 @@ func (p *parser) sameLine() (string, bool) {
 	if len(pending) == 0 || pending[0].alone || strings.Contains(pending[0].text, "\n") {
 		return "", false
 	}
-	// A comment with the next element behind it belongs to that.
+	// A comment before another element on the line belongs to that element.
 	if pending[0].end == p.tokLine && p.tok != tokEOF {
 		return "", false
 	}
@@ -209,7 +206,7 @@ func (p *parser) sameLine() (string, bool) {
 	return text, true
 }
 
-// takeInside gives node the comments that stand before its closing bracket.
+// takeInside attaches the comments before the closing bracket of a node to it.
 func (p *parser) takeInside(node any) {
 	if c := p.takeLeading(); len(c) > 0 {
 		p.note(node).Inside = texts(c)

@@ -52,7 +52,7 @@ func TestCorpusComments(t *testing.T) {
 			continue
 		}
 		n++
-		if !Equal(f.Expr, g.Expr) {
+		if !equal(f.Expr, g.Expr) {
 			t.Errorf("%s: printing changed the tree", name)
 		}
 		want, got := commentWords(src), commentWords(out)
@@ -117,7 +117,7 @@ func TestCorpusRoundTrip(t *testing.T) {
 			t.Errorf("%s: printed text does not parse: %v", name, err)
 			continue
 		}
-		if !Equal(f.Expr, g.Expr) {
+		if !equal(f.Expr, g.Expr) {
 			t.Errorf("%s: printing changed the tree", name)
 			continue
 		}

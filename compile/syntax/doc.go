@@ -4,12 +4,12 @@
 //
 //	text ── ParseFile ─▶ *File ── Fprint ─▶ text
 //
-// A tree says what was written, not what it means: a.b = 1; a.c = 2; stays two
-// bindings, so that the printer can give back what a person wrote.
-// [Merge] says what a set's bindings amount to, [Resolve] which variables nothing
-// defines; [FprintParse] prints both as nix-instantiate --parse does.
-// Trees never hold a parenthesis: the printer inserts them where precedence
-// asks for them, and escapes strings so that no text becomes code.
+// A tree represents the text and not its meaning: a.b = 1; a.c = 2; are two
+// bindings, so that the printer can reproduce what a person wrote. [Merge] merges
+// the bindings of a set, [Resolve] finds undefined variables, and [FprintParse]
+// prints a tree as nix-instantiate --parse does. Trees contain no parentheses: the
+// printer inserts them by precedence. It also escapes strings, so that no text
+// becomes code.
 //
 //	f := &syntax.File{Expr: &syntax.Attrs{Bindings: []syntax.Binding{
 //		&syntax.Attr{

@@ -145,7 +145,7 @@ func TestFprintRefuses(t *testing.T) {
 		e    Expr
 		want string
 	}{
-		{&String{At: at, Parts: []Part{{Text: "a\x00"}}}, `hosts.cue:3:7: print string "a` + "\uFFFD" + `": a Nix string holds no NUL byte`},
+		{&String{At: at, Parts: []Part{{Text: "a\x00"}}}, `hosts.cue:3:7: print string "a` + "\uFFFD" + `": Nix strings cannot contain NUL bytes`},
 		{&Float{At: at, Value: math.Inf(1)}, "hosts.cue:3:7: print float +Inf: Nix has no such literal"},
 		{&Float{At: at, Value: math.NaN()}, "hosts.cue:3:7: print float NaN: Nix has no such literal"},
 		{&Float{At: at, Value: 5e-324}, "hosts.cue:3:7: print float 5e-324: too small for Nix to read"},
@@ -173,7 +173,7 @@ func TestCommentsStayComments(t *testing.T) {
 			}}},
 		}
 		g, err := ParseFile("", Format(f), Options{})
-		if err != nil || !Equal(f.Expr, g.Expr) {
+		if err != nil || !equal(f.Expr, g.Expr) {
 			t.Errorf("comment %q: %v, printed\n%s", text, err, Format(f))
 		}
 	}

@@ -2,19 +2,19 @@ package syntax
 
 import "unicode/utf8"
 
-// lineWidth is how many columns a line should have at most, not counting its
-// indentation.
+// lineWidth is the preferred maximum of columns of a line without its indentation.
 const lineWidth = 100
 
-// A layout is a document that can be laid out in several ways: text, places
-// where a line may break, and groups. A group is put on one line where it fits.
-// Where it does not, its priority groups are broken one by one, the last first,
-// with all around them still on one line (a call whose last argument is a set
-// that does not fit); where that does not help either, every break of the group
-// itself becomes a new line. This is how nixfmt's layouts can be described.
+// A layout is a document of text, possible line breaks and groups. Rendering tries
+// for each group, in this order:
 //
-// Building is cheap appending; prefix sums make the question whether a stretch
-// fits a subtraction, so that printing takes time linear in the text.
+//  1. the group on one line,
+//  2. one of its priority groups broken, the last first, and the rest on one line:
+//     a call whose last argument is a wide set,
+//  3. a new line at each break of the group itself.
+//
+// nixfmt works the same way. Building appends tokens; prefix sums tell by a
+// subtraction whether a range fits, so that printing takes linear time.
 type layout struct {
 	tokens []layoutToken
 	nest   int32
@@ -22,12 +22,12 @@ type layout struct {
 	// While rendering:
 	out     []byte
 	width   []int32 // width[i]: columns of tokens[:i] on one line
-	hard    []int32 // hard[i]: line ends in tokens[:i] that must be
-	col     int     // of the line, its indentation not counted
-	newline int     // line ends to write before the next text
-	space   bool    // a space to write before the next text
+	hard    []int32 // hard[i]: mandatory line breaks in tokens[:i]
+	col     int     // column without the indentation
+	newline int     // pending line breaks
+	space   bool    // a pending space
 	indents []indent
-	wasted  int // tokens rendered in vain
+	wasted  int // tokens rendered by attempts that failed
 }
 
 type layoutToken struct {
@@ -42,27 +42,27 @@ type layoutKind uint8
 
 const (
 	textToken  layoutKind = iota
-	spaceToken            // a space that stays
-	lineToken             // a space or a line end
-	softToken             // a space, or a line end where what follows would not fit
-	breakToken            // nothing or a line end
-	softBreak             // nothing, or a line end where what follows would not fit
-	commaToken            // nothing, or a comma where the group is broken
-	hardToken             // a line end
-	emptyToken            // a line end and an empty line
-	stringLine            // a line end inside an indented string: never merged
-	rawLine               // a line end inside a "…" string: no indentation follows
-	markToken             // nothing; what is behind it is not all of its group
+	spaceToken            // a space
+	lineToken             // a space; a line break if the group is broken
+	softToken             // a space; a line break if what follows does not fit
+	breakToken            // nothing; a line break if the group is broken
+	softBreak             // nothing; a line break if what follows does not fit
+	commaToken            // nothing; a comma if the group is broken
+	hardToken             // a line break
+	emptyToken            // a line break and a blank line
+	stringLine            // a line break inside an indented string: never merged
+	rawLine               // a line break inside a "…" string: no indentation follows
+	markToken             // nothing; the group has more than the rest after it
 	groupToken
 	priorityGroup    // broken before the group around it is
 	transparentGroup // its priority groups count as those of the group around it
 	groupEnd
 )
 
-// An indent is one level of nesting and the column its lines begin at. A level
-// that opens in the middle of a line begins at the column of the level around
-// it, one that opens at the start of a line two further: however many levels
-// open on one line, the next line is indented by one step only.
+// An indent is a level of nesting and the column of its lines. A level that opens
+// at the start of a line is indented two columns more than its parent, and one that
+// opens inside a line is not. So the next line is indented by one step, however many
+// levels open on a line.
 type indent struct {
 	col  int
 	nest int32
@@ -74,8 +74,8 @@ func (l *layout) text(s string) {
 	}
 }
 
-// padded begins a line of an indented string that has n spaces of its own: what
-// is broken on that line is indented with it.
+// padded begins a line of an indented string with n spaces. What is broken on the
+// line is indented with it.
 func (l *layout) padded(n int) {
 	l.tokens = append(l.tokens, layoutToken{kind: textToken, nest: l.nest, pad: int32(n) + 1})
 }
@@ -122,14 +122,14 @@ func (l *layout) measure() {
 	}
 }
 
-// run writes tokens[i:j]; flat leaves every optional break closed.
+// run writes tokens[i:j]. If flat is true it makes no optional line break.
 func (l *layout) run(i, j int, flat bool) {
-	begun := false // some text of a flat stretch is written
+	begun := false // text of a flat range has been written
 	for ; i < j; i++ {
 		t := &l.tokens[i]
 		switch t.kind {
 		case textToken:
-			// A flat stretch counts as one text: it is nested as it begins.
+			// A flat range has the nesting of its first text.
 			l.write(t, begun)
 			begun = flat
 		case spaceToken:
@@ -191,9 +191,9 @@ func (l *layout) runGroup(i int) {
 	l.run(i+1, end, false)
 }
 
-// tryPriority looks, from the last to the first, for a priority group between i
-// and end that can be broken while the rest stays on the lines it begins and
-// ends on. It writes all if it finds one.
+// tryPriority looks, from the last to the first, for a priority group in
+// tokens[i:end] such that breaking only it makes the rest fit. If it finds one, it
+// writes tokens[i:end].
 func (l *layout) tryPriority(i, end int) bool {
 	var found [8]int
 	groups := l.priorities(i, end, found[:0])
@@ -204,8 +204,7 @@ func (l *layout) tryPriority(i, end int) bool {
 		if !l.fits(start, open, l.firstLine(open)) || l.hard[end] > l.hard[shut] {
 			continue
 		}
-		// Breaking a group only to find that the rest does not fit behind
-		// it is work in vain, which nesting could multiply.
+		// Bound the failed attempts, which nesting could multiply.
 		if l.wasted > 4*len(l.tokens)+1000 {
 			return false
 		}
@@ -213,10 +212,10 @@ func (l *layout) tryPriority(i, end int) bool {
 		l.run(start, open, true)
 		inner, innerEnd := open+1, shut
 		for l.isGroup(inner) && int(l.tokens[inner].end) == innerEnd-1 {
-			inner, innerEnd = inner+1, innerEnd-1 // a group that is all of a group
+			inner, innerEnd = inner+1, innerEnd-1 // a group whose only element is a group
 		}
 		l.run(inner, innerEnd, false)
-		// Nothing more to write fits, however long the last line is.
+		// If nothing follows, the length of the last line does not matter.
 		if rest := l.firstLine(end); rest == 0 && l.width[end] == l.width[shut] || l.fits(shut, end, rest) {
 			l.run(shut, end, true)
 			return true
@@ -232,7 +231,7 @@ func (l *layout) isGroup(i int) bool {
 	return k == groupToken || k == priorityGroup || k == transparentGroup
 }
 
-// priorities appends the priority groups directly between i and j.
+// priorities appends the priority groups of tokens[i:j], without nested ones.
 func (l *layout) priorities(i, j int, found []int) []int {
 	for ; i < j; i++ {
 		switch l.tokens[i].kind {
@@ -246,7 +245,7 @@ func (l *layout) priorities(i, j int, found []int) []int {
 	return found
 }
 
-// fits reports whether tokens[i:j] and rest more columns fit on the line.
+// fits reports whether tokens[i:j] and rest further columns fit on the line.
 func (l *layout) fits(i, j, rest int) bool {
 	if l.hard[j] > l.hard[i] {
 		return false
@@ -260,7 +259,7 @@ func (l *layout) fits(i, j, rest int) bool {
 	return col+int(l.width[j]-l.width[i])+rest <= lineWidth
 }
 
-// firstLine returns how many columns follow i up to where a line may end.
+// firstLine returns the number of columns from i to the next possible line break.
 func (l *layout) firstLine(i int) int {
 	w := int32(0)
 	for ; i < len(l.tokens); i++ {
@@ -277,8 +276,8 @@ func (l *layout) firstLine(i int) int {
 	return int(w)
 }
 
-// write appends t's text, and before it what was held back. Unless it continues
-// a stretch it sets the level of nesting.
+// write appends pending space and the text of t. It sets the level of nesting
+// unless t continues a flat range.
 func (l *layout) write(t *layoutToken, continues bool) {
 	switch {
 	case len(l.out) == 0:
@@ -308,8 +307,8 @@ func (l *layout) write(t *layoutToken, continues bool) {
 	l.col += utf8.RuneCountInString(t.text)
 }
 
-// indentFor returns where lines at depth nest begin, and makes nest the
-// innermost level, step columns in from the one around it if it is new.
+// indentFor returns the column of lines at depth nest and makes nest the innermost
+// level. A new level is step columns further in than its parent.
 func (l *layout) indentFor(nest int32, step int) int {
 	for len(l.indents) > 1 && l.indents[len(l.indents)-1].nest > nest {
 		l.indents = l.indents[:len(l.indents)-1]
@@ -322,14 +321,14 @@ func (l *layout) indentFor(nest int32, step int) int {
 	return top.col
 }
 
-// dropLevel forgets where lines at depth nest begin.
+// dropLevel removes the level at depth nest.
 func (l *layout) dropLevel(nest int32) {
 	for len(l.indents) > 1 && l.indents[len(l.indents)-1].nest >= nest {
 		l.indents = l.indents[:len(l.indents)-1]
 	}
 }
 
-// layoutState is what rendering changes.
+// layoutState is the state of rendering, to return to after a failed attempt.
 type layoutState struct {
 	out, col, newline int
 	space             bool

@@ -35,9 +35,9 @@ func isSearchPath(s string) bool {
 	return segment > 0
 }
 
-// isPath reports whether parts can be written as a path: text made of path
-// characters, beginning with a name or nothing or ~ and then a slash, no two
-// slashes in a row, none at the end.
+// isPath reports whether parts can be written as a path: their text consists of
+// path characters, begins with a name, nothing or ~ and then a slash, and has no
+// double and no trailing slash.
 func isPath(parts []Part) bool {
 	if len(parts) == 0 || parts[0].Expr != nil {
 		return false

@@ -2,25 +2,25 @@ package syntax
 
 import "strings"
 
-// Lints say what becomes of spellings that are Nix, but that Nix's settings
-// lint-url-literals, lint-short-path-literals and lint-absolute-path-literals
-// can object to. The zero Lints object to nothing.
+// Lints are Nix's settings lint-url-literals, lint-short-path-literals and
+// lint-absolute-path-literals, which reject some valid spellings or warn of them.
+// The zero Lints accept all.
 type Lints struct {
 	URLs          Lint // https://example.org without quotes
 	ShortPaths    Lint // a/b for ./a/b
 	AbsolutePaths Lint // /a and ~/a
 }
 
-// A Lint is what becomes of one such spelling.
+// A Lint says how to treat one such spelling.
 type Lint uint8
 
 const (
-	LintIgnore Lint = iota // nothing
-	LintWarn               // Options.Warn is told
-	LintFatal              // it is an error
+	LintIgnore Lint = iota // accept it
+	LintWarn               // call Options.Warn
+	LintFatal              // reject it
 )
 
-// lint objects to what stands at a place, as told.
+// lint warns of a spelling or rejects it.
 func (p *parser) lint(l Lint, at Pos, msg string) {
 	switch {
 	case l == LintFatal:
@@ -38,7 +38,7 @@ func (p *parser) lintURL(at Pos, url string) {
 	p.lint(p.lints.URLs, at, "URL literals are "+verb+`. Consider using a string literal "`+url+`" instead (lint-url-literals)`)
 }
 
-// lintPath is told a path, up to the first ${…} in it.
+// lintPath checks a path; text is the path up to its first ${…}.
 func (p *parser) lintPath(at Pos, text string) {
 	kind := ""
 	switch {

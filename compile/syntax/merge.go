@@ -2,28 +2,28 @@ package syntax
 
 import "strings"
 
-// A Set is what the bindings of an attribute set or let mean: a.b = 1; and
-// a = { c = 2; } make one a with both.
+// A Set is the merged bindings of an attribute set or let: a.b = 1; and
+// a = { c = 2; } become one a with both.
 type Set struct {
 	At    Pos
 	Rec   bool
 	Attrs []Def    // in the order of their first appearance; no name twice
 	Dyn   []DynDef // ${x} = …
-	Froms []Expr   // what inherit (…) names; Def.From counts into it
+	Froms []Expr   // expressions of inherit (…), indexed by Def.From
 }
 
 // A Def is one attribute of a [Set].
 type Def struct {
 	Name string
 	At   Pos
-	// One of these says what the value is:
-	Value Expr // written out
-	Set   *Set // put together from several bindings
+	// One of the two is the value:
+	Value Expr // of a single binding
+	Set   *Set // merged from several bindings
 	Kind  DefKind
-	From  int // of InheritedFrom: which of Set.Froms
+	From  int // for InheritedFrom: index in Set.Froms
 }
 
-// A DefKind says where an attribute's value comes from.
+// A DefKind is where the value of an attribute comes from.
 type DefKind uint8
 
 const (
@@ -36,13 +36,13 @@ const (
 type DynDef struct {
 	At    Pos
 	Name  Expr
-	Value Expr // nil where Set is not
+	Value Expr // nil if Set is not
 	Set   *Set
 }
 
-// Merge returns what a set's bindings mean. The parser keeps them as they were
-// written, for the printer, and has made sure that this succeeds; a tree built
-// by hand may define an attribute twice, which is an [*Error] in Nix's words.
+// Merge merges the bindings of a set. It always succeeds for the tree of a parser.
+// A tree made otherwise may define an attribute twice, which is an [*Error] with
+// Nix's message.
 func Merge(e *Attrs) (*Set, error) {
 	s, err := mergeBindings(e.Bindings)
 	if err != nil {
@@ -71,7 +71,7 @@ func mergeBindings(bs []Binding) (*Set, error) {
 	return s, nil
 }
 
-// countNames is how many attributes bindings can make.
+// countNames returns the maximum of attributes that bindings define.
 func countNames(bs []Binding) int {
 	n := len(bs)
 	for _, b := range bs {
@@ -82,14 +82,14 @@ func countNames(bs []Binding) int {
 	return n
 }
 
-// A merger puts sets together. Sets with many attributes get an index.
+// A merger merges sets. Sets with many attributes get an index.
 type merger struct {
 	index map[*Set]map[string]int
 }
 
 const indexFrom = 16 // attributes
 
-// find returns the attribute of s called name, nil where there is none.
+// find returns the attribute of s with a name, or nil.
 func (m *merger) find(s *Set, name string) *Def {
 	if len(s.Attrs) < indexFrom {
 		for i := range s.Attrs {
@@ -116,7 +116,7 @@ func (m *merger) find(s *Set, name string) *Def {
 	return nil
 }
 
-// bindings adds bs to s, which is the attribute called path of the outermost set.
+// bindings adds bs to s. path is the path of s in the outermost set.
 func (m *merger) bindings(s *Set, bs []Binding, path []string) error {
 	for _, b := range bs {
 		switch b := b.(type) {
@@ -142,7 +142,7 @@ func (m *merger) bindings(s *Set, bs []Binding, path []string) error {
 
 // attr adds a.b.c = value; to s.
 func (m *merger) attr(s *Set, b *Attr, path []string) error {
-	if len(b.Path) == 1 && b.Path[0].Expr == nil { // as most are
+	if len(b.Path) == 1 && b.Path[0].Expr == nil { // the most frequent case
 		return m.add(s, Def{Name: b.Path[0].Name, At: b.At, Value: b.Value}, path)
 	}
 	path = append(make([]string, 0, len(path)+len(b.Path)), path...)
@@ -182,8 +182,8 @@ func (m *merger) attr(s *Set, b *Attr, path []string) error {
 	return nil
 }
 
-// open returns the set that is d's value so that more can be added to it, nil
-// where its value is none.
+// open returns the value of d as a set that can be extended, or nil if the value
+// is not a set.
 func (m *merger) open(d *Def, path []string) (*Set, error) {
 	if d.Set != nil {
 		return d.Set, nil
@@ -200,7 +200,8 @@ func (m *merger) open(d *Def, path []string) (*Set, error) {
 	return s, nil
 }
 
-// add adds d to s; two sets of one name become one, as recursive as the first.
+// add adds d to s. Two sets of one name are merged; the result is recursive if the
+// first is.
 func (m *merger) add(s *Set, d Def, path []string) error {
 	have := m.find(s, d.Name)
 	if have == nil {
@@ -223,5 +224,5 @@ func (m *merger) add(s *Set, d Def, path []string) error {
 }
 
 func defined(path []string, at, first Pos) error {
-	return &Error{at, "attribute '" + strings.Join(path, ".") + "' already defined at " + first.String()}
+	return &Error{At: at, Msg: "attribute '" + strings.Join(path, ".") + "' already defined at " + first.String()}
 }

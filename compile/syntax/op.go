@@ -1,7 +1,7 @@
 package syntax
 
-// Precedences, from the loosest to the tightest. A function, let, with, assert
-// and if are loosest: they reach as far right as they can.
+// Precedences, from the loosest to the tightest. Functions, let, with, assert and
+// if are loosest: they extend as far to the right as possible.
 const (
 	precExpr = iota
 	precPipe
@@ -30,7 +30,7 @@ const (
 	assocRight
 )
 
-// ops describes every operator: Nix's parser.y gives the same table.
+// ops describes all operators, as in Nix's parser.y.
 var ops = [...]struct {
 	text  string
 	prec  uint8

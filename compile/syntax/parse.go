@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// An Error is a mistake in a Nix text, in the words Nix has for it.
+// An Error is an error in Nix text, with Nix's own message.
 type Error struct {
 	At  Pos
 	Msg string // syntax error, unexpected ';', expecting …
@@ -14,34 +14,33 @@ type Error struct {
 
 func (e *Error) Error() string { return e.At.String() + ": " + e.Msg }
 
-// Options choose what [ParseFile] accepts and keeps. The zero value is Nix as
-// it is by default, with comments skipped.
+// Options choose what [ParseFile] accepts and keeps. The zero value accepts what
+// Nix does by default, and skips comments.
 type Options struct {
-	Comments bool // keep comments and empty lines, for printing the tree again
+	Comments bool // keep comments and blank lines, to print the tree again
 	Pipes    bool // accept the experimental operators |> and <|
 	Lints    Lints
 	Warn     func(*Error) // told what the lints only warn of
 
-	// Start is where the text begins, for Nix that stands inside another file:
-	// positions then are places of that file. The zero Pos is line 1, column 1
-	// of the file itself.
+	// Start is the position of the text, for Nix inside another file. Positions
+	// in the tree are then in that file. The zero Pos means line 1, column 1.
 	Start Pos
 }
 
-// Limits of a tree, which everything that walks it may rely on to go as deep as
-// the tree does: Nix 2.8 gives up at some 5,000 brackets.
+// Limits of a tree, so that recursion over it is safe. Nix 2.8 itself fails at
+// about 5,000 nested brackets.
 const (
-	MaxDepth  = 10_000  // expressions inside each other in the text
-	MaxHeight = 100_000 // nodes on the way down, long chains of operators included
+	MaxDepth  = 10_000  // nested expressions in the text
+	MaxHeight = 100_000 // height of the tree, including long chains of operators
 )
 
-// ParseFile reads a Nix file; name is what positions call it. The error, if
-// any, is an [*Error]. Names are not looked up: see [Resolve].
+// ParseFile parses a Nix file; name is its name in positions. An error is an
+// [*Error]. It does not report undefined variables: see [Resolve].
 func ParseFile(name string, src []byte, opts Options) (*File, error) {
 	return parse(name, string(src), opts)
 }
 
-// ParseExpr reads a Nix expression that stands alone.
+// ParseExpr parses a single Nix expression.
 func ParseExpr(src string) (Expr, error) {
 	f, err := parse("", src, Options{})
 	if err != nil {
@@ -87,23 +86,23 @@ func parse(name, src string, opts Options) (f *File, err error) {
 	return f, nil
 }
 
-// A parser builds a tree by recursive descent; operators by precedence. It
-// stops at the first error, by panicking with an *Error that parse recovers.
+// A parser builds a tree by recursive descent, with precedence climbing for
+// operators. At the first error it panics with an *Error, which parse recovers.
 type parser struct {
 	scanner
-	pipes  bool // |> and <| are allowed
+	pipes  bool // accept |> and <|
 	lints  Lints
 	warn   func(*Error)
 	depth  int
-	height int // of the tallest tree read so far where the parser is
+	height int // of the tallest tree parsed so far at the current level
 	notes  map[any]*Note
 
-	// The offset of an operator that does not chain with the one before it: of
-	// what it might have expected there Nix's parser says nothing.
+	// The offset of an operator that does not associate with the one before it.
+	// Nix's parser does not say what it expects there.
 	unchained int
 
-	// Stacks for elements of unknown number: what is on top is moved to a slice
-	// of its own when their end is found.
+	// Stacks for elements whose number is not yet known. At their end they move
+	// to a slice of the right size.
 	exprs    []Expr
 	bindings []Binding
 	names    []AttrName
@@ -116,8 +115,8 @@ func (p *parser) fail(at Pos, format string, args ...any) {
 	panic(&Error{at, fmt.Sprintf(format, args...)})
 }
 
-// unexpected reports the current token. Like Nix's parser it names what was
-// expected only where that is four things at most.
+// unexpected reports the current token. Like Nix's parser it names at most four
+// expected tokens, and none if there are more.
 func (p *parser) unexpected(expected ...token) {
 	if (p.tok == tokPipeTo || p.tok == tokPipeFrom) && !p.pipes {
 		p.fail(p.pos(), "experimental Nix feature 'pipe-operators' is disabled; "+
@@ -137,7 +136,8 @@ func (p *parser) unexpected(expected ...token) {
 	panic(&Error{p.pos(), msg})
 }
 
-// expect takes the token t. expected is what an error names, if not t alone.
+// expect consumes the token t. expected are the tokens for the error, if not only
+// t.
 func (p *parser) expect(t token, expected ...token) {
 	if p.tok != t {
 		if len(expected) == 0 {
@@ -148,7 +148,7 @@ func (p *parser) expect(t token, expected ...token) {
 	p.next()
 }
 
-// enter goes one level deeper. The function it returns comes back.
+// enter increases the depth. The function it returns decreases it.
 func (p *parser) enter() (height int) {
 	p.depth++
 	if p.depth > MaxDepth {
@@ -163,7 +163,7 @@ func (p *parser) leave(height int) {
 	p.height = max(height, p.height+1)
 }
 
-// grow notes that a tree was built over the one read last.
+// grow increases the height for a node above the tree parsed last.
 func (p *parser) grow() {
 	p.height++
 	if p.height > MaxHeight {
@@ -171,7 +171,7 @@ func (p *parser) grow() {
 	}
 }
 
-// expr reads any expression.
+// expr parses any expression.
 func (p *parser) expr() Expr {
 	height := p.enter()
 	e := p.expr1()
@@ -192,7 +192,7 @@ func (p *parser) expr1() Expr {
 	return e
 }
 
-// chainHead returns the first operand of y where y goes on a chain of op.
+// chainHead returns the first operand of y if y continues a chain of op.
 func chainHead(op Op, y Expr) Expr {
 	if b, ok := y.(*Binary); ok && b.Op == op && ops[op].assoc == assocRight {
 		return b.X
@@ -254,7 +254,7 @@ func (p *parser) expr2(at Pos) Expr {
 	return p.pipeline(nil)
 }
 
-// formalLambda reads a function that begins with { a, b }.
+// formalLambda parses a function that begins with { a, b }.
 func (p *parser) formalLambda(at Pos) Expr {
 	l := &Lambda{At: at, Formals: p.formalSet()}
 	if p.tok == tokAt {
@@ -274,8 +274,8 @@ func (p *parser) formalLambda(at Pos) Expr {
 	return l
 }
 
-// atFormals reports whether the { the parser is at begins formals rather than a
-// set, which the two tokens behind it tell.
+// atFormals reports whether the current { begins formals and not a set. The two
+// tokens after it decide.
 func (p *parser) atFormals() bool {
 	m := p.mark()
 	defer p.reset(m)
@@ -293,13 +293,13 @@ func (p *parser) atFormals() bool {
 	return false
 }
 
-// formalSet reads { a, b ? 1, ... }.
+// formalSet parses { a, b ? 1, ... }.
 func (p *parser) formalSet() *Formals {
 	f := &Formals{At: p.pos()}
 	p.next()
 	base := len(p.formals)
 	var leads [][]comment // comments before each formal
-	var afters []string   // the comment behind each
+	var afters []string   // the comment after each
 	for p.tok != tokRBrace {
 		if p.comments != nil {
 			leads = append(leads, p.takeLeading())
@@ -356,7 +356,7 @@ func (p *parser) formalSet() *Formals {
 	return f
 }
 
-// checkFormals refuses a parameter named twice.
+// checkFormals rejects duplicate parameters.
 func (p *parser) checkFormals(l *Lambda) {
 	list := l.Formals.List
 	twice := func(i int) {
@@ -371,7 +371,7 @@ func (p *parser) checkFormals(l *Lambda) {
 			}
 		}
 	} else {
-		seen := p.names0()
+		seen := p.emptyNames()
 		for i := range list {
 			if seen[list[i].Name] {
 				twice(i)
@@ -389,8 +389,8 @@ func (p *parser) checkFormals(l *Lambda) {
 	}
 }
 
-// names0 returns the map for looking for duplicates, emptied.
-func (p *parser) names0() map[string]bool {
+// emptyNames returns the empty map that finds duplicates.
+func (p *parser) emptyNames() map[string]bool {
 	if p.seen == nil {
 		p.seen = map[string]bool{}
 	}
@@ -398,7 +398,7 @@ func (p *parser) names0() map[string]bool {
 	return p.seen
 }
 
-// letOrLegacy reads let … in …, or let { … } with what may follow a term.
+// letOrLegacy parses let … in …, or let { … } and what may follow a term.
 func (p *parser) letOrLegacy(at Pos) Expr {
 	p.next()
 	if p.tok == tokLBrace {
@@ -415,7 +415,7 @@ func (p *parser) letOrLegacy(at Pos) Expr {
 	return e
 }
 
-// legacyLet reads { … } behind let.
+// legacyLet parses { … } after let.
 func (p *parser) legacyLet(at Pos) Expr {
 	p.next()
 	e := &LegacyLet{At: at}
@@ -428,8 +428,8 @@ func (p *parser) legacyLet(at Pos) Expr {
 	return e
 }
 
-// pipeline reads a |> b |> c or a <| b <| c, which do not mix, or what is no
-// pipeline. x is the first operand where it was read already.
+// pipeline parses a |> b |> c or a <| b <| c, which do not mix, or an operation. x
+// is the first operand if it is already parsed.
 func (p *parser) pipeline(x Expr) Expr {
 	x = p.operation(precImplies, x)
 	if (p.tok == tokPipeTo || p.tok == tokPipeFrom) && !p.pipes {
@@ -458,8 +458,8 @@ func (p *parser) pipeline(x Expr) Expr {
 	return x
 }
 
-// operation reads a chain of operators at least as tight as min. x is the first
-// operand where it was read already.
+// operation parses a chain of operators at least as tight as min. x is the first
+// operand if it is already parsed.
 func (p *parser) operation(min int, x Expr) Expr {
 	outer := p.height
 	p.height = 0
@@ -479,7 +479,7 @@ func (p *parser) operationFrom(min int, x Expr) Expr {
 			x = p.application(p.simple())
 		}
 	}
-	// An operator that does not chain ends the expression at its own level.
+	// A non-associative operator ends the expression at its own level.
 	limit := precSimple
 	for {
 		if p.tok == tokQuestion {
@@ -521,12 +521,12 @@ func (p *parser) operationFrom(min int, x Expr) Expr {
 		case assocLeft:
 			limit = prec + 1
 		case assocRight:
-			limit = prec // all of it was read as the right operand
+			limit = prec // the rest was parsed as the right operand
 		}
 	}
 }
 
-// operand reads the right operand of op.
+// operand parses the right operand of op.
 func (p *parser) operand(op Op, prec int) Expr {
 	height := p.enter()
 	min := prec + 1
@@ -554,7 +554,7 @@ func (p *parser) unary(at Pos, op Op, prec int) Expr {
 	return e
 }
 
-// application reads the arguments behind f.
+// application parses the arguments of f.
 func (p *parser) application(f Expr) Expr {
 	if !p.atSimple() {
 		return f
@@ -585,7 +585,7 @@ func (p *parser) popExprs(base int) []Expr {
 	return list
 }
 
-// startsSimple holds the tokens a term can begin with.
+// startsSimple are the tokens that a term can begin with.
 var startsSimple = [tokPipeFrom + 1]bool{
 	tokIdent: true, tokInt: true, tokFloat: true, tokString: true, tokIndented: true, tokPath: true,
 	tokHomePath: true, tokSearchPath: true, tokURI: true, tokLParen: true, tokLBrace: true,
@@ -594,10 +594,10 @@ var startsSimple = [tokPipeFrom + 1]bool{
 
 func (p *parser) atSimple() bool { return startsSimple[p.tok] }
 
-// simple reads a term with what is selected from it.
+// simple parses a term and selections from it.
 func (p *parser) simple() Expr { return p.postfix(p.term()) }
 
-// postfix reads .a.b, or default, and the old a or behind x.
+// postfix parses .a.b, or default, and the old a or, after x.
 func (p *parser) postfix(x Expr) Expr {
 	switch p.tok {
 	case tokDot:
@@ -619,7 +619,7 @@ func (p *parser) postfix(x Expr) Expr {
 	return x
 }
 
-// term reads a literal, variable, bracket or string.
+// term parses a literal, variable, bracket or string.
 func (p *parser) term() Expr {
 	at := p.pos()
 	switch p.tok {
@@ -758,15 +758,15 @@ func (p *parser) list(at Pos) Expr {
 	return e
 }
 
-// What Nix's parser expects where a binding could begin.
+// The tokens that Nix's parser expects where a binding may begin.
 var (
-	setExpected = []token{tokInherit} // it may yet be a function's parameters
+	setExpected = []token{tokInherit} // it may also be formals
 	recExpected = []token{tokInherit, tokRBrace}
 	letExpected = []token{tokIn, tokInherit}
 )
 
-// bindingList reads bindings up to end, which stays the current token. expected
-// is what an error names.
+// bindingList parses bindings up to end, which stays the current token. expected
+// are the tokens for an error.
 func (p *parser) bindingList(end token, expected []token) []Binding {
 	base := len(p.bindings)
 	for p.tok != end {
@@ -794,12 +794,12 @@ func (p *parser) bindingList(end token, expected []token) []Binding {
 	return list
 }
 
-// startsBinding holds the tokens a binding can begin with.
+// startsBinding are the tokens that a binding can begin with.
 var startsBinding = [tokPipeFrom + 1]bool{
 	tokIdent: true, tokOr: true, tokString: true, tokDollarCurly: true, tokInherit: true,
 }
 
-// attr reads a.b = value;
+// attr parses a.b = value;
 func (p *parser) attr(expected []token) *Attr {
 	b := &Attr{At: p.pos()}
 	if !startsBinding[p.tok] {
@@ -860,7 +860,7 @@ func (p *parser) attrPath() AttrPath {
 	}
 }
 
-// attrName reads one name. A ${…} that holds but a text is that name.
+// attrName parses one name. A ${"…"} with plain text is the name in it.
 func (p *parser) attrName() AttrName {
 	n := AttrName{At: p.pos()}
 	switch p.tok {
@@ -893,7 +893,7 @@ func (p *parser) attrName() AttrName {
 	return n
 }
 
-// checkLet refuses what a let cannot define.
+// checkLet rejects bindings that are not allowed in let.
 func (p *parser) checkLet(e *Let) {
 	p.check(e.Bindings)
 	for _, b := range e.Bindings {
@@ -903,8 +903,8 @@ func (p *parser) checkLet(e *Let) {
 	}
 }
 
-// check refuses bindings that define an attribute twice. Sets whose first names
-// all differ, nearly all of them, are done quickly.
+// check rejects bindings that define an attribute twice. It is fast for sets whose
+// first names are distinct, which are nearly all.
 func (p *parser) check(bs []Binding) {
 	if p.distinct(bs) {
 		return
@@ -916,8 +916,8 @@ func (p *parser) check(bs []Binding) {
 	}
 }
 
-// distinct reports whether the first names of bs, as far as they are known, all
-// differ.
+// distinct reports whether the first names of bs, except computed ones, are
+// distinct.
 func (p *parser) distinct(bs []Binding) bool {
 	var few [12]string
 	n := 0
@@ -940,7 +940,7 @@ func (p *parser) distinct(bs []Binding) bool {
 			n++
 			return true
 		}
-		seen = p.names0()
+		seen = p.emptyNames()
 		for _, have := range few {
 			seen[have] = true
 		}

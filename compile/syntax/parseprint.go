@@ -4,15 +4,16 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// FprintParse writes f as nix-instantiate --parse of Nix 2.26 to 2.34 prints it:
-// on one line, every operation in parentheses, sets merged and sorted. Relative
-// paths are resolved against dir, those that begin with ~ against home.
+// FprintParse writes f like nix-instantiate --parse of Nix 2.26 to 2.34: on one
+// line, with all operations in parentheses, and sets merged and sorted. Relative
+// paths are resolved against dir, paths that begin with ~ against home.
 func FprintParse(w io.Writer, f *File, dir, home string) error {
 	b := bufio.NewWriter(w)
 	p := parsePrinter{w: b, dir: dir, home: home}
@@ -24,6 +25,7 @@ func FprintParse(w io.Writer, f *File, dir, home string) error {
 	return b.Flush()
 }
 
+// A parsePrinter prints a tree for FprintParse.
 type parsePrinter struct {
 	w         *bufio.Writer
 	dir, home string
@@ -32,7 +34,7 @@ type parsePrinter struct {
 
 func (p *parsePrinter) put(s string) { p.w.WriteString(s) }
 
-// call prints a function of two arguments that stands for an operator.
+// call prints the function of two arguments that Nix has for an operator.
 func (p *parsePrinter) call(f string, x, y Expr) {
 	p.put("(" + f + " ")
 	p.expr(x)
@@ -233,8 +235,8 @@ func (p *parsePrinter) set(s *Set) {
 	p.put("}")
 }
 
-// bindings prints inherited names first, then the others, both sorted, then
-// those whose names are computed.
+// bindings prints inherited names and then other names, both sorted, and then the
+// computed ones.
 func (p *parsePrinter) bindings(s *Set) {
 	if s == nil {
 		return
@@ -307,7 +309,7 @@ func (p *parsePrinter) names(path AttrPath) {
 	}
 }
 
-// str prints a string; with anything interpolated it is a sum.
+// str prints a string; one with interpolations is a sum.
 func (p *parsePrinter) str(e *String) {
 	parts := e.Parts
 	if len(parts) == 0 {
@@ -319,7 +321,7 @@ func (p *parsePrinter) str(e *String) {
 		return
 	}
 	if e.Indented && len(parts) == 1 && isText(parts[0].Expr) {
-		p.expr(parts[0].Expr) // Nix takes the quotes around it away
+		p.expr(parts[0].Expr) // Nix drops the quotes around it
 		return
 	}
 	p.put("(")
@@ -336,7 +338,7 @@ func (p *parsePrinter) str(e *String) {
 	p.put(")")
 }
 
-// isText reports whether e is a string with nothing interpolated.
+// isText reports whether e is a string without interpolations.
 func isText(e Expr) bool {
 	s, ok := e.(*String)
 	return ok && (len(s.Parts) == 0 || len(s.Parts) == 1 && s.Parts[0].Expr == nil)
@@ -384,8 +386,8 @@ func nameParse(s string) string {
 	return quoteParse(s)
 }
 
-// quoteParse returns a string as Nix prints it: other than [Quote] it leaves
-// "$" alone where nothing follows that matters.
+// quoteParse returns a string as Nix prints it. Unlike [Quote] it escapes $ only
+// before {.
 func quoteParse(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -413,7 +415,7 @@ func quoteParse(s string) string {
 	return b.String()
 }
 
-// formatG6 is C's %g.
+// formatG6 formats like %g of C.
 func formatG6(v float64) string {
 	s := strconv.FormatFloat(v, 'g', 6, 64)
 	mantissa, exp, hasExp := strings.Cut(s, "e")
@@ -424,4 +426,30 @@ func formatG6(v float64) string {
 		return mantissa + "e" + exp
 	}
 	return mantissa
+}
+
+// plain returns e in the form the parser builds: negative numbers as operations,
+// no call without arguments.
+func plain(e Expr) Expr {
+	switch e := e.(type) {
+	case *Int:
+		switch {
+		case e.Value == math.MinInt64:
+			return &Binary{Op: Sub, X: &Int{Value: e.Value + 1}, Y: &Int{Value: 1}}
+		case e.Value < 0:
+			return &Unary{Op: Negate, X: &Int{Value: -e.Value}}
+		}
+	case *Float:
+		switch {
+		case e.Value == 0 && math.Signbit(e.Value):
+			return &Binary{Op: Mul, X: &Float{}, Y: &Float{Value: -1}}
+		case e.Value < 0:
+			return &Unary{Op: Negate, X: &Float{Value: -e.Value}}
+		}
+	case *Apply:
+		if len(e.Args) == 0 {
+			return plain(e.F)
+		}
+	}
+	return e
 }

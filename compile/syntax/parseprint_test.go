@@ -16,7 +16,7 @@ func reparse(t *testing.T, e Expr) {
 	if err != nil {
 		t.Fatalf("parse what was printed: %v\n%s", err, out.Bytes())
 	}
-	if !Equal(e, f.Expr) {
+	if !equal(e, f.Expr) {
 		a, b := parseForm(e), parseForm(f.Expr)
 		i := 0
 		for i < min(len(a), len(b)) && a[i] == b[i] {
@@ -95,7 +95,7 @@ func FuzzParsePrint(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out.Bytes())
 		}
-		if !Equal(file.Expr, again.Expr) {
+		if !equal(file.Expr, again.Expr) {
 			t.Fatalf("the tree differs\n%s", out.Bytes())
 		}
 	})

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// stringParts reads a "…" string from behind its opening quote to behind the
-// closing one.
+// stringParts parses a "…" string, whose opening quote is already consumed, with
+// its closing quote.
 func (p *parser) stringParts(e *String) {
 	base := len(p.parts)
 	for {
@@ -31,7 +31,7 @@ func (p *parser) popParts(base int) []Part {
 	return list
 }
 
-// interpolated reads ${ … } and appends it to the parts.
+// interpolated parses ${ … } and appends it to the parts.
 func (p *parser) interpolated() {
 	at := p.here(p.off)
 	p.off += len("${")
@@ -43,7 +43,7 @@ func (p *parser) interpolated() {
 	p.parts = append(p.parts, Part{At: at, Expr: x})
 }
 
-// noNUL refuses a text that no Nix string can hold.
+// noNUL rejects a text with a NUL byte, which Nix strings cannot contain.
 func (p *parser) noNUL(text string, at Pos) {
 	if strings.IndexByte(text, 0) >= 0 {
 		p.fail(at, "input string '%s' cannot be represented as Nix string because it contains null bytes",
@@ -51,15 +51,15 @@ func (p *parser) noNUL(text string, at Pos) {
 	}
 }
 
-// atEnd reports that the text ends inside a string.
+// atEnd reports the end of the text inside a string.
 func (p *parser) atEnd(i int, expected ...token) {
 	p.off, p.start, p.tok = i, i, tokEOF
 	p.tokLine, p.tokStart = p.line, p.lineStart
 	p.unexpected(expected...)
 }
 
-// stringText reads up to the closing quote, which it takes, or up to a ${. Most
-// texts hold nothing special and are cut out of the source as they are.
+// stringText parses up to the closing quote, which it consumes, or up to a ${. Text
+// without escapes, the usual case, is a slice of the source.
 func (p *parser) stringText(e *String) (text string, interp bool) {
 	src, from, i := p.src, p.off, p.off
 	var b strings.Builder
@@ -96,7 +96,7 @@ func (p *parser) stringText(e *String) (text string, interp bool) {
 			e.Lines = true
 			i = p.newline(i)
 		case '\r':
-			// \r\n and \r are read as \n.
+			// \r\n and \r stand for \n.
 			e.Lines = true
 			b.WriteString(src[from:i])
 			b.WriteByte('\n')
@@ -110,8 +110,7 @@ func (p *parser) stringText(e *String) (text string, interp bool) {
 	panic("unreachable")
 }
 
-// textOf returns what was built, or the one piece of source where that is all:
-// it then shares the source's memory.
+// textOf returns the text that was built, or else the slice of the source.
 func textOf(b *strings.Builder, last string) string {
 	if b.Len() == len(last) {
 		return last
@@ -119,8 +118,8 @@ func textOf(b *strings.Builder, last string) string {
 	return b.String()
 }
 
-// escape writes what the backslash before src[i] makes of it, and returns the
-// offset behind it.
+// escape writes the character that the escape \ src[i] stands for, and returns the
+// offset after it.
 func (p *parser) escape(b *strings.Builder, i int) int {
 	switch c := p.src[i]; c {
 	case 'n':
@@ -138,17 +137,16 @@ func (p *parser) escape(b *strings.Builder, i int) int {
 	return i + 1
 }
 
-// An indentedPiece is a piece of an indented string before its indentation is
-// taken away.
+// An indentedPiece is a piece of an indented string with its indentation.
 type indentedPiece struct {
 	at     Pos
 	text   string
 	expr   Expr
-	indent bool // spaces in it are indentation: it is no escape
+	indent bool // leading spaces are indentation, since it is not an escape
 }
 
-// indentedParts reads an indented string from behind its opening quotes to
-// behind the closing ones.
+// indentedParts parses an indented string, whose opening quotes are already
+// consumed, with its closing quotes.
 func (p *parser) indentedParts() []Part {
 	var pieces []indentedPiece
 	src, from, i := p.src, p.off, p.off
@@ -162,7 +160,7 @@ func (p *parser) indentedParts() []Part {
 		i, from = at, at
 		fromAt = p.here(at)
 	}
-	// escape adds one piece that is no indentation, of n bytes in the source.
+	// escape adds a piece that is an escape of n bytes in the source.
 	escape := func(text string, n int) {
 		flush(true)
 		pieces = append(pieces, indentedPiece{at: p.here(i), text: text})
@@ -222,13 +220,13 @@ func (p *parser) indentedParts() []Part {
 	}
 }
 
-// stripIndentation takes away the spaces that all lines begin with, leaving out
-// lines of spaces only, and a last line of spaces.
+// stripIndentation removes the spaces that all lines begin with, except lines of
+// spaces only, and removes a last line of spaces.
 func stripIndentation(pieces []indentedPiece) []Part {
 	indent := commonIndent(pieces)
 	parts := make([]Part, 0, len(pieces))
 	start := true // at the start of a line
-	dropped := 0  // spaces taken away on this line
+	dropped := 0  // spaces removed from this line
 	for n, q := range pieces {
 		if q.expr != nil {
 			start, dropped = false, 0
@@ -296,8 +294,8 @@ func commonIndent(pieces []indentedPiece) int {
 	return least
 }
 
-// pathParts reads a path, of which the current token is the beginning, and
-// leaves it as the current token.
+// pathParts parses a path that begins with the current token, and makes the whole
+// path the current token.
 func (p *parser) pathParts() []Part {
 	base := len(p.parts)
 	start, tokLine, tokStart := p.start, p.tokLine, p.tokStart

@@ -9,10 +9,9 @@ import (
 	"strings"
 )
 
-// Fprint writes f as nixfmt lays it out: two spaces a level, at most 100
-// columns where that can be. It refuses what Nix cannot read back: a NUL byte,
-// a number that is not finite, a name that is no name; the error says where the
-// node came from.
+// Fprint writes f in the layout of nixfmt: two spaces per level, at most 100 columns
+// where possible. It fails for what Nix cannot parse: a NUL byte, a number that is
+// not finite, an invalid name. The error has the position of the node.
 func Fprint(w io.Writer, f *File) error {
 	p := printer{}
 	out := p.file(f)
@@ -23,26 +22,26 @@ func Fprint(w io.Writer, f *File) error {
 	return err
 }
 
-// Format is [Fprint] for trees known to be printable. What Nix could not read
-// back is printed all the same, as near as can be.
+// Format is [Fprint] for trees that are known to be printable. It prints an
+// approximation of what Nix cannot parse.
 func Format(f *File) []byte {
 	p := printer{}
 	return p.file(f)
 }
 
-// FormatExpr returns e as [Format] prints it, without a newline at the end.
+// FormatExpr returns e as [Format] prints it, without the final newline.
 func FormatExpr(e Expr) string {
 	p := printer{}
 	p.expr(e)
 	return string(p.render())
 }
 
-// A printer turns a tree into a layout.
+// A printer converts a tree to a layout.
 type printer struct {
 	layout
 	notes map[any]*Note // of the file
-	above map[any]bool  // nodes whose Note.Before is printed
-	err   error         // the first thing that cannot be printed
+	above map[any]bool  // nodes whose Note.Before is already printed
+	err   error         // the first error
 }
 
 func (p *printer) fail(at Pos, format string, args ...any) {
@@ -70,7 +69,7 @@ func (p *printer) file(f *File) []byte {
 	return append(p.render(), '\n')
 }
 
-// expr prints e where any expression may stand.
+// expr prints e without parentheses around it.
 func (p *printer) expr(e Expr) {
 	p.before(e)
 	p.bare(e)
@@ -85,7 +84,7 @@ func (p *printer) expr(e Expr) {
 	}
 }
 
-// bare prints e without the comments beside it.
+// bare prints e without its comments.
 func (p *printer) bare(e Expr) {
 	switch e := e.(type) {
 	case *Lambda:
@@ -103,7 +102,7 @@ func (p *printer) bare(e Expr) {
 	case *Unary:
 		p.text(e.Op.String())
 		if e.Op == Negate && beginsWithPath(e.X) {
-			p.parens(e.X) // -a/b is a path
+			p.parens(e.X) // -a/b would be a path
 		} else {
 			p.operand(e.X, unaryOperand(e.Op))
 		}
@@ -120,8 +119,8 @@ func (p *printer) bare(e Expr) {
 	}
 }
 
-// unaryOperand returns how tight the operand of op must be to need no
-// parentheses. Two signs in a row would read badly.
+// unaryOperand returns the minimum precedence of an operand of op without
+// parentheses. Two operators in a row get parentheses, to be readable.
 func unaryOperand(op Op) int {
 	if op == Not {
 		return precNot
@@ -129,8 +128,8 @@ func unaryOperand(op Op) int {
 	return precNegate + 1
 }
 
-// beginsWithPath reports whether the first thing printed of e, which is printed
-// without parentheses, is a path.
+// beginsWithPath reports whether e, printed without parentheses, begins with a
+// path.
 func beginsWithPath(e Expr) bool {
 	for {
 		switch x := e.(type) {
@@ -146,7 +145,7 @@ func beginsWithPath(e Expr) bool {
 	}
 }
 
-// precOf returns how tightly e holds together when printed.
+// precOf returns the precedence of e as it is printed.
 func precOf(e Expr) int {
 	switch e := e.(type) {
 	case *Lambda, *Let, *With, *If, *Assert:
@@ -161,7 +160,7 @@ func precOf(e Expr) int {
 		return precApply
 	case *Select:
 		if e.Default != nil {
-			return precApply // f a.b or c is f (a.b or c): nobody should have to know
+			return precApply // parentheses make f (a.b or c) easier to read
 		}
 		return precSelect
 	case *Int:
@@ -182,7 +181,7 @@ func precOf(e Expr) int {
 	return precSimple
 }
 
-// operand prints e, in parentheses unless it holds together as tightly as min.
+// operand prints e, with parentheses if its precedence is lower than min.
 func (p *printer) operand(e Expr, min int) {
 	if precOf(e) < min {
 		p.parens(e)
@@ -191,8 +190,8 @@ func (p *printer) operand(e Expr, min int) {
 	}
 }
 
-// term prints what needs no parentheses anywhere an operand may stand, bar
-// negative numbers. A wide set is broken even where it would fit on one line.
+// term prints what needs no parentheses as an operand, or a negative number. A set
+// in the style wide is broken even if it fits on one line.
 func (p *printer) term(e Expr, style bracketStyle) {
 	switch e := e.(type) {
 	case *Ident:
@@ -232,7 +231,7 @@ func (p *printer) term(e Expr, style bracketStyle) {
 	}
 }
 
-// float returns the shortest literal that reads back as e.
+// float returns the shortest literal for e.
 func (p *printer) float(e *Float) string {
 	v := e.Value
 	switch {
@@ -284,12 +283,12 @@ func (p *printer) parens(e Expr) {
 				p.add(breakToken)
 			}
 		})
-		// The closing parenthesis stands at the depth of the opening one.
+		// The closing parenthesis has the indentation of the opening one.
 		p.text(")")
 	})
 }
 
-// needsParens reports whether a dot behind e would become part of it.
+// needsParens reports whether a dot after e would become part of it.
 func needsParens(e Expr) bool {
 	switch e.(type) {
 	case *Int, *Float, *Path:
@@ -336,8 +335,8 @@ func (p *printer) withScope(e *With) {
 	p.text(";")
 }
 
-// body prints what a construct leads to. A bracket there is broken when the
-// construct is.
+// body prints the body of a construct. A bracket in it is broken if the construct
+// is.
 func (p *printer) body(e Expr) {
 	switch e.(type) {
 	case *Attrs, *List:
@@ -349,7 +348,7 @@ func (p *printer) body(e Expr) {
 	p.expr(e)
 }
 
-// assert prints assert cond; body, the body always on a line of its own.
+// assert prints assert cond; body, with the body on a line of its own.
 func (p *printer) assert(e *Assert) {
 	p.group(groupToken, func() {
 		p.text("assert")
@@ -380,7 +379,7 @@ func (p *printer) let(e *Let) {
 	p.body(e.Body)
 }
 
-// ifElse prints if … then … else …; sep is what separates the branches.
+// ifElse prints if … then … else …; sep separates the branches.
 func (p *printer) ifElse(e *If, sep layoutKind) {
 	for {
 		p.group(groupToken, func() {
@@ -415,8 +414,8 @@ func (p *printer) ifElse(e *If, sep layoutKind) {
 	}
 }
 
-// lambda prints a function; depth counts the functions around it that have
-// nothing else between them.
+// lambda prints a function; depth is the number of functions that directly
+// contain it.
 func (p *printer) lambda(e *Lambda, depth int) {
 	p.param(e)
 	p.text(":")
@@ -447,11 +446,13 @@ func (p *printer) lambda(e *Lambda, depth int) {
 	}
 }
 
-// isTerm reports whether e is no operation, call or keyword construct.
+// isTerm reports whether e is neither an operation nor a call nor a construct with
+// a keyword.
 func isTerm(e Expr) bool { return precOf(e) >= precSimple }
 
-// isAbsorbable reports whether e can begin on a line that it does not end on:
-// a set or list that is not empty, an indented string of several lines.
+// isAbsorbable reports whether e may begin on the line of what precedes it and
+// extend over more lines: a set or list with elements, an indented string with
+// several lines.
 func (p *printer) isAbsorbable(e Expr) bool {
 	if p.noted(e) {
 		return false
@@ -471,8 +472,8 @@ func (p *printer) isAbsorbable(e Expr) bool {
 	return false
 }
 
-// isAbsorbableExpr reports whether e ends in something absorbable that can be
-// broken with what is before it left on one line.
+// isAbsorbableExpr reports whether e ends in an absorbable expression that can be
+// broken while the rest of e stays on one line.
 func (p *printer) isAbsorbableExpr(e Expr) bool {
 	if p.noted(e) {
 		return false
@@ -510,4 +511,4 @@ func (p *printer) absorbed(e Expr, style bracketStyle) {
 	}
 }
 
-var errNUL = errors.New("a Nix string holds no NUL byte")
+var errNUL = errors.New("Nix strings cannot contain NUL bytes")

@@ -9,7 +9,7 @@ func (p *printer) binary(e *Binary, first bracketStyle) {
 		return
 	}
 	prec := int(ops[e.Op].prec)
-	left, right := prec, prec+1 // how tight the outer operands must be
+	left, right := prec, prec+1 // minimum precedence of the outer operands
 	if ops[e.Op].assoc == assocRight {
 		left, right = prec+1, prec
 	}
@@ -47,14 +47,14 @@ func (p *printer) binary(e *Binary, first bracketStyle) {
 			min = right
 		}
 		p.add(lineToken)
-		p.before(y) // rather than between the operator and y
+		p.before(y) // and not between the operator and y
 		p.text(e.Op.String())
 		p.nested(func() { p.operandAfter(y, min) })
 	}
 }
 
-// chains reports whether x, the left operand of e, is in one chain of operators
-// with it: the same operator, with no parentheses between.
+// chains reports whether x, the left operand of e, is part of the same chain of
+// operators: it has the same operator and needs no parentheses.
 func (p *printer) chains(e, x *Binary, same bool) bool {
 	return same || x.Op == e.Op && ops[x.Op].assoc == assocLeft && !p.noted(x)
 }
@@ -74,7 +74,7 @@ func (p *printer) comparison(e *Binary) {
 	p.operand(e.Y, min)
 }
 
-// operandAfter prints the operand behind an operator, with the space before it.
+// operandAfter prints a space and the operand after an operator.
 func (p *printer) operandAfter(x Expr, min int) {
 	if precOf(x) >= min && !p.noted(x) {
 		switch x := x.(type) {
@@ -100,8 +100,8 @@ func (p *printer) operandAfter(x Expr, min int) {
 	p.operand(x, min)
 }
 
-// apply prints f a b. In parentheses the closing one goes on a line of its own
-// where the arguments do.
+// apply prints f a b. If it is in parentheses and the arguments are broken, the
+// closing parenthesis is on a line of its own.
 func (p *printer) apply(e *Apply, closing bool) {
 	p.group(groupToken, func() {
 		p.callParts(e)
@@ -111,8 +111,8 @@ func (p *printer) apply(e *Apply, closing bool) {
 	})
 }
 
-// callParts prints the function and its arguments. As many as can be stay on
-// the function's line; the last may begin there and be broken.
+// callParts prints the function and its arguments. As many as possible are on the
+// line of the function; the last may begin there and be broken.
 func (p *printer) callParts(e *Apply) {
 	f, args := splitOr(flattenApply(e))
 	if len(args) == 0 {
@@ -132,7 +132,7 @@ func (p *printer) callParts(e *Apply) {
 	p.brokenCall(f, args)
 }
 
-// brokenCall prints f args as callParts does when it need not fit on one line.
+// brokenCall prints f args like callParts when it may take several lines.
 func (p *printer) brokenCall(f Expr, args []Expr) {
 	last := args[len(args)-1]
 	lists := len(args) > 1 && p.isList(last) && p.isList(args[len(args)-2])
@@ -149,8 +149,8 @@ func (p *printer) brokenCall(f Expr, args []Expr) {
 	p.lastArg(last)
 }
 
-// leading prints f and the first n arguments, each with those before it in a
-// group of its own, the last of them in one of the given kind.
+// leading prints f and the first n arguments in nested groups: each argument is in
+// a group with those before it. The last group is of the given kind.
 func (p *printer) leading(f Expr, args []Expr, n int, kind layoutKind) {
 	p.group(transparentGroup, func() {
 		if n == 0 {
@@ -169,13 +169,13 @@ func (p *printer) leading(f Expr, args []Expr, n int, kind layoutKind) {
 func (p *printer) callee(f Expr, args []Expr) {
 	min := precSelect
 	if isOr(args[0]) {
-		min = precSimple // f.a or is something else
+		min = precSimple // f.a or has another meaning
 	}
 	p.operand(f, min)
 }
 
-// splitOr returns the call f args so that the last argument that is a variable
-// called or, if there is one, is the first: only behind a term can it stand.
+// splitOr rewrites the call f args so that its last argument that is a variable
+// named or, if there is one, is the first: Nix parses it only after a term.
 func splitOr(f Expr, args []Expr) (Expr, []Expr) {
 	for k := len(args) - 1; k > 0; k-- {
 		if isOr(args[k]) {
@@ -217,7 +217,8 @@ func (p *printer) isList(e Expr) bool {
 	return ok && !p.noted(e)
 }
 
-// compactArg prints an argument; a short list of simple things stays on its line.
+// compactArg prints an argument; it keeps a short list of simple elements on one
+// line.
 func (p *printer) compactArg(a Expr) {
 	if l, ok := a.(*List); ok && !p.noted(a) && len(l.Elems) <= 6 {
 		for _, x := range l.Elems {
@@ -232,7 +233,7 @@ func (p *printer) compactArg(a Expr) {
 	p.arg(a)
 }
 
-// lastArg prints the argument that may break while the call before it stays on
+// lastArg prints the argument that may be broken while the rest of the call is on
 // one line.
 func (p *printer) lastArg(a Expr) {
 	if precOf(a) >= precSelect {
@@ -267,8 +268,8 @@ func (p *printer) lastArg(a Expr) {
 	})
 }
 
-// absorbedArg returns the set or list that (x: { … }) and (f { … }) end in,
-// which may then be broken with the rest left on its line; else nil.
+// absorbedArg returns the set or list that (x: { … }) or (f { … }) ends in, or nil.
+// It may be broken while the rest is on one line.
 func (p *printer) absorbedArg(a Expr) Expr {
 	if p.noted(a) {
 		return nil
@@ -286,8 +287,8 @@ func (p *printer) absorbedArg(a Expr) Expr {
 	return nil
 }
 
-// isSimple reports whether e is a variable, literal or attribute, or a call of
-// at most two such things.
+// isSimple reports whether e is a variable, literal or attribute, or a call with at
+// most two such arguments.
 func (p *printer) isSimple(e Expr) bool {
 	if p.noted(e) {
 		return false

@@ -15,7 +15,7 @@ func (p *printer) before(node any) {
 	}
 }
 
-// inside prints the comments at the end of a node, each on its line.
+// inside prints the comments before the closing bracket of a node.
 func (p *printer) inside(node any) {
 	if n := p.notes[node]; n != nil && len(n.Inside) > 0 {
 		p.add(hardToken)
@@ -30,13 +30,13 @@ func (p *printer) hasInside(node any) bool {
 	return n != nil && len(n.Inside) > 0
 }
 
-// noted reports whether comments stand above or behind e.
+// noted reports whether e has comments above or after it.
 func (p *printer) noted(e Expr) bool {
 	n := p.notes[e]
 	return n != nil && (len(n.Before) > 0 || n.After != "" || len(n.Inside) > 0 && !isBracket(e))
 }
 
-// isBracket reports whether e ends in a bracket that comments can stand before.
+// isBracket reports whether e ends in a bracket that may have comments before it.
 func isBracket(e Expr) bool {
 	switch e.(type) {
 	case *Attrs, *List, *LegacyLet, *Let:
@@ -45,8 +45,7 @@ func isBracket(e Expr) bool {
 	return false
 }
 
-// comment prints a comment's lines, each ending its line. Whatever the text, it
-// stays a comment.
+// comment prints a comment. It stays a comment for any text.
 func (p *printer) comment(text string) {
 	if isBlockComment(text) {
 		p.blockComment(text)
@@ -70,7 +69,7 @@ func (p *printer) comment(text string) {
 	}
 }
 
-// isBlockComment reports whether text is one whole /* … */ and nothing else.
+// isBlockComment reports whether text is exactly one /* … */.
 func isBlockComment(text string) bool {
 	return len(text) >= 4 && strings.HasPrefix(text, "/*") && strings.HasSuffix(text, "*/") &&
 		strings.Index(text[2:], "*/") == len(text)-4

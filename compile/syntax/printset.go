@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// list prints [ … ]. Two elements or more stand on a line each, unless the list
-// is compact and fits on one.
+// list prints [ … ]. Two elements or more are on a line each, unless the list is
+// compact and fits on one.
 func (p *printer) list(e *List, style bracketStyle) {
 	if len(e.Elems) == 0 && !p.hasInside(e) {
 		p.text("[ ]")
@@ -30,15 +30,15 @@ func (p *printer) list(e *List, style bracketStyle) {
 	})
 }
 
-// A bracketStyle is how a set or list that is not empty is laid out.
+// A bracketStyle is the layout of a set or list that is not empty.
 type bracketStyle uint8
 
 const (
-	grouped bracketStyle = iota // on one line where it fits, if it holds one thing
-	wide                        // a set never on one line, but for { inherit a; }
-	open                        // broken when what is around it is
-	compact                     // a list on one line where it fits
-	forced                      // a set never on one line, not even { inherit a; }
+	grouped bracketStyle = iota // on one line if it fits and has one element
+	wide                        // a set on several lines, except { inherit a; }
+	open                        // broken if what contains it is
+	compact                     // a list on one line if it fits
+	forced                      // a set on several lines, even { inherit a; }
 )
 
 // bracket prints a set or list around body.
@@ -59,8 +59,8 @@ func (p *printer) bracket(style bracketStyle, left, right string, sep layoutKind
 	}
 }
 
-// element prints an element of a list or argument of a call, with comments
-// outside of the parentheses it may need.
+// element prints an element of a list or argument of a call, with its comments
+// outside of its parentheses.
 func (p *printer) element(x Expr) {
 	n := p.notes[x]
 	if n == nil || isBracket(x) || len(n.Inside) > 0 || precOf(x) >= precSelect {
@@ -92,7 +92,7 @@ func (p *printer) attrs(e *Attrs, style bracketStyle) {
 	p.braces(e, e.Bindings, style)
 }
 
-// braces prints { … } of e. Two bindings or more stand on a line each.
+// braces prints { … } of e. Two bindings or more are on a line each.
 func (p *printer) braces(e Expr, bs []Binding, style bracketStyle) {
 	if len(bs) == 0 && !p.hasInside(e) {
 		p.text("{ }")
@@ -131,7 +131,7 @@ func noteOf(b Binding) *Note {
 	panic(fmt.Sprintf("syntax: note of %T", b))
 }
 
-// bindings prints one binding a line.
+// bindings prints one binding per line.
 func (p *printer) bindings(bs []Binding) {
 	for i, b := range bs {
 		note := noteOf(b)
@@ -160,8 +160,8 @@ func (p *printer) bindings(bs []Binding) {
 	}
 }
 
-// attr prints a.b = value; A value that does not fit stays behind a short name,
-// where a line of its own would gain little.
+// attr prints a.b = value; A value that does not fit is on the line of a short
+// name, since a line of its own would gain little.
 func (p *printer) attr(b *Attr) {
 	p.path(b.Path)
 	p.add(spaceToken)
@@ -189,7 +189,7 @@ func (p *printer) assigned(v Expr) {
 	p.nested(func() { p.value(v) })
 }
 
-// isShortPath reports whether a path is four names at most, none in quotes.
+// isShortPath reports whether a path has at most four names, none in quotes.
 func isShortPath(path AttrPath) bool {
 	for _, n := range path {
 		if n.Expr != nil || !IsIdent(n.Name) {
@@ -200,7 +200,7 @@ func isShortPath(path AttrPath) bool {
 }
 
 // absorbsFirst reports whether e is a chain of //, ++ or + that begins with a
-// bracket: it may begin behind = with the operators below the name.
+// bracket. It may begin after =, with the operators below the name.
 func (p *printer) absorbsFirst(e *Binary) bool {
 	if p.noted(e) {
 		return false
@@ -215,7 +215,7 @@ func (p *printer) absorbsFirst(e *Binary) bool {
 	return p.isAbsorbable(x) && precOf(x) >= precSimple
 }
 
-// value prints what stands behind =, ? or assert, beginning with the space.
+// value prints a space and the expression after =, ? or assert.
 func (p *printer) value(e Expr) {
 	if p.noted(e) {
 		p.add(hardToken)
@@ -265,8 +265,8 @@ func (p *printer) value(e Expr) {
 	p.group(groupToken, func() { p.expr(e) })
 }
 
-// update prints x // { … } and the like behind =, where the set, list or string
-// on the right can be broken on its own.
+// update prints x // { … } and the like after =, if only the set, list or string on
+// the right is to be broken.
 func (p *printer) update(e *Binary) bool {
 	if e.Op != Update && e.Op != Concat && e.Op != Add || !p.isAbsorbable(e.Y) || p.noted(e.X) {
 		return false
@@ -291,8 +291,8 @@ func (p *printer) update(e *Binary) bool {
 	return true
 }
 
-// inherit prints inherit (from) a b; with a line for each name where they are
-// more than three or do not fit on one.
+// inherit prints inherit (from) a b; with a line for each name if there are more
+// than three or they do not fit on one.
 func (p *printer) inherit(b *Inherit) {
 	p.group(groupToken, func() {
 		p.text("inherit")
@@ -317,7 +317,7 @@ func (p *printer) inherit(b *Inherit) {
 	})
 }
 
-// inheritFrom prints (from), on a line of its own where it has more than one.
+// inheritFrom prints (from), on a line of its own if it takes several lines.
 func (p *printer) inheritFrom(from Expr) {
 	at := len(p.tokens)
 	p.add(spaceToken)
@@ -349,7 +349,7 @@ func (p *printer) name(n AttrName) {
 	switch e := n.Expr.(type) {
 	case nil:
 		if strings.IndexByte(n.Name, 0) >= 0 {
-			p.fail(n.At, "print attribute name %q: a Nix string holds no NUL byte", n.Name)
+			p.fail(n.At, "print attribute name %q: Nix strings cannot contain NUL bytes", n.Name)
 		}
 		p.text(QuoteAttr(n.Name))
 	case *String:
@@ -382,8 +382,8 @@ func (p *printer) param(e *Lambda) {
 	}
 }
 
-// formals prints { a, b, ... }, one a line where there are more than two or one
-// has a default.
+// formals prints { a, b, ... }, with one formal per line if there are more than two
+// or one has a default.
 func (p *printer) formals(f *Formals) {
 	if len(f.List) == 0 && !p.hasInside(f) {
 		if f.Ellipsis {

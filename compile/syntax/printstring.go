@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// str prints a string in the form it says it was written in; a URI in quotes, as
-// nixfmt does.
+// str prints a string in the form that its fields ask for. Like nixfmt it prints a
+// URI in quotes.
 func (p *printer) str(e *String) {
 	for _, part := range e.Parts {
 		if part.Expr == nil && strings.IndexByte(part.Text, 0) >= 0 {
@@ -22,8 +22,8 @@ func (p *printer) str(e *String) {
 	}
 }
 
-// isShort reports whether an indented string would be as readable in "…": no
-// line ends, quotes or backslashes in it.
+// isShort reports whether an indented string is as readable in "…", since it has
+// no line breaks, quotes or backslashes.
 func isShort(parts []Part) bool {
 	for _, q := range parts {
 		if q.Expr == nil && strings.ContainsAny(q.Text, "\n\r\"\\") {
@@ -40,7 +40,7 @@ func short(s string) string {
 	return Quote(s)
 }
 
-// JoinText returns parts with neighbouring texts joined and empty ones gone.
+// JoinText returns parts with neighbouring texts joined and without empty ones.
 func JoinText(parts []Part) []Part {
 	clean := true
 	for i, q := range parts {
@@ -88,9 +88,9 @@ func (p *printer) quoted(parts []Part, lines bool) {
 	p.text(`"`)
 }
 
-// indented prints ”…” (two single quotes) so that reading it back, with the
-// common indentation taken away and a last line of spaces dropped, gives parts
-// again. A string with a newline in it begins on the line below the quotes.
+// indented prints ”…” (two single quotes). Parsing it, which removes the common
+// indentation and a last line of spaces, gives parts again. A string with a newline
+// begins on the line below the quotes.
 func (p *printer) indented(parts []Part) {
 	p.text("''")
 	broken := false
@@ -102,7 +102,7 @@ func (p *printer) indented(parts []Part) {
 	anchor := anchorLine(parts)
 	p.nested(func() {
 		line := 0
-		start := true // nothing on this line yet
+		start := true // at the start of a line
 		if broken {
 			p.add(stringLine)
 		}
@@ -124,15 +124,15 @@ func (p *printer) indented(parts []Part) {
 					line++
 					start = true
 					if end && last && text == "" {
-						break // the closing quotes stand on this line
+						break // the closing quotes are on this line
 					}
 					p.add(stringLine)
 				}
-				// A last line of spaces only would be dropped.
+				// A last line of spaces would be removed.
 				keep := end && last && start && text != "" && strings.Trim(text, " ") == ""
 				anchored := start && (keep || line == anchor)
 				if start && broken && (text != "" || end && !last) {
-					own := 0 // spaces the line begins with
+					own := 0 // leading spaces of the line
 					if trimmed := strings.TrimLeft(text, " "); !anchored && (trimmed != "" || end && !last) {
 						own = len(text) - len(trimmed)
 						text = trimmed
@@ -154,13 +154,13 @@ func (p *printer) indented(parts []Part) {
 	p.text("''")
 }
 
-// anchorLine returns the number of the line whose first space must be escaped
-// because else every line would seem to be indented; -1 where none is.
+// anchorLine returns the number of the line whose first space must be escaped,
+// because otherwise all lines would seem to be indented, or -1.
 func anchorLine(parts []Part) int {
 	line, spaces, anchor := 0, 0, -1
 	blank := true // only spaces on this line so far
 	firstBlank := -1
-	filled := func() bool { // the line has something on it; is it at the margin?
+	filled := func() bool { // called for text on a line: does it begin at column 1?
 		if !blank {
 			return false
 		}
@@ -212,8 +212,8 @@ func hasNewline(e *String) bool {
 	return false
 }
 
-// interpolation prints ${e}. A short one stays on its line whatever the width.
-// Alone on a line a call begins on that line too.
+// interpolation prints ${e}. A short one is on one line even if that is too wide. A
+// call alone on a line begins on that line.
 func (p *printer) interpolation(e Expr, alone bool) {
 	p.group(groupToken, func() {
 		p.text("${")
@@ -240,8 +240,8 @@ func (p *printer) interpolation(e Expr, alone bool) {
 	})
 }
 
-// isSimpleNest reports whether e is a call of at most two simple arguments,
-// calls of that kind included.
+// isSimpleNest reports whether e is a call of at most two arguments that are simple
+// or such calls themselves.
 func (p *printer) isSimpleNest(e Expr) bool {
 	call, ok := e.(*Apply)
 	if !ok || p.noted(e) {
@@ -278,8 +278,8 @@ func isPlain(e Expr) bool {
 	return false
 }
 
-// flatWidth returns the columns of the tokens from i on, on one line; a large
-// number where they cannot stand on one.
+// flatWidth returns the columns of the tokens from i on one line, or a large number
+// if they need several.
 func (p *printer) flatWidth(i int) int {
 	w := 0
 	for ; i < len(p.tokens); i++ {
@@ -298,7 +298,7 @@ func (p *printer) flatWidth(i int) int {
 	return w
 }
 
-// closeBreaks makes the tokens from i on stay on one line.
+// closeBreaks keeps the tokens from i on one line.
 func (p *printer) closeBreaks(i int) {
 	for ; i < len(p.tokens); i++ {
 		switch t := &p.tokens[i]; t.kind {

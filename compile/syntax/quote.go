@@ -2,9 +2,9 @@ package syntax
 
 import "strings"
 
-// Quote returns s as a Nix string literal: "…", on one line, with nothing in it
-// that Nix would take for an interpolation. A NUL byte, which no Nix string can
-// hold, comes out as U+FFFD; [Fprint] refuses it instead.
+// Quote returns s as a Nix string literal "…" on one line, with interpolations
+// escaped. It replaces a NUL byte, which Nix strings cannot contain, by U+FFFD;
+// [Fprint] returns an error instead.
 func Quote(s string) string {
 	var b strings.Builder
 	b.Grow(len(s) + 2)
@@ -14,8 +14,8 @@ func Quote(s string) string {
 	return b.String()
 }
 
-// escapeString writes s as it stands between double quotes. opens says that an
-// interpolation follows directly; lines keeps newlines as they are.
+// escapeString writes s for a string in double quotes. opens says that an
+// interpolation follows directly; lines keeps newlines.
 func escapeString(b *strings.Builder, s string, opens, lines bool) {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; c {
@@ -45,8 +45,8 @@ func escapeString(b *strings.Builder, s string, opens, lines bool) {
 	}
 }
 
-// opensInterpolation reports whether the dollar sign at s[i] would, unescaped,
-// begin an interpolation or swallow the "$" of the one that follows s.
+// opensInterpolation reports whether the dollar sign at s[i], if not escaped, would
+// begin an interpolation or disable the one that follows s.
 func opensInterpolation(s string, i int, opens bool) bool {
 	if i+1 < len(s) {
 		return s[i+1] == '{'
@@ -54,10 +54,9 @@ func opensInterpolation(s string, i int, opens bool) bool {
 	return opens
 }
 
-// escapeIndented writes one line of text as it stands in an indented string.
-// opens says that an interpolation follows directly, closes that the closing
-// quotes do. With anchor the first byte, a space, is escaped, which keeps the
-// spaces at the beginning of the line from being taken for indentation.
+// escapeIndented writes one line of text for an indented string. opens says that an
+// interpolation follows directly, closes that the closing quotes do. anchor escapes
+// the first byte, a space, so that leading spaces do not count as indentation.
 func escapeIndented(b *strings.Builder, s string, opens, closes, anchor bool) {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
@@ -80,8 +79,8 @@ func escapeIndented(b *strings.Builder, s string, opens, closes, anchor bool) {
 	}
 }
 
-// quoteFollows reports whether what is written after the single quote s[i]
-// begins with a quote itself: the end of the string, or an escape.
+// quoteFollows reports whether the text after the single quote s[i] is written with
+// a quote first: the end of the string, or an escape.
 func quoteFollows(s string, i int, opens, closes bool) bool {
 	if i+1 == len(s) {
 		return closes
@@ -89,8 +88,8 @@ func quoteFollows(s string, i int, opens, closes bool) bool {
 	return s[i+1] == '\r' || s[i+1] == '$' && opensInterpolation(s, i+1, opens)
 }
 
-// IsIdent reports whether s can be written as a variable: letters, digits, _, '
-// and -, not beginning with a digit, ' or -, and not a keyword.
+// IsIdent reports whether s is valid as a variable: letters, digits, _, ' and -, not
+// beginning with a digit, ' or -, and not a keyword.
 func IsIdent(s string) bool {
 	if s == "" || !isIdentStart(s[0]) || s == "or" {
 		return false
@@ -103,8 +102,7 @@ func IsIdent(s string) bool {
 	return !isKeyword(s)
 }
 
-// QuoteAttr returns the attribute name s as it is written in a path: as it is
-// where it can be, else as [Quote] does.
+// QuoteAttr returns the attribute name s for a path, quoted if necessary.
 func QuoteAttr(s string) string {
 	if IsIdent(s) || s == "or" {
 		return s
@@ -120,7 +118,7 @@ func isIdentByte(c byte) bool {
 	return isIdentStart(c) || '0' <= c && c <= '9' || c == '\'' || c == '-'
 }
 
-// isKeyword leaves out "or", which is a keyword in few places only.
+// isKeyword reports whether s is a keyword, except or, which is one only in places.
 func isKeyword(s string) bool {
 	switch s {
 	case "if", "then", "else", "assert", "with", "let", "in", "rec", "inherit":

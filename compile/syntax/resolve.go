@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Resolve looks every variable of f up and reports the first that nothing
-// defines, as Nix does when it has parsed a file: undefined variable 'x'. What
-// stands in the body of a with may come from there and is let pass.
-// global tells the names defined everywhere; nil is [IsGlobal].
+// Resolve returns an [*Error] for the first undefined variable of f, like Nix after
+// parsing: undefined variable 'x'. Any variable in the body of a with counts as
+// defined. global reports whether a name is defined everywhere; nil means
+// [IsGlobal].
 func Resolve(f *File, global func(name string) bool) error {
 	if global == nil {
 		global = IsGlobal
@@ -21,10 +21,10 @@ func Resolve(f *File, global func(name string) bool) error {
 	return nil
 }
 
-// A scope holds the names that one construct defines, or is a with.
+// A scope is the names that one construct defines, or a with.
 type scope struct {
 	names map[string]bool
-	one   string // where there is but one
+	one   string // the name, if there is one
 	with  bool
 	up    *scope
 }
@@ -45,7 +45,7 @@ type resolver struct {
 
 func (r *resolver) name(name string, at Pos, s *scope) {
 	if r.err == nil && name != "__curPos" && !s.has(name) && !r.global(name) {
-		r.err = &Error{at, "undefined variable '" + name + "'"}
+		r.err = &Error{At: at, Msg: "undefined variable '" + name + "'"}
 	}
 }
 
@@ -96,8 +96,7 @@ func (r *resolver) fail(err error) {
 	}
 }
 
-// set resolves what a set's attributes are, and returns the scope they make if
-// the set is recursive.
+// set resolves the attributes of a set and returns its scope if it is recursive.
 func (r *resolver) set(set *Set, s *scope) *scope {
 	if set == nil || r.err != nil {
 		return s
@@ -135,8 +134,8 @@ func (r *resolver) set(set *Set, s *scope) *scope {
 	return inner
 }
 
-// IsGlobal reports whether Nix, from 2.8 to 2.34, defines name everywhere:
-// builtins, true, map, __add and so on.
+// IsGlobal reports whether Nix 2.8 to 2.34 defines name everywhere: builtins, true,
+// map, __add, …
 func IsGlobal(name string) bool {
 	if rest, ok := strings.CutPrefix(name, "__"); ok {
 		return has(hiddenGlobals, rest)
@@ -149,7 +148,7 @@ func has(sorted []string, name string) bool {
 	return ok
 }
 
-// globals are the names defined everywhere as they are, sorted.
+// globals are the names that are defined everywhere, sorted.
 var globals = []string{
 	"abort", "baseNameOf", "break", "builtins", "derivation", "derivationStrict", "dirOf",
 	"false", "fetchGit", "fetchMercurial", "fetchTarball", "fetchTree", "fromTOML",
@@ -157,7 +156,8 @@ var globals = []string{
 	"throw", "toString", "true",
 }
 
-// hiddenGlobals are those that __ precedes, sorted.
+// hiddenGlobals are the names that are defined everywhere with __ before them,
+// sorted.
 var hiddenGlobals = []string{
 	"add", "addDrvOutputDependencies", "addErrorContext", "all", "any", "appendContext",
 	"attrNames", "attrValues", "bitAnd", "bitOr", "bitXor", "catAttrs", "ceil",

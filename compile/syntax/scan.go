@@ -2,17 +2,17 @@ package syntax
 
 import "strings"
 
-// A scanner cuts a text into tokens. As Nix's own does, it always takes the
-// longest token that begins where it stands: a.b/c is a path, x:x a URI.
-// The parser asks for tokens one by one, and reads strings and paths itself
-// with [scanner.stringParts] and the like, since these hold expressions.
+// A scanner splits a text into tokens. Like Nix's own it takes the longest token at
+// each offset: a.b/c is a path, x:x a URI. The parser requests tokens one by one.
+// It parses strings and paths itself, with [scanner.stringParts] and the like,
+// since they contain expressions.
 type scanner struct {
 	src  string
 	file *string
 
-	off       int // where the next token is looked for
+	off       int // offset to scan the next token from
 	line      int32
-	lineStart int // offset of the first byte of the line
+	lineStart int // offset of the current line
 
 	// The current token.
 	tok      token
@@ -20,15 +20,15 @@ type scanner struct {
 	tokLine  int32
 	tokStart int // lineStart of the token's line
 
-	// The run of path characters that was looked at last. Every token that
-	// begins inside it ends up at the same place, so that it is searched once.
-	runEnd   int // where it ends
-	runUnder int // its last '_', which a URI's scheme cannot hold; -1
+	// The last run of path characters. All tokens in it have the same end of
+	// run, so that it is searched only once.
+	runEnd   int // its end
+	runUnder int // its last '_', which a URI's scheme cannot contain, or -1
 
-	comments *commentScanner // nil: comments are skipped
+	comments *commentScanner // nil to skip comments
 }
 
-// mark is a state to come back to.
+// mark is a state of the scanner to return to.
 type mark struct {
 	off, lineStart, start, tokStart int
 	line, tokLine                   int32
@@ -52,21 +52,21 @@ func (s *scanner) reset(m mark) {
 	}
 }
 
-// pos returns where the current token begins.
+// pos returns the position of the current token.
 func (s *scanner) pos() Pos {
 	return Pos{file: s.file, Line: s.tokLine, Col: int32(s.start-s.tokStart) + 1}
 }
 
-// here returns the place of offset i on the line the scanner stands on.
+// here returns the position of offset i on the current line.
 func (s *scanner) here(i int) Pos {
 	return Pos{file: s.file, Line: s.line, Col: int32(i-s.lineStart) + 1}
 }
 
-// text returns the current token as it is written.
+// text returns the text of the current token.
 func (s *scanner) text() string { return s.src[s.start:s.off] }
 
-// newline notes the line end at src[i], which may be \n, \r\n or \r, and
-// returns the offset behind it.
+// newline records the line break at src[i], which is \n, \r\n or \r, and returns the
+// offset after it.
 func (s *scanner) newline(i int) int {
 	if s.src[i] == '\r' && i+1 < len(s.src) && s.src[i+1] == '\n' {
 		i++
@@ -139,7 +139,7 @@ func (s *scanner) next() {
 		}
 	}
 	tok, n := tokInvalid, 1
-	var d byte // the character behind c
+	var d byte // the character after c
 	if i+1 < len(src) {
 		d = src[i+1]
 	}
@@ -149,7 +149,7 @@ func (s *scanner) next() {
 	case '\'':
 		if d == '\'' {
 			tok, n = tokIndented, 2
-			// Spaces and a line end behind the quotes are not part of the string.
+			// Spaces and a line break after the quotes are not part of the string.
 			j := i + 2
 			for j < len(src) && src[j] == ' ' {
 				j++
@@ -257,9 +257,9 @@ func (s *scanner) next() {
 	s.tok, s.off = tok, i+n
 }
 
-// run scans a token that begins with a character a path can begin with: a path,
-// URI, number or name. It returns i where the character is an operator.
-// Of a path only the beginning is taken; [scanner.pathParts] reads the rest.
+// run scans a token that begins with a path character: a path, URI, number or name.
+// It returns i if the character is an operator. It scans only the beginning of a
+// path; [scanner.pathParts] parses the rest.
 func (s *scanner) run(i int) (token, int) {
 	src := s.src
 	if i >= s.runEnd {
@@ -329,8 +329,8 @@ func numberEnd(src string, i int) (token, int) {
 	return tokInt, j
 }
 
-// searchPathEnd returns where the <…> that opens at src[i] ends, 0 where it is
-// no search path.
+// searchPathEnd returns the end of the <…> at src[i], or 0 if it is not a search
+// path.
 func searchPathEnd(src string, i int) int {
 	j := i + 1
 	for j < len(src) && (class[src[j]]&classPath != 0 || src[j] == '/') {

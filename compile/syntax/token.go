@@ -62,12 +62,12 @@ const (
 	tokPipeTo
 	tokPipeFrom
 
-	// Only ever expected, never found:
+	// Only in lists of expected tokens:
 	tokIndentedText
 	tokIndentedEnd
 )
 
-// tokenNames are what Nix calls tokens in its error messages.
+// tokenNames are the names of tokens in Nix's error messages.
 var tokenNames = [...]string{
 	tokEOF: "end of file", tokInvalid: "invalid token", tokIdent: "identifier",
 	tokInt: "integer", tokFloat: "floating-point literal", tokString: `'"'`,
@@ -87,7 +87,7 @@ var tokenNames = [...]string{
 
 func (t token) String() string { return tokenNames[t] }
 
-// keywordOf returns the keyword s is, or tokIdent.
+// keywordOf returns the keyword s, or tokIdent.
 func keywordOf(s string) token {
 	if len(s) < 2 || len(s) > 7 {
 		return tokIdent
@@ -117,7 +117,7 @@ func keywordOf(s string) token {
 	return tokIdent
 }
 
-// operators maps tokens to binary operators; zero where a token is none.
+// operators maps tokens to binary operators, and others to zero.
 var operators = [tokPipeFrom + 1]Op{
 	tokEq: Eq, tokNeq: Neq, tokLess: Less, tokLessEq: LessEq, tokGreater: Greater,
 	tokGreaterEq: GreaterEq, tokAnd: And, tokOrOr: Or, tokImplies: Implies, tokUpdate: Update,

@@ -1,12 +1,9 @@
 package syntax
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
-// Walk calls visit for e and, where that returns true, for the expressions
-// directly inside it, in the order they are written.
+// Walk calls visit for e and, if that returns true, walks its children in the order
+// of the text.
 func Walk(e Expr, visit func(Expr) bool) {
 	if e == nil || !visit(e) {
 		return
@@ -14,7 +11,7 @@ func Walk(e Expr, visit func(Expr) bool) {
 	children(e, func(c Expr) { Walk(c, visit) })
 }
 
-// children calls f for each expression directly inside e.
+// children calls f for the child expressions of e.
 func children(e Expr, f func(Expr)) {
 	switch e := e.(type) {
 	case *Ident, *Int, *Float, *SearchPath:
@@ -105,200 +102,4 @@ func bindingChildren(bs []Binding, f func(Expr)) {
 			pathChildren(b.Names, f)
 		}
 	}
-}
-
-// Equal reports whether a and b are the same tree, whatever their positions and
-// notes. Two ways to build what is printed alike are the same: neighbouring
-// texts and their concatenation, (f a) b and f a b, the number -1 and the minus
-// sign before 1, the name "a" and the string "a" as a name, an indented string
-// that is short and one that is not indented, a URI and the same in quotes.
-func Equal(a, b Expr) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	a, b = plain(a), plain(b)
-	switch a := a.(type) {
-	case *Ident:
-		b, ok := b.(*Ident)
-		return ok && a.Name == b.Name
-	case *Int:
-		b, ok := b.(*Int)
-		return ok && a.Value == b.Value
-	case *Float:
-		b, ok := b.(*Float)
-		return ok && math.Float64bits(a.Value) == math.Float64bits(b.Value)
-	case *String:
-		b, ok := b.(*String)
-		return ok && indented(a) == indented(b) && equalParts(a.Parts, b.Parts)
-	case *Path:
-		b, ok := b.(*Path)
-		return ok && equalParts(a.Parts, b.Parts)
-	case *SearchPath:
-		b, ok := b.(*SearchPath)
-		return ok && a.Name == b.Name
-	case *List:
-		b, ok := b.(*List)
-		return ok && equalList(a.Elems, b.Elems)
-	case *Attrs:
-		b, ok := b.(*Attrs)
-		return ok && a.Rec == b.Rec && equalBindings(a.Bindings, b.Bindings)
-	case *Select:
-		b, ok := b.(*Select)
-		return ok && Equal(a.X, b.X) && equalPath(a.Path, b.Path) && Equal(a.Default, b.Default)
-	case *HasAttr:
-		b, ok := b.(*HasAttr)
-		return ok && Equal(a.X, b.X) && equalPath(a.Path, b.Path)
-	case *Apply:
-		b, ok := b.(*Apply)
-		if !ok {
-			return false
-		}
-		af, aa := flattenApply(a)
-		bf, ba := flattenApply(b)
-		return Equal(af, bf) && equalList(aa, ba)
-	case *Lambda:
-		b, ok := b.(*Lambda)
-		return ok && a.Param == b.Param && equalFormals(a.Formals, b.Formals) && Equal(a.Body, b.Body)
-	case *Let:
-		b, ok := b.(*Let)
-		return ok && equalBindings(a.Bindings, b.Bindings) && Equal(a.Body, b.Body)
-	case *LegacyLet:
-		b, ok := b.(*LegacyLet)
-		return ok && equalBindings(a.Bindings, b.Bindings)
-	case *With:
-		b, ok := b.(*With)
-		return ok && Equal(a.Scope, b.Scope) && Equal(a.Body, b.Body)
-	case *If:
-		b, ok := b.(*If)
-		return ok && Equal(a.Cond, b.Cond) && Equal(a.Then, b.Then) && Equal(a.Else, b.Else)
-	case *Assert:
-		b, ok := b.(*Assert)
-		return ok && Equal(a.Cond, b.Cond) && Equal(a.Body, b.Body)
-	case *Unary:
-		b, ok := b.(*Unary)
-		return ok && a.Op == b.Op && Equal(a.X, b.X)
-	case *Binary:
-		b, ok := b.(*Binary)
-		return ok && a.Op == b.Op && Equal(a.X, b.X) && Equal(a.Y, b.Y)
-	}
-	panic(fmt.Sprintf("syntax: compare %T", a))
-}
-
-// plain returns e as the parser builds it.
-func plain(e Expr) Expr {
-	switch e := e.(type) {
-	case *Int:
-		switch {
-		case e.Value == math.MinInt64:
-			return &Binary{Op: Sub, X: &Int{Value: e.Value + 1}, Y: &Int{Value: 1}}
-		case e.Value < 0:
-			return &Unary{Op: Negate, X: &Int{Value: -e.Value}}
-		}
-	case *Float:
-		switch {
-		case e.Value == 0 && math.Signbit(e.Value):
-			return &Binary{Op: Mul, X: &Float{}, Y: &Float{Value: -1}}
-		case e.Value < 0:
-			return &Unary{Op: Negate, X: &Float{Value: -e.Value}}
-		}
-	case *Apply:
-		if len(e.Args) == 0 {
-			return plain(e.F)
-		}
-	}
-	return e
-}
-
-// indented reports whether s is printed as an indented string.
-func indented(s *String) bool { return s.Indented && !isShort(JoinText(s.Parts)) }
-
-func equalParts(a, b []Part) bool {
-	a, b = JoinText(a), JoinText(b)
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].Text != b[i].Text || !Equal(a[i].Expr, b[i].Expr) {
-			return false
-		}
-	}
-	return true
-}
-
-func equalList(a, b []Expr) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if !Equal(a[i], b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func equalPath(a, b []AttrName) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		x, y := plainName(a[i]), plainName(b[i])
-		if x.Name != y.Name || !Equal(x.Expr, y.Expr) {
-			return false
-		}
-	}
-	return true
-}
-
-// plainName returns n with a name that is but a text as that text. Any other
-// string is the same however it is quoted.
-func plainName(n AttrName) AttrName {
-	s, ok := n.Expr.(*String)
-	if !ok {
-		return n
-	}
-	switch parts := JoinText(s.Parts); {
-	case len(parts) == 0:
-		return AttrName{}
-	case len(parts) == 1 && parts[0].Expr == nil:
-		return AttrName{Name: parts[0].Text}
-	default:
-		return AttrName{Expr: &String{Parts: parts}}
-	}
-}
-
-func equalFormals(a, b *Formals) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	if a.Ellipsis != b.Ellipsis || len(a.List) != len(b.List) {
-		return false
-	}
-	for i := range a.List {
-		if a.List[i].Name != b.List[i].Name || !Equal(a.List[i].Default, b.List[i].Default) {
-			return false
-		}
-	}
-	return true
-}
-
-func equalBindings(a, b []Binding) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		switch x := a[i].(type) {
-		case *Attr:
-			y, ok := b[i].(*Attr)
-			if !ok || !equalPath(x.Path, y.Path) || !Equal(x.Value, y.Value) {
-				return false
-			}
-		case *Inherit:
-			y, ok := b[i].(*Inherit)
-			if !ok || !Equal(x.From, y.From) || !equalPath(x.Names, y.Names) {
-				return false
-			}
-		}
-	}
-	return true
 }

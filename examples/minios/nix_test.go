@@ -124,12 +124,7 @@ type machine struct {
 // newMachine starts one; private are the directories that start out empty.
 func newMachine(t testing.TB, s store, private ...string) *machine {
 	t.Helper()
-	script := `
-		mount --make-rprivate / && mount --bind "$1" /nix && shift || exit 1
-		for dir; do mkdir -p "$dir" && mount -t tmpfs -o mode=0755 none "$dir" || exit 1; done
-		echo ready
-		exec sleep 600`
-	argv := []string{"-m", "sh", "-c", script, "machine", s.dir}
+	argv := []string{"-m", "sh", "testdata/machine.sh", s.dir}
 	if os.Getuid() != 0 {
 		argv = append([]string{"-r"}, argv...)
 	}

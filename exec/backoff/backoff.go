@@ -4,6 +4,7 @@ package backoff
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 )
 
@@ -22,6 +23,10 @@ import (
 type Backoff struct {
 	First, Max time.Duration
 
+	// Jitter adds up to as much again to each wait, at random. Loops that
+	// fail at the same moment then do not try again at the same moment.
+	Jitter bool
+
 	next time.Duration
 }
 
@@ -31,7 +36,11 @@ func (b *Backoff) Wait(ctx context.Context) error {
 	if b.next == 0 {
 		b.next = b.First
 	}
-	timer := time.NewTimer(b.next)
+	wait := b.next
+	if b.Jitter && wait > 0 {
+		wait += rand.N(wait)
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

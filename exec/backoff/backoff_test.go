@@ -31,6 +31,27 @@ func TestWaitsDoubleUpToTheLimit(t *testing.T) {
 	})
 }
 
+func TestJitterLengthensAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		different := map[time.Duration]bool{}
+		for range 20 {
+			b := backoff.Backoff{First: time.Second, Max: time.Second, Jitter: true}
+			began := time.Now()
+			if err := b.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			took := time.Since(began)
+			if took < time.Second || took >= 2*time.Second {
+				t.Errorf("waited %v, want 1s to 2s", took)
+			}
+			different[took] = true
+		}
+		if len(different) < 2 {
+			t.Error("all waits took the same time")
+		}
+	})
+}
+
 func TestAWaitEndsWithItsContext(t *testing.T) {
 	cause := errors.New("the user left")
 	ctx, cancel := context.WithCancelCause(t.Context())

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -136,13 +135,26 @@ func (t *template) write(root string) error {
 	return nil
 }
 
-// writePower gives the host the commands to restart and to go off, which on this machine would ask systemd.
-func writePower(root string) error {
-	dir := filepath.Join(root, "usr/local/sbin")
-	return errors.Join(
-		os.MkdirAll(dir, 0o755),
-		os.WriteFile(filepath.Join(dir, "reboot"), []byte("#!/bin/sh\nexec kill -HUP 1\n"), 0o755),
-		os.WriteFile(filepath.Join(dir, "poweroff"), []byte("#!/bin/sh\nexec kill -TERM 1\n"), 0o755))
+// writePrograms gives the host the commands that on this machine would ask systemd: restart, power off, state of units.
+func writePrograms(root string) error {
+	for path, content := range map[string]string{
+		"usr/local/sbin/reboot":   "#!/bin/sh\nexec kill -HUP 1\n",
+		"usr/local/sbin/poweroff": "#!/bin/sh\nexec kill -TERM 1\n",
+		"usr/local/bin/systemctl": systemctlScript,
+	} {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		// This machine may have the same name there, with other permissions.
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // emptyStore is an initialised /nix. Nix takes 50 ms to make one, so that is done once in a process.

@@ -61,6 +61,13 @@ func (h *Host) Reboot(ctx context.Context) error {
 
 // StopSSH ends the sshd that listens, and nothing else: open sessions go on, new connections are refused.
 func (h *Host) StopSSH() error {
+	if h.lab.tree != nil {
+		// systemd would start again what is killed.
+		if _, err := h.Run(context.Background(), "systemctl", "stop", "sshd.service"); err != nil {
+			return err
+		}
+		return h.awaitNot("stop sshd", func(pid int) bool { return listens(pid, 22) })
+	}
 	sshd, err := h.sshd()
 	if err == nil {
 		err = syscall.Kill(sshd, syscall.SIGKILL)
@@ -73,6 +80,12 @@ func (h *Host) StopSSH() error {
 
 // StartSSH starts sshd again and returns when it listens.
 func (h *Host) StartSSH(ctx context.Context) error {
+	if h.lab.tree != nil {
+		if _, err := h.Run(ctx, "systemctl", "start", "sshd.service"); err != nil {
+			return err
+		}
+		return h.awaitSSH(ctx)
+	}
 	log, err := h.openLog()
 	if err != nil {
 		return fmt.Errorf("%s: start sshd: %w", h.Name, err)
@@ -85,7 +98,7 @@ func (h *Host) StartSSH(ctx context.Context) error {
 	// The shell ends at once, and leaves sshd to the host's first process.
 	cmd := h.enter(ctx, pid, "sh", "-c", "/usr/sbin/sshd -D -e </dev/null &")
 	cmd.Stdout, cmd.Stderr = log, log
-	err = cmd.Run()
+	err = h.lab.ground.runCommand(cmd)
 	if err == nil {
 		err = h.awaitSSH(ctx)
 	}
@@ -307,7 +320,11 @@ func (h *Host) FillDisk(leaving int64) error {
 func (h *Host) EmptyDisk() error { return h.resize("empty disk", h.size) }
 
 func (h *Host) resize(what string, size int64) error {
-	if err := h.lab.ground.do(func() error { return resizeDisk(h.disk(), size) }); err != nil {
+	disk := h.disk()
+	if h.lab.tree != nil {
+		disk = h.scratch()
+	}
+	if err := h.lab.ground.do(func() error { return resizeDisk(disk, size) }); err != nil {
 		return fmt.Errorf("%s: %s: %w", h.Name, what, err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -69,6 +70,7 @@ func (g *ground) settle(dir string) error {
 	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("make namespaces for the lab: %w", err)
 	}
+	unix.Umask(0o022) // of this thread alone, since CLONE_FS
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
@@ -137,16 +139,26 @@ func (g *ground) start(ns *os.File, cmd *exec.Cmd) error {
 	})
 }
 
+// runCommand runs cmd from the ground and waits for its end.
+func (g *ground) runCommand(cmd *exec.Cmd) error {
+	if err := g.start(g.net, cmd); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
+
 // batch runs one command of iproute2 (ip, tc) on many lines in the network namespace ns.
 func (g *ground) batch(ctx context.Context, ns *os.File, tool string, lines ...string) error {
 	cmd := exec.CommandContext(ctx, tool, "-batch", "-")
+	cmd.Env = cleanEnv()
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
 	return output(tool, cmd, func() error { return g.start(ns, cmd) })
 }
 
 // startInit starts the first process of a host: /bin/sh running script in namespaces of its own, with root as its root.
-func (g *ground) startInit(root string, ns *os.File, log io.Writer, script, name string) (*exec.Cmd, error) {
-	cmd := exec.Command("/bin/sh", "-c", script, "init", name)
+func (g *ground) startInit(root string, ns *os.File, log io.Writer, script string, args ...string) (*exec.Cmd, error) {
+	argv := clean(append([]string{"/bin/sh", "-c", script, "init"}, args...)...)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = "/"
 	cmd.Env = hostEnv
 	cmd.Stdout, cmd.Stderr = log, log
@@ -157,9 +169,76 @@ func (g *ground) startInit(root string, ns *os.File, log io.Writer, script, name
 	return cmd, g.start(ns, cmd)
 }
 
+// startMachine starts script, which starts a systemd host, as the first process of a process namespace and in the control group.
+func (g *ground) startMachine(ns, control *os.File, log io.Writer, script string, args ...string) (*exec.Cmd, error) {
+	argv := clean(append([]string{"unshare", "--cgroup", "/bin/sh", "-c", script, "nspawn"}, args...)...)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = "/"
+	cmd.Env = cleanEnv()
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  unix.CLONE_NEWNS | unix.CLONE_NEWPID,
+		UseCgroupFD: true,
+		CgroupFD:    int(control.Fd()),
+	}
+	return cmd, g.start(ns, cmd)
+}
+
+// mountControlGroups makes a directory for control groups of the lab.
+func (g *ground) mountControlGroups(dir, name string) error {
+	return g.do(func() error {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		if err := mount("cgroup2", dir, "cgroup2", 0, ""); err != nil {
+			return err
+		}
+		return os.Mkdir(filepath.Join(dir, name), 0o755)
+	})
+}
+
+// removeControlGroups removes the control groups below dir, which are empty as soon as their processes have ended.
+func (g *ground) removeControlGroups(dir string) error {
+	return g.do(func() error {
+		var err error
+		for range 200 {
+			if err = removeEmpty(dir); err == nil {
+				return nil
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		return err
+	})
+}
+
+func removeEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeEmpty(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return unix.Rmdir(dir)
+}
+
+// open opens a file in the ground's mounts.
+func (g *ground) open(path string) (f *os.File, err error) {
+	err = g.do(func() (err error) {
+		f, err = os.Open(path)
+		return err
+	})
+	return f, err
+}
+
 // inRoot runs a command with root as its root and no other isolation.
 func (g *ground) inRoot(root string, argv ...string) error {
-	cmd := exec.Command(argv[0], argv[1:]...)
+	line := clean(argv...)
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Dir = "/"
 	cmd.Env = hostEnv
 	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
@@ -181,6 +260,28 @@ func diskSize(size int64) string {
 		return "size=50%"
 	}
 	return fmt.Sprintf("size=%d", size)
+}
+
+// mountCopy mounts at root what is in tree, copied on write into scratch.
+func mountCopy(root, tree, scratch string) error {
+	upper, work := filepath.Join(scratch, "upper"), filepath.Join(scratch, "work")
+	for _, dir := range []string{upper, work} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	return mount("disk", root, "overlay", 0, fmt.Sprintf("lowerdir=%s,upperdir=%s,workdir=%s", tree, upper, work))
+}
+
+// bindNamespace gives an open namespace a path, which lasts as long as the ground.
+func bindNamespace(ns *os.File, path string) error {
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		return err
+	}
+	if err := unix.Mount(nsPath(ns), path, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("bind network namespace to %s: %w", path, err)
+	}
+	return nil
 }
 
 // freshRun gives the host an empty /run, as every boot does.
@@ -254,13 +355,22 @@ func diskUse(root string) (used, free int64, err error) {
 	return int64(st.Blocks-st.Bfree) * st.Bsize, int64(st.Bfree) * st.Bsize, nil
 }
 
+// tryLock locks an open file, shared or exclusively, without waiting.
+func tryLock(f *os.File, exclusive bool) error {
+	how := unix.LOCK_SH
+	if exclusive {
+		how = unix.LOCK_EX
+	}
+	return unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+}
+
 // lockDir takes an exclusive lock that ends with this process. It does not wait.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := tryLock(f, true); err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -27,14 +27,25 @@ func (*ground) root() string                                             { retur
 func (*ground) newNet() (*os.File, error)                                { return nil, ErrUnsupported }
 func (*ground) newRelay(string, string, time.Duration) (*relay, error)   { return nil, ErrUnsupported }
 func (*ground) batch(context.Context, *os.File, string, ...string) error { return ErrUnsupported }
+func (*ground) runCommand(*exec.Cmd) error                               { return ErrUnsupported }
 func (*ground) inRoot(string, ...string) error                           { return ErrUnsupported }
-func mountDisk(string, int64) error                                      { return ErrUnsupported }
-func resizeDisk(string, int64) error                                     { return ErrUnsupported }
-func freshRun(string) error                                              { return ErrUnsupported }
-func mountSystem(string, string) error                                   { return ErrUnsupported }
-func openIn(string, string, int, os.FileMode) (*os.File, error)          { return nil, ErrUnsupported }
-func diskUse(string) (int64, int64, error)                               { return 0, 0, ErrUnsupported }
-func lockDir(string) (*os.File, error)                                   { return nil, ErrUnsupported }
-func (*ground) startInit(string, *os.File, io.Writer, string, string) (*exec.Cmd, error) {
+func (*ground) open(string) (*os.File, error)                            { return nil, ErrUnsupported }
+func (*ground) mountControlGroups(string, string) error                  { return ErrUnsupported }
+func (*ground) removeControlGroups(string) error                         { return ErrUnsupported }
+func (*ground) startMachine(_, _ *os.File, _ io.Writer, _ string, _ ...string) (*exec.Cmd, error) {
+	return nil, ErrUnsupported
+}
+func mountCopy(string, string, string) error                    { return ErrUnsupported }
+func bindNamespace(*os.File, string) error                      { return ErrUnsupported }
+func tryLock(*os.File, bool) error                              { return ErrUnsupported }
+func limits() []string                                          { return nil }
+func mountDisk(string, int64) error                             { return ErrUnsupported }
+func resizeDisk(string, int64) error                            { return ErrUnsupported }
+func freshRun(string) error                                     { return ErrUnsupported }
+func mountSystem(string, string) error                          { return ErrUnsupported }
+func openIn(string, string, int, os.FileMode) (*os.File, error) { return nil, ErrUnsupported }
+func diskUse(string) (int64, int64, error)                      { return 0, 0, ErrUnsupported }
+func lockDir(string) (*os.File, error)                          { return nil, ErrUnsupported }
+func (*ground) startInit(string, *os.File, io.Writer, string, ...string) (*exec.Cmd, error) {
 	return nil, ErrUnsupported
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +38,7 @@ type Host struct {
 
 	mu   sync.Mutex // guards what follows and is held while the host changes its state
 	key  key
-	init *exec.Cmd     // its first process; nil while the host is off
+	init *exec.Cmd     // the process all its others end with: its first, or what runs a systemd host; nil while the host is off
 	gone chan struct{} // closed when init and all other processes have ended
 }
 
@@ -47,17 +48,13 @@ const hostPath = "/run/current-system/sw/bin:/usr/local/sbin:/usr/local/bin:/usr
 // hostEnv is the environment of a host's processes outside of ssh sessions.
 var hostEnv = []string{"PATH=" + hostPath, "HOME=/root", "USER=root", "LANG=C"}
 
-// initScript is the first process of a host. dash's wait collects the processes whose parents are gone, as an init must.
-const initScript = `
-trap 'exit %[1]d' HUP
-trap 'exit 0' TERM
-mount --all --fstab /run/fstab || exit
-echo "$1" >/proc/sys/kernel/hostname
-%[2]s
-/usr/sbin/sshd -D -e &
-sleep infinity &
-wait
-`
+// The programs of a plain host that this machine does not have.
+var (
+	//go:embed host/init.sh
+	initScript string
+	//go:embed host/systemctl.sh
+	systemctlScript string
+)
 
 // rebootStatus is the exit status by which a host's first process asks to be started again.
 const rebootStatus = 86
@@ -73,7 +70,15 @@ var ErrOff = errors.New("the host is off")
 
 // Root is the path of the host's file system as this machine sees it, also while the host is off. What the host mounts
 // by itself (/proc, /sys) is not in it. Absolute links in it lead to this machine's files: ReadFile follows them as the host does.
-func (h *Host) Root() string { return filepath.Join(h.lab.ground.root(), h.disk()) }
+func (h *Host) Root() string {
+	if h.lab.tree != nil {
+		// systemd mounts more than the disk.
+		if pid := h.Pid(); pid != 0 {
+			return fmt.Sprintf("/proc/%d/root", pid)
+		}
+	}
+	return filepath.Join(h.lab.ground.root(), h.disk())
+}
 
 // disk is the path of the same directory in the mounts of the ground.
 func (h *Host) disk() string { return filepath.Join(h.lab.disks(), h.Name) }
@@ -89,7 +94,16 @@ func (h *Host) pid() int {
 	if h.init == nil {
 		return 0
 	}
+	if h.lab.tree != nil {
+		return guest(h.init.Process.Pid)
+	}
 	return h.init.Process.Pid
+}
+
+func (h *Host) isOff() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.init == nil
 }
 
 // HostKey is the public key sshd presents, as known_hosts has it: "ssh-ed25519 AAAA…".
@@ -99,13 +113,22 @@ func (h *Host) HostKey() string {
 	return h.key.public
 }
 
-// Log returns what the host's first process, its boot lines and its sshd have printed.
+// Log returns what the host's first process, its boot lines and its sshd have printed, and the end of a systemd host's journal.
 func (h *Host) Log() string {
 	content, err := os.ReadFile(h.logPath())
 	if err != nil {
 		return err.Error()
 	}
-	return string(content)
+	if h.lab.tree == nil || h.Pid() == 0 {
+		return string(content)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	journal, err := h.Run(ctx, "journalctl", "--no-pager", "--lines=200")
+	if err != nil {
+		journal = err.Error()
+	}
+	return string(content) + journal
 }
 
 func (h *Host) logPath() string { return filepath.Join(h.lab.Dir, h.Name+".log") }
@@ -120,16 +143,21 @@ func (h *Host) Run(ctx context.Context, argv ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := h.enter(ctx, pid, argv...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	if err := h.lab.ground.runCommand(cmd); err != nil {
 		return stdout.String(), fmt.Errorf("%s: run %s: %w: %s", h.Name, strings.Join(argv, " "), err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return stdout.String(), nil
 }
 
-// enter is a command in all namespaces of the host.
+// enter is a command in all namespaces of the host, to be started from the ground.
 func (h *Host) enter(ctx context.Context, pid int, argv ...string) *exec.Cmd {
-	args := []string{"--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wdns=/", "--"}
-	cmd := exec.CommandContext(ctx, "nsenter", append(args, argv...)...)
+	nsenter, err := exec.LookPath("nsenter")
+	if err != nil {
+		nsenter = "nsenter" // the command's own error says it
+	}
+	args := []string{nsenter, "--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wdns=/", "--"}
+	args = clean(append(args, argv...)...)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env = hostEnv
 	// nsenter waits for a child in the host's process namespace. When it is killed, a child that holds its output must not
 	// keep us waiting.
@@ -149,12 +177,15 @@ func (h *Host) ReadFile(path string) ([]byte, error) {
 
 // WriteFile writes a file of the host, making it if need be; its directory must exist.
 func (h *Host) WriteFile(path string, content []byte, mode os.FileMode) error {
-	f, err := openIn(h.Root(), path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return fmt.Errorf("%s: %w", h.Name, err)
-	}
-	_, err = f.Write(content)
-	return errors.Join(err, f.Close())
+	// On the ground, whose umask is the hosts'.
+	return h.lab.ground.do(func() error {
+		f, err := openIn(h.Root(), path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+		if err != nil {
+			return fmt.Errorf("%s: %w", h.Name, err)
+		}
+		_, err = f.Write(content)
+		return errors.Join(err, f.Close())
+	})
 }
 
 // make makes the host and boots it.
@@ -177,6 +208,9 @@ func (h *Host) install(t *template) error {
 		return err
 	}
 	g, root := h.lab.ground, h.disk()
+	if h.lab.tree != nil {
+		return g.do(func() error { return h.installSystemd(t) })
+	}
 	err = g.do(func() error {
 		if err := os.Mkdir(root, 0o755); err != nil {
 			return err
@@ -193,7 +227,7 @@ func (h *Host) install(t *template) error {
 		if err := mountSystem(root, filepath.Join(h.lab.disks(), ".usr", h.Name)); err != nil {
 			return err
 		}
-		return writePower(root)
+		return writePrograms(root)
 	})
 	if err != nil {
 		return err
@@ -216,6 +250,26 @@ func (h *Host) boot() error {
 	if h.lab.closed.Load() {
 		return errClosed
 	}
+	log, err := h.openLog()
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	start := h.startPlain
+	if h.lab.tree != nil {
+		start = h.startSystemd
+	}
+	init, err := start(log)
+	if err != nil {
+		return err
+	}
+	h.init, h.gone = init, make(chan struct{})
+	go h.watch(init, h.gone)
+	return nil
+}
+
+// startPlain boots a plain host and returns its first process.
+func (h *Host) startPlain(log *os.File) (*exec.Cmd, error) {
 	g, root := h.lab.ground, h.disk()
 	err := g.do(func() error {
 		if err := freshRun(root); err != nil {
@@ -226,24 +280,14 @@ func (h *Host) boot() error {
 		return errors.Join(
 			os.Mkdir(filepath.Join(root, "run/sshd"), 0o755),
 			os.WriteFile(filepath.Join(root, "run/fstab"), []byte(fstab), 0o644),
+			os.WriteFile(filepath.Join(root, "run/boot.sh"), []byte(h.lab.boot+"\n"), 0o644),
 			os.WriteFile(filepath.Join(root, "run/boot_id"),
 				fmt.Appendf(nil, "%x-%x-%x-%x-%x\n", id[:4], id[4:6], id[6:8], id[8:10], id[10:]), 0o444))
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	log, err := h.openLog()
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	init, err := g.startInit(root, h.net, log, fmt.Sprintf(initScript, rebootStatus, h.lab.boot), h.Name)
-	if err != nil {
-		return err
-	}
-	h.init, h.gone = init, make(chan struct{})
-	go h.watch(init, h.gone)
-	return nil
+	return g.startInit(root, h.net, log, initScript, h.Name, strconv.Itoa(rebootStatus))
 }
 
 // watch waits for the end of the host's first process: the kernel ends all others before. A host that restarts itself is
@@ -269,7 +313,8 @@ func (h *Host) watch(init *exec.Cmd, gone chan struct{}) {
 // tells a call of reboot(2) in a process namespace by this signal.
 func restarts(state *os.ProcessState) bool {
 	status, ok := state.Sys().(syscall.WaitStatus)
-	return ok && (status.Exited() && status.ExitStatus() == rebootStatus || status.Signaled() && status.Signal() == syscall.SIGHUP)
+	asked := status.Exited() && (status.ExitStatus() == rebootStatus || status.ExitStatus() == nspawnReboot)
+	return ok && (asked || status.Signaled() && status.Signal() == syscall.SIGHUP)
 }
 
 func (h *Host) openLog() (*os.File, error) {
@@ -277,18 +322,17 @@ func (h *Host) openLog() (*os.File, error) {
 }
 
 // listenTimeout is how long sshd may take from its start to its first connection.
-const listenTimeout = 20 * time.Second
+const listenTimeout = 60 * time.Second
 
 // awaitSSH waits until the host listens on port 22.
 func (h *Host) awaitSSH(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, listenTimeout)
 	defer cancel()
 	for {
-		pid := h.Pid()
-		if pid == 0 {
+		if h.isOff() {
 			return fmt.Errorf("wait for sshd: %w: %s", ErrOff, strings.TrimSpace(h.Log()))
 		}
-		if listens(pid, 22) {
+		if pid := h.Pid(); pid != 0 && listens(pid, 22) {
 			return nil
 		}
 		select {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	_ "embed"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ type Options struct {
 	Dir      string // the lab makes its directory in here; default os.TempDir()
 	DiskSize int64  // bytes of each host's disk, which holds all but /run, /usr and /dev; default half of the machine's memory
 	Boot     string // lines of sh each host runs as root at every boot, before sshd
+
+	// Systemd makes machines that systemd boots, on a Debian tree of their own. See the package's documentation.
+	Systemd bool
 }
 
 // A Lab is a set of hosts on one private network, reachable from this machine only.
@@ -55,6 +59,7 @@ type Lab struct {
 	reaper *exec.Cmd
 	tether io.Closer // the reaper's stdin
 	boot   string
+	tree   *tree // of systemd hosts; nil for plain ones
 
 	closed atomic.Bool // no host boots any more
 	close  sync.Once
@@ -66,12 +71,22 @@ func Start(ctx context.Context, o Options) (_ *Lab, err error) {
 	if err := Check(); err != nil {
 		return nil, err
 	}
+	if o.Systemd {
+		if err := CheckSystemd(); err != nil {
+			return nil, err
+		}
+	}
 	l := &Lab{boot: o.Boot}
 	defer func() {
 		if err != nil {
 			l.Close()
 		}
 	}()
+	if o.Systemd {
+		if l.tree, err = openTree(ctx); err != nil {
+			return nil, fmt.Errorf("start lab: %w", err)
+		}
+	}
 	if err := l.makeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("start lab: %w", err)
 	}
@@ -88,6 +103,11 @@ func (l *Lab) makeHosts(ctx context.Context, o Options) error {
 	var err error
 	if l.ground, err = newGround(l.disks()); err != nil {
 		return err
+	}
+	if l.tree != nil {
+		if err := l.ground.mountControlGroups(filepath.Dir(l.controlGroups()), filepath.Base(l.Dir)); err != nil {
+			return err
+		}
 	}
 	for i, name := range o.Hosts {
 		if !validName.MatchString(name) {
@@ -169,6 +189,9 @@ func (l *Lab) Close() error {
 		}
 		if l.ground != nil {
 			l.disconnect()
+			if l.tree != nil {
+				errs = append(errs, l.ground.removeControlGroups(l.controlGroups()))
+			}
 			l.ground.close()
 		}
 		if l.Dir != "" {
@@ -181,9 +204,18 @@ func (l *Lab) Close() error {
 		if l.lock != nil {
 			l.lock.Close()
 		}
+		l.tree.close()
 	})
 	return errors.Join(errs...)
 }
+
+// controlGroups is the directory of the hosts' control groups in the mounts of the ground.
+func (l *Lab) controlGroups() string {
+	return filepath.Join(l.disks(), ".control", filepath.Base(l.Dir))
+}
+
+//go:embed reaper.sh
+var reaperScript string
 
 // prefix begins the name of every lab's directory.
 const prefix = "muster-lab-"
@@ -201,8 +233,14 @@ func (l *Lab) makeDir(parent string) error {
 	dir := filepath.Join(parent, prefix+rand.Text())
 	// The kernel cleans up everything but the directory. The reaper's read ends when this process does. It comes first, so that
 	// there is no moment without it.
-	reaper := exec.Command("/bin/sh", "-c", `read _; exec rm -rf -- "$1"`, "lab-reaper", dir)
+	control := ""
+	if l.tree != nil {
+		control = filepath.Base(dir)
+	}
+	line := clean("unshare", "--mount", "--propagation=private", "/bin/sh", "-c", reaperScript, "lab-reaper", dir, control)
+	reaper := exec.Command(line[0], line[1:]...)
 	reaper.Dir = "/"
+	reaper.Env = cleanEnv()
 	reaper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	tether, err := reaper.StdinPipe()
 	if err != nil {

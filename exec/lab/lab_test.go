@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -581,6 +582,9 @@ func traces(t *testing.T, dir, uplink string) (found []string) {
 	if _, err := os.Stat(filepath.Join(dir, "ssh_config")); err == nil {
 		found = append(found, dir)
 	}
+	if groups, _ := os.ReadDir(allControlGroups(t)); slices.ContainsFunc(groups, func(d fs.DirEntry) bool { return d.Name() == filepath.Base(dir) }) {
+		found = append(found, "control groups of "+dir)
+	}
 	mounts, err := os.ReadFile("/proc/self/mounts")
 	must(t, err)
 	if bytes.Contains(mounts, []byte(dir)) {
@@ -599,6 +603,19 @@ func traces(t *testing.T, dir, uplink string) (found []string) {
 		}
 	}
 	return found
+}
+
+// allControlGroups is where this machine has mounted the hierarchy of all control groups; "" if nowhere.
+func allControlGroups(t *testing.T) string {
+	t.Helper()
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	must(t, err)
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); f[2] == "cgroup2" {
+			return f[1]
+		}
+	}
+	return ""
 }
 
 // noTraces checks that nothing is left of a lab, soon: the kernel removes a network namespace a moment after its last process.
@@ -641,23 +658,29 @@ func TestDeathLeavesNothing(t *testing.T) {
 		t.Run(way, func(t *testing.T) {
 			child := exec.Command(os.Args[0], "-test.run=^TestChildThatDies$")
 			child.Env = append(os.Environ(), "LAB_CHILD="+way)
-			stdout, err := child.StdoutPipe()
-			must(t, err)
-			must(t, child.Start())
-			var dir, uplink string
-			if _, err := fmt.Fscanln(stdout, &dir, &uplink); err != nil {
-				t.Fatal(err)
-			}
-			if strings.HasPrefix(way, "kill") {
-				if got := traces(t, dir, uplink); len(got) < 2+1+3*3 {
-					t.Errorf("traces of a lab that runs: %q", got)
-				}
-				must(t, child.Process.Kill())
-			}
-			child.Wait()
-			noTraces(t, dir, uplink)
+			dies(t, child, way)
 		})
 	}
+}
+
+// dies starts the child, which runs a lab, and sees it end: by itself or killed.
+func dies(t *testing.T, child *exec.Cmd, way string) {
+	t.Helper()
+	stdout, err := child.StdoutPipe()
+	must(t, err)
+	must(t, child.Start())
+	var dir, uplink string
+	if _, err := fmt.Fscanln(stdout, &dir, &uplink); err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(way, "kill") {
+		if got := traces(t, dir, uplink); len(got) < 2+1+3*3 {
+			t.Errorf("traces of a lab that runs: %q", got)
+		}
+		must(t, child.Process.Kill())
+	}
+	child.Wait()
+	noTraces(t, dir, uplink)
 }
 
 // A start that is cut short leaves nothing either.
@@ -680,7 +703,7 @@ func TestChildThatDies(t *testing.T) {
 	if way == "" {
 		t.Skip("for TestDeathLeavesNothing")
 	}
-	l, err := Start(t.Context(), Options{Hosts: []string{"il", "ee", "sam"}})
+	l, err := Start(t.Context(), Options{Hosts: []string{"il", "ee", "sam"}, Systemd: os.Getenv("LAB_SYSTEMD") != ""})
 	must(t, err)
 	run(t, l.Host("il"), "sh", "-c", "sleep 1000 >/dev/null 2>&1 &")
 	if strings.Contains(way, "frozen") {
@@ -767,5 +790,78 @@ func BenchmarkStart(b *testing.B) {
 				b.StartTimer()
 			}
 		})
+	}
+}
+
+// A host is the same whoever starts the lab: below nohup, with a private umask, low limits, a strange environment.
+func TestCallerDoesNotMatter(t *testing.T) {
+	RequireLab(t)
+	child := exec.Command("env", "--ignore-signal=HUP,INT,QUIT,PIPE,TERM,USR1,CHLD,TSTP",
+		"prlimit", "--nofile=256:", "--nproc=5000:", "--stack=4194304:", "--fsize=100000000:",
+		"sh", "-c", `umask 077; exec "$@"`, "sh", os.Args[0], "-test.run=^TestChildOfStrangeCaller$", "-test.v")
+	child.Env = append(os.Environ(), "LAB_CHILD=strange", "ENV=/nonexistent", "LANGUAGE=de", "LC_ALL=de_DE.UTF-8", "POSIXLY_CORRECT=1", "STRANGE=yes")
+	if out, err := child.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestChildOfStrangeCaller")) {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+func TestChildOfStrangeCaller(t *testing.T) {
+	if os.Getenv("LAB_CHILD") != "strange" {
+		t.Skip("for TestCallerDoesNotMatter")
+	}
+	l := New(t, "il")
+	il := l.Host("il")
+	const ask = "umask; ulimit -Sn; ulimit -Sc; ulimit -Ss; ulimit -Sf; grep -E 'Sig(Ign|Blk)' /proc/self/status; env"
+	const want = "0022\n1024\n0\n8192\nunlimited\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+	check := func(way, got string) {
+		t.Helper()
+		if !strings.HasPrefix(got, want) || strings.Contains(got, "STRANGE") || strings.Contains(got, "de_DE") {
+			t.Errorf("by %s:\n%s\nwant %s and a clean environment", way, got, want)
+		}
+	}
+	check("Run", run(t, il, "bash", "-c", ask))
+	check("ssh", mustSSH(t, l, "il", ask))
+	must(t, il.WriteFile("/etc/readable", nil, 0o644))
+	run(t, il, "sh", "-c", "echo >/etc/readable-too")
+	if got := run(t, il, "stat", "-c", "%a", "/etc/readable", "/etc/readable-too", "/etc/ssh/sshd_config", "/run/sshd", "/nix/store"); got != "644\n644\n644\n755\n1775\n" && got != "644\n644\n644\n755\n755\n" {
+		t.Errorf("modes: %q", got)
+	}
+	first := il.Pid()
+	sshTo(t, l, "il", "reboot")
+	for end := time.Now().Add(10 * time.Second); il.Pid() == first || il.Pid() == 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("il did not reboot")
+		}
+	}
+	must(t, il.awaitSSH(t.Context()))
+	must(t, il.StopSSH())
+	must(t, il.StartSSH(t.Context()))
+	check("ssh after StartSSH", mustSSH(t, l, "il", ask))
+	sshTo(t, l, "il", "poweroff")
+	for end := time.Now().Add(10 * time.Second); il.Pid() != 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("il did not go off")
+		}
+	}
+}
+
+// A plain host answers for its units as systemd would.
+func TestPlainSystemctl(t *testing.T) {
+	il := New(t, "il").Host("il")
+	for _, tt := range []struct{ ask, want string }{
+		{"systemctl list-units --failed --plain --no-legend --no-pager", "0\n"},
+		{"systemctl show --property=ActiveState --value -- web.service", "inactive\n0\n"},
+		{"mkdir -p /run/minios/units; echo state=active >/run/minios/units/web.service; echo state=failed >/run/minios/units/db.service", "0\n"},
+		{"systemctl show --property=ActiveState --value -- web.service", "active\n0\n"},
+		{"systemctl show -p Id,ActiveState,SubState,NRestarts web.service db.service", "Id=web.service\nActiveState=active\nSubState=running\n\nId=db.service\nActiveState=failed\nSubState=failed\n0\n"},
+		{"systemctl list-units --failed --plain --no-legend --no-pager", "db.service loaded failed failed db.service\n0\n"},
+		{"systemctl is-active web.service gone.service", "active\ninactive\n0\n"},
+		{"systemctl is-failed web.service", "active\n1\n"},
+		{"systemctl is-system-running", "degraded\n1\n"},
+		{"systemctl start web.service 2>/dev/null", "1\n"},
+	} {
+		if got := run(t, il, "sh", "-c", tt.ask+"; echo $?"); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.ask, got, tt.want)
+		}
 	}
 }

@@ -134,6 +134,7 @@ func (l *Lab) disconnect() {
 // ip runs lines of ip(8) in the network namespace of this process.
 func ip(ctx context.Context, lines ...string) error {
 	cmd := exec.CommandContext(ctx, "ip", "-batch", "-")
+	cmd.Env = cleanEnv()
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
 	return output("ip", cmd, cmd.Start)
 }

@@ -21,8 +21,11 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// tools are the programs a lab uses and the Debian packages that have them.
-var tools = []struct{ program, pkg string }{
+// A tool is a program and the Debian package that has it.
+type tool struct{ program, pkg string }
+
+// tools are the programs a lab uses.
+var tools = []tool{
 	{"/usr/sbin/sshd", "openssh-server"},
 	{"ip", "iproute2"},
 	{"tc", "iproute2"},
@@ -31,12 +34,31 @@ var tools = []struct{ program, pkg string }{
 	{"/usr/bin/nix-store", "nix-bin"},
 }
 
+// systemdTools are what a lab with systemd uses besides.
+var systemdTools = []tool{
+	{"debootstrap", "debootstrap"},
+	{"systemd-nspawn", "systemd-container"},
+	{"unshare", "util-linux"},
+}
+
 // Check returns nil if a lab can start here, an error that wraps ErrUnsupported if this machine never can, and one that
 // names the Debian packages to install otherwise.
 func Check() error {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		return ErrUnsupported
 	}
+	return missing("a lab of real hosts", tools)
+}
+
+// CheckSystemd is Check for a lab of hosts with systemd.
+func CheckSystemd() error {
+	if err := Check(); err != nil {
+		return err
+	}
+	return missing("a lab of hosts with systemd", systemdTools)
+}
+
+func missing(what string, tools []tool) error {
 	var missing, packages []string
 	for _, t := range tools {
 		if _, err := exec.LookPath(t.program); err != nil {
@@ -47,8 +69,8 @@ func Check() error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("a lab of real hosts needs %s: apt-get install %s",
-			strings.Join(missing, ", "), strings.Join(packages, " "))
+		return fmt.Errorf("%s needs %s: apt-get install %s",
+			what, strings.Join(missing, ", "), strings.Join(packages, " "))
 	}
 	return nil
 }
@@ -71,10 +93,19 @@ func New(t TB, hosts ...string) *Lab {
 	return NewWith(t, Options{Hosts: hosts})
 }
 
+// NewSystemd is New with hosts that systemd boots.
+func NewSystemd(t TB, hosts ...string) *Lab {
+	t.Helper()
+	return NewWith(t, Options{Hosts: hosts, Systemd: true})
+}
+
 // NewWith is New with options.
 func NewWith(t TB, o Options) *Lab {
 	t.Helper()
 	RequireLab(t)
+	if err := CheckSystemd(); o.Systemd && err != nil {
+		t.Fatalf("%v", err)
+	}
 	l, err := Start(context.Background(), o)
 	if err != nil {
 		t.Fatalf("%v", err)

@@ -7,9 +7,11 @@
 // copied from.
 //
 //	nix, err := nixcmd.Find()
-//	systems, err := nix.Evaluate(ctx, nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names})
-//	out, err := nix.NewBuilder().Realise(ctx, systems["il"].Drv, root, log)
+//	results, err := nix.Evaluate(ctx, nixcmd.Network{File: file, Driver: compile.Driver, Hosts: names})
+//	out, err := nix.NewBuilder().Realise(ctx, results[0].Value.Drv, root, log)
 //
-// Commands are the long-standing ones (nix-instantiate, nix-store), whose face
-// has been the same since Nix 1; Nix 2.8 and newer are tested.
+// A [SettingsSource] reads nix.conf, for evaluation without the command line.
+//
+// The commands are the old ones (nix-instantiate, nix-store): their options have
+// been the same since Nix 1. Nix 2.8 and newer are tested.
 package nixcmd

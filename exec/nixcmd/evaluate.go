@@ -15,136 +15,152 @@ import (
 	"muster/compile/syntax"
 )
 
-// A Network is what to evaluate.
+// A Network is a network expression to evaluate, and for which hosts.
 type Network struct {
 	File   *syntax.File // the network expression; paths in it are absolute
-	Driver string       // the Nix function that makes systems of it
-	Hosts  []string     // the hosts wanted
+	Driver string       // the Nix function from the network to a set of systems
+	Hosts  []string     // the hosts to evaluate
 
-	SearchPath []string  // what -I adds
-	Warn       io.Writer // what builtins.trace says; nil: nowhere
+	SearchPath []string  // entries for -I
+	Trace      io.Writer // gets the lines of builtins.trace; may be nil
 }
 
 // NetworkFile is what Nix's messages call the network expression.
 const NetworkFile = "network.nix"
 
+const driverFile = "driver.nix"
+
 // A System is what a host evaluates to.
 type System struct {
 	Drv      store.Path // the derivation, written to the store
 	Out      store.Path // what it will build
-	Warnings []string   // what NixOS warns of
+	Warnings []string   // NixOS's warnings about the host's configuration
 }
 
-// Evaluate evaluates the hosts of a network, all in one process, and writes
-// their derivations to the store. Where that fails, each host is evaluated on
-// its own, so that the error is that host's and the others are found all the
-// same: errs then has an entry, an [ExitError], for every host that failed.
-// err says that nothing could be evaluated at all.
-func (n *Nix) Evaluate(ctx context.Context, net Network) (systems map[string]System, errs map[string]error, err error) {
-	type result struct {
+// A Result is the value that one host of a network evaluates to, or its error.
+type Result[T any] struct {
+	Host  string
+	Value T
+	Err   error // an [ExitError]
+}
+
+// Evaluate evaluates the hosts of a network in one process, and writes their
+// derivations to the store. If that fails, it evaluates each host in a process
+// of its own: then only the hosts with an error in them fail. The results are in
+// the order of net.Hosts. The error says that nothing could be evaluated at all.
+func (n *Nix) Evaluate(ctx context.Context, net Network) ([]Result[System], error) {
+	type summary struct {
 		Drv, Out string
 		Warnings []string
 	}
-	found, errs, err := evaluate[result](ctx, n, net, "--read-write-mode")
+	summaries, err := evaluate[summary](ctx, n, net, "--read-write-mode")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	systems = map[string]System{}
-	for host, s := range found {
-		drv, err := store.ParsePath(s.Drv)
-		if err != nil {
-			return nil, nil, fmt.Errorf("system of %s: %v", host, err)
+	var results []Result[System]
+	for _, r := range summaries {
+		result := Result[System]{Host: r.Host, Err: r.Err}
+		if r.Err == nil {
+			drv, err := store.ParsePath(r.Value.Drv)
+			if err != nil {
+				return nil, fmt.Errorf("system of %s: %v", r.Host, err)
+			}
+			out, err := store.ParsePath(r.Value.Out)
+			if err != nil {
+				return nil, fmt.Errorf("system of %s: %v", r.Host, err)
+			}
+			result.Value = System{Drv: drv, Out: out, Warnings: r.Value.Warnings}
 		}
-		out, err := store.ParsePath(s.Out)
-		if err != nil {
-			return nil, nil, fmt.Errorf("system of %s: %v", host, err)
-		}
-		systems[host] = System{Drv: drv, Out: out, Warnings: s.Warnings}
+		results = append(results, result)
 	}
-	return systems, errs, nil
+	return results, nil
 }
 
 // Query evaluates an attribute of each host, such as config.time.timeZone, to
-// its JSON. Errors are those of [Nix.Evaluate].
-func (n *Nix) Query(ctx context.Context, net Network, attr []string) (values map[string]json.RawMessage, errs map[string]error, err error) {
+// its JSON. Results and errors are as those of [Nix.Evaluate].
+func (n *Nix) Query(ctx context.Context, net Network, attr []string) ([]Result[json.RawMessage], error) {
 	return evaluate[json.RawMessage](ctx, n, net, "--arg", "attr", nixStrings(attr))
 }
 
-// evaluate runs the driver on the hosts, at once if that goes well and one by
-// one if not.
-func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) (found map[string]T, errs map[string]error, err error) {
-	dir, err := os.MkdirTemp("", "muster-eval-")
+// evaluate applies the driver to all hosts at once and, if that fails, to one
+// host after the other.
+func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) ([]Result[T], error) {
+	dir, err := writeNetwork(net)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make a directory to evaluate in: %v", err)
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	var text bytes.Buffer
-	if err := syntax.Fprint(&text, net.File); err != nil {
-		return nil, nil, fmt.Errorf("write the network expression: %v", err)
-	}
-	for name, data := range map[string][]byte{NetworkFile: text.Bytes(), "driver.nix": []byte(net.Driver)} {
-		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			return nil, nil, fmt.Errorf("write the network expression: %v", err)
-		}
-	}
 	for _, p := range net.SearchPath {
 		args = append(args, "-I", p)
 	}
-	traced := func(line string) {
-		if net.Warn != nil && strings.HasPrefix(line, "trace: ") {
-			fmt.Fprintln(net.Warn, line)
-		}
+	results := make([]Result[T], len(net.Hosts))
+	all, err := runDriver[T](ctx, n, net, dir, net.Hosts, args)
+	if err != nil && ctx.Err() != nil {
+		return nil, err
 	}
-	run := func(hosts []string) (map[string]T, error) {
-		all := append([]string{
-			// The trace is what tells where an error comes from.
-			"--eval", "--strict", "--json", "--show-trace", filepath.Join(dir, "driver.nix"),
-			"--arg", "network", filepath.Join(dir, NetworkFile),
-			"--arg", "hosts", nixStrings(hosts),
-		}, args...)
-		out, err := n.output(ctx, nil, traced, "nix-instantiate", all...)
-		if err != nil {
-			var exit *ExitError
-			if errors.As(err, &exit) {
-				// The directory is gone when somebody reads this.
-				exit.Stderr = strings.ReplaceAll(exit.Stderr, dir+"/", "")
-			}
-			return nil, err
-		}
-		var found map[string]T
-		if err := json.Unmarshal(out, &found); err != nil {
-			return nil, fmt.Errorf("read what nix-instantiate printed: %v", err)
-		}
-		return found, nil
+	for i, host := range net.Hosts {
+		results[i] = Result[T]{Host: host, Value: all[host], Err: err}
 	}
-
-	found, err = run(net.Hosts)
-	if err == nil || ctx.Err() != nil {
-		return found, nil, err
+	if err == nil || len(net.Hosts) == 1 {
+		return results, nil
 	}
-	if len(net.Hosts) == 1 {
-		return nil, map[string]error{net.Hosts[0]: err}, nil
-	}
-	found, errs = map[string]T{}, map[string]error{}
-	for _, host := range net.Hosts {
-		one, err := run([]string{host})
+	for i, host := range net.Hosts {
+		one, err := runDriver[T](ctx, n, net, dir, []string{host}, args)
 		if ctx.Err() != nil {
-			return nil, nil, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
-		if err != nil {
-			errs[host] = err
-			continue
-		}
-		found[host] = one[host]
+		results[i].Value, results[i].Err = one[host], err
 	}
-	return found, errs, nil
+	return results, nil
+}
+
+// writeNetwork writes the network expression and its driver to a new directory.
+func writeNetwork(net Network) (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "muster-eval-"); err != nil {
+		return "", fmt.Errorf("make a directory to evaluate in: %v", err)
+	}
+	var text bytes.Buffer
+	err = syntax.Fprint(&text, net.File)
+	for name, data := range map[string][]byte{NetworkFile: text.Bytes(), driverFile: []byte(net.Driver)} {
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+		}
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", fmt.Errorf("write the network expression: %v", err)
+	}
+	return dir, nil
+}
+
+// runDriver runs the driver in dir on some of the hosts.
+func runDriver[T any](ctx context.Context, n *Nix, net Network, dir string, hosts, args []string) (map[string]T, error) {
+	traced := func(line string) {
+		if net.Trace != nil && strings.HasPrefix(line, "trace: ") {
+			fmt.Fprintln(net.Trace, line)
+		}
+	}
+	argv := append([]string{
+		// The trace tells where an error comes from.
+		"--eval", "--strict", "--json", "--show-trace", filepath.Join(dir, driverFile),
+		"--arg", "network", filepath.Join(dir, NetworkFile),
+		"--arg", "hosts", nixStrings(hosts),
+	}, args...)
+	out, err := n.output(ctx, nil, traced, "nix-instantiate", argv...)
+	if err != nil {
+		var exit *ExitError
+		if errors.As(err, &exit) {
+			// The directory no longer exists when the user reads this.
+			exit.Stderr = strings.ReplaceAll(exit.Stderr, dir+"/", "")
+		}
+		return nil, err
+	}
+	var found map[string]T
+	if err := json.Unmarshal(out, &found); err != nil {
+		return nil, fmt.Errorf("read what nix-instantiate printed: %v", err)
+	}
+	return found, nil
 }
 
 // nixStrings writes words as a Nix list.
-func nixStrings(words []string) string {
-	l := &syntax.List{}
-	for _, w := range words {
-		l.Elems = append(l.Elems, &syntax.String{Parts: []syntax.Part{{Text: w}}})
-	}
-	return syntax.FormatExpr(l)
-}
+func nixStrings(words []string) string { return syntax.FormatExpr(syntax.StringList(words)) }

@@ -122,21 +122,30 @@ func TestAHostThatDoesNotEvaluateLeavesTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	net := Network{File: &syntax.File{Expr: expr}, Driver: tinyDriver, Hosts: []string{"a", "b", "c"}}
-	systems, errs, err := n.Evaluate(t.Context(), net)
+	results, err := n.Evaluate(t.Context(), net)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, host := range []string{"a", "c"} {
-		s := systems[host]
-		if !s.Drv.IsDerivation() || !strings.HasPrefix(s.Out.Name(), "system-") {
-			t.Errorf("%s: %+v", host, s)
+	if len(results) != 3 {
+		t.Fatalf("results: %+v", results)
+	}
+	for i, host := range net.Hosts {
+		r := results[i]
+		if r.Host != host {
+			t.Errorf("result %d is of %s, want %s", i, r.Host, host)
 		}
-		if _, err := os.Stat(string(s.Drv)); err != nil {
+		if host == "b" {
+			if r.Err == nil || !strings.Contains(r.Err.Error(), "b is not ready") {
+				t.Errorf("b: %v", r.Err)
+			}
+			continue
+		}
+		if r.Err != nil || !r.Value.Drv.IsDerivation() || !strings.HasPrefix(r.Value.Out.Name(), "system-") {
+			t.Errorf("%s: %+v", host, r)
+		}
+		if _, err := os.Stat(string(r.Value.Drv)); err != nil {
 			t.Errorf("%s was not written to the store: %v", host, err)
 		}
-	}
-	if len(errs) != 1 || !strings.Contains(errs["b"].Error(), "b is not ready") {
-		t.Errorf("errors: %v", errs)
 	}
 }
 

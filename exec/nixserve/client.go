@@ -10,13 +10,15 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"muster/compile/store"
 )
 
 const (
 	clientMagic = 0x390c9deb
 	serverMagic = 0x5452eecb
 
-	// The version spoken: both sides use the lower of theirs, so this is also right with servers that know more.
+	// Both sides use the lower of their versions, so this is right with servers that know more, too.
 	ourVersion = 2<<8 | 7
 	// AddToStoreNar and the hashes in path infos came with 2.5 (Nix 2.1 and 2.4).
 	minVersion = 2<<8 | 5
@@ -26,23 +28,27 @@ const (
 const (
 	cmdQueryValidPaths = 1
 	cmdQueryPathInfos  = 2
-	cmdDumpStorePath   = 3
-	cmdBuildPaths      = 6
 	cmdQueryClosure    = 7
-	cmdBuildDerivation = 8
 	cmdAddToStoreNar   = 9
 )
 
-const endGrace = 5 * time.Second // for a server whose input is closed to write its last words and end
+// What a reply may hold at most.
+const (
+	maxString = 64 << 20 // bytes of a string
+	maxList   = 16 << 20 // elements of a list
+)
+
+// endGrace is how long a server whose input is closed may take to write its last words and end.
+const endGrace = 5 * time.Second
 
 // A Client is one session with a server. Its methods may be called from several goroutines; they take turns. Once a
-// method fails the session is over: a server gives no second chance, and every later call returns the same error.
+// method fails the session is over, and every later call returns the same error.
 type Client struct {
-	stream  Stream
-	in      wireReader
-	out     wireWriter
-	version uint64
-	packed  *packedStream // the stream, if it is one: see oneWay
+	stream     Stream
+	in         store.WireReader
+	out        store.WireWriter
+	version    uint64
+	compressed CompressedStream // the stream, in a session of NewOneWay; else nil
 
 	mu     sync.Mutex
 	err    error // why the session is over
@@ -54,10 +60,10 @@ func New(ctx context.Context, s Stream) (*Client, error) {
 	c := newClient(s)
 	err := c.do(ctx, func() error {
 		c.greet()
-		if err := c.out.w.Flush(); err != nil {
+		if err := c.out.Flush(); err != nil {
 			return err
 		}
-		return c.greeted()
+		return c.readGreeting()
 	})
 	if err != nil {
 		var server *ServerError
@@ -71,37 +77,54 @@ func New(ctx context.Context, s Stream) (*Client, error) {
 	return c, nil
 }
 
+// A CompressedStream is a Stream to `zstd -d | nix-store --serve --write`. It compresses what is written to it.
+type CompressedStream interface {
+	Stream
+	// WriteCompressed writes bytes that are compressed already, after all that was written before.
+	WriteCompressed(b []byte) error
+}
+
+// NewOneWay makes a Client that is good for one Send and nothing else. zstd reads ahead, so nothing is sure to come out of
+// it before its input ends: Send writes the greeting and all requests, closes the input, and only then needs the answers.
+func NewOneWay(s CompressedStream) *Client {
+	c := newClient(s)
+	c.compressed = s
+	return c
+}
+
 func newClient(s Stream) *Client {
 	marked := markedStream{s}
 	return &Client{
 		stream: s,
-		in:     wireReader{bufio.NewReaderSize(marked, 32<<10)},
-		out:    wireWriter{bufio.NewWriterSize(marked, 64<<10)},
+		in:     store.WireReader{Reader: bufio.NewReaderSize(marked, 32<<10)},
+		out:    store.WireWriter{Writer: bufio.NewWriterSize(marked, 64<<10)},
 	}
 }
 
 func (c *Client) greet() {
-	c.out.word(clientMagic)
-	c.out.word(ourVersion)
+	c.out.PutUint64(clientMagic)
+	c.out.PutUint64(ourVersion)
 }
 
-// greeted reads the server's greeting.
-func (c *Client) greeted() error {
-	first, err := c.in.r.Peek(8)
-	if len(first) < 8 {
-		if len(first) > 0 {
-			return notServe(first)
-		}
-		return noEOF(err)
-	}
-	if binary.LittleEndian.Uint64(first) != serverMagic {
+// readGreeting reads the server's greeting and checks that it is one.
+func (c *Client) readGreeting() error {
+	first, err := c.in.Peek(8)
+	switch {
+	case len(first) == 8 && binary.LittleEndian.Uint64(first) != serverMagic:
 		time.AfterFunc(200*time.Millisecond, func() { c.stream.Close() }) // enough to see the rest of a line
-		first, _ = c.in.r.Peek(256)
+		first, _ = c.in.Peek(256)
 		return notServe(first)
+	case len(first) == 8:
+		c.in.Discard(8)
+	case len(first) > 0:
+		return notServe(first)
+	case err == io.EOF:
+		return io.ErrUnexpectedEOF
+	default:
+		return err
 	}
-	c.in.word()
-	if c.version, err = c.in.word(); err != nil {
-		return noEOF(err)
+	if c.version, err = c.in.Uint64(); err != nil {
+		return err
 	}
 	if c.version < minVersion || c.version>>8 != ourVersion>>8 {
 		return fmt.Errorf("%w: the server speaks version %d.%d of the protocol, 2.5 (Nix 2.4) is needed",
@@ -114,9 +137,6 @@ func notServe(printed []byte) error {
 	return fmt.Errorf("%w: the far end printed %q (its shell's start-up files must print nothing for commands)",
 		ErrNotServe, truncate(string(printed), 200))
 }
-
-// Version is the server's protocol version as major and minor number, such as 2, 7 of Nix 2.8.
-func (c *Client) Version() (major, minor int) { return int(c.version >> 8), int(c.version & 0xff) }
 
 // Err returns why the session is over, nil while it is usable.
 func (c *Client) Err() error {
@@ -144,21 +164,21 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// do runs one exchange. It takes the session's turn, ends the stream when the context ends, and on any error ends the
-// session and finds out what the server had to say.
+// do runs one exchange in the session's turn. When the context ends it closes the stream; after any error it ends the
+// session, and the error says what the server has written about it.
 func (c *Client) do(ctx context.Context, exchange func() error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
 		return c.err
 	}
-	if err := ctx.Err(); err != nil { // nothing was sent: the session lives on
+	if err := ctx.Err(); err != nil { // nothing was sent: the session stays usable
 		return context.Cause(ctx)
 	}
 	stop := context.AfterFunc(ctx, func() { c.stream.Close() })
 	err := exchange()
 	if !stop() && err == nil {
-		err = context.Cause(ctx) // the answer came, the stream is gone
+		err = context.Cause(ctx) // the answer came, but the stream is closed
 	}
 	if err == nil {
 		return nil
@@ -167,7 +187,7 @@ func (c *Client) do(ctx context.Context, exchange func() error) error {
 	return c.err
 }
 
-// end shuts the stream after err and says what happened: the context's end before the server's words before err.
+// end closes the stream after err and explains it: by the end of the context, by the server's words, or by err itself.
 func (c *Client) end(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		c.stream.Close()
@@ -178,24 +198,33 @@ func (c *Client) end(ctx context.Context, err error) error {
 	return c.explain(err, waitAtMost(c.stream, endGrace))
 }
 
-// explain adds the server's last words to an error that its end explains.
+// explain adds the server's last words to an error that only says that the stream has ended. exit is how it ended.
 func (c *Client) explain(err, exit error) error {
 	stderr := c.stream.Stderr()
 	status, _ := exitStatus(exit)
 	kind := kindOf(stderr, status)
 	var path *PathError
-	own := errors.As(err, &path) || !isStreamEnd(err) && err != exit
-	if own && kind != ErrNoServer { // our own finding, such as a malformed reply, explains itself
+	ours := errors.As(err, &path) || !isStreamEnd(err) && err != exit
+	if ours && kind != ErrNoServer { // found by this side, such as a malformed reply: it explains itself
+		var format *store.WireError
+		if errors.As(err, &format) {
+			err = fmt.Errorf("malformed reply: %w", err)
+		}
 		return err
 	}
 	if exit == nil {
 		exit = err
 	}
 	why := reason(stderr)
-	if c.packed != nil && why != "" { // the decompressor's words come before the server's
+	if c.compressed != nil && why != "" { // what the decompressor has written comes before the server's words
 		why = truncate(strings.TrimSpace(stripANSI(stderr)), 2000)
 	}
 	return &ServerError{Reason: why, Stderr: stderr, Kind: kind, Err: exit}
+}
+
+// malformed is an error about a reply that the wire format allows and the protocol does not.
+func malformed(format string, args ...any) error {
+	return &store.WireError{Err: fmt.Errorf(format, args...)}
 }
 
 // isStreamEnd tells whether err says no more than that the stream broke or ended.

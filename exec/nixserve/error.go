@@ -12,15 +12,15 @@ import (
 var (
 	// ErrNoServer: the far end has no nix-store where a non-interactive command finds one.
 	ErrNoServer = errors.New("nix-store was not found")
-	// ErrNotServe: something else than the protocol came back, such as the greeting of a login script.
+	// ErrNotServe: the far end printed something else than the protocol, such as the greeting of a login script.
 	ErrNotServe = errors.New("not the nix-store --serve protocol")
-	// ErrRefused: the far end does not run nix-store --serve, but ends or runs something else.
+	// ErrRefused: the far end ends at once, or runs something else than nix-store --serve.
 	ErrRefused = errors.New("refused")
 	// ErrReadOnly: nix-store --serve runs there, but without --write.
 	ErrReadOnly = errors.New("read-only")
-	// ErrTooOld: the server's Nix cannot do what is needed.
+	// ErrTooOld: the server's Nix lacks requests that are needed.
 	ErrTooOld = errors.New("too old")
-	// ErrUntrusted: the store's daemon does not take unsigned paths from this user.
+	// ErrUntrusted: the store's daemon takes no unsigned paths from this user.
 	ErrUntrusted = errors.New("unsigned path from a user who is not trusted")
 	// ErrDiskFull: the store's file system is full.
 	ErrDiskFull = errors.New("disk full")
@@ -28,9 +28,9 @@ var (
 	ErrCorrupt = errors.New("corrupted in the source store")
 )
 
-// A ServerError says that the server ended in the middle, and why as far as it told.
+// A ServerError says that the server ended during an exchange, and why as far as it has written that.
 type ServerError struct {
-	Path   store.Path // what was being added, as far as the answers tell; "" outside of Send
+	Path   store.Path // the first path that was not confirmed; "" outside of Send
 	Reason string     // the server's own last error message, "" if it wrote none
 	Stderr string     // everything it wrote to standard error
 	Kind   error      // ErrUntrusted, ErrDiskFull, ErrNoServer, ErrRefused or nil
@@ -42,7 +42,7 @@ func (e *ServerError) Error() string {
 	if e.Path != "" {
 		what += ": add " + string(e.Path)
 	}
-	told := e.Kind != nil && e.Kind != ErrRefused // which says nothing that the rest does not
+	told := e.Kind != nil && e.Kind != ErrRefused // that one adds nothing to the rest
 	switch {
 	case told && e.Reason != "":
 		return fmt.Sprintf("%s: %v: %s", what, e.Kind, e.Reason)
@@ -51,12 +51,12 @@ func (e *ServerError) Error() string {
 	case e.Reason != "":
 		return fmt.Sprintf("%s: %s", what, e.Reason)
 	case e.Err != nil:
-		return fmt.Sprintf("%s ended without a word: %v", what, e.Err)
+		return fmt.Sprintf("%s ended without an error message: %v", what, e.Err)
 	}
-	return what + " ended without a word"
+	return what + " ended without an error message"
 }
 
-// Unwrap makes errors.Is see the kind and the way it ended.
+// Unwrap makes errors.Is find the kind and how the server ended.
 func (e *ServerError) Unwrap() []error {
 	var errs []error
 	for _, err := range []error{e.Kind, e.Err} {
@@ -67,7 +67,7 @@ func (e *ServerError) Unwrap() []error {
 	return errs
 }
 
-// Hint says what a user can do about it, "" when there is nothing to say.
+// Hint says what a user can do about it, "" if nothing is known.
 func (e *ServerError) Hint() string { return hint(e.Kind) }
 
 func hint(kind error) string {
@@ -85,7 +85,7 @@ func hint(kind error) string {
 	return ""
 }
 
-// kindOf recognises what went wrong from the server's words; there is nothing but words.
+// kindOf recognises what went wrong from what the server has written: the protocol has no codes for it.
 func kindOf(stderr string, status int) error {
 	switch {
 	case strings.Contains(stderr, "lacks a valid signature"), // Nix 2.3 to 2.18
@@ -94,7 +94,7 @@ func kindOf(stderr string, status int) error {
 		return ErrUntrusted
 	case strings.Contains(stderr, "importing paths is not allowed"):
 		return ErrReadOnly
-	case strings.Contains(stderr, "protocol mismatch"): // a forced nix-daemon --stdio, to which we spoke as to nix-store
+	case strings.Contains(stderr, "protocol mismatch"): // a forced nix-daemon --stdio
 		return ErrRefused
 	case strings.Contains(stderr, "No space left on device"),
 		strings.Contains(stderr, "database or disk is full"),
@@ -108,7 +108,8 @@ func kindOf(stderr string, status int) error {
 	return nil
 }
 
-// Recognise finds in the words of another Nix what it is about, so that errors.Is and Hint tell it as of a session's.
+// Recognise finds out what the error of another Nix command is about, so that errors.Is and Hint work for it as for a
+// ServerError.
 func Recognise(err error) error {
 	kind := kindOf(err.Error(), 0)
 	if kind == nil {
@@ -117,7 +118,7 @@ func Recognise(err error) error {
 	return &foreignError{kind: kind, err: err}
 }
 
-// A foreignError is one that was not met in a session, of a known kind.
+// A foreignError is an error of a known kind that did not occur in a session.
 type foreignError struct{ kind, err error }
 
 func (e *foreignError) Error() string   { return e.err.Error() }

@@ -3,7 +3,6 @@ package nixserve
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"muster/compile/store"
 )
@@ -19,29 +18,52 @@ type PathInfo struct {
 	Signatures []string     // "<key name>:<base 64>"
 }
 
-// QueryValidPaths returns those of paths that the store has, in its own order. With lock they are kept from garbage
-// collection until the session ends, those it lacks included once they arrive. With substitute the store first fetches
-// what it can from its own binary caches, which blocks until that is done.
+// QueryValidPaths returns those of paths that the store has, in its own order. With lock all of paths are kept from garbage
+// collection until the session ends, also those that arrive later. With substitute the store first fetches what it can
+// from its own binary caches, which blocks until that is done.
 func (c *Client) QueryValidPaths(ctx context.Context, paths []store.Path, lock, substitute bool) ([]store.Path, error) {
 	if len(paths) == 0 {
 		return nil, ctx.Err()
 	}
 	var valid []store.Path
 	err := c.do(ctx, func() (err error) {
-		c.out.word(cmdQueryValidPaths)
-		c.out.bool(lock)
-		c.out.bool(substitute)
-		c.out.paths(paths)
-		if err = c.out.w.Flush(); err != nil {
+		c.out.PutUint64(cmdQueryValidPaths)
+		c.out.PutBool(lock)
+		c.out.PutBool(substitute)
+		c.out.PutPaths(paths)
+		if err = c.out.Flush(); err != nil {
 			return err
 		}
-		valid, err = c.in.paths()
+		valid, err = c.in.Paths(maxList)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("query valid paths: %w", err)
 	}
 	return valid, nil
+}
+
+// QueryClosure returns paths and everything they refer to, in the store's order. With includeOutputs the outputs of the
+// derivations among them belong to it as well. Asking for a path that the store lacks ends the session.
+func (c *Client) QueryClosure(ctx context.Context, paths []store.Path, includeOutputs bool) ([]store.Path, error) {
+	if len(paths) == 0 {
+		return nil, ctx.Err()
+	}
+	var closure []store.Path
+	err := c.do(ctx, func() (err error) {
+		c.out.PutUint64(cmdQueryClosure)
+		c.out.PutBool(includeOutputs)
+		c.out.PutPaths(paths)
+		if err = c.out.Flush(); err != nil {
+			return err
+		}
+		closure, err = c.in.Paths(maxList)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("query closure: %w", err)
+	}
+	return closure, nil
 }
 
 // QueryPathInfos returns what the store knows of those of paths that it has, in its own order.
@@ -51,12 +73,12 @@ func (c *Client) QueryPathInfos(ctx context.Context, paths []store.Path) ([]Path
 	}
 	var infos []PathInfo
 	err := c.do(ctx, func() (err error) {
-		c.out.word(cmdQueryPathInfos)
-		c.out.paths(paths)
-		if err = c.out.w.Flush(); err != nil {
+		c.out.PutUint64(cmdQueryPathInfos)
+		c.out.PutPaths(paths)
+		if err = c.out.Flush(); err != nil {
 			return err
 		}
-		infos, err = c.in.pathInfos()
+		infos, err = readPathInfos(c.in)
 		return err
 	})
 	if err != nil {
@@ -65,13 +87,13 @@ func (c *Client) QueryPathInfos(ctx context.Context, paths []store.Path) ([]Path
 	return infos, nil
 }
 
-// pathInfos reads infos up to the empty path that ends them.
-func (r wireReader) pathInfos() ([]PathInfo, error) {
+// readPathInfos reads infos up to the empty path that ends them.
+func readPathInfos(r store.WireReader) ([]PathInfo, error) {
 	var infos []PathInfo
 	for {
-		s, err := r.string()
+		s, err := r.String(maxString)
 		if err != nil {
-			return nil, noEOF(err)
+			return nil, err
 		}
 		if s == "" {
 			return infos, nil
@@ -80,17 +102,17 @@ func (r wireReader) pathInfos() ([]PathInfo, error) {
 		if err != nil {
 			return nil, malformed("%w", err)
 		}
-		info, err := r.pathInfo(p)
+		info, err := readPathInfo(r, p)
 		if err != nil {
-			return nil, fmt.Errorf("path info of %s: %w", p, noEOF(err))
+			return nil, fmt.Errorf("path info of %s: %w", p, err)
 		}
 		infos = append(infos, info)
 	}
 }
 
-func (r wireReader) pathInfo(p store.Path) (PathInfo, error) {
+func readPathInfo(r store.WireReader, p store.Path) (PathInfo, error) {
 	info := PathInfo{Path: p}
-	deriver, err := r.string()
+	deriver, err := r.String(maxString)
 	if err != nil {
 		return info, err
 	}
@@ -99,68 +121,29 @@ func (r wireReader) pathInfo(p store.Path) (PathInfo, error) {
 			return info, malformed("deriver: %w", err)
 		}
 	}
-	if info.References, err = r.paths(); err != nil {
+	if info.References, err = r.Paths(maxList); err != nil {
 		return info, err
 	}
-	if _, err = r.word(); err != nil { // download size: of no use
+	if _, err = r.Uint64(); err != nil { // the download size, which is not needed
 		return info, err
 	}
-	size, err := r.word()
+	size, err := r.Uint64()
 	if err != nil {
 		return info, err
 	}
 	if info.NARSize = int64(size); info.NARSize < 0 {
 		return info, malformed("an archive of %d bytes", size)
 	}
-	hash, err := r.string()
+	hash, err := r.String(maxString)
 	if err != nil {
 		return info, err
 	}
 	if info.NARHash, err = store.ParseHash(hash, store.SHA256); err != nil {
 		return info, malformed("%w", err)
 	}
-	if info.CA, err = r.string(); err != nil {
+	if info.CA, err = r.String(maxString); err != nil {
 		return info, err
 	}
-	info.Signatures, err = r.strings()
+	info.Signatures, err = r.Strings(maxList, maxString)
 	return info, err
-}
-
-// QueryClosure returns paths and everything they refer to, in the store's order. With includeOutputs the outputs of the
-// derivations among them belong to it as well. Asking for a path the store lacks ends the session.
-func (c *Client) QueryClosure(ctx context.Context, paths []store.Path, includeOutputs bool) ([]store.Path, error) {
-	if len(paths) == 0 {
-		return nil, ctx.Err()
-	}
-	var closure []store.Path
-	err := c.do(ctx, func() (err error) {
-		c.out.word(cmdQueryClosure)
-		c.out.bool(includeOutputs)
-		c.out.paths(paths)
-		if err = c.out.w.Flush(); err != nil {
-			return err
-		}
-		closure, err = c.in.paths()
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("query closure: %w", err)
-	}
-	return closure, nil
-}
-
-// DumpStorePath writes the archive of a path the store has to w. Asking for a path it lacks ends the session.
-func (c *Client) DumpStorePath(ctx context.Context, p store.Path, w io.Writer) error {
-	err := c.do(ctx, func() error {
-		c.out.word(cmdDumpStorePath)
-		c.out.string(string(p))
-		if err := c.out.w.Flush(); err != nil {
-			return err
-		}
-		return store.CopyNAR(w, c.in.r) // nothing but the archive's own structure tells where it ends
-	})
-	if err != nil {
-		return fmt.Errorf("dump %s: %w", p, err)
-	}
-	return nil
 }

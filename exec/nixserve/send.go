@@ -6,166 +6,195 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"muster/compile/store"
 )
 
-// A Sender writes the archive of a path: exactly info.NARSize bytes that hash to info.NARHash, or an error.
-type Sender func(ctx context.Context, info PathInfo, w io.Writer) error
+// A NARFunc writes the archive of a path to w: exactly info.NARSize bytes that hash to info.NARHash, or an error. What Send
+// passes as w is a [CompressedWriter].
+type NARFunc func(ctx context.Context, info PathInfo, w io.Writer) error
 
-// Send adds paths to the store, which must come references first. It writes them without waiting for the answer to each:
-// see [flight] for what is under way at a time. It returns how many the server has confirmed, and calls confirmed,
-// which may be nil, for each. What was confirmed is registered whatever happens after; nothing else is.
-func (c *Client) Send(ctx context.Context, infos []PathInfo, nar Sender, confirmed func(PathInfo)) (int, error) {
+// A CompressedWriter takes the bytes of an archive, or parts of zstd frames that hold them.
+type CompressedWriter interface {
+	io.Writer
+	TakesCompressed() bool                        // whether WriteCompressed may be called, as in a session of NewOneWay
+	WriteCompressed(size int, frame []byte) error // a part of a frame that holds size bytes
+}
+
+// A Window limits how much Send has sent and not seen confirmed, and is told what is confirmed.
+type Window interface {
+	// Acquire is called before a path is sent. It may wait for confirmations; before that, it must call flush.
+	Acquire(info PathInfo, flush func() error) error
+	// Confirmed is called for each path that the server has registered, in another goroutine than Acquire.
+	Confirmed(info PathInfo)
+	// Close is called when no more paths will be confirmed. It ends a wait in Acquire.
+	Close()
+}
+
+// unlimited is the window of a Send without one.
+type unlimited struct{}
+
+func (unlimited) Acquire(PathInfo, func() error) error { return nil }
+func (unlimited) Confirmed(PathInfo)                   {}
+func (unlimited) Close()                               {}
+
+// Send adds paths to the store, which must come references first. It does not wait for the answer to each: window, which
+// may be nil, limits what is unanswered. It returns how many paths the server has confirmed. What was confirmed is
+// registered whatever happens after; nothing else is.
+func (c *Client) Send(ctx context.Context, infos []PathInfo, nar NARFunc, window Window) (int, error) {
 	if len(infos) == 0 {
 		return 0, ctx.Err()
 	}
-	done := 0
-	err := c.do(ctx, func() error {
-		answers := make(chan error, 1)
-		under := newFlight(c.stream)
-		go func() {
-			defer under.end()
-			var err error
-			if c.packed != nil {
-				err = c.greeted()
-			}
-			for done < len(infos) && err == nil {
-				if err = c.answer(); err == nil {
-					under.landed(infos[done].NARSize)
-					if confirmed != nil {
-						confirmed(infos[done])
-					}
-					done++
-				}
-			}
-			if err != nil && !isStreamEnd(err) {
-				c.stream.Close() // the writer may be waiting for a server that has gone mad
-			}
-			answers <- err
-		}()
-
-		if c.packed != nil {
-			c.greet()
-		}
-		err := c.write(ctx, infos, nar, under)
-		if err == nil && c.packed != nil {
-			err = c.stream.CloseWrite() // only now comes the end of what was sent out of the decompressor
-		}
-		if err != nil {
-			c.out.w.Flush()       // whole archives before the broken one are welcome
-			c.stream.CloseWrite() // the server ends, and the answers with it
-			stuck := time.AfterFunc(endGrace, func() { c.stream.Close() })
-			answerErr := <-answers
-			stuck.Stop()
-			if isStreamEnd(err) && answerErr != nil {
-				err = answerErr
-			}
-			return err
-		}
-		return <-answers
-	})
+	if window == nil {
+		window = unlimited{}
+	}
+	s := &sending{Client: c, infos: infos, window: window}
+	err := c.do(ctx, func() error { return s.run(ctx, nar) })
 	var server *ServerError
-	if errors.As(err, &server) && done < len(infos) {
-		server.Path = infos[done].Path
+	if errors.As(err, &server) && s.confirmed < len(infos) {
+		server.Path = infos[s.confirmed].Path
 	}
 	if err != nil {
-		return done, fmt.Errorf("send paths: %w", err)
+		return s.confirmed, fmt.Errorf("send paths: %w", err)
 	}
-	return done, nil
+	return s.confirmed, nil
 }
 
-// answer reads the answer to one addition.
-func (c *Client) answer() error {
-	n, err := c.in.word()
-	if err != nil {
-		return noEOF(err)
+// A sending is a Send in progress: one goroutine writes requests, another reads the answers.
+type sending struct {
+	*Client
+	infos     []PathInfo
+	window    Window
+	confirmed int // of infos; the reader's until it has ended
+}
+
+func (s *sending) run(ctx context.Context, nar NARFunc) error {
+	answers := make(chan error, 1)
+	go func() { answers <- s.readAnswers() }()
+	err := s.writeRequests(ctx, nar)
+	if err == nil {
+		return <-answers
 	}
-	if n != 1 {
-		return malformed("%#x for an added path, want 1", n)
+	s.out.Flush()         // the archives before the broken one are whole
+	s.stream.CloseWrite() // the server ends, and the answers with it
+	stuck := time.AfterFunc(endGrace, func() { s.stream.Close() })
+	answerErr := <-answers
+	stuck.Stop()
+	if isStreamEnd(err) && answerErr != nil {
+		return answerErr
+	}
+	return err
+}
+
+func (s *sending) readAnswers() (err error) {
+	defer s.window.Close()
+	defer func() {
+		if err != nil && !isStreamEnd(err) {
+			s.stream.Close() // the writer may wait for a server that does not read any more
+		}
+	}()
+	if s.compressed != nil {
+		if err := s.readGreeting(); err != nil {
+			return err
+		}
+	}
+	for _, info := range s.infos {
+		n, err := s.in.Uint64()
+		if err != nil {
+			return err
+		}
+		if n != 1 {
+			return malformed("%#x for an added path, want 1", n)
+		}
+		s.window.Confirmed(info)
+		s.confirmed++
 	}
 	return nil
 }
 
-// write writes all the requests and archives.
-func (c *Client) write(ctx context.Context, infos []PathInfo, nar Sender, under *flight) error {
-	for _, info := range infos {
-		if c.packed == nil && under.full() {
-			if err := c.out.w.Flush(); err != nil {
-				return err
-			}
-			under.wait()
+// writeRequests writes all requests and archives.
+func (s *sending) writeRequests(ctx context.Context, nar NARFunc) error {
+	if s.compressed != nil {
+		s.greet()
+	}
+	flush := s.out.Flush
+	for _, info := range s.infos {
+		if err := s.window.Acquire(info, flush); err != nil {
+			return err
 		}
-		under.sent(info.NARSize)
-		c.addToStoreNAR(info)
-		body := exactWriter{client: c, left: info.NARSize}
-		if err := nar(ctx, info, &body); err != nil {
-			if body.err != nil {
-				return body.err // the stream broke, whatever the sender makes of it
-			}
-			return &PathError{Op: "read", Path: info.Path, Err: err}
-		}
-		if body.left != 0 {
-			return &PathError{Op: "read", Path: info.Path,
-				Err: fmt.Errorf("%w: its archive lacks %d of %d bytes", ErrCorrupt, body.left, info.NARSize)}
+		if err := s.addToStoreNAR(ctx, info, nar); err != nil {
+			return err
 		}
 	}
-	return c.out.w.Flush()
+	if err := s.out.Flush(); err != nil || s.compressed == nil {
+		return err
+	}
+	if err := s.stream.CloseWrite(); err != nil { // the decompressor holds back the end of its output until then
+		return streamError{err}
+	}
+	return nil
 }
 
-// addToStoreNAR writes a request up to the archive.
-func (c *Client) addToStoreNAR(info PathInfo) {
-	c.out.word(cmdAddToStoreNar)
-	c.out.string(string(info.Path))
-	c.out.string(string(info.Deriver))
-	c.out.string(info.NARHash.Base16())
-	c.out.paths(info.References)
-	c.out.word(0) // registration time: now
-	c.out.word(uint64(info.NARSize))
-	c.out.bool(false) // ultimate: trusted without signature because built there
-	c.out.strings(info.Signatures)
-	c.out.string(info.CA)
+// addToStoreNAR writes one request with its archive.
+func (s *sending) addToStoreNAR(ctx context.Context, info PathInfo, nar NARFunc) error {
+	s.out.PutUint64(cmdAddToStoreNar)
+	s.out.PutString(string(info.Path))
+	s.out.PutString(string(info.Deriver))
+	s.out.PutString(info.NARHash.Base16())
+	s.out.PutPaths(info.References)
+	s.out.PutUint64(0) // registration time: now
+	s.out.PutUint64(uint64(info.NARSize))
+	s.out.PutBool(false) // ultimate: trusted without signature because built there
+	s.out.PutStrings(info.Signatures)
+	s.out.PutString(info.CA)
+
+	body := narBody{client: s.Client, left: info.NARSize}
+	if err := nar(ctx, info, &body); err != nil {
+		if body.err != nil {
+			return body.err // the stream broke, whatever nar makes of it
+		}
+		return &PathError{Op: "read", Path: info.Path, Err: err}
+	}
+	if body.left != 0 {
+		return &PathError{Op: "read", Path: info.Path,
+			Err: fmt.Errorf("%w: its archive lacks %d of %d bytes", ErrCorrupt, body.left, info.NARSize)}
+	}
+	return nil
 }
 
-// exactWriter takes no more than the bytes announced: one more would be read as the next request.
-type exactWriter struct {
+// A narBody takes the archive of one request, and no more bytes than were announced: the server would read one more as the
+// next request.
+type narBody struct {
 	client *Client
 	left   int64
 	err    error // of the stream
 }
 
-var errTooLong = fmt.Errorf("%w: its archive is longer than recorded", ErrCorrupt)
+// ErrTooLong says that an archive has more bytes than its path's info announces. It is an ErrCorrupt.
+var ErrTooLong = fmt.Errorf("%w: its archive is longer than recorded", ErrCorrupt)
 
-func (e *exactWriter) Write(p []byte) (int, error) {
-	if int64(len(p)) > e.left {
-		return 0, errTooLong
+func (b *narBody) Write(p []byte) (int, error) {
+	if int64(len(p)) > b.left {
+		return 0, ErrTooLong
 	}
-	n, err := e.client.out.w.Write(p)
-	e.left -= int64(n)
+	n, err := b.client.out.Write(p)
+	b.left -= int64(n)
 	if err != nil {
-		e.err = err
+		b.err = err
 	}
 	return n, err
 }
 
-func (e *exactWriter) takesFrames() bool { return e.client.packed != nil }
+func (b *narBody) TakesCompressed() bool { return b.client.compressed != nil }
 
-func (e *exactWriter) writeFrame(size int, frame []byte) error {
-	if int64(size) > e.left {
-		return errTooLong
+func (b *narBody) WriteCompressed(size int, frame []byte) error {
+	if int64(size) > b.left {
+		return ErrTooLong
 	}
-	e.err = e.client.out.w.Flush()
-	if e.err == nil {
-		e.err = e.client.packed.writeFrame(frame)
+	b.err = b.client.out.Flush()
+	if b.err == nil {
+		if err := b.client.compressed.WriteCompressed(frame); err != nil {
+			b.err = streamError{err}
+		}
 	}
-	e.left -= int64(size)
-	return e.err
-}
-
-// A Source is where paths are copied from.
-type Source interface {
-	// Closure returns the infos of paths and of all they refer to, references first. The slice is the caller's.
-	Closure(ctx context.Context, paths []store.Path) ([]PathInfo, error)
-	// NAR is a Sender: it writes the archive of a path of the closure, or fails with ErrCorrupt if it is not what info says.
-	NAR(ctx context.Context, info PathInfo, w io.Writer) error
+	b.left -= int64(size)
+	return b.err
 }

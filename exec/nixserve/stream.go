@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Stream is a running `nix-store --serve`, whoever started it. CloseWrite, Close, Wait and Stderr may be called from
-// several goroutines and more than once; Wait only after the last Read.
+// A Stream is a running `nix-store --serve`, local or remote. CloseWrite, Close, Wait and Stderr may be called from several
+// goroutines and more than once; Wait only after the last Read.
 type Stream interface {
 	io.Reader          // its standard output
 	io.Writer          // its standard input
@@ -18,9 +18,10 @@ type Stream interface {
 	Stderr() string    // what it has written to standard error, all of it once Wait has returned
 }
 
-// markedStream marks the errors of a stream, to tell them from our own findings about what came through it.
+// markedStream makes the errors of a stream streamErrors.
 type markedStream struct{ s Stream }
 
+// A streamError is an error of the stream itself, and not about what came through it.
 type streamError struct{ err error }
 
 func (e streamError) Error() string { return e.err.Error() }
@@ -42,8 +43,8 @@ func (m markedStream) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// waitAtMost waits for the process behind a stream whose end is near, and ends it when it takes longer than grace. What
-// it still prints is dropped: a process whose output no one reads may never end.
+// waitAtMost waits for the process behind a stream that is about to end, and kills it when it takes longer than grace. It
+// drops what the process still prints: one whose output is not read may never end.
 func waitAtMost(s Stream, grace time.Duration) error {
 	ended := make(chan error, 1)
 	go func() {
@@ -59,7 +60,7 @@ func waitAtMost(s Stream, grace time.Duration) error {
 	case <-t.C:
 	}
 	s.Close()
-	// A lost connection may never report an exit status, so this wait has an end as well.
+	// A lost connection may never report an exit status, so this wait is limited as well.
 	t.Reset(grace)
 	select {
 	case err := <-ended:
@@ -82,8 +83,8 @@ func exitStatus(err error) (int, bool) {
 	return 0, false
 }
 
-// reason picks from standard error what to tell a user: the text after the last "error:", else the last lines; without
-// Nix's colours.
+// reason picks from standard error what a user should read: the text after the last "error:", or else the last lines,
+// without Nix's colours.
 func reason(stderr string) string {
 	const enough = 2000
 	text := strings.TrimSpace(stripANSI(stderr))
@@ -115,4 +116,11 @@ func stripANSI(s string) string {
 	}
 	b.WriteString(s)
 	return b.String()
+}
+
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n] + "…"
 }

@@ -8,28 +8,28 @@ import (
 	"time"
 )
 
-// A batchedConn is a connection whose writes are gathered: while one is under way, those that come are put together and
-// written as one. SSH writes packet by packet, each in several pieces, and what a system call and a segment on the wire
-// cost was half of the processor time of sending a large closure. An error comes with a later write.
+// A batchedConn is a connection whose writes are batched: those that come while one is in progress are written together.
+// SSH writes packet by packet, each in several pieces; without batches, system calls and TCP segments took half of the
+// processor time of sending a large closure. An error is returned by a later write.
 type batchedConn struct {
 	net.Conn
 	written atomic.Int64 // bytes
 
 	mu      sync.Mutex
-	changed sync.Cond // on everything below
-	buf     []byte    // what is to be written next; of batches, nil while there is nothing
+	changed sync.Cond // signalled when any field below changes
+	buf     []byte    // the next batch; from the pool, nil while it is empty
 	writing bool
 	err     error
 	closed  bool
 }
 
-// maxBatch is how much is gathered before writers wait. As much again may be on its way.
+// maxBatch is the size of a batch, before writers wait. As much again can be in the write in progress.
 const maxBatch = 128 << 10
 
-// batches are buffers: connections at rest hold none.
+// batches is a pool of buffers, so that idle connections hold none.
 var batches = sync.Pool{New: func() any { b := make([]byte, 0, maxBatch); return &b }}
 
-// batch gathers the writes to a connection until that is closed.
+// batch batches the writes to a connection, until Close.
 func batch(c net.Conn) *batchedConn {
 	b := &batchedConn{Conn: c}
 	b.changed.L = &b.mu
@@ -57,7 +57,7 @@ func (b *batchedConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush writes what has been gathered, again and again.
+// flush writes batch after batch.
 func (b *batchedConn) flush() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,7 +87,7 @@ func (b *batchedConn) flush() {
 	}
 }
 
-// drain waits until all is written, at most for a while.
+// drain waits until everything is written, for at most the limit.
 func (b *batchedConn) drain(limit time.Duration) {
 	expired := false
 	t := time.AfterFunc(limit, func() {
@@ -104,7 +104,7 @@ func (b *batchedConn) drain(limit time.Duration) {
 	}
 }
 
-// Close closes the connection. What was not written yet is lost: see drain.
+// Close closes the connection. What is not written yet is lost; drain avoids that.
 func (b *batchedConn) Close() error {
 	err := b.Conn.Close()
 	b.mu.Lock()

@@ -12,28 +12,16 @@ import (
 
 // A Command is a program to run on a machine. It is not a shell line: every argument arrives as it is.
 type Command struct {
-	Argv []string
-	// Script says that Argv holds the text of a script, which messages leave out.
-	Script bool
-	Env    map[string]string // set on top of what the login gives; other users of the machine can see it
+	Argv   []string
+	Script bool              // Argv holds the text of a script, which messages leave out
+	Env    map[string]string // added to the environment of the login; other users of the machine can read it
 
-	// Privileged runs the command as root: directly where the login is root, else through sudo.
+	// Privileged runs the command as root: directly if the login is root, else through sudo.
 	Privileged bool
 
 	Stdin  io.Reader // nil is empty. Not for Stream.
-	Stdout io.Writer // nil is dropped. Not for Stream.
-	Stderr io.Writer // nil is only kept for the error
-}
-
-// Quote writes argv as one line for a shell, which will see exactly these words. Backslashes are kept out of the
-// single quotes, where fish reads them and POSIX shells do not, so that any login shell understands it. Words must not
-// contain a NUL byte, which no argument can.
-func Quote(argv []string) string {
-	words := make([]string, len(argv))
-	for i, word := range argv {
-		words[i] = quoteWord(word)
-	}
-	return strings.Join(words, " ")
+	Stdout io.Writer // nil drops it. Not for Stream.
+	Stderr io.Writer // nil keeps it only for the error
 }
 
 // name is what messages call the command.
@@ -44,34 +32,25 @@ func (c *Command) name() string {
 	return Quote(c.Argv)
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-]+$`)
-
-func quoteWord(word string) string {
-	if plainWord.MatchString(word) {
-		return word
-	}
-	return `'` + strings.NewReplacer(`'`, `'\''`, `\`, `'\\'`).Replace(word) + `'`
-}
-
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // argv is the command with its environment in front.
 func (c *Command) argv() ([]string, error) {
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
-		return nil, errors.New("run command: no program named")
+		return nil, errors.New("run command: no program given")
 	}
 	if strings.HasPrefix(c.Argv[0], "-") {
-		return nil, fmt.Errorf("run %q: a program's name does not start with -", c.Argv[0])
+		return nil, fmt.Errorf("run %q: the name of a program cannot start with -", c.Argv[0])
 	}
 	argv := c.Argv
 	if len(c.Env) > 0 {
 		if strings.Contains(argv[0], "=") {
-			return nil, fmt.Errorf("run %q: a program's name has no =", argv[0])
+			return nil, fmt.Errorf("run %q: the name of a program cannot contain =, if Env is set", argv[0])
 		}
 		argv = []string{"env"}
 		for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 			if !envName.MatchString(name) {
-				return nil, fmt.Errorf("run %s: %q is not a variable's name", c.Argv[0], name)
+				return nil, fmt.Errorf("run %s: %q is not a name of a variable", c.Argv[0], name)
 			}
 			argv = append(argv, name+"="+c.Env[name])
 		}
@@ -85,34 +64,10 @@ func (c *Command) argv() ([]string, error) {
 	return argv, nil
 }
 
-// line is what the login shell gets: a POSIX shell, whatever the login shell is, that says on stderr by which number
-// the command can be killed, and becomes it. sshd gives every session a process group of its own, so that number is
-// also the group's.
+// line is what the login shell runs: a POSIX shell, whatever the login shell is. It reports that it has begun, by a
+// marker on stdout and by another one with its process id on stderr, and becomes the command. sshd gives every session a
+// process group of its own, so the process id is also the group's.
 func line(argv []string, marker string) string {
-	script := "echo " + marker + "$$ >&2; exec " + Quote(argv)
+	script := fmt.Sprintf("echo %s $$ >&2; echo %[1]s; exec %s", marker, Quote(argv))
 	return "exec /bin/sh -c " + quoteWord(script)
-}
-
-// killScript ends the process group: politely, then after two seconds for good. The dead count as gone even while
-// nobody has asked how they died, which in a container can take a while.
-func killScript(pid int) string {
-	return fmt.Sprintf(`p=%d g=-%[1]d
-alive() {
-	kill -s 0 -- $g 2>/dev/null || return 1
-	if [ $g = $p ] || ! [ -r /proc/self/stat ]; then return 0; fi
-	for f in /proc/[0-9]*/stat; do
-		{ read -r stat <"$f"; } 2>/dev/null || continue
-		set -f; set -- ${stat##*) }; set +f
-		if [ "$3" = $p ] && [ "$1" != Z ]; then return 0; fi
-	done
-	return 1
-}
-kill -s TERM -- $g 2>/dev/null || g=$p
-if [ $g = $p ]; then kill -s TERM -- $p 2>/dev/null || exit 0; fi
-n=0
-while [ $n -lt 40 ] && alive; do sleep 0.05; n=$((n+1)); done
-if alive; then kill -s KILL -- $g 2>/dev/null; fi
-n=0
-while [ $n -lt 10 ] && alive; do sleep 0.05; n=$((n+1)); done
-exit 0`, pid)
 }

@@ -67,13 +67,14 @@ func TestPIDFilter(t *testing.T) {
 		{"cut off", marker + "4", marker + "4", 0},
 		{"nothing", "", "", 0},
 		{"not a number", marker + "x\nhello", marker + "x\nhello", 0},
+		{"no end of the number", marker + strings.Repeat("4", 100), marker + strings.Repeat("4", 100), 0},
 		{"twice", marker + "42\n" + marker + "43\n", marker + "43\n", 42},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for size := 1; size <= len(tt.in)+1; size++ {
 				var out bytes.Buffer
 				pid := make(chan int, 1)
-				f := &pidFilter{marker: []byte(marker), pid: pid, out: &out}
+				f := &pidFilter{marker: []byte(marker), begun: func(n int) { pid <- n }, out: &out}
 				for rest := tt.in; rest != ""; {
 					n := min(size, len(rest))
 					f.Write([]byte(rest[:n]))

@@ -1,164 +1,122 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// A conn is one SSH connection that notices when it is dead. Machines and jump hosts have one each.
+// A conn is one SSH connection, to a machine or a jump host. It notices when the connection is dead.
 type conn struct {
-	client *ssh.Client
-	raw    *watchedConn
-	after  func() // after it is closed: let go of the jump host
+	client    *ssh.Client
+	transport *transport
+	release   func() // called when the connection has ended; lets go of the jump host
 
-	once  sync.Once
-	lost  chan struct{} // closed when the connection is
-	cause error         // why, set before; nil after close
-	done  sync.WaitGroup
+	up      context.Context // ends when the connection does, for the reason that is its cause
+	down    context.CancelCauseFunc
+	endOnce sync.Once
+	done    sync.WaitGroup
+
+	// answerLimit is how long the server can take to answer a request.
+	answerLimit time.Duration
 }
 
-// watchedConn remembers when something last came in.
-type watchedConn struct {
-	net.Conn
-	out      *batchedConn // itself, with writes gathered
-	lastRead atomic.Int64
+// answerLimit is far longer than a server that works at all takes. A server that answers keepalives but no request
+// would be waited for without end otherwise.
+const answerLimit = 2 * time.Minute
 
-	// For Read alone.
-	since time.Time // the pause was last chosen
-	told  int64     // bytes written until then
-	pause time.Duration
-}
-
-func (c *watchedConn) Read(p []byte) (int, error) {
-	c.gather()
-	n, err := c.Conn.Read(p)
-	if n > 0 {
-		c.lastRead.Store(time.Now().UnixNano())
-	}
-	return n, err
-}
-
-const (
-	chooseEvery   = 8 * time.Millisecond
-	muchSent      = 2e6       // bytes a second from which what comes in may wait
-	perReading    = 128 << 10 // bytes sent in the meantime
-	longestPause  = 4 * time.Millisecond
-	shortestPause = 250 * time.Microsecond // shorter ones cost more than they save
-)
-
-// gather lets what comes in gather for a moment while much is sent: those are the answers to single paths and the far end's
-// leave to send more, nobody waits for any one of them, and to be woken for each cost more than all else that is done for
-// many small paths. All connections read at the same moments.
-func (c *watchedConn) gather() {
-	now := time.Now()
-	if elapsed := now.Sub(c.since); elapsed >= chooseEvery {
-		written := c.out.written.Load()
-		c.pause = pauseFor(written-c.told, elapsed)
-		c.since, c.told = now, written
-	}
-	if c.pause > 0 {
-		time.Sleep(c.pause - time.Duration(now.UnixNano())%c.pause)
-	}
-}
-
-// pauseFor is for how long to leave what comes in alone after sent bytes went out in the time elapsed: until about as much
-// as perReading has been sent, which is far less than the far end lets be under way.
-func pauseFor(sent int64, elapsed time.Duration) time.Duration {
-	rate := float64(sent) / elapsed.Seconds()
-	if rate < muchSent {
-		return 0
-	}
-	pause := longestPause
-	for pause.Seconds() > perReading/rate {
-		pause /= 2
-	}
-	if pause < shortestPause {
-		return 0
-	}
-	return pause
-}
-
-func newConn(client *ssh.Client, raw *watchedConn, interval time.Duration, max int, after func()) *conn {
-	c := &conn{client: client, raw: raw, after: after, lost: make(chan struct{})}
-	c.done.Add(1)
-	go func() {
-		defer c.done.Done()
+// newConn watches a connection. An interval of 0 or less means no keepalives.
+func newConn(client *ssh.Client, t *transport, interval time.Duration, maxUnanswered int, release func()) *conn {
+	c := &conn{client: client, transport: t, release: release, answerLimit: answerLimit}
+	c.up, c.down = context.WithCancelCause(context.Background())
+	c.done.Go(func() {
 		err := client.Wait()
 		if err == nil || errors.Is(err, io.EOF) {
 			err = errors.New("closed by the other side")
 		}
 		c.end(fmt.Errorf("%w: %s", ErrConnectionLost, plainNetError(err)))
-	}()
+	})
 	if interval > 0 {
-		c.done.Add(1)
-		go func() {
-			defer c.done.Done()
-			c.keepAlive(interval, max)
-		}()
+		c.done.Go(func() { c.keepAlive(interval, maxUnanswered) })
 	}
 	return c
 }
 
-// keepAlive asks the server for a sign of life every interval, and ends the connection when nothing at all has come in
-// for max intervals. A request on a dead link blocks until the connection is closed: it waits in a goroutine of its own.
-func (c *conn) keepAlive(interval time.Duration, max int) {
+// lost is closed when the connection has ended.
+func (c *conn) lost() <-chan struct{} { return c.up.Done() }
+
+// cause is why the connection has ended.
+func (c *conn) cause() error { return context.Cause(c.up) }
+
+// whileUp is ctx until the connection ends. Call stop when it is not needed any more.
+func (c *conn) whileUp(ctx context.Context) (limited context.Context, stop func()) {
+	limited, cancel := context.WithCancelCause(ctx)
+	forget := context.AfterFunc(c.up, func() { cancel(c.cause()) })
+	return limited, func() { forget(); cancel(nil) }
+}
+
+// keepAlive probes the server at every interval at which the link was idle, and ends the connection when nothing has
+// come in for maxUnanswered intervals.
+func (c *conn) keepAlive(interval time.Duration, maxUnanswered int) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	answered := make(chan struct{}, 1)
-	asking := false
+	probing := false
 	for {
 		select {
-		case <-c.lost:
+		case <-c.lost():
 			return
 		case <-answered:
-			asking = false
+			probing = false
 		case <-ticker.C:
-			silent := time.Since(time.Unix(0, c.raw.lastRead.Load()))
-			if silent >= interval*time.Duration(max) {
+			silent := c.transport.silence()
+			if silent >= interval*time.Duration(maxUnanswered) {
 				c.end(fmt.Errorf("%w: no answer for %v", ErrConnectionLost, silent.Round(time.Second/10)))
 				return
 			}
-			if !asking && silent >= interval/2 {
-				asking = true
-				c.done.Add(1)
-				go func() {
-					defer c.done.Done()
+			if !probing && silent >= interval/2 {
+				probing = true
+				// In a goroutine of its own: on a dead link it blocks until the connection is closed.
+				c.done.Go(func() {
 					c.client.SendRequest("keepalive@openssh.com", true, nil)
 					answered <- struct{}{}
-				}()
+				})
 			}
 		}
 	}
 }
 
+// awaitAnswer ends the connection if the server does not answer a request within the limit, unless answered is called
+// before. Nothing else ends the wait for an answer.
+func (c *conn) awaitAnswer() (answered func() bool) {
+	return time.AfterFunc(c.answerLimit, func() {
+		c.end(fmt.Errorf("%w: the server has not answered a request for %v", ErrConnectionLost, c.answerLimit))
+	}).Stop
+}
+
 // end closes the connection, once, for the reason given.
 func (c *conn) end(cause error) {
-	c.once.Do(func() {
-		c.cause = cause
-		close(c.lost)
-		c.raw.out.Close() // first, so that nothing waits for a dead link
+	c.endOnce.Do(func() {
+		c.down(cause)
+		c.transport.Close() // before the client, whose Close writes and would wait for a dead link
 		c.client.Close()
-		if c.after != nil {
-			c.after()
-		}
+		c.release()
 	})
 }
 
-// lastWords is for how long closing a connection waits for what was said last to be sent.
-const lastWords = 100 * time.Millisecond
+// flushLimit is how long the close of a connection waits until what was written last is sent.
+const flushLimit = 100 * time.Millisecond
 
 var errClosed = fmt.Errorf("%w: closed here", ErrConnectionLost)
 
 // close ends the connection and waits for its goroutines.
 func (c *conn) close() {
-	c.raw.out.drain(lastWords)
+	c.transport.drain(flushLimit)
 	c.end(errClosed)
 	c.done.Wait()
 }

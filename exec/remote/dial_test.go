@@ -164,7 +164,7 @@ func TestAuth(t *testing.T) {
 		{"rsa file", "IdentityFile DIR/rsa", nil, nil},
 		{"ecdsa file", "IdentityFile DIR/ec", nil, nil},
 		{"second of two files", "IdentityFile DIR/other\nIdentityFile DIR/id", nil, nil},
-		{"wrong file", "IdentityFile DIR/other", nil, []string{"does not let root in with DIR/other " + fingerprint(other).String()}},
+		{"wrong file", "IdentityFile DIR/other", nil, []string{"refuses user root with DIR/other " + fingerprint(other).String()}},
 		{"no file", "IdentityFile DIR/nothing", nil, []string{"no key to offer"}},
 		{"no key in file", "IdentityFile DIR/garbage", nil, []string{"no key to offer; read key DIR/garbage: "}},
 		{"agent", "IdentityFile none\nIdentitiesOnly no\nIdentityAgent " + full, nil, nil},
@@ -182,7 +182,7 @@ func TestAuth(t *testing.T) {
 		{"certificate configured", "IdentityFile DIR/certified\nCertificateFile DIR/certified-cert.pub", nil, nil},
 		{"certificate in the agent", "IdentityFile none\nIdentitiesOnly no\nIdentityAgent " + certAgent, nil, nil},
 		{"certificate file, key in the agent", "IdentityFile none\nIdentitiesOnly no\nCertificateFile DIR/certified-cert.pub\nIdentityAgent " + certKeyAgent, nil, nil},
-		{"user without", "User nobody\nIdentityFile DIR/other", nil, []string{"does not let nobody in"}},
+		{"user without", "User nobody\nIdentityFile DIR/other", nil, []string{"refuses user nobody"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := func(text string) string { return strings.ReplaceAll(text, "DIR", s.dir) }
@@ -297,8 +297,8 @@ func TestUnreachable(t *testing.T) {
 		want string
 	}{
 		{"refused", freePort(t), "connection refused"},
-		{"silent", listen(hold), "took the connection but did not let us in within 500ms"},
-		{"stops after its version", listen(func(c net.Conn) { c.Write([]byte("SSH-2.0-Test\r\n")); hold(c) }), "took the connection but did not let us in within 500ms"},
+		{"silent", listen(hold), "accepted the connection but did not finish the SSH handshake within 500ms"},
+		{"stops after its version", listen(func(c net.Conn) { c.Write([]byte("SSH-2.0-Test\r\n")); hold(c) }), "accepted the connection but did not finish the SSH handshake within 500ms"},
 		{"hangs up", listen(func(c net.Conn) { c.Close() }), "keeps closing the connection (tried for 500ms)"},
 		{"hangs up after its version", listen(func(c net.Conn) { c.Write([]byte("SSH-2.0-Test\r\n")); c.Close() }), "keeps closing the connection (tried for 500ms)"},
 		{"not ssh", listen(func(c net.Conn) { c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")); c.Close() }), "unreachable: "},
@@ -603,7 +603,7 @@ func TestCancelOnADeadLink(t *testing.T) {
 	go func() { done <- m.Run(ctx, Command{Argv: []string{"true"}}) }()
 	time.Sleep(100 * time.Millisecond)
 	cancel()
-	within(t, endLimit+time.Second, func() {
+	within(t, abortLimit+time.Second, func() {
 		for range 2 {
 			if err := <-done; !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v, want %v", err, context.Canceled)

@@ -8,28 +8,28 @@ import (
 
 // What can be wrong with a connection, for errors.Is.
 var (
-	ErrUnreachable    = errors.New("unreachable")         // refused, no route, silent for too long
-	ErrAuth           = errors.New("permission denied")   // no key was accepted: an *AuthError
-	ErrHostKeyUnknown = errors.New("host key unknown")    // nothing known to compare with: a *HostKeyError
-	ErrHostKeyChanged = errors.New("host key changed")    // another key is known: a *HostKeyError
-	ErrHostKeyRevoked = errors.New("host key revoked")    // known and marked @revoked: a *HostKeyError
-	ErrConnectionLost = errors.New("connection lost")     // it was there, and broke
-	ErrNoSudo         = errors.New("no root privilege")   // sudo is missing, or not for this user
-	ErrSudoPassword   = errors.New("sudo wants password") // none given, or not the right one
+	ErrUnreachable    = errors.New("unreachable")           // refused, no route, no answer in time
+	ErrAuth           = errors.New("permission denied")     // no key was accepted: an *AuthError
+	ErrHostKeyUnknown = errors.New("host key unknown")      // no key of the host is known: a *HostKeyError
+	ErrHostKeyChanged = errors.New("host key changed")      // another key of the host is known: a *HostKeyError
+	ErrHostKeyRevoked = errors.New("host key revoked")      // the key is marked @revoked: a *HostKeyError
+	ErrConnectionLost = errors.New("connection lost")       // the connection was made, and broke
+	ErrNoSudo         = errors.New("no root privilege")     // sudo is missing, or not allowed for the user
+	ErrSudoPassword   = errors.New("sudo needs a password") // none was given, or the wrong one
 )
 
-// An AuthError says which keys a server did not accept. It is an [ErrAuth].
+// An AuthError says which keys a server refused. It is an [ErrAuth].
 type AuthError struct {
 	User  string
 	Addr  string   // host:port
 	Tried []string // such as "agent ED25519 SHA256:... (me@laptop)", in the order they were offered
 	Notes []string // keys that could not be offered, and why
-	Cause string   // what ended the attempt, in the server's or the library's words
+	Cause string   // why the attempt ended, in the words of the server or of x/crypto
 }
 
 func (e *AuthError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: %s does not let %s in", ErrAuth, e.Addr, e.User)
+	fmt.Fprintf(&b, "%v: %s refuses user %s", ErrAuth, e.Addr, e.User)
 	if len(e.Tried) == 0 {
 		b.WriteString(": no key to offer")
 	} else {
@@ -46,15 +46,15 @@ func (e *AuthError) Error() string {
 
 func (e *AuthError) Unwrap() error { return ErrAuth }
 
-// A HostKeyError says which key a server showed, and what was expected of it. It is one of [ErrHostKeyUnknown],
+// A HostKeyError says which key a server presented, and which were expected. It is one of [ErrHostKeyUnknown],
 // [ErrHostKeyChanged] and [ErrHostKeyRevoked].
 type HostKeyError struct {
 	Kind    error
-	Addr    string // the name looked up, as known_hosts writes it: "web1" or "[web1]:2222"
+	Addr    string // the name as known_hosts writes it: "web1" or "[web1]:2222"
 	Offered Fingerprint
-	Known   []KnownKey // what the name was known by; for a revoked key, the line that revokes it
-	Files   []string   // where was looked
-	Why     string     // more, where there is more to say
+	Known   []KnownKey // the keys expected; for a revoked key, the entry that revokes it
+	Files   []string   // the files that were searched
+	Why     string     // the reason, where it is not plain from the rest
 }
 
 // A Fingerprint names a public key for people.
@@ -65,7 +65,7 @@ type Fingerprint struct {
 
 func (f Fingerprint) String() string { return f.Type + " " + f.SHA256 }
 
-// A KnownKey is a key that was known before, and where it is written down.
+// A KnownKey is a key that was known before, and where it is recorded.
 type KnownKey struct {
 	Fingerprint
 	File string // a known_hosts file, or "inventory"
@@ -78,14 +78,17 @@ func (e *HostKeyError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v: %s offers %s", e.Kind, e.Addr, e.Offered)
 	for i, k := range e.Known {
-		sep := ", known is "
+		sep := ", want "
+		if e.Kind == ErrHostKeyRevoked {
+			sep = ", revoked is "
+		}
 		if i > 0 {
-			sep = " and "
+			sep = " or "
 		}
 		b.WriteString(sep + k.String())
 	}
 	if len(e.Known) == 0 && len(e.Files) > 0 {
-		b.WriteString(", nothing is known in " + strings.Join(e.Files, ", "))
+		b.WriteString(", no key for it in " + strings.Join(e.Files, ", "))
 	}
 	if e.Why != "" {
 		b.WriteString(": " + e.Why)
@@ -95,21 +98,22 @@ func (e *HostKeyError) Error() string {
 
 func (e *HostKeyError) Unwrap() error { return e.Kind }
 
-// An ExitError is a command that ran and did not succeed.
+// An ExitError is a command that did not succeed.
 type ExitError struct {
-	Host    string // the target's inventory name
+	Host    string // the target's name in the inventory
 	Command string // argv, quoted
-	Status  int    // 1 to 255; 128 + the signal's number as the shell has it, where Signal is set
-	Signal  string // "TERM", "KILL", ... if a signal ended it
+	Status  int    // 1 to 255; if a signal ended the command, 128 + its number, as in a shell
+	Signal  string // "TERM", "KILL", ... if a signal ended the command
 	Stderr  []byte // the last part of it, up to 1 MiB
 }
 
-// Error is short: the command's first words, what happened, and the last line of stderr.
+const maxCommandText = 120 // bytes of a command that a message repeats
+
+// Error is short: the beginning of the command, how it ended, and the last line of stderr.
 func (e *ExitError) Error() string {
-	const most = 120
 	text := e.Command
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
+	if len(text) > maxCommandText {
+		text = strings.ToValidUTF8(text[:maxCommandText], "") + "..."
 	}
 	if e.Signal != "" {
 		text += ": killed by signal " + e.Signal
@@ -122,10 +126,10 @@ func (e *ExitError) Error() string {
 	return text
 }
 
-// ExitStatus is for those who look at more than one kind of process, as package nixserve does.
+// ExitStatus lets a caller handle this error and *exec.ExitError alike, as package nixserve does.
 func (e *ExitError) ExitStatus() int { return e.Status }
 
 func (e *ExitError) lastLine() string {
 	lines := strings.Split(strings.TrimSpace(string(e.Stderr)), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
+	return clip(strings.TrimSpace(lines[len(lines)-1]))
 }

@@ -10,10 +10,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Dial connects from the machine to a TCP address as the machine sees it,
-// such as localhost:80, over the connection there is (RFC 4254, section 7.2).
-// It needs neither a program there nor a way through the machine's firewall.
-// The end of ctx ends the attempt, not the connection.
+// Dial connects from the machine to a TCP address as the machine sees it, such as localhost:80, through the SSH
+// connection (RFC 4254, section 7.2). It needs neither a program on the machine nor an open port in its firewall. The end
+// of ctx ends the attempt, not the connection.
 func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -21,7 +20,7 @@ func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return nil, fmt.Errorf("connect from the host to %s: port %q", addr, port)
+		return nil, fmt.Errorf("connect from the host to %s: %q is not a port", addr, port)
 	}
 	type result struct {
 		conn net.Conn
@@ -29,7 +28,7 @@ func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	dialed := make(chan result, 1)
 	go func() {
-		// What asks is said to be on the machine itself.
+		// The originator is said to be the machine itself.
 		channel, reqs, err := m.conn.client.OpenChannel("direct-tcpip", ssh.Marshal(struct {
 			Host       string
 			Port       uint32
@@ -46,10 +45,10 @@ func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	select {
 	case r := <-dialed:
 		if refused, ok := r.err.(*ssh.OpenChannelError); ok {
-			return nil, fmt.Errorf("connect from the host to %s: %s", addr, refused.Message)
+			return nil, fmt.Errorf("connect from the host to %s: %s", addr, clip(refused.Message))
 		}
 		if r.err != nil {
-			return nil, fmt.Errorf("connect from the host to %s: %w", addr, m.whyNot(r.err))
+			return nil, fmt.Errorf("connect from the host to %s: %w", addr, m.explain(r.err))
 		}
 		return r.conn, nil
 	case <-ctx.Done():
@@ -59,12 +58,12 @@ func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 			}
 		}()
 		return nil, fmt.Errorf("connect from the host to %s: %w", addr, context.Cause(ctx))
-	case <-m.conn.lost:
-		return nil, fmt.Errorf("connect from the host to %s: %w", addr, m.conn.cause)
+	case <-m.conn.lost():
+		return nil, fmt.Errorf("connect from the host to %s: %w", addr, m.conn.cause())
 	}
 }
 
-// forwarded is a channel as a net.Conn. It has no deadlines.
+// forwarded makes a channel a net.Conn. It has no deadlines.
 type forwarded struct {
 	ssh.Channel
 	addr string

@@ -220,7 +220,7 @@ func TestBackgroundProcessDoesNotHoldRun(t *testing.T) {
 	m := startSSHD(t).connect(t, Config{}, Target{})
 	var out []byte
 	var err error
-	within(t, 2*drainLimit+time.Second, func() { out, err = m.Output(t.Context(), "sh", "-c", "sleep 20 & echo $!; exit 0") })
+	within(t, 2*quietLimit+time.Second, func() { out, err = m.Output(t.Context(), "sh", "-c", "sleep 20 & echo $!; exit 0") })
 	if err != nil {
 		t.Error(err)
 	}

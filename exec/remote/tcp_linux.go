@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HeldUp is for how long, since the connection began, there were bytes to send that only the network held up: neither
-// this machine, which had nothing to say, nor the other one, which took nothing more. It is not known of a connection
-// through a jump host. Source: tcp_info in the kernel's include/uapi/linux/tcp.h.
+// HeldUp is how long, since the connection was made, only the network limited what was sent: not this machine, by having
+// nothing to send, nor the other one, by a full receive window. It is unknown for a connection through a jump host.
+// Source: tcp_info in the kernel's include/uapi/linux/tcp.h.
 func (m *Machine) HeldUp() (time.Duration, bool) {
 	info, ok := m.tcp()
 	if !ok {
@@ -18,8 +18,7 @@ func (m *Machine) HeldUp() (time.Duration, bool) {
 	return time.Duration(info.Busy_time-min(info.Busy_time, info.Rwnd_limited)) * time.Microsecond, true
 }
 
-// RoundTrip is the shortest time that a packet and the answer to it have taken so far. It is not known of a connection
-// through a jump host.
+// RoundTrip is the shortest round-trip time so far. It is unknown for a connection through a jump host.
 func (m *Machine) RoundTrip() (time.Duration, bool) {
 	info, ok := m.tcp()
 	if !ok {
@@ -28,9 +27,9 @@ func (m *Machine) RoundTrip() (time.Duration, bool) {
 	return time.Duration(info.Min_rtt) * time.Microsecond, true
 }
 
-// tcp is what the kernel knows of the connection.
+// tcp is what the kernel knows about the connection.
 func (m *Machine) tcp() (*unix.TCPInfo, bool) {
-	conn, ok := m.conn.raw.Conn.(syscall.Conn)
+	conn, ok := m.conn.transport.Conn.(syscall.Conn)
 	if !ok {
 		return nil, false
 	}

@@ -5,8 +5,8 @@ let
     sha256 = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
   };
 
-  # What morph does unlike others: it adds the list of its health checks to
-  # every system, and leaves open what kind of machine it is for.
+  # Undoes changes of morph that other tools do not make: it adds the list of its
+  # health checks to every system, and sets no nixpkgs.system.
   plainSystem =
     { lib, ... }:
     {

@@ -24,8 +24,8 @@ in
   network = {
     description = "one of everything";
     enableRollback = true;
-    # For NixOps 2. NixOps 1.7 is told with -I nixpkgs=…; its listing of the
-    # network stops at a derivation, and is spared all of nixpkgs.
+    # For NixOps 2. NixOps 1.7 wants -I nixpkgs=… instead, and prints all of
+    # network down to derivations: the type keeps it from printing nixpkgs.
     nixpkgs =
       import (builtins.fetchTarball {
         url = "https://github.com/NixOS/nixpkgs/archive/0123456789abcdef0123456789abcdef01234567.tar.gz";

@@ -66,7 +66,7 @@ builtins.fromTOML "a = 1\nb.c = \"x\"\n[t]\nd = [1, 2]\n[[l]]\nx = 1\n[[l]]\nx =
 ---
 builtins.fromTOML "a = {b = 1, c.d = 2}\nf = 1.5\nh = 0xff\nm = '''\nx'''\n"    ### { a = { b = 1; c = { d = 2; }; }; f = 1.5; h = 255; m = "x"; }
 ---
-builtins.fromTOML "a = 1\na = 2"    ### error "while parsing TOML: key 'a' is defined twice"
+builtins.fromTOML "a = 1\na = 2"    ### error "while parsing TOML: duplicate key 'a'"
 ---
 builtins.tryEval (throw "a")    ### { success = false; value = false; }
 ---

@@ -1,6 +1,6 @@
 # Written by muster compile from hosts.cue; edit that instead.
-# What morph does unlike others: it adds the list of its health checks to
-# every system, and leaves open what kind of machine it is for.
+# Undoes changes of morph that other tools do not make: it adds the list of its
+# health checks to every system, and sets no nixpkgs.system.
 { lib, ... }:
 {
   options.system.extraDependencies = lib.mkOption {

@@ -1,8 +1,12 @@
-# Makes the machine run and boot this system, $systemConfig. The actions, the
-# exit statuses and what is printed are those of NixOS.
+# Makes the machine run and boot the system in $systemConfig, which toplevel.nix
+# assigns. Actions, exit statuses and output are those of NixOS.
 #
-# There is no systemd here. What would be a running unit is a file
-# /run/minios/units/NAME that says which unit file it was started from.
+# Minios has no systemd. The file /run/minios/units/NAME stands for a running
+# unit and names the unit file it was started from.
+#
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # systemConfig
+# shellcheck disable=SC2086 # lists of units are split into words
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin
 action=$1
@@ -113,11 +117,11 @@ fi
 # ---- what changes between the running units and the new system's --------
 
 new=$systemConfig/etc/systemd/system
-stop= restart= reload= start= unchanged=
+stop='' restart='' reload='' start='' unchanged=''
 has() { grep -qx "$2" "$1" 2> /dev/null; } # has UNITFILE LINE
 
 if [ -d $running ]; then
-  for f in $running/*; do
+  for f in "$running"/*; do
     [ -e "$f" ] || continue
     unit=${f##*/}
     from=$(sed -n 's/^unit=//p' "$f")

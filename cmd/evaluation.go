@@ -1,0 +1,135 @@
+package cmd
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+
+	"muster/cmd/flags"
+	"muster/cmd/ui"
+	"muster/compile/eval/collector"
+	"muster/exec"
+	"muster/exec/evaluate"
+	"muster/exec/nixcmd"
+	"muster/schema"
+)
+
+// evaluateFlags say how a fleet is evaluated.
+type evaluateFlags struct {
+	noRules
+	evaluator  string
+	trace      bool
+	noCache    bool
+	maxMemory  int64    // in MB; 0 is three quarters of the machine's
+	searchPath []string // entries in front of $NIX_PATH; a flag of eval only
+}
+
+// The evaluators.
+const (
+	byEmbedded = "embedded"
+	byNix      = "nix"
+	byBoth     = "both"
+)
+
+func (o *evaluateFlags) addFlags(fs *flags.Set) {
+	fs.Var(flags.OneOf(&o.evaluator, byEmbedded, byNix, byBoth), "evaluator", "evaluate with `what`: %s, which compares them")
+	fs.Var(flags.Number(&o.maxMemory, 0, 0, 1<<24), "max-memory", "let evaluation take at most `MB` of memory; 0 is three quarters of the machine's")
+	fs.Var(flags.Bool(&o.trace, false), "show-trace", "show how evaluation reached an error")
+	fs.Var(flags.Bool(&o.noCache, false), "no-eval-cache", "evaluate every host, also where nothing has changed")
+}
+
+// systems finds the systems of hosts and writes what NixOS warns of to warn. If
+// nix is given, their derivations are in its store afterwards; without, only
+// their names are known.
+func (o *evaluateFlags) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) ([]evaluate.Result, error) {
+	e, err := o.build(ctx, nix, fleet, warn)
+	if err != nil {
+		return nil, err
+	}
+	defer holdCollector()()
+	return e.Systems(ctx, hosts)
+}
+
+// query evaluates an attribute of each host.
+func (o *evaluateFlags) query(ctx context.Context, fleet *schema.Fleet, hosts []*schema.Host, attr []string, warn io.Writer) ([]evaluate.Value, error) {
+	e, err := o.build(ctx, nil, fleet, warn)
+	if err != nil {
+		return nil, err
+	}
+	defer holdCollector()()
+	return e.Query(ctx, hosts, attr)
+}
+
+// build makes the evaluator that the flags ask for. The embedded one writes the
+// derivations to the store of write, if that is given.
+func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *schema.Fleet, warn io.Writer) (evaluate.Evaluator, error) {
+	nix, err := wireNix() // nil if Nix is not installed
+	if err != nil && o.evaluator != byEmbedded {
+		return nil, err
+	}
+	log := ui.PlainWriter{W: warn}
+	warnings := evaluate.NewWarnings(log)
+	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace}
+	options.WorkDir, _ = os.Getwd()
+	nixOnly := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath}
+	if o.evaluator == byNix {
+		return warnings.Around(nixOnly), nil
+	}
+	embedded := evaluate.Embedded{Options: options}
+	if embedded.Environment, err = o.environment(nix, nil); err != nil {
+		return nil, err
+	}
+	if o.evaluator == byBoth {
+		embedded.Trace = nil
+		if embedded.Environment.NixVersion, err = nix.Version(ctx); err != nil {
+			return nil, err
+		}
+		return warnings.Around(evaluate.Both{Embedded: embedded, Nix: nixOnly, Log: log}), nil
+	}
+	embedded.Store = write
+	if dir, err := os.UserCacheDir(); err == nil && !o.noCache {
+		embedded.CacheDir = filepath.Join(dir, "muster", "eval")
+	}
+	if nix == nil {
+		return warnings.Around(embedded), nil
+	}
+	return warnings.Around(evaluate.Fallback{First: embedded, Second: nixOnly, Log: log}), nil
+}
+
+// environment is what an evaluator in this process sees of the machine: what Nix would
+// see. Settings are those of the command line. Nix may be nil.
+func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting) (evaluate.Environment, error) {
+	home, _ := os.UserHomeDir()
+	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile, Stat: os.Stat, Home: home}
+	read, err := source.Read(settings)
+	if err != nil {
+		return evaluate.Environment{}, usageError{err}
+	}
+	memory := o.maxMemory << 20
+	if memory == 0 {
+		memory = collector.Memory() / 4 * 3
+	}
+	limitMemory(memory)
+	if nix != nil {
+		nix = nix.WithSettings(os.Getenv("NIX_CONFIG"), settings)
+	}
+	return evaluate.Environment{
+		Settings:   read,
+		SearchPath: o.searchPath,
+		Getenv:     os.Getenv,
+		Home:       home,
+		MaxMemory:  memory,
+		Nix:        nix,
+	}, nil
+}
+
+// steps are the steps of a plan for hosts that were evaluated. A host without a
+// system fails before anything is done to it.
+func steps(results []evaluate.Result) []exec.Step {
+	list := make([]exec.Step, len(results))
+	for i, r := range results {
+		list[i] = exec.Step{Host: r.Host, System: exec.System(r.System), Err: r.Err}
+	}
+	return list
+}

@@ -1,0 +1,30 @@
+package archive
+
+import (
+	"context"
+	"testing"
+
+	"muster/compile/store"
+	"muster/exec/lab/storelab"
+	"muster/exec/nixserve"
+	"muster/exec/transfer"
+)
+
+const somePath = store.Path("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-some")
+
+// source is a store to export from.
+func source(t *testing.T, s storelab.Store) *transfer.Local {
+	l := transfer.NewLocal(s.Dir(), func(ctx context.Context) (*nixserve.Client, error) { return nixserve.New(ctx, s.Serve()) })
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// copyTo copies a closure to a store.
+func copyTo(t *testing.T, to storelab.Store, src transfer.Source, top store.Path) (transfer.Stats, error) {
+	link := transfer.Link{Serve: func(context.Context) (nixserve.Stream, error) { return to.Serve(), nil }}
+	dst, stats, err := link.Copy(context.Background(), src, []store.Path{top}, transfer.Options{})
+	if dst != nil {
+		t.Cleanup(func() { dst.Close() })
+	}
+	return stats, err
+}

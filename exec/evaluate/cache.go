@@ -1,0 +1,255 @@
+package evaluate
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+
+	"muster/compile/eval"
+	"muster/compile/store"
+)
+
+// A cache remembers between runs what the hosts of a fleet evaluated to, with
+// everything that this depended on, its inputs. A host is not evaluated again
+// while all of its inputs are the same. The cache is one file for each fleet. If
+// that file cannot be read or used, the hosts are evaluated.
+type cache struct {
+	file    string
+	content cacheContent
+}
+
+// A cacheContent is the content of the file.
+type cacheContent struct {
+	Key    string       // the digest of everything that all hosts depend on
+	Inputs []eval.Input // of all hosts, without duplicates
+	Hosts  map[string]cachedHost
+}
+
+type cachedHost struct {
+	System   System
+	Warnings []string
+	Traced   []string // lines traced during its evaluation
+	Reads    [][2]int // ranges of Inputs: first, and one past the last
+}
+
+// maxCaches is how many fleets have a cache: those evaluated last.
+const maxCaches = 50
+
+// openCache reads the cache of the fleet whose inventory is in a directory. Key
+// is everything besides the fleet's files that the evaluation depends on.
+func openCache(cacheDir, fleetDir string, key ...string) *cache {
+	sum := sha256.Sum256([]byte(fleetDir))
+	c := &cache{
+		file:    filepath.Join(cacheDir, fmt.Sprintf("%s-%x", filepath.Base(fleetDir), sum[:8])),
+		content: cacheContent{Key: keyOf(append(key, fleetDir, thisProgram())...), Hosts: map[string]cachedHost{}},
+	}
+	b, err := os.ReadFile(c.file)
+	if err != nil {
+		return c
+	}
+	// The first line is the digest of the rest, so that a damaged file is ignored.
+	digest, text, _ := bytes.Cut(b, []byte("\n"))
+	if string(digest) != keyOf(string(text)) {
+		return c
+	}
+	var content cacheContent
+	if json.Unmarshal(text, &content) == nil && content.Key == c.content.Key && content.valid() {
+		c.content = content
+	}
+	return c
+}
+
+// valid reports whether all ranges of inputs are within Inputs.
+func (c *cacheContent) valid() bool {
+	for _, h := range c.Hosts {
+		for _, r := range h.Reads {
+			if r[0] < 0 || r[0] > r[1] || r[1] > len(c.Inputs) {
+				return false
+			}
+		}
+	}
+	return c.Hosts != nil
+}
+
+// keyOf is a digest of parts.
+func keyOf(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// thisProgram identifies the executable: another evaluator may find other
+// systems.
+func thisProgram() string {
+	id := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		id = info.String()
+	}
+	if exe, err := os.Executable(); err == nil {
+		if info, err := os.Stat(exe); err == nil {
+			id += fmt.Sprintf("%s %d %d", exe, info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return id
+}
+
+// unchanged returns those of some hosts whose inputs are still the same.
+func (c *cache) unchanged(hosts []string, look *eval.Look) map[string]cachedHost {
+	unchanged := map[string]cachedHost{}
+	for _, name := range hosts {
+		h, ok := c.content.Hosts[name]
+		if ok && c.same(h, look) {
+			unchanged[name] = h
+		}
+	}
+	return unchanged
+}
+
+func (c *cache) same(h cachedHost, look *eval.Look) bool {
+	for _, r := range h.Reads {
+		for _, in := range c.content.Inputs[r[0]:r[1]] {
+			if !look.Same(in) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// An evaluatedHost is a host to save: its result, and the inputs and traced lines
+// that are its own.
+type evaluatedHost struct {
+	result Result
+	inputs []eval.Input
+	traced []string
+}
+
+// save stores evaluated hosts, and keeps of the stored ones those that are in
+// fleet. Shared are the inputs, and sharedTraces the traced lines, of all
+// evaluated hosts. Errors are ignored: the next run then takes longer.
+func (c *cache) save(fleet []string, evaluated map[string]evaluatedHost, shared []eval.Input, sharedTraces []string) {
+	if slices.ContainsFunc(shared, changesByItself) {
+		return
+	}
+	w := cacheWriter{content: cacheContent{Key: c.content.Key, Hosts: map[string]cachedHost{}}, at: map[string]int{}}
+	for _, name := range fleet {
+		if h, ok := evaluated[name]; ok {
+			if !slices.ContainsFunc(h.inputs, changesByItself) {
+				traced := append(slices.Clone(sharedTraces), h.traced...)
+				w.add(name, cachedHost{System: h.result.System, Warnings: h.result.Warnings, Traced: traced}, shared, h.inputs)
+			}
+		} else if h, ok := c.content.Hosts[name]; ok {
+			var inputs [][]eval.Input
+			for _, r := range h.Reads {
+				inputs = append(inputs, c.content.Inputs[r[0]:r[1]])
+			}
+			w.add(name, h, inputs...)
+		}
+	}
+	text, err := json.Marshal(w.content)
+	if err != nil {
+		return
+	}
+	c.write(append([]byte(keyOf(string(text))+"\n"), text...))
+}
+
+// changesByItself reports whether an input, such as the time, is another one in
+// the next run.
+func changesByItself(in eval.Input) bool { return !in.Lasting() }
+
+// A cacheWriter lists the inputs of hosts without duplicates. Hosts have most of
+// their inputs in common, so each refers to few ranges of the list.
+type cacheWriter struct {
+	content cacheContent
+	at      map[string]int // the index of an input, by its JSON
+}
+
+// add adds a host with its inputs; h.Reads is replaced.
+func (w *cacheWriter) add(name string, h cachedHost, inputs ...[]eval.Input) {
+	var indexes []int
+	for _, list := range inputs {
+		for _, in := range list {
+			indexes = append(indexes, w.index(in))
+		}
+	}
+	slices.Sort(indexes)
+	h.Reads = nil
+	for _, i := range slices.Compact(indexes) {
+		if n := len(h.Reads); n > 0 && h.Reads[n-1][1] == i {
+			h.Reads[n-1][1]++
+		} else {
+			h.Reads = append(h.Reads, [2]int{i, i + 1})
+		}
+	}
+	w.content.Hosts[name] = h
+}
+
+// index returns the index of an input, and adds it if it is new.
+func (w *cacheWriter) index(in eval.Input) int {
+	key, _ := json.Marshal(in)
+	i, ok := w.at[string(key)]
+	if !ok {
+		i = len(w.content.Inputs)
+		w.at[string(key)] = i
+		w.content.Inputs = append(w.content.Inputs, in)
+	}
+	return i
+}
+
+// write replaces the file atomically.
+func (c *cache) write(b []byte) {
+	dir := filepath.Dir(c.file)
+	if os.MkdirAll(dir, 0o700) != nil {
+		return
+	}
+	f, err := os.CreateTemp(dir, ".new-") // readable by its owner only
+	if err != nil {
+		return
+	}
+	_, err = f.Write(b)
+	if err = cmp.Or(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), c.file)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return
+	}
+	removeOldCaches(dir)
+}
+
+// removeOldCaches removes the oldest caches if there are more than maxCaches.
+func removeOldCaches(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) <= maxCaches {
+		return
+	}
+	modified := func(e os.DirEntry) int64 {
+		if info, err := e.Info(); err == nil {
+			return info.ModTime().UnixNano()
+		}
+		return 0
+	}
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return cmp.Compare(modified(a), modified(b)) })
+	for _, e := range entries[:len(entries)-maxCaches] {
+		os.Remove(filepath.Join(dir, e.Name()))
+	}
+}
+
+// derivations are the derivations of hosts.
+func derivations(hosts map[string]cachedHost) []store.Path {
+	var paths []store.Path
+	for _, h := range hosts {
+		paths = append(paths, h.System.Drv)
+	}
+	slices.Sort(paths)
+	return paths
+}

@@ -1,0 +1,274 @@
+package evaluate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"strings"
+
+	"muster/compile"
+	"muster/compile/eval"
+	"muster/compile/store"
+	"muster/compile/syntax"
+	"muster/exec/nixcmd"
+	"muster/schema"
+)
+
+// An Embedded is the [Evaluator] that evaluates in this process. Hosts of which
+// nothing has changed come from a cache.
+type Embedded struct {
+	Options
+	Environment Environment
+	CacheDir    string      // holds the caches of all fleets; "" if every host is to be evaluated
+	Store       *nixcmd.Nix // the derivations are written to its store; nil if their names suffice
+}
+
+// Systems implements [Evaluator].
+func (e Embedded) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error) {
+	ev, err := e.open(e.CacheDir)
+	if err != nil {
+		return nil, err
+	}
+	defer ev.done()
+	var valid func([]store.Path) (map[store.Path]bool, error)
+	if e.Store != nil {
+		valid = func(paths []store.Path) (map[store.Path]bool, error) { return validIn(ctx, e.Store, paths) }
+	}
+	results, err := ev.systems(ctx, hosts, valid)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate the fleet: %w", err)
+	}
+	var drvs []store.Path
+	for i, r := range results {
+		if r.Err == nil {
+			drvs = append(drvs, r.System.Drv)
+		}
+		results[i].Err = e.hostError(r.Host, ev.file, r.Err)
+	}
+	if e.Store != nil {
+		if err := instantiate(ctx, e.Store, ev.ev, drvs); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// Query implements [Evaluator]. The cache holds systems only, so every host is
+// evaluated.
+func (e Embedded) Query(ctx context.Context, hosts []*schema.Host, attr []string) ([]Value, error) {
+	ev, err := e.open("")
+	if err != nil {
+		return nil, err
+	}
+	defer ev.done()
+	values, err := ev.query(ctx, hosts, attr)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range values {
+		values[i].Err = e.hostError(v.Host, ev.file, v.Err)
+	}
+	return values, nil
+}
+
+// An evaluation is one evaluation of a fleet's network expression.
+type evaluation struct {
+	ev    *eval.Evaluator
+	done  func()
+	fleet *schema.Fleet
+	file  *syntax.File
+	trace io.Writer
+	cache *cache // nil if every host is to be evaluated
+}
+
+// hostNames names the part of a network expression that is the names of its
+// hosts. No host has this name.
+const hostNames = "host names"
+
+// open prepares an evaluation.
+func (e Embedded) open(cacheDir string) (*evaluation, error) {
+	file, err := e.network()
+	if err != nil {
+		return nil, err
+	}
+	opts, done := e.Environment.options(e.Trace)
+	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace}
+	if cacheDir != "" {
+		common, hosts := compile.Parts(file)
+		opts.Record, opts.Parts = true, map[string]string{hostNames: keyOf(names(e.Fleet.Hosts)...)}
+		for name, text := range hosts {
+			opts.Parts[name] = keyOf(text)
+		}
+		ev.cache = openCache(cacheDir, e.Fleet.Dir, common, compile.Driver, fmt.Sprintln(opts.NixPath, opts.System, opts.Home, opts.AbortOnWarn,
+			opts.Features, opts.Pure, opts.Restricted, opts.TraceVerbose, opts.NoImportFromDerivation, opts.MaxDepth, opts.Lints))
+	}
+	ev.ev = eval.New(opts)
+	return ev, nil
+}
+
+// systems finds the systems of hosts. It takes unchanged hosts from the cache
+// and evaluates the others side by side. If valid is given, a cached host counts
+// as unchanged only if its derivation is valid: in the store.
+func (e *evaluation) systems(ctx context.Context, hosts []*schema.Host, valid func([]store.Path) (map[store.Path]bool, error)) ([]Result, error) {
+	cached, err := e.unchanged(hosts, valid)
+	if err != nil {
+		return nil, err
+	}
+	var changed []*schema.Host
+	for _, h := range hosts {
+		if _, ok := cached[h.Name]; !ok {
+			changed = append(changed, h)
+		}
+	}
+	var fresh map[string]Result
+	var traced []string
+	if len(changed) > 0 {
+		if fresh, traced, err = e.evaluate(ctx, changed); err != nil {
+			return nil, err
+		}
+	}
+	results := make([]Result, len(hosts))
+	for i, h := range hosts {
+		r, ok := fresh[h.Name]
+		if !ok {
+			c := cached[h.Name]
+			r = Result{System: c.System, Warnings: c.Warnings}
+		}
+		r.Host = h
+		results[i] = r
+	}
+	e.repeatTraces(hosts, cached, traced)
+	return results, nil
+}
+
+// unchanged returns the hosts that the cache holds the systems of.
+func (e *evaluation) unchanged(hosts []*schema.Host, valid func([]store.Path) (map[store.Path]bool, error)) (map[string]cachedHost, error) {
+	if e.cache == nil {
+		return nil, nil
+	}
+	cached := e.cache.unchanged(names(hosts), e.ev.Look())
+	if len(cached) == 0 || valid == nil {
+		return cached, nil
+	}
+	have, err := valid(derivations(cached))
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(cached, func(_ string, h cachedHost) bool { return !have[h.System.Drv] })
+	return cached, nil
+}
+
+// repeatTraces writes what was traced when the cached hosts were evaluated,
+// except the lines traced by now.
+func (e *evaluation) repeatTraces(hosts []*schema.Host, cached map[string]cachedHost, traced []string) {
+	seen := map[string]bool{}
+	for _, line := range traced {
+		seen[line] = true
+	}
+	for _, h := range hosts {
+		for _, line := range cached[h.Name].Traced {
+			if !seen[line] {
+				seen[line] = true
+				fmt.Fprintln(e.trace, strings.TrimSuffix(line, "\n"))
+			}
+		}
+	}
+}
+
+// evaluate evaluates hosts, stores their systems in the cache, and returns the
+// results by host with the lines that were traced.
+func (e *evaluation) evaluate(ctx context.Context, hosts []*schema.Host) (results map[string]Result, traced []string, err error) {
+	set, err := e.apply(ctx, hosts, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	results = map[string]Result{}
+	evaluated := map[string]evaluatedHost{}
+	e.ev.Fleet(ctx, set, names(hosts), "summary", runtime.GOMAXPROCS(0), func(h eval.Host) {
+		traced = append(traced, h.Said...)
+		r := readSummary(h)
+		results[h.Name] = r
+		if r.Err == nil {
+			evaluated[h.Name] = evaluatedHost{result: r, inputs: h.Inputs, traced: h.Said}
+		}
+	})
+	if ctx.Err() != nil {
+		return nil, nil, context.Cause(ctx)
+	}
+	shared, sharedTraces := e.ev.Shared()
+	if e.cache != nil {
+		e.cache.save(names(e.fleet.Hosts), evaluated, shared, sharedTraces)
+	}
+	return results, append(traced, sharedTraces...), nil
+}
+
+// readSummary reads a host's summary attribute (see [compile.Driver]).
+func readSummary(h eval.Host) Result {
+	if h.Err != nil {
+		return Result{Err: h.Err}
+	}
+	var s struct {
+		Drv, Out store.Path
+		Warnings []string
+	}
+	if err := json.Unmarshal([]byte(h.Text), &s); err != nil {
+		return Result{Err: fmt.Errorf("read the host's system: %v", err)}
+	}
+	return Result{System: System{Drv: s.Drv, Out: s.Out}, Warnings: s.Warnings}
+}
+
+// query evaluates an attribute of each host to its JSON.
+func (e *evaluation) query(ctx context.Context, hosts []*schema.Host, attr []string) ([]Value, error) {
+	set, err := e.apply(ctx, hosts, attr)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]Value{}
+	e.ev.Fleet(ctx, set, names(hosts), "", runtime.GOMAXPROCS(0), func(h eval.Host) {
+		v := Value{Err: h.Err}
+		if h.Err == nil {
+			v.JSON = json.RawMessage(h.Text)
+		}
+		found[h.Name] = v
+	})
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	values := make([]Value, len(hosts))
+	for i, h := range hosts {
+		values[i] = found[h.Name]
+		values[i].Host = h
+	}
+	return values, nil
+}
+
+// apply applies the driver to the network expression: the value is a set with an
+// attribute for each host.
+func (e *evaluation) apply(ctx context.Context, hosts []*schema.Host, attr []string) (eval.Value, error) {
+	driver, err := syntax.ParseFile("driver.nix", []byte(compile.Driver), syntax.Options{})
+	if err != nil {
+		return eval.Value{}, err
+	}
+	given := map[string]syntax.Expr{
+		"network": e.file.Expr,
+		"hosts":   syntax.StringList(names(hosts)),
+		"apart":   &syntax.Ident{Name: "true"},
+	}
+	if attr != nil {
+		given["attr"] = syntax.StringList(attr)
+	}
+	args := map[string]eval.Value{"part": e.ev.Part()}
+	for name, expr := range given {
+		if args[name], err = e.ev.Tree(ctx, expr, e.fleet.Dir); err != nil {
+			return eval.Value{}, err
+		}
+	}
+	f, err := e.ev.Tree(ctx, driver.Expr, e.fleet.Dir)
+	if err != nil {
+		return eval.Value{}, err
+	}
+	return f.AutoCall(ctx, args)
+}

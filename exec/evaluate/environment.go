@@ -1,0 +1,74 @@
+package evaluate
+
+import (
+	"io"
+	"slices"
+	"strings"
+
+	"muster/compile/eval"
+	"muster/exec/nixcmd"
+)
+
+// An Environment is what evaluation in this process sees of the machine, besides
+// its files. With the right one it results in what Nix would.
+type Environment struct {
+	Settings   nixcmd.Settings
+	SearchPath []string            // entries in front of those in Settings
+	Getenv     func(string) string // builtins.getEnv; nil: every variable is empty
+	Home       string              // ~
+	NixVersion string              // builtins.nixVersion; "" is the evaluator's default
+	MaxMemory  int64               // bytes of this process's heap; 0 is no limit
+	Nix        *nixcmd.Nix         // fetches and builds; nil if Nix is not installed
+}
+
+// Evaluator returns an evaluator for Nix programs that traces to trace, which may
+// be nil. Done ends the process that it may have started.
+func (e Environment) Evaluator(trace io.Writer) (ev *eval.Evaluator, done func()) {
+	options, done := e.options(trace)
+	return eval.New(options), done
+}
+
+// maxCallDepth is the highest that the setting max-call-depth can be: the stack
+// of a Go process holds no more calls.
+const maxCallDepth = 1_000_000
+
+func (e Environment) options(trace io.Writer) (o eval.Options, done func()) {
+	if trace == nil {
+		trace = io.Discard
+	}
+	d := &delegate{nix: e.Nix, log: trace, getenv: e.Getenv}
+	return eval.Options{
+		World:      d,
+		Home:       e.Home,
+		NixPath:    searchEntries(slices.Concat(e.SearchPath, e.Settings.SearchPath)),
+		NixVersion: e.NixVersion,
+		MaxMemory:  e.MaxMemory,
+		Trace:      trace,
+
+		System:                 e.Settings.System,
+		Features:               e.Settings.ExperimentalFeatures,
+		Pure:                   e.Settings.PureEval,
+		Restricted:             e.Settings.RestrictEval,
+		TraceVerbose:           e.Settings.TraceVerbose,
+		AbortOnWarn:            e.Settings.AbortOnWarn,
+		NoImportFromDerivation: e.Settings.NoImportFromDerivation,
+		MaxDepth:               min(e.Settings.MaxCallDepth, maxCallDepth),
+		Lints:                  e.Settings.Lints,
+	}, d.close
+}
+
+// searchEntries parses entries of the form prefix=path or path.
+func searchEntries(entries []string) []eval.SearchEntry {
+	var path []eval.SearchEntry
+	for _, entry := range entries {
+		if entry == "" {
+			continue
+		}
+		prefix, dir, ok := strings.Cut(entry, "=")
+		if !ok {
+			prefix, dir = "", entry
+		}
+		path = append(path, eval.SearchEntry{Prefix: prefix, Path: dir})
+	}
+	return path
+}

@@ -1,0 +1,73 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+
+	"muster/compile"
+	"muster/exec/nixcmd"
+	"muster/schema"
+)
+
+// A Nix is the [Evaluator] that runs Nix. It writes the hosts' derivations to
+// the store.
+type Nix struct {
+	Options
+	Command    *nixcmd.Nix
+	SearchPath []string // entries in front of $NIX_PATH
+}
+
+// Systems implements [Evaluator].
+func (n Nix) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error) {
+	net, err := n.network(hosts)
+	if err != nil {
+		return nil, err
+	}
+	found, err := n.Command.Evaluate(ctx, net)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate the fleet: %w", err)
+	}
+	results := make([]Result, len(hosts))
+	for i, h := range hosts {
+		s := found[i].Value
+		results[i] = Result{
+			Host:     h,
+			System:   System{Drv: s.Drv, Out: s.Out},
+			Warnings: s.Warnings,
+			Err:      n.hostError(h, net.File, found[i].Err),
+		}
+	}
+	return results, nil
+}
+
+// Query implements [Evaluator].
+func (n Nix) Query(ctx context.Context, hosts []*schema.Host, attr []string) ([]Value, error) {
+	net, err := n.network(hosts)
+	if err != nil {
+		return nil, err
+	}
+	found, err := n.Command.Query(ctx, net, attr)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]Value, len(hosts))
+	for i, h := range hosts {
+		values[i] = Value{Host: h, JSON: found[i].Value, Err: n.hostError(h, net.File, found[i].Err)}
+	}
+	return values, nil
+}
+
+// network is the fleet's network expression with what Nix needs besides.
+func (n Nix) network(hosts []*schema.Host) (nixcmd.Network, error) {
+	file, err := n.Options.network()
+	if err != nil {
+		return nixcmd.Network{}, err
+	}
+	return nixcmd.Network{
+		File:       file,
+		Driver:     compile.Driver,
+		Hosts:      names(hosts),
+		SearchPath: n.SearchPath,
+		Trace:      n.Trace,
+	}, nil
+}

@@ -1,0 +1,90 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// A Machine is a connected machine that runs commands as root.
+type Machine interface {
+	// Run runs a command to its end. The words of the command arrive as they are.
+	Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error
+}
+
+// A Host asks one machine questions and tells it things.
+type Host struct {
+	machine Machine
+	answer  time.Duration // the limit for an answer
+}
+
+// New returns the host behind a machine. An answer that takes longer than the
+// limit is an error.
+func New(m Machine, answer time.Duration) *Host { return &Host{machine: m, answer: answer} }
+
+// maxAnswer is how much a host may answer to one question, in bytes. The longest
+// honest answer, the requisites of a system, has about 100 bytes a path.
+const maxAnswer = 16 << 20
+
+// ask runs a script within the limit for answers and returns what it prints.
+func (h *Host) ask(ctx context.Context, s script, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, h.answer, fmt.Errorf("no answer within %v", h.answer))
+	defer cancel()
+	return h.run(ctx, s, args...)
+}
+
+// run runs a script and returns what it prints. ctx is the only limit on its time.
+func (h *Host) run(ctx context.Context, s script, args ...string) (string, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	out := &boundedBuffer{limit: maxAnswer, full: func() { stop(fmt.Errorf("%s: the answer is longer than %d MB", s, maxAnswer>>20)) }}
+	err := h.machine.Run(ctx, s.argv(args...), out, nil)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return out.String(), err
+}
+
+// Reachable reports whether the machine still answers within a time.
+func (h *Host) Reachable(ctx context.Context, within time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return h.machine.Run(ctx, []string{"true"}, nil, nil) == nil
+}
+
+// A boundedBuffer keeps the first bytes written to it, and calls full once more
+// come.
+type boundedBuffer struct {
+	bytes.Buffer
+	limit int
+	full  func()
+}
+
+func (b *boundedBuffer) Write(p []byte) (int, error) {
+	if room := b.limit - b.Len(); len(p) > room {
+		b.Buffer.Write(p[:max(room, 0)])
+		b.full()
+		return len(p), nil
+	}
+	return b.Buffer.Write(p)
+}
+
+// lastLine is the last line of a text: the login shell may have printed others.
+func lastLine(s string) string {
+	s = strings.TrimRight(s, "\n")
+	return s[strings.LastIndexByte(s, '\n')+1:]
+}
+
+// withoutComments removes lines that are only a comment, and empty ones.
+func withoutComments(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if word := strings.TrimSpace(line); word != "" && !strings.HasPrefix(word, "#") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,182 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"muster/compile/store"
+)
+
+// An InspectRequest says what a look at a host is for.
+type InspectRequest struct {
+	DiskUUID string     // the root disk that the inventory names; "" for none
+	Want     store.Path // the system the host is to have; "" for any
+}
+
+// An Inspection is what a look at a host found.
+type Inspection struct {
+	State State
+	Facts Facts
+	// UpToDate says that the host has the wanted system. What it takes to change
+	// it was not looked at then.
+	UpToDate bool
+	Lacks    []string // programs that the guard needs and the host has not
+	Disk     Disk     // how the host's root stands to the inventory's disk
+	Lock     LockHolder
+	Guard    string // the run whose guard is on the host; "" for none
+}
+
+// Facts are what a host says of itself.
+type Facts struct {
+	Nix         string        `json:"nix,omitempty"`     // version
+	Machine     string        `json:"machine,omitempty"` // uname -m
+	Space       int64         `json:"space"`             // bytes free for /nix/store, -1 where unknown
+	BootSpace   int64         `json:"boot_space"`        // bytes free for /boot, -1 where unknown
+	Memory      int64         `json:"memory"`            // bytes available, -1 where unknown
+	Skew        time.Duration `json:"skew_ns"`           // how far its clock is ahead of ours
+	FailedUnits []string      `json:"failed_units,omitempty"`
+	BootID      string        `json:"boot_id,omitempty"`
+	// Needs are the parts of the booted system that differ from those of the
+	// running one and take a restart: kernel, initrd, modules, systemd.
+	Needs []string `json:"needs_reboot,omitempty"`
+	Ours  bool     `json:"ours"` // muster deployed the profile's system
+}
+
+// A Disk is how the file system at / stands to the disk that the inventory names.
+type Disk struct {
+	Relation DiskRelation
+	Device   string // that / is on, for OtherDisk and UnsureDisk
+}
+
+// A DiskRelation is one way in which / stands to a disk.
+type DiskRelation string
+
+// The relations.
+const (
+	UnknownDisk DiskRelation = ""
+	RootDisk    DiskRelation = "root"    // / is on it
+	MissingDisk DiskRelation = "missing" // the host has no such disk
+	OtherDisk   DiskRelation = "other"   // / is on another
+	UnsureDisk  DiskRelation = "unsure"  // / is on something that is not a plain device
+)
+
+// Parts are the parts of a NixOS system that take a restart to change, as named
+// in its directory.
+var Parts = []string{"kernel", "initrd", "kernel-modules", "systemd"}
+
+// Inspect looks at the host and changes nothing on it.
+func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error) {
+	asked := time.Now()
+	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want))
+	if err != nil {
+		return Inspection{}, err
+	}
+	return parseInspection(out, asked, time.Now())
+}
+
+// parseInspection reads what inspect.sh printed, which was asked and answered at
+// these times.
+func parseInspection(out string, asked, answered time.Time) (Inspection, error) {
+	in := Inspection{Facts: Facts{Space: -1, BootSpace: -1, Memory: -1}}
+	s, f := &in.State, &in.Facts
+	seen := false
+	for line := range strings.Lines(out) {
+		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		switch name {
+		case "time":
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+				seen = true
+				f.Skew = skew(time.Unix(n, 0), asked, answered)
+			}
+		case "profile":
+			s.Generation.System, _ = store.ParsePath(value)
+		case "current":
+			s.Current, _ = store.ParsePath(value)
+		case "booted":
+			s.Booted, _ = store.ParsePath(value)
+		case "link":
+			s.Generation.Number = generationNumber(value)
+		case "uid":
+			if value != "0" {
+				return in, fmt.Errorf("not root on the host, but user %s", value)
+			}
+		case "uptodate":
+			in.UpToDate = true
+		case "nix":
+			f.Nix = value[strings.LastIndexByte(value, ' ')+1:]
+		case "lacks":
+			in.Lacks = append(in.Lacks, value)
+		case "machine":
+			f.Machine = value
+		case "space":
+			f.Space = available(value)
+		case "bootspace":
+			f.BootSpace = available(value)
+		case "memory":
+			if kb, err := strconv.ParseInt(value, 10, 64); err == nil {
+				f.Memory = kb << 10
+			}
+		case "bootid":
+			f.BootID = value
+		case "needs":
+			f.Needs = append(f.Needs, value)
+		case "disk":
+			relation, device, _ := strings.Cut(value, " ")
+			in.Disk = Disk{Relation: DiskRelation(relation), Device: device}
+		case "failed":
+			f.FailedUnits = append(f.FailedUnits, value)
+		case "lock":
+			in.Lock = parseLock(value)
+		case "guard":
+			in.Guard = value
+		case "ours":
+			f.Ours = true
+		}
+	}
+	if !seen {
+		return in, fmt.Errorf("inspect the host: unexpected answer %q", out[:min(len(out), 200)])
+	}
+	if s.Generation.System == "" {
+		s.Generation.Number = 0
+	}
+	s.Generation.Current = s.Generation.Number != 0
+	return in, nil
+}
+
+// skew is how far a clock that said then is ahead of ours, when it was asked
+// and answered in between. Its whole seconds and the time the question took
+// leave some room, which is no skew.
+func skew(then, asked, answered time.Time) time.Duration {
+	switch {
+	case then.Add(time.Second).Before(asked):
+		return then.Add(time.Second).Sub(asked).Round(time.Second)
+	case then.After(answered):
+		return then.Sub(answered).Round(time.Second)
+	}
+	return 0
+}
+
+// available reads the fourth column of df -Pk, in bytes.
+func available(df string) int64 {
+	words := strings.Fields(df)
+	if len(words) < 4 {
+		return -1
+	}
+	kb, err := strconv.ParseInt(words[3], 10, 64)
+	if err != nil {
+		return -1
+	}
+	return kb << 10
+}
+
+// Generations are those of the host's system profile, oldest first.
+func (h *Host) Generations(ctx context.Context) ([]Generation, error) {
+	out, err := h.ask(ctx, generationsScript, Profile)
+	if err != nil {
+		return nil, err
+	}
+	return parseGenerations(out), nil
+}

@@ -1,0 +1,47 @@
+package host
+
+import "embed"
+
+//go:embed scripts/*.sh
+var scripts embed.FS
+
+// A script is a shell script by the name of its file, without the extension. It
+// is $0 where it runs, so that a process list names it.
+type script string
+
+const (
+	armScript         script = "arm"
+	bootIDScript      script = "bootid"
+	collectScript     script = "collect"
+	compareScript     script = "compare"
+	dryScript         script = "dry"
+	followScript      script = "follow"
+	generationsScript script = "generations"
+	inspectScript     script = "inspect"
+	lockScript        script = "lock"
+	rebootScript      script = "reboot"
+	tellScript        script = "tell"
+	unitScript        script = "unit"
+	unlockScript      script = "unlock"
+	verifyScript      script = "verify"
+)
+
+var (
+	preamble = read("preamble")
+	guard    = read("guard")
+)
+
+// read is the text of a script file. Comments are for readers of this repository
+// and are not sent.
+func read(name string) string {
+	text, err := scripts.ReadFile("scripts/" + name + ".sh")
+	if err != nil {
+		panic(err)
+	}
+	return withoutComments(string(text))
+}
+
+// argv is the command that runs the script with arguments.
+func (s script) argv(args ...string) []string {
+	return append([]string{"/bin/sh", "-c", preamble + read(string(s)), "muster-" + string(s)}, args...)
+}

@@ -1,0 +1,61 @@
+# shellcheck shell=sh disable=SC2154,SC3013
+# inspect.sh PROFILE UUID WANT looks at a host and changes nothing on it. It prints
+# one fact a line, name and value. UUID is that of the root disk, or empty. WANT is
+# the system that the host is to have, or empty: where the host has it, what it
+# takes to get it is not looked at. A fleet that is up to date costs little more
+# than this script, so it starts few programs.
+exec 2>/dev/null
+echo "time $(date +%s)"
+system='' current=''
+[ ! -e "$1" ] || system=$(readlink -f "$1")
+[ ! -e /run/current-system ] || current=$(readlink -f /run/current-system)
+if [ /run/booted-system -ef /run/current-system ]; then
+  echo "booted $current"
+elif [ -e /run/booted-system ]; then
+  echo "booted $(readlink -f /run/booted-system)"
+fi
+echo "profile $system"
+echo "current $current"
+[ ! -L "$1" ] || echo "link $(readlink "$1")"
+echo "uid $(id -u)"
+if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ]; then
+  echo uptodate
+else
+  command -v nix-store >/dev/null && echo "nix $(nix-store --version)"
+  for tool in flock setsid readlink head tail; do command -v $tool >/dev/null || echo "lacks $tool"; done
+  echo "machine $(uname -m)"
+  for d in /nix/store /nix /; do [ -d $d ] && echo "space $(df -Pk $d | tail -n 1)" && break; done
+  [ ! -d /boot ] || echo "bootspace $(df -Pk /boot | tail -n 1)"
+  while read -r name value _; do [ "$name" != MemAvailable: ] || echo "memory $value"; done </proc/meminfo
+fi
+read -r id </proc/sys/kernel/random/boot_id && echo "bootid $id"
+if [ -d /run/booted-system ] && [ -d /run/current-system ] && ! [ /run/booted-system -ef /run/current-system ]; then
+  for part in kernel initrd kernel-modules systemd; do
+    [ "$(readlink -f /run/booted-system/$part)" = "$(readlink -f /run/current-system/$part)" ] || echo "needs $part"
+  done
+fi
+if [ -n "$2" ] && [ -d /dev/disk/by-uuid ]; then
+  disk=/dev/disk/by-uuid/$2
+  if [ ! -e "$disk" ]; then
+    echo "disk missing"
+  else
+    # shellcheck disable=SC2086
+    root=$(while read -r _ _ _ _ at _ rest; do [ "$at" != / ] || {
+      set -- ${rest#*- }
+      echo "$2"
+    }; done </proc/self/mountinfo | tail -n 1)
+    case $root in
+    /dev/*) if [ "$(readlink -f "$root")" = "$(readlink -f "$disk")" ]; then echo "disk root"; else echo "disk other $root"; fi ;;
+    *) echo "disk unsure $root" ;;
+    esac
+  fi
+fi
+systemctl list-units --failed --plain --no-legend --no-pager | while read -r unit _; do echo "failed $unit"; done
+if [ -r "$dir/lock" ]; then
+  read -r run began beat who <"$dir/lock"
+  uptime
+  echo "lock $(((t - began) / 100)) $(((t - beat) / 100)) $run $who"
+fi
+[ ! -r "$guard/run" ] || echo "guard $(cat "$guard/run")"
+[ ! -r /var/lib/muster/deployed ] || [ -z "$system" ] || ! grep -qF " $system " /var/lib/muster/deployed || echo ours
+true

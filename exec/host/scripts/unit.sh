@@ -1,0 +1,3 @@
+# shellcheck shell=sh
+# unit.sh UNIT prints a unit's ActiveState.
+exec systemctl show --property=ActiveState --value -- "$1"

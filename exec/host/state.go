@@ -1,0 +1,85 @@
+package host
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"muster/compile/store"
+)
+
+// Profile is the system profile of a NixOS host, whose generations are the
+// systems it has had (NixOS manual, "Rolling Back Configuration Changes").
+const Profile = "/nix/var/nix/profiles/system"
+
+// A State is what a host is on.
+type State struct {
+	Generation Generation `json:"generation,omitzero"` // what the system profile points to
+	Current    store.Path `json:"current,omitempty"`   // what runs: /run/current-system
+	Booted     store.Path `json:"booted,omitempty"`    // what was booted: /run/booted-system
+}
+
+// Differs reports whether a host in the other state has another profile or runs
+// another system.
+func (s State) Differs(other State) bool {
+	return s.Generation.System != other.Generation.System || s.Generation.Number != other.Generation.Number || s.Current != other.Current
+}
+
+func (s State) String() string {
+	switch {
+	case s.Generation.Number == 0 && s.Current == "":
+		return "no system"
+	case s.Generation.Number == 0:
+		return string(s.Current)
+	case s.Current != s.Generation.System:
+		return fmt.Sprintf("generation %d, running %s", s.Generation.Number, cmp.Or(string(s.Current), "no system"))
+	}
+	return fmt.Sprintf("generation %d (%s)", s.Generation.Number, s.Generation.System)
+}
+
+// A Generation is one generation of a host's system profile.
+type Generation struct {
+	Number  int        `json:"number"`
+	System  store.Path `json:"system"`
+	Created time.Time  `json:"created,omitzero"`
+	Version string     `json:"version,omitempty"` // of NixOS, as the system says
+	Current bool       `json:"current,omitempty"` // the profile points to it
+}
+
+// generationNumber returns the number in system-12-link, 0 where there is none.
+func generationNumber(link string) int {
+	link = link[strings.LastIndexByte(link, '/')+1:]
+	number, ok := strings.CutPrefix(strings.TrimSuffix(link, "-link"), "system-")
+	if !ok {
+		return 0
+	}
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 {
+		return 0
+	}
+	return n
+}
+
+// parseGenerations reads what generations.sh prints, oldest first.
+func parseGenerations(out string) []Generation {
+	var gens []Generation
+	for line := range strings.Lines(out) {
+		words := strings.Fields(line)
+		if len(words) < 3 || generationNumber(words[0]) == 0 {
+			continue
+		}
+		g := Generation{Number: generationNumber(words[0]), System: store.Path(words[2])}
+		if sec, err := strconv.ParseInt(words[1], 10, 64); err == nil {
+			g.Created = time.Unix(sec, 0).UTC()
+		}
+		if len(words) > 3 {
+			g.Version = words[3]
+		}
+		gens = append(gens, g)
+	}
+	slices.SortFunc(gens, func(a, b Generation) int { return a.Number - b.Number })
+	return gens
+}

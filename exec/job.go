@@ -1,0 +1,218 @@
+package exec
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"muster/exec/host"
+	"muster/schema"
+)
+
+// A job is the work on one host: its step of the plan, what is known of the host,
+// and what has become of it.
+type job struct {
+	run   *run // what the jobs of a run share
+	step  Step
+	conn  *connection
+	guard *guard
+	place placement
+	seen  host.Inspection // the host as last inspected
+	out   Outcome
+
+	began   time.Time
+	failure failure
+}
+
+// A failure is where a job ended before its last stage, and why.
+type failure struct {
+	stage Stage
+	err   error
+}
+
+// A placement is where a job stands among the others.
+type placement struct {
+	parked  bool // its connection is kept between survey and work
+	dropped bool // it was closed instead
+	entered bool // the job counts as being activated
+}
+
+func (r *run) newJob(step Step) *job {
+	conn := &connection{host: step.Host, dial: r.opts.Connect, answer: r.opts.AnswerTimeout}
+	j := &job{run: r, step: step, conn: conn}
+	j.guard = &guard{conn: conn, watch: host.Watch{Run: r.opts.Run}, said: j.said}
+	return j
+}
+
+// begin takes the host through its first stages. starts says whether it may
+// begin, ctx whether it may go on.
+func (j *job) begin(ctx, starts context.Context, list []Stage) {
+	j.began = time.Now()
+	j.out = Outcome{Host: j.step.Host.Name, System: j.step.System.Out, Policy: j.step.Host.Policy, Wave: j.step.Wave}
+	if j.step.Err != nil {
+		j.failure = failure{Evaluate, j.step.Err}
+		return
+	}
+	j.stages(ctx, starts, list)
+}
+
+// proceed takes the host through the rest of its stages.
+func (j *job) proceed(ctx, starts context.Context, list []Stage) {
+	if j.place.dropped {
+		j.place.dropped = false
+		if err := j.conn.renew(ctx); err != nil {
+			j.failure = failure{ConnectTo, err}
+			return
+		}
+	}
+	j.stages(ctx, starts, list)
+}
+
+// stages takes the host through some of its stages.
+func (j *job) stages(ctx, starts context.Context, list []Stage) {
+	if starts.Err() != nil {
+		j.out.Status = Skipped
+		j.failure = failure{"", fmt.Errorf("not begun: %w", context.Cause(starts))}
+		return
+	}
+	for _, s := range list {
+		if err := j.stage(ctx, s); err != nil {
+			j.failure = failure{s, err}
+			return
+		}
+	}
+}
+
+// stage does one stage, with its hooks, when its turn has come.
+func (j *job) stage(ctx context.Context, s Stage) error {
+	if s == Activate || s == Revert {
+		if err := j.enter(ctx); err != nil {
+			return err
+		}
+	}
+	if limit := j.run.limits[s]; limit != nil && !j.upToDate() {
+		select {
+		case limit <- struct{}{}:
+			defer func() { <-limit }()
+		case <-ctx.Done():
+		}
+	}
+	if ctx.Err() != nil && !j.guard.waiting && j.out.Status != Activated && j.out.Status != Reverted {
+		return context.Cause(ctx)
+	}
+	began := time.Now()
+	j.emit(StageStarted{Host: j.step.Host.Name, Stage: s})
+	err := withHooks(ctx, j, s)
+	ended := StageEnded{Host: j.step.Host.Name, Stage: s, Took: time.Since(began)}
+	if err != nil {
+		ended.Err = err.Error()
+	}
+	j.emit(ended)
+	return err
+}
+
+// enter waits for the host's wave, and for its turn in it, which lasts until
+// the host has ended.
+func (j *job) enter(ctx context.Context) error {
+	if j.upToDate() || j.action() == DryActivate {
+		return nil
+	}
+	if j.guard.resumed {
+		j.run.waves.rejoin()
+		j.place.entered = true
+		return nil
+	}
+	if err := j.run.waves.enter(ctx, j.step.Wave); err != nil {
+		j.out.Status = Skipped
+		return err
+	}
+	j.place.entered = true
+	select {
+	case j.run.activating <- struct{}{}:
+		j.conn.onClose(func() { <-j.run.activating })
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
+		j.out.Status = Skipped
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// upToDate reports whether the host already is what the action would make it.
+func (j *job) upToDate() bool {
+	want, have := j.step.System.Out, j.out.Before
+	if want == "" {
+		return false
+	}
+	switch j.action() {
+	case Switch, Preview:
+		return have.Generation.System == want && have.Current == want && !j.hasGuard()
+	case Boot:
+		return have.Generation.System == want
+	case Test:
+		return have.Current == want && !j.hasGuard()
+	}
+	return false
+}
+
+// hasGuard reports whether an earlier attempt of this run has left a guard on the
+// host.
+func (j *job) hasGuard() bool { return j.seen.Guard == j.run.opts.Run }
+
+// end sums the job up.
+func (j *job) end(ctx context.Context) Outcome {
+	j.conn.close()
+	j.out.Took = time.Since(j.began)
+	if err := j.failure.err; err != nil {
+		j.out.Stage, j.out.Err, j.out.Error = j.failure.stage, err, err.Error()
+		j.out.Interrupted = ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
+		switch {
+		case j.out.Status == RolledBack:
+		case j.out.Status == Skipped:
+			j.out.Stage = ""
+		case j.step.Host.Policy == schema.Roaming && j.failure.stage == ConnectTo && errors.Is(err, ErrUnreachable):
+			j.out.Status = Away
+		default:
+			j.out.Status = Failed
+		}
+	}
+	if j.place.entered {
+		j.run.waves.leave(j.out.OK() || j.out.Status == RolledBack)
+	}
+	return j.out
+}
+
+func (j *job) failed() bool { return j.failure.err != nil }
+
+func (j *job) action() Action { return j.run.plan.Action }
+
+func (j *job) emit(e Event) { j.run.opts.Sink(e) }
+
+// said hands lines of a stage to the sink.
+func (j *job) said(s Stage) func(string) {
+	return func(line string) { j.emit(Said{Host: j.step.Host.Name, Stage: s, Line: line}) }
+}
+
+// note tells of something that is not as it should be, and goes on.
+func (j *job) note(f Finding) {
+	j.out.Findings = append(j.out.Findings, f)
+	j.emit(Found{Host: j.step.Host.Name, Finding: f})
+}
+
+// connect reaches the host. The connection lasts for the whole job.
+func connect(ctx context.Context, j *job) error {
+	err := j.conn.open(ctx)
+	if err != nil {
+		return awaitReturn(ctx, j, err)
+	}
+	return nil
+}
+
+// nothing is what a host without a system is said to return to.
+const nothing = "nothing"
+
+// formerSystem names what the host ran when it was inspected.
+func (j *job) formerSystem() string { return cmp.Or(string(j.out.Before.Current), nothing) }

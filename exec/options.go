@@ -1,0 +1,100 @@
+package exec
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"muster/compile/store"
+	"muster/exec/transfer"
+)
+
+// Options say how a run is done and by what. A zero limit is the default.
+type Options struct {
+	Run string // names the run, on the hosts too: the same for an attempt that goes on with it
+	Who string // who runs it, for others who find a host locked
+
+	Jobs         int // hosts at once in each kind of work that has no limit of its own; 10
+	ConnectJobs  int // hosts being connected to and inspected
+	BuildJobs    int // hosts being built for
+	CopyJobs     int // hosts being copied to
+	ActivateJobs int // hosts being activated
+	KeepOpen     int // connections kept between the inspection of a host and the rest of its work; 200
+
+	FailFast bool // after a failure, begin no other host
+	Reboot   bool // restart hosts whose new kernel, initrd or systemd needs it
+
+	ActivateTimeout time.Duration // for one activation; 10 minutes
+	ConfirmTimeout  time.Duration // for a new connection after it, then the host returns by itself; 1 minute
+	RevertTimeout   time.Duration // for that return; 2 minutes
+	RebootTimeout   time.Duration // until a host is back after a restart; 10 minutes
+	AnswerTimeout   time.Duration // for a host to answer a question; 30 seconds
+	LockTimeout     time.Duration // without a sign of life, until a lock on a host lapses; 1 minute
+
+	Roots string // directory of the garbage collector roots, one a host; "" for none
+	Copy  CopyOptions
+
+	Connect Connect
+	Builder Builder
+	Source  transfer.Source
+	Local   Local // runs hooks here; nil where there are none
+	Sink    Sink  // may be nil
+	// Confirm is asked before a wave (from 2) where the rollout wants that.
+	Confirm func(ctx context.Context, wave int) error
+}
+
+// A Builder makes derivations of the local store into what they build.
+type Builder interface {
+	// Realise builds drv under the garbage collector root, a file name, and
+	// returns what it built. Lines of the build go to log.
+	Realise(ctx context.Context, drv store.Path, root string, log func(line string)) (store.Path, error)
+}
+
+// A Local runs a command on this machine, with more in its environment, and
+// hands on the lines that it prints.
+type Local func(ctx context.Context, argv, env []string, line func(string)) error
+
+// withDefaults fills in what is not set.
+func (o Options) withDefaults() Options {
+	number := func(n *int, standard int) {
+		if *n <= 0 {
+			*n = standard
+		}
+	}
+	duration := func(d *time.Duration, standard time.Duration) {
+		if *d <= 0 {
+			*d = standard
+		}
+	}
+	number(&o.Jobs, 10)
+	for _, n := range []*int{&o.ConnectJobs, &o.BuildJobs, &o.CopyJobs, &o.ActivateJobs} {
+		number(n, o.Jobs)
+	}
+	number(&o.KeepOpen, 200)
+	duration(&o.ActivateTimeout, 10*time.Minute)
+	duration(&o.ConfirmTimeout, time.Minute)
+	duration(&o.RevertTimeout, 2*time.Minute)
+	duration(&o.RebootTimeout, 10*time.Minute)
+	duration(&o.AnswerTimeout, 30*time.Second)
+	duration(&o.LockTimeout, time.Minute)
+	if o.Run == "" {
+		o.Run = NewRunID()
+	}
+	o.Who = cmp.Or(o.Who, "an unknown user")
+	o.Sink = oneAtATime(o.Sink)
+	return o
+}
+
+// oneAtATime is a sink that may be called from several goroutines.
+func oneAtATime(sink Sink) Sink {
+	if sink == nil {
+		return func(Event) {}
+	}
+	var mu sync.Mutex
+	return func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		sink(e)
+	}
+}

@@ -1,0 +1,182 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"muster/exec/backoff"
+	"muster/exec/remote/sshconfig"
+)
+
+// connect makes the connection to the last hop of a route, through those before it.
+func (d *Dialer) connect(ctx context.Context, route []hop) (*conn, error) {
+	last := route[len(route)-1]
+	keys, err := d.knownHostKeys(last.pinned, last.Settings)
+	if err != nil {
+		return nil, err
+	}
+	dial, release, err := d.way(ctx, route)
+	if err != nil {
+		return nil, err
+	}
+	c, err := d.establish(ctx, last.Settings, release, &connector{addr: last.addr(), user: last.User, keys: keys, dial: dial})
+	if err != nil {
+		release()
+		if len(route) > 1 {
+			err = fmt.Errorf("through %s: %w", route[len(route)-2].addr(), err)
+		}
+		return nil, err
+	}
+	return c, nil
+}
+
+// A dialFunc makes the network connection to a hop.
+type dialFunc func(context.Context) (net.Conn, error)
+
+// way finds how to connect to the last hop of a route: directly, through a jump host or through a ProxyCommand. release
+// lets go of the jump host.
+func (d *Dialer) way(ctx context.Context, route []hop) (dial dialFunc, release func(), err error) {
+	last := route[len(route)-1]
+	switch {
+	case len(route) > 1:
+		j, err := d.jump(ctx, route[:len(route)-1])
+		if err != nil {
+			return nil, nil, err
+		}
+		dial = func(ctx context.Context) (net.Conn, error) { return j.conn.client.DialContext(ctx, "tcp", last.addr()) }
+		return dial, func() { d.leave(j) }, nil
+	case last.ProxyCommand != "" && d.config.Proxy == nil:
+		return nil, nil, fmt.Errorf("connect to %s: %s sets a ProxyCommand for it, which is not supported here: use ProxyJump",
+			last.Original, cmp.Or(d.config.ConfigFile, "the ssh configuration"))
+	case last.ProxyCommand != "":
+		dial = func(ctx context.Context) (net.Conn, error) { return d.config.Proxy(ctx, last.ProxyCommand) }
+	default:
+		dial = func(ctx context.Context) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", last.addr())
+		}
+	}
+	return dial, func() {}, nil
+}
+
+// establish makes a connection within the time limit, and starts to watch it. release is called when it has ended.
+func (d *Dialer) establish(ctx context.Context, s *sshconfig.Settings, release func(), c *connector) (*conn, error) {
+	c.limit = d.connectTimeout(s)
+	limited, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
+	var err error
+	if c.algorithms, err = c.keys.algorithms(s.HostKeyAlgorithms); err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", c.addr, err)
+	}
+	c.offer = d.keys(limited, s)
+	client, t, err := c.connect(ctx, limited)
+	if err != nil {
+		return nil, err
+	}
+	interval, count := d.keepAlive(s)
+	return newConn(client, t, interval, count, release), nil
+}
+
+// A connector connects to one address.
+type connector struct {
+	addr       string // host:port
+	user       string
+	dial       dialFunc
+	keys       *hostKeys
+	algorithms []string // of host keys
+	offer      *offer
+	limit      time.Duration
+}
+
+// connect tries until the connection is made, cannot be made, or limited ends, which is ctx with a time limit. A server
+// that closes the connection before it shows its host key has too many unauthenticated connections (sshd's
+// MaxStartups): connect tries again.
+func (c *connector) connect(ctx, limited context.Context) (*ssh.Client, *transport, error) {
+	// With jitter: many dials that a server drops at the same moment must not come back at the same moment.
+	retry := backoff.Backoff{First: 100 * time.Millisecond, Max: c.limit, Jitter: true}
+	var failure *attemptError
+	for {
+		client, t, err := c.attempt(limited)
+		if err == nil {
+			return client, t, nil
+		}
+		timedOut := limited.Err() != nil
+		if !timedOut || failure == nil || err.dropped {
+			failure = err // else the last drop says more than the lack of time
+		}
+		if !timedOut && failure.dropped {
+			if retry.Wait(limited) == nil {
+				continue
+			}
+			timedOut = true
+		}
+		if ctx.Err() != nil {
+			return nil, nil, fmt.Errorf("connect to %s: %w", c.addr, context.Cause(ctx))
+		}
+		return nil, nil, c.explain(failure, timedOut)
+	}
+}
+
+// attempt makes one connection.
+func (c *connector) attempt(ctx context.Context) (*ssh.Client, *transport, *attemptError) {
+	netConn, err := c.dial(ctx)
+	if err != nil {
+		return nil, nil, &attemptError{err: err}
+	}
+	t := newTransport(netConn)
+	type result struct {
+		client *ssh.Client
+		err    *attemptError
+	}
+	done := make(chan result, 1)
+	go func() {
+		client, err := c.handshake(t)
+		done <- result{client, err}
+	}()
+	select {
+	case r := <-done:
+		if r.err != nil {
+			t.Close()
+			return nil, nil, r.err
+		}
+		return r.client, t, nil
+	case <-ctx.Done():
+		// Closing is the only way to end a handshake for certain: a connection through a jump host has no deadlines,
+		// and an agent may never answer.
+		t.Close()
+		go func() {
+			if r := <-done; r.client != nil {
+				r.client.Close()
+			}
+		}()
+		return nil, nil, &attemptError{err: ctx.Err(), connected: true}
+	}
+}
+
+// handshake checks the host key and authenticates.
+func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
+	trusted := false
+	var refused error // why the host key is refused
+	config := &ssh.ClientConfig{
+		User:              c.user,
+		HostKeyAlgorithms: c.algorithms,
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			refused = c.keys.check(key)
+			trusted = refused == nil
+			return refused
+		},
+		Auth: []ssh.AuthMethod{ssh.PublicKeys(c.offer.signers...)},
+	}
+	sshConn, channels, requests, err := ssh.NewClientConn(t, c.addr, config)
+	switch {
+	case err == nil:
+		return ssh.NewClient(sshConn, channels, requests), nil
+	case refused != nil:
+		return nil, &attemptError{err: refused, connected: true}
+	}
+	return nil, &attemptError{err: err, connected: true, trusted: trusted, dropped: !trusted && isDrop(err)}
+}

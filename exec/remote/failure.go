@@ -1,0 +1,94 @@
+package remote
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// attemptError is a failed attempt to connect, and how far it got.
+type attemptError struct {
+	err       error
+	connected bool // the network connection was made
+	trusted   bool // the host key was accepted
+	dropped   bool // the server closed the connection before it showed its host key: worth another attempt
+}
+
+// explain makes the error that Dial returns.
+func (c *connector) explain(e *attemptError, timedOut bool) error {
+	var hostKey *HostKeyError
+	switch {
+	case errors.As(e.err, &hostKey):
+		return hostKey
+	case timedOut && e.dropped:
+		return fmt.Errorf("%w: %s keeps closing the connection (tried for %v)", ErrUnreachable, c.addr, c.limit)
+	case timedOut && e.connected:
+		return fmt.Errorf("%w: %s accepted the connection but did not finish the SSH handshake within %v", ErrUnreachable, c.addr, c.limit)
+	case timedOut || errors.Is(e.err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: no answer from %s within %v", ErrUnreachable, c.addr, c.limit)
+	case !e.connected:
+		return fmt.Errorf("%w: connect to %s: %s", ErrUnreachable, c.addr, plainNetError(e.err))
+	case isAuthFailure(e.err, e.trusted):
+		cause := plainSSHError(e.err)
+		if strings.HasPrefix(cause, "unable to authenticate") {
+			cause = "" // it only lists the methods
+		}
+		return &AuthError{User: c.user, Addr: c.addr, Tried: c.offer.tried, Notes: c.offer.notes, Cause: cause}
+	default:
+		return fmt.Errorf("%w: handshake with %s: %s", ErrUnreachable, c.addr, plainSSHError(e.err))
+	}
+}
+
+// isDrop reports whether the other side closed the connection.
+func isDrop(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed) // closed by x/crypto, after it saw one of the others
+}
+
+// isAuthFailure reports whether a handshake failed at authentication. x/crypto has no type for that error. Once the host
+// key is accepted, only authentication remains: whatever fails then is that, unless the connection broke.
+func isAuthFailure(err error, trusted bool) bool {
+	return trusted && !isDrop(err) || strings.Contains(err.Error(), "ssh: unable to authenticate")
+}
+
+func plainSSHError(err error) string {
+	if isDrop(err) {
+		return "closed by the other side"
+	}
+	text := strings.TrimPrefix(err.Error(), "ssh: handshake failed: ")
+	return clip(strings.TrimPrefix(text, "ssh: "))
+}
+
+// plainNetError is the part of a network error that does not repeat the address.
+func plainNetError(err error) string {
+	var open *ssh.OpenChannelError
+	if errors.As(err, &open) {
+		return clip(open.Message)
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return dns.Err
+	}
+	var sys *os.SyscallError
+	if errors.As(err, &sys) {
+		return sys.Err.Error()
+	}
+	return clip(strings.TrimPrefix(err.Error(), "ssh: "))
+}
+
+// maxHostText is how much of a text that comes from a host an error message repeats.
+const maxHostText = 500
+
+// clip shortens a text that comes from a host.
+func clip(text string) string {
+	if len(text) <= maxHostText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxHostText], "") + "..."
+}

@@ -1,0 +1,151 @@
+package remote
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/knownhosts"
+
+	"muster/exec/remote/sshconfig"
+)
+
+// This file reads and extends known_hosts files: sshd(8), SSH_KNOWN_HOSTS FILE FORMAT. x/crypto/ssh parses an entry,
+// x/crypto/ssh/knownhosts writes and hashes names. Finding the entries of a host is done here, because knownhosts.New,
+// and with it github.com/skeema/knownhosts, which wraps it,
+//
+//   - refuses a whole file for one line that it cannot parse, where ssh skips the line;
+//   - refuses a key that is @revoked for one host at all hosts;
+//   - compares a port literally and a name with case: "[10.0.0.*]:*" and "Web1" do not match;
+//   - accepts the key of a @cert-authority as if it were a host's own key;
+//   - does not look up the name without its port, as ssh does for a host on another port;
+//   - answers only for a key that the server has presented, while the order of algorithms depends on the entries
+//     (skeema/knownhosts asks about a made-up key to find out);
+//   - has no place for the pins of the inventory beside the files.
+
+// knownName is how known_hosts writes a host: with its port, unless that is 22.
+func knownName(s *sshconfig.Settings) string {
+	if s.HostKeyAlias != "" {
+		return s.HostKeyAlias
+	}
+	return knownhosts.Normalize(net.JoinHostPort(s.HostName, strconv.Itoa(s.Port)))
+}
+
+// read takes the entries of this host from a known_hosts file. It skips lines that it cannot parse, as ssh does: they
+// confirm no key.
+func (h *hostKeys) read(file string, data []byte, s *sshconfig.Settings) {
+	n := 0
+	for line := range bytes.Lines(data) {
+		n++
+		// Names are compared before the key is parsed, which costs far more: a long file is read for every host.
+		names := knownNames(line)
+		exact := matchKnown(h.name, names)
+		portless := !exact && h.name != s.HostName && s.HostKeyAlias == "" && matchKnown(s.HostName, names)
+		if !exact && !portless {
+			continue
+		}
+		marker, _, key, _, _, err := ssh.ParseKnownHosts(line)
+		if err != nil {
+			continue
+		}
+		entry := knownKey{key: key, authority: marker == "cert-authority", file: file, line: n}
+		switch {
+		case marker == "revoked":
+			h.revoked = append(h.revoked, entry)
+		case marker != "" && marker != "cert-authority":
+		case exact:
+			h.known = append(h.known, entry)
+		default:
+			h.portless = append(h.portless, entry)
+		}
+	}
+}
+
+// knownNames is the field of a line that holds the names of hosts; "" if there is none.
+func knownNames(line []byte) string {
+	fields := bytes.Fields(line)
+	if len(fields) > 0 && fields[0][0] == '@' {
+		fields = fields[1:]
+	}
+	if len(fields) == 0 || fields[0][0] == '#' {
+		return ""
+	}
+	return string(fields[0])
+}
+
+// matchKnown matches a name with such a field, which is a list of patterns or a hash.
+func matchKnown(name, names string) bool {
+	rest, hashed := strings.CutPrefix(names, "|1|")
+	if !hashed {
+		return sshconfig.MatchList(name, strings.Split(names, ","))
+	}
+	// knownhosts matches hashes as well, but only inside of New.
+	encodedSalt, encodedHash, _ := strings.Cut(rest, "|")
+	salt, err1 := base64.StdEncoding.DecodeString(encodedSalt)
+	hash, err2 := base64.StdEncoding.DecodeString(encodedHash)
+	return err1 == nil && err2 == nil && len(salt) > 0 && hmac.Equal(hash, hashName(name, salt))
+}
+
+func hashName(name string, salt []byte) []byte {
+	mac := hmac.New(sha1.New, salt)
+	mac.Write([]byte(name))
+	return mac.Sum(nil)
+}
+
+// accept adds the key of a new host to known_hosts. Another dial or another program may have added one in the meantime:
+// under a lock, accept looks once more.
+func (h *hostKeys) accept(key ssh.PublicKey) error {
+	if h.addTo == "" || h.addTo == os.DevNull {
+		return h.refuse(ErrHostKeyUnknown, key, nil, "StrictHostKeyChecking accept-new has no known_hosts file to add it to")
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := os.MkdirAll(filepath.Dir(h.addTo), 0o700); err != nil {
+		return fmt.Errorf("add to known hosts: %w", err)
+	}
+	f, err := os.OpenFile(h.addTo, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("add to known hosts: %w", err)
+	}
+	defer f.Close()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", h.addTo, err)
+	}
+	data, err := os.ReadFile(h.addTo)
+	if err != nil {
+		return fmt.Errorf("add to known hosts: %w", err)
+	}
+	now := &hostKeys{name: h.name, files: h.files, strict: "yes"}
+	now.read(h.addTo, data, &sshconfig.Settings{HostName: h.name})
+	if err := now.check(key); err == nil || !errors.Is(err, ErrHostKeyUnknown) {
+		return err
+	}
+	if _, err := f.WriteString(h.entry(data, key)); err != nil {
+		return fmt.Errorf("add to known hosts: %w", err)
+	}
+	return nil
+}
+
+// entry is the line to add to a file for this host.
+func (h *hostKeys) entry(file []byte, key ssh.PublicKey) string {
+	name := h.name
+	if h.hashed {
+		name = knownhosts.HashHostname(name)
+	}
+	// Not knownhosts.Line, which would take an alias such as "web:2222" for a host and its port.
+	line := name + " " + string(ssh.MarshalAuthorizedKey(key))
+	if len(file) > 0 && file[len(file)-1] != '\n' {
+		line = "\n" + line
+	}
+	return line
+}

@@ -1,0 +1,51 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"muster/exec/remote/sshconfig"
+)
+
+// A hop is one connection of a route: to a jump host, or to the target itself.
+type hop struct {
+	*sshconfig.Settings
+	pinned []string // host keys from the inventory
+}
+
+func (h hop) addr() string { return net.JoinHostPort(h.HostName, strconv.Itoa(h.Port)) }
+
+const maxJumps = 8
+
+// route finds the hops to a host, which itself comes last. It does so before any connection is made, so that jump hosts
+// that lead in a circle are an error and not an endless wait. via is the route up to the host: "" is as configured,
+// "none" is direct.
+func (d *Dialer) route(ctx context.Context, q sshconfig.Query, via string, depth int) ([]hop, error) {
+	if depth > maxJumps {
+		return nil, fmt.Errorf("jump host %s: more than %d jump hosts: the configuration may lead in a circle", q.Host, maxJumps)
+	}
+	s, err := d.settings(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if via == "" {
+		via = s.ProxyJump
+	} else {
+		s.ProxyCommand = ""
+	}
+	if via == "" || via == "none" {
+		return []hop{{Settings: s}}, nil
+	}
+	before, jump, err := sshconfig.SplitJump(via)
+	if err != nil {
+		return nil, err
+	}
+	jump.DefaultUser = d.env.User
+	hops, err := d.route(ctx, jump, before, depth+1)
+	if err != nil {
+		return nil, err
+	}
+	return append(hops, hop{Settings: s}), nil
+}

@@ -1,0 +1,243 @@
+package sshconfig
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// world is an Env made of text alone.
+func world(files map[string]string) Env {
+	vars := map[string]string{"SSH_AUTH_SOCK": "/run/agent", "OTHER_SOCK": "/run/other", "DIR": "/d"}
+	return Env{
+		Home:     "/home/me",
+		User:     "me",
+		UserID:   1000,
+		HostName: "desk.example.org",
+		LookupEnv: func(name string) (string, bool) {
+			value, ok := vars[name]
+			return value, ok
+		},
+		HomeOf: func(user string) (string, error) {
+			if user != "other" {
+				return "", errors.New("unknown")
+			}
+			return "/home/other", nil
+		},
+		Glob: func(pattern string) (names []string, err error) {
+			for _, name := range slices.Sorted(maps.Keys(files)) {
+				if ok, err := path.Match(pattern, name); err != nil {
+					return nil, err
+				} else if ok {
+					names = append(names, name)
+				}
+			}
+			return names, nil
+		},
+		ReadFile: func(name string) ([]byte, error) {
+			text, ok := files[name]
+			if !ok {
+				return nil, fs.ErrNotExist
+			}
+			return []byte(text), nil
+		},
+		MatchExec: func(command string) (bool, error) {
+			switch command {
+			case "true", "test web1 -o me":
+				return true, nil
+			case "missing":
+				return false, errors.New("no such program")
+			}
+			return false, nil
+		},
+	}
+}
+
+func resolve(text string, q Query, env Env) (*Settings, error) {
+	values, err := Read([]File{{Name: "config", Text: text, IncludeDir: "/home/me/.ssh"}}, q, env)
+	if err != nil {
+		return nil, err
+	}
+	return values.Settings(q, env)
+}
+
+// Each row says which settings differ from those of an empty configuration.
+func TestSettings(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		query      Query
+		want       func(s *Settings)
+	}{
+		{"empty", "", Query{}, func(s *Settings) {}},
+		{"asked for", "User a\nPort 1\n", Query{User: "b", Port: 9}, func(s *Settings) { s.User, s.Port = "b", 9 }},
+		{"default user", "", Query{DefaultUser: "root"}, func(s *Settings) { s.User = "root" }},
+		{"first value wins", "Port 1\nPort 2\n", Query{}, func(s *Settings) { s.Port = 1 }},
+		{"host section", "Host web*\n Port 5\nHost db*\n User x\n", Query{}, func(s *Settings) { s.Port = 5 }},
+		{"negated pattern", "Host * !web1\n Port 5\n", Query{}, func(s *Settings) {}},
+		{"host name", "HostName %h.Example.org\n", Query{}, func(s *Settings) { s.HostName = "web1.example.org" }},
+		{"alias", "HostKeyAlias Other\n", Query{}, func(s *Settings) { s.HostKeyAlias = "other" }},
+		{"tokens", "User u\nPort 9\nHostName x\nIdentityFile %d/%h/%n/%r/%p/%u/%i/%l/%L/%k/%%\n", Query{}, func(s *Settings) {
+			s.User, s.Port, s.HostName = "u", 9, "x"
+			s.IdentityFiles = []string{"/home/me/x/web1/u/9/me/1000/desk.example.org/desk/web1/%"}
+		}},
+		{"paths", "IdentityFile ~/a\nIdentityFile ~other/b\nIdentityFile ${DIR}/c\nIdentityFile none\nIdentityFile ~/a\n", Query{}, func(s *Settings) {
+			s.IdentityFiles = []string{"/home/me/a", "/home/other/b", "/d/c"}
+		}},
+		{"known hosts", "UserKnownHostsFile /a \"/b c\"\nGlobalKnownHostsFile none\n", Query{}, func(s *Settings) {
+			s.UserKnownHosts, s.GlobalKnownHosts = []string{"/a", "/b c"}, nil
+		}},
+		{"agent", "IdentityAgent ~/agent\n", Query{}, func(s *Settings) { s.IdentityAgent = "/home/me/agent" }},
+		{"agent of a variable", "IdentityAgent $OTHER_SOCK\n", Query{}, func(s *Settings) { s.IdentityAgent = "/run/other" }},
+		{"no agent", "IdentityAgent none\n", Query{}, func(s *Settings) { s.IdentityAgent = "" }},
+		{"proxy command", "ProxyCommand nc %h %p # no comment\nProxyJump b\n", Query{}, func(s *Settings) { s.ProxyCommand = "nc web1 22 # no comment" }},
+		{"proxy jump", "ProxyJump b\nProxyCommand nc\n", Query{}, func(s *Settings) { s.ProxyJump = "b" }},
+		{"times", "ConnectTimeout 1m30s\nServerAliveInterval 2\nServerAliveCountMax 4\n", Query{}, func(s *Settings) {
+			s.ConnectTimeout, s.AliveInterval, s.AliveCountMax = 90*time.Second, 2*time.Second, 4
+		}},
+		{"include", "Include d/*\nPort 3\n", Query{}, func(s *Settings) { s.User, s.Port = "included", 2 }},
+		{"include in a section that does not count", "Host db1\n Include d/*\n", Query{}, func(s *Settings) {}},
+		{"match exec", "Match exec true\n Port 4\nMatch exec false\n User x\n", Query{}, func(s *Settings) { s.Port = 4 }},
+		{"match exec with tokens", "Match exec \"test %h -o %u\"\n Port 4\n", Query{}, func(s *Settings) { s.Port = 4 }},
+		{"match final", "HostName real\nMatch final host real\n Port 4\n", Query{}, func(s *Settings) { s.HostName, s.Port = "real", 4 }},
+		{"match negated", "Match !host db1 user deploy\n Port 4\n", Query{User: "deploy"}, func(s *Settings) { s.User, s.Port = "deploy", 4 }},
+		{"match with equals sign", "Match host=web1\n Port 4\n", Query{}, func(s *Settings) { s.Port = 4 }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.query.Host = "web1"
+			got, err := resolve(tt.text, tt.query, world(map[string]string{
+				"/home/me/.ssh/d/1": "Host web1\n Port 2\n",
+				"/home/me/.ssh/d/2": "Port 9\nUser included\n",
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := &Settings{
+				Original: "web1", HostName: "web1", Port: 22, StrictHostKeys: "yes", IdentityAgent: "/run/agent",
+				UserKnownHosts:   []string{"/home/me/.ssh/known_hosts", "/home/me/.ssh/known_hosts2"},
+				GlobalKnownHosts: []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"},
+			}
+			for _, kind := range []string{"rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss", "dsa"} {
+				want.IdentityFiles = append(want.IdentityFiles, "/home/me/.ssh/id_"+kind)
+			}
+			tt.want(want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// An empty Env is enough for a configuration that refers to nothing.
+func TestAnEmptyEnvironment(t *testing.T) {
+	s, err := resolve("Port 4\nInclude x\nIdentityFile /k\n", Query{Host: "web1"}, Env{})
+	if err != nil || s.Port != 4 || s.IdentityAgent != "" {
+		t.Errorf("got %+v, %v", s, err)
+	}
+}
+
+func TestErrorsNameTheLine(t *testing.T) {
+	for _, tt := range []struct{ text, want string }{
+		{"Host a\nUser \"x\n", "config:2: user: quote without end"},
+		{"Port\n", "config:1: port: no value"},
+		{"Match exec missing\n", `config:1: match exec "missing": no such program`},
+		{"Match localnetwork 10.0.0.0/8\n", "config:1: match localnetwork: only ssh itself can tell"},
+		{"Match colour red\n", "config:1: match: unknown criterion colour"},
+		{"Match host\n", "config:1: match host: no value"},
+		{"\nInclude d/*\n", "config:2: /home/me/.ssh/d/bad:1: port: no value"},
+		{"Include loop\n", "includes nested too deeply"},
+		{"Port 70000\n", "read ssh configuration of a: \"70000\" is not a port"},
+		{"IdentityFile %Q\n", "%Q is not supported"},
+		{"IdentityFile x%\n", "nothing follows the last %"},
+		{"IdentityFile ~nobody/x\n", "there is no user nobody"},
+		{"IdentityFile ${NO_SUCH_VARIABLE}\n", "the environment has no NO_SUCH_VARIABLE"},
+		{"IdentityFile ${DIR\n", "${ without }"},
+		{"ConnectTimeout soon\n", "\"soon\" is not a time"},
+	} {
+		_, err := resolve(tt.text, Query{Host: "a"}, world(map[string]string{
+			"/home/me/.ssh/d/bad": "Port\n", "/home/me/.ssh/loop": "Include loop\n",
+		}))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q: got %v, want %s", tt.text, err, tt.want)
+		}
+	}
+	if _, err := resolve("Match exec true\n", Query{Host: "a"}, Env{}); err == nil || !strings.Contains(err.Error(), "only ssh itself can tell") {
+		t.Errorf("no way to run a command: got %v", err)
+	}
+}
+
+func TestSplitJump(t *testing.T) {
+	for _, tt := range []struct {
+		jump, before string
+		last         Query
+		err          string
+	}{
+		{"b", "", Query{Host: "b"}, ""},
+		{"a, me@b:2222", "a", Query{Host: "b", User: "me", Port: 2222}, ""},
+		{"a,b,ssh://c:1/", "a,b", Query{Host: "c", Port: 1}, ""},
+		{"[::1]", "", Query{Host: "::1"}, ""},
+		{"[::1]:9", "", Query{Host: "::1", Port: 9}, ""},
+		{"b:ssh", "", Query{}, `"ssh" is not a port`},
+		{"@b", "", Query{}, "no user before @"},
+		{"a,", "a", Query{}, "no host"},
+	} {
+		before, last, err := SplitJump(tt.jump)
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%q: got %v, want %s", tt.jump, err, tt.err)
+			}
+			continue
+		}
+		if err != nil || before != tt.before || last != tt.last {
+			t.Errorf("%q: got %q, %+v, %v", tt.jump, before, last, err)
+		}
+	}
+}
+
+func TestChooseAlgorithms(t *testing.T) {
+	defaults, possible := []string{"a1", "a2", "b1"}, []string{"a1", "a2", "b1", "old"}
+	for _, tt := range []struct {
+		list string
+		want string
+	}{
+		{"", "[a1 a2 b1]"},
+		{"b1,a*", "[b1 a1 a2]"},
+		{"+old,a1", "[a1 a2 b1 old]"},
+		{"-a*", "[b1]"},
+		{"^b1", "[b1 a1 a2]"},
+		{"unknown,a2", "[a2]"},
+		{"-*", "-* leaves no algorithm that is supported here"},
+	} {
+		chosen, err := ChooseAlgorithms(defaults, possible, tt.list)
+		got := fmt.Sprint(chosen)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%q: got %s, want %s", tt.list, got, tt.want)
+		}
+	}
+}
+
+func FuzzSettings(f *testing.F) {
+	f.Add("Host a*\n\tPort=22\nMatch host x !user \"y z\"\nProxyJump me@[::1]:22,b\nIdentityFile ~/%h\n", "web1")
+	f.Add("Match final all\nConnectTimeout 1w2d\nUserKnownHostsFile a b\nInclude loop\n", "a.b")
+	f.Fuzz(func(t *testing.T, text, host string) {
+		q := Query{Host: host, DefaultUser: "root"}
+		s, err := resolve(text, q, world(map[string]string{"/home/me/.ssh/loop": text}))
+		if err == nil && (s.User == "" && s.Original != "" || s.Port < 1 || s.Port > 65535) {
+			t.Errorf("%+v", s)
+		}
+		if err == nil {
+			SplitJump(s.ProxyJump)
+		}
+		ParseAnswer([]byte(text)).Settings(q, world(nil))
+	})
+}

@@ -1,0 +1,129 @@
+package remote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// sudoState is how to become root on a machine.
+type sudoState struct {
+	probing  chan struct{} // a lock that can be awaited under a context
+	known    bool
+	err      error  // why there is no way
+	needed   bool   // the login is not root
+	password []byte // with its newline; nil if sudo needs none
+}
+
+// A prefix makes a command run as root: by words in front of it, and bytes in front of its stdin.
+type prefix struct {
+	argv  []string
+	stdin []byte
+}
+
+// wrap puts the prefix in front of a command.
+func (p prefix) wrap(argv []string) []string { return slices.Concat(p.argv, argv) }
+
+// root finds out, once, how to become root.
+func (m *Machine) root(ctx context.Context) (prefix, error) {
+	if m.user == "root" {
+		return prefix{}, nil
+	}
+	select {
+	case m.sudo.probing <- struct{}{}:
+		defer func() { <-m.sudo.probing }()
+	case <-ctx.Done():
+		return prefix{}, context.Cause(ctx)
+	}
+	s := &m.sudo
+	if !s.known {
+		if err := m.probeSudo(ctx); err != nil {
+			if !errors.Is(err, ErrNoSudo) && !errors.Is(err, ErrSudoPassword) {
+				return prefix{}, err // not an answer: ask again next time
+			}
+			s.err = err
+		}
+		s.known = true
+	}
+	switch {
+	case s.err != nil:
+		return prefix{}, s.err
+	case !s.needed:
+		return prefix{}, nil
+	case s.password == nil:
+		return prefix{argv: []string{"sudo", "-n", "--"}}, nil
+	default:
+		// With -k, because sudo would leave the password to the command where it has a valid timestamp.
+		return prefix{argv: []string{"sudo", "-k", "-S", "-p", "", "--"}, stdin: s.password}, nil
+	}
+}
+
+// probeSudo sets needed and password.
+func (m *Machine) probeSudo(ctx context.Context) error {
+	id, err := m.Output(ctx, "id", "-u")
+	if err != nil {
+		return err
+	}
+	if string(bytes.TrimSpace(id)) == "0" {
+		return nil
+	}
+	m.sudo.needed = true
+	if !m.target.Sudo {
+		return fmt.Errorf("%w: %s is not root, and the target does not allow sudo", ErrNoSudo, m.user)
+	}
+	err = m.Run(ctx, Command{Argv: []string{"sudo", "-k", "-n", "--", "true"}, Env: sudoEnv})
+	var exit *ExitError
+	if err == nil || !errors.As(err, &exit) {
+		return err
+	}
+	if exit.Status == 127 || exit.Status == 126 || !exit.says("password is required", "terminal is required") {
+		return fmt.Errorf("%w: %s", ErrNoSudo, exit.lastLine())
+	}
+	password, err := m.askPassword(ctx)
+	if err != nil {
+		return err
+	}
+	return m.tryPassword(ctx, password)
+}
+
+// sudoEnv has sudo write the messages that says looks for.
+var sudoEnv = map[string]string{"LC_ALL": "C"}
+
+// askPassword returns the password with its newline.
+func (m *Machine) askPassword(ctx context.Context) ([]byte, error) {
+	if m.target.SudoPassword == nil {
+		return nil, fmt.Errorf("%w: none was given for %s", ErrSudoPassword, m.user)
+	}
+	password, err := m.target.SudoPassword(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSudoPassword, err)
+	}
+	if bytes.ContainsAny(password, "\n\x00") {
+		return nil, fmt.Errorf("%w: the password has more than one line", ErrSudoPassword)
+	}
+	return append(bytes.Clone(password), '\n'), nil
+}
+
+// tryPassword keeps the password if sudo accepts it. Only the password is sent: after a wrong one, sudo would read the
+// input of the command as the next attempt.
+func (m *Machine) tryPassword(ctx context.Context, password []byte) error {
+	err := m.Run(ctx, Command{Argv: []string{"sudo", "-k", "-S", "-p", "", "--", "true"}, Env: sudoEnv, Stdin: bytes.NewReader(password)})
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		if exit.says("not in the sudoers", "may not run", "not allowed to") {
+			return fmt.Errorf("%w: %s", ErrNoSudo, exit.lastLine())
+		}
+		return fmt.Errorf("%w: sudo refuses the one given for %s", ErrSudoPassword, m.user)
+	}
+	if err == nil {
+		m.sudo.password = password
+	}
+	return err
+}
+
+// says reports whether stderr contains one of the texts.
+func (e *ExitError) says(texts ...string) bool {
+	return slices.ContainsFunc(texts, func(text string) bool { return bytes.Contains(e.Stderr, []byte(text)) })
+}

@@ -1,0 +1,153 @@
+package exec
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"muster/schema"
+)
+
+// RollOut gives the plan's hosts their waves, as the fleet's rollout says:
+// canaries first, then batches, in the order of the rollout's selectors and
+// then of the inventory. Hosts of one wave are activated side by side; a wave
+// begins when all hosts of those before have ended.
+func (p *Plan) RollOut(fleet *schema.Fleet) error {
+	r := fleet.Rollout
+	p.Rollout = r
+	chosen := func(selector string) (map[string]bool, error) {
+		hosts, err := schema.Select(fleet, selector)
+		if err != nil {
+			return nil, fmt.Errorf("rollout: %s: %w", selector, err)
+		}
+		in := map[string]bool{}
+		for _, h := range hosts {
+			in[h.Name] = true
+		}
+		return in, nil
+	}
+	var order []int // of steps
+	taken := make([]bool, len(p.Steps))
+	take := func(selector string) error {
+		in, err := chosen(selector)
+		if err != nil {
+			return err
+		}
+		for i := range p.Steps {
+			if !taken[i] && in[p.Steps[i].Host.Name] {
+				taken[i] = true
+				order = append(order, i)
+			}
+		}
+		return nil
+	}
+	if r.Canaries != "" {
+		if err := take(r.Canaries); err != nil {
+			return err
+		}
+	}
+	canaries := len(order)
+	for _, selector := range r.Order {
+		if err := take(selector); err != nil {
+			return err
+		}
+	}
+	for i := range p.Steps {
+		if !taken[i] {
+			order = append(order, i)
+		}
+	}
+	for _, h := range r.Hooks {
+		in, err := chosen(h.Hosts)
+		if err != nil {
+			return err
+		}
+		for i := range p.Steps {
+			if s := &p.Steps[i]; in[s.Host.Name] {
+				s.Hooks = append(s.Hooks, h)
+			}
+		}
+	}
+	size, err := batchSize(r.Batch, len(order)-canaries)
+	if err != nil {
+		return err
+	}
+	wave := 0
+	if canaries > 0 {
+		wave = 1
+	}
+	for n, i := range order {
+		if n < canaries {
+			p.Steps[i].Wave = 0
+			continue
+		}
+		p.Steps[i].Wave = wave + (n-canaries)/size
+	}
+	p.order = order
+	return nil
+}
+
+// RollBack gives the plan what a rollback takes of the fleet's rollout: its hooks,
+// its order, and how many hosts may be down at once. It has one wave: waves limit
+// the damage of a new system, and one host that cannot go back does not keep the
+// others from it.
+func (p *Plan) RollBack(fleet *schema.Fleet) error {
+	if err := p.RollOut(fleet); err != nil {
+		return err
+	}
+	p.Rollout.Pause, p.Rollout.Confirm = 0, false
+	for i := range p.Steps {
+		p.Steps[i].Wave = 0
+	}
+	return nil
+}
+
+// batchSize reads "5" or "20%" of n hosts; "" is all of them. A share is
+// rounded up.
+func batchSize(batch string, n int) (int, error) {
+	if batch == "" {
+		return max(n, 1), nil
+	}
+	share, percent := strings.CutSuffix(batch, "%")
+	size, err := strconv.Atoi(share)
+	if err != nil || size < 1 {
+		return 0, fmt.Errorf("rollout: batch %q: want a number of hosts, or a share such as 20%%", batch)
+	}
+	if percent {
+		size = (n*size + 99) / 100
+	}
+	return max(size, 1), nil
+}
+
+// Waves returns the names of the hosts of each wave.
+func (p *Plan) Waves() [][]string {
+	var waves [][]string
+	for _, i := range p.ordered() {
+		s := &p.Steps[i]
+		for len(waves) <= s.Wave {
+			waves = append(waves, nil)
+		}
+		waves[s.Wave] = append(waves[s.Wave], s.Host.Name)
+	}
+	return waves
+}
+
+// ordered are the numbers of the steps in the order in which they are begun.
+func (p *Plan) ordered() []int {
+	if len(p.order) == len(p.Steps) {
+		return p.order
+	}
+	order := make([]int, 0, len(p.Steps))
+	for wave := 0; len(order) < len(p.Steps); wave++ {
+		before := len(order)
+		for i := range p.Steps {
+			if p.Steps[i].Wave == wave {
+				order = append(order, i)
+			}
+		}
+		if len(order) == before && wave > len(p.Steps) {
+			break
+		}
+	}
+	return order
+}
