@@ -92,6 +92,27 @@ func TestEveryFlagHasAKind(t *testing.T) {
 	}
 }
 
+// A group whose flags are added other than by newCommand would not be checked.
+func TestOnlyNewCommandAddsGroups(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]int{}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), ".addFlags("); n > 0 && !strings.HasSuffix(name, "_test.go") {
+			calls[name] = n
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"verb.go": 1}, calls); diff != "" {
+		t.Errorf("calls of addFlags (-want +got):\n%s", diff)
+	}
+}
+
 func TestFlagsThatTakeAnyTextDoSoOnPurpose(t *testing.T) {
 	var found []string
 	eachVerb(newTestRoot(), func(name string, c *cobra.Command) {

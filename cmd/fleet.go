@@ -92,8 +92,10 @@ type jobsFlag struct {
 // mostJobs is the largest number of hosts to work on at once.
 const mostJobs = 100_000
 
-func (f *jobsFlag) addFlags(fs *flags.Set) {
-	fs.VarP(flags.Number(&f.jobs, 10, 1, mostJobs), "jobs", "j", "work on at most `n` hosts at once")
+func (f *jobsFlag) addFlags(fs *flags.Set) { addJobs(fs, &f.jobs) }
+
+func addJobs(fs *flags.Set, jobs *int) {
+	fs.VarP(flags.Number(jobs, 10, 1, mostJobs), "jobs", "j", "work on at most `n` hosts at once")
 }
 
 func (f *jobsFlag) apply(_ *session, _ *exec.Plan, o *exec.Options) { o.Jobs = f.jobs }

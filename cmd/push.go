@@ -15,10 +15,13 @@ type pushOptions struct {
 	paths []store.Path
 }
 
+func (o *pushOptions) groups() []group { return append(o.deployOptions.groups(), &o.deployOptions) }
+
 func (o *pushOptions) addFlags(fs *flags.Set) {
-	o.deployOptions.addFlags(fs)
 	fs.Var(flags.ListOf(&o.paths, storePath), "path", "copy this store `path` and all it refers to, and build nothing; may be repeated")
 }
+
+func (o *pushOptions) check() error { return nil }
 
 func (o *pushOptions) run(ctx context.Context, std streams, args []string) error {
 	if len(o.paths) == 0 {
@@ -34,8 +37,8 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	for i := range plan.Steps {
 		plan.Steps[i].Paths = o.paths
 	}
-	opts := s.options(plan, &o.ssh, &o.rollout.jobs, &o.copy)
-	opts.CopyJobs, opts.FailFast = o.rollout.copyJobs, o.rollout.failFast
+	opts := s.options(plan, &o.ssh, &o.copy)
+	opts.Jobs, opts.CopyJobs, opts.FailFast = o.rollout.jobs, o.rollout.copyJobs, o.rollout.failFast
 	// Every host needs the closure: find it while muster connects to them.
 	go opts.Source.Closure(ctx, o.paths)
 	return s.end(ctx, exec.Run(ctx, plan, opts))

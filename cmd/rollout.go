@@ -16,7 +16,7 @@ type rolloutFlags struct {
 	noRules
 	activates bool // the verb activates, and has the flags that matter there
 
-	jobs            jobsFlag
+	jobs            int
 	buildJobs       int // 0 is as jobs, and so for the others
 	copyJobs        int
 	activateJobs    int
@@ -30,7 +30,7 @@ type rolloutFlags struct {
 }
 
 func (f *rolloutFlags) addFlags(fs *flags.Set) {
-	f.jobs.addFlags(fs)
+	addJobs(fs, &f.jobs)
 	fs.Var(flags.Number(&f.buildJobs, 0, 1, mostJobs), "build-jobs", "build for at most `n` hosts at once (default as --jobs)")
 	fs.Var(flags.Number(&f.copyJobs, 0, 1, mostJobs), "copy-jobs", "copy to at most `n` hosts at once (default as --jobs)")
 	fs.Var(flags.Bool(&f.failFast, false), "fail-fast", "begin no other host after one has failed")
@@ -51,8 +51,7 @@ func addActivateTimeout(fs *flags.Set, timeout *time.Duration) {
 }
 
 func (f *rolloutFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
-	f.jobs.apply(s, plan, o)
-	o.BuildJobs, o.CopyJobs, o.ActivateJobs = f.buildJobs, f.copyJobs, f.activateJobs
+	o.Jobs, o.BuildJobs, o.CopyJobs, o.ActivateJobs = f.jobs, f.buildJobs, f.copyJobs, f.activateJobs
 	o.FailFast, o.Reboot = f.failFast, f.reboot
 	o.ActivateTimeout, o.ConfirmTimeout, o.RebootTimeout, o.LockTimeout = f.activateTimeout, f.confirmTimeout, f.rebootTimeout, f.lockTimeout
 	o.Local = func(ctx context.Context, argv, env []string, line func(string)) error {

@@ -21,7 +21,6 @@ import (
 type session struct {
 	std   streams
 	ui    ui.Reporter
-	dir   string        // of the inventory
 	fleet *schema.Fleet // nil where the verb reads no inventory
 	hosts []*schema.Host
 	nix   *nixcmd.Nix // nil where the verb needs none
@@ -79,7 +78,6 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 	if n.warnings {
 		printWarningsOf(s.fleet, s.std)
 	}
-	s.dir = s.fleet.Dir
 	s.hosts, err = n.selection.hosts(s.fleet)
 	return err
 }
