@@ -12,44 +12,47 @@ import (
 // printPlan prints a line for each host, then what changes on each.
 func printPlan(w io.Writer, outcomes []exec.Outcome) {
 	table := NewReport(w, "host", "wave", "generation", "packages", "to copy", "units", "reboot")
-	compared := false
 	for i := range outcomes {
-		o := &outcomes[i]
-		wave := fmt.Sprint(o.Wave + 1)
-		d := o.Diff
-		if d == nil {
-			what := string(o.Status)
-			if o.Err != nil {
-				what = detail(o)
-			}
-			table.Row(o.Host, wave, generationChange(o), what)
-			continue
-		}
-		generation := fmt.Sprintf("%d → new", o.Before.Generation.Number)
-		if o.Before.Generation.Number == 0 {
-			generation = "new"
-		}
-		reboot := ""
-		if len(d.Reboot) > 0 {
-			reboot = "needed"
-		}
-		changed := len(d.Restart) + len(d.Reload) + len(d.Stay)
-		compared = compared || !d.Asked && len(d.Start)+len(d.Stop)+changed > 0
-		table.Row(o.Host, wave, generation,
-			fmt.Sprintf("+%d −%d ~%d", len(d.Added), len(d.Removed), len(d.Changed)+d.Rebuilt),
-			fmt.Sprintf("%s, %s", human.Count(d.CopyPaths, "path"), human.Bytes(d.CopyBytes)),
-			fmt.Sprintf("+%d −%d ~%d", len(d.Start), len(d.Stop), changed), reboot)
+		table.Row(planRow(&outcomes[i])...)
 	}
 	table.Flush()
+	byFiles := false
 	for i := range outcomes {
-		if o := &outcomes[i]; o.Diff != nil {
-			printDiff(w, o)
+		if d := outcomes[i].Diff; d != nil {
+			printDiff(w, &outcomes[i])
+			byFiles = byFiles || !d.Asked && len(d.Start)+len(d.Stop)+changedUnits(d) > 0
 		}
 	}
-	if compared {
-		fmt.Fprint(w, "\nUnits are compared by their files. A host that has its new system already, after\nmuster push, is asked what it would do.\n")
+	if byFiles {
+		fmt.Fprint(w, "\nUnits are compared by their files. A host that already has its new system, after\nmuster push, is asked what it would do.\n")
 	}
 }
+
+// planRow is what changes on a host, in one line.
+func planRow(o *exec.Outcome) []string {
+	wave := fmt.Sprint(o.Wave + 1)
+	d := o.Diff
+	switch {
+	case d == nil && o.Err != nil:
+		return []string{o.Host, wave, generationChange(o), detail(o)}
+	case d == nil:
+		return []string{o.Host, wave, generationChange(o), string(o.Status)}
+	}
+	generation, reboot := "new", ""
+	if n := o.Before.Generation.Number; n > 0 {
+		generation = fmt.Sprintf("%d → new", n)
+	}
+	if len(d.Reboot) > 0 {
+		reboot = "needed"
+	}
+	return []string{o.Host, wave, generation,
+		fmt.Sprintf("+%d −%d ~%d", len(d.Added), len(d.Removed), len(d.Changed)+d.Rebuilt),
+		fmt.Sprintf("%s, %s", human.Count(d.CopyPaths, "path"), human.Bytes(d.CopyBytes)),
+		fmt.Sprintf("+%d −%d ~%d", len(d.Start), len(d.Stop), changedUnits(d)), reboot}
+}
+
+// changedUnits is how many units stay and change.
+func changedUnits(d *exec.Diff) int { return len(d.Restart) + len(d.Reload) + len(d.Stay) }
 
 // mostLines is how many packages of a kind are listed for a host.
 const mostLines = 12
