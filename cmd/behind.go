@@ -19,7 +19,7 @@ import (
 // do itself: to fetch, to build, and to know what is in the store. Whether
 // there is one is found out when it is needed.
 type nixBehind struct {
-	eval.OS
+	eval.OS            // files and environment are those of this process
 	log      io.Writer // told what builds say
 	settings []string  // NAME=VALUE: what the evaluator was given over what Nix reads itself
 
