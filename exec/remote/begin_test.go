@@ -15,6 +15,12 @@ import (
 // connectPlayed connects to a server whose login shell is played by handle.
 func connectPlayed(t *testing.T, handle func(*TestSession)) *Machine {
 	t.Helper()
+	m, _ := connectTestServer(t, handle)
+	return m
+}
+
+func connectTestServer(t *testing.T, handle func(*TestSession)) (*Machine, *TestServer) {
+	t.Helper()
 	server, err := NewTestServer(handle)
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +33,7 @@ func connectPlayed(t *testing.T, handle func(*TestSession)) *Machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.Close() })
-	return m
+	return m, server
 }
 
 // What start-up files print does not get into the output, of Run or of Stream.
@@ -161,21 +167,39 @@ func TestACommandMayTakeLonger(t *testing.T) {
 
 // A server that keeps the link alive and answers no request loses its connection.
 func TestAServerThatAnswersNoRequest(t *testing.T) {
-	m := connectPlayed(t, nil)
+	m, server := connectTestServer(t, nil)
 	m.conn.answerLimit = 300 * time.Millisecond
-	answered := m.conn.awaitAnswer()
-	time.Sleep(100 * time.Millisecond)
-	answered()
-	time.Sleep(400 * time.Millisecond)
-	if out, err := m.Output(t.Context(), "echo", "alive"); err != nil || string(out) != "alive\n" {
-		t.Fatalf("an answer in time: got %q, %v", out, err)
+	if out, err := m.Output(t.Context(), "sh", "-c", "sleep 0.6; echo alive"); err != nil || string(out) != "alive\n" {
+		t.Fatalf("a command that takes longer than an answer: got %q, %v", out, err)
 	}
-	m.conn.awaitAnswer()
-	within(t, 2*time.Second, func() { <-m.Lost() })
-	if err := m.Run(t.Context(), Command{Argv: []string{"true"}}); !errors.Is(err, ErrConnectionLost) ||
-		!strings.Contains(err.Error(), "the server has not answered a request for 300ms") {
-		t.Errorf("got %v", err)
-	}
+	server.silent.Store(true)
+	within(t, 2*time.Second, func() {
+		if err := m.Run(t.Context(), Command{Argv: []string{"true"}}); !errors.Is(err, ErrConnectionLost) ||
+			!strings.Contains(err.Error(), "the server has not answered a request for 300ms") {
+			t.Errorf("got %v", err)
+		}
+	})
+	<-m.Lost()
+}
+
+// Output that trickles after the end of a command, from a background process that keeps the session open, has a limit.
+func TestOutputAfterTheEnd(t *testing.T) {
+	m := connectPlayed(t, func(s *TestSession) {
+		s.Begin()
+		s.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
+		for {
+			if _, err := s.Write([]byte("x")); err != nil {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	m.drainLimit = time.Second
+	within(t, 2*quietLimit, func() {
+		if out, err := m.Output(t.Context(), "true"); err != nil || len(out) == 0 {
+			t.Errorf("got %d bytes, %v", len(out), err)
+		}
+	})
 }
 
 // Output without end is an error of Output, and a tail of stderr.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -24,6 +25,7 @@ type TestServer struct {
 	listener net.Listener
 	config   *ssh.ServerConfig
 	handle   func(*TestSession)
+	silent   atomic.Bool // answers no more requests to run a command
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -126,6 +128,9 @@ func (s *TestServer) serveConn(c net.Conn) {
 			for req := range requests {
 				var exec struct{ Line string }
 				ok := req.Type == "exec" && ssh.Unmarshal(req.Payload, &exec) == nil
+				if s.silent.Load() {
+					continue
+				}
 				req.Reply(ok, nil)
 				if ok {
 					go s.handle(&TestSession{Channel: channel, Line: exec.Line})
