@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// blog is the inventory of the post muster began with, byte for byte.
+// blog is the unchanged inventory of the blog post about muster.
 const blog = `[kluster]
 master = "il"
 [hosts.il]
@@ -36,7 +36,7 @@ hosts: {
 }
 `
 
-// loadFiles loads an inventory of the given files, the first being the one named.
+// loadFiles writes files and loads the first as an inventory.
 func loadFiles(t testing.TB, files ...string) (*Fleet, error) {
 	t.Helper()
 	dir := t.TempDir()
