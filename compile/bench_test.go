@@ -10,8 +10,8 @@ import (
 	"muster/schema"
 )
 
-// manyHosts is a fleet such as a company has: roles, defaults, and a few
-// options on every host.
+// manyHosts returns a typical large fleet: roles, defaults, and a few options on
+// every host.
 func manyHosts(n int) *schema.Fleet {
 	text := func(s string) schema.String { return schema.String{V: s} }
 	set := func(fields ...schema.Field) *schema.Attrs { return &schema.Attrs{Fields: fields} }
@@ -48,8 +48,8 @@ func manyHosts(n int) *schema.Fleet {
 	return f
 }
 
-// BenchmarkNetwork is an inventory in memory to Nix in memory; cpu-s is what it
-// takes however busy the machine is, peak-MB the most the process has had.
+// BenchmarkNetwork compiles a fleet in memory. cpu-s is CPU time, which does not
+// depend on other load, and peak-MB the peak memory of the process.
 func BenchmarkNetwork(b *testing.B) {
 	for _, n := range []int{1000, 10000} {
 		b.Run(fmt.Sprintf("hosts=%d", n), func(b *testing.B) {
@@ -71,7 +71,7 @@ func BenchmarkNetwork(b *testing.B) {
 	}
 }
 
-// used is what the process has used so far.
+// used returns the resources that the process has used.
 func used(b *testing.B) syscall.Rusage {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {

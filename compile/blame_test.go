@@ -38,8 +38,8 @@ hosts: web: {
 }
 `
 
-// Whatever an evaluator says of an error, it is told where in the inventory, or
-// in a file beside it, what the error is about was written.
+// Errors of evaluators are attributed to the position in the inventory, or in a
+// file of the fleet, that causes them.
 func TestAnErrorIsBlamedOnTheLineItComesFrom(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -118,8 +118,8 @@ func TestAnErrorIsBlamedOnTheLineItComesFrom(t *testing.T) {
 	}
 }
 
-// Every place of a printed network has its origin, numbers that are read as
-// more than one node included.
+// Every position of a printed network has its origin, including numbers that are
+// parsed as several nodes.
 func TestPlacesOfThePrintedNetworkHaveTheirOrigin(t *testing.T) {
 	f := &schema.Fleet{Dir: "/fleet", Hosts: []*schema.Host{{Name: "web", Address: "192.0.2.1", At: schema.Pos{File: "hosts.cue", Line: 1, Col: 1}}}}
 	here := func(line int) schema.Pos { return schema.Pos{File: "hosts.cue", Line: line, Col: 7} }

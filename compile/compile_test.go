@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expectations in testdata")
 
-// load reads an inventory of testdata; its directory is the one it says.
+// load loads an inventory of testdata.
 func load(t *testing.T, name string) *schema.Fleet {
 	t.Helper()
 	f, err := schema.Load(t.Context(), name, schema.Options{})
@@ -26,8 +26,8 @@ func load(t *testing.T, name string) *schema.Fleet {
 	return f
 }
 
-// TestGoldens compiles every inventory of testdata for every tool. What comes
-// out is read by reviewers: it is what a person would have written.
+// TestGoldens compiles the inventories of testdata for all tools. Reviewers read the
+// goldens, which should look as if written by hand.
 func TestGoldens(t *testing.T) {
 	inventories, err := filepath.Glob("testdata/*/hosts.*")
 	if err != nil || len(inventories) == 0 {

@@ -14,9 +14,8 @@ import (
 	"muster/schema"
 )
 
-// instantiate evaluates a Nix expression with the real Nix and returns its
-// JSON. Where Nix can be installed it must be; only elsewhere is the test
-// skipped.
+// instantiate evaluates a Nix expression with real Nix and returns its JSON. Without
+// Nix it skips the test, or fails if Nix can be installed.
 func instantiate(t *testing.T, expr string, env ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("nix-instantiate"); err != nil {
@@ -36,7 +35,7 @@ func instantiate(t *testing.T, expr string, env ...string) []byte {
 	return out
 }
 
-// write compiles a fleet into a file of its own and returns its name.
+// write compiles a fleet to a temporary file and returns its name.
 func write(t *testing.T, f *schema.Fleet, format Format) string {
 	t.Helper()
 	file, err := Network(f, Options{Format: format, Absolute: true})
@@ -59,7 +58,7 @@ func minios(t *testing.T) string {
 	return dir
 }
 
-// The values that the blog post's own expression gives its machines.
+// The values that the expression of the blog post evaluates to.
 func TestTheBlogsFleetSaysWhatItsAuthorWroteByHand(t *testing.T) {
 	network := write(t, load(t, "testdata/blog/hosts.toml"), Muster)
 	got := map[string]any{}
@@ -110,8 +109,8 @@ func TestTheBlogsFleetSaysWhatItsAuthorWroteByHand(t *testing.T) {
 	}
 }
 
-// Every format is the same fleet: the driver, which takes them all but the
-// flake, finds the same systems in each.
+// All formats define the same fleet: the driver, which accepts all but the flake,
+// evaluates each to the same systems.
 func TestEveryFormatIsTheSameFleet(t *testing.T) {
 	f, err := schema.Load(t.Context(), "../examples/kluster-cue", schema.Options{})
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"muster/compile/syntax"
 )
 
-// TestPartsAreOfTheirHosts divides a network: what a host is made of, the roles
-// it names and those they name, is part of it and of no other.
+// TestPartsAreOfTheirHosts checks that a host depends on its own text and on its
+// roles, directly or not, and on nothing of other hosts.
 func TestPartsAreOfTheirHosts(t *testing.T) {
 	file, err := syntax.ParseFile("network.nix", []byte(`
 let

@@ -24,11 +24,10 @@ import (
 
 var seed = flag.Uint64("seed", 0, "make the random values of this seed; 0 takes another each time")
 
-// canary is Nix that ends any evaluation it becomes part of.
+// canary is Nix code that fails any evaluation that executes it.
 const canary = `${throw "an inventory's string became code"}`
 
-// nasty are what strings and names are made of: everything that means
-// something to Nix somewhere.
+// nasty are the pieces of random strings and names: all that has a meaning in Nix.
 var nasty = []string{
 	canary, `"`, `''`, `'''`, `''$`, `''${`, `''\`, `$`, `$$`, `${`, `$${`, `\`, `\\`, `\${`, `\n`, `{`, `}`, `;`, `=`, `.`, `,`,
 	`"; } + throw "out"; x = "`, `''; } + throw "out"; x = ''`, `*/ throw "out" /*`, `# `, "/*", "//", "://", "~/", "<nixpkgs>", "@", ":",
@@ -60,7 +59,8 @@ func (r source) text() string {
 	return b.String()
 }
 
-// name is an attribute's. Two names turn a set into a string in JSON.
+// name returns the name of an attribute, except the two that turn a set into a
+// string in JSON.
 func (r source) name() string {
 	for {
 		if s := r.text(); s != "outPath" && s != "__toString" {
@@ -93,7 +93,7 @@ func (r source) float() float64 {
 	return math.Round(r.Float64()*1e6) / 1e3
 }
 
-// value returns a value and what Nix should make of it, as Go has JSON.
+// value returns a value and what Nix should evaluate it to, as JSON in Go.
 func (r source) value(depth int) (schema.Value, any) {
 	kinds := 10
 	if depth == 0 {
@@ -145,7 +145,7 @@ func (r source) attrs(n, depth int) (*schema.Attrs, map[string]any) {
 	return set, want
 }
 
-// mark is what the lib of the test makes of a property: [ "mkForce" value ].
+// mark returns what the test's lib evaluates a property to: [ "mkForce" value ].
 func (r source) mark(depth int) (schema.Value, any) {
 	v, w := r.value(depth)
 	one := func(kind schema.MarkKind, name string) (schema.Value, any) {
@@ -173,8 +173,8 @@ func (r source) mark(depth int) (schema.Value, any) {
 	return schema.Mark{Kind: schema.Merge, Values: []schema.Value{v, v2}}, []any{"mkMerge", []any{w, w2}}
 }
 
-// fleet is one of n machines all words of which are random, with about perHost
-// values of options each, and what Nix should make of it.
+// fleet returns a fleet of n machines with random words and about perHost values of
+// options each, and what Nix should evaluate it to.
 func (r source) fleet(n, perHost int, format Format) (*schema.Fleet, map[string]any) {
 	f := &schema.Fleet{Files: []string{"hosts.cue", r.text()}}
 	f.Network.Description = r.text()
@@ -215,7 +215,7 @@ func (r source) fleet(n, perHost int, format Format) (*schema.Fleet, map[string]
 	return f, map[string]any{"description": f.Network.Description, "defaults": map[string]any{"test": defaults}, "hosts": hosts}
 }
 
-// module is a module as Nix, its comments as odd as its values.
+// module returns a module in Nix text with random comments and values.
 func (r source) module() (schema.Snippet, any) {
 	set, want := r.attrs(5, 2)
 	w := newWriter(&schema.Fleet{}, Options{})
@@ -230,7 +230,7 @@ func (r source) module() (schema.Snippet, any) {
 	return schema.Snippet{Text: string(syntax.Format(&syntax.File{Comment: []string{r.text()}, Expr: module}))}, map[string]any{"test": want}
 }
 
-// options are a set as the option test.
+// options returns a set as the value of the option test.
 func options(set *schema.Attrs) *schema.Attrs {
 	return &schema.Attrs{Fields: []schema.Field{{Name: "test", Value: set}}}
 }
@@ -262,8 +262,8 @@ func (r source) host(name string, n int, format Format) (*schema.Host, map[strin
 	}
 }
 
-// What goes in comes out: real Nix, evaluating what is printed for an
-// inventory, gives back every value of it, and no string of it is ever code.
+// Real Nix evaluates the output for an inventory to the values of the inventory, and
+// no string of it becomes code.
 func TestNixGivesBackWhatWentIn(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
@@ -290,8 +290,7 @@ func TestNixGivesBackWhatWentIn(t *testing.T) {
 	}
 }
 
-// roundTrip compiles a fleet, has Nix evaluate it, and compares its hosts with
-// what is wanted.
+// roundTrip compiles a fleet, evaluates it with Nix, and compares its hosts.
 func roundTrip(t *testing.T, f *schema.Fleet, format Format, want map[string]any, split bool) {
 	t.Helper()
 	f.Dir = t.TempDir()
@@ -381,8 +380,8 @@ func roundTrip(t *testing.T, f *schema.Fleet, format Format, want map[string]any
 	if err := decoder.Decode(&result); err != nil {
 		t.Fatal(err)
 	}
-	// Nix's JSON has few digits, and a whole number of either kind looks the
-	// same; Nix itself compares numbers exactly, and knows their kinds.
+	// Nix's JSON has few digits, and does not distinguish an integer from a whole
+	// float. So Nix itself compares the numbers and their types.
 	near := cmp.FilterValues(
 		func(a, b any) bool { return isNumber(a) && isNumber(b) },
 		cmp.Comparer(func(a, b any) bool {
@@ -422,8 +421,8 @@ func toFloat(v any) float64 {
 	return f
 }
 
-// exact has floating-point numbers written with an exponent: without one Nix
-// takes a large number for an integer.
+// exact writes floating-point numbers with an exponent: without one Nix parses a
+// large number as an integer.
 func exact(v any) any {
 	switch v := v.(type) {
 	case float64:
@@ -444,7 +443,7 @@ func exact(v any) any {
 	return v
 }
 
-// kinds puts what Nix calls its type in place of every value.
+// kinds replaces all values by the names of their types in Nix.
 func kinds(v any) any {
 	switch v := v.(type) {
 	case nil:
@@ -473,7 +472,7 @@ func kinds(v any) any {
 	panic(fmt.Sprintf("kind of %T", v))
 }
 
-// The canary does sing: where Nix is asked for, it is code.
+// The canary works: as Nix text it is executed.
 func TestTheCanaryEndsAnEvaluation(t *testing.T) {
 	f := &schema.Fleet{Dir: t.TempDir(), Hosts: []*schema.Host{{Name: "web", Address: "192.0.2.1"}}}
 	f.Hosts[0].Config = &schema.Attrs{Fields: []schema.Field{{Name: "test", Value: schema.Template{Text: canary}}}}
@@ -490,7 +489,7 @@ func TestTheCanaryEndsAnEvaluation(t *testing.T) {
 	}
 }
 
-// Names of files may be anything, too.
+// File names may contain anything, too.
 func TestPathsOfAnyNameAreThosePaths(t *testing.T) {
 	if *seed == 0 {
 		*seed = uint64(time.Now().UnixNano())
@@ -520,7 +519,7 @@ func TestPathsOfAnyNameAreThosePaths(t *testing.T) {
 	}
 }
 
-// Values may be inside each other as deep as they like.
+// Values may be deeply nested.
 func TestDeepValuesComeBack(t *testing.T) {
 	r := source{rand.New(rand.NewPCG(7, 7))}
 	set, want := &schema.Attrs{}, map[string]any{}

@@ -70,7 +70,7 @@ func TestSplitGoldens(t *testing.T) {
 	}
 }
 
-// tree reads the files below a directory.
+// tree returns the files below a directory.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -89,8 +89,8 @@ func tree(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// A network in many files is the same systems as in one, also where files are
-// imported from beside and above the inventory.
+// A network in many files evaluates to the same systems as one in a single file,
+// even if it imports files beside and above the inventory.
 func TestSplitIsTheSameFleet(t *testing.T) {
 	root, fleets := toolFleets(t, "kluster-cue", "production", "roles", "environments/production", "mixed")
 	driver := filepath.Join(root, "driver.nix")

@@ -18,7 +18,7 @@ import (
 	"muster/schema"
 )
 
-// The tests here have other tools read what is written for them. Each needs a
+// The tests in this file run other tools on the output for them. Each needs a
 // checkout of the tool, named by an environment variable:
 //
 //	MUSTER_MORPH    morph 1.8 or newer, which is built and run (as root)
@@ -28,7 +28,7 @@ import (
 //	MUSTER_FLAKE    a Nix that knows flakes' relative inputs, 2.26 or newer: its program, such as nix
 //	MUSTER_NIXFMT   nixfmt 1.4: its program
 //
-// just test-tools gets them all and runs everything here.
+// just test-tools runs them all.
 func checkout(t *testing.T, variable string) string {
 	t.Helper()
 	dir := os.Getenv(variable)
@@ -38,9 +38,9 @@ func checkout(t *testing.T, variable string) string {
 	return dir
 }
 
-// mixed has one of everything that a tool is told about a host, machines of
-// two kinds, and what has gone wrong elsewhere: options of nixpkgs, and
-// dependencies of the user's own.
+// mixed has all options that tools have for reaching a host, machines of two
+// platforms, and what caused bugs before: options of nixpkgs, and dependencies of the
+// user's own.
 const mixed = `package fleet
 
 network: description: "two kinds of machine"
@@ -77,7 +77,7 @@ hosts: {
 }
 `
 
-// A toolFleet is an example, or mixed, in a directory that can be written to.
+// A toolFleet is an example, or mixed, in a writable directory.
 type toolFleet struct {
 	name  string
 	dir   string // of its inventory, below root
@@ -133,7 +133,7 @@ func toolFleets(t *testing.T, names ...string) (root string, fleets []toolFleet)
 	return root, fleets
 }
 
-// systems is what muster makes of a fleet.
+// systems evaluates a fleet with muster.
 func systems(t *testing.T, root string, f *schema.Fleet) map[string]system {
 	t.Helper()
 	driver := filepath.Join(t.TempDir(), "driver.nix")
@@ -148,7 +148,7 @@ func systems(t *testing.T, root string, f *schema.Fleet) map[string]system {
 	return got
 }
 
-// file writes a fleet for a tool beside its inventory.
+// file writes the network of a fleet for a tool beside its inventory.
 func (f toolFleet) file(t *testing.T, format Format, name string) string {
 	t.Helper()
 	file, err := Network(f.fleet, Options{Format: format})
@@ -162,7 +162,8 @@ func (f toolFleet) file(t *testing.T, format Format, name string) string {
 	return name
 }
 
-// split writes a fleet for a tool as many files and returns their directory.
+// split writes the network of a fleet for a tool as many files and returns their
+// directory.
 func (f toolFleet) split(t *testing.T, format Format) string {
 	t.Helper()
 	dir := filepath.Join(f.dir, "split-"+string(format))
@@ -170,8 +171,8 @@ func (f toolFleet) split(t *testing.T, format Format) string {
 	return dir
 }
 
-// sameSystems compares the derivations a tool comes to, JSON by host, with
-// muster's.
+// sameSystems compares the derivations of a tool, as JSON by host, with those of
+// muster.
 func (f toolFleet) sameSystems(t *testing.T, out []byte) {
 	t.Helper()
 	var got map[string]string
@@ -187,7 +188,7 @@ func (f toolFleet) sameSystems(t *testing.T, out []byte) {
 	}
 }
 
-// said compares what a tool understands of reaching the hosts of mixed.
+// said compares how a tool would reach the hosts of mixed.
 func said(t *testing.T, out []byte, want map[string]map[string]any) {
 	t.Helper()
 	var got map[string]map[string]any
@@ -326,8 +327,8 @@ func TestTheFlakeEvaluatesToWhatMusterEvaluates(t *testing.T) {
 	}
 }
 
-// NixOps adds things of its own to every system, so that the systems cannot be
-// the same; what the inventory says of them can.
+// NixOps adds its own options to every system, so systems differ from muster's. The
+// options of the inventory do not.
 const nixopsSystems = `builtins.mapAttrs (_: node: {
   inherit (node.config.networking) hostName extraHosts;
   packages = node.config.system.path.outPath;
@@ -363,7 +364,7 @@ func TestNixOps2TakesTheNetwork(t *testing.T) {
 	}
 }
 
-// nixops compares a network that NixOps has evaluated with muster's.
+// nixops compares a network evaluated by NixOps with muster's.
 func (f toolFleet) nixops(t *testing.T, root, network string) {
 	t.Helper()
 	path := "NIX_PATH=nixpkgs=" + root + "/minios"
@@ -407,8 +408,8 @@ func TestNixOps1TakesTheNetwork(t *testing.T) {
 	}
 }
 
-// nixfmt has nothing to change in what is written: in no format, in one file or
-// many, for no example and not for one that has something of everything.
+// nixfmt changes nothing in the output, in any format, in one file or many, for the
+// examples and for mixed.
 func TestNixfmtLeavesWhatIsWritten(t *testing.T) {
 	nixfmt := checkout(t, "MUSTER_NIXFMT")
 	_, fleets := toolFleets(t)

@@ -22,14 +22,14 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the network.nix of every example")
 
-// set is an attribute set, as JSON has it.
+// set is an attribute set in JSON.
 type set = map[string]any
 
-// The examples: what vet warns of, and what some options of their hosts are
-// once NixOS has made of them what it does.
+// The examples, with the warnings of vet and the values of some options of their
+// hosts after evaluation.
 var examples = []struct {
 	dir       string
-	inventory string // the file, where the directory alone does not say
+	inventory string // the file, unless the directory is enough
 	warnings  []string
 	want      map[string]set // values by host and Nix expression over its config
 }{
@@ -133,8 +133,8 @@ var examples = []struct {
 	},
 }
 
-// Every example is in order, compiles to the network.nix beside it, and that
-// evaluates to the machines it describes.
+// Every example is valid and compiles to the network.nix beside it, which evaluates
+// to the machines it describes.
 func TestExamples(t *testing.T) {
 	for _, tt := range examples {
 		t.Run(tt.dir, func(t *testing.T) {
@@ -188,9 +188,9 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// A result is what Nix says of a network.
+// A result is what Nix evaluates a network to.
 type result struct {
-	Options map[string]set    // the values asked for, by host and expression
+	Options map[string]set    // values by host and expression
 	Systems map[string]string // derivations, by host
 }
 
@@ -217,8 +217,8 @@ func machines(t *testing.T, file string, hosts []string, ask map[string]set) res
 	return got
 }
 
-// configurations is a Nix expression for the config of every host of a network
-// file, by name.
+// configurations returns a Nix expression for the set of configurations of the hosts
+// of a network file.
 func configurations(t *testing.T, file string) string {
 	t.Helper()
 	driver := filepath.Join(t.TempDir(), "driver.nix")
@@ -252,8 +252,8 @@ func output(t *testing.T, cmd *exec.Cmd) []byte {
 	return out
 }
 
-// need skips the test where programs are missing that cannot be had; where
-// they can be installed, they must be there.
+// need skips the test if programs are missing that cannot be installed. It fails if
+// they can be.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
@@ -314,8 +314,7 @@ func TestNoExampleIsForgotten(t *testing.T) {
 	}
 }
 
-// The machines of the production example get what was built, not what it was
-// built from.
+// The machines of the production example get outputs of builds and no sources.
 func TestTheProductionClosureHasNoSources(t *testing.T) {
 	need(t, "nix-build", "nix-store")
 	if os.Getuid() != 0 {
@@ -354,8 +353,8 @@ func TestTheProductionClosureHasNoSources(t *testing.T) {
 	}
 }
 
-// What muster makes of the web server and the blog is, to the last byte, the
-// system of the networks that were written by hand.
+// The systems of the web server and the blog are identical to those of networks
+// that were written by hand.
 func TestTheSystemsAreThoseWrittenByHand(t *testing.T) {
 	for _, dir := range []string{"webserver", "blog"} {
 		t.Run(dir, func(t *testing.T) {
@@ -368,7 +367,7 @@ func TestTheSystemsAreThoseWrittenByHand(t *testing.T) {
 	}
 }
 
-// The kluster is the inventory of the post that muster began with, as it was.
+// The kluster example is the unchanged inventory of the blog post about muster.
 func TestTheKlusterIsThePosts(t *testing.T) {
 	got, err := os.ReadFile("kluster/hosts.toml")
 	if err != nil {

@@ -193,9 +193,9 @@ var faults = []fault{
 		status: exec.Activated, notes: "its clock is 1h behind", exit: 0, ends: "new", when: "and it is noted"},
 
 	{name: "sudo on the host wants a password, and there is none", before: userOf("asked", ""),
-		status: exec.Failed, stage: exec.Inspect, says: "asked needs one, and none was given", exit: 3, ends: "old"},
+		status: exec.Failed, stage: exec.Inspect, says: "sudo needs a password: none was given for asked", exit: 3, ends: "old"},
 	{name: "sudo on the host is told a wrong password", before: userOf("asked", "open up"),
-		status: exec.Failed, stage: exec.Inspect, says: "sudo does not take the one given", exit: 3, ends: "old"},
+		status: exec.Failed, stage: exec.Inspect, says: "sudo refuses the one given", exit: 3, ends: "old"},
 	{name: "sudo on the host does not know the user", before: userOf("plain", userPassword),
 		status: exec.Failed, stage: exec.Inspect, says: "no root privilege", exit: 3, ends: "old"},
 	{name: "a store path is corrupted here", own: corruptedHere,

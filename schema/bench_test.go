@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Fleets of any size, the same in every language.
+// Fleets of any size, equivalent in all languages.
 
 func benchAddress(i int) string { return fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255) }
 func benchUUID(i int) string    { return fmt.Sprintf("%08x-0000-4000-8000-%012x", i, i) }
@@ -91,7 +91,7 @@ var benchFleets = []struct {
 
 var benchSizes = []int{1_000, 10_000}
 
-// BenchmarkLoad loads and checks fleets; cpu-s/op counts all threads.
+// BenchmarkLoad loads and checks fleets. cpu-s/op is CPU time of all threads.
 func BenchmarkLoad(b *testing.B) {
 	for _, fl := range benchFleets {
 		for _, n := range benchSizes {
@@ -114,9 +114,9 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// BenchmarkPaired loads fleets in turns with the stock cue vet checking them
-// against schema.cue, each in a process of its own, and gives CPU time and peak
-// memory of both and the ratio of the times.
+// BenchmarkPaired alternates between loading a fleet and checking it with the stock
+// cue vet against schema.cue, each in a process of its own. It reports CPU time and
+// peak memory of both and the ratio of the times.
 func BenchmarkPaired(b *testing.B) {
 	cue := stockCUE(b)
 	self, err := os.Executable()
@@ -180,7 +180,7 @@ func cpuSeconds(who int) float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// stockCUE returns the cue command go.mod pins.
+// stockCUE returns the path of the cue command that go.mod pins.
 func stockCUE(tb testing.TB) string {
 	tb.Helper()
 	out, err := exec.Command("go", "tool", "-n", "cue").Output()

@@ -17,12 +17,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expected output in testdata")
 
-// unwelcome is what no message may hold: CUE's way of talking, Go's types, and
-// places in our schema.
+// unwelcome matches what no message may contain: terms of CUE's evaluator, types of
+// Go, and positions in schema.cue.
 var unwelcome = regexp.MustCompile(`empty disjunction|incomplete value|schema\.cue|cue\.mod/pkg/|muster\.internal|registry|\bint64\b|\bfloat64\b|map\[|\*ast\.|interface \{|<nil>|%!|#Inventory|out of bound`)
 
-// TestBroken reads every broken inventory of testdata/broken and compares what
-// is said of it. An archive's comment says what to load, if not the directory.
+// TestBroken loads the invalid inventories of testdata/broken and compares the
+// problems. The comment of an archive may name the file to load.
 func TestBroken(t *testing.T) {
 	files, err := filepath.Glob("testdata/broken/*.txtar")
 	if err != nil || len(files) < 150 {
@@ -105,8 +105,8 @@ func archive(t *testing.T, file string, f func(dir, what string) string) {
 	}
 }
 
-// TestGood resolves the inventories of testdata/good: every value, and where it
-// was written. None of them has even a warning.
+// TestGood compares all values of the inventories of testdata/good, with their
+// positions. The inventories have no warnings.
 func TestGood(t *testing.T) {
 	files, err := filepath.Glob("testdata/good/*.txtar")
 	if err != nil || len(files) == 0 {

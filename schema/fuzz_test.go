@@ -30,8 +30,8 @@ func seeds(f *testing.F, ext string) {
 	}
 }
 
-// fuzzLoad loads any text: it must end soon, and in a fleet or in problems that
-// each have a place and plain words.
+// fuzzLoad loads any text. It must soon give a fleet, or problems with positions and
+// without unwelcome words.
 func fuzzLoad(t *testing.T, file, text string) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
@@ -100,7 +100,7 @@ func FuzzLoadCUE(f *testing.F) {
 	})
 }
 
-// The shape says of a scalar what CUE says of it, for every leaf of schema.cue.
+// For every leaf of schema.cue, the shape accepts the same scalars as CUE.
 func FuzzShape(f *testing.F) {
 	for _, s := range []string{"", "10.0.0.1", "10.0.0.300", "fe80::1%eth0", "web1.example.org", "root", "x86_64-linux", "sudo", "5m", "20%",
 		"01b3bcba-c0ef-4538-8dd2-f7dee2952322", "ABCD-1234", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJc0hKBhCHFz", "root@a:22", "/dev/sda", "\x00", "é", "10.0.0.0/8"} {

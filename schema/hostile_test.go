@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// hostile are inventories that want the machine rather than a fleet. Each
-// must end in an error that holds want, or load where want is "".
+// hostile are inventories that try to exhaust the machine. Each must give an error
+// that contains want, or load if want is "".
 func hostile(t *testing.T) []hostileCase {
 	pkg := "package fleet\n"
 	laughs := pkg + "_x0: [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]\n"
@@ -100,8 +100,8 @@ func many(format string, n int) string {
 	return b.String()
 }
 
-// TestHostile loads each in a process of its own, as an evaluation that is
-// given up goes on until the process ends.
+// TestHostile loads each in a process of its own, since an abandoned evaluation runs
+// until the process exits.
 func TestHostile(t *testing.T) {
 	if name := os.Getenv("SCHEMA_HOSTILE"); name != "" {
 		allowed, _ := time.ParseDuration(os.Getenv("SCHEMA_TIME"))
@@ -145,11 +145,11 @@ func runHostile(t *testing.T, dir, file, want string) {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "SCHEMA_HOSTILE="+file, "CUE_EXPERIMENT=", "CUE_DEBUG=")
 	if !strings.HasSuffix(t.Name(), "/cue_laughs") {
-		// One case shows that the limit holds as it is.
+		// One case tests the default limit.
 		cmd.Env = append(cmd.Env, "SCHEMA_TIME=2s")
 	}
 	out, err := cmd.CombinedOutput()
-	// The processor's time: a machine busy with other tests is not at fault.
+	// CPU time, since the machine may be busy with other tests.
 	took := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	text := string(out)
 	if len(text) > 3000 {

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The stock cue vet accepts what Init lays down, and what is good beside it,
-// and rejects what is bad, with no network and no registry.
+// The stock cue vet accepts the files of Init and a valid inventory with them, and
+// rejects an invalid one, without network and registry.
 func TestStockVetKnowsTheSchema(t *testing.T) {
 	cue := stockCUE(t)
 	for _, tt := range []struct{ name, more, want string }{

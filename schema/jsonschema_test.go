@@ -10,7 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// validator is our JSON Schema in the hands of a stock validator.
+// validator returns a stock validator with the JSON Schema of inventories.
 func validator(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	text, err := JSONSchema()
@@ -32,7 +32,7 @@ func validator(t *testing.T) *jsonschema.Schema {
 	return s
 }
 
-// plainJSON is a node as encoding/json has it.
+// plainJSON converts a node to the types of encoding/json.
 func plainJSON(n *node) any {
 	switch n.kind {
 	case boolKind:
@@ -61,8 +61,8 @@ func plainJSON(n *node) any {
 	return nil
 }
 
-// A stock validator with our JSON Schema accepts and rejects what the shape of
-// schema.cue does, in every inventory of testdata and the examples.
+// A stock validator with the JSON Schema accepts the same inventories of testdata
+// and the examples as the shape of schema.cue.
 func TestJSONSchemaSaysWhatTheShapeSays(t *testing.T) {
 	stock := validator(t)
 	readers := map[string]func(*source, *report) *node{".toml": readTOML, ".yaml": readYAML, ".json": readJSON}

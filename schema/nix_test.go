@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// ignorePlaces compares values but for where they stand.
+// ignorePlaces makes cmp ignore positions.
 var ignorePlaces = cmp.Options{
 	cmpopts.IgnoreTypes(Pos{}),
 	cmpopts.EquateEmpty(),

@@ -10,7 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// bothWays reads CUE text both ways; plain is nil where it is not plain.
+// bothWays reads CUE text with the plainReader and with CUE; plain is nil if the
+// text is not plain data.
 func bothWays(t *testing.T, text string) (plain, evaluated *node, problems Errors) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "hosts.cue")
@@ -38,7 +39,7 @@ func bothWays(t *testing.T, text string) (plain, evaluated *node, problems Error
 	return plain, evaluated, problems
 }
 
-// sameTree leaves out of the comparison what is not part of an inventory.
+// sameTree makes cmp ignore what is not part of an inventory.
 var sameTree = cmp.Options{
 	cmp.AllowUnexported(node{}, field{}),
 	cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".by" }, cmp.Ignore()),

@@ -265,7 +265,7 @@ func (s *shape) checkStruct(n *node, path string, r *report) {
 	}
 	for _, name := range s.order {
 		if fs := s.fields[name]; fs.required && n.index(name) < 0 {
-			r.add(n.at, path, "missing-field", "missing field %q: %s", name, fs.want)
+			r.add(n.at, path, "missing-field", "missing field %q, want %s", name, fs.want)
 		}
 	}
 }

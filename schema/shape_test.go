@@ -12,8 +12,8 @@ import (
 
 type comparedLeaf struct{ ours, cue func(*node) bool }
 
-// cueLeaves returns every scalar constraint of schema.cue, as read by shape.go
-// and as CUE itself judges it.
+// cueLeaves returns all scalar constraints of schema.cue, as compiled by shape.go and
+// as CUE values.
 var cueLeaves = sync.OnceValue(func() map[string]comparedLeaf {
 	ctx := cuecontext.New()
 	v := ctx.CompileString(schemaText)

@@ -17,7 +17,7 @@ type Options struct {
 	NixPath    []SearchEntry // where <name> is searched, in order
 	System     string        // builtins.currentSystem; "" is x86_64-linux
 	NixVersion string        // the version of Nix to behave like; "" is 2.18.9
-	Home       string        // what ~ stands for
+	Home       string        // what ~ stands for; "" is $HOME
 	Now        time.Time     // builtins.currentTime; zero is the time of New
 	Trace      io.Writer     // gets what builtins.trace and warn write, line by line; nil discards it
 

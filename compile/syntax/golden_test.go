@@ -145,7 +145,7 @@ func TestFprintRefuses(t *testing.T) {
 		e    Expr
 		want string
 	}{
-		{&String{At: at, Parts: []Part{{Text: "a\x00"}}}, `hosts.cue:3:7: print string "a` + "\uFFFD" + `": Nix strings cannot contain NUL bytes`},
+		{&String{At: at, Parts: []Part{{Text: "a\x00"}}}, `hosts.cue:3:7: print string "a` + "\uFFFD" + `": NUL bytes are not allowed in Nix strings`},
 		{&Float{At: at, Value: math.Inf(1)}, "hosts.cue:3:7: print float +Inf: Nix has no such literal"},
 		{&Float{At: at, Value: math.NaN()}, "hosts.cue:3:7: print float NaN: Nix has no such literal"},
 		{&Float{At: at, Value: 5e-324}, "hosts.cue:3:7: print float 5e-324: too small for Nix to read"},

@@ -511,4 +511,4 @@ func (p *printer) absorbed(e Expr, style bracketStyle) {
 	}
 }
 
-var errNUL = errors.New("Nix strings cannot contain NUL bytes")
+var errNUL = errors.New("NUL bytes are not allowed in Nix strings")

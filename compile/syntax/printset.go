@@ -349,7 +349,7 @@ func (p *printer) name(n AttrName) {
 	switch e := n.Expr.(type) {
 	case nil:
 		if strings.IndexByte(n.Name, 0) >= 0 {
-			p.fail(n.At, "print attribute name %q: Nix strings cannot contain NUL bytes", n.Name)
+			p.fail(n.At, "print attribute name %q: NUL bytes are not allowed in Nix strings", n.Name)
 		}
 		p.text(QuoteAttr(n.Name))
 	case *String:

@@ -1,12 +1,12 @@
-# What all nodes have in common, in plain NixOS.
+# A NixOS module for all hosts.
 { pkgs, ... }:
 {
   boot.loader.grub.device = "/dev/sda";
 
   services.openssh.enable = true;
 
-  # The key that muster logs in with; without one, the machine would lock
-  # everybody out after its first deployment.
+  # The key that muster logs in with. Without one, nobody can log in after
+  # the first deployment.
   users.users.root.openssh.authorizedKeys.keyFiles = [ ./operator.pub ];
 
   environment.systemPackages = [

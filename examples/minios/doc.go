@@ -1,3 +1,3 @@
-// Package minios holds no Go of its own: it is the home of the tests of the
-// small NixOS beside it, which is written in Nix. See README.md.
+// Package minios has the tests of the small NixOS in this directory, which is
+// written in Nix, and no other Go. See README.md.
 package minios

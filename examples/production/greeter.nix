@@ -1,5 +1,5 @@
-# The shop's own program: built from the sources beside this file, which do
-# not leave the machine that builds.
+# A program of the shop. Its sources, beside this file, do not leave the
+# machine that builds.
 { pkgs, ... }:
 let
   source = ./greeter;
@@ -7,7 +7,7 @@ let
     pkgs.runCommand "greeter"
       {
         inherit source;
-        # Refuse to build something that would drag its sources along.
+        # Fail if the output refers to the sources.
         disallowedReferences = [ source ];
       }
       ''

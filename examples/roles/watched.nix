@@ -1,4 +1,4 @@
-# A machine that is looked after: it says once a day how its disks are.
+# A monitored machine: it reports the state of its disks once a day.
 { config, ... }:
 {
   services.cron.enable = true;

@@ -14,12 +14,13 @@ import (
 	"muster/compile/store"
 )
 
-// A Builder builds derivations of the local store. It may be asked by many
-// hosts at once: what is asked while it builds is built together next, so that
-// no two builds wait for each other's locks, which Nix looks at every five
-// seconds only.
+// A Builder builds derivations in the local store. It may be called for many hosts
+// at once. It runs one nix-store process at a time, and builds in the next process
+// all that was requested meanwhile: concurrent processes would wait for each other's
+// locks, which Nix polls only every five seconds.
 type Builder struct {
-	// Machines build, in the words of Nix's builders setting; nil: as nix.conf says.
+	// Machines are the build machines in the notation of Nix's builders setting;
+	// nil means those of nix.conf.
 	Machines []string
 
 	nix *Nix
@@ -32,7 +33,7 @@ type Builder struct {
 // NewBuilder returns a Builder that runs nix-store --realise.
 func (n *Nix) NewBuilder() *Builder { return &Builder{nix: n} }
 
-// A request is one derivation somebody waits for.
+// A request is one call of Realise.
 type request struct {
 	ctx  context.Context
 	drv  store.Path
@@ -44,10 +45,10 @@ type request struct {
 	err  error
 }
 
-// Realise builds drv, or finds it built, and makes root, where it is given, a
-// garbage collector root for it. Lines of a build go to log, also those of
-// what is built for others meanwhile. The error of a failed build is a
-// [BuildError].
+// Realise builds drv unless it is already built. If root is not "", it becomes a
+// garbage collector root of the output. log gets the lines of the build, including
+// those of other requests built at the same time. If the build fails, the error is
+// a [BuildError].
 func (b *Builder) Realise(ctx context.Context, drv store.Path, root string, log func(line string)) (store.Path, error) {
 	r := &request{ctx: ctx, drv: drv, root: root, log: log, done: make(chan struct{})}
 	b.mu.Lock()
@@ -66,7 +67,7 @@ func (b *Builder) Realise(ctx context.Context, drv store.Path, root string, log 
 	}
 }
 
-// work builds batch after batch until nobody waits.
+// work builds batches until there are no requests.
 func (b *Builder) work() {
 	for {
 		b.mu.Lock()
@@ -82,11 +83,11 @@ func (b *Builder) work() {
 	}
 }
 
-// build realises a batch in one process, then takes each request's part.
+// build realises a batch in one process, and then completes each request.
 func (b *Builder) build(batch []*request) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	// The build ends when nobody wants it any more.
+	// The build is cancelled when all requests are.
 	var left sync.WaitGroup
 	left.Add(len(batch))
 	for _, r := range batch {
@@ -110,7 +111,7 @@ func (b *Builder) build(batch []*request) {
 	_, err := b.nix.output(ctx, nil, func(line string) {
 		failures.read(line)
 		if strings.Contains(line, "--add-root") {
-			return // each request's part gets its root when it is built
+			return // a hint of Nix; take adds the roots
 		}
 		for _, r := range batch {
 			if r.log != nil {
@@ -125,7 +126,7 @@ func (b *Builder) build(batch []*request) {
 	}
 }
 
-// take is a request's part of a batch that ended with err.
+// take returns the result of one request of a batch that ended with err.
 func (b *Builder) take(ctx context.Context, r *request, err error, f *failures) (store.Path, error) {
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
@@ -143,11 +144,11 @@ func (b *Builder) take(ctx context.Context, r *request, err error, f *failures) 
 	if err != nil && !errors.As(err, &exit) {
 		return "", err
 	}
-	// Built already, or failed for a reason that is only told once more.
+	// The derivation is built. If not, building it again tells the reason.
 	return b.nix.realise(ctx, r.drv, r.root, r.log, b.options()...)
 }
 
-// options are what the builder has of its own for every build.
+// options returns the command line options of all builds.
 func (b *Builder) options() []string {
 	if b.Machines == nil {
 		return nil
@@ -155,12 +156,12 @@ func (b *Builder) options() []string {
 	return []string{"--option", "builders", strings.Join(b.Machines, ";")}
 }
 
-// realise builds one derivation, under a root where one is given.
+// realise builds one derivation, and adds a garbage collector root unless it is "".
 func (n *Nix) realise(ctx context.Context, drv store.Path, root string, log func(string), options ...string) (store.Path, error) {
 	args := append([]string{"--realise", string(drv)}, options...)
 	if root != "" {
 		if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
-			return "", fmt.Errorf("make a garbage collector root: %v", err)
+			return "", fmt.Errorf("create garbage collector root %s: %v", root, err)
 		}
 		args = append(args, "--add-root", root, "--indirect")
 	}
@@ -171,17 +172,17 @@ func (n *Nix) realise(ctx context.Context, drv store.Path, root string, log func
 	built := strings.TrimSpace(string(out))
 	if root != "" {
 		if built, err = os.Readlink(root); err != nil {
-			return "", fmt.Errorf("read the garbage collector root: %v", err)
+			return "", fmt.Errorf("read garbage collector root: %v", err)
 		}
 	}
 	return store.ParsePath(built)
 }
 
-// A BuildError says which derivation did not build.
+// A BuildError is the failure of one derivation.
 type BuildError struct {
 	Drv store.Path
-	Msg string   // what Nix says of it
-	Log []string // the last lines of the build, where Nix repeats them
+	Msg string   // Nix's message
+	Log []string // the last lines of the build log, as far as Nix repeats them
 }
 
 func (e *BuildError) Error() string {
@@ -191,14 +192,14 @@ func (e *BuildError) Error() string {
 	return e.Msg + "\n" + strings.Join(e.Log, "\n")
 }
 
-// failures are the builds that failed in one run of Nix, in order.
+// failures are the builds that failed in one process of Nix, in order.
 type failures struct{ list []*BuildError }
 
-// A failed build, as Nix 2.8 to 2.28 say it ("builder for '…' failed with exit
-// code 1") and newer ones ("Cannot build '…'.").
+// failedBuild matches Nix's message about a failed build: "builder for '…' failed
+// with exit code 1" of Nix 2.8 to 2.28, "Cannot build '…'." of newer ones.
 var failedBuild = regexp.MustCompile(`error: (?:builder for|Cannot build|build of|hash mismatch in fixed-output derivation) '(/nix/store/[^']+\.drv)'.*`)
 
-// read takes a line of Nix's standard error.
+// read processes a line of Nix's standard error.
 func (f *failures) read(line string) {
 	if m := failedBuild.FindStringSubmatch(line); m != nil {
 		f.list = append(f.list, &BuildError{Drv: store.Path(m[1]), Msg: strings.TrimPrefix(m[0], "error: ")})
@@ -212,7 +213,7 @@ func (f *failures) read(line string) {
 	}
 }
 
-// among returns the first failure that concerns a closure of derivations.
+// among returns the first failure of a derivation in a closure, or nil.
 func (f *failures) among(closure []string) error {
 	for _, e := range f.list {
 		if slices.Contains(closure, string(e.Drv)) {

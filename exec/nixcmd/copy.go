@@ -15,29 +15,29 @@ import (
 	"muster/compile/store"
 )
 
-// A Channel is a running `nix-daemon --stdio` on some machine: reading is its
-// standard output, writing its standard input.
+// A Channel is a running `nix-daemon --stdio` on some machine. Read reads its
+// standard output, Write writes to its standard input.
 type Channel interface {
 	io.Reader
 	io.Writer
-	Close() error   // ends it at once
-	Stderr() string // what it has written to standard error
+	Close() error   // kills it
+	Stderr() string // returns its standard error so far
 }
 
-// CopyToDaemon copies paths and all they refer to with `nix copy`, to the store
-// behind a daemon that open reaches: Nix speaks its protocol, and knows nothing
-// of how the machine is reached. With substitute the daemon first fetches what
-// it can from its own binary caches. Lines of Nix go to log.
+// CopyToDaemon copies the closure of paths with `nix copy` to the store of a daemon
+// that open connects to: Nix speaks the protocol, open knows how to reach the
+// machine. With substitute the daemon first fetches what it can from its own binary
+// caches. log gets the lines of Nix.
 //
-// What open has opened stays open afterwards, and with it what the daemon keeps
-// from garbage collection; ending it is the caller's.
+// The channels stay open afterwards, because an open daemon keeps what it received
+// from garbage collection. The caller closes them.
 func (n *Nix) CopyToDaemon(ctx context.Context, open func(context.Context) (Channel, error), paths []store.Path, substitute bool, log func(line string)) error {
 	dir, err := os.MkdirTemp("", "muster-nix-")
 	if err != nil {
 		return fmt.Errorf("listen for nix copy: %v", err)
 	}
 	defer os.RemoveAll(dir)
-	socket := filepath.Join(dir, "s") // short: the name of a socket has at most 107 bytes
+	socket := filepath.Join(dir, "s") // the path of a socket may have at most 107 bytes
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		return fmt.Errorf("listen for nix copy: %v", err)
@@ -71,8 +71,9 @@ func (n *Nix) copy(ctx context.Context, log func(string), args []string, paths [
 	return nil
 }
 
-// copyCommands are the commands that copy paths and all they refer to, one or two:
-// without being told otherwise Nix takes a derivation for what it builds.
+// copyCommands returns the one or two commands that copy the closure of paths.
+// Derivations need a command of their own: without --derivation, Nix copies what
+// they build.
 func copyCommands(args []string, paths []store.Path) [][]string {
 	copying := append([]string{"nix", "copy", "--extra-experimental-features", "nix-command"}, args...)
 	var plain, drvs []string
@@ -93,17 +94,17 @@ func copyCommands(args []string, paths []store.Path) [][]string {
 	return commands
 }
 
-// A bridge leads connections to a socket to daemons elsewhere.
+// A bridge forwards connections to a socket to channels.
 type bridge struct {
 	listener net.Listener
 	open     func(context.Context) (Channel, error)
 
 	mu       sync.Mutex
 	channels []Channel
-	err      error // why one could not be opened
+	err      error // of the last channel that could not be opened
 }
 
-// serve leads every connection to a channel of its own until the listener is
+// serve forwards each connection to a channel of its own until the listener is
 // closed.
 func (b *bridge) serve(ctx context.Context) {
 	var running sync.WaitGroup
@@ -126,7 +127,7 @@ func (b *bridge) serve(ctx context.Context) {
 			if err != nil {
 				return
 			}
-			// Only the connection ends with Nix; the daemon holds locks.
+			// Close only the connection: the daemon holds locks.
 			ended := make(chan struct{})
 			go func() { io.Copy(c, conn); conn.Close(); close(ended) }()
 			go func() { io.Copy(conn, c); conn.Close() }()
@@ -135,7 +136,7 @@ func (b *bridge) serve(ctx context.Context) {
 	}
 }
 
-// explain adds what the far end said to Nix's own error.
+// explain adds the standard error of the daemon to the error of Nix.
 func (b *bridge) explain(err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,9 +152,9 @@ func (b *bridge) explain(err error) error {
 	return err
 }
 
-// A Pusher copies paths to a binary cache, or any other store that Nix knows by
-// a URL. It may be asked by many hosts at once: what is asked while it copies is
-// copied together next, and nothing is copied twice.
+// A Pusher copies paths to a binary cache, or any other store with a URL. It may be
+// called for many hosts at once. It runs one process at a time, which copies all that
+// was requested meanwhile, and copies nothing twice.
 type Pusher struct {
 	nix *Nix
 	url string
@@ -164,7 +165,7 @@ type Pusher struct {
 	busy    bool
 }
 
-// A push is what somebody waits for.
+// A push is one call of Push.
 type push struct {
 	paths []store.Path
 	log   func(string)
@@ -172,13 +173,12 @@ type push struct {
 	err   error
 }
 
-// NewPusher returns a Pusher to a store URL, such as s3://bucket.
+// NewPusher returns a Pusher to a store URL such as s3://bucket.
 func (n *Nix) NewPusher(url string) *Pusher {
 	return &Pusher{nix: n, url: url, pushed: make(map[store.Path]bool)}
 }
 
-// Push makes paths and all they refer to valid in the cache. Lines of Nix go to
-// log.
+// Push copies the closure of paths to the cache. log gets the lines of Nix.
 func (p *Pusher) Push(ctx context.Context, paths []store.Path, log func(line string)) error {
 	w := &push{paths: paths, log: log, done: make(chan struct{})}
 	p.mu.Lock()
@@ -187,7 +187,7 @@ func (p *Pusher) Push(ctx context.Context, paths []store.Path, log func(line str
 	p.busy = true
 	p.mu.Unlock()
 	if lead {
-		// It is for all hosts, and goes on when the first gives up.
+		// The work is for all callers, so it outlives the first one.
 		go p.work(context.WithoutCancel(ctx))
 	}
 	select {
@@ -198,7 +198,7 @@ func (p *Pusher) Push(ctx context.Context, paths []store.Path, log func(line str
 	}
 }
 
-// work copies batch after batch until nobody waits.
+// work copies batches until there are no calls.
 func (p *Pusher) work(ctx context.Context) {
 	for {
 		p.mu.Lock()
@@ -218,6 +218,7 @@ func (p *Pusher) work(ctx context.Context) {
 	}
 }
 
+// copy copies the paths of a batch that are not yet copied.
 func (p *Pusher) copy(ctx context.Context, batch []*push) error {
 	var paths []store.Path
 	for _, w := range batch {
@@ -244,20 +245,20 @@ func (p *Pusher) copy(ctx context.Context, batch []*push) error {
 	return nil
 }
 
-// PlainURL is a store URL without its settings, for people to read.
+// PlainURL returns a store URL without its settings, for messages.
 func PlainURL(url string) string {
 	url, _, _ = strings.Cut(url, "?")
 	return url
 }
 
-// PullCommands are the commands by which another machine copies paths and all
-// they refer to from a store at a URL. It takes what is signed by a key it trusts.
+// PullCommands returns the commands by which a machine copies the closure of paths
+// from the store at a URL. The machine accepts only signatures of keys it trusts.
 func PullCommands(url string, paths []store.Path) [][]string {
 	return copyCommands([]string{"--from", url}, paths)
 }
 
-// PullURL is where others pull from what was pushed to a store URL: the same
-// without the settings that only matter to who writes there.
+// PullURL returns the URL to pull from what was pushed to a store URL: the same
+// without the settings for writing.
 func PullURL(url string) string {
 	base, query, ok := strings.Cut(url, "?")
 	if !ok {
@@ -276,17 +277,17 @@ func PullURL(url string) string {
 	return base + "?" + strings.Join(kept, "&")
 }
 
-// writersSettings are settings of store URLs that name something on the machine
-// that writes, or say how to write (nix help-stores).
+// writersSettings are the settings of store URLs that refer to the writing machine
+// or say how to write (nix help-stores).
 var writersSettings = []string{
 	"secret-key", "secret-keys", "profile", "compression", "compression-level", "parallel-compression", "write-nar-listing", "index-debug-info",
 	"local-nar-cache", "ls-compression", "log-compression", "narinfo-compression", "multipart-upload", "buffer-size", "ssh-key",
 }
 
-// ErrNoURL says that something is no store URL.
-var ErrNoURL = errors.New("want a store's URL such as s3://bucket, file:///srv/cache or ssh://user@host")
+// ErrNoURL means that a text is not a store URL.
+var ErrNoURL = errors.New("want a store URL such as s3://bucket, file:///srv/cache or ssh://user@host")
 
-// CheckURL finds out whether a text can be the URL of a store.
+// CheckURL returns ErrNoURL for a text that cannot be a store URL.
 func CheckURL(url string) error {
 	scheme, rest, ok := strings.Cut(url, "://")
 	if !ok || scheme == "" || rest == "" || strings.HasPrefix(url, "-") || strings.ContainsAny(url, " \t\n") {

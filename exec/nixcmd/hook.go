@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// RunHook runs a command of the user's in a directory, with more in its
-// environment. What it prints goes to line. It is ended with its context, and
-// with all its children.
+// RunHook runs a command of the user in a directory; env is added to its
+// environment. line gets the lines of its output. When the context ends, the command
+// and all its children are terminated.
 func RunHook(ctx context.Context, dir string, argv, env []string, line func(string)) error {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir

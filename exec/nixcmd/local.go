@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Run runs any command on this machine to its end, as muster runs commands on
-// hosts. What fails is an [ExitError].
+// Run runs any command on this machine and waits for it. If it fails, the error is
+// an [ExitError].
 func (n *Nix) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
 	cmd := n.command(ctx, argv[0], argv[1:]...)
 	var said bytes.Buffer

@@ -22,7 +22,7 @@ type Nix struct {
 	Env []string
 }
 
-// ErrNoNix says that this machine has no Nix.
+// ErrNoNix means that this machine has no Nix.
 var ErrNoNix = errors.New("nix is not installed here: nix-store is not in PATH")
 
 // Find returns the Nix in PATH, or [ErrNoNix].
@@ -33,7 +33,7 @@ func Find() (*Nix, error) {
 	return &Nix{}, nil
 }
 
-// Version is what nix-store calls itself, such as "2.8.0". It takes as long to say so as for anything else it is run for.
+// Version returns the version of nix-store, such as "2.8.0". It runs nix-store.
 func (n *Nix) Version(ctx context.Context) (string, error) {
 	out, err := n.output(ctx, nil, nil, "nix-store", "--version")
 	if err != nil {
@@ -47,15 +47,14 @@ func (n *Nix) Version(ctx context.Context) (string, error) {
 	return words[len(words)-1], nil
 }
 
-// An ExitError says that a command failed.
+// An ExitError is the failure of a command.
 type ExitError struct {
-	Command string // its words
-	Status  int    // -1 where a signal ended it
-	Stderr  string // all it said, at most the first and the last half megabyte
+	Command string // the command with its first options
+	Status  int    // exit status; -1 after a signal
+	Stderr  string // standard error: at most the first and the last half megabyte
 }
 
-// Error is one line: the command, how it ended, and what it said last that
-// was an error.
+// Error returns the command and its error message or exit status.
 func (e *ExitError) Error() string {
 	if msg := e.Message(); msg != "" {
 		return fmt.Sprintf("%s: %s", e.Command, msg)
@@ -63,13 +62,12 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("%s: exit status %d", e.Command, e.Status)
 }
 
-// Message is the error in what the command said, without the trace around it;
-// "" where it said nothing.
+// Message returns the error message in standard error, without the trace, or "".
 func (e *ExitError) Message() string { return message(e.Stderr) }
 
-// message finds the error in what Nix wrote. Nix before 2.20 puts the message
-// right after the first "error:", newer ones after the last; in both it is the
-// one that has text behind the colon.
+// message finds the error message in what Nix wrote. Nix before 2.20 writes it after
+// the first "error:", newer versions after the last; in both it is the one with
+// text after the colon.
 func message(stderr string) string {
 	last := ""
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
@@ -77,7 +75,7 @@ func message(stderr string) string {
 		line = strings.TrimSpace(line)
 		if text, ok := strings.CutPrefix(line, "error:"); ok {
 			text = strings.TrimSpace(text)
-			// NixOS begins some messages with a line end, and Nix with a trace.
+			// Some messages of NixOS begin with a line break.
 			if more := indented(lines[i+1:]); text != "" || len(more) > 0 {
 				last = strings.TrimSpace(strings.Join(append([]string{text}, more...), "\n"))
 			}
@@ -91,18 +89,19 @@ func message(stderr string) string {
 	return last
 }
 
-// A Step is one of the steps of a trace.
+// A Step is one step of a trace.
 type Step struct {
-	Text      string // while evaluating the option `time.timeZone':
-	File      string // "" where no place is known
+	Text      string // such as: while evaluating the option `time.timeZone':
+	File      string // "" if the position is unknown
 	Line, Col int
 }
 
-// "at network.nix:3:5:" in a trace; also at «string»:1:1, which is no file.
+// stepPlace matches "at network.nix:3:5:" in a trace, and not «string»:1:1, which is
+// not a file.
 var stepPlace = regexp.MustCompile(`^\s*at (/?[^«<].*):(\d+):(\d+):?$`)
 
-// Trace returns the steps of the trace in what the command said, innermost
-// first. Where the error itself is is the first, without a text.
+// Trace returns the trace in standard error, innermost step first. The first step is
+// the position of the error itself, and has no text.
 func (e *ExitError) Trace() []Step {
 	steps := []Step{{}}
 	outermostFirst := false
@@ -129,8 +128,8 @@ func (e *ExitError) Trace() []Step {
 	return steps
 }
 
-// indented returns the lines that continue a message: those until an empty
-// line or one that names a place.
+// indented returns the lines that continue a message: those before the first empty
+// line, position or step of a trace.
 func indented(lines []string) []string {
 	for i, line := range lines {
 		text := strings.TrimSpace(line)
@@ -141,6 +140,7 @@ func indented(lines []string) []string {
 	return trimmed(lines)
 }
 
+// trimmed returns lines without surrounding space.
 func trimmed(lines []string) []string {
 	var out []string
 	for _, l := range lines {
@@ -149,8 +149,8 @@ func trimmed(lines []string) []string {
 	return out
 }
 
-// command prepares a command that dies with its context: first politely, to
-// all its children, then for good.
+// command returns a command in a process group of its own. When the context ends,
+// the group gets SIGTERM, and the command SIGKILL five seconds later.
 func (n *Nix) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), n.Env...)
@@ -160,8 +160,8 @@ func (n *Nix) command(ctx context.Context, name string, args ...string) *exec.Cm
 	return cmd
 }
 
-// output runs a command to its end. What it writes to standard error goes to
-// log, a line at a time, where log is given.
+// output runs a command and returns its standard output. log, if not nil, gets the
+// lines of standard error.
 func (n *Nix) output(ctx context.Context, stdin io.Reader, log func(line string), name string, args ...string) ([]byte, error) {
 	cmd := n.command(ctx, name, args...)
 	var stdout bytes.Buffer
@@ -186,26 +186,24 @@ func (n *Nix) output(ctx context.Context, stdin io.Reader, log func(line string)
 	return nil, fmt.Errorf("run %s: %v", name, err)
 }
 
-// flags are the words of a command worth showing: the options before the first
-// argument that is not one.
+// flags returns the arguments of a command that errors show: the first, if it is an
+// option.
 func flags(args []string) []string {
-	for i, a := range args {
-		if !strings.HasPrefix(a, "-") {
-			return args[:min(i, 1)]
-		}
+	if len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		return args[:1]
 	}
-	return args[:min(len(args), 1)]
+	return nil
 }
 
-// A tail keeps the beginning and the end of what is written to it, half of
-// limit each, and hands on whole lines.
+// A tail keeps the beginning and the end of what is written to it, and calls line
+// for each line.
 type tail struct {
-	limit int
+	limit int // bytes to keep: half of it from the beginning, half from the end
 	line  func(string)
 	head  []byte
 	kept  []byte
-	cut   bool // something between head and kept is gone
-	part  []byte
+	cut   bool   // text between head and kept is dropped
+	part  []byte // the incomplete last line
 }
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -230,6 +228,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// flush calls line for an incomplete last line.
 func (t *tail) flush() {
 	if t.line != nil && len(t.part) > 0 {
 		t.line(string(t.part))

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// A Process is a running `nix-store --serve`: reading is its standard output,
-// writing its standard input.
+// A Process is a running `nix-store --serve`. Read reads its standard output, Write
+// writes to its standard input.
 type Process struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -20,7 +20,7 @@ type Process struct {
 	wait func() error
 }
 
-// Serve starts a server for the local store, to write to or only to read.
+// Serve starts a server of the local store; with write, it accepts writes.
 func (n *Nix) Serve(ctx context.Context, write bool) (*Process, error) {
 	args := []string{"--serve"}
 	if write {
@@ -43,16 +43,16 @@ func (n *Nix) Serve(ctx context.Context, write bool) (*Process, error) {
 	return p, nil
 }
 
-// Read reads what the server answers.
+// Read reads answers of the server.
 func (p *Process) Read(b []byte) (int, error) { return p.stdout.Read(b) }
 
-// Write sends the server a request.
+// Write sends a request to the server.
 func (p *Process) Write(b []byte) (int, error) { return p.stdin.Write(b) }
 
-// CloseWrite ends the server's input, at which it ends by itself.
+// CloseWrite closes the server's input. The server then exits.
 func (p *Process) CloseWrite() error { return p.stdin.Close() }
 
-// Close ends the server at once.
+// Close kills the server.
 func (p *Process) Close() error {
 	p.stdin.Close()
 	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
@@ -60,12 +60,13 @@ func (p *Process) Close() error {
 	return nil
 }
 
-// Wait blocks until the server has ended.
+// Wait waits until the server has exited.
 func (p *Process) Wait() error { return p.wait() }
 
 // Stderr returns what the server wrote to standard error.
 func (p *Process) Stderr() string { return p.stderr.String() }
 
+// A lockedTail is a tail for concurrent use.
 type lockedTail struct {
 	mu sync.Mutex
 	tail

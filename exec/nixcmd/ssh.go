@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// SSH runs the ssh client with arguments and returns what it prints, for the
-// configurations that only ssh itself understands.
+// SSH runs the ssh client and returns its standard output. It serves configurations
+// that only ssh understands.
 func SSH(ctx context.Context, args []string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "ssh", args...)
 	var stderr bytes.Buffer
@@ -27,9 +27,10 @@ func SSH(ctx context.Context, args []string) ([]byte, error) {
 	return out, nil
 }
 
-// ProxyCommand runs the ProxyCommand of an SSH configuration in the user's
-// shell and returns its standard input and output as a connection
-// (ssh_config(5)). It lasts until it is closed, whatever becomes of the context.
+// ProxyCommand runs the ProxyCommand of an SSH configuration (ssh_config(5)) in the
+// user's shell, and returns its standard input and output as a connection. The
+// command runs until the connection is closed; the end of the context does not stop
+// it.
 func ProxyCommand(_ context.Context, command string) (net.Conn, error) {
 	shell := os.Getenv("SHELL")
 	if shell == "" {
@@ -52,7 +53,7 @@ func ProxyCommand(_ context.Context, command string) (net.Conn, error) {
 	return &processConn{cmd: cmd, stdin: stdin, stdout: stdout}, nil
 }
 
-// A processConn is a process taken for a connection.
+// A processConn is a connection to the standard input and output of a process.
 type processConn struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -63,7 +64,7 @@ type processConn struct {
 func (c *processConn) Read(p []byte) (int, error)  { return c.stdout.Read(p) }
 func (c *processConn) Write(p []byte) (int, error) { return c.stdin.Write(p) }
 
-// Close ends the process and all it started.
+// Close kills the process and all its children.
 func (c *processConn) Close() error {
 	c.once.Do(func() {
 		c.stdin.Close()
@@ -74,7 +75,7 @@ func (c *processConn) Close() error {
 	return nil
 }
 
-// Pipes have deadlines, which is all that a connection needs of them.
+// A deadliner is a pipe with deadlines.
 type deadliner interface {
 	SetReadDeadline(time.Time) error
 	SetWriteDeadline(time.Time) error
@@ -104,7 +105,7 @@ func (c *processConn) SetWriteDeadline(t time.Time) error {
 func (c *processConn) LocalAddr() net.Addr  { return processAddr{} }
 func (c *processConn) RemoteAddr() net.Addr { return processAddr{} }
 
-// A processAddr is the address of a process: none.
+// A processAddr is the address of a process.
 type processAddr struct{}
 
 func (processAddr) Network() string { return "pipe" }

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	_ "embed"
+	"io"
 	"strconv"
 	"time"
 )
@@ -85,6 +86,11 @@ func (m *Machine) runKill(ctx context.Context, pid int, privileged bool) {
 		return
 	}
 	s.Stdin.Close()
-	s.discard()
-	<-s.closed
+	stop := context.AfterFunc(ctx, func() { s.fail(context.Cause(ctx)) })
+	defer stop()
+	io.Copy(io.Discard, s.Stdout)
+	select {
+	case <-s.closed:
+	case <-s.aborted:
+	}
 }

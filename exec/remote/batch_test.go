@@ -41,7 +41,7 @@ func (c *slowConn) Write(p []byte) (int, error) {
 
 func (c *slowConn) Close() error { close(c.closed); return nil }
 
-func TestWritesAreGathered(t *testing.T) {
+func TestWritesAreBatched(t *testing.T) {
 	c := &slowConn{closed: make(chan struct{})}
 	b := batch(c)
 	var want bytes.Buffer
@@ -57,7 +57,7 @@ func TestWritesAreGathered(t *testing.T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !bytes.Equal(c.got.Bytes(), want.Bytes()) {
-		t.Errorf("%d bytes came of %d, or others", c.got.Len(), want.Len())
+		t.Errorf("%d bytes of %d arrived, or other ones", c.got.Len(), want.Len())
 	}
 	if c.writes > 500 {
 		t.Errorf("%d writes for 5000", c.writes)
@@ -67,7 +67,7 @@ func TestWritesAreGathered(t *testing.T) {
 	}
 }
 
-func TestAWriteThatFailsIsTold(t *testing.T) {
+func TestAFailedWriteIsReported(t *testing.T) {
 	c := &slowConn{closed: make(chan struct{}), err: io.ErrClosedPipe}
 	b := batch(c)
 	b.Write([]byte("one"))
@@ -77,8 +77,8 @@ func TestAWriteThatFailsIsTold(t *testing.T) {
 	}
 }
 
-// What is gathered for a connection that takes nothing is bounded, and its end is nobody's hang.
-func TestAConnectionThatTakesNothing(t *testing.T) {
+// A connection that accepts nothing fills one batch and blocks its writers; Close ends them.
+func TestAConnectionThatAcceptsNothing(t *testing.T) {
 	c := &slowConn{closed: make(chan struct{}), hang: make(chan struct{})}
 	b := batch(c)
 	ended := make(chan int)
@@ -97,7 +97,7 @@ func TestAConnectionThatTakesNothing(t *testing.T) {
 	select {
 	case sum := <-ended:
 		if sum > 3*maxBatch {
-			t.Errorf("%d bytes were taken", sum)
+			t.Errorf("%d bytes were accepted", sum)
 		}
 	case <-time.After(time.Minute):
 		t.Error("a writer still waits")

@@ -20,7 +20,7 @@ func TestQuoteInEveryShell(t *testing.T) {
 			if shell == "busybox" {
 				argv = []string{path, "sh", "-c"}
 			}
-			// What the login shell is given is one word within another.
+			// As in line, the command is quoted twice.
 			line := "exec /bin/sh -c " + quoteWord("exec "+Quote(append([]string{"printf", "%s\\0"}, oddWords...)))
 			out, err := exec.Command(argv[0], append(argv[1:], line)...).Output()
 			if want := strings.Join(oddWords, "\x00") + "\x00"; err != nil || string(out) != want {
@@ -38,7 +38,7 @@ func FuzzQuote(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		if strings.ContainsRune(a+b, 0) {
 			if _, err := (&Command{Argv: []string{"echo", a, b}}).argv(); err == nil {
-				t.Error("a NUL byte was taken")
+				t.Error("a NUL byte was accepted")
 			}
 			t.Skip()
 		}
@@ -53,7 +53,7 @@ func FuzzQuote(f *testing.F) {
 	})
 }
 
-// The number is found wherever a write ends, and nothing else is lost.
+// The process id is found however the writes are split, and nothing else is lost.
 func TestPIDFilter(t *testing.T) {
 	const marker = "muster-ABC "
 	for _, tt := range []struct {

@@ -1,8 +1,8 @@
-// Package remote is one machine, reached over SSH.
+// Package remote runs commands on machines over SSH.
 //
 // A [Dialer] knows the user's ssh configuration, agent and known hosts, and makes connections. A [Machine] is one
-// connection, kept for a whole run: every command is a session on it, at most eight at a time, and a keepalive notices
-// when the link is dead.
+// connection, kept for a whole run: every command is a session on it, at most eight at a time, and keepalives notice when
+// the link is dead.
 //
 //	dialer := remote.NewDialer(remote.Config{ConfigFile: sshConfig})
 //	defer dialer.Close()
@@ -13,14 +13,29 @@
 //	defer web1.Close()
 //	system, err := web1.Output(ctx, "readlink", "/run/current-system")
 //
-// The flow of a dial: sshconfig.go finds out what ssh would do, auth.go collects the keys to offer, hostkey.go the keys
-// to expect, dial.go connects (through jump hosts where there are any) and conn.go watches the link. The flow of a
-// command: command.go builds the one line the login shell gets, session.go runs it, sudo.go gives it root.
+// The flow of a dial:
+//
+//	Target ─ settings.go, sshconfig ─▶ settings ─ route.go ─▶ hops
+//	    each hop: offer.go (keys to offer: agent.go, identity.go)
+//	              hostkey.go (keys to expect: knownhosts.go, hostalgorithms.go)
+//	              connect.go (attempts; through jump.go where there is a jump host)
+//	    ▶ conn.go (keepalives) on transport.go (batch.go, coalesce.go)
+//
+// The flow of a command:
+//
+//	Command ─ command.go, quote.go ─▶ one line for the login shell, with sudo.go's prefix where it needs root
+//	    ─ session.go ─▶ Stream (stream.go), whose output begin.go reads from the marker on
+//	    ─ run.go ─▶ result; or abort.go when the context ends
 //
 // Host keys are always checked. "StrictHostKeyChecking no" and "ask" mean yes here, because a deployment hands root to
 // whoever answers; "accept-new" is honoured. When the inventory pins keys for a host, they alone decide.
 //
+// Whatever a host sends has a limit in bytes and in time: maxLoginOutput and beginLimit before a command begins,
+// stderrKept and maxOutput for what is kept of its output, answerLimit for the answer to a request, ConnectTimeout for a
+// handshake, abortLimit, quietLimit and drainLimit for the end of a command. A running command is limited by its context,
+// and its output by the caller's writer.
+//
 // What the ssh configuration says about ciphers, MACs and key exchange is not read: golang.org/x/crypto/ssh's own
-// choice is both safe and fast. KnownHostsCommand, VerifyHostKeyDNS and PKCS#11 providers are not supported; a key they
-// would have vouched for is unknown here.
+// choice is both safe and fast. KnownHostsCommand, VerifyHostKeyDNS and PKCS#11 providers are not supported; a key that
+// only they would confirm is unknown here.
 package remote

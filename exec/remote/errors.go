@@ -80,7 +80,7 @@ func (e *HostKeyError) Error() string {
 	for i, k := range e.Known {
 		sep := ", want "
 		if e.Kind == ErrHostKeyRevoked {
-			sep = ", revoked is "
+			sep = ", marked @revoked: "
 		}
 		if i > 0 {
 			sep = " or "

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -14,13 +15,21 @@ import (
 // connection (RFC 4254, section 7.2). It needs neither a program on the machine nor an open port in its firewall. The end
 // of ctx ends the attempt, not the connection.
 func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := m.forward(ctx, addr)
+	if err != nil {
+		return nil, fmt.Errorf("connect from the host to %s: %w", addr, err)
+	}
+	return conn, nil
+}
+
+func (m *Machine) forward(ctx context.Context, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return nil, fmt.Errorf("connect from the host: %w", err)
+		return nil, err
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
+	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return nil, fmt.Errorf("connect from the host to %s: %q is not a port", addr, port)
+		return nil, fmt.Errorf("%q is not a port", port)
 	}
 	type result struct {
 		conn net.Conn
@@ -28,39 +37,42 @@ func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	dialed := make(chan result, 1)
 	go func() {
-		// The originator is said to be the machine itself.
-		channel, reqs, err := m.conn.client.OpenChannel("direct-tcpip", ssh.Marshal(struct {
-			Host       string
-			Port       uint32
-			Originator string
-			FromPort   uint32
-		}{host, uint32(n), "127.0.0.1", 0}))
-		if err != nil {
-			dialed <- result{err: err}
-			return
-		}
-		go ssh.DiscardRequests(reqs)
-		dialed <- result{conn: &forwarded{Channel: channel, addr: addr}}
+		conn, err := m.openForward(host, uint32(number), addr)
+		dialed <- result{conn, err}
 	}()
 	select {
 	case r := <-dialed:
-		if refused, ok := r.err.(*ssh.OpenChannelError); ok {
-			return nil, fmt.Errorf("connect from the host to %s: %s", addr, clip(refused.Message))
-		}
-		if r.err != nil {
-			return nil, fmt.Errorf("connect from the host to %s: %w", addr, m.explain(r.err))
-		}
-		return r.conn, nil
+		return r.conn, r.err
 	case <-ctx.Done():
 		go func() {
-			if r := <-dialed; r.conn != nil {
+			if r := <-dialed; r.err == nil {
 				r.conn.Close()
 			}
 		}()
-		return nil, fmt.Errorf("connect from the host to %s: %w", addr, context.Cause(ctx))
+		return nil, context.Cause(ctx)
 	case <-m.conn.lost():
-		return nil, fmt.Errorf("connect from the host to %s: %w", addr, m.conn.cause())
+		return nil, m.conn.cause()
 	}
+}
+
+// openForward blocks until the server answers.
+func (m *Machine) openForward(host string, port uint32, addr string) (net.Conn, error) {
+	// The originator is said to be the machine itself.
+	channel, requests, err := m.conn.client.OpenChannel("direct-tcpip", ssh.Marshal(struct {
+		Host           string
+		Port           uint32
+		Originator     string
+		OriginatorPort uint32
+	}{host, port, "127.0.0.1", 0}))
+	var refused *ssh.OpenChannelError
+	switch {
+	case errors.As(err, &refused):
+		return nil, errors.New(clip(refused.Message))
+	case err != nil:
+		return nil, m.explain(err)
+	}
+	go ssh.DiscardRequests(requests)
+	return &forwarded{Channel: channel, addr: addr}, nil
 }
 
 // forwarded makes a channel a net.Conn. It has no deadlines.

@@ -19,7 +19,7 @@ import (
 )
 
 func TestHostKeys(t *testing.T) {
-	// A server with three kinds of keys and a certificate: which one it shows is for the client to ask.
+	// A server with three kinds of keys and a certificate: the client chooses which one the server presents.
 	s := startSSHD(t)
 	s.stop()
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -128,7 +128,7 @@ func TestHostKeys(t *testing.T) {
 	})
 }
 
-// accept-new writes a key down once, in a form that OpenSSH reads, and holds to it from then on.
+// accept-new adds a key once, in a form that OpenSSH reads; later dials accept no other key.
 func TestAcceptNew(t *testing.T) {
 	s := startSSHD(t)
 	for _, hash := range []string{"yes", "no"} {
@@ -163,7 +163,7 @@ func TestAcceptNew(t *testing.T) {
 	}
 }
 
-// No known_hosts file, whatever is in it, does more than vouch for the keys it names.
+// No known_hosts file, whatever is in it, makes a key accepted that it does not contain.
 func FuzzKnownHosts(f *testing.F) {
 	f.Add("web1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n")
 	f.Add("@revoked * ssh-ed25519 AAAA\n@cert-authority")

@@ -23,12 +23,12 @@ alive() {
 	return 1
 }
 
-# await TICKS: waits until the target is gone, 50 ms a tick.
+# await PAUSE...: waits until the target is gone, at most the sum of the
+# pauses. They grow, because each is a fork on a machine that may be busy.
 await() {
-	ticks=$1
-	while [ "$ticks" -gt 0 ] && alive; do
-		sleep 0.05
-		ticks=$((ticks - 1))
+	for pause; do
+		alive || return 0
+		sleep "$pause"
 	done
 }
 
@@ -36,7 +36,7 @@ if ! kill -s TERM -- "$target" 2>/dev/null; then
 	target=$pid
 	kill -s TERM -- "$target" 2>/dev/null || exit 0
 fi
-await 40
+await 0.05 0.05 0.1 0.1 0.2 0.2 0.3 0.5 0.5
 if alive; then kill -s KILL -- "$target" 2>/dev/null; fi
-await 10
+await 0.05 0.05 0.1 0.1 0.2
 exit 0

@@ -17,7 +17,8 @@ type Machine struct {
 	slots chan struct{} // holds one value for each open session
 	spare chan struct{} // the same for sessions that end commands, so that they never wait for what they end
 
-	beginLimit time.Duration // see beginLimit
+	beginLimit time.Duration // the constants of these names
+	drainLimit time.Duration
 
 	sudo sudoState
 }
@@ -31,7 +32,7 @@ const (
 func newMachine(t Target, user string, c *conn) *Machine {
 	return &Machine{target: t, user: user, conn: c,
 		slots: make(chan struct{}, maxSessions), spare: make(chan struct{}, spareSessions),
-		beginLimit: beginLimit, sudo: sudoState{probing: make(chan struct{}, 1)}}
+		beginLimit: beginLimit, drainLimit: drainLimit, sudo: sudoState{probing: make(chan struct{}, 1)}}
 }
 
 // Name is the target's name in the inventory.

@@ -18,7 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-func TestRunTellsHowItEnded(t *testing.T) {
+func TestRunReportsHowACommandEnded(t *testing.T) {
 	m := startSSHD(t).connect(t, Config{}, Target{Name: "web1", Address: "host"})
 	exit := func(command string, status int, signal, stderr string) *ExitError {
 		return &ExitError{Host: "web1", Command: command, Status: status, Signal: signal, Stderr: []byte(stderr)}
@@ -77,7 +77,7 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
-// A cancelled command is gone from the machine, with what it started, whether it reads its input or not.
+// A cancelled command is gone from the machine with its process group, whether it reads its input or not.
 func TestCancelEndsTheCommand(t *testing.T) {
 	m := startSSHD(t).connect(t, Config{}, Target{})
 	for _, tt := range []struct {
@@ -200,7 +200,7 @@ func TestCloseEndsAStream(t *testing.T) {
 	}
 }
 
-// More commands than sshd allows sessions: the rest wait for their turn.
+// When there are more commands than sshd allows sessions, the others wait.
 func TestManyCommandsAtOnce(t *testing.T) {
 	m := startSSHD(t).connect(t, Config{}, Target{})
 	var wg sync.WaitGroup
@@ -215,7 +215,7 @@ func TestManyCommandsAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// A process left behind that keeps the output open does not hold up Run.
+// A background process that keeps the output open does not block Run.
 func TestBackgroundProcessDoesNotHoldRun(t *testing.T) {
 	m := startSSHD(t).connect(t, Config{}, Target{})
 	var out []byte

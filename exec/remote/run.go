@@ -53,7 +53,7 @@ func (s *Stream) run(c Command) error {
 func (s *Stream) drain(out *outputGate) {
 	tick := time.NewTicker(quietLimit)
 	defer tick.Stop()
-	end := time.Now().Add(drainLimit)
+	end := time.Now().Add(s.machine.drainLimit)
 	before := int64(-1)
 	for {
 		select {

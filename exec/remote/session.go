@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -186,6 +185,3 @@ func parseExit(req *ssh.Request) (exitStatus, bool) {
 // signalNumber holds the signals of RFC 4254, section 6.10, by their numbers on Linux.
 var signalNumber = map[string]int{"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "USR1": 10,
 	"SEGV": 11, "USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15}
-
-// discard reads a command's output to its end.
-func (s *Stream) discard() { io.Copy(io.Discard, s.Stdout) }

@@ -19,7 +19,7 @@ func TestAConfigurationThatIsNotThere(t *testing.T) {
 	}
 }
 
-// ssh is asked where the files hold something that only ssh understands, and only there.
+// ssh -G is run only where the files hold something that only ssh understands.
 func TestSSHIsAsked(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config")
 	for _, tt := range []struct {

@@ -27,14 +27,13 @@ type sshd struct {
 	log     logFile
 }
 
-// startSSHD starts one. It lets the key dir/id in as root. extra is added to its configuration, in front.
+// startSSHD starts one, which accepts the key dir/id for root. extra comes first in its configuration.
 func startSSHD(t *testing.T, extra ...string) *sshd {
 	t.Helper()
 	return startSSHDIn(t, nil, extra...)
 }
 
-// startSSHDIn starts one on a machine of its own, as far as some files go: what a path of etc holds is seen by the server
-// and its users, and nobody else.
+// startSSHDIn starts one in a mount namespace of its own, in which the files named by etc hold these texts.
 func startSSHDIn(t *testing.T, etc map[string]string, extra ...string) *sshd {
 	t.Helper()
 	path, err := exec.LookPath("/usr/sbin/sshd")
@@ -66,15 +65,15 @@ LogLevel VERBOSE
 		s.write(t, "sshd_config", config)
 		s.cmd = exec.Command(path, "-D", "-e", "-f", s.path("sshd_config"))
 		if len(etc) > 0 {
-			script := "set -e\n"
+			argv := []string{"--mount", "--propagation", "private", "sh", "testdata/bindmounts.sh"}
 			for file, text := range etc {
 				name := "etc" + strings.ReplaceAll(file, "/", "_")
 				s.write(t, name, text)
-				script += Quote([]string{"mount", "--bind", s.path(name), file}) + "\n"
+				argv = append(argv, s.path(name), file)
 			}
-			s.cmd = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", script+"exec "+Quote(s.cmd.Args))
+			s.cmd = exec.Command("unshare", append(append(argv, "--"), s.cmd.Args...)...)
 		}
-		// A file, not a pipe, which the server's children would keep open.
+		// A file, because the server's children would keep a pipe open.
 		log, err := os.Create(string(s.log))
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +97,7 @@ LogLevel VERBOSE
 	return s
 }
 
-// A logFile is what a server has said so far.
+// A logFile is the log of a server.
 type logFile string
 
 func (l logFile) String() string {
@@ -157,7 +156,7 @@ func (s *sshd) writeKey(t *testing.T, name string) ssh.PublicKey {
 
 func authorized(key ssh.PublicKey) string { return string(ssh.MarshalAuthorizedKey(key)) }
 
-// client writes an ssh configuration that reaches this server as "host", and knows its key. lines go in front.
+// client writes an ssh configuration that reaches this server as "host", and knows its key. lines come first.
 func (s *sshd) client(t *testing.T, lines ...string) string {
 	t.Helper()
 	s.write(t, "known_hosts", fmt.Sprintf("[127.0.0.1]:%d %s", s.port, authorized(s.hostKey)))
@@ -176,7 +175,7 @@ Host *
 	return s.path("config")
 }
 
-// connect dials "host", closing all when the test ends.
+// connect dials "host", and closes everything when the test ends.
 func (s *sshd) connect(t *testing.T, c Config, target Target) *Machine {
 	t.Helper()
 	if c.ConfigFile == "" {

@@ -23,7 +23,7 @@ const (
 	testSudoers = "root ALL=(ALL) ALL\nfree ALL=(ALL) NOPASSWD: ALL\nasked ALL=(ALL) ALL\n"
 )
 
-// startSudoHost starts a server on which these users log in with the test's key.
+// startSudoHost starts a server on which these users can log in with the test's key.
 func startSudoHost(t *testing.T, sudoers string) *sshd {
 	t.Helper()
 	if _, err := exec.LookPath("sudo"); err != nil {
@@ -95,7 +95,7 @@ func TestSudo(t *testing.T) {
 		})
 	}
 	if n := never.Load(); n > 0 {
-		t.Error("asked for a password that nobody wants")
+		t.Error("asked for a password that sudo does not need")
 	}
 }
 
@@ -112,7 +112,7 @@ func TestNoSudoInstalled(t *testing.T) {
 	}
 }
 
-// What runs as root is ended as root, also where sudo gives it a terminal of its own.
+// A command that runs as root is ended as root, even where sudo gives it a terminal of its own.
 func TestCancelEndsAPrivilegedCommand(t *testing.T) {
 	for _, sudoers := range []string{"", "Defaults use_pty\n"} {
 		s := startSudoHost(t, sudoers)

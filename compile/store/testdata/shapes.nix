@@ -1,5 +1,5 @@
-# Derivations of every shape that has its own rule for hashes and paths. The tests instantiate them with Nix and compute
-# everything about them again.
+# Derivations of every shape that has a rule of its own for hashes and paths. The tests instantiate them with Nix and
+# compute everything about them again.
 { dir }:
 let
   base = { system = "x86_64-linux"; builder = "/bin/sh"; };

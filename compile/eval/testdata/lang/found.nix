@@ -1,4 +1,4 @@
-# What comparing random programs with Nix brought to light.
+# Programs on which random testing found a difference from Nix.
 let x = [ (throw "no") ]; in x == x    ### error "no"
 ---
 builtins.fromJSON "\"\\ud800\""    ### error "[json.exception.parse_error.101] parse error: syntax error while parsing value - invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF"

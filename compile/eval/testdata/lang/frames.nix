@@ -1,5 +1,5 @@
-# What a function was called with stays as long as something made in it needs it,
-# whatever is called meanwhile.
+# A function's argument must stay as long as something made in the function needs
+# it, whatever is called meanwhile.
 let id = x: x; k = x: (y: x); f = k 1; in [ (id 2) (id 3) (f 0) (id 4) (f 0) ]    ### [ 2 3 1 4 1 ]
 ---
 let f = x: [ (x * 2) ]; a = f 1; b = f 2; in [ a b (f 3) ]    ### [ [ 2 ] [ 4 ] [ 6 ] ]
@@ -25,7 +25,7 @@ let f = x: if x > 2 then throw "too much" else x; in map (n: (builtins.tryEval (
 let f = x: x.a or x; in [ (f { a = 1; }) (f 2) (f { b = 3; }) ]    ### [ 1 2 { b = 3; } ]
 ---
 let
-  # The argument is put off in the frame of a call that is over by then.
+  # The argument is a thunk in the frame of a call that has returned by then.
   late = x: id (x + 1);
   id = x: { v = x; };
   p = late 1;
