@@ -21,7 +21,7 @@ type buildFlags struct {
 }
 
 func (f *buildFlags) addFlags(fs *flags.Set) {
-	fs.Var(flags.Of(&f.builders, "", buildMachines), "builders", "build on these `machines`: %s\n(default the inventory's builders, else nix.conf's)")
+	fs.Var(flags.Of(&f.builders, "", buildMachines), "builders", "build on these `machines`: %s (default the inventory's builders, else nix.conf's)")
 }
 
 func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
@@ -63,11 +63,11 @@ var compression = map[string]transfer.Compression{
 
 func (f *copyFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.OneOf(&f.with, withMuster, withNix), "copy-with", "copy to hosts with `what`: %s, which runs nix copy through the host's daemon")
-	fs.Var(flags.OneOf(&f.compress, compressAuto, compressAlways, compressNever), "compress", "`when` to compress what is sent: %s;\nauto compresses over slow links, to hosts that have zstd")
-	fs.Var(flags.Of(&f.rate, "", byteCount), "limit-rate", "send at most this many `bytes` a second to all hosts together, such as 500k or 10M")
+	fs.Var(flags.OneOf(&f.compress, compressAuto, compressAlways, compressNever), "compress", "`when` to compress what is sent: %s; auto compresses over slow links, to hosts that have zstd")
+	fs.Var(flags.Of(&f.rate, "", byteCount), "limit-rate", "send to all hosts together at most this many `bytes` a second: %s")
 	fs.Var(flags.Of(&f.hostRate, "", byteCount), "limit-host-rate", "send at most this many `bytes` a second to each host that has no limit_rate of its own")
 	fs.Var(flags.Of(&f.memory, "64M", byteCount), "copy-memory", "keep at most this many `bytes` of what several hosts are sent in memory")
-	fs.Var(flags.Of(&f.pushTo, "", storeURL), "push-to", "put what hosts lack into the store at this `URL` once (s3://…, file://…, ssh://…),\nand have them fetch it there (default the inventory's cache)")
+	fs.Var(flags.Of(&f.pushTo, "", storeURL), "push-to", "put what hosts lack into the store at this `URL` once (s3://…, file://…, ssh://…), and have them fetch it there (default the inventory's cache)")
 	fs.Var(flags.Of(&f.pullFrom, "", storeURL), "pull-from", "the `URL` at which hosts read that store (default as --push-to)")
 }
 

@@ -22,7 +22,7 @@ type execOptions struct {
 func (o *execOptions) groups() []group { return []group{&o.selection, &o.ssh, &o.output, &o.jobs} }
 
 func (o *execOptions) addFlags(fs *flags.Set) {
-	fs.Var(flags.Bool(&o.ordered, false), "ordered", "print the lines of each host together, in the inventory's order,\ninstead of each line as it comes")
+	fs.Var(flags.Bool(&o.ordered, false), "ordered", "print the lines of each host together, in the inventory's order, instead of each line as it comes")
 }
 
 // takeCommand takes the words behind --, for newCommand.

@@ -49,7 +49,7 @@ type selectFlags struct {
 }
 
 func (f *selectFlags) addFlags(fs *flags.Set) {
-	fs.Var(flags.Of(&f.on, "", selector), "on", "only the hosts of this `selector`: %s\n(default all hosts)")
+	fs.Var(flags.Of(&f.on, "", selector), "on", "only the hosts of this `selector`: %s (default all hosts)")
 }
 
 func (f *selectFlags) hosts(fleet *schema.Fleet) ([]*schema.Host, error) {
@@ -72,7 +72,7 @@ type sshFlags struct {
 
 func (f *sshFlags) addFlags(fs *flags.Set) {
 	fs.VarP(flags.FromEnvironment(&f.config, "MUSTER_SSH_CONFIG", sshConfig()), "ssh-config", "F",
-		"read this SSH configuration `file` instead of the user's, as ssh -F\n(default $MUSTER_SSH_CONFIG)")
+		"read this SSH configuration `file` instead of the user's, as ssh -F (default $MUSTER_SSH_CONFIG)")
 	fs.Var(flags.Positive(&f.connectTimeout, 10*time.Second), "connect-timeout", "give up on a connection attempt after this `duration`")
 }
 

@@ -39,7 +39,7 @@ func (f *rolloutFlags) addFlags(fs *flags.Set) {
 	}
 	fs.Var(flags.Number(&f.activateJobs, 0, 1, mostJobs), "activate-jobs", "activate at most `n` hosts at once (default as --jobs)")
 	addActivateTimeout(fs, &f.activateTimeout)
-	fs.Var(flags.Positive(&f.confirmTimeout, time.Minute), "confirm-timeout", "return a host to its earlier system if it accepts no new connection\nwithin this `duration` after activation")
+	fs.Var(flags.Positive(&f.confirmTimeout, time.Minute), "confirm-timeout", "return a host to its earlier system if it accepts no new connection within this `duration` after activation")
 	fs.Var(flags.Positive(&f.lockTimeout, time.Minute), "lock-timeout", "release the lock on a host this `duration` after its holder was last active")
 	fs.Var(flags.Bool(&f.reboot, false), "reboot", "restart hosts whose new kernel, initrd, modules or systemd need it")
 	fs.Var(flags.Positive(&f.rebootTimeout, 10*time.Minute), "reboot-timeout", "fail a host that is not back after this `duration`")
