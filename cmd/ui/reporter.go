@@ -2,9 +2,7 @@ package ui
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
-	"strings"
 
 	"muster/exec"
 )
@@ -36,7 +34,7 @@ type jsonLines struct{ enc *json.Encoder }
 func (j *jsonLines) Note(string, ...any) {}
 
 func (j *jsonLines) Event(e exec.Event) {
-	kind := strings.TrimPrefix(fmt.Sprintf("%T", e), "exec.")
+	kind := e.Name()
 	j.enc.Encode(map[string]any{"event": kind, "data": e})
 }
 
