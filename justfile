@@ -44,7 +44,7 @@ test-nix dir="/var/tmp/muster-nix":
     set -euo pipefail
     mirror=$(sed -n 's/^URIs: //p; s/^deb \([^ [][^ ]*\) .*/\1/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list 2>/dev/null | head -1 || true)
     nix=
-    for suite in trixie sid; do
+    for suite in bullseye trixie sid; do
       d={{dir}}/$suite
       if [ ! -x "$d/root/usr/bin/nix" ]; then
         rm -rf "$d" && mkdir -p "$d"/{root,apt/lists/partial,apt/archives/partial}
@@ -54,9 +54,14 @@ test-nix dir="/var/tmp/muster-nix":
           -o Dir::State::status="$d/apt/status" -o Dir::Cache="$d/apt" -o Dir::Cache::archives="$d/apt/archives" -o APT::Sandbox::User=root)
         "${apt[@]}" update
         "${apt[@]}" --yes --no-install-recommends --download-only install nix-bin
+        # Before bookworm, packages have /lib beside /usr/lib.
+        for dir in bin sbin lib lib64; do mkdir -p "$d/root/usr/$dir" && ln -sfn usr/$dir "$d/root/$dir"; done
         for deb in "$d"/apt/archives/*.deb; do dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$d/root" --keep-directory-symlink; done
+        loader=("$d"/root/usr/lib/x86_64-linux-gnu/ld-*.so*)
+        ln -sfn "../lib/x86_64-linux-gnu/${loader[0]##*/}" "$d/root/usr/lib64/ld-linux-x86-64.so.2"
       fi
-      version=$("$d/root/usr/lib64/ld-linux-x86-64.so.2" --argv0 nix-store --library-path "$d/root/usr/lib/x86_64-linux-gnu" "$d/root/usr/bin/nix" --version | sed 's/.* //')
+      libs=$d/root/usr/lib/x86_64-linux-gnu:$d/root/usr/lib/nix
+      version=$("$d/root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$libs" "$d/root/usr/bin/nix-store" --version | sed 's/.* //')
       nix=$nix,$version=$d/root
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^TestOtherNixVersions$' -v -count 1

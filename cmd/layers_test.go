@@ -43,12 +43,15 @@ var mayImport = map[string][]string{
 	"cmd/muster":             {"cmd"},
 }
 
-// home is where each foreign dependency, and running processes, belong.
+// home is where each foreign module, and running processes, belong. A module that
+// is not here may not be imported outside of tests.
 var home = map[string][]string{
 	"cuelang.org/go":                     {"schema"},
 	"github.com/pelletier/go-toml":       {"schema"},
 	"golang.org/x/crypto":                {"exec/remote", "exec/lab"},
-	"github.com/kevinburke/ssh_config":   {"exec/remote"},
+	"github.com/klauspost/compress":      {"exec/archive", "exec/transfer"},
+	"go.yaml.in/yaml":                    {"schema"},
+	"golang.org/x/sys":                   {"exec/lab", "exec/remote"},
 	"golang.org/x/sync":                  {"exec", "compile/eval"},
 	"golang.org/x/time":                  {"exec/transfer"},
 	"github.com/spf13":                   {"cmd", "cmd/flags"},
@@ -62,7 +65,7 @@ var home = map[string][]string{
 }
 
 func TestImportsGoOnlyDownward(t *testing.T) {
-	seen := map[string]bool{}
+	seen, used := map[string]bool{}, map[string]bool{}
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -92,22 +95,40 @@ func TestImportsGoOnlyDownward(t *testing.T) {
 				}
 				continue
 			}
-			for dep, homes := range home {
-				if (name == dep || strings.HasPrefix(name, dep+"/")) && !slices.Contains(homes, pkg) {
-					t.Errorf("%s imports %s, which belongs in %v", path, name, homes)
-				}
+			dep, homes := homeOf(name)
+			if domain, _, _ := strings.Cut(name, "/"); dep == "" && strings.Contains(domain, ".") {
+				t.Errorf("%s imports %s, which has no home", path, name)
 			}
+			if dep != "" && !slices.Contains(homes, pkg) {
+				t.Errorf("%s imports %s, which belongs in %v", path, name, homes)
+			}
+			used[dep] = true
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pkg := range []string{"schema", "compile", "exec", "cmd"} {
+	for pkg := range mayImport {
 		if !seen[pkg] {
-			t.Errorf("package %s was not looked at", pkg)
+			t.Errorf("package %s is in the import rule and does not exist", pkg)
 		}
 	}
+	for dep, homes := range home {
+		if !used[dep] && len(homes) > 0 {
+			t.Errorf("%s has a home and is not imported", dep)
+		}
+	}
+}
+
+// homeOf returns the entry of home for an import; "" where there is none.
+func homeOf(name string) (dep string, homes []string) {
+	for dep, homes := range home {
+		if name == dep || strings.HasPrefix(name, dep+"/") {
+			return dep, homes
+		}
+	}
+	return "", nil
 }
 
 func TestEveryPackageSaysWhatItIs(t *testing.T) {

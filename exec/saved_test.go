@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -151,5 +152,30 @@ func TestAJournalOfANewerMusterIsRefused(t *testing.T) {
 	err := r.add(&entry{Version: journalVersion + 1, Event: planEntry})
 	if err == nil || !strings.Contains(err.Error(), "of a newer muster") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Plans and journals of the version before are read: testdata holds what it wrote.
+func TestWhatEarlierVersionsWroteIsRead(t *testing.T) {
+	text, err := os.ReadFile("testdata/plan_v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := new(Plan)
+	if err := json.Unmarshal(text, plan); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(savedExample(), plan, planCompare); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+	r, err := ReadJournal("testdata/journal_v0.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(savedExample(), r.Plan, planCompare); diff != "" {
+		t.Errorf("the journal's plan (-want +got):\n%s", diff)
+	}
+	if r.Ended || r.Outcomes["a"].Status != Activated || r.Reached["b"].Stage != Activate {
+		t.Errorf("journal: %+v", r)
 	}
 }

@@ -127,7 +127,7 @@ func (c *Client) readGreeting() error {
 		return err
 	}
 	if c.version < minVersion || c.version>>8 != ourVersion>>8 {
-		return fmt.Errorf("%w: the server speaks version %d.%d of the protocol, 2.5 (Nix 2.4) is needed",
+		return fmt.Errorf("%w: the server speaks version %d.%d of the protocol, 2.5 (Nix "+OldestNix+") is needed",
 			ErrTooOld, c.version>>8, c.version&0xff)
 	}
 	return nil

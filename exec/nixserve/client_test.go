@@ -37,7 +37,7 @@ func TestGreeting(t *testing.T) {
 		{"refused", say("", "\x1b[31;1merror:\x1b[0m cannot open the database\n", 1), ErrRefused, "nix-store --serve: cannot open the database"},
 		{"silence", say("", "", 1), ErrRefused, "ended without an error message: exit status 1"},
 		{"half a greeting", say(string(storelab.Words(storelab.ServerMagic)), "", 1), nil, "ended without an error message"},
-		{"too old", say(string(storelab.Words(storelab.ServerMagic, 2<<8|4)), "", 0), ErrTooOld, "version 2.4 of the protocol, 2.5 (Nix 2.4) is needed"},
+		{"too old", say(string(storelab.Words(storelab.ServerMagic, 2<<8|4)), "", 0), ErrTooOld, "version 2.4 of the protocol, 2.5 (Nix 2.3) is needed"},
 		{"another major version", say(string(storelab.Words(storelab.ServerMagic, 3<<8)), "", 0), ErrTooOld, "version 3.0"},
 	}
 	for _, tt := range tests {

@@ -16,9 +16,11 @@
 //
 // Paths that QueryValidPaths locks stay locked for as long as the Client is open: set a profile before closing it.
 //
-// The protocol is the one of Nix 2.5 and later (version 2.7). Nix documents it in its source only
+// The protocol is that of Nix 2.4 and later (version 2.7), and what Nix 2.3 has of it (2.5). Nix documents it in its source only
 // (src/libstore/serve-protocol.hh, src/nix-store/nix-store.cc).
 package nixserve
 
-// OldestNix is the oldest version of Nix that a host may have.
-const OldestNix = "2.4"
+// OldestNix is the oldest version of Nix that a host may have: copying is tried with
+// Nix 2.3.7, 2.8, 2.26 and 2.34 (just test-nix). The protocol has what it takes since
+// Nix 2.1.
+const OldestNix = "2.3"

@@ -1,0 +1,20 @@
+package nixserve_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"muster/exec/nixserve"
+)
+
+// The README says which Nix hosts need.
+func TestReadmeNamesTheOldestNix(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "Hosts need Nix " + nixserve.OldestNix + " or later."; !strings.Contains(string(text), want) {
+		t.Errorf("README.md does not say %q", want)
+	}
+}
