@@ -149,9 +149,9 @@ func (j *job) upToDate() bool {
 	}
 	switch j.action() {
 	case Switch, Preview:
-		return have.Generation.System == want && have.Current == want && !j.hasGuard()
+		return have.Has(want) && !j.hasGuard()
 	case Boot:
-		return have.Generation.System == want
+		return have.WouldBoot(want)
 	case Test:
 		return have.Current == want && !j.hasGuard()
 	}
@@ -160,7 +160,7 @@ func (j *job) upToDate() bool {
 
 // hasGuard reports whether an earlier attempt of this run has left a guard on the
 // host.
-func (j *job) hasGuard() bool { return j.seen.Guard == j.run.opts.Run }
+func (j *job) hasGuard() bool { return j.seen.Guard.Run == j.run.opts.Run }
 
 // end sums the job up.
 func (j *job) end(ctx context.Context) Outcome {

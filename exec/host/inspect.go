@@ -26,7 +26,16 @@ type Inspection struct {
 	Lacks    []string // programs that the guard needs and the host has not
 	Disk     Disk     // how the host's root stands to the inventory's disk
 	Lock     LockHolder
-	Guard    string // the run whose guard is on the host; "" for none
+	Guard    GuardSeen
+}
+
+// A GuardSeen is the guard that is on a host.
+type GuardSeen struct {
+	Run     string // "" for none
+	Verdict Verdict
+	// Returns is when a guard that waits for confirmation returns by itself, from
+	// the inspection on.
+	Returns time.Duration
 }
 
 // Facts are what a host says of itself.
@@ -97,6 +106,8 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 			s.Current, _ = store.ParsePath(value)
 		case "booted":
 			s.Booted, _ = store.ParsePath(value)
+		case "boots":
+			s.Boots, _ = store.ParsePath(value)
 		case "link":
 			s.Generation.Number = generationNumber(value)
 		case "uid":
@@ -131,7 +142,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "lock":
 			in.Lock = parseLock(value)
 		case "guard":
-			in.Guard = value
+			in.Guard = parseGuard(value)
 		case "ours":
 			f.Ours = true
 		}
@@ -144,6 +155,22 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 	}
 	s.Generation.Current = s.Generation.Number != 0
 	return in, nil
+}
+
+// parseGuard reads the guard line of inspect.sh: the time since boot in hundredths
+// of a second, the run, its phase and reason.
+func parseGuard(s string) GuardSeen {
+	words := strings.SplitN(s, " ", 3)
+	if len(words) < 3 {
+		return GuardSeen{}
+	}
+	g := GuardSeen{Run: words[1], Verdict: parseVerdict(words[2])}
+	now, errNow := strconv.ParseInt(words[0], 10, 64)
+	by, errBy := strconv.ParseInt(g.Verdict.Reason, 10, 64)
+	if g.Verdict.Phase == Activated && errNow == nil && errBy == nil {
+		g.Returns = max(time.Duration(by-now)*10*time.Millisecond, 0)
+	}
+	return g
 }
 
 // skew is how far a clock that said then is ahead of ours, when it was asked

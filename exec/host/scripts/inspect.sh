@@ -15,10 +15,12 @@ elif [ -e /run/booted-system ]; then
   echo "booted $(readlink -f /run/booted-system)"
 fi
 echo "profile $system"
+boot_default
+[ -z "$boots" ] || echo "boots $boots"
 echo "current $current"
 [ ! -L "$1" ] || echo "link $(readlink "$1")"
 echo "uid $(id -u)"
-if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ]; then
+if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ] && [ "${boots:-$3}" = "$3" ]; then
   echo uptodate
 else
   command -v nix-store >/dev/null && echo "nix $(nix-store --version)"
@@ -51,11 +53,26 @@ if [ -n "$2" ] && [ -d /dev/disk/by-uuid ]; then
   fi
 fi
 systemctl list-units --failed --plain --no-legend --no-pager | while read -r unit _; do echo "failed $unit"; done
+# NixOS forgets failures when it activates: units that had failed before the last
+# activation count until they are active.
+if [ -r "$dir/failed" ]; then
+  read -r names <"$dir/failed"
+  for unit in $names; do
+    case $(systemctl show --property=ActiveState --value -- "$unit") in
+    active | reloading | failed) ;;
+    *) echo "failed $unit" ;;
+    esac
+  done
+fi
 if [ -r "$dir/lock" ]; then
   read -r run began beat who <"$dir/lock"
   uptime
   echo "lock $(((t - began) / 100)) $(((t - beat) / 100)) $run $who"
 fi
-[ ! -r "$guard/run" ] || echo "guard $(cat "$guard/run")"
-[ ! -r /var/lib/muster/deployed ] || [ -z "$system" ] || ! grep -qF " $system " /var/lib/muster/deployed || echo ours
+if [ -r "$guard/run" ]; then
+  guard_state
+  uptime
+  echo "guard $t $there $state"
+fi
+if [ -n "$system" ] && grep -qsF " $system " "$records/deployments" "$records/deployed"; then echo ours; fi
 true
