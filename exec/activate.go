@@ -46,13 +46,21 @@ func activate(ctx context.Context, j *job) error {
 	if j.action() == DryActivate {
 		return dryActivate(ctx, j)
 	}
-	return undertake(ctx, j, Activate, func() host.Order {
-		o := host.Order{System: j.step.System.Out, Action: string(j.action())}
-		if j.action() == Switch && j.out.Before.Current == o.System {
+	action := j.action()
+	order := func() host.Order {
+		o := host.Order{System: j.step.System.Out, Action: string(action)}
+		if action == Switch && j.out.Before.Current == o.System {
 			o.Action = string(Boot) // it runs already: only what would be booted changes
 		}
 		return o
-	})
+	}
+	err := undertake(ctx, j, Activate, order)
+	if errors.Is(err, errTakesRestart) && j.run.opts.Reboot && action == Switch {
+		j.note(Finding{Check: "restart", Text: "NixOS can change to this system only by a restart: it is made the boot default, and the host is restarted"})
+		j.restarts, action = true, Boot
+		return undertake(ctx, j, Activate, order)
+	}
+	return err
 }
 
 // dryActivate has the system say what switching to it would do.
@@ -95,7 +103,7 @@ func undertake(ctx context.Context, j *job, s Stage, order func() host.Order) er
 		full.Run, full.Who, full.Before = o.Run, o.Who, j.out.Before
 		full.FailedUnits, full.InstallBootLoader = string(cmp.Or(o.FailedUnits, j.step.Host.FailedUnits)), o.InstallBootLoader
 		full.Activate, full.Confirm, full.Revert, full.Busy = o.ActivateTimeout, o.ConfirmTimeout, o.RevertTimeout, o.LockTimeout
-		j.out.changed = true
+		j.doing, j.out.changed = Action(full.Action), true
 		v, err = j.guard.start(ctx, full, j.seen.Facts.BootID)
 		if errors.Is(err, host.ErrRefused) {
 			j.out.changed = false
@@ -170,7 +178,7 @@ func conclude(ctx context.Context, j *job, v host.Verdict, why error) error {
 func (j *job) unmet(now host.State) string {
 	want := j.step.System.Out
 	runs, boots := now.Current == want, now.WouldBoot(want)
-	switch j.action() {
+	switch j.doing {
 	case Boot:
 		runs = true
 	case Test:

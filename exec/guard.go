@@ -43,6 +43,7 @@ func (g *guard) start(ctx context.Context, o host.Order, bootID string) (host.Ve
 }
 
 func (g *guard) arm(ctx context.Context, o host.Order) (v host.Verdict, err error) {
+	g.watch.Seen = 0 // it begins a log of its own
 	g.printing(Activate, func(log io.Writer) { v, err = g.conn.ask().Arm(ctx, o, &g.watch, log) })
 	return v, err
 }

@@ -21,6 +21,10 @@ type job struct {
 	place placement
 	seen  host.Inspection // the host as last inspected
 	out   Outcome
+	// doing is what the guard was told to do; restarts says that the host is to be
+	// restarted whatever its parts say.
+	doing    Action
+	restarts bool
 
 	began   time.Time
 	failure failure
@@ -160,7 +164,7 @@ func (j *job) upToDate() bool {
 
 // hasGuard reports whether an earlier attempt of this run has left a guard on the
 // host.
-func (j *job) hasGuard() bool { return j.seen.Guard.Run == j.run.opts.Run }
+func (j *job) hasGuard() bool { return j.seen.Guard == j.run.opts.Run }
 
 // end sums the job up.
 func (j *job) end(ctx context.Context) Outcome {

@@ -44,7 +44,7 @@ func inActivation(j *job) bool { return time.Now().Before(j.step.Earlier.returns
 func madeByEarlier(j *job, in *host.Inspection) bool {
 	want := j.step.System.Out
 	return j.step.Earlier != nil &&
-		(in.Guard.Run == j.run.opts.Run || in.State.Current == want || in.State.Generation.System == want)
+		(in.Guard == j.run.opts.Run || in.State.Current == want || in.State.Generation.System == want)
 }
 
 // awaitReturn waits for a host that was left in the middle of its activation and

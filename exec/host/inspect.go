@@ -26,16 +26,7 @@ type Inspection struct {
 	Lacks    []string // programs that the guard needs and the host has not
 	Disk     Disk     // how the host's root stands to the inventory's disk
 	Lock     LockHolder
-	Guard    GuardSeen
-}
-
-// A GuardSeen is the guard that is on a host.
-type GuardSeen struct {
-	Run     string // "" for none
-	Verdict Verdict
-	// Returns is when a guard that waits for confirmation returns by itself, from
-	// the inspection on.
-	Returns time.Duration
+	Guard    string // the run whose guard is on the host, at work or finished; "" for none
 }
 
 // Facts are what a host says of itself.
@@ -52,6 +43,12 @@ type Facts struct {
 	// running one and take a restart: kernel, initrd, modules, systemd.
 	Needs []string `json:"needs_reboot,omitempty"`
 	Ours  bool     `json:"ours"` // muster deployed the profile's system
+	// Activation is how far a guard on the host has come, and ActivationRun whose it
+	// is; "" where there is none. Returns is when one that waits for confirmation
+	// goes back by itself, from the inspection on.
+	Activation    Phase         `json:"activation,omitempty"`
+	ActivationRun string        `json:"activation_run,omitempty"`
+	Returns       time.Duration `json:"returns_ns,omitempty"`
 }
 
 // A Disk is how the file system at / stands to the disk that the inventory names.
@@ -142,7 +139,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "lock":
 			in.Lock = parseLock(value)
 		case "guard":
-			in.Guard = parseGuard(value)
+			in.Guard = f.readGuard(value)
 		case "ours":
 			f.Ours = true
 		}
@@ -157,20 +154,24 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 	return in, nil
 }
 
-// parseGuard reads the guard line of inspect.sh: the time since boot in hundredths
-// of a second, the run, its phase and reason.
-func parseGuard(s string) GuardSeen {
+// readGuard reads the guard line of inspect.sh: the time since boot in hundredths
+// of a second, the run, its phase and reason. It returns the run.
+func (f *Facts) readGuard(s string) string {
 	words := strings.SplitN(s, " ", 3)
 	if len(words) < 3 {
-		return GuardSeen{}
+		return ""
 	}
-	g := GuardSeen{Run: words[1], Verdict: parseVerdict(words[2])}
+	v := parseVerdict(words[2])
+	if v.Phase != Activated && v.finished(false) {
+		return words[1]
+	}
+	f.Activation, f.ActivationRun = v.Phase, words[1]
 	now, errNow := strconv.ParseInt(words[0], 10, 64)
-	by, errBy := strconv.ParseInt(g.Verdict.Reason, 10, 64)
-	if g.Verdict.Phase == Activated && errNow == nil && errBy == nil {
-		g.Returns = max(time.Duration(by-now)*10*time.Millisecond, 0)
+	by, errBy := strconv.ParseInt(v.Reason, 10, 64)
+	if v.Phase == Activated && errNow == nil && errBy == nil {
+		f.Returns = max(time.Duration(by-now)*10*time.Millisecond, 0)
 	}
-	return g
+	return words[1]
 }
 
 // skew is how far a clock that said then is ahead of ours, when it was asked
