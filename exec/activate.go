@@ -139,7 +139,8 @@ func conclude(ctx context.Context, j *job, v host.Verdict, why error) error {
 		return fmt.Errorf("%w; its guard says %q, and what is on the host could not be seen: %w", why, v.Phase, err)
 	}
 	before, now := j.out.Before, j.seen.State
-	back := !now.Differs(before)
+	back := now.Current == before.Current && now.Generation.System == before.Generation.System &&
+		(now.Boots == before.Boots || now.Boots == "" || before.Boots == "")
 	switch v.Phase {
 	case host.Done:
 		if problem := j.unmet(now); problem != "" {

@@ -47,7 +47,7 @@ func read(name string) string {
 func (s script) argv(args ...string) []string {
 	text := preamble
 	switch s {
-	case armScript, followScript, recoverScript, tellScript:
+	case armScript, followScript, recoverScript:
 		text += watch
 	}
 	return append([]string{"/bin/sh", "-c", text + read(string(s)), "muster-" + string(s)}, args...)

@@ -48,14 +48,6 @@ if [ "$what" = launch ]; then
 fi
 run=$1
 
-# finished succeeds when the guard has said its last word.
-finished() {
-  guard_state
-  case $state in
-  armed* | waiting* | activating* | activated* | committing* | reverting*) return 1 ;;
-  esac
-}
-
 # launch ARG… starts the guard, and what starts it again when it is killed: systemd
 # at once, and a timer that does not depend on the guard's unit; or a second process.
 launch() {
@@ -79,7 +71,8 @@ launch)
   exit
   ;;
 check)
-  if finished || [ "$there" != "$run" ]; then
+  guard_state
+  if guard_finished || [ "$there" != "$run" ]; then
     systemctl stop "muster-$run-watch.timer"
   elif ! guard_runs; then
     launch "$@"
@@ -90,7 +83,8 @@ watch)
   # The kernel releases the lock when the guard ends, however it does.
   while :; do
     flock "$self/alive" true
-    if finished || [ "$there" != "$run" ]; then exit; fi
+    guard_state
+    if guard_finished || [ "$there" != "$run" ]; then exit; fi
     sleep 1
     guard_runs || {
       launch "$@"
@@ -125,9 +119,10 @@ say() { echo "muster: $*" >>"$self/log"; }
 running() { readlink -f /run/current-system; }
 
 # collect keeps the first bytes of what is printed and the last of the rest, and
-# reads on whatever happens: nobody is held up by a full pipe.
+# reads on whatever happens: nobody is held up by a full pipe. dd writes at once what
+# it reads; head would keep it until it ends.
 collect() {
-  head -c 524288 >>"$self/log"
+  dd bs=65536 count=524288 iflag=count_bytes status=none >>"$self/log" 2>/dev/null || head -c 524288 >>"$self/log"
   tail -c 16384 >"$self/tail"
   [ ! -s "$self/tail" ] || {
     echo
@@ -341,8 +336,8 @@ try_new() {
   [ "$bad_before" = ' ' ] || printf '%s\n' "$bad_before" >"$dir/failed"
 }
 
-# await returns when the deployer has confirmed. Whatever wakes the guard without
-# that is a sign of life, and it waits for its whole time again.
+# await returns when the deployer has confirmed. With "extend" the deployer gives a
+# sign of life, and the guard waits for its whole time again.
 await() {
   guard_state
   case $state in
@@ -360,17 +355,19 @@ await() {
       resume_work
       go_back "$(cat "$self/abort")"
     fi
+    if [ -e "$self/extend" ]; then
+      rm -f "$self/extend"
+      uptime
+      deadline=$((t + confirm))
+      state "activated $deadline"
+    fi
     uptime
     left=$(((deadline - t + 99) / 100))
     if [ $left -le 0 ]; then
       resume_work
       go_back "not confirmed within $((confirm / 100)) s"
     fi
-    if quiet_words timeout $left head -c 1 >/dev/null; then
-      uptime
-      deadline=$((t + confirm))
-      [ -e "$self/confirm" ] || state "activated $deadline"
-    fi
+    [ -e "$self/confirm" ] || quiet_words timeout $left head -c 1 >/dev/null
   done
   resume_work
 }

@@ -43,6 +43,13 @@ guard_state() {
   [ ! -r "$guard/state" ] || read -r state <"$guard/state"
 }
 
+# guard_finished succeeds when state is a guard's last word.
+guard_finished() {
+  case $state in
+  armed* | waiting* | activating* | activated* | committing* | reverting*) return 1 ;;
+  esac
+}
+
 # boot_entry FILE sets boots to the system that a boot loader's entry starts.
 boot_entry() {
   set -f
