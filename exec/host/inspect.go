@@ -14,6 +14,7 @@ import (
 type InspectRequest struct {
 	DiskUUID string     // the root disk that the inventory names; "" for none
 	Want     store.Path // the system the host is to have; "" for any
+	Version  bool       // ask for the version of Nix, which takes a process
 }
 
 // An Inspection is what a look at a host found.
@@ -23,6 +24,7 @@ type Inspection struct {
 	// UpToDate says that the host has the wanted system. What it takes to change
 	// it was not looked at then.
 	UpToDate bool
+	HasNix   bool     // where it was looked at
 	Lacks    []string // programs that the guard needs and the host has not
 	Disk     Disk     // how the host's root stands to the inventory's disk
 	Lock     LockHolder
@@ -75,8 +77,12 @@ var Parts = []string{"kernel", "initrd", "kernel-modules", "systemd"}
 
 // Inspect looks at the host and changes nothing on it.
 func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error) {
+	version := ""
+	if r.Version {
+		version = "version"
+	}
 	asked := time.Now()
-	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want))
+	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version)
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -114,6 +120,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "uptodate":
 			in.UpToDate = true
 		case "nix":
+			in.HasNix = true
 			f.Nix = value[strings.LastIndexByte(value, ' ')+1:]
 		case "lacks":
 			in.Lacks = append(in.Lacks, value)
