@@ -9,6 +9,7 @@ import (
 
 	"muster/exec"
 	"muster/exec/archive"
+	"muster/exec/foreign"
 )
 
 // exportOptions are those of export, which writes the closures of systems, or
@@ -20,6 +21,7 @@ type exportOptions struct {
 	building  buildFlags
 	to        string
 	paths     []string
+	sign      []string
 	jobs      int
 }
 
@@ -30,6 +32,7 @@ func (o *exportOptions) addFlags(fs *pflag.FlagSet) {
 	o.building.addFlags(fs)
 	fs.StringVar(&o.to, "to", "", "write to this `file`, or directory where it is one or ends in /")
 	fs.StringArrayVar(&o.paths, "path", nil, "export this store `path` and all it refers to, and build nothing; may be repeated")
+	fs.StringArrayVar(&o.sign, "sign", nil, "sign with the secret key in this `file`, as nix-store --generate-binary-cache-key makes it; may be repeated")
 	fs.IntVarP(&o.jobs, "jobs", "j", 10, "build for at most `n` hosts at once")
 }
 
@@ -38,6 +41,10 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 		return usageError{fmt.Errorf("--to: where shall the archive go?")}
 	}
 	paths, err := storePaths(o.paths)
+	if err != nil {
+		return err
+	}
+	keys, err := secretKeys(o.sign)
 	if err != nil {
 		return err
 	}
@@ -59,12 +66,12 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 	local, closeLocal := wireLocal(nix)
 	defer closeLocal()
 	began, said := time.Now(), time.Now()
-	stats, err := archive.Export(ctx, local, manifest, o.to, func(p archive.Progress) {
+	stats, err := archive.Export(ctx, local, manifest, o.to, archive.ExportOptions{Keys: keys, Report: func(p archive.Progress) {
 		if time.Since(said) > 10*time.Second {
 			said = time.Now()
 			ui.note("%s of %s written", size(p.Bytes), size(p.TotalBytes))
 		}
-	})
+	}})
 	if err != nil {
 		return err
 	}
@@ -74,6 +81,23 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	ui.note("on the machine, as root: muster import %s", o.to)
 	return nil
+}
+
+// secretKeys reads the files of secret keys. Only their owner may be able to write them.
+func secretKeys(files []string) ([]*archive.SecretKey, error) {
+	var keys []*archive.SecretKey
+	for _, name := range files {
+		text, err := foreign.ReadFile(name, foreign.Limits{Size: 4096, Trusted: true, Links: true})
+		if err != nil {
+			return nil, fmt.Errorf("--sign: %w", err)
+		}
+		key, err := archive.ParseSecretKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("--sign: %s: %w", name, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }
 
 // build builds the hosts' systems. An archive that lacks a host is none.

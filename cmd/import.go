@@ -14,6 +14,7 @@ import (
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/archive"
+	"muster/exec/human"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/schema"
@@ -26,6 +27,8 @@ type importOptions struct {
 	host            string
 	activation      string
 	activateTimeout time.Duration
+	signedBy        []string
+	repair          bool
 }
 
 func (o *importOptions) addFlags(fs *pflag.FlagSet) {
@@ -33,6 +36,8 @@ func (o *importOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.host, "host", "", "this machine is the `host` of that name (default its own host name)")
 	fs.StringVar(&o.activation, "action", string(exec.Switch), "`what` to do with the system: switch, boot, test, dry-activate, or none to only load it")
 	fs.DurationVar(&o.activateTimeout, "activate-timeout", 10*time.Minute, "an activation that takes longer than this `duration` has failed")
+	fs.StringArrayVar(&o.signedBy, "require-signature", nil, "take only an archive that is signed by this `public-key`, NAME:BASE64; may be repeated: by one of them")
+	fs.BoolVar(&o.repair, "repair", false, "mend store paths whose files have changed since they were registered")
 }
 
 func (o *importOptions) run(ctx context.Context, std streams, args []string) error {
@@ -50,19 +55,24 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 	if err != nil {
 		return err
 	}
+	required, err := publicKeys(o.signedBy)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
-	opened, err := archive.Open(ctx, args[0])
+	load := &importing{nix: nix, options: o}
+	opened, err := archive.Open(ctx, args[0], archive.OpenOptions{Required: required, Trusted: trustedKeys(ctx, nix), Admit: load.admit})
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
 	defer ui.close()
 	ui.note("checked %s in %s: it is whole", args[0], seconds(time.Since(began)))
-
-	step, err := o.step(&opened.Manifest)
-	if err != nil {
+	if err := load.mend(ctx, opened, ui); err != nil {
 		return err
 	}
+
+	step := load.step
 	if step.System.Out == "" {
 		action = exec.CopyPaths
 	} else if action == exec.CopyPaths {
@@ -99,9 +109,9 @@ func (o *importOptions) step(m *archive.Manifest) (exec.Step, error) {
 	if h == nil {
 		var names []string
 		for _, h := range m.Hosts {
-			names = append(names, h.Name)
+			names = append(names, human.Plain(h.Name))
 		}
-		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: say which this machine is with --host", strings.Join(names, ", "), step.Host.Name)}
+		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: say which this machine is with --host", strings.Join(names, ", "), human.Plain(step.Host.Name))}
 	}
 	step.System = exec.System{Drv: h.Drv, Out: h.System}
 	return step, nil

@@ -4,13 +4,14 @@
 //
 // An archive is a binary cache, as Nix itself can read it, with a manifest, instructions and checksums:
 //
-//	nix-cache-info  DIGEST.narinfo  nar/HASH.nar.zst  muster.json  README  SHA256SUMS
+//	nix-cache-info  DIGEST.narinfo  nar/HASH.nar.zst  muster.json  muster.json.sig  README  SHA256SUMS
 //
-// It is a directory, or one file: a tar archive of that directory, with its checksum after the end that tar sees. Open reads
-// all of an archive, so that nothing is imported from one that is damaged or not complete.
+// It is a directory, or one file: a tar archive of that directory, with its checksum after the end that tar sees. Archives
+// come from other hands. Open reads all of one and believes nothing that it has not checked, so that nothing is imported
+// from an archive that is damaged, not complete, or at odds with itself.
 //
-//	stats, err := archive.Export(ctx, local, archive.Manifest{Hosts: hosts}, "fleet.tar", nil)
-//	a, err := archive.Open(ctx, "fleet.tar")
+//	stats, err := archive.Export(ctx, local, archive.Manifest{Hosts: hosts}, "fleet.tar", archive.ExportOptions{})
+//	a, err := archive.Open(ctx, "fleet.tar", archive.OpenOptions{Required: keys})
 //	defer a.Close()
 //	session, stats, err := link.Copy(ctx, a, []store.Path{a.Manifest.Host("web1").System}, transfer.Options{})
 package archive
@@ -22,10 +23,7 @@ import (
 	"muster/compile/store"
 )
 
-const (
-	cacheName = "nix-cache-info"
-	cacheText = "StoreDir: " + store.Dir + "\nWantMassQuery: 1\nPriority: 40\n"
-)
+const cacheText = "StoreDir: " + store.Dir + "\nWantMassQuery: 1\nPriority: 40\n"
 
 // ErrDamaged says that an archive is damaged or not complete.
 var ErrDamaged = errors.New("damaged archive")

@@ -2,6 +2,8 @@ package archive
 
 import (
 	"context"
+	"os"
+	"strings"
 	"testing"
 
 	"muster/compile/store"
@@ -27,4 +29,18 @@ func copyTo(t *testing.T, to storelab.Store, src transfer.Source, top store.Path
 		t.Cleanup(func() { dst.Close() })
 	}
 	return stats, err
+}
+
+// publicKey is the key that a store of storelab.Closure has signed its outputs with.
+func publicKey(t *testing.T, s storelab.Store) PublicKey {
+	t.Helper()
+	text, err := os.ReadFile(s.PublicKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := ParsePublicKey(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
 }

@@ -8,6 +8,7 @@
 package foreign
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -92,6 +93,53 @@ func OpenIn(root *os.Root, name string, limits Limits) (*File, error) {
 		return nil, refused(full, "it was exchanged while it was opened")
 	}
 	return opened, err
+}
+
+// OpenOwn opens a file below a directory for reading and writing, to go on with what this user has begun. Others may write
+// to the directory, but not to the file: it must be regular, belong to this user, be known by this name only, and neither
+// group nor others may write to it.
+func OpenOwn(root *os.Root, name string) (*os.File, error) {
+	full := filepath.Join(root.Name(), name)
+	before, err := root.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if why := notOwn(before); why != "" {
+		return nil, refused(full, "it %s", why)
+	}
+	f, err := root.OpenFile(name, os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	after, err := f.Stat()
+	if err == nil && (!os.SameFile(before, after) || notOwn(after) != "") {
+		err = refused(full, "it was exchanged while it was opened")
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func notOwn(info fs.FileInfo) string {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.Mode().IsRegular():
+		return "is " + kind(info.Mode()) + ", want a regular file"
+	case ok && int(st.Uid) != os.Geteuid():
+		return fmt.Sprintf("belongs to user %d", st.Uid)
+	case ok && st.Nlink != 1:
+		return "has another name too (a hard link)"
+	}
+	return distrust(info)
+}
+
+// CreateTemp makes a new file below a directory, with a name that cannot be guessed, for this user alone.
+func CreateTemp(root *os.Root) (f *os.File, name string, err error) {
+	name = ".muster-" + rand.Text()
+	f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	return f, name, err
 }
 
 // ReadFile returns the contents of a file.
