@@ -15,7 +15,7 @@ import (
 const somePath = store.Path("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-some")
 
 // source is a store to export from.
-func source(t *testing.T, s storelab.Store) *transfer.Local {
+func source(t testing.TB, s storelab.Store) *transfer.Local {
 	l := transfer.NewLocal(s.Dir(), func(ctx context.Context) (*nixserve.Client, error) { return nixserve.New(ctx, s.Serve()) })
 	t.Cleanup(func() { l.Close() })
 	return l
