@@ -2,6 +2,8 @@ package archive
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -9,6 +11,8 @@ import (
 
 	"muster/exec/foreign"
 )
+
+var errMissing = errors.New(" is missing")
 
 // A dirContainer is an archive that is a directory. Its checksums say which files belong to it; it may hold others.
 type dirContainer struct {
@@ -22,20 +26,29 @@ func openDir(name string) (*dirContainer, error) {
 		return nil, err
 	}
 	d := &dirContainer{root: root}
-	text, err := foreign.ReadFileIn(root, sumsName, foreign.Limits{Size: maxSums})
-	if errors.Is(err, fs.ErrNotExist) {
+	f, err := d.open(sumsName)
+	if errors.Is(err, errMissing) {
 		err = damaged("%s is missing: this is not an archive of muster, or not complete", sumsName)
 	}
 	if err == nil {
-		var sums map[string]checksum
-		sums, err = parseSums(text)
-		d.listed = append(slices.Sorted(maps.Keys(sums)), sumsName)
+		d.listed, err = listed(f)
 	}
 	if err != nil {
 		root.Close()
 		return nil, err
 	}
 	return d, nil
+}
+
+// listed reads the names of the members from the checksums.
+func listed(f member) ([]string, error) {
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		return nil, err
+	}
+	sums, err := parseSums(text)
+	return append(slices.Sorted(maps.Keys(sums)), sumsName), err
 }
 
 func (d *dirContainer) names() []string { return d.listed }
@@ -45,7 +58,7 @@ func (d *dirContainer) open(name string) (member, error) {
 	var refused *foreign.RefusedError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, damaged("%s is missing", name)
+		return nil, fmt.Errorf("%w: %s%w", ErrDamaged, name, errMissing)
 	case errors.As(err, &refused):
 		return nil, damaged("%s: %s", name, refused.Why)
 	case err != nil:

@@ -19,6 +19,8 @@ package archive
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"muster/compile/store"
 )
@@ -28,6 +30,21 @@ const cacheText = "StoreDir: " + store.Dir + "\nWantMassQuery: 1\nPriority: 40\n
 // ErrDamaged says that an archive is damaged or not complete.
 var ErrDamaged = errors.New("damaged archive")
 
+// maxMessage is the length at which a message about foreign text is cut.
+const maxMessage = 1000
+
+// damaged is an ErrDamaged. Much of what it says comes from the archive: it is kept short and away from the terminal's
+// controls.
 func damaged(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
+	why := fmt.Sprintf(format, args...)
+	if len(why) > maxMessage {
+		why = strings.ToValidUTF8(why[:maxMessage], "") + "…"
+	}
+	why = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, why)
+	return fmt.Errorf("%w: %s", ErrDamaged, why)
 }

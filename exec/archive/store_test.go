@@ -22,9 +22,9 @@ func source(t testing.TB, s storelab.Store) *transfer.Local {
 }
 
 // copyTo copies a closure to a store.
-func copyTo(t *testing.T, to storelab.Store, src transfer.Source, top store.Path) (transfer.Stats, error) {
+func copyTo(t *testing.T, to storelab.Store, src transfer.Source, tops ...store.Path) (transfer.Stats, error) {
 	link := transfer.Link{Serve: func(context.Context) (nixserve.Stream, error) { return to.Serve(), nil }}
-	dst, stats, err := link.Copy(context.Background(), src, []store.Path{top}, transfer.Options{})
+	dst, stats, err := link.Copy(context.Background(), src, tops, transfer.Options{})
 	if dst != nil {
 		t.Cleanup(func() { dst.Close() })
 	}
