@@ -215,7 +215,7 @@ func TestMutationsAreRefusedOrHarmless(t *testing.T) {
 		name := b.write(dir, asDir)
 		if asDir && r.IntN(3) == 0 {
 			kind.name += " and a file of another kind"
-			changeKind(r, filepath.Join(name, pick(r, b.members).name))
+			changeKind(r, filepath.Join(name, pick(r, whole.members).name))
 		}
 		what := fmt.Sprintf("mutation %d (seed %d, directory %v): %s", i, *mutationSeed, asDir, kind.name)
 		all[kind.name]++
