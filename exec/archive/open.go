@@ -259,6 +259,9 @@ func (a *Archive) readNarInfos(ctx context.Context, opts OpenOptions) error {
 // checkClosure checks that the archive holds all that its manifest needs, and nothing else.
 func (a *Archive) checkClosure(ctx context.Context) error {
 	closure, err := a.Closure(ctx, a.Manifest.roots())
+	if err != nil && !errors.Is(err, ErrDamaged) {
+		err = damaged("%v", err) // paths refer to each other
+	}
 	if err != nil {
 		return err
 	}
