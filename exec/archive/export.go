@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -45,7 +46,7 @@ type ExportOptions struct {
 // else a file. It keeps what an earlier attempt has written of these closures, as far as that is whole.
 func Export(ctx context.Context, src Source, m Manifest, to string, opts ExportOptions) (Stats, error) {
 	var stats Stats
-	m.Version = manifestVersion
+	m.Version, m.Paths = manifestVersion, unique(m.Paths)
 	closure, err := src.Closure(ctx, m.roots())
 	if err != nil {
 		return stats, fmt.Errorf("find closure: %w", err)
@@ -56,6 +57,16 @@ func Export(ctx context.Context, src Source, m Manifest, to string, opts ExportO
 		return stats, fmt.Errorf("write archive %q: %w", to, err)
 	}
 	return stats, nil
+}
+
+// unique leaves out what is in a list a second time.
+func unique(paths []store.Path) []store.Path {
+	seen := make(map[store.Path]bool)
+	return slices.DeleteFunc(slices.Clone(paths), func(p store.Path) bool {
+		again := seen[p]
+		seen[p] = true
+		return again
+	})
 }
 
 // An exporting is an Export in progress.
@@ -195,13 +206,17 @@ func (e *exporting) writePath(ctx context.Context, info nixserve.PathInfo, p *pr
 	e.scanned(info, found)
 	n := narInfo{PathInfo: info, FileHash: compressed.Sum(), FileSize: compressed.Size()}
 	n.URL = narName(n.FileHash)
+	text := n.text()
+	if err := n.check(narInfoName(info.Path), text); err != nil { // Open would refuse it
+		return fmt.Errorf("%s: what the store's database says of it: %w", info.Path, err)
+	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
 	if err := e.out.put(n.URL, n.FileSize, f); err != nil {
 		return err
 	}
-	return putText(e.out, narInfoName(info.Path), n.text())
+	return putText(e.out, narInfoName(info.Path), text)
 }
 
 // A progress counts what is written and reports it.

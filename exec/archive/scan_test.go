@@ -2,9 +2,12 @@ package archive
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,6 +65,43 @@ func TestScanFindsEveryReference(t *testing.T) {
 		}
 		if left := scan.differs(want); len(left) > 0 {
 			t.Fatalf("%q: differs by %v", text, left)
+		}
+	}
+}
+
+// A text may mention a path that it does not refer to, and refer to one that it does not mention. Export says so in the
+// manifest, and Open takes only what is said there.
+func TestReferencesThatAScanDoesNotFind(t *testing.T) {
+	ctx, src := context.Background(), texts{}
+	dep := src.add("dep", "a text", nil)
+	mentions := src.add("mentions", "a text about "+string(dep), nil)
+	silent := src.add("silent", "a text about nothing", []store.Path{dep})
+	name := filepath.Join(t.TempDir(), "archive.tar")
+	if _, err := Export(ctx, src, Manifest{Paths: []store.Path{dep, mentions, silent, dep}}, name, ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(ctx, name, OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	want := map[store.Path][]store.Path{mentions: {dep}, silent: {dep}}
+	if diff := cmp.Diff(want, a.Manifest.ScanDiffers); diff != "" {
+		t.Errorf("scan_differs (-want +got):\n%s", diff)
+	}
+	for p := range want {
+		b := unpack(t, name)
+		var m Manifest
+		if err := m.parse(b.member(manifestName).body); err != nil {
+			t.Fatal(err)
+		}
+		delete(m.ScanDiffers, p)
+		if b.member(manifestName).body, err = m.text(); err != nil {
+			t.Fatal(err)
+		}
+		b.mend()
+		if _, err := Open(ctx, b.write(t.TempDir(), false), OpenOptions{}); err == nil || !strings.Contains(err.Error(), "contents of "+string(p)+" differ about "+string(dep)) {
+			t.Errorf("without %s: %v", p, err)
 		}
 	}
 }
