@@ -9,40 +9,44 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/compile"
 	"muster/compile/syntax"
 	"muster/schema"
 )
 
+// compileOptions are those of compile, which prints the Nix that an inventory
+// means.
 type compileOptions struct {
 	output string
-	format string
+	format compile.Format
 	split  string
 }
 
-func (o *compileOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVarP(&o.output, "output", "o", "", "write to this `file` instead of standard output")
-	fs.StringVar(&o.format, "format", string(compile.Muster), "write for this `tool`: muster, nixops, morph, colmena or flake")
-	fs.StringVar(&o.split, "split", "", "write one file a host and one a role into this `directory`")
+func (o *compileOptions) groups() []group { return nil }
+
+func (o *compileOptions) addFlags(fs *flags.Set) {
+	fs.VarP(flags.Of(&o.output, "", orStandardOutput(flags.NewFile())), "output", "o", "write to this `file` instead of standard output")
+	fs.Var(flags.OneOf(&o.format, compile.Formats()...), "format", "write for this `tool`: %s")
+	fs.Var(flags.Of(&o.split, "", flags.NewDirectory()), "split", "write one file per host and one per role into this `directory`")
+}
+
+func (o *compileOptions) check() error {
+	if o.split != "" && o.output != "" {
+		return errors.New("--split excludes --output")
+	}
+	return nil
 }
 
 func (o *compileOptions) run(ctx context.Context, std streams, args []string) error {
-	opts := compile.Options{Format: compile.Format(o.format)}
-	if !slices.Contains(compile.Formats(), opts.Format) {
-		return usageError{fmt.Errorf("--format %s: there is muster, nixops, morph, colmena and flake", o.format)}
-	}
-	fleet, err := loadFleet(ctx, std, args)
+	opts := compile.Options{Format: o.format}
+	fleet, err := readFleet(ctx, args)
 	if err != nil {
 		return err
 	}
+	printWarningsOf(fleet, std)
 	if o.split != "" {
-		if o.output != "" {
-			return usageError{errors.New("compile: --split and --output exclude each other")}
-		}
 		return o.writeSplit(std, fleet, opts)
 	}
 	if o.output != "" && o.output != "-" {
@@ -62,8 +66,8 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 	return writeNix(o.output, file)
 }
 
-// writeSplit writes the network as several files below a directory, and says
-// which.
+// writeSplit writes the network as several files below a directory, and prints
+// their names.
 func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compile.Options) error {
 	abs, err := filepath.Abs(o.split)
 	if err != nil {
@@ -89,8 +93,8 @@ func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compi
 	return removeStale(std, o.split, written)
 }
 
-// removeStale removes the files of hosts and roles that are gone: those that
-// say they are muster's.
+// removeStale removes the files of hosts and roles that the inventory no longer
+// has, if their header says that muster wrote them.
 func removeStale(std streams, dir string, written map[string]bool) error {
 	for _, below := range []string{"hosts", "roles"} {
 		files, err := filepath.Glob(filepath.Join(dir, below, "*.nix"))
@@ -119,8 +123,9 @@ func writeNix(name string, file *syntax.File) error {
 	return writeFile(name, text.Bytes())
 }
 
-// writeFile writes a file whole or not at all. A link is followed, a file that
-// is there keeps its mode, and what is no file, such as /dev/null, is written to.
+// writeFile replaces a file in one step, or leaves it unchanged. It follows links
+// and keeps the mode of an existing file. It writes straight to what is not a
+// regular file, such as /dev/null.
 func writeFile(name string, data []byte) error {
 	target, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -135,7 +140,7 @@ func writeFile(name string, data []byte) error {
 	case err == nil:
 		mode = info.Mode().Perm()
 	}
-	// A name of its own, made with the umask, that nobody can have made before.
+	// The name is random, so that no other user can have made the file before.
 	temp := filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+"."+rand.Text()[:8])
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
@@ -152,8 +157,8 @@ func writeFile(name string, data []byte) error {
 	return plainError("write", name, err)
 }
 
-// plainError is an error of the file system about the file that was named,
-// whatever it was called on the way.
+// plainError is an error of the file system with the name that the user gave,
+// rather than that of a temporary file.
 func plainError(op, name string, err error) error {
 	if err == nil {
 		return nil

@@ -8,13 +8,12 @@ import (
 	"os/user"
 	"sync"
 
-	"golang.org/x/term"
-
+	"muster/cmd/ui"
 	"muster/exec"
 	"muster/exec/remote"
 )
 
-// operator is who runs muster, for others who find a host locked.
+// operator names the user of muster to others who find a host locked.
 func operator() string {
 	name := os.Getenv("SUDO_USER")
 	if u, err := user.Current(); err == nil && name == "" {
@@ -22,28 +21,25 @@ func operator() string {
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		host = "somewhere"
+		host = "unknown"
 	}
 	return fmt.Sprintf("%s@%s", name, host)
 }
 
-// askOnce asks the user for the password of the hosts with the privilege
-// sudo-password: once, for all of them, on the terminal.
+// askOnce returns a function that asks the user for the password of the hosts with
+// the privilege sudo-password: once for all of them.
 func askOnce() func(context.Context) ([]byte, error) {
 	ask := sync.OnceValues(func() ([]byte, error) {
-		tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+		password, err := ui.Password("password for sudo on the hosts: ")
 		if err != nil {
 			return nil, fmt.Errorf("ask for the password of sudo: %v", err)
 		}
-		defer tty.Close()
-		fmt.Fprint(tty, "password for sudo on the hosts: ")
-		defer fmt.Fprintln(tty)
-		return term.ReadPassword(int(tty.Fd()))
+		return password, nil
 	})
 	return func(context.Context) ([]byte, error) { return ask() }
 }
 
-// connectError has package exec know an error of a connection attempt.
+// connectError marks an error of a connection attempt as package exec knows it.
 func connectError(err error) error {
 	if errors.Is(err, remote.ErrUnreachable) {
 		return unreachable{err}

@@ -170,7 +170,7 @@ func TestOtherNixVersions(t *testing.T) {
 			if out, err := s.command(ctx, lab, "nix", "--extra-experimental-features", "nix-command", "copy", "--to", "ssh://theirs", string(s.top)).CombinedOutput(); err != nil {
 				t.Fatalf("nix copy: %v\n%s", err, out)
 			}
-			src := transfer.Share(s.source(), sharedMemory)
+			src := transfer.Share(s.source(), 64_000_000)
 			want := registered(t, lab.Host("theirs"), s.top)
 			if info := fmt.Sprint(want[string(s.top)]); len(want) != 24 || !strings.Contains(info, ".drv") || !strings.Contains(info, "lab-1:") || !strings.Contains(info, "sha256-") {
 				t.Fatalf("%d paths, such as %s", len(want), info)
@@ -226,7 +226,7 @@ func TestHostsRegisterWhatNixCopyRegisters(t *testing.T) {
 	if info := fmt.Sprint(want[string(s.top)]); len(want) != 24 || !strings.Contains(info, ".drv") || !strings.Contains(info, "lab-1:") || !strings.Contains(info, "cut-11") {
 		t.Fatalf("the test is about 24 paths with derivers, signatures and references, got %d, such as %v", len(want), info)
 	}
-	src := transfer.Share(s.source(), sharedMemory)
+	src := transfer.Share(s.source(), 64_000_000)
 	var g sync.WaitGroup
 	for host, pack := range map[string]transfer.Compression{"plain": transfer.CompressNever, "packed": transfer.CompressAlways} {
 		g.Go(func() {

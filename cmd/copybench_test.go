@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"muster/exec/human"
+
 	"bufio"
 	"bytes"
 	"cmp"
@@ -246,7 +248,7 @@ in builtins.elemAt all 9`, max(1, *hugeMB/10)))
 		}
 	}
 	f := b.time(context.Background(), lab, 1, [][]string{{b.muster, "push", "--path", path, "--jobs", fmt.Sprint(n), hosts}})
-	fmt.Printf("%-34s %-18s %8.2fs %9s %8.2fs   %s\n", name, "muster push", f.wall.Seconds(), "", f.cpu.Seconds(), size(f.memory))
+	fmt.Printf("%-34s %-18s %8.2fs %9s %8.2fs   %s\n", name, "muster push", f.wall.Seconds(), "", f.cpu.Seconds(), human.Bytes(f.memory))
 }
 
 // TestSwallow is a nix-store --serve --write that has nothing and keeps nothing.
@@ -362,7 +364,7 @@ func (b *bench) compare(name string, closure func() string, n, jobs int, full bo
 			memory: median(figures[w], func(f figure) int64 { return f.memory }),
 		}
 		least := slices.MinFunc(figures[w], func(a, b figure) int { return cmp.Compare(a.wall, b.wall) })
-		fmt.Printf("%-34s %-18s %8.2fs %8.2fs %8.2fs   %s\n", name, way.name, m.wall.Seconds(), least.wall.Seconds(), m.cpu.Seconds(), size(m.memory))
+		fmt.Printf("%-34s %-18s %8.2fs %8.2fs %8.2fs   %s\n", name, way.name, m.wall.Seconds(), least.wall.Seconds(), m.cpu.Seconds(), human.Bytes(m.memory))
 		medians = append(medians, m)
 	}
 	// The machine's speed wanders: the ratio of each pair of neighbours says more than that of the medians.

@@ -1,12 +1,11 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"strings"
+	"errors"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/nixcmd"
@@ -15,23 +14,21 @@ import (
 	"muster/schema"
 )
 
-// buildFlags say where is built what is built for hosts.
+// buildFlags say where systems are built.
 type buildFlags struct {
-	builders string
-	flags    *pflag.FlagSet
+	noRules
+	builders []string // nil is as the inventory says
 }
 
-func (f *buildFlags) addFlags(fs *pflag.FlagSet) {
-	f.flags = fs
-	fs.StringVar(&f.builders, "builders", "", "build on these `machines`, written as for Nix: \"ssh://builder x86_64-linux; …\", \"\" for none\n(default the inventory's builders, else nix.conf's)")
+func (f *buildFlags) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&f.builders, "", buildMachines), "builders", "build on these `machines`: %s (default the inventory's builders, else nix.conf's)")
 }
 
-// apply makes the flags, or what the plan says, options of a run.
-func (f *buildFlags) apply(o *exec.Options, nix *nixcmd.Nix, plan *exec.Plan) {
-	if f.flags != nil && f.flags.Changed("builders") {
-		plan.Builders = strings.Split(f.builders, ";")
+func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
+	if f.builders != nil {
+		plan.Builders = f.builders
 	}
-	b := nix.NewBuilder()
+	b := s.nix.NewBuilder()
 	b.Machines = plan.Builders
 	o.Builder = b
 }
@@ -40,95 +37,67 @@ func (f *buildFlags) apply(o *exec.Options, nix *nixcmd.Nix, plan *exec.Plan) {
 type copyFlags struct {
 	with     string
 	compress string
-	rate     string
-	hostRate string
-	memory   string
+	rate     int64 // bytes a second; 0 is no limit
+	hostRate int64
+	memory   int64
 	pushTo   string
 	pullFrom string
-
-	options exec.CopyOptions // as check has read them
-	keep    int64
 }
 
-func (f *copyFlags) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&f.with, "copy-with", "muster", "copy to hosts with `what`: muster, or nix, which runs nix copy through the host's daemon")
-	fs.StringVar(&f.compress, "compress", "auto", "`when` to compress what is sent: auto (over slow links, to hosts that have zstd),\nalways or never")
-	fs.StringVar(&f.rate, "limit-rate", "", "send at most this many `bytes` a second to all hosts together, as 500k or 10M")
-	fs.StringVar(&f.hostRate, "limit-host-rate", "", "send at most this many `bytes` a second to each host that has no limit_rate of its own")
-	fs.StringVar(&f.memory, "copy-memory", "64M", "keep at most this many `bytes` of what several hosts are sent in memory")
-	fs.StringVar(&f.pushTo, "push-to", "", "put what hosts lack into the store at this `URL` once (s3://…, file://…, ssh://…),\nand have them fetch it there (default the inventory's cache)")
-	fs.StringVar(&f.pullFrom, "pull-from", "", "the `URL` at which hosts read that store (default as --push-to)")
+// How --copy-with copies, and when --compress compresses.
+const (
+	withMuster = "muster"
+	withNix    = "nix"
+
+	compressAuto   = "auto"
+	compressAlways = "always"
+	compressNever  = "never"
+)
+
+// compression is when to compress, as package transfer has it.
+var compression = map[string]transfer.Compression{
+	compressAuto:   transfer.CompressAuto,
+	compressAlways: transfer.CompressAlways,
+	compressNever:  transfer.CompressNever,
 }
 
-// check reads the flags.
-func (f *copyFlags) check() (err error) {
-	o := &f.options
-	switch f.compress {
-	case "auto", "":
-		o.Pack = transfer.CompressAuto
-	case "always":
-		o.Pack = transfer.CompressAlways
-	case "never":
-		o.Pack = transfer.CompressNever
-	default:
-		return usageError{fmt.Errorf("--compress %s: there is auto, always and never", f.compress)}
-	}
-	switch f.with {
-	case "muster", "":
-	case "nix":
-		o.Always = true
-	default:
-		return usageError{fmt.Errorf("--copy-with %s: there is muster and nix", f.with)}
-	}
-	if f.rate != "" {
-		rate, err := schema.ParseBytes(f.rate)
-		if err != nil {
-			return usageError{fmt.Errorf("--limit-rate %s: %w", f.rate, err)}
-		}
-		o.Rate = transfer.NewLimiter(rate)
-	}
-	if f.hostRate != "" {
-		if o.HostRate, err = schema.ParseBytes(f.hostRate); err != nil {
-			return usageError{fmt.Errorf("--limit-host-rate %s: %w", f.hostRate, err)}
-		}
-	}
-	if f.keep = sharedMemory; f.memory != "" {
-		if f.keep, err = schema.ParseBytes(f.memory); err != nil {
-			return usageError{fmt.Errorf("--copy-memory %s: %w", f.memory, err)}
-		}
-	}
-	for flag, url := range map[string]string{"--push-to": f.pushTo, "--pull-from": f.pullFrom} {
-		if err := nixcmd.CheckURL(url); url != "" && err != nil {
-			return usageError{fmt.Errorf("%s %s: %w", flag, url, err)}
-		}
-	}
+func (f *copyFlags) addFlags(fs *flags.Set) {
+	fs.Var(flags.OneOf(&f.with, withMuster, withNix), "copy-with", "copy to hosts with `what`: %s, which runs nix copy through the host's daemon")
+	fs.Var(flags.OneOf(&f.compress, compressAuto, compressAlways, compressNever), "compress", "`when` to compress what is sent: %s; auto compresses over slow links, to hosts that have zstd")
+	fs.Var(flags.Of(&f.rate, "", byteCount), "limit-rate", "send to all hosts together at most this many `bytes` a second: %s")
+	fs.Var(flags.Of(&f.hostRate, "", byteCount), "limit-host-rate", "send at most this many `bytes` a second to each host that has no limit_rate of its own")
+	fs.Var(flags.Of(&f.memory, "64M", byteCount), "copy-memory", "keep at most this many `bytes` of what several hosts are sent in memory")
+	fs.Var(flags.Of(&f.pushTo, "", storeURL), "push-to", "put what hosts lack into the store at this `URL` once (s3://…, file://…, ssh://…), and have them fetch it there (default the inventory's cache)")
+	fs.Var(flags.Of(&f.pullFrom, "", storeURL), "pull-from", "the `URL` at which hosts read that store (default as --push-to)")
+}
+
+func (f *copyFlags) check() error {
 	if f.pullFrom != "" && f.pushTo == "" {
-		return usageError{fmt.Errorf("--pull-from: and --push-to where?")}
+		return errors.New("--pull-from needs --push-to")
 	}
 	return nil
 }
 
-// apply makes the flags, or what the plan says, options of a run.
-func (f *copyFlags) apply(o *exec.Options, nix *nixcmd.Nix, plan *exec.Plan) {
-	o.Copy = f.options
-	o.Source = transfer.Share(o.Source, f.keep)
+func (f *copyFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
+	o.Copy = exec.CopyOptions{Pack: compression[f.compress], Always: f.with == withNix, HostRate: f.hostRate}
+	if f.rate > 0 {
+		o.Copy.Rate = transfer.NewLimiter(f.rate)
+	}
+	o.Source = transfer.Share(o.Source, f.memory)
 	o.Copy.Daemon = func(ctx context.Context, open func(context.Context) (nixserve.Stream, error), paths []store.Path, substitute bool, log func(string)) error {
-		return nix.CopyToDaemon(ctx, func(ctx context.Context) (nixcmd.Channel, error) { return open(ctx) }, paths, substitute, log)
+		return s.nix.CopyToDaemon(ctx, func(ctx context.Context) (nixcmd.Channel, error) { return open(ctx) }, paths, substitute, log)
 	}
 	if f.pushTo != "" {
 		plan.Cache = schema.Cache{PushTo: f.pushTo, PullFrom: f.pullFrom}
 	}
 	if plan.Cache.PushTo != "" {
-		o.Copy.Cache = wireCache(nix, plan.Cache)
+		o.Copy.Cache = wireCache(s.nix, plan.Cache)
 	}
 }
 
 // wireCache has nix fill a binary cache, and hosts fetch from it.
 func wireCache(nix *nixcmd.Nix, c schema.Cache) *exec.Cache {
-	from := c.PullFrom
-	if from == "" {
-		from = nixcmd.PullURL(c.PushTo)
-	}
+	from := cmp.Or(c.PullFrom, nixcmd.PullURL(c.PushTo))
 	return &exec.Cache{
 		URL:  nixcmd.PlainURL(from),
 		Push: nix.NewPusher(c.PushTo).Push,

@@ -10,25 +10,28 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/examples"
 	"muster/exec"
+	"muster/exec/human"
 	"muster/exec/lab"
 )
 
-// demoOptions are those of the demonstration: the real verbs on real machines
-// that are gone afterwards.
+// demoOptions are those of demo, which shows the verbs on real machines that it
+// starts and removes.
 type demoOptions struct {
+	noRules
 	keep bool
 }
 
-func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.keep, "keep", false, "keep the machines running until Enter is pressed")
+func (o *demoOptions) groups() []group { return nil }
+
+func (o *demoOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Bool(&o.keep, false), "keep", "keep the machines running until Enter is pressed")
 }
 
-// demoHosts are the machines of examples/kluster-cue, and where their inventory
-// says they are. The lab answers under these addresses.
+// demoHosts are the hosts of examples/kluster-cue with their addresses. The lab
+// answers at these addresses.
 var demoHosts = map[string]string{
 	"il":  "192.168.10.121",
 	"ee":  "192.168.10.122",
@@ -52,15 +55,15 @@ func (o *demoOptions) run(ctx context.Context, std streams, _ []string) (err err
 			return err
 		}
 	}
-	d.say("All of it took %s.", seconds(time.Since(d.began)))
+	d.say("The demo took %s.", human.Duration(time.Since(d.began)))
 	if o.keep {
 		d.linger()
 	}
-	d.say("Machines and files are gone again; what was built stays in /nix/store until nix-collect-garbage.")
+	d.say("The machines and files are removed; what was built stays in /nix/store until nix-collect-garbage.")
 	return nil
 }
 
-// linger keeps the machines until the user has seen enough.
+// linger keeps the machines until the user presses Enter.
 func (d *demo) linger() {
 	fmt.Fprintf(d.std.out, "The fleet is in %s; deploy to it with\n    MUSTER_SSH_CONFIG=%s muster deploy %s\nand log in with\n    ssh -F %s il\nPress Enter to end. ",
 		d.dir, d.lab.SSHConfig, d.dir, d.lab.SSHConfig)
@@ -75,7 +78,7 @@ func (d *demo) linger() {
 	}
 }
 
-// A demo is one demonstration under way.
+// A demo is one demonstration in progress.
 type demo struct {
 	ctx   context.Context
 	std   streams
@@ -91,7 +94,7 @@ func (d *demo) cleanUp() {
 	}
 }
 
-// setUp lays the fleet down in a new directory and starts its machines.
+// setUp copies the fleet to a new directory and starts its machines.
 func (d *demo) setUp() error {
 	dir, err := os.MkdirTemp("", "muster-demo-")
 	if err != nil {
@@ -99,7 +102,7 @@ func (d *demo) setUp() error {
 	}
 	d.undo = append(d.undo, func() { os.RemoveAll(dir) })
 	if err := os.CopyFS(dir, examples.Demo); err != nil {
-		return fmt.Errorf("lay down the demo's fleet: %v", err)
+		return fmt.Errorf("copy the demo's fleet: %v", err)
 	}
 	d.dir = filepath.Join(dir, "kluster-cue")
 
@@ -114,9 +117,9 @@ func (d *demo) setUp() error {
 		return err
 	}
 	d.undo = append(d.undo, func() { d.lab.Close() })
-	d.say("Three machines are up after %s, each with its own network, store and sshd.", seconds(time.Since(began)))
+	d.say("Three machines are up after %s, each with its own network, store and sshd.", human.Duration(time.Since(began)))
 
-	// Whoever deploys puts their own key into the fleet, or is locked out.
+	// Without the user's key in the fleet, deploying would lock the user out.
 	key, err := d.lab.Hosts[0].ReadFile("/etc/ssh/authorized_keys.d/root")
 	if err != nil {
 		return err
@@ -125,7 +128,7 @@ func (d *demo) setUp() error {
 		return err
 	}
 
-	// From here on as a user in the fleet's directory.
+	// From here on, act as a user in the fleet's directory.
 	was, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find the current directory: %v", err)
@@ -136,28 +139,19 @@ func (d *demo) setUp() error {
 	d.undo = append(d.undo, func() { os.Chdir(was) })
 	d.setenv("MUSTER_SSH_CONFIG", d.lab.SSHConfig)
 	d.setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
-	// What the fleet is built of comes with muster, so no cache has it; minios
-	// builds with the shell of this machine, outside of a sandbox; and a
-	// freshly installed Nix has no build users yet, which root can do without.
+	// No cache has what the fleet is built of: it comes with muster. minios builds
+	// with the shell of this machine, so outside of a sandbox. A new installation
+	// of Nix may have no build users, and root needs none.
 	d.setenv("NIX_CONFIG", os.Getenv("NIX_CONFIG")+"\nsubstitute = false\nsandbox = false\nbuild-users-group =")
 	return nil
 }
 
-func (d *demo) setenv(name, value string) {
-	was, had := os.LookupEnv(name)
-	os.Setenv(name, value)
-	d.undo = append(d.undo, func() {
-		if had {
-			os.Setenv(name, was)
-		} else {
-			os.Unsetenv(name)
-		}
-	})
-}
+// setenv sets a variable until the demo is over.
+func (d *demo) setenv(name, value string) { d.undo = append(d.undo, setenv(name, value)) }
 
-// look is what can be had without touching a machine.
+// look shows what needs no machine.
 func (d *demo) look() error {
-	d.say("This is the fleet, in a language that is checked before anything else happens:")
+	d.say("This is the fleet. Its language is checked before anything else happens:")
 	text, err := os.ReadFile("hosts.cue")
 	if err != nil {
 		return fmt.Errorf("read the demo's fleet: %v", err)
@@ -166,11 +160,11 @@ func (d *demo) look() error {
 	if err := d.muster(exec.ExitOK, "vet"); err != nil {
 		return err
 	}
-	d.say("A typo does not get far. With 192.168.10.1233 for il:")
+	d.say("A typo is found at once. With 192.168.10.1233 for il:")
 	if err := d.edited("192.168.10.121", "192.168.10.1233", func() error { return d.muster(exec.ExitUsage, "vet") }); err != nil {
 		return err
 	}
-	d.say("This is the Nix it means:")
+	d.say("This is the Nix that it means:")
 	if err := d.muster(exec.ExitOK, "compile"); err != nil {
 		return err
 	}
@@ -181,11 +175,11 @@ func (d *demo) deploy() error {
 	if err := d.muster(exec.ExitOK, "build"); err != nil {
 		return err
 	}
-	d.say("The machines have nothing yet. Deploy to all three:")
+	d.say("The machines are empty. Deploy to all three:")
 	if err := d.muster(exec.ExitOK, "deploy"); err != nil {
 		return err
 	}
-	d.say("Once more, and nothing happens:")
+	d.say("A second deployment changes nothing:")
 	if err := d.muster(exec.ExitOK, "deploy"); err != nil {
 		return err
 	}
@@ -193,14 +187,14 @@ func (d *demo) deploy() error {
 }
 
 func (d *demo) change() error {
-	d.say("A change for all of them, the time zone, is a second generation:")
+	d.say("A change of the time zone makes a second generation:")
 	if err := replaceIn("hosts.cue", "Europe/Berlin", "Asia/Tokyo"); err != nil {
 		return err
 	}
 	if err := d.muster(exec.ExitOK, "deploy"); err != nil {
 		return err
 	}
-	d.say("With one machine down, the others are deployed all the same:")
+	d.say("With one machine down, the others are still deployed:")
 	if err := d.lab.Host("sam").Stop(); err != nil {
 		return err
 	}
@@ -213,7 +207,7 @@ func (d *demo) change() error {
 	if err := d.lab.Host("sam").Start(d.ctx); err != nil {
 		return err
 	}
-	d.say("It is back, and gets what it missed:")
+	d.say("The machine is back, and gets what it missed:")
 	return d.muster(exec.ExitOK, "deploy", "--on", "sam")
 }
 
@@ -230,7 +224,7 @@ func (d *demo) rollBack() error {
 	return d.show("il", "cat", "/etc/timezone")
 }
 
-// muster runs a verb as the user would, and insists on its exit status.
+// muster runs a verb as the user would, and wants an exit status.
 func (d *demo) muster(want int, args ...string) error {
 	if d.ctx.Err() != nil {
 		return context.Cause(d.ctx)
@@ -238,7 +232,7 @@ func (d *demo) muster(want int, args ...string) error {
 	fmt.Fprintf(d.std.out, "\n$ muster %s\n", strings.Join(args, " "))
 	got := Run(d.ctx, args, strings.NewReader(""), d.std.out, d.std.err)
 	if got != want {
-		return fmt.Errorf("muster %s: exit status %d, expected %d", strings.Join(args, " "), got, want)
+		return fmt.Errorf("muster %s: exit status %d, want %d", strings.Join(args, " "), got, want)
 	}
 	if want != exec.ExitOK {
 		fmt.Fprintf(d.std.out, "(exit status %d)\n", got)
@@ -246,7 +240,7 @@ func (d *demo) muster(want int, args ...string) error {
 	return nil
 }
 
-// show runs a command on a machine, past muster.
+// show runs a command on a machine without muster.
 func (d *demo) show(host string, argv ...string) error {
 	fmt.Fprintf(d.std.out, "\n%s$ %s\n", host, strings.Join(argv, " "))
 	out, err := d.lab.Host(host).Run(d.ctx, argv...)
@@ -258,7 +252,7 @@ func (d *demo) say(format string, args ...any) {
 	fmt.Fprintf(d.std.out, "\n# "+format+"\n", args...)
 }
 
-// edited does something with hosts.cue changed, and changes it back.
+// edited does something while hosts.cue is changed.
 func (d *demo) edited(old, new string, do func() error) error {
 	if err := replaceIn("hosts.cue", old, new); err != nil {
 		return err

@@ -2,112 +2,79 @@ package cmd
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
-	"time"
+	"errors"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/exec"
 )
 
-// deployOptions are those of build, push and deploy, which go the same way
-// and stop at different places.
-type deployOptions struct {
-	action    exec.Action
+// systemFlags are those of the verbs that find the systems of hosts and do
+// something with them: build, push, deploy and plan.
+type systemFlags struct {
 	selection selectFlags
 	ssh       sshFlags
 	output    outputFlag
-	copy      copyFlags
-
-	activation string
-	dry        bool
-	how        evaluation
-	building   buildFlags
-	rolloutFlags
+	how       evaluateFlags
+	building  buildFlags
+	rollout   rolloutFlags
 }
 
-func (o *deployOptions) addFlags(fs *pflag.FlagSet) {
-	o.selection.addFlags(fs)
-	o.output.addFlags(fs)
-	o.rolloutFlags.addFlags(fs)
-	o.how.addFlags(fs)
-	o.building.addFlags(fs)
-	if o.action != exec.BuildOnly {
-		o.ssh.addFlags(fs)
-		o.copy.addFlags(fs)
+func (f *systemFlags) groups() []group {
+	return []group{&f.selection, &f.ssh, &f.output, &f.how, &f.building, &f.rollout}
+}
+
+// begin reads the fleet and evaluates the systems of the hosts.
+func (f *systemFlags) begin(ctx context.Context, std streams, args []string) (*session, error) {
+	return begin(ctx, std, args, needs{selection: &f.selection, warnings: true, nix: true, ui: f.output.reporter, systems: &f.how})
+}
+
+// deployOptions are those of build, push and deploy. They have the same stages,
+// and build and push stop early.
+type deployOptions struct {
+	systemFlags
+	copy   copyFlags
+	action exec.Action
+	dry    bool
+}
+
+func (o *deployOptions) groups() []group {
+	if o.action == exec.BuildOnly { // connects to no host
+		return []group{&o.selection, &o.output, &o.how, &o.building, &o.rollout}
 	}
-	if o.action == exec.Switch {
-		fs.StringVar(&o.activation, "action", string(exec.Switch), "`what` to do with the system: switch, boot, test or dry-activate")
-		fs.BoolVarP(&o.dry, "dry-run", "n", false, "change nothing, say what would change, as muster plan does")
-		o.addActivationFlags(fs)
+	o.rollout.activates = o.action == exec.Switch
+	return append(o.systemFlags.groups(), &o.copy)
+}
+
+func (o *deployOptions) addFlags(fs *flags.Set) {
+	if o.rollout.activates {
+		fs.Var(flags.OneOf(&o.action, exec.Activations...), "action", "`what` to do with the system: %s")
+		fs.VarP(flags.Bool(&o.dry, false), "dry-run", "n", "change nothing and show what would change, as muster plan does")
 	}
+}
+
+func (o *deployOptions) check() error {
+	if o.dry && o.action == exec.DryActivate {
+		return errors.New("--dry-run needs another --action than dry-activate: want switch, boot or test")
+	}
+	return nil
 }
 
 func (o *deployOptions) run(ctx context.Context, std streams, args []string) error {
-	action := o.action
-	if o.activation != "" {
-		action = exec.Action(o.activation)
-		if !slices.Contains(exec.Activations, action) {
-			return usageError{fmt.Errorf("--action %s: there is switch, boot, test and dry-activate", o.activation)}
-		}
-	}
 	if o.dry {
-		plan := planOptions{selection: o.selection, ssh: o.ssh, output: o.output, how: o.how, rollout: o.rolloutFlags, building: o.building, activation: o.activation}
-		return plan.run(ctx, std, args)
+		return preview(ctx, std, args, &o.systemFlags, o.action, "")
 	}
-	if err := o.check(); err != nil {
-		return err
-	}
-	if err := o.copy.check(); err != nil {
-		return err
-	}
-	ui, err := o.output.reporter(std)
+	s, err := o.begin(ctx, std, args)
 	if err != nil {
 		return err
 	}
-	fleet, err := loadFleet(ctx, std, args)
-	if err != nil {
+	defer s.close()
+	plan := s.plan(o.action)
+	groups := []runFlags{&o.ssh, &o.rollout, &o.building, &o.copy}
+	if o.action != exec.Switch && o.action != exec.Boot && o.action != exec.Test {
+		return s.runWithJournal(ctx, plan, nil, groups...)
+	}
+	if err := plan.RollOut(s.fleet); err != nil {
 		return err
 	}
-	hosts, err := o.selection.hosts(fleet)
-	if err != nil {
-		return err
-	}
-	nix, err := wireNix()
-	if err != nil {
-		return err
-	}
-	defer ui.close()
-	ui.note("evaluating %s", plural(len(hosts), "host"))
-	began := time.Now()
-	results, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
-	if err != nil {
-		return err
-	}
-	ui.note("evaluated %s in %s", plural(len(hosts), "host"), seconds(time.Since(began)))
-
-	opts, done := wireRun(nix, fleet.Dir, o.ssh)
-	defer done()
-	o.apply(&opts, ui, std, fleet.Dir)
-	plan := exec.NewPlan(action, steps(results))
-	plan.Dir, plan.Builders, plan.Cache = fleet.Dir, fleet.Builders, fleet.Cache
-	o.building.apply(&opts, nix, plan)
-	o.copy.apply(&opts, nix, plan)
-	if action != exec.Switch && action != exec.Boot && action != exec.Test {
-		return carryOut(ctx, ui, plan, opts, nil)
-	}
-	if err := plan.RollOut(fleet); err != nil {
-		return err
-	}
-	return carryOut(ctx, ui, plan, opts, begin(ui, plan))
-}
-
-// seconds writes a duration as people time things: 0.3 s, 12.0 s.
-func seconds(d time.Duration) string {
-	if d < time.Minute {
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
+	return s.runWithJournal(ctx, plan, s.journal(plan), groups...)
 }

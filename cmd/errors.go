@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"muster/cmd/ui"
 	"muster/exec"
 	"muster/exec/host"
 	"muster/exec/lab"
@@ -20,13 +21,13 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// An exitError ends muster with a status, when all is said already.
+// An exitError ends muster with a status. Everything has been reported already.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// report says what is wrong, with a hint where there is one, and returns the
-// exit status. It is the only place that decides on one.
+// report prints an error, with a hint if there is one, and returns the exit status.
+// No other place decides on the exit status of an error.
 func report(ctx context.Context, w io.Writer, err error) int {
 	var exit exitError
 	var problems schema.Errors
@@ -41,7 +42,7 @@ func report(ctx context.Context, w io.Writer, err error) int {
 		fmt.Fprintln(w, "muster: interrupted")
 		return exec.ExitInterrupted
 	case errors.As(err, &problems):
-		newProblemPrinter(w, mostOfAKind).print(problems)
+		ui.NewProblemPrinter(w, ui.MostOfAKind).Print(problems)
 		return exec.ExitUsage
 	case errors.As(err, &missing):
 		fmt.Fprintf(w, "muster: %v\n", err)
@@ -57,8 +58,8 @@ func report(ctx context.Context, w io.Writer, err error) int {
 	return exec.ExitFailed
 }
 
-// hint says what to do about an error, naming the flag or the file; "" where
-// there is nothing to say. name is the host it happened on.
+// hint says what the user can do about an error on the host of a name, naming the flag or the
+// file; "" if there is nothing to say.
 func hint(name string, err error) string {
 	var key *remote.HostKeyError
 	if errors.As(err, &key) {
@@ -73,33 +74,32 @@ func hint(name string, err error) string {
 	}
 	switch {
 	case errors.Is(err, host.ErrLocked):
-		return "wait for them, or for the lock: it lapses a minute (--lock-timeout) after their muster is gone"
+		return "wait until that run ends; if its muster is gone, the lock lapses after --lock-timeout (1m)"
 	case errors.Is(err, exec.ErrMoved):
-		return "look at what it would take now with muster plan"
+		return "make a new plan with muster plan"
 	case errors.Is(err, host.ErrDamaged):
-		return fmt.Sprintf("look at the host's disk; then nix-store --verify --check-contents --repair, as by muster exec --on %s -- …, or muster gc, and deploy again", name)
+		return fmt.Sprintf("check the host's disk; then repair its store with muster exec --on %s -- nix-store --verify --check-contents --repair, or run muster gc, and deploy again", name)
 	case errors.Is(err, exec.ErrRunning):
-		return "another muster is at work on it: wait for it, or end it"
+		return "another muster carries out this run: wait for it, or stop it"
 	case errors.Is(err, nixcmd.ErrNoNix):
 		return "install Nix: apt-get install nix-bin, or see nixos.org/download"
 	case strings.Contains(err.Error(), "'nixpkgs' was not found in the Nix search path"):
-		return "say in the inventory which NixOS the fleet is made of, such as nixpkgs: {rev: \"…\", hash: \"sha256-…\"} or nixpkgs: path: \"…\""
+		return "set nixpkgs in the inventory, such as nixpkgs: {rev: \"…\", hash: \"sha256-…\"} or nixpkgs: path: \"…\""
 	case strings.Contains(err.Error(), "build-users-group"):
-		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set build-users-group to nothing in /etc/nix/nix.conf"
+		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set an empty build-users-group in /etc/nix/nix.conf"
 	case errors.Is(err, lab.ErrUnsupported):
 		return "run muster demo on Linux as root: sudo muster demo"
 	case errors.Is(err, remote.ErrAuth):
-		return "ssh-add a key that the host accepts, or name one with IdentityFile in the file given to --ssh-config"
+		return "add a key that the host accepts with ssh-add, or name one with IdentityFile in the file given to --ssh-config"
 	case errors.Is(err, remote.ErrSudoPassword):
-		return "set privilege: \"sudo-password\" for the host, or let its user run sudo without one"
+		return "set privilege: \"sudo-password\" for the host, or let its user run sudo without a password"
 	case errors.Is(err, remote.ErrNoSudo):
 		return "let the user run sudo on the host, or log in as root"
 	}
 	return ""
 }
 
-// bare is the host of a known_hosts name such as [web1]:2222, as ssh-keyscan
-// takes it.
+// bare turns a known_hosts name such as [web1]:2222 into arguments of ssh-keyscan.
 func bare(addr string) string {
 	if rest, ok := strings.CutPrefix(addr, "["); ok {
 		if name, port, ok := strings.Cut(rest, "]:"); ok {

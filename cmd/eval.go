@@ -6,66 +6,55 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/spf13/pflag"
-
-	"muster/compile/syntax"
+	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/exec"
-	"muster/exec/nixcmd"
 	"muster/schema"
 )
 
+// evalOptions are those of eval, which evaluates an inventory or any Nix.
 type evalOptions struct {
 	selection selectFlags
-	how       evaluation
+	how       evaluateFlags
+	raw       rawFlags
 	attr      string
 	json      bool
-	raw       rawFlags
 }
 
-func (o *evalOptions) addFlags(fs *pflag.FlagSet) {
-	o.selection.addFlags(fs)
-	fs.StringVar(&o.attr, "attr", "", "print this `attribute` of each host instead, such as config.time.timeZone")
-	fs.BoolVar(&o.json, "json", false, "print JSON, host by host")
-	o.how.addFlags(fs)
-	o.raw.addFlags(fs)
+func (o *evalOptions) groups() []group { return []group{&o.selection, &o.how, &o.raw} }
+
+func (o *evalOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&o.attr, "", attributePath), "attr", "print this `attribute` of each host instead, such as config.time.timeZone")
+	fs.Var(flags.Bool(&o.json, false), "json", "print JSON, host by host")
+}
+
+func (o *evalOptions) check() error {
+	if o.raw.given() {
+		if o.selection.on != "" || o.how.evaluator != byEmbedded {
+			return errors.New("--on and --evaluator need an inventory, not --file or --expr")
+		}
+		return nil
+	}
+	_, err := attrNames(o.attr)
+	return err
 }
 
 func (o *evalOptions) run(ctx context.Context, std streams, args []string) error {
-	if err := o.how.check(); err != nil {
-		return err
-	}
 	if o.raw.given() {
 		return o.raw.run(ctx, std, args, o)
 	}
-	if o.raw.strict || o.raw.xml || o.raw.instantiate || len(o.raw.args)+len(o.raw.argstrs)+len(o.raw.options) > 0 {
-		return usageError{errors.New("eval: --strict, --xml, --instantiate, --arg, --argstr and --option go with --file and --expr")}
-	}
-	o.how.searchPath = o.raw.searchPath
-	attr, err := attrNames(o.attr)
-	if err != nil {
-		return usageError{err}
-	}
-	fleet, err := loadFleet(ctx, std, args)
-	if err != nil {
-		return err
-	}
-	hosts, err := o.selection.hosts(fleet)
-	if err != nil {
-		return err
-	}
 	// The embedded evaluator needs no Nix, and nothing is written here.
-	var nix *nixcmd.Nix
-	if o.how.evaluator != "embedded" {
-		if nix, err = wireNix(); err != nil {
-			return err
-		}
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: o.how.evaluator != byEmbedded})
+	if err != nil {
+		return err
 	}
+	defer s.close()
+	o.how.searchPath = o.raw.searchPath
 	if o.attr != "" {
-		return o.query(ctx, std, fleet, hosts, attr)
+		return o.query(ctx, s)
 	}
-	results, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
+	results, err := o.how.systems(ctx, s.nix, s.fleet, s.hosts, std.err)
 	if err != nil {
 		return err
 	}
@@ -77,16 +66,16 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 		}
 		systems[r.Host.Name], found[r.Host.Name] = exec.System(r.System), string(r.System.Drv)
 	}
-	if o.json {
-		return o.end(std, hosts, printJSON(std, systems), errs, len(found))
-	}
-	printValues(std, hosts, "derivation", found)
-	return o.end(std, hosts, nil, errs, len(found))
+	return o.print(s, "derivation", systems, found, errs)
 }
 
 // query prints an attribute of each host.
-func (o *evalOptions) query(ctx context.Context, std streams, fleet *schema.Fleet, hosts []*schema.Host, attr []string) error {
-	results, err := o.how.query(ctx, fleet, hosts, attr, std.err)
+func (o *evalOptions) query(ctx context.Context, s *session) error {
+	attr, err := attrNames(o.attr)
+	if err != nil {
+		return err
+	}
+	results, err := o.how.query(ctx, s.fleet, s.hosts, attr, s.std.err)
 	if err != nil {
 		return err
 	}
@@ -98,18 +87,24 @@ func (o *evalOptions) query(ctx context.Context, std streams, fleet *schema.Flee
 		}
 		values[r.Host.Name], found[r.Host.Name] = r.JSON, string(r.JSON)
 	}
-	if o.json {
-		return o.end(std, hosts, printJSON(std, values), errs, len(values))
-	}
-	printValues(std, hosts, o.attr, found)
-	return o.end(std, hosts, nil, errs, len(values))
+	return o.print(s, o.attr, values, found, errs)
 }
 
-// end says which hosts did not evaluate, and sums up.
-func (o *evalOptions) end(std streams, hosts []*schema.Host, err error, errs map[string]error, done int) error {
-	if err != nil {
-		return err
+// print prints what was found for each host, as JSON or as a table, and which
+// hosts failed.
+func (o *evalOptions) print(s *session, what string, values any, found map[string]string, errs map[string]error) error {
+	if o.json {
+		if err := ui.JSON(s.std.out, values); err != nil {
+			return err
+		}
+	} else {
+		printValues(s.std, s.hosts, what, found)
 	}
+	return o.end(s.std, s.hosts, errs, len(found))
+}
+
+// end reports which hosts did not evaluate, and returns the exit status.
+func (o *evalOptions) end(std streams, hosts []*schema.Host, errs map[string]error, done int) error {
 	var hints []string
 	for _, h := range hosts {
 		err := errs[h.Name]
@@ -122,7 +117,7 @@ func (o *evalOptions) end(std streams, hosts []*schema.Host, err error, errs map
 		}
 	}
 	if len(errs) > 0 && len(hints) == 0 && !o.how.trace {
-		hints = []string{"--show-trace tells how evaluation came to it"}
+		hints = []string{"--show-trace shows how evaluation reached the error"}
 	}
 	for _, hint := range hints {
 		fmt.Fprintf(std.err, "hint: %s\n", hint)
@@ -137,39 +132,11 @@ func (o *evalOptions) end(std streams, hosts []*schema.Host, err error, errs map
 }
 
 func printValues(std streams, hosts []*schema.Host, what string, values map[string]string) {
-	t := newTable(std.out, "host", what)
+	t := ui.NewTable(std.out, "host", what)
 	for _, h := range hosts {
 		if v, ok := values[h.Name]; ok {
-			t.row(h.Name, v)
+			t.Row(h.Name, v)
 		}
 	}
-	t.flush()
-}
-
-func printJSON(std streams, v any) error {
-	enc := json.NewEncoder(std.out)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-// attrNames splits config.fileSystems."/".device into its names, by Nix's own
-// rules.
-func attrNames(path string) ([]string, error) {
-	if path == "" {
-		return nil, nil
-	}
-	e, err := syntax.ParseExpr("x." + path)
-	sel, ok := e.(*syntax.Select)
-	if err != nil || !ok || sel.Default != nil {
-		return nil, fmt.Errorf("--attr %s: want names with dots between them, such as config.time.timeZone", path)
-	}
-	var names []string
-	for _, n := range sel.Path {
-		if n.Expr != nil || strings.TrimSpace(n.Name) == "" {
-			return nil, fmt.Errorf("--attr %s: every name must be plain", path)
-		}
-		names = append(names, n.Name)
-	}
-	return names, nil
+	t.Flush()
 }

@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"muster/exec/human"
+
 	"bytes"
 	"encoding/json"
 	"flag"
@@ -196,7 +198,7 @@ func (b *evalBencher) compare(c evalCase) {
 		case 1:
 			first = m
 		}
-		fmt.Printf("%-26s %-10s %8.3fs %8.2fs %9s", c.name, way.name, m.cpu.Seconds(), m.wall.Seconds(), size(m.memory))
+		fmt.Printf("%-26s %-10s %8.3fs %8.2fs %9s", c.name, way.name, m.cpu.Seconds(), m.wall.Seconds(), human.Bytes(m.memory))
 		if w > 0 {
 			// Of neighbours in time: the machine's speed wanders.
 			fmt.Printf(" %6.2f× %6.2f×", ratio(figures[0], figures[w], func(f figure) time.Duration { return f.cpu }),

@@ -9,120 +9,135 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/compile/eval"
 	"muster/exec"
 	"muster/exec/evaluate"
+	"muster/exec/human"
 	"muster/exec/nixcmd"
 )
 
-// rawFlags evaluate Nix that is no inventory, as nix-instantiate does.
+// rawFlags evaluate a Nix file or expression instead of an inventory, as
+// nix-instantiate does.
 type rawFlags struct {
 	file, expr  string
 	strict, xml bool
 	instantiate bool
-	args        []string
-	argstrs     []string
-	options     []string
+	args        []flags.Pair
+	argstrs     []flags.Pair
+	settings    []nixcmd.Setting
 	searchPath  []string
 }
 
-func (f *rawFlags) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&f.file, "file", "", "evaluate this Nix `file` instead of an inventory")
-	fs.StringVarP(&f.expr, "expr", "E", "", "evaluate this Nix `expression` instead of an inventory")
-	fs.BoolVar(&f.strict, "strict", false, "with --file or --expr: evaluate all of the value")
-	fs.BoolVar(&f.xml, "xml", false, "with --file or --expr: print XML")
-	fs.BoolVar(&f.instantiate, "instantiate", false, "with --file or --expr: print the derivations' paths")
-	fs.StringArrayVar(&f.args, "arg", nil, "with --file or --expr: give a function the argument `NAME EXPR`")
-	fs.StringArrayVar(&f.argstrs, "argstr", nil, "with --file or --expr: give a function the argument `NAME STRING`")
-	fs.StringArrayVar(&f.options, "option", nil, "with --file or --expr: the Nix setting `NAME VALUE`, such as pure-eval true")
-	fs.StringArrayVarP(&f.searchPath, "include", "I", nil, "add `path` to where <name> is looked for")
+func (f *rawFlags) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&f.file, "", flags.Existing()), "file", "evaluate this Nix `file` instead of an inventory")
+	fs.VarP(flags.Of(&f.expr, "", nixExpression), "expr", "E", "evaluate this Nix `expression` instead of an inventory")
+	fs.Var(flags.Bool(&f.strict, false), "strict", "with --file or --expr: evaluate all of the value")
+	fs.Var(flags.Bool(&f.xml, false), "xml", "with --file or --expr: print XML")
+	fs.Var(flags.Bool(&f.instantiate, false), "instantiate", "with --file or --expr: print the derivations' paths")
+	fs.Var(flags.ListOf(&f.args, nixArgument("an expression")), "arg", "with --file or --expr: give a function the argument `NAME EXPR`")
+	fs.Var(flags.ListOf(&f.argstrs, nixArgument("a string")), "argstr", "with --file or --expr: give a function the argument `NAME STRING`")
+	fs.Var(flags.ListOf(&f.settings, nixSetting), "option", "with --file or --expr: the Nix setting `NAME VALUE`, such as pure-eval true")
+	fs.VarP(flags.ListOf(&f.searchPath, searchPathEntry), "include", "I", "add `path` to where <name> is looked for")
 }
+
+func (f *rawFlags) check() error {
+	switch {
+	case f.file != "" && f.expr != "":
+		return errWhatToEvaluate
+	case !f.given() && (f.strict || f.xml || f.instantiate || len(f.args)+len(f.argstrs)+len(f.settings) > 0):
+		return errors.New("--strict, --xml, --instantiate, --arg, --argstr and --option need --file or --expr")
+	}
+	return nil
+}
+
+var errWhatToEvaluate = usageError{errors.New("want one of an inventory, --file and --expr")}
 
 func (f *rawFlags) given() bool { return f.file != "" || f.expr != "" }
 
 func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalOptions) error {
-	if o.selection.on != "" || o.how.evaluator != "embedded" {
-		return usageError{errors.New("eval: --on and --evaluator go with an inventory")}
-	}
-	if f.file != "" && f.expr != "" || len(args) > 0 {
-		return usageError{errors.New("eval: give one of an inventory, --file and --expr")}
-	}
-	settings, err := f.settings()
-	if err != nil {
-		return err
+	if len(args) > 0 {
+		return errWhatToEvaluate
 	}
 	nix, _ := wireNix() // nil if Nix is not installed
 	o.how.searchPath = f.searchPath
-	environment, err := o.how.environment(nix, settings)
+	environment, err := o.how.environment(nix, f.settings)
 	if err != nil {
 		return err
 	}
 	defer holdCollector()()
-	ev, done := environment.Evaluator(plainWriter{std.err})
+	ev, done := environment.Evaluator(ui.PlainWriter{W: std.err})
 	defer done()
 	dir, err := os.Getwd()
 	if err != nil {
 		return fmt.Errorf("find the current directory: %v", err)
 	}
-	var v eval.Value
-	if f.expr != "" {
-		v, err = ev.Expr(ctx, f.expr, dir)
-	} else {
-		v, err = ev.File(ctx, absolute(dir, f.file))
-	}
-	var given map[string]eval.Value
-	if err == nil {
-		given, err = f.arguments(ctx, ev, dir)
-	}
-	if err == nil {
-		v, err = v.AutoCall(ctx, given)
-	}
-	if err == nil {
-		v, err = v.Select(ctx, o.attr, given)
-	}
-	var text string
-	if err == nil {
-		switch {
-		case f.instantiate:
-			var drvs []string
-			drvs, err = v.Derivations(ctx, given)
-			text = strings.Join(drvs, "\n")
-		case o.json:
-			text, err = v.JSON(ctx)
-		case f.xml:
-			text, err = v.XML(ctx, f.strict)
-		default:
-			text, err = v.Print(ctx, f.strict)
-		}
+	text, err := f.evaluate(ctx, ev, dir, o)
+	if nix != nil && evaluate.IsUnsupported(err) {
+		return f.byNix(ctx, nix, std, o, err)
 	}
 	var own *eval.Error
-	if nix != nil && evaluate.IsUnsupported(err) {
-		fmt.Fprintf(std.err, "evaluated by Nix: %s\n", plain(err.Error()))
-		err := nix.Run(ctx, f.nixCommand(o), std.out, plainWriter{std.err})
-		var exit *nixcmd.ExitError
-		if errors.As(err, &exit) {
-			return exitError(exec.ExitFailed) // Nix has said why
-		}
-		return err
-	}
-	if errors.As(err, &own) {
-		if o.how.trace {
-			fmt.Fprintln(std.err, plain(own.Detail()))
-		} else {
-			fmt.Fprintf(std.err, "error: %s\n", plain(own.Error()))
-		}
+	switch {
+	case errors.As(err, &own) && o.how.trace:
+		fmt.Fprintln(std.err, human.Plain(own.Detail()))
 		return exitError(exec.ExitFailed)
-	}
-	if err != nil {
+	case errors.As(err, &own):
+		fmt.Fprintf(std.err, "error: %s\n", human.Plain(own.Error()))
+		return exitError(exec.ExitFailed)
+	case err != nil:
 		return err
 	}
 	fmt.Fprintln(std.out, text)
 	return nil
 }
 
-// nixCommand asks Nix the same.
+// evaluate evaluates the file or the expression, and returns what to print.
+func (f *rawFlags) evaluate(ctx context.Context, ev *eval.Evaluator, dir string, o *evalOptions) (string, error) {
+	var v eval.Value
+	var err error
+	if f.expr != "" {
+		v, err = ev.Expr(ctx, f.expr, dir)
+	} else {
+		v, err = ev.File(ctx, absolute(dir, f.file))
+	}
+	if err != nil {
+		return "", err
+	}
+	given, err := f.arguments(ctx, ev, dir)
+	if err != nil {
+		return "", err
+	}
+	if v, err = v.AutoCall(ctx, given); err != nil {
+		return "", err
+	}
+	if v, err = v.Select(ctx, o.attr, given); err != nil {
+		return "", err
+	}
+	switch {
+	case f.instantiate:
+		drvs, err := v.Derivations(ctx, given)
+		return strings.Join(drvs, "\n"), err
+	case o.json:
+		return v.JSON(ctx)
+	case f.xml:
+		return v.XML(ctx, f.strict)
+	}
+	return v.Print(ctx, f.strict)
+}
+
+// byNix has Nix evaluate the same, for a reason that is reported.
+func (f *rawFlags) byNix(ctx context.Context, nix *nixcmd.Nix, std streams, o *evalOptions, reason error) error {
+	fmt.Fprintf(std.err, "evaluated by Nix: %s\n", human.Plain(reason.Error()))
+	err := nix.Run(ctx, f.nixCommand(o), std.out, ui.PlainWriter{W: std.err})
+	var exit *nixcmd.ExitError
+	if errors.As(err, &exit) {
+		return exitError(exec.ExitFailed) // Nix has printed why
+	}
+	return err
+}
+
+// nixCommand is the command by which Nix evaluates the same.
 func (f *rawFlags) nixCommand(o *evalOptions) []string {
 	argv := []string{"nix-instantiate"}
 	add := func(given bool, words ...string) {
@@ -136,15 +151,16 @@ func (f *rawFlags) nixCommand(o *evalOptions) []string {
 	add(f.xml, "--xml")
 	add(o.how.trace, "--show-trace")
 	add(o.attr != "", "--attr", o.attr)
-	pair := func(flag string, pairs []string) {
+	pair := func(flag string, pairs []flags.Pair) {
 		for _, p := range pairs {
-			name, value, _ := strings.Cut(p, "=")
-			argv = append(argv, flag, name, value)
+			argv = append(argv, flag, p.Name, p.Value)
 		}
 	}
 	pair("--arg", f.args)
 	pair("--argstr", f.argstrs)
-	pair("--option", f.options)
+	for _, s := range f.settings {
+		argv = append(argv, "--option", s.Name, s.Value)
+	}
 	for _, p := range f.searchPath {
 		argv = append(argv, "-I", p)
 	}
@@ -154,45 +170,24 @@ func (f *rawFlags) nixCommand(o *evalOptions) []string {
 	return append(argv, f.file)
 }
 
-// settings are what --option gives.
-func (f *rawFlags) settings() ([]nixcmd.Setting, error) {
-	var settings []nixcmd.Setting
-	for _, o := range f.options {
-		name, value, ok := strings.Cut(o, "=")
-		if !ok {
-			return nil, usageError{fmt.Errorf("--option %s: want a name and a value", o)}
-		}
-		settings = append(settings, nixcmd.Setting{Name: name, Value: value})
-	}
-	return settings, nil
-}
-
-// arguments are what --arg and --argstr give.
+// arguments are the arguments that --arg and --argstr give.
 func (f *rawFlags) arguments(ctx context.Context, ev *eval.Evaluator, dir string) (map[string]eval.Value, error) {
 	given := map[string]eval.Value{}
 	for _, a := range f.args {
-		name, expr, ok := strings.Cut(a, "=")
-		if !ok {
-			return nil, usageError{fmt.Errorf("--arg %s: want a name and an expression", a)}
-		}
-		v, err := ev.Expr(ctx, expr, dir)
+		v, err := ev.Expr(ctx, a.Value, dir)
 		if err != nil {
 			return nil, err
 		}
-		given[name] = v
+		given[a.Name] = v
 	}
 	for _, a := range f.argstrs {
-		name, text, ok := strings.Cut(a, "=")
-		if !ok {
-			return nil, usageError{fmt.Errorf("--argstr %s: want a name and a string", a)}
-		}
-		given[name] = ev.String(text)
+		given[a.Name] = ev.String(a.Value)
 	}
 	return given, nil
 }
 
-// joinArgs writes --arg NAME EXPR, two words as Nix has them, as NAME=EXPR; so
-// it does with --argstr and --option.
+// joinArgs joins the two values of --arg NAME EXPR, as Nix has them, to one:
+// NAME=EXPR. It does the same for --argstr and --option.
 func joinArgs(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {

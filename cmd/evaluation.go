@@ -2,13 +2,12 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/compile/eval/collector"
 	"muster/exec"
 	"muster/exec/evaluate"
@@ -16,8 +15,9 @@ import (
 	"muster/schema"
 )
 
-// An evaluation says how a fleet is evaluated.
-type evaluation struct {
+// evaluateFlags say how a fleet is evaluated.
+type evaluateFlags struct {
+	noRules
 	evaluator  string
 	trace      bool
 	noCache    bool
@@ -25,25 +25,24 @@ type evaluation struct {
 	searchPath []string // entries in front of $NIX_PATH; a flag of eval only
 }
 
-func (o *evaluation) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.evaluator, "evaluator", "embedded", "evaluate with `what`: embedded, nix, or both, which compares them")
-	fs.Int64Var(&o.maxMemory, "max-memory", 0, "let evaluation take at most `MB` of memory; 0 is three quarters of what there is")
-	fs.BoolVar(&o.trace, "show-trace", false, "say how evaluation came to an error")
-	fs.BoolVar(&o.noCache, "no-eval-cache", false, "evaluate every host, whatever is known of it")
-}
+// The evaluators.
+const (
+	byEmbedded = "embedded"
+	byNix      = "nix"
+	byBoth     = "both"
+)
 
-func (o *evaluation) check() error {
-	switch o.evaluator {
-	case "embedded", "nix", "both":
-		return nil
-	}
-	return usageError{fmt.Errorf("--evaluator %s: want embedded, nix or both", o.evaluator)}
+func (o *evaluateFlags) addFlags(fs *flags.Set) {
+	fs.Var(flags.OneOf(&o.evaluator, byEmbedded, byNix, byBoth), "evaluator", "evaluate with `what`: %s, which compares them")
+	fs.Var(flags.Number(&o.maxMemory, 0, 0, 1<<24), "max-memory", "let evaluation take at most `MB` of memory; 0 is three quarters of the machine's")
+	fs.Var(flags.Bool(&o.trace, false), "show-trace", "show how evaluation reached an error")
+	fs.Var(flags.Bool(&o.noCache, false), "no-eval-cache", "evaluate every host, also where nothing has changed")
 }
 
 // systems finds the systems of hosts and writes what NixOS warns of to warn. If
 // nix is given, their derivations are in its store afterwards; without, only
 // their names are known.
-func (o *evaluation) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) ([]evaluate.Result, error) {
+func (o *evaluateFlags) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) ([]evaluate.Result, error) {
 	e, err := o.build(ctx, nix, fleet, warn)
 	if err != nil {
 		return nil, err
@@ -53,7 +52,7 @@ func (o *evaluation) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema
 }
 
 // query evaluates an attribute of each host.
-func (o *evaluation) query(ctx context.Context, fleet *schema.Fleet, hosts []*schema.Host, attr []string, warn io.Writer) ([]evaluate.Value, error) {
+func (o *evaluateFlags) query(ctx context.Context, fleet *schema.Fleet, hosts []*schema.Host, attr []string, warn io.Writer) ([]evaluate.Value, error) {
 	e, err := o.build(ctx, nil, fleet, warn)
 	if err != nil {
 		return nil, err
@@ -64,29 +63,29 @@ func (o *evaluation) query(ctx context.Context, fleet *schema.Fleet, hosts []*sc
 
 // build makes the evaluator that the flags ask for. The embedded one writes the
 // derivations to the store of write, if that is given.
-func (o *evaluation) build(ctx context.Context, write *nixcmd.Nix, fleet *schema.Fleet, warn io.Writer) (evaluate.Evaluator, error) {
+func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *schema.Fleet, warn io.Writer) (evaluate.Evaluator, error) {
 	nix, err := wireNix() // nil if Nix is not installed
-	if err != nil && o.evaluator != "embedded" {
+	if err != nil && o.evaluator != byEmbedded {
 		return nil, err
 	}
-	log := plainWriter{warn}
+	log := ui.PlainWriter{W: warn}
 	warnings := evaluate.NewWarnings(log)
 	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace}
 	options.WorkDir, _ = os.Getwd()
-	byNix := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath}
-	if o.evaluator == "nix" {
-		return warnings.Around(byNix), nil
+	nixOnly := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath}
+	if o.evaluator == byNix {
+		return warnings.Around(nixOnly), nil
 	}
 	embedded := evaluate.Embedded{Options: options}
 	if embedded.Environment, err = o.environment(nix, nil); err != nil {
 		return nil, err
 	}
-	if o.evaluator == "both" {
+	if o.evaluator == byBoth {
 		embedded.Trace = nil
 		if embedded.Environment.NixVersion, err = nix.Version(ctx); err != nil {
 			return nil, err
 		}
-		return warnings.Around(evaluate.Both{Embedded: embedded, Nix: byNix, Log: log}), nil
+		return warnings.Around(evaluate.Both{Embedded: embedded, Nix: nixOnly, Log: log}), nil
 	}
 	embedded.Store = write
 	if dir, err := os.UserCacheDir(); err == nil && !o.noCache {
@@ -95,12 +94,12 @@ func (o *evaluation) build(ctx context.Context, write *nixcmd.Nix, fleet *schema
 	if nix == nil {
 		return warnings.Around(embedded), nil
 	}
-	return warnings.Around(evaluate.Fallback{First: embedded, Second: byNix, Log: log}), nil
+	return warnings.Around(evaluate.Fallback{First: embedded, Second: nixOnly, Log: log}), nil
 }
 
 // environment is what an evaluator in this process sees of the machine: what Nix would
 // see. Settings are those of the command line. Nix may be nil.
-func (o *evaluation) environment(nix *nixcmd.Nix, settings []nixcmd.Setting) (evaluate.Environment, error) {
+func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting) (evaluate.Environment, error) {
 	home, _ := os.UserHomeDir()
 	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile, Stat: os.Stat, Home: home}
 	read, err := source.Read(settings)

@@ -2,135 +2,97 @@ package cmd
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
+	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/archive"
-	"muster/exec/foreign"
+	"muster/exec/human"
 )
 
 // exportOptions are those of export, which writes the closures of systems, or
-// of any store paths, for machines that are not reached by SSH.
+// of any store paths, for machines that SSH does not reach.
 type exportOptions struct {
 	selection selectFlags
 	output    outputFlag
-	how       evaluation
+	how       evaluateFlags
 	building  buildFlags
+	jobs      jobsFlag
 	to        string
-	paths     []string
-	sign      []string
-	jobs      int
+	paths     []store.Path
+	keys      []*archive.SecretKey
 }
 
-func (o *exportOptions) addFlags(fs *pflag.FlagSet) {
-	o.selection.addFlags(fs)
-	o.output.addFlags(fs)
-	o.how.addFlags(fs)
-	o.building.addFlags(fs)
-	fs.StringVar(&o.to, "to", "", "write to this `file`, or directory where it is one or ends in /")
-	fs.StringArrayVar(&o.paths, "path", nil, "export this store `path` and all it refers to, and build nothing; may be repeated")
-	fs.StringArrayVar(&o.sign, "sign", nil, "sign with the secret key in this `file`, as nix-store --generate-binary-cache-key makes it; may be repeated")
-	fs.IntVarP(&o.jobs, "jobs", "j", 10, "build for at most `n` hosts at once")
+func (o *exportOptions) groups() []group {
+	return []group{&o.selection, &o.output, &o.how, &o.building, &o.jobs}
+}
+
+func (o *exportOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&o.to, "", archiveName()), "to", "write to this `file`, or directory where it is one or ends in /")
+	fs.Var(flags.ListOf(&o.paths, storePath), "path", "export this store `path` and all it refers to, and build nothing; may be repeated")
+	fs.Var(flags.ListOf(&o.keys, secretKey), "sign", "sign with the secret key in this `file`, as nix-store --generate-binary-cache-key makes it; may be repeated")
+}
+
+func (o *exportOptions) check() error {
+	if o.to == "" {
+		return errors.New("export needs --to: the file or directory to write")
+	}
+	return nil
 }
 
 func (o *exportOptions) run(ctx context.Context, std streams, args []string) error {
-	if o.to == "" {
-		return usageError{fmt.Errorf("--to: where shall the archive go?")}
+	n := needs{nix: true, ui: o.output.reporter}
+	if len(o.paths) == 0 {
+		n.selection, n.warnings, n.systems = &o.selection, true, &o.how
 	}
-	paths, err := storePaths(o.paths)
+	s, err := begin(ctx, std, args, n)
 	if err != nil {
 		return err
 	}
-	keys, err := secretKeys(o.sign)
-	if err != nil {
-		return err
-	}
-	ui, err := o.output.reporter(std)
-	if err != nil {
-		return err
-	}
-	nix, err := wireNix()
-	if err != nil {
-		return err
-	}
-	defer ui.close()
-	manifest := archive.Manifest{Paths: paths}
-	if len(paths) == 0 {
-		if manifest.Hosts, err = o.build(ctx, std, ui, args); err != nil {
+	defer s.close()
+	manifest := archive.Manifest{Paths: o.paths}
+	if len(o.paths) == 0 {
+		if manifest.Hosts, err = o.build(ctx, s); err != nil {
 			return err
 		}
 	}
-	local, closeLocal := wireLocal(nix)
+	return o.write(ctx, s, manifest)
+}
+
+// build builds the hosts' systems. An archive must have all of them.
+func (o *exportOptions) build(ctx context.Context, s *session) ([]archive.Host, error) {
+	plan := s.plan(exec.BuildOnly)
+	outcomes := exec.Run(ctx, plan, s.options(plan, &o.jobs, &o.building))
+	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {
+		return nil, s.end(ctx, outcomes)
+	}
+	var list []archive.Host
+	for i, out := range outcomes {
+		list = append(list, archive.Host{Name: out.Host, Drv: s.results[i].System.Drv, System: out.System})
+	}
+	return list, nil
+}
+
+// write writes the archive and reports what was written.
+func (o *exportOptions) write(ctx context.Context, s *session, manifest archive.Manifest) error {
+	local, closeLocal := wireLocal(s.nix)
 	defer closeLocal()
-	began, said := time.Now(), time.Now()
-	stats, err := archive.Export(ctx, local, manifest, o.to, archive.ExportOptions{Keys: keys, Report: func(p archive.Progress) {
-		if time.Since(said) > 10*time.Second {
-			said = time.Now()
-			ui.note("%s of %s written", size(p.Bytes), size(p.TotalBytes))
+	began, noted := time.Now(), time.Now()
+	stats, err := archive.Export(ctx, local, manifest, o.to, archive.ExportOptions{Keys: o.keys, Report: func(p archive.Progress) {
+		if time.Since(noted) > 10*time.Second {
+			noted = time.Now()
+			s.note("%s of %s written", human.Bytes(p.Bytes), human.Bytes(p.TotalBytes))
 		}
 	}})
 	if err != nil {
 		return err
 	}
-	ui.note("%s: %s (%s) in %s", o.to, plural(stats.Closure, "path"), size(stats.ClosureBytes), seconds(time.Since(began)))
+	s.note("%s: %s (%s) in %s", o.to, human.Count(stats.Closure, "path"), human.Bytes(stats.ClosureBytes), human.Duration(time.Since(began)))
 	if done := stats.Closure - stats.Written; done > 0 {
-		ui.note("%s of them were there already", plural(done, "path"))
+		s.note("%s of them were there already", human.Count(done, "path"))
 	}
-	ui.note("on the machine, as root: muster import %s", o.to)
+	s.note("on the machine, as root: muster import %s", o.to)
 	return nil
-}
-
-// secretKeys reads the files of secret keys. Only their owner may be able to write them.
-func secretKeys(files []string) ([]*archive.SecretKey, error) {
-	var keys []*archive.SecretKey
-	for _, name := range files {
-		text, err := foreign.ReadFile(name, foreign.Limits{Size: 4096, Trusted: true, Links: true})
-		if err != nil {
-			return nil, fmt.Errorf("--sign: %w", err)
-		}
-		key, err := archive.ParseSecretKey(text)
-		if err != nil {
-			return nil, fmt.Errorf("--sign: %s: %w", name, err)
-		}
-		keys = append(keys, key)
-	}
-	return keys, nil
-}
-
-// build builds the hosts' systems. An archive that lacks a host is none.
-func (o *exportOptions) build(ctx context.Context, std streams, ui reporter, args []string) ([]archive.Host, error) {
-	fleet, err := loadFleet(ctx, std, args)
-	if err != nil {
-		return nil, err
-	}
-	hosts, err := o.selection.hosts(fleet)
-	if err != nil {
-		return nil, err
-	}
-	nix, err := wireNix()
-	if err != nil {
-		return nil, err
-	}
-	results, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
-	if err != nil {
-		return nil, err
-	}
-	opts, done := wireRun(nix, fleet.Dir, sshFlags{})
-	defer done()
-	opts.Jobs, opts.Sink = o.jobs, ui.event
-	plan := exec.NewPlan(exec.BuildOnly, steps(results))
-	plan.Builders = fleet.Builders
-	o.building.apply(&opts, nix, plan)
-	outcomes := exec.Run(ctx, plan, opts)
-	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {
-		return nil, ui.end(ctx, outcomes)
-	}
-	var list []archive.Host
-	for i, out := range outcomes {
-		list = append(list, archive.Host{Name: out.Host, Drv: results[i].System.Drv, System: out.System})
-	}
-	return list, nil
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/compile"
+	"muster/exec"
 	"muster/schema"
 )
 
@@ -21,17 +21,7 @@ func inventory(args []string) string {
 	return "."
 }
 
-// loadFleet reads the inventory that the arguments name, and says its warnings.
-func loadFleet(ctx context.Context, std streams, args []string) (*schema.Fleet, error) {
-	fleet, err := readFleet(ctx, args)
-	if err != nil {
-		return nil, err
-	}
-	newProblemPrinter(std.err, mostOfAKind).print(fleet.Warnings)
-	return fleet, nil
-}
-
-// readFleet is loadFleet for verbs that make no use of what warnings are about.
+// readFleet reads the inventory that the arguments name.
 func readFleet(ctx context.Context, args []string) (*schema.Fleet, error) {
 	defer relaxGC()()
 	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix})
@@ -42,28 +32,28 @@ func readFleet(ctx context.Context, args []string) (*schema.Fleet, error) {
 	return fleet, err
 }
 
-// An inventoryError says that there is no inventory to read where one was named.
+// printWarningsOf prints the warnings about an inventory.
+func printWarningsOf(fleet *schema.Fleet, std streams) {
+	ui.NewProblemPrinter(std.err, ui.MostOfAKind).Print(fleet.Warnings)
+}
+
+// An inventoryError says that the inventory that was named cannot be read.
 type inventoryError struct{ error }
 
 func (e inventoryError) Unwrap() error { return e.error }
 
 // selectFlags choose hosts of the fleet.
 type selectFlags struct {
-	on    string
-	flags *pflag.FlagSet
+	noRules
+	on string
 }
 
-func (f *selectFlags) addFlags(fs *pflag.FlagSet) {
-	f.flags = fs
-	fs.StringVar(&f.on, "on", "", "only the hosts of this `selector`: names, globs, @tag, +role, !not,\n\",\" for union and \"&\" for intersection (default all hosts)")
+func (f *selectFlags) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&f.on, "", selector), "on", "only the hosts of this `selector`: %s (default all hosts)")
 }
 
 func (f *selectFlags) hosts(fleet *schema.Fleet) ([]*schema.Host, error) {
-	switch {
-	case f.on == "" && f.flags != nil && f.flags.Changed("on"):
-		// Somebody's empty variable must not stand for the whole fleet.
-		return nil, usageError{errors.New("--on: an empty selector; leave it out for all hosts")}
-	case f.on == "":
+	if f.on == "" {
 		return fleet.Hosts, nil
 	}
 	hosts, err := schema.Select(fleet, f.on)
@@ -73,33 +63,67 @@ func (f *selectFlags) hosts(fleet *schema.Fleet) ([]*schema.Host, error) {
 	return hosts, nil
 }
 
-// sshFlags say how hosts are reached.
+// sshFlags say how hosts are connected to.
 type sshFlags struct {
+	noRules
 	config         string
 	connectTimeout time.Duration
 }
 
-func (f *sshFlags) addFlags(fs *pflag.FlagSet) {
-	fs.StringVarP(&f.config, "ssh-config", "F", os.Getenv("MUSTER_SSH_CONFIG"), "read this SSH configuration `file` instead of the user's, as ssh -F\n(default $MUSTER_SSH_CONFIG)")
-	fs.Lookup("ssh-config").DefValue = ""
-	fs.DurationVar(&f.connectTimeout, "connect-timeout", 10*time.Second, "give up on a connection attempt after this `duration`")
+func (f *sshFlags) addFlags(fs *flags.Set) {
+	fs.VarP(flags.FromEnvironment(&f.config, "MUSTER_SSH_CONFIG", sshConfig()), "ssh-config", "F",
+		"read this SSH configuration `file` instead of the user's, as ssh -F (default $MUSTER_SSH_CONFIG)")
+	fs.Var(flags.Positive(&f.connectTimeout, 10*time.Second), "connect-timeout", "give up on a connection attempt after this `duration`")
 }
 
-// check finds flags that cannot be meant before anything is done.
-func (f *sshFlags) check() error {
-	if f.connectTimeout <= 0 {
-		return usageError{fmt.Errorf("--connect-timeout %v: must be more than nothing", f.connectTimeout)}
-	}
-	if f.config == "" || f.config == "none" {
-		return nil
-	}
-	file, err := os.Open(f.config)
+// apply connects the run to hosts by SSH.
+func (f *sshFlags) apply(s *session, _ *exec.Plan, o *exec.Options) {
+	connect, done := wireConnect(f)
+	o.Connect = connect
+	s.opened = append(s.opened, done)
+}
+
+// jobsFlag limits how many hosts are worked on at once.
+type jobsFlag struct {
+	noRules
+	jobs int
+}
+
+// mostJobs is the largest number of hosts to work on at once.
+const mostJobs = 100_000
+
+func (f *jobsFlag) addFlags(fs *flags.Set) { addJobs(fs, &f.jobs) }
+
+func addJobs(fs *flags.Set, jobs *int) {
+	fs.VarP(flags.Number(jobs, 10, 1, mostJobs), "jobs", "j", "work on at most `n` hosts at once")
+}
+
+func (f *jobsFlag) apply(_ *session, _ *exec.Plan, o *exec.Options) { o.Jobs = f.jobs }
+
+// hostFlags are those of the verbs that need no systems and no rollout: gc and
+// generations.
+type hostFlags struct {
+	selection selectFlags
+	ssh       sshFlags
+	output    outputFlag
+	jobs      jobsFlag
+}
+
+func (f *hostFlags) groups() []group { return []group{&f.selection, &f.ssh, &f.output, &f.jobs} }
+
+// carryOut carries out an action on the selected hosts.
+func (f *hostFlags) carryOut(ctx context.Context, std streams, args []string, action exec.Action, keep exec.Keep) error {
+	s, err := begin(ctx, std, args, needs{selection: &f.selection, ui: f.output.reporter})
 	if err != nil {
-		return usageError{fmt.Errorf("--ssh-config: %v", err)}
+		return err
 	}
-	return file.Close()
+	defer s.close()
+	plan := s.planWithoutSystems(action)
+	plan.Keep = keep
+	return s.run(ctx, plan, &f.ssh, &f.jobs)
 }
 
+// names are the names of hosts.
 func names(hosts []*schema.Host) []string {
 	var ns []string
 	for _, h := range hosts {

@@ -8,19 +8,22 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/compile"
 	"muster/exec"
 	"muster/schema"
 )
 
+// fmtOptions are those of fmt, which formats an inventory.
 type fmtOptions struct {
-	check bool
+	noRules
+	dry bool
 }
 
-func (o *fmtOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.check, "check", false, "change nothing, list the files that would change, and fail if there are any")
+func (o *fmtOptions) groups() []group { return nil }
+
+func (o *fmtOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Bool(&o.dry, false), "check", "change nothing, list the files that would change, and fail if there are any")
 }
 
 // run formats the CUE files of an inventory, or standard input for "-".
@@ -45,7 +48,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 	changed := 0
 	for _, name := range files {
 		if filepath.Ext(name) != ".cue" {
-			return usageError{fmt.Errorf("format %s: only CUE is formatted", name)}
+			return usageError{fmt.Errorf("format %s: want a CUE file", name)}
 		}
 		src, err := os.ReadFile(name)
 		if err != nil {
@@ -60,20 +63,20 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 		}
 		changed++
 		fmt.Fprintln(std.out, name)
-		if o.check {
+		if o.dry {
 			continue
 		}
 		if err := writeFile(name, out); err != nil {
 			return err
 		}
 	}
-	if o.check && changed > 0 {
+	if o.dry && changed > 0 {
 		return exitError(exec.ExitFailed)
 	}
 	return nil
 }
 
-// cueFiles are the file itself, or the CUE files of a directory.
+// cueFiles returns the file itself, or the CUE files of a directory.
 func cueFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {

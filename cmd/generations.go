@@ -3,25 +3,18 @@ package cmd
 import (
 	"context"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/exec"
 )
 
+// generationsOptions are those of generations, which lists them.
 type generationsOptions struct {
-	selection selectFlags
-	ssh       sshFlags
-	output    outputFlag
-	jobs      int
+	noRules
+	hostFlags
 }
 
-func (o *generationsOptions) addFlags(fs *pflag.FlagSet) {
-	o.selection.addFlags(fs)
-	o.ssh.addFlags(fs)
-	o.output.addFlags(fs)
-	fs.IntVarP(&o.jobs, "jobs", "j", 10, "ask at most `n` hosts at once")
-}
+func (o *generationsOptions) addFlags(*flags.Set) {}
 
 func (o *generationsOptions) run(ctx context.Context, std streams, args []string) error {
-	return runOnHosts(ctx, std, args, o.selection, o.ssh, o.output, o.jobs, &exec.Plan{Action: exec.List})
+	return o.carryOut(ctx, std, args, exec.List, exec.Keep{})
 }

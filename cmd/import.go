@@ -9,8 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/archive"
@@ -23,73 +22,66 @@ import (
 // importOptions are those of import, which brings an archive of export to the
 // machine it runs on.
 type importOptions struct {
+	noRules
 	output          outputFlag
 	host            string
-	activation      string
+	action          exec.Action
 	activateTimeout time.Duration
-	signedBy        []string
+	required        []archive.PublicKey
 	repair          bool
 }
 
-func (o *importOptions) addFlags(fs *pflag.FlagSet) {
-	o.output.addFlags(fs)
-	fs.StringVar(&o.host, "host", "", "this machine is the `host` of that name (default its own host name)")
-	fs.StringVar(&o.activation, "action", string(exec.Switch), "`what` to do with the system: switch, boot, test, dry-activate, or none to only load it")
-	fs.DurationVar(&o.activateTimeout, "activate-timeout", 10*time.Minute, "an activation that takes longer than this `duration` has failed")
-	fs.StringArrayVar(&o.signedBy, "require-signature", nil, "take only an archive that is signed by this `public-key`, NAME:BASE64; may be repeated: by one of them")
-	fs.BoolVar(&o.repair, "repair", false, "mend store paths whose files have changed since they were registered")
+// loadOnly is the action of an import that activates nothing.
+const loadOnly exec.Action = "none"
+
+func (o *importOptions) groups() []group { return []group{&o.output} }
+
+func (o *importOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&o.host, "", hostName), "host", "this machine is the `host` of that name (default its own host name)")
+	fs.Var(flags.OneOf(&o.action, append(slices.Clone(exec.Activations), loadOnly)...), "action", "`what` to do with the system: %s; none only loads it")
+	addActivateTimeout(fs, &o.activateTimeout)
+	fs.Var(flags.ListOf(&o.required, publicKey), "require-signature", "take only an archive that is signed by this public `key`; may be repeated: by one of them")
+	fs.Var(flags.Bool(&o.repair, false), "repair", "mend store paths whose files have changed since they were registered")
 }
 
 func (o *importOptions) run(ctx context.Context, std streams, args []string) error {
-	action := exec.Action(o.activation)
-	if o.activation == "none" {
-		action = exec.CopyPaths
-	} else if !slices.Contains(exec.Activations, action) {
-		return usageError{fmt.Errorf("--action %s: there is switch, boot, test, dry-activate and none", o.activation)}
-	}
-	ui, err := o.output.reporter(std)
+	s, err := begin(ctx, std, nil, needs{nix: true, ui: o.output.reporter})
 	if err != nil {
 		return err
 	}
-	nix, err := wireNix()
-	if err != nil {
-		return err
-	}
-	required, err := publicKeys(o.signedBy)
-	if err != nil {
-		return err
-	}
+	defer s.close()
 	began := time.Now()
-	load := &importing{nix: nix, options: o}
-	opened, err := archive.Open(ctx, args[0], archive.OpenOptions{Required: required, Trusted: trustedKeys(ctx, nix), Admit: load.admit})
+	load := &importing{session: s, options: o}
+	opened, err := archive.Open(ctx, args[0], archive.OpenOptions{Required: o.required, Trusted: trustedKeys(ctx, s.nix), Admit: load.admit})
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	defer ui.close()
-	ui.note("checked %s in %s: it is whole", args[0], seconds(time.Since(began)))
-	if err := load.mend(ctx, opened, ui); err != nil {
+	s.note("checked %s in %s: it is complete", args[0], human.Duration(time.Since(began)))
+	if err := load.mend(ctx, opened); err != nil {
 		return err
 	}
 
 	step := load.step
-	if step.System.Out == "" {
+	action := o.action
+	if action == loadOnly || step.System.Out == "" {
 		action = exec.CopyPaths
-	} else if action == exec.CopyPaths {
+	}
+	if action == exec.CopyPaths && step.System.Out != "" {
 		step.Paths = append(step.Paths, step.System.Out)
 	}
 	outcomes := exec.Run(ctx, &exec.Plan{Action: action, Steps: []exec.Step{step}}, exec.Options{
 		Who:             operator(),
 		ActivateTimeout: o.activateTimeout,
-		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{nix}, nil },
+		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{s.nix}, nil },
 		Builder:         builtBefore(step.System),
 		Source:          opened,
-		Sink:            ui.event,
+		Sink:            s.ui.Event,
 	})
-	return ui.end(ctx, outcomes)
+	return s.end(ctx, outcomes)
 }
 
-// step is what the archive has for this machine.
+// step is the part of the archive for this machine.
 func (o *importOptions) step(m *archive.Manifest) (exec.Step, error) {
 	step := exec.Step{Host: &schema.Host{Name: o.host, Privilege: schema.Root, Policy: schema.Required}, Paths: m.Paths}
 	if len(m.Hosts) == 0 {
@@ -111,13 +103,13 @@ func (o *importOptions) step(m *archive.Manifest) (exec.Step, error) {
 		for _, h := range m.Hosts {
 			names = append(names, human.Plain(h.Name))
 		}
-		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: say which this machine is with --host", strings.Join(names, ", "), human.Plain(step.Host.Name))}
+		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: name this machine with --host", strings.Join(names, ", "), human.Plain(step.Host.Name))}
 	}
 	step.System = exec.System{Drv: h.Drv, Out: h.System}
 	return step, nil
 }
 
-// thisMachine is where muster runs, as a machine to deploy to.
+// thisMachine is the machine that muster runs on, as one to deploy to.
 type thisMachine struct{ nix *nixcmd.Nix }
 
 func (m thisMachine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
@@ -130,7 +122,7 @@ func (m thisMachine) Serve(ctx context.Context) (nixserve.Stream, error) {
 
 func (m thisMachine) Close() error { return nil }
 
-// builtBefore is a builder of what was built elsewhere.
+// builtBefore is a builder for a system that was built elsewhere.
 type builtBefore exec.System
 
 func (b builtBefore) Realise(context.Context, store.Path, string, func(string)) (store.Path, error) {

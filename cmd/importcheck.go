@@ -20,7 +20,7 @@ import (
 // An importing is an import before anything is loaded: it looks at whether the archive is for this machine, whether there
 // is room, and whether the store is what its database says.
 type importing struct {
-	nix     *nixcmd.Nix
+	*session
 	options *importOptions
 
 	step    exec.Step
@@ -61,14 +61,14 @@ func freeSpace(dir string) (free int64, known bool) {
 }
 
 // mend finds paths of the closure that the store has with other contents than it believes, and mends them if it may.
-func (i *importing) mend(ctx context.Context, a *archive.Archive, ui reporter) error {
+func (i *importing) mend(ctx context.Context, a *archive.Archive) error {
 	damaged, err := i.damaged(ctx)
 	if err != nil || len(damaged) == 0 {
 		return err
 	}
 	if !i.options.repair {
 		return fmt.Errorf("%s in the store of this machine changed since it was registered, such as %s: nothing was done; import --repair mends that",
-			plural(len(damaged), "path"), damaged[0])
+			human.Count(len(damaged), "path"), damaged[0])
 	}
 	dir, err := os.MkdirTemp("", "muster-repair-*")
 	if err != nil {
@@ -86,7 +86,7 @@ func (i *importing) mend(ctx context.Context, a *archive.Archive, ui reporter) e
 		err = fmt.Errorf("repair: %s is as it was", left[0])
 	}
 	if err == nil {
-		ui.note("repaired %s", plural(len(damaged), "path"))
+		i.note("repaired %s", human.Count(len(damaged), "path"))
 	}
 	return err
 }
@@ -106,19 +106,6 @@ func (i *importing) damaged(ctx context.Context) ([]store.Path, error) {
 		return nil, fmt.Errorf("look at the store: %w", err)
 	}
 	return damaged, nil
-}
-
-// publicKeys parses the keys of --require-signature.
-func publicKeys(texts []string) ([]archive.PublicKey, error) {
-	var keys []archive.PublicKey
-	for _, text := range texts {
-		k, err := archive.ParsePublicKey(text)
-		if err != nil {
-			return nil, usageError{fmt.Errorf("--require-signature: %w", err)}
-		}
-		keys = append(keys, k)
-	}
-	return keys, nil
 }
 
 // trustedKeys are the keys that Nix on this machine trusts: signatures by others are not written into its database. Where

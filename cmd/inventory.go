@@ -6,31 +6,33 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/schema"
 )
 
 // inventoryOptions are those of inventory list, show and get.
 type inventoryOptions struct {
+	noRules
 	verb      string
 	selection selectFlags
 	json      bool
 }
 
-func (o *inventoryOptions) addFlags(fs *pflag.FlagSet) {
-	if o.verb != "get" {
-		o.selection.addFlags(fs)
+func (o *inventoryOptions) groups() []group {
+	if o.verb == "get" {
+		return nil
 	}
-	fs.BoolVar(&o.json, "json", false, "print JSON")
+	return []group{&o.selection}
+}
+
+func (o *inventoryOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Bool(&o.json, false), "json", "print JSON")
 }
 
 func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) error {
 	path := ""
 	if o.verb == "get" {
-		if len(args) == 0 {
-			return usageError{fmt.Errorf("inventory get: which PATH? such as hosts.web1.host")}
-		}
 		path, args = args[0], args[1:]
 	}
 	fleet, err := readFleet(ctx, args)
@@ -55,30 +57,30 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 	case o.json && o.verb == "get":
 		return printIndented(std, schema.JSON(value))
 	case o.json:
-		return printJSON(std, leavesJSON(leaves))
+		return ui.JSON(std.out, leavesJSON(leaves))
 	case o.verb == "get" && len(leaves) == 1 && leaves[0].Path == path:
-		// One value, as a script wants it.
+		// A single value is printed bare, for scripts.
 		fmt.Fprintln(std.out, bareText(leaves[0].Text))
 		return nil
 	}
-	t := newTable(std.out, "path", "value", "from")
+	t := ui.NewTable(std.out, "path", "value", "from")
 	for _, l := range leaves {
 		from := "default"
 		if l.At.IsValid() {
 			from = l.At.String()
 		}
-		t.row(l.Path, clip(l.Text, 40), from)
+		t.Row(l.Path, ui.Clip(l.Text, 40), from)
 	}
-	t.flush()
+	t.Flush()
 	return nil
 }
 
-// leavesJSON are leaves with their values as values, and places as vet has them.
+// leavesJSON are leaves as JSON, with their values and places.
 func leavesJSON(leaves []schema.Leaf) []any {
 	type leaf struct {
 		Path  string          `json:"path"`
 		Value json.RawMessage `json:"value"`
-		At    string          `json:"at,omitempty"` // absent for what muster supplies
+		At    string          `json:"at,omitempty"` // absent for a default of muster's
 	}
 	list := []any{}
 	for _, l := range leaves {
@@ -91,7 +93,7 @@ func leavesJSON(leaves []schema.Leaf) []any {
 	return list
 }
 
-// list prints a line a host.
+// list prints a line for each host.
 func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 	if o.json {
 		type host struct {
@@ -104,15 +106,18 @@ func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 		}
 		list := []host{}
 		for _, h := range hosts {
-			list = append(list, host{h.Name, h.Address, h.System, append([]string{}, h.Roles...), append([]string{}, h.Tags...), h.At.String()})
+			list = append(list, host{
+				Name: h.Name, Address: h.Address, System: h.System,
+				Roles: append([]string{}, h.Roles...), Tags: append([]string{}, h.Tags...), At: h.At.String(),
+			})
 		}
-		return printJSON(std, list)
+		return ui.JSON(std.out, list)
 	}
-	t := newTable(std.out, "host", "address", "system", "roles", "tags", "from")
+	t := ui.NewTable(std.out, "host", "address", "system", "roles", "tags", "from")
 	for _, h := range hosts {
-		t.row(h.Name, h.Address, h.System, strings.Join(h.Roles, " "), strings.Join(h.Tags, " "), h.At.String())
+		t.Row(h.Name, h.Address, h.System, strings.Join(h.Roles, " "), strings.Join(h.Tags, " "), h.At.String())
 	}
-	t.flush()
+	t.Flush()
 	return nil
 }
 
@@ -123,10 +128,10 @@ func printIndented(std streams, data []byte) error {
 	if err := dec.Decode(&v); err != nil {
 		return err
 	}
-	return printJSON(std, v)
+	return ui.JSON(std.out, v)
 }
 
-// bareText is a JSON string without its quotes, anything else as it is.
+// bareText is a JSON string without its quotes, or any other JSON unchanged.
 func bareText(text string) string {
 	var s string
 	if json.Unmarshal([]byte(text), &s) == nil {

@@ -2,10 +2,8 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/compile/store"
 	"muster/exec"
 )
@@ -14,69 +12,34 @@ import (
 // paths.
 type pushOptions struct {
 	deployOptions
-	paths []string
+	paths []store.Path
 }
 
-func (o *pushOptions) addFlags(fs *pflag.FlagSet) {
-	o.deployOptions.addFlags(fs)
-	fs.StringArrayVar(&o.paths, "path", nil, "copy this store `path` and all it refers to, and build nothing; may be repeated")
+func (o *pushOptions) groups() []group { return append(o.deployOptions.groups(), &o.deployOptions) }
+
+func (o *pushOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.ListOf(&o.paths, storePath), "path", "copy this store `path` and all it refers to, and build nothing; may be repeated")
 }
+
+func (o *pushOptions) check() error { return nil }
 
 func (o *pushOptions) run(ctx context.Context, std streams, args []string) error {
 	if len(o.paths) == 0 {
 		return o.deployOptions.run(ctx, std, args)
 	}
-	if err := o.check(); err != nil {
-		return err
-	}
-	paths, err := storePaths(o.paths)
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, ui: o.output.reporter})
 	if err != nil {
 		return err
 	}
-	if err := o.copy.check(); err != nil {
-		return err
+	defer s.close()
+	plan := s.planWithoutSystems(exec.CopyPaths)
+	plan.Cache = s.fleet.Cache
+	for i := range plan.Steps {
+		plan.Steps[i].Paths = o.paths
 	}
-	ui, err := o.output.reporter(std)
-	if err != nil {
-		return err
-	}
-	fleet, err := loadFleet(ctx, std, args)
-	if err != nil {
-		return err
-	}
-	hosts, err := o.selection.hosts(fleet)
-	if err != nil {
-		return err
-	}
-	nix, err := wireNix()
-	if err != nil {
-		return err
-	}
-	defer ui.close()
-	opts, done := wireRun(nix, fleet.Dir, o.ssh)
-	defer done()
-	opts.Jobs, opts.FailFast, opts.Sink = o.jobs, o.failFast, ui.event
-	// Every host will ask for it: find it out while they are being connected to.
-	go opts.Source.Closure(ctx, paths)
-	var steps []exec.Step
-	for _, h := range hosts {
-		steps = append(steps, exec.Step{Host: h, Paths: paths})
-	}
-	plan := exec.NewPlan(exec.CopyPaths, steps)
-	plan.Cache = fleet.Cache
-	o.copy.apply(&opts, nix, plan)
-	return ui.end(ctx, exec.Run(ctx, plan, opts))
-}
-
-// storePaths reads store paths from the command line.
-func storePaths(words []string) ([]store.Path, error) {
-	var paths []store.Path
-	for _, word := range words {
-		p, err := store.ParsePath(word)
-		if err != nil {
-			return nil, usageError{fmt.Errorf("--path: %w", err)}
-		}
-		paths = append(paths, p)
-	}
-	return paths, nil
+	opts := s.options(plan, &o.ssh, &o.copy)
+	opts.Jobs, opts.CopyJobs, opts.FailFast = o.rollout.jobs, o.rollout.copyJobs, o.rollout.failFast
+	// Every host needs the closure: find it while muster connects to them.
+	go opts.Source.Closure(ctx, o.paths)
+	return s.end(ctx, exec.Run(ctx, plan, opts))
 }

@@ -5,101 +5,80 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/exec"
+	"muster/exec/human"
 )
 
-// resumeOptions are those of resume and retry, which go on with a run that was.
+// resumeOptions are those of resume and retry, which continue an earlier run.
 type resumeOptions struct {
-	retry    bool
-	failed   bool
-	run_     string
-	ssh      sshFlags
-	output   outputFlag
-	how      rolloutFlags
-	building buildFlags
-	copy     copyFlags
+	continueFlags
+	retry   bool
+	failed  bool
+	runName string
 }
 
-func (o *resumeOptions) addFlags(fs *pflag.FlagSet) {
-	o.ssh.addFlags(fs)
-	o.output.addFlags(fs)
-	o.how.addFlags(fs)
-	o.how.addActivationFlags(fs)
-	o.building.addFlags(fs)
-	o.copy.addFlags(fs)
-	fs.StringVar(&o.run_, "run", "", "go on with the run of this `name` (default the last one)")
+func (o *resumeOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Of(&o.runName, "", runName), "run", "continue the run of this `name` (default the last one)")
 	if o.retry {
-		fs.BoolVar(&o.failed, "failed", true, "the hosts that failed, were rolled back or were skipped")
+		fs.Var(flags.Bool(&o.failed, true), "failed", "the hosts that failed, were rolled back or were skipped")
 	}
+}
+
+func (o *resumeOptions) check() error {
+	if o.retry && !o.failed {
+		return errors.New("--failed=false: want --failed, for retry takes no other hosts")
+	}
+	return nil
 }
 
 func (o *resumeOptions) run(ctx context.Context, std streams, args []string) error {
-	if err := o.how.check(); err != nil {
-		return err
-	}
-	if o.retry && !o.failed {
-		return usageError{errors.New("--failed=false: there is nothing else to retry")}
-	}
-	if err := o.copy.check(); err != nil {
-		return err
-	}
-	ui, err := o.output.reporter(std)
-	if err != nil {
-		return err
-	}
-	defer ui.close()
-	dir, err := fleetDir(args)
-	if err != nil {
-		return err
-	}
-	past, err := lastRun(dir, func(p *exec.Record) bool {
-		return o.run_ == p.Plan.Run || o.run_ == "" && (o.retry || !p.Ended)
-	})
-	if err != nil {
-		return err
-	}
+	record, err := o.find(args)
 	switch {
-	case past == nil && o.run_ != "":
-		return fmt.Errorf("no run %s of this fleet is known here", o.run_)
-	case past == nil && o.retry:
+	case err != nil:
+		return err
+	case record == nil && o.runName != "":
+		return fmt.Errorf("no run %s of this fleet is known here", o.runName)
+	case record == nil && o.retry:
 		return errors.New("no run of this fleet is known here")
-	case past == nil:
+	case record == nil:
 		fmt.Fprintln(std.out, "nothing to resume: every run of this fleet has ended")
 		return nil
 	}
-	// Whoever still is at work on it holds its journal.
-	journal, err := past.Reopen()
+	// A muster that is still at work on the run holds its journal.
+	journal, err := record.Reopen()
 	if err != nil {
-		return fmt.Errorf("run %s: %w", past.Plan.Run, err)
+		return fmt.Errorf("run %s: %w", record.Plan.Run, err)
 	}
-	var plan *exec.Plan
-	if o.retry {
+	plan := record.Rest(func(_ string, ended *exec.Outcome) bool { return o.remains(record.Plan.Action, ended) })
+	if o.retry || len(plan.Steps) == 0 {
 		journal.Close()
-		plan = past.Rest(func(_ string, ended *exec.Outcome) bool { return ended == nil || !ended.OK() })
-	} else {
-		plan = past.Rest(func(_ string, ended *exec.Outcome) bool { return unfinished(past.Plan.Action, ended) })
 	}
 	if len(plan.Steps) == 0 {
-		journal.Close()
-		fmt.Fprintf(std.out, "nothing to %s: every host of run %s is done\n", o.verb(), past.Plan.Run)
+		fmt.Fprintf(std.out, "nothing to %s: every host of run %s is done\n", o.verb(), record.Plan.Run)
 		return nil
 	}
-	ui.note("%s run %s of %s: %s", o.verb(), past.Plan.Run, past.Began.Local().Format("2006-01-02 15:04:05"), plural(len(plan.Steps), "host"))
-	if o.retry {
-		journal = begin(ui, plan)
-	}
-	nix, err := wireNix()
+	s, err := o.begin(ctx, std)
 	if err != nil {
 		return err
 	}
-	opts, done := wireRun(nix, plan.Dir, o.ssh)
-	defer done()
-	o.building.apply(&opts, nix, plan)
-	o.copy.apply(&opts, nix, plan)
-	o.how.apply(&opts, ui, std, plan.Dir)
-	return carryOut(ctx, ui, plan, opts, journal)
+	defer s.close()
+	s.note("%s run %s of %s: %s", o.verb(), record.Plan.Run, record.Began.Local().Format("2006-01-02 15:04:05"), human.Count(len(plan.Steps), "host"))
+	if o.retry {
+		journal = s.journal(plan)
+	}
+	return o.carryOut(ctx, s, plan, journal)
+}
+
+// find finds the run to continue, nil where there is none.
+func (o *resumeOptions) find(args []string) (*exec.Record, error) {
+	dir, err := fleetDir(args)
+	if err != nil {
+		return nil, err
+	}
+	return lastRun(dir, func(p *exec.Record) bool {
+		return o.runName == p.Plan.Run || o.runName == "" && (o.retry || !p.Ended)
+	})
 }
 
 func (o *resumeOptions) verb() string {
@@ -109,9 +88,17 @@ func (o *resumeOptions) verb() string {
 	return "resume"
 }
 
-// unfinished reports whether a run that goes on has something to do on a host.
-// One that is done is looked at again, for what counts is what it is on; but a
-// way back that was gone is not gone further.
+// remains reports whether something remains to be done on a host.
+func (o *resumeOptions) remains(action exec.Action, ended *exec.Outcome) bool {
+	if o.retry {
+		return ended == nil || !ended.OK()
+	}
+	return unfinished(action, ended)
+}
+
+// unfinished reports whether a run that is resumed has something to do on a host.
+// A host that is done is inspected again, for what it runs now counts. But a
+// rollback that is done is not repeated, or the host would go back further.
 func unfinished(action exec.Action, ended *exec.Outcome) bool {
 	switch {
 	case ended == nil, ended.Status == exec.Skipped, ended.Interrupted:

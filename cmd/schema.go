@@ -7,17 +7,20 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
 	"muster/schema"
 )
 
+// schemaOptions are those of schema, which prints the schema of inventories.
 type schemaOptions struct {
+	noRules
 	json bool
 }
 
-func (o *schemaOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.json, "json-schema", false, "print a JSON Schema, for editors of TOML, YAML and JSON")
+func (o *schemaOptions) groups() []group { return nil }
+
+func (o *schemaOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Bool(&o.json, false), "json-schema", "print a JSON Schema, for editors of TOML, YAML and JSON")
 }
 
 func (o *schemaOptions) run(ctx context.Context, std streams, args []string) error {
@@ -32,14 +35,17 @@ func (o *schemaOptions) run(ctx context.Context, std streams, args []string) err
 	return err
 }
 
-type initOptions struct{}
+// initOptions are those of init, which writes an inventory to begin with.
+type initOptions struct{ noRules }
 
-func (o *initOptions) addFlags(*pflag.FlagSet) {}
+func (o *initOptions) groups() []group { return nil }
+
+func (o *initOptions) addFlags(*flags.Set) {}
 
 func (o *initOptions) run(ctx context.Context, std streams, args []string) error {
 	for _, other := range []string{"hosts.toml", "hosts.yaml", "hosts.yml", "hosts.json"} {
 		if _, err := os.Stat(filepath.Join(inventory(args), other)); err == nil {
-			return usageError{fmt.Errorf("init: there is an inventory already, %s, which hosts.cue would take the place of", other)}
+			return usageError{fmt.Errorf("init: %s is an inventory already, and hosts.cue would take its place", other)}
 		}
 	}
 	files, err := schema.Init(inventory(args))

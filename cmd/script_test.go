@@ -31,11 +31,11 @@ func TestMain(m *testing.M) {
 //	                    as operator.pub, and enter it
 //	[lab]               whether machines can be started here
 //	lab HOST...         start real machines, known to ssh under the addresses of examples/kluster
-//	host HOST CMD...    run a command on a machine, past ssh; stdout is what it prints
+//	host HOST CMD...    run a command on a machine without ssh; stdout is what it prints
 //	down HOST, up HOST  power
 //	newkey HOST         give a machine another host key
 //	unplug HOST         pull a machine's network cable
-//	put HOST FILE PATH  put a file on a machine, past ssh; FILE muster is muster itself
+//	put HOST FILE PATH  put a file on a machine without ssh; FILE muster is muster itself
 //	edit FILE OLD NEW   replace a text in a file
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -50,8 +50,8 @@ func TestScripts(t *testing.T) {
 			env.Values[labKey{}] = new(*lab.Lab)
 			return nil
 		},
-		// [lab] is whether real machines can be had here. Where only a package
-		// is missing the script fails: it must not pass unseen.
+		// [lab] is whether machines can be started here. If only a package is
+		// missing, the script fails, so that nobody overlooks it.
 		Condition: func(cond string) (bool, error) {
 			if cond != "lab" {
 				return false, fmt.Errorf("unknown condition %s", cond)
@@ -96,7 +96,7 @@ func scriptFleet(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.CopyFS(dir, os.DirFS(filepath.Join(examples, args[0]))))
 	ts.Check(os.Symlink(filepath.Join(examples, "minios"), filepath.Join(filepath.Dir(dir), "minios")))
-	// Whoever deploys puts their own key into the fleet, or is locked out.
+	// Without the user's key in the fleet, deploying would lock the user out.
 	if lab := *ts.Value(labKey{}).(**lab.Lab); lab != nil {
 		key, err := lab.Hosts[0].ReadFile("/etc/ssh/authorized_keys.d/root")
 		ts.Check(err)

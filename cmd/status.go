@@ -2,117 +2,62 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"strings"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/exec"
-	"muster/schema"
 )
 
 // statusOptions are those of status, which compares hosts with the inventory.
 type statusOptions struct {
+	noRules
 	selection selectFlags
 	ssh       sshFlags
-	how       evaluation
+	how       evaluateFlags
+	jobs      jobsFlag
 	format    string
-	jobs      int
 }
 
-func (o *statusOptions) addFlags(fs *pflag.FlagSet) {
-	o.selection.addFlags(fs)
-	o.ssh.addFlags(fs)
-	o.how.addFlags(fs)
-	fs.StringVar(&o.format, "output", "text", "report as `format`: text or json")
-	fs.IntVarP(&o.jobs, "jobs", "j", 10, "ask at most `n` hosts at once")
-}
+func (o *statusOptions) groups() []group { return []group{&o.selection, &o.ssh, &o.how, &o.jobs} }
 
-// A hostStatus is how a host stands to the inventory.
-type hostStatus struct {
-	Host        string        `json:"host"`
-	State       string        `json:"state"`
-	Generation  int           `json:"generation,omitempty"`
-	Running     string        `json:"running,omitempty"`
-	Wanted      string        `json:"wanted,omitempty"`
-	NeedsReboot []string      `json:"needs_reboot,omitempty"`
-	FailedUnits []string      `json:"failed_units,omitempty"`
-	Findings    []string      `json:"findings,omitempty"`
-	Error       string        `json:"error,omitempty"`
-	Policy      schema.Policy `json:"policy"`
+func (o *statusOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.OneOf(&o.format, outputText, outputJSON), "output", "report as `format`: %s")
 }
-
-// The states of a host.
-const (
-	stateInSync      = "in sync"
-	stateBehind      = "behind"             // on a system that muster has deployed, but not this one
-	stateForeign     = "foreign generation" // on one that somebody else has
-	stateUndeployed  = "not deployed"
-	stateNotBooted   = "not the boot default" // runs the right one, and would boot another
-	stateNotRunning  = "not running"          // would boot the right one, and runs another
-	stateUnreachable = "unknown"
-	stateAway        = "away"
-	stateBroken      = "does not evaluate"
-)
 
 func (o *statusOptions) run(ctx context.Context, std streams, args []string) error {
-	if o.format != "text" && o.format != "json" {
-		return usageError{fmt.Errorf("--output %s: there is text and json", o.format)}
-	}
-	if o.jobs < 1 {
-		return usageError{fmt.Errorf("--jobs %d: at least one host at a time", o.jobs)}
-	}
-	fleet, err := loadFleet(ctx, std, args)
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, systems: &o.how})
 	if err != nil {
 		return err
 	}
-	hosts, err := o.selection.hosts(fleet)
-	if err != nil {
-		return err
-	}
-	nix, err := wireNix()
-	if err != nil {
-		return err
-	}
-	results, err := o.how.systems(ctx, nix, fleet, hosts, std.err)
-	if err != nil {
-		return err
-	}
-	opts, done := wireRun(nil, fleet.Dir, o.ssh)
-	defer done()
-	opts.Jobs = o.jobs
-	plan := exec.NewPlan(exec.Look, steps(results))
+	defer s.close()
+	plan := s.plan(exec.Look)
 	for i := range plan.Steps {
-		plan.Steps[i].Err = nil // a host is looked at even if it does not evaluate
+		plan.Steps[i].Err = nil // a host is inspected even if it does not evaluate
 	}
-	outcomes := exec.Run(ctx, plan, opts)
-	all := make([]hostStatus, len(outcomes))
+	outcomes := exec.Run(ctx, plan, s.options(plan, &o.ssh, &o.jobs))
+	all := make([]ui.HostState, len(outcomes))
 	drift := false
 	for i := range outcomes {
-		all[i] = stateOf(&outcomes[i], results[i].Err)
-		s := &all[i]
-		drift = drift || s.State != stateInSync && s.State != stateAway || len(s.FailedUnits) > 0 || len(s.NeedsReboot) > 0
+		all[i] = stateOf(&outcomes[i], s.results[i].Err)
+		drift = drift || all[i].Drifted()
 	}
-	if o.format == "json" {
-		enc := json.NewEncoder(std.out)
-		enc.SetIndent("", "  ")
-		enc.Encode(all)
+	if o.format == outputJSON {
+		err = ui.JSON(std.out, all)
 	} else {
-		printStatus(std, all)
+		ui.PrintStates(std.out, all)
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	}
-	if drift {
+	case err == nil && drift:
 		return exitError(exec.ExitPartly)
 	}
-	return nil
+	return err
 }
 
 // stateOf compares what a host is on with what the inventory wants.
-func stateOf(o *exec.Outcome, broken error) hostStatus {
-	s := hostStatus{
+func stateOf(o *exec.Outcome, broken error) ui.HostState {
+	s := ui.HostState{
 		Host: o.Host, Generation: o.Before.Generation.Number, Running: string(o.Before.Current), Wanted: string(o.System),
 		NeedsReboot: o.NeedsReboot, Policy: o.Policy,
 	}
@@ -127,59 +72,23 @@ func stateOf(o *exec.Outcome, broken error) hostStatus {
 	profile := o.Before.Generation.System
 	switch {
 	case o.Status == exec.Away:
-		s.State = stateAway
+		s.State = ui.Away
 	case o.Err != nil:
-		s.State, s.Error = stateUnreachable, o.Err.Error()
+		s.State, s.Error = ui.Unreachable, o.Err.Error()
 	case broken != nil:
-		s.State, s.Error = stateBroken, broken.Error()
+		s.State, s.Error = ui.Broken, broken.Error()
 	case profile == "" && o.Before.Current == "":
-		s.State = stateUndeployed
+		s.State = ui.Undeployed
 	case profile == o.System && o.Before.Current == o.System:
-		s.State = stateInSync
+		s.State = ui.InSync
 	case o.Before.Current == o.System:
-		s.State = stateNotBooted
+		s.State = ui.NotBooted
 	case profile == o.System:
-		s.State = stateNotRunning
+		s.State = ui.NotRunning
 	case o.Facts.Ours:
-		s.State = stateBehind
+		s.State = ui.Behind
 	default:
-		s.State = stateForeign
+		s.State = ui.Foreign
 	}
 	return s
-}
-
-func printStatus(std streams, all []hostStatus) {
-	table := newReport(std.out, "host", "state", "generation", "detail")
-	counts := map[string]int{}
-	var order []string
-	for _, s := range all {
-		if counts[s.State]++; counts[s.State] == 1 {
-			order = append(order, s.State)
-		}
-		generation := ""
-		if s.Generation > 0 {
-			generation = fmt.Sprint(s.Generation)
-		}
-		var details []string
-		if s.Error != "" {
-			line, _, _ := strings.Cut(s.Error, "\n")
-			details = append(details, printable(line))
-		}
-		if len(s.NeedsReboot) > 0 {
-			details = append(details, "reboot needed: "+strings.Join(s.NeedsReboot, ", "))
-		}
-		if len(s.FailedUnits) > 0 {
-			details = append(details, "failed: "+printable(strings.Join(s.FailedUnits, ", ")))
-		}
-		for _, f := range s.Findings {
-			details = append(details, printable(f))
-		}
-		table.row(s.Host, s.State, generation, strings.Join(details, "; "))
-	}
-	table.flush()
-	var parts []string
-	for _, state := range order {
-		parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
-	}
-	fmt.Fprintf(std.out, "%s: %s\n", plural(len(all), "host"), strings.Join(parts, ", "))
 }

@@ -5,53 +5,58 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/spf13/pflag"
-
+	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/compile"
 	"muster/exec"
+	"muster/exec/human"
 	"muster/schema"
 )
 
+// vetOptions are those of vet, which checks an inventory.
 type vetOptions struct {
+	noRules
 	strict bool
 	format string
 	all    bool
 }
 
-func (o *vetOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.strict, "strict", false, "take warnings for errors")
-	fs.StringVar(&o.format, "format", "text", "report as `format`: text, json or sarif")
-	fs.BoolVar(&o.all, "all", false, "show every problem, however many there are")
+// formatSARIF is the format of static analysis results.
+const formatSARIF = "sarif"
+
+func (o *vetOptions) groups() []group { return nil }
+
+func (o *vetOptions) addFlags(fs *flags.Set) {
+	fs.Var(flags.Bool(&o.strict, false), "strict", "treat warnings as errors")
+	fs.Var(flags.OneOf(&o.format, outputText, outputJSON, formatSARIF), "format", "report as `format`: %s")
+	fs.Var(flags.Bool(&o.all, false), "all", "show every problem, however many there are")
 }
 
 func (o *vetOptions) run(ctx context.Context, std streams, args []string) error {
-	if o.format != "text" && o.format != "json" && o.format != "sarif" {
-		return usageError{fmt.Errorf("--format %s: there is text, json and sarif", o.format)}
-	}
 	fleet, problems, err := vet(ctx, args)
 	if err != nil {
 		return err
 	}
 	switch o.format {
-	case "json":
-		err = problemsJSON(std.out, problems)
-	case "sarif":
-		err = problemsSARIF(std.out, problems)
+	case outputJSON:
+		err = ui.ProblemsJSON(std.out, problems)
+	case formatSARIF:
+		err = ui.ProblemsSARIF(std.out, version(), problems)
 	default:
-		most := mostOfAKind
+		most := ui.MostOfAKind
 		if o.all {
 			most = 0
 		}
-		newProblemPrinter(std.err, most).print(problems)
+		ui.NewProblemPrinter(std.err, most).Print(problems)
 	}
 	if err != nil {
 		return err
 	}
 	invalid, warnings := len(problems.Invalid()), len(problems.Warnings())
 	bad := invalid > 0 || o.strict && warnings > 0
-	if o.format == "text" {
+	if o.format == outputText {
 		if !bad {
-			fmt.Fprintf(std.out, "%s, ", plural(len(fleet.Hosts), "host"))
+			fmt.Fprintf(std.out, "%s, ", human.Count(len(fleet.Hosts), "host"))
 		}
 		fmt.Fprintln(std.out, verdict(invalid, warnings))
 	}
@@ -64,17 +69,17 @@ func (o *vetOptions) run(ctx context.Context, std streams, args []string) error 
 func verdict(invalid, warnings int) string {
 	switch {
 	case invalid > 0 && warnings > 0:
-		return plural(invalid, "error") + ", " + plural(warnings, "warning")
+		return human.Count(invalid, "error") + ", " + human.Count(warnings, "warning")
 	case invalid > 0:
-		return plural(invalid, "error")
+		return human.Count(invalid, "error")
 	case warnings > 0:
-		return plural(warnings, "warning")
+		return human.Count(warnings, "warning")
 	}
 	return "all in order"
 }
 
-// vet finds all that is to be said about an inventory. The fleet is nil where
-// it does not load; err is about something else than the inventory's content.
+// vet finds all problems of an inventory. The fleet is nil if it does not load. An
+// error is about something else than the inventory's content.
 func vet(ctx context.Context, args []string) (*schema.Fleet, schema.Errors, error) {
 	var problems schema.Errors
 	defer relaxGC()()
@@ -86,12 +91,4 @@ func vet(ctx context.Context, args []string) (*schema.Fleet, schema.Errors, erro
 		return nil, nil, inventoryError{err}
 	}
 	return fleet, fleet.Warnings, nil
-}
-
-// plural is "1 host" or "3 hosts".
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -2,13 +2,8 @@ package cmd
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"runtime"
 	"time"
 
 	"muster/compile/store"
@@ -20,15 +15,13 @@ import (
 	"muster/schema"
 )
 
-// This file chooses who does the work: the real Nix, the real SSH.
+// This file chooses the implementations: Nix and SSH.
 
 // wireNix finds the Nix of this machine.
 func wireNix() (*nixcmd.Nix, error) { return nixcmd.Find() }
 
-// wireRun makes the options of a run: connections by SSH, builds and closures
-// by nix, where the run needs any; dir is the inventory's. done ends what they hold open.
-func wireRun(nix *nixcmd.Nix, dir string, ssh sshFlags) (o exec.Options, done func()) {
-	widen := narrow()
+// wireConnect connects to hosts by SSH, as some flags say, until done is called.
+func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 	dialer := remote.NewDialer(remote.Config{
 		ConfigFile:     ssh.config,
 		ConnectTimeout: ssh.connectTimeout,
@@ -36,7 +29,7 @@ func wireRun(nix *nixcmd.Nix, dir string, ssh sshFlags) (o exec.Options, done fu
 		Proxy:          nixcmd.ProxyCommand,
 	})
 	password := askOnce()
-	o.Connect = func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
+	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
 		t := target(h)
 		if h.Privilege == schema.SudoPassword {
 			t.SudoPassword = password
@@ -46,34 +39,13 @@ func wireRun(nix *nixcmd.Nix, dir string, ssh sshFlags) (o exec.Options, done fu
 			return nil, connectError(err)
 		}
 		return machine{m}, nil
-	}
-	o.Who = operator()
-	done = func() { dialer.Close(); widen() }
-	if nix != nil {
-		local, closeLocal := wireLocal(nix)
-		o.Builder, o.Source, o.Roots = nix.NewBuilder(), local, stateDir(dir, "gcroots")
-		done = func() { closeLocal(); dialer.Close(); widen() }
-	}
-	return o, done
-}
-
-// narrow has Go use half of the processors until widen is called. A run waits for hosts, and is woken for each packet that
-// they send; on more processors Go spends more on handing that work from one to the next than on doing it. Measured on
-// two, copying to eight hosts: six times as many switches between threads, a third more processor time. One carries some
-// 1 GB/s of SSH. Who has set GOMAXPROCS is obeyed.
-func narrow() (widen func()) {
-	if os.Getenv("GOMAXPROCS") != "" {
-		return func() {}
-	}
-	all := runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS((all + 1) / 2)
-	return func() { runtime.GOMAXPROCS(all) }
+	}, func() { dialer.Close() }
 }
 
 // wireLocal is the store of this machine, to copy from.
 func wireLocal(nix *nixcmd.Nix) (_ *transfer.Local, done func()) {
 	local := transfer.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
-		// It serves all hosts, and outlives the one that asks first.
+		// The process serves all hosts: the first one must not end it.
 		p, err := nix.Serve(context.WithoutCancel(ctx), false)
 		if err != nil {
 			return nil, err
@@ -81,27 +53,6 @@ func wireLocal(nix *nixcmd.Nix) (_ *transfer.Local, done func()) {
 		return nixserve.New(ctx, p)
 	})
 	return local, func() { local.Close() }
-}
-
-// sharedMemory is how many bytes of archives are kept for the hosts that lack
-// them too.
-const sharedMemory = 64 << 20
-
-// stateDir is where something is kept about the fleet whose inventory is in
-// dir: below the user's state directory (XDG base directory specification), one
-// directory a fleet; "" where there is no such place. gcroots holds garbage
-// collector roots of systems, runs the journals.
-func stateDir(dir, what string) string {
-	state := os.Getenv("XDG_STATE_HOME")
-	if !filepath.IsAbs(state) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return ""
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	sum := sha256.Sum256([]byte(dir))
-	return filepath.Join(state, "muster", what, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
 }
 
 func target(h *schema.Host) remote.Target {
@@ -116,7 +67,7 @@ func target(h *schema.Host) remote.Target {
 	}
 }
 
-// A machine is a remote machine as package exec wants one.
+// A machine makes a remote machine an [exec.Machine].
 type machine struct{ *remote.Machine }
 
 func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
@@ -131,8 +82,8 @@ func (m machine) Daemon(ctx context.Context) (nixserve.Stream, error) {
 	return m.stream(ctx, "nix-daemon", "--stdio")
 }
 
-// stream starts a command that fills the store. A user who is not root and has
-// no sudo can do that too: through the machine's daemon, as far as it trusts them.
+// stream starts a command that fills the store. A user without root and sudo can
+// do that too, through the machine's daemon, if it trusts them.
 func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, error) {
 	s, err := m.Machine.Stream(ctx, remote.Command{Argv: argv, Privileged: m.Sudoes()})
 	if err != nil {
@@ -141,8 +92,8 @@ func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, e
 	return serve{s, m.RoundTrip}, nil
 }
 
-// ServePacked is Serve for input that zstd has compressed. What the shell says
-// is the end of nix-store.
+// ServePacked is Serve for input that zstd has compressed. The exit status is that
+// of nix-store.
 func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 	err := m.Machine.Run(ctx, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.Sudoes()})
 	var exit *remote.ExitError
@@ -155,7 +106,7 @@ func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 	return m.stream(ctx, "/bin/sh", "-c", "zstd -dcq | nix-store --serve --write")
 }
 
-// A serve is a command at the far end as package nixserve wants one.
+// A serve makes a command on a host a [nixserve.Stream].
 type serve struct {
 	*remote.Stream
 	roundTrip func() (time.Duration, bool)
@@ -166,5 +117,5 @@ func (s serve) Write(p []byte) (int, error) { return s.Stdin.Write(p) }
 func (s serve) CloseWrite() error           { return s.Stdin.Close() }
 func (s serve) Stderr() string              { return string(s.Stream.Stderr()) }
 
-// RoundTrip is how far away the far end is.
+// RoundTrip is the round-trip time to the host.
 func (s serve) RoundTrip() (time.Duration, bool) { return s.roundTrip() }

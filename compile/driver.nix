@@ -1,20 +1,20 @@
-# The network expression of a fleet in, its NixOS systems out. Only what every
-# NixOS since 2014 has is used here, so that the fleet chooses its nixpkgs.
+# Evaluates the network expression of a fleet to its NixOS systems. It uses only
+# what NixOS has had since 2014, so that it works with any nixpkgs of the fleet.
 {
   network,
   hosts ? null,
   attr ? null,
-  # Whether each host is evaluated for itself: nothing keeps what it needed then,
-  # but what others read of it is evaluated once more. Of attr it is the JSON.
+  # Evaluate each host separately: its memory can be freed afterwards, but hosts
+  # that refer to it evaluate it again. With attr, the value is JSON.
   apart ? false,
-  # Selects a part of the network, for an evaluator that wants to know of it.
+  # Selects a part of the network. An evaluator may replace it to observe this.
   part ? (set: name: set.${name}),
 }:
 
 let
   net = if builtins.isAttrs network then network else import network;
 
-  # network of NixOps and morph, meta of colmena; a tree or its package set.
+  # network in NixOps and morph, meta in colmena; a tree or its package set.
   about = net.network or net.meta or { };
   given = about.nixpkgs or about.pkgs or <nixpkgs>;
   nixpkgs = if builtins.isAttrs given && given ? path then given.path else given;
@@ -33,7 +33,7 @@ let
   } "host names";
   wanted = if hosts == null then names else hosts;
 
-  # What deployment.* may hold is the inventory's business, checked there.
+  # deployment.* accepts any value: the inventory has been checked.
   deploymentOptions = {
     _file = "muster";
     options.deployment = lib.mkOption {
@@ -80,11 +80,11 @@ builtins.listToAttrs (
         if apart then builtins.toJSON asked else asked
       else
         rec {
-          # Not drvPath and outPath: a set with outPath is a string in JSON.
+          # Not called drvPath and outPath: a set with outPath is a string in JSON.
           drv = self.config.system.build.toplevel.drvPath;
           out = self.config.system.build.toplevel.outPath;
           warnings = self.config.warnings or [ ];
-          # All of it as one string, for evaluators that forget the rest.
+          # All of it as one string, for evaluators that free the rest.
           summary = builtins.toJSON { inherit drv out warnings; };
         };
   }) wanted

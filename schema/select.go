@@ -25,10 +25,7 @@ func Select(f *Fleet, expr string) ([]*Host, error) {
 		return f.Hosts, nil
 	}
 	p := &selection{fleet: f, expr: expr, rest: expr}
-	set, err := p.union(0)
-	if err == nil && p.rest != "" {
-		err = fmt.Errorf("unexpected %q", clip(p.rest))
-	}
+	set, err := p.whole()
 	if err != nil {
 		return nil, fmt.Errorf("select %s: %w", quote(expr), err)
 	}
@@ -44,11 +41,29 @@ func Select(f *Fleet, expr string) ([]*Host, error) {
 	return out, nil
 }
 
+// CheckSelector returns what is wrong with a selector, whatever the fleet.
+func CheckSelector(expr string) error {
+	p := &selection{fleet: &Fleet{}, expr: expr, rest: expr, anyFleet: true}
+	_, err := p.whole()
+	return err
+}
+
 // A selection parses one selector. Sets of hosts are indexed like fleet.Hosts.
 type selection struct {
 	fleet *Fleet
 	expr  string
 	rest  string
+
+	anyFleet bool // only the form of the expression counts
+}
+
+// whole reads the expression to its end.
+func (p *selection) whole() ([]bool, error) {
+	set, err := p.union(0)
+	if err == nil && p.rest != "" {
+		err = fmt.Errorf("unexpected %q", clip(p.rest))
+	}
+	return set, err
 }
 
 func (p *selection) union(depth int) ([]bool, error) {
@@ -156,7 +171,7 @@ func (p *selection) find(word string) ([]bool, error) {
 		set[i] = fits(h)
 		any = any || set[i]
 	}
-	if !any && !(word == "*" && len(set) == 0) {
+	if !any && !p.anyFleet && !(word == "*" && len(set) == 0) {
 		name := strings.TrimLeft(word, "@+")
 		err := fmt.Errorf("no host %s %s", what, quote(name))
 		if near := nearest(name, known()); near != "" {

@@ -172,8 +172,8 @@ func TestToplevelLayout(t *testing.T) {
 	if !strings.HasSuffix(top, "-nixos-system-web-24.11.minios") {
 		t.Errorf("toplevel is %s", top)
 	}
-	want := strings.Fields(`activate bin bin/switch-to-configuration boot.json etc init initrd kernel kernel-modules
-		kernel-params nixos-version specialisation specialisation/quiet sw system systemd`)
+	want := strings.Fields(`activate bin bin/switch-to-configuration boot.json etc init init-interface-version initrd kernel kernel-modules
+		kernel-params lib lib/switch-units.pl nixos-version specialisation specialisation/quiet sw system systemd`)
 	got := strings.Fields(m.sh("cd " + top + " && find . -mindepth 1 | sed 's,^./,,' | sort"))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

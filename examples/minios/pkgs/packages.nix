@@ -9,6 +9,7 @@ let
       description ? "Stand-in for ${pname}",
       files ? "",
       outputs ? [ "out" ],
+      daemon ? false,
       passthru ? { },
     }:
     pkgs.mkDerivation {
@@ -23,7 +24,8 @@ let
         # Where the machine has the real program, the stand-in steps aside.
         for program in ${toString programs}; do
           {
-            printf '#!/bin/sh\n[ -x /usr/bin/%s ] && exec /usr/bin/%s "$@"\n' "$program" "$program"
+            printf '#!/bin/sh\nfor real in /usr/bin/%s /usr/sbin/%s; do [ ! -x $real ] || exec $real "$@"; done\n' "$program" "$program"
+            ${lib.optionalString daemon "cat ${daemonLoop}"}
             printf 'echo "%s ${version} (minios stand-in) $*"\n' "$program"
           } > $out/bin/$program
           chmod +x $out/bin/$program
@@ -36,23 +38,38 @@ let
         mainProgram = lib.head (programs ++ [ pname ]);
       };
     };
+  # A daemon's stand-in stays when systemd starts it as the main process of a service (MAINPID is there for reloads only).
+  daemonLoop = builtins.toFile "daemon-loop" ''
+    case " $* " in
+    *" -t "* | *" reload "* | *" validate "*) ;;
+    *) if [ "''${SYSTEMD_EXEC_PID:-}" = $$ ] && [ -z "''${MAINPID:-}" ]; then echo "''${0##*/} (minios stand-in) $*"; exec sleep infinity; fi ;;
+    esac
+  '';
   plain =
     pname: version:
     standIn pname version { };
+  daemon =
+    pname: version:
+    standIn pname version { daemon = true; };
 in
-lib.mapAttrs plain {
+lib.mapAttrs daemon {
   caddy = "2.8.4";
-  cfssl = "1.6.5";
-  conntrack-tools = "1.4.8";
   containerd = "1.7.23";
   coredns = "1.11.3";
+  flannel = "0.25.6";
+  nginx = "1.26.2";
+  podman = "5.2.3";
+  postgresql = "16.4";
+  redis = "7.2.6";
+}
+// lib.mapAttrs plain {
+  cfssl = "1.6.5";
+  conntrack-tools = "1.4.8";
   cri-tools = "1.31.1";
   curl = "8.11.0";
   dig = "9.18.28";
-  docker = "27.3.1";
   ethtool = "6.11";
   file = "5.45";
-  flannel = "0.25.6";
   ghost = "5.94.0";
   gitMinimal = "2.47.0";
   gnugrep = "3.11";
@@ -70,14 +87,10 @@ lib.mapAttrs plain {
   mosh = "1.4.0";
   nano = "8.2";
   ncdu = "2.6";
-  nginx = "1.26.2";
   nix = "2.24.10";
   nodejs = "20.18.0";
-  podman = "5.2.3";
-  postgresql = "16.4";
   procps = "4.0.4";
   python3 = "3.12.7";
-  redis = "7.2.6";
   rsync = "3.3.0";
   screen = "4.9.1";
   socat = "1.8.0.1";
@@ -106,7 +119,7 @@ lib.mapAttrs plain {
       platforms = lib.platforms.linux;
     };
   };
-  apacheHttpd = standIn "apache-httpd" "2.4.62" { programs = [ "httpd" "apachectl" ]; };
+  apacheHttpd = standIn "apache-httpd" "2.4.62" { daemon = true; programs = [ "httpd" "apachectl" ]; };
   bash = standIn "bash" "5.2" {
     programs = [ "bash" "sh" ];
     passthru.shellPath = "/bin/bash";
@@ -115,11 +128,13 @@ lib.mapAttrs plain {
   coreutils = standIn "coreutils" "9.5" {
     programs = [ "cat" "chmod" "cp" "ln" "ls" "mkdir" "mv" "rm" "sleep" "sort" ];
   };
-  etcd = standIn "etcd" "3.5.16" { programs = [ "etcd" "etcdctl" ]; };
+  docker = standIn "docker" "27.3.1" { daemon = true; programs = [ "docker" "dockerd" ]; };
+  etcd = standIn "etcd" "3.5.16" { daemon = true; programs = [ "etcd" "etcdctl" ]; };
   etcd_3_5 = pkgs.etcd;
   findutils = standIn "findutils" "4.10.0" { programs = [ "find" "xargs" ]; };
   git = standIn "git" "2.47.0" { };
   kubernetes = standIn "kubernetes" "1.31.2" {
+    daemon = true;
     programs = [
       "kube-apiserver"
       "kube-controller-manager"
@@ -134,7 +149,7 @@ lib.mapAttrs plain {
     programs = [ "systemctl" "journalctl" "systemd-run" "systemd-tmpfiles" ];
     files = ''
       mkdir -p $out/lib/systemd
-      printf '#!/bin/sh\necho "systemd 256.7 (minios stand-in)"\n' > $out/lib/systemd/systemd
+      printf '#!/bin/sh\n[ ! -x /usr/lib/systemd/systemd ] || exec /usr/lib/systemd/systemd "$@"\necho "systemd 256.7 (minios stand-in)"\n' > $out/lib/systemd/systemd
       chmod +x $out/lib/systemd/systemd
     '';
   };

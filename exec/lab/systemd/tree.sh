@@ -19,10 +19,14 @@ units=usr/lib/systemd/system
 mkdir -p $units/multi-user.target.wants
 cp "$files/sshd.service" $units/sshd.service
 ln -s ../sshd.service $units/multi-user.target.wants/sshd.service
-rm -f $units/ssh.service $units/ssh.socket $units/ssh@.service
+# systemd makes units of init scripts whose unit is missing: a second sshd.
+rm -rf $units/ssh.service $units/ssh.socket $units/ssh@.service etc/init.d/* etc/rc?.d
 ln -sf multi-user.target $units/default.target
-# The console is a pipe. The rest asks for hardware or for Debian's mirrors.
-for unit in console-getty.service getty.target e2scrub_reap.service e2scrub_all.timer apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer; do
+# The console is a pipe. The rest asks for a kernel of its own, for hardware or for Debian's mirrors.
+for unit in console-getty.service getty.target e2scrub_reap.service e2scrub_all.timer apt-daily.timer apt-daily-upgrade.timer \
+  dpkg-db-backup.timer modprobe@.service kmod-static-nodes.service sys-kernel-config.mount sys-kernel-debug.mount \
+  sys-kernel-tracing.mount sys-fs-fuse-connections.mount dev-hugepages.mount systemd-binfmt.service systemd-modules-load.service \
+  systemd-update-utmp.service systemd-update-utmp-runlevel.service systemd-pcrphase.service systemd-pcrphase-sysinit.service; do
   ln -sf /dev/null $units/$unit
 done
 
@@ -34,5 +38,5 @@ chroot . env -i PATH=/usr/bin:/bin HOME=/root nix-store --init
 
 # Start-up files would be timed together with what is timed. Keys and names are each host's own.
 rm -f etc/ssh/ssh_host_* etc/hostname etc/machine-id var/lib/dbus/machine-id etc/resolv.conf etc/update-motd.d/* etc/profile.d/*
-for file in etc/bash.bashrc etc/profile etc/environment etc/motd etc/hosts etc/fstab root/.bashrc root/.profile; do : >$file; done
+for file in etc/bash.bashrc etc/profile etc/environment etc/motd etc/hosts etc/fstab etc/default/locale root/.bashrc root/.profile; do : >$file; done
 rm -rf var/cache/apt var/lib/apt/lists/* usr/share/doc usr/share/man usr/share/locale debootstrap

@@ -129,6 +129,8 @@ in
           description = "Initialisation of swap file ${s.device}";
           wantedBy = [ "multi-user.target" ];
           restartIfChanged = false;
+          # A container has its machine's swap.
+          unitConfig.ConditionVirtualization = "!container";
           serviceConfig.Type = "oneshot";
           script = ''
             [ -e ${s.device} ] || fallocate -l ${toString s.size}M ${s.device}

@@ -176,6 +176,16 @@ let
         + lib.concatMapStrings (r: "accept${where} ${proto} ${toString r.from}-${toString r.to}\n") spans;
     in
     of "tcp" f.allowedTCPPorts f.allowedTCPPortRanges + of "udp" f.allowedUDPPorts f.allowedUDPPortRanges;
+  # Loading rules is to put them where whoever wants to know can read them.
+  firewall = "${pkgs.writeShellScript "firewall-load" "exec cp ${rulesFile} /run/firewall\n"}";
+  rulesFile = pkgs.writeText "firewall-rules" (
+    lib.concatMapStrings (i: "accept in ${i}\n") fw.trustedInterfaces
+    + lib.optionalString fw.allowPing "accept icmp echo-request\n"
+    + rules "" fw
+    + lib.concatStrings (lib.mapAttrsToList (name: rules " in ${name}") fw.interfaces)
+    + fw.extraCommands
+    + "refuse\n"
+  );
 in
 {
   options.networking = {
@@ -324,14 +334,8 @@ in
         serviceConfig = {
           Type = "oneshot";
           RemainAfterExit = true;
-          ExecStart = "${pkgs.writeText "firewall-rules" (
-            lib.concatMapStrings (i: "accept in ${i}\n") fw.trustedInterfaces
-            + lib.optionalString fw.allowPing "accept icmp echo-request\n"
-            + rules "" fw
-            + lib.concatStrings (lib.mapAttrsToList (name: rules " in ${name}") fw.interfaces)
-            + fw.extraCommands
-            + "refuse\n"
-          )}";
+          ExecStart = firewall;
+          ExecReload = firewall;
         };
       };
     })
@@ -342,9 +346,12 @@ in
             description = "Address configuration of ${name}";
             wantedBy = [ "multi-user.target" ];
             serviceConfig.Type = "oneshot";
-            script = lib.concatMapStrings (a: "ip addr replace ${a.address}/${toString a.prefixLength} dev ${i.name}\n") (
-              i.ipv4.addresses ++ i.ipv6.addresses
-            );
+            # The interface may be one that a machine of the lab lacks.
+            script =
+              "[ -e /sys/class/net/${i.name} ] || exit 0\n"
+              + lib.concatMapStrings (a: "ip addr replace ${a.address}/${toString a.prefixLength} dev ${i.name}\n") (
+                i.ipv4.addresses ++ i.ipv6.addresses
+              );
           };
         }) (lib.filterAttrs (_: i: i.ipv4.addresses ++ i.ipv6.addresses != [ ]) cfg.interfaces)
         ++ lib.optionals cfg.wireguard.enable (

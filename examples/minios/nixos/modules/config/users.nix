@@ -1,5 +1,6 @@
-# Users and groups: /etc/passwd and /etc/group are not touched (the machines
-# this runs on have their own); what would go there is /etc/minios/users.json.
+# Users and groups: where there is no systemd, /etc/passwd and /etc/group are not
+# touched (the machines this runs on have their own); what would go there is
+# /etc/minios/users.json. With systemd they are made, for services run as them.
 # Authorized keys are real: /etc/ssh/authorized_keys.d/NAME, as on NixOS.
 {
   config,
@@ -107,6 +108,38 @@ let
       };
     };
   users = lib.filterAttrs (_: u: u.enable) cfg.users;
+  arg = lib.escapeShellArg;
+  number = option: id: lib.optionalString (id != null) "${option} ${toString id} ";
+  # Makes what is missing; a number that is taken is left to its owner.
+  accounts = ''
+    if [ -n "$systemd" ]; then
+      missing() { ! grep -q "^$2:" "/etc/$1"; }
+      ${lib.concatStrings (
+        lib.mapAttrsToList (
+          _: g:
+          "missing group ${arg g.name} && { groupadd ${number "-g" g.gid}${arg g.name} 2> /dev/null || groupadd ${arg g.name}; }\n"
+        ) cfg.groups
+      )}
+      ${lib.concatStrings (
+        lib.mapAttrsToList (
+          _: u:
+          "missing passwd ${arg u.name} && useradd -M -N ${number "-u" u.uid}-g ${arg u.group} -d ${arg u.home} -c ${arg u.description} ${
+            lib.optionalString (u.shell != null) "-s ${arg (u.shell.shellPath or (toString u.shell))} "
+          }${arg u.name}\n"
+          + lib.concatMapStrings (g: "missing group ${arg g} || usermod -aG ${arg g} ${arg u.name}\n") u.extraGroups
+          + lib.optionalString u.createHome "chown ${arg u.name} ${arg u.home}\n"
+          + lib.optionalString u.linger ''
+            mkdir -p /var/lib/systemd/linger
+            [ -e /var/lib/systemd/linger/${u.name} ] || {
+              touch /var/lib/systemd/linger/${u.name}
+              [ ! -d /run/systemd/system ] || loginctl enable-linger ${arg u.name} || true
+            }
+          ''
+        ) users
+      )}
+      true
+    fi
+  '';
   keysOf = u: u.openssh.authorizedKeys.keys ++ map lib.fileContents u.openssh.authorizedKeys.keyFiles;
 in
 {
@@ -196,7 +229,8 @@ in
         lib.mapAttrsToList (
           _: u: lib.optionalString u.createHome "mkdir -p ${lib.escapeShellArg u.home}\n"
         ) users
-      );
+      )
+      + accounts;
     };
     # Nothing to do here, but others wait for it by this name.
     system.activationScripts.groups = lib.stringAfter [ "users" ] "";

@@ -145,6 +145,8 @@ in
           }\n"
         ) (lib.filterAttrs (_: v: v != null) cfg.settings)
       )
+      + "UsePAM yes\n"
+      + lib.optionalString cfg.allowSFTP "Subsystem sftp internal-sftp\n"
       + "AuthorizedKeysFile ${toString cfg.authorizedKeysFiles}\n"
       + lib.concatMapStrings (k: "HostKey ${k.path}\n") cfg.hostKeys
       + cfg.extraConfig;
@@ -158,6 +160,8 @@ in
         ExecStart = "${cfg.package}/bin/sshd -D -f /etc/minios/sshd_config";
         KillMode = "process";
         Restart = "always";
+        RuntimeDirectory = "sshd";
+        RuntimeDirectoryPreserve = true;
         Type = "simple";
       };
     };

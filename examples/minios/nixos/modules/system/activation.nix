@@ -80,6 +80,11 @@ in
         description = "Make the activation script print so many MiB.";
       };
     };
+    initInterfaceVersion = mkOption {
+      type = types.int;
+      default = 2;
+      description = "Another number than that of the running system: switch and test exit 100, for only a restart makes the change.";
+    };
     failUnits = mkOption {
       type = types.listOf types.str;
       default = [ ];
@@ -96,6 +101,7 @@ in
       text = ''
         mkdir -p /run/minios
         printf '%s\n' ${config.networking.hostName} > /run/minios/hostname
+        [ -z "$systemd" ] || hostname ${config.networking.hostName}
       '';
     };
     minios-print = lib.mkIf (faults.print > 0) ''
@@ -125,6 +131,9 @@ in
   config.system.activationScripts'.activate = ''
     export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin
     status=0
+    # Whether systemd runs, or will when this is done.
+    systemd=''${MINIOS_BOOTING:-}
+    if [ -d /run/systemd/system ] && [ "$(cat /proc/1/comm)" = systemd ]; then systemd=yes; fi
     # Not `( … ) || …': the shell would then go on after errors in a snippet.
     ended() {
       [ "$2" -eq 0 ] && return

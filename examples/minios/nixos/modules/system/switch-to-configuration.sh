@@ -1,8 +1,9 @@
 # Makes the machine run and boot the system in $systemConfig, which toplevel.nix
 # assigns. Actions, exit statuses and output are those of NixOS.
 #
-# Minios has no systemd. The file /run/minios/units/NAME stands for a running
-# unit and names the unit file it was started from.
+# Where systemd runs, switch-units.pl deals with it. Where it does not, what would be
+# a running unit is a file /run/minios/units/NAME that says which unit file it was
+# started from.
 #
 # shellcheck shell=sh
 # shellcheck disable=SC2154 # systemConfig
@@ -11,6 +12,8 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/current-system/sw/bin
 action=$1
 running=/run/minios/units
+systemd=
+if [ -d /run/systemd/system ] && [ "$(cat /proc/1/comm)" = systemd ]; then systemd=yes; fi
 log=/var/log/minios/activations
 
 case $action in
@@ -47,11 +50,13 @@ set_of() { echo "$*" | tr ' ' , ; }
 
 # ---- one at a time ------------------------------------------------------
 
-if [ "$action" != dry-activate ]; then
+if [ "$action" != dry-activate ] || [ -n "$systemd" ]; then
   mkdir -p /run/nixos
   exec 9> /run/nixos/switch-to-configuration.lock
   if command -v flock > /dev/null && ! flock -n 9; then
     echo "Could not acquire lock" >&2
+    # NixOS ends with the error number, EAGAIN.
+    [ -z "$systemd" ] || exit 11
     exit 1
   fi
 fi
@@ -113,6 +118,22 @@ if [ "$action" = switch ] || [ "$action" = boot ]; then
     exit 0
   fi
 fi
+
+# ---- an init that cannot take over from the running one -----------------
+
+interface() { cat "$1/init-interface-version" 2> /dev/null; }
+if [ -e /run/current-system ] && [ "$(interface /run/current-system)" != "$(interface "$systemConfig")" ]; then
+  cat >&2 << EOF
+Warning: the new NixOS configuration has an ‘init’ that is
+incompatible with the current configuration.  The new configuration
+won't take effect until you reboot the system.
+
+EOF
+  [ "$action" = dry-activate ] || record 100
+  exit 100
+fi
+
+[ -z "$systemd" ] || exec perl "$systemConfig/lib/switch-units.pl" "$systemConfig" "$action"
 
 # ---- what changes between the running units and the new system's --------
 

@@ -1,9 +1,11 @@
-# Units as systemd would read them: one store path a unit, and a tree
-# etc/systemd/system of links to them.
+# Units as systemd reads them: one store path a unit, and trees etc/systemd/system
+# and etc/systemd/user of links to them. systemd's own units are the machine's: what
+# is said about one of them here is a drop-in.
 {
   config,
   lib,
   pkgs,
+  utils,
   ...
 }:
 let
@@ -76,6 +78,11 @@ let
       default = [ ];
       description = "Values whose change reloads the unit.";
     };
+    overrideStrategy = mkOption {
+      type = types.enum [ "asDropinIfExists" "asDropin" ];
+      default = "asDropinIfExists";
+      description = "Whether the unit is a drop-in always, or only where systemd has a unit of that name.";
+    };
   };
   snippet = description: mkOption {
     type = types.lines;
@@ -113,6 +120,7 @@ let
       restartIfChanged = flag true "Whether a changed unit is restarted on switch.";
       reloadIfChanged = flag false "Whether a changed unit is reloaded on switch.";
       stopIfChanged = flag true "Whether a changed unit is stopped before activation, and started after.";
+      notSocketActivated = flag false "Whether a changed unit is started itself, and not only its socket.";
       startAt = mkOption {
         type = types.coercedTo types.str lib.singleton (types.listOf types.str);
         default = [ ];
@@ -155,7 +163,8 @@ let
 
   run =
     name: phase: text:
-    optionalString (text != "") "${pkgs.writeShellScript "unit-script-${name}-${phase}" "set -e\n\n${text}"}";
+    optionalString (text != "") "${pkgs.writeShellScript "unit-script-${lib.strings.sanitizeDerivationName name}-${phase}" "set -e\n\n${text}"}";
+  fails = name: builtins.elem "${name}.service" config.minios.failUnits;
   serviceText =
     name: s:
     render {
@@ -166,7 +175,9 @@ let
       Service = {
         Environment = lib.mapAttrsToList (k: v: builtins.toJSON "${k}=${toString v}") (
           lib.filterAttrs (_: v: v != null) (
-            optionalAttrs (s.path != [ ]) { PATH = lib.makeBinPath s.path; } // s.environment
+            # A NixOS service has coreutils and more in its PATH; here they are the machine's.
+            optionalAttrs (s.path != [ ]) { PATH = "${lib.makeBinPath s.path}:/usr/sbin:/usr/bin:/sbin:/bin"; }
+            // s.environment
           )
         );
         ExecStartPre = run name "pre-start" s.preStart;
@@ -178,34 +189,101 @@ let
         X-RestartIfChanged = if s.restartIfChanged then null else "false";
         X-ReloadIfChanged = if s.reloadIfChanged then "true" else null;
         X-StopIfChanged = if s.stopIfChanged then null else "false";
-        X-Minios-Fail = if builtins.elem "${name}.service" config.minios.failUnits then "true" else null;
+        X-NotSocketActivated = if s.notSocketActivated then "true" else null;
+        X-Minios-Fail = if fails name then "true" else null;
       }
-      // s.serviceConfig;
+      // s.serviceConfig
+      // optionalAttrs (fails name) {
+        Type = "oneshot";
+        Restart = "no";
+        ExecStart = run name "fail" "echo minios: this unit was told to fail >&2\nexit 1\n";
+      };
     };
 
-  kinds = {
+  kinds = from: {
     service = {
-      set = cfg.services;
+      set = from.services;
       text = serviceText;
     };
     timer = {
-      set = cfg.timers;
+      set = from.timers;
       text = _: u: render { Unit = unitSection u; Timer = u.timerConfig; };
     };
     socket = {
-      set = cfg.sockets;
+      set = from.sockets;
       text = _: u: render { Unit = unitSection u; Socket = u.socketConfig; };
     };
     path = {
-      set = cfg.paths;
+      set = from.paths;
       text = _: u: render { Unit = unitSection u; Path = u.pathConfig; };
     };
     target = {
-      set = cfg.targets;
+      set = from.targets;
       text = _: u: render { Unit = unitSection u; };
     };
+    slice = {
+      set = from.slices or { };
+      text = _: u: render { Unit = unitSection u; Slice = u.sliceConfig; };
+    };
+    mount = {
+      set = lib.listToAttrs (
+        map (m: lib.nameValuePair (utils.escapeSystemdPath m.where) m) (from.mounts or [ ])
+      );
+      text =
+        _: u:
+        render {
+          Unit = unitSection u;
+          Mount = {
+            What = u.what;
+            Where = u.where;
+            Type = u.type;
+            Options = u.options;
+          }
+          // u.mountConfig;
+        };
+    };
   };
-  # Every unit as { name, enable, drv, wantedBy, requiredBy, aliases }.
+  # Units that systemd brings, of those that configurations add to.
+  upstream =
+    map (name: "${name}.target") [
+      "basic"
+      "default"
+      "getty"
+      "graphical"
+      "local-fs"
+      "local-fs-pre"
+      "multi-user"
+      "network"
+      "network-online"
+      "network-pre"
+      "nss-lookup"
+      "paths"
+      "remote-fs"
+      "remote-fs-pre"
+      "shutdown"
+      "slices"
+      "sockets"
+      "swap"
+      "sysinit"
+      "time-sync"
+      "timers"
+    ]
+    ++ map (name: "systemd-${name}.service") [
+      "journald"
+      "journal-flush"
+      "logind"
+      "networkd"
+      "resolved"
+      "sysctl"
+      "sysusers"
+      "timesyncd"
+      "tmpfiles-clean"
+      "tmpfiles-setup"
+      "udevd"
+      "user-sessions"
+    ]
+    ++ [ "user@.service" "user.slice" "system.slice" "-.slice" "systemd-tmpfiles-clean.timer" "dbus.service" "dbus.socket" ];
+  # Every unit as { name, text, path, dropin, wantedBy, requiredBy, aliases }.
   unitsOf =
     kind:
     { set, text }:
@@ -215,8 +293,10 @@ let
         file = "${name}.${kind}";
       in
       {
-        inherit (u) enable wantedBy requiredBy aliases;
+        inherit (u) wantedBy requiredBy aliases;
         name = file;
+        dropin = u.overrideStrategy == "asDropin" || builtins.elem file upstream;
+        empty = text name u == "";
         path = "${
           pkgs.writeTextFile {
             name = "unit-${lib.strings.sanitizeDerivationName file}";
@@ -226,40 +306,94 @@ let
         }/${file}";
       }
     ) (lib.filterAttrs (_: u: u.enable) set);
-  units = builtins.concatLists (lib.mapAttrsToList unitsOf kinds);
+  unitTree =
+    name: from:
+    pkgs.runCommand name { preferLocalBuild = true; } ''
+      mkdir $out
+      cd $out
+      unit() { ln -s "$1" "$2"; }
+      dropin() {
+        mkdir -p "$2.d"
+        ln -s "$1" "$2.d/overrides.conf"
+      }
+      into() {
+        mkdir -p "$1"
+        ln -s "../$2" "$1/$2"
+      }
+      ${lib.concatMapStrings (
+        u:
+        lib.optionalString (!(u.dropin && u.empty)) "${if u.dropin then "dropin" else "unit"} ${arg u.path} ${arg u.name}\n"
+        + lib.concatMapStrings (alias: "ln -sfn ${arg u.name} ${arg alias}\n") u.aliases
+        + lib.concatMapStrings (target: "into ${arg "${target}.wants"} ${arg u.name}\n") u.wantedBy
+        + lib.concatMapStrings (target: "into ${arg "${target}.requires"} ${arg u.name}\n") u.requiredBy
+      ) (builtins.concatLists (lib.mapAttrsToList unitsOf (kinds from)))}
+    '';
   arg = lib.escapeShellArg;
+  table = type: description: mkOption {
+    type = types.attrsOf (types.submodule type);
+    default = { };
+    inherit description;
+  };
+  # What there is for the machine and for each user's manager.
+  both = {
+    services = table service "Service units.";
+    timers = table (plain "timerConfig") "Timer units.";
+    sockets = table (plain "socketConfig") "Socket units.";
+    paths = table (plain "pathConfig") "Path units.";
+    targets = table { options = common; } "Target units.";
+    slices = table (plain "sliceConfig") "Slice units.";
+  };
+  # A service with startAt has a timer of its own name.
+  timersOf =
+    services:
+    lib.mapAttrs (_: s: {
+      wantedBy = [ "timers.target" ];
+      timerConfig.OnCalendar = s.startAt;
+    }) (lib.filterAttrs (_: s: s.enable && s.startAt != [ ]) services);
 in
 {
-  options.systemd = {
+  options.system.userActivationScripts = mkOption {
+    type = types.lines;
+    default = "true\n";
+    description = "Shell commands each user's manager runs at login and after a switch. (NixOS has a set of snippets.)";
+  };
+  options.systemd = both // {
     package = mkOption {
       type = types.package;
       default = pkgs.systemd;
       description = "The systemd package.";
     };
-    services = mkOption {
-      type = types.attrsOf (types.submodule service);
-      default = { };
-      description = "Service units.";
-    };
-    timers = mkOption {
-      type = types.attrsOf (types.submodule (plain "timerConfig"));
-      default = { };
-      description = "Timer units.";
-    };
-    sockets = mkOption {
-      type = types.attrsOf (types.submodule (plain "socketConfig"));
-      default = { };
-      description = "Socket units.";
-    };
-    paths = mkOption {
-      type = types.attrsOf (types.submodule (plain "pathConfig"));
-      default = { };
-      description = "Path units.";
-    };
-    targets = mkOption {
-      type = types.attrsOf (types.submodule { options = common; });
-      default = { };
-      description = "Target units.";
+    user = both;
+    mounts = mkOption {
+      type = types.listOf (
+        types.submodule {
+          options = common // {
+            what = mkOption {
+              type = types.str;
+              example = "tmpfs";
+              description = "The device.";
+            };
+            where = mkOption {
+              type = types.str;
+              example = "/mnt";
+              description = "Where it is mounted.";
+            };
+            type = mkOption {
+              type = types.str;
+              default = "";
+              description = "The type of file system.";
+            };
+            options = mkOption {
+              type = types.commas;
+              default = "";
+              description = "Mount options.";
+            };
+            mountConfig = settings "More of [Mount].";
+          };
+        }
+      );
+      default = [ ];
+      description = "Mount units.";
     };
     tmpfiles.rules = mkOption {
       type = types.listOf types.str;
@@ -271,29 +405,22 @@ in
   };
 
   config = {
-    # A service with startAt has a timer of its own name.
-    systemd.timers = lib.mapAttrs (_: s: {
-      wantedBy = [ "timers.target" ];
-      timerConfig.OnCalendar = s.startAt;
-    }) (lib.filterAttrs (_: s: s.enable && s.startAt != [ ]) cfg.services);
-    systemd.targets = lib.genAttrs [ "multi-user" "network-online" "timers" ] (_: { });
+    systemd.timers = timersOf cfg.services;
+    systemd.user.timers = timersOf cfg.user.services;
+    systemd.targets = {
+      # switch-to-configuration restarts it for services that run before sysinit.target.
+      sysinit-reactivation.description = "Reactivate sysinit units";
+    };
+    systemd.user.services.nixos-activation = {
+      description = "Run user-specific NixOS activation";
+      wantedBy = [ "default.target" ];
+      unitConfig.ConditionUser = "!@system";
+      serviceConfig.Type = "oneshot";
+      script = config.system.userActivationScripts;
+    };
     environment.etc."tmpfiles.d/00-nixos.conf".text = lib.concatLines cfg.tmpfiles.rules;
-    environment.etc."systemd/system".source = pkgs.runCommand "system-units" { preferLocalBuild = true; } ''
-      mkdir $out
-      cd $out
-      unit() { ln -s "$1" "$2"; }
-      into() {
-        mkdir -p "$1"
-        ln -s "../$2" "$1/$2"
-      }
-      ${lib.concatMapStrings (
-        u:
-        "unit ${arg u.path} ${arg u.name}\n"
-        + lib.concatMapStrings (alias: "ln -sfn ${arg u.name} ${arg alias}\n") u.aliases
-        + lib.concatMapStrings (target: "into ${arg "${target}.wants"} ${arg u.name}\n") u.wantedBy
-        + lib.concatMapStrings (target: "into ${arg "${target}.requires"} ${arg u.name}\n") u.requiredBy
-      ) units}
-    '';
+    environment.etc."systemd/system".source = unitTree "system-units" cfg;
+    environment.etc."systemd/user".source = unitTree "user-units" cfg.user;
     system.activationScripts.tmpfiles = {
       deps = [ "etc" "users" ];
       text = ''

@@ -3,7 +3,7 @@
 #   activate  init  bin/switch-to-configuration      scripts
 #   etc  sw  kernel  initrd  kernel-modules  systemd links to its parts
 #   specialisation/NAME                              variants, systems themselves
-#   nixos-version  system  kernel-params  boot.json  what it is
+#   nixos-version  system  kernel-params  boot.json  init-interface-version  what it is
 {
   config,
   lib,
@@ -35,7 +35,9 @@ let
     ];
     init = ''
       echo "minios: stage 2 of $systemConfig"
-      $systemConfig/activate
+      mkdir -p /run
+      ln -sfn "$systemConfig" /run/booted-system
+      MINIOS_BOOTING=1 $systemConfig/activate
       exec $systemConfig/systemd/lib/systemd/systemd "$@"
     '';
     kernelParams = toString boot.kernelParams;
@@ -57,6 +59,8 @@ let
       script "$activatePath" $out/activate
       script "$initPath" $out/init
       script ${./switch-to-configuration.sh} $out/bin/switch-to-configuration
+      mkdir $out/lib
+      cp ${./switch-units.pl} $out/lib/switch-units.pl
       ln -s ${cfg.build.etc}/etc $out/etc
       ln -s ${cfg.path} $out/sw
       ln -s ${kernelImage} $out/kernel
@@ -72,6 +76,7 @@ let
       printf %s '${cfg.nixos.label}' > $out/nixos-version
       printf %s '${pkgs.system}' > $out/system
       printf %s "$kernelParams" > $out/kernel-params
+      printf 'systemd %s' ${toString config.minios.initInterfaceVersion} > $out/init-interface-version
       printf '%s\n' "$bootSpec" > $out/boot.json
       ${lib.optionalString (cfg.configurationRevision != null) ''
         printf %s ${lib.escapeShellArg cfg.configurationRevision} > $out/configuration-revision

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"testing"
@@ -21,6 +22,7 @@ func TestRelaxedGCIsRestored(t *testing.T) {
 
 func TestRelaxedGCEndsWhenTheHeapGrows(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	runtime.GC() // what other tests left must not shrink the heap meanwhile
 	defer relaxGC()()
 	big := make([]byte, relaxedGrowth+64<<20)
 	for end := time.Now().Add(10 * time.Second); gcPercent() != 100 && time.Now().Before(end); {
@@ -29,6 +31,7 @@ func TestRelaxedGCEndsWhenTheHeapGrows(t *testing.T) {
 	if got := gcPercent(); got != 100 {
 		t.Errorf("GC percent is %d with %d bytes more on the heap, want 100", got, len(big))
 	}
+	runtime.KeepAlive(big)
 }
 
 func TestRelaxedGCLeavesOtherSettingsAlone(t *testing.T) {
@@ -46,4 +49,23 @@ func gcPercent() int {
 	percent := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	metrics.Read(percent)
 	return int(percent[0].Value.Uint64())
+}
+
+func TestARunTakesHalfOfTheProcessors(t *testing.T) {
+	before := runtime.GOMAXPROCS(5)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	t.Setenv("GOMAXPROCS", "")
+	widen := narrow()
+	if n := runtime.GOMAXPROCS(0); n != 3 {
+		t.Errorf("%d of 5 processors while it runs", n)
+	}
+	widen()
+	if n := runtime.GOMAXPROCS(0); n != 5 {
+		t.Errorf("%d of 5 processors after it", n)
+	}
+	t.Setenv("GOMAXPROCS", "4")
+	defer narrow()()
+	if n := runtime.GOMAXPROCS(0); n != 5 {
+		t.Errorf("%d processors, though the environment says how many", n)
+	}
 }

@@ -1,8 +1,8 @@
-package cmd
+package ui
 
 import (
 	"bufio"
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -14,31 +14,32 @@ import (
 	"muster/schema"
 )
 
-// A problemPrinter shows the problems of an inventory.
-type problemPrinter struct {
+// A ProblemPrinter shows the problems of an inventory.
+type ProblemPrinter struct {
 	w     io.Writer
 	caret bool // show the line of each, with a caret
-	most  int  // of one kind, and four times as many in all; 0 is no limit
+	most  int  // problems of one kind, and four times as many in all; 0 is no limit
 
 	files map[string][]string
 }
 
-// mostOfAKind is how many problems of one kind are shown in full.
-const mostOfAKind = 25
+// MostOfAKind is how many problems of one kind are printed unless all are asked
+// for.
+const MostOfAKind = 25
 
-// newProblemPrinter shows problems the way that suits w: to a person at a
+// NewProblemPrinter shows problems the way that suits w: to a person at a
 // terminal with the text they are about.
-func newProblemPrinter(w io.Writer, most int) *problemPrinter {
-	p := &problemPrinter{w: w, most: most, files: map[string][]string{}}
+func NewProblemPrinter(w io.Writer, most int) *ProblemPrinter {
+	p := &ProblemPrinter{w: w, most: most, files: map[string][]string{}}
 	if f, ok := w.(*os.File); ok {
 		p.caret = term.IsTerminal(int(f.Fd()))
 	}
 	return p
 }
 
-// print shows problems, one a line in the order of the text; of a kind that
-// there are very many of, the first ones and how many more there are.
-func (p *problemPrinter) print(problems schema.Errors) {
+// Print prints problems, one a line, in the order of the text. Of a kind with
+// very many problems it prints the first ones and how many more there are.
+func (p *ProblemPrinter) Print(problems schema.Errors) {
 	shown, all := map[string]int{}, 0
 	left := map[string]int{}
 	var kinds []string
@@ -58,16 +59,12 @@ func (p *problemPrinter) print(problems schema.Errors) {
 		}
 	}
 	for _, k := range kinds {
-		what := k
-		if what == "" {
-			what = "other"
-		}
-		fmt.Fprintf(p.w, "and %d more (%s)\n", left[k], what)
+		fmt.Fprintf(p.w, "and %d more (%s)\n", left[k], cmp.Or(k, "other"))
 	}
 }
 
 // excerpt shows the line a problem is on, with a caret below its column.
-func (p *problemPrinter) excerpt(at schema.Pos) {
+func (p *ProblemPrinter) excerpt(at schema.Pos) {
 	if !at.IsValid() {
 		return
 	}
@@ -90,14 +87,13 @@ func (p *problemPrinter) excerpt(at schema.Pos) {
 	if len(line) > 400 || at.Col-1 > len(line) {
 		return
 	}
-	// The line is shown as [printable] has it, tabs as spaces, so the caret
-	// is as far in as that has characters.
-	pad := strings.Repeat(" ", utf8.RuneCountInString(printable(line[:at.Col-1])))
-	fmt.Fprintf(p.w, "    %s\n    %s^\n", printable(line), pad)
+	// [Printable] drops characters: the caret counts those that it leaves.
+	pad := strings.Repeat(" ", utf8.RuneCountInString(Printable(line[:at.Col-1])))
+	fmt.Fprintf(p.w, "    %s\n    %s^\n", Printable(line), pad)
 }
 
-// problemsJSON prints problems as JSON.
-func problemsJSON(w io.Writer, problems schema.Errors) error {
+// ProblemsJSON prints problems as JSON.
+func ProblemsJSON(w io.Writer, problems schema.Errors) error {
 	type problem struct {
 		File     string          `json:"file,omitempty"`
 		Line     int             `json:"line,omitempty"`
@@ -110,26 +106,24 @@ func problemsJSON(w io.Writer, problems schema.Errors) error {
 	}
 	list := make([]problem, len(problems))
 	for i, e := range problems {
-		list[i] = problem{e.Pos.File, e.Pos.Line, e.Pos.Col, e.Path, e.Severity, e.Rule, e.Msg, e.Hint}
+		list[i] = problem{
+			File: e.Pos.File, Line: e.Pos.Line, Column: e.Pos.Col, Path: e.Path,
+			Severity: e.Severity, Rule: e.Rule, Message: e.Msg, Hint: e.Hint,
+		}
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(map[string]any{"problems": list})
+	return JSON(w, map[string]any{"problems": list})
 }
 
-// problemsSARIF prints problems in the Static Analysis Results Interchange
-// Format (OASIS, version 2.1.0), which code hosts show beside the lines.
-func problemsSARIF(w io.Writer, problems schema.Errors) error {
+// ProblemsSARIF prints problems in the Static Analysis Results Interchange
+// Format (OASIS, version 2.1.0), which code hosts show beside the lines. Version
+// is muster's.
+func ProblemsSARIF(w io.Writer, version string, problems schema.Errors) error {
 	type object = map[string]any
 	results := []object{}
 	rules := []object{}
 	known := map[string]bool{}
 	for _, e := range problems {
-		rule := e.Rule
-		if rule == "" {
-			rule = "inventory"
-		}
+		rule := cmp.Or(e.Rule, "inventory")
 		if !known[rule] {
 			known[rule] = true
 			rules = append(rules, object{"id": rule})
@@ -150,14 +144,11 @@ func problemsSARIF(w io.Writer, problems schema.Errors) error {
 		}
 		results = append(results, result)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(object{
+	return JSON(w, object{
 		"version": "2.1.0",
 		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
 		"runs": []object{{
-			"tool":    object{"driver": object{"name": "muster", "version": version(), "rules": rules}},
+			"tool":    object{"driver": object{"name": "muster", "version": version, "rules": rules}},
 			"results": results,
 		}},
 	})

@@ -1,0 +1,83 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"muster/compile/eval/collector"
+	"muster/exec"
+)
+
+// Main runs muster with the arguments of the process and returns its exit status.
+// The first interrupt lets activations finish. The second ends the process at
+// once.
+func Main() int {
+	clearEnvironment()
+	collector.AllowDeepStacks()
+	ctx, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		stop(errInterrupted)
+		<-signals
+		os.Exit(exec.ExitInterrupted)
+	}()
+	return Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// Run runs muster with args and returns its exit status.
+func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	checked := &checkedWriter{w: out}
+	std := streams{in: in, out: checked, err: errs}
+	root := newRoot(std)
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		completeValues(root)
+	}
+	root.SetArgs(joinArgs(args))
+	err := root.ExecuteContext(ctx)
+	if err == nil && checked.err != nil {
+		err = fmt.Errorf("write the output: %w", checked.err)
+	}
+	return report(ctx, errs, err)
+}
+
+// A checkedWriter keeps the first error of writing.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+// version is the version that the build recorded.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && (v == "" || v == "(devel)") {
+			v = s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return v
+}

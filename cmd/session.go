@@ -1,0 +1,206 @@
+package cmd
+
+import (
+	"context"
+	"time"
+
+	"muster/cmd/ui"
+	"muster/exec"
+	"muster/exec/evaluate"
+	"muster/exec/human"
+	"muster/exec/nixcmd"
+	"muster/schema"
+)
+
+// A session is one use of a verb on hosts. [begin] puts it together in the order
+// in which it is cheap to fail, when all flags are checked:
+//
+//	fleet → hosts → Nix → reporter → systems
+//
+// and run carries out a plan on its hosts. What it opens stays open until close.
+type session struct {
+	std   streams
+	ui    ui.Reporter
+	fleet *schema.Fleet // nil where the verb reads no inventory
+	hosts []*schema.Host
+	nix   *nixcmd.Nix // nil where the verb needs none
+
+	results []evaluate.Result // of the hosts, where they were evaluated
+
+	opened []func()
+}
+
+// needs says what a session is put together from. A verb leaves out what it does
+// without.
+type needs struct {
+	ui        func(*session) ui.Reporter
+	selection *selectFlags // the inventory, and which of its hosts
+	warnings  bool         // print the inventory's warnings
+	nix       bool
+	systems   *evaluateFlags // evaluate the hosts' systems
+}
+
+// begin puts a session together. The caller closes it.
+func begin(ctx context.Context, std streams, args []string, n needs) (_ *session, err error) {
+	s := &session{std: std}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if n.selection != nil {
+		if err := s.load(ctx, args, n); err != nil {
+			return nil, err
+		}
+	}
+	if n.nix {
+		if s.nix, err = wireNix(); err != nil {
+			return nil, err
+		}
+	}
+	if n.ui != nil {
+		s.ui = n.ui(s)
+		s.opened = append(s.opened, s.ui.Close)
+	}
+	if n.systems != nil {
+		if err := s.evaluate(ctx, n.systems); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// load reads the inventory and chooses hosts.
+func (s *session) load(ctx context.Context, args []string, n needs) (err error) {
+	if s.fleet, err = readFleet(ctx, args); err != nil {
+		return err
+	}
+	if n.warnings {
+		printWarningsOf(s.fleet, s.std)
+	}
+	s.hosts, err = n.selection.hosts(s.fleet)
+	return err
+}
+
+// evaluate finds the systems of the hosts.
+func (s *session) evaluate(ctx context.Context, how *evaluateFlags) (err error) {
+	s.note("evaluating %s", human.Count(len(s.hosts), "host"))
+	began := time.Now()
+	s.results, err = how.systems(ctx, s.nix, s.fleet, s.hosts, s.std.err)
+	if err == nil {
+		s.note("evaluated %s in %s", human.Count(len(s.hosts), "host"), human.Duration(time.Since(began)))
+	}
+	return err
+}
+
+// note reports something about the run as a whole, where there is a reporter.
+func (s *session) note(format string, args ...any) {
+	if s.ui != nil {
+		s.ui.Note(format, args...)
+	}
+}
+
+// close closes what the session opened, the latest first.
+func (s *session) close() {
+	for i := len(s.opened) - 1; i >= 0; i-- {
+		s.opened[i]()
+	}
+	s.opened = nil
+}
+
+// plan is a plan for the session's hosts, with the systems that were evaluated.
+func (s *session) plan(action exec.Action) *exec.Plan {
+	p := exec.NewPlan(action, steps(s.results))
+	p.Dir, p.Builders, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Cache
+	return p
+}
+
+// planWithoutSystems is a plan for the session's hosts that is about no system.
+func (s *session) planWithoutSystems(action exec.Action) *exec.Plan {
+	var steps []exec.Step
+	for _, h := range s.hosts {
+		steps = append(steps, exec.Step{Host: h})
+	}
+	p := exec.NewPlan(action, steps)
+	p.Dir = s.fleet.Dir
+	return p
+}
+
+// runFlags are flags that say how a plan is carried out.
+type runFlags interface {
+	apply(s *session, plan *exec.Plan, o *exec.Options)
+}
+
+// options are those of a run of a plan as some flags say. With Nix, it can build
+// and copy.
+func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
+	s.opened = append(s.opened, narrow())
+	o := exec.Options{Who: operator()}
+	if s.ui != nil {
+		o.Sink = s.ui.Event
+	}
+	if s.nix != nil {
+		local, closeLocal := wireLocal(s.nix)
+		s.opened = append(s.opened, closeLocal)
+		o.Builder, o.Source, o.Roots = s.nix.NewBuilder(), local, stateDir(plan.Dir, "gcroots")
+	}
+	for _, g := range groups {
+		g.apply(s, plan, &o)
+	}
+	return o
+}
+
+// run carries a plan out and reports how it ended, without a journal.
+func (s *session) run(ctx context.Context, plan *exec.Plan, groups ...runFlags) error {
+	return s.end(ctx, exec.Run(ctx, plan, s.options(plan, groups...)))
+}
+
+// end reports how a run ended, and returns its exit status as an error.
+func (s *session) end(ctx context.Context, outcomes []exec.Outcome) error {
+	s.ui.End(outcomes)
+	return status(ctx, outcomes)
+}
+
+// runWithJournal carries a plan out with a journal, if there is one, by which it
+// can be resumed.
+func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *exec.Journal, groups ...runFlags) error {
+	o := s.options(plan, groups...)
+	if journal != nil {
+		o.Sink = journal.Sink(o.Sink)
+		defer journal.Close()
+	}
+	told := context.AfterFunc(ctx, func() {
+		s.note("interrupted: finishing what is activating; interrupt again to leave at once")
+	})
+	outcomes := exec.Run(ctx, plan, o)
+	told()
+	// A run that was interrupted has no end: it can be resumed.
+	if status := exec.ExitStatus(ctx, outcomes); journal != nil && status != exec.ExitInterrupted {
+		journal.End(status)
+	}
+	return s.end(ctx, outcomes)
+}
+
+// journal gives a plan's run its name and its journal. Without one, which is
+// reported, the run goes on all the same.
+func (s *session) journal(plan *exec.Plan) *exec.Journal {
+	plan.Run = exec.NewRunID()
+	dir := stateDir(plan.Dir, "runs")
+	if dir == "" {
+		return nil
+	}
+	j, err := exec.CreateJournal(dir, plan)
+	if err != nil {
+		s.ui.Event(exec.JournalFailed{Err: err.Error()})
+		return nil
+	}
+	return j
+}
+
+// status is the exit status of a run, as an error.
+func status(ctx context.Context, outcomes []exec.Outcome) error {
+	if s := exec.ExitStatus(ctx, outcomes); s != exec.ExitOK {
+		return exitError(s)
+	}
+	return nil
+}

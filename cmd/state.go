@@ -1,0 +1,60 @@
+package cmd
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"muster/exec"
+)
+
+// stateDir is the directory of one kind of state of the fleet whose inventory is
+// in dir: gcroots for the garbage collector roots of systems, runs for the
+// journals. It is below the user's state directory (XDG base directory
+// specification); "" if the user has none.
+func stateDir(dir, what string) string {
+	state := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(state) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		state = filepath.Join(home, ".local", "state")
+	}
+	sum := sha256.Sum256([]byte(dir))
+	return filepath.Join(state, "muster", what, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
+}
+
+// lastRun finds the newest run of a fleet that is as asked, nil where there is
+// none.
+func lastRun(dir string, as func(*exec.Record) bool) (*exec.Record, error) {
+	names, err := exec.Journals(stateDir(dir, "runs"))
+	if err != nil {
+		return nil, err
+	}
+	for i := len(names) - 1; i >= 0; i-- {
+		past, err := exec.ReadJournal(names[i])
+		if err != nil {
+			continue // for example one that was begun on a full disk
+		}
+		if as(past) {
+			return past, nil
+		}
+	}
+	return nil, nil
+}
+
+// fleetDir is the directory of the inventory that the arguments name, found
+// without reading it.
+func fleetDir(args []string) (string, error) {
+	abs, err := filepath.Abs(inventory(args))
+	if err != nil {
+		return "", err
+	}
+	switch filepath.Ext(abs) {
+	case ".cue", ".toml", ".json", ".yaml", ".yml":
+		return filepath.Dir(abs), nil
+	}
+	return abs, nil
+}

@@ -1,0 +1,59 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+)
+
+// ErrDeclined says that the user was asked and did not answer yes.
+var ErrDeclined = errors.New("declined")
+
+// Ask asks the user a question. Any answer but yes is no.
+func Ask(ctx context.Context, in io.Reader, out io.Writer, question string) error {
+	io.WriteString(out, question)
+	answer := make(chan string, 1)
+	go func() {
+		answer <- strings.ToLower(strings.TrimSpace(readLine(in)))
+	}()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case a := <-answer:
+		if a == "y" || a == "yes" {
+			return nil
+		}
+		return ErrDeclined
+	}
+}
+
+// readLine reads one line and nothing behind it, which answers the next question.
+func readLine(r io.Reader) string {
+	var line strings.Builder
+	for b := make([]byte, 1); ; {
+		n, err := r.Read(b)
+		if n == 1 && b[0] != '\n' {
+			line.WriteByte(b[0])
+		}
+		if err != nil || n == 1 && b[0] == '\n' {
+			return line.String()
+		}
+	}
+}
+
+// Password asks for a password on the terminal, whatever standard input is.
+func Password(prompt string) ([]byte, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer tty.Close()
+	fmt.Fprint(tty, prompt)
+	defer fmt.Fprintln(tty)
+	return term.ReadPassword(int(tty.Fd()))
+}

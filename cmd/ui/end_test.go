@@ -1,0 +1,85 @@
+package ui_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/cmd/ui"
+	"muster/exec"
+	"muster/exec/host"
+)
+
+// The end of a run is printed in the way that suits what it did.
+func TestEnds(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	const system = "/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-nixos-system-web1"
+	before := exec.Outcome{}.Before
+	before.Generation.Number = 3
+	failed := exec.Outcome{Host: "web2", Status: exec.Failed, Stage: exec.ConnectTo, Err: errors.New("connection refused")}
+	for _, c := range []struct {
+		name     string
+		outcomes []exec.Outcome
+		want     string
+	}{
+		{"none", nil, "no hosts\n"},
+		{"unchanged", []exec.Outcome{{Host: "web1", Status: exec.Unchanged, System: system, Before: before}},
+			`HOST  OUTCOME    GENERATION  DETAIL
+web1  unchanged  3           s66mzxpv…-nixos-system-web1
+1 host: 1 unchanged
+nothing to do: every host already is what the inventory says
+`},
+		{"generations", []exec.Outcome{
+			{Host: "web1", Status: exec.Listed, Generations: []host.Generation{
+				{Number: 1, System: system, Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local), Version: "25.11", Current: true},
+				{Number: 2, System: system, Created: time.Date(2026, 1, 2, 3, 4, 6, 0, time.Local), Version: "a very long version of NixOS"},
+			}},
+			{Host: "web3", Status: exec.Listed}, failed},
+			`HOST  GENERATION  CREATED                      VERSION           SYSTEM
+web1  1           2026-01-02 03:04:05          25.11             s66mzxpv…  cur…
+web1  2           2026-01-02 03:04:06          a very long ver…  s66mzxpv…  new…
+web3  none
+web2  failed      connect: connection refused
+`},
+		{"garbage", []exec.Outcome{{Host: "web1", Status: exec.Cleaned, Removed: []int{1, 2}, Freed: "3 MB freed"}, failed},
+			`HOST  OUTCOME  GENERATIONS REMOVED  DETAIL
+web1  cleaned  1 2                  3 MB freed
+web2  failed                        connect: connection refused
+`},
+		{"plan", []exec.Outcome{
+			{Host: "web1", Status: exec.Seen, System: system, Before: before, Diff: &exec.Diff{
+				Added:   []exec.Package{{Name: "hello", After: []string{"2.12"}}},
+				Removed: []exec.Package{{Name: "cowsay", Before: []string{"3"}}},
+				Changed: []exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}},
+				Rebuilt: 2, CopyPaths: 4, CopyBytes: 61_600,
+				Restart: []string{"nginx.service"}, Reboot: []string{"kernel"},
+			}}, failed},
+			`HOST  WAVE  GENERATION  PACKAGES                     TO COPY           UNITS   …
+web1  1     3 → new     +1 −1 ~3                     4 paths, 61.6 kB  +0 −0 ~1…
+web2  1                 connect: connection refused
+
+web1
+  to       ` + system + `
+  + hello 2.12
+  − cowsay 3
+  ~ nginx 1.26 → 1.28
+  ~ 2 packages in the same version
+  restart  nginx.service
+  reboot   kernel
+
+Units are compared by their files. A host that already has its new system, after
+muster push, is asked what it would do.
+`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out bytes.Buffer
+			ui.NewText(&out, &bytes.Buffer{}, noHint).End(c.outcomes)
+			if diff := cmp.Diff(c.want, out.String()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}

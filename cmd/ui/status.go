@@ -1,0 +1,83 @@
+package ui
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"muster/exec/human"
+	"muster/schema"
+)
+
+// A HostState is how a host compares with the inventory.
+type HostState struct {
+	Host        string        `json:"host"`
+	State       State         `json:"state"`
+	Generation  int           `json:"generation,omitempty"`
+	Running     string        `json:"running,omitempty"`
+	Wanted      string        `json:"wanted,omitempty"`
+	NeedsReboot []string      `json:"needs_reboot,omitempty"`
+	FailedUnits []string      `json:"failed_units,omitempty"`
+	Findings    []string      `json:"findings,omitempty"`
+	Error       string        `json:"error,omitempty"`
+	Policy      schema.Policy `json:"policy"`
+}
+
+// A State says in a word or two how a host compares with the inventory.
+type State string
+
+// The states of a host.
+const (
+	InSync      State = "in sync"
+	Behind      State = "behind"             // on another system that muster deployed
+	Foreign     State = "foreign generation" // on a system that muster did not deploy
+	Undeployed  State = "not deployed"
+	NotBooted   State = "not the boot default" // runs the right system, and would boot another
+	NotRunning  State = "not running"          // would boot the right system, and runs another
+	Unreachable State = "unknown"
+	Away        State = "away"
+	Broken      State = "does not evaluate"
+)
+
+// Drifted reports whether the host is not as the inventory says.
+func (s *HostState) Drifted() bool {
+	return s.State != InSync && s.State != Away || len(s.FailedUnits) > 0 || len(s.NeedsReboot) > 0
+}
+
+// details is everything about the host that its state does not say.
+func (s *HostState) details() string {
+	var details []string
+	if s.Error != "" {
+		details = append(details, firstLine(s.Error))
+	}
+	if len(s.NeedsReboot) > 0 {
+		details = append(details, "reboot needed: "+strings.Join(s.NeedsReboot, ", "))
+	}
+	if len(s.FailedUnits) > 0 {
+		details = append(details, "failed: "+strings.Join(s.FailedUnits, ", "))
+	}
+	return strings.Join(append(details, s.Findings...), "; ")
+}
+
+// PrintStates prints a line for each host, and a last one that counts.
+func PrintStates(w io.Writer, all []HostState) {
+	table := NewReport(w, "host", "state", "generation", "detail")
+	counts := map[State]int{}
+	var order []State
+	for _, s := range all {
+		if counts[s.State]++; counts[s.State] == 1 {
+			order = append(order, s.State)
+		}
+		generation := ""
+		if s.Generation > 0 {
+			generation = fmt.Sprint(s.Generation)
+		}
+		table.Row(s.Host, string(s.State), generation, s.details())
+	}
+	table.Flush()
+	var parts []string
+	for _, state := range order {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
+	}
+	fmt.Fprintf(w, "%s: %s\n", human.Count(len(all), "host"), strings.Join(parts, ", "))
+}

@@ -1,0 +1,194 @@
+package ui_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"muster/cmd/ui"
+	"muster/exec"
+	"muster/schema"
+)
+
+func ExampleNewTable() {
+	t := ui.NewTable(os.Stdout, "host", "address")
+	t.Row("web1", "192.0.2.1")
+	t.Row("database", "192.0.2.2")
+	t.Flush()
+	// Output:
+	// HOST      ADDRESS
+	// web1      192.0.2.1
+	// database  192.0.2.2
+}
+
+func ExampleNewText() {
+	report := ui.NewText(os.Stdout, os.Stdout, func(string, error) string { return "" })
+	defer report.Close()
+	report.Note("evaluated 1 host")
+	done := exec.Outcome{Host: "web1", Status: exec.Activated, Took: 110 * time.Second}
+	report.Event(exec.HostEnded{Outcome: done})
+	report.End([]exec.Outcome{done})
+	// Output:
+	// evaluated 1 host
+	// web1: activated in 1m50s
+	// HOST  OUTCOME    GENERATION  DETAIL
+	// web1  activated
+	// 1 host: 1 activated
+}
+
+// A table aligns wide characters, fits its width, and moves no cursor.
+func TestTables(t *testing.T) {
+	var b bytes.Buffer
+	table := ui.NewReport(&b, "host", "detail")
+	table.Row("主机", "a\x1b[2J\tb\r\nc")
+	table.Row("web1", strings.Repeat("x", 100))
+	table.Flush()
+	want := "HOST  DETAIL\n主机  a bc\nweb1  " + strings.Repeat("x", 73) + "…\n"
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	b.Reset()
+	ui.NewTable(&b, "host").Flush()
+	if b.Len() > 0 {
+		t.Errorf("a table without rows prints %q", b.String())
+	}
+}
+
+func TestLinesAreClippedToColumns(t *testing.T) {
+	for _, c := range []struct {
+		line    string
+		columns int
+		want    string
+	}{
+		{"abcdef", 0, "abcdef"},
+		{"abcdef", 6, "abcdef"},
+		{"abcdef", 5, "abcd…"},
+		{"主机主机", 8, "主机主机"},
+		{"主机主机", 7, "主机主…"},
+		{"", 3, ""},
+	} {
+		if got := ui.Clip(c.line, c.columns); got != c.want {
+			t.Errorf("Clip(%q, %d) is %q, want %q", c.line, c.columns, got, c.want)
+		}
+	}
+}
+
+// Where there is no terminal, a run is reported as plain lines.
+func TestARunIsReportedAsLines(t *testing.T) {
+	var out, errs bytes.Buffer
+	hint := func(host string, err error) string { return "look at " + err.Error() }
+	report := ui.NewText(&out, &errs, hint)
+	for _, e := range []exec.Event{
+		exec.WaveStarted{Wave: 1, Of: 2, Hosts: 1},
+		exec.Paused{Wave: 2, For: 90 * time.Second},
+		exec.StageStarted{Host: "a", Stage: exec.Build},
+		exec.Said{Host: "a", Stage: exec.Build, Line: "cc: error\x07"},
+		exec.Said{Host: "a", Stage: exec.Activate, Line: "starting units"},
+		exec.Found{Host: "a", Finding: exec.Finding{Text: "small disk"}},
+		exec.Checked{Host: "a", Check: "http", Err: "timeout"},
+		exec.JournalFailed{Err: "disk full"},
+		exec.HostEnded{Outcome: exec.Outcome{Host: "a", Status: exec.Failed, Stage: exec.Build, Err: errors.New("line one\nline two")}},
+		exec.HostEnded{Outcome: exec.Outcome{Host: "b", Status: exec.Failed, Stage: exec.Build, Err: errors.New("line one\nline two")}},
+		exec.HostEnded{Outcome: exec.Outcome{Host: "c", Status: exec.Activated, Paths: 2, Bytes: 61_600, Took: 400 * time.Millisecond}},
+	} {
+		report.Event(e)
+	}
+	report.End([]exec.Outcome{{Host: "a", Status: exec.Failed, Stage: exec.Build, Err: errors.New("line one\nline two")}, {Host: "c", Status: exec.Activated}})
+	want := `wave 1 of 2: 1 host
+wave 2 begins in 1m30s
+a: starting units
+a: note: small disk
+a: http: timeout
+note: no journal of this run: disk full
+a: failed: build: line one
+    line two
+    cc: error
+    starting units
+hint: look at line one
+line two
+b: failed: build: line one
+    line two
+c: activated, 2 paths sent (61.6 kB) in 0.4 s
+`
+	if diff := cmp.Diff(want, errs.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	want = "HOST  OUTCOME    GENERATION  DETAIL\na     failed                 build: line one\nc     activated\n2 hosts: 1 activated, 1 failed\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What commands print is shown as it comes, or host by host.
+func TestCommandLines(t *testing.T) {
+	for _, c := range []struct {
+		ordered bool
+		want    string
+	}{
+		{false, "b    1\nweb  2\nb    3\n"},
+		{true, "web  2\nb    1\nb    3\n"},
+	} {
+		var out, errs bytes.Buffer
+		report := ui.NewLines(&out, &errs, noHint, []string{"web", "b"}, c.ordered)
+		for _, e := range []exec.Event{
+			exec.Said{Host: "b", Line: "1"}, exec.Said{Host: "web", Line: "2"}, exec.Said{Host: "b", Line: "3"},
+			exec.HostEnded{Outcome: exec.Outcome{Host: "b", Err: errors.New("exit status 3")}},
+			exec.HostEnded{Outcome: exec.Outcome{Host: "web"}},
+		} {
+			report.Event(e)
+		}
+		report.End(nil)
+		report.Close()
+		if diff := cmp.Diff(c.want, out.String()); diff != "" {
+			t.Errorf("ordered %v (-want +got):\n%s", c.ordered, diff)
+		}
+		if errs.String() != "b: exit status 3\n" {
+			t.Errorf("errors: %q", errs.String())
+		}
+	}
+}
+
+func TestEventsAreLinesOfJSON(t *testing.T) {
+	var out bytes.Buffer
+	report := ui.NewJSON(&out)
+	report.Event(exec.WaveStarted{Wave: 1, Of: 2, Hosts: 3})
+	report.Note("not an event")
+	report.End(nil)
+	if got := out.String(); !strings.HasPrefix(got, `{"data":{`) || !strings.HasSuffix(got, `"event":"WaveStarted"}`+"\n") || strings.Count(got, "\n") != 1 {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestStates(t *testing.T) {
+	var out bytes.Buffer
+	all := []ui.HostState{
+		{Host: "a", State: ui.InSync, Generation: 3},
+		{Host: "b", State: ui.Behind, Error: "one\ntwo", NeedsReboot: []string{"kernel"}, FailedUnits: []string{"x.service"}},
+	}
+	ui.PrintStates(&out, all)
+	want := "HOST  STATE    GENERATION  DETAIL\na     in sync  3\nb     behind               one; reboot needed: kernel; failed: x.service\n2 hosts: 1 in sync, 1 behind\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if all[0].Drifted() || !all[1].Drifted() {
+		t.Error("the second host has drifted, and no other")
+	}
+}
+
+// Of very many problems of a kind, the first are printed, and a count.
+func TestManyProblemsAreCounted(t *testing.T) {
+	var problems schema.Errors
+	for range 5 {
+		problems = append(problems, &schema.Error{Path: "hosts", Msg: "want a host", Rule: "type"})
+	}
+	var out bytes.Buffer
+	ui.NewProblemPrinter(&out, 2).Print(problems)
+	if got := out.String(); strings.Count(got, "want a host") != 2 || !strings.HasSuffix(got, "and 3 more (type)\n") {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,140 @@
+package cmd
+
+import "muster/exec"
+
+// An entry is a verb with its place in the help and its texts there.
+type entry struct {
+	group string // of the help
+	use   string // its names and arguments, as splitUse reads them
+	short string
+	long  string
+	verb  verb
+}
+
+// verbs lists all verbs, in the order of the help.
+func verbs() []entry {
+	return []entry{
+		{group: "inventory", use: "vet [INVENTORY]", verb: &vetOptions{}, short: "check the inventory", long: `
+Check the whole inventory and print every problem with its file, line and
+column.
+
+` + inventoryHelp},
+		{group: "inventory", use: "compile [INVENTORY]", verb: &compileOptions{}, short: "print the inventory as a Nix network expression", long: `
+Print the Nix network expression that the inventory means.
+
+` + inventoryHelp},
+		{group: "inventory", use: "eval [INVENTORY]", verb: &evalOptions{}, short: "print each host's system derivation", long: `
+Evaluate the fleet and print each host's system derivation.
+
+` + inventoryHelp},
+		{group: "inventory", use: "inventory list [INVENTORY]", verb: &inventoryOptions{verb: "list"}, short: "list the hosts", long: `
+List the hosts and the place in the inventory that each comes from.
+
+` + inventoryHelp},
+		{group: "inventory", use: "inventory show [INVENTORY]", verb: &inventoryOptions{verb: "show"}, short: "print every value and where it comes from", long: `
+Print every value of the resolved inventory and the place it comes from.
+
+` + inventoryHelp},
+		{group: "inventory", use: "inventory get PATH [INVENTORY]", verb: &inventoryOptions{verb: "get"}, short: "print one value", long: `
+Print the value at PATH, such as hosts.web1.host.
+
+` + inventoryHelp},
+		{group: "inventory", use: "fmt [FILE]", verb: &fmtOptions{}, short: "format the inventory", long: `
+Format the CUE files of an inventory in place. FILE is a file, a directory, or -
+for standard input; the default is the current directory.`},
+		{group: "inventory", use: "init [DIR]", verb: &initOptions{}, short: "begin an inventory", long: `
+Write a hosts.cue to start from, and a CUE module with the schema, by which cue
+vet and the CUE language server check it offline. Of what exists, only the schema
+is overwritten.`},
+		{group: "inventory", use: "schema", verb: &schemaOptions{}, short: "print the schema of inventories", long: `
+Print the schema of inventories, as CUE or as JSON Schema. With the latter,
+editors check and complete TOML, YAML and JSON. Save it beside the inventory:
+
+  muster schema --json-schema > inventory.schema.json
+
+and name it in the first line:
+
+  #:schema ./inventory.schema.json                       hosts.toml (taplo)
+  # yaml-language-server: $schema=inventory.schema.json  hosts.yaml
+  {"$schema": "inventory.schema.json",                   hosts.json`},
+
+		{group: "fleet", use: "build [INVENTORY]", verb: &deployOptions{action: exec.BuildOnly}, short: "build the systems here", long: `
+Build the hosts' systems in the local store.
+
+` + inventoryHelp},
+		{group: "fleet", use: "push [INVENTORY]", verb: &pushOptions{deployOptions: deployOptions{action: exec.Push}}, short: "build the systems and copy them to the hosts", long: `
+Build the hosts' systems and copy to each host what it lacks. Nothing is
+activated. With --path, copy store paths and all they refer to instead.
+
+` + inventoryHelp},
+		{group: "fleet", use: "deploy [INVENTORY]", verb: &deployOptions{action: exec.Switch}, short: "build, copy and activate", long: `
+Build the hosts' systems, copy to each host what it lacks, and activate. A host
+whose activation fails returns to the generation it had.
+
+` + inventoryHelp + "\n\n" + exitStatusHelp},
+		{group: "fleet", use: "export [INVENTORY]", verb: &exportOptions{}, short: "write the systems to an archive, for machines without SSH", long: `
+Build the hosts' systems and write them, with all they refer to, to an archive: a
+binary cache as a directory or as one file, with instructions. An export that was
+interrupted continues where it stopped. On the machine, run "muster import".
+
+` + inventoryHelp},
+		{group: "fleet", use: "import ARCHIVE", verb: &importOptions{}, short: "load an archive on the machine it is for, and activate", long: `
+Check an archive of "muster export", load what this machine lacks, set the system
+profile and activate. A damaged or incomplete archive is refused before anything
+changes.
+
+` + exitStatusHelp},
+		{group: "fleet", use: "plan [INVENTORY]", verb: &planOptions{}, short: "show what deploy would change, host by host", long: `
+Connect to the hosts, build their systems here, and show for each what deploying
+would change: packages, paths to copy, units, whether a restart is needed, and in
+which wave. Nothing on the hosts is changed. --out saves the plan.
+
+` + inventoryHelp},
+		{group: "fleet", use: "apply PLAN", verb: &applyOptions{}, short: "carry out a saved plan", long: `
+Do exactly what a plan saved by "muster plan --out" says. A host that has changed
+since the plan was made fails, and is not touched.
+
+` + exitStatusHelp},
+		{group: "fleet", use: "resume [INVENTORY]", verb: &resumeOptions{}, short: "continue a run that was interrupted", long: `
+Continue the last run of the fleet that did not end, whether it was interrupted,
+killed or crashed. Hosts are inspected again. An activation that still waits on a
+host for its confirmation is confirmed.
+
+` + inventoryHelp + "\n\n" + exitStatusHelp},
+		{group: "fleet", use: "retry [INVENTORY]", verb: &resumeOptions{retry: true}, short: "repeat the last run for the hosts that failed", long: `
+Repeat the last run of the fleet, with the same systems, for the hosts that
+failed, were rolled back or were skipped.
+
+` + inventoryHelp + "\n\n" + exitStatusHelp},
+		{group: "fleet", use: "status [INVENTORY]", verb: &statusOptions{}, short: "compare the hosts with the inventory", long: `
+Show for each host whether it is as the inventory says: in sync, behind, or on a
+generation that muster did not deploy; whether it needs a restart; and which units
+have failed. The exit status is 0 if all is well, and 3 otherwise.
+
+` + inventoryHelp},
+		{group: "fleet", use: "exec [INVENTORY] -- COMMAND...", verb: &execOptions{}, short: "run a command on the hosts", long: `
+Run a command on hosts as root, in parallel. Its arguments reach the host
+unchanged. For a shell, write: -- sh -c 'uptime; free'.
+
+` + inventoryHelp},
+		{group: "fleet", use: "gc [INVENTORY]", verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `
+Remove old generations of the hosts' system profiles, and collect garbage. The
+current generation, the running one and the booted one stay.
+
+` + inventoryHelp},
+		{group: "fleet", use: "generations [INVENTORY]", verb: &generationsOptions{}, short: "list the generations of the hosts", long: `
+List the generations of the hosts' system profiles, oldest first.
+
+` + inventoryHelp},
+		{group: "fleet", use: "rollback [INVENTORY]", verb: &rollbackOptions{}, short: "return hosts to an earlier generation", long: `
+Return hosts to the generation before the current one, or to the one given.
+
+` + inventoryHelp + "\n\n" + exitStatusHelp},
+
+		{group: "more", use: "demo", verb: &demoOptions{}, short: "deploy three throw-away machines on this computer", long: `
+Start three machines on this computer, each a network namespace with its own store
+and sshd, and show vet, compile, eval, build, deploy, a change, a second deploy and
+a rollback on them. Needs Linux, root, and the Debian packages nix-bin,
+openssh-server and iproute2 or equivalents.`},
+	}
+}
