@@ -245,7 +245,7 @@ func FuzzNARReader(f *testing.F) {
 	f.Add([]byte(nar("nix-archive-1", "(", "type", "regular", "executable", "", "contents", "abc", ")")))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var out bytes.Buffer
-		if err := CopyNAR(&out, bytes.NewReader(text)); err != nil {
+		if err := copyNAR(&out, bytes.NewReader(text)); err != nil {
 			return
 		}
 		if !bytes.HasPrefix(text, out.Bytes()) {

@@ -263,25 +263,3 @@ func (r *NARReader) expect(tokens ...string) error {
 	}
 	return nil
 }
-
-// CopyNAR copies and checks one archive. If r is a [bufio.Reader], what follows the archive in it is not read.
-func CopyNAR(w io.Writer, r io.Reader) error {
-	nr, nw := NewNARReader(r), NewNARWriter(w)
-	for {
-		h, err := nr.Next()
-		if err == io.EOF {
-			return nw.Close()
-		}
-		if err != nil {
-			return err
-		}
-		if err := nw.WriteHeader(*h); err != nil {
-			return err
-		}
-		if h.Type == Regular {
-			if _, err := io.Copy(nw, nr); err != nil {
-				return fmt.Errorf("copy archive: %w", err)
-			}
-		}
-	}
-}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -96,4 +98,53 @@ func (s texts) Closure(_ context.Context, paths []store.Path) ([]nixserve.PathIn
 func (s texts) NAR(_ context.Context, info nixserve.PathInfo, w io.Writer) error {
 	_, err := w.Write(s[info.Path].nar)
 	return err
+}
+
+func ExampleOpen() {
+	dir, err := os.MkdirTemp("", "example-*")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	local := texts{} // in place of a store
+	greeting := local.add("greeting", "hello", nil)
+	ctx, name := context.Background(), filepath.Join(dir, "greeting.tar")
+	if _, err := Export(ctx, local, Manifest{Paths: []store.Path{greeting}}, name, ExportOptions{}); err != nil {
+		panic(err)
+	}
+	a, err := Open(ctx, name, OpenOptions{})
+	if err != nil {
+		panic(err)
+	}
+	defer a.Close()
+	closure, err := a.Closure(ctx, a.Manifest.Paths)
+	fmt.Println(len(closure), closure[0].NARSize, err)
+	fmt.Println(closure[0].Path)
+	// Output:
+	// 1 120 <nil>
+	// /nix/store/5akl8zsmda0yrr63v4khwgskih2g2hsh-greeting
+}
+
+// Admit sees what the archive holds before its archives are read, and its error is returned as it is.
+func TestAdmit(t *testing.T) {
+	src := texts{}
+	p := src.add("text", "some text", nil)
+	name := filepath.Join(t.TempDir(), "archive.tar")
+	if _, err := Export(context.Background(), src, Manifest{Paths: []store.Path{p}}, name, ExportOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	b := unpack(t, name)
+	b.infos()[0].set("NarSize", "9223372036854775807")
+	b.mend()
+	no := errors.New("no room")
+	_, err := Open(context.Background(), b.write(t.TempDir(), false), OpenOptions{Admit: func(a *Archive) error {
+		closure, err := a.Closure(context.Background(), a.Manifest.Paths)
+		if err != nil || closure[0].NARSize != math.MaxInt64 {
+			t.Errorf("%+v, %v", closure, err)
+		}
+		return no
+	}})
+	if err != no {
+		t.Errorf("got %v, want %v", err, no)
+	}
 }

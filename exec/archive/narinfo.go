@@ -147,10 +147,10 @@ func (n *narInfo) check(name string, text []byte) error {
 		return fmt.Errorf("URL: want %s, got %q", want, n.URL)
 	}
 	if n.NARSize == 0 || n.FileSize == 0 {
-		return fmt.Errorf("NarSize %d and FileSize %d: want more than nothing", n.NARSize, n.FileSize)
+		return fmt.Errorf("want sizes above 0, got NarSize %d and FileSize %d", n.NARSize, n.FileSize)
 	}
 	if sorted := slices.Sorted(slices.Values(n.References)); len(slices.Compact(sorted)) != len(n.References) {
-		return errors.New("References: duplicate path")
+		return errors.New("duplicate path in References")
 	}
 	if n.Deriver != "" && !n.Deriver.IsDerivation() {
 		return fmt.Errorf("Deriver: %s is not a derivation", n.Deriver)

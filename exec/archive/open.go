@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"muster/compile/store"
 	"muster/exec/nixserve"
@@ -103,7 +105,7 @@ func (a *Archive) check(ctx context.Context, opts OpenOptions) error {
 	if err := a.readManifest(opts.Required); err != nil {
 		return err
 	}
-	if _, err := a.readMember(readmeName); err != nil {
+	if err := a.checkReadme(); err != nil {
 		return err
 	}
 	if err := a.readNarInfos(ctx, opts); err != nil {
@@ -181,6 +183,18 @@ func (a *Archive) checkCacheInfo() error {
 		err = damaged("%s: want a store in %s and nothing else, got %.200q", cacheName, store.Dir, text)
 	}
 	return err
+}
+
+// checkReadme checks that the README, which is for people, does nothing to their terminals.
+func (a *Archive) checkReadme() error {
+	text, err := a.readMember(readmeName)
+	if err != nil {
+		return err
+	}
+	if !utf8.Valid(text) || bytes.ContainsFunc(text, func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+		return damaged("%s: want text that can be printed", readmeName)
+	}
+	return nil
 }
 
 func (a *Archive) readManifest(required []PublicKey) error {

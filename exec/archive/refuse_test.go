@@ -106,7 +106,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{name: "a reference twice", change: func(b *box) {
 			l := last(b)
 			l.set("References", l.field("References")+" "+strings.Fields(l.field("References"))[0])
-		}, err: "References: duplicate path"},
+		}, err: "duplicate path in References"},
 		{name: "a reference elsewhere", change: func(b *box) {
 			l := last(b)
 			l.set("References", l.field("References")+" "+strings.Repeat("0", 32)+"-gone")
@@ -173,6 +173,7 @@ func TestWhatIsRefused(t *testing.T) {
 			m.ScanDiffers = map[store.Path][]store.Path{top: {top}}
 		}), err: "differ about " + string(top)},
 		{name: "another store", change: replace(cacheName, store.Dir, "/gnu/store"), err: "nix-cache-info: want a store in /nix/store"},
+		{name: "a README that clears the screen", change: replace(readmeName, "This is", "\x1b[2JThis is"), err: "README: want text that can be printed"},
 		{name: "no manifest", change: func(b *box) { b.remove(manifestName) }, err: "muster.json is missing"},
 		{name: "no checksums", change: func(b *box) { b.remove(sumsName) }, err: "SHA256SUMS is missing"},
 		{name: "no nar", change: func(b *box) { b.remove(last(b).field("URL")) }, err: ".nar.zst is missing"},
