@@ -51,8 +51,12 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	defer s.close()
 	began := time.Now()
+	required, err := o.requiredKeys()
+	if err != nil {
+		return err
+	}
 	load := &importing{session: s, options: o}
-	opened, err := archive.Open(ctx, args[0], archive.OpenOptions{Required: o.required, Trusted: trustedKeys(ctx, s.nix), Admit: load.admit})
+	opened, err := archive.Open(ctx, args[0], archive.OpenOptions{Required: required, Trusted: trustedKeys(ctx, s.nix), Admit: load.admit})
 	if err != nil {
 		return err
 	}

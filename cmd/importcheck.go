@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/archive"
+	"muster/exec/foreign"
 	"muster/exec/human"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
@@ -106,6 +108,38 @@ func (i *importing) damaged(ctx context.Context) ([]store.Path, error) {
 		return nil, fmt.Errorf("look at the store: %w", err)
 	}
 	return damaged, nil
+}
+
+// requiredFile is a setting of the machine: an import must be signed by one of the keys in it, one a line, whatever the
+// flags say. Lines that begin with # are comments.
+const requiredFile = "/etc/muster/require-signature"
+
+// requiredKeys are the keys of which one must have signed the archive, by the flags and by the machine's setting.
+func (o *importOptions) requiredKeys() ([]archive.PublicKey, error) {
+	text, err := foreign.ReadFile(requiredFile, foreign.Limits{Size: 1 << 16, Trusted: true, Links: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return o.required, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var keys []archive.PublicKey
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		k, err := archive.ParsePublicKey(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", requiredFile, err)
+		}
+		if len(o.required) == 0 || slices.Contains(o.required, k) {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%s: it has no key, or none of those of --require-signature: nothing can be imported", requiredFile)
+	}
+	return keys, nil
 }
 
 // trustedKeys are the keys that Nix on this machine trusts: signatures by others are not written into its database. Where

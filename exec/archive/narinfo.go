@@ -153,7 +153,7 @@ func (n *narInfo) check(name string, text []byte) error {
 		return errors.New("duplicate path in References")
 	}
 	if n.Deriver != "" && !n.Deriver.IsDerivation() {
-		return fmt.Errorf("Deriver: %s is not a derivation", n.Deriver)
+		return fmt.Errorf("deriver %s is not a derivation", n.Deriver)
 	}
 	if n.CA != "" {
 		if _, err := n.contentAddress(); err != nil {
