@@ -110,6 +110,10 @@ fleet-order *args="-race":
 demo:
     go run ./cmd/muster demo
 
+# N changed archives, each refused or imported into a real store and verified; imports killed at KILLS moments
+attack-archives n="20000" seed="1" kills="30":
+    go test ./exec/archive -run 'Mutations|Killed|FullDisk|AnotherUser|Flipped' -v -count 1 -timeout 2h -mutations {{n}} -mutation-seed {{seed}} -kills {{kills}} -flips 2000 | grep -v '^=== \|--- PASS.*/'
+
 # every fuzz target for TIME each
 fuzz time="1m":
     for pkg in $(go list ./...); do \

@@ -22,6 +22,7 @@ type exportOptions struct {
 	jobs      jobsFlag
 	to        string
 	paths     []store.Path
+	keys      []*archive.SecretKey
 }
 
 func (o *exportOptions) groups() []group {
@@ -31,6 +32,7 @@ func (o *exportOptions) groups() []group {
 func (o *exportOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&o.to, "", archiveName()), "to", "write to this `file`, or directory where it is one or ends in /")
 	fs.Var(flags.ListOf(&o.paths, storePath), "path", "export this store `path` and all it refers to, and build nothing; may be repeated")
+	fs.Var(flags.ListOf(&o.keys, secretKey), "sign", "sign with the secret key in this `file`, as nix-store --generate-binary-cache-key makes it; may be repeated")
 }
 
 func (o *exportOptions) check() error {
@@ -78,12 +80,12 @@ func (o *exportOptions) write(ctx context.Context, s *session, manifest archive.
 	local, closeLocal := wireLocal(s.nix)
 	defer closeLocal()
 	began, noted := time.Now(), time.Now()
-	stats, err := archive.Export(ctx, local, manifest, o.to, func(p archive.Progress) {
+	stats, err := archive.Export(ctx, local, manifest, o.to, archive.ExportOptions{Keys: o.keys, Report: func(p archive.Progress) {
 		if time.Since(noted) > 10*time.Second {
 			noted = time.Now()
 			s.note("%s of %s written", human.Bytes(p.Bytes), human.Bytes(p.TotalBytes))
 		}
-	})
+	}})
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ type importOptions struct {
 	host            string
 	action          exec.Action
 	activateTimeout time.Duration
+	required        []archive.PublicKey
+	repair          bool
 }
 
 // loadOnly is the action of an import that activates nothing.
@@ -38,6 +40,8 @@ func (o *importOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&o.host, "", hostName), "host", "this machine is the `host` of that name (default its own host name)")
 	fs.Var(flags.OneOf(&o.action, append(slices.Clone(exec.Activations), loadOnly)...), "action", "`what` to do with the system: %s; none only loads it")
 	addActivateTimeout(fs, &o.activateTimeout)
+	fs.Var(flags.ListOf(&o.required, publicKey), "require-signature", "take only an archive that is signed by this public `key`; may be repeated: by one of them")
+	fs.Var(flags.Bool(&o.repair, false), "repair", "mend store paths whose files have changed since they were registered")
 }
 
 func (o *importOptions) run(ctx context.Context, std streams, args []string) error {
@@ -47,17 +51,22 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	defer s.close()
 	began := time.Now()
-	opened, err := archive.Open(ctx, args[0])
+	required, err := o.requiredKeys()
+	if err != nil {
+		return err
+	}
+	load := &importing{session: s, options: o}
+	opened, err := archive.Open(ctx, args[0], archive.OpenOptions{Required: required, Trusted: trustedKeys(ctx, s.nix), Admit: load.admit})
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
 	s.note("checked %s in %s: it is complete", args[0], human.Duration(time.Since(began)))
-
-	step, err := o.step(&opened.Manifest)
-	if err != nil {
+	if err := load.mend(ctx, opened); err != nil {
 		return err
 	}
+
+	step := load.step
 	action := o.action
 	if action == loadOnly || step.System.Out == "" {
 		action = exec.CopyPaths
@@ -96,9 +105,9 @@ func (o *importOptions) step(m *archive.Manifest) (exec.Step, error) {
 	if h == nil {
 		var names []string
 		for _, h := range m.Hosts {
-			names = append(names, h.Name)
+			names = append(names, human.Plain(h.Name))
 		}
-		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: name this machine with --host", strings.Join(names, ", "), step.Host.Name)}
+		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: name this machine with --host", strings.Join(names, ", "), human.Plain(step.Host.Name))}
 	}
 	step.System = exec.System{Drv: h.Drv, Out: h.System}
 	return step, nil

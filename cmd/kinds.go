@@ -9,6 +9,8 @@ import (
 	"muster/cmd/flags"
 	"muster/compile/store"
 	"muster/compile/syntax"
+	"muster/exec/archive"
+	"muster/exec/foreign"
 	"muster/exec/nixcmd"
 	"muster/schema"
 )
@@ -65,6 +67,28 @@ var storePath = flags.Kind[store.Path]{
 	Name:  "store path",
 	Want:  "/nix/store/<digest>-<name>",
 	Parse: func(text string) (store.Path, error) { return parsed(store.ParsePath(text)) },
+}
+
+// secretKey is the kind of a file that holds a secret key. Nobody else may be
+// able to write to it.
+var secretKey = flags.Kind[*archive.SecretKey]{
+	Name:  "secret key file",
+	Want:  "a file of nix-store --generate-binary-cache-key",
+	Names: flags.AnyFile,
+	Parse: func(name string) (*archive.SecretKey, error) {
+		text, err := foreign.ReadFile(name, foreign.Limits{Size: 4096, Trusted: true, Links: true})
+		if err != nil {
+			return nil, err
+		}
+		return archive.ParseSecretKey(text)
+	},
+}
+
+// publicKey is the kind of a key that signatures are checked with.
+var publicKey = flags.Kind[archive.PublicKey]{
+	Name:  "public key",
+	Want:  "NAME:BASE64, as Nix's setting trusted-public-keys has it",
+	Parse: func(text string) (archive.PublicKey, error) { return parsed(archive.ParsePublicKey(text)) },
 }
 
 // storeURL is the kind of the URL of a store.

@@ -123,6 +123,8 @@ func TestReadArchiveRefuses(t *testing.T) {
 		{"nothing", "", "unexpected EOF"},
 		{"something else", nar("not-an-archive", "("), `got "not-an-archive", want "nix-archive-1"`},
 		{"truncated", good[:len(good)-8], "unexpected EOF"},
+		{"bytes after the end", good + "\x00", "bytes follow its end"},
+		{"an archive after the end", good + good, "bytes follow its end"},
 		{"truncated in a file", good[:len(nar("nix-archive-1", "(", "type", "directory")+entry("a"))-40], "unexpected EOF"},
 		{"parent directory", dir(entry("..")), `bad name ".."`},
 		{"current directory", dir(entry(".")), `bad name "."`},
@@ -243,7 +245,7 @@ func FuzzNARReader(f *testing.F) {
 	f.Add([]byte(nar("nix-archive-1", "(", "type", "regular", "executable", "", "contents", "abc", ")")))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var out bytes.Buffer
-		if err := CopyNAR(&out, bytes.NewReader(text)); err != nil {
+		if err := copyNAR(&out, bytes.NewReader(text)); err != nil {
 			return
 		}
 		if !bytes.HasPrefix(text, out.Bytes()) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -16,9 +17,11 @@ const (
 // entries, Read for a regular file's bytes. Names that lead out of the directory, entries that are duplicate or out of
 // order, padding that is not zero and a truncated archive are errors.
 //
-// If its source is a [bufio.Reader], it reads no byte beyond the archive; otherwise it may read ahead.
+// If its source is a [bufio.Reader], it reads no byte beyond the archive. Any other source must hold the archive and
+// nothing else: bytes that follow it are an error.
 type NARReader struct {
 	r     WireReader
+	alone bool // nothing may follow the archive
 	dirs  []narDir
 	left  int64 // bytes of the current regular file not read yet
 	size  int64 // of the current regular file
@@ -41,7 +44,7 @@ func NewNARReader(r io.Reader) *NARReader {
 	if !ok {
 		br = bufio.NewReaderSize(r, 64<<10)
 	}
-	return &NARReader{r: WireReader{br}}
+	return &NARReader{r: WireReader{br}, alone: !ok}
 }
 
 // Next skips the rest of the current file and returns the header of the next. At the archive's end it returns io.EOF.
@@ -68,7 +71,7 @@ func (r *NARReader) next() (*NARHeader, error) {
 		return r.node("")
 	}
 	if r.state == narFile {
-		if _, err := io.Copy(io.Discard, r); err != nil {
+		if err := r.skipFile(); err != nil {
 			return nil, err
 		}
 		if err := r.endFile(); err != nil {
@@ -102,7 +105,31 @@ func (r *NARReader) next() (*NARHeader, error) {
 		}
 		return r.node(path)
 	}
-	return nil, io.EOF
+	return nil, r.end()
+}
+
+// skipFile skips the bytes of the current regular file that are not read yet.
+func (r *NARReader) skipFile() error {
+	for r.left > 0 {
+		n, err := r.r.Discard(int(min(r.left, 1<<30)))
+		r.left -= int64(n)
+		if err != nil {
+			return noEOF(err)
+		}
+	}
+	return nil
+}
+
+// end returns io.EOF after the archive's last byte.
+func (r *NARReader) end() error {
+	if !r.alone {
+		return io.EOF
+	}
+	_, err := r.r.Peek(1)
+	if err == nil {
+		return errors.New("bytes follow its end")
+	}
+	return err
 }
 
 func (r *NARReader) entryName(d *narDir) (string, error) {
@@ -235,26 +262,4 @@ func (r *NARReader) expect(tokens ...string) error {
 		}
 	}
 	return nil
-}
-
-// CopyNAR copies and checks one archive. If r is a [bufio.Reader], what follows the archive in it is not read.
-func CopyNAR(w io.Writer, r io.Reader) error {
-	nr, nw := NewNARReader(r), NewNARWriter(w)
-	for {
-		h, err := nr.Next()
-		if err == io.EOF {
-			return nw.Close()
-		}
-		if err != nil {
-			return err
-		}
-		if err := nw.WriteHeader(*h); err != nil {
-			return err
-		}
-		if h.Type == Regular {
-			if _, err := io.Copy(nw, nr); err != nil {
-				return fmt.Errorf("copy archive: %w", err)
-			}
-		}
-	}
 }

@@ -2,51 +2,89 @@ package archive
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"muster/exec/foreign"
 	"muster/exec/nixserve"
 )
 
 // A dirTarget is a directory. Every file appears in it whole, a path's narinfo after its archive.
-type dirTarget struct{ dir string }
+type dirTarget struct {
+	root    *os.Root
+	checker *narChecker
+	signed  bool
+}
 
-func newDirTarget(dir string) (*dirTarget, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "nar"), 0o755); err != nil {
+func newDirTarget(dir string, c *narChecker) (*dirTarget, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	d := &dirTarget{root: root, checker: c}
+	if err := d.prepare(); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *dirTarget) prepare() error {
+	if err := d.root.Mkdir("nar", 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if info, err := d.root.Lstat("nar"); err != nil || !info.IsDir() {
+		return errors.Join(err, fmt.Errorf("%s: want a directory and no link", filepath.Join(d.root.Name(), "nar")))
 	}
 	// Without its checksums it is no archive until it is finished again.
-	if err := os.Remove(filepath.Join(dir, sumsName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	for _, name := range []string{sumsName, manifestSigs} {
+		if err := d.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
-	return &dirTarget{dir: dir}, nil
+	return nil
 }
 
-func (d *dirTarget) has(info nixserve.PathInfo) bool {
-	text, err := os.ReadFile(filepath.Join(d.dir, narInfoName(info.Path)))
+func (d *dirTarget) kept(info nixserve.PathInfo) *scan {
+	text, err := foreign.ReadFileIn(d.root, narInfoName(info.Path), foreign.Limits{Size: maxNarInfo})
 	if err != nil {
-		return false
+		return nil
 	}
 	n, err := parseNarInfo(text)
-	if err != nil || n.Path != info.Path || n.NARHash != info.NARHash || !bytes.Equal(text, n.of(info).text()) {
-		return false
+	if err != nil || n.check(narInfoName(info.Path), text) != nil || !bytes.Equal(text, n.of(info).text()) {
+		return nil
 	}
-	sum, size, err := fileSum(filepath.Join(d.dir, n.URL))
-	return err == nil && size == n.FileSize && sum == n.FileHash.Base16()
+	f, err := foreign.OpenIn(d.root, n.URL, foreign.Limits{Size: n.FileSize})
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	found, err := d.checker.check(context.Background(), f, []*narInfo{n})
+	if err != nil {
+		return nil
+	}
+	return found
 }
 
-func (d *dirTarget) temp() (*os.File, error) { return os.CreateTemp(d.dir, ".muster-*") }
+func (d *dirTarget) temp() (*os.File, string, error) { return foreign.CreateTemp(d.root) }
+
+func (d *dirTarget) remove(temp string) { d.root.Remove(temp) }
 
 func (d *dirTarget) put(name string, size int64, r io.Reader) error {
-	f, err := d.temp()
+	f, temp, err := d.temp()
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer d.root.Remove(temp)
 	_, err = io.Copy(f, r)
 	if err == nil {
 		err = f.Chmod(0o644)
@@ -55,16 +93,21 @@ func (d *dirTarget) put(name string, size int64, r io.Reader) error {
 		err = closeErr
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(d.dir, name))
+		err = d.root.Rename(temp, name)
 	}
+	d.signed = d.signed || name == manifestSigs
 	return err
 }
 
 // finish lists the files that belong to the archive: the directory may hold others.
 func (d *dirTarget) finish(closure []nixserve.PathInfo) error {
 	names := []string{cacheName, manifestName, readmeName}
+	if d.signed {
+		names = append(names, manifestSigs)
+	}
+	sums := make(map[string]checksum)
 	for _, info := range closure {
-		text, err := os.ReadFile(filepath.Join(d.dir, narInfoName(info.Path)))
+		text, err := foreign.ReadFileIn(d.root, narInfoName(info.Path), foreign.Limits{Size: maxNarInfo})
 		if err != nil {
 			return err
 		}
@@ -75,9 +118,13 @@ func (d *dirTarget) finish(closure []nixserve.PathInfo) error {
 		names = append(names, narInfoName(info.Path), n.URL)
 	}
 	slices.Sort(names)
-	sums := make(map[string]string)
 	for _, name := range slices.Compact(names) { // equal archives share a file
-		sum, _, err := fileSum(filepath.Join(d.dir, name))
+		f, err := foreign.OpenIn(d.root, name, foreign.Limits{Size: sizeLimit(name)})
+		if err != nil {
+			return err
+		}
+		sum, _, err := sumOf(f)
+		f.Close()
 		if err != nil {
 			return err
 		}
@@ -86,4 +133,4 @@ func (d *dirTarget) finish(closure []nixserve.PathInfo) error {
 	return putText(d, sumsName, formatSums(sums))
 }
 
-func (d *dirTarget) close() {}
+func (d *dirTarget) close() { d.root.Close() }

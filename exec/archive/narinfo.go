@@ -1,9 +1,11 @@
 package archive
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,8 +24,19 @@ type narInfo struct {
 
 const zstdCompression = "zstd"
 
-// narInfoName is the name of the file with a path's narInfo.
-func narInfoName(p store.Path) string { return p.Digest() + ".narinfo" }
+// narInfoName is the name of the member with a path's narInfo.
+func narInfoName(p store.Path) string { return p.Digest() + narInfoExt }
+
+const narInfoExt = ".narinfo"
+
+func isNarInfo(name string) bool { return strings.HasSuffix(name, narInfoExt) }
+
+// narName is the name of the member with this hash.
+func narName(file store.Hash) string { return narDir + file.Base32() + ".nar.zst" }
+
+const narDir = "nar/"
+
+func isNAR(name string) bool { return strings.HasPrefix(name, narDir) }
 
 // of is the narInfo of a path whose archive is in the same file as n's.
 func (n *narInfo) of(info nixserve.PathInfo) *narInfo {
@@ -123,6 +136,64 @@ func (n *narInfo) set(key, value string) (err error) {
 		err = errors.New("unknown key")
 	}
 	return err
+}
+
+// check refuses what Export does not write, and text that reads as n but is not what text writes.
+func (n *narInfo) check(name string, text []byte) error {
+	if narInfoName(n.Path) != name {
+		return fmt.Errorf("it describes %s", n.Path)
+	}
+	if want := narName(n.FileHash); n.URL != want {
+		return fmt.Errorf("URL: want %s, got %q", want, n.URL)
+	}
+	if n.NARSize == 0 || n.FileSize == 0 {
+		return fmt.Errorf("want sizes above 0, got NarSize %d and FileSize %d", n.NARSize, n.FileSize)
+	}
+	if sorted := slices.Sorted(slices.Values(n.References)); len(slices.Compact(sorted)) != len(n.References) {
+		return errors.New("duplicate path in References")
+	}
+	if n.Deriver != "" && !n.Deriver.IsDerivation() {
+		return fmt.Errorf("deriver %s is not a derivation", n.Deriver)
+	}
+	if n.CA != "" {
+		if _, err := n.contentAddress(); err != nil {
+			return err
+		}
+	}
+	if !bytes.Equal(n.text(), text) {
+		return errors.New("not written as muster export writes it")
+	}
+	return nil
+}
+
+// contentAddress parses the content address, which must be that of the path.
+func (n *narInfo) contentAddress() (store.ContentAddress, error) {
+	ca, err := store.ParseCA(n.CA)
+	if err != nil {
+		return ca, fmt.Errorf("CA: %w", err)
+	}
+	others := slices.DeleteFunc(slices.Clone(n.References), func(r store.Path) bool { return r == n.Path })
+	want, err := ca.Path(n.Path.Name(), others, n.refersToItself())
+	if err != nil {
+		return ca, fmt.Errorf("CA: %w", err)
+	}
+	if want != n.Path {
+		return ca, fmt.Errorf("CA: content of this address belongs in %s", want)
+	}
+	return ca, nil
+}
+
+func (n *narInfo) refersToItself() bool { return slices.Contains(n.References, n.Path) }
+
+// intern replaces the references by equal ones that are known.
+func (n *narInfo) intern(known map[store.Path]store.Path) {
+	for i, r := range n.References {
+		if k, ok := known[r]; ok {
+			n.References[i] = k
+		} else {
+			known[r] = r
+		}
+	}
 }
 
 func parseBytes(s string) (int64, error) {

@@ -1,52 +1,56 @@
 package archive
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
 
-const sumsName = "SHA256SUMS"
+// A checksum is the SHA-256 of a file.
+type checksum [sha256.Size]byte
 
 // formatSums writes the checksums of files by name as sha256sum does.
-func formatSums(sums map[string]string) []byte {
+func formatSums(sums map[string]checksum) []byte {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(sums)) {
-		fmt.Fprintf(&b, "%s  %s\n", sums[name], name)
+		fmt.Fprintf(&b, "%x  %s\n", sums[name], name)
 	}
 	return []byte(b.String())
 }
 
 // parseSums reads what formatSums writes, and nothing else.
-func parseSums(text []byte) (map[string]string, error) {
-	listed := make(map[string]string)
-	for line := range strings.Lines(string(text)) {
-		sum, name, ok := strings.Cut(line, "  ")
+func parseSums(text []byte) (map[string]checksum, error) {
+	listed := make(map[string]checksum)
+	for line := range bytes.Lines(text) {
+		text := string(line)
+		hexSum, name, ok := strings.Cut(text, "  ")
 		name, ended := strings.CutSuffix(name, "\n")
-		raw, err := hex.DecodeString(sum)
-		if !ok || !ended || err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != sum ||
-			!filepath.IsLocal(name) || filepath.Clean(name) != name || listed[name] != "" {
-			return nil, damaged("%s: want a checksum and a name, got %.200q", sumsName, line)
+		raw, err := hex.DecodeString(hexSum)
+		if !ok || !ended || err != nil || len(raw) != sha256.Size || hex.EncodeToString(raw) != hexSum {
+			return nil, damaged("%s: want a checksum and a name, got %.200q", sumsName, text)
 		}
-		listed[name] = sum
+		if err := checkMember(name); err != nil || name == sumsName {
+			return nil, damaged("%s: %.200q is not a file of an archive", sumsName, name)
+		}
+		if _, twice := listed[name]; twice {
+			return nil, damaged("%s: duplicate file %q", sumsName, name)
+		}
+		if len(listed) == maxMembers {
+			return nil, damaged("%s: more than %d files", sumsName, maxMembers)
+		}
+		listed[strings.Clone(name)] = checksum(raw)
 	}
 	return listed, nil
 }
 
-// fileSum is the SHA-256 of a file in base 16, and its size.
-func fileSum(name string) (string, int64, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", 0, err
-	}
-	defer f.Close()
+// sumOf reads a file to its end.
+func sumOf(r io.Reader) (checksum, int64, error) {
 	h := sha256.New()
-	n, err := io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), n, err
+	n, err := io.Copy(h, r)
+	return checksum(h.Sum(nil)), n, err
 }

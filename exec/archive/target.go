@@ -1,26 +1,34 @@
 package archive
 
 import (
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
 	"muster/exec/nixserve"
 )
 
-// A target is what an archive is written to.
+// A target is what an archive is written to. It may be in a directory that others write to as well: no link is followed.
 type target interface {
-	has(nixserve.PathInfo) bool                     // whether an earlier attempt has written both files of a path
-	temp() (*os.File, error)                        // a temporary file on the same file system
-	put(name string, size int64, r io.Reader) error // adds a file
+	// kept returns what an earlier attempt has written of a path, nil if that is not whole or not what info says.
+	kept(info nixserve.PathInfo) *scan
+	temp() (f *os.File, name string, err error)     // a new temporary file on the same file system
+	remove(temp string)                             // removes it
+	put(name string, size int64, r io.Reader) error // adds a member
 	finish(closure []nixserve.PathInfo) error       // adds the checksums
 	close()
 }
 
-func newTarget(to string) (target, error) {
-	info, err := os.Stat(to)
-	if strings.HasSuffix(to, "/") || err == nil && info.IsDir() {
-		return newDirTarget(to)
+// newTarget opens a target for a closure. It keeps what an earlier attempt has written of that, and nothing else.
+func newTarget(to string, closure []nixserve.PathInfo, c *narChecker) (target, error) {
+	info, err := os.Lstat(to)
+	switch {
+	case strings.HasSuffix(to, "/") || err == nil && info.IsDir():
+		return newDirTarget(to, c)
+	case err == nil && info.Mode()&fs.ModeSymlink != 0:
+		return nil, fmt.Errorf("%s is a symbolic link: name what it leads to", to)
 	}
-	return newTarTarget(to)
+	return newTarTarget(to, closure, c)
 }
