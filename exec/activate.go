@@ -48,11 +48,9 @@ func activate(ctx context.Context, j *job) error {
 	}
 	action := j.action()
 	order := func() host.Order {
-		o := host.Order{System: j.step.System.Out, Action: string(action)}
-		if action == Switch && j.out.Before.Current == o.System {
-			o.Action = string(Boot) // it runs already: only what would be booted changes
-		}
-		return o
+		// A system that runs already is activated all the same: it may run because
+		// an activation failed and there was nothing to go back to.
+		return host.Order{System: j.step.System.Out, Action: string(action)}
 	}
 	err := undertake(ctx, j, Activate, order)
 	if errors.Is(err, errTakesRestart) && j.run.opts.Reboot && action == Switch {

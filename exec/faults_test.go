@@ -449,3 +449,61 @@ func TestUnitsThatFailedBeforeBlockNothing(t *testing.T) {
 	}
 	f.expect("web", "unitfails2", "unitfails2", "unitfails2")
 }
+
+// A first deployment has nothing to go back to. Where it fails, the host's profile
+// and boot loader are left without a system that was not confirmed, the outcome says
+// what runs, and the next deployment does its whole work.
+func TestAFirstDeploymentThatFails(t *testing.T) {
+	for _, tt := range []struct {
+		system, stage, says string
+		attempts            int
+	}{
+		{"fails", "activate", "there is no system before it to go back to; stuck: it runs the new system, its profile is on nothing", 2},
+		{"noboot", "confirm", "switch-to-configuration boot: exit status 1; there is no system before it", 2},
+		{"unitfails", "activate", "failed: httpd.service; there is no system before it", 1}, // then it has failed before
+	} {
+		t.Run(tt.system, func(t *testing.T) {
+			t.Parallel()
+			f := newBareField(t, "web")
+			for i := range tt.attempts {
+				out := f.deploy(t.Context(), exec.Switch, f.all(system(t, tt.system)), nil)[0]
+				// The second time it is back on what it had: the system that failed.
+				if out.OK() || string(out.Stage) != tt.stage || i == 0 && (out.Status != exec.Failed || !strings.Contains(out.Error, tt.says)) {
+					t.Errorf("attempt %d: %s: %s: %v", i+1, out.Status, out.Stage, out.Err)
+				}
+				if out.After.Number != 0 || out.Boots == system(t, tt.system) {
+					t.Errorf("a system that was never confirmed is left: %+v, boots %s", out.After, out.Boots)
+				}
+			}
+			if out := f.deploy(t.Context(), exec.Switch, f.all(system(t, "new")), nil)[0]; out.Status != exec.Activated {
+				t.Errorf("a good one after it: %s: %s: %v", out.Status, out.Stage, out.Err)
+			}
+			f.expect("web", "new", "new", "new")
+		})
+	}
+}
+
+// While a guard waits for confirmation, whoever looks is told so, and when the host
+// goes back by itself.
+func TestAWaitingGuardIsSeen(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "web")
+	checked(f, f.lab.Host("web"))
+	var once sync.Once
+	out := f.deploy(t.Context(), exec.Switch, f.all(system(t, "new")), func(e exec.Event) {
+		if s, ok := e.(exec.StageStarted); !ok || s.Stage != exec.Health {
+			return
+		}
+		once.Do(func() {
+			o := f.opts
+			o.Run, o.Sink = exec.NewRunID(), nil
+			look := exec.Run(t.Context(), f.plan(exec.Look, f.all(system(t, "new"))), o)[0]
+			if f := look.Facts; f == nil || f.Activation != host.Activated || f.Returns <= 0 || f.Returns > limits().ConfirmTimeout {
+				t.Errorf("seen while it waits: %+v", f)
+			}
+		})
+	})[0]
+	if out.Status != exec.Activated {
+		t.Errorf("%s: %v", out.Status, out.Err)
+	}
+}

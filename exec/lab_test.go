@@ -51,8 +51,26 @@ const connectTimeout = 5 * time.Second
 // newField starts hosts that run the system old, as their first generation.
 func newField(t testing.TB, names ...string) *field {
 	t.Helper()
-	lab.RequireLab(t)
+	f := newBareField(t, names...)
 	old := system(t, "old")
+	for i, o := range f.run(t.Context(), f.plan(exec.Switch, f.all(old)), patient(f.opts), nil) {
+		if o.Status != exec.Activated {
+			t.Fatalf("%s: first deployment: %s: %s: %v", names[i], o.Status, o.Stage, o.Err)
+		}
+	}
+	for _, h := range f.lab.Hosts {
+		if _, err := h.Run(t.Context(), "ln", "-sfn", string(old), "/run/booted-system"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
+// newBareField starts hosts that have no system of NixOS yet.
+func newBareField(t testing.TB, names ...string) *field {
+	t.Helper()
+	lab.RequireLab(t)
+	system(t, "old") // built before the hosts start
 	f := &field{TB: t, hosts: map[string]*schema.Host{}}
 	options := lab.Options{Hosts: names, Boot: bootDefault}
 	if *onSystemd { // its hosts have a boot loader
@@ -79,16 +97,6 @@ func newField(t testing.TB, names ...string) *field {
 	}
 	f.opts = limits()
 	f.opts.Connect, f.opts.Builder, f.opts.Source = f.connect, built{}, f.source
-	for i, o := range f.run(t.Context(), f.plan(exec.Switch, f.all(old)), patient(f.opts), nil) {
-		if o.Status != exec.Activated {
-			t.Fatalf("%s: first deployment: %s: %s: %v", names[i], o.Status, o.Stage, o.Err)
-		}
-	}
-	for _, h := range f.lab.Hosts {
-		if _, err := h.Run(t.Context(), "ln", "-sfn", string(old), "/run/booted-system"); err != nil {
-			t.Fatal(err)
-		}
-	}
 	return f
 }
 

@@ -27,7 +27,7 @@ type Command struct {
 // name is what messages call the command.
 func (c *Command) name() string {
 	if c.Script {
-		return "a script"
+		return scriptName(c.Argv)
 	}
 	return Quote(c.Argv)
 }
@@ -70,4 +70,12 @@ func (c *Command) argv() ([]string, error) {
 func line(argv []string, marker string) string {
 	script := fmt.Sprintf("echo %s $$ >&2; echo %[1]s; exec %s", marker, Quote(argv))
 	return "exec /bin/sh -c " + quoteWord(script)
+}
+
+// scriptName is how messages name a script: by the $0 that the caller has given it.
+func scriptName(argv []string) string {
+	if len(argv) > 3 && argv[1] == "-c" && argv[3] != "sh" {
+		return argv[3]
+	}
+	return "a script"
 }

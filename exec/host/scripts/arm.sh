@@ -16,8 +16,7 @@ mutex
 holder=
 [ ! -r "$dir/lock" ] || read -r holder _ <"$dir/lock"
 [ "$holder" = "$run" ] || refuse "lost $holder"
-guard_state
-if guard_runs; then refuse "busy $there"; fi
+if guard_busy; then refuse "busy $there"; fi
 current=
 [ ! -e /run/current-system ] || current=$(readlink -f /run/current-system)
 [ "$current" = "$previous" ] || refuse "moved it runs ${current:-no system}, not ${previous:-no system}"

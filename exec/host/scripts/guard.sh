@@ -86,6 +86,8 @@ watch)
     guard_state
     if guard_finished || [ "$there" != "$run" ]; then exit; fi
     sleep 1
+    guard_state
+    if guard_finished; then exit; fi
     guard_runs || {
       launch "$@"
       exit

@@ -13,13 +13,13 @@ since=$t
 if [ -r "$dir/lock" ] && read -r run began beat holder <"$dir/lock"; then
   if [ "$run" = "$1" ]; then
     since=$began
-  elif [ $((t - beat)) -lt "$3" ] || guard_runs; then
+  elif [ $((t - beat)) -lt "$3" ] || guard_busy; then
     echo "held $(((t - began) / 100)) $run $holder"
     exit
   fi
 fi
-if guard_runs && [ "$(cat "$guard/run")" != "$1" ]; then
-  echo "held 0 $(cat "$guard/run") a user whose activation is in progress"
+if guard_busy && [ "$there" != "$1" ]; then
+  echo "held 0 $there a user whose activation is in progress"
   exit
 fi
 echo "$1 $since $t $2" >"$dir/lock.new" && mv -f "$dir/lock.new" "$dir/lock" || exit 1

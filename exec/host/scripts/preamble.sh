@@ -50,6 +50,12 @@ guard_finished() {
   esac
 }
 
+# guard_busy succeeds while a guard has not said its last word.
+guard_busy() {
+  guard_state
+  ! guard_finished && guard_runs
+}
+
 # boot_entry FILE sets boots to the system that a boot loader's entry starts.
 boot_entry() {
   set -f
