@@ -20,6 +20,8 @@ type job struct {
 	guard *guard
 	place placement
 	seen  host.Inspection // the host as last inspected
+	unfit error           // why it can take no part in a rollback that changes it
+	way   *way            // where a rollback takes it, once that is decided
 	out   Outcome
 
 	began   time.Time
@@ -60,6 +62,11 @@ func (j *job) begin(ctx, starts context.Context, list []Stage) {
 
 // proceed takes the host through the rest of its stages.
 func (j *job) proceed(ctx, starts context.Context, list []Stage) {
+	if j.action().goesBack() && starts.Err() == nil && !j.hasGuard() {
+		if j.failure = choose(ctx, j); j.failed() || j.way.leave != "" || j.action() == WouldRevert {
+			return
+		}
+	}
 	if j.place.dropped {
 		j.place.dropped = false
 		if err := j.conn.renew(ctx); err != nil {

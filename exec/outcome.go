@@ -44,6 +44,8 @@ type Outcome struct {
 	Err   error `json:"-"`
 	// Error is the text of Err.
 	Error string `json:"error,omitempty"`
+	// Reason is why a rollback left the host alone.
+	Reason string `json:"reason,omitempty"`
 
 	Before   host.State      `json:"before"`            // as found
 	System   store.Path      `json:"system,omitempty"`  // what it was to have

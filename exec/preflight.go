@@ -43,7 +43,7 @@ var ErrMoved = errors.New("the host has moved on since the plan was made")
 
 // inspect finds out what the host has and whether it can take part.
 func inspect(ctx context.Context, j *job) error {
-	r := host.InspectRequest{DiskUUID: j.step.Host.DiskUUID}
+	r := host.InspectRequest{DiskUUID: j.step.Host.DiskUUID, History: j.action().goesBack()}
 	if j.action() == Switch {
 		r.Want = j.step.System.Out
 	}
@@ -51,10 +51,13 @@ func inspect(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	j.seen = in
+	j.seen, j.unfit = in, nil
 	j.out.Before = in.State
 	if e := j.step.Expect; e != nil && e.Differs(in.State) && !madeByEarlier(j, &in) {
 		return fmt.Errorf("%w: it is on %s now, and was on %s", ErrMoved, in.State, *e)
+	}
+	if r.History {
+		j.run.undo.consider(j.step.Host.Name, &in.History, j.run.plan.Undo)
 	}
 	findings := preflight(j, &in)
 	j.out.Findings = findings
@@ -62,7 +65,11 @@ func inspect(ctx context.Context, j *job) error {
 		j.emit(Found{Host: j.step.Host.Name, Finding: f})
 	}
 	if bad := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return !f.Bad }); len(bad) > 0 {
-		return &PreflightError{Findings: bad}
+		j.unfit = &PreflightError{Findings: bad}
+		if len(in.History.Deployments) == 0 {
+			return j.unfit
+		}
+		// A rollback may leave the host alone: see choose.
 	}
 	return nil
 }

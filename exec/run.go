@@ -30,6 +30,7 @@ type run struct {
 	opts   Options
 	waves  *waves
 	queue  *queue
+	undo   undo
 	limits map[Stage]chan struct{}
 	// activating limits hosts from their activation to their confirmation.
 	activating chan struct{}
@@ -41,7 +42,7 @@ type run struct {
 func newRun(p *Plan, o Options) *run {
 	w := newWaves(p, &o)
 	return &run{
-		plan: p, opts: o, waves: w,
+		plan: p, opts: o, waves: w, undo: undo{sink: o.Sink},
 		queue: newQueue(w, o.BuildJobs+o.CopyJobs+o.ActivateJobs),
 		limits: map[Stage]chan struct{}{
 			Build: make(chan struct{}, o.BuildJobs),

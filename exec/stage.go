@@ -39,6 +39,7 @@ var stages = map[Action][]Stage{
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
 	Preview:     {ConnectTo, Inspect, Build, Compare},
 	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
+	WouldRevert: {ConnectTo, Inspect},
 	List:        {ConnectTo, Inspect, ListProfile},
 	Look:        {ConnectTo, Inspect, Report},
 	Command:     {ConnectTo, RunCommand},

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 type InspectRequest struct {
 	DiskUUID string     // the root disk that the inventory names; "" for none
 	Want     store.Path // the system the host is to have; "" for any
+	History  bool       // read the host's history as well
 }
 
 // An Inspection is what a look at a host found.
@@ -27,6 +29,7 @@ type Inspection struct {
 	Disk     Disk     // how the host's root stands to the inventory's disk
 	Lock     LockHolder
 	Guard    string // the run whose guard is on the host; "" for none
+	History  History
 }
 
 // Facts are what a host says of itself.
@@ -70,7 +73,11 @@ var Parts = []string{"kernel", "initrd", "kernel-modules", "systemd"}
 // Inspect looks at the host and changes nothing on it.
 func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error) {
 	asked := time.Now()
-	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want))
+	history := ""
+	if r.History {
+		history = "history"
+	}
+	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), history)
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -134,6 +141,8 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 			in.Guard = value
 		case "ours":
 			f.Ours = true
+		default:
+			in.History.add(name, value)
 		}
 	}
 	if !seen {
@@ -143,6 +152,11 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		s.Generation.Number = 0
 	}
 	s.Generation.Current = s.Generation.Number != 0
+	for i := range in.History.Generations {
+		g := &in.History.Generations[i]
+		g.Current = g.Number == s.Generation.Number
+	}
+	slices.SortFunc(in.History.Generations, func(a, b Generation) int { return a.Number - b.Number })
 	return in, nil
 }
 

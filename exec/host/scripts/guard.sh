@@ -111,11 +111,22 @@ reason() { # COMMAND STATUS
 }
 
 moved= # the profile is on the new system
+was_link=- was_system=-
+if [ -L $profile ]; then was_link=$(readlink $profile) was_system=$(readlink -f $profile); fi
+
+# recorded adds a line to a file of /var/lib/muster.
+recorded() {
+  mkdir -p /var/lib/muster && {
+    [ ! -e "/var/lib/muster/$1" ] || tail -n 499 "/var/lib/muster/$1"
+    echo "$2"
+  } >/var/lib/muster/new && mv -f /var/lib/muster/new "/var/lib/muster/$1"
+}
 
 go_back() {
   state "reverting $*"
   say "returning to ${previous:-nothing}: $*"
   if [ -n "$moved" ] && [ "$former" != 0 ]; then
+    [ "$(readlink $profile)" = "$was_link" ] || recorded rejected "$(readlink $profile) $system $(cat "$dir/run") $(date +%s)"
     nix-env --profile $profile --switch-generation "$former" 8>&- >>"$dir/log" 2>&1
   fi
   if [ "$action" != boot ] && [ -n "$previous" ]; then
@@ -191,4 +202,7 @@ if [ "$action" != test ]; then
     echo "$link $system $(date +%s) $who"
   } >/var/lib/muster/deployed.new && mv -f /var/lib/muster/deployed.new /var/lib/muster/deployed
 fi
+link=-
+[ ! -L $profile ] || link=$(readlink $profile)
+recorded deployments "$(cat "$dir/run") $(date +%s) $link $system $was_link $was_system ${previous:--} $who"
 end 'done'

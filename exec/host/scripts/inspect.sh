@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2154,SC3013
-# inspect.sh PROFILE UUID WANT looks at a host and changes nothing on it. It prints
-# one fact a line, name and value. UUID is that of the root disk, or empty. WANT is
-# the system that the host is to have, or empty: where the host has it, what it
-# takes to get it is not looked at. A fleet that is up to date costs little more
-# than this script, so it starts few programs.
+# inspect.sh PROFILE UUID WANT HISTORY looks at a host and changes nothing on it. It
+# prints one fact a line, name and value. UUID is that of the root disk, or empty.
+# WANT is the system that the host is to have, or empty: where the host has it, what
+# it takes to get it is not looked at. HISTORY, unless empty, adds the host's
+# history. A fleet that is up to date costs little more than this script, so it
+# starts few programs.
 exec 2>/dev/null
 echo "time $(date +%s)"
 system='' current=''
@@ -57,5 +58,21 @@ if [ -r "$dir/lock" ]; then
   echo "lock $(((t - began) / 100)) $(((t - beat) / 100)) $run $who"
 fi
 [ ! -r "$guard/run" ] || echo "guard $(cat "$guard/run")"
-[ ! -r /var/lib/muster/deployed ] || [ -z "$system" ] || ! grep -qF " $system " /var/lib/muster/deployed || echo ours
+if [ -n "$system" ] && { [ -r /var/lib/muster/deployments ] || [ -r /var/lib/muster/deployed ]; }; then
+  # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster.
+  ! grep -qs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " /var/lib/muster/deployments /var/lib/muster/deployed || echo ours
+fi
+if [ -n "$4" ]; then
+  for file in deployments:deployment rejected:rejected deployed:confirmed; do
+    [ -r "/var/lib/muster/${file%:*}" ] || continue
+    tail -n 500 "/var/lib/muster/${file%:*}" | while IFS= read -r line; do echo "${file#*:} $line"; done
+  done
+  profile=$1
+  set --
+  for link in "$profile"-*-link; do [ ! -e "$link" ] || set -- "$@" "$link"; done
+  [ $# = 0 ] || readlink -f "$@" | while read -r path; do
+    echo "generation ${1##*/} $path"
+    shift
+  done
+fi
 true
