@@ -126,8 +126,17 @@ current generation, the running one and the booted one stay.
 List the generations of the hosts' system profiles, oldest first.
 
 ` + inventoryHelp},
-		{group: "fleet", use: "rollback [INVENTORY]", verb: &rollbackOptions{}, short: "return hosts to an earlier generation", long: `
-Return hosts to the generation before the current one, or to the one given.
+		{group: "fleet", use: "rollback [INVENTORY]", verb: &rollbackOptions{}, short: "undo the last deployment", long: `
+Undo the last deployment: the hosts that it changed go back to what they ran before,
+the others are left alone. Which deployment is the last, the hosts say: it is the
+newest that any of those chosen with --on took part in and has not undone. Another
+rollback undoes the deployment before that one. A host that was changed since by
+other means fails: name its generation with --to.
+
+Where no chosen host has had a deployment of this muster, each goes to the generation
+before the current one. A generation that was made and never confirmed is never
+chosen. --to names a generation for every chosen host; going to a newer one counts
+as a deployment. --dry-run shows where each host would go.
 
 ` + inventoryHelp + "\n\n" + exitStatusHelp},
 

@@ -32,6 +32,11 @@ web1  unchanged  3           s66mzxpv…-nixos-system-web1
 1 host: 1 unchanged
 nothing to do: every host already is what the inventory says
 `},
+		{"left alone", []exec.Outcome{{Host: "web1", Status: exec.Unchanged, Reason: "not changed by run 20260131-142233-k3qz", System: system, Before: before}},
+			`HOST  OUTCOME    GENERATION  DETAIL
+web1  unchanged  3           not changed by run 20260131-142233-k3qz
+1 host: 1 unchanged
+`},
 		{"generations", []exec.Outcome{
 			{Host: "web1", Status: exec.Listed, Generations: []host.Generation{
 				{Number: 1, System: system, Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local), Version: "25.11", Current: true},

@@ -52,7 +52,8 @@ func printOutcomes(w io.Writer, outcomes []exec.Outcome) {
 		}
 	}
 	fmt.Fprintf(w, "%s: %s\n", human.Count(len(outcomes), "host"), strings.Join(parts, ", "))
-	if counts[exec.Unchanged] == len(outcomes) {
+	leftAlone := anyOf(outcomes, func(o *exec.Outcome) bool { return o.Reason != "" })
+	if counts[exec.Unchanged] == len(outcomes) && !leftAlone {
 		fmt.Fprintln(w, "nothing to do: every host already is what the inventory says")
 	}
 }
@@ -71,7 +72,8 @@ func generationChange(o *exec.Outcome) string {
 	return fmt.Sprintf("%d → %d", before, after)
 }
 
-// detail is the cause of a failure, or else the system, for one cell.
+// detail is the cause of a failure, why the host was left alone, or the system, for
+// one cell.
 func detail(o *exec.Outcome) string {
 	if o.Err != nil {
 		line := firstLine(o.Err.Error())
@@ -79,6 +81,9 @@ func detail(o *exec.Outcome) string {
 			return line
 		}
 		return fmt.Sprintf("%s: %s", o.Stage, line)
+	}
+	if o.Reason != "" {
+		return o.Reason
 	}
 	if o.System == "" {
 		return ""

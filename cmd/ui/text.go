@@ -117,6 +117,12 @@ func (t *text) take(e exec.Event) string {
 		}
 	case exec.Paused:
 		return fmt.Sprintf("wave %d begins in %s\n", e.Wave, human.Duration(e.For))
+	case exec.UndoChosen:
+		by := ""
+		if e.Who != "" {
+			by = " by " + Printable(e.Who)
+		}
+		return fmt.Sprintf("the last deployment: run %s%s, %s\n", Printable(e.Run), by, human.Count(e.Hosts, "host"))
 	case exec.JournalFailed:
 		return fmt.Sprintf("note: no journal of this run: %s\n", e.Err)
 	case exec.HostEnded:
@@ -148,6 +154,9 @@ func (t *text) printed(e exec.Said) string {
 func (t *text) sentence(o *exec.Outcome) string {
 	if o.Err != nil {
 		return t.failure(o)
+	}
+	if o.Reason != "" {
+		return fmt.Sprintf("%s: %s: %s\n", o.Host, o.Status, Printable(o.Reason))
 	}
 	sent := ""
 	if o.Bytes > 0 {
