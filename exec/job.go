@@ -165,6 +165,12 @@ func (j *job) upToDate() bool {
 	return false
 }
 
+// hasWork reports whether anything remains to be done on an inspected host: an
+// up-to-date one may have to be checked or restarted.
+func (j *job) hasWork() bool {
+	return !j.upToDate() || j.run.opts.Reboot || j.checksUpToDate()
+}
+
 // hasGuard reports whether an earlier attempt of this run has left a guard on the
 // host.
 func (j *job) hasGuard() bool { return j.seen.Guard == j.run.opts.Run }

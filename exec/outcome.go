@@ -64,11 +64,14 @@ type Outcome struct {
 	Facts       *host.Facts       `json:"facts,omitempty"`   // for Look
 	Removed     []int             `json:"removed,omitempty"` // generations, for Clean
 	Freed       string            `json:"freed,omitempty"`   // as Nix says it, for Clean
-	Took        time.Duration     `json:"took_ns"`
+	// FailedChecks are the health checks that fail, each with why, for Look.
+	FailedChecks []string      `json:"failed_checks,omitempty"`
+	Took         time.Duration `json:"took_ns"`
 	// Interrupted says that the run was interrupted before the host had ended.
 	Interrupted bool `json:"interrupted,omitempty"`
 
 	changed bool // something on the host was changed, or may have been
+	keeps   bool // it has what was asked, and failed all the same
 }
 
 // OK reports whether the host ended as was asked.
@@ -99,7 +102,7 @@ func ExitStatus(ctx context.Context, outcomes []Outcome) int {
 		o := &outcomes[i]
 		failed = failed || o.Counts()
 		rolledBack = rolledBack || o.Status == RolledBack
-		done = done || o.OK() || o.changed
+		done = done || o.OK() || o.changed || o.keeps
 	}
 	switch {
 	case ctx.Err() != nil && failed:

@@ -53,7 +53,7 @@ func inspect(ctx context.Context, j *job) error {
 	}
 	j.seen, j.unfit = in, nil
 	j.out.Before = in.State
-	if e := j.step.Expect; e != nil && e.Differs(in.State) && !madeByEarlier(j, &in) {
+	if e := j.step.Expect; e != nil && e.Differs(in.State) && !j.upToDate() && !madeByEarlier(j, &in) {
 		return fmt.Errorf("%w: it is on %s now, and was on %s", ErrMoved, in.State, *e)
 	}
 	if r.History {

@@ -91,7 +91,7 @@ func (r *run) do(ctx context.Context) []Outcome {
 			j := r.newJob(r.plan.Steps[i])
 			j.begin(ctx, starts, survey)
 			r.waves.surveyed(ctx)
-			if j.failed() || j.upToDate() && !r.opts.Reboot {
+			if j.failed() || !j.hasWork() {
 				if !j.failed() {
 					j.stages(ctx, starts, rest) // nothing to do in them
 				}

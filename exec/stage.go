@@ -41,7 +41,7 @@ var stages = map[Action][]Stage{
 	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
 	WouldRevert: {ConnectTo, Inspect},
 	List:        {ConnectTo, Inspect, ListProfile},
-	Look:        {ConnectTo, Inspect, Report},
+	Look:        {ConnectTo, Inspect, Health, Report},
 	Command:     {ConnectTo, RunCommand},
 	Clean:       {ConnectTo, Inspect, Lock, Collect},
 }
