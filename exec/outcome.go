@@ -57,6 +57,10 @@ type Outcome struct {
 	// NeedsReboot are the parts that take a restart to change.
 	NeedsReboot []string `json:"needs_reboot,omitempty"`
 	Rebooted    bool     `json:"rebooted,omitempty"`
+	// KernelBefore and KernelAfter are the versions of the kernels that ran before
+	// and after the restart.
+	KernelBefore string `json:"kernel_before,omitempty"`
+	KernelAfter  string `json:"kernel_after,omitempty"`
 
 	// Generations are those of the system profile, oldest first, for List.
 	Generations []host.Generation `json:"generations,omitempty"`

@@ -16,7 +16,7 @@ import (
 
 // A Finding is something about a host that is not as it should be.
 type Finding struct {
-	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools"
+	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools", "restart"
 	Text  string `json:"text"`
 	// Bad says that the host takes no further part in the run.
 	Bad bool `json:"bad,omitempty"`
@@ -64,6 +64,7 @@ func inspect(ctx context.Context, j *job) error {
 	for _, f := range findings {
 		j.emit(Found{Host: j.step.Host.Name, Finding: f})
 	}
+	tellOfRestart(ctx, j)
 	if bad := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return !f.Bad }); len(bad) > 0 {
 		j.unfit = &PreflightError{Findings: bad}
 		if len(in.History.Deployments) == 0 {

@@ -85,10 +85,24 @@ func detail(o *exec.Outcome) string {
 	if o.Reason != "" {
 		return o.Reason
 	}
+	if o.Rebooted {
+		return rebooted(o)
+	}
 	if o.System == "" {
 		return ""
 	}
 	return short(o.System) + "-" + o.System.Name()
+}
+
+// rebooted names the kernels before and after a restart.
+func rebooted(o *exec.Outcome) string {
+	switch {
+	case o.KernelAfter == "":
+		return "rebooted"
+	case o.KernelBefore == o.KernelAfter:
+		return "rebooted: kernel " + o.KernelAfter
+	}
+	return fmt.Sprintf("rebooted: kernel %s → %s", o.KernelBefore, o.KernelAfter)
 }
 
 // short is the beginning of a store path's digest, enough to tell two apart.

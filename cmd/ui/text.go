@@ -144,7 +144,7 @@ func (t *text) printed(e exec.Said) string {
 	t.row(e.Host).what = line
 	last := append(t.last[e.Host], line)
 	t.last[e.Host] = last[max(0, len(last)-lastLines):]
-	if e.Stage == exec.Activate || e.Stage == exec.Revert {
+	if e.Stage == exec.Activate || e.Stage == exec.Revert || e.Stage == exec.Restart {
 		return fmt.Sprintf("%s: %s\n", e.Host, line)
 	}
 	return ""
@@ -161,6 +161,9 @@ func (t *text) sentence(o *exec.Outcome) string {
 	sent := ""
 	if o.Bytes > 0 {
 		sent = fmt.Sprintf(", %s sent (%s)", human.Count(o.Paths, "path"), human.Bytes(o.Bytes))
+	}
+	if o.Rebooted {
+		sent += ", " + rebooted(o)
 	}
 	return fmt.Sprintf("%s: %s%s in %s\n", o.Host, o.Status, sent, human.Duration(o.Took))
 }

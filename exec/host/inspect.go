@@ -30,6 +30,7 @@ type Inspection struct {
 	Lock     LockHolder
 	Guard    string // the run whose guard is on the host; "" for none
 	History  History
+	Restart  Restart // that the host came back from without being seen
 }
 
 // Facts are what a host says of itself.
@@ -141,6 +142,8 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 			in.Guard = value
 		case "ours":
 			f.Ours = true
+		case "restarting":
+			in.Restart = parseRestart(value)
 		default:
 			in.History.add(name, value)
 		}
@@ -152,6 +155,9 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		s.Generation.Number = 0
 	}
 	s.Generation.Current = s.Generation.Number != 0
+	if in.Restart.BootID == f.BootID {
+		in.Restart = Restart{} // it has not gone down yet
+	}
 	for i := range in.History.Generations {
 		g := &in.History.Generations[i]
 		g.Current = g.Number == s.Generation.Number

@@ -62,6 +62,7 @@ if [ -n "$system" ] && { [ -r /var/lib/muster/deployments ] || [ -r /var/lib/mus
   # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster.
   ! grep -qs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " /var/lib/muster/deployments /var/lib/muster/deployed || echo ours
 fi
+[ ! -r /var/lib/muster/restarting ] || echo "restarting $(cat /var/lib/muster/restarting)"
 if [ -n "$4" ]; then
   for file in deployments:deployment rejected:rejected deployed:confirmed; do
     [ -r "/var/lib/muster/${file%:*}" ] || continue
