@@ -51,13 +51,20 @@ const connectTimeout = 5 * time.Second
 // newField starts hosts that run the system old, as their first generation.
 func newField(t testing.TB, names ...string) *field {
 	t.Helper()
-	lab.RequireLab(t)
-	old := system(t, "old")
-	f := &field{TB: t, hosts: map[string]*schema.Host{}}
 	options := lab.Options{Hosts: names, Boot: bootDefault}
 	if *onSystemd { // its hosts have a boot loader
 		options.Boot, options.Systemd = "", true
 	}
+	return newFieldIn(t, options)
+}
+
+// newFieldIn is newField in a lab of one's own choice.
+func newFieldIn(t testing.TB, options lab.Options) *field {
+	t.Helper()
+	lab.RequireLab(t)
+	names := options.Hosts
+	old := system(t, "old")
+	f := &field{TB: t, hosts: map[string]*schema.Host{}}
 	f.lab = lab.NewWith(t, options)
 	nix, err := nixcmd.Find()
 	if err != nil {

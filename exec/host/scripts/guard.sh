@@ -126,7 +126,7 @@ go_back() {
   state "reverting $*"
   say "returning to ${previous:-nothing}: $*"
   if [ -n "$moved" ] && [ "$former" != 0 ]; then
-    [ "$(readlink $profile)" = "$was_link" ] || recorded rejected "$(readlink $profile) $system $(cat "$dir/run") $(date +%s)"
+    [ "$generation" != 0 ] || [ "$(readlink $profile)" = "$was_link" ] || recorded rejected "$(readlink $profile) $system $(cat "$dir/run") $(date +%s)"
     nix-env --profile $profile --switch-generation "$former" 8>&- >>"$dir/log" 2>&1
   fi
   if [ "$action" != boot ] && [ -n "$previous" ]; then
