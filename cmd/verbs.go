@@ -92,7 +92,8 @@ which wave. Nothing on the hosts is changed. --out saves the plan.
 ` + inventoryHelp},
 		{group: "fleet", use: "apply PLAN", verb: &applyOptions{}, short: "carry out a saved plan", long: `
 Do exactly what a plan saved by "muster plan --out" says. A host that has changed
-since the plan was made fails, and is not touched.
+since the plan was made fails, and is not touched; one that already is what the plan
+says is unchanged.
 
 ` + exitStatusHelp},
 		{group: "fleet", use: "resume [INVENTORY]", verb: &resumeOptions{}, short: "continue a run that was interrupted", long: `
@@ -108,8 +109,9 @@ failed, were rolled back or were skipped.
 ` + inventoryHelp + "\n\n" + exitStatusHelp},
 		{group: "fleet", use: "status [INVENTORY]", verb: &statusOptions{}, short: "compare the hosts with the inventory", long: `
 Show for each host whether it is as the inventory says: in sync, behind, or on a
-generation that muster did not deploy; whether it needs a restart; and which units
-have failed. The exit status is 0 if all is well, and 3 otherwise.
+generation that muster did not deploy; whether it needs a restart; which units have
+failed; and, on hosts that run the right system, which health checks fail. The exit
+status is 0 if all is well, and 3 otherwise.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "exec [INVENTORY] -- COMMAND...", verb: &execOptions{}, short: "run a command on the hosts", long: `

@@ -52,8 +52,8 @@ func printOutcomes(w io.Writer, outcomes []exec.Outcome) {
 		}
 	}
 	fmt.Fprintf(w, "%s: %s\n", human.Count(len(outcomes), "host"), strings.Join(parts, ", "))
-	leftAlone := anyOf(outcomes, func(o *exec.Outcome) bool { return o.Reason != "" })
-	if counts[exec.Unchanged] == len(outcomes) && !leftAlone {
+	done := func(o *exec.Outcome) bool { return o.Reason != "" || o.Rebooted }
+	if counts[exec.Unchanged] == len(outcomes) && !anyOf(outcomes, done) {
 		fmt.Fprintln(w, "nothing to do: every host already is what the inventory says")
 	}
 }
