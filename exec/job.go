@@ -23,6 +23,10 @@ type job struct {
 	unfit error           // why it can take no part in a rollback that changes it
 	way   *way            // where a rollback takes it, once that is decided
 	out   Outcome
+	// doing is what the guard was told to do; restarts says that the host is to be
+	// restarted whatever its parts say.
+	doing    Action
+	restarts bool
 
 	began   time.Time
 	failure failure
@@ -94,7 +98,7 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 
 // stage does one stage, with its hooks, when its turn has come.
 func (j *job) stage(ctx context.Context, s Stage) error {
-	if (s == Activate || s == Revert) && !j.upToDate() || s == Restart && j.restarts() && !j.place.entered {
+	if (s == Activate || s == Revert) && !j.upToDate() || s == Restart && j.needsRestart() && !j.place.entered {
 		if err := j.enter(ctx); err != nil {
 			return err
 		}
@@ -156,9 +160,9 @@ func (j *job) upToDate() bool {
 	}
 	switch j.action() {
 	case Switch, Preview:
-		return have.Generation.System == want && have.Current == want && !j.hasGuard()
+		return have.Has(want) && !j.hasGuard()
 	case Boot:
-		return have.Generation.System == want
+		return have.WouldBoot(want)
 	case Test:
 		return have.Current == want && !j.hasGuard()
 	}
@@ -168,7 +172,7 @@ func (j *job) upToDate() bool {
 // hasWork reports whether anything remains to be done on an inspected host: an
 // up-to-date one may have to be checked or restarted.
 func (j *job) hasWork() bool {
-	return !j.upToDate() || j.restarts() || j.checksUpToDate()
+	return !j.upToDate() || j.needsRestart() || j.checksUpToDate()
 }
 
 // hasGuard reports whether an earlier attempt of this run has left a guard on the

@@ -143,7 +143,7 @@ func (m *manyHosts) answer(name, command string, out, errs io.Writer) {
 		fmt.Fprintf(out, "generation system-1-link %s\ngeneration system-2-link %s\n", oldSystem, newSystem)
 	case strings.Contains(command, "muster-arm"):
 		h.current, h.confirmed = 1, false
-		fmt.Fprintln(out, "ok")
+		fmt.Fprintln(errs, "activated 0")
 	case strings.Contains(command, "muster-follow"):
 		if h.confirmed {
 			fmt.Fprintln(errs, "done")

@@ -21,6 +21,7 @@ const (
 	lastBootScript    script = "lastboot"
 	lockScript        script = "lock"
 	rebootScript      script = "reboot"
+	recoverScript     script = "recover"
 	restartedScript   script = "restarted"
 	tellScript        script = "tell"
 	unitScript        script = "unit"
@@ -30,7 +31,8 @@ const (
 
 var (
 	preamble = read("preamble")
-	guard    = read("guard")
+	watch    = read("watch")
+	guard    = preamble + read("guard")
 )
 
 // read is the text of a script file. Comments are for readers of this repository
@@ -45,5 +47,10 @@ func read(name string) string {
 
 // argv is the command that runs the script with arguments.
 func (s script) argv(args ...string) []string {
-	return append([]string{"/bin/sh", "-c", preamble + read(string(s)), "muster-" + string(s)}, args...)
+	text := preamble
+	switch s {
+	case armScript, followScript, recoverScript:
+		text += watch
+	}
+	return append([]string{"/bin/sh", "-c", text + read(string(s)), "muster-" + string(s)}, args...)
 }

@@ -1,10 +1,10 @@
 # shellcheck shell=sh disable=SC2154,SC3013
-# inspect.sh PROFILE UUID WANT HISTORY looks at a host and changes nothing on it. It
-# prints one fact a line, name and value. UUID is that of the root disk, or empty.
-# WANT is the system that the host is to have, or empty: where the host has it, what
-# it takes to get it is not looked at. HISTORY, unless empty, adds the host's
-# history. A fleet that is up to date costs little more than this script, so it
-# starts few programs.
+# inspect.sh PROFILE UUID WANT VERSION HISTORY looks at a host and changes nothing on
+# it. It prints one fact a line, name and value. UUID is that of the root disk, or
+# empty. WANT is the system that the host is to have, or empty: where the host has
+# it, what it takes to get it is not looked at. The version of Nix is asked where
+# VERSION is not empty; HISTORY, unless empty, adds the host's history. A fleet that
+# is up to date costs little more than this script, so it starts few programs.
 exec 2>/dev/null
 echo "time $(date +%s)"
 system='' current=''
@@ -16,14 +16,16 @@ elif [ -e /run/booted-system ]; then
   echo "booted $(readlink -f /run/booted-system)"
 fi
 echo "profile $system"
+boot_default
+[ -z "$boots" ] || echo "boots $boots"
 echo "current $current"
 [ ! -L "$1" ] || echo "link $(readlink "$1")"
 echo "uid $(id -u)"
-if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ]; then
+if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ] && [ "${boots:-$3}" = "$3" ]; then
   echo uptodate
 else
-  command -v nix-store >/dev/null && echo "nix $(nix-store --version)"
-  for tool in flock setsid readlink head tail; do command -v $tool >/dev/null || echo "lacks $tool"; done
+  command -v nix-store >/dev/null && if [ -n "$4" ]; then echo "nix $(nix-store --version)"; else echo "nix"; fi
+  for tool in flock setsid readlink head tail timeout mkfifo; do command -v $tool >/dev/null || echo "lacks $tool"; done
   echo "machine $(uname -m)"
   for d in /nix/store /nix /; do [ -d $d ] && echo "space $(df -Pk $d | tail -n 1)" && break; done
   [ ! -d /boot ] || echo "bootspace $(df -Pk /boot | tail -n 1)"
@@ -52,21 +54,36 @@ if [ -n "$2" ] && [ -d /dev/disk/by-uuid ]; then
   fi
 fi
 systemctl list-units --failed --plain --no-legend --no-pager | while read -r unit _; do echo "failed $unit"; done
+# NixOS forgets failures when it activates: units that had failed before the last
+# activation count until they are active.
+if [ -r "$dir/failed" ]; then
+  read -r names <"$dir/failed"
+  for unit in $names; do
+    case $(systemctl show --property=ActiveState --value -- "$unit") in
+    active | reloading | failed) ;;
+    *) echo "failed $unit" ;;
+    esac
+  done
+fi
 if [ -r "$dir/lock" ]; then
   read -r run began beat who <"$dir/lock"
   uptime
   echo "lock $(((t - began) / 100)) $(((t - beat) / 100)) $run $who"
 fi
-[ ! -r "$guard/run" ] || echo "guard $(cat "$guard/run")"
-if [ -n "$system" ] && { [ -r /var/lib/muster/deployments ] || [ -r /var/lib/muster/deployed ]; }; then
-  # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster.
-  ! grep -qs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " /var/lib/muster/deployments /var/lib/muster/deployed || echo ours
+if [ -r "$guard/run" ]; then
+  guard_state
+  uptime
+  echo "guard $t $there $state"
 fi
-[ ! -r /var/lib/muster/restarting ] || echo "restarting $(cat /var/lib/muster/restarting)"
-if [ -n "$4" ]; then
+if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deployed" ]; }; then
+  # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster.
+  ! grep -qs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployments" "$records/deployed" || echo ours
+fi
+[ ! -r "$records/restarting" ] || echo "restarting $(cat "$records/restarting")"
+if [ -n "$5" ]; then
   for file in deployments:deployment rejected:rejected deployed:confirmed; do
-    [ -r "/var/lib/muster/${file%:*}" ] || continue
-    tail -n 500 "/var/lib/muster/${file%:*}" | while IFS= read -r line; do echo "${file#*:} $line"; done
+    [ -r "$records/${file%:*}" ] || continue
+    tail -n 500 "$records/${file%:*}" | while IFS= read -r line; do echo "${file#*:} $line"; done
   done
   profile=$1
   set --
