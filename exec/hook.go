@@ -18,7 +18,7 @@ var hookStages = map[Stage]string{Build: "build", Copy: "copy", Activate: "activ
 // and where the system still waits for confirmation, the host returns to what
 // it had.
 func withHooks(ctx context.Context, j *job, s Stage) error {
-	if j.upToDate() && s != Restart || s == Restart && !j.restarts() {
+	if j.upToDate() && s != Restart || s == Restart && !j.needsRestart() {
 		return carryOut(ctx, j, s)
 	}
 	if err := runHooks(ctx, j, s, func(h *schema.Hook) string { return h.Before }); err != nil {

@@ -94,7 +94,7 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 
 // stage does one stage, with its hooks, when its turn has come.
 func (j *job) stage(ctx context.Context, s Stage) error {
-	if (s == Activate || s == Revert) && !j.upToDate() || s == Restart && j.restarts() && !j.place.entered {
+	if (s == Activate || s == Revert) && !j.upToDate() || s == Restart && j.needsRestart() && !j.place.entered {
 		if err := j.enter(ctx); err != nil {
 			return err
 		}
@@ -168,7 +168,7 @@ func (j *job) upToDate() bool {
 // hasWork reports whether anything remains to be done on an inspected host: an
 // up-to-date one may have to be checked or restarted.
 func (j *job) hasWork() bool {
-	return !j.upToDate() || j.restarts() || j.checksUpToDate()
+	return !j.upToDate() || j.needsRestart() || j.checksUpToDate()
 }
 
 // hasGuard reports whether an earlier attempt of this run has left a guard on the

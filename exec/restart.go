@@ -27,9 +27,9 @@ import (
 // rebootPoll is how often a host that restarts is tried.
 const rebootPoll = 300 * time.Millisecond
 
-// restarts reports whether the host is to be restarted: that was asked for, and
+// needsRestart reports whether the host is to be restarted: that was asked for, and
 // what it booted is not what it will boot.
-func (j *job) restarts() bool {
+func (j *job) needsRestart() bool {
 	if !j.run.opts.Reboot || j.action() != Switch && j.action() != Boot && j.action() != Rollback {
 		return false
 	}
@@ -43,7 +43,7 @@ func (j *job) restarts() bool {
 // restart restarts the host. It is back when it has another boot ID and runs the
 // system that is its boot default.
 func restart(ctx context.Context, j *job) error {
-	if !j.restarts() {
+	if !j.needsRestart() {
 		return nil
 	}
 	if ctx.Err() != nil {

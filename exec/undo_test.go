@@ -89,7 +89,7 @@ func TestRollbackUndoesTheLastDeployment(t *testing.T) {
 		{"a rollback over several", 4, 2, past{"R1 0→1", "R2 1→2", "R3 2→3", "R4 3→4", "R5 4→2"}, "", "1"},
 		{"a rollback by number to a newer one", 3, 3, past{"R1 0→1", "R2 1→2", "R3 2→3", "R4 3→1", "R5 1→3"}, "", "1"},
 		{"what ran, not what would have been booted", 4, 4, past{"R1 0→1", "R2 1→2 ran s1", "R4 2→4 ran s1"}, "", "1"},
-		{"a test leaves the profile", 2, 2, past{"R1 0→1", "R2 1→2", "R3 2→2 s9"}, "current " + string(sys(9)) + "\n", "2"},
+		{"a test leaves the profile", 2, 2, past{"R1 0→1", "R2 1→2", "R3 2→2 s9"}, "", "2"},
 		{"after a test was undone", 2, 2, past{"R1 0→1", "R2 1→2", "R3 2→2 s9", "R4 2→2 ran s9"}, "", "1"},
 		{"before muster there was another tool", 3, 2, past{"R1 1→3", "R2 3→2"}, "", "1"},
 		{"a former one that was never confirmed", 3, 3, past{"R1 0→1", "R3 2→3"}, rejects(2), "1"},
@@ -106,6 +106,9 @@ func TestRollbackUndoesTheLastDeployment(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHostWith(tt.most, tt.on)
 			h.facts = tt.past.record(t) + tt.facts
+			if n := len(tt.past); n > 0 && strings.HasSuffix(tt.past[n-1], " s9") {
+				h.current = sys(9)
+			}
 			out := runOn(t.Context(), &Plan{Action: Rollback}, map[string]*fakeHost{"web": h}, Options{})
 			got := fmt.Sprint(h.profile)
 			if out[0].Status != Reverted {
