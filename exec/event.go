@@ -75,11 +75,12 @@ type Paused struct {
 }
 
 // UndoChosen says which run's deployment a rollback undoes, and on how many of its
-// hosts.
+// hosts. Those that were not reached may have had a later one.
 type UndoChosen struct {
-	Run   string `json:"run"`
-	Who   string `json:"who,omitempty"`
-	Hosts int    `json:"hosts"`
+	Run        string `json:"run"`
+	Who        string `json:"who,omitempty"`
+	Hosts      int    `json:"hosts"`
+	NotReached int    `json:"not_reached,omitempty"`
 }
 
 // JournalFailed says that the run goes on without a journal.

@@ -90,6 +90,9 @@ func (r *run) do(ctx context.Context) []Outcome {
 		surveys.Go(func() error {
 			j := r.newJob(r.plan.Steps[i])
 			j.begin(ctx, starts, survey)
+			if j.failure.stage == ConnectTo {
+				r.undo.miss()
+			}
 			r.waves.surveyed(ctx)
 			if j.failed() || !j.hasWork() {
 				if !j.failed() {

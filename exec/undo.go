@@ -89,6 +89,7 @@ type undo struct {
 	who    string
 	told   bool
 	joined map[string]bool // hosts that can undo run
+	missed int             // hosts that could not be asked
 }
 
 // consider takes up what a host can undo. A decision that was made by an earlier
@@ -110,6 +111,13 @@ func (u *undo) consider(name string, h *host.History, fixed string) {
 	u.joined[name] = true
 }
 
+// miss counts a host that could not be asked.
+func (u *undo) miss() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.missed++
+}
+
 // decide returns the run that is undone, "" for none, and tells of it once. All
 // hosts have been considered.
 func (u *undo) decide(fixed string) string {
@@ -117,7 +125,7 @@ func (u *undo) decide(fixed string) string {
 	defer u.mu.Unlock()
 	if u.run != "" && !u.told {
 		u.told = true
-		u.sink(UndoChosen{Run: u.run, Who: u.who, Hosts: len(u.joined)})
+		u.sink(UndoChosen{Run: u.run, Who: u.who, Hosts: len(u.joined), NotReached: u.missed})
 	}
 	if fixed != "" {
 		return fixed

@@ -1,7 +1,9 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,6 +182,11 @@ func TestRollbackLeavesTheOthersAlone(t *testing.T) {
 			"a failed at inspect: locked by bob@desk for 1m10s (run other-run)", "b failed at inspect: locked by bob@desk for 1m10s (run other-run)",
 			"c unchanged: not changed by run R3", "d unchanged: not changed by run R3",
 		}},
+		{"a host that cannot be reached keeps no other from it", Plan{Action: Rollback}, func(all map[string]*fakeHost) {
+			all["b"].refuse = errors.New("no route to host")
+		}, []string{
+			"a reverted 3 → 2", "b failed at connect: no route to host", "c unchanged: not changed by run R3", "d unchanged: not changed by run R3",
+		}},
 		{"by number", Plan{Action: Rollback, Generation: 2}, nil, []string{
 			"a reverted 3 → 2", "b reverted 3 → 2", "c unchanged: already on generation 2", "d unchanged: already on generation 2",
 		}},
@@ -196,7 +203,7 @@ func TestRollbackLeavesTheOthersAlone(t *testing.T) {
 			var chosen []string
 			out := runOn(t.Context(), &tt.plan, all, Options{Sink: func(e Event) {
 				if e, ok := e.(UndoChosen); ok {
-					chosen = append(chosen, fmt.Sprintf("%s of %s on %d", e.Run, e.Who, e.Hosts))
+					chosen = append(chosen, fmt.Sprintf("%s of %s on %d, %d not reached", e.Run, e.Who, e.Hosts, e.NotReached))
 				}
 			}})
 			var got []string
@@ -219,6 +226,9 @@ func TestRollbackLeavesTheOthersAlone(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if tt.plan.Generation == 0 && len(chosen) != 1 {
+				t.Errorf("told of %v", chosen)
+			}
+			if all["b"].refuse != nil && !slices.Equal(chosen, []string{"R3 of alice of@desk on 1, 1 not reached"}) {
 				t.Errorf("told of %v", chosen)
 			}
 		})

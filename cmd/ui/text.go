@@ -122,7 +122,11 @@ func (t *text) take(e exec.Event) string {
 		if e.Who != "" {
 			by = " by " + Printable(e.Who)
 		}
-		return fmt.Sprintf("the last deployment: run %s%s, %s\n", Printable(e.Run), by, human.Count(e.Hosts, "host"))
+		missed := ""
+		if e.NotReached > 0 {
+			missed = fmt.Sprintf("; %s not reached", human.Count(e.NotReached, "host"))
+		}
+		return fmt.Sprintf("the last deployment: run %s%s, %s%s\n", Printable(e.Run), by, human.Count(e.Hosts, "host"), missed)
 	case exec.JournalFailed:
 		return fmt.Sprintf("note: no journal of this run: %s\n", e.Err)
 	case exec.HostEnded:
