@@ -7,15 +7,16 @@ import (
 	"muster/exec"
 )
 
-// rollbackOptions are those of rollback, which returns hosts to an earlier
-// generation.
+// rollbackOptions are those of rollback, which undoes the last deployment or
+// returns hosts to a generation.
 type rollbackOptions struct {
 	noRules
 	selection selectFlags
 	ssh       sshFlags
 	output    outputFlag
 	rollout   rolloutFlags
-	to        int // 0 is the generation before the current one
+	to        int // 0 undoes the last deployment
+	dry       bool
 }
 
 func (o *rollbackOptions) groups() []group {
@@ -24,7 +25,8 @@ func (o *rollbackOptions) groups() []group {
 }
 
 func (o *rollbackOptions) addFlags(fs *flags.Set) {
-	fs.Var(flags.Number(&o.to, 0, 1, 1<<31-1), "to", "the `generation` to return to (default the one before the current)")
+	fs.Var(flags.Number(&o.to, 0, 1, 1<<31-1), "to", "return to this `generation` instead of undoing the last deployment")
+	fs.VarP(flags.Bool(&o.dry, false), "dry-run", "n", "change nothing and show where each host would go")
 }
 
 func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) error {
@@ -33,10 +35,17 @@ func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) e
 		return err
 	}
 	defer s.close()
-	plan := s.planWithoutSystems(exec.Rollback)
+	action := exec.Rollback
+	if o.dry {
+		action = exec.WouldRevert
+	}
+	plan := s.planWithoutSystems(action)
 	plan.Generation = o.to
 	if err := plan.RollBack(s.fleet); err != nil {
 		return err
+	}
+	if o.dry {
+		return s.run(ctx, plan, &o.ssh, &o.rollout)
 	}
 	return s.runWithJournal(ctx, plan, s.journal(plan), &o.ssh, &o.rollout)
 }

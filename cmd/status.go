@@ -64,6 +64,7 @@ func stateOf(o *exec.Outcome, broken error) ui.HostState {
 		Host: o.Host, Generation: o.Before.Generation.Number, Running: string(o.Before.Current), Wanted: string(o.System),
 		NeedsReboot: o.NeedsReboot, Policy: o.Policy,
 	}
+	s.FailedChecks = o.FailedChecks
 	for _, f := range o.Findings {
 		if f.Check != "units" {
 			s.Findings = append(s.Findings, f.Text)

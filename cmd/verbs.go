@@ -92,7 +92,8 @@ which wave. Nothing on the hosts is changed. --out saves the plan.
 ` + inventoryHelp},
 		{group: "fleet", use: "apply PLAN", verb: &applyOptions{}, short: "carry out a saved plan", long: `
 Do exactly what a plan saved by "muster plan --out" says. A host that has changed
-since the plan was made fails, and is not touched.
+since the plan was made fails, and is not touched; one that already is what the plan
+says is unchanged.
 
 ` + exitStatusHelp},
 		{group: "fleet", use: "resume [INVENTORY]", verb: &resumeOptions{}, short: "continue a run that was interrupted", long: `
@@ -108,8 +109,9 @@ failed, were rolled back or were skipped.
 ` + inventoryHelp + "\n\n" + exitStatusHelp},
 		{group: "fleet", use: "status [INVENTORY]", verb: &statusOptions{}, short: "compare the hosts with the inventory", long: `
 Show for each host whether it is as the inventory says: in sync, behind, or on a
-generation that muster did not deploy; whether it needs a restart; and which units
-have failed. The exit status is 0 if all is well, and 3 otherwise.
+generation that muster did not deploy; whether it needs a restart; which units have
+failed; and, on hosts that run the right system, which health checks fail. The exit
+status is 0 if all is well, and 3 otherwise.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "exec [INVENTORY] -- COMMAND...", verb: &execOptions{}, short: "run a command on the hosts", long: `
@@ -126,8 +128,17 @@ current generation, the running one and the booted one stay.
 List the generations of the hosts' system profiles, oldest first.
 
 ` + inventoryHelp},
-		{group: "fleet", use: "rollback [INVENTORY]", verb: &rollbackOptions{}, short: "return hosts to an earlier generation", long: `
-Return hosts to the generation before the current one, or to the one given.
+		{group: "fleet", use: "rollback [INVENTORY]", verb: &rollbackOptions{}, short: "undo the last deployment", long: `
+Undo the last deployment: the hosts that it changed go back to what they ran before,
+the others are left alone. Which deployment is the last, the hosts say: it is the
+newest that any of those chosen with --on took part in and has not undone. Another
+rollback undoes the deployment before that one. A host that was changed since by
+other means fails: name its generation with --to.
+
+Where no chosen host has had a deployment of this muster, each goes to the generation
+before the current one. A generation that was made and never confirmed is never
+chosen. --to names a generation for every chosen host; going to a newer one counts
+as a deployment. --dry-run shows where each host would go.
 
 ` + inventoryHelp + "\n\n" + exitStatusHelp},
 

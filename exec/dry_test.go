@@ -142,10 +142,17 @@ nix-store --dump-db $(nix-store -qR /nix/var/nix/profiles/system) | grep -v '^[0
 		t.Errorf("(-deployed +applied):\n%s", diff)
 	}
 
-	// Once more: the host has moved on since the plan.
+	// Once more: all is done. Then the host moves on.
 	out := f.run(t.Context(), read, f.opts, nil)
-	if out[0].Status != exec.Failed || !strings.Contains(out[0].Error, "moved on") {
+	if out[0].Status != exec.Unchanged {
 		t.Errorf("applied again: %s: %v", out[0].Status, out[0].Err)
+	}
+	if out := f.deploy(t.Context(), exec.Switch, f.all(system(t, "newer")), nil); out[0].Status != exec.Activated {
+		t.Fatalf("deploy: %s: %v", out[0].Status, out[0].Err)
+	}
+	out = f.run(t.Context(), read, f.opts, nil)
+	if out[0].Status != exec.Failed || !strings.Contains(out[0].Error, "moved on") {
+		t.Errorf("applied to a host that moved on: %s: %v", out[0].Status, out[0].Err)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 // An Event is a fact about a run: one of [StageStarted], [StageEnded],
 // [Progressed], [Said], [Found], [Checked], [WaveStarted], [Paused],
-// [JournalFailed] and [HostEnded]. Events are plain data and never hold a
+// [UndoChosen], [JournalFailed] and [HostEnded]. Events are plain data and never hold a
 // secret.
 type Event interface {
 	// Name is what journals and JSON output call the event. It never changes.
@@ -74,6 +74,15 @@ type Paused struct {
 	For  time.Duration `json:"for_ns"`
 }
 
+// UndoChosen says which run's deployment a rollback undoes, and on how many of its
+// hosts. Those that were not reached may have had a later one.
+type UndoChosen struct {
+	Run        string `json:"run"`
+	Who        string `json:"who,omitempty"`
+	Hosts      int    `json:"hosts"`
+	NotReached int    `json:"not_reached,omitempty"`
+}
+
 // JournalFailed says that the run goes on without a journal.
 type JournalFailed struct {
 	Err string `json:"error"`
@@ -92,6 +101,7 @@ func (Found) Name() string         { return "Found" }
 func (Checked) Name() string       { return "Checked" }
 func (WaveStarted) Name() string   { return "WaveStarted" }
 func (Paused) Name() string        { return "Paused" }
+func (UndoChosen) Name() string    { return "UndoChosen" }
 func (JournalFailed) Name() string { return "JournalFailed" }
 func (HostEnded) Name() string     { return "HostEnded" }
 
@@ -103,6 +113,7 @@ func (Found) event()         {}
 func (Checked) event()       {}
 func (WaveStarted) event()   {}
 func (Paused) event()        {}
+func (UndoChosen) event()    {}
 func (JournalFailed) event() {}
 func (HostEnded) event()     {}
 
@@ -118,6 +129,7 @@ func init() {
 	decodes[Checked]()
 	decodes[WaveStarted]()
 	decodes[Paused]()
+	decodes[UndoChosen]()
 	decodes[JournalFailed]()
 	decodes[HostEnded]()
 }

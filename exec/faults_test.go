@@ -464,7 +464,7 @@ func TestAFirstDeploymentThatFails(t *testing.T) {
 	} {
 		t.Run(tt.system, func(t *testing.T) {
 			t.Parallel()
-			f := newBareField(t, "web")
+			f := newBareField(t, labOf([]string{"web"}))
 			for i := range tt.attempts {
 				out := f.deploy(t.Context(), exec.Switch, f.all(system(t, tt.system)), nil)[0]
 				// The second time it is back on what it had: the system that failed.

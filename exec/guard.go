@@ -35,7 +35,7 @@ func (g *guard) start(ctx context.Context, o host.Order, bootID string) (host.Ve
 		return v, fmt.Errorf("%w; the host returns to what it had unless it is confirmed", err)
 	}
 	if v.Phase == host.NoGuard {
-		if id, _, err := g.conn.ask().BootID(ctx); err == nil && id == bootID {
+		if b, err := g.conn.ask().Boot(ctx); err == nil && b.ID == bootID {
 			return g.arm(ctx, o) // it has not begun
 		}
 	}

@@ -16,37 +16,81 @@ import (
 )
 
 // checkHealth makes the host's health checks over the new connection. A host
-// that does not pass returns to what it had.
+// that does not pass returns to what it had. One that was up to date has nothing
+// to return to: it has failed. status makes each check once and tells of all that
+// fail.
 func checkHealth(ctx context.Context, j *job) error {
-	if !j.guard.waiting {
+	if j.action() == Look {
+		return checkOnce(ctx, j)
+	}
+	if !j.guard.waiting && !j.checksUpToDate() {
 		return nil
 	}
 	for _, c := range j.step.Host.Health {
-		if err := checkUntilPassed(ctx, j, &c); err != nil {
+		err := checkUntilPassed(ctx, j, &c)
+		switch {
+		case err == nil:
+		case j.guard.waiting:
 			return abort(ctx, j, err)
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		default:
+			j.out.keeps = true
+			return fmt.Errorf("%w; the host was up to date and is left as it is", err)
 		}
 	}
 	return nil
 }
 
-// checkUntilPassed makes one check, as many times as the inventory allows. The
-// guard is told each time to go on waiting. A connection that is lost says
+// checksUpToDate reports whether the host is up to date and has its checks made all
+// the same: they may be newer than its system, and what they check may have failed
+// since.
+func (j *job) checksUpToDate() bool {
+	return (j.action() == Switch || j.action() == Test) && j.upToDate() && len(j.step.Host.Health) > 0
+}
+
+// checkOnce makes each check once, where the host runs the system that they are
+// for.
+func checkOnce(ctx context.Context, j *job) error {
+	if want := j.step.System.Out; want == "" || j.out.Before.Current != want {
+		return nil
+	}
+	for _, c := range j.step.Host.Health {
+		if err := j.try(ctx, checker{conn: j.conn, most: c.Timeout}, &c); err != nil {
+			j.out.FailedChecks = append(j.out.FailedChecks, fmt.Sprintf("%s: %v", &c, err))
+		}
+	}
+	return nil
+}
+
+// try makes a check once and tells how it went.
+func (j *job) try(ctx context.Context, k checker, c *schema.Check) error {
+	err := k.check(ctx, c)
+	event := Checked{Host: j.step.Host.Name, Check: c.String()}
+	if err != nil {
+		event.Err = err.Error()
+	}
+	j.emit(event)
+	return err
+}
+
+// checkUntilPassed makes one check, as many times as the inventory allows. A guard
+// that waits is told each time to go on waiting, and nothing interrupts the checks
+// then. A connection that is lost says
 // nothing about the host: the check is made again over a new one, and does not
 // count.
 func checkUntilPassed(ctx context.Context, j *job, c *schema.Check) error {
-	ctx = context.WithoutCancel(ctx)
+	if j.guard.waiting {
+		ctx = context.WithoutCancel(ctx)
+	}
 	limit := j.run.opts.ConfirmTimeout
 	patience := time.Now().Add(limit)
 	k := checker{conn: j.conn, most: limit * 3 / 4}
 	for try := 0; ; try++ {
-		err := k.check(ctx, c)
-		event := Checked{Host: j.step.Host.Name, Check: c.String()}
+		err := j.try(ctx, k, c)
 		if err == nil {
-			j.emit(event)
 			return nil
 		}
-		event.Err = err.Error()
-		j.emit(event)
 		if time.Now().Before(patience) && j.conn.lost(ctx) && j.renewWithin(ctx, limit/2) == nil {
 			try--
 			continue
@@ -54,10 +98,16 @@ func checkUntilPassed(ctx context.Context, j *job, c *schema.Check) error {
 		if try >= c.Retries {
 			return fmt.Errorf("health check %s: %w", c, err)
 		}
-		extend, cancel := context.WithTimeout(ctx, limit/2)
-		_, _ = j.guard.tell(extend, host.ExtendWord, "")
-		cancel()
-		time.Sleep(c.Interval)
+		if j.guard.waiting {
+			extend, cancel := context.WithTimeout(ctx, limit/2)
+			_, _ = j.guard.tell(extend, host.ExtendWord, "")
+			cancel()
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(c.Interval):
+		}
 	}
 }
 

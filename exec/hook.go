@@ -18,7 +18,7 @@ var hookStages = map[Stage]string{Build: "build", Copy: "copy", Activate: "activ
 // and where the system still waits for confirmation, the host returns to what
 // it had.
 func withHooks(ctx context.Context, j *job, s Stage) error {
-	if s == Activate && j.upToDate() {
+	if j.upToDate() && s != Restart || s == Restart && !j.needsRestart() {
 		return carryOut(ctx, j, s)
 	}
 	if err := runHooks(ctx, j, s, func(h *schema.Hook) string { return h.Before }); err != nil {
@@ -40,7 +40,7 @@ func withHooks(ctx context.Context, j *job, s Stage) error {
 // runHooks runs the hooks whose before or after, as when says, is a stage.
 func runHooks(ctx context.Context, j *job, s Stage, when func(*schema.Hook) string) error {
 	name := hookStages[s]
-	if name == "" || j.upToDate() || s == Restart && !j.run.opts.Reboot {
+	if name == "" {
 		return nil
 	}
 	for _, h := range j.step.Hooks {

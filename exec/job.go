@@ -20,6 +20,8 @@ type job struct {
 	guard *guard
 	place placement
 	seen  host.Inspection // the host as last inspected
+	unfit error           // why it can take no part in a rollback that changes it
+	way   *way            // where a rollback takes it, once that is decided
 	out   Outcome
 	// doing is what the guard was told to do; restarts says that the host is to be
 	// restarted whatever its parts say.
@@ -64,6 +66,11 @@ func (j *job) begin(ctx, starts context.Context, list []Stage) {
 
 // proceed takes the host through the rest of its stages.
 func (j *job) proceed(ctx, starts context.Context, list []Stage) {
+	if j.action().goesBack() && starts.Err() == nil && !j.hasGuard() {
+		if j.failure = choose(ctx, j); j.failed() || j.way.leave != "" || j.action() == WouldRevert {
+			return
+		}
+	}
 	if j.place.dropped {
 		j.place.dropped = false
 		if err := j.conn.renew(ctx); err != nil {
@@ -91,7 +98,7 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 
 // stage does one stage, with its hooks, when its turn has come.
 func (j *job) stage(ctx context.Context, s Stage) error {
-	if s == Activate || s == Revert {
+	if (s == Activate || s == Revert) && !j.upToDate() || s == Restart && j.needsRestart() && !j.place.entered {
 		if err := j.enter(ctx); err != nil {
 			return err
 		}
@@ -120,7 +127,7 @@ func (j *job) stage(ctx context.Context, s Stage) error {
 // enter waits for the host's wave, and for its turn in it, which lasts until
 // the host has ended.
 func (j *job) enter(ctx context.Context) error {
-	if j.upToDate() || j.action() == DryActivate {
+	if j.action() == DryActivate {
 		return nil
 	}
 	if j.guard.resumed {
@@ -160,6 +167,12 @@ func (j *job) upToDate() bool {
 		return have.Current == want && !j.hasGuard()
 	}
 	return false
+}
+
+// hasWork reports whether anything remains to be done on an inspected host: an
+// up-to-date one may have to be checked or restarted.
+func (j *job) hasWork() bool {
+	return !j.upToDate() || j.needsRestart() || j.checksUpToDate()
 }
 
 // hasGuard reports whether an earlier attempt of this run has left a guard on the

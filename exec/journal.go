@@ -205,6 +205,8 @@ func (r *Record) add(e *entry) error {
 	case HostEnded:
 		r.Outcomes[event.Outcome.Host] = event.Outcome
 		delete(r.Reached, event.Outcome.Host)
+	case UndoChosen:
+		r.Plan.Undo = event.Run
 	case StageStarted:
 		if event.Stage.inActivation() {
 			r.Reached[event.Host] = Attempt{Stage: event.Stage, Since: e.Time}

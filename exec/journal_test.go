@@ -142,3 +142,46 @@ func TestAFullDiskEndsTheJournalAndNotTheRun(t *testing.T) {
 		t.Errorf("told %q", told)
 	}
 }
+
+// What a rollback decided to undo stands for all attempts: on the hosts that are
+// left, another deployment may be the last.
+func TestARollbackGoesOnWithWhatItUndoes(t *testing.T) {
+	web, db := newHostWith(3, 3), newHostWith(2, 2)
+	web.facts = past{"R1 0→1", "R2 1→2", "R3 2→3"}.record(t)
+	db.facts = past{"R1 0→1", "R2 1→2"}.record(t)
+	dir := t.TempDir()
+	plan := &Plan{Action: Rollback, Run: "R4"}
+	j, err := CreateJournal(dir, plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := runOn(t.Context(), plan, map[string]*fakeHost{"web": web}, Options{Sink: j.Sink(func(Event) {})})
+	j.Close()
+	if out[0].Status != Reverted || web.profile != 2 {
+		t.Fatalf("%s: %v", out[0].Status, out[0].Err)
+	}
+	names, err := Journals(dir)
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%q, %v", names, err)
+	}
+	record, err := ReadJournal(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := record.Rest(func(string, *Outcome) bool { return true })
+	text, err := json.Marshal(rest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := new(Plan)
+	if err := json.Unmarshal(text, again); err != nil {
+		t.Fatal(err)
+	}
+	if again.Undo != "R3" {
+		t.Errorf("it undoes %q, want R3", again.Undo)
+	}
+	again.Steps = nil
+	if out := runOn(t.Context(), again, map[string]*fakeHost{"db": db}, Options{}); out[0].Status != Unchanged || db.profile != 2 {
+		t.Errorf("db: %s, generation %d: %v", out[0].Status, db.profile, out[0].Err)
+	}
+}

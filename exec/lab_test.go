@@ -51,11 +51,26 @@ const connectTimeout = 5 * time.Second
 // newField starts hosts that run the system old, as their first generation.
 func newField(t testing.TB, names ...string) *field {
 	t.Helper()
-	f := newBareField(t, names...)
+	return newFieldIn(t, labOf(names))
+}
+
+// labOf is the lab that a test asks for by its flags.
+func labOf(names []string) lab.Options {
+	options := lab.Options{Hosts: names, Boot: bootDefault}
+	if *onSystemd { // its hosts have a boot loader
+		options.Boot, options.Systemd = "", true
+	}
+	return options
+}
+
+// newFieldIn is newField in a lab of one's own choice.
+func newFieldIn(t testing.TB, options lab.Options) *field {
+	t.Helper()
+	f := newBareField(t, options)
 	old := system(t, "old")
-	for i, o := range f.run(t.Context(), f.plan(exec.Switch, f.all(old)), patient(f.opts), nil) {
+	for _, o := range f.run(t.Context(), f.plan(exec.Switch, f.all(old)), patient(f.opts), nil) {
 		if o.Status != exec.Activated {
-			t.Fatalf("%s: first deployment: %s: %s: %v", names[i], o.Status, o.Stage, o.Err)
+			t.Fatalf("%s: first deployment: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
 		}
 	}
 	for _, h := range f.lab.Hosts {
@@ -67,15 +82,12 @@ func newField(t testing.TB, names ...string) *field {
 }
 
 // newBareField starts hosts that have no system of NixOS yet.
-func newBareField(t testing.TB, names ...string) *field {
+func newBareField(t testing.TB, options lab.Options) *field {
 	t.Helper()
 	lab.RequireLab(t)
+	names := options.Hosts
 	system(t, "old") // built before the hosts start
 	f := &field{TB: t, hosts: map[string]*schema.Host{}}
-	options := lab.Options{Hosts: names, Boot: bootDefault}
-	if *onSystemd { // its hosts have a boot loader
-		options.Boot, options.Systemd = "", true
-	}
 	f.lab = lab.NewWith(t, options)
 	nix, err := nixcmd.Find()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 
 // lock takes the host for this run, until the job ends.
 func lock(ctx context.Context, j *job) error {
-	if j.upToDate() || j.action() == Clean && j.run.plan.Keep.Dry {
+	if j.upToDate() && !j.needsRestart() || j.action() == Clean && j.run.plan.Keep.Dry {
 		return nil
 	}
 	o := &j.run.opts

@@ -44,6 +44,8 @@ type Outcome struct {
 	Err   error `json:"-"`
 	// Error is the text of Err.
 	Error string `json:"error,omitempty"`
+	// Reason is why a rollback left the host alone.
+	Reason string `json:"reason,omitempty"`
 
 	Before   host.State      `json:"before"`            // as found
 	System   store.Path      `json:"system,omitempty"`  // what it was to have
@@ -56,6 +58,10 @@ type Outcome struct {
 	// NeedsReboot are the parts that take a restart to change.
 	NeedsReboot []string `json:"needs_reboot,omitempty"`
 	Rebooted    bool     `json:"rebooted,omitempty"`
+	// KernelBefore and KernelAfter are the versions of the kernels that ran before
+	// and after the restart.
+	KernelBefore string `json:"kernel_before,omitempty"`
+	KernelAfter  string `json:"kernel_after,omitempty"`
 
 	// Generations are those of the system profile, oldest first, for List.
 	Generations []host.Generation `json:"generations,omitempty"`
@@ -63,11 +69,14 @@ type Outcome struct {
 	Facts       *host.Facts       `json:"facts,omitempty"`   // for Look
 	Removed     []int             `json:"removed,omitempty"` // generations, for Clean
 	Freed       string            `json:"freed,omitempty"`   // as Nix says it, for Clean
-	Took        time.Duration     `json:"took_ns"`
+	// FailedChecks are the health checks that fail, each with why, for Look.
+	FailedChecks []string      `json:"failed_checks,omitempty"`
+	Took         time.Duration `json:"took_ns"`
 	// Interrupted says that the run was interrupted before the host had ended.
 	Interrupted bool `json:"interrupted,omitempty"`
 
 	changed bool // something on the host was changed, or may have been
+	keeps   bool // it has what was asked, and failed all the same
 }
 
 // OK reports whether the host ended as was asked.
@@ -98,7 +107,7 @@ func ExitStatus(ctx context.Context, outcomes []Outcome) int {
 		o := &outcomes[i]
 		failed = failed || o.Counts()
 		rolledBack = rolledBack || o.Status == RolledBack
-		done = done || o.OK() || o.changed
+		done = done || o.OK() || o.changed || o.keeps
 	}
 	switch {
 	case ctx.Err() != nil && failed:

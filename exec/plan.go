@@ -20,6 +20,7 @@ const (
 	DryActivate Action = "dry-activate" // and say what switching would do
 	Preview     Action = "plan"         // find out what switching would change, and change nothing
 	Rollback    Action = "rollback"     // back to an earlier generation of the host
+	WouldRevert Action = "would-revert" // find out where a rollback would go, and change nothing
 	List        Action = "generations"  // look at the host's generations
 	Look        Action = "status"       // look at the host
 	Command     Action = "exec"         // run a command on the host
@@ -29,11 +30,14 @@ const (
 // changes reports whether the action changes a host, or says what would.
 func (a Action) changes() bool {
 	switch a {
-	case Push, CopyPaths, Switch, Boot, Test, DryActivate, Preview, Rollback, Clean:
+	case Push, CopyPaths, Switch, Boot, Test, DryActivate, Preview, Rollback, WouldRevert, Clean:
 		return true
 	}
 	return false
 }
+
+// goesBack reports whether the action is about earlier generations of the host.
+func (a Action) goesBack() bool { return a == Rollback || a == WouldRevert }
 
 // Activations are the actions that deploy takes.
 var Activations = []Action{Switch, Boot, Test, DryActivate}
@@ -65,8 +69,9 @@ type Plan struct {
 	Dir    string // the inventory's directory
 	Action Action
 	Steps  []Step
-	// Generation is the one to roll back to; 0 is the one before the current.
+	// Generation is the one to roll back to; 0 undoes the last deployment.
 	Generation int
+	Undo       string // the run whose deployment is undone, where that is decided; see undo.go
 	Rollout    schema.Rollout
 	Builders   []string // machines to build on, as for Nix; none: as nix.conf says
 	Cache      schema.Cache

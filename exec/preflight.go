@@ -16,7 +16,7 @@ import (
 
 // A Finding is something about a host that is not as it should be.
 type Finding struct {
-	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools"
+	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools", "restart"
 	Text  string `json:"text"`
 	// Bad says that the host takes no further part in the run.
 	Bad bool `json:"bad,omitempty"`
@@ -44,7 +44,7 @@ var ErrMoved = errors.New("the host has moved on since the plan was made")
 // inspect finds out what the host has and whether it can take part.
 func inspect(ctx context.Context, j *job) error {
 	// A copy finds out whether Nix is too old.
-	r := host.InspectRequest{DiskUUID: j.step.Host.DiskUUID, Version: j.action() == Look || j.action() == Preview}
+	r := host.InspectRequest{DiskUUID: j.step.Host.DiskUUID, History: j.action().goesBack(), Version: j.action() == Look || j.action() == Preview}
 	if j.action() == Switch {
 		r.Want = j.step.System.Out
 	}
@@ -52,18 +52,26 @@ func inspect(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	j.seen = in
+	j.seen, j.unfit = in, nil
 	j.out.Before = in.State
-	if e := j.step.Expect; e != nil && e.Differs(in.State) && !madeByEarlier(j, &in) {
+	if e := j.step.Expect; e != nil && e.Differs(in.State) && !j.upToDate() && !madeByEarlier(j, &in) {
 		return fmt.Errorf("%w: it is on %s now, and was on %s", ErrMoved, in.State, *e)
+	}
+	if r.History {
+		j.run.undo.consider(j.step.Host.Name, &in.History, j.run.plan.Undo)
 	}
 	findings := preflight(j, &in)
 	j.out.Findings = findings
 	for _, f := range findings {
 		j.emit(Found{Host: j.step.Host.Name, Finding: f})
 	}
+	tellOfRestart(ctx, j)
 	if bad := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return !f.Bad }); len(bad) > 0 {
-		return &PreflightError{Findings: bad}
+		j.unfit = &PreflightError{Findings: bad}
+		if len(in.History.Deployments) == 0 {
+			return j.unfit
+		}
+		// A rollback may leave the host alone: see choose.
 	}
 	return nil
 }

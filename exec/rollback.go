@@ -2,17 +2,13 @@ package exec
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 
 	"muster/exec/host"
 )
 
-// revert takes the host to an earlier generation: the one asked for, or the
-// one before the current.
+// revert takes the host to another generation: back by the last deployment, or to
+// the one asked for.
 func revert(ctx context.Context, j *job) error {
 	if j.hasGuard() {
 		// An earlier attempt has chosen the generation already.
@@ -25,23 +21,15 @@ func revert(ctx context.Context, j *job) error {
 			return undertake(ctx, j, Revert, func() host.Order { return host.Order{} })
 		}
 	}
-	gens, err := generations(ctx, j)
-	if err != nil {
-		return err
-	}
-	to, err := chooseGeneration(gens, j.run.plan.Generation)
-	if err != nil {
-		return err
-	}
-	j.out.System = to.System
-	j.step.System.Out = to.System
-	if to.Current && j.out.Before.Current == to.System && !j.hasGuard() {
-		j.out.Status, j.out.After = Unchanged, to
-		return nil
+	if j.way == nil {
+		if f := choose(ctx, j); f.err != nil || j.way.leave != "" {
+			return f.err
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	to := j.way.to
 	return undertake(ctx, j, Revert, func() host.Order {
 		return host.Order{
 			System: to.System, Action: string(Switch), Generation: to.Number,
@@ -49,34 +37,28 @@ func revert(ctx context.Context, j *job) error {
 	})
 }
 
-// chooseGeneration finds generation n, or, for 0, the one before the current.
-func chooseGeneration(gens []host.Generation, n int) (host.Generation, error) {
-	if n != 0 {
-		i := slices.IndexFunc(gens, func(g host.Generation) bool { return g.Number == n })
-		if i < 0 {
-			return host.Generation{}, fmt.Errorf("no generation %d: the host has %s", n, numbers(gens))
-		}
-		return gens[i], nil
-	}
-	i := slices.IndexFunc(gens, func(g host.Generation) bool { return g.Current })
+// choose decides where the host goes, or that it is left alone.
+func choose(ctx context.Context, j *job) failure {
+	w, err := wayBack(ctx, j)
 	switch {
-	case i < 0:
-		return host.Generation{}, errors.New("the system profile points to none of its generations")
-	case i == 0:
-		return host.Generation{}, fmt.Errorf("no generation before %d to go back to", gens[0].Number)
+	case err != nil && ctx.Err() != nil:
+		j.out.Status = Skipped
+		return failure{"", fmt.Errorf("not begun: %w", err)}
+	case err != nil:
+		return failure{Revert, err}
+	case w.leave == "" && j.unfit != nil:
+		return failure{Inspect, j.unfit}
 	}
-	return gens[i-1], nil
-}
-
-func numbers(gens []host.Generation) string {
-	if len(gens) == 0 {
-		return "none"
+	j.way = &w
+	j.out.System, j.step.System.Out = w.to.System, w.to.System
+	switch {
+	case w.leave != "":
+		j.out.Status, j.out.Reason = Unchanged, w.leave
+		j.out.System, j.out.After = j.out.Before.Generation.System, j.out.Before.Generation
+	case j.action() == WouldRevert:
+		j.out.Status, j.out.After = Previewed, w.to
 	}
-	var texts []string
-	for _, g := range gens {
-		texts = append(texts, strconv.Itoa(g.Number))
-	}
-	return strings.Join(texts, ", ")
+	return failure{}
 }
 
 // list reads the generations of the host.

@@ -30,6 +30,7 @@ type run struct {
 	opts   Options
 	waves  *waves
 	queue  *queue
+	undo   undo
 	limits map[Stage]chan struct{}
 	// activating limits hosts from their activation to their confirmation.
 	activating chan struct{}
@@ -41,7 +42,7 @@ type run struct {
 func newRun(p *Plan, o Options) *run {
 	w := newWaves(p, &o)
 	return &run{
-		plan: p, opts: o, waves: w,
+		plan: p, opts: o, waves: w, undo: undo{sink: o.Sink},
 		queue: newQueue(w, o.BuildJobs+o.CopyJobs+o.ActivateJobs),
 		limits: map[Stage]chan struct{}{
 			Build: make(chan struct{}, o.BuildJobs),
@@ -89,8 +90,11 @@ func (r *run) do(ctx context.Context) []Outcome {
 		surveys.Go(func() error {
 			j := r.newJob(r.plan.Steps[i])
 			j.begin(ctx, starts, survey)
+			if j.failure.stage == ConnectTo {
+				r.undo.miss()
+			}
 			r.waves.surveyed(ctx)
-			if j.failed() || j.upToDate() && !r.opts.Reboot {
+			if j.failed() || !j.hasWork() {
 				if !j.failed() {
 					j.stages(ctx, starts, rest) // nothing to do in them
 				}

@@ -87,6 +87,11 @@ func (h *fakeHost) Run(ctx context.Context, argv []string, stdout, stderr io.Wri
 		if h.profile > 0 {
 			fmt.Fprintf(stdout, "profile %s\nlink system-%d-link\n", h.gens[h.profile], h.profile)
 		}
+		if slices.Contains(args, "history") {
+			for n, s := range h.gens {
+				fmt.Fprintf(stdout, "generation system-%d-link %s\n", n, s)
+			}
+		}
 		io.WriteString(stdout, h.facts)
 	case "muster-generations":
 		for n, s := range h.gens {

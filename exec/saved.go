@@ -25,6 +25,7 @@ type savedPlan struct {
 	Dir        string       `json:"dir"`
 	Action     Action       `json:"action"`
 	Generation int          `json:"generation,omitempty"`
+	Undo       string       `json:"undo,omitempty"`
 	Builders   []string     `json:"builders,omitempty"`
 	PushTo     string       `json:"push_to,omitempty"`
 	PullFrom   string       `json:"pull_from,omitempty"`
@@ -98,7 +99,7 @@ type savedHook struct {
 // MarshalJSON saves the plan.
 func (p *Plan) MarshalJSON() ([]byte, error) {
 	s := savedPlan{
-		Version: planVersion, Run: p.Run, Dir: p.Dir, Action: p.Action, Generation: p.Generation,
+		Version: planVersion, Run: p.Run, Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: p.Undo,
 		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Command: p.Command,
 		Rollout: savedRollout{
 			MaxUnavailable: p.Rollout.MaxUnavailable, MaxFailures: p.Rollout.MaxFailures,
@@ -153,7 +154,7 @@ func (p *Plan) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("read plan: unknown action %q", s.Action)
 	}
 	*p = Plan{
-		Run: s.Run, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Builders: s.Builders, Command: s.Command,
+		Run: s.Run, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: s.Undo, Builders: s.Builders, Command: s.Command,
 		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom},
 		Rollout: schema.Rollout{
 			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,

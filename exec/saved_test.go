@@ -141,7 +141,7 @@ func TestEveryFieldOfAnEventIsSaved(t *testing.T) {
 // What is called by another name is read no more: journals and plans of earlier
 // versions depend on these.
 func TestNamesOfEventsStay(t *testing.T) {
-	want := []string{"Checked", "Found", "HostEnded", "JournalFailed", "Paused", "Progressed", "Said", "StageEnded", "StageStarted", "WaveStarted"}
+	want := []string{"Checked", "Found", "HostEnded", "JournalFailed", "Paused", "Progressed", "Said", "StageEnded", "StageStarted", "UndoChosen", "WaveStarted"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(decoders))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -140,8 +140,7 @@ func (m *manyHosts) answer(name, command string, out, errs io.Writer) {
 	case strings.Contains(command, "muster-inspect"):
 		fmt.Fprintf(out, "time %d\nuid 0\nnix nix-store (Nix) 2.8.0\nprofile %s\nlink system-%d-link\ncurrent %s\n",
 			time.Now().Unix(), system(h.profile), h.profile, system(h.current))
-	case strings.Contains(command, "muster-generations"):
-		fmt.Fprintf(out, "system-1-link 1700000000 %s 24.05\nsystem-2-link 1700000000 %s 24.05\n", oldSystem, newSystem)
+		fmt.Fprintf(out, "generation system-1-link %s\ngeneration system-2-link %s\n", oldSystem, newSystem)
 	case strings.Contains(command, "muster-arm"):
 		h.current, h.confirmed = 1, false
 		fmt.Fprintln(errs, "activated 0")

@@ -39,8 +39,9 @@ var stages = map[Action][]Stage{
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
 	Preview:     {ConnectTo, Inspect, Build, Compare},
 	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
+	WouldRevert: {ConnectTo, Inspect},
 	List:        {ConnectTo, Inspect, ListProfile},
-	Look:        {ConnectTo, Inspect, Report},
+	Look:        {ConnectTo, Inspect, Health, Report},
 	Command:     {ConnectTo, RunCommand},
 	Clean:       {ConnectTo, Inspect, Lock, Collect},
 }

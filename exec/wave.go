@@ -53,6 +53,16 @@ func (w *waves) surveyed(ctx context.Context) {
 	w.advance(ctx)
 }
 
+// awaitSurvey waits until every host has been inspected.
+func (w *waves) awaitSurvey(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-w.all[0].open:
+		return nil
+	}
+}
+
 // ended counts a host as ended, with its outcome.
 func (w *waves) ended(ctx context.Context, wave int, o *Outcome) {
 	w.mu.Lock()

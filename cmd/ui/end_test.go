@@ -32,6 +32,20 @@ web1  unchanged  3           s66mzxpv…-nixos-system-web1
 1 host: 1 unchanged
 nothing to do: every host already is what the inventory says
 `},
+		{"left alone", []exec.Outcome{{Host: "web1", Status: exec.Unchanged, Reason: "not changed by run 20260131-142233-k3qz", System: system, Before: before}},
+			`HOST  OUTCOME    GENERATION  DETAIL
+web1  unchanged  3           not changed by run 20260131-142233-k3qz
+1 host: 1 unchanged
+`},
+		{"rebooted", []exec.Outcome{
+			{Host: "web1", Status: exec.Activated, Rebooted: true, KernelBefore: "6.6.1", KernelAfter: "6.6.2", System: system, Before: before, After: host.Generation{Number: 4}},
+			{Host: "web2", Status: exec.Unchanged, Rebooted: true, KernelBefore: "6.6.2", KernelAfter: "6.6.2", System: system, Before: before},
+		},
+			`HOST  OUTCOME    GENERATION  DETAIL
+web1  activated  3 → 4       rebooted: kernel 6.6.1 → 6.6.2
+web2  unchanged  3           rebooted: kernel 6.6.2
+2 hosts: 1 activated, 1 unchanged
+`},
 		{"generations", []exec.Outcome{
 			{Host: "web1", Status: exec.Listed, Generations: []host.Generation{
 				{Number: 1, System: system, Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local), Version: "25.11", Current: true},

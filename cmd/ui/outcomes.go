@@ -52,7 +52,8 @@ func printOutcomes(w io.Writer, outcomes []exec.Outcome) {
 		}
 	}
 	fmt.Fprintf(w, "%s: %s\n", human.Count(len(outcomes), "host"), strings.Join(parts, ", "))
-	if counts[exec.Unchanged] == len(outcomes) {
+	done := func(o *exec.Outcome) bool { return o.Reason != "" || o.Rebooted }
+	if counts[exec.Unchanged] == len(outcomes) && !anyOf(outcomes, done) {
 		fmt.Fprintln(w, "nothing to do: every host already is what the inventory says")
 	}
 }
@@ -71,7 +72,8 @@ func generationChange(o *exec.Outcome) string {
 	return fmt.Sprintf("%d → %d", before, after)
 }
 
-// detail is the cause of a failure, or else the system, for one cell.
+// detail is the cause of a failure, why the host was left alone, or the system, for
+// one cell.
 func detail(o *exec.Outcome) string {
 	if o.Err != nil {
 		line := firstLine(o.Err.Error())
@@ -80,10 +82,27 @@ func detail(o *exec.Outcome) string {
 		}
 		return fmt.Sprintf("%s: %s", o.Stage, line)
 	}
+	if o.Reason != "" {
+		return o.Reason
+	}
+	if o.Rebooted {
+		return rebooted(o)
+	}
 	if o.System == "" {
 		return ""
 	}
 	return short(o.System) + "-" + o.System.Name()
+}
+
+// rebooted names the kernels before and after a restart.
+func rebooted(o *exec.Outcome) string {
+	switch {
+	case o.KernelAfter == "":
+		return "rebooted"
+	case o.KernelBefore == o.KernelAfter:
+		return "rebooted: kernel " + o.KernelAfter
+	}
+	return fmt.Sprintf("rebooted: kernel %s → %s", o.KernelBefore, o.KernelAfter)
 }
 
 // short is the beginning of a store path's digest, enough to tell two apart.

@@ -11,14 +11,15 @@ import (
 
 // A HostState is how a host compares with the inventory.
 type HostState struct {
-	Host        string   `json:"host"`
-	State       State    `json:"state"`
-	Generation  int      `json:"generation,omitempty"`
-	Running     string   `json:"running,omitempty"`
-	Wanted      string   `json:"wanted,omitempty"`
-	NeedsReboot []string `json:"needs_reboot,omitempty"`
-	FailedUnits []string `json:"failed_units,omitempty"`
-	Findings    []string `json:"findings,omitempty"`
+	Host         string   `json:"host"`
+	State        State    `json:"state"`
+	Generation   int      `json:"generation,omitempty"`
+	Running      string   `json:"running,omitempty"`
+	Wanted       string   `json:"wanted,omitempty"`
+	NeedsReboot  []string `json:"needs_reboot,omitempty"`
+	FailedUnits  []string `json:"failed_units,omitempty"`
+	FailedChecks []string `json:"failed_checks,omitempty"` // health checks, each with why
+	Findings     []string `json:"findings,omitempty"`
 	// Activation says what a guard does on the host: it waits for confirmation,
 	// say, and when it goes back.
 	Activation string        `json:"activation,omitempty"`
@@ -44,7 +45,7 @@ const (
 
 // Drifted reports whether the host is not as the inventory says.
 func (s *HostState) Drifted() bool {
-	return s.State != InSync && s.State != Away || len(s.FailedUnits) > 0 || len(s.NeedsReboot) > 0 || s.Activation != ""
+	return s.State != InSync && s.State != Away || len(s.FailedUnits) > 0 || len(s.FailedChecks) > 0 || len(s.NeedsReboot) > 0 || s.Activation != ""
 }
 
 // details is everything about the host that its state does not say.
@@ -61,6 +62,9 @@ func (s *HostState) details() string {
 	}
 	if len(s.FailedUnits) > 0 {
 		details = append(details, "failed: "+strings.Join(s.FailedUnits, ", "))
+	}
+	for _, c := range s.FailedChecks {
+		details = append(details, "check "+c)
 	}
 	return strings.Join(append(details, s.Findings...), "; ")
 }

@@ -117,6 +117,16 @@ func (t *text) take(e exec.Event) string {
 		}
 	case exec.Paused:
 		return fmt.Sprintf("wave %d begins in %s\n", e.Wave, human.Duration(e.For))
+	case exec.UndoChosen:
+		by := ""
+		if e.Who != "" {
+			by = " by " + Printable(e.Who)
+		}
+		missed := ""
+		if e.NotReached > 0 {
+			missed = fmt.Sprintf("; %s not reached", human.Count(e.NotReached, "host"))
+		}
+		return fmt.Sprintf("the last deployment: run %s%s, %s%s\n", Printable(e.Run), by, human.Count(e.Hosts, "host"), missed)
 	case exec.JournalFailed:
 		return fmt.Sprintf("note: no journal of this run: %s\n", e.Err)
 	case exec.HostEnded:
@@ -138,7 +148,7 @@ func (t *text) printed(e exec.Said) string {
 	t.row(e.Host).what = line
 	last := append(t.last[e.Host], line)
 	t.last[e.Host] = last[max(0, len(last)-lastLines):]
-	if e.Stage == exec.Activate || e.Stage == exec.Revert {
+	if e.Stage == exec.Activate || e.Stage == exec.Revert || e.Stage == exec.Restart {
 		return fmt.Sprintf("%s: %s\n", e.Host, line)
 	}
 	return ""
@@ -149,9 +159,15 @@ func (t *text) sentence(o *exec.Outcome) string {
 	if o.Err != nil {
 		return t.failure(o)
 	}
+	if o.Reason != "" {
+		return fmt.Sprintf("%s: %s: %s\n", o.Host, o.Status, Printable(o.Reason))
+	}
 	sent := ""
 	if o.Bytes > 0 {
 		sent = fmt.Sprintf(", %s sent (%s)", human.Count(o.Paths, "path"), human.Bytes(o.Bytes))
+	}
+	if o.Rebooted {
+		sent += ", " + rebooted(o)
 	}
 	return fmt.Sprintf("%s: %s%s in %s\n", o.Host, o.Status, sent, human.Duration(o.Took))
 }

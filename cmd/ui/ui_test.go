@@ -91,10 +91,14 @@ func TestARunIsReportedAsLines(t *testing.T) {
 		exec.Said{Host: "a", Stage: exec.Activate, Line: "starting units"},
 		exec.Found{Host: "a", Finding: exec.Finding{Text: "small disk"}},
 		exec.Checked{Host: "a", Check: "http", Err: "timeout"},
+		exec.UndoChosen{Run: "20260131-142233-k3qz", Who: "alice@laptop", Hosts: 2, NotReached: 1},
 		exec.JournalFailed{Err: "disk full"},
 		exec.HostEnded{Outcome: exec.Outcome{Host: "a", Status: exec.Failed, Stage: exec.Build, Err: errors.New("line one\nline two")}},
 		exec.HostEnded{Outcome: exec.Outcome{Host: "b", Status: exec.Failed, Stage: exec.Build, Err: errors.New("line one\nline two")}},
 		exec.HostEnded{Outcome: exec.Outcome{Host: "c", Status: exec.Activated, Paths: 2, Bytes: 61_600, Took: 400 * time.Millisecond}},
+		exec.Said{Host: "d", Stage: exec.Restart, Line: "draining"},
+		exec.HostEnded{Outcome: exec.Outcome{Host: "d", Status: exec.Unchanged, Rebooted: true, KernelBefore: "6.6.1", KernelAfter: "6.6.2", Took: 20 * time.Second}},
+		exec.HostEnded{Outcome: exec.Outcome{Host: "e", Status: exec.Unchanged, Reason: "not changed by run x"}},
 	} {
 		report.Event(e)
 	}
@@ -104,6 +108,7 @@ wave 2 begins in 1m30s
 a: starting units
 a: note: small disk
 a: http: timeout
+the last deployment: run 20260131-142233-k3qz by alice@laptop, 2 hosts; 1 host not reached
 note: no journal of this run: disk full
 a: failed: build: line one
     line two
@@ -114,6 +119,9 @@ line two
 b: failed: build: line one
     line two
 c: activated, 2 paths sent (61.6 kB) in 0.4 s
+d: draining
+d: unchanged, rebooted: kernel 6.6.1 → 6.6.2 in 20.0 s
+e: unchanged: not changed by run x
 `
 	if diff := cmp.Diff(want, errs.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 type InspectRequest struct {
 	DiskUUID string     // the root disk that the inventory names; "" for none
 	Want     store.Path // the system the host is to have; "" for any
+	History  bool       // read the host's history as well
 	Version  bool       // ask for the version of Nix, which takes a process
 }
 
@@ -29,6 +31,8 @@ type Inspection struct {
 	Disk     Disk     // how the host's root stands to the inventory's disk
 	Lock     LockHolder
 	Guard    string // the run whose guard is on the host, at work or finished; "" for none
+	History  History
+	Restart  Restart // that the host came back from without being seen
 }
 
 // Facts are what a host says of itself.
@@ -82,7 +86,11 @@ func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error
 		version = "version"
 	}
 	asked := time.Now()
-	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version)
+	history := ""
+	if r.History {
+		history = "history"
+	}
+	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version, history)
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -149,6 +157,10 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 			in.Guard = f.readGuard(value)
 		case "ours":
 			f.Ours = true
+		case "restarting":
+			in.Restart = parseRestart(value)
+		default:
+			in.History.add(name, value)
 		}
 	}
 	if !seen {
@@ -158,6 +170,14 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		s.Generation.Number = 0
 	}
 	s.Generation.Current = s.Generation.Number != 0
+	if in.Restart.BootID == f.BootID {
+		in.Restart = Restart{} // it has not gone down yet
+	}
+	for i := range in.History.Generations {
+		g := &in.History.Generations[i]
+		g.Current = g.Number == s.Generation.Number
+	}
+	slices.SortFunc(in.History.Generations, func(a, b Generation) int { return a.Number - b.Number })
 	return in, nil
 }
 

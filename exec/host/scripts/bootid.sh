@@ -1,3 +1,14 @@
 # shellcheck shell=sh
-# bootid.sh prints the ID of this boot and the system that was booted.
-read -r id </proc/sys/kernel/random/boot_id && echo "$id $(readlink -f /run/booted-system)"
+# bootid.sh PROFILE prints a fact a line on this boot: its ID, the system that was
+# booted, the version of the kernel that runs, and the system of the profile.
+exec 2>/dev/null
+read -r id </proc/sys/kernel/random/boot_id && echo "bootid $id"
+[ ! -e /run/booted-system ] || echo "booted $(readlink -f /run/booted-system)"
+read -r kernel </proc/sys/kernel/osrelease
+modules=/run/booted-system/kernel-modules/lib/modules
+if [ -d $modules ] && [ ! -d "$modules/$kernel" ]; then
+  # A container runs its host's kernel. What it would have booted is its own.
+  for version in "$modules"/*; do [ ! -d "$version" ] || kernel=${version##*/}; done
+fi
+echo "kernel $kernel"
+[ ! -e "$1" ] || echo "profile $(readlink -f "$1")"

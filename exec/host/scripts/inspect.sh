@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2154,SC3013
-# inspect.sh PROFILE UUID WANT VERSION looks at a host and changes nothing on it. It prints
-# one fact a line, name and value. UUID is that of the root disk, or empty. WANT is
-# the system that the host is to have, or empty: where the host has it, what it
-# takes to get it is not looked at. The version of Nix is asked where VERSION is not empty. A fleet that is up to date costs little more
-# than this script, so it starts few programs.
+# inspect.sh PROFILE UUID WANT VERSION HISTORY looks at a host and changes nothing on
+# it. It prints one fact a line, name and value. UUID is that of the root disk, or
+# empty. WANT is the system that the host is to have, or empty: where the host has
+# it, what it takes to get it is not looked at. The version of Nix is asked where
+# VERSION is not empty; HISTORY, unless empty, adds the host's history. A fleet that
+# is up to date costs little more than this script, so it starts few programs.
 exec 2>/dev/null
 echo "time $(date +%s)"
 system='' current=''
@@ -74,5 +75,22 @@ if [ -r "$guard/run" ]; then
   uptime
   echo "guard $t $there $state"
 fi
-if [ -n "$system" ] && grep -qsF " $system " "$records/deployments" "$records/deployed"; then echo ours; fi
+if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deployed" ]; }; then
+  # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster.
+  ! grep -qs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployments" "$records/deployed" || echo ours
+fi
+[ ! -r "$records/restarting" ] || echo "restarting $(cat "$records/restarting")"
+if [ -n "$5" ]; then
+  for file in deployments:deployment rejected:rejected deployed:confirmed; do
+    [ -r "$records/${file%:*}" ] || continue
+    tail -n 500 "$records/${file%:*}" | while IFS= read -r line; do echo "${file#*:} $line"; done
+  done
+  profile=$1
+  set --
+  for link in "$profile"-*-link; do [ ! -e "$link" ] || set -- "$@" "$link"; done
+  [ $# = 0 ] || readlink -f "$@" | while read -r path; do
+    echo "generation ${1##*/} $path"
+    shift
+  done
+fi
 true
