@@ -6,14 +6,18 @@ import (
 	"strings"
 
 	"muster/compile/store"
+	"muster/exec/units"
 )
 
 // A Comparison is what a host has, beside some store paths.
 type Comparison struct {
 	Lacks []store.Path          // of the paths asked about
 	Has   []store.Path          // what the running system is made of
-	Units map[string]string     // unit → its file, and the file NixOS adds to it
 	Parts map[string]store.Path // part → what was booted of it
+	// SystemUnits and UserUnits are the unit files of the running system, without
+	// their texts.
+	SystemUnits, UserUnits []units.Entry
+	State                  units.State
 }
 
 // comparePaths is how many paths one question is about: a command line has an
@@ -22,40 +26,90 @@ const comparePaths = 1000
 
 // Compare asks which of some store paths the host lacks, and what it runs.
 func (h *Host) Compare(ctx context.Context, paths []store.Path) (Comparison, error) {
-	c := Comparison{Units: map[string]string{}, Parts: map[string]store.Path{}}
-	first := true
+	c := Comparison{Parts: map[string]store.Path{}}
+	all := units.Properties
 	for chunk := range slices.Chunk(paths, comparePaths) {
-		args := make([]string, len(chunk))
-		for i, p := range chunk {
-			args[i] = string(p)
+		args := []string{all}
+		for _, p := range chunk {
+			args = append(args, string(p))
 		}
 		out, err := h.ask(ctx, compareScript, args...)
 		if err != nil {
 			return c, err
 		}
-		c.read(out, first)
-		first = false
+		c.read(out)
+		all = "" // the first answer has what does not depend on the paths
 	}
 	return c, nil
 }
 
-// read adds an answer. What does not depend on the paths is in every one, and
-// taken from the first.
-func (c *Comparison) read(out string, first bool) {
-	for line := range strings.Lines(out) {
+// read adds an answer.
+func (c *Comparison) read(out string) {
+	facts, loaded, known := strings.Cut(out, "\nloaded\n")
+	for line := range strings.Lines(facts) {
 		what, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		switch {
-		case what == "lacks":
+		name, rest, _ := strings.Cut(value, " ")
+		switch what {
+		case "lacks":
 			c.Lacks = append(c.Lacks, store.Path(value))
-		case !first:
-		case what == "has":
+		case "has":
 			c.Has = append(c.Has, store.Path(value))
-		case what == "unit":
-			name, files, _ := strings.Cut(value, " ")
-			c.Units[name] = files
-		case what == "part":
-			name, target, _ := strings.Cut(value, " ")
-			c.Parts[name] = store.Path(target)
+		case "part":
+			c.Parts[name] = store.Path(rest)
+		case "unit":
+			path, link, _ := strings.Cut(rest, " ")
+			list := &c.SystemUnits
+			if strings.HasSuffix(name, "/user/") {
+				list = &c.UserUnits
+			}
+			*list = append(*list, units.Entry{Path: path, Link: link, Unread: true})
+		case "fstab":
+			c.State.Fstab += value + "\n"
+		case "pending":
+			p := &c.State.Pending
+			if set := map[string]*units.Set{"start": &p.Start, "restart": &p.Restart, "reload": &p.Reload}[name]; set != nil && rest != "" {
+				set.Add(rest)
+			}
+		case "user":
+			c.State.Users = append(c.State.Users, units.UserUnit{User: name, Name: rest})
+		case "container":
+			c.State.Container = true
+		}
+	}
+	if all := units.ParseLoaded(loaded); known && len(all) > 0 {
+		c.State.Known, c.State.Units = true, all
+	}
+}
+
+// maxTexts is how many files one question reads.
+const maxTexts = 500
+
+// Texts reads files of the host, such as unit files. A file that cannot be read is
+// missing in the answer; of a long one it has the beginning.
+func (h *Host) Texts(ctx context.Context, paths []string) (map[string]string, error) {
+	texts := map[string]string{}
+	for chunk := range slices.Chunk(paths, maxTexts) {
+		out, err := h.ask(ctx, textsScript, chunk...)
+		if err != nil {
+			return texts, err
+		}
+		readTexts(texts, out, chunk)
+	}
+	return texts, nil
+}
+
+// readTexts splits what head prints at the lines with the names that were asked
+// for.
+func readTexts(texts map[string]string, out string, asked []string) {
+	var path string
+	for line := range strings.Lines(out) {
+		name, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "==> ")
+		name, ends := strings.CutSuffix(name, " <==")
+		if ok && ends && slices.Contains(asked, name) {
+			path = name
+			texts[path] = ""
+		} else if path != "" {
+			texts[path] += line
 		}
 	}
 }

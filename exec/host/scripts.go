@@ -21,6 +21,7 @@ const (
 	lockScript        script = "lock"
 	rebootScript      script = "reboot"
 	tellScript        script = "tell"
+	textsScript       script = "texts"
 	unitScript        script = "unit"
 	unlockScript      script = "unlock"
 	verifyScript      script = "verify"
