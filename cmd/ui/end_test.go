@@ -10,8 +10,8 @@ import (
 
 	"muster/cmd/ui"
 	"muster/exec"
-	"muster/exec/units"
 	"muster/exec/host"
+	"muster/exec/units"
 )
 
 // The end of a run is printed in the way that suits what it did.

@@ -58,6 +58,9 @@ func (c *Comparison) read(out string) {
 			c.Parts[name] = store.Path(rest)
 		case "unit":
 			path, link, _ := strings.Cut(rest, " ")
+			if link == "" {
+				link = name + path // a file
+			}
 			list := &c.SystemUnits
 			if strings.HasSuffix(name, "/user/") {
 				list = &c.UserUnits

@@ -22,13 +22,13 @@ type State struct {
 }
 
 // Properties are those that [ParseLoaded] reads, for systemctl show.
-const Properties = "Id,Names,ActiveState,ConditionResult,ConditionTimestampMonotonic,FragmentPath,Requires,Requisite,BindsTo,PartOf,Wants,Upholds,Triggers,RefuseManualStart,RefuseManualStop,Type,RemainAfterExit"
+const Properties = "Id,Names,LoadState,ActiveState,ConditionResult,ConditionTimestampMonotonic,FragmentPath,Requires,Requisite,BindsTo,PartOf,Wants,Upholds,Triggers,RefuseManualStart,RefuseManualStop,Type,RemainAfterExit"
 
 // A Loaded unit is one that systemd has loaded.
 type Loaded struct {
 	Names    []string // Id among them
 	Active   string   // active, inactive, failed, activating, ...
-	Fragment string   // its file
+	Fragment string   // its file; "" where it has none or is masked
 	Checked  bool     // it was to start once, so that Met is known
 	Met      bool     // its conditions held then
 	// Strong are the units whose stop stops this one and whose restart restarts
@@ -61,6 +61,9 @@ func ParseLoaded(shown string) map[string]Loaded {
 				words = append(words, strings.Fields(p[key])...)
 			}
 			return words
+		}
+		if p["LoadState"] != "loaded" {
+			p["FragmentPath"] = ""
 		}
 		all[p["Id"]] = Loaded{
 			Names:        list("Names"),

@@ -12,7 +12,9 @@ type Entry struct {
 	// Path is below the directory, such as "web.service",
 	// "web.service.d/overrides.conf" or "timers.target.wants/backup.timer".
 	Path string
-	Link string // where a link leads; "" for a file
+	// Link is where a link leads: an absolute path, or another name in the same
+	// directory.
+	Link string
 	// Text is the content, of the file that the link leads to. Unread says that it
 	// is not known.
 	Text   string

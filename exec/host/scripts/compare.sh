@@ -29,4 +29,4 @@ done
 [ -d /run/systemd/system ] || exit 0
 [ ! -e /run/systemd/container ] || echo container
 echo loaded
-systemctl show --no-pager --property="$properties" -- '*.service' '*.socket' '*.target' '*.timer' '*.path' '*.mount' '*.automount' '*.swap'
+systemctl show --all --no-pager --property="$properties" -- '*.service' '*.socket' '*.target' '*.timer' '*.path' '*.mount' '*.automount' '*.swap'
