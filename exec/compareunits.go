@@ -32,6 +32,11 @@ func compareUnits(ctx context.Context, j *job, d *Diff, now host.Comparison) err
 		}
 		return nil
 	}
+	version, _ := os.ReadFile(filepath.Join(system, "init-interface-version"))
+	if is := strings.TrimSpace(string(version)); now.Interface != "" && is != "" && is != now.Interface {
+		d.Undone = []units.Note{{Text: "NixOS switches to this system only by a restart: --action boot --reboot"}}
+		return nil
+	}
 	s, err := newSwitch(ctx, j, system, now)
 	if err != nil {
 		return err

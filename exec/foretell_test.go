@@ -1,7 +1,6 @@
 package exec_test
 
 import (
-	"context"
 	_ "embed"
 	"encoding/json"
 	"flag"
@@ -19,12 +18,7 @@ import (
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/lab"
-	"muster/exec/nixcmd"
-	"muster/exec/nixserve"
-	"muster/exec/remote"
-	"muster/exec/transfer"
 	"muster/exec/units"
-	"muster/schema"
 )
 
 var foretellEach = flag.Bool("foretell", false, "make the changes of TestPlanForetells one by one, and not at once")
@@ -85,7 +79,8 @@ var foretold = []struct {
 func TestPlanForetells(t *testing.T) {
 	t.Parallel()
 	systems := foretellSystems(t)
-	f := newSystemdField(t, "web")
+	f := emptyField(t, lab.Options{Hosts: []string{"web"}, Systemd: true})
+	f.opts = patient(f.opts)
 	web := f.lab.Host("web")
 	f.switchTo(web, systems["change0"])
 	f.awaitUnits(web)
@@ -229,7 +224,7 @@ func (f *field) happened(before, after map[string]unitTime, but units.Forecast) 
 			what = "stop "
 		case !was.active && started:
 			what = "start "
-		case was.active && is.active && was.changed != is.changed && name != "systemd-logind.service": // it notifies systemd by itself
+		case was.active && is.active && was.changed != is.changed && reloads(name):
 			what = "reload "
 		}
 		if what != "" {
@@ -245,33 +240,11 @@ func (f *field) happened(before, after map[string]unitTime, but units.Forecast) 
 	return lines
 }
 
-// newSystemdField starts hosts that systemd boots, without a system.
-func newSystemdField(t testing.TB, names ...string) *field {
-	t.Helper()
-	lab.RequireLab(t)
-	f := &field{TB: t, hosts: map[string]*schema.Host{}}
-	f.lab = lab.NewSystemd(t, names...)
-	nix, err := nixcmd.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
-	nix.Env = []string{nixConfig}
-	f.source = transfer.NewLocal(store.Dir, func(ctx context.Context) (*nixserve.Client, error) {
-		p, err := nix.Serve(context.WithoutCancel(ctx), false)
-		if err != nil {
-			return nil, err
-		}
-		return nixserve.New(ctx, p)
-	})
-	t.Cleanup(func() { f.source.Close() })
-	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: connectTimeout, KeepAlive: time.Second})
-	t.Cleanup(func() { f.dialer.Close() })
-	for _, name := range names {
-		f.hosts[name] = &schema.Host{Name: name, Address: name, System: "x86_64-linux", Policy: schema.Required}
-	}
-	f.opts = patient(limits())
-	f.opts.Connect, f.opts.Builder, f.opts.Source = f.connect, built{}, f.source
-	return f
+// reloads reports whether a change of a unit's state without a start is a reload.
+// A path unit goes through its states when systemd reads all units again, and
+// systemd-logind.service tells systemd of changes by itself.
+func reloads(name string) bool {
+	return strings.HasSuffix(name, ".mount") || strings.HasSuffix(name, ".service") && name != "systemd-logind.service"
 }
 
 // switchTo switches a host to a system, as NixOS does it. Units may fail.

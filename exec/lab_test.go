@@ -53,12 +53,29 @@ func newField(t testing.TB, names ...string) *field {
 	t.Helper()
 	lab.RequireLab(t)
 	old := system(t, "old")
-	f := &field{TB: t, hosts: map[string]*schema.Host{}}
 	options := lab.Options{Hosts: names, Boot: bootDefault}
 	if *onSystemd { // its hosts have a boot loader
 		options.Boot, options.Systemd = "", true
 	}
-	f.lab = lab.NewWith(t, options)
+	f := emptyField(t, options)
+	for i, o := range f.run(t.Context(), f.plan(exec.Switch, f.all(old)), patient(f.opts), nil) {
+		if o.Status != exec.Activated {
+			t.Fatalf("%s: first deployment: %s: %s: %v", names[i], o.Status, o.Stage, o.Err)
+		}
+	}
+	for _, h := range f.lab.Hosts {
+		if _, err := h.Run(t.Context(), "ln", "-sfn", string(old), "/run/booted-system"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f
+}
+
+// emptyField starts hosts that have no system yet.
+func emptyField(t testing.TB, o lab.Options) *field {
+	t.Helper()
+	lab.RequireLab(t)
+	f := &field{TB: t, hosts: map[string]*schema.Host{}, lab: lab.NewWith(t, o)}
 	nix, err := nixcmd.Find()
 	if err != nil {
 		t.Fatal(err)
@@ -74,21 +91,11 @@ func newField(t testing.TB, names ...string) *field {
 	t.Cleanup(func() { f.source.Close() })
 	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: connectTimeout, KeepAlive: time.Second})
 	t.Cleanup(func() { f.dialer.Close() })
-	for _, name := range names {
+	for _, name := range o.Hosts {
 		f.hosts[name] = &schema.Host{Name: name, Address: name, System: "x86_64-linux", Policy: schema.Required}
 	}
 	f.opts = limits()
 	f.opts.Connect, f.opts.Builder, f.opts.Source = f.connect, built{}, f.source
-	for i, o := range f.run(t.Context(), f.plan(exec.Switch, f.all(old)), patient(f.opts), nil) {
-		if o.Status != exec.Activated {
-			t.Fatalf("%s: first deployment: %s: %s: %v", names[i], o.Status, o.Stage, o.Err)
-		}
-	}
-	for _, h := range f.lab.Hosts {
-		if _, err := h.Run(t.Context(), "ln", "-sfn", string(old), "/run/booted-system"); err != nil {
-			t.Fatal(err)
-		}
-	}
 	return f
 }
 

@@ -14,6 +14,9 @@ type Comparison struct {
 	Lacks []store.Path          // of the paths asked about
 	Has   []store.Path          // what the running system is made of
 	Parts map[string]store.Path // part → what was booted of it
+	// Interface is the version of the running system's init. NixOS switches only to
+	// a system of the same.
+	Interface string
 	// SystemUnits and UserUnits are the unit files of the running system, without
 	// their texts.
 	SystemUnits, UserUnits []units.Entry
@@ -56,6 +59,8 @@ func (c *Comparison) read(out string) {
 			c.Has = append(c.Has, store.Path(value))
 		case "part":
 			c.Parts[name] = store.Path(rest)
+		case "interface":
+			c.Interface = value
 		case "unit":
 			path, link, _ := strings.Cut(rest, " ")
 			if link == "" {
@@ -84,18 +89,28 @@ func (c *Comparison) read(out string) {
 	}
 }
 
-// maxTexts is how many files one question reads.
-const maxTexts = 500
+// Limits of what is read of a host's files: files in one question, files, and
+// bytes after which no more are asked for.
+const (
+	textsAtOnce  = 500
+	maxTexts     = 5000
+	maxTextBytes = 8 << 20
+)
 
-// Texts reads files of the host, such as unit files. A file that cannot be read is
-// missing in the answer; of a long one it has the beginning.
+// Texts reads files of the host, such as unit files. A file that cannot be read or
+// is beyond the limits is missing in the answer; of a long one it has the beginning.
 func (h *Host) Texts(ctx context.Context, paths []string) (map[string]string, error) {
 	texts := map[string]string{}
-	for chunk := range slices.Chunk(paths, maxTexts) {
+	read := 0
+	for chunk := range slices.Chunk(paths[:min(len(paths), maxTexts)], textsAtOnce) {
+		if read > maxTextBytes {
+			break
+		}
 		out, err := h.ask(ctx, textsScript, chunk...)
 		if err != nil {
 			return texts, err
 		}
+		read += len(out)
 		readTexts(texts, out, chunk)
 	}
 	return texts, nil
