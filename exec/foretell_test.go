@@ -101,6 +101,10 @@ func TestPlanForetells(t *testing.T) {
 	// The way back, from a system that only the host has.
 	run(copySystemScript)
 	f.foretell(web, "back", systems["back"], nil)
+	// The changed socket listens nowhere, as the plan says.
+	if out, err := web.Run(t.Context(), "ss", "--listening", "--unix", "--no-header"); err != nil || strings.Contains(out, "/run/listening-") || !strings.Contains(out, "/run/both") {
+		t.Errorf("listeners: %v\n%s", err, out)
+	}
 }
 
 // copySystemScript makes a copy of the running system under another name the

@@ -34,9 +34,9 @@ LoadState=loaded
 ActiveState=failed
 `)
 	want := Comparison{
-		Lacks: []store.Path{"/nix/store/a-x"},
-		Has:   []store.Path{"/nix/store/b-y"},
-		Parts: map[string]store.Path{"kernel": "/nix/store/k-linux/bzImage"},
+		Lacks:     []store.Path{"/nix/store/a-x"},
+		Has:       []store.Path{"/nix/store/b-y"},
+		Parts:     map[string]store.Path{"kernel": "/nix/store/k-linux/bzImage"},
 		Interface: "2",
 		SystemUnits: []units.Entry{
 			{Path: "a.service", Link: "/nix/store/u-a/a.service", Unread: true},

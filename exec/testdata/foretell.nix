@@ -88,7 +88,8 @@ let
         binder = daemon { environment.EDITION = edition 37; };
         own-socket = daemon { requires = [ "own-socket.socket" ]; notSocketActivated = true; wantedBy = [ ]; environment.EDITION = edition 38; };
         flaky = lib.mkIf (since 40) (daemon { script = if since 41 then "exec sleep infinity" else "exit 1"; });
-        runs-again = lib.mkIf (since 42) (oneshot { environment.EDITION = edition 43; });
+        # What an active unit wants is started with the target that wants that unit.
+        runs-again = lib.mkIf (since 42) (oneshot { wantedBy = [ "command.service" ]; environment.EDITION = edition 43; });
       };
       systemd.timers.timed = {
         wantedBy = [ "timers.target" ];

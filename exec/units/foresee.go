@@ -260,7 +260,7 @@ func (w *world) exists(name string) bool {
 		return true
 	case w.Old.has(b):
 		return false
-	case path.Ext(name) == ".mount" && strings.HasPrefix(l.Fragment, "/run/systemd/generator"):
+	case path.Ext(name) == ".mount" && l.generated():
 		return false // of a line in /etc/fstab that is gone
 	case loaded && l.Fragment != "":
 		return true
@@ -279,6 +279,11 @@ func (w *world) conditionsHold(name string) bool {
 	b := base(name, w.Old, w.New)
 	l := w.State.Units[name]
 	u, own := w.New.own(name)
+	if !own && l.generated() && !w.touched[name] {
+		// Boot was to start it, and did not, or it was stopped by hand.
+		w.unknown[name] = "it starts if its device is there"
+		return false
+	}
 	if !own {
 		return !l.Checked || l.Met
 	}

@@ -88,6 +88,10 @@ func (l Loaded) vendor() bool {
 	return strings.HasPrefix(l.Fragment, "/usr/") || strings.HasPrefix(l.Fragment, "/lib/")
 }
 
+// generated reports whether a generator made the unit's file: of /etc/fstab, for
+// one.
+func (l Loaded) generated() bool { return strings.HasPrefix(l.Fragment, "/run/systemd/generator") }
+
 // assumeBooted takes the units that boot starts from a tree to be active.
 func assumeBooted(t *Tree) map[string]Loaded {
 	all := map[string]Loaded{}

@@ -2,6 +2,7 @@ package units
 
 import (
 	"fmt"
+	"path"
 	"strings"
 	"testing"
 
@@ -35,7 +36,11 @@ func loaded(lines ...string) State {
 	for _, line := range lines {
 		words := strings.Fields(line)
 		name, inactive := strings.CutPrefix(words[0], "!")
-		l := Loaded{Active: "active", Fragment: "/etc/systemd/system/" + name, Strong: words[1:], Checked: true, Met: true}
+		dir := "/etc/systemd/system/"
+		if path.Ext(name) == ".mount" {
+			dir = "/run/systemd/generator/"
+		}
+		l := Loaded{Active: "active", Fragment: dir + name, Strong: words[1:], Checked: true, Met: true}
 		if inactive {
 			l.Active = "inactive"
 		}
@@ -177,6 +182,7 @@ func TestFstab(t *testing.T) {
 		{"the device and options of /nix", "/dev/sda /nix ext4 ro\n", "/dev/sdb /nix ext4 rw\n", loaded("nix.mount"), []string{"reload nix.mount"}},
 		{"gone", "/dev/sda /srv/my-data ext4 ro\n", "", loaded(`srv-my\x2ddata.mount`), []string{`stop srv-my\x2ddata.mount`}},
 		{"new", "", "/dev/sda /data ext4 ro\n/dev/sdb /other ext4 noauto\n", loaded(), []string{"start data.mount"}},
+		{"not mounted at boot", "/dev/sda /data ext4 nofail\n", "/dev/sda /data ext4 nofail\n", loaded("!data.mount"), []string{"unknown data.mount"}},
 		{"swap goes", "/swap none swap defaults\n", "", loaded("swap.swap"), []string{"stop swap.swap"}},
 		{"swap comes", "", "/swap none swap defaults\n", loaded(), []string{"start swap.swap"}},
 	} {
