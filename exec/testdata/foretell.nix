@@ -60,7 +60,9 @@ let
         left = daemon { restartIfChanged = false; environment.EDITION = edition 12; };
         at-once = daemon { stopIfChanged = false; environment.EDITION = edition 13; };
         restart-trigger = daemon { restartTriggers = [ (edition 14) ]; };
-        reload-trigger = daemon { reloadTriggers = [ (edition 15) ]; };
+        reload-trigger = daemon { reloadTriggers = [ (edition 15) ]; unitConfig.PropagatesReloadTo = "passed-on.service"; };
+        passed-on = daemon { };
+        on-mount = daemon { unitConfig.RequiresMountsFor = "/mnt/source"; };
         removed = lib.mkIf (!since 16) (daemon { });
         ${if since 17 then "new-name" else "old-name"} = daemon { };
         remains = oneshot {
@@ -90,6 +92,12 @@ let
         flaky = lib.mkIf (since 40) (daemon { script = if since 41 then "exec sleep infinity" else "exit 1"; });
         # What an active unit wants is started with the target that wants that unit.
         runs-again = lib.mkIf (since 42) (oneshot { wantedBy = [ "command.service" ]; environment.EDITION = edition 43; });
+      };
+      systemd.services.member = lib.mkIf (since 44) (daemon { partOf = [ "stopped.target" ]; wantedBy = [ "stopped.target" ]; });
+      systemd.targets.stopped = lib.mkIf (since 44) {
+        wantedBy = [ "multi-user.target" ];
+        unitConfig.X-StopOnReconfiguration = true;
+        description = "Edition ${edition 45}";
       };
       systemd.timers.timed = {
         wantedBy = [ "timers.target" ];
@@ -135,7 +143,7 @@ let
     system = builtins.currentSystem;
     modules = [ (changes n) { environment.etc."system-name".text = name; } ];
   }).config.system.build.toplevel;
-  all = 43;
+  all = 45;
 in
 builtins.listToAttrs (builtins.genList (n: { name = "change${toString n}"; value = system "change ${toString n}" n; }) (all + 1))
 // { back = system "back" 0; }

@@ -52,7 +52,7 @@ func (s *Switch) Foresee(d Decision) Forecast {
 	var reloaded []string
 	for _, name := range d.Reload.sorted() {
 		if w.active[name] {
-			reloaded = append(reloaded, name)
+			reloaded = append(reloaded, w.reloads(name)...)
 		} else if u, _ := s.New.own(name); !u.flag("Unit", "RefuseManualStart", false) {
 			start = append(start, name)
 		}
@@ -162,7 +162,14 @@ func (w *world) newDependents() map[string][]string {
 func (w *world) newDependencies(name string) dependencies {
 	u, ok := w.New.own(name)
 	d := dependenciesOf(w.New, name, u)
+	l := w.State.Units[name]
 	if ok {
+		// systemd adds the mounts of the directories that a unit uses.
+		for _, on := range l.Strong {
+			if path.Ext(on) == ".mount" && !slices.Contains(w.Old.explicit(name), on) {
+				d.strong = append(d.strong, on)
+			}
+		}
 		return d
 	}
 	b := base(name, w.Old, w.New)
@@ -171,7 +178,6 @@ func (w *world) newDependencies(name string) dependencies {
 	}
 	d = dependenciesOf(w.New, name, w.New.unit(name, b))
 	gone := dependenciesOf(w.Old, name, w.Old.unit(name, b))
-	l := w.State.Units[name]
 	d.strong = append(d.strong, without(l.Strong, gone.strong)...)
 	d.pulls = append(d.pulls, without(l.Pulls, gone.pulls)...)
 	return d
@@ -209,6 +215,19 @@ func (w *world) tryRestart(name string, seen map[string]bool) {
 	for _, dependent := range w.dependents[name] {
 		w.tryRestart(dependent, seen)
 	}
+}
+
+// reloads are the unit and those to which it passes a reload on.
+func (w *world) reloads(name string) []string {
+	all := []string{name}
+	u, _ := w.New.own(name)
+	for _, other := range slices.Sorted(maps.Keys(w.active)) {
+		o, _ := w.New.own(other)
+		if w.active[other] && (slices.Contains(u.words("Unit", "PropagatesReloadTo"), other) || slices.Contains(o.words("Unit", "ReloadPropagatedFrom"), name)) {
+			all = append(all, other)
+		}
+	}
+	return all
 }
 
 // start starts a unit with all it pulls in.
@@ -369,7 +388,8 @@ func (w *world) forecast(d Decision, reloaded []string) Forecast {
 			f.Start = append(f.Start, name)
 		}
 	}
-	for _, name := range reloaded {
+	slices.Sort(reloaded)
+	for _, name := range slices.Compact(reloaded) {
 		if !w.touched[name] {
 			f.Reload = append(f.Reload, name)
 		}

@@ -139,6 +139,14 @@ func dependenciesOf(t *Tree, name string, u unit) dependencies {
 		pulls:     words("Requires", "BindsTo", "Wants", "Upholds"),
 		conflicts: words("Conflicts"),
 	}
+	for _, where := range words("RequiresMountsFor") {
+		for ; strings.HasPrefix(where, "/"); where = path.Dir(where) {
+			d.strong = append(d.strong, unitOfPath(where, ".mount"))
+			if where == "/" {
+				break
+			}
+		}
+	}
 	d.pulls = append(d.pulls, u.words("Service", "Sockets")...)
 	if values := u["Service"]["Type"]; slices.Contains(values, "dbus") {
 		d.strong = append(d.strong, "dbus.socket")

@@ -155,3 +155,9 @@ func (t *Tree) own(name string) (u unit, ok bool) {
 	}
 	return t.unit(name, b), true
 }
+
+// explicit are the units that a unit's file says it cannot run without.
+func (t *Tree) explicit(name string) []string {
+	u, _ := t.own(name)
+	return dependenciesOf(t, name, u).strong
+}
