@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"muster/compile/store"
 	"muster/exec/host"
 	"muster/exec/units"
 )
@@ -102,8 +103,8 @@ func readUnits(system, kind string) ([]units.Entry, error) {
 			}
 		}
 		if !pulls(e.Path) {
-			text, err := os.ReadFile(path)
-			e.Text, e.Unread = string(text), err != nil
+			text, ok := readUnit(path)
+			e.Text, e.Unread = text, !ok
 		}
 		entries = append(entries, e)
 		return nil
@@ -136,8 +137,8 @@ func readTexts(ctx context.Context, j *job, after []units.Entry, lists ...[]unit
 		if _, ok := have[e.Link]; ok {
 			continue
 		}
-		if text, err := os.ReadFile(e.Link); err == nil {
-			have[e.Link] = string(text)
+		if text, ok := readStored(e.Link); ok {
+			have[e.Link] = text
 		} else {
 			missing = append(missing, e.Link)
 		}
@@ -155,6 +156,33 @@ func readTexts(ctx context.Context, j *job, after []units.Entry, lists ...[]unit
 			e.Text, e.Unread = text, false
 		}
 	}
+}
+
+// maxUnit is how long a unit file may be, in bytes. Those of NixOS have a few
+// hundred.
+const maxUnit = 1 << 20
+
+// readUnit reads a unit file. A masked unit is a link to /dev/null.
+func readUnit(path string) (text string, ok bool) {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() > maxUnit {
+		return "", false
+	}
+	if !info.Mode().IsRegular() {
+		null, err := os.Stat(os.DevNull)
+		return "", err == nil && os.SameFile(info, null)
+	}
+	content, err := os.ReadFile(path)
+	return string(content), err == nil
+}
+
+// readStored reads a unit file that a host names. It is one of the local store, or
+// none.
+func readStored(path string) (text string, ok bool) {
+	if filepath.Clean(path) != path || !strings.HasPrefix(path, store.Dir+"/") {
+		return "", false
+	}
+	return readUnit(path)
 }
 
 // linked yields the entries that lead to a file in the store. Others are names of

@@ -49,6 +49,7 @@ func (h *Host) Compare(ctx context.Context, paths []store.Path) (Comparison, err
 // read adds an answer.
 func (c *Comparison) read(out string) {
 	facts, loaded, known := strings.Cut(out, "\nloaded\n")
+	var fstab strings.Builder
 	for line := range strings.Lines(facts) {
 		what, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		name, rest, _ := strings.Cut(value, " ")
@@ -72,7 +73,7 @@ func (c *Comparison) read(out string) {
 			}
 			*list = append(*list, units.Entry{Path: path, Link: link, Unread: true})
 		case "fstab":
-			c.State.Fstab += value + "\n"
+			fstab.WriteString(value + "\n")
 		case "pending":
 			p := &c.State.Pending
 			if set := map[string]*units.Set{"start": &p.Start, "restart": &p.Restart, "reload": &p.Reload}[name]; set != nil && rest != "" {
@@ -84,6 +85,7 @@ func (c *Comparison) read(out string) {
 			c.State.Container = true
 		}
 	}
+	c.State.Fstab += fstab.String()
 	if all := units.ParseLoaded(loaded); known && len(all) > 0 {
 		c.State.Known, c.State.Units = true, all
 	}
@@ -119,16 +121,21 @@ func (h *Host) Texts(ctx context.Context, paths []string) (map[string]string, er
 // readTexts splits what head prints at the lines with the names that were asked
 // for.
 func readTexts(texts map[string]string, out string, asked []string) {
-	var path string
+	var name string // of the text that begins at start
+	start, at := 0, 0
 	for line := range strings.Lines(out) {
-		name, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "==> ")
-		name, ends := strings.CutSuffix(name, " <==")
-		if ok && ends && slices.Contains(asked, name) {
-			path = name
-			texts[path] = ""
-		} else if path != "" {
-			texts[path] += line
+		header, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "==> ")
+		header, ends := strings.CutSuffix(header, " <==")
+		if ok && ends && slices.Contains(asked, header) {
+			if name != "" {
+				texts[name] = out[start:at]
+			}
+			name, start = header, at+len(line)
 		}
+		at += len(line)
+	}
+	if name != "" {
+		texts[name] = out[start:]
 	}
 }
 

@@ -1,7 +1,6 @@
 package units
 
 import (
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -56,11 +55,6 @@ func NewTree(entries []Entry) *Tree {
 		slices.Sort(list)
 	}
 	return t
-}
-
-// Names are the units that have a file of their own in the tree, sorted.
-func (t *Tree) Names() []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(t.entries)), func(p string) bool { return strings.Contains(p, "/") })
 }
 
 // target follows links inside the directory, which are other names of a unit.
