@@ -99,7 +99,10 @@ func (s *Switch) Decide() Decision {
 
 // decide is about one active unit.
 func (s *Switch) decide(d *Decision, name string) {
-	base := base(name, s.Old, s.New)
+	base := name
+	if !s.Old.has(name) && !s.New.has(name) {
+		base = templateByNixOS(name)
+	}
 	vendor := s.State.Units[name].vendor() && !s.Old.has(base)
 	switch {
 	case vendor && s.New.masked(base):
@@ -132,6 +135,20 @@ func (s *Switch) decide(d *Decision, name string) {
 			d.Reload.Add(name)
 		}
 	}
+}
+
+// templateByNixOS is the template of an instance, as NixOS finds it: the name of
+// the instance ends at the first dot, so that one with a dot has no template.
+func templateByNixOS(name string) string {
+	at := strings.LastIndexByte(name, '@')
+	if at < 0 {
+		return name
+	}
+	dot := strings.IndexByte(name[at:], '.')
+	if dot < 0 {
+		return name
+	}
+	return name[:at+1] + name[at+dot:]
 }
 
 // modified decides about an active unit with a difference that takes a restart.

@@ -95,7 +95,7 @@ func (s *Switch) targets() (start, stop []string) {
 func (w *world) forecast(d Decision, reloaded []string) Forecast {
 	var f Forecast
 	for _, name := range slices.Sorted(maps.Keys(w.touched)) {
-		was := w.State.Units[name].runs()
+		was := w.State.Units[name].alive()
 		switch {
 		case name == reactivation:
 		case was && w.active[name], was && w.ran[name]:

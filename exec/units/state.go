@@ -82,6 +82,9 @@ func ParseLoaded(shown string) map[string]Loaded {
 	return all
 }
 
+// alive reports whether the unit is active for systemd.
+func (l Loaded) alive() bool { return l.runs() || l.Active == "reloading" || l.Active == "refreshing" }
+
 // vendor reports whether the unit's file is neither of the system nor made by a
 // generator. NixOS has none; a machine with another distribution's systemd does.
 func (l Loaded) vendor() bool {

@@ -130,6 +130,7 @@ func TestForecasts(t *testing.T) {
 		{"an instance's drop-in", files{"a@.service": a}, files{"a@.service": a, "a@one.service.d/x.conf": "[Service]\nNice=5\n"}, loaded("a@one.service", "a@two.service"), []string{"restart a@one.service"}},
 		{"an instance with a file of its own", files{"a@.service": a, "a@one.service": a}, files{"a@.service": b, "a@one.service": a}, loaded("a@one.service", "a@two.service"), []string{"restart a@two.service"}},
 		{"an instance gets a file of its own", files{"a@.service": a}, files{"a@.service": a, "a@one.service": b}, loaded("a@one.service"), nil},
+		{"an instance with a dot in its name", files{"a@.service": a}, files{"a@.service": b}, loaded("a@wg0.100.service"), nil},
 		{"a timer", files{"a.timer": "[Timer]\nOnCalendar=daily\n"}, files{"a.timer": "[Timer]\nOnCalendar=weekly\n"}, loaded("a.timer"), []string{"restart a.timer"}},
 		{"a timer that is due", files{"a.timer": "[Timer]\nOnBootSec=5min\n"}, files{"a.timer": "[Timer]\nOnBootSec=6min\n"}, loaded("a.timer", "!a.service"), []string{"restart a.timer", "unknown a.service"}},
 		{"a path unit", files{"a.path": "[Path]\nPathChanged=/a\n"}, files{"a.path": "[Path]\nPathChanged=/b\n"}, loaded("a.path"), []string{"restart a.path"}},

@@ -25,7 +25,7 @@ func (s *Switch) newWorld() *world {
 	w := &world{Switch: s, active: map[string]bool{}, touched: map[string]bool{}, ran: map[string]bool{},
 		visited: map[string]bool{}, names: map[string]string{}, unknown: map[string]string{}}
 	for id, l := range s.loaded() {
-		w.active[id] = l.runs()
+		w.active[id] = l.alive()
 		w.vendors = w.vendors || l.vendor()
 		for _, name := range l.Names {
 			w.names[name] = id
