@@ -90,8 +90,9 @@ let
         binder = daemon { environment.EDITION = edition 37; };
         own-socket = daemon { requires = [ "own-socket.socket" ]; notSocketActivated = true; wantedBy = [ ]; environment.EDITION = edition 38; };
         flaky = lib.mkIf (since 40) (daemon { script = if since 41 then "exec sleep infinity" else "exit 1"; });
-        # What an active unit wants is started with the target that wants that unit.
-        runs-again = lib.mkIf (since 42) (oneshot { wantedBy = [ "command.service" ]; environment.EDITION = edition 43; });
+        # What only an active service wants is started when that service is.
+        with-command = lib.mkIf (since 42) (oneshot { wantedBy = [ "command.service" ]; });
+        runs-again = lib.mkIf (since 42) (oneshot { environment.EDITION = edition 43; });
       };
       systemd.services.member = lib.mkIf (since 44) (daemon { partOf = [ "stopped.target" ]; wantedBy = [ "stopped.target" ]; });
       systemd.targets.stopped = lib.mkIf (since 44) {

@@ -149,6 +149,8 @@ func TestForecasts(t *testing.T) {
 		{"conflict", nil, files{"new.service": "[Unit]\nConflicts=a.service\n", wantsNew: "", "a.service": a}, loaded("a.service"), []string{"stop a.service", "start new.service"}},
 		{"a oneshot that ended", files{"a.service": service("Type=oneshot\n"), wantsA: ""}, files{"a.service": service("Type=oneshot\n"), wantsA: ""}, loaded("!a.service"), []string{"again a.service"}},
 		{"a oneshot that remains", files{"a.service": service("Type=oneshot\nRemainAfterExit=yes\n"), wantsA: ""}, files{"a.service": b + "Type=oneshot\nRemainAfterExit=yes\n", wantsA: ""}, loaded("a.service"), []string{"restart a.service"}},
+		{"wanted by an active service", files{"a.service": a, wantsA: ""}, files{"a.service": a, wantsA: "", "a.service.wants/new.service": "", "new.service": a}, loaded("a.service"), nil},
+		{"wanted by a service that is restarted", files{"a.service": a, wantsA: ""}, files{"a.service": b, wantsA: "", "a.service.wants/new.service": "", "new.service": a}, loaded("a.service"), []string{"start new.service", "restart a.service"}},
 		{"a failed unit", files{"a.service": a, wantsA: ""}, files{"a.service": a, wantsA: ""}, loaded("!a.service"), []string{"start a.service"}},
 		{"a new condition", nil, files{"new.service": "[Unit]\nConditionPathExists=/x\n", wantsNew: ""}, loaded(), []string{"unknown new.service"}},
 		{"a target that is stopped", files{"x.target": ""}, files{"x.target": "[Unit]\nX-StopOnReconfiguration=true\n"}, loaded("x.target", "x.service x.target"), []string{"stop x.service", "restart x.target"}},

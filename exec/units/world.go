@@ -122,8 +122,12 @@ func (w *world) stop(name string) {
 // run is started.
 func (w *world) restart(name string) {
 	name = w.canonical(name)
-	w.tryRestart(name, map[string]bool{})
-	w.start(name)
+	restarted := map[string]bool{}
+	w.tryRestart(name, restarted)
+	restarted[name] = true
+	for _, name := range slices.Sorted(maps.Keys(restarted)) {
+		w.start(name)
+	}
 }
 
 func (w *world) tryRestart(name string, seen map[string]bool) {
@@ -152,7 +156,9 @@ func (w *world) reloads(name string) []string {
 	return all
 }
 
-// start starts a unit with all it pulls in.
+// start starts a unit with all it pulls in. A unit that is active already pulls in
+// nothing, unless the start is asked of the unit itself: systemd drops the jobs of
+// active units, and then those that only they require.
 func (w *world) start(name string) {
 	name = w.canonical(name)
 	if w.visited[name] || !w.exists(name) {
@@ -161,7 +167,9 @@ func (w *world) start(name string) {
 	w.visited[name] = true
 	d := w.newDependencies(name)
 	for _, on := range d.pulls {
-		w.start(on)
+		if !w.active[w.canonical(on)] {
+			w.start(on)
+		}
 	}
 	if w.active[name] || w.ran[name] || !w.conditionsHold(name) {
 		return
