@@ -62,7 +62,9 @@ func (s *Switch) Foresee(d Decision) Forecast {
 		w.start(name)
 	}
 	for _, name := range w.mountsOfBoot() {
-		w.start(name)
+		if !w.active[name] {
+			w.start(name)
+		}
 	}
 	return w.forecast(d, reloaded)
 }
