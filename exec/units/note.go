@@ -47,6 +47,7 @@ func listeners(u unit) []string {
 
 // notes adds what cannot be foretold and what is left undone.
 func (w *world) notes(f *Forecast, d Decision) {
+	f.Undone = append(f.Undone, w.userUnits()...)
 	for name := range d.Unread {
 		w.unknown[name] = "it differs, and its files could not be read"
 	}
@@ -63,7 +64,6 @@ func (w *world) notes(f *Forecast, d Decision) {
 	if w.Requests {
 		f.Unknown = append(f.Unknown, Note{Text: "what an activation script of the system asks to be restarted"})
 	}
-	f.Undone = append(f.Undone, w.userUnits()...)
 }
 
 // triggered finds the units that a timer or path unit may start as soon as it is
@@ -110,6 +110,10 @@ func (w *world) userUnits() []Note {
 	for _, r := range w.State.Users {
 		b := base(r.Name, w.OldUser, w.NewUser)
 		if !w.OldUser.has(b) {
+			continue
+		}
+		if !w.OldUser.readable(r.Name, b) || !w.NewUser.readable(r.Name, b) {
+			w.unknown[r.Name] = "the user unit differs, and its files could not be read"
 			continue
 		}
 		if !w.NewUser.has(b) || difference(w.OldUser.unit(r.Name, b), w.NewUser.unit(r.Name, b)) != same {
