@@ -18,6 +18,10 @@ test *args:
 test-systemd *args:
     go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}
 
+# the changes of units that the plan foretells, one by one, on a machine that systemd boots (Linux, root)
+test-foretell *args:
+    go test ./exec -run '^TestPlanForetells$' -foretell -v -count 1 -timeout 40m {{args}}
+
 # rewrite the golden files
 update:
     go test ./schema ./compile ./compile/syntax ./exec ./cmd ./examples -update

@@ -89,6 +89,10 @@ Connect to the hosts, build their systems here, and show for each what deploying
 would change: packages, paths to copy, units, whether a restart is needed, and in
 which wave. Nothing on the hosts is changed. --out saves the plan.
 
+Of units it lists those that stop, start, restart and reload; those that ran once
+and run again; those that change and are left running ("leave"); what cannot be
+foretold ("unknown"); and what NixOS leaves to you ("undone").
+
 ` + inventoryHelp},
 		{group: "fleet", use: "apply PLAN", verb: &applyOptions{}, short: "carry out a saved plan", long: `
 Do exactly what a plan saved by "muster plan --out" says. A host that has changed

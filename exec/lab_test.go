@@ -85,7 +85,7 @@ func newFieldIn(t testing.TB, options lab.Options) *field {
 func newBareField(t testing.TB, options lab.Options) *field {
 	t.Helper()
 	lab.RequireLab(t)
-	names := options.Hosts
+
 	system(t, "old") // built before the hosts start
 	f := &field{TB: t, hosts: map[string]*schema.Host{}}
 	f.lab = lab.NewWith(t, options)
@@ -104,7 +104,7 @@ func newBareField(t testing.TB, options lab.Options) *field {
 	t.Cleanup(func() { f.source.Close() })
 	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: connectTimeout, KeepAlive: time.Second})
 	t.Cleanup(func() { f.dialer.Close() })
-	for _, name := range names {
+	for _, name := range options.Hosts {
 		f.hosts[name] = &schema.Host{Name: name, Address: name, System: "x86_64-linux", Policy: schema.Required}
 	}
 	f.opts = limits()

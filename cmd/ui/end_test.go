@@ -11,6 +11,7 @@ import (
 	"muster/cmd/ui"
 	"muster/exec"
 	"muster/exec/host"
+	"muster/exec/units"
 )
 
 // The end of a run is printed in the way that suits what it did.
@@ -69,7 +70,12 @@ web2  failed                        connect: connection refused
 				Removed: []exec.Package{{Name: "cowsay", Before: []string{"3"}}},
 				Changed: []exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}},
 				Rebuilt: 2, CopyPaths: 4, CopyBytes: 61_600,
-				Restart: []string{"nginx.service"}, Reboot: []string{"kernel"},
+				Forecast: units.Forecast{
+					Restart: []string{"nginx.service"}, Again: []string{"backup.service"},
+					Unknown: []units.Note{{Unit: "new.service", Text: "it starts if its conditions hold"}, {Text: "what scripts ask for"}},
+					Undone:  []units.Note{{Unit: "web.socket", Text: "restart it"}},
+				},
+				Reboot: []string{"kernel"},
 			}}, failed},
 			`HOST  WAVE  GENERATION  PACKAGES                     TO COPY           UNITS   …
 web1  1     3 → new     +1 −1 ~3                     4 paths, 61.6 kB  +0 −0 ~1…
@@ -82,10 +88,14 @@ web1
   ~ nginx 1.26 → 1.28
   ~ 2 packages in the same version
   restart  nginx.service
+  again    backup.service
   reboot   kernel
+  unknown  new.service: it starts if its conditions hold
+  unknown  what scripts ask for
+  undone   web.socket: restart it
 
-Units are compared by their files. A host that already has its new system, after
-muster push, is asked what it would do.
+What becomes of units is foretold by the rules of NixOS. A host that already has its
+new system, after muster push, is asked what it would do.
 `},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -16,15 +16,15 @@ func printPlan(w io.Writer, outcomes []exec.Outcome) {
 		table.Row(planRow(&outcomes[i])...)
 	}
 	table.Flush()
-	byFiles := false
+	byRules := false
 	for i := range outcomes {
 		if d := outcomes[i].Diff; d != nil {
 			printDiff(w, &outcomes[i])
-			byFiles = byFiles || !d.Asked && len(d.Start)+len(d.Stop)+changedUnits(d) > 0
+			byRules = byRules || !d.Asked && len(d.Unknown) > 0
 		}
 	}
-	if byFiles {
-		fmt.Fprint(w, "\nUnits are compared by their files. A host that already has its new system, after\nmuster push, is asked what it would do.\n")
+	if byRules {
+		fmt.Fprint(w, "\nWhat becomes of units is foretold by the rules of NixOS. A host that already has its\nnew system, after muster push, is asked what it would do.\n")
 	}
 }
 
@@ -87,9 +87,16 @@ func printDiff(w io.Writer, o *exec.Outcome) {
 	for _, u := range []struct {
 		what string
 		list []string
-	}{{"stop", d.Stop}, {"start", d.Start}, {"restart", d.Restart}, {"reload", d.Reload}, {"leave", d.Stay}, {"reboot", d.Reboot}} {
+	}{{"stop", d.Stop}, {"start", d.Start}, {"restart", d.Restart}, {"reload", d.Reload}, {"again", d.Again}, {"leave", d.Stay}, {"reboot", d.Reboot}} {
 		if len(u.list) > 0 {
 			fmt.Fprintf(w, "  %-8s %s\n", u.what, Printable(strings.Join(u.list, ", ")))
 		}
+	}
+	// A note about a unit begins with its name.
+	for _, n := range d.Unknown {
+		fmt.Fprintf(w, "  %-8s %s\n", "unknown", Printable(strings.TrimPrefix(n.Unit+": "+n.Text, ": ")))
+	}
+	for _, n := range d.Undone {
+		fmt.Fprintf(w, "  %-8s %s\n", "undone", Printable(strings.TrimPrefix(n.Unit+": "+n.Text, ": ")))
 	}
 }

@@ -6,14 +6,21 @@ import (
 	"strings"
 
 	"muster/compile/store"
+	"muster/exec/units"
 )
 
 // A Comparison is what a host has, beside some store paths.
 type Comparison struct {
 	Lacks []store.Path          // of the paths asked about
 	Has   []store.Path          // what the running system is made of
-	Units map[string]string     // unit → its file, and the file NixOS adds to it
 	Parts map[string]store.Path // part → what was booted of it
+	// Interface is the version of the running system's init. NixOS switches only to
+	// a system of the same.
+	Interface string
+	// SystemUnits and UserUnits are the unit files of the running system, without
+	// their texts.
+	SystemUnits, UserUnits []units.Entry
+	State                  units.State
 }
 
 // comparePaths is how many paths one question is about: a command line has an
@@ -22,41 +29,113 @@ const comparePaths = 1000
 
 // Compare asks which of some store paths the host lacks, and what it runs.
 func (h *Host) Compare(ctx context.Context, paths []store.Path) (Comparison, error) {
-	c := Comparison{Units: map[string]string{}, Parts: map[string]store.Path{}}
-	first := true
+	c := Comparison{Parts: map[string]store.Path{}}
+	all := units.Properties
 	for chunk := range slices.Chunk(paths, comparePaths) {
-		args := make([]string, len(chunk))
-		for i, p := range chunk {
-			args[i] = string(p)
+		args := []string{all}
+		for _, p := range chunk {
+			args = append(args, string(p))
 		}
 		out, err := h.ask(ctx, compareScript, args...)
 		if err != nil {
 			return c, err
 		}
-		c.read(out, first)
-		first = false
+		c.read(out)
+		all = "" // the first answer has what does not depend on the paths
 	}
 	return c, nil
 }
 
-// read adds an answer. What does not depend on the paths is in every one, and
-// taken from the first.
-func (c *Comparison) read(out string, first bool) {
-	for line := range strings.Lines(out) {
+// read adds an answer.
+func (c *Comparison) read(out string) {
+	facts, loaded, known := strings.Cut(out, "\nloaded\n")
+	var fstab strings.Builder
+	for line := range strings.Lines(facts) {
 		what, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		switch {
-		case what == "lacks":
+		name, rest, _ := strings.Cut(value, " ")
+		switch what {
+		case "lacks":
 			c.Lacks = append(c.Lacks, store.Path(value))
-		case !first:
-		case what == "has":
+		case "has":
 			c.Has = append(c.Has, store.Path(value))
-		case what == "unit":
-			name, files, _ := strings.Cut(value, " ")
-			c.Units[name] = files
-		case what == "part":
-			name, target, _ := strings.Cut(value, " ")
-			c.Parts[name] = store.Path(target)
+		case "part":
+			c.Parts[name] = store.Path(rest)
+		case "interface":
+			c.Interface = value
+		case "unit":
+			path, link, _ := strings.Cut(rest, " ")
+			if link == "" {
+				link = name + path // a file
+			}
+			list := &c.SystemUnits
+			if strings.HasSuffix(name, "/user/") {
+				list = &c.UserUnits
+			}
+			*list = append(*list, units.Entry{Path: path, Link: link, Unread: true})
+		case "fstab":
+			fstab.WriteString(value + "\n")
+		case "pending":
+			p := &c.State.Pending
+			if set := map[string]*units.Set{"start": &p.Start, "restart": &p.Restart, "reload": &p.Reload}[name]; set != nil && rest != "" {
+				set.Add(rest)
+			}
+		case "user":
+			c.State.Users = append(c.State.Users, units.UserUnit{User: name, Name: rest})
+		case "container":
+			c.State.Container = true
 		}
+	}
+	c.State.Fstab += fstab.String()
+	if all := units.ParseLoaded(loaded); known && len(all) > 0 {
+		c.State.Known, c.State.Units = true, all
+	}
+}
+
+// Limits of what is read of a host's files: files in one question, files, and
+// bytes after which no more are asked for.
+const (
+	textsAtOnce  = 500
+	maxTexts     = 5000
+	maxTextBytes = 8 << 20
+)
+
+// Texts reads files of the host, such as unit files. A file that cannot be read or
+// is beyond the limits is missing in the answer; of a long one it has the beginning.
+func (h *Host) Texts(ctx context.Context, paths []string) (map[string]string, error) {
+	texts := map[string]string{}
+	read := 0
+	for chunk := range slices.Chunk(paths[:min(len(paths), maxTexts)], textsAtOnce) {
+		if read > maxTextBytes {
+			break
+		}
+		out, err := h.ask(ctx, textsScript, chunk...)
+		if err != nil {
+			return texts, err
+		}
+		read += len(out)
+		readTexts(texts, out, chunk)
+	}
+	return texts, nil
+}
+
+// readTexts splits what head prints at the lines with the names that were asked
+// for.
+func readTexts(texts map[string]string, out string, asked []string) {
+	var name string // of the text that begins at start
+	start, at := 0, 0
+	for line := range strings.Lines(out) {
+		header, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "==> ")
+		header, ends := strings.CutSuffix(header, " <==")
+		if ok && ends && slices.Contains(asked, header) {
+			if name != "" {
+				texts[name] = out[start:at]
+			}
+			name, start = header, at+len(line)
+		}
+		at += len(line)
+	}
+	if name != "" {
+		texts[name] = out[start:]
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	recoverScript     script = "recover"
 	restartedScript   script = "restarted"
 	tellScript        script = "tell"
+	textsScript       script = "texts"
 	unitScript        script = "unit"
 	unlockScript      script = "unlock"
 	verifyScript      script = "verify"

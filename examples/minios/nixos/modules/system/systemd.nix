@@ -49,7 +49,7 @@ let
     enable = mkOption {
       type = types.bool;
       default = true;
-      description = "If not set, the unit is left out.";
+      description = "If not set, the unit is masked: it cannot start.";
     };
     description = mkOption {
       type = types.singleLineStr;
@@ -293,7 +293,7 @@ let
         file = "${name}.${kind}";
       in
       {
-        inherit (u) wantedBy requiredBy aliases;
+        inherit (u) enable wantedBy requiredBy aliases;
         name = file;
         dropin = u.overrideStrategy == "asDropin" || builtins.elem file upstream;
         empty = text name u == "";
@@ -305,7 +305,7 @@ let
           }
         }/${file}";
       }
-    ) (lib.filterAttrs (_: u: u.enable) set);
+    ) set;
   unitTree =
     name: from:
     pkgs.runCommand name { preferLocalBuild = true; } ''
@@ -322,6 +322,9 @@ let
       }
       ${lib.concatMapStrings (
         u:
+        if !u.enable then
+          "ln -s /dev/null ${arg u.name}\n"
+        else
         lib.optionalString (!(u.dropin && u.empty)) "${if u.dropin then "dropin" else "unit"} ${arg u.path} ${arg u.name}\n"
         + lib.concatMapStrings (alias: "ln -sfn ${arg u.name} ${arg alias}\n") u.aliases
         + lib.concatMapStrings (target: "into ${arg "${target}.wants"} ${arg u.name}\n") u.wantedBy
