@@ -94,7 +94,7 @@ func hint(name string, err error) string {
 	case errors.Is(err, remote.ErrSudoPassword):
 		return "set privilege: \"sudo-password\" for the host, or let its user run sudo without a password"
 	case errors.Is(err, remote.ErrNoSudo):
-		return "let the user run sudo on the host, or log in as root"
+		return "let the user run sudo on the host, or doas or run0 without a password (privilege in the inventory), or log in as root"
 	}
 	return ""
 }

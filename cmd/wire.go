@@ -63,8 +63,17 @@ func target(h *schema.Host) remote.Target {
 		User:     h.User,
 		HostKeys: h.HostKeys,
 		Jump:     h.Jump,
-		Sudo:     h.Privilege == schema.Sudo || h.Privilege == schema.SudoPassword,
+		Become:   become[h.Privilege],
 	}
+}
+
+// become is how each privilege of the inventory is had on a host.
+var become = map[schema.Privilege]remote.Become{
+	schema.Root:         remote.NoBecome,
+	schema.Sudo:         remote.Sudo,
+	schema.SudoPassword: remote.Sudo,
+	schema.Doas:         remote.Doas,
+	schema.Run0:         remote.Run0,
 }
 
 // A machine makes a remote machine an [exec.Machine].
@@ -85,17 +94,22 @@ func (m machine) Daemon(ctx context.Context) (nixserve.Stream, error) {
 // stream starts a command that fills the store. A user without root and sudo can
 // do that too, through the machine's daemon, if it trusts them.
 func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, error) {
-	s, err := m.Machine.Stream(ctx, remote.Command{Argv: argv, Privileged: m.Sudoes()})
+	s, err := m.Machine.Stream(ctx, remote.Command{Argv: argv, Privileged: m.BecomesRoot()})
 	if err != nil {
 		return nil, err
 	}
 	return serve{s, m.RoundTrip}, nil
 }
 
+// packedLimit is how long a host may take to say whether it has zstd.
+const packedLimit = 30 * time.Second
+
 // ServePacked is Serve for input that zstd has compressed. The exit status is that
 // of nix-store.
 func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
-	err := m.Machine.Run(ctx, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.Sudoes()})
+	limited, cancel := context.WithTimeout(ctx, packedLimit)
+	defer cancel()
+	err := m.Machine.Run(limited, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.BecomesRoot()})
 	var exit *remote.ExitError
 	if errors.As(err, &exit) {
 		return nil, transfer.ErrNoZstd

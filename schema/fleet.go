@@ -182,6 +182,8 @@ const (
 	Root         Privilege = "root"          // log in as root
 	Sudo         Privilege = "sudo"          // sudo without a password
 	SudoPassword Privilege = "sudo-password" // sudo with a password, asked for once
+	Doas         Privilege = "doas"          // doas without a password
+	Run0         Privilege = "run0"          // systemd's run0 without a password
 )
 
 // Policy says how an unreachable host counts.

@@ -41,8 +41,8 @@ func (m *Machine) Name() string { return m.target.Name }
 // User is the user that the connection is logged in as.
 func (m *Machine) User() string { return m.user }
 
-// Sudoes reports whether the target has its user run privileged commands through sudo.
-func (m *Machine) Sudoes() bool { return m.target.Sudo }
+// BecomesRoot reports whether the target allows its user to run privileged commands.
+func (m *Machine) BecomesRoot() bool { return m.target.Become != NoBecome }
 
 // Lost is closed when the connection has ended, for whatever reason.
 func (m *Machine) Lost() <-chan struct{} { return m.conn.lost() }
