@@ -159,14 +159,18 @@ func (d *Diff) readUnits(said string) {
 		*list = append(*list, strings.FieldsFunc(m[3], func(r rune) bool { return r == ',' || r == ' ' })...)
 	}
 	// NixOS stops and starts most of those that it restarts.
-	again := func(name string) bool { return slices.Contains(d.Stop, name) && slices.Contains(d.Start, name) }
-	for _, name := range slices.Clone(d.Stop) {
-		if again(name) {
+	starts, again := map[string]bool{}, map[string]bool{}
+	for _, name := range d.Start {
+		starts[name] = true
+	}
+	for _, name := range d.Stop {
+		if starts[name] && !again[name] {
+			again[name] = true
 			d.Restart = append(d.Restart, name)
-			d.Stop = slices.DeleteFunc(d.Stop, func(s string) bool { return s == name })
-			d.Start = slices.DeleteFunc(d.Start, func(s string) bool { return s == name })
 		}
 	}
+	isAgain := func(name string) bool { return again[name] }
+	d.Stop, d.Start = slices.DeleteFunc(d.Stop, isAgain), slices.DeleteFunc(d.Start, isAgain)
 	for _, list := range []*[]string{&d.Stop, &d.Start, &d.Restart, &d.Reload, &d.Stay} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"muster/exec/host"
@@ -24,6 +25,9 @@ type job struct {
 
 	began   time.Time
 	failure failure
+
+	mu      sync.Mutex
+	outputs map[Stage]*output // of the stages that have printed something
 }
 
 // A failure is where a job ended before its last stage, and why.
@@ -41,7 +45,7 @@ type placement struct {
 
 func (r *run) newJob(step Step) *job {
 	conn := &connection{host: step.Host, dial: r.opts.Connect, answer: r.opts.AnswerTimeout}
-	j := &job{run: r, step: step, conn: conn}
+	j := &job{run: r, step: step, conn: conn, outputs: map[Stage]*output{}}
 	j.guard = &guard{conn: conn, watch: host.Watch{Run: r.opts.Run}, said: j.said}
 	return j
 }
@@ -104,7 +108,8 @@ func (j *job) stage(ctx context.Context, s Stage) error {
 	}
 	began := time.Now()
 	j.emit(StageStarted{Host: j.step.Host.Name, Stage: s})
-	err := withHooks(ctx, j, s)
+	err := clipped(withHooks(ctx, j, s))
+	j.output(s).end()
 	ended := StageEnded{Host: j.step.Host.Name, Stage: s, Took: time.Since(began)}
 	if err != nil {
 		ended.Err = err.Error()
@@ -166,7 +171,7 @@ func (j *job) hasGuard() bool { return j.seen.Guard == j.run.opts.Run }
 func (j *job) end(ctx context.Context) Outcome {
 	j.conn.close()
 	j.out.Took = time.Since(j.began)
-	if err := j.failure.err; err != nil {
+	if err := clipped(j.failure.err); err != nil {
 		j.out.Stage, j.out.Err, j.out.Error = j.failure.stage, err, err.Error()
 		j.out.Interrupted = ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
 		switch {
@@ -191,13 +196,27 @@ func (j *job) action() Action { return j.run.plan.Action }
 
 func (j *job) emit(e Event) { j.run.opts.Sink(e) }
 
-// said hands lines of a stage to the sink.
-func (j *job) said(s Stage) func(string) {
-	return func(line string) { j.emit(Said{Host: j.step.Host.Name, Stage: s, Line: line}) }
+// said hands lines of a stage to the sink, as many as are allowed.
+func (j *job) said(s Stage) func(string) { return j.output(s).line }
+
+// output is what a stage prints.
+func (j *job) output(s Stage) *output {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	o := j.outputs[s]
+	if o == nil {
+		o = &output{full: maxOutput, emit: func(line string) { j.emit(Said{Host: j.step.Host.Name, Stage: s, Line: line}) }}
+		if s == RunCommand {
+			o.full = maxCommandOutput
+		}
+		j.outputs[s] = o
+	}
+	return o
 }
 
 // note tells of something that is not as it should be, and goes on.
 func (j *job) note(f Finding) {
+	f.Text = clip(f.Text)
 	j.out.Findings = append(j.out.Findings, f)
 	j.emit(Found{Host: j.step.Host.Name, Finding: f})
 }

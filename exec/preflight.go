@@ -96,7 +96,7 @@ func preflight(j *job, in *host.Inspection) []Finding {
 	changes := j.action().changes() && !j.upToDate()
 	var all []Finding
 	add := func(bad bool, check, format string, args ...any) {
-		all = append(all, Finding{Check: check, Text: fmt.Sprintf(format, args...), Bad: bad && changes})
+		all = append(all, Finding{Check: check, Text: clip(fmt.Sprintf(format, args...)), Bad: bad && changes})
 	}
 	switch {
 	case in.UpToDate:

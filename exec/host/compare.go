@@ -33,29 +33,38 @@ func (h *Host) Compare(ctx context.Context, paths []store.Path) (Comparison, err
 		if err != nil {
 			return c, err
 		}
-		c.read(out, first)
+		c.read(out, first, chunk)
 		first = false
 	}
 	return c, nil
 }
 
-// read adds an answer. What does not depend on the paths is in every one, and
-// taken from the first.
-func (c *Comparison) read(out string, first bool) {
+// read adds an answer about some paths. What does not depend on the paths is in
+// every one, and taken from the first.
+func (c *Comparison) read(out string, first bool, asked []store.Path) {
+	unknown := make(map[store.Path]bool, len(asked))
+	for _, p := range asked {
+		unknown[p] = true
+	}
 	for line := range strings.Lines(out) {
 		what, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch {
 		case what == "lacks":
-			c.Lacks = append(c.Lacks, store.Path(value))
+			if p := store.Path(value); unknown[p] {
+				delete(unknown, p)
+				c.Lacks = append(c.Lacks, p)
+			}
 		case !first:
 		case what == "has":
-			c.Has = append(c.Has, store.Path(value))
+			if p, err := store.ParsePath(value); err == nil {
+				c.Has = append(c.Has, p)
+			}
 		case what == "unit":
 			name, files, _ := strings.Cut(value, " ")
-			c.Units[name] = files
+			c.Units[clip(name, maxWord)] = files
 		case what == "part":
 			name, target, _ := strings.Cut(value, " ")
-			c.Parts[name] = store.Path(target)
+			c.Parts[clip(name, maxWord)] = store.Path(target)
 		}
 	}
 }

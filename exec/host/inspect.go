@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,6 +86,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 	seen := false
 	for line := range strings.Lines(out) {
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		value = clip(value, maxWord)
 		switch name {
 		case "time":
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
@@ -108,7 +110,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "nix":
 			f.Nix = value[strings.LastIndexByte(value, ' ')+1:]
 		case "lacks":
-			in.Lacks = append(in.Lacks, value)
+			in.Lacks = appendNew(in.Lacks, value)
 		case "machine":
 			f.Machine = value
 		case "space":
@@ -122,12 +124,14 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "bootid":
 			f.BootID = value
 		case "needs":
-			f.Needs = append(f.Needs, value)
+			if slices.Contains(Parts, value) {
+				f.Needs = appendNew(f.Needs, value)
+			}
 		case "disk":
 			relation, device, _ := strings.Cut(value, " ")
 			in.Disk = Disk{Relation: DiskRelation(relation), Device: device}
 		case "failed":
-			f.FailedUnits = append(f.FailedUnits, value)
+			f.FailedUnits = appendNew(f.FailedUnits, value)
 		case "lock":
 			in.Lock = parseLock(value)
 		case "guard":
@@ -144,6 +148,21 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 	}
 	s.Generation.Current = s.Generation.Number != 0
 	return in, nil
+}
+
+// maxList is how many facts of one kind are kept.
+const maxList = 100
+
+// appendNew adds a word to a list, unless it is there or the list is long.
+func appendNew(list []string, word string) []string {
+	switch {
+	case slices.Contains(list, word):
+	case len(list) < maxList:
+		list = append(list, word)
+	case len(list) == maxList:
+		list = append(list, "…")
+	}
+	return list
 }
 
 // skew is how far a clock that said then is ahead of ours, when it was asked

@@ -18,9 +18,9 @@ func (h *Host) BootID(ctx context.Context) (id string, booted store.Path, err er
 	}
 	id, system, _ := strings.Cut(lastLine(out), " ")
 	if id == "" {
-		return "", "", fmt.Errorf("read the boot ID: unexpected answer %q", out)
+		return "", "", fmt.Errorf("read the boot ID: unexpected answer %q", lastLine(out))
 	}
-	return id, store.Path(system), nil
+	return clip(id, maxWord), store.Path(system), nil
 }
 
 // Reboot has the host restart, and returns before it does.
