@@ -100,6 +100,8 @@ func preflight(j *job, in *host.Inspection) []Finding {
 	}
 	switch {
 	case in.UpToDate:
+	case in.ReadOnly != "":
+		add(true, "nix", "%s is read-only", in.ReadOnly)
 	case f.Nix == "":
 		add(true, "nix", "there is no Nix on the host: nix-store is not in PATH")
 	case olderThan(f.Nix, nixserve.OldestNix):

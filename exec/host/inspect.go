@@ -25,6 +25,7 @@ type Inspection struct {
 	// it was not looked at then.
 	UpToDate bool
 	Lacks    []string // programs that the guard needs and the host has not
+	ReadOnly string   // the file system of Nix, where nothing can be written to it; else ""
 	Disk     Disk     // how the host's root stands to the inventory's disk
 	Lock     LockHolder
 	Guard    string // the run whose guard is on the host; "" for none
@@ -109,6 +110,8 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 			in.UpToDate = true
 		case "nix":
 			f.Nix = value[strings.LastIndexByte(value, ' ')+1:]
+		case "readonly":
+			in.ReadOnly = value
 		case "lacks":
 			in.Lacks = appendNew(in.Lacks, value)
 		case "machine":
