@@ -87,6 +87,7 @@ func undertake(ctx context.Context, j *job, s Stage, order func() host.Order) er
 	if !joined {
 		full := order()
 		full.Run, full.Who = o.Run, o.Who
+		full.InstallBootLoader = j.installsBootLoader()
 		full.Activate, full.Confirm, full.Revert = o.ActivateTimeout, o.ConfirmTimeout, o.RevertTimeout
 		if err := j.guard.start(ctx, full); err != nil {
 			return err

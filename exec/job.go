@@ -82,6 +82,9 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 		return
 	}
 	for _, s := range list {
+		if j.step.Host.Unconnected && s != Build {
+			continue
+		}
 		if err := j.stage(ctx, s); err != nil {
 			j.failure = failure{s, err}
 			return
@@ -149,7 +152,7 @@ func (j *job) enter(ctx context.Context) error {
 // upToDate reports whether the host already is what the action would make it.
 func (j *job) upToDate() bool {
 	want, have := j.step.System.Out, j.out.Before
-	if want == "" {
+	if want == "" || j.installsBootLoader() {
 		return false
 	}
 	switch j.action() {
@@ -159,6 +162,15 @@ func (j *job) upToDate() bool {
 		return have.Generation.System == want
 	case Test:
 		return have.Current == want && !j.hasGuard()
+	}
+	return false
+}
+
+// installsBootLoader reports whether the boot loader itself is installed anew.
+func (j *job) installsBootLoader() bool {
+	switch j.action() {
+	case Switch, Boot, Rollback:
+		return j.run.opts.InstallBootLoader
 	}
 	return false
 }
@@ -183,6 +195,9 @@ func (j *job) end(ctx context.Context) Outcome {
 		default:
 			j.out.Status = Failed
 		}
+	}
+	if !j.failed() && j.step.Host.Unconnected && j.action() != BuildOnly {
+		j.out.Status = NoAddress
 	}
 	if j.place.entered {
 		j.run.waves.leave(j.out.OK() || j.out.Status == RolledBack)

@@ -24,6 +24,9 @@ type Options struct {
 
 	FailFast bool // after a failure, begin no other host
 	Reboot   bool // restart hosts whose new kernel, initrd or systemd needs it
+	// InstallBootLoader installs the boot loader itself anew, also on hosts that
+	// are up to date. It is for the actions Switch and Boot, and for Rollback.
+	InstallBootLoader bool
 
 	ActivateTimeout time.Duration // for one activation; 10 minutes
 	ConfirmTimeout  time.Duration // for a new connection after it, then the host returns by itself; 1 minute

@@ -16,7 +16,7 @@ import (
 
 // A Finding is something about a host that is not as it should be.
 type Finding struct {
-	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools"
+	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools", "reboot"
 	Text  string `json:"text"`
 	// Bad says that the host takes no further part in the run.
 	Bad bool `json:"bad,omitempty"`
@@ -44,7 +44,7 @@ var ErrMoved = errors.New("the host has moved on since the plan was made")
 // inspect finds out what the host has and whether it can take part.
 func inspect(ctx context.Context, j *job) error {
 	r := host.InspectRequest{DiskUUID: j.step.Host.DiskUUID}
-	if j.action() == Switch {
+	if j.action() == Switch && !j.installsBootLoader() {
 		r.Want = j.step.System.Out
 	}
 	in, err := j.conn.ask().Inspect(ctx, r)

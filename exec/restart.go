@@ -21,6 +21,10 @@ func restart(ctx context.Context, j *job) error {
 	if len(j.seen.Facts.Needs) == 0 && j.action() != Boot {
 		return nil
 	}
+	if here, ok := j.conn.machine().(interface{ Here() bool }); ok && here.Here() {
+		j.note(Finding{Check: "reboot", Text: "muster runs on this machine and does not restart it"})
+		return nil
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("not restarted: %w", context.Cause(ctx))
 	}

@@ -122,12 +122,15 @@ type Host struct {
 	Name string
 	At   Pos // position of the name
 
-	Address   string // IPv4, IPv6 or domain name
+	Address   string // IPv4, IPv6 or domain name; "" for none
 	Port      int    // 0 means that of the SSH configuration
 	User      string // "" means that of the SSH configuration
 	HostKeys  []string
 	Jump      string
 	Privilege Privilege
+	Local     bool // no SSH where muster runs on the host itself
+	// Unconnected says that there is no way to the host: it is built and exported.
+	Unconnected bool
 
 	System      string // x86_64-linux, …
 	Roles       []string

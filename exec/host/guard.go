@@ -69,6 +69,9 @@ type Order struct {
 	Action     string     // of switch-to-configuration: switch, boot or test
 	Generation int        // of the profile to move to; 0 for a new one
 	Former     int        // the profile's generation; 0 for none
+	// InstallBootLoader has the boot step install the boot loader itself
+	// (NIXOS_INSTALL_BOOTLOADER=1).
+	InstallBootLoader bool
 
 	Activate time.Duration // limit of the activation
 	Confirm  time.Duration // then, limit of the wait for confirmation

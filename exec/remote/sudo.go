@@ -20,11 +20,21 @@ const (
 	Run0     Become = "run0" // run0(1), of systemd 256 and later
 )
 
-// becomeArgv are the words in front of a command that needs no password.
-var becomeArgv = map[Become][]string{
-	Sudo: {"sudo", "-n", "--"},
-	Doas: {"doas", "-n", "--"},
-	Run0: {"run0", "--no-ask-password", "--"},
+// Argv are the words in front of a command. With a password, which is for sudo only, the first line of standard input is
+// that.
+func (b Become) Argv(password bool) []string {
+	switch {
+	case password:
+		// With -k, because sudo would leave the password to the command where it has a valid timestamp.
+		return []string{"sudo", "-k", "-S", "-p", "", "--"}
+	case b == Sudo:
+		return []string{"sudo", "-n", "--"}
+	case b == Doas:
+		return []string{"doas", "-n", "--"}
+	case b == Run0:
+		return []string{"run0", "--no-ask-password", "--"}
+	}
+	return nil
 }
 
 // becomeLimit is how long a machine may take to say how to become root on it, the user's answer to a question apart.
@@ -75,10 +85,9 @@ func (m *Machine) root(ctx context.Context) (prefix, error) {
 	case !s.needed:
 		return prefix{}, nil
 	case s.password == nil:
-		return prefix{argv: becomeArgv[m.target.Become]}, nil
+		return prefix{argv: m.target.Become.Argv(false)}, nil
 	default:
-		// With -k, because sudo would leave the password to the command where it has a valid timestamp.
-		return prefix{argv: []string{"sudo", "-k", "-S", "-p", "", "--"}, stdin: s.password}, nil
+		return prefix{argv: m.target.Become.Argv(true), stdin: s.password}, nil
 	}
 }
 
@@ -96,7 +105,7 @@ func (m *Machine) probeSudo(ctx context.Context) error {
 	if become == NoBecome {
 		return fmt.Errorf("%w: %s is not root, and the target does not allow sudo", ErrNoSudo, m.user)
 	}
-	argv := becomeArgv[become]
+	argv := become.Argv(false)
 	if become == Sudo {
 		argv = []string{"sudo", "-k", "-n", "--"}
 	}
@@ -159,7 +168,7 @@ func (m *Machine) askPassword(ctx context.Context) ([]byte, error) {
 // tryPassword keeps the password if sudo accepts it. Only the password is sent: after a wrong one, sudo would read the
 // input of the command as the next attempt.
 func (m *Machine) tryPassword(ctx context.Context, password []byte) error {
-	err := m.try(ctx, Command{Argv: []string{"sudo", "-k", "-S", "-p", "", "--", "true"}, Env: sudoEnv, Stdin: bytes.NewReader(password)})
+	err := m.try(ctx, Command{Argv: append(Sudo.Argv(true), "true"), Env: sudoEnv, Stdin: bytes.NewReader(password)})
 	var exit *ExitError
 	if errors.As(err, &exit) {
 		if exit.says("not in the sudoers", "may not run", "not allowed to") {
