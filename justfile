@@ -14,6 +14,10 @@ lint:
 test *args:
     go test -race -timeout 40m ./... {{args}}
 
+# the tests of exec with real hosts on machines that systemd boots (Linux, root, debootstrap, systemd-container)
+test-systemd *args:
+    go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}
+
 # rewrite the golden files
 update:
     go test ./schema ./compile ./compile/syntax ./exec ./cmd ./examples -update

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
+	"flag"
 	"io"
 	"strings"
 	"sync"
@@ -35,6 +36,8 @@ type field struct {
 	events []exec.Event
 }
 
+var onSystemd = flag.Bool("systemd", false, "run the tests with real hosts on machines that systemd boots")
+
 // bootDefault boots a host as its boot loader would: what the default entry
 // names is activated.
 //
@@ -51,7 +54,11 @@ func newField(t testing.TB, names ...string) *field {
 	lab.RequireLab(t)
 	old := system(t, "old")
 	f := &field{TB: t, hosts: map[string]*schema.Host{}}
-	f.lab = lab.NewWith(t, lab.Options{Hosts: names, Boot: bootDefault})
+	options := lab.Options{Hosts: names, Boot: bootDefault}
+	if *onSystemd { // its hosts have a boot loader
+		options.Boot, options.Systemd = "", true
+	}
+	f.lab = lab.NewWith(t, options)
 	nix, err := nixcmd.Find()
 	if err != nil {
 		t.Fatal(err)

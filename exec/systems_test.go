@@ -28,7 +28,7 @@ let
       fileSystems."/" = { device = "/dev/sda1"; fsType = "ext4"; };
       environment.etc."system-name".text = name;
       system.activationScripts.aa-services.text = ''
-        [ -z "$BOOTING" ] || exit 0 # the lab's own first process does the rest
+        [ -z "$BOOTING$MINIOS_BOOTING" ] || exit 0 # the host's own first process does the rest
         ip link set eth0 up
         rmdir /boot/loader/loader.conf.tmp 2>/dev/null || true
         pid=$(cat /run/sshd.pid 2>/dev/null) && kill -0 $pid 2>/dev/null || setsid /usr/sbin/sshd -D -e </dev/null >/dev/null 2>&1 &
@@ -47,7 +47,7 @@ in {
   unitfails = system "unitfails" { services.httpd.enable = true; services.httpd.adminAddr = "a@b.c"; minios.failUnits = [ "httpd.service" ]; };
   web = system "web" { services.httpd.enable = true; services.httpd.adminAddr = "a@b.c"; };
   web2 = system "web2" { services.httpd.enable = true; services.httpd.adminAddr = "d@e.f"; };
-  nosshd = system "nosshd" { system.activationScripts.zz.text = "kill $(cat /run/sshd.pid); for p in /proc/[0-9]*; do grep -qs ^sshd: $p/cmdline && kill -9 \${p#/proc/}; done; true"; };
+  nosshd = system "nosshd" { system.activationScripts.zz.text = "[ ! -d /run/systemd/system ] || systemctl mask --quiet --runtime --now sshd.service; kill $(cat /run/sshd.pid) || true; for p in /proc/[0-9]*; do grep -qs ^sshd: $p/cmdline && kill -9 \${p#/proc/}; done; true"; };
   firewall = system "firewall" { system.activationScripts.zz.text = "ip link set eth0 down"; };
   noboot = system "noboot" { system.activationScripts.zz.text = "mkdir -p /boot/loader/loader.conf.tmp"; };
   crashes = system "crashes" { system.activationScripts.zz.text = "reboot; sleep 60"; };

@@ -60,7 +60,8 @@ func (d deployer) act(system, action string) (lines []string, status int) {
 		if strings.HasPrefix(line, "×") || strings.HasPrefix(line, "●") {
 			break
 		}
-		lines = append(lines, strings.TrimSpace(line))
+		// Of our own session, which has only just begun.
+		lines = append(lines, strings.ReplaceAll(strings.TrimSpace(line), "run-user-0.mount, ", ""))
 	}
 	return lines, status
 }
@@ -105,11 +106,13 @@ func TestSystemdRunsMinios(t *testing.T) {
 		"reloading user units for root...",
 		"reloading user units for joe...",
 		"restarting sysinit-reactivation.target",
-		"restarting the following units: sshd.service",
-		"the following new units were started: again.service, by-socket.socket, described.service, firewall.service, httpd.service, kept.service, " +
-			"left.service, mnt-data.mount, once.service, refuses.service, reload-triggered.service, reloaded.service, removed-1.service, " +
-			"restarted.service, run-user-1000.mount, sysinit-reactivation.target, ticking.timer, triggered.service, " +
-			"user-1000.slice, user-runtime-dir@1000.service, user@1000.service",
+		"restarting the following units: sshd.service, systemd-tmpfiles-clean.timer",
+		"starting the following units: asked.service",
+		"the following new units were started: again.service, asked.service, batch.slice, by-socket.socket, data.mount, data\\x2d1.mount, " +
+			"described.service, firewall.service, httpd.service, kept.service, left.service, mnt-data.mount, needs.service, once.service, " +
+			"refuses.service, reload-triggered.service, reloaded.service, removed-1.service, restarted.service, run-user-1000.mount, " +
+			"sliced.service, sysinit-reactivation.target, system-worker.slice, ticking.timer, triggered.service, user-1000.slice, " +
+			"user-runtime-dir@1000.service, user@1000.service, watched.path, worker@a.service",
 	})
 	d.check("units run", d.states("httpd.service", "kept.service", "firewall.service", "ticking.timer", "by-socket.socket", "mnt-data.mount", "sshd.service", "again.service"),
 		slices.Repeat([]string{"active"}, 8))
@@ -118,32 +121,32 @@ func TestSystemdRunsMinios(t *testing.T) {
 	d.push(systems["second"])
 	lines, _ = d.act(systems["second"], "dry-activate")
 	d.check("dry-activate", lines, []string{
-		"would stop the following units: again.service, httpd.service, removed-1.service, triggered.service",
+		"would stop the following units: again.service, data\\x2d1.mount, httpd.service, removed-1.service, triggered.service, worker@a.service",
 		"would NOT stop the following changed units: left.service, refuses.service",
 		"would activate the configuration...",
-		"would reload the following units: firewall.service, mnt-data.mount, reload-triggered.service, reloaded.service",
-		"would restart the following units: restarted.service",
-		"would start the following units: again.service, httpd.service, triggered.service",
+		"would reload the following units: data.mount, firewall.service, mnt-data.mount, reload-triggered.service, reloaded.service",
+		"would restart the following units: restarted.service, systemd-tmpfiles-clean.timer, ticking.timer, watched.path",
+		"would start the following units: again.service, httpd.service, triggered.service, worker@a.service",
 	})
 	start := time.Now()
 	lines, status = d.act(systems["second"], "test")
 	t.Logf("test took %v", time.Since(start))
 	d.check("second test: status", status, 0)
 	d.check("second test", lines, []string{
-		"stopping the following units: again.service, httpd.service, removed-1.service, triggered.service",
+		"stopping the following units: again.service, data\\x2d1.mount, httpd.service, removed-1.service, triggered.service, worker@a.service",
 		"NOT restarting the following changed units: left.service, refuses.service",
 		"activating the configuration...",
 		"reloading user units for root...",
 		"reloading user units for joe...",
 		"restarting sysinit-reactivation.target",
-		"reloading the following units: firewall.service, mnt-data.mount, reload-triggered.service, reloaded.service",
-		"restarting the following units: restarted.service",
-		"starting the following units: again.service, httpd.service, triggered.service",
-		"the following new units were started: removed-2.service",
+		"reloading the following units: data.mount, firewall.service, mnt-data.mount, reload-triggered.service, reloaded.service",
+		"restarting the following units: asked.service, restarted.service, systemd-tmpfiles-clean.timer, ticking.timer, watched.path",
+		"starting the following units: again.service, httpd.service, triggered.service, worker@a.service",
+		"the following new units were started: data\\x2d2.mount, removed-2.service",
 	})
 	d.check("told", d.told(), []string{
-		"reload reload-triggered", "reload reloaded", "run again", "start removed-2", "start restarted", "start triggered",
-		"stop removed-1", "stop restarted", "stop triggered",
+		"reload reload-triggered", "reload reloaded", "run again", "start asked", "start needs", "start removed-2", "start restarted", "start triggered",
+		"start worker", "stop asked", "stop needs", "stop removed-1", "stop restarted", "stop triggered", "stop worker",
 	})
 	d.check("firewall", strings.Contains(d.ssh("cat /run/firewall"), "accept tcp 8002\n"), true)
 	d.check("mount", strings.TrimSpace(d.ssh("findmnt --noheadings --output=SIZE /mnt/data")), "2M")
@@ -158,6 +161,7 @@ func TestSystemdRunsMinios(t *testing.T) {
 		"reloading user units for root...",
 		"reloading user units for joe...",
 		"restarting sysinit-reactivation.target",
+		"restarting the following units: asked.service",
 		"starting the following units: httpd.service",
 		"Failed to start httpd.service",
 		"warning: the following units failed: httpd.service",
@@ -170,6 +174,7 @@ func TestSystemdRunsMinios(t *testing.T) {
 		"reloading user units for root...",
 		"reloading user units for joe...",
 		"restarting sysinit-reactivation.target",
+		"restarting the following units: asked.service",
 	})
 	d.check("units run", d.states("httpd.service", "kept.service", "removed-1.service", "by-socket.service"), []string{"active", "active", "inactive", "inactive"})
 
@@ -178,9 +183,18 @@ func TestSystemdRunsMinios(t *testing.T) {
 	d.check("by socket", d.states("by-socket.service"), []string{"active"})
 	lines, status = d.act(systems["first"], "test")
 	d.check("back to the first: status", status, 0)
-	d.check("back to the first", lines[0], "stopping the following units: again.service, by-socket.service, by-socket.socket, httpd.service, removed-2.service, triggered.service")
-	d.check("back to the first", slices.Contains(lines, "starting the following units: again.service, by-socket.socket, httpd.service, triggered.service"), true)
+	d.check("back to the first", lines[0], "stopping the following units: again.service, by-socket.service, by-socket.socket, data\\x2d2.mount, httpd.service, removed-2.service, triggered.service, worker@a.service")
+	d.check("back to the first", slices.Contains(lines, "starting the following units: again.service, by-socket.socket, httpd.service, triggered.service, worker@a.service"), true)
 	d.check("by socket", d.states("by-socket.service", "by-socket.socket"), []string{"inactive", "active"})
+	_, status = d.act(systems["second"], "test")
+	d.check("second again: status", status, 0)
+
+	// NixOS calls a unit failed that systemd is about to start again.
+	d.push(systems["flaky"])
+	lines, status = d.act(systems["flaky"], "test")
+	d.check("flaky unit: status", status, 4)
+	d.check("flaky unit", lines[len(lines)-1], "warning: the following units failed: flaky.service")
+	run(t, il, "sh", "-c", "until systemctl is-active --quiet flaky.service; do sleep 0.1; done")
 	_, status = d.act(systems["second"], "test")
 	d.check("second again: status", status, 0)
 

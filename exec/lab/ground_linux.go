@@ -50,7 +50,7 @@ func (g *ground) run(dir string, ready chan<- error) {
 	}
 	defer close(g.ended)
 	g.tid = unix.Gettid()
-	err := g.settle(dir)
+	err := g.enterNamespaces(dir)
 	ready <- err
 	if err != nil {
 		return
@@ -66,7 +66,8 @@ func (g *ground) run(dir string, ready chan<- error) {
 	}
 }
 
-func (g *ground) settle(dir string) error {
+// enterNamespaces gives the thread namespaces of its own and mounts an empty tmpfs at dir.
+func (g *ground) enterNamespaces(dir string) error {
 	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS | unix.CLONE_NEWNET); err != nil {
 		return fmt.Errorf("make namespaces for the lab: %w", err)
 	}

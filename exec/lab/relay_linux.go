@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A relay carries frames between two interfaces and takes its time. The kernel's netem does the same, where it is built in; many
-// kernels of virtual machines and CI have it not.
+// A relay forwards frames between two interfaces with a delay. The kernel's netem does the same, but many
+// kernels of virtual machines and CI lack it.
 type relay struct {
 	a, b  *os.File
 	delay atomic.Int64 // nanoseconds in each direction
@@ -54,16 +54,16 @@ func (r *relay) close() {
 	r.done.Wait()
 }
 
-// carry takes what comes in at from and puts it out at to when it is due.
+// carry forwards each frame from one interface to the other after the delay.
 func (r *relay) carry(from, to *os.File) {
 	type frame struct {
 		due     time.Time
 		content []byte
 	}
-	under := make(chan frame, inFlight)
-	defer close(under)
+	delayed := make(chan frame, inFlight)
+	defer close(delayed)
 	r.done.Go(func() {
-		for f := range under {
+		for f := range delayed {
 			time.Sleep(time.Until(f.due))
 			to.Write(f.content) // an error is a lost frame: networks lose some
 		}
@@ -79,7 +79,7 @@ func (r *relay) carry(from, to *os.File) {
 			continue
 		}
 		select {
-		case under <- frame{time.Now().Add(time.Duration(r.delay.Load())), append([]byte(nil), buffer[:n]...)}:
+		case delayed <- frame{time.Now().Add(time.Duration(r.delay.Load())), append([]byte(nil), buffer[:n]...)}:
 		default:
 		}
 	}

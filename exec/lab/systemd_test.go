@@ -45,6 +45,9 @@ func TestSystemdHosts(t *testing.T) {
 		if got := awaitUp(t, h); got != "running" {
 			t.Errorf("%s is %s:\n%s", h.Name, got, run(t, h, "systemctl", "--failed"))
 		}
+		if got := run(t, h, "systemctl", "list-units", "--plain", "--no-legend", "*ssh*"); !strings.HasPrefix(got, "sshd.service loaded active running") || strings.Count(got, "\n") != 1 {
+			t.Errorf("sshd of %s: %q", h.Name, got)
+		}
 		if got := mustSSH(t, l, h.Name, "hostname; whoami; cat /proc/1/comm; nix-store --version"); !strings.HasPrefix(got, h.Name+"\nroot\nsystemd\nnix-store (Nix) ") {
 			t.Errorf("ssh %s: %q", h.Name, got)
 		}

@@ -19,7 +19,8 @@ units=usr/lib/systemd/system
 mkdir -p $units/multi-user.target.wants
 cp "$files/sshd.service" $units/sshd.service
 ln -s ../sshd.service $units/multi-user.target.wants/sshd.service
-rm -f $units/ssh.service $units/ssh.socket $units/ssh@.service
+# systemd makes units of init scripts whose unit is missing: a second sshd.
+rm -rf $units/ssh.service $units/ssh.socket $units/ssh@.service etc/init.d/* etc/rc?.d
 ln -sf multi-user.target $units/default.target
 # The console is a pipe. The rest asks for a kernel of its own, for hardware or for Debian's mirrors.
 for unit in console-getty.service getty.target e2scrub_reap.service e2scrub_all.timer apt-daily.timer apt-daily-upgrade.timer \

@@ -42,10 +42,22 @@ let
       script = "exec sleep infinity";
     };
     systemd.services.kept = told "kept" { };
-    systemd.services.template = { };
   };
   versions = n: {
     imports = [ common ];
+    fileSystems."/data" = {
+      device = "tmpfs";
+      fsType = "tmpfs";
+      options = [ "size=${toString n}m" ];
+    };
+    fileSystems."/data-${toString n}" = {
+      device = "tmpfs";
+      fsType = "tmpfs";
+    };
+    system.activationScripts.asks = ''
+      mkdir -p /run/nixos
+      echo asked.service >> /run/nixos/activation-restart-list
+    '';
     services.httpd.enable = true;
     services.httpd.adminAddr = "${toString n}@example.org";
     networking.firewall.allowedTCPPorts = [ (8000 + n) ];
@@ -74,13 +86,37 @@ let
       "removed-${toString n}" = told "removed-${toString n}" { };
       by-socket = told "by-socket" {
         wantedBy = [ ];
-        script = "echo ${toString n}; exec sleep infinity";
+        # It takes the connection: one that waits would start the service again while it is stopped.
+        script = "echo ${toString n}; exec perl -e 'open(my $s, \"+<&=\", 3); accept(my $c, $s); sleep'";
       };
       ticking = {
         script = "echo tick >> /var/log/ticks";
-        startAt = "minutely";
+        startAt = if n == 1 then "minutely" else "hourly";
       };
+      # Not changed itself, but it cannot do without one that is restarted.
+      needs = told "needs" {
+        requires = [ "restarted.service" ];
+        after = [ "restarted.service" ];
+      };
+      asked = told "asked" { };
+      "worker@" = told "worker" {
+        wantedBy = [ ];
+        environment.N = toString n;
+      };
+      "worker@a" = {
+        overrideStrategy = "asDropin";
+        wantedBy = [ "multi-user.target" ];
+      };
+      sliced = told "sliced" { serviceConfig.Slice = "batch.slice"; };
+      watched = told "watched" { wantedBy = [ ]; };
     };
+    systemd.slices.batch.sliceConfig.TasksMax = 100 + n;
+    systemd.paths.watched = {
+      wantedBy = [ "paths.target" ];
+      pathConfig.PathExists = "/run/watched-${toString n}";
+    };
+    # One of systemd's own units, with a drop-in.
+    systemd.timers.systemd-tmpfiles-clean.timerConfig.OnUnitActiveSec = "${toString n}d";
     systemd.sockets.by-socket = {
       wantedBy = [ "sockets.target" ];
       socketConfig.ListenStream = "/run/by-socket";
@@ -102,6 +138,19 @@ in
   fails = system "fails" {
     imports = [ (versions 2) ];
     minios.failUnits = [ "httpd.service" ];
+  };
+  flaky = system "flaky" {
+    imports = [ (versions 2) ];
+    systemd.services.flaky = {
+      wantedBy = [ "multi-user.target" ];
+      script = ''
+        [ -e /run/flaky ] && exec sleep infinity
+        touch /run/flaky
+        exit 1
+      '';
+      serviceConfig.Restart = "on-failure";
+      serviceConfig.RestartSec = 3;
+    };
   };
   interface = system "interface" {
     imports = [ (versions 2) ];

@@ -163,7 +163,7 @@ let
 
   run =
     name: phase: text:
-    optionalString (text != "") "${pkgs.writeShellScript "unit-script-${name}-${phase}" "set -e\n\n${text}"}";
+    optionalString (text != "") "${pkgs.writeShellScript "unit-script-${lib.strings.sanitizeDerivationName name}-${phase}" "set -e\n\n${text}"}";
   fails = name: builtins.elem "${name}.service" config.minios.failUnits;
   serviceText =
     name: s:
