@@ -9,6 +9,7 @@ import (
 	"muster/cmd/ui"
 	"muster/exec"
 	"muster/exec/nixcmd"
+	"muster/schema"
 )
 
 // rolloutFlags say in what order and how fast a run goes through its hosts.
@@ -23,6 +24,7 @@ type rolloutFlags struct {
 	failFast        bool
 	reboot          bool
 	bootLoader      bool
+	failedUnits     schema.FailedUnits // "" is as the inventory says
 	yes             bool
 	activateTimeout time.Duration
 	confirmTimeout  time.Duration
@@ -44,6 +46,8 @@ func (f *rolloutFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Positive(&f.lockTimeout, time.Minute), "lock-timeout", "release the lock on a host this `duration` after its holder was last active")
 	fs.Var(flags.Bool(&f.reboot, false), "reboot", "restart hosts whose new kernel, initrd, modules or systemd need it")
 	fs.Var(flags.Bool(&f.bootLoader, false), "install-bootloader", "install the boot loader itself anew, also on hosts that are up to date")
+	fs.Var(flags.Of(&f.failedUnits, "", flags.Words(schema.NewFailures, schema.AnyFailures, schema.NoFailures)), "failed-units",
+		"`which` failed units fail an activation: %s (default as the inventory says)")
 	fs.Var(flags.Positive(&f.rebootTimeout, 10*time.Minute), "reboot-timeout", "fail a host that is not back after this `duration`")
 	fs.VarP(flags.Bool(&f.yes, false), "yes", "y", "do not ask between waves where the rollout says so")
 }
@@ -54,7 +58,7 @@ func addActivateTimeout(fs *flags.Set, timeout *time.Duration) {
 
 func (f *rolloutFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	o.Jobs, o.BuildJobs, o.CopyJobs, o.ActivateJobs = f.jobs, f.buildJobs, f.copyJobs, f.activateJobs
-	o.FailFast, o.Reboot, o.InstallBootLoader = f.failFast, f.reboot, f.bootLoader
+	o.FailFast, o.Reboot, o.FailedUnits, o.InstallBootLoader = f.failFast, f.reboot, f.failedUnits, f.bootLoader
 	o.ActivateTimeout, o.ConfirmTimeout, o.RebootTimeout, o.LockTimeout = f.activateTimeout, f.confirmTimeout, f.rebootTimeout, f.lockTimeout
 	o.Local = func(ctx context.Context, argv, env []string, line func(string)) error {
 		return nixcmd.RunHook(ctx, plan.Dir, argv, env, line)

@@ -2,10 +2,13 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
 	"muster/exec"
+	"muster/exec/host"
+	"muster/exec/human"
 )
 
 // statusOptions are those of status, which compares hosts with the inventory.
@@ -67,7 +70,7 @@ func stateOf(o *exec.Outcome, broken error) ui.HostState {
 		}
 	}
 	if o.Facts != nil {
-		s.FailedUnits = o.Facts.FailedUnits
+		s.FailedUnits, s.Activation = o.Facts.FailedUnits, activation(o.Facts)
 	}
 	profile := o.Before.Generation.System
 	switch {
@@ -81,11 +84,11 @@ func stateOf(o *exec.Outcome, broken error) ui.HostState {
 		s.State, s.Error = ui.Broken, broken.Error()
 	case profile == "" && o.Before.Current == "":
 		s.State = ui.Undeployed
-	case profile == o.System && o.Before.Current == o.System:
+	case o.Before.Has(o.System):
 		s.State = ui.InSync
 	case o.Before.Current == o.System:
 		s.State = ui.NotBooted
-	case profile == o.System:
+	case o.Before.WouldBoot(o.System):
 		s.State = ui.NotRunning
 	case o.Facts.Ours:
 		s.State = ui.Behind
@@ -93,4 +96,15 @@ func stateOf(o *exec.Outcome, broken error) ui.HostState {
 		s.State = ui.Foreign
 	}
 	return s
+}
+
+// activation says what a guard does on a host, "" where nothing happens there.
+func activation(f *host.Facts) string {
+	switch f.Activation {
+	case host.Activated:
+		return fmt.Sprintf("waits for the confirmation of run %s: goes back by itself in %s", f.ActivationRun, human.Duration(f.Returns))
+	case host.Armed, host.Waiting, host.Activating, host.Committing, host.Reverting:
+		return fmt.Sprintf("run %s is %s", f.ActivationRun, f.Activation)
+	}
+	return ""
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"muster/compile/store"
 	"muster/exec/host"
 )
 
@@ -17,15 +19,18 @@ import (
 //	           what runs changes, what would be booted does not
 //	reconnect  a new connection shows that nobody is locked out
 //	health     what the inventory wants to see is there
-//	confirm    the guard is told so; it moves the system profile and then runs
-//	           switch-to-configuration switch: what runs is there already, so that
-//	           moves the boot loader's default, and leaves what nixos-rebuild would
+//	confirm    the guard is told so; it moves the system profile and runs
+//	           switch-to-configuration boot for the boot loader: what runs is there
+//	           already, and is not activated again
 //
 // Until "confirm" the profile and the boot loader are on the old generation: a
 // host that crashes or is switched off boots what it had. A host that is not
 // confirmed returns by itself. While it is confirmed, the profile is set before
 // the boot loader, so that the boot loader never names a generation that is not
 // there; a crash in between boots the old one, which still is whole.
+//
+// What the guard says is not yet the outcome: what runs, the profile and the boot
+// default are read from the host and compared with what was meant.
 
 // activate has the host's guard activate the copied system, and returns when
 // it runs. Once begun it is not interrupted; time limits of its own end it.
@@ -41,12 +46,21 @@ func activate(ctx context.Context, j *job) error {
 	if j.action() == DryActivate {
 		return dryActivate(ctx, j)
 	}
-	return undertake(ctx, j, Activate, func() host.Order {
-		return host.Order{
-			System: j.step.System.Out, Previous: j.out.Before.Current,
-			Action: string(j.action()), Former: j.out.Before.Generation.Number,
+	action := j.action()
+	order := func() host.Order {
+		o := host.Order{System: j.step.System.Out, Action: string(action)}
+		if action == Switch && j.out.Before.Current == o.System {
+			o.Action = string(Boot) // it runs already: only what would be booted changes
 		}
-	})
+		return o
+	}
+	err := undertake(ctx, j, Activate, order)
+	if errors.Is(err, errTakesRestart) && j.run.opts.Reboot && action == Switch {
+		j.note(Finding{Check: "restart", Text: "NixOS can change to this system only by a restart: it is made the boot default, and the host is restarted"})
+		j.restarts, action = true, Boot
+		return undertake(ctx, j, Activate, order)
+	}
+	return err
 }
 
 // dryActivate has the system say what switching to it would do.
@@ -67,12 +81,13 @@ func dryActivate(ctx context.Context, j *job) error {
 // left may have changed what it depends on.
 func undertake(ctx context.Context, j *job, s Stage, order func() host.Order) error {
 	o := &j.run.opts
-	ctx, cancel := j.uninterrupted(ctx, o.ActivateTimeout+o.RevertTimeout)
+	ctx, cancel := j.uninterrupted(ctx, o.ActivateTimeout+o.LockTimeout+o.RevertTimeout)
 	defer cancel()
+	var v host.Verdict
+	var err error
 	joined := false
 	if j.hasGuard() {
-		v, err := j.guard.await(ctx, s, false)
-		if err != nil {
+		if v, err = j.guard.await(ctx, s, false); err != nil {
 			return fmt.Errorf("%w; the host returns to what it had unless it is confirmed", err)
 		}
 		joined = v.Phase == host.Activated || v.Phase == host.Done
@@ -83,20 +98,21 @@ func undertake(ctx context.Context, j *job, s Stage, order func() host.Order) er
 			}
 		}
 	}
-	j.out.changed = true
 	if !joined {
 		full := order()
-		full.Run, full.Who = o.Run, o.Who
-		full.InstallBootLoader = j.installsBootLoader()
-		full.Activate, full.Confirm, full.Revert = o.ActivateTimeout, o.ConfirmTimeout, o.RevertTimeout
-		if err := j.guard.start(ctx, full); err != nil {
+		full.Run, full.Who, full.Before = o.Run, o.Who, j.out.Before
+		full.FailedUnits, full.InstallBootLoader = string(cmp.Or(o.FailedUnits, j.step.Host.FailedUnits)), j.installsBootLoader()
+		full.Activate, full.Confirm, full.Revert, full.Busy = o.ActivateTimeout, o.ConfirmTimeout, o.RevertTimeout, o.LockTimeout
+		j.doing, j.out.changed = Action(full.Action), true
+		v, err = j.guard.start(ctx, full, j.seen.Facts.BootID)
+		if errors.Is(err, host.ErrRefused) {
+			j.out.changed = false
+		}
+		if err != nil {
 			return err
 		}
 	}
-	v, err := j.guard.await(ctx, s, false)
-	if err != nil {
-		return fmt.Errorf("%w; the host returns to what it had unless it is confirmed", err)
-	}
+	j.out.changed = true
 	if v.Phase == host.Activated {
 		j.guard.waiting = true
 		return nil
@@ -110,40 +126,93 @@ func (j *job) uninterrupted(ctx context.Context, limit time.Duration) (context.C
 	return context.WithTimeoutCause(context.WithoutCancel(ctx), limit, fmt.Errorf("no answer from the host for %v", limit))
 }
 
-// conclude makes a guard's last word the outcome. why is what led to it, where
-// it was not the guard that found it.
+// errTakesRestart says that NixOS can change to a system only by a restart.
+var errTakesRestart = errors.New("NixOS can change to this system only by a restart, and nothing was changed: deploy it with --action boot --reboot, or with --reboot")
+
+// conclude makes a guard's last word and what is seen on the host the outcome. why
+// is what led to it, where it was not the guard that found it.
 func conclude(ctx context.Context, j *job, v host.Verdict, why error) error {
 	if why == nil {
 		why = errors.New(cmp.Or(v.Reason, string(v.Phase)))
 	}
+	if err := look(ctx, j); err != nil {
+		return fmt.Errorf("%w; its guard says %q, and what is on the host could not be seen: %w", why, v.Phase, err)
+	}
+	before, now := j.out.Before, j.seen.State
+	back := now.Current == before.Current && now.Generation.System == before.Generation.System &&
+		(now.Boots == before.Boots || now.Boots == "" || before.Boots == "")
 	switch v.Phase {
 	case host.Done:
+		if problem := j.unmet(now); problem != "" {
+			return fmt.Errorf("the guard is done, but %s", problem)
+		}
 		j.out.Status = Activated
 		if j.action() == Rollback {
 			j.out.Status = Reverted
 		}
-		return look(ctx, j)
-	case host.Reverted:
-		if err := look(ctx, j); err != nil {
-			return fmt.Errorf("%w; it is back on what it had, but: %w", why, err)
+		return nil
+	case host.NeedsRestart:
+		j.out.changed = !back
+		if !back {
+			return fmt.Errorf("%w; %s", errTakesRestart, j.whatIsOnWhat(now))
 		}
-		j.out.Status = RolledBack
-		return why
+		return errTakesRestart
+	case host.Untouched:
+		if j.out.changed = !back; back {
+			return fmt.Errorf("%w: nothing was changed", why)
+		}
 	case host.NoGuard:
 		// The guard's files are gone with the boot in which they were made, and
 		// the boot default was not moved.
 		why = errors.New("the host has restarted before it was confirmed")
-		if err := look(ctx, j); err != nil {
-			return fmt.Errorf("%w, and %w", why, err)
-		}
-		if j.out.After.System == j.out.Before.Generation.System && j.out.Running == j.out.Before.Current {
-			j.out.Status = RolledBack
-		}
-		return why
 	case host.Died:
-		return fmt.Errorf("the guard on the host died %s; what runs there is unknown", v.Reason)
+		why = fmt.Errorf("the guard on the host was killed %s", v.Reason)
 	}
-	return why
+	if back {
+		j.out.Status = RolledBack
+		return why
+	}
+	return fmt.Errorf("%w; stuck: %s", why, j.whatIsOnWhat(now))
+}
+
+// unmet says what on a host is not as the action meant it; "" where all is.
+func (j *job) unmet(now host.State) string {
+	want := j.step.System.Out
+	runs, boots := now.Current == want, now.WouldBoot(want)
+	switch j.doing {
+	case Boot:
+		runs = true
+	case Test:
+		boots = true
+	}
+	if runs && boots {
+		return ""
+	}
+	return j.whatIsOnWhat(now)
+}
+
+// whatIsOnWhat says which system runs, is the profile's and would boot, and what
+// can be done.
+func (j *job) whatIsOnWhat(now host.State) string {
+	name := func(p store.Path) string {
+		switch p {
+		case "":
+			return "nothing"
+		case j.step.System.Out:
+			return "the new system"
+		case j.out.Before.Current, j.out.Before.Generation.System:
+			return "the old system"
+		}
+		return string(p)
+	}
+	parts := []string{"it runs " + name(now.Current)}
+	if now.Generation.System != now.Current {
+		parts = append(parts, "its profile is on "+name(now.Generation.System))
+	}
+	if now.Boots != "" && now.Boots != now.Generation.System || now.Generation.System != now.Current {
+		parts = append(parts, "it boots "+name(cmp.Or(now.Boots, now.Generation.System)))
+	}
+	return strings.Join(parts, ", ") + "; next: deploy again when what is wrong is mended"
 }
 
 // look reads what the host ended on.
@@ -153,7 +222,7 @@ func look(ctx context.Context, j *job) error {
 		return err
 	}
 	j.seen = in
-	j.out.After, j.out.Running = in.State.Generation, in.State.Current
+	j.out.After, j.out.Running, j.out.Boots = in.State.Generation, in.State.Current, in.State.Boots
 	j.out.NeedsReboot = in.Facts.Needs
 	return nil
 }

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,9 +41,18 @@ func reach(ctx context.Context, j *job) error {
 			last = err
 		}
 		if wait.Wait(window) != nil {
-			return afterwards(ctx, j, fmt.Errorf("no new connection after the activation: %w", last))
+			return afterwards(ctx, j, lockedOut(last))
 		}
 	}
+}
+
+// lockedOut says what keeps a new connection from a host that was reached before
+// its activation.
+func lockedOut(err error) error {
+	if errors.Is(err, ErrUnreachable) {
+		return fmt.Errorf("no new connection after the activation: %w", err)
+	}
+	return fmt.Errorf("the new system does not let us in: no new connection after the activation: %w", err)
 }
 
 // afterwards waits for the end of a guard that is not confirmed, which leaves

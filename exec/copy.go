@@ -66,11 +66,12 @@ func copyClosure(ctx context.Context, j *job) error {
 			return nil
 		}
 	}
-	if err := (&sender{j: j, stage: Copy}).send(ctx, paths); err != nil {
+	dst, err := (&sender{j: j, stage: Copy}).send(ctx, paths)
+	if err != nil {
 		return err
 	}
 	if j.action() != CopyPaths {
-		if err := verify(ctx, j); err != nil {
+		if err := verify(ctx, j, dst); err != nil {
 			return err
 		}
 	}
@@ -79,12 +80,51 @@ func copyClosure(ctx context.Context, j *job) error {
 }
 
 // verify finds out whether the host has the whole of its system, as far as that
-// was not sent by this run and is not what it runs anyway.
-func verify(ctx context.Context, j *job) error {
+// was not sent by this run and is not what it runs anyway. An earlier attempt has left
+// the rest, and a power cut may have ended it before all was on the disk. dst is the
+// session with the host's store; nil where it has none.
+func verify(ctx context.Context, j *job, dst *nixserve.Client) error {
 	limit := j.run.opts.ActivateTimeout
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
 	defer cancel()
-	return j.conn.ask().Verify(ctx, j.step.System.Out, j.out.Paths)
+	doubtful, err := unaccounted(ctx, j, dst)
+	if err != nil {
+		return fmt.Errorf("verify the paths that the host had: %w", err)
+	}
+	if len(doubtful) <= j.out.Paths {
+		return nil
+	}
+	return j.conn.ask().Verify(ctx, doubtful)
+}
+
+// unaccounted are the paths of a host's new system that are not part of what runs.
+func unaccounted(ctx context.Context, j *job, dst *nixserve.Client) ([]store.Path, error) {
+	infos, err := j.run.opts.Source.Closure(ctx, []store.Path{j.step.System.Out})
+	if err != nil {
+		return nil, err
+	}
+	runs := map[store.Path]bool{}
+	if current := []store.Path{j.out.Before.Current}; dst != nil && current[0] != "" {
+		// The closure of a path that is not valid would end the session.
+		valid, err := dst.QueryValidPaths(ctx, current, false, false)
+		if err != nil {
+			return nil, err
+		}
+		closure, err := dst.QueryClosure(ctx, valid, false)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range closure {
+			runs[p] = true
+		}
+	}
+	var rest []store.Path
+	for _, info := range infos {
+		if !runs[info.Path] {
+			rest = append(rest, info.Path)
+		}
+	}
+	return rest, nil
 }
 
 // A sender sends closures to the host of a job, in the way the options say.
@@ -94,23 +134,24 @@ type sender struct {
 }
 
 // send sends closures over nix-store --serve or, where the host has none,
-// through its nix-daemon.
-func (s *sender) send(ctx context.Context, paths []store.Path) error {
+// through its nix-daemon. It returns the session with the host's store, which stays
+// open; nil after the daemon.
+func (s *sender) send(ctx context.Context, paths []store.Path) (*nixserve.Client, error) {
 	o := &s.j.run.opts.Copy
 	m, ok := s.j.conn.machine().(daemonMachine)
 	ok = ok && o.Daemon != nil
 	if ok && o.Always {
-		return s.throughDaemon(ctx, m, paths)
+		return nil, s.throughDaemon(ctx, m, paths)
 	}
-	_, err := s.serve(ctx, paths)
+	dst, err := s.serve(ctx, paths)
 	if !ok || !refusesServe(err) {
-		return err
+		return dst, err
 	}
 	s.j.note(Finding{Check: "nix", Text: fmt.Sprintf("%v; copying through its daemon", err)})
 	if again := s.throughDaemon(ctx, m, paths); again != nil {
-		return fmt.Errorf("%w; through its daemon: %w", err, again)
+		return nil, fmt.Errorf("%w; through its daemon: %w", err, again)
 	}
-	return nil
+	return nil, nil
 }
 
 // refusesServe reports whether a host has no nix-store --serve to talk to,

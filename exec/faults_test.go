@@ -8,6 +8,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -397,4 +398,54 @@ func fullMeanwhile(t *testing.T) {
 			t.Errorf("resumed: %s: %s: %v", o.Host, o.Status, o.Err)
 		}
 	}
+}
+
+// movedBefore has another operator move the profile between the inspection of the
+// host and the activation: nothing is done there.
+func movedBefore(t *testing.T) {
+	f := newField(t, "bad")
+	bad := f.lab.Host("bad")
+	var once sync.Once
+	out := f.deploy(t.Context(), exec.Switch, f.all(system(t, "new")), func(e exec.Event) {
+		if started(exec.Copy)(e) {
+			once.Do(func() {
+				script("nix-env -p /nix/var/nix/profiles/system --set $(nix-store --add /etc/hostname)")(f, bad)
+			})
+		}
+	})
+	o := out[0]
+	if o.Status != exec.Failed || o.Stage != exec.Activate || !strings.Contains(o.Error, "the host has changed meanwhile: its profile is on generation 2, not on 1") {
+		t.Errorf("%s: %s: %v", o.Status, o.Stage, o.Err)
+	}
+	if on := f.look("bad", ""); systemName(on.running) != "old" || systemName(on.boot) != "old" || on.generation != "system-2-link" {
+		t.Errorf("it ends on %+v", on)
+	}
+}
+
+// A unit that failed before the activation and still fails is no failure of it; one
+// that fails anew takes the host back, unless that is ignored.
+func TestUnitsThatFailedBeforeBlockNothing(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "web")
+	deploy := func(name string, count schema.FailedUnits) exec.Outcome {
+		f.opts.FailedUnits = count
+		return f.deploy(t.Context(), exec.Switch, f.all(system(t, name)), nil)[0]
+	}
+	if o := deploy("unitfails", ""); o.Status != exec.RolledBack || !strings.Contains(o.Error, "failed: httpd.service") {
+		t.Errorf("a new failure: %s: %v", o.Status, o.Err)
+	}
+	if o := deploy("unitfails", schema.NoFailures); o.Status != exec.Activated {
+		t.Errorf("ignored: %s: %v", o.Status, o.Err)
+	}
+	if o := deploy("unitfails2", schema.NewFailures); o.Status != exec.Activated {
+		t.Errorf("failed before: %s: %v", o.Status, o.Err)
+	}
+	look := f.run(t.Context(), f.plan(exec.Look, f.all(system(t, "unitfails2"))), f.opts, nil)[0]
+	if look.Facts == nil || !slices.Contains(look.Facts.FailedUnits, "httpd.service") {
+		t.Errorf("status does not name the failed unit: %+v", look.Facts)
+	}
+	if o := deploy("unitfails", schema.AnyFailures); o.Status != exec.RolledBack || !strings.Contains(o.Error, "failed: httpd.service") {
+		t.Errorf("any failure: %s: %v", o.Status, o.Err)
+	}
+	f.expect("web", "unitfails2", "unitfails2", "unitfails2")
 }

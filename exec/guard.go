@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"muster/exec/backoff"
@@ -22,50 +23,72 @@ type guard struct {
 	resumed bool // it did so when an earlier attempt had left it
 }
 
-// start arms the guard. Where the connection is lost while it is told, only a
-// new connection shows whether it has begun.
-func (g *guard) start(ctx context.Context, o host.Order) error {
-	err := g.conn.ask().Arm(ctx, o)
-	if err == nil || ctx.Err() != nil || !g.conn.lost(ctx) {
-		return err
+// start arms the guard and follows it until nothing more happens by itself. Where
+// the connection is lost meanwhile, new ones show whether it has begun; bootID is
+// that of the host's boot when it was inspected.
+func (g *guard) start(ctx context.Context, o host.Order, bootID string) (host.Verdict, error) {
+	v, err := g.arm(ctx, o)
+	if err == nil && v.Phase != host.Died || err != nil && (ctx.Err() != nil || !g.conn.lost(ctx)) {
+		return v, err
 	}
-	if again := g.conn.renew(ctx); again != nil {
-		return err
+	if v, err = g.await(ctx, Activate, false); err != nil {
+		return v, fmt.Errorf("%w; the host returns to what it had unless it is confirmed", err)
 	}
-	if v, err := g.follow(ctx, Activate, false); err == nil && v.Phase != host.NoGuard {
-		return nil
+	if v.Phase == host.NoGuard {
+		if id, _, err := g.conn.ask().BootID(ctx); err == nil && id == bootID {
+			return g.arm(ctx, o) // it has not begun
+		}
 	}
-	return g.conn.ask().Arm(ctx, o)
+	return v, nil
 }
 
-// follow watches the guard over the connection in use until nothing more happens
-// by itself; past says that confirmation is given or out of the question.
-func (g *guard) follow(ctx context.Context, s Stage, past bool) (host.Verdict, error) {
+func (g *guard) arm(ctx context.Context, o host.Order) (v host.Verdict, err error) {
+	g.watch.Seen = 0 // it begins a log of its own
+	g.printing(Activate, func(log io.Writer) { v, err = g.conn.ask().Arm(ctx, o, &g.watch, log) })
+	return v, err
+}
+
+// printing hands the lines that the guard prints meanwhile to the sink.
+func (g *guard) printing(s Stage, follow func(log io.Writer)) {
 	lines := &lineWriter{line: g.said(s)}
 	defer lines.close()
-	return g.conn.ask().Follow(ctx, &g.watch, past, lines)
+	follow(lines)
 }
 
+// recoveries is how often a guard that was killed is started again.
+const recoveries = 3
+
 // await follows the guard to its verdict over the connection in use and, when
-// that is lost, over new ones, until ctx ends.
-func (g *guard) await(ctx context.Context, s Stage, past bool) (host.Verdict, error) {
+// that is lost, over new ones, until ctx ends. A guard that was killed is started
+// again; past says that confirmation is given or out of the question.
+func (g *guard) await(ctx context.Context, s Stage, past bool) (v host.Verdict, err error) {
 	wait := backoff.Backoff{First: 100 * time.Millisecond, Max: 2 * time.Second}
+	killed := 0
 	for {
-		v, err := g.follow(ctx, s, past)
-		if err == nil {
+		g.printing(s, func(log io.Writer) {
+			if v.Phase == host.Died {
+				v, err = g.conn.ask().Recover(ctx, &g.watch, past, log)
+			} else {
+				v, err = g.conn.ask().Follow(ctx, &g.watch, past, log)
+			}
+		})
+		switch {
+		case err == nil && v.Phase == host.Died && killed < recoveries:
+			killed++
+			g.said(s)("muster: the guard was killed " + v.Reason + ": starting it again")
+			continue
+		case err == nil:
 			return v, nil
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return host.Verdict{}, context.Cause(ctx)
 		}
-		if again := g.conn.renew(ctx); again == nil {
+		again := g.conn.renew(ctx)
+		if again == nil {
 			wait.Reset()
 			continue
-		} else {
-			err = again
 		}
 		if cause := wait.Wait(ctx); cause != nil {
-			return host.Verdict{}, fmt.Errorf("%w; last: %w", cause, err)
+			return host.Verdict{}, fmt.Errorf("%w; last: %w", cause, again)
 		}
 	}
 }

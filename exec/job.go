@@ -22,6 +22,10 @@ type job struct {
 	place placement
 	seen  host.Inspection // the host as last inspected
 	out   Outcome
+	// doing is what the guard was told to do; restarts says that the host is to be
+	// restarted whatever its parts say.
+	doing    Action
+	restarts bool
 
 	began   time.Time
 	failure failure
@@ -157,9 +161,9 @@ func (j *job) upToDate() bool {
 	}
 	switch j.action() {
 	case Switch, Preview:
-		return have.Generation.System == want && have.Current == want && !j.hasGuard()
+		return have.Has(want) && !j.hasGuard()
 	case Boot:
-		return have.Generation.System == want
+		return have.WouldBoot(want)
 	case Test:
 		return have.Current == want && !j.hasGuard()
 	}

@@ -2,6 +2,7 @@ package exec_test
 
 import (
 	"context"
+	_ "embed"
 	"flag"
 	"fmt"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"muster/exec"
 	"muster/exec/lab"
+	"muster/schema"
 )
 
 var update = flag.Bool("update", false, "rewrite FAULTS.md from the table of faults")
@@ -34,9 +36,10 @@ type fault struct {
 	says   string      // in the message
 	notes  string      // among what is noted about it
 	exit   int
-	ends   string // the system it runs, has as its profile and would boot
-	or     string // the other one it may end on
-	when   string // more on that, for the table
+	ends   string    // the system it runs, has as its profile and would boot
+	or     string    // the other one it may end on
+	parts  [3]string // where these differ: the system it runs, has as its profile, would boot
+	when   string    // more on that, for the table
 
 	own func(*testing.T) // a test of its own instead of all that is above
 }
@@ -172,13 +175,49 @@ var faults = []fault{
 	{name: "activation script fails", system: "fails",
 		status: exec.RolledBack, stage: exec.Activate, says: "switch-to-configuration test: exit status 2", exit: 4, ends: "old"},
 	{name: "a unit of the new system fails", system: "unitfails",
-		status: exec.RolledBack, stage: exec.Activate, says: "switch-to-configuration test: exit status 4", exit: 4, ends: "old"},
+		status: exec.RolledBack, stage: exec.Activate, says: "failed: httpd.service", exit: 4, ends: "old"},
 	{name: "activation hangs", system: "hangs",
 		status: exec.RolledBack, stage: exec.Activate, says: "was not done after 10 s", exit: 4, ends: "old"},
 	{name: "activation prints 100 MB", system: "prints", opts: func(o *exec.Options) { o.ActivateTimeout = 60 * time.Second },
 		status: exec.Activated, exit: 0, ends: "prints", when: "and only the first megabyte is sent"},
 	{name: "the boot loader cannot be set", system: "noboot",
-		status: exec.RolledBack, stage: exec.Confirm, says: "switch-to-configuration switch: exit status 1", exit: 4, ends: "old"},
+		status: exec.RolledBack, stage: exec.Confirm, says: "switch-to-configuration boot: exit status 1", exit: 4, ends: "old"},
+
+	{name: "guard killed while activating", system: "slow", during: script(killGuardScript), at: speaking,
+		status: exec.RolledBack, stage: exec.Activate, says: "the guard was killed while it activated", exit: 4, ends: "old", when: "by the guard, which is started again"},
+	{name: "guard killed while it waits", during: script(killGuardScript), at: started(exec.Reach),
+		status: exec.Activated, exit: 0, ends: "new", when: "the guard is started again, and goes on waiting"},
+	{name: "guard killed while confirming", during: script(killGuardScript), at: started(exec.Confirm),
+		status: exec.Activated, exit: 0, ends: "new", when: "the guard is started again"},
+	{name: "guard and what watches over it killed while activating", system: "slow", during: script(killGuardScript, "all"), at: speaking,
+		status: exec.RolledBack, stage: exec.Activate, says: "the guard was killed while it activated", exit: 4, ends: "old", when: "muster starts the guard again"},
+	{name: "guard and what watches over it killed while it waits", during: script(killGuardScript, "all"), at: started(exec.Health), before: checked,
+		status: exec.Activated, exit: 0, ends: "new", when: "muster starts the guard again"},
+	{name: "guard and what watches over it killed while confirming", during: script(killGuardScript, "all"), at: started(exec.Confirm),
+		status: exec.Activated, exit: 0, ends: "new", when: "muster starts the guard again"},
+
+	{name: "another activation holds NixOS's lock for a moment", before: holdLock("2"),
+		status: exec.Activated, exit: 0, ends: "new", when: "it is waited for"},
+	{name: "another activation holds NixOS's lock", before: holdLock("60"),
+		status: exec.Failed, stage: exec.Activate, says: "another activation on the host holds", exit: 3, ends: "old", when: "untouched"},
+	{name: "another activation holds NixOS's lock on the way back", before: failing, during: holdLock("60"), at: started(exec.Health),
+		status: exec.Failed, stage: exec.Health, says: "stuck: it runs the new system, its profile is on the old system", exit: 3, parts: [3]string{"new", "old", "old"}},
+	{name: "NixOS takes a restart for the new system", system: "takesrestart",
+		status: exec.Failed, stage: exec.Activate, says: "only by a restart", exit: 3, ends: "old", when: "untouched"},
+	{name: "NixOS takes a restart for the new system, and --reboot is given", system: "takesrestart", opts: func(o *exec.Options) { o.Reboot = true },
+		status: exec.Activated, exit: 0, ends: "takesrestart", when: "after a restart"},
+	{name: "/nix becomes read-only before it is confirmed", during: script("mount --bind /nix /nix && mount -o remount,bind,ro /nix"), at: started(exec.Confirm), after: script("umount /nix"),
+		status: exec.RolledBack, stage: exec.Confirm, says: "set the system profile", exit: 4, ends: "old"},
+	{name: "/boot becomes read-only before it is confirmed", during: script("mount --bind /boot /boot && mount -o remount,bind,ro /boot"), at: started(exec.Confirm), after: script("umount /boot"),
+		status: exec.RolledBack, stage: exec.Confirm, says: "switch-to-configuration boot: exit status 1", exit: 4, ends: "old"},
+	{name: "the old generation is deleted while the guard waits", before: failing, during: script("rm /nix/var/nix/profiles/system-1-link; nix-store --gc >/dev/null 2>&1"), at: started(exec.Health), after: script("nix-env -p /nix/var/nix/profiles/system --set $(readlink -f /run/current-system)"),
+		status: exec.Failed, stage: exec.Health, says: "stuck: it runs the old system, its profile is on nothing", exit: 3, ends: "old", when: "its profile had to be mended by hand"},
+	{name: "another operator activates the old system while the guard waits", before: checked, during: script("$(readlink -f /nix/var/nix/profiles/system)/bin/switch-to-configuration test"), at: started(exec.Health),
+		status: exec.RolledBack, stage: exec.Confirm, says: "another activation has changed the running system", exit: 4, ends: "old"},
+	{name: "another operator moves the profile while the guard waits", before: checked, during: script("nix-env -p /nix/var/nix/profiles/system --set $(readlink -f /run/current-system)"), at: started(exec.Health),
+		status: exec.Failed, stage: exec.Confirm, says: "the profile was moved to system-2-link by another", exit: 3, parts: [3]string{"new", "new", "old"}},
+	{name: "another operator moves the profile before the activation", own: movedBefore,
+		status: exec.Failed, stage: exec.Activate, says: "the host has changed meanwhile", exit: 3, ends: "old", when: "untouched"},
 
 	{name: "disk full before the start", before: fillDisk, after: emptied,
 		status: exec.Failed, stage: exec.Inspect, says: "free for /nix/store", exit: 3, ends: "old"},
@@ -284,7 +323,11 @@ func TestFaults(t *testing.T) {
 			if ft.or != "" && systemName(f.on("bad").running) == ft.or {
 				ends = ft.or
 			}
-			f.expect("bad", ends, ends, ends)
+			if ft.parts != [3]string{} {
+				f.expect("bad", ft.parts[0], ft.parts[1], ft.parts[2])
+			} else {
+				f.expect("bad", ends, ends, ends)
+			}
 			// All the limits that can come after each other, and some for the work.
 			o := &f.opts
 			if limit := o.ActivateTimeout + o.ConfirmTimeout + 2*o.RevertTimeout + 4*o.AnswerTimeout + 10*time.Second; took > limit {
@@ -303,6 +346,31 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+//go:embed testdata/settle.sh
+var settleScript string
+
+//go:embed testdata/kill-guard.sh
+var killGuardScript string
+
+// onHost is a fault that a shell script on the host brings about.
+func script(text string, args ...string) func(*field, *lab.Host) {
+	return func(f *field, h *lab.Host) {
+		if out, err := h.Run(context.Background(), append([]string{"sh", "-c", text, "sh"}, args...)...); err != nil {
+			f.Errorf("%s: %v %s", h.Name, err, out)
+		}
+	}
+}
+
+// holdLock has another activation on the host hold NixOS's lock for a time.
+func holdLock(seconds string) func(*field, *lab.Host) {
+	return script("mkdir -p /run/nixos; setsid flock /run/nixos/switch-to-configuration.lock sleep $1 </dev/null >/dev/null 2>&1 & sleep 0.2", seconds)
+}
+
+// failing gives a host a health check that does not pass.
+func failing(f *field, h *lab.Host) {
+	f.hosts[h.Name].Health = []schema.Check{{Command: []string{"false"}, Timeout: 10 * time.Second, Interval: 100 * time.Millisecond}}
+}
+
 // settle waits until no guard is at work on a host.
 func (f *field) settle(h *lab.Host) {
 	f.Helper()
@@ -313,7 +381,7 @@ func (f *field) settle(h *lab.Host) {
 	}
 	// Whatever was on its way to the host is there after this.
 	time.Sleep(300 * time.Millisecond)
-	if out, err := h.Run(f.Context(), "sh", "-c", "[ ! -e /run/muster/guard/alive ] || flock -w 180 /run/muster/guard/alive true"); err != nil {
+	if out, err := h.Run(f.Context(), "sh", "-c", settleScript); err != nil {
 		f.Errorf("%s: the guard does not end: %v %s", h.Name, err, out)
 	}
 }
@@ -330,6 +398,9 @@ func TestFaultsAreDocumented(t *testing.T) {
 		}
 		if ft.or != "" {
 			ends = "the old or the new system"
+		}
+		if ft.parts != [3]string{} {
+			ends = fmt.Sprintf("neither: it runs %s, its profile is on %s, it boots %s", ft.parts[0], ft.parts[1], ft.parts[2])
 		}
 		if ft.when != "" {
 			ends += ", " + ft.when

@@ -8,6 +8,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec/transfer"
+	"muster/schema"
 )
 
 // Options say how a run is done and by what. A zero limit is the default.
@@ -24,6 +25,9 @@ type Options struct {
 
 	FailFast bool // after a failure, begin no other host
 	Reboot   bool // restart hosts whose new kernel, initrd or systemd needs it
+	// FailedUnits says which failed units make an activation fail, instead of what
+	// each host's inventory says; "" for that.
+	FailedUnits schema.FailedUnits
 	// InstallBootLoader installs the boot loader itself anew, also on hosts that
 	// are up to date. It is for the actions Switch and Boot, and for Rollback.
 	InstallBootLoader bool
@@ -33,7 +37,9 @@ type Options struct {
 	RevertTimeout   time.Duration // for that return; 2 minutes
 	RebootTimeout   time.Duration // until a host is back after a restart; 10 minutes
 	AnswerTimeout   time.Duration // for a host to answer a question; 30 seconds
-	LockTimeout     time.Duration // without a sign of life, until a lock on a host lapses; 1 minute
+	// LockTimeout is for how long another activation on a host is waited for, and
+	// how long a lock on a host lasts without a sign of life; 1 minute.
+	LockTimeout time.Duration
 
 	Roots string // directory of the garbage collector roots, one a host; "" for none
 	Copy  CopyOptions

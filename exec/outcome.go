@@ -50,6 +50,7 @@ type Outcome struct {
 	System   store.Path      `json:"system,omitempty"`  // what it was to have
 	After    host.Generation `json:"after,omitzero"`    // the profile's generation in the end, where known
 	Running  store.Path      `json:"running,omitempty"` // what runs in the end, where known and looked at
+	Boots    store.Path      `json:"boots,omitempty"`   // what it would boot in the end, where that can be told
 	Paths    int             `json:"paths,omitempty"`   // store paths sent
 	Bytes    int64           `json:"bytes,omitempty"`   // of archives sent
 	Findings []Finding       `json:"findings,omitempty"`

@@ -43,7 +43,8 @@ var ErrMoved = errors.New("the host has moved on since the plan was made")
 
 // inspect finds out what the host has and whether it can take part.
 func inspect(ctx context.Context, j *job) error {
-	r := host.InspectRequest{DiskUUID: j.step.Host.DiskUUID}
+	// A copy finds out whether Nix is too old.
+	r := host.InspectRequest{DiskUUID: j.step.Host.DiskUUID, Version: j.action() == Look || j.action() == Preview}
 	if j.action() == Switch && !j.installsBootLoader() {
 		r.Want = j.step.System.Out
 	}
@@ -102,7 +103,7 @@ func preflight(j *job, in *host.Inspection) []Finding {
 	case in.UpToDate:
 	case in.ReadOnly != "":
 		add(true, "nix", "%s is read-only", in.ReadOnly)
-	case f.Nix == "":
+	case !in.HasNix:
 		add(true, "nix", "there is no Nix on the host: nix-store is not in PATH")
 	case olderThan(f.Nix, nixserve.OldestNix):
 		add(true, "nix", "its Nix %s is too old: %s or newer is needed", f.Nix, nixserve.OldestNix)

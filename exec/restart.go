@@ -18,7 +18,7 @@ func restart(ctx context.Context, j *job) error {
 	if !j.run.opts.Reboot {
 		return nil
 	}
-	if len(j.seen.Facts.Needs) == 0 && j.action() != Boot {
+	if len(j.seen.Facts.Needs) == 0 && j.action() != Boot && !j.restarts {
 		return nil
 	}
 	if here, ok := j.conn.machine().(interface{ Here() bool }); ok && here.Here() {

@@ -16,7 +16,7 @@ import (
 func revert(ctx context.Context, j *job) error {
 	if j.hasGuard() {
 		// An earlier attempt has chosen the generation already.
-		v, err := j.guard.follow(ctx, Revert, false)
+		v, err := j.guard.await(ctx, Revert, false)
 		if err != nil {
 			return err
 		}
@@ -44,8 +44,7 @@ func revert(ctx context.Context, j *job) error {
 	}
 	return undertake(ctx, j, Revert, func() host.Order {
 		return host.Order{
-			System: to.System, Previous: j.out.Before.Current, Action: string(Switch),
-			Generation: to.Number, Former: j.out.Before.Generation.Number,
+			System: to.System, Action: string(Switch), Generation: to.Number,
 		}
 	})
 }

@@ -64,7 +64,7 @@ func (h *fakeHost) Serve(context.Context) (nixserve.Stream, error) {
 }
 
 func (h *fakeHost) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
-	if argv[0] == "/bin/sh" && argv[3] == "muster-follow" && h.switched != nil {
+	if argv[0] == "/bin/sh" && argv[3] == "muster-arm" && h.switched != nil {
 		select {
 		case <-h.switched:
 		case <-ctx.Done():
@@ -99,23 +99,13 @@ func (h *fakeHost) Run(ctx context.Context, argv []string, stdout, stderr io.Wri
 		}
 		fmt.Fprintln(stdout, "ok")
 	case "muster-arm":
-		h.commands = append(h.commands, "activate "+args[2])
-		h.guard = args[1:]
-		h.current = store.Path(args[2])
-		fmt.Fprintln(stdout, "ok")
+		// The guard's text, BOOTS, FORMER-SYSTEM, SEEN, LIMIT; then RUN SYSTEM PREVIOUS ACTION GENERATION …
+		h.guard = args[5:]
+		h.commands = append(h.commands, "activate "+h.guard[1])
+		h.current = store.Path(h.guard[1])
+		h.watched(stdout, stderr)
 	case "muster-follow":
-		switch {
-		case h.guard == nil:
-			fmt.Fprintln(stderr, "none")
-		case h.confirmed:
-			fmt.Fprintln(stderr, "done")
-		case h.guardSays != "":
-			h.current = store.Path(h.guard[2])
-			fmt.Fprintln(stderr, h.guardSays)
-		default:
-			fmt.Fprintln(stdout, "activating the configuration...")
-			fmt.Fprintln(stderr, "activated")
-		}
+		h.watched(stdout, stderr)
 	case "muster-tell":
 		if args[1] == "confirm" {
 			h.confirmed = true
@@ -129,6 +119,22 @@ func (h *fakeHost) Run(ctx context.Context, argv []string, stdout, stderr io.Wri
 		fmt.Fprintln(stdout, "ok")
 	}
 	return nil
+}
+
+// watched plays what a script says that watches the guard.
+func (h *fakeHost) watched(stdout, stderr io.Writer) {
+	switch {
+	case h.guard == nil:
+		fmt.Fprintln(stderr, "none")
+	case h.confirmed:
+		fmt.Fprintln(stderr, "done")
+	case h.guardSays != "":
+		h.current = store.Path(h.guard[2])
+		fmt.Fprintln(stderr, h.guardSays)
+	default:
+		fmt.Fprintln(stdout, "activating the configuration...")
+		fmt.Fprintln(stderr, "activated 0")
+	}
 }
 
 // runOn carries out an action on fake hosts, each of which is to have newSystem.

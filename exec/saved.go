@@ -58,22 +58,23 @@ type savedStep struct {
 }
 
 type savedHost struct {
-	Name       string           `json:"name"`
-	Address    string           `json:"address"`
-	Port       int              `json:"port,omitempty"`
-	User       string           `json:"user,omitempty"`
-	HostKeys   []string         `json:"host_keys,omitempty"`
-	Jump       string           `json:"jump,omitempty"`
-	Privilege  schema.Privilege `json:"privilege,omitempty"`
-	Local      bool             `json:"local,omitempty"`
-	NoAddress  bool             `json:"no_address,omitempty"`
-	System     string           `json:"system,omitempty"`
-	Policy     schema.Policy    `json:"policy,omitempty"`
-	BuildOn    schema.BuildOn   `json:"build_on,omitempty"`
-	Substitute bool             `json:"substitute,omitempty"`
-	LimitRate  int64            `json:"limit_rate,omitempty"`
-	DiskUUID   string           `json:"disk_uuid,omitempty"`
-	Health     []savedCheck     `json:"health,omitempty"`
+	Name       string             `json:"name"`
+	Address    string             `json:"address"`
+	Port       int                `json:"port,omitempty"`
+	User       string             `json:"user,omitempty"`
+	HostKeys   []string           `json:"host_keys,omitempty"`
+	Jump       string             `json:"jump,omitempty"`
+	Privilege  schema.Privilege   `json:"privilege,omitempty"`
+	Local      bool               `json:"local,omitempty"`
+	NoAddress  bool               `json:"no_address,omitempty"`
+	System     string             `json:"system,omitempty"`
+	Policy     schema.Policy      `json:"policy,omitempty"`
+	Failed     schema.FailedUnits `json:"failed_units,omitempty"`
+	BuildOn    schema.BuildOn     `json:"build_on,omitempty"`
+	Substitute bool               `json:"substitute,omitempty"`
+	LimitRate  int64              `json:"limit_rate,omitempty"`
+	DiskUUID   string             `json:"disk_uuid,omitempty"`
+	Health     []savedCheck       `json:"health,omitempty"`
 }
 
 type savedCheck struct {
@@ -129,7 +130,7 @@ func saveStep(step *Step) savedStep {
 func saveHost(h *schema.Host) savedHost {
 	s := savedHost{
 		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, HostKeys: h.HostKeys, Jump: h.Jump,
-		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: h.System, Policy: h.Policy, BuildOn: h.BuildOn, Substitute: h.Substitute,
+		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: h.System, Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
 		LimitRate: h.LimitRate, DiskUUID: h.DiskUUID,
 	}
 	for _, c := range h.Health {
@@ -205,7 +206,7 @@ func (s *savedStep) load(steps int) (Step, error) {
 func (s *savedHost) load() *schema.Host {
 	h := &schema.Host{
 		Name: s.Name, Address: s.Address, Port: s.Port, User: s.User, HostKeys: s.HostKeys, Jump: s.Jump,
-		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: s.System, Policy: s.Policy, BuildOn: s.BuildOn, Substitute: s.Substitute,
+		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: s.System, Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
 		LimitRate: s.LimitRate, DiskUUID: s.DiskUUID,
 	}
 	for _, c := range s.Health {

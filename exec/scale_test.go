@@ -155,7 +155,7 @@ func (m *manyHosts) answer(name, command string, out, errs io.Writer) {
 		fmt.Fprintf(out, "system-1-link 1700000000 %s 24.05\nsystem-2-link 1700000000 %s 24.05\n", oldSystem, newSystem)
 	case strings.Contains(command, "muster-arm"):
 		h.current, h.confirmed = 1, false
-		fmt.Fprintln(out, "ok")
+		fmt.Fprintln(errs, "activated 0")
 	case strings.Contains(command, "muster-follow"):
 		if h.confirmed {
 			fmt.Fprintln(errs, "done")

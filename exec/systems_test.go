@@ -50,6 +50,8 @@ in {
   nosshd = system "nosshd" { system.activationScripts.zz.text = "[ ! -d /run/systemd/system ] || systemctl mask --quiet --runtime --now sshd.service; kill $(cat /run/sshd.pid) || true; for p in /proc/[0-9]*; do grep -qs ^sshd: $p/cmdline && kill -9 \${p#/proc/}; done; true"; };
   firewall = system "firewall" { system.activationScripts.zz.text = "ip link set eth0 down"; };
   noboot = system "noboot" { system.activationScripts.zz.text = "mkdir -p /boot/loader/loader.conf.tmp"; };
+  takesrestart = system "takesrestart" { minios.initInterfaceVersion = 3; };
+  unitfails2 = system "unitfails2" { services.httpd.enable = true; services.httpd.adminAddr = "d@e.f"; minios.failUnits = [ "httpd.service" ]; };
   crashes = system "crashes" { system.activationScripts.zz.text = "reboot; sleep 60"; };
   kernel = system "kernel" ({ pkgs, ... }: { boot.kernelPackages = pkgs.linuxPackages_6_12; });
   big = system "big" { environment.etc."ballast".source = builtins.toFile "ballast" (builtins.concatStringsSep "" (builtins.genList (i: builtins.hashString "sha512" (toString i)) 60000)); };

@@ -256,6 +256,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.System = cmp.Or(text(of("system")), "x86_64-linux")
 	h.Privilege = Privilege(cmp.Or(text(of("privilege")), string(Root)))
 	h.Policy = Policy(cmp.Or(text(of("policy")), string(Required)))
+	h.FailedUnits = FailedUnits(cmp.Or(text(of("failed_units")), string(NewFailures)))
 	h.BuildOn = BuildOn(cmp.Or(text(of("build_on")), string(BuildLocal)))
 	h.Substitute = truth(of("substitute"))
 	h.LimitRate = bytesOf(of("limit_rate"))

@@ -136,6 +136,7 @@ type Host struct {
 	Roles       []string
 	Tags        []string
 	Policy      Policy
+	FailedUnits FailedUnits
 	BuildOn     BuildOn
 	Substitute  bool  // the host fetches what it can from its own binary caches
 	LimitRate   int64 // maximum of bytes per second sent to it; 0 means no limit
@@ -197,6 +198,16 @@ const (
 	Required   Policy = "required"    // the run fails
 	BestEffort Policy = "best_effort" // the failure is only reported
 	Roaming    Policy = "roaming"     // not a failure
+)
+
+// FailedUnits says which failed systemd units fail an activation.
+type FailedUnits string
+
+// The failed units that count.
+const (
+	NewFailures FailedUnits = "new"    // those that had not failed before
+	AnyFailures FailedUnits = "any"    // all
+	NoFailures  FailedUnits = "ignore" // none
 )
 
 // BuildOn says where a host's system is built.

@@ -375,6 +375,7 @@ func (r *resolver) host(h *Host) {
 	r.texts("roles", h.Roles, at("roles"))
 	r.texts("tags", h.Tags, at("tags"))
 	r.text("policy", string(h.Policy), at("policy"))
+	r.text("failed_units", string(h.FailedUnits), at("failed_units"))
 	r.text("build_on", string(h.BuildOn), at("build_on"))
 	r.bool("substitute", h.Substitute, at("substitute"))
 	r.number("limit_rate", int(h.LimitRate), at("limit_rate"))

@@ -32,18 +32,23 @@ func Bool(variable *bool, standard bool) Value {
 
 // OneOf is one of some words. The first is the default.
 func OneOf[T ~string](variable *T, words ...T) Value {
+	return Of(variable, string(words[0]), Words(words...))
+}
+
+// Words are one of some words.
+func Words[T ~string](words ...T) Kind[T] {
 	var texts []string
 	for _, w := range words {
 		texts = append(texts, string(w))
 	}
-	return Of(variable, texts[0], Kind[T]{
+	return Kind[T]{
 		Name:  "word",
 		Want:  either(texts),
 		Words: texts,
 		Parse: func(text string) (T, error) {
 			return T(text), refusedIf(!slices.Contains(texts, text))
 		},
-	})
+	}
 }
 
 // either is "a, b or c".

@@ -11,16 +11,19 @@ import (
 
 // A HostState is how a host compares with the inventory.
 type HostState struct {
-	Host        string        `json:"host"`
-	State       State         `json:"state"`
-	Generation  int           `json:"generation,omitempty"`
-	Running     string        `json:"running,omitempty"`
-	Wanted      string        `json:"wanted,omitempty"`
-	NeedsReboot []string      `json:"needs_reboot,omitempty"`
-	FailedUnits []string      `json:"failed_units,omitempty"`
-	Findings    []string      `json:"findings,omitempty"`
-	Error       string        `json:"error,omitempty"`
-	Policy      schema.Policy `json:"policy"`
+	Host        string   `json:"host"`
+	State       State    `json:"state"`
+	Generation  int      `json:"generation,omitempty"`
+	Running     string   `json:"running,omitempty"`
+	Wanted      string   `json:"wanted,omitempty"`
+	NeedsReboot []string `json:"needs_reboot,omitempty"`
+	FailedUnits []string `json:"failed_units,omitempty"`
+	Findings    []string `json:"findings,omitempty"`
+	// Activation says what a guard does on the host: it waits for confirmation,
+	// say, and when it goes back.
+	Activation string        `json:"activation,omitempty"`
+	Error      string        `json:"error,omitempty"`
+	Policy     schema.Policy `json:"policy"`
 }
 
 // A State says in a word or two how a host compares with the inventory.
@@ -43,7 +46,7 @@ const (
 // Drifted reports whether the host is not as the inventory says.
 func (s *HostState) Drifted() bool {
 	known := s.State == InSync || s.State == Away || s.State == NoAddress
-	return !known || len(s.FailedUnits) > 0 || len(s.NeedsReboot) > 0
+	return !known || len(s.FailedUnits) > 0 || len(s.NeedsReboot) > 0 || s.Activation != ""
 }
 
 // details is everything about the host that its state does not say.
@@ -51,6 +54,9 @@ func (s *HostState) details() string {
 	var details []string
 	if s.Error != "" {
 		details = append(details, firstLine(s.Error))
+	}
+	if s.Activation != "" {
+		details = append(details, s.Activation)
 	}
 	if len(s.NeedsReboot) > 0 {
 		details = append(details, "reboot needed: "+strings.Join(s.NeedsReboot, ", "))

@@ -15,30 +15,36 @@ import (
 
 // A Phase is how far the guard on a host has come.
 //
-//	            ┌──────────── Activating ───────┐
-//	Armed ──────┤                 │             ├──▶ Reverting ──▶ Reverted
-//	            │             Activated ────────┤         │
-//	            │                 │ confirm     │         └──────▶ Stuck
-//	            └──────────▶ Committing ────────┘
-//	                              │
-//	                            Done
+//	Armed ─▶ Waiting ─▶ Activating ─▶ Activated ─▶ Committing ─▶ Done
+//	            │            │  │         │ │          │ │
+//	            │            │  └─────────┴─┼──────────┘ │
+//	            ▼            ▼        ▼     └──────┐     │
+//	        Untouched   NeedsRestart  Reverting ─▶ Stuck ◀┘
+//	                                  │
+//	                                  ▼
+//	                               Reverted
 type Phase string
 
 // The phases.
 const (
-	NoGuard    Phase = "none" // the host has no guard of this run: it was never started, or the host has restarted
-	Armed      Phase = "armed"
-	Activating Phase = "activating"
-	Activated  Phase = "activated" // waits for confirmation
-	Committing Phase = "committing"
-	Reverting  Phase = "reverting"
-	Done       Phase = "done"
-	Reverted   Phase = "reverted"
-	Stuck      Phase = "stuck" // on neither system for certain
-	Died       Phase = "died"  // the guard was killed before its end
+	NoGuard      Phase = "none" // the host has no guard of this run: it was never started, or the host has restarted
+	Armed        Phase = "armed"
+	Waiting      Phase = "waiting" // for another activation on the host
+	Activating   Phase = "activating"
+	Activated    Phase = "activated" // waits for confirmation
+	Committing   Phase = "committing"
+	Reverting    Phase = "reverting"
+	Done         Phase = "done"
+	Reverted     Phase = "reverted"
+	Untouched    Phase = "untouched" // nothing was changed: another activation kept its lock
+	NeedsRestart Phase = "restart"   // nothing was changed: NixOS takes a restart for this system
+	Stuck        Phase = "stuck"     // something could not be set back, or was changed by others
+	Died         Phase = "died"      // the guard was killed before its end, and not started again
 )
 
-// A Verdict is what a guard says: its phase, and why where something is wrong.
+// A Verdict is what a guard says: its phase, and why where something is wrong. The
+// reason of Activated is when the guard returns, in hundredths of a second since
+// boot.
 type Verdict struct {
 	Phase  Phase
 	Reason string
@@ -53,7 +59,7 @@ func parseVerdict(s string) Verdict {
 // for confirmation counts as finished unless past is set.
 func (v Verdict) finished(past bool) bool {
 	switch v.Phase {
-	case Armed, Activating, Committing, Reverting:
+	case Armed, Waiting, Activating, Committing, Reverting:
 		return false
 	case Activated:
 		return !past
@@ -63,33 +69,63 @@ func (v Verdict) finished(past bool) bool {
 
 // An Order is what a guard is to do.
 type Order struct {
-	Run, Who   string
-	System     store.Path
-	Previous   store.Path // what the host runs; "" where there is nothing to return to
-	Action     string     // of switch-to-configuration: switch, boot or test
-	Generation int        // of the profile to move to; 0 for a new one
-	Former     int        // the profile's generation; 0 for none
-	// InstallBootLoader has the boot step install the boot loader itself
-	// (NIXOS_INSTALL_BOOTLOADER=1).
-	InstallBootLoader bool
+	Run, Who          string
+	System            store.Path
+	Before            State  // what the host was inspected to be on, and is taken back to
+	Action            string // of switch-to-configuration: switch, boot or test
+	Generation        int    // of the profile to move to; 0 for a new one
+	FailedUnits       string // which make the activation fail: new, any or ignore
+	InstallBootLoader bool   // anew, with the system
 
 	Activate time.Duration // limit of the activation
 	Confirm  time.Duration // then, limit of the wait for confirmation
 	Revert   time.Duration // limit of the way back
+	Busy     time.Duration // limit of the wait for another activation on the host
 }
 
-// Arm starts the guard on the host, unless the order no longer fits the host.
-func (h *Host) Arm(ctx context.Context, o Order) error {
-	out, err := h.ask(ctx, armScript, guard, o.Run,
-		string(o.System), string(o.Previous), o.Action, strconv.Itoa(o.Generation), strconv.Itoa(o.Former),
-		centiseconds(o.Activate), centiseconds(o.Confirm), centiseconds(o.Revert), o.Who)
-	if err != nil {
-		return fmt.Errorf("start the activation: %w", err)
+// A Watch is a run's view of its guard.
+type Watch struct {
+	Run  string
+	Seen int64 // bytes of the guard's log that were read; the next look goes on there
+}
+
+// watchFor is how long one look at the guard lasts at most, in seconds: a look that
+// ends is a sign of life.
+const watchFor = 10
+
+// Arm starts the guard on the host, unless the order no longer fits the host, and
+// follows it as Follow does.
+func (h *Host) Arm(ctx context.Context, o Order, w *Watch, log io.Writer) (Verdict, error) {
+	install := "0"
+	if o.InstallBootLoader {
+		install = "1"
 	}
-	answer, rest, _ := strings.Cut(lastLine(out), " ")
-	switch answer {
-	case "ok":
-		return nil
+	former := o.Before.Generation
+	v, err := h.watch(ctx, armScript, w, log, false,
+		guard, string(o.Before.Boots), string(former.System), strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor),
+		o.Run, string(o.System), string(o.Before.Current), o.Action, strconv.Itoa(o.Generation), strconv.Itoa(former.Number),
+		centiseconds(o.Activate), centiseconds(o.Confirm), centiseconds(o.Revert), centiseconds(o.Busy),
+		cmp.Or(o.FailedUnits, "new"), install, strings.Join(strings.Fields(o.Who), " "))
+	if err != nil {
+		return v, fmt.Errorf("start the activation: %w", err)
+	}
+	if v.Phase == "refused" {
+		return v, refusal(v.Reason, o.System)
+	}
+	if v.finished(false) {
+		return v, nil
+	}
+	return h.Follow(ctx, w, false, log)
+}
+
+// ErrRefused says that a host did not take an order: it has changed since it was
+// inspected, or is another run's. Nothing was changed.
+var ErrRefused = errors.New("the host has changed meanwhile")
+
+// refusal is why a guard was not started.
+func refusal(said string, system store.Path) error {
+	why, rest, _ := strings.Cut(said, " ")
+	switch why {
 	case "lost":
 		if rest == "" {
 			return errors.New("the lock on the host is gone")
@@ -98,43 +134,53 @@ func (h *Host) Arm(ctx context.Context, o Order) error {
 	case "busy":
 		return fmt.Errorf("an activation of run %s is in progress", rest)
 	case "moved":
-		return fmt.Errorf("the host has changed meanwhile: it runs %s, not %s", cmp.Or(rest, "no system"), cmp.Or(string(o.Previous), "no system"))
+		return fmt.Errorf("%w: %s", ErrRefused, rest)
 	case "nosystem":
-		return fmt.Errorf("%s is no NixOS system: it has no bin/switch-to-configuration", o.System)
+		return fmt.Errorf("%s is no NixOS system: it has no bin/switch-to-configuration", system)
 	}
-	return fmt.Errorf("start the activation: unexpected answer %q", answer)
+	return fmt.Errorf("start the activation: unexpected answer %q", said)
 }
-
-// A Watch is a run's view of its guard.
-type Watch struct {
-	Run  string
-	Seen int64 // bytes of the guard's log that were read; Follow counts on
-}
-
-// followFor is how long one look at the guard lasts at most, in hundredths of a
-// second: a look that ends is a sign of life.
-const followFor = 1000
 
 // Follow watches the guard until nothing more happens by itself; past says that
 // confirmation is given or out of the question. Each byte that the guard prints
 // goes to log once.
 func (h *Host) Follow(ctx context.Context, w *Watch, past bool, log io.Writer) (Verdict, error) {
+	return h.follow(ctx, followScript, w, past, log)
+}
+
+// Recover starts the guard of a run again that was killed: it finishes what it had
+// begun, or returns the host. It is then followed.
+func (h *Host) Recover(ctx context.Context, w *Watch, past bool, log io.Writer) (Verdict, error) {
+	return h.follow(ctx, recoverScript, w, past, log)
+}
+
+// follow watches the guard by a script, and goes on until nothing more happens by
+// itself.
+func (h *Host) follow(ctx context.Context, s script, w *Watch, past bool, log io.Writer) (Verdict, error) {
 	word := ""
 	if past {
 		word = "past"
 	}
 	for {
-		state := &boundedBuffer{limit: maxAnswer, full: func() {}}
-		count := &counter{w: log}
-		err := h.machine.Run(ctx, followScript.argv(w.Run, strconv.FormatInt(w.Seen, 10), strconv.Itoa(followFor), word), count, state)
-		w.Seen += count.n
-		if err != nil {
-			return Verdict{}, err
+		v, err := h.watch(ctx, s, w, log, past, w.Run, strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor), word)
+		if err != nil || v.finished(past) {
+			return v, err
 		}
-		if v := parseVerdict(lastLine(state.String())); v.finished(past) {
-			return v, nil
-		}
+		s = followScript
 	}
+}
+
+// watch runs a script that prints the guard's log, and its state as the last line
+// of standard error.
+func (h *Host) watch(ctx context.Context, s script, w *Watch, log io.Writer, past bool, args ...string) (Verdict, error) {
+	state := &boundedBuffer{limit: maxAnswer, full: func() {}}
+	count := &counter{w: log}
+	err := h.machine.Run(ctx, s.argv(args...), count, state)
+	w.Seen += count.n
+	if err != nil {
+		return Verdict{}, err
+	}
+	return parseVerdict(lastLine(state.String())), nil
 }
 
 // A counter counts the bytes that go through it.

@@ -15,6 +15,7 @@ import (
 type InspectRequest struct {
 	DiskUUID string     // the root disk that the inventory names; "" for none
 	Want     store.Path // the system the host is to have; "" for any
+	Version  bool       // ask for the version of Nix, which takes a process
 }
 
 // An Inspection is what a look at a host found.
@@ -24,11 +25,12 @@ type Inspection struct {
 	// UpToDate says that the host has the wanted system. What it takes to change
 	// it was not looked at then.
 	UpToDate bool
+	HasNix   bool     // where it was looked at
 	Lacks    []string // programs that the guard needs and the host has not
 	ReadOnly string   // the file system of Nix, where nothing can be written to it; else ""
 	Disk     Disk     // how the host's root stands to the inventory's disk
 	Lock     LockHolder
-	Guard    string // the run whose guard is on the host; "" for none
+	Guard    string // the run whose guard is on the host, at work or finished; "" for none
 }
 
 // Facts are what a host says of itself.
@@ -45,6 +47,12 @@ type Facts struct {
 	// running one and take a restart: kernel, initrd, modules, systemd.
 	Needs []string `json:"needs_reboot,omitempty"`
 	Ours  bool     `json:"ours"` // muster deployed the profile's system
+	// Activation is how far a guard on the host has come, and ActivationRun whose it
+	// is; "" where there is none. Returns is when one that waits for confirmation
+	// goes back by itself, from the inspection on.
+	Activation    Phase         `json:"activation,omitempty"`
+	ActivationRun string        `json:"activation_run,omitempty"`
+	Returns       time.Duration `json:"returns_ns,omitempty"`
 }
 
 // A Disk is how the file system at / stands to the disk that the inventory names.
@@ -71,8 +79,12 @@ var Parts = []string{"kernel", "initrd", "kernel-modules", "systemd"}
 
 // Inspect looks at the host and changes nothing on it.
 func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error) {
+	version := ""
+	if r.Version {
+		version = "version"
+	}
 	asked := time.Now()
-	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want))
+	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version)
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -100,6 +112,8 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 			s.Current, _ = store.ParsePath(value)
 		case "booted":
 			s.Booted, _ = store.ParsePath(value)
+		case "boots":
+			s.Boots, _ = store.ParsePath(value)
 		case "link":
 			s.Generation.Number = generationNumber(value)
 		case "uid":
@@ -109,6 +123,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "uptodate":
 			in.UpToDate = true
 		case "nix":
+			in.HasNix = true
 			f.Nix = value[strings.LastIndexByte(value, ' ')+1:]
 		case "readonly":
 			in.ReadOnly = value
@@ -138,7 +153,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "lock":
 			in.Lock = parseLock(value)
 		case "guard":
-			in.Guard = value
+			in.Guard = f.readGuard(value)
 		case "ours":
 			f.Ours = true
 		}
@@ -166,6 +181,26 @@ func appendNew(list []string, word string) []string {
 		list = append(list, "…")
 	}
 	return list
+}
+
+// readGuard reads the guard line of inspect.sh: the time since boot in hundredths
+// of a second, the run, its phase and reason. It returns the run.
+func (f *Facts) readGuard(s string) string {
+	words := strings.SplitN(s, " ", 3)
+	if len(words) < 3 {
+		return ""
+	}
+	v := parseVerdict(words[2])
+	if v.Phase != Activated && v.finished(false) {
+		return words[1]
+	}
+	f.Activation, f.ActivationRun = v.Phase, words[1]
+	now, errNow := strconv.ParseInt(words[0], 10, 64)
+	by, errBy := strconv.ParseInt(v.Reason, 10, 64)
+	if v.Phase == Activated && errNow == nil && errBy == nil {
+		f.Returns = max(time.Duration(by-now)*10*time.Millisecond, 0)
+	}
+	return words[1]
 }
 
 // skew is how far a clock that said then is ahead of ours, when it was asked

@@ -20,6 +20,7 @@ const (
 	inspectScript     script = "inspect"
 	lockScript        script = "lock"
 	rebootScript      script = "reboot"
+	recoverScript     script = "recover"
 	tellScript        script = "tell"
 	unitScript        script = "unit"
 	unlockScript      script = "unlock"
@@ -28,7 +29,8 @@ const (
 
 var (
 	preamble = read("preamble")
-	guard    = read("guard")
+	watch    = read("watch")
+	guard    = preamble + read("guard")
 )
 
 // read is the text of a script file. Comments are for readers of this repository
@@ -43,5 +45,10 @@ func read(name string) string {
 
 // argv is the command that runs the script with arguments.
 func (s script) argv(args ...string) []string {
-	return append([]string{"/bin/sh", "-c", preamble + read(string(s)), "muster-" + string(s)}, args...)
+	text := preamble
+	switch s {
+	case armScript, followScript, recoverScript:
+		text += watch
+	}
+	return append([]string{"/bin/sh", "-c", text + read(string(s)), "muster-" + string(s)}, args...)
 }

@@ -20,12 +20,23 @@ type State struct {
 	Generation Generation `json:"generation,omitzero"` // what the system profile points to
 	Current    store.Path `json:"current,omitempty"`   // what runs: /run/current-system
 	Booted     store.Path `json:"booted,omitempty"`    // what was booted: /run/booted-system
+	Boots      store.Path `json:"boots,omitempty"`     // what the boot loader would start; "" where that cannot be told
 }
 
-// Differs reports whether a host in the other state has another profile or runs
-// another system.
+// Differs reports whether a host in the other state has another profile, runs
+// another system or would boot another.
 func (s State) Differs(other State) bool {
-	return s.Generation.System != other.Generation.System || s.Generation.Number != other.Generation.Number || s.Current != other.Current
+	return s.Generation.System != other.Generation.System || s.Generation.Number != other.Generation.Number || s.Current != other.Current ||
+		s.Boots != "" && other.Boots != "" && s.Boots != other.Boots
+}
+
+// Has reports whether a host runs a system and would boot it.
+func (s State) Has(system store.Path) bool { return s.Current == system && s.WouldBoot(system) }
+
+// WouldBoot reports whether a system is the profile's and, where that can be told,
+// the boot loader's default.
+func (s State) WouldBoot(system store.Path) bool {
+	return s.Generation.System == system && (s.Boots == "" || s.Boots == system)
 }
 
 func (s State) String() string {

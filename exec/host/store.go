@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,21 +15,35 @@ import (
 // ErrDamaged says that paths of a host's store are not what they were made as.
 var ErrDamaged = errors.New("the host's store is damaged")
 
-// Verify finds out whether the host has the whole of a system, as far as it is
-// not part of the running system and was not among the sent paths copied just
-// now. ctx is the only limit: this reads files. The error is an [ErrDamaged]
-// where paths are damaged.
-func (h *Host) Verify(ctx context.Context, system store.Path, sent int) error {
-	said, err := h.run(ctx, verifyScript, string(system), strconv.Itoa(sent))
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		err = context.Cause(ctx)
-	case said != "":
-		return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(strings.Fields(said), " "))
+// Verify reads store paths and compares them with what they were registered as. ctx
+// is the only limit: this reads files. The error is an [ErrDamaged] where paths are
+// damaged.
+func (h *Host) Verify(ctx context.Context, paths []store.Path) error {
+	for chunk := range slices.Chunk(paths, pathsPerQuestion) {
+		said, err := h.run(ctx, verifyScript, texts(chunk)...)
+		switch {
+		case err == nil:
+			continue
+		case ctx.Err() != nil:
+			err = context.Cause(ctx)
+		case said != "":
+			return fmt.Errorf("%w: %s", ErrDamaged, strings.Join(strings.Fields(said), " "))
+		}
+		return fmt.Errorf("verify the paths that the host had: %w", err)
 	}
-	return fmt.Errorf("verify the paths that the host had: %w", err)
+	return nil
+}
+
+// pathsPerQuestion is how many paths one question is about: a command line has an
+// end.
+const pathsPerQuestion = 1000
+
+func texts(paths []store.Path) []string {
+	all := make([]string, len(paths))
+	for i, p := range paths {
+		all[i] = string(p)
+	}
+	return all
 }
 
 // Collect removes generations of the system profile and collects garbage. It

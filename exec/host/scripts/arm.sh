@@ -1,46 +1,46 @@
-# shellcheck shell=sh disable=SC2154,SC2034
-# arm.sh TEXT RUN SYSTEM PREVIOUS … starts the guard, whose text and arguments
-# these are (see guard.sh), unless another run holds the host, another guard is
-# at work, or the host no longer runs what it did. It answers one line: ok, or
-# why not.
-text=$1 run=$2 system=$3 previous=$4
-shift 2
+# shellcheck shell=sh disable=SC2154
+# arm.sh TEXT BOOTS FORMER-SYSTEM SEEN LIMIT RUN SYSTEM PREVIOUS … starts the guard,
+# whose text and arguments these are (see guard.sh), and watches it. It refuses, with
+# one line on standard error that begins with "refused", where another run holds the
+# host, another guard is at work, or the host is no longer on what it was when it
+# was inspected: what runs (PREVIOUS), the profile (FORMER) and the boot default
+# (BOOTS, empty for unknown).
+text=$1 expected=$2 formersystem=$3 seen=$4 limit=$5
+shift 5
+run=$1 system=$2 previous=$3 former=$6
+refuse() {
+  echo "refused $*" >&2
+  exit 0
+}
 mutex
 holder=
 [ ! -r "$dir/lock" ] || read -r holder _ <"$dir/lock"
-[ "$holder" = "$run" ] || {
-  echo "lost $holder"
-  exit
-}
-if guard_runs; then
-  echo "busy $(cat "$guard/run")"
-  exit
-fi
+[ "$holder" = "$run" ] || refuse "lost $holder"
+guard_state
+if guard_runs; then refuse "busy $there"; fi
 current=
 [ ! -e /run/current-system ] || current=$(readlink -f /run/current-system)
-[ "$current" = "$previous" ] || {
-  echo "moved $current"
-  exit
-}
-[ -x "$system/bin/switch-to-configuration" ] || {
-  echo nosystem
-  exit
-}
-rm -rf "$guard" && mkdir "$guard" && printf %s "$text" >"$guard/guard.sh" && echo "$run" >"$guard/run" && : >"$guard/log" || exit 1
-if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
-  systemd-run --quiet --collect --no-ask-password --unit="muster-$run" \
-    --property=OOMScoreAdjust=-900 --property=TimeoutStopSec=5 \
-    /bin/sh "$guard/guard.sh" "$@" 9>&- >&2 || exit 1
-else
-  setsid /bin/sh "$guard/guard.sh" "$@" </dev/null >/dev/null 2>&1 9>&- &
-fi
-n=0
-while [ ! -e "$guard/state" ] && [ $n -lt 200 ]; do
-  sleep 0.05
-  n=$((n + 1))
-done
-[ -e "$guard/state" ] || {
-  echo "the guard did not start" >&2
+[ "$current" = "$previous" ] || refuse "moved it runs ${current:-no system}, not ${previous:-no system}"
+link=''
+[ ! -L "$profile" ] || link=$(readlink "$profile")
+generation=0
+case $link in
+*system-*-link)
+  generation=${link##*system-}
+  generation=${generation%-link}
+  ;;
+esac
+[ "$generation" = "$former" ] || refuse "moved its profile is on generation $generation, not on $former"
+boot_default
+if [ -n "$expected" ] && [ "$boots" != "$expected" ]; then refuse "moved it would boot ${boots:-another system}, not $expected"; fi
+[ -x "$system/bin/switch-to-configuration" ] || refuse nosystem
+new=$guard.new
+rm -rf "$new" "$guard" && mkdir "$new" && printf %s "$text" >"$new/guard.sh" && echo "$run" >"$new/run" &&
+  printf '%-2000s\n' armed >"$new/state" && printf '%s\n' "$@" "$formersystem" "$boots" >"$new/args" &&
+  : >"$new/log" && : >"$new/busy" && : >"$new/alive" && mkfifo "$new/words" && mv "$new" "$guard" || exit 1
+/bin/sh "$guard/guard.sh" launch 9>&- || {
+  rm -rf "$guard"
   exit 1
 }
-echo ok
+exec 9>&-
+watch "$seen" "$limit" ''

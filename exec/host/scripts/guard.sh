@@ -1,194 +1,445 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # muster's guard. It runs on a host, in a session or unit of its own, and makes
 # a system current there without ever needing the deployer:
 #
-#   guard.sh SYSTEM PREVIOUS ACTION GENERATION FORMER ACTIVATE CONFIRM REVERT WHO
-#
-#   1. switch-to-configuration test: the boot loader is not touched
+#   1. switch-to-configuration test: what would be booted is not touched
 #   2. wait for the file "confirm", which the deployer writes over a new
 #      connection; without it in time, or with "abort", return to PREVIOUS
-#   3. only then move the profile and switch-to-configuration switch (boot where
-#      ACTION is that), which finds nothing left to do but the boot loader
+#   3. only then move the profile, and switch-to-configuration boot for the boot
+#      loader: what runs is there already and is not activated again
+#
+# The first argument is what to do:
+#
+#   launch   start the guard that the file args describes, and what watches over it
+#   run      be the guard
+#   watch    wait until the guard is gone, and start it again if it had not finished
+#   check    start it again if it is gone and had not finished
+#
+# The other arguments, a line each in the file args:
+#
+#   RUN SYSTEM PREVIOUS ACTION GENERATION FORMER ACTIVATE CONFIRM REVERT BUSY
+#   FAILED INSTALL WHO FORMER-SYSTEM BOOTS
 #
 # ACTION is switch, boot (no step 1 and 2) or test (no step 3). GENERATION is
 # the generation of the profile to move to, 0 for a new one with SYSTEM; FORMER
-# is the one it has now, 0 for none. ACTIVATE, CONFIRM and REVERT are limits in
-# hundredths of a second, as /proc/uptime counts: no clock that is set can
-# shorten or lengthen them.
+# is the one it has, 0 for none, FORMER-SYSTEM what that is, and BOOTS what the
+# boot loader would start, empty where that cannot be told. ACTIVATE, CONFIRM,
+# REVERT and BUSY (for the lock of another activation) are limits in hundredths of
+# a second, as /proc/uptime counts: no clock that is set can change them. FAILED
+# says which failed units make the activation fail: new, any or ignore. INSTALL is
+# 1 to install the boot loader anew.
 #
-# What there is to know is in the files state (one line: phase and reason), log
-# (what the activation prints) and run, in the directory this script is in. It
-# is gone after a reboot, and then the host has booted its boot default.
+# What there is to know is in the files state (one line of fixed length: phase and
+# reason), log (what the activation prints) and run, in the directory this script
+# is in. It is gone after a reboot, and then the host has booted its boot default.
+# Everything the guard decides by is read from the host or from these files: a
+# guard that was killed is started again and goes on.
 
-export system="$1" previous="$2"
-action=$3 generation=$4 former=$5 activate=$6 confirm=$7 revert=$8 who=$9
-dir=${0%/*}
-profile=/nix/var/nix/profiles/system
+self=${0%/*}
 roots=/nix/var/nix/gcroots/muster
+switchlock=/run/nixos/switch-to-configuration.lock
+settle=3000 # units that are still starting are waited for, in hundredths of a second
+
+what=$1
+shift
+if [ "$what" = launch ]; then
+  set --
+  while IFS= read -r arg; do set -- "$@" "$arg"; done <"$self/args"
+fi
+run=$1
+
+# launch ARG… starts the guard, and what starts it again when it is killed: systemd
+# at once, and a timer that does not depend on the guard's unit; or a second process.
+launch() {
+  if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
+    systemd-run --quiet --collect --no-ask-password --unit="muster-$run" \
+      --property=OOMScoreAdjust=-900 --property=TimeoutStopSec=5 \
+      --property=Restart=on-failure --property=RestartSec=100ms --property=StartLimitIntervalSec=0 \
+      /bin/sh "$self/guard.sh" run "$@" >&2 || return 1
+    systemd-run --quiet --collect --no-ask-password --unit="muster-$run-watch" \
+      --on-active=10 --on-unit-active=10 --timer-property=AccuracySec=1 \
+      /bin/sh "$self/guard.sh" check "$@" </dev/null >/dev/null 2>&1 &
+  else
+    setsid /bin/sh "$self/guard.sh" run "$@" </dev/null >/dev/null 2>&1 &
+    setsid /bin/sh "$self/guard.sh" watch "$@" </dev/null >/dev/null 2>&1 &
+  fi
+}
+
+case $what in
+launch)
+  launch "$@"
+  exit
+  ;;
+check)
+  guard_state
+  if guard_finished || [ "$there" != "$run" ]; then
+    systemctl stop "muster-$run-watch.timer"
+  elif ! guard_runs; then
+    launch "$@"
+  fi
+  exit
+  ;;
+watch)
+  # The kernel releases the lock when the guard ends, however it does.
+  while :; do
+    flock "$self/alive" true
+    guard_state
+    if guard_finished || [ "$there" != "$run" ]; then exit; fi
+    sleep 1
+    guard_runs || {
+      launch "$@"
+      exit
+    }
+  done
+  ;;
+esac
+
+system=$2 previous=$3 action=$4 generation=$5 former=$6
+activate=$7 confirm=$8 revert=$9
+shift 9
+busy=$1 failed=$2 install=$3 who=$4 formersystem=$5 booted=$6
+
 umask 022
 cd /
 # The previous system's programs first: those of the new one may be the fault.
 [ -z "$previous" ] || PATH=$previous/sw/bin:$PATH
-export PATH="$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-export NIXOS_INSTALL_BOOTLOADER=0
+export PATH
+export NIXOS_INSTALL_BOOTLOADER="$install"
 
-# As long as the guard lives it holds this lock, whatever becomes of its number.
-exec 8>"$dir/alive"
-flock -n 8 || exit 1
+# As long as the guard lives it holds alive, and busy while something happens.
+exec 7>"$self/busy" 8>"$self/alive"
+{ flock -w 5 8 && flock 7; } || exit 1
 
-state() { printf '%s\n' "$*" >"$dir/state.new" && mv -f "$dir/state.new" "$dir/state"; }
-now() { # sets t
-  read -r t _ </proc/uptime
-  t=$((${t%.*} * 100 + 1${t#*.} - 100))
-}
-# nap waits a moment, after a few seconds since t0 a longer one: a host that is
-# slow to change has better things to do than to start sleep.
-nap() {
-  now
-  d=0.05
-  [ $((t - ${t0:=$t})) -lt 500 ] || d=0.25
-  sleep $d 8>&- 2>/dev/null || sleep 1 8>&-
-}
-say() { echo "muster: $*" >>"$dir/log"; }
+# quiet runs a program that must not keep the locks.
+quiet() { "$@" 5>&- 7>&- 8>&-; }
+# The line has a fixed length and its memory is there: it can be written when the
+# disk of /run is full.
+state() { printf '%-2000.2000s\n' "$*" 1<>"$self/state"; }
+say() { echo "muster: $*" >>"$self/log"; }
+running() { readlink -f /run/current-system; }
 
-# collect keeps what is printed until the log is a megabyte and the last bytes of
-# the rest, and reads on whatever happens: nobody is held up by a full pipe.
+# collect keeps the first bytes of what is printed and the last of the rest, and
+# reads on whatever happens: nobody is held up by a full pipe. dd writes at once what
+# it reads; head would keep it until it ends.
 collect() {
-  : >>"$dir/log"
-  room=$((1048576 - $(wc -c <"$dir/log")))
-  head -c $((room > 0 ? room : 0)) >>"$dir/log"
-  tail -c 16384 >"$dir/tail"
-  [ ! -s "$dir/tail" ] || { echo; echo "muster: output left out here"; cat "$dir/tail"; } >>"$dir/log"
-  : >"$dir/collected"
+  dd bs=65536 count=524288 iflag=count_bytes status=none >>"$self/log" 2>/dev/null || head -c 524288 >>"$self/log"
+  tail -c 16384 >"$self/tail"
+  [ ! -s "$self/tail" ] || {
+    echo
+    echo "muster: output left out here"
+    cat "$self/tail"
+  } >>"$self/log"
 }
 
-# act SYSTEM ACTION LIMIT runs switch-to-configuration in a session of its own
-# and returns its status: 124 where it was ended for taking too long, 137 where
-# it vanished.
+# act SYSTEM ACTION LIMIT runs switch-to-configuration and returns its status: 124
+# where it was ended for taking too long, 137 where it was killed. What it leaves
+# running may hold its output open: that is waited for a second only.
 act() {
-  now
-  t0=$t limit=$((t + $3))
-  rm -f "$dir/status" "$dir/collected" "$dir/pid"
-  # shellcheck disable=SC2016
-  (setsid /bin/sh -c '
-    echo $$ >"$1/pid.new" && mv "$1/pid.new" "$1/pid"
-    "$2/bin/switch-to-configuration" "$3"
-    echo $? >"$1/status.new" && mv "$1/status.new" "$1/status"
-  ' sh "$dir" "$1" "$2" </dev/null 2>&1 | collect) 8>&- &
-  pid=
-  while [ ! -e "$dir/status" ]; do
-    now
-    if [ -z "$pid" ] && [ -e "$dir/pid" ]; then read -r pid <"$dir/pid"; fi
-    if [ "$t" -ge "$limit" ]; then
-      stop
-      return 124
+  rm -f "$self/pipe"
+  mkfifo "$self/pipe" || return 1
+  : >"$self/collecting"
+  (
+    exec 5>&- 6>"$self/collecting" 7>&- 8>&-
+    flock 6
+    collect <"$self/pipe"
+  ) &
+  quiet timeout -k 2 $((($3 + 99) / 100)) "$1/bin/switch-to-configuration" "$2" </dev/null >"$self/pipe" 2>&1
+  act_code=$?
+  quiet flock -w 1 "$self/collecting" true
+  return $act_code
+}
+
+# switch is act where another activation has the lock of NixOS: it is waited for,
+# and 75 returned when that takes longer than BUSY.
+switch() {
+  uptime
+  give_up=$((t + busy))
+  while :; do
+    if [ -e $switchlock ] && ! quiet flock -n $switchlock true; then
+      guard_state
+      was=$state
+      state "waiting for another activation on the host, which holds $switchlock"
+      say "another activation on the host holds $switchlock: waiting for it"
+      quiet flock -w $(((busy + 99) / 100)) $switchlock true || return 75
+      state "$was"
     fi
-    if [ -n "$pid" ] && ! kill -s 0 "$pid" 2>/dev/null && [ ! -e "$dir/status" ]; then return 137; fi
-    nap
+    act "$1" "$2" "$3"
+    code=$?
+    case $code in
+    11) ;; # EAGAIN, as NixOS ends when it does not get the lock
+    1) tail -n 3 "$self/log" | grep -qi 'could not acquire lock' || return 1 ;;
+    *) return $code ;;
+    esac
+    uptime
+    [ "$t" -lt $give_up ] || return 75
+    quiet sleep 0.5
   done
-  # What it left running may hold the pipe: the log is not waited for for long.
-  n=0
-  while [ ! -e "$dir/collected" ] && [ $n -lt 20 ]; do nap; n=$((n + 1)); done
-  read -r code <"$dir/status"
-  return "$code"
 }
 
-# stop ends what act started, politely at first.
-stop() {
-  [ -n "$pid" ] || return 0
-  kill -s TERM -- "-$pid" 2>/dev/null
-  n=0
-  while [ $n -lt 20 ] && kill -s 0 -- "-$pid" 2>/dev/null; do nap; n=$((n + 1)); done
-  kill -s KILL -- "-$pid" 2>/dev/null
-}
-
-reason() { # COMMAND STATUS
+reason() { # COMMAND STATUS LIMIT
   case $2 in
+  75) echo "another activation on the host holds $switchlock" ;;
   124) echo "$1 was not done after $(($3 / 100)) s and was ended" ;;
   137) echo "$1 was killed" ;;
   *) echo "$1: exit status $2" ;;
   esac
 }
 
-moved= # the profile is on the new system
+# ---- units ---------------------------------------------------------------
 
+# list_units sets bad to the units that have failed or wait to be started again,
+# again to the latter, and starting to those that are being started; each name
+# stands between blanks.
+list_units() {
+  bad=' ' again=' ' starting=' '
+  command -v systemctl >/dev/null || return
+  # The list is read in this shell: a pipe would lose it.
+  while read -r unit _ active sub _; do
+    case $active,$sub in
+    failed,*) bad="$bad$unit " ;;
+    activating,auto-restart*) bad="$bad$unit " again="$again$unit " ;;
+    activating,*) starting="$starting$unit " ;;
+    esac
+  done <<LIST
+$(quiet systemctl list-units --all --state=failed,activating --plain --no-legend --no-pager 2>/dev/null)
+LIST
+}
+
+# without LIST NAMES sets rest to the names that are not in a list, with commas.
+without() {
+  rest=
+  for name in $2; do
+    case $1 in *" $name "*) ;; *) rest="${rest:+$rest, }$name" ;; esac
+  done
+}
+
+# failures sets new to the units that have failed by this activation. Units that are
+# still being started, or will be started again, are waited for.
+failures() {
+  uptime
+  give_up=$((t + settle))
+  while :; do
+    list_units
+    without "$bad_before" "$bad"
+    new=$rest
+    without "$bad_before" "$again"
+    [ "$failed" = ignore ] || [ -n "$rest" ] || without "$starting_before" "$starting"
+    uptime
+    if [ -z "$rest" ] || [ "$t" -ge $give_up ]; then break; fi
+    quiet sleep 0.5
+  done
+}
+
+# ---- the way back ----------------------------------------------------------
+
+# go_back REASON returns the host to what it had: what runs, the profile and the
+# boot default, each where it is not so already. A step that fails is not the last:
+# what could not be set back is in the last state.
 go_back() {
   state "reverting $*"
   say "returning to ${previous:-nothing}: $*"
-  if [ -n "$moved" ] && [ "$former" != 0 ]; then
-    nix-env --profile $profile --switch-generation "$former" 8>&- >>"$dir/log" 2>&1
+  wrong=
+  if [ "$action" != boot ]; then
+    if [ -z "$previous" ]; then
+      wrong="; there is no system before it to go back to"
+    else
+      tries=0
+      while :; do
+        switch "$previous" test "$revert"
+        code=$?
+        # What was ended may hold a lock for a moment.
+        case $code in 0 | 4) break ;; esac
+        tries=$((tries + 1))
+        if [ $tries -ge 3 ] || [ $code = 75 ]; then break; fi
+        quiet sleep 1
+      done
+      [ "$(running)" = "$previous" ] || wrong="$wrong; going back failed: $(reason "switch-to-configuration test" "$code" "$revert")"
+    fi
   fi
-  if [ "$action" != boot ] && [ -n "$previous" ]; then
-    n_try=0
-    # What was ended may hold a lock for a moment.
-    while :; do
-      act "$previous" test "$revert"
-      code=$?
-      [ "$(readlink -f /run/current-system)" != "$previous" ] || [ $code = 1 ] || break
-      n_try=$((n_try + 1))
-      [ $n_try -lt 5 ] || break
-      sleep 1 8>&-
-    done
+  put_profile_back
+  loader=${formersystem:-$previous}
+  if [ -e "$self/bootloader" ] && [ -n "$loader" ]; then
+    act "$loader" boot "$revert"
+    code=$?
+    [ $code = 0 ] || wrong="$wrong; the boot loader could not be set back: $(reason "switch-to-configuration boot" $code "$revert")"
   fi
-  if [ -n "$moved" ] && [ "$former" != 0 ]; then
-    act "$(readlink -f $profile)" boot "$revert" || say "the boot loader could not be set back"
-  fi
-  rm -f $roots/next
-  if [ -n "$moved" ] && [ "$former" = 0 ]; then
-    end "stuck $*; the system profile had no generation before"
-  elif [ "$action" != boot ] && [ -z "$previous" ]; then
-    end "stuck $*; there is no system before it to go back to"
-  elif [ "$action" != boot ] && [ "$(readlink -f /run/current-system)" != "$previous" ]; then
-    end "stuck $*; and going back failed: $(reason "switch-to-configuration test" "$code" "$revert")"
-  fi
+  if [ -n "$wrong" ]; then end "stuck $*$wrong"; fi
   end "reverted $*"
 }
 
+# put_profile_back sets the profile to what it was, where this guard has moved it, and
+# removes the generation that was made: nobody is to go back to it.
+put_profile_back() {
+  [ -e "$self/committing" ] || return 0
+  link=$(readlink "$profile")
+  [ "${link##*/}" != "system-$former-link" ] || return 0
+  made=${link##*system-}
+  made=${made%-link}
+  [ "$generation" != 0 ] || reject "$made"
+  if [ "$former" = 0 ]; then
+    rm -f "$profile" "${profile%/*}/system-$made-link" || wrong="$wrong; the profile could not be removed"
+    return
+  fi
+  quiet nix-env --profile "$profile" --switch-generation "$former" >>"$self/log" 2>&1 ||
+    { [ -n "$formersystem" ] && quiet nix-env --profile "$profile" --set "$formersystem" >>"$self/log" 2>&1; } ||
+    wrong="$wrong; the profile could not be set back: $(tail -n 1 "$self/log")"
+  [ "$generation" != 0 ] || quiet nix-env --profile "$profile" --delete-generations "$made" >>"$self/log" 2>&1
+}
+
+# reject notes a generation that was never confirmed.
+reject() {
+  mkdir -p "$records" 2>/dev/null && echo "system-$1-link $system $run $(date +%s)" >>"$records/rejected"
+}
+
 end() {
-  rm -rf $roots
+  rm -rf $roots "$self/pipe"
   state "$@"
+  exec 7>&-
+  [ ! -d /run/systemd/system ] || quiet systemctl stop "muster-$run-watch.timer" 2>/dev/null
   exit 0
+}
+
+# ---- the way forward ---------------------------------------------------------
+
+# try_new runs the new system, and returns when its units have come up.
+try_new() {
+  list_units
+  # A guard that was killed has seen the units before.
+  [ -r "$self/units" ] || printf '%s\n%s\n' "$bad" "$starting" >"$self/units"
+  { IFS= read -r bad_before && IFS= read -r starting_before; } <"$self/units"
+  state activating
+  switch "$system" test "$activate"
+  code=$?
+  now=$(running)
+  case $code in
+  0 | 4) ;;
+  100)
+    [ "$now" = "$previous" ] || go_back "switch-to-configuration test: exit status 100"
+    end "restart NixOS can change to this system only by a restart"
+    ;;
+  75)
+    [ "$now" = "$previous" ] || go_back "$(reason test 75)"
+    end "untouched $(reason test 75)"
+    ;;
+  *) go_back "$(reason "switch-to-configuration test" $code "$activate")" ;;
+  esac
+  [ "$now" = "$system" ] || go_back "switch-to-configuration test: the running system is $now after it"
+  failures
+  case $failed in
+  any) [ $code = 0 ] || new=$(echo "$bad" | sed 's/^ //; s/ $//; s/ /, /g') ;;
+  ignore)
+    [ -z "$new" ] || say "failed, which is ignored: $new"
+    new=
+    ;;
+  esac
+  if [ -n "$new" ]; then go_back "failed: $new"; fi
+  [ "$bad_before" = ' ' ] || printf '%s\n' "$bad_before" >"$dir/failed"
+}
+
+# await returns when the deployer has confirmed. With "extend" the deployer gives a
+# sign of life, and the guard waits for its whole time again.
+await() {
+  guard_state
+  case $state in
+  activated*) deadline=${state#activated } ;;
+  *)
+    uptime
+    deadline=$((t + confirm))
+    ;;
+  esac
+  exec 5<>"$self/words"
+  state "activated $deadline"
+  exec 7>&-
+  while [ ! -e "$self/confirm" ]; do
+    if [ -e "$self/abort" ]; then
+      resume_work
+      go_back "$(cat "$self/abort")"
+    fi
+    if [ -e "$self/extend" ]; then
+      rm -f "$self/extend"
+      uptime
+      deadline=$((t + confirm))
+      state "activated $deadline"
+    fi
+    uptime
+    left=$(((deadline - t + 99) / 100))
+    if [ $left -le 0 ]; then
+      resume_work
+      go_back "not confirmed within $((confirm / 100)) s"
+    fi
+    [ -e "$self/confirm" ] || quiet_words timeout $left head -c 1 >/dev/null
+  done
+  resume_work
+}
+
+quiet_words() { "$@" <&5 5<&- 7>&- 8>&-; }
+
+resume_work() {
+  exec 5<&- 7>"$self/busy"
+  flock 7
+}
+
+# commit makes the running system the one to boot.
+commit() {
+  if [ "$action" = switch ] && [ "$(running)" != "$system" ]; then
+    end "stuck another activation has changed the running system while this one waited for its confirmation"
+  fi
+  link=$(readlink "$profile")
+  if [ ! -e "$self/committing" ] && [ "$former" != 0 ] && [ "${link##*/}" != "system-$former-link" ]; then
+    end "stuck the profile was moved to ${link##*/} by another while this activation waited for its confirmation"
+  fi
+  boot_default
+  if [ ! -e "$self/committing" ] && [ -n "$booted" ] && [ "$boots" != "$booted" ]; then
+    end "stuck the boot default was changed by another while this activation waited for its confirmation"
+  fi
+  : >"$self/committing"
+  state committing
+  if [ "$generation" = 0 ]; then set -- --set "$system"; else set -- --switch-generation "$generation"; fi
+  quiet nix-env --profile "$profile" "$@" >>"$self/log" 2>&1 || go_back "set the system profile: $(tail -n 1 "$self/log")"
+  : >"$self/bootloader"
+  act "$system" boot "$activate"
+  code=$?
+  [ $code = 0 ] || go_back "$(reason "switch-to-configuration boot" $code "$activate")"
+  record
+}
+
+# record notes a deployment, for muster rollback and muster status.
+record() {
+  was=-
+  [ "$former" = 0 ] || was=system-$former-link
+  mkdir -p "$records" && link=$(readlink "$profile") && {
+    [ ! -e "$records/deployments" ] || tail -n 499 "$records/deployments"
+    echo "$run $(date +%s) ${link##*/} $system $was ${formersystem:--} ${previous:--} $who"
+  } >"$records/deployments.new" && mv -f "$records/deployments.new" "$records/deployments"
 }
 
 # Until the profile has them, nothing else keeps these from the collector.
 mkdir -p $roots
 ln -sfn "$system" $roots/next
 [ -z "$previous" ] || ln -sfn "$previous" $roots/previous
+[ -z "$formersystem" ] || ln -sfn "$formersystem" $roots/former
 
-if [ "$action" != boot ]; then
-  state activating
-  act "$system" test "$activate" || go_back "$(reason "switch-to-configuration test" $? "$activate")"
-  if [ "$(readlink -f /run/current-system)" != "$system" ]; then
-    go_back "switch-to-configuration test: the running system is $(readlink -f /run/current-system) after it"
-  fi
-  state activated
-  now
-  t0=$t limit=$((t + confirm))
-  while [ ! -e "$dir/confirm" ]; do
-    if [ -e "$dir/abort" ]; then go_back "$(cat "$dir/abort")"; fi
-    if [ -e "$dir/extend" ]; then
-      rm -f "$dir/extend"
-      now
-      limit=$((t + confirm))
-    fi
-    now
-    [ "$t" -lt "$limit" ] || go_back "not confirmed within $((confirm / 100)) s"
-    nap
-  done
-fi
-
-if [ "$action" != test ]; then
-  state committing
-  moved=yes
-  if [ "$generation" = 0 ]; then
-    nix-env --profile $profile --set "$system" 8>&- >>"$dir/log" 2>&1 || go_back "set the system profile: $(tail -n 1 "$dir/log")"
+# A guard that was killed goes on from the state it was in.
+guard_state
+case $state in
+reverting*) go_back "${state#reverting }" ;;
+committing*) ;;
+activated*) await ;;
+activating* | waiting*)
+  if [ "$(running)" = "$previous" ] && [ "${state%% *}" = waiting ]; then
+    try_new
+    await
   else
-    nix-env --profile $profile --switch-generation "$generation" 8>&- >>"$dir/log" 2>&1 || go_back "set the system profile: $(tail -n 1 "$dir/log")"
+    go_back "the guard was killed while it activated the system"
   fi
-  act "$system" "$action" "$activate" || go_back "$(reason "switch-to-configuration $action" $? "$activate")"
-  mkdir -p /var/lib/muster && link=$(readlink $profile) && {
-    [ ! -e /var/lib/muster/deployed ] || tail -n 499 /var/lib/muster/deployed
-    echo "$link $system $(date +%s) $who"
-  } >/var/lib/muster/deployed.new && mv -f /var/lib/muster/deployed.new /var/lib/muster/deployed
-fi
+  ;;
+armed*)
+  if [ "$action" != boot ]; then
+    try_new
+    await
+  fi
+  ;;
+*) exit 0 ;;
+esac
+[ "$action" = test ] || commit
 end 'done'

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154,SC3013
-# inspect.sh PROFILE UUID WANT looks at a host and changes nothing on it. It prints
+# inspect.sh PROFILE UUID WANT VERSION looks at a host and changes nothing on it. It prints
 # one fact a line, name and value. UUID is that of the root disk, or empty. WANT is
 # the system that the host is to have, or empty: where the host has it, what it
-# takes to get it is not looked at. A fleet that is up to date costs little more
+# takes to get it is not looked at. The version of Nix is asked where VERSION is not empty. A fleet that is up to date costs little more
 # than this script, so it starts few programs.
 exec 2>/dev/null
 echo "time $(date +%s)"
@@ -15,14 +15,16 @@ elif [ -e /run/booted-system ]; then
   echo "booted $(readlink -f /run/booted-system)"
 fi
 echo "profile $system"
+boot_default
+[ -z "$boots" ] || echo "boots $boots"
 echo "current $current"
 [ ! -L "$1" ] || echo "link $(readlink "$1")"
 echo "uid $(id -u)"
-if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ]; then
+if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ] && [ "${boots:-$3}" = "$3" ]; then
   echo uptodate
 else
-  command -v nix-store >/dev/null && echo "nix $(nix-store --version)"
-  for tool in flock setsid readlink head tail; do command -v $tool >/dev/null || echo "lacks $tool"; done
+  command -v nix-store >/dev/null && if [ -n "$4" ]; then echo "nix $(nix-store --version)"; else echo "nix"; fi
+  for tool in flock setsid readlink head tail timeout mkfifo; do command -v $tool >/dev/null || echo "lacks $tool"; done
   echo "machine $(uname -m)"
   for d in /nix/var/nix /nix /; do
     [ -d $d ] || continue
@@ -58,11 +60,26 @@ if [ -n "$2" ] && [ -d /dev/disk/by-uuid ]; then
   fi
 fi
 systemctl list-units --failed --plain --no-legend --no-pager | while read -r unit _; do echo "failed $unit"; done
+# NixOS forgets failures when it activates: units that had failed before the last
+# activation count until they are active.
+if [ -r "$dir/failed" ]; then
+  read -r names <"$dir/failed"
+  for unit in $names; do
+    case $(systemctl show --property=ActiveState --value -- "$unit") in
+    active | reloading | failed) ;;
+    *) echo "failed $unit" ;;
+    esac
+  done
+fi
 if [ -r "$dir/lock" ]; then
   read -r run began beat who <"$dir/lock"
   uptime
   echo "lock $(((t - began) / 100)) $(((t - beat) / 100)) $run $who"
 fi
-[ ! -r "$guard/run" ] || echo "guard $(cat "$guard/run")"
-[ ! -r /var/lib/muster/deployed ] || [ -z "$system" ] || ! grep -qF " $system " /var/lib/muster/deployed || echo ours
+if [ -r "$guard/run" ]; then
+  guard_state
+  uptime
+  echo "guard $t $there $state"
+fi
+if [ -n "$system" ] && grep -qsF " $system " "$records/deployments" "$records/deployed"; then echo ours; fi
 true

@@ -1,14 +1,18 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # Every script that runs on a host begins with this.
 
 umask 077
 export LC_ALL=C
 PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
+profile=/nix/var/nix/profiles/system
+
 # The state of locks and guards. It is on a tmpfs, so that after a restart there
-# is nothing in it, and only root may enter it.
+# is nothing in it, and only root may enter it. What outlives a restart is in
+# records.
 dir=/run/muster
 guard=$dir/guard
+records=/var/lib/muster
 
 # uptime sets t to the time since boot in hundredths of a second, which no
 # change of the clock affects.
@@ -30,3 +34,88 @@ mutex() {
 
 # guard_runs succeeds while the guard lives: it holds a lock on this file.
 guard_runs() { [ -e "$guard/alive" ] && ! flock -n "$guard/alive" true; }
+
+# guard_state sets state to what the guard says of itself, armed where it has
+# not begun, and there to the run whose guard it is.
+guard_state() {
+  there='' state=armed
+  [ ! -r "$guard/run" ] || read -r there <"$guard/run"
+  [ ! -r "$guard/state" ] || read -r state <"$guard/state"
+}
+
+# guard_finished succeeds when state is a guard's last word.
+guard_finished() {
+  case $state in
+  armed* | waiting* | activating* | activated* | committing* | reverting*) return 1 ;;
+  esac
+}
+
+# boot_entry FILE sets boots to the system that a boot loader's entry starts.
+boot_entry() {
+  set -f
+  while read -r _ words; do
+    for word in $words; do
+      case $word in
+      init=/nix/store/*/init)
+        boots=${word#init=}
+        boots=${boots%/init}
+        ;;
+      esac
+    done
+  done <"$1"
+  set +f
+}
+
+# boot_default sets boots to the system that the boot loader would start, and to
+# nothing where that cannot be told. It knows systemd-boot, GRUB's first entry and
+# extlinux.
+boot_default() {
+  boots=''
+  for esp in /boot /efi /boot/efi; do
+    [ -r "$esp/loader/loader.conf" ] || continue
+    entry=''
+    while read -r key value _; do [ "$key" != default ] || entry=$value; done <"$esp/loader/loader.conf"
+    # What bootctl set-default stores: four bytes of attributes, then UTF-16.
+    chosen=/sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f
+    [ ! -r "$chosen" ] || entry=$(tail -c +5 "$chosen" | tr -d '\0')
+    entry=$esp/loader/entries/${entry%.conf}.conf
+    [ ! -r "$entry" ] || boot_entry "$entry"
+    return
+  done
+  if [ -r /boot/grub/grub.cfg ]; then
+    # The default is a number, or computed from saved variables, and then unknown.
+    number='' n=0
+    while read -r word rest; do
+      case "$word $rest" in
+      'set default="'[0-9]*) number=${rest#*\"} number=${number%\"*} ;;
+      'set default='[0-9]*) number=${rest#*=} ;;
+      'set default='*next_entry*) ;;
+      'set default='*) number=unknown ;;
+      menuentry*) n=$((n + 1)) ;;
+      linux*/init*) [ "$n" != 1 ] || first=$rest ;;
+      esac
+    done </boot/grub/grub.cfg
+    case $number,${first-} in
+    0,*init=/nix/store/*)
+      boots=${first#*init=}
+      boots=${boots%%/init*}
+      ;;
+    esac
+  elif [ -r /boot/extlinux/extlinux.conf ]; then
+    default='' label=''
+    while read -r key rest; do
+      case $key in
+      DEFAULT) default=$rest ;;
+      LABEL) label=$rest ;;
+      APPEND)
+        case $label,$rest in
+        "$default",*init=/nix/store/*)
+          boots=${rest#*init=}
+          boots=${boots%%/init*}
+          ;;
+        esac
+        ;;
+      esac
+    done </boot/extlinux/extlinux.conf
+  fi
+}
