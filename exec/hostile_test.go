@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -92,9 +91,16 @@ var lies = map[string]func(ch ssh.Channel, marker string){
 		ch.Write(slices.Concat(storelab.Words(1), storelab.String("/nix/store/00000000000000000000000000000009-other")))
 		block(ch)
 	}),
-	"greeting only":    served(block),
-	"flood of errors":  served(func(ch ssh.Channel) { flood(ch.Stderr(), noise) }),
-	"slow, byte-wise":  served(func(ch ssh.Channel) { misdeeds["trickle"](ch, "") }),
+	"greeting only":   served(block),
+	"flood of errors": served(func(ch ssh.Channel) { flood(ch.Stderr(), noise) }),
+	"slow, byte-wise": served(func(ch ssh.Channel) { misdeeds["trickle"](ch, "") }),
+	"huge closure": begun(func(ch ssh.Channel) {
+		answerServe(ch, func(ch ssh.Channel) {
+			ch.Write(storelab.Words(1 << 17))
+			long := "/nix/store/00000000000000000000000000000009-" + strings.Repeat("x", 200)
+			flood(ch, bytes.Repeat(storelab.String(long), 100))
+		})
+	}),
 	"takes no archive": served(func(ch ssh.Channel) { ch.Write(storelab.Words(0, 0)); block(ch) }),
 }
 
@@ -185,17 +191,30 @@ func misbehave(host, command, marker string, ch ssh.Channel) bool {
 	return false
 }
 
+// queryClosure is a request of the protocol.
+const queryClosure = 7
+
 // honestServe has all paths that it is asked for.
-func honestServe(ch ssh.Channel) {
+func honestServe(ch ssh.Channel) { answerServe(ch, func(ssh.Channel) {}) }
+
+// answerServe is honestServe, but for what it answers first where it is asked for a
+// closure.
+func answerServe(ch ssh.Channel, closure func(ssh.Channel)) {
 	in := store.WireReader{Reader: bufio.NewReader(ch)}
 	if _, err := io.ReadFull(in, make([]byte, 16)); err != nil {
 		return
 	}
 	ch.Write(storelab.Words(storelab.ServerMagic, 2<<8|7))
 	for {
-		head := make([]byte, 24) // the request, whether to lock, whether to substitute
-		if _, err := io.ReadFull(in, head); err != nil {
+		request, err := in.Uint64()
+		if err != nil {
 			return
+		}
+		in.Uint64() // whether to lock, or to include outputs
+		if request == queryClosure {
+			closure(ch)
+		} else {
+			in.Uint64() // whether to substitute
 		}
 		paths, err := in.Paths(1 << 20)
 		if err != nil {
@@ -300,7 +319,9 @@ func deployBeside(t *testing.T, sshConfig string, good, hostile []string) usage 
 		time.Sleep(10 * time.Millisecond)
 	}
 	u.terminal += int64(out.Len())
-	u.memory = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+	if _, err := fmt.Sscanf(out.String()[max(0, strings.Index(out.String(), "peak ")):], "peak %d", &u.memory); err != nil {
+		t.Fatalf("no peak: %v", err)
+	}
 	files, err := filepath.Glob(filepath.Join(order.Journals, "*"))
 	if err != nil {
 		t.Fatal(err)
@@ -372,9 +393,24 @@ func TestHostileDeployment(t *testing.T) {
 		},
 	})
 	report.Close()
+	fmt.Printf("peak %d\n", peakMemory(t))
 	for _, o := range out {
 		fmt.Printf("ended %s %s %s %.200s\n", o.Host, o.Status, cmp.Or(string(o.Stage), "-"), o.Error)
 	}
+}
+
+// peakMemory is the most that this process had in memory. The kernel's count for a
+// child includes what its parent had when it began.
+func peakMemory(t *testing.T) int64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kb int64
+	if _, err := fmt.Sscanf(string(text[max(0, bytes.Index(text, []byte("VmHWM:"))):]), "VmHWM: %d kB", &kb); err != nil {
+		t.Fatal(err)
+	}
+	return kb << 10
 }
 
 // An unprivileged machine runs commands as the user who logs in.

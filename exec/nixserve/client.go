@@ -35,7 +35,7 @@ const (
 // What a reply may hold at most. An answer about some paths has no more entries than there are paths.
 const (
 	maxString     = 4 << 10 // bytes of a string
-	maxClosure    = 1 << 20 // paths of a closure
+	maxClosure    = 1 << 17 // paths of the closure of one path; the derivations of a large system are 30,000
 	maxReferences = 1 << 16 // references of a path
 	maxSignatures = 1 << 10 // signatures of a path
 )

@@ -57,7 +57,7 @@ func (c *Client) QueryClosure(ctx context.Context, paths []store.Path, includeOu
 		if err = c.out.Flush(); err != nil {
 			return err
 		}
-		closure, err = c.in.Paths(maxClosure)
+		closure, err = c.in.Paths(min(len(paths), 8) * maxClosure)
 		return err
 	})
 	if err != nil {
