@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"muster/cmd/flags"
 	"muster/exec"
@@ -53,8 +54,11 @@ func (o *deployOptions) addFlags(fs *flags.Set) {
 }
 
 func (o *deployOptions) check() error {
-	if o.dry && o.action == exec.DryActivate {
+	switch {
+	case o.dry && o.action == exec.DryActivate:
 		return errors.New("--dry-run needs another --action than dry-activate: want switch, boot or test")
+	case o.rollout.bootLoader && o.action != exec.Switch && o.action != exec.Boot:
+		return fmt.Errorf("--install-bootloader needs another --action than %s: want switch or boot", o.action)
 	}
 	return nil
 }

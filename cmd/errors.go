@@ -11,6 +11,7 @@ import (
 	"muster/exec"
 	"muster/exec/host"
 	"muster/exec/lab"
+	"muster/exec/local"
 	"muster/exec/nixcmd"
 	"muster/exec/remote"
 	"muster/schema"
@@ -91,10 +92,12 @@ func hint(name string, err error) string {
 		return "run muster demo on Linux as root: sudo muster demo"
 	case errors.Is(err, remote.ErrAuth):
 		return "add a key that the host accepts with ssh-add, or name one with IdentityFile in the file given to --ssh-config"
+	case errors.Is(err, local.ErrNotRoot):
+		return fmt.Sprintf("run muster as root, or set privilege for %s: \"sudo\", \"sudo-password\", \"doas\" or \"run0\"", name)
 	case errors.Is(err, remote.ErrSudoPassword):
 		return "set privilege: \"sudo-password\" for the host, or let its user run sudo without a password"
 	case errors.Is(err, remote.ErrNoSudo):
-		return "let the user run sudo on the host, or log in as root"
+		return "let the user run sudo on the host, or doas or run0 without a password (privilege in the inventory), or log in as root"
 	}
 	return ""
 }

@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -14,8 +13,7 @@ import (
 	"muster/exec"
 	"muster/exec/archive"
 	"muster/exec/human"
-	"muster/exec/nixcmd"
-	"muster/exec/nixserve"
+	"muster/exec/local"
 	"muster/schema"
 )
 
@@ -77,7 +75,7 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 	outcomes := exec.Run(ctx, &exec.Plan{Action: action, Steps: []exec.Step{step}}, exec.Options{
 		Who:             operator(),
 		ActivateTimeout: o.activateTimeout,
-		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{s.nix}, nil },
+		Connect:         func(context.Context, *schema.Host) (exec.Machine, error) { return thisMachine{new(local.Machine)}, nil },
 		Builder:         builtBefore(step.System),
 		Source:          opened,
 		Sink:            s.ui.Event,
@@ -112,19 +110,6 @@ func (o *importOptions) step(m *archive.Manifest) (exec.Step, error) {
 	step.System = exec.System{Drv: h.Drv, Out: h.System}
 	return step, nil
 }
-
-// thisMachine is the machine that muster runs on, as one to deploy to.
-type thisMachine struct{ nix *nixcmd.Nix }
-
-func (m thisMachine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
-	return m.nix.Run(ctx, argv, stdout, stderr)
-}
-
-func (m thisMachine) Serve(ctx context.Context) (nixserve.Stream, error) {
-	return m.nix.Serve(ctx, true)
-}
-
-func (m thisMachine) Close() error { return nil }
 
 // builtBefore is a builder for a system that was built elsewhere.
 type builtBefore exec.System

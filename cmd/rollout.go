@@ -23,6 +23,7 @@ type rolloutFlags struct {
 	activateJobs    int
 	failFast        bool
 	reboot          bool
+	bootLoader      bool
 	failedUnits     schema.FailedUnits // "" is as the inventory says
 	yes             bool
 	activateTimeout time.Duration
@@ -44,6 +45,7 @@ func (f *rolloutFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Positive(&f.confirmTimeout, time.Minute), "confirm-timeout", "return a host to its earlier system if it accepts no new connection within this `duration` after activation")
 	fs.Var(flags.Positive(&f.lockTimeout, time.Minute), "lock-timeout", "release the lock on a host this `duration` after its holder was last active")
 	fs.Var(flags.Bool(&f.reboot, false), "reboot", "restart hosts whose new kernel, initrd, modules or systemd need it")
+	fs.Var(flags.Bool(&f.bootLoader, false), "install-bootloader", "install the boot loader itself anew, also on hosts that are up to date")
 	fs.Var(flags.Of(&f.failedUnits, "", flags.Words(schema.NewFailures, schema.AnyFailures, schema.NoFailures)), "failed-units",
 		"`which` failed units fail an activation: %s (default as the inventory says)")
 	fs.Var(flags.Positive(&f.rebootTimeout, 10*time.Minute), "reboot-timeout", "fail a host that is not back after this `duration`")
@@ -56,7 +58,7 @@ func addActivateTimeout(fs *flags.Set, timeout *time.Duration) {
 
 func (f *rolloutFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	o.Jobs, o.BuildJobs, o.CopyJobs, o.ActivateJobs = f.jobs, f.buildJobs, f.copyJobs, f.activateJobs
-	o.FailFast, o.Reboot, o.FailedUnits = f.failFast, f.reboot, f.failedUnits
+	o.FailFast, o.Reboot, o.FailedUnits, o.InstallBootLoader = f.failFast, f.reboot, f.failedUnits, f.bootLoader
 	o.ActivateTimeout, o.ConfirmTimeout, o.RebootTimeout, o.LockTimeout = f.activateTimeout, f.confirmTimeout, f.rebootTimeout, f.lockTimeout
 	o.Local = func(ctx context.Context, argv, env []string, line func(string)) error {
 		return nixcmd.RunHook(ctx, plan.Dir, argv, env, line)

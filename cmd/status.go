@@ -77,6 +77,8 @@ func stateOf(o *exec.Outcome, broken error) ui.HostState {
 	switch {
 	case o.Status == exec.Away:
 		s.State = ui.Away
+	case o.Status == exec.NoAddress && broken == nil:
+		s.State = ui.NoAddress
 	case o.Err != nil:
 		s.State, s.Error = ui.Unreachable, o.Err.Error()
 	case broken != nil:

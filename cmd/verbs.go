@@ -120,7 +120,8 @@ status is 0 if all is well, and 3 otherwise.
 ` + inventoryHelp},
 		{group: "fleet", use: "exec [INVENTORY] -- COMMAND...", verb: &execOptions{}, short: "run a command on the hosts", long: `
 Run a command on hosts as root, in parallel. Its arguments reach the host
-unchanged. For a shell, write: -- sh -c 'uptime; free'.
+unchanged. For a shell, write: -- sh -c 'uptime; free'. Of what a host prints,
+4 MB are shown.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "gc [INVENTORY]", verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `

@@ -3,11 +3,16 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/local"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 	"muster/exec/remote"
@@ -15,12 +20,13 @@ import (
 	"muster/schema"
 )
 
-// This file chooses the implementations: Nix and SSH.
+// This file chooses the implementations: Nix, SSH, and this machine.
 
 // wireNix finds the Nix of this machine.
 func wireNix() (*nixcmd.Nix, error) { return nixcmd.Find() }
 
 // wireConnect connects to hosts by SSH, as some flags say, until done is called.
+// Where a host that may be local is this machine, there is no connection.
 func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 	dialer := remote.NewDialer(remote.Config{
 		ConfigFile:     ssh.config,
@@ -30,6 +36,13 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 	})
 	password := askOnce()
 	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
+		if h.Local {
+			if here, name := isHere(h); here {
+				return connectHere(ctx, h, password)
+			} else if h.Address == "" {
+				return nil, unreachable{fmt.Errorf("it has no address, and muster runs on %s", name)}
+			}
+		}
 		t := target(h)
 		if h.Privilege == schema.SudoPassword {
 			t.SudoPassword = password
@@ -40,6 +53,48 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 		}
 		return machine{m}, nil
 	}, func() { dialer.Close() }
+}
+
+// isHere reports whether a host is this machine, by its name.
+func isHere(h *schema.Host) (here bool, name string) {
+	name, err := os.Hostname()
+	if err != nil {
+		return false, "a machine without a name"
+	}
+	name, _, _ = strings.Cut(name, ".")
+	return strings.EqualFold(name, h.Name), name
+}
+
+// connectHere makes this machine one to deploy to.
+func connectHere(ctx context.Context, h *schema.Host, password func(context.Context) ([]byte, error)) (exec.Machine, error) {
+	withPassword := h.Privilege == schema.SudoPassword
+	c := local.Config{Become: become[h.Privilege].Argv(withPassword)}
+	if withPassword && os.Geteuid() != 0 {
+		secret, err := password(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.Password = append(slices.Clone(secret), '\n')
+	}
+	m, err := local.New(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Run(ctx, []string{"true"}, nil, nil); err != nil {
+		return nil, fmt.Errorf("become root on this machine: %w", err)
+	}
+	return thisMachine{m}, nil
+}
+
+// thisMachine makes the machine that muster runs on an [exec.Machine].
+type thisMachine struct{ *local.Machine }
+
+func (m thisMachine) Serve(ctx context.Context) (nixserve.Stream, error) {
+	return m.Stream(ctx, "nix-store", "--serve", "--write")
+}
+
+func (m thisMachine) Daemon(ctx context.Context) (nixserve.Stream, error) {
+	return m.Stream(ctx, "nix-daemon", "--stdio")
 }
 
 // wireLocal is the store of this machine, to copy from.
@@ -63,8 +118,17 @@ func target(h *schema.Host) remote.Target {
 		User:     h.User,
 		HostKeys: h.HostKeys,
 		Jump:     h.Jump,
-		Sudo:     h.Privilege == schema.Sudo || h.Privilege == schema.SudoPassword,
+		Become:   become[h.Privilege],
 	}
+}
+
+// become is how each privilege of the inventory is had on a host.
+var become = map[schema.Privilege]remote.Become{
+	schema.Root:         remote.NoBecome,
+	schema.Sudo:         remote.Sudo,
+	schema.SudoPassword: remote.Sudo,
+	schema.Doas:         remote.Doas,
+	schema.Run0:         remote.Run0,
 }
 
 // A machine makes a remote machine an [exec.Machine].
@@ -85,17 +149,22 @@ func (m machine) Daemon(ctx context.Context) (nixserve.Stream, error) {
 // stream starts a command that fills the store. A user without root and sudo can
 // do that too, through the machine's daemon, if it trusts them.
 func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, error) {
-	s, err := m.Machine.Stream(ctx, remote.Command{Argv: argv, Privileged: m.Sudoes()})
+	s, err := m.Machine.Stream(ctx, remote.Command{Argv: argv, Privileged: m.BecomesRoot()})
 	if err != nil {
 		return nil, err
 	}
 	return serve{s, m.RoundTrip}, nil
 }
 
+// packedLimit is how long a host may take to say whether it has zstd.
+const packedLimit = 30 * time.Second
+
 // ServePacked is Serve for input that zstd has compressed. The exit status is that
 // of nix-store.
 func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
-	err := m.Machine.Run(ctx, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.Sudoes()})
+	limited, cancel := context.WithTimeout(ctx, packedLimit)
+	defer cancel()
+	err := m.Machine.Run(limited, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.BecomesRoot()})
 	var exit *remote.ExitError
 	if errors.As(err, &exit) {
 		return nil, transfer.ErrNoZstd

@@ -49,7 +49,9 @@ var formats = map[Format]format{
 // reach returns the options that have the same name in all tools.
 func reach(h *schema.Host) *schema.Attrs {
 	d := &schema.Attrs{At: h.At}
-	put(d, schema.String{At: h.PosOf("host"), V: h.Address}, "targetHost")
+	if h.Address != "" {
+		put(d, schema.String{At: h.PosOf("host"), V: h.Address}, "targetHost")
+	}
 	if h.Port != 0 {
 		put(d, schema.Int{At: h.PosOf("port"), V: int64(h.Port)}, "targetPort")
 	}
@@ -88,8 +90,16 @@ func morphDeployment(_ *schema.Fleet, h *schema.Host) *schema.Attrs {
 	return d
 }
 
+// colmenaDeployment says null for a host without an address: by default, Colmena
+// connects to it by its name.
 func colmenaDeployment(f *schema.Fleet, h *schema.Host) *schema.Attrs {
 	d := reach(h)
+	if h.Address == "" {
+		put(d, schema.Null{At: h.At}, "targetHost")
+	}
+	if h.Local {
+		put(d, schema.Bool{At: h.PosOf("local"), V: true}, "allowLocalDeployment")
+	}
 	if len(h.Tags) > 0 {
 		put(d, texts(h.PosOf("tags"), h.Tags), "tags")
 	}

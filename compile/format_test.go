@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"strings"
 	"testing"
 
 	"muster/compile/syntax"
@@ -27,6 +28,28 @@ func TestNixpkgsAsAFlakeReference(t *testing.T) {
 		w := newWriter(&schema.Fleet{Dir: "/fleet", Nixpkgs: tt.nixpkgs}, Options{Format: Flake})
 		if got := w.flakeURL(); got != tt.want {
 			t.Errorf("%+v: got %s, want %s", tt.nixpkgs, got, tt.want)
+		}
+	}
+}
+
+// Colmena connects to a host by its name unless it is told not to; a host that
+// may be local is deployed by apply-local too.
+func TestHostsWithoutAnAddress(t *testing.T) {
+	for _, tt := range []struct {
+		format Format
+		host   schema.Host
+		want   string
+	}{
+		{Colmena, schema.Host{Unconnected: true}, "{ targetHost = null; }"},
+		{Colmena, schema.Host{Local: true}, "{ targetHost = null; allowLocalDeployment = true; }"},
+		{Colmena, schema.Host{Address: "192.0.2.1", Local: true}, `{ targetHost = "192.0.2.1"; allowLocalDeployment = true; }`},
+		{Muster, schema.Host{Unconnected: true}, `{ targetEnv = "none"; }`},
+		{Morph, schema.Host{Unconnected: true}, "{ }"},
+	} {
+		f := &schema.Fleet{Hosts: []*schema.Host{&tt.host}}
+		got := syntax.FormatExpr(newWriter(f, Options{}).attrs(formats[tt.format].deployment(f, &tt.host)))
+		if got = strings.Join(strings.Fields(got), " "); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.format, got, tt.want)
 		}
 	}
 }

@@ -236,7 +236,7 @@ func options(set *schema.Attrs) *schema.Attrs {
 }
 
 func (r source) host(name string, n int, format Format) (*schema.Host, map[string]any) {
-	h := &schema.Host{Name: name, At: schema.Pos{File: r.text(), Line: 1, Col: 1}, Address: r.text(), User: "u" + r.text(), Tags: []string{r.text()}}
+	h := &schema.Host{Name: name, At: schema.Pos{File: r.text(), Line: 1, Col: 1}, Address: "a" + r.text(), User: "u" + r.text(), Tags: []string{r.text()}}
 	h.FileSystems = []schema.FileSystem{{MountPoint: r.name(), Device: r.text(), FSType: "x" + r.text(), Options: []string{r.text(), r.text()}}}
 	h.Swap = []schema.Swap{{Device: r.text(), Size: 1 + r.IntN(1000)}}
 	h.Disks = []schema.Disk{{Name: "d", Device: r.text(), Boot: true}}

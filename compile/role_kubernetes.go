@@ -32,7 +32,7 @@ func (w *writer) kubernetes(master bool) *schema.Attrs {
 	address := head.Name
 	if _, err := netip.ParseAddr(head.Address); err == nil {
 		put(set, text(head.Address+" "+head.Name), "networking", "extraHosts")
-	} else {
+	} else if head.Address != "" {
 		address = head.Address
 	}
 	api := "https://" + address + ":443"

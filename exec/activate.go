@@ -99,7 +99,7 @@ func undertake(ctx context.Context, j *job, s Stage, order func() host.Order) er
 	if !joined {
 		full := order()
 		full.Run, full.Who, full.Before = o.Run, o.Who, j.out.Before
-		full.FailedUnits, full.InstallBootLoader = string(cmp.Or(o.FailedUnits, j.step.Host.FailedUnits)), o.InstallBootLoader
+		full.FailedUnits, full.InstallBootLoader = string(cmp.Or(o.FailedUnits, j.step.Host.FailedUnits)), j.installsBootLoader()
 		full.Activate, full.Confirm, full.Revert, full.Busy = o.ActivateTimeout, o.ConfirmTimeout, o.RevertTimeout, o.LockTimeout
 		j.doing, j.out.changed = Action(full.Action), true
 		v, err = j.guard.start(ctx, full, j.seen.Facts.BootID)

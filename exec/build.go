@@ -49,21 +49,29 @@ func buildOnTarget(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
+	valid := func() ([]store.Path, error) {
+		limit := j.run.opts.AnswerTimeout
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
+		defer cancel()
+		return dst.QueryValidPaths(ctx, []store.Path{out}, true, false)
+	}
 	// The lock on what is not there yet holds from the moment it is.
-	if _, err := dst.QueryValidPaths(ctx, []store.Path{out}, true, false); err != nil {
+	if _, err := valid(); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, workLimit, errWorkLimit)
+	defer cancel()
 	lines := &lineWriter{line: j.said(Build)}
 	err = j.conn.machine().Run(ctx, []string{"nix-store", "--realise", string(drv)}, nil, lines)
 	lines.close()
 	if err != nil {
 		return fmt.Errorf("build on the host: %w", err)
 	}
-	valid, err := dst.QueryValidPaths(ctx, []store.Path{out}, true, false)
+	there, err := valid()
 	if err != nil {
 		return err
 	}
-	if len(valid) == 0 {
+	if len(there) == 0 {
 		return fmt.Errorf("build on the host: it has built %s, but not %s", drv, out)
 	}
 	j.out.System, j.out.Status = out, Built

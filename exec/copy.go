@@ -188,6 +188,8 @@ func (s *sender) fromCache(ctx context.Context, paths []store.Path) error {
 		return err
 	}
 	s.j.out.changed = true
+	ctx, cancel := context.WithTimeoutCause(ctx, workLimit, errWorkLimit)
+	defer cancel()
 	for _, argv := range cache.Pull(paths) {
 		lines := &lineWriter{line: s.j.said(s.stage)}
 		err := s.j.conn.machine().Run(ctx, argv, nil, lines)
@@ -222,6 +224,8 @@ func (s *sender) serve(ctx context.Context, paths []store.Path) (*nixserve.Clien
 	}
 	dst, stats, err := s.link().Copy(ctx, o.Source, paths, transfer.Options{
 		Fetch:       fetch,
+		Answer:      o.AnswerTimeout,
+		Stall:       o.ActivateTimeout,
 		Substitute:  s.j.step.Host.Substitute,
 		Compression: o.Copy.Pack,
 		Progress: func(p transfer.Progress) {

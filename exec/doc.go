@@ -17,6 +17,11 @@
 //	outcomes := exec.Run(ctx, plan, exec.Options{Jobs: 10, Connect: connect, Builder: nix, Source: local, Sink: ui.event})
 //	os.Exit(exec.ExitStatus(ctx, outcomes))
 //
+// Nothing that a host says or leaves unsaid harms the others: answers are bounded
+// in bytes and in time (package host), lines that a stage prints are handed on up
+// to maxOutput and counted from there (lines.go), errors and findings are clipped,
+// and a copy that stalls ends (package transfer).
+//
 // How a machine is reached, and how Nix is run here, come from outside through
 // [Connect] and [Builder]; package cmd wires the real ones.
 package exec

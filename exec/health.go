@@ -68,7 +68,7 @@ func (j *job) try(ctx context.Context, k checker, c *schema.Check) error {
 	err := k.check(ctx, c)
 	event := Checked{Host: j.step.Host.Name, Check: c.String()}
 	if err != nil {
-		event.Err = err.Error()
+		event.Err = clip(err.Error())
 	}
 	j.emit(event)
 	return err
@@ -184,15 +184,19 @@ func (k checker) dial(ctx context.Context, c *schema.Check, addr string) (net.Co
 	return d.Dial(ctx, net.JoinHostPort(cmp.Or(to, "localhost"), port))
 }
 
-// maxPage is how many bytes of a page are read.
-const maxPage = 1 << 20
+// What is read of a page, in bytes.
+const (
+	maxHead = 64 << 10
+	maxPage = 1 << 20
+)
 
 // http asks for a page. Any status below 400 passes where none is given.
 func (k checker) http(ctx context.Context, c *schema.Check) error {
 	client := &http.Client{
 		Transport: &http.Transport{
-			DisableKeepAlives: true,
-			DialContext:       func(ctx context.Context, _, addr string) (net.Conn, error) { return k.dial(ctx, c, addr) },
+			DisableKeepAlives:      true,
+			MaxResponseHeaderBytes: maxHead,
+			DialContext:            func(ctx context.Context, _, addr string) (net.Conn, error) { return k.dial(ctx, c, addr) },
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

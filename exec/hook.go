@@ -44,7 +44,7 @@ func runHooks(ctx context.Context, j *job, s Stage, when func(*schema.Hook) stri
 		return nil
 	}
 	for _, h := range j.step.Hooks {
-		if when(&h) != name {
+		if when(&h) != name || h.OnHost && j.step.Host.Unconnected {
 			continue
 		}
 		if err := runHook(ctx, j, s, &h); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"muster/exec/host"
@@ -30,6 +31,9 @@ type job struct {
 
 	began   time.Time
 	failure failure
+
+	mu      sync.Mutex
+	outputs map[Stage]*output // of the stages that have printed something
 }
 
 // A failure is where a job ended before its last stage, and why.
@@ -47,7 +51,7 @@ type placement struct {
 
 func (r *run) newJob(step Step) *job {
 	conn := &connection{host: step.Host, dial: r.opts.Connect, answer: r.opts.AnswerTimeout}
-	j := &job{run: r, step: step, conn: conn}
+	j := &job{run: r, step: step, conn: conn, outputs: map[Stage]*output{}}
 	j.guard = &guard{conn: conn, watch: host.Watch{Run: r.opts.Run}, said: j.said}
 	return j
 }
@@ -89,6 +93,9 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 		return
 	}
 	for _, s := range list {
+		if j.step.Host.Unconnected && s != Build {
+			continue
+		}
 		if err := j.stage(ctx, s); err != nil {
 			j.failure = failure{s, err}
 			return
@@ -115,7 +122,8 @@ func (j *job) stage(ctx context.Context, s Stage) error {
 	}
 	began := time.Now()
 	j.emit(StageStarted{Host: j.step.Host.Name, Stage: s})
-	err := withHooks(ctx, j, s)
+	err := clipped(withHooks(ctx, j, s))
+	j.output(s).end()
 	ended := StageEnded{Host: j.step.Host.Name, Stage: s, Took: time.Since(began)}
 	if err != nil {
 		ended.Err = err.Error()
@@ -155,7 +163,7 @@ func (j *job) enter(ctx context.Context) error {
 // upToDate reports whether the host already is what the action would make it.
 func (j *job) upToDate() bool {
 	want, have := j.step.System.Out, j.out.Before
-	if want == "" {
+	if want == "" || j.installsBootLoader() {
 		return false
 	}
 	switch j.action() {
@@ -175,6 +183,15 @@ func (j *job) hasWork() bool {
 	return !j.upToDate() || j.needsRestart() || j.checksUpToDate()
 }
 
+// installsBootLoader reports whether the boot loader itself is installed anew.
+func (j *job) installsBootLoader() bool {
+	switch j.action() {
+	case Switch, Boot, Rollback:
+		return j.run.opts.InstallBootLoader
+	}
+	return false
+}
+
 // hasGuard reports whether an earlier attempt of this run has left a guard on the
 // host.
 func (j *job) hasGuard() bool { return j.seen.Guard == j.run.opts.Run }
@@ -183,7 +200,7 @@ func (j *job) hasGuard() bool { return j.seen.Guard == j.run.opts.Run }
 func (j *job) end(ctx context.Context) Outcome {
 	j.conn.close()
 	j.out.Took = time.Since(j.began)
-	if err := j.failure.err; err != nil {
+	if err := clipped(j.failure.err); err != nil {
 		j.out.Stage, j.out.Err, j.out.Error = j.failure.stage, err, err.Error()
 		j.out.Interrupted = ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
 		switch {
@@ -195,6 +212,9 @@ func (j *job) end(ctx context.Context) Outcome {
 		default:
 			j.out.Status = Failed
 		}
+	}
+	if !j.failed() && j.step.Host.Unconnected && j.action() != BuildOnly {
+		j.out.Status = NoAddress
 	}
 	if j.place.entered {
 		j.run.waves.leave(j.out.OK() || j.out.Status == RolledBack)
@@ -208,13 +228,27 @@ func (j *job) action() Action { return j.run.plan.Action }
 
 func (j *job) emit(e Event) { j.run.opts.Sink(e) }
 
-// said hands lines of a stage to the sink.
-func (j *job) said(s Stage) func(string) {
-	return func(line string) { j.emit(Said{Host: j.step.Host.Name, Stage: s, Line: line}) }
+// said hands lines of a stage to the sink, as many as are allowed.
+func (j *job) said(s Stage) func(string) { return j.output(s).line }
+
+// output is what a stage prints.
+func (j *job) output(s Stage) *output {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	o := j.outputs[s]
+	if o == nil {
+		o = &output{full: maxOutput, emit: func(line string) { j.emit(Said{Host: j.step.Host.Name, Stage: s, Line: line}) }}
+		if s == RunCommand {
+			o.full = maxCommandOutput
+		}
+		j.outputs[s] = o
+	}
+	return o
 }
 
 // note tells of something that is not as it should be, and goes on.
 func (j *job) note(f Finding) {
+	f.Text = clip(f.Text)
 	j.out.Findings = append(j.out.Findings, f)
 	j.emit(Found{Host: j.step.Host.Name, Finding: f})
 }

@@ -153,8 +153,16 @@ func (f *field) run(ctx context.Context, p *exec.Plan, o exec.Options, on func(e
 	return exec.Run(ctx, p, o)
 }
 
+// become is how the user of a lab's host runs commands as root.
+func become(h *schema.Host) remote.Become {
+	if h.User != "" {
+		return remote.Sudo
+	}
+	return remote.NoBecome
+}
+
 func (f *field) connect(ctx context.Context, h *schema.Host) (exec.Machine, error) {
-	target := remote.Target{Name: h.Name, Address: h.Address, User: h.User, Sudo: h.User != ""}
+	target := remote.Target{Name: h.Name, Address: h.Address, User: h.User, Become: become(h)}
 	if f.password != "" {
 		target.SudoPassword = func(context.Context) ([]byte, error) { return []byte(f.password), nil }
 	}

@@ -27,8 +27,10 @@ type Options struct {
 	Reboot   bool // restart hosts whose new kernel, initrd or systemd needs it
 	// FailedUnits says which failed units make an activation fail, instead of what
 	// each host's inventory says; "" for that.
-	FailedUnits       schema.FailedUnits
-	InstallBootLoader bool // install the boot loader anew, and not only its entries
+	FailedUnits schema.FailedUnits
+	// InstallBootLoader installs the boot loader itself anew, also on hosts that
+	// are up to date. It is for the actions Switch and Boot, and for Rollback.
+	InstallBootLoader bool
 
 	ActivateTimeout time.Duration // for one activation; 10 minutes
 	ConfirmTimeout  time.Duration // for a new connection after it, then the host returns by itself; 1 minute

@@ -26,12 +26,13 @@ const (
 	Ran        Status = "ran"         // the command was run, with success
 	Cleaned    Status = "cleaned"     // its garbage was collected
 	Away       Status = "away"        // a roaming host that is not there
+	NoAddress  Status = "no address"  // the inventory has no way to it; its system is in the local store, where the action builds
 	Failed     Status = "failed"      // see Stage and Err
 	Skipped    Status = "skipped"     // nothing was begun
 )
 
 // Statuses are all statuses, in the order in which a summary counts them.
-var Statuses = []Status{Built, Copied, Activated, Previewed, Reverted, Ran, Cleaned, Seen, Listed, Unchanged, Away, RolledBack, Failed, Skipped}
+var Statuses = []Status{Built, Copied, Activated, Previewed, Reverted, Ran, Cleaned, Seen, Listed, Unchanged, NoAddress, Away, RolledBack, Failed, Skipped}
 
 // An Outcome is what became of one host.
 type Outcome struct {
@@ -107,7 +108,7 @@ func ExitStatus(ctx context.Context, outcomes []Outcome) int {
 		o := &outcomes[i]
 		failed = failed || o.Counts()
 		rolledBack = rolledBack || o.Status == RolledBack
-		done = done || o.OK() || o.changed || o.keeps
+		done = done || o.OK() && o.Status != NoAddress || o.changed || o.keeps
 	}
 	switch {
 	case ctx.Err() != nil && failed:

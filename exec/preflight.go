@@ -16,7 +16,7 @@ import (
 
 // A Finding is something about a host that is not as it should be.
 type Finding struct {
-	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools", "restart"
+	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools", "reboot", "restart"
 	Text  string `json:"text"`
 	// Bad says that the host takes no further part in the run.
 	Bad bool `json:"bad,omitempty"`
@@ -45,7 +45,7 @@ var ErrMoved = errors.New("the host has moved on since the plan was made")
 func inspect(ctx context.Context, j *job) error {
 	// A copy finds out whether Nix is too old.
 	r := host.InspectRequest{DiskUUID: j.step.Host.DiskUUID, History: j.action().goesBack(), Version: j.action() == Look || j.action() == Preview}
-	if j.action() == Switch {
+	if j.action() == Switch && !j.installsBootLoader() {
 		r.Want = j.step.System.Out
 	}
 	in, err := j.conn.ask().Inspect(ctx, r)
@@ -105,10 +105,12 @@ func preflight(j *job, in *host.Inspection) []Finding {
 	changes := j.action().changes() && !j.upToDate()
 	var all []Finding
 	add := func(bad bool, check, format string, args ...any) {
-		all = append(all, Finding{Check: check, Text: fmt.Sprintf(format, args...), Bad: bad && changes})
+		all = append(all, Finding{Check: check, Text: clip(fmt.Sprintf(format, args...)), Bad: bad && changes})
 	}
 	switch {
 	case in.UpToDate:
+	case in.ReadOnly != "":
+		add(true, "nix", "%s is read-only", in.ReadOnly)
 	case !in.HasNix:
 		add(true, "nix", "there is no Nix on the host: nix-store is not in PATH")
 	case olderThan(f.Nix, nixserve.OldestNix):

@@ -46,6 +46,10 @@ func restart(ctx context.Context, j *job) error {
 	if !j.needsRestart() {
 		return nil
 	}
+	if here, ok := j.conn.machine().(interface{ Here() bool }); ok && here.Here() {
+		j.note(Finding{Check: "reboot", Text: "muster runs on this machine and does not restart it"})
+		return nil
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("not restarted: %w", context.Cause(ctx))
 	}

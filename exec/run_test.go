@@ -294,6 +294,8 @@ func TestExitStatus(t *testing.T) {
 		{"the only one failed half-way", []Outcome{{Status: Failed, changed: true}}, ExitPartly},
 		{"one failed, one done", []Outcome{{Status: Failed}, {Status: Unchanged}}, ExitPartly},
 		{"a rollback counts most", []Outcome{{Status: RolledBack}, {Status: Failed}}, ExitRolledBack},
+		{"no address is not done", []Outcome{{Status: Failed}, {Status: NoAddress}}, ExitFailed},
+		{"no address is no failure", []Outcome{{Status: Activated}, {Status: NoAddress}}, ExitOK},
 		{"skipped is not done", []Outcome{{Status: Skipped}, {Status: Activated}}, ExitPartly},
 	} {
 		if got := ExitStatus(t.Context(), tt.outcomes); got != tt.want {
@@ -309,7 +311,7 @@ func TestLinesArriveWhole(t *testing.T) {
 		fmt.Fprint(w, part)
 	}
 	w.close()
-	want := []string{"ab", "c", "", strings.Repeat("x", maxLine), "end"}
+	want := []string{"ab", "c", "", strings.Repeat("x", maxLine) + " (muster: 8.2 kB of this line left out)", "end"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("lines (-want +got):\n%s", diff)
 	}

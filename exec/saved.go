@@ -66,6 +66,8 @@ type savedHost struct {
 	HostKeys   []string           `json:"host_keys,omitempty"`
 	Jump       string             `json:"jump,omitempty"`
 	Privilege  schema.Privilege   `json:"privilege,omitempty"`
+	Local      bool               `json:"local,omitempty"`
+	NoAddress  bool               `json:"no_address,omitempty"`
 	System     string             `json:"system,omitempty"`
 	Policy     schema.Policy      `json:"policy,omitempty"`
 	Failed     schema.FailedUnits `json:"failed_units,omitempty"`
@@ -129,7 +131,7 @@ func saveStep(step *Step) savedStep {
 func saveHost(h *schema.Host) savedHost {
 	s := savedHost{
 		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, HostKeys: h.HostKeys, Jump: h.Jump,
-		Privilege: h.Privilege, System: h.System, Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
+		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: h.System, Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
 		LimitRate: h.LimitRate, DiskUUID: h.DiskUUID,
 	}
 	for _, c := range h.Health {
@@ -205,7 +207,7 @@ func (s *savedStep) load(steps int) (Step, error) {
 func (s *savedHost) load() *schema.Host {
 	h := &schema.Host{
 		Name: s.Name, Address: s.Address, Port: s.Port, User: s.User, HostKeys: s.HostKeys, Jump: s.Jump,
-		Privilege: s.Privilege, System: s.System, Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
+		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: s.System, Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
 		LimitRate: s.LimitRate, DiskUUID: s.DiskUUID,
 	}
 	for _, c := range s.Health {

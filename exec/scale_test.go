@@ -33,6 +33,11 @@ var scaleHosts = flag.Int("scale", 300, "how many hosts TestScale goes up to; th
 type manyHosts struct {
 	config *ssh.ServerConfig
 	addr   string
+	// SSHConfig is the configuration of a client.
+	SSHConfig string
+	// Misbehave answers a command in place of the host, and reports whether it
+	// did. May be nil.
+	Misbehave func(host, command, marker string, ch ssh.Channel) bool
 
 	mu    sync.Mutex
 	hosts map[string]*playedHost
@@ -91,6 +96,7 @@ func startManyHosts(t testing.TB) (*manyHosts, *remote.Dialer) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	m.SSHConfig = config
 	d := remote.NewDialer(remote.Config{ConfigFile: config, ConnectTimeout: time.Minute})
 	t.Cleanup(func() { d.Close() })
 	return m, d
@@ -114,7 +120,12 @@ func (m *manyHosts) serve(c net.Conn) {
 				req.Reply(req.Type == "exec", nil)
 				if req.Type == "exec" {
 					command := string(req.Payload)
-					fmt.Fprintln(channel, beginMarker.FindString(command)) // what package remote skips to
+					marker := beginMarker.FindString(command)
+					if m.Misbehave != nil && m.Misbehave(conn.User(), command, marker, channel) {
+						channel.Close()
+						return
+					}
+					fmt.Fprintln(channel, marker) // what package remote skips to
 					m.answer(conn.User(), command, channel, channel.Stderr())
 					channel.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
 					channel.Close()

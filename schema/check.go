@@ -421,6 +421,9 @@ func (c *checker) host(h *Host) {
 	if a, err := netip.ParseAddr(h.Address); err == nil && (a.IsUnspecified() || a.IsMulticast()) {
 		c.report.add(h.PosOf("host"), path+".host", "address", "%s is not the address of one machine", quote(h.Address))
 	}
+	if h.Unconnected {
+		c.unconnected(h, path)
+	}
 	for i, k := range h.HostKeys {
 		if why := badKey(k); why != "" {
 			c.report.add(h.posOfElem(c.tree, "host_keys", i), fmt.Sprintf("%s.host_keys[%d]", path, i), "host-key", "not a public key: %s", why)
@@ -434,6 +437,27 @@ func (c *checker) host(h *Host) {
 		if fs.MountPoint != "/" && filepath.Clean(fs.MountPoint) != fs.MountPoint {
 			c.report.add(fs.At, below, "file-system", "got the mount point %s, want %s", quote(fs.MountPoint), quote(filepath.Clean(fs.MountPoint)))
 		}
+	}
+}
+
+// unconnected warns of a host without an address that looks as if it should have
+// one: it has fields about the connection, or its name is a misspelt one.
+func (c *checker) unconnected(h *Host, path string) {
+	for _, field := range []string{"port", "user", "host_keys", "jump"} {
+		if !c.hasNo(h, field) {
+			c.report.warn(h.PosOf(field), path+"."+field, "no-address", "no effect: the host has no address").Hint = "set its host, or local: true"
+			return
+		}
+	}
+	letters := func(name string) string { return strings.Trim(name, "0123456789") }
+	var others []string
+	for _, o := range c.fleet.Hosts {
+		if !o.Unconnected && letters(o.Name) != letters(h.Name) {
+			others = append(others, o.Name)
+		}
+	}
+	if near := nearest(h.Name, others); near != "" {
+		c.report.warn(h.At, path, "no-address", "no address: the host is built, and never connected to").Hint = fmt.Sprintf("did you mean %q?", near)
 	}
 }
 
@@ -460,8 +484,8 @@ func badKey(key string) string {
 	return ""
 }
 
-// jumps reports cycles of jump hosts. A jump host may be a host of the inventory,
-// by its name.
+// jumps reports cycles of jump hosts, and jump hosts without an address. A jump
+// host may be a host of the inventory, by its name.
 func (c *checker) jumps() {
 	through := func(h *Host) *Host {
 		if h.Jump == "" {
@@ -478,6 +502,9 @@ func (c *checker) jumps() {
 	}
 	fine := make(map[*Host]bool)
 	for _, h := range c.fleet.Hosts {
+		if j := through(h); j != nil && j.Address == "" && c.hasNo(j, "host") {
+			c.report.add(h.PosOf("jump"), join("hosts", h.Name)+".jump", "jump", "host %s has no address", quote(j.Name)).Hint = "set its host"
+		}
 		var trail []*Host
 		at := h
 		for at != nil && !fine[at] && !slices.Contains(trail, at) {
@@ -495,6 +522,11 @@ func (c *checker) jumps() {
 			fine[t] = true
 		}
 	}
+}
+
+// hasNo reports whether the inventory does not have a field of a host.
+func (c *checker) hasNo(h *Host, field string) bool {
+	return c.tree.get("hosts").get(h.Name).get(field) == nil
 }
 
 // rollout checks the selectors of the rollout.

@@ -251,6 +251,8 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.Port = number32(of("port"))
 	h.User = text(of("user"))
 	h.Jump = text(of("jump"))
+	h.Local = truth(of("local"))
+	h.Unconnected = n.get("host") == nil && !h.Local
 	h.System = cmp.Or(text(of("system")), "x86_64-linux")
 	h.Privilege = Privilege(cmp.Or(text(of("privilege")), string(Root)))
 	h.Policy = Policy(cmp.Or(text(of("policy")), string(Required)))

@@ -122,12 +122,15 @@ type Host struct {
 	Name string
 	At   Pos // position of the name
 
-	Address   string // IPv4, IPv6 or domain name
+	Address   string // IPv4, IPv6 or domain name; "" for none
 	Port      int    // 0 means that of the SSH configuration
 	User      string // "" means that of the SSH configuration
 	HostKeys  []string
 	Jump      string
 	Privilege Privilege
+	Local     bool // no SSH where muster runs on the host itself
+	// Unconnected says that there is no way to the host: it is built and exported.
+	Unconnected bool
 
 	System      string // x86_64-linux, …
 	Roles       []string
@@ -183,6 +186,8 @@ const (
 	Root         Privilege = "root"          // log in as root
 	Sudo         Privilege = "sudo"          // sudo without a password
 	SudoPassword Privilege = "sudo-password" // sudo with a password, asked for once
+	Doas         Privilege = "doas"          // doas without a password
+	Run0         Privilege = "run0"          // systemd's run0 without a password
 )
 
 // Policy says how an unreachable host counts.

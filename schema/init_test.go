@@ -25,7 +25,8 @@ func TestStockVetKnowsTheSchema(t *testing.T) {
 		{"bad field", `hosts: db1: {host: "10.0.0.3", tag: ["x"]}`, "hosts.db1.tag"},
 		{"bad name", `hosts: db_1: host: "10.0.0.3"`, "hosts.db_1"},
 		{"bad policy", `hosts: web1: policy: "optional"`, "hosts.web1.policy"},
-		{"missing host", `hosts: db1: port: 22`, "hosts.db1.host"},
+		{"no address", `hosts: db1: local: true`, ""},
+		{"missing field", `hosts: db1: disks: a: boot: true`, "hosts.db1.disks.a.device"},
 		{"bad uuid", `hosts: web1: disk_uuid: "x"`, "hosts.web1.disk_uuid"},
 		{"bad default", `defaults: prot: 22`, "defaults.prot"},
 	} {
@@ -46,7 +47,7 @@ func TestStockVetKnowsTheSchema(t *testing.T) {
 			}
 			// We say the same.
 			_, err = Load(context.Background(), "", Options{Dir: dir})
-			if (err == nil) != (tt.want == "") || !strings.Contains(messages(err), strings.TrimSuffix(tt.want, ".host")) {
+			if (err == nil) != (tt.want == "") || !strings.Contains(messages(err), strings.TrimSuffix(strings.TrimSuffix(tt.want, ".host"), ".device")) {
 				t.Errorf("Load: %v, want %q", err, tt.want)
 			}
 		})

@@ -368,6 +368,9 @@ func (r *resolver) host(h *Host) {
 	r.texts("host_keys", h.HostKeys, at("host_keys"))
 	r.text("jump", h.Jump, at("jump"))
 	r.text("privilege", string(h.Privilege), at("privilege"))
+	if h.Local {
+		r.bool("local", h.Local, at("local"))
+	}
 	r.text("system", h.System, at("system"))
 	r.texts("roles", h.Roles, at("roles"))
 	r.texts("tags", h.Tags, at("tags"))

@@ -108,7 +108,6 @@ roles = ["kubernetes-nod"]
 hosts.toml:4:13: hosts.il.disk_uuid: got "x", want a UUID such as 01b3bcba-c0ef-4538-8dd2-f7dee2952322
 hosts.toml:5:8: hosts.il.host: got "192.168.10.1233", want an IPv4 or IPv6 address or a domain name
 hosts.toml:6:1: hosts.il.tag: unknown field "tag"; did you mean "tags"?
-hosts.toml:7:8: hosts.ee: missing field "host", want an IPv4 or IPv6 address or a domain name
 hosts.toml:8:8: hosts.ee.port: got 70000, want a port number, 1 to 65535
 hosts.toml:9:10: hosts.ee.roles[0]: no role named "kubernetes-nod"; did you mean "kubernetes-node"?`
 	if d := cmp.Diff(want, messages(err)); d != "" {

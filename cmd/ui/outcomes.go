@@ -116,7 +116,7 @@ func printGenerations(w io.Writer, outcomes []exec.Outcome) {
 	table := NewReport(w, "host", "generation", "created", "version", "system", "")
 	for i := range outcomes {
 		o := &outcomes[i]
-		if o.Err != nil {
+		if o.Err != nil || o.Status == exec.NoAddress {
 			table.Row(o.Host, string(o.Status), Clip(detail(o), 60), "", "", "")
 			continue
 		}

@@ -40,12 +40,14 @@ const (
 	NotRunning  State = "not running"          // would boot the right system, and runs another
 	Unreachable State = "unknown"
 	Away        State = "away"
+	NoAddress   State = "no address"
 	Broken      State = "does not evaluate"
 )
 
 // Drifted reports whether the host is not as the inventory says.
 func (s *HostState) Drifted() bool {
-	return s.State != InSync && s.State != Away || len(s.FailedUnits) > 0 || len(s.FailedChecks) > 0 || len(s.NeedsReboot) > 0 || s.Activation != ""
+	known := s.State == InSync || s.State == Away || s.State == NoAddress
+	return !known || len(s.FailedUnits) > 0 || len(s.FailedChecks) > 0 || len(s.NeedsReboot) > 0 || s.Activation != ""
 }
 
 // details is everything about the host that its state does not say.

@@ -186,6 +186,29 @@ func TestProgressIsDrawn(t *testing.T) {
 	}
 }
 
+// Many lines at once do not have the hosts in progress drawn for each of them, and
+// none is lost.
+func TestManyLinesAreDrawnTogether(t *testing.T) {
+	term := openTerminal(t, 60, 24)
+	report := ui.NewText(&bytes.Buffer{}, term.tty, noHint)
+	for i := range 12 {
+		report.Event(exec.StageStarted{Host: fmt.Sprintf("web%d", i), Stage: exec.Activate})
+	}
+	const lines = 2000
+	for i := range lines {
+		report.Event(exec.Said{Host: "web1", Stage: exec.Activate, Line: fmt.Sprintf("line %d", i)})
+	}
+	report.Close()
+	term.shows(t, "all lines", func(screen string) bool {
+		return strings.Count(screen, "web1: line ") == lines && strings.Contains(screen, fmt.Sprintf("line %d", lines-1))
+	})
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	if n := term.raw.Len(); n > 500_000 {
+		t.Errorf("%d bytes for %d lines", n, lines)
+	}
+}
+
 // A question has the terminal for itself.
 func TestNothingIsDrawnWhileTheUserIsAsked(t *testing.T) {
 	term := openTerminal(t, 60, 24)

@@ -38,6 +38,8 @@ type text struct {
 	mu     sync.Mutex
 	live   bool                // the hosts in progress are drawn
 	drawn  int                 // lines that they take on the screen
+	held   strings.Builder     // lines that stay on the screen, printed when the rows are drawn next
+	at     time.Time           // when they were drawn last
 	asked  bool                // the user is being asked, and nothing is drawn
 	rows   []*liveRow          // the hosts in progress
 	last   map[string][]string // the last lines that each host's stage printed
@@ -56,6 +58,9 @@ const (
 	lastLines = 10 // lines that a failed stage printed and that are shown
 	mostRows  = 12 // hosts in progress that are drawn
 	redraws   = 200 * time.Millisecond
+	// apart is the least time between two drawings because of events: a host that
+	// prints much must not have all rows drawn for every line.
+	apart = 50 * time.Millisecond
 )
 
 // tick redraws the times on the screen.
@@ -83,7 +88,11 @@ func (t *text) Note(format string, args ...any) {
 func (t *text) Event(e exec.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if line := t.take(e); line != "" || t.live {
+	line := t.take(e)
+	switch {
+	case t.live && time.Since(t.at) < apart:
+		t.held.WriteString(line) // until the next tick at the latest
+	case t.live || line != "":
 		t.redraw(line)
 	}
 }
@@ -247,7 +256,9 @@ func (t *text) redraw(stays string) {
 	if t.drawn > 0 {
 		fmt.Fprintf(&b, "\r\x1b[%dA\x1b[J", t.drawn) // to the first row; clear from there
 	}
-	b.WriteString(stays)
+	b.WriteString(t.held.String() + stays)
+	t.held.Reset()
+	t.at = time.Now()
 	rows := t.screen()
 	t.drawn = len(rows)
 	for _, r := range rows {

@@ -151,7 +151,7 @@ func (r WireReader) Strings(limit, each int) ([]string, error) {
 }
 
 // maxWirePath is more than the longest store path.
-const maxWirePath = 4096
+const maxWirePath = 512
 
 // Paths reads a list of at most limit store paths.
 func (r WireReader) Paths(limit int) ([]Path, error) {

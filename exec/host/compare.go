@@ -40,14 +40,18 @@ func (h *Host) Compare(ctx context.Context, paths []store.Path) (Comparison, err
 		if err != nil {
 			return c, err
 		}
-		c.read(out)
+		c.read(out, chunk)
 		all = "" // the first answer has what does not depend on the paths
 	}
 	return c, nil
 }
 
-// read adds an answer.
-func (c *Comparison) read(out string) {
+// read adds an answer about some paths.
+func (c *Comparison) read(out string, asked []store.Path) {
+	unknown := make(map[store.Path]bool, len(asked))
+	for _, p := range asked {
+		unknown[p] = true
+	}
 	facts, loaded, known := strings.Cut(out, "\nloaded\n")
 	var fstab strings.Builder
 	for line := range strings.Lines(facts) {
@@ -55,13 +59,18 @@ func (c *Comparison) read(out string) {
 		name, rest, _ := strings.Cut(value, " ")
 		switch what {
 		case "lacks":
-			c.Lacks = append(c.Lacks, store.Path(value))
+			if p := store.Path(value); unknown[p] {
+				delete(unknown, p)
+				c.Lacks = append(c.Lacks, p)
+			}
 		case "has":
-			c.Has = append(c.Has, store.Path(value))
+			if p, err := store.ParsePath(value); err == nil {
+				c.Has = append(c.Has, p)
+			}
 		case "part":
-			c.Parts[name] = store.Path(rest)
+			c.Parts[clip(name, maxWord)] = store.Path(rest)
 		case "interface":
-			c.Interface = value
+			c.Interface = clip(value, maxWord)
 		case "unit":
 			path, link, _ := strings.Cut(rest, " ")
 			if link == "" {

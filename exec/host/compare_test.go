@@ -13,7 +13,7 @@ func TestComparisonIsRead(t *testing.T) {
 	c := Comparison{Parts: map[string]store.Path{}}
 	c.read(`motd of the host
 lacks /nix/store/a-x
-has /nix/store/b-y
+has /nix/store/00000000000000000000000000000002-y
 part kernel /nix/store/k-linux/bzImage
 interface 2
 unit /nix/store/s-system/etc/systemd/system/ a.service /nix/store/u-a/a.service
@@ -32,10 +32,10 @@ ActiveState=active
 Id=loaded.service
 LoadState=loaded
 ActiveState=failed
-`)
+`, []store.Path{"/nix/store/a-x"})
 	want := Comparison{
 		Lacks:     []store.Path{"/nix/store/a-x"},
-		Has:       []store.Path{"/nix/store/b-y"},
+		Has:       []store.Path{"/nix/store/00000000000000000000000000000002-y"},
 		Parts:     map[string]store.Path{"kernel": "/nix/store/k-linux/bzImage"},
 		Interface: "2",
 		SystemUnits: []units.Entry{

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -25,9 +26,13 @@ type Host struct {
 // limit is an error.
 func New(m Machine, answer time.Duration) *Host { return &Host{machine: m, answer: answer} }
 
-// maxAnswer is how much a host may answer to one question, in bytes. The longest
-// honest answer, the requisites of a system, has about 100 bytes a path.
-const maxAnswer = 16 << 20
+// How much a host may answer to one question, in bytes.
+const (
+	maxAnswer = 1 << 20
+	// maxComparison is the same for a comparison: the requisites of a system have
+	// about 100 bytes a path, and large systems have 10,000 paths.
+	maxComparison = 4 << 20
+)
 
 // ask runs a script within the limit for answers and returns what it prints.
 func (h *Host) ask(ctx context.Context, s script, args ...string) (string, error) {
@@ -38,14 +43,22 @@ func (h *Host) ask(ctx context.Context, s script, args ...string) (string, error
 
 // run runs a script and returns what it prints. ctx is the only limit on its time.
 func (h *Host) run(ctx context.Context, s script, args ...string) (string, error) {
+	limit := maxAnswer
+	if s == compareScript {
+		limit = maxComparison
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	out := &boundedBuffer{limit: maxAnswer, full: func() { stop(fmt.Errorf("%s: the answer is longer than %d MB", s, maxAnswer>>20)) }}
+	var tooLong error
+	out := &boundedBuffer{limit: limit, full: func() {
+		tooLong = fmt.Errorf("%s: the answer is longer than %d MB", s, limit>>20)
+		stop(tooLong)
+	}}
 	err := h.machine.Run(ctx, s.argv(args...), out, nil)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return out.String(), err
+	return out.String(), cmp.Or(tooLong, err)
 }
 
 // Reachable reports whether the machine still answers within a time.
@@ -58,24 +71,39 @@ func (h *Host) Reachable(ctx context.Context, within time.Duration) bool {
 // A boundedBuffer keeps the first bytes written to it, and calls full once more
 // come.
 type boundedBuffer struct {
-	bytes.Buffer
+	kept  bytes.Buffer // not embedded: its other methods know no limit
 	limit int
 	full  func()
 }
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
-	if room := b.limit - b.Len(); len(p) > room {
-		b.Buffer.Write(p[:max(room, 0)])
+	room := b.limit - b.kept.Len()
+	b.kept.Write(p[:min(len(p), room)])
+	if len(p) > room {
 		b.full()
-		return len(p), nil
 	}
-	return b.Buffer.Write(p)
+	return len(p), nil
 }
+
+func (b *boundedBuffer) String() string { return b.kept.String() }
 
 // lastLine is the last line of a text: the login shell may have printed others.
 func lastLine(s string) string {
 	s = strings.TrimRight(s, "\n")
-	return s[strings.LastIndexByte(s, '\n')+1:]
+	return clip(s[strings.LastIndexByte(s, '\n')+1:], maxLine)
+}
+
+const (
+	maxLine = 4096 // bytes of a line that is one answer
+	maxWord = 256  // bytes of a name, a version, a device
+)
+
+// clip shortens a text of a host to a limit.
+func clip(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	return strings.ToValidUTF8(s[:limit], "") + "…"
 }
 
 // withoutComments removes lines that are only a comment, and empty ones.

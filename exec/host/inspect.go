@@ -28,6 +28,7 @@ type Inspection struct {
 	UpToDate bool
 	HasNix   bool     // where it was looked at
 	Lacks    []string // programs that the guard needs and the host has not
+	ReadOnly string   // the file system of Nix, where nothing can be written to it; else ""
 	Disk     Disk     // how the host's root stands to the inventory's disk
 	Lock     LockHolder
 	Guard    string // the run whose guard is on the host, at work or finished; "" for none
@@ -105,6 +106,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 	seen := false
 	for line := range strings.Lines(out) {
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		value = clip(value, maxWord)
 		switch name {
 		case "time":
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
@@ -130,8 +132,10 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "nix":
 			in.HasNix = true
 			f.Nix = value[strings.LastIndexByte(value, ' ')+1:]
+		case "readonly":
+			in.ReadOnly = value
 		case "lacks":
-			in.Lacks = append(in.Lacks, value)
+			in.Lacks = appendNew(in.Lacks, value)
 		case "machine":
 			f.Machine = value
 		case "space":
@@ -145,12 +149,14 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "bootid":
 			f.BootID = value
 		case "needs":
-			f.Needs = append(f.Needs, value)
+			if slices.Contains(Parts, value) {
+				f.Needs = appendNew(f.Needs, value)
+			}
 		case "disk":
 			relation, device, _ := strings.Cut(value, " ")
 			in.Disk = Disk{Relation: DiskRelation(relation), Device: device}
 		case "failed":
-			f.FailedUnits = append(f.FailedUnits, value)
+			f.FailedUnits = appendNew(f.FailedUnits, value)
 		case "lock":
 			in.Lock = parseLock(value)
 		case "guard":
@@ -179,6 +185,21 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 	}
 	slices.SortFunc(in.History.Generations, func(a, b Generation) int { return a.Number - b.Number })
 	return in, nil
+}
+
+// maxList is how many facts of one kind are kept.
+const maxList = 100
+
+// appendNew adds a word to a list, unless it is there or the list is long.
+func appendNew(list []string, word string) []string {
+	switch {
+	case slices.Contains(list, word):
+	case len(list) < maxList:
+		list = append(list, word)
+	case len(list) == maxList:
+		list = append(list, "…")
+	}
+	return list
 }
 
 // readGuard reads the guard line of inspect.sh: the time since boot in hundredths

@@ -30,11 +30,11 @@ func (h *Host) Boot(ctx context.Context) (Boot, error) {
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
 		switch name {
 		case "bootid":
-			b.ID = value
+			b.ID = clip(value, maxWord)
 		case "booted":
 			b.System, _ = store.ParsePath(value)
 		case "kernel":
-			b.Kernel = value
+			b.Kernel = clip(value, maxWord)
 		case "profile":
 			b.Profile, _ = store.ParsePath(value)
 		}
@@ -98,8 +98,12 @@ func (h *Host) LastBoot(ctx context.Context, lines int) (id string, last []strin
 	return id, last, err
 }
 
-// SameBoot reports whether two boot IDs are one: the kernel writes dashes, the
-// journal none.
+// SameBoot reports whether two boot IDs have the kernel's ID in common: the kernel
+// writes it with dashes, the journal with none, and [Boot] adds when process 1 began.
 func SameBoot(a, b string) bool {
-	return strings.ReplaceAll(a, "-", "") == strings.ReplaceAll(b, "-", "")
+	kernels := func(id string) string {
+		id = strings.ReplaceAll(id, "-", "")
+		return id[:min(len(id), 32)]
+	}
+	return kernels(a) == kernels(b)
 }

@@ -82,12 +82,16 @@ func parseGenerations(out string) []Generation {
 		if len(words) < 3 || generationNumber(words[0]) == 0 {
 			continue
 		}
-		g := Generation{Number: generationNumber(words[0]), System: store.Path(words[2])}
+		system, err := store.ParsePath(words[2])
+		if err != nil {
+			continue
+		}
+		g := Generation{Number: generationNumber(words[0]), System: system}
 		if sec, err := strconv.ParseInt(words[1], 10, 64); err == nil {
 			g.Created = time.Unix(sec, 0).UTC()
 		}
 		if len(words) > 3 {
-			g.Version = words[3]
+			g.Version = clip(words[3], maxWord)
 		}
 		gens = append(gens, g)
 	}

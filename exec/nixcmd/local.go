@@ -1,7 +1,6 @@
 package nixcmd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +13,10 @@ import (
 // an [ExitError].
 func (n *Nix) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
 	cmd := n.command(ctx, argv[0], argv[1:]...)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = stdout, &said
+	said := &tail{limit: 1 << 20}
+	cmd.Stdout, cmd.Stderr = stdout, said
 	if stderr != nil {
-		cmd.Stderr = io.MultiWriter(&said, stderr)
+		cmd.Stderr = io.MultiWriter(said, stderr)
 	}
 	err := cmd.Run()
 	if err == nil {

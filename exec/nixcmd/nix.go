@@ -215,17 +215,25 @@ func (t *tail) Write(p []byte) (int, error) {
 		t.cut = true
 	}
 	if t.line != nil {
-		t.part = append(t.part, p...)
-		for {
-			i := bytes.IndexByte(t.part, '\n')
-			if i < 0 {
-				break
-			}
-			t.line(strings.TrimRight(string(t.part[:i]), "\r"))
-			t.part = t.part[i+1:]
-		}
+		t.lines(p)
 	}
 	return len(p), nil
+}
+
+// maxLine is how many bytes of a line are handed on.
+const maxLine = 64 << 10
+
+// lines calls line for each line that is whole now.
+func (t *tail) lines(p []byte) {
+	for len(p) > 0 {
+		line, rest, whole := bytes.Cut(p, []byte{'\n'})
+		t.part = append(t.part, line[:min(len(line), maxLine-len(t.part))]...)
+		if whole {
+			t.line(strings.TrimRight(string(t.part), "\r"))
+			t.part = t.part[:0]
+		}
+		p = rest
+	}
 }
 
 // flush calls line for an incomplete last line.

@@ -32,10 +32,12 @@ const (
 	cmdAddToStoreNar   = 9
 )
 
-// What a reply may hold at most.
+// What a reply may hold at most. An answer about some paths has no more entries than there are paths.
 const (
-	maxString = 64 << 20 // bytes of a string
-	maxList   = 16 << 20 // elements of a list
+	maxString     = 4 << 10 // bytes of a string
+	maxClosure    = 1 << 17 // paths of the closure of one path; the derivations of a large system are 30,000
+	maxReferences = 1 << 16 // references of a path
+	maxSignatures = 1 << 10 // signatures of a path
 )
 
 // endGrace is how long a server whose input is closed may take to write its last words and end.

@@ -214,7 +214,9 @@ func TestMalformedReplies(t *testing.T) {
 		{"bad hash", info("", "sha256:zz", 100), infos, "wrong length"},
 		{"bad size", info("", hash, 1<<63), infos, "an archive of 9223372036854775808 bytes"},
 		{"not one", storelab.Words(1, 7), send, "0x7 for an added path, want 1"},
-		{"ends early", storelab.Words(2), valid, "ended without an error message"},
+		{"more paths than asked for", storelab.Words(2), valid, "a list of 2 strings, want at most 1"},
+		{"more infos than asked for", slices.Concat(info("", hash, 100)[:len(info("", hash, 100))-8], info("", hash, 100)), infos, "infos of more paths than the 1 asked for"},
+		{"ends early", storelab.Words(1), valid, "ended without an error message"},
 		{"ends in a path info", info("", hash, 100)[:80], infos, "ended without an error message"},
 	}
 	for _, tt := range tests {
@@ -333,14 +335,14 @@ func FuzzReply(f *testing.F) {
 		reader := func() store.WireReader {
 			return store.WireReader{Reader: bufio.NewReader(strings.NewReader(string(reply)))}
 		}
-		if paths, err := reader().Paths(maxList); err == nil {
+		if paths, err := reader().Paths(maxReferences); err == nil {
 			for _, p := range paths {
 				if _, err := store.ParsePath(string(p)); err != nil {
 					t.Error(err)
 				}
 			}
 		}
-		if infos, err := readPathInfos(reader()); err == nil {
+		if infos, err := readPathInfos(reader(), maxReferences); err == nil {
 			for _, i := range infos {
 				if i.NARSize < 0 || i.NARHash.Algo() != store.SHA256 {
 					t.Errorf("%+v", i)

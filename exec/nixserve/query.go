@@ -34,7 +34,7 @@ func (c *Client) QueryValidPaths(ctx context.Context, paths []store.Path, lock, 
 		if err = c.out.Flush(); err != nil {
 			return err
 		}
-		valid, err = c.in.Paths(maxList)
+		valid, err = c.in.Paths(len(paths))
 		return err
 	})
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *Client) QueryClosure(ctx context.Context, paths []store.Path, includeOu
 		if err = c.out.Flush(); err != nil {
 			return err
 		}
-		closure, err = c.in.Paths(maxList)
+		closure, err = c.in.Paths(min(len(paths), 8) * maxClosure)
 		return err
 	})
 	if err != nil {
@@ -78,7 +78,7 @@ func (c *Client) QueryPathInfos(ctx context.Context, paths []store.Path) ([]Path
 		if err = c.out.Flush(); err != nil {
 			return err
 		}
-		infos, err = readPathInfos(c.in)
+		infos, err = readPathInfos(c.in, len(paths))
 		return err
 	})
 	if err != nil {
@@ -87,8 +87,8 @@ func (c *Client) QueryPathInfos(ctx context.Context, paths []store.Path) ([]Path
 	return infos, nil
 }
 
-// readPathInfos reads infos up to the empty path that ends them.
-func readPathInfos(r store.WireReader) ([]PathInfo, error) {
+// readPathInfos reads at most limit infos, up to the empty path that ends them.
+func readPathInfos(r store.WireReader, limit int) ([]PathInfo, error) {
 	var infos []PathInfo
 	for {
 		s, err := r.String(maxString)
@@ -97,6 +97,9 @@ func readPathInfos(r store.WireReader) ([]PathInfo, error) {
 		}
 		if s == "" {
 			return infos, nil
+		}
+		if len(infos) == limit {
+			return nil, malformed("infos of more paths than the %d asked for", limit)
 		}
 		p, err := store.ParsePath(s)
 		if err != nil {
@@ -121,7 +124,7 @@ func readPathInfo(r store.WireReader, p store.Path) (PathInfo, error) {
 			return info, malformed("deriver: %w", err)
 		}
 	}
-	if info.References, err = r.Paths(maxList); err != nil {
+	if info.References, err = r.Paths(maxReferences); err != nil {
 		return info, err
 	}
 	if _, err = r.Uint64(); err != nil { // the download size, which is not needed
@@ -144,6 +147,6 @@ func readPathInfo(r store.WireReader, p store.Path) (PathInfo, error) {
 	if info.CA, err = r.String(maxString); err != nil {
 		return info, err
 	}
-	info.Signatures, err = r.Strings(maxList, maxString)
+	info.Signatures, err = r.Strings(maxSignatures, maxString)
 	return info, err
 }

@@ -16,7 +16,7 @@ type Command struct {
 	Script bool              // Argv holds the text of a script, which messages leave out
 	Env    map[string]string // added to the environment of the login; other users of the machine can read it
 
-	// Privileged runs the command as root: directly if the login is root, else through sudo.
+	// Privileged runs the command as root: directly if the login is root, else through the target's Become.
 	Privileged bool
 
 	Stdin  io.Reader // nil is empty. Not for Stream.

@@ -24,8 +24,8 @@ type Target struct {
 	// configuration says, "none" is direct.
 	Jump string
 
-	// Sudo allows a user other than root to run privileged commands through sudo.
-	Sudo bool
+	// Become is how a user other than root runs privileged commands.
+	Become Become
 
 	// SudoPassword returns the password for sudo. It is called at most once, and only if sudo needs a password. If nil,
 	// sudo that needs one is an ErrSudoPassword.

@@ -32,7 +32,7 @@
 //
 // Whatever a host sends has a limit in bytes and in time: maxLoginOutput and beginLimit before a command begins,
 // stderrKept and maxOutput for what is kept of its output, answerLimit for the answer to a request, ConnectTimeout for a
-// handshake, abortLimit, quietLimit and drainLimit for the end of a command. A running command is limited by its context,
+// handshake, becomeLimit for a way to become root, abortLimit, quietLimit and drainLimit for the end of a command. A running command is limited by its context,
 // and its output by the caller's writer.
 //
 // What the ssh configuration says about ciphers, MACs and key exchange is not read: golang.org/x/crypto/ssh's own

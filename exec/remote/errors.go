@@ -14,7 +14,7 @@ var (
 	ErrHostKeyChanged = errors.New("host key changed")      // another key of the host is known: a *HostKeyError
 	ErrHostKeyRevoked = errors.New("host key revoked")      // the key is marked @revoked: a *HostKeyError
 	ErrConnectionLost = errors.New("connection lost")       // the connection was made, and broke
-	ErrNoSudo         = errors.New("no root privilege")     // sudo is missing, or not allowed for the user
+	ErrNoSudo         = errors.New("no root privilege")     // the way to become root is missing, or not allowed for the user
 	ErrSudoPassword   = errors.New("sudo needs a password") // none was given, or the wrong one
 )
 

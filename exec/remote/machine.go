@@ -41,8 +41,8 @@ func (m *Machine) Name() string { return m.target.Name }
 // User is the user that the connection is logged in as.
 func (m *Machine) User() string { return m.user }
 
-// Sudoes reports whether the target has its user run privileged commands through sudo.
-func (m *Machine) Sudoes() bool { return m.target.Sudo }
+// BecomesRoot reports whether the target allows its user to run privileged commands.
+func (m *Machine) BecomesRoot() bool { return m.target.Become != NoBecome }
 
 // Lost is closed when the connection has ended, for whatever reason.
 func (m *Machine) Lost() <-chan struct{} { return m.conn.lost() }
@@ -75,23 +75,23 @@ func (m *Machine) Output(ctx context.Context, argv ...string) ([]byte, error) {
 	defer cancel(nil)
 	out := &limitedBuffer{limit: maxOutput, exceeded: cancel}
 	err := m.Run(ctx, Command{Argv: argv, Stdout: out})
-	return out.Bytes(), err
+	return out.kept.Bytes(), err
 }
 
 // A limitedBuffer calls exceeded when more than limit bytes are written to it.
 type limitedBuffer struct {
-	bytes.Buffer
+	kept     bytes.Buffer // not embedded: its other methods know no limit
 	limit    int
 	exceeded func(error)
 }
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > b.limit {
+	if b.kept.Len()+len(p) > b.limit {
 		err := fmt.Errorf("it printed more than %d MB", b.limit>>20)
 		b.exceeded(err)
 		return 0, err
 	}
-	return b.Buffer.Write(p)
+	return b.kept.Write(p)
 }
 
 // Stream starts a command to exchange data with, such as nix-store --serve. It holds one of the machine's eight sessions

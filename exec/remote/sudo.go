@@ -6,7 +6,39 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
+
+// A Become is the program by which a user other than root runs commands as root.
+type Become string
+
+// The programs. Only sudo is given a password; the others must be allowed to run commands without one.
+const (
+	NoBecome Become = ""     // none is allowed
+	Sudo     Become = "sudo" // sudo(8)
+	Doas     Become = "doas" // doas(1)
+	Run0     Become = "run0" // run0(1), of systemd 256 and later
+)
+
+// Argv are the words in front of a command. With a password, which is for sudo only, the first line of standard input is
+// that.
+func (b Become) Argv(password bool) []string {
+	switch {
+	case password:
+		// With -k, because sudo would leave the password to the command where it has a valid timestamp.
+		return []string{"sudo", "-k", "-S", "-p", "", "--"}
+	case b == Sudo:
+		return []string{"sudo", "-n", "--"}
+	case b == Doas:
+		return []string{"doas", "-n", "--"}
+	case b == Run0:
+		return []string{"run0", "--no-ask-password", "--"}
+	}
+	return nil
+}
+
+// becomeLimit is how long a machine may take to say how to become root on it, the user's answer to a question apart.
+const becomeLimit = time.Minute
 
 // sudoState is how to become root on a machine.
 type sudoState struct {
@@ -53,32 +85,40 @@ func (m *Machine) root(ctx context.Context) (prefix, error) {
 	case !s.needed:
 		return prefix{}, nil
 	case s.password == nil:
-		return prefix{argv: []string{"sudo", "-n", "--"}}, nil
+		return prefix{argv: m.target.Become.Argv(false)}, nil
 	default:
-		// With -k, because sudo would leave the password to the command where it has a valid timestamp.
-		return prefix{argv: []string{"sudo", "-k", "-S", "-p", "", "--"}, stdin: s.password}, nil
+		return prefix{argv: m.target.Become.Argv(true), stdin: s.password}, nil
 	}
 }
 
 // probeSudo sets needed and password.
 func (m *Machine) probeSudo(ctx context.Context) error {
-	id, err := m.Output(ctx, "id", "-u")
+	id, err := m.userID(ctx)
 	if err != nil {
 		return err
 	}
-	if string(bytes.TrimSpace(id)) == "0" {
+	if id == "0" {
 		return nil
 	}
 	m.sudo.needed = true
-	if !m.target.Sudo {
+	become := m.target.Become
+	if become == NoBecome {
 		return fmt.Errorf("%w: %s is not root, and the target does not allow sudo", ErrNoSudo, m.user)
 	}
-	err = m.Run(ctx, Command{Argv: []string{"sudo", "-k", "-n", "--", "true"}, Env: sudoEnv})
+	argv := become.Argv(false)
+	if become == Sudo {
+		argv = []string{"sudo", "-k", "-n", "--"}
+	}
+	err = m.try(ctx, Command{Argv: slices.Concat(argv, []string{"true"}), Env: sudoEnv})
 	var exit *ExitError
 	if err == nil || !errors.As(err, &exit) {
 		return err
 	}
-	if exit.Status == 127 || exit.Status == 126 || !exit.says("password is required", "terminal is required") {
+	missing := exit.Status == 127 || exit.Status == 126
+	switch {
+	case become != Sudo && !missing && exit.says("uthentication required", "uthorization required"):
+		return fmt.Errorf("%w: %s asks %s for a password (%s)", ErrNoSudo, become, m.user, exit.lastLine())
+	case become != Sudo, missing, !exit.says("password is required", "terminal is required"):
 		return fmt.Errorf("%w: %s", ErrNoSudo, exit.lastLine())
 	}
 	password, err := m.askPassword(ctx)
@@ -86,6 +126,25 @@ func (m *Machine) probeSudo(ctx context.Context) error {
 		return err
 	}
 	return m.tryPassword(ctx, password)
+}
+
+// userID is the number of the user of the login.
+func (m *Machine) userID(ctx context.Context) (string, error) {
+	ctx, cancel := limitBecome(ctx)
+	defer cancel()
+	id, err := m.Output(ctx, "id", "-u")
+	return string(bytes.TrimSpace(id)), err
+}
+
+// try runs a command that shows whether there is a way to become root.
+func (m *Machine) try(ctx context.Context, c Command) error {
+	ctx, cancel := limitBecome(ctx)
+	defer cancel()
+	return m.Run(ctx, c)
+}
+
+func limitBecome(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, becomeLimit, fmt.Errorf("no answer within %v", becomeLimit))
 }
 
 // sudoEnv has sudo write the messages that says looks for.
@@ -109,7 +168,7 @@ func (m *Machine) askPassword(ctx context.Context) ([]byte, error) {
 // tryPassword keeps the password if sudo accepts it. Only the password is sent: after a wrong one, sudo would read the
 // input of the command as the next attempt.
 func (m *Machine) tryPassword(ctx context.Context, password []byte) error {
-	err := m.Run(ctx, Command{Argv: []string{"sudo", "-k", "-S", "-p", "", "--", "true"}, Env: sudoEnv, Stdin: bytes.NewReader(password)})
+	err := m.try(ctx, Command{Argv: append(Sudo.Argv(true), "true"), Env: sudoEnv, Stdin: bytes.NewReader(password)})
 	var exit *ExitError
 	if errors.As(err, &exit) {
 		if exit.says("not in the sudoers", "may not run", "not allowed to") {

@@ -32,7 +32,13 @@ func startSudoHost(t *testing.T, sudoers string) *sshd {
 	if err := exec.Command("unshare", "--mount", "true").Run(); err != nil {
 		t.Skip("no mount namespaces on this machine")
 	}
-	s := startSSHDIn(t, map[string]string{"/etc/passwd": testPasswd, "/etc/shadow": testShadow, "/etc/sudoers": sudoers + testSudoers})
+	return startSudoHostWith(t, map[string]string{"/etc/passwd": testPasswd, "/etc/shadow": testShadow, "/etc/sudoers": sudoers + testSudoers})
+}
+
+// startSudoHostWith starts a server on a machine with these files.
+func startSudoHostWith(t *testing.T, etc map[string]string) *sshd {
+	t.Helper()
+	s := startSSHDIn(t, etc)
 	// sshd reads them as the user who logs in.
 	for _, f := range []string{filepath.Dir(s.dir), s.dir, s.path("authorized_keys"), s.path("etc_etc_passwd")} {
 		if err := os.Chmod(f, 0o755); err != nil {
@@ -41,6 +47,13 @@ func startSudoHost(t *testing.T, sudoers string) *sshd {
 	}
 	if err := os.Chmod(s.path("etc_etc_sudoers"), 0o440); err != nil {
 		t.Fatal(err)
+	}
+	for file, text := range etc {
+		if strings.HasPrefix(text, "#!") {
+			if err := os.Chmod(s.path("etc"+strings.ReplaceAll(file, "/", "_")), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	return s
 }
@@ -62,12 +75,12 @@ func TestSudo(t *testing.T) {
 	}{
 		{"root needs none", Target{User: "root"}, nil},
 		{"root by another name needs none", Target{User: "toor"}, nil},
-		{"without password", Target{User: "free", Sudo: true, SudoPassword: password("wrong", &never)}, nil},
-		{"with password", Target{User: "asked", Sudo: true, SudoPassword: password("open sesame", &asked)}, nil},
-		{"wrong password", Target{User: "asked", Sudo: true, SudoPassword: password("open up", &asked)}, ErrSudoPassword},
-		{"two lines", Target{User: "asked", Sudo: true, SudoPassword: password("open sesame\nid", &asked)}, ErrSudoPassword},
-		{"no password to give", Target{User: "asked", Sudo: true}, ErrSudoPassword},
-		{"not in sudoers", Target{User: "plain", Sudo: true, SudoPassword: password("open sesame", &asked)}, ErrNoSudo},
+		{"without password", Target{User: "free", Become: Sudo, SudoPassword: password("wrong", &never)}, nil},
+		{"with password", Target{User: "asked", Become: Sudo, SudoPassword: password("open sesame", &asked)}, nil},
+		{"wrong password", Target{User: "asked", Become: Sudo, SudoPassword: password("open up", &asked)}, ErrSudoPassword},
+		{"two lines", Target{User: "asked", Become: Sudo, SudoPassword: password("open sesame\nid", &asked)}, ErrSudoPassword},
+		{"no password to give", Target{User: "asked", Become: Sudo}, ErrSudoPassword},
+		{"not in sudoers", Target{User: "plain", Become: Sudo, SudoPassword: password("open sesame", &asked)}, ErrNoSudo},
 		{"not to be used", Target{User: "free"}, ErrNoSudo},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -99,6 +112,52 @@ func TestSudo(t *testing.T) {
 	}
 }
 
+// Doas is the real one, run0 stands in: it takes a systemd that Debian does not have yet.
+func TestOtherWaysToBecomeRoot(t *testing.T) {
+	if _, err := exec.LookPath("doas"); err != nil {
+		t.Skip("no doas on this machine")
+	}
+	run0, err := os.ReadFile("testdata/run0.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startSudoHostWith(t, map[string]string{
+		"/etc/passwd": testPasswd, "/etc/shadow": testShadow, "/etc/sudoers": testSudoers,
+		"/etc/doas.conf": "permit nopass free\npermit asked\n",
+		"/usr/bin/run0":  string(run0),
+	})
+	for _, tt := range []struct {
+		user string
+		by   Become
+		err  string
+	}{
+		{"free", Doas, ""},
+		{"asked", Doas, "doas asks asked for a password"},
+		{"plain", Doas, "Operation not permitted"},
+		{"free", Run0, ""},
+		{"asked", Run0, "run0 asks asked for a password"},
+		{"root", Doas, ""},
+		{"toor", Run0, ""},
+	} {
+		t.Run(string(tt.by)+" "+tt.user, func(t *testing.T) {
+			m := s.connect(t, Config{}, Target{Name: "host", User: tt.user, Become: tt.by})
+			var out bytes.Buffer
+			err := m.Run(t.Context(), Command{Argv: []string{"sh", "-c", `id -u; echo "$A"; cat; exit 3`}, Privileged: true,
+				Env: map[string]string{"A": "b c"}, Stdin: strings.NewReader("input\n"), Stdout: &out})
+			if tt.err != "" {
+				if !errors.Is(err, ErrNoSudo) || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("got %v, want %v: %s", err, ErrNoSudo, tt.err)
+				}
+				return
+			}
+			var exit *ExitError
+			if !errors.As(err, &exit) || exit.Status != 3 || out.String() != "0\nb c\ninput\n" {
+				t.Errorf("%v, output %q", err, out.String())
+			}
+		})
+	}
+}
+
 func TestNoSudoInstalled(t *testing.T) {
 	s := startSSHDIn(t, map[string]string{"/etc/passwd": testPasswd, "/etc/shadow": testShadow, "/usr/bin/sudo": "#!/nonexistent\n"})
 	for _, f := range []string{filepath.Dir(s.dir), s.dir, s.path("authorized_keys"), s.path("etc_etc_passwd")} {
@@ -106,7 +165,7 @@ func TestNoSudoInstalled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	m := s.connect(t, Config{}, Target{Name: "host", User: "free", Sudo: true})
+	m := s.connect(t, Config{}, Target{Name: "host", User: "free", Become: Sudo})
 	if err := m.Run(t.Context(), Command{Argv: []string{"true"}, Privileged: true}); !errors.Is(err, ErrNoSudo) {
 		t.Errorf("got %v, want %v", err, ErrNoSudo)
 	}
@@ -118,7 +177,7 @@ func TestCancelEndsAPrivilegedCommand(t *testing.T) {
 		s := startSudoHost(t, sudoers)
 		for _, user := range []string{"free", "asked"} {
 			t.Run(user+" "+strings.TrimSpace(sudoers), func(t *testing.T) {
-				m := s.connect(t, Config{}, Target{Name: "host", User: user, Sudo: true, SudoPassword: password("open sesame", new(atomic.Int32))})
+				m := s.connect(t, Config{}, Target{Name: "host", User: user, Become: Sudo, SudoPassword: password("open sesame", new(atomic.Int32))})
 				ctx, cancel := context.WithCancel(t.Context())
 				started := &firstLine{line: make(chan string, 1)}
 				done := make(chan error, 1)

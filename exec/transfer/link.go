@@ -49,6 +49,7 @@ const minCompressed = 1 << 20
 // After an error the destination holds whole valid paths only, and another Copy sends the rest.
 func (l *Link) Copy(ctx context.Context, src Source, paths []store.Path, opts Options) (*nixserve.Client, Stats, error) {
 	t := newTransfer(src, opts)
+	t.limits.waited = &l.waited
 	dst, w, err := l.begin(ctx, t, paths)
 	if err != nil || len(t.missing) == 0 {
 		return dst, t.stats, err
@@ -91,7 +92,10 @@ func (l *Link) open(ctx context.Context, t *transfer) (*nixserve.Client, *window
 		return nil, nil, err
 	}
 	s = Limit(s, &l.waited, l.Limits...)
-	dst, err := nixserve.New(ctx, s)
+	// The stream outlives this limit.
+	limited, cancel := t.limits.question(ctx, 1, false)
+	defer cancel()
+	dst, err := nixserve.New(limited, s)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"muster/compile/store"
 	"muster/exec/nixserve"
@@ -19,6 +20,11 @@ type Options struct {
 	// when nothing is missing. May be nil.
 	Fetch    func(context.Context) error
 	Progress func(Progress) // called as bytes are written and paths confirmed, never concurrently; may be nil
+	// Answer is how long the destination may take to answer a question. Substitution takes as long as it takes, up to
+	// substituteLimit. 0: no limit.
+	Answer time.Duration
+	// Stall is how long less than stallBytes may be sent, and no path confirmed. 0: no limit.
+	Stall time.Duration
 }
 
 // Progress tells how far one copy has come. Its totals are what the destination lacks.
@@ -49,10 +55,12 @@ type transfer struct {
 	stats      Stats
 	progress   progress
 	throughput *throughputMonitor // nil: not monitored
+	limits     limits
 }
 
 func newTransfer(src Source, opts Options) *transfer {
-	return &transfer{src: src, substitute: opts.Substitute, fetch: opts.Fetch, progress: progress{report: opts.Progress}}
+	return &transfer{src: src, substitute: opts.Substitute, fetch: opts.Fetch, progress: progress{report: opts.Progress},
+		limits: limits{answer: opts.Answer, stall: opts.Stall}}
 }
 
 // find finds the closure of paths.
@@ -92,7 +100,7 @@ func (t *transfer) compare(ctx context.Context, dst *nixserve.Client) error {
 // keeps all of that. Where a system is there already, this asks about one path instead of a thousand.
 func (t *transfer) findMissing(ctx context.Context, dst *nixserve.Client) error {
 	t.missing = nil
-	lacks, err := lacking(ctx, dst, t.roots, t.substitute)
+	lacks, err := t.lacking(ctx, dst, t.roots)
 	if err != nil || len(lacks) == 0 {
 		return err
 	}
@@ -100,7 +108,7 @@ func (t *transfer) findMissing(ctx context.Context, dst *nixserve.Client) error 
 	for i, info := range t.closure {
 		all[i] = info.Path
 	}
-	if lacks, err = lacking(ctx, dst, all, t.substitute); err != nil {
+	if lacks, err = t.lacking(ctx, dst, all); err != nil {
 		return err
 	}
 	for _, info := range t.closure {
@@ -112,8 +120,10 @@ func (t *transfer) findMissing(ctx context.Context, dst *nixserve.Client) error 
 }
 
 // lacking is the set of those paths that the destination lacks. All of them are locked there.
-func lacking(ctx context.Context, dst *nixserve.Client, paths []store.Path, substitute bool) (map[store.Path]bool, error) {
-	valid, err := dst.QueryValidPaths(ctx, paths, true, substitute)
+func (t *transfer) lacking(ctx context.Context, dst *nixserve.Client, paths []store.Path) (map[store.Path]bool, error) {
+	ctx, cancel := t.limits.question(ctx, len(paths), t.substitute)
+	defer cancel()
+	valid, err := dst.QueryValidPaths(ctx, paths, true, t.substitute)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +145,8 @@ func (t *transfer) send(ctx context.Context, dst *nixserve.Client, w *window) er
 		}
 		return t.src.NAR(ctx, info, &progressWriter{w: w, t: t})
 	}
+	ctx, stop := t.limits.watch(ctx)
+	defer stop()
 	n, err := dst.Send(ctx, t.missing, nar, w)
 	t.stats.Sent += n
 	t.stats.SentBytes += nixserve.TotalSize(t.missing[:n])
@@ -143,7 +155,10 @@ func (t *transfer) send(ctx context.Context, dst *nixserve.Client, w *window) er
 }
 
 // confirmed is called for each path that the destination has registered.
-func (t *transfer) confirmed() { t.progress.add(1, 0) }
+func (t *transfer) confirmed() {
+	t.limits.moved.Add(stallBytes)
+	t.progress.add(1, 0)
+}
 
 // A progress counts for two goroutines: one writes archives, the other reads confirmations.
 type progress struct {
@@ -198,6 +213,7 @@ func (w *progressWriter) WriteCompressed(size int, frame []byte) error {
 }
 
 func (w *progressWriter) wrote(n int) error {
+	w.t.limits.moved.Add(int64(n))
 	w.t.progress.add(0, int64(n))
 	if w.t.throughput != nil && w.t.throughput.wrote(n) {
 		return errSlow

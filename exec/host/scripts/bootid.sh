@@ -1,8 +1,9 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2154
 # bootid.sh PROFILE prints a fact a line on this boot: its ID, the system that was
 # booted, the version of the kernel that runs, and the system of the profile.
 exec 2>/dev/null
-read -r id </proc/sys/kernel/random/boot_id && echo "bootid $id"
+boot_id
+[ -z "$bootid" ] || echo "bootid $bootid"
 [ ! -e /run/booted-system ] || echo "booted $(readlink -f /run/booted-system)"
 read -r kernel </proc/sys/kernel/osrelease
 modules=/run/booted-system/kernel-modules/lib/modules

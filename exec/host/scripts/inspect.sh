@@ -27,13 +27,21 @@ else
   command -v nix-store >/dev/null && if [ -n "$4" ]; then echo "nix $(nix-store --version)"; else echo "nix"; fi
   for tool in flock setsid readlink head tail timeout mkfifo; do command -v $tool >/dev/null || echo "lacks $tool"; done
   echo "machine $(uname -m)"
+  for d in /nix/var/nix /nix /; do
+    [ -d $d ] || continue
+    [ -w $d ] || echo "readonly /nix"
+    break
+  done
   for d in /nix/store /nix /; do [ -d $d ] && echo "space $(df -Pk $d | tail -n 1)" && break; done
   [ ! -d /boot ] || echo "bootspace $(df -Pk /boot | tail -n 1)"
   while read -r name value _; do [ "$name" != MemAvailable: ] || echo "memory $value"; done </proc/meminfo
 fi
-read -r id </proc/sys/kernel/random/boot_id && echo "bootid $id"
+boot_id
+[ -z "$bootid" ] || echo "bootid $bootid"
 if [ -d /run/booted-system ] && [ -d /run/current-system ] && ! [ /run/booted-system -ef /run/current-system ]; then
   for part in kernel initrd kernel-modules systemd; do
+    # A container has no kernel and no initrd.
+    { [ -e /run/booted-system/$part ] && [ -e /run/current-system/$part ]; } || continue
     [ "$(readlink -f /run/booted-system/$part)" = "$(readlink -f /run/current-system/$part)" ] || echo "needs $part"
   done
 fi

@@ -21,6 +21,21 @@ uptime() {
   t=$((${t%.*} * 100 + 1${t#*.} - 100))
 }
 
+# boot_id sets bootid to what is another after every restart. Containers share the
+# kernel's ID: what changes there is when process 1 began, the 22nd field of its
+# stat, or the 20th after its name.
+boot_id() {
+  bootid=''
+  read -r bootid </proc/sys/kernel/random/boot_id || return 0
+  if read -r stat </proc/1/stat; then
+    set -f
+    # shellcheck disable=SC2086
+    set -- ${stat##*) }
+    set +f
+    bootid=$bootid-${20}
+  fi
+}
+
 # mutex makes the rest of the script one step: no other script with a mutex runs
 # beside it.
 mutex() {
