@@ -65,6 +65,9 @@ func (h *fakeHost) Serve(context.Context) (nixserve.Stream, error) {
 
 func (h *fakeHost) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
 	if argv[0] == "/bin/sh" && argv[3] == "muster-arm" && h.switched != nil {
+		h.mu.Lock()
+		h.guard = argv[9:] // begun
+		h.mu.Unlock()
 		select {
 		case <-h.switched:
 		case <-ctx.Done():

@@ -103,6 +103,7 @@ func TestImportIsKilled(t *testing.T) {
 	for i := range *kills {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			to := storelab.New(t)
+			to.Verify() // the store is there: two first nix-stores would get in each other's way
 			cmd := importing(t, to.Root, name, os.Getuid())
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
