@@ -55,7 +55,7 @@ func activate(ctx context.Context, j *job) error {
 	err := undertake(ctx, j, Activate, order)
 	if errors.Is(err, errTakesRestart) && j.run.opts.Reboot && action == Switch {
 		j.note(Finding{Check: "restart", Text: "NixOS can change to this system only by a restart: it is made the boot default, and the host is restarted"})
-		j.restarts, action = true, Boot
+		j.guard.restarts, action = true, Boot
 		return undertake(ctx, j, Activate, order)
 	}
 	return err
@@ -101,7 +101,7 @@ func undertake(ctx context.Context, j *job, s Stage, order func() host.Order) er
 		full.Run, full.Who, full.Before = o.Run, o.Who, j.out.Before
 		full.FailedUnits, full.InstallBootLoader = string(cmp.Or(o.FailedUnits, j.step.Host.FailedUnits)), j.installsBootLoader()
 		full.Activate, full.Confirm, full.Revert, full.Busy = o.ActivateTimeout, o.ConfirmTimeout, o.RevertTimeout, o.LockTimeout
-		j.doing, j.out.changed = Action(full.Action), true
+		j.guard.doing, j.out.changed = Action(full.Action), true
 		v, err = j.guard.start(ctx, full, j.seen.Facts.BootID)
 		if errors.Is(err, host.ErrRefused) {
 			j.out.changed = false
@@ -177,7 +177,7 @@ func conclude(ctx context.Context, j *job, v host.Verdict, why error) error {
 func (j *job) unmet(now host.State) string {
 	want := j.step.System.Out
 	runs, boots := now.Current == want, now.WouldBoot(want)
-	switch j.doing {
+	switch j.guard.doing {
 	case Boot:
 		runs = true
 	case Test:

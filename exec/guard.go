@@ -19,8 +19,10 @@ type guard struct {
 	watch host.Watch
 	said  func(Stage) func(string) // takes the lines that the guard prints
 
-	waiting bool // it waits for confirmation
-	resumed bool // it did so when an earlier attempt had left it
+	doing    Action // what it was told to do
+	restarts bool   // the system takes a restart, whatever its parts say
+	waiting  bool   // it waits for confirmation
+	resumed  bool   // it did so when an earlier attempt had left it
 }
 
 // start arms the guard and follows it until nothing more happens by itself. Where

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"muster/exec/host"
@@ -21,19 +20,18 @@ type job struct {
 	guard *guard
 	place placement
 	seen  host.Inspection // the host as last inspected
-	unfit error           // why it can take no part in a rollback that changes it
-	way   *way            // where a rollback takes it, once that is decided
+	back  back
 	out   Outcome
-	// doing is what the guard was told to do; restarts says that the host is to be
-	// restarted whatever its parts say.
-	doing    Action
-	restarts bool
 
 	began   time.Time
 	failure failure
+	outputs *outputs
+}
 
-	mu      sync.Mutex
-	outputs map[Stage]*output // of the stages that have printed something
+// A back is how a host takes part in a rollback.
+type back struct {
+	way   *way  // nil until it is decided
+	unfit error // why the host cannot take part, if it is to change
 }
 
 // A failure is where a job ended before its last stage, and why.
@@ -51,7 +49,8 @@ type placement struct {
 
 func (r *run) newJob(step Step) *job {
 	conn := &connection{host: step.Host, dial: r.opts.Connect, answer: r.opts.AnswerTimeout}
-	j := &job{run: r, step: step, conn: conn, outputs: map[Stage]*output{}}
+	j := &job{run: r, step: step, conn: conn}
+	j.outputs = &outputs{emit: func(s Stage, line string) { j.emit(Said{Host: step.Host.Name, Stage: s, Line: line}) }}
 	j.guard = &guard{conn: conn, watch: host.Watch{Run: r.opts.Run}, said: j.said}
 	return j
 }
@@ -71,7 +70,7 @@ func (j *job) begin(ctx, starts context.Context, list []Stage) {
 // proceed takes the host through the rest of its stages.
 func (j *job) proceed(ctx, starts context.Context, list []Stage) {
 	if j.action().goesBack() && starts.Err() == nil && !j.hasGuard() {
-		if j.failure = choose(ctx, j); j.failed() || j.way.leave != "" || j.action() == WouldRevert {
+		if j.failure = choose(ctx, j); j.failed() || j.back.way.leave != "" || j.action() == WouldRevert {
 			return
 		}
 	}
@@ -123,7 +122,7 @@ func (j *job) stage(ctx context.Context, s Stage) error {
 	began := time.Now()
 	j.emit(StageStarted{Host: j.step.Host.Name, Stage: s})
 	err := clipped(withHooks(ctx, j, s))
-	j.output(s).end()
+	j.outputs.of(s).end()
 	ended := StageEnded{Host: j.step.Host.Name, Stage: s, Took: time.Since(began)}
 	if err != nil {
 		ended.Err = err.Error()
@@ -229,22 +228,7 @@ func (j *job) action() Action { return j.run.plan.Action }
 func (j *job) emit(e Event) { j.run.opts.Sink(e) }
 
 // said hands lines of a stage to the sink, as many as are allowed.
-func (j *job) said(s Stage) func(string) { return j.output(s).line }
-
-// output is what a stage prints.
-func (j *job) output(s Stage) *output {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	o := j.outputs[s]
-	if o == nil {
-		o = &output{full: maxOutput, emit: func(line string) { j.emit(Said{Host: j.step.Host.Name, Stage: s, Line: line}) }}
-		if s == RunCommand {
-			o.full = maxCommandOutput
-		}
-		j.outputs[s] = o
-	}
-	return o
-}
+func (j *job) said(s Stage) func(string) { return j.outputs.of(s).line }
 
 // note tells of something that is not as it should be, and goes on.
 func (j *job) note(f Finding) {

@@ -56,6 +56,31 @@ func (w *lineWriter) emit() {
 	w.part, w.cut = w.part[:0], 0
 }
 
+// outputs are what the stages print on one host.
+type outputs struct {
+	emit func(s Stage, line string)
+
+	mu  sync.Mutex
+	all map[Stage]*output // of the stages that have printed something
+}
+
+// of is what a stage prints.
+func (o *outputs) of(s Stage) *output {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.all == nil {
+		o.all = map[Stage]*output{}
+	}
+	if o.all[s] == nil {
+		limit := int64(maxOutput)
+		if s == RunCommand {
+			limit = maxCommandOutput
+		}
+		o.all[s] = &output{full: limit, emit: func(line string) { o.emit(s, line) }}
+	}
+	return o.all[s]
+}
+
 // An output is what one stage prints on one host. It hands on lines up to a limit,
 // counts the rest and keeps its end, so that no host can fill the journal and the
 // terminal.

@@ -52,7 +52,7 @@ func inspect(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	j.seen, j.unfit = in, nil
+	j.seen, j.back.unfit = in, nil
 	j.out.Before = in.State
 	if e := j.step.Expect; e != nil && e.Differs(in.State) && !j.upToDate() && !madeByEarlier(j, &in) {
 		return fmt.Errorf("%w: it is on %s now, and was on %s", ErrMoved, in.State, *e)
@@ -67,9 +67,9 @@ func inspect(ctx context.Context, j *job) error {
 	}
 	tellOfRestart(ctx, j)
 	if bad := slices.DeleteFunc(slices.Clone(findings), func(f Finding) bool { return !f.Bad }); len(bad) > 0 {
-		j.unfit = &PreflightError{Findings: bad}
+		j.back.unfit = &PreflightError{Findings: bad}
 		if len(in.History.Deployments) == 0 {
-			return j.unfit
+			return j.back.unfit
 		}
 		// A rollback may leave the host alone: see choose.
 	}

@@ -37,7 +37,7 @@ func (j *job) needsRestart() bool {
 		want := j.step.System.Out
 		return j.seen.State.Booted != want || j.seen.State.Current != want
 	}
-	return len(j.seen.Facts.Needs) > 0 || j.restarts
+	return len(j.seen.Facts.Needs) > 0 || j.guard.restarts
 }
 
 // restart restarts the host. It is back when it has another boot ID and runs the

@@ -21,15 +21,15 @@ func revert(ctx context.Context, j *job) error {
 			return undertake(ctx, j, Revert, func() host.Order { return host.Order{} })
 		}
 	}
-	if j.way == nil {
-		if f := choose(ctx, j); f.err != nil || j.way.leave != "" {
+	if j.back.way == nil {
+		if f := choose(ctx, j); f.err != nil || j.back.way.leave != "" {
 			return f.err
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
-	to := j.way.to
+	to := j.back.way.to
 	return undertake(ctx, j, Revert, func() host.Order {
 		return host.Order{
 			System: to.System, Action: string(Switch), Generation: to.Number,
@@ -46,10 +46,10 @@ func choose(ctx context.Context, j *job) failure {
 		return failure{"", fmt.Errorf("not begun: %w", err)}
 	case err != nil:
 		return failure{Revert, err}
-	case w.leave == "" && j.unfit != nil:
-		return failure{Inspect, j.unfit}
+	case w.leave == "" && j.back.unfit != nil:
+		return failure{Inspect, j.back.unfit}
 	}
-	j.way = &w
+	j.back.way = &w
 	j.out.System, j.step.System.Out = w.to.System, w.to.System
 	switch {
 	case w.leave != "":

@@ -101,7 +101,7 @@ func (h *Host) Arm(ctx context.Context, o Order, w *Watch, log io.Writer) (Verdi
 		install = "1"
 	}
 	former := o.Before.Generation
-	v, err := h.watch(ctx, armScript, w, log, false,
+	v, err := h.watch(ctx, armScript, w, log,
 		guard, string(o.Before.Boots), string(former.System), strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor),
 		o.Run, string(o.System), string(o.Before.Current), o.Action, strconv.Itoa(o.Generation), strconv.Itoa(former.Number),
 		centiseconds(o.Activate), centiseconds(o.Confirm), centiseconds(o.Revert), centiseconds(o.Busy),
@@ -162,7 +162,7 @@ func (h *Host) follow(ctx context.Context, s script, w *Watch, past bool, log io
 		word = "past"
 	}
 	for {
-		v, err := h.watch(ctx, s, w, log, past, w.Run, strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor), word)
+		v, err := h.watch(ctx, s, w, log, w.Run, strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor), word)
 		if err != nil || v.finished(past) {
 			return v, err
 		}
@@ -171,17 +171,29 @@ func (h *Host) follow(ctx context.Context, s script, w *Watch, past bool, log io
 }
 
 // watch runs a script that prints the guard's log, and its state as the last line
-// of standard error.
-func (h *Host) watch(ctx context.Context, s script, w *Watch, log io.Writer, past bool, args ...string) (Verdict, error) {
-	state := &boundedBuffer{limit: maxAnswer, full: func() {}}
+// of standard error. One look has a limit: a host that is slow to say more is asked
+// again.
+func (h *Host) watch(ctx context.Context, s script, w *Watch, log io.Writer, args ...string) (Verdict, error) {
+	limit := h.answer + 3*watchFor*time.Second
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
+	defer cancel()
+	state := &boundedBuffer{limit: maxState, full: func() {}}
 	count := &counter{w: log}
 	err := h.machine.Run(ctx, s.argv(args...), count, state)
 	w.Seen += count.n
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return Verdict{}, err
 	}
-	return parseVerdict(lastLine(state.String())), nil
+	v := parseVerdict(lastLine(state.String()))
+	v.Reason = clip(v.Reason, maxState)
+	return v, nil
 }
+
+// maxState is how many bytes of a guard's state are read.
+const maxState = 4096
 
 // A counter counts the bytes that go through it.
 type counter struct {
