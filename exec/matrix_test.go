@@ -206,6 +206,8 @@ var faults = []fault{
 		status: exec.Failed, stage: exec.Activate, says: "only by a restart", exit: 3, ends: "old", when: "untouched"},
 	{name: "NixOS takes a restart for the new system, and --reboot is given", system: "takesrestart", opts: func(o *exec.Options) { o.Reboot = true },
 		status: exec.Activated, exit: 0, ends: "takesrestart", when: "after a restart"},
+	{name: "/nix is read-only before the start", before: script("mount --bind /nix /nix && mount -o remount,bind,ro /nix"), after: script("umount /nix"),
+		status: exec.Failed, stage: exec.Inspect, says: "/nix is read-only", exit: 3, ends: "old"},
 	{name: "/nix becomes read-only before it is confirmed", during: script("mount --bind /nix /nix && mount -o remount,bind,ro /nix"), at: started(exec.Confirm), after: script("umount /nix"),
 		status: exec.RolledBack, stage: exec.Confirm, says: "set the system profile", exit: 4, ends: "old"},
 	{name: "/boot becomes read-only before it is confirmed", during: script("mount --bind /boot /boot && mount -o remount,bind,ro /boot"), at: started(exec.Confirm), after: script("umount /boot"),
@@ -434,8 +436,8 @@ const faultsHead = `# What happens when something goes wrong
 
 Each line is a test: two real hosts, sshd and Nix, on the system *old*; a deployment of a new one to both; and a fault on
 one of them. In every case the other host is deployed, the host of the fault ends on a system that is whole and would
-boot, and nothing waits longer than its limits. "Ends on" is the running system, the system profile and the boot
-loader's default alike. ` + "`go test ./exec -run Faults`" + ` runs them; the table is made from what they assert.
+boot (where it cannot, the report says which system runs and which would boot), and nothing waits longer than its limits.
+"Ends on" is the running system, the system profile and the boot loader's default alike, as read from the host. ` + "`go test ./exec -run Faults`" + ` runs them (with ` + "`-systemd`" + `: on hosts that systemd boots); the table is made from what they assert.
 
 `
 
