@@ -59,7 +59,7 @@ func parseDeployment(line string) (Deployment, bool) {
 	}
 	d.RanBefore, _ = store.ParsePath(words[6])
 	if len(words) > 7 {
-		d.Who = words[7]
+		d.Who = clip(words[7], maxWord)
 	}
 	return d, true
 }

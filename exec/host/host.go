@@ -96,6 +96,9 @@ func lastLine(s string) string {
 const (
 	maxLine = 4096 // bytes of a line that is one answer
 	maxWord = 256  // bytes of a name, a version, a device
+	// maxRecord is a line of the records that the guard writes: four store paths and
+	// who it was.
+	maxRecord = 2048
 )
 
 // clip shortens a text of a host to a limit.

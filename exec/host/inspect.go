@@ -106,7 +106,12 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 	seen := false
 	for line := range strings.Lines(out) {
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
-		value = clip(value, maxWord)
+		switch name {
+		case "deployment", "rejected", "confirmed", "restarting":
+			value = clip(value, maxRecord) // several paths in a line
+		default:
+			value = clip(value, maxWord)
+		}
 		switch name {
 		case "time":
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
