@@ -245,7 +245,7 @@ func TestHostileHosts(t *testing.T) {
 		t.Skip("not in short tests")
 	}
 	m, _ := exec.StartManyHosts(t)
-	m.Misbehave = misbehave
+	m.SetMisbehave(misbehave)
 	good := func(n string) []string { return []string{n + "a", n + "b", n + "c", n + "d", n + "e"} }
 	alone := deployBeside(t, m.SSHConfig, good("alone"), nil)
 	for _, command := range slices.Sorted(maps.Keys(hostileCommands)) {
@@ -253,7 +253,11 @@ func TestHostileHosts(t *testing.T) {
 			t.Parallel()
 			u := deployBeside(t, m.SSHConfig, good("beside"+command), hostileHosts(command))
 			t.Logf("%d MB, alone %d MB; journal %d kB, terminal %d kB; %v", u.memory>>20, alone.memory>>20, u.journal>>10, u.terminal>>10, u.took.Round(time.Second))
-			if more := u.memory - alone.memory; more > 150<<20 {
+			limit := int64(150 << 20)
+			if raceDetected {
+				limit *= 4 // what the race detector remembers of each byte
+			}
+			if more := u.memory - alone.memory; more > limit {
 				t.Errorf("it took %d MB more than without hostile hosts", more>>20)
 			}
 			if written := u.journal + u.terminal; written > 5<<20 {

@@ -69,7 +69,7 @@ func (j *job) begin(ctx, starts context.Context, list []Stage) {
 
 // proceed takes the host through the rest of its stages.
 func (j *job) proceed(ctx, starts context.Context, list []Stage) {
-	if j.action().goesBack() && starts.Err() == nil && !j.hasGuard() {
+	if j.action().goesBack() && !j.step.Host.Unconnected && starts.Err() == nil && !j.hasGuard() {
 		if j.failure = choose(ctx, j); j.failed() || j.back.way.leave != "" || j.action() == WouldRevert {
 			return
 		}

@@ -137,7 +137,9 @@ func (h *fakeHost) watched(stdout, stderr io.Writer) {
 	case h.confirmed:
 		fmt.Fprintln(stderr, "done")
 	case h.guardSays != "":
-		h.current = store.Path(h.guard[2])
+		if strings.HasPrefix(h.guardSays, "reverted") {
+			h.current = store.Path(h.guard[2])
+		}
 		fmt.Fprintln(stderr, h.guardSays)
 	default:
 		fmt.Fprintln(stdout, "activating the configuration...")

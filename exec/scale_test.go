@@ -35,12 +35,26 @@ type manyHosts struct {
 	addr   string
 	// SSHConfig is the configuration of a client.
 	SSHConfig string
-	// Misbehave answers a command in place of the host, and reports whether it
-	// did. May be nil.
-	Misbehave func(host, command, marker string, ch ssh.Channel) bool
 
-	mu    sync.Mutex
-	hosts map[string]*playedHost
+	mu        sync.Mutex
+	hosts     map[string]*playedHost
+	misbehave misbehaviour
+}
+
+// A misbehaviour answers a command in place of a host, and reports whether it did.
+type misbehaviour = func(host, command, marker string, ch ssh.Channel) bool
+
+// SetMisbehave has hosts misbehave from now on.
+func (m *manyHosts) SetMisbehave(f misbehaviour) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.misbehave = f
+}
+
+func (m *manyHosts) misbehaviour() misbehaviour {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.misbehave
 }
 
 type playedHost struct {
@@ -121,7 +135,7 @@ func (m *manyHosts) serve(c net.Conn) {
 				if req.Type == "exec" {
 					command := string(req.Payload)
 					marker := beginMarker.FindString(command)
-					if m.Misbehave != nil && m.Misbehave(conn.User(), command, marker, channel) {
+					if misbehave := m.misbehaviour(); misbehave != nil && misbehave(conn.User(), command, marker, channel) {
 						channel.Close()
 						return
 					}
