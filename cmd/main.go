@@ -20,6 +20,7 @@ import (
 // The first interrupt lets activations finish. The second ends the process at
 // once.
 func Main() int {
+	beginStart()
 	clearEnvironment()
 	collector.AllowDeepStacks()
 	ctx, stop := context.WithCancelCause(context.Background())

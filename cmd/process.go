@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"time"
 
 	"muster/compile/eval/collector"
@@ -43,6 +44,7 @@ const (
 // or the heap has grown by relaxedGrowth. Evaluating CUE is mostly allocating,
 // and takes an eighth less time so.
 func relaxGC() (restore func()) {
+	endStart()
 	before := debug.SetGCPercent(relaxedGC)
 	if before < 0 || before > relaxedGC {
 		debug.SetGCPercent(before)
@@ -93,7 +95,36 @@ const collectFrom = 512 << 20
 
 // holdCollector keeps the garbage collector from running during an evaluation
 // until the heap has grown to collectFrom.
-func holdCollector() (undo func()) { return collector.Hold(collectFrom) }
+func holdCollector() (undo func()) {
+	endStart()
+	return collector.Hold(collectFrom)
+}
+
+// startGC is the GC percent until the first collection: what is there at the start
+// of the process, the libraries' tables and the commands, is just below the size at
+// which Go collects first, and little of it is garbage.
+const startGC = 400
+
+var starting struct {
+	sync.Once
+	before int
+}
+
+// beginStart puts the first collection off.
+func beginStart() {
+	starting.before = debug.SetGCPercent(startGC)
+	runtime.AddCleanup(new([64]byte), func(struct{}) { endStart() }, struct{}{})
+}
+
+// endStart makes the garbage collector run as usual, once the first collection has
+// come or something else decides when it runs.
+func endStart() {
+	starting.Do(func() {
+		if starting.before != 0 {
+			debug.SetGCPercent(starting.before)
+		}
+	})
+}
 
 // setenv sets an environment variable, for the programs that muster runs too,
 // until undo is called.

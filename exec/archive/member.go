@@ -3,6 +3,7 @@ package archive
 import (
 	"io"
 	"regexp"
+	"sync"
 )
 
 // The files of an archive, its members, besides those of the paths.
@@ -25,7 +26,9 @@ const (
 )
 
 // pathMember matches the two members of a path: its narinfo and its compressed archive.
-var pathMember = regexp.MustCompile(`^([0-9a-df-np-sv-z]{32}\.narinfo|nar/[0-9a-df-np-sv-z]{52}\.nar\.zst)$`)
+var pathMember = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([0-9a-df-np-sv-z]{32}\.narinfo|nar/[0-9a-df-np-sv-z]{52}\.nar\.zst)$`)
+})
 
 // checkMember refuses names that Export does not write.
 func checkMember(name string) error {
@@ -33,7 +36,7 @@ func checkMember(name string) error {
 	case cacheName, manifestName, manifestSigs, readmeName, sumsName:
 		return nil
 	}
-	if !pathMember.MatchString(name) {
+	if !pathMember().MatchString(name) {
 		return damaged("%.200q is not a file of an archive", name)
 	}
 	return nil

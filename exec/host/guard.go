@@ -102,7 +102,7 @@ func (h *Host) Arm(ctx context.Context, o Order, w *Watch, log io.Writer) (Verdi
 	}
 	former := o.Before.Generation
 	v, err := h.watch(ctx, armScript, w, log,
-		guard, string(o.Before.Boots), string(former.System), strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor),
+		guard(), string(o.Before.Boots), string(former.System), strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor),
 		o.Run, string(o.System), string(o.Before.Current), o.Action, strconv.Itoa(o.Generation), strconv.Itoa(former.Number),
 		centiseconds(o.Activate), centiseconds(o.Confirm), centiseconds(o.Revert), centiseconds(o.Busy),
 		cmp.Or(o.FailedUnits, "new"), install, strings.Join(strings.Fields(o.Who), " "))

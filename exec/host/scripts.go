@@ -1,6 +1,9 @@
 package host
 
-import "embed"
+import (
+	"embed"
+	"sync"
+)
 
 //go:embed scripts/*.sh
 var scripts embed.FS
@@ -30,10 +33,11 @@ const (
 	verifyScript      script = "verify"
 )
 
+// What scripts have in common, and the guard, read when the first is needed.
 var (
-	preamble = read("preamble")
-	watch    = read("watch")
-	guard    = preamble + read("guard")
+	preamble = sync.OnceValue(func() string { return read("preamble") })
+	watch    = sync.OnceValue(func() string { return read("watch") })
+	guard    = sync.OnceValue(func() string { return preamble() + read("guard") })
 )
 
 // read is the text of a script file. Comments are for readers of this repository
@@ -48,10 +52,10 @@ func read(name string) string {
 
 // argv is the command that runs the script with arguments.
 func (s script) argv(args ...string) []string {
-	text := preamble
+	text := preamble()
 	switch s {
 	case armScript, followScript, recoverScript:
-		text += watch
+		text += watch()
 	}
 	return append([]string{"/bin/sh", "-c", text + read(string(s)), "muster-" + string(s)}, args...)
 }
