@@ -29,12 +29,18 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-# field UNIT KEY prints what the unit's file says.
-field() { sed -n "s/^$2=//p" "$units/$1" 2>/dev/null; }
-
-# state UNIT sets active and sub to what systemd would call them.
+# state UNIT sets active and sub to what systemd would call them, and fragment to the
+# unit file. It starts no program: hosts are asked often.
 state() {
-  active=$(field "$1" state)
+  active='' fragment=''
+  if [ -r "$units/$1" ]; then
+    while IFS='=' read -r key text; do
+      case $key in
+      state) active=$text ;;
+      unit) fragment=$text ;;
+      esac
+    done <"$units/$1"
+  fi
   case $active in
   active) sub=running ;;
   failed) sub=failed ;;
@@ -50,7 +56,7 @@ property() {
   ActiveState) answer=$active ;;
   SubState) answer=$sub ;;
   LoadState) if [ -e "$path" ] || [ -e "$units/$1" ]; then answer=loaded; else answer=not-found; fi ;;
-  FragmentPath) answer=$(field "$1" unit) ;;
+  FragmentPath) answer=$fragment ;;
   Result) if [ "$active" = failed ]; then answer=exit-code; else answer=success; fi ;;
   *) answer= && return 1 ;;
   esac
