@@ -23,20 +23,12 @@ type Comparison struct {
 	State                  units.State
 }
 
-// comparePaths is how many paths one question is about: a command line has an
-// end.
-const comparePaths = 1000
-
 // Compare asks which of some store paths the host lacks, and what it runs.
 func (h *Host) Compare(ctx context.Context, paths []store.Path) (Comparison, error) {
 	c := Comparison{Parts: map[string]store.Path{}}
 	all := units.Properties
-	for chunk := range slices.Chunk(paths, comparePaths) {
-		args := []string{all}
-		for _, p := range chunk {
-			args = append(args, string(p))
-		}
-		out, err := h.ask(ctx, compareScript, args...)
+	for chunk := range slices.Chunk(paths, pathsPerQuestion) {
+		out, err := h.ask(ctx, compareScript, append([]string{all}, texts(chunk)...)...)
 		if err != nil {
 			return c, err
 		}
