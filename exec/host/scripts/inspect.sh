@@ -8,8 +8,13 @@
 exec 2>/dev/null
 echo "time $(date +%s)"
 system='' current=''
-[ ! -e "$1" ] || system=$(readlink -f "$1")
-[ ! -e /run/current-system ] || current=$(readlink -f /run/current-system)
+if [ -e "$1" ] && [ "$1" -ef /run/current-system ]; then
+  system=$(readlink -f "$1")
+  current=$system
+else
+  [ ! -e "$1" ] || system=$(readlink -f "$1")
+  [ ! -e /run/current-system ] || current=$(readlink -f /run/current-system)
+fi
 if [ /run/booted-system -ef /run/current-system ]; then
   echo "booted $current"
 elif [ -e /run/booted-system ]; then
@@ -20,7 +25,7 @@ boot_default
 [ -z "$boots" ] || echo "boots $boots"
 echo "current $current"
 [ ! -L "$1" ] || echo "link $(readlink "$1")"
-echo "uid $(id -u)"
+while read -r name value _; do [ "$name" != Uid: ] || { echo "uid $value" && break; }; done </proc/self/status
 if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ] && [ "${boots:-$3}" = "$3" ]; then
   echo uptodate
 else
