@@ -76,6 +76,7 @@ type savedHost struct {
 	LimitRate  int64              `json:"limit_rate,omitempty"`
 	DiskUUID   string             `json:"disk_uuid,omitempty"`
 	Health     []savedCheck       `json:"health,omitempty"`
+	Secrets    []savedSecret      `json:"secrets,omitempty"`
 }
 
 type savedCheck struct {
@@ -134,6 +135,7 @@ func saveHost(h *schema.Host) savedHost {
 		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: h.System, Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
 		LimitRate: h.LimitRate, DiskUUID: h.DiskUUID,
 	}
+	s.Secrets = saveSecrets(h.AllSecrets)
 	for _, c := range h.Health {
 		s.Health = append(s.Health, savedCheck{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
@@ -210,6 +212,7 @@ func (s *savedHost) load() *schema.Host {
 		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: s.System, Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
 		LimitRate: s.LimitRate, DiskUUID: s.DiskUUID,
 	}
+	h.AllSecrets = loadSecrets(s.Secrets)
 	for _, c := range s.Health {
 		h.Health = append(h.Health, schema.Check{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,

@@ -15,16 +15,55 @@ import (
 // environment. line gets the lines of its output. When the context ends, the command
 // and all its children are terminated.
 func RunHook(ctx context.Context, dir string, argv, env []string, line func(string)) error {
+	cmd := hookCommand(ctx, dir, argv, env)
+	said := &tail{limit: 4096, line: line}
+	cmd.Stdout, cmd.Stderr = said, said
+	err := cmd.Run()
+	said.flush()
+	return explainHook(ctx, argv, err, said)
+}
+
+// Capture runs a command on this machine like [RunHook], and returns what it prints to
+// standard output, which is at most limit bytes and part of no error.
+func Capture(ctx context.Context, dir string, argv, env []string, limit int) ([]byte, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	cmd := hookCommand(ctx, dir, argv, env)
+	said := &tail{limit: 4096}
+	out := &bounded{limit: limit, full: func() { cancel(fmt.Errorf("it printed more than %d bytes", limit)) }}
+	cmd.Stdout, cmd.Stderr = out, said
+	err := cmd.Run()
+	return out.kept, explainHook(ctx, argv, err, said)
+}
+
+// A bounded buffer keeps the first bytes of what is written to it.
+type bounded struct {
+	kept  []byte
+	limit int
+	full  func()
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	room := b.limit - len(b.kept)
+	b.kept = append(b.kept, p[:min(room, len(p))]...)
+	if room < len(p) {
+		b.full()
+	}
+	return len(p), nil
+}
+
+func hookCommand(ctx context.Context, dir string, argv, env []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * time.Second
-	said := &tail{limit: 4096, line: line}
-	cmd.Stdout, cmd.Stderr = said, said
-	err := cmd.Run()
-	said.flush()
+	return cmd
+}
+
+// explainHook makes the error of a command that has ended.
+func explainHook(ctx context.Context, argv []string, err error, said *tail) error {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

@@ -1,10 +1,11 @@
 # shellcheck shell=sh disable=SC2154,SC3013
-# inspect.sh PROFILE UUID WANT VERSION HISTORY looks at a host and changes nothing on
-# it. It prints one fact a line, name and value. UUID is that of the root disk, or
-# empty. WANT is the system that the host is to have, or empty: where the host has
-# it, what it takes to get it is not looked at. The version of Nix is asked where
-# VERSION is not empty; HISTORY, unless empty, adds the host's history. A fleet that
-# is up to date costs little more than this script, so it starts few programs.
+# inspect.sh PROFILE UUID WANT VERSION HISTORY SECRETS looks at a host and changes
+# nothing on it. It prints one fact a line, name and value. UUID is that of the root
+# disk, or empty. WANT is the system that the host is to have, or empty: where the host
+# has it, what it takes to get it is not looked at. The version of Nix is asked where
+# VERSION is not empty; HISTORY, unless empty, adds the host's history, and SECRETS what
+# it has of secrets. A fleet that is up to date costs little more than this script, so
+# it starts few programs.
 exec 2>/dev/null
 echo "time $(date +%s)"
 system='' current=''
@@ -91,6 +92,23 @@ fi
 if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deployed" ]; }; then
   # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster.
   ! grep -qs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployments" "$records/deployed" || echo ours
+fi
+if [ -n "$6" ] || [ -d "$secrets" ]; then
+  for key in ed25519 rsa; do [ ! -r /etc/ssh/ssh_host_${key}_key.pub ] || echo "hostkey $(cat /etc/ssh/ssh_host_${key}_key.pub)"; done
+  for root in "$secrets" "$volatile"; do
+    base=$root/of/${3##*/}
+    if [ -z "$3" ] || [ ! -e "$base" ]; then base=$root/current; fi
+    [ -e "$base" ] || continue
+    echo "secretbase $root $(readlink -f "$base")"
+    [ "$base" -ef "$root/current" ] || echo "secretpending"
+    [ ! -r "$base/.key" ] || echo "secretkey $root $(cat "$base/.key")"
+    while read -r name mac; do
+      [ -e "$base/$name.age" ] || continue
+      echo "secretmac $root $name $mac"
+      [ -e "/run/muster-secrets/$name" ] || echo "secretgone $name"
+    done <"$base/.macs"
+  done
+  [ ! -e /run/muster-secrets.pending ] || echo secretpending
 fi
 [ ! -r "$records/restarting" ] || echo "restarting $(cat "$records/restarting")"
 if [ -n "$5" ]; then
