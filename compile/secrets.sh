@@ -67,6 +67,12 @@ units() {
   done
 }
 
+# alone makes the rest one step: units of several secrets start side by side.
+alone() {
+  exec 9>"$memory.lock"
+  flock 9
+}
+
 install() {
   status=0 changed=''
   mkdir -p "$memory" && chmod 0751 "$memory" || return 1
@@ -91,8 +97,8 @@ install() {
       status=1
       continue
     fi
-    if ! chown "$owner:$group" "$new/.new" 2>/dev/null; then
-      say "$name: there is no user $owner or no group $group on this host"
+    if ! chown "$owner:$group" "$new/.new" 2>"$new/.why"; then
+      say "$name: $(head -n 1 "$new/.why")"
       rm -f "$new/.new"
       status=1
       continue
@@ -136,6 +142,7 @@ install() {
 
 case $1 in
 install)
+  alone
   system=${2##*/}
   install
   status=$?
@@ -144,6 +151,7 @@ install)
   exit $status
   ;;
 refresh)
+  alone
   system=${2##*/}
   install
   status=$?
@@ -151,6 +159,8 @@ refresh)
   exit $status
   ;;
 have)
+  [ -e "$dir/$2" ] && exit
+  alone
   [ -e "$dir/$2" ] && exit
   system=$(readlink -f /run/current-system)
   system=${system##*/}

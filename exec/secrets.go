@@ -52,7 +52,7 @@ func (w *secretWork) changed() bool { return len(w.changes) > 0 }
 // takesSecrets reports whether an action is about the secrets of its hosts.
 func (a Action) takesSecrets() bool {
 	switch a {
-	case Switch, Boot, Test, Preview, Look:
+	case Switch, Boot, Test, Preview, Look, PushSecrets:
 		return true
 	}
 	return false
@@ -61,6 +61,12 @@ func (a Action) takesSecrets() bool {
 // compareSecrets finds out what of the host's secrets is to be sent.
 func compareSecrets(ctx context.Context, j *job) error {
 	j.secrets = secretWork{}
+	if j.action() == PushSecrets {
+		if j.hasGuard() || j.seen.Facts.Activation != "" {
+			return errors.New("an activation on the host waits for its confirmation: send secrets when it has ended")
+		}
+		j.step.System.Out = j.out.Before.Current
+	}
 	h, there := j.step.Host, &j.seen.Secrets
 	if !j.action().takesSecrets() || len(h.AllSecrets) == 0 && !there.Has() || j.action() == Look && j.run.opts.Secrets == nil {
 		return nil

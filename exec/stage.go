@@ -45,6 +45,7 @@ var stages = map[Action][]Stage{
 	Look:        {ConnectTo, Inspect, Health, Report},
 	Command:     {ConnectTo, RunCommand},
 	Clean:       {ConnectTo, Inspect, Lock, Collect},
+	PushSecrets: {ConnectTo, Inspect, Lock, SendSecrets, Activate, Health, Confirm},
 }
 
 // A stageFunc does the work of one stage on one host. It reads what the stages

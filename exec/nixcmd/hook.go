@@ -1,6 +1,7 @@
 package nixcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,4 +79,15 @@ func explainHook(ctx context.Context, argv []string, err error, said *tail) erro
 		return errors.New(exit.ProcessState.String())
 	}
 	return fmt.Errorf("run %s: %v", argv[0], err)
+}
+
+// Edit has the user change a file with $VISUAL, $EDITOR or vi.
+func Edit(ctx context.Context, file string) error {
+	editor := cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR"), "vi")
+	cmd := exec.CommandContext(ctx, "sh", "-c", editor+` "$1"`, "sh", file)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("edit with %s: %v", editor, err)
+	}
+	return nil
 }
