@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"filippo.io/age"
-
 	"muster/cmd/flags"
 	"muster/cmd/ui"
 	"muster/exec"
@@ -33,17 +31,17 @@ func (f *secretFlags) apply(_ *session, plan *exec.Plan, o *exec.Options) {
 
 // reader reads the secrets of an inventory.
 func (f *secretFlags) reader(dir string) *secret.Reader {
-	return &secret.Reader{Dir: dir, Run: nixcmd.Capture, Identities: func() ([]age.Identity, error) { return f.read() }}
+	return &secret.Reader{Dir: dir, Run: nixcmd.Capture, Identities: func() ([]secret.Identity, error) { return f.read() }}
 }
 
 // read reads the identities: those of the flags, or those in the usual places.
-func (f *secretFlags) read() ([]age.Identity, error) {
+func (f *secretFlags) read() ([]secret.Identity, error) {
 	files := f.identities
 	usual := len(files) == 0
 	if usual {
 		files = usualIdentities()
 	}
-	var all []age.Identity
+	var all []secret.Identity
 	var asking sync.Mutex
 	for _, file := range files {
 		if _, err := os.Stat(file); usual && err != nil {

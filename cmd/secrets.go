@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"filippo.io/age"
-
 	"muster/cmd/flags"
 	"muster/cmd/ui"
 	"muster/exec"
@@ -74,7 +72,7 @@ type keeper struct {
 	fleet      *schema.Fleet
 	hosts      []*schema.Host
 	reader     *secret.Reader
-	identities func() ([]age.Identity, error)
+	identities func() ([]secret.Identity, error)
 	std        streams
 }
 
@@ -208,8 +206,8 @@ func (k *keeper) write(s *schema.Secret, content []byte) error {
 }
 
 // recipients are who may decrypt the files that muster writes.
-func (k *keeper) recipients() ([]age.Recipient, error) {
-	var all []age.Recipient
+func (k *keeper) recipients() ([]secret.Recipient, error) {
+	var all []secret.Recipient
 	for _, r := range k.fleet.SecretRecipients {
 		to, err := secret.ParseRecipient(r.Text)
 		if err != nil {

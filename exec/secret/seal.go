@@ -17,6 +17,12 @@ import (
 	"filippo.io/age/plugin"
 )
 
+// An Identity decrypts what is encrypted to its recipient.
+type Identity = age.Identity
+
+// A Recipient is whom something is encrypted to.
+type Recipient = age.Recipient
+
 // ParseRecipient reads an age recipient, that of a plugin, or an SSH public key of
 // the types ssh-ed25519 and ssh-rsa.
 func ParseRecipient(s string) (age.Recipient, error) {
