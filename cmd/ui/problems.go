@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"bufio"
 	"cmp"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"golang.org/x/term"
 
+	"muster/exec/foreign"
 	"muster/schema"
 )
 
@@ -70,13 +70,8 @@ func (p *ProblemPrinter) excerpt(at schema.Pos) {
 	}
 	lines, ok := p.files[at.File]
 	if !ok {
-		if f, err := os.Open(at.File); err == nil {
-			sc := bufio.NewScanner(f)
-			sc.Buffer(nil, 1<<20)
-			for sc.Scan() {
-				lines = append(lines, sc.Text())
-			}
-			f.Close()
+		if text, err := foreign.ReadFile(at.File, foreign.Limits{Size: schema.MaxFileSize, Time: foreign.Time, Links: true}); err == nil {
+			lines = strings.Split(string(text), "\n")
 		}
 		p.files[at.File] = lines
 	}
