@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -88,7 +89,11 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 		return warnings.Around(evaluate.Both{Embedded: embedded, Nix: nixOnly, Log: log}), nil
 	}
 	embedded.Store = write
-	if dir, err := os.UserCacheDir(); err == nil && !o.noCache {
+	embedded.Log = log
+	if dir, err := os.UserCacheDir(); o.noCache {
+	} else if err != nil {
+		fmt.Fprintf(log, "note: the evaluation cache is not used: %v\n", err)
+	} else {
 		embedded.CacheDir = filepath.Join(dir, "muster", "eval")
 	}
 	if nix == nil {
