@@ -62,7 +62,7 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 		return err
 	}
 	if o.output == "" || o.output == "-" {
-		return syntax.Fprint(std.out, file)
+		return syntax.Fprint(std.doc, file)
 	}
 	return writeNix(o.output, file)
 }

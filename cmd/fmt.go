@@ -38,7 +38,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 		if err != nil {
 			return err
 		}
-		_, err = std.out.Write(out)
+		_, err = std.doc.Write(out)
 		return err
 	}
 	files, err := cueFiles(path)

@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"exec/lab":               {},
 	"exec/lab/storelab":      {"compile/store"},
 	"exec/local":             {},
-	"exec/nixcmd":            {"compile/syntax", "compile/store", "exec/foreign"},
+	"exec/nixcmd":            {"compile/syntax", "compile/store", "exec/foreign", "exec/human"},
 	"exec/nixserve":          {"compile/store"},
 	"exec/remote":            {"schema", "exec/backoff", "exec/foreign", "exec/remote/sshconfig"},
 	"exec/remote/sshconfig":  {},

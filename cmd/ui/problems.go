@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/term"
 
 	"muster/exec/foreign"
 	"muster/schema"
@@ -30,11 +27,7 @@ const MostOfAKind = 25
 // NewProblemPrinter shows problems the way that suits w: to a person at a
 // terminal with the text they are about.
 func NewProblemPrinter(w io.Writer, most int) *ProblemPrinter {
-	p := &ProblemPrinter{w: w, most: most, files: map[string][]string{}}
-	if f, ok := w.(*os.File); ok {
-		p.caret = term.IsTerminal(int(f.Fd()))
-	}
-	return p
+	return &ProblemPrinter{w: w, caret: terminal(w) != nil, most: most, files: map[string][]string{}}
 }
 
 // Print prints problems, one a line, in the order of the text. Of a kind with

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"muster/exec/human"
 )
 
 // SSH runs the ssh client and returns its standard output. It serves configurations
@@ -37,7 +39,8 @@ func ProxyCommand(_ context.Context, command string) (net.Conn, error) {
 		shell = "/bin/sh"
 	}
 	cmd := exec.Command(shell, "-c", "exec "+command)
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = human.NewPlainWriter(os.Stderr)
+	cmd.WaitDelay = time.Second // a child that outlives it may hold the pipe
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
