@@ -42,7 +42,9 @@ func TestForeignTextIsPlain(t *testing.T) {
 		}
 		return name
 	}
-	nix := func(text string) string { return `"` + strings.ReplaceAll(strings.ToValidUTF8(text, ""), `"`, `\"`) + `"` }
+	nix := func(text string) string {
+		return `"` + strings.ReplaceAll(strings.ToValidUTF8(text, ""), `"`, `\"`) + `"`
+	}
 	good := `package fleet
 hosts: a: {host: "10.0.0.1", nix: "{ }", user: ` + evilJSON + `}
 meta: note: ` + evilJSON + "\n"

@@ -147,6 +147,7 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 	for _, g := range groups {
 		g.apply(s, plan, &o)
 	}
+	fitDescriptors(&o, s.std.err)
 	return o
 }
 
