@@ -34,7 +34,7 @@ var accumulated = map[string]bool{"identityfile": true, "certificatefile": true}
 const (
 	maxIncludeDepth = 16
 	maxIncludes     = 4096     // files
-	maxIncluded     = 64 << 20 // bytes of them
+	maxIncluded     = 12 << 20 // bytes of them
 )
 
 // Read collects the values that apply to a host. The first file that sets a keyword wins.
