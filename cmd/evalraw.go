@@ -67,7 +67,7 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 		return err
 	}
 	defer holdCollector()()
-	ev, done := environment.Evaluator(ui.PlainWriter{W: std.err})
+	ev, done := environment.Evaluator(evaluate.Options{Trace: ui.PlainWriter{W: std.err}, MaxTime: o.how.maxTime})
 	defer done()
 	dir, err := os.Getwd()
 	if err != nil {

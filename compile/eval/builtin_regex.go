@@ -83,7 +83,7 @@ func split(th *thread, re, x value) value {
 		return listValue([]value{v})
 	}
 	for g != nil {
-		list = append(list, th.newString(s[end:g[0]]), th.groups(s, g))
+		list = th.add(list, th.newString(s[end:g[0]]), th.groups(s, g))
 		end = g[1]
 		next := end
 		if g[0] == g[1] {

@@ -41,7 +41,7 @@ func (d *derivations) read(p store.Path) (*store.Derivation, error) {
 	if drv := d.get(p); drv != nil {
 		return drv, nil
 	}
-	b, err := readFileOf(d.files, string(p), maxFile)
+	b, err := readFileOf(d.files, string(p))
 	if err != nil {
 		return nil, fmt.Errorf("derivation '%s' is not known", p)
 	}
@@ -115,6 +115,14 @@ func (th *thread) closure(p store.Path, visit func(store.Path)) {
 	walk(p)
 }
 
+// mustGoOn ends the evaluation if its context has ended. What the world answers
+// then is no answer.
+func (th *thread) mustGoOn() {
+	if th.ctx.Err() != nil {
+		th.canceled()
+	}
+}
+
 // realise builds the outputs in a context that do not exist, so that they can
 // be read.
 func (th *thread) realise(c references) {
@@ -140,6 +148,7 @@ func (th *thread) realise(c references) {
 		th.fail(0, "cannot build '%s' during evaluation because the option 'allow-import-from-derivation' is disabled", missing[0])
 	}
 	err := th.ev.world.Realise(th.ctx, th.ev, missing)
+	th.mustGoOn()
 	if errors.Is(err, ErrUnsupported) {
 		th.failAs(UnsupportedError, 0, "cannot build '%s' during evaluation: import from derivation is not available here", missing[0])
 	}
@@ -164,6 +173,7 @@ func (th *thread) referencesOfFile(p, content string) references {
 		all = s.References
 	} else {
 		all, _ = th.ev.world.References(th.ctx, sp)
+		th.mustGoOn()
 	}
 	var refs references
 	for _, r := range all {

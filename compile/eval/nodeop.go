@@ -3,7 +3,6 @@ package eval
 import (
 	"math"
 	"math/bits"
-	"strings"
 )
 
 // This file has the operators. In Nix those of arithmetic and comparison are
@@ -122,7 +121,6 @@ func (n *concatNode) eval(th *thread, env *frame) value {
 	case r.o.n == 0:
 		return l
 	}
-	th.reserve(8 * (int(l.o.n) + int(r.o.n)))
 	out := th.newValues(int(l.o.n) + int(r.o.n))
 	copy(out[copy(out, l.list()):], r.list())
 	return th.newList(out)
@@ -286,7 +284,7 @@ type pathNode struct {
 
 func (n *pathNode) eval(th *thread, env *frame) value {
 	var c references
-	var b strings.Builder
+	b := textBuilder{th: th}
 	for _, p := range n.parts {
 		b.WriteString(th.coerce(p.eval(th, env), &c, n.pos, 0))
 		if len(c) > 0 {

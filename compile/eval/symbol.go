@@ -62,6 +62,7 @@ func intern(name string) symbol {
 		slot.CompareAndSwap(nil, new(symbolBlock))
 		block = slot.Load()
 	}
+	name = strings.Clone(name) // it may be part of a long text
 	entry := &block[s%symbolsPerBlock]
 	entry.name = name
 	entry.value = stringObject{object{kind: kindString}, name}
