@@ -262,7 +262,7 @@ func (asm *derivationAssembler) finish() value {
 	}
 	p, err := asm.drv.Path()
 	if err == nil {
-		err = all.add(p, asm.drv)
+		err = all.add(p, asm.drv, th.owner())
 	}
 	if err != nil {
 		th.failCause(0, err, "derivation '%s': %v", asm.drv.Name, err)

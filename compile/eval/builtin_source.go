@@ -54,7 +54,7 @@ func (th *thread) copyToStore(p string, pos posID) store.Path {
 		if err != nil {
 			th.failCause(pos, err, "copying '%s' to the store: %v", p, err)
 		}
-		th.ev.derivations.addSource(s.path, src)
+		th.ev.derivations.addSource(s.path, src, 0)
 	})
 	th.record(treeInput, p, s.hash.SRI())
 	return s.path
@@ -81,7 +81,7 @@ func toFile(th *thread, name, contents value) value {
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
-	th.ev.derivations.addSource(p, Source{Text: v.str(), References: refs})
+	th.ev.derivations.addSource(p, Source{Text: v.str(), References: refs}, th.owner())
 	return storeString(p)
 }
 
@@ -161,7 +161,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
-	th.ev.derivations.addSource(sp, src)
+	th.ev.derivations.addSource(sp, src, th.owner())
 	return storeString(sp)
 }
 

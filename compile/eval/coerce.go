@@ -161,6 +161,7 @@ func (th *thread) wantPath(v value, c *references, pos posID) string {
 	if !strings.HasPrefix(s, "/") {
 		th.fail(pos, "string '%s' doesn't represent an absolute path", s)
 	}
+	th.reserve(2 * len(s)) // cleanPath copies
 	return cleanPath(s)
 }
 

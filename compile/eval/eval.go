@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/compile/syntax"
@@ -68,10 +69,11 @@ type Evaluator struct {
 	imported  sync.Map // set of the paths that files were read from, if Options.Record is set
 	places    sync.Map // digest by name of a text that was not imported
 	inputs    inputs   // of everything that does not belong to a single host
-	regexes   sync.Map // *regexEntry by pattern
+	regexes   regexCache
 	sources   sync.Map // *storedSource by path
 	fetched   sync.Map // *fetching by FetchRequest
 	trace     sync.Mutex
+	hosts     atomic.Uint64 // number of hosts so far
 
 	derivations derivations
 }

@@ -105,6 +105,9 @@ func (th *thread) evaluateHost(hosts Value, name, attribute string) Host {
 		return th.wantString(v, 0)
 	})
 	if err != nil {
+		if err.cause == ErrMemory {
+			th.ev.derivations.drop(th.host)
+		}
 		return Host{Name: name, Err: err}
 	}
 	// The string is copied: it may be part of a larger one that can be freed.

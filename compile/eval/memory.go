@@ -102,6 +102,21 @@ func (th *thread) tooMuchMemory(limit int64) {
 	panic(err)
 }
 
+// checkNames ends the evaluation of a thread that makes names without end. Names
+// are never freed, so other threads and hosts must keep memory to work with.
+func (th *thread) checkNames() {
+	names := symbols.bytes.Load()
+	grown := names - th.names
+	th.names = names
+	if max := th.ev.memory.max; max > 0 && names > max/4 && grown > manyNames {
+		th.tooMuchMemory(max)
+	}
+}
+
+// manyNames is more than a NixOS system adds from one checkpoint to the next, in
+// bytes.
+const manyNames = 64 << 10
+
 // checkStack ends the evaluation if the process would exceed the memory limit when
 // the runtime doubles the stack of this thread. It copies the stack: for a moment
 // there are the old and the new one.

@@ -227,6 +227,7 @@ func (n *addNode) eval(th *thread, env *frame) value {
 		if len(c) > 0 {
 			th.fail(n.pos, "a string that refers to a store path cannot be appended to a path")
 		}
+		th.reserve(3 * (len(l.str()) + len(s))) // cleanPath copies
 		return pathValue(cleanPath(l.str() + s))
 	}
 	var c references
@@ -291,5 +292,6 @@ func (n *pathNode) eval(th *thread, env *frame) value {
 			th.fail(n.pos, "a string that refers to a store path cannot be appended to a path")
 		}
 	}
+	th.reserve(2 * b.Len()) // cleanPath copies
 	return pathValue(cleanPath(b.String()))
 }

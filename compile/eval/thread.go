@@ -18,6 +18,8 @@ type thread struct {
 	shared heap  // region 0
 	own    heap  // the region of the host that it evaluates, if any
 
+	host uint64 // the number of the host that it evaluates, if any
+
 	inputs inputs // what only the host that it evaluates depends on
 
 	kept uint64 // number of objects made that refer to a frame: thunks and closures
@@ -31,6 +33,7 @@ type thread struct {
 	fuel    int    // calls until the next checkpoint
 	steps   int64  // calls before the last checkpoint
 	calm    int    // checkpoints until memory is measured
+	names   int64  // symbols.bytes at the last checkpoint
 	use     memoryUse
 
 	root posID // the position of the expression that it evaluates, if known
@@ -58,7 +61,7 @@ const fuelUnit = 4096
 // newThread returns a thread that evaluates in a region. The caller releases
 // it.
 func (ev *Evaluator) newThread(ctx context.Context, region uint16) *thread {
-	th := &thread{ev: ev, ctx: ctx, end: func() {}, fuel: fuelUnit, deepest: min(stackStep, ev.limits.nesting)}
+	th := &thread{ev: ev, ctx: ctx, end: func() {}, fuel: fuelUnit, names: symbols.bytes.Load(), deepest: min(stackStep, ev.limits.nesting)}
 	if ev.opts.MaxTime > 0 {
 		th.ctx, th.end = context.WithTimeoutCause(ctx, ev.opts.MaxTime, ErrTime)
 	}
@@ -66,7 +69,7 @@ func (ev *Evaluator) newThread(ctx context.Context, region uint16) *thread {
 	th.own.region = region
 	th.heap = &th.shared
 	if region != 0 {
-		th.heap = &th.own
+		th.heap, th.host = &th.own, ev.hosts.Add(1)
 	}
 	ev.waits.add(th)
 	return th
@@ -76,6 +79,14 @@ func (th *thread) release() {
 	th.end()
 	th.ev.memory.threads.Add(-1)
 	th.ev.waits.remove(th)
+}
+
+// owner is the host that what is being evaluated belongs to, 0 if it is shared.
+func (th *thread) owner() uint64 {
+	if th.heap == &th.own {
+		return th.host
+	}
+	return 0
 }
 
 // enter records that fn is being called. The caller undoes it with th.depth--.
@@ -132,6 +143,7 @@ func (th *thread) checkpoint() {
 	if th.calm--; th.calm < 0 {
 		th.checkMemory(0)
 	}
+	th.checkNames()
 }
 
 // canceled ends the evaluation after its context has ended.

@@ -20,7 +20,7 @@ func ExamplePattern_Match() {
 		return
 	}
 	text := "hello-2.12.1"
-	g, err := p.Match(text, func(int) {})
+	g, err := p.Match(text, free{})
 	fmt.Println(text[g[2]:g[3]], text[g[4]:g[5]], err)
 	// Output: hello 2.12.1 <nil>
 }
@@ -107,3 +107,9 @@ func TestSpendMayPanic(t *testing.T) {
 	})
 	t.Errorf("it ended with %v", err)
 }
+
+// free is a Meter that allows everything.
+type free struct{}
+
+func (free) Spend(int)   {}
+func (free) Reserve(int) {}
