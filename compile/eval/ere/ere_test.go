@@ -11,8 +11,6 @@ import (
 	"muster/compile/eval/ere"
 )
 
-func freely(int) {}
-
 func ExamplePattern_Match() {
 	p, err := ere.Compile("([a-z]+)-([0-9.]+)")
 	if err != nil {
@@ -49,7 +47,7 @@ func TestMatch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := p.Match(c.text, freely)
+			got, err := p.Match(c.text, free{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,12 +64,12 @@ func TestSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	for from, want := range [][]int{{0, 0}, {1, 3}, {2, 3}, {3, 3}} {
-		got, err := p.Search("abb", from, freely)
+		got, err := p.Search("abb", from, free{})
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Errorf("from %d: %v (-want +got):\n%s", from, err, d)
 		}
 	}
-	if got, err := p.SearchAt("abb", 0, freely); got != nil || err != nil {
+	if got, err := p.SearchAt("abb", 0, free{}); got != nil || err != nil {
 		t.Errorf("SearchAt 0: got %v, %v, want no match", got, err)
 	}
 }
