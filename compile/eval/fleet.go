@@ -92,7 +92,7 @@ func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute stri
 }
 
 // grace is how long a thread may take to notice that its context has ended.
-const grace = 5 * time.Second
+const grace = 10 * time.Second
 
 func (th *thread) evaluateHost(hosts Value, name, attribute string) Host {
 	v, err := th.try(func() value {

@@ -9,9 +9,11 @@ import (
 	"muster/compile/eval/collector"
 )
 
-// A memoryGauge holds the process to Options.MaxMemory. What counts is what the
-// operating system counts: everything the Go runtime has from it, garbage, stacks
-// and free pages included, and the text of the program.
+// A memoryGauge holds the process to Options.MaxMemory. What counts is nearly what
+// the operating system counts: everything the Go runtime uses, garbage and stacks
+// included, and the text of the program. Free pages do not count: they are used
+// first, and with a limit of its own (debug.SetMemoryLimit) the runtime returns them
+// before it takes others.
 //
 // Threads ask at checkpoints, and before anything large is allocated. Above the
 // limit the gauge first collects garbage. Only what is in use after that ends an
@@ -47,13 +49,10 @@ func (m *memoryUse) read() {
 
 func (m *memoryUse) at(i int) int64 { return int64(m.samples[i].Value.Uint64()) }
 
-// held is what the runtime has from the operating system.
-func (m *memoryUse) held() int64 { return m.at(0) - m.at(1) }
+// inUse is what the runtime has from the operating system, except free pages.
+func (m *memoryUse) inUse() int64 { return m.at(0) - m.at(1) - m.at(2) }
 
-// free is the part of held that can be allocated without asking for more.
-func (m *memoryUse) free() int64 { return m.at(2) }
-
-// stacks is the part of held that is stacks.
+// stacks is the part of inUse that is stacks.
 func (m *memoryUse) stacks() int64 { return m.at(3) }
 
 // perCheckpoint is about the most that a thread allocates from one checkpoint to
@@ -63,20 +62,21 @@ const perCheckpoint = 4 << 20
 // admit reports whether n more bytes may be allocated, and how many checkpoints a
 // thread may leave out before it asks again.
 func (g *memoryGauge) admit(use *memoryUse, n int64) (ok bool, leaveOut int) {
+	limit := g.max - g.outside - n
 	use.read()
-	if room := g.max - g.outside - use.held() - n; room >= 0 {
+	if room := limit - use.inUse(); room >= 0 {
 		return true, int(min(room/(perCheckpoint*max(1, g.threads.Load())), 64))
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	// Another thread may have collected meanwhile.
-	if use.read(); g.max-g.outside-use.held()-n >= 0 {
+	if use.read(); use.inUse() <= limit {
 		return true, 0
 	}
 	runtime.GC()
 	use.read()
 	// A collection must make so much room that the next is not needed at once.
-	return use.held()-use.free()+n <= g.max-g.outside-g.max/16, 0
+	return use.inUse() <= limit-g.max/16, 0
 }
 
 // checkMemory ends the evaluation if the process would exceed the memory limit

@@ -97,13 +97,21 @@ func TestSpendMayPanic(t *testing.T) {
 			t.Errorf("got %v, want %v", r, enough)
 		}
 	}()
-	steps := 0
-	_, err = p.Match(strings.Repeat("x", 10_000), func(n int) {
-		if steps += n; steps > 100_000 {
-			panic(enough)
-		}
-	})
+	_, err = p.Match(strings.Repeat("x", 10_000), &budget{steps: 100_000, why: enough})
 	t.Errorf("it ended with %v", err)
+}
+
+// A budget is a Meter that panics after some steps.
+type budget struct {
+	free
+	steps int
+	why   error
+}
+
+func (b *budget) Spend(n int) {
+	if b.steps -= n; b.steps < 0 {
+		panic(b.why)
+	}
 }
 
 // free is a Meter that allows everything.
