@@ -42,6 +42,10 @@ bench-copy *args:
 bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
     go test ./cmd -run '^TestEvalBench$' -v -timeout 12h -evalbench {{dir}} -evalbench-nix {{nix}} {{args}} | grep -v '^[=-]'
 
+# evaluations that end at a limit, beside good hosts: all of cmd/testdata/bombs.txt
+bombs *args:
+    go test ./cmd -run '^TestBombs$' -bombs -v -count 1 -timeout 60m {{args}}
+
 # copying to hosts that run the Nix of later Debians, fetched and unpacked below DIR (amd64, root)
 test-nix dir="/var/tmp/muster-nix":
     #!/usr/bin/env bash

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"muster/cmd/ui"
+	"muster/compile/eval"
 	"muster/exec"
 	"muster/exec/host"
 	"muster/exec/lab"
@@ -74,6 +75,10 @@ func hint(name string, err error) string {
 		}
 	}
 	switch {
+	case errors.Is(err, eval.ErrTime):
+		return "--eval-timeout allows more time"
+	case errors.Is(err, eval.ErrMemory):
+		return "--max-memory allows more memory"
 	case errors.Is(err, host.ErrLocked):
 		return "wait until that run ends; if its muster is gone, the lock lapses after --lock-timeout (1m)"
 	case errors.Is(err, exec.ErrMoved):

@@ -65,7 +65,7 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 		return err
 	}
 	defer holdCollector()()
-	ev, done := environment.Evaluator(std.err)
+	ev, done := environment.Evaluator(evaluate.Options{Trace: std.err, MaxTime: o.how.maxTime})
 	defer done()
 	dir, err := os.Getwd()
 	if err != nil {

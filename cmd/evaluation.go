@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"muster/cmd/flags"
 	"muster/compile/eval/collector"
@@ -21,8 +22,9 @@ type evaluateFlags struct {
 	evaluator  string
 	trace      bool
 	noCache    bool
-	maxMemory  int64    // in MB; 0 is three quarters of the machine's
-	searchPath []string // entries in front of $NIX_PATH; a flag of eval only
+	maxMemory  int64         // in MB; 0 is three quarters of the machine's
+	maxTime    time.Duration // of a host's evaluation
+	searchPath []string      // entries in front of $NIX_PATH; a flag of eval only
 }
 
 // The evaluators.
@@ -35,6 +37,7 @@ const (
 func (o *evaluateFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.OneOf(&o.evaluator, byEmbedded, byNix, byBoth), "evaluator", "evaluate with `what`: %s, which compares them")
 	fs.Var(flags.Number(&o.maxMemory, 0, 0, 1<<24), "max-memory", "let evaluation take at most `MB` of memory; 0 is three quarters of the machine's")
+	fs.Var(flags.Positive(&o.maxTime, time.Hour), "eval-timeout", "let the evaluation of a host take at most this `duration`, with what it fetches and builds")
 	fs.Var(flags.Bool(&o.trace, false), "show-trace", "show how evaluation reached an error")
 	fs.Var(flags.Bool(&o.noCache, false), "no-eval-cache", "evaluate every host, also where nothing has changed")
 }
@@ -69,7 +72,7 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 		return nil, err
 	}
 	warnings := evaluate.NewWarnings(warn)
-	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace}
+	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace, MaxTime: o.maxTime}
 	options.WorkDir, _ = os.Getwd()
 	nixOnly := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath}
 	if o.evaluator == byNix {
