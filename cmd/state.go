@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"muster/exec"
 )
 
 // stateDir is the directory of one kind of state of the fleet whose inventory is
@@ -24,25 +22,6 @@ func stateDir(dir, what string) string {
 	}
 	sum := sha256.Sum256([]byte(dir))
 	return filepath.Join(state, "muster", what, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
-}
-
-// lastRun finds the newest run of a fleet that is as asked, nil where there is
-// none.
-func lastRun(dir string, as func(*exec.Record) bool) (*exec.Record, error) {
-	names, err := exec.Journals(stateDir(dir, "runs"))
-	if err != nil {
-		return nil, err
-	}
-	for i := len(names) - 1; i >= 0; i-- {
-		past, err := exec.ReadJournal(names[i])
-		if err != nil {
-			continue // for example one that was begun on a full disk
-		}
-		if as(past) {
-			return past, nil
-		}
-	}
-	return nil, nil
 }
 
 // fleetDir is the directory of the inventory that the arguments name, found

@@ -150,11 +150,12 @@ func TestARollbackGoesOnWithWhatItUndoes(t *testing.T) {
 	web.facts = past{"R1 0→1", "R2 1→2", "R3 2→3"}.record(t)
 	db.facts = past{"R1 0→1", "R2 1→2"}.record(t)
 	dir := t.TempDir()
-	plan := &Plan{Action: Rollback, Run: "R4"}
+	plan := &Plan{Action: Rollback, Run: "R4", Steps: []Step{{Host: &schema.Host{Name: "web"}}}}
 	j, err := CreateJournal(dir, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
+	plan.Steps = nil
 	out := runOn(t.Context(), plan, map[string]*fakeHost{"web": web}, Options{Sink: j.Sink(func(Event) {})})
 	j.Close()
 	if out[0].Status != Reverted || web.profile != 2 {
