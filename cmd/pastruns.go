@@ -42,7 +42,7 @@ func (o *resumeOptions) find(args []string) (*pastRuns, error) {
 		err = past.findLast(names, o.retry)
 	}
 	if err == nil && past.record != nil && past.record.Plan.Dir != dir {
-		err = fmt.Errorf("read journal %q: its run is of the fleet in %q, not of the one in %q", past.record.Name, past.record.Plan.Dir, dir)
+		err = &exec.JournalError{Name: past.record.Name, Err: fmt.Errorf("its run is of the fleet in %q, not of the one in %q", past.record.Plan.Dir, dir)}
 	}
 	return past, err
 }

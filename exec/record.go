@@ -51,7 +51,7 @@ func (e *JournalError) Error() string {
 	if e.Column > 0 {
 		at += fmt.Sprintf(":%d", e.Column)
 	}
-	return fmt.Sprintf("read journal %q%s: %v", e.Name, at, e.Err)
+	return fmt.Sprintf("%s%s: read journal: %v", printable(e.Name), at, e.Err)
 }
 
 func (e *JournalError) Unwrap() error { return e.Err }

@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"muster/compile/store"
 	"muster/exec/foreign"
@@ -120,7 +123,12 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(text[:len(text)-1], sumFormat, sha256.Sum256(text)), nil
+	return withSum(text), nil
+}
+
+// withSum adds its checksum to a plan without white space.
+func withSum(text []byte) []byte {
+	return fmt.Appendf(text[:len(text)-1], sumFormat, sha256.Sum256(text))
 }
 
 // sumFormat is the end of a saved plan.
@@ -251,7 +259,17 @@ type PlanError struct {
 	Err  error
 }
 
-func (e *PlanError) Error() string { return fmt.Sprintf("read the plan %q%s: %v", e.Name, e.At, e.Err) }
+func (e *PlanError) Error() string {
+	return fmt.Sprintf("%s%s: read plan: %v", printable(e.Name), e.At, e.Err)
+}
+
+// printable is the name of a file as a message has it.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
 
 func (e *PlanError) Unwrap() error { return e.Err }
 

@@ -42,7 +42,7 @@ var checks = map[reflect.Type]func(text string) string{
 			return ""
 		}
 		if _, err := store.ParsePath(text); err != nil {
-			return clip(err.Error())
+			return fmt.Sprintf("want a store path, not %q", clipWord(text))
 		}
 		return ""
 	},
