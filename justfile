@@ -122,6 +122,10 @@ attack-archives n="20000" seed="1" kills="30":
 attack-journals n="20000" seed="1":
     go test ./exec -run '^TestMutations' -v -count 1 -timeout 1h -mutations {{n}} -mutation-seed {{seed}} | grep -v '^=== '
 
+# N changed files of settings of each kind: nix.conf, ssh_config, known_hosts
+attack-settings n="20000" seed="1":
+    go test ./exec/remote -run MutationsOfSettings -v -count 1 -timeout 2h -mutations {{n}} -mutation-seed {{seed}}
+
 # every fuzz target for TIME each
 fuzz time="1m":
     for pkg in $(go list ./...); do \

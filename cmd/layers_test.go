@@ -14,10 +14,10 @@ import (
 // mayImport is the import rule: what of muster's own each package may use.
 // Tests may use more.
 var mayImport = map[string][]string{
-	"schema":                 {},
+	"schema":                 {"exec/foreign"},
 	"compile/syntax":         {},
 	"compile/store":          {},
-	"compile":                {"schema", "compile/syntax"},
+	"compile":                {"schema", "compile/syntax", "exec/foreign"},
 	"compile/eval":           {"compile/syntax", "compile/store", "compile/eval/ere", "compile/eval/float", "compile/eval/collector"},
 	"compile/eval/ere":       {},
 	"compile/eval/float":     {},
@@ -25,16 +25,16 @@ var mayImport = map[string][]string{
 	"exec":                   {"schema", "compile/store", "exec/backoff", "exec/foreign", "exec/host", "exec/human", "exec/transfer", "exec/nixserve", "exec/strictjson", "exec/units"},
 	"exec/archive":           {"compile/store", "exec/foreign", "exec/nixserve"},
 	"exec/backoff":           {},
-	"exec/evaluate":          {"schema", "compile", "compile/eval", "compile/store", "compile/syntax", "exec/human", "exec/nixcmd", "exec/nixserve"},
+	"exec/evaluate":          {"schema", "compile", "compile/eval", "compile/store", "compile/syntax", "exec/foreign", "exec/human", "exec/nixcmd", "exec/nixserve"},
 	"exec/foreign":           {},
 	"exec/host":              {"compile/store", "exec/backoff", "exec/human", "exec/units"},
 	"exec/human":             {},
 	"exec/lab":               {},
 	"exec/lab/storelab":      {"compile/store"},
 	"exec/local":             {},
-	"exec/nixcmd":            {"compile/syntax", "compile/store"},
+	"exec/nixcmd":            {"compile/syntax", "compile/store", "exec/foreign", "exec/human"},
 	"exec/nixserve":          {"compile/store"},
-	"exec/remote":            {"schema", "exec/backoff", "exec/remote/sshconfig"},
+	"exec/remote":            {"schema", "exec/backoff", "exec/foreign", "exec/remote/sshconfig"},
 	"exec/remote/sshconfig":  {},
 	"exec/strictjson":        {},
 	"exec/transfer":          {"compile/store", "exec/backoff", "exec/human", "exec/nixserve"},
@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"examples/minios":        {},
 	"cmd":                    {"*"},
 	"cmd/flags":              {},
-	"cmd/ui":                 {"schema", "exec", "exec/human", "compile/store"},
+	"cmd/ui":                 {"schema", "exec", "exec/foreign", "exec/human", "compile/store"},
 	"cmd/muster":             {"cmd"},
 }
 

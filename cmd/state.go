@@ -24,6 +24,18 @@ func stateDir(dir, what string) string {
 	return filepath.Join(state, "muster", what, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
 }
 
+// noteOnState says what is odd about where a state directory is, "" if nothing.
+func noteOnState(dir string) string {
+	state := os.Getenv("XDG_STATE_HOME")
+	switch {
+	case dir == "":
+		return "neither XDG_STATE_HOME nor HOME is set: systems that are built may be collected as garbage, as nothing refers to them"
+	case state != "" && !filepath.IsAbs(state):
+		return fmt.Sprintf("XDG_STATE_HOME is %q, not an absolute path: state is kept in %s", state, dir)
+	}
+	return ""
+}
+
 // fleetDir is the directory of the inventory that the arguments name, found
 // without reading it.
 func fleetDir(args []string) (string, error) {
