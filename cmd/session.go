@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -187,20 +188,28 @@ func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *
 }
 
 // journal gives a plan's run its name and its journal. Without one, which is
-// reported, the run goes on all the same.
+// reported before anything is done to a host, the run goes on all the same.
 func (s *session) journal(plan *exec.Plan) *exec.Journal {
-	plan.Run = exec.NewRunID()
-	dir := stateDir(plan.Dir, "runs")
-	if dir == "" {
-		return nil
-	}
-	j, err := exec.CreateJournal(dir, plan)
+	plan.Run = ""
+	j, err := createJournal(plan)
 	if err != nil {
-		s.ui.Event(exec.JournalFailed{Err: err.Error()})
+		plan.Run = exec.NewRunID()
+		s.ui.Event(exec.JournalFailed{Err: err.Error() + "; it cannot be resumed"})
 		return nil
 	}
 	return j
 }
+
+func createJournal(plan *exec.Plan) (*exec.Journal, error) {
+	dir := stateDir(plan.Dir, "runs")
+	if dir == "" {
+		return nil, errNoState
+	}
+	return exec.CreateJournal(dir, plan)
+}
+
+// errNoState says that there is no directory for what muster keeps.
+var errNoState = errors.New("neither XDG_STATE_HOME nor HOME is set, so there is no directory for journals")
 
 // status is the exit status of a run, as an error.
 func status(ctx context.Context, outcomes []exec.Outcome) error {

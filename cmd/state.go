@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"muster/exec"
 )
 
 // stateDir is the directory of one kind of state of the fleet whose inventory is
@@ -36,25 +34,6 @@ func noteOnState(dir string) string {
 		return fmt.Sprintf("XDG_STATE_HOME is %q, not an absolute path: state is kept in %s", state, dir)
 	}
 	return ""
-}
-
-// lastRun finds the newest run of a fleet that is as asked, nil where there is
-// none.
-func lastRun(dir string, as func(*exec.Record) bool) (*exec.Record, error) {
-	names, err := exec.Journals(stateDir(dir, "runs"))
-	if err != nil {
-		return nil, err
-	}
-	for i := len(names) - 1; i >= 0; i-- {
-		past, err := exec.ReadJournal(names[i])
-		if err != nil {
-			continue // for example one that was begun on a full disk
-		}
-		if as(past) {
-			return past, nil
-		}
-	}
-	return nil, nil
 }
 
 // fleetDir is the directory of the inventory that the arguments name, found

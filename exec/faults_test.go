@@ -258,7 +258,7 @@ func TestDeployThroughSudo(t *testing.T) {
 func smallDisk(t *testing.T) (dir string, fill func()) {
 	t.Helper()
 	dir = t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=700"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
