@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/inject/embed"
 	"cuelang.org/go/cue/load"
@@ -21,8 +22,9 @@ const schemaModule = "muster.internal/schema"
 
 // A cueReader reads an inventory written in CUE:
 //
-//	files ─ load.Instances ─▶ instance ─ plain ─────────────────▶ tree
-//	                                   └ BuildInstance ─ node ──▶ tree
+//	files ─ load.Instances ─▶ instance ─ plain ────────────────────────────▶ tree
+//	                                   ├ BuildInstance ─ node ─────────────▶ tree
+//	                                   └ divide ─ BuildInstance, node … ───▶ tree
 //
 // It evaluates only the user's own text. An import of the schema yields
 // definitions that allow everything (see [openSchema]); the shape checks the
@@ -43,6 +45,8 @@ type cueReader struct {
 
 	noPlain  bool // evaluate plain data with CUE too
 	wasPlain bool // the package was plain data
+	piece    int  // number of hosts of a piece; 0 means pieceHosts
+	pieces   int  // number of pieces that were evaluated; 0 if the package was evaluated whole
 }
 
 // A place holds the positions of a field's label and of its value.
@@ -61,7 +65,7 @@ func (c *cueReader) read(ctx context.Context, args []string, pkg string) *node {
 		return nil
 	}
 	c.report.list = append(c.report.list, inner.report.list...)
-	c.files, c.wasPlain = inner.files, inner.wasPlain
+	c.files, c.wasPlain, c.pieces = inner.files, inner.wasPlain, inner.pieces
 	return n
 }
 
@@ -73,7 +77,6 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 	if !c.regular() {
 		return nil
 	}
-	cc := cuecontext.New(cuecontext.WithInjection(embed.New()))
 	cfg := &load.Config{
 		Dir:        c.dir,
 		ModuleRoot: c.root,
@@ -97,22 +100,37 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 			return n
 		}
 	}
+	if n, ok := c.inPieces(inst); ok {
+		return n
+	}
+	n, incomplete := c.build(inst)
+	if len(c.report.list) == 0 && !c.vague {
+		c.report.list = incomplete
+	}
+	return n
+}
+
+// build evaluates a package, or a piece of it. incomplete are the problems of
+// fields that CUE drops because they depend on a missing value, such as those
+// below an undecided if; they count if there is no other problem.
+func (c *cueReader) build(inst *build.Instance) (n *node, incomplete Errors) {
 	c.static = make(map[string]place)
 	for _, f := range inst.Files {
 		c.index(f.Decls, "")
 	}
-	root := cc.BuildInstance(inst)
-	n := c.node(root, c.start(), "", 0)
+	root := cuecontext.New(cuecontext.WithInjection(embed.New())).BuildInstance(inst)
+	n = c.node(root, c.start(), "", 0)
 	if err := root.Validate(cue.All()); err != nil {
 		c.translate(err, root)
 	} else if len(c.report.list) == 0 && !c.vague {
-		// CUE drops fields that depend on a missing value, such as those
-		// below an undecided if.
 		if err := root.Validate(cue.Concrete(true)); err != nil {
+			found := c.report
+			c.report = new(report)
 			c.translate(err, root)
+			incomplete, c.report = c.report.list, found
 		}
 	}
-	return n
+	return n, incomplete
 }
 
 // overlay returns the files that CUE sees in addition to the user's: the open
