@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/build"
@@ -37,7 +36,7 @@ type cueReader struct {
 	files  []string            // files that were read
 	main   string              // file to report a problem in when its position is unknown
 
-	time   time.Duration      // CPU time the evaluation may take; 0 means evalTime and more for large text
+	limits limits             // of the evaluation; 0 means evalTime, and more for large text, and evalMemory
 	names  map[string]string  // name in messages, by file; "" for a file that is not the user's
 	texts  map[string]*source // files that were read, by name in messages
 	static map[string]place   // positions of fields in struct literals, by path
@@ -61,7 +60,7 @@ func (c *cueReader) read(ctx context.Context, args []string, pkg string) *node {
 	var n *node
 	err := limited(ctx, c.allowed(), func() { n = inner.evaluate(args, pkg) })
 	if err != nil {
-		c.report.add(c.start(), "", "limit", "evaluate the inventory: %v", err)
+		c.exceeded(err)
 		return nil
 	}
 	c.report.list = append(c.report.list, inner.report.list...)

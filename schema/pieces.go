@@ -495,44 +495,54 @@ func onlyFields(st *ast.StructLit) bool {
 
 // rangeLoop returns the loop over list.Range(from, to, step) of known numbers.
 func rangeLoop(c *ast.Comprehension, f *ast.ForClause, call *ast.CallExpr, tops map[string][]ast.Expr) *loop {
+	r, ok := rangeOf(call, tops)
+	if !ok {
+		return nil
+	}
+	given := call.Args
+	l := shifted(c, f, func(s span) {
+		call.Args = given
+		if s.hi-s.lo < r.length() {
+			call.Args = []ast.Expr{number10(r.from + s.lo*r.step), number10(min(r.to, r.from+s.hi*r.step)), number10(r.step)}
+		}
+	})
+	l.length = r.length()
+	return l
+}
+
+// A numberRange is list.Range(from, to, step).
+type numberRange struct{ from, to, step int }
+
+func (r numberRange) length() int { return (r.to - r.from + r.step - 1) / r.step }
+
+// rangeOf returns the range of a call whose arguments are known and that is one.
+func rangeOf(call *ast.CallExpr, tops map[string][]ast.Expr) (r numberRange, ok bool) {
 	sel, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok || len(call.Args) != 3 {
-		return nil
+		return r, false
 	}
 	pkg, ok := sel.X.(*ast.Ident)
 	name, _, err := ast.LabelName(sel.Sel)
 	if !ok || err != nil || name != "Range" {
-		return nil
+		return r, false
 	}
 	if spec, ok := pkg.Node.(*ast.ImportSpec); !ok || spec.Path.Value != `"list"` {
-		return nil
+		return r, false
 	}
-	given := call.Args
-	var args [3]int
-	for i, a := range given {
+	for i, n := range []*int{&r.from, &r.to, &r.step} {
+		a := call.Args[i]
 		if id, ok := a.(*ast.Ident); ok {
 			a = topLevel(id, tops)
 		}
 		lit, ok := a.(*ast.BasicLit)
 		if !ok || lit.Kind != token.INT {
-			return nil
+			return r, false
 		}
-		if args[i], err = strconv.Atoi(lit.Value); err != nil || args[i] > 1<<30 {
-			return nil
+		if *n, err = strconv.Atoi(lit.Value); err != nil || *n > 1<<30 {
+			return r, false
 		}
 	}
-	from, to, step := args[0], args[1], args[2]
-	if step <= 0 || to <= from {
-		return nil
-	}
-	l := shifted(c, f, func(s span) {
-		call.Args = given
-		if s.hi-s.lo < (to-from+step-1)/step {
-			call.Args = []ast.Expr{number10(from + s.lo*step), number10(min(to, from+s.hi*step)), number10(step)}
-		}
-	})
-	l.length = (to - from + step - 1) / step
-	return l
+	return r, r.step > 0 && r.to > r.from
 }
 
 func number10(n int) *ast.BasicLit { return ast.NewLit(token.INT, strconv.Itoa(n)) }
