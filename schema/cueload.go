@@ -56,9 +56,11 @@ type place struct{ label, at Pos }
 func (c *cueReader) read(ctx context.Context, args []string, pkg string) *node {
 	// An abandoned evaluation keeps running, so it works on a copy.
 	inner := *c
+	allowed := c.allowed()
+	inner.limits.more = allowed.more
 	inner.report, inner.names, inner.texts = new(report), make(map[string]string), make(map[string]*source)
 	var n *node
-	err := limited(ctx, c.allowed(), func() { n = inner.evaluate(args, pkg) })
+	err := limited(ctx, allowed, func() { n = inner.evaluate(args, pkg) })
 	if err != nil {
 		c.exceeded(err)
 		return nil

@@ -10,6 +10,7 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -27,12 +28,13 @@ const (
 type limits struct {
 	time   time.Duration // CPU time of the evaluation's own thread
 	memory int64         // bytes
+	more   *atomic.Int64 // nanoseconds by which pieces that have ended extend time
 }
 
 // allowed returns the limits of the evaluation. Many megabytes of text get more
 // time.
 func (c *cueReader) allowed() limits {
-	l := limits{c.limits.time, c.limits.memory}
+	l := limits{c.limits.time, c.limits.memory, new(atomic.Int64)}
 	if l.memory <= 0 {
 		l.memory = evalMemory
 	}
@@ -115,7 +117,7 @@ func limited(ctx context.Context, allowed limits, f func()) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick.C:
-			if used.now()-started > allowed.time {
+			if used.now()-started > allowed.time+time.Duration(allowed.more.Load()) {
 				return &limitError{fmt.Sprintf("takes more than %v of CPU time", allowed.time)}
 			}
 			now, deep := memoryUse()

@@ -636,6 +636,9 @@ func (c *cueReader) inPieces(inst *build.Instance) (*node, bool) {
 		d.choose(i)
 		c.report, c.vague = new(report), false
 		n, more := c.build(inst)
+		if c.limits.time == 0 && i < 400 {
+			c.limits.more.Add(int64(evalTime / 20)) // the fleet is large, not endless
+		}
 		hard, incomplete, vague = append(hard, c.report.list...), append(incomplete, more...), vague || c.vague
 		if root == nil {
 			if n.kind != structKind {
