@@ -10,6 +10,10 @@ check: lint test goldens
 lint:
     .ci/lint
 
+# the licences of all modules that muster is linked of, into DIR
+notices dir:
+    .ci/notices '{{dir}}'
+
 # all tests, with real Nix and real sshd where this is Linux and root
 test *args:
     go test -race -timeout 40m ./... {{args}}

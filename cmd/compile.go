@@ -20,12 +20,13 @@ import (
 // compileOptions are those of compile, which prints the Nix that an inventory
 // means.
 type compileOptions struct {
-	output string
-	format compile.Format
-	split  string
+	reading loadFlags
+	output  string
+	format  compile.Format
+	split   string
 }
 
-func (o *compileOptions) groups() []group { return nil }
+func (o *compileOptions) groups() []group { return []group{&o.reading} }
 
 func (o *compileOptions) addFlags(fs *flags.Set) {
 	fs.VarP(flags.Of(&o.output, "", orStandardOutput(flags.NewFile())), "output", "o", "write to this `file` instead of standard output")
@@ -42,7 +43,7 @@ func (o *compileOptions) check() error {
 
 func (o *compileOptions) run(ctx context.Context, std streams, args []string) error {
 	opts := compile.Options{Format: o.format}
-	fleet, err := readFleet(ctx, args)
+	fleet, err := o.reading.load(ctx, args)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func begin(ctx context.Context, std streams, args []string, n needs) (_ *session
 
 // load reads the inventory and chooses hosts.
 func (s *session) load(ctx context.Context, args []string, n needs) (err error) {
-	if s.fleet, err = readFleet(ctx, args); err != nil {
+	if s.fleet, err = n.selection.reading.load(ctx, args); err != nil {
 		return err
 	}
 	if n.warnings {

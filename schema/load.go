@@ -28,6 +28,8 @@ type Options struct {
 	// Time is the CPU time that the evaluation of CUE may take; 0 means 7 s,
 	// and more for many megabytes of text.
 	Time time.Duration
+	// Memory is the bytes of memory that it may take; 0 means 1400 MiB.
+	Memory int64
 	// Nix returns the error in a piece of Nix, or nil. The piece is an [Expr],
 	// a [Template] or the condition of a [Mark]; if module is true it is the
 	// text of a whole module. A nil Nix means that Nix is not checked.
@@ -66,7 +68,7 @@ type loader struct {
 	file   string // absolute name of the file to read, or of the first of the package
 	root   string // root of the directory tree of the inventory
 	tree   *node
-	time   time.Duration
+	limits limits
 	named  bool // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
 }
@@ -85,7 +87,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory %s: %w", cmp.Or(path, "."), bare(err))
 	}
-	l := &loader{report: new(report), base: base, file: file, time: opts.Time, nix: opts.Nix}
+	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix}
 	l.named = !info.IsDir()
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
@@ -223,7 +225,7 @@ func readLimited(name string) ([]byte, error) {
 // readCUE reads the package that the file belongs to, or only the file if it
 // names no package.
 func (l *loader) readCUE(ctx context.Context) *node {
-	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file, time: l.time}
+	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file, limits: l.limits}
 	pkg := packageOf(l.file)
 	args := []string{"."}
 	if pkg == "" {
