@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -183,17 +184,17 @@ var faults = []fault{
 	{name: "the boot loader cannot be set", system: "noboot",
 		status: exec.RolledBack, stage: exec.Confirm, says: "switch-to-configuration boot: exit status 1", exit: 4, ends: "old"},
 
-	{name: "guard killed while activating", system: "slow", during: script(killGuardScript), at: speaking,
+	{name: "guard killed while activating", system: "slow", during: script(killGuardScript, "guard"), at: speaking,
 		status: exec.RolledBack, stage: exec.Activate, says: "the guard was killed while it activated", exit: 4, ends: "old", when: "by the guard, which is started again"},
-	{name: "guard killed while it waits", during: script(killGuardScript), at: started(exec.Reach),
+	{name: "guard killed while it waits", during: script(killGuardScript, "guard"), at: started(exec.Reach),
 		status: exec.Activated, exit: 0, ends: "new", when: "the guard is started again, and goes on waiting"},
-	{name: "guard killed while confirming", during: script(killGuardScript), at: started(exec.Confirm),
+	{name: "guard killed while confirming", during: script(killGuardScript, "guard"), at: started(exec.Confirm),
 		status: exec.Activated, exit: 0, ends: "new", when: "the guard is started again"},
-	{name: "guard and what watches over it killed while activating", system: "slow", during: script(killGuardScript, "all"), at: speaking,
+	{name: "guard and what watches over it killed while activating", system: "slow", during: script(killGuardScript, "guard watch"), at: speaking,
 		status: exec.RolledBack, stage: exec.Activate, says: "the guard was killed while it activated", exit: 4, ends: "old", when: "muster starts the guard again"},
-	{name: "guard and what watches over it killed while it waits", during: script(killGuardScript, "all"), at: started(exec.Health), before: checked,
+	{name: "guard and what watches over it killed while it waits", during: script(killGuardScript, "guard watch"), at: started(exec.Health), before: checked,
 		status: exec.Activated, exit: 0, ends: "new", when: "muster starts the guard again"},
-	{name: "guard and what watches over it killed while confirming", during: script(killGuardScript, "all"), at: started(exec.Confirm),
+	{name: "guard and what watches over it killed while confirming", during: script(killGuardScript, "guard watch"), at: started(exec.Confirm),
 		status: exec.Activated, exit: 0, ends: "new", when: "muster starts the guard again"},
 
 	{name: "another activation holds NixOS's lock for a moment", before: holdLock("2"),
@@ -354,6 +355,12 @@ var settleScript string
 //go:embed testdata/kill-guard.sh
 var killGuardScript string
 
+//go:embed testdata/hold-lock.sh
+var holdLockScript string
+
+//go:embed testdata/fill-run.sh
+var fillRunScript string
+
 // onHost is a fault that a shell script on the host brings about.
 func script(text string, args ...string) func(*field, *lab.Host) {
 	return func(f *field, h *lab.Host) {
@@ -365,7 +372,7 @@ func script(text string, args ...string) func(*field, *lab.Host) {
 
 // holdLock has another activation on the host hold NixOS's lock for a time.
 func holdLock(seconds string) func(*field, *lab.Host) {
-	return script("mkdir -p /run/nixos; setsid flock /run/nixos/switch-to-configuration.lock sleep $1 </dev/null >/dev/null 2>&1 & sleep 0.2", seconds)
+	return script(holdLockScript, seconds)
 }
 
 // failing gives a host a health check that does not pass.
@@ -448,7 +455,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// The tests wait more than they work.
 	if !isSet("test.parallel") {
-		flag.Set("test.parallel", "4")
+		flag.Set("test.parallel", strconv.Itoa(max(4, *chaosFields)))
 	}
 	os.Exit(m.Run())
 }
