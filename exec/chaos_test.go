@@ -102,7 +102,7 @@ var mishaps = []mishap{
 	{name: "guard and what watches over it killed", alone: true, do: inShell(killGuardScript, "guard watch")},
 	{name: "/nix read-only", holds: true, do: readOnly("/nix"), undo: writable("/nix")},
 	{name: "/boot read-only", holds: true, do: readOnly("/boot"), undo: writable("/boot")},
-	{name: "/run full", holds: true, do: inShell(fillRunScript), undo: inShell("mount -o remount,size=50% /run")},
+	{name: "/run full", holds: true, do: inShell(fillRunScript), undo: inShell(fillRunScript, "off")},
 	{name: "NixOS's lock held for 3 s", do: inShell(holdLockScript, "3")},
 	{name: "NixOS's lock held for 12 s", holds: true, do: inShell(holdLockScript, "12")},
 	{name: "garbage collected", do: inShell("nix-store --gc >/dev/null 2>&1")},
