@@ -86,9 +86,9 @@ func (g *guard) await(ctx context.Context, s Stage, past bool) (v host.Verdict, 
 		}
 		again := g.conn.renew(ctx)
 		if again == nil {
-			wait.Reset()
-			continue
+			again = err
 		}
+		// A host that answers nonsense is asked no faster than one that is away.
 		if cause := wait.Wait(ctx); cause != nil {
 			return host.Verdict{}, fmt.Errorf("%w; last: %w", cause, again)
 		}

@@ -8,7 +8,7 @@ read -r how </etc/mad
 echo "$marker $$" >&2
 echo "$marker"
 case $how in
-flood) exec cat /dev/urandom ;;
+flood) while head -c 65536 /dev/urandom; do sleep 0.01; done ;;
 trickle) while echo x; do sleep 1; done ;;
 silence) exec sleep 600 ;;
 garbage)
