@@ -123,6 +123,10 @@ demo:
 attack-archives n="20000" seed="1" kills="30":
     go test ./exec/archive -run 'Mutations|Killed|FullDisk|AnotherUser|Flipped' -v -count 1 -timeout 2h -mutations {{n}} -mutation-seed {{seed}} -kills {{kills}} -flips 2000 | grep -v '^=== \|--- PASS.*/'
 
+# N changed files of settings of each kind: nix.conf, ssh_config, known_hosts
+attack-settings n="20000" seed="1":
+    go test ./exec/remote -run MutationsOfSettings -v -count 1 -timeout 2h -mutations {{n}} -mutation-seed {{seed}}
+
 # every fuzz target for TIME each
 fuzz time="1m":
     for pkg in $(go list ./...); do \

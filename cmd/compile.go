@@ -13,6 +13,7 @@ import (
 	"muster/cmd/flags"
 	"muster/compile"
 	"muster/compile/syntax"
+	"muster/exec/foreign"
 	"muster/schema"
 )
 
@@ -61,7 +62,7 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 		return err
 	}
 	if o.output == "" || o.output == "-" {
-		return syntax.Fprint(std.out, file)
+		return syntax.Fprint(std.doc, file)
 	}
 	return writeNix(o.output, file)
 }
@@ -93,6 +94,9 @@ func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compi
 	return removeStale(std, o.split, written)
 }
 
+// maxGenerated is the largest file of Nix, in bytes, that is looked at for muster's header.
+const maxGenerated = 256 << 20
+
 // removeStale removes the files of hosts and roles that the inventory no longer
 // has, if their header says that muster wrote them.
 func removeStale(std streams, dir string, written map[string]bool) error {
@@ -102,7 +106,7 @@ func removeStale(std streams, dir string, written map[string]bool) error {
 			return err
 		}
 		for _, name := range files {
-			text, err := os.ReadFile(name)
+			text, err := foreign.ReadFile(name, foreign.Limits{Size: maxGenerated, Time: foreign.Time})
 			if err != nil || written[name] || !bytes.HasPrefix(text, []byte("# "+compile.Header)) {
 				continue
 			}

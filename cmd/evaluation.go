@@ -2,12 +2,12 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
 	"muster/cmd/flags"
-	"muster/cmd/ui"
 	"muster/compile/eval/collector"
 	"muster/exec"
 	"muster/exec/evaluate"
@@ -68,8 +68,7 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 	if err != nil && o.evaluator != byEmbedded {
 		return nil, err
 	}
-	log := ui.PlainWriter{W: warn}
-	warnings := evaluate.NewWarnings(log)
+	warnings := evaluate.NewWarnings(warn)
 	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace}
 	options.WorkDir, _ = os.Getwd()
 	nixOnly := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath}
@@ -85,23 +84,27 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 		if embedded.Environment.NixVersion, err = nix.Version(ctx); err != nil {
 			return nil, err
 		}
-		return warnings.Around(evaluate.Both{Embedded: embedded, Nix: nixOnly, Log: log}), nil
+		return warnings.Around(evaluate.Both{Embedded: embedded, Nix: nixOnly, Log: warn}), nil
 	}
 	embedded.Store = write
-	if dir, err := os.UserCacheDir(); err == nil && !o.noCache {
+	embedded.Log = warn
+	if dir, err := os.UserCacheDir(); o.noCache {
+	} else if err != nil {
+		fmt.Fprintf(warn, "note: the evaluation cache is not used: %v\n", err)
+	} else {
 		embedded.CacheDir = filepath.Join(dir, "muster", "eval")
 	}
 	if nix == nil {
 		return warnings.Around(embedded), nil
 	}
-	return warnings.Around(evaluate.Fallback{First: embedded, Second: nixOnly, Log: log}), nil
+	return warnings.Around(evaluate.Fallback{First: embedded, Second: nixOnly, Log: warn}), nil
 }
 
 // environment is what an evaluator in this process sees of the machine: what Nix would
 // see. Settings are those of the command line. Nix may be nil.
 func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting) (evaluate.Environment, error) {
 	home, _ := os.UserHomeDir()
-	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile, Stat: os.Stat, Home: home}
+	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
 	read, err := source.Read(settings)
 	if err != nil {
 		return evaluate.Environment{}, usageError{err}

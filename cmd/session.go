@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"muster/cmd/ui"
@@ -143,10 +144,14 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 		local, closeLocal := wireLocal(s.nix)
 		s.opened = append(s.opened, closeLocal)
 		o.Builder, o.Source, o.Roots = s.nix.NewBuilder(), local, stateDir(plan.Dir, "gcroots")
+		if note := noteOnState(o.Roots); note != "" {
+			fmt.Fprintln(s.std.err, "note: "+note)
+		}
 	}
 	for _, g := range groups {
 		g.apply(s, plan, &o)
 	}
+	fitDescriptors(&o, s.std.err)
 	return o
 }
 

@@ -26,6 +26,18 @@ func stateDir(dir, what string) string {
 	return filepath.Join(state, "muster", what, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
 }
 
+// noteOnState says what is odd about where a state directory is, "" if nothing.
+func noteOnState(dir string) string {
+	state := os.Getenv("XDG_STATE_HOME")
+	switch {
+	case dir == "":
+		return "neither XDG_STATE_HOME nor HOME is set: systems that are built may be collected as garbage, as nothing refers to them"
+	case state != "" && !filepath.IsAbs(state):
+		return fmt.Sprintf("XDG_STATE_HOME is %q, not an absolute path: state is kept in %s", state, dir)
+	}
+	return ""
+}
+
 // lastRun finds the newest run of a fleet that is as asked, nil where there is
 // none.
 func lastRun(dir string, as func(*exec.Record) bool) (*exec.Record, error) {

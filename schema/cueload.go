@@ -28,12 +28,13 @@ const schemaModule = "muster.internal/schema"
 // definitions that allow everything (see [openSchema]); the shape checks the
 // tree afterwards and has better messages than CUE.
 type cueReader struct {
-	root   string // root of the CUE module; nothing outside it is read
-	dir    string // directory of the package
-	report *report
-	show   func(string) string // returns the name of a file in messages
-	files  []string            // files that were read
-	main   string              // file to report a problem in when its position is unknown
+	root    string // root of the CUE module; nothing outside it is read
+	dir     string // directory of the package
+	report  *report
+	show    func(string) string // returns the name of a file in messages
+	files   []string            // files that were read
+	special []string            // files that are not regular and are not read
+	main    string              // file to report a problem in when its position is unknown
 
 	time   time.Duration      // CPU time the evaluation may take; 0 means evalTime and more for large text
 	names  map[string]string  // name in messages, by file; "" for a file that is not the user's
@@ -80,7 +81,7 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 		Package:    pkg,
 		ParseFile:  c.parse,
 		Overlay:    c.overlay(),
-		Env:        []string{"CUE_REGISTRY=none", "HOME=/nonexistent", "CUE_CACHE_DIR=/nonexistent"},
+		Registry:   noModules{},
 	}
 	inst := load.Instances(args, cfg)[0]
 	c.note(inst)
@@ -115,14 +116,17 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 	return n
 }
 
-// overlay returns the files that CUE sees in addition to the user's: the open
-// schema, and a module if the user has none.
+// overlay returns the files that CUE sees in addition to the user's or instead of
+// them: the open schema, a module if the user has none, and special files as empty.
 func (c *cueReader) overlay() map[string]load.Source {
 	ov := map[string]load.Source{
 		filepath.Join(c.root, "cue.mod/pkg", schemaModule, "schema.cue"): load.FromString(openSchema()),
 	}
 	if _, err := os.Stat(filepath.Join(c.root, "cue.mod/module.cue")); err != nil {
 		ov[filepath.Join(c.root, "cue.mod/module.cue")] = load.FromString("module: \"fleet.local/fleet@v0\"\nlanguage: version: \"v0.17.0\"\n")
+	}
+	for _, name := range c.special {
+		ov[name] = load.FromString("")
 	}
 	return ov
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
+
+	"muster/exec/foreign"
 )
 
 // Options say how an inventory is loaded. The zero value is what muster vet
@@ -100,6 +101,9 @@ func newLoader(path string, opts Options) (*loader, error) {
 func bare(err error) error {
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		return pe.Err
+	}
+	if refused := (*foreign.RefusedError)(nil); errors.As(err, &refused) {
+		return errors.New(refused.Why)
 	}
 	return err
 }
@@ -211,15 +215,9 @@ func (l *loader) readData() *node {
 	}
 }
 
-// readLimited reads a file. Of one that is too large it reads only one byte more
-// than is allowed.
+// readLimited reads a file of the user's.
 func readLimited(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	return foreign.ReadFile(name, foreign.Limits{Size: MaxFileSize, Time: foreign.Time, Links: true, Null: true})
 }
 
 // readCUE reads the package that the file belongs to, or only the file if it

@@ -23,6 +23,7 @@ type Embedded struct {
 	Options
 	Environment Environment
 	CacheDir    string      // holds the caches of all fleets; "" if every host is to be evaluated
+	Log         io.Writer   // is told why the cache is not used; may be nil
 	Store       *nixcmd.Nix // the derivations are written to its store; nil if their names suffice
 }
 
@@ -82,6 +83,7 @@ type evaluation struct {
 	file  *syntax.File
 	trace io.Writer
 	cache *cache // nil if every host is to be evaluated
+	log   func(format string, args ...any)
 }
 
 // hostNames names the part of a network expression that is the names of its
@@ -95,18 +97,28 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 		return nil, err
 	}
 	opts, done := e.Environment.options(e.Trace)
-	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace}
+	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace, log: e.log}
 	if cacheDir != "" {
 		common, hosts := compile.Parts(file)
 		opts.Record, opts.Parts = true, map[string]string{hostNames: keyOf(names(e.Fleet.Hosts)...)}
 		for name, text := range hosts {
 			opts.Parts[name] = keyOf(text)
 		}
-		ev.cache = openCache(cacheDir, e.Fleet.Dir, common, compile.Driver, fmt.Sprintln(opts.NixPath, opts.System, opts.Home, opts.AbortOnWarn,
+		ev.cache, err = openCache(cacheDir, e.Fleet.Dir, common, compile.Driver, fmt.Sprintln(opts.NixPath, opts.System, opts.Home, opts.AbortOnWarn,
 			opts.Features, opts.Pure, opts.Restricted, opts.TraceVerbose, opts.NoImportFromDerivation, opts.MaxDepth, opts.Lints))
+		if err != nil {
+			opts.Record, opts.Parts = false, nil
+			e.log("note: the evaluation cache is not used: %v\n", err)
+		}
 	}
 	ev.ev = eval.New(opts)
 	return ev, nil
+}
+
+func (e Embedded) log(format string, args ...any) {
+	if e.Log != nil {
+		fmt.Fprintf(e.Log, format, args...)
+	}
 }
 
 // systems finds the systems of hosts. It takes unchanged hosts from the cache
@@ -200,7 +212,9 @@ func (e *evaluation) evaluate(ctx context.Context, hosts []*schema.Host) (result
 	}
 	shared, sharedTraces := e.ev.Shared()
 	if e.cache != nil {
-		e.cache.save(names(e.fleet.Hosts), evaluated, shared, sharedTraces)
+		if err := e.cache.save(names(e.fleet.Hosts), evaluated, shared, sharedTraces); err != nil {
+			e.log("note: the evaluation cache is not written: %v\n", err)
+		}
 	}
 	return results, append(traced, sharedTraces...), nil
 }
