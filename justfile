@@ -21,6 +21,11 @@ test *args:
 # the tests of exec with real hosts on machines that systemd boots (Linux, root, debootstrap, systemd-container)
 test-systemd *args:
     go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}
+    go test ./cmd -run '^TestScripts$/^(deploy_three|rollback_last)$' -systemd -count 1 {{args}}
+
+# N runs of faults at random on FIELDS times five hosts that systemd boots, each run a line (Linux, root); 300 on 5 fields take half an hour to an hour
+chaos n="300" fields="5" seed="1" *args="":
+    go test ./exec -run '^TestChaos$' -systemd -chaos {{n}} -chaos-fields {{fields}} -seed {{seed}} -v -count 1 -timeout 3h {{args}} | grep -a -v '^=== '
 
 # the changes of units that the plan foretells, one by one, on a machine that systemd boots (Linux, root)
 test-foretell *args:
