@@ -43,7 +43,7 @@ func (o *secretsOptions) run(ctx context.Context, std streams, args []string) er
 	if o.verb == "edit" || o.verb == "rotate" {
 		name, args = args[0], args[1:]
 	}
-	fleet, err := readFleet(ctx, args)
+	fleet, err := o.selection.reading.load(ctx, args)
 	if err != nil {
 		return err
 	}

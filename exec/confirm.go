@@ -87,11 +87,9 @@ func confirm(ctx context.Context, j *job) error {
 			break
 		}
 		// Whether it got through shows in what becomes of the host.
-		if again := j.conn.renew(ctx); again != nil {
-			if ctx.Err() != nil {
-				return fmt.Errorf("%w; if the confirmation has not got through, the host returns to %s", err, j.formerSystem())
-			}
-			_ = wait.Wait(ctx) // the next round finds ctx ended
+		_ = j.conn.renew(ctx)
+		if wait.Wait(ctx) != nil {
+			return fmt.Errorf("%w; if the confirmation has not got through, the host returns to %s", err, j.formerSystem())
 		}
 	}
 	v, err := j.guard.await(ctx, Confirm, true)

@@ -24,9 +24,10 @@ type job struct {
 	back    back
 	out     Outcome
 
-	began   time.Time
-	failure failure
-	outputs *outputs
+	began    time.Time
+	recorded bool // what the host was found on is in the journal
+	failure  failure
+	outputs  *outputs
 }
 
 // A back is how a host takes part in a rollback.

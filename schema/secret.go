@@ -3,13 +3,13 @@ package schema
 import (
 	"cmp"
 	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"muster/exec/foreign"
 )
 
 // A Secret is a file that a host has in memory. Exactly one of Age, Sops, Command,
@@ -236,7 +236,7 @@ const agePEM = "-----BEGIN AGE ENCRYPTED FILE-----"
 // beginsWith reports whether a regular file begins with a text, or with age's ASCII
 // armour.
 func (c *checker) beginsWith(file, want string) bool {
-	f, err := os.OpenFile(c.absolute(file), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := foreign.Open(c.absolute(file), foreign.Limits{Size: MaxFileSize, Time: foreign.Time, Links: true})
 	if err != nil {
 		return false
 	}

@@ -90,8 +90,13 @@ if [ -r "$guard/run" ]; then
   echo "guard $t $there $state"
 fi
 if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deployed" ]; }; then
-  # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster.
-  ! grep -qs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployments" "$records/deployed" || echo ours
+  # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster, which
+  # says no run. The newest is the last.
+  grep -hs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployed" "$records/deployments" | {
+    last=''
+    while read -r run _; do last=$run; done
+    case $last in '') ;; system-*-link) echo ours ;; *) echo "ours $last" ;; esac
+  }
 fi
 if [ -n "$6" ] || [ -d "$secrets" ]; then
   for key in ed25519 rsa; do [ ! -r /etc/ssh/ssh_host_${key}_key.pub ] || echo "hostkey $(cat /etc/ssh/ssh_host_${key}_key.pub)"; done
