@@ -23,6 +23,9 @@ type job struct {
 	back  back
 	out   Outcome
 
+	stopRenewing func() // the lock on the host; nil while there is none
+	released     bool   // that lock was given back
+
 	began   time.Time
 	failure failure
 	outputs *outputs

@@ -17,6 +17,7 @@ type InspectRequest struct {
 	Want     store.Path // the system the host is to have; "" for any
 	History  bool       // read the host's history as well
 	Version  bool       // ask for the version of Nix, which takes a process
+	Release  string     // the run that then gives the host back; "" for none
 }
 
 // An Inspection is what a look at a host found.
@@ -80,7 +81,8 @@ const (
 // in its directory.
 var Parts = []string{"kernel", "initrd", "kernel-modules", "systemd"}
 
-// Inspect looks at the host and changes nothing on it.
+// Inspect looks at the host and changes nothing on it, but for the lock that is to be
+// released.
 func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error) {
 	version := ""
 	if r.Version {
@@ -91,7 +93,7 @@ func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error
 	if r.History {
 		history = "history"
 	}
-	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version, history)
+	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version, history, r.Release)
 	if err != nil {
 		return Inspection{}, err
 	}

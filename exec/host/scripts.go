@@ -17,6 +17,7 @@ const (
 	bootIDScript      script = "bootid"
 	collectScript     script = "collect"
 	compareScript     script = "compare"
+	confirmScript     script = "confirm"
 	dryScript         script = "dry"
 	followScript      script = "follow"
 	generationsScript script = "generations"
@@ -37,6 +38,7 @@ const (
 var (
 	preamble = sync.OnceValue(func() string { return read("preamble") })
 	watch    = sync.OnceValue(func() string { return read("watch") })
+	words    = sync.OnceValue(func() string { return read("words") })
 	guard    = sync.OnceValue(func() string { return preamble() + read("guard") })
 )
 
@@ -56,6 +58,10 @@ func (s script) argv(args ...string) []string {
 	switch s {
 	case armScript, followScript, recoverScript:
 		text += watch()
+	case tellScript:
+		text += words()
+	case confirmScript:
+		text += watch() + words()
 	}
 	return append([]string{"/bin/sh", "-c", text + read(string(s)), "muster-" + string(s)}, args...)
 }

@@ -1,9 +1,10 @@
 # shellcheck shell=sh disable=SC2154,SC3013
-# inspect.sh PROFILE UUID WANT VERSION HISTORY looks at a host and changes nothing on
+# inspect.sh PROFILE UUID WANT VERSION HISTORY RELEASE looks at a host and changes nothing on
 # it. It prints one fact a line, name and value. UUID is that of the root disk, or
 # empty. WANT is the system that the host is to have, or empty: where the host has
 # it, what it takes to get it is not looked at. The version of Nix is asked where
-# VERSION is not empty; HISTORY, unless empty, adds the host's history. A fleet that
+# VERSION is not empty; HISTORY, unless empty, adds the host's history. RELEASE, unless
+# empty, is the run that then gives the host back. A fleet that
 # is up to date costs little more than this script, so it starts few programs.
 exec 2>/dev/null
 echo "time $(date +%s)"
@@ -17,7 +18,7 @@ resolve() {
   done
   path=$(readlink -f "$1")
 }
-want=$3 system='' current=''
+want=$3 history=$5 release=$6 system='' current=''
 resolve "$1"
 system=$path
 resolve /run/current-system
@@ -113,7 +114,7 @@ if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deploye
   ! grep -qs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployments" "$records/deployed" || echo ours
 fi
 [ ! -r "$records/restarting" ] || echo "restarting $(cat "$records/restarting")"
-if [ -n "$5" ]; then
+if [ -n "$history" ]; then
   for file in deployments:deployment rejected:rejected deployed:confirmed; do
     [ -r "$records/${file%:*}" ] || continue
     tail -n 500 "$records/${file%:*}" | while IFS= read -r line; do echo "${file#*:} $line"; done
@@ -126,4 +127,6 @@ if [ -n "$5" ]; then
     shift
   done
 fi
+# In a shell of its own: what was seen stands where the host cannot be given back.
+[ -z "$release" ] || (release "$release")
 true

@@ -53,6 +53,15 @@ mutex() {
 runs() { if [ -n "$1" ]; then [ /run/current-system -ef "$1" ]; else [ ! -e /run/current-system ]; fi; }
 running() { if [ -e /run/current-system ]; then readlink -f /run/current-system; else echo no system; fi; }
 
+# release RUN gives the host back, where RUN has it.
+release() {
+  mutex
+  [ ! -r "$dir/lock" ] || {
+    read -r holder _ <"$dir/lock"
+    [ "$holder" != "$1" ] || rm -f "$dir/lock"
+  }
+}
+
 # guard_runs succeeds while the guard lives: it holds a lock on this file.
 guard_runs() { [ -e "$guard/alive" ] && ! flock -n 6 6<"$guard/alive"; }
 
