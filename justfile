@@ -10,6 +10,10 @@ check: lint test goldens
 lint:
     .ci/lint
 
+# the licences of all modules that muster is linked of, into DIR
+notices dir:
+    .ci/notices '{{dir}}'
+
 # all tests, with real Nix and real sshd where this is Linux and root
 test *args:
     go test -race -timeout 40m ./... {{args}}
@@ -17,6 +21,11 @@ test *args:
 # the tests of exec with real hosts on machines that systemd boots (Linux, root, debootstrap, systemd-container)
 test-systemd *args:
     go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}
+    go test ./cmd -run '^TestScripts$/^(deploy_three|rollback_last)$' -systemd -count 1 {{args}}
+
+# N runs of faults at random on FIELDS times five hosts that systemd boots, each run a line (Linux, root); 300 on 5 fields take half an hour to an hour
+chaos n="300" fields="5" seed="1" *args="":
+    go test ./exec -run '^TestChaos$' -systemd -chaos {{n}} -chaos-fields {{fields}} -seed {{seed}} -v -count 1 -timeout 3h {{args}} | grep -a -v '^=== '
 
 # the changes of units that the plan foretells, one by one, on a machine that systemd boots (Linux, root)
 test-foretell *args:
@@ -49,6 +58,10 @@ bench-deploy *args:
 # muster eval against Nix, in turns, on the corpora in DIR: evaluator-bench and what its README says
 bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
     go test ./cmd -run '^TestEvalBench$' -v -timeout 12h -evalbench {{dir}} -evalbench-nix {{nix}} {{args}} | grep -v '^[=-]'
+
+# evaluations that end at a limit, beside good hosts: all of cmd/testdata/bombs.txt
+bombs *args:
+    go test ./cmd -run '^TestBombs$' -bombs -v -count 1 -timeout 60m {{args}}
 
 # copying to hosts that run the Nix of later Debians, fetched and unpacked below DIR (amd64, root)
 test-nix dir="/var/tmp/muster-nix":
@@ -125,6 +138,14 @@ demo:
 # N changed archives, each refused or imported into a real store and verified; imports killed at KILLS moments
 attack-archives n="20000" seed="1" kills="30":
     go test ./exec/archive -run 'Mutations|Killed|FullDisk|AnotherUser|Flipped' -v -count 1 -timeout 2h -mutations {{n}} -mutation-seed {{seed}} -kills {{kills}} -flips 2000 | grep -v '^=== \|--- PASS.*/'
+
+# N changed plans and N changed journals, each refused or harmless
+attack-journals n="20000" seed="1":
+    go test ./exec -run '^TestMutations' -v -count 1 -timeout 1h -mutations {{n}} -mutation-seed {{seed}} | grep -v '^=== '
+
+# N changed files of settings of each kind: nix.conf, ssh_config, known_hosts
+attack-settings n="20000" seed="1":
+    go test ./exec/remote -run MutationsOfSettings -v -count 1 -timeout 2h -mutations {{n}} -mutation-seed {{seed}}
 
 # every fuzz target for TIME each
 fuzz time="1m":

@@ -13,18 +13,20 @@ import (
 	"muster/cmd/flags"
 	"muster/compile"
 	"muster/compile/syntax"
+	"muster/exec/foreign"
 	"muster/schema"
 )
 
 // compileOptions are those of compile, which prints the Nix that an inventory
 // means.
 type compileOptions struct {
-	output string
-	format compile.Format
-	split  string
+	reading loadFlags
+	output  string
+	format  compile.Format
+	split   string
 }
 
-func (o *compileOptions) groups() []group { return nil }
+func (o *compileOptions) groups() []group { return []group{&o.reading} }
 
 func (o *compileOptions) addFlags(fs *flags.Set) {
 	fs.VarP(flags.Of(&o.output, "", orStandardOutput(flags.NewFile())), "output", "o", "write to this `file` instead of standard output")
@@ -41,7 +43,7 @@ func (o *compileOptions) check() error {
 
 func (o *compileOptions) run(ctx context.Context, std streams, args []string) error {
 	opts := compile.Options{Format: o.format}
-	fleet, err := readFleet(ctx, args)
+	fleet, err := o.reading.load(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -61,7 +63,7 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 		return err
 	}
 	if o.output == "" || o.output == "-" {
-		return syntax.Fprint(std.out, file)
+		return syntax.Fprint(std.doc, file)
 	}
 	return writeNix(o.output, file)
 }
@@ -93,6 +95,9 @@ func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compi
 	return removeStale(std, o.split, written)
 }
 
+// maxGenerated is the largest file of Nix, in bytes, that is looked at for muster's header.
+const maxGenerated = 256 << 20
+
 // removeStale removes the files of hosts and roles that the inventory no longer
 // has, if their header says that muster wrote them.
 func removeStale(std streams, dir string, written map[string]bool) error {
@@ -102,7 +107,7 @@ func removeStale(std streams, dir string, written map[string]bool) error {
 			return err
 		}
 		for _, name := range files {
-			text, err := os.ReadFile(name)
+			text, err := foreign.ReadFile(name, foreign.Limits{Size: maxGenerated, Time: foreign.Time})
 			if err != nil || written[name] || !bytes.HasPrefix(text, []byte("# "+compile.Header)) {
 				continue
 			}

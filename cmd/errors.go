@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"muster/cmd/ui"
+	"muster/compile/eval"
 	"muster/exec"
 	"muster/exec/host"
 	"muster/exec/lab"
@@ -74,8 +75,16 @@ func hint(name string, err error) string {
 		}
 	}
 	switch {
+	case errors.Is(err, eval.ErrTime):
+		return "--eval-timeout allows more time"
+	case errors.Is(err, eval.ErrMemory):
+		return "--max-memory allows more memory"
 	case errors.Is(err, host.ErrLocked):
 		return "wait until that run ends; if its muster is gone, the lock lapses after --lock-timeout (1m)"
+	case errors.Is(err, exec.ErrOvertaken):
+		return fmt.Sprintf("to bring it to what the inventory says now: muster deploy --on %s", name)
+	case errors.As(err, new(*exec.JournalError)):
+		return "an older run is taken only by its name, with --run; a journal that is of no use can be moved away"
 	case errors.Is(err, exec.ErrMoved):
 		return "make a new plan with muster plan"
 	case errors.Is(err, host.ErrDamaged):

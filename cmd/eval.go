@@ -55,7 +55,7 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 		return o.query(ctx, s)
 	}
 	results, err := o.how.systems(ctx, s.nix, s.fleet, s.hosts, std.err)
-	if err != nil {
+	if results == nil {
 		return err
 	}
 	systems, found, errs := map[string]exec.System{}, map[string]string{}, map[string]error{}
@@ -66,7 +66,7 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 		}
 		systems[r.Host.Name], found[r.Host.Name] = exec.System(r.System), string(r.System.Drv)
 	}
-	return o.print(s, "derivation", systems, found, errs)
+	return o.print(s, "derivation", systems, found, errs, err)
 }
 
 // query prints an attribute of each host.
@@ -76,7 +76,7 @@ func (o *evalOptions) query(ctx context.Context, s *session) error {
 		return err
 	}
 	results, err := o.how.query(ctx, s.fleet, s.hosts, attr, s.std.err)
-	if err != nil {
+	if results == nil {
 		return err
 	}
 	values, found, errs := map[string]json.RawMessage{}, map[string]string{}, map[string]error{}
@@ -87,18 +87,22 @@ func (o *evalOptions) query(ctx context.Context, s *session) error {
 		}
 		values[r.Host.Name], found[r.Host.Name] = r.JSON, string(r.JSON)
 	}
-	return o.print(s, o.attr, values, found, errs)
+	return o.print(s, o.attr, values, found, errs, err)
 }
 
 // print prints what was found for each host, as JSON or as a table, and which
-// hosts failed.
-func (o *evalOptions) print(s *session, what string, values any, found map[string]string, errs map[string]error) error {
+// hosts failed. If the evaluation was interrupted, it returns the interrupt, and
+// what was not found is no failure.
+func (o *evalOptions) print(s *session, what string, values any, found map[string]string, errs map[string]error, interrupt error) error {
 	if o.json {
 		if err := ui.JSON(s.std.out, values); err != nil {
 			return err
 		}
 	} else {
 		printValues(s.std, s.hosts, what, found)
+	}
+	if interrupt != nil {
+		return fmt.Errorf("%d of %d hosts are evaluated: %w", len(found), len(s.hosts), interrupt)
 	}
 	return o.end(s.std, s.hosts, errs, len(found))
 }

@@ -10,11 +10,9 @@ import (
 	"strings"
 
 	"muster/cmd/flags"
-	"muster/cmd/ui"
 	"muster/compile/eval"
 	"muster/exec"
 	"muster/exec/evaluate"
-	"muster/exec/human"
 	"muster/exec/nixcmd"
 )
 
@@ -67,7 +65,7 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 		return err
 	}
 	defer holdCollector()()
-	ev, done := environment.Evaluator(ui.PlainWriter{W: std.err})
+	ev, done := environment.Evaluator(evaluate.Options{Trace: std.err, MaxTime: o.how.maxTime})
 	defer done()
 	dir, err := os.Getwd()
 	if err != nil {
@@ -80,15 +78,15 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	var own *eval.Error
 	switch {
 	case errors.As(err, &own) && o.how.trace:
-		fmt.Fprintln(std.err, human.Plain(own.Detail()))
+		fmt.Fprintln(std.err, own.Detail())
 		return exitError(exec.ExitFailed)
 	case errors.As(err, &own):
-		fmt.Fprintf(std.err, "error: %s\n", human.Plain(own.Error()))
+		fmt.Fprintf(std.err, "error: %s\n", own.Error())
 		return exitError(exec.ExitFailed)
 	case err != nil:
 		return err
 	}
-	fmt.Fprintln(std.out, text)
+	fmt.Fprintln(std.doc, text)
 	return nil
 }
 
@@ -128,8 +126,8 @@ func (f *rawFlags) evaluate(ctx context.Context, ev *eval.Evaluator, dir string,
 
 // byNix has Nix evaluate the same, for a reason that is reported.
 func (f *rawFlags) byNix(ctx context.Context, nix *nixcmd.Nix, std streams, o *evalOptions, reason error) error {
-	fmt.Fprintf(std.err, "evaluated by Nix: %s\n", human.Plain(reason.Error()))
-	err := nix.Run(ctx, f.nixCommand(o), std.out, ui.PlainWriter{W: std.err})
+	fmt.Fprintf(std.err, "evaluated by Nix: %s\n", reason)
+	err := nix.Run(ctx, f.nixCommand(o), std.doc, std.err)
 	var exit *nixcmd.ExitError
 	if errors.As(err, &exit) {
 		return exitError(exec.ExitFailed) // Nix has printed why

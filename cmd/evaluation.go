@@ -2,12 +2,13 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"muster/cmd/flags"
-	"muster/cmd/ui"
 	"muster/compile/eval/collector"
 	"muster/exec"
 	"muster/exec/evaluate"
@@ -21,8 +22,9 @@ type evaluateFlags struct {
 	evaluator  string
 	trace      bool
 	noCache    bool
-	maxMemory  int64    // in MB; 0 is three quarters of the machine's
-	searchPath []string // entries in front of $NIX_PATH; a flag of eval only
+	maxMemory  int64         // in MB; 0 is three quarters of the machine's
+	maxTime    time.Duration // of a host's evaluation
+	searchPath []string      // entries in front of $NIX_PATH; a flag of eval only
 }
 
 // The evaluators.
@@ -35,6 +37,7 @@ const (
 func (o *evaluateFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.OneOf(&o.evaluator, byEmbedded, byNix, byBoth), "evaluator", "evaluate with `what`: %s, which compares them")
 	fs.Var(flags.Number(&o.maxMemory, 0, 0, 1<<24), "max-memory", "let evaluation take at most `MB` of memory; 0 is three quarters of the machine's")
+	fs.Var(flags.Positive(&o.maxTime, time.Hour), "eval-timeout", "let the evaluation of a host take at most this `duration`, with what it fetches and builds")
 	fs.Var(flags.Bool(&o.trace, false), "show-trace", "show how evaluation reached an error")
 	fs.Var(flags.Bool(&o.noCache, false), "no-eval-cache", "evaluate every host, also where nothing has changed")
 }
@@ -68,9 +71,8 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 	if err != nil && o.evaluator != byEmbedded {
 		return nil, err
 	}
-	log := ui.PlainWriter{W: warn}
-	warnings := evaluate.NewWarnings(log)
-	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace}
+	warnings := evaluate.NewWarnings(warn)
+	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace, MaxTime: o.maxTime}
 	options.WorkDir, _ = os.Getwd()
 	nixOnly := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath}
 	if o.evaluator == byNix {
@@ -85,23 +87,27 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 		if embedded.Environment.NixVersion, err = nix.Version(ctx); err != nil {
 			return nil, err
 		}
-		return warnings.Around(evaluate.Both{Embedded: embedded, Nix: nixOnly, Log: log}), nil
+		return warnings.Around(evaluate.Both{Embedded: embedded, Nix: nixOnly, Log: warn}), nil
 	}
 	embedded.Store = write
-	if dir, err := os.UserCacheDir(); err == nil && !o.noCache {
+	embedded.Log = warn
+	if dir, err := os.UserCacheDir(); o.noCache {
+	} else if err != nil {
+		fmt.Fprintf(warn, "note: the evaluation cache is not used: %v\n", err)
+	} else {
 		embedded.CacheDir = filepath.Join(dir, "muster", "eval")
 	}
 	if nix == nil {
 		return warnings.Around(embedded), nil
 	}
-	return warnings.Around(evaluate.Fallback{First: embedded, Second: nixOnly, Log: log}), nil
+	return warnings.Around(evaluate.Fallback{First: embedded, Second: nixOnly, Log: warn}), nil
 }
 
 // environment is what an evaluator in this process sees of the machine: what Nix would
 // see. Settings are those of the command line. Nix may be nil.
 func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting) (evaluate.Environment, error) {
 	home, _ := os.UserHomeDir()
-	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile, Stat: os.Stat, Home: home}
+	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
 	read, err := source.Read(settings)
 	if err != nil {
 		return evaluate.Environment{}, usageError{err}

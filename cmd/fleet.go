@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"muster/cmd/flags"
@@ -21,12 +22,33 @@ func inventory(args []string) string {
 	return "."
 }
 
-// readFleet reads the inventory that the arguments name.
-func readFleet(ctx context.Context, args []string) (*schema.Fleet, error) {
+// loadFlags say what computing the inventory may take.
+type loadFlags struct {
+	noRules
+	timeout time.Duration
+	memory  int
+}
+
+func (f *loadFlags) addFlags(fs *flags.Set) {
+	fs.Var(flags.NotNegative(&f.timeout, 0), "load-timeout", "let CUE compute the inventory for at most this `duration` of CPU time; 0 is 7s, and more for many megabytes of text")
+	fs.Var(flags.Number(&f.memory, 0, 0, 1<<24), "load-memory", "let CUE take at most `MB` of memory for it; 0 is 1400")
+}
+
+// load reads the inventory that the arguments name. If it has problems, the error
+// is [schema.Errors].
+func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, error) {
 	defer relaxGC()()
-	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix})
+	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix, Time: f.timeout, Memory: int64(f.memory) << 20})
 	var problems schema.Errors
-	if err != nil && !errors.As(err, &problems) && ctx.Err() == nil {
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			if p.Rule == "limit" {
+				p.Hint = strings.TrimPrefix(p.Hint+"; --load-timeout and --load-memory allow more", "; ")
+			}
+		}
+		return nil, err
+	}
+	if err != nil && ctx.Err() == nil {
 		return nil, inventoryError{err}
 	}
 	return fleet, err
@@ -45,10 +67,12 @@ func (e inventoryError) Unwrap() error { return e.error }
 // selectFlags choose hosts of the fleet.
 type selectFlags struct {
 	noRules
-	on string
+	reading loadFlags
+	on      string
 }
 
 func (f *selectFlags) addFlags(fs *flags.Set) {
+	f.reading.addFlags(fs)
 	fs.Var(flags.Of(&f.on, "", selector), "on", "only the hosts of this `selector`: %s (default all hosts)")
 }
 

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"muster/cmd/flags"
 	"muster/compile"
 	"muster/exec"
+	"muster/exec/foreign"
 	"muster/schema"
 )
 
@@ -30,7 +30,7 @@ func (o *fmtOptions) addFlags(fs *flags.Set) {
 func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error {
 	path := inventory(args)
 	if path == "-" {
-		src, err := io.ReadAll(std.in)
+		src, err := foreign.ReadAll(std.in, "standard input", schema.MaxFileSize)
 		if err != nil {
 			return fmt.Errorf("read standard input: %v", err)
 		}
@@ -38,7 +38,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 		if err != nil {
 			return err
 		}
-		_, err = std.out.Write(out)
+		_, err = std.doc.Write(out)
 		return err
 	}
 	files, err := cueFiles(path)
@@ -50,7 +50,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 		if filepath.Ext(name) != ".cue" {
 			return usageError{fmt.Errorf("format %s: want a CUE file", name)}
 		}
-		src, err := os.ReadFile(name)
+		src, err := foreign.ReadFile(name, foreign.Limits{Size: schema.MaxFileSize, Time: foreign.Time, Links: true})
 		if err != nil {
 			return fmt.Errorf("format: %v", err)
 		}

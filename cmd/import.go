@@ -103,9 +103,9 @@ func (o *importOptions) step(m *archive.Manifest) (exec.Step, error) {
 	if h == nil {
 		var names []string
 		for _, h := range m.Hosts {
-			names = append(names, human.Plain(h.Name))
+			names = append(names, h.Name)
 		}
-		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: name this machine with --host", strings.Join(names, ", "), human.Plain(step.Host.Name))}
+		return step, usageError{fmt.Errorf("the archive is for %s, not for %s: name this machine with --host", strings.Join(names, ", "), step.Host.Name)}
 	}
 	step.System = exec.System{Drv: h.Drv, Out: h.System}
 	return step, nil

@@ -21,7 +21,7 @@ type inventoryOptions struct {
 
 func (o *inventoryOptions) groups() []group {
 	if o.verb == "get" {
-		return nil
+		return []group{&o.selection.reading}
 	}
 	return []group{&o.selection}
 }
@@ -35,7 +35,7 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 	if o.verb == "get" {
 		path, args = args[0], args[1:]
 	}
-	fleet, err := readFleet(ctx, args)
+	fleet, err := o.selection.reading.load(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 		return ui.JSON(std.out, leavesJSON(leaves))
 	case o.verb == "get" && len(leaves) == 1 && leaves[0].Path == path:
 		// A single value is printed bare, for scripts.
-		fmt.Fprintln(std.out, bareText(leaves[0].Text))
+		fmt.Fprintln(std.doc, bareText(leaves[0].Text))
 		return nil
 	}
 	t := ui.NewTable(std.out, "path", "value", "from")

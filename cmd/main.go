@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"muster/cmd/ui"
 	"muster/compile/eval/collector"
 	"muster/exec"
+	"muster/exec/human"
 )
 
 // Main runs muster with the arguments of the process and returns its exit status.
@@ -41,7 +43,10 @@ var errInterrupted = errors.New("interrupted")
 // Run runs muster with args and returns its exit status.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	checked := &checkedWriter{w: out}
-	std := streams{in: in, out: checked, err: errs}
+	std := streams{in: in, out: human.NewPlainWriter(checked), doc: checked, err: human.NewPlainWriter(errs)}
+	if ui.IsTerminal(out) {
+		std.doc = std.out
+	}
 	root := newRoot(std)
 	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
 		completeValues(root)
@@ -51,7 +56,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if err == nil && checked.err != nil {
 		err = fmt.Errorf("write the output: %w", checked.err)
 	}
-	return report(ctx, errs, err)
+	return report(ctx, std.err, err)
 }
 
 // A checkedWriter keeps the first error of writing.

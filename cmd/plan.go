@@ -3,12 +3,16 @@ package cmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"muster/cmd/flags"
 	"muster/exec"
+	"muster/exec/foreign"
+	"muster/exec/human"
 )
 
 // planOptions are those of plan, which shows what deploy would do.
@@ -70,8 +74,50 @@ func savePlan(name string, p *exec.Plan, action exec.Action, outcomes []exec.Out
 	if err != nil {
 		return err
 	}
-	if err := writeFile(name, append(text, '\n')); err != nil {
+	text = append(text, '\n')
+	if len(text) > exec.MaxPlan {
+		return fmt.Errorf("save the plan: it takes %s: want at most %s; plan for fewer hosts with --on", human.Bytes(int64(len(text))), human.Bytes(exec.MaxPlan))
+	}
+	if err := writePrivate(name, text); err != nil {
 		return fmt.Errorf("save the plan: %w", err)
+	}
+	return nil
+}
+
+// writePrivate writes a file that only this user can read and write, which
+// replaces one of the same name. No link is followed. What is no regular file,
+// such as /dev/stdout, is written to as it is.
+func writePrivate(name string, text []byte) error {
+	info, err := os.Lstat(name)
+	switch {
+	case err == nil && info.Mode()&os.ModeSymlink != 0:
+		target, err := os.Stat(name)
+		if err != nil || target.Mode().IsRegular() {
+			return fmt.Errorf("write %q: it is a symbolic link, which muster apply would not read", name)
+		}
+		return writeFile(name, text)
+	case err == nil && !info.Mode().IsRegular():
+		return writeFile(name, text)
+	}
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return plainError("write", name, err)
+	}
+	defer root.Close()
+	f, temp, err := foreign.CreateTemp(root)
+	if err != nil {
+		return plainError("write", name, err)
+	}
+	_, err = f.Write(text)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = root.Rename(temp, filepath.Base(name))
+	}
+	if err != nil {
+		root.Remove(temp)
+		return plainError("write", name, err)
 	}
 	return nil
 }
@@ -85,13 +131,13 @@ type applyOptions struct {
 func (o *applyOptions) addFlags(*flags.Set) {}
 
 func (o *applyOptions) run(ctx context.Context, std streams, args []string) error {
-	text, err := os.ReadFile(args[0])
-	if err != nil {
-		return fmt.Errorf("read the plan: %w", err)
-	}
-	plan := new(exec.Plan)
-	if err := json.Unmarshal(text, plan); err != nil {
-		return usageError{fmt.Errorf("%s: %w", args[0], err)}
+	plan, err := exec.ReadPlan(args[0])
+	var wrong *exec.PlanError
+	switch {
+	case errors.As(err, &wrong):
+		return usageError{err}
+	case err != nil:
+		return err
 	}
 	s, err := o.begin(ctx, std)
 	if err != nil {

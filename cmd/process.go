@@ -82,10 +82,11 @@ func heapSize() uint64 {
 }
 
 // limitMemory has Go collect garbage more often as the process nears a number of
-// bytes, so that the limit of an evaluation counts what is in use. 0 is no limit.
+// bytes, so that an evaluation with this limit is not ended by garbage. The runtime
+// does not count the program itself, and needs some time to collect. 0 is no limit.
 func limitMemory(bytes int64) {
 	if bytes > 0 {
-		debug.SetMemoryLimit(bytes)
+		debug.SetMemoryLimit(max(bytes/2, bytes-bytes/10-collector.ProgramText()))
 	}
 }
 

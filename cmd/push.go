@@ -39,6 +39,7 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	}
 	opts := s.options(plan, &o.ssh, &o.copy)
 	opts.Jobs, opts.CopyJobs, opts.FailFast = o.rollout.jobs, o.rollout.copyJobs, o.rollout.failFast
+	fitDescriptors(&opts, std.err)
 	// Every host needs the closure: find it while muster connects to them.
 	go opts.Source.Closure(ctx, o.paths)
 	return s.end(ctx, exec.Run(ctx, plan, opts))

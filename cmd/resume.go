@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"muster/cmd/flags"
+	"muster/cmd/ui"
 	"muster/exec"
 	"muster/exec/human"
 )
@@ -33,52 +34,87 @@ func (o *resumeOptions) check() error {
 }
 
 func (o *resumeOptions) run(ctx context.Context, std streams, args []string) error {
-	record, err := o.find(args)
-	switch {
-	case err != nil:
+	past, err := o.find(args)
+	if err != nil {
 		return err
-	case record == nil && o.runName != "":
-		return fmt.Errorf("no run %s of this fleet is known here", o.runName)
-	case record == nil && o.retry:
-		return errors.New("no run of this fleet is known here")
-	case record == nil:
-		fmt.Fprintln(std.out, "nothing to resume: every run of this fleet has ended")
-		return nil
 	}
+	if past.record == nil {
+		return past.tell(std)
+	}
+	record := past.record
 	// A muster that is still at work on the run holds its journal.
 	journal, err := record.Reopen()
 	if err != nil {
 		return fmt.Errorf("run %s: %w", record.Plan.Run, err)
 	}
-	plan := record.Rest(func(_ string, ended *exec.Outcome) bool { return o.remains(record.Plan.Action, ended) })
-	if o.retry || len(plan.Steps) == 0 {
+	plan := record.Rest(func(_ string, ended *exec.Outcome) bool { return o.remains(ended) })
+	if len(plan.Steps) == 0 {
+		return o.conclude(ctx, std, record, journal)
+	}
+	if o.retry {
 		journal.Close()
 	}
-	if len(plan.Steps) == 0 {
-		fmt.Fprintf(std.out, "nothing to %s: every host of run %s is done\n", o.verb(), record.Plan.Run)
-		return nil
+	if err := o.mayGoOn(ctx, std, past, len(plan.Steps)); err != nil {
+		journal.Close()
+		return err
 	}
 	s, err := o.begin(ctx, std)
 	if err != nil {
+		journal.Close()
 		return err
 	}
 	defer s.close()
-	s.note("%s run %s of %s: %s", o.verb(), record.Plan.Run, record.Began.Local().Format("2006-01-02 15:04:05"), human.Count(len(plan.Steps), "host"))
+	done := ""
+	if n := len(record.Plan.Steps) - len(plan.Steps); n > 0 {
+		done = fmt.Sprintf(" of %d", n+len(plan.Steps))
+	}
+	s.note("%s run %s of %s: %s%s", o.verb(), record.Plan.Run, began(record), human.Count(len(plan.Steps), "host"), done)
 	if o.retry {
 		journal = s.journal(plan)
 	}
 	return o.carryOut(ctx, s, plan, journal)
 }
 
-// find finds the run to continue, nil where there is none.
-func (o *resumeOptions) find(args []string) (*exec.Record, error) {
-	dir, err := fleetDir(args)
-	if err != nil {
-		return nil, err
+func began(r *exec.Record) string { return r.Began.Local().Format("2006-01-02 15:04:05") }
+
+// conclude says that nothing is left to do in a run. One whose muster was gone
+// before it could say so has ended now.
+func (o *resumeOptions) conclude(ctx context.Context, std streams, r *exec.Record, journal *exec.Journal) error {
+	defer journal.Close()
+	var outcomes []exec.Outcome
+	failed := 0
+	for _, s := range r.Plan.Steps {
+		ended := r.Outcomes[s.Host.Name]
+		outcomes = append(outcomes, ended)
+		if !ended.OK() {
+			failed++
+		}
 	}
-	return lastRun(dir, func(p *exec.Record) bool {
-		return o.runName == p.Plan.Run || o.runName == "" && (o.retry || !p.Ended)
-	})
+	if !o.retry && !r.Ended {
+		journal.End(exec.ExitStatus(ctx, outcomes))
+	}
+	if failed > 0 {
+		fmt.Fprintf(std.out, "nothing to %s: run %s has ended on every host; for the %s that failed: muster retry --run %[2]s\n", o.verb(), r.Plan.Run, human.Count(failed, "host"))
+		return nil
+	}
+	fmt.Fprintf(std.out, "nothing to %s: every host of run %s is done\n", o.verb(), r.Plan.Run)
+	return nil
+}
+
+// mayGoOn asks the user before a run goes on that a newer one has overtaken.
+func (o *resumeOptions) mayGoOn(ctx context.Context, std streams, past *pastRuns, hosts int) error {
+	if past.newer == "" || o.rollout.yes {
+		return nil
+	}
+	run := past.record.Plan.Run
+	if !ui.CanAnswer(std.in) {
+		return fmt.Errorf("run %s: run %s of this fleet has begun since: to %s run %[1]s all the same, add --yes", run, past.newer, o.verb())
+	}
+	question := fmt.Sprintf("run %s of %s was overtaken by run %s; %s it on %s all the same? [y/N] ", run, began(past.record), past.newer, o.verb(), human.Count(hosts, "host"))
+	if err := ui.Ask(ctx, std.in, std.err, question); err != nil {
+		return fmt.Errorf("run %s: %w", run, err)
+	}
+	return nil
 }
 
 func (o *resumeOptions) verb() string {
@@ -89,22 +125,19 @@ func (o *resumeOptions) verb() string {
 }
 
 // remains reports whether something remains to be done on a host.
-func (o *resumeOptions) remains(action exec.Action, ended *exec.Outcome) bool {
+func (o *resumeOptions) remains(ended *exec.Outcome) bool {
 	if o.retry {
 		return ended == nil || !ended.OK()
 	}
-	return unfinished(action, ended)
+	return unfinished(ended)
 }
 
 // unfinished reports whether a run that is resumed has something to do on a host.
-// A host that is done is inspected again, for what it runs now counts. But a
-// rollback that is done is not repeated, or the host would go back further.
-func unfinished(action exec.Action, ended *exec.Outcome) bool {
+// One that has ended well is left alone: what was done to it since counts.
+func unfinished(ended *exec.Outcome) bool {
 	switch {
-	case ended == nil, ended.Status == exec.Skipped, ended.Interrupted:
+	case ended == nil, ended.Status == exec.Skipped, ended.Status == exec.Away, ended.Interrupted:
 		return true
-	case ended.OK():
-		return action != exec.Rollback
 	}
-	return false // it failed: that is for retry
+	return false // it is done, or it failed: that is for retry
 }

@@ -18,6 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the expectations in testdata")
 
+var onSystemd = flag.Bool("systemd", false, "have the scripts' machines be ones that systemd boots")
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"muster": func() { os.Exit(Main()) },
@@ -117,7 +119,7 @@ func scriptLab(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	l, err := lab.Start(ctx, lab.Options{Hosts: args, Alias: alias})
+	l, err := lab.Start(ctx, lab.Options{Hosts: args, Alias: alias, Systemd: *onSystemd})
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
 	*ts.Value(labKey{}).(**lab.Lab) = l

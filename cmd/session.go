@@ -2,6 +2,8 @@ package cmd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"muster/cmd/ui"
@@ -72,7 +74,7 @@ func begin(ctx context.Context, std streams, args []string, n needs) (_ *session
 
 // load reads the inventory and chooses hosts.
 func (s *session) load(ctx context.Context, args []string, n needs) (err error) {
-	if s.fleet, err = readFleet(ctx, args); err != nil {
+	if s.fleet, err = n.selection.reading.load(ctx, args); err != nil {
 		return err
 	}
 	if n.warnings {
@@ -143,10 +145,14 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 		local, closeLocal := wireLocal(s.nix)
 		s.opened = append(s.opened, closeLocal)
 		o.Builder, o.Source, o.Roots = s.nix.NewBuilder(), local, stateDir(plan.Dir, "gcroots")
+		if note := noteOnState(o.Roots); note != "" {
+			fmt.Fprintln(s.std.err, "note: "+note)
+		}
 	}
 	for _, g := range groups {
 		g.apply(s, plan, &o)
 	}
+	fitDescriptors(&o, s.std.err)
 	return o
 }
 
@@ -182,20 +188,28 @@ func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *
 }
 
 // journal gives a plan's run its name and its journal. Without one, which is
-// reported, the run goes on all the same.
+// reported before anything is done to a host, the run goes on all the same.
 func (s *session) journal(plan *exec.Plan) *exec.Journal {
-	plan.Run = exec.NewRunID()
-	dir := stateDir(plan.Dir, "runs")
-	if dir == "" {
-		return nil
-	}
-	j, err := exec.CreateJournal(dir, plan)
+	plan.Run = ""
+	j, err := createJournal(plan)
 	if err != nil {
-		s.ui.Event(exec.JournalFailed{Err: err.Error()})
+		plan.Run = exec.NewRunID()
+		s.ui.Event(exec.JournalFailed{Err: err.Error() + "; it cannot be resumed"})
 		return nil
 	}
 	return j
 }
+
+func createJournal(plan *exec.Plan) (*exec.Journal, error) {
+	dir := stateDir(plan.Dir, "runs")
+	if dir == "" {
+		return nil, errNoState
+	}
+	return exec.CreateJournal(dir, plan)
+}
+
+// errNoState says that there is no directory for what muster keeps.
+var errNoState = errors.New("neither XDG_STATE_HOME nor HOME is set, so there is no directory for journals")
 
 // status is the exit status of a run, as an error.
 func status(ctx context.Context, outcomes []exec.Outcome) error {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"muster/exec"
 )
 
 // stateDir is the directory of one kind of state of the fleet whose inventory is
@@ -26,23 +24,16 @@ func stateDir(dir, what string) string {
 	return filepath.Join(state, "muster", what, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
 }
 
-// lastRun finds the newest run of a fleet that is as asked, nil where there is
-// none.
-func lastRun(dir string, as func(*exec.Record) bool) (*exec.Record, error) {
-	names, err := exec.Journals(stateDir(dir, "runs"))
-	if err != nil {
-		return nil, err
+// noteOnState says what is odd about where a state directory is, "" if nothing.
+func noteOnState(dir string) string {
+	state := os.Getenv("XDG_STATE_HOME")
+	switch {
+	case dir == "":
+		return "neither XDG_STATE_HOME nor HOME is set: systems that are built may be collected as garbage, as nothing refers to them"
+	case state != "" && !filepath.IsAbs(state):
+		return fmt.Sprintf("XDG_STATE_HOME is %q, not an absolute path: state is kept in %s", state, dir)
 	}
-	for i := len(names) - 1; i >= 0; i-- {
-		past, err := exec.ReadJournal(names[i])
-		if err != nil {
-			continue // for example one that was begun on a full disk
-		}
-		if as(past) {
-			return past, nil
-		}
-	}
-	return nil, nil
+	return ""
 }
 
 // fleetDir is the directory of the inventory that the arguments name, found

@@ -36,10 +36,14 @@ type noRules struct{}
 
 func (noRules) check() error { return nil }
 
-// streams are where a verb reads and writes.
+// streams are where a verb reads and writes. What goes to out and err comes out as
+// [human.Plain] has it, wherever it is from.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	// doc is standard output for documents that programs read, such as Nix: as
+	// they are, unless a terminal shows them.
+	doc io.Writer
 }
 
 const exitStatusHelp = `Exit status:

@@ -101,14 +101,17 @@ says is unchanged.
 
 ` + exitStatusHelp},
 		{group: "fleet", use: "resume [INVENTORY]", verb: &resumeOptions{}, short: "continue a run that was interrupted", long: `
-Continue the last run of the fleet that did not end, whether it was interrupted,
-killed or crashed. Hosts are inspected again. An activation that still waits on a
-host for its confirmation is confirmed.
+Continue the last run of the fleet where it did not end, whether it was interrupted,
+killed or crashed. An activation that still waits on a host for its confirmation is
+confirmed. A host that is neither what the run had found nor what it was to have is
+left alone. A run that a newer one has overtaken is continued only with --run, and
+after a yes.
 
 ` + inventoryHelp + "\n\n" + exitStatusHelp},
 		{group: "fleet", use: "retry [INVENTORY]", verb: &resumeOptions{retry: true}, short: "repeat the last run for the hosts that failed", long: `
 Repeat the last run of the fleet, with the same systems, for the hosts that
-failed, were rolled back or were skipped.
+failed, were rolled back or were skipped. A host that was changed since is left
+alone.
 
 ` + inventoryHelp + "\n\n" + exitStatusHelp},
 		{group: "fleet", use: "status [INVENTORY]", verb: &statusOptions{}, short: "compare the hosts with the inventory", long: `

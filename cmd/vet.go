@@ -7,7 +7,6 @@ import (
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
-	"muster/compile"
 	"muster/exec"
 	"muster/exec/human"
 	"muster/schema"
@@ -16,15 +15,16 @@ import (
 // vetOptions are those of vet, which checks an inventory.
 type vetOptions struct {
 	noRules
-	strict bool
-	format string
-	all    bool
+	reading loadFlags
+	strict  bool
+	format  string
+	all     bool
 }
 
 // formatSARIF is the format of static analysis results.
 const formatSARIF = "sarif"
 
-func (o *vetOptions) groups() []group { return nil }
+func (o *vetOptions) groups() []group { return []group{&o.reading} }
 
 func (o *vetOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Bool(&o.strict, false), "strict", "treat warnings as errors")
@@ -33,7 +33,7 @@ func (o *vetOptions) addFlags(fs *flags.Set) {
 }
 
 func (o *vetOptions) run(ctx context.Context, std streams, args []string) error {
-	fleet, problems, err := vet(ctx, args)
+	fleet, problems, err := o.vet(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -80,15 +80,14 @@ func verdict(invalid, warnings int) string {
 
 // vet finds all problems of an inventory. The fleet is nil if it does not load. An
 // error is about something else than the inventory's content.
-func vet(ctx context.Context, args []string) (*schema.Fleet, schema.Errors, error) {
+func (o *vetOptions) vet(ctx context.Context, args []string) (*schema.Fleet, schema.Errors, error) {
+	fleet, err := o.reading.load(ctx, args)
 	var problems schema.Errors
-	defer relaxGC()()
-	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix})
 	if errors.As(err, &problems) {
 		return nil, problems, nil
 	}
 	if err != nil {
-		return nil, nil, inventoryError{err}
+		return nil, nil, err
 	}
 	return fleet, fleet.Warnings, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"muster/compile/syntax"
+	"muster/exec/foreign"
 	"muster/schema"
 )
 
@@ -194,6 +195,9 @@ func (s *search) add(name string, e syntax.Expr) {
 	}
 }
 
+// maxModule is the largest module, in bytes, that is searched for definitions.
+const maxModule = 16 << 20
+
 // addFile adds a module that is a file. It ignores one that cannot be read, which
 // may be the error in question.
 func (s *search) addFile(name string) {
@@ -201,7 +205,7 @@ func (s *search) addFile(name string) {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		file = filepath.Join(file, "default.nix")
 	}
-	src, err := os.ReadFile(file)
+	src, err := foreign.ReadFile(file, foreign.Limits{Size: maxModule, Time: foreign.Time, Links: true})
 	if err != nil {
 		return
 	}

@@ -79,7 +79,9 @@ func dryActivate(ctx context.Context, j *job) error {
 // left may have changed what it depends on.
 func undertake(ctx context.Context, j *job, s Stage, order func() host.Order) error {
 	o := &j.run.opts
-	ctx, cancel := j.uninterrupted(ctx, o.ActivateTimeout+o.LockTimeout+o.RevertTimeout)
+	// A system that lets nobody in is silent until its confirmation is overdue and
+	// the host has returned.
+	ctx, cancel := j.uninterrupted(ctx, o.LockTimeout+o.ActivateTimeout+o.ConfirmTimeout+o.RevertTimeout)
 	defer cancel()
 	var v host.Verdict
 	var err error

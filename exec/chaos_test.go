@@ -3,6 +3,7 @@ package exec_test
 import (
 	"bufio"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -11,8 +12,10 @@ import (
 	"math/rand/v2"
 	"os"
 	osexec "os/exec"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +29,8 @@ var (
 	seed      = flag.Uint64("seed", 1, "of the faults of TestChaos")
 	chaosRuns = flag.Int("chaos", 3, "how many runs TestChaos makes")
 	chaosFrom = flag.Int("chaos-from", 0, "the `number` of the first of them: each run can be made alone")
+	// Most of a run is waiting.
+	chaosFields = flag.Int("chaos-fields", 1, "how many fields of five hosts make the runs of TestChaos, side by side")
 )
 
 // A mishap is a fault that befalls a host at some moment of a run, and is
@@ -37,6 +42,8 @@ type mishap struct {
 	after time.Duration // since the run began
 	for_  time.Duration // until it is repaired; 0 after the run
 	down  bool          // the host goes down: it boots what it has as its default
+	holds bool          // it can keep the guard from going back
+	alone bool          // nobody on the host is left to take it back: that is the deployer's to do
 	do    func(*lab.Host) error
 	undo  func(*lab.Host) error
 }
@@ -60,6 +67,24 @@ func background(f func(*lab.Host, context.Context) error) func(*lab.Host) error 
 	return func(h *lab.Host) error { return f(h, context.Background()) }
 }
 
+// inShell is a fault that a shell script on a host brings about.
+func inShell(text string, args ...string) func(*lab.Host) error {
+	return func(h *lab.Host) error {
+		_, err := h.Run(context.Background(), append([]string{"sh", "-c", text, "sh"}, args...)...)
+		return err
+	}
+}
+
+// readOnly makes a directory of a host read-only, and writable changes that back.
+func readOnly(dir string) func(*lab.Host) error {
+	return inShell(`mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"`, dir)
+}
+
+func writable(dir string) func(*lab.Host) error { return inShell(`umount -l "$1"`, dir) }
+
+//go:embed testdata/last-words.sh
+var lastWordsScript string
+
 var mishaps = []mishap{
 	{name: "power cut", down: true, do: (*lab.Host).Stop, undo: background((*lab.Host).Start)},
 	{name: "connections cut", do: (*lab.Host).KillSessions},
@@ -72,6 +97,15 @@ var mishaps = []mishap{
 	{name: "clock 1 h ahead", do: wrongClock("+ 3600"), undo: rightClock},
 	{name: "clock 1 h behind", do: wrongClock("- 3600"), undo: rightClock},
 	{name: "restarted", down: true, do: background((*lab.Host).Reboot)},
+	{name: "guard killed", do: inShell(killGuardScript, "guard")},
+	{name: "what watches over the guard killed", do: inShell(killGuardScript, "watch")},
+	{name: "guard and what watches over it killed", alone: true, do: inShell(killGuardScript, "guard watch")},
+	{name: "/nix read-only", holds: true, do: readOnly("/nix"), undo: writable("/nix")},
+	{name: "/boot read-only", holds: true, do: readOnly("/boot"), undo: writable("/boot")},
+	{name: "/run full", holds: true, do: inShell(fillRunScript), undo: inShell(fillRunScript, "off")},
+	{name: "NixOS's lock held for 3 s", do: inShell(holdLockScript, "3")},
+	{name: "NixOS's lock held for 12 s", holds: true, do: inShell(holdLockScript, "12")},
+	{name: "garbage collected", do: inShell("nix-store --gc >/dev/null 2>&1")},
 }
 
 // moments are when a mishap may happen.
@@ -135,10 +169,27 @@ func newChaosRun(names []string, number int) chaosRun {
 	case 1, 2:
 		r.kill = &mishap{host: pick(names), at: pick(moments), after: time.Duration(rng.IntN(2500)) * time.Millisecond}
 		r.resumed = rng.IntN(2) == 0
+		r.mishaps = append(r.mishaps, killedTogether(rng, r.kill, struck)...)
 	case 3:
 		r.rival, r.later = other(), time.Duration(rng.IntN(4000))*time.Millisecond
 	}
+	// A host on which nobody is left to take it back is the deployer's to take back.
+	r.mishaps = slices.DeleteFunc(r.mishaps, func(m mishap) bool { return m.alone && (r.kill != nil || r.target == "nosshd") })
 	return r
+}
+
+// killedTogether is the guard, or what watches over it, killed with the deployer.
+func killedTogether(rng *rand.Rand, kill *mishap, struck map[string]bool) []mishap {
+	if rng.IntN(2) == 0 || struck[kill.host] {
+		return nil
+	}
+	for _, m := range mishaps {
+		if what := []string{"guard killed", "what watches over the guard killed"}[rng.IntN(2)]; m.name == what {
+			m.host, m.at, m.after = kill.host, kill.at, kill.after
+			return []mishap{m}
+		}
+	}
+	return nil
 }
 
 func (r chaosRun) String() string {
@@ -171,41 +222,80 @@ func (r chaosRun) String() string {
 // What a run that fails says also makes that run alone.
 func TestChaos(t *testing.T) {
 	t.Parallel()
+	var taken atomic.Int64
+	for i := range *chaosFields {
+		t.Run(fmt.Sprintf("field %d", i+1), func(t *testing.T) {
+			t.Parallel()
+			for made := 0; made >= 0; {
+				made = chaosOnField(t, func() (int, bool) {
+					n := int(taken.Add(1)) - 1
+					return *chaosFrom + n, n < *chaosRuns
+				})
+			}
+		})
+	}
+}
+
+// chaosOnField makes runs on five hosts of their own until there are no more, and
+// then returns -1, or until one fails.
+func chaosOnField(t *testing.T, next func() (int, bool)) int {
 	names := []string{"a", "b", "c", "d", "e"}
 	f := newField(t, names...)
 	f.opts = patient(f.opts)
 	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: 2 * connectTimeout, KeepAlive: 2 * time.Second})
 	defer f.dialer.Close()
-	for i := range *chaosRuns {
-		r := newChaosRun(names, *chaosFrom+i)
+	for made := 0; ; made++ {
+		number, more := next()
+		if !more {
+			break
+		}
 		// A boot menu of many generations takes long to write.
-		if i%5 == 4 {
+		if made%5 == 4 {
 			clean := f.plan(exec.Clean, f.all(""))
 			clean.Keep = exec.Keep{Last: 1}
-			for _, o := range f.run(t.Context(), clean, f.opts, nil) {
-				if !o.OK() {
-					t.Errorf("%s: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
-				}
+			f.mustEnd(f.run(t.Context(), clean, f.opts, nil))
+		}
+		ok := t.Run(fmt.Sprintf("run %d", number), func(t *testing.T) {
+			f.TB = t
+			r := newChaosRun(names, number)
+			// The way to the run's start shows that all hosts can be deployed again.
+			f.mustEnd(f.deploy(t.Context(), exec.Switch, f.all(system(t, r.from)), nil))
+			if t.Failed() || !f.chaos(r) {
+				t.Fatalf("go test ./exec -run Chaos -v -seed %d -chaos-from %d -chaos 1", *seed, number)
 			}
+		})
+		if f.TB = t; !ok {
+			return made
 		}
-		// The way to the next run's start shows that all hosts can be deployed again.
-		for _, o := range f.deploy(t.Context(), exec.Switch, f.all(system(t, r.from)), nil) {
-			if !o.OK() {
-				t.Errorf("%s: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
-			}
-		}
-		if t.Failed() || !f.chaos(r) {
-			t.Fatalf("go test ./exec -run Chaos -v -seed %d -chaos-from %d -chaos 1", *seed, r.number)
-		}
-		// A lock that nobody could give back lapses.
-		time.Sleep(f.opts.LockTimeout)
+		f.awaitLocks()
 	}
-	for _, o := range f.deploy(t.Context(), exec.Switch, f.all(system(t, "newer")), nil) {
+	f.mustEnd(f.deploy(t.Context(), exec.Switch, f.all(system(t, "newer")), nil))
+	return -1
+}
+
+// mustEnd fails the test for each host that did not end as was asked.
+func (f *field) mustEnd(out []exec.Outcome) {
+	f.Helper()
+	for _, o := range out {
 		if !o.OK() {
-			t.Errorf("in the end: %s: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
+			f.Errorf("%s: %s: %s: %v", o.Host, o.Status, o.Stage, o.Err)
 		}
 	}
 }
+
+// awaitLocks waits until the locks that nobody could give back have lapsed.
+func (f *field) awaitLocks() {
+	for _, h := range f.lab.Hosts {
+		if _, err := h.ReadFile("/run/muster/lock"); err == nil {
+			time.Sleep(f.opts.LockTimeout)
+			return
+		}
+	}
+}
+
+// A damage says which hosts were struck, which of them went down, and on which
+// something kept the guard from going back.
+type damage struct{ struck, down, held map[string]bool }
 
 // A striker has the mishaps of a run happen, and their repairs.
 type striker struct {
@@ -215,17 +305,21 @@ type striker struct {
 
 	mu            sync.Mutex
 	begun, undone []bool
+	at            map[string]time.Time // when each host was struck
 }
 
 func (s *striker) strike(i int) {
 	s.mu.Lock()
+	m := &s.mishaps[i]
 	again := s.begun[i]
 	s.begun[i] = true
+	if !again {
+		s.at[m.host] = time.Now()
+	}
 	s.mu.Unlock()
 	if again {
 		return
 	}
-	m := &s.mishaps[i]
 	_ = m.do(s.f.lab.Host(m.host))
 	if m.for_ > 0 {
 		s.repairs.Add(1)
@@ -254,9 +348,8 @@ func (s *striker) moment(e exec.Event) {
 }
 
 // start has the mishaps happen that only wait for their time. What it returns
-// ends that, repairs everything and tells which hosts were struck, and which of
-// them went down.
-func (s *striker) start() (end func() (struck, down map[string]bool)) {
+// ends that, repairs everything and tells what came of it.
+func (s *striker) start() (end func() damage) {
 	over := make(chan struct{})
 	for i, m := range s.mishaps {
 		if m.at == "" {
@@ -269,18 +362,19 @@ func (s *striker) start() (end func() (struck, down map[string]bool)) {
 			})
 		}
 	}
-	return func() (map[string]bool, map[string]bool) {
+	return func() damage {
 		close(over)
 		s.repairs.Wait()
-		struck, down := map[string]bool{}, map[string]bool{}
+		d := damage{struck: map[string]bool{}, down: map[string]bool{}, held: map[string]bool{}}
 		for i, m := range s.mishaps {
 			if s.begun[i] {
 				s.undo(i)
-				struck[m.host] = true
-				down[m.host] = down[m.host] || m.down
+				d.struck[m.host] = true
+				d.down[m.host] = d.down[m.host] || m.down
+				d.held[m.host] = d.held[m.host] || m.holds
 			}
 		}
-		return struck, down
+		return d
 	}
 }
 
@@ -304,7 +398,7 @@ func (f *field) chaos(r chaosRun) bool {
 	if r.interrupt > 0 {
 		time.AfterFunc(r.interrupt, func() { cancel(errors.New("interrupted")) })
 	}
-	s := &striker{f: f, mishaps: r.mishaps, begun: make([]bool, len(r.mishaps)), undone: make([]bool, len(r.mishaps))}
+	s := &striker{f: f, mishaps: r.mishaps, begun: make([]bool, len(r.mishaps)), undone: make([]bool, len(r.mishaps)), at: map[string]time.Time{}}
 	end := s.start()
 	began := time.Now()
 	var out, rivals []exec.Outcome
@@ -346,12 +440,17 @@ func (f *field) chaos(r chaosRun) bool {
 	}
 	rival.Wait()
 	took := time.Since(began)
-	struck, down := end()
+	hit := end()
+	struck, down := hit.struck, hit.down
 
 	well := true
 	wrong := func(format string, args ...any) {
 		if well {
 			f.Errorf("%s", strings.Join(story, "\n"))
+			for _, h := range f.lab.Hosts {
+				said, _ := h.Run(f.Context(), "sh", "-c", lastWordsScript)
+				f.Logf("%s: %s", h.Name, said)
+			}
 		}
 		well = false
 		f.Errorf(format, args...)
@@ -399,12 +498,21 @@ func (f *field) chaos(r chaosRun) bool {
 			}
 		}
 		// Only one that goes down between the profile and the boot loader boots
-		// the old one with the new one as its profile.
-		if !down[name] && r.target != "crashes" && (on.running != on.profile || on.running != on.boot) {
+		// the old one with the new one as its profile. One that something kept from
+		// going back is reported as it is.
+		one, two := first[name], second[name]
+		stuck := hit.held[name] && (one == nil || strings.Contains(one.Error, "stuck: "))
+		if !down[name] && !stuck && r.target != "crashes" && (on.running != on.profile || on.running != on.boot) {
 			wrong("%s %s: it is between two systems", name, names)
 		}
+		// What was read for the report is what is there, unless something came after it.
+		if one != nil && one.Running != "" && two == nil && !(down[name] && s.at[name].After(ended[name].Add(-2*time.Second))) {
+			said := fmt.Sprintf("runs %s, has the profile %s, would boot %s", systemName(one.Running), systemName(one.After.System), systemName(one.Boots))
+			if said != names {
+				wrong("%s: it is reported that it %s, and it %s", name, said, names)
+			}
+		}
 		all := func(p store.Path) bool { return systems == [3]store.Path{p, p, p} }
-		one, two := first[name], second[name]
 		switch {
 		case one == nil: // the deployer is dead
 		case two != nil && two.OK() && (!one.OK() || ended["rival "+name].After(ended[name])):
@@ -435,6 +543,8 @@ func (f *field) chaos(r chaosRun) bool {
 			}
 		case one.Status != exec.Failed:
 			wrong("%s: reported as %s", name, one.Status)
+		case two == nil && r.kill == nil && slices.Contains(untouching, one.Stage) && !all(was.running):
+			wrong("%s: it failed at %s, and it %s", name, one.Stage, names)
 		}
 		if struck[name] || r.interrupt > 0 || one == nil {
 			continue
@@ -453,6 +563,9 @@ func (f *field) chaos(r chaosRun) bool {
 	}
 	return well && !f.Failed()
 }
+
+// untouching are the stages in which nothing of what a host is on changes.
+var untouching = []exec.Stage{exec.ConnectTo, exec.Inspect, exec.Build, exec.Lock, exec.Copy}
 
 // good is the target if it works, and "" if not.
 func (r chaosRun) good() string {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"muster/compile/store"
+	"muster/exec/foreign"
 	"muster/exec/host"
 	"muster/exec/units"
 )
@@ -33,7 +34,7 @@ func compareUnits(ctx context.Context, j *job, d *Diff, now host.Comparison) err
 		}
 		return nil
 	}
-	version, _ := os.ReadFile(filepath.Join(system, "init-interface-version"))
+	version, _ := readStoreFile(filepath.Join(system, "init-interface-version"))
 	if is := strings.TrimSpace(string(version)); now.Interface != "" && is != "" && is != now.Interface {
 		d.Undone = []units.Note{{Text: "NixOS switches to this system only by a restart: --action boot --reboot"}}
 		return nil
@@ -67,14 +68,14 @@ func newSwitch(ctx context.Context, j *job, system string, now host.Comparison) 
 	readTexts(ctx, j, slices.Concat(after, afterUser), before, beforeUser)
 	s.Old, s.New = units.NewTree(before), units.NewTree(after)
 	s.OldUser, s.NewUser = units.NewTree(beforeUser), units.NewTree(afterUser)
-	fstab, _ := os.ReadFile(filepath.Join(system, "etc/fstab"))
+	fstab, _ := readStoreFile(filepath.Join(system, "etc/fstab"))
 	s.NewFstab = string(fstab)
 	containers, _ := filepath.Glob(filepath.Join(system, "etc/systemd/nspawn/*.nspawn"))
 	for _, c := range containers {
 		s.Nspawn = append(s.Nspawn, strings.TrimSuffix(filepath.Base(c), ".nspawn"))
 	}
 	for _, script := range []string{"activate", "dry-activate"} {
-		text, _ := os.ReadFile(filepath.Join(system, script))
+		text, _ := readStoreFile(filepath.Join(system, script))
 		s.Requests = s.Requests || bytes.Contains(text, []byte("activation-restart-list")) || bytes.Contains(text, []byte("activation-reload-list"))
 	}
 	return s, nil
@@ -162,6 +163,15 @@ func readTexts(ctx context.Context, j *job, after []units.Entry, lists ...[]unit
 // hundred.
 const maxUnit = 1 << 20
 
+// maxSystemFile is how long a file of a system may be that is read, in bytes. Its
+// activation script is the longest.
+const maxSystemFile = 16 << 20
+
+// readStoreFile reads a file of a system in the local store.
+func readStoreFile(name string) ([]byte, error) {
+	return foreign.ReadFile(name, foreign.Limits{Size: maxSystemFile, Time: foreign.Time, Links: true})
+}
+
 // readUnit reads a unit file. A masked unit is a link to /dev/null.
 func readUnit(path string) (text string, ok bool) {
 	info, err := os.Stat(path)
@@ -172,7 +182,7 @@ func readUnit(path string) (text string, ok bool) {
 		null, err := os.Stat(os.DevNull)
 		return "", err == nil && os.SameFile(info, null)
 	}
-	content, err := os.ReadFile(path)
+	content, err := readStoreFile(path)
 	return string(content), err == nil
 }
 

@@ -3,6 +3,7 @@ package exec_test
 import (
 	_ "embed"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -28,8 +29,16 @@ func (f *field) snapshot(h *lab.Host) []string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	return strings.Split(out, "\n")
+	lines := strings.Split(out, "\n")
+	if *onSystemd {
+		lines = slices.DeleteFunc(lines, func(line string) bool { return systemdsOwn.MatchString(line) })
+	}
+	return lines
 }
+
+// systemdsOwn are the lines of a snapshot for what a living systemd changes by itself, at
+// any log in: sessions, units of users, the journal, and the times of their directories.
+var systemdsOwn = regexp.MustCompile(`(^|  )(/run d |/run/(motd\.dynamic|utmp|mount|systemd|user|log)\b|/var/log/(journal|wtmp|lastlog)\b|/var/lib/systemd d )`)
 
 // Whatever only looks leaves a host as it was, to the last file and time.
 func TestLookingLeavesNoTrace(t *testing.T) {

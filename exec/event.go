@@ -3,11 +3,15 @@ package exec
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
+
+	"muster/exec/host"
+	"muster/exec/strictjson"
 )
 
 // An Event is a fact about a run: one of [StageStarted], [StageEnded],
-// [Progressed], [Said], [Found], [Checked], [WaveStarted], [Paused],
+// [Inspected], [Progressed], [Said], [Found], [Checked], [WaveStarted], [Paused],
 // [UndoChosen], [JournalFailed] and [HostEnded]. Events are plain data and never hold a
 // secret.
 type Event interface {
@@ -31,6 +35,14 @@ type StageEnded struct {
 	Stage Stage         `json:"stage"`
 	Took  time.Duration `json:"took_ns"`
 	Err   string        `json:"error,omitempty"`
+}
+
+// Inspected says what a host was on when the run first looked at it, and which run
+// had deployed that.
+type Inspected struct {
+	Host       string     `json:"host"`
+	State      host.State `json:"state"`
+	DeployedBy string     `json:"deployed_by,omitempty"`
 }
 
 // Progressed says how far a stage has come: bytes of archives to copy.
@@ -95,6 +107,7 @@ type HostEnded struct {
 
 func (StageStarted) Name() string  { return "StageStarted" }
 func (StageEnded) Name() string    { return "StageEnded" }
+func (Inspected) Name() string     { return "Inspected" }
 func (Progressed) Name() string    { return "Progressed" }
 func (Said) Name() string          { return "Said" }
 func (Found) Name() string         { return "Found" }
@@ -107,6 +120,7 @@ func (HostEnded) Name() string     { return "HostEnded" }
 
 func (StageStarted) event()  {}
 func (StageEnded) event()    {}
+func (Inspected) event()     {}
 func (Progressed) event()    {}
 func (Said) event()          {}
 func (Found) event()         {}
@@ -117,38 +131,59 @@ func (UndoChosen) event()    {}
 func (JournalFailed) event() {}
 func (HostEnded) event()     {}
 
-// decoders read events by their names.
-var decoders = map[string]func(json.RawMessage) (Event, error){}
-
-func init() {
-	decodes[StageStarted]()
-	decodes[StageEnded]()
-	decodes[Progressed]()
-	decodes[Said]()
-	decodes[Found]()
-	decodes[Checked]()
-	decodes[WaveStarted]()
-	decodes[Paused]()
-	decodes[UndoChosen]()
-	decodes[JournalFailed]()
-	decodes[HostEnded]()
+// An eventCodec reads the events of one type.
+type eventCodec struct {
+	decode func(json.RawMessage) (Event, error)
+	of     reflect.Type
 }
 
-// decodes adds the decoder of one type of event.
-func decodes[E Event]() {
+// codecs read events by their names.
+var codecs = map[string]eventCodec{}
+
+func init() {
+	reads[StageStarted]()
+	reads[StageEnded]()
+	reads[Inspected]()
+	reads[Progressed]()
+	reads[Said]()
+	reads[Found]()
+	reads[Checked]()
+	reads[WaveStarted]()
+	reads[Paused]()
+	reads[UndoChosen]()
+	reads[JournalFailed]()
+	reads[HostEnded]()
+}
+
+// reads adds the codec of one type of event.
+func reads[E Event]() {
 	var zero E
-	decoders[zero.Name()] = func(data json.RawMessage) (Event, error) {
-		var e E
-		err := json.Unmarshal(data, &e)
-		return e, err
+	codecs[zero.Name()] = eventCodec{
+		decode: func(data json.RawMessage) (Event, error) {
+			var e E
+			err := strictjson.Decode(data, &e, limitsOf(maxEventMemory))
+			return e, err
+		},
+		of: reflect.TypeFor[E](),
 	}
 }
 
 // DecodeEvent reads an event that was saved under a name.
 func DecodeEvent(name string, data json.RawMessage) (Event, error) {
-	decode, ok := decoders[name]
+	codec, ok := codecs[name]
 	if !ok {
-		return nil, fmt.Errorf("unknown event %q", name)
+		return nil, unknownEvent(name)
 	}
-	return decode(data)
+	return codec.decode(data)
 }
+
+// CheckEvent finds what [DecodeEvent] would refuse.
+func CheckEvent(name string, data json.RawMessage) error {
+	codec, ok := codecs[name]
+	if !ok {
+		return unknownEvent(name)
+	}
+	return strictjson.Check(data, codec.of, limitsOf(maxEventMemory))
+}
+
+func unknownEvent(name string) error { return fmt.Errorf("event: unknown event %q", clipWord(name)) }

@@ -258,7 +258,7 @@ func TestDeployThroughSudo(t *testing.T) {
 func smallDisk(t *testing.T) (dir string, fill func()) {
 	t.Helper()
 	dir = t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=700"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -419,6 +419,50 @@ func movedBefore(t *testing.T) {
 	}
 	if on := f.look("bad", ""); systemName(on.running) != "old" || systemName(on.boot) != "old" || on.generation != "system-2-link" {
 		t.Errorf("it ends on %+v", on)
+	}
+}
+
+//go:embed testdata/mad-shell.sh
+var madShellScript string
+
+// madAt has four hosts go mad at a stage, each in its own way: to every command of
+// muster they answer with a flood, a byte a second, nothing or garbage. They return by
+// themselves, and the host beside them is deployed.
+func madAt(stage exec.Stage) func(*testing.T) {
+	return func(t *testing.T) {
+		hows := []string{"flood", "trickle", "silence", "garbage"}
+		f := newField(t, append(hows, "good")...)
+		struck := map[string]*sync.Once{}
+		for _, how := range hows {
+			h := f.lab.Host(how)
+			checked(f, h)
+			if err := h.WriteFile("/usr/local/bin/mad-shell", []byte(madShellScript), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			script(`sed -i '/^root:/s,[^:]*$,/usr/local/bin/mad-shell,' /etc/passwd`)(f, h)
+			struck[how] = new(sync.Once)
+		}
+		out := f.deploy(t.Context(), exec.Switch, f.all(system(t, "new")), func(e exec.Event) {
+			if s, ok := e.(exec.StageStarted); ok && s.Stage == stage && struck[s.Host] != nil {
+				struck[s.Host].Do(func() { script(`echo "$1" >/etc/mad`, s.Host)(f, f.lab.Host(s.Host)) })
+			}
+		})
+		for _, o := range out[:len(hows)] {
+			t.Logf("%s: %s: %s: %v (%v)", o.Host, o.Status, o.Stage, o.Err, o.Took)
+			passes := o.Host == "garbage" && stage == exec.Health && o.Stage == exec.Confirm
+			if o.Status != exec.Failed || o.Stage != stage && !passes {
+				t.Errorf("%s: %s: %s: %v; want failed: %s", o.Host, o.Status, o.Stage, o.Err, stage)
+			}
+			f.settle(f.lab.Host(o.Host))
+			f.expect(o.Host, "old", "old", "old")
+		}
+		if o := out[len(hows)]; o.Status != exec.Activated {
+			t.Errorf("good: %s: %s: %v", o.Status, o.Stage, o.Err)
+		}
+		if got := exec.ExitStatus(t.Context(), out); got != exec.ExitPartly {
+			t.Errorf("exit status %d", got)
+		}
+		f.expect("good", "new", "new", "new")
 	}
 }
 

@@ -68,6 +68,7 @@ func (g *guard) await(ctx context.Context, s Stage, past bool) (v host.Verdict, 
 	wait := backoff.Backoff{First: 100 * time.Millisecond, Max: 2 * time.Second}
 	killed := 0
 	for {
+		began := time.Now()
 		g.printing(s, func(log io.Writer) {
 			if v.Phase == host.Died {
 				v, err = g.conn.ask().Recover(ctx, &g.watch, past, log)
@@ -85,10 +86,13 @@ func (g *guard) await(ctx context.Context, s Stage, past bool) (v host.Verdict, 
 		case ctx.Err() != nil:
 			return host.Verdict{}, context.Cause(ctx)
 		}
+		// A host that answers nonsense at once is asked no faster than one that is away.
+		if time.Since(began) > time.Second {
+			wait.Reset()
+		}
 		again := g.conn.renew(ctx)
 		if again == nil {
-			wait.Reset()
-			continue
+			again = err
 		}
 		if cause := wait.Wait(ctx); cause != nil {
 			return host.Verdict{}, fmt.Errorf("%w; last: %w", cause, again)
@@ -112,11 +116,9 @@ func (g *guard) confirm(ctx context.Context) (v host.Verdict, err error) {
 			last = err
 		}
 		// Whether it got through shows in what becomes of the host.
-		if again := g.conn.renew(ctx); again != nil {
-			if ctx.Err() != nil {
-				return v, last
-			}
-			_ = wait.Wait(ctx) // the next round finds ctx ended
+		_ = g.conn.renew(ctx)
+		if wait.Wait(ctx) != nil {
+			return v, last
 		}
 	}
 }

@@ -26,9 +26,10 @@ type job struct {
 	stopRenewing func() // the lock on the host; nil while there is none
 	released     bool   // that lock was given back
 
-	began   time.Time
-	failure failure
-	outputs *outputs
+	began    time.Time
+	recorded bool // what the host was found on is in the journal
+	failure  failure
+	outputs  *outputs
 }
 
 // A back is how a host takes part in a rollback.

@@ -1,36 +1,45 @@
 package exec
 
 import (
-	"bufio"
-	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
+
+	"muster/exec/foreign"
+	"muster/exec/human"
 )
 
 // A Journal is what a run writes down of itself: a file of one JSON object a
 // line, only ever added to. The first line is the plan, the next are events, the
 // last is the end. It is there to go on with a run whose deployer is gone, and to
 // look things up. What a host is on is never taken from it.
+//
+// From version 2 on, each line ends in a checksum of itself and of all before it:
+//
+//	{"muster_journal":2,"time":…,"event":"Plan","data":{…},"sum":"0123456789abcdef"}
+//	{"time":…,"event":"StageStarted","data":{…},"sum":"…"}
 type Journal struct {
 	mu   sync.Mutex
 	file *os.File
-	fail error // the first; nothing is written after it
+	size int64
+	sums *chain // nil in a journal of a version that had none
+	fail error  // the first; nothing is written after it
 }
 
-// An entry is one line of a journal.
+// An entry is one line of a journal, without its checksum.
 type entry struct {
 	// Version is in the first line, from version 1 on.
-	Version int             `json:"muster_journal,omitempty"`
+	Version int             `json:"muster_journal,omitempty" want:"0..1000000"`
 	Time    time.Time       `json:"time"`
 	Event   string          `json:"event"` // planEntry, endEntry, or the name of an event
 	Data    json.RawMessage `json:"data,omitempty"`
+	Sum     string          `json:"sum,omitempty"` // from version 2 on
 }
 
 const (
@@ -39,77 +48,173 @@ const (
 )
 
 // journalVersion changes when a journal can no longer be read as before.
-const journalVersion = 1
+const journalVersion = 2
+
+// What a journal may hold, in bytes. The lines that a build or an activation
+// prints are left out of a large one, so that all else has room.
+const (
+	maxJournal       = 256 << 20
+	maxJournalOutput = 64 << 20
+	maxEntry         = 1 << 20 // of a line, except for the plan's
+)
 
 // end is the data of the last entry.
 type end struct {
-	Status int `json:"status"`
+	Status int `json:"status" want:"0..255"`
+}
+
+// A chain is the checksum of the lines of a journal up to one of them.
+type chain [sha256.Size]byte
+
+// sumLength is how many digits of a checksum a line has.
+const sumLength = 16
+
+// next is the checksum of a line, given without it.
+func (c *chain) next(line []byte) string {
+	h := sha256.New()
+	h.Write(c[:])
+	h.Write(line)
+	h.Sum(c[:0])
+	return fmt.Sprintf("%x", c[:sumLength/2])
 }
 
 // ErrRunning says that the deployer of a run is at work.
 var ErrRunning = errors.New("the run is in progress")
 
-// CreateJournal begins the journal of a run in a directory, which it makes.
+// CreateJournal begins the journal of a run in a directory, which it makes. Where
+// the plan's run has no name, it gets one that sorts behind those of all earlier
+// runs in the directory.
 func CreateJournal(dir string, p *Plan) (*Journal, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("begin journal: %w", err)
-	}
-	j, err := openJournal(filepath.Join(dir, p.Run+journalExt), os.O_CREATE|os.O_EXCL)
+	j, err := createJournal(dir, p)
 	if err != nil {
-		return nil, err
-	}
-	if err := j.write(entry{Version: journalVersion, Event: planEntry}, p); err != nil {
-		j.Close()
-		return nil, fmt.Errorf("write journal: %w", err)
+		return nil, fmt.Errorf("begin journal: %w", err)
 	}
 	return j, nil
 }
 
-const journalExt = ".jsonl"
-
-// openJournal opens a journal to add to it. The error is [ErrRunning] where
-// another process has it open.
-func openJournal(name string, flags int) (*Journal, error) {
-	f, err := os.OpenFile(name, flags|os.O_WRONLY|os.O_APPEND, 0o600)
+func createJournal(dir string, p *Plan) (*Journal, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	root, err := foreign.OpenDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		return nil, ErrRunning
+	defer root.Close()
+	unlock, err := lockDir(root)
+	if err != nil {
+		return nil, err
 	}
-	return &Journal{file: f}, nil
+	defer unlock()
+	names, err := journalsIn(root)
+	if err != nil {
+		return nil, err
+	}
+	number := 1
+	if len(names) > 0 {
+		last := names[len(names)-1]
+		number = numberOf(last) + 1
+		if p.Run == "" {
+			p.Run = nextRunID(RunOf(last))
+		}
+	} else if p.Run == "" {
+		p.Run = NewRunID()
+	}
+	return beginJournal(root, journalName(number, p.Run), p)
 }
 
-// endLastLine ends a last line that a crash has cut, so that it stays a line of
-// its own.
-func (j *Journal) endLastLine() {
-	info, err := j.file.Stat()
-	if err != nil || info.Size() == 0 {
-		return
-	}
-	r, err := os.Open(j.file.Name())
+// beginJournal writes the first line of a journal before the journal has its
+// name, so that none is ever seen without.
+func beginJournal(root *os.Root, name string, p *Plan) (*Journal, error) {
+	f, temp, err := foreign.CreateTemp(root)
 	if err != nil {
-		return
+		return nil, err
 	}
-	defer r.Close()
-	last := make([]byte, 1)
-	if _, err := r.ReadAt(last, info.Size()-1); err == nil && last[0] != '\n' {
-		j.file.WriteString("\n")
+	j := &Journal{file: f, sums: new(chain)}
+	if err = lockFile(f); err == nil {
+		err = j.write(entry{Version: journalVersion, Event: planEntry}, p)
 	}
+	if err == nil {
+		err = root.Rename(temp, name)
+	}
+	if err != nil {
+		root.Remove(temp)
+		j.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// lockFile locks an open file. The error is [ErrRunning] where another process
+// has locked it.
+func lockFile(f *os.File) error {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return ErrRunning
+	}
+	return nil
+}
+
+// Reopen opens the journal again to go on with the run, unless its deployer is
+// still at work. A last line that a crash has cut is removed.
+func (r *Record) Reopen() (*Journal, error) {
+	j, err := r.reopen()
+	if err != nil && !errors.Is(err, ErrRunning) {
+		return nil, fmt.Errorf("go on with journal %q: %w", r.Name, err)
+	}
+	return j, err
+}
+
+func (r *Record) reopen() (*Journal, error) {
+	root, err := foreign.OpenDir(filepath.Dir(r.Name))
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := foreign.OpenOwn(root, filepath.Base(r.Name))
+	if err != nil {
+		return nil, err
+	}
+	err = lockFile(f)
+	if info, statErr := f.Stat(); err == nil && (statErr != nil || info.Size() != r.size) {
+		err = ErrRunning // it has gone on since it was read
+	}
+	if err == nil {
+		err = f.Truncate(r.whole)
+	}
+	if err == nil {
+		_, err = f.Seek(r.whole, 0)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &Journal{file: f, size: r.whole, sums: r.sums}, nil
 }
 
 // Sink adds every event to the journal before it hands it on. Where that fails,
 // the run goes on, and next is told so once.
 func (j *Journal) Sink(next Sink) Sink {
 	return func(e Event) {
-		if _, progress := e.(Progressed); !progress {
+		if j.takes(e) {
 			if first := j.write(entry{Event: e.Name()}, e); first != nil {
 				next(JournalFailed{Err: first.Error()})
 			}
 		}
 		next(e)
 	}
+}
+
+// takes reports whether the journal keeps an event.
+func (j *Journal) takes(e Event) bool {
+	switch e.(type) {
+	case Progressed:
+		return false
+	case Said:
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return j.size < maxJournalOutput
+	}
+	return true
 }
 
 // End says that the run has ended, with muster's exit status.
@@ -128,144 +233,38 @@ func (j *Journal) write(e entry, data any) error {
 	if j.fail != nil {
 		return nil
 	}
-	e.Time = time.Now().UTC()
-	var line []byte
-	var err error
-	if e.Data, err = json.Marshal(data); err == nil {
-		line, err = json.Marshal(e)
-	}
+	line, err := j.line(e, data)
 	if err == nil {
 		// One write, so that a crash leaves whole lines and at most one that is cut.
-		_, err = j.file.Write(append(line, '\n'))
+		_, err = j.file.Write(line)
+		j.size += int64(len(line))
 	}
 	j.fail = err
 	return err
 }
 
-// A Record is what a journal says of a run.
-type Record struct {
-	Name     string // of the file
-	Plan     *Plan
-	Began    time.Time
-	Outcomes map[string]Outcome // of the hosts that ended; the last of each
-	Reached  map[string]Attempt // how far the others had come whose activation had begun
-	Ended    bool
-	Status   int // muster's exit status, where the run ended
-}
-
-// ReadJournal reads a journal. A line that is cut, as a crash leaves it, is left
-// out.
-func ReadJournal(name string) (*Record, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, fmt.Errorf("read journal: %w", err)
+// line is the line of an entry with data.
+func (j *Journal) line(e entry, data any) (line []byte, err error) {
+	e.Time = time.Now().UTC()
+	if e.Data, err = json.Marshal(data); err == nil {
+		line, err = json.Marshal(e)
 	}
-	defer f.Close()
-	r := &Record{Name: name, Outcomes: map[string]Outcome{}, Reached: map[string]Attempt{}}
-	lines := bufio.NewReader(f)
-	for n := 1; ; n++ {
-		line, err := lines.ReadBytes('\n')
-		if err != nil {
-			break // the end, or a line without one
-		}
-		var e entry
-		if json.Unmarshal(bytes.TrimSpace(line), &e) != nil {
-			continue
-		}
-		if err := r.add(&e); err != nil {
-			return nil, fmt.Errorf("read journal %s: line %d: %w", name, n, err)
-		}
-	}
-	if r.Plan == nil {
-		return nil, fmt.Errorf("read journal %s: it has no plan", name)
-	}
-	return r, nil
-}
-
-// add takes up one entry.
-func (r *Record) add(e *entry) error {
-	if e.Version > journalVersion {
-		return fmt.Errorf("version %d is of a newer muster: want %d or older", e.Version, journalVersion)
-	}
-	switch e.Event {
-	case planEntry:
-		r.Plan, r.Began = new(Plan), e.Time
-		return json.Unmarshal(e.Data, r.Plan)
-	case endEntry:
-		var last end
-		err := json.Unmarshal(e.Data, &last)
-		r.Ended, r.Status = true, last.Status
-		return err
-	}
-	event, err := DecodeEvent(e.Event, e.Data)
-	if err != nil {
-		return err
-	}
-	switch event := event.(type) {
-	case HostEnded:
-		r.Outcomes[event.Outcome.Host] = event.Outcome
-		delete(r.Reached, event.Outcome.Host)
-	case UndoChosen:
-		r.Plan.Undo = event.Run
-	case StageStarted:
-		if event.Stage.inActivation() {
-			r.Reached[event.Host] = Attempt{Stage: event.Stage, Since: e.Time}
-		}
-	}
-	return nil
-}
-
-// Journals are the names of the journals in a directory, the oldest first.
-func Journals(dir string) ([]string, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*"+journalExt))
-	slices.Sort(names)
-	return names, err
-}
-
-// Reopen opens the journal again to go on with the run, unless its deployer is
-// still at work.
-func (r *Record) Reopen() (*Journal, error) {
-	j, err := openJournal(r.Name, 0)
 	if err != nil {
 		return nil, err
 	}
-	j.endLastLine()
-	return j, nil
-}
-
-// Rest is the plan for the hosts that keep chooses: the same run goes on with
-// them. ended is nil for a host that has not ended.
-func (r *Record) Rest(keep func(host string, ended *Outcome) bool) *Plan {
-	rest := *r.Plan
-	rest.Steps, rest.order = nil, nil
-	for _, s := range r.Plan.Steps {
-		var ended *Outcome
-		if o, ok := r.Outcomes[s.Host.Name]; ok {
-			ended = &o
-		}
-		if keep(s.Host.Name, ended) {
-			reached := r.Reached[s.Host.Name]
-			s.Earlier = &reached
-			rest.Steps = append(rest.Steps, s)
-		}
+	if j.sums != nil {
+		line = fmt.Appendf(line[:len(line)-1], `,"sum":"%s"}`, j.sums.next(line))
 	}
-	closeGaps(rest.Steps)
-	return &rest
-}
-
-// closeGaps numbers the waves of steps anew, so that none is empty.
-func closeGaps(steps []Step) {
-	waves := map[int]bool{}
-	for _, s := range steps {
-		waves[s.Wave] = true
+	line = append(line, '\n')
+	most := maxEntry
+	if e.Event == planEntry {
+		most = MaxPlan
 	}
-	for i := range steps {
-		before := 0
-		for w := range waves {
-			if w < steps[i].Wave {
-				before++
-			}
-		}
-		steps[i].Wave = before
+	switch {
+	case len(line) > most:
+		return nil, fmt.Errorf("write %s: an entry of %s: want at most %s", e.Event, human.Bytes(int64(len(line))), human.Bytes(int64(most)))
+	case j.size+int64(len(line)) > maxJournal:
+		return nil, fmt.Errorf("write %s: the journal is full at %s", e.Event, human.Bytes(maxJournal))
 	}
+	return line, nil
 }

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"os"
@@ -150,11 +151,12 @@ func TestARollbackGoesOnWithWhatItUndoes(t *testing.T) {
 	web.facts = past{"R1 0→1", "R2 1→2", "R3 2→3"}.record(t)
 	db.facts = past{"R1 0→1", "R2 1→2"}.record(t)
 	dir := t.TempDir()
-	plan := &Plan{Action: Rollback, Run: "R4"}
+	plan := &Plan{Action: Rollback, Run: "R4", Steps: []Step{{Host: &schema.Host{Name: "web"}}}}
 	j, err := CreateJournal(dir, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
+	plan.Steps = nil
 	out := runOn(t.Context(), plan, map[string]*fakeHost{"web": web}, Options{Sink: j.Sink(func(Event) {})})
 	j.Close()
 	if out[0].Status != Reverted || web.profile != 2 {
@@ -184,4 +186,77 @@ func TestARollbackGoesOnWithWhatItUndoes(t *testing.T) {
 	if out := runOn(t.Context(), again, map[string]*fakeHost{"db": db}, Options{}); out[0].Status != Unchanged || db.profile != 2 {
 		t.Errorf("db: %s, generation %d: %v", out[0].Status, db.profile, out[0].Err)
 	}
+}
+
+// A journal never grows larger than what is read: output is left out first, then it ends, and that is said once.
+func TestAJournalStaysReadable(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs")
+	j, err := CreateJournal(dir, savedExample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	sink := j.Sink(func(e Event) {
+		if e, ok := e.(JournalFailed); ok {
+			told = append(told, e.Err)
+		}
+	})
+	j.size = maxJournalOutput
+	sink(Said{Host: "a", Stage: Build, Line: "left out"})
+	sink(StageStarted{Host: "a", Stage: Build})
+	j.size = maxJournal
+	sink(StageStarted{Host: "a", Stage: Copy})
+	sink(StageStarted{Host: "a", Stage: Activate})
+	j.Close()
+	if diff := cmp.Diff([]string{"write StageStarted: the journal is full at 268.4 MB"}, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+	names, err := Journals(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(names[0])
+	if err != nil || strings.Count(string(text), "\n") != 2 || strings.Contains(string(text), "left out") {
+		t.Errorf("%v: %s", err, text)
+	}
+	if _, err := ReadJournal(names[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzReadJournal(f *testing.F) {
+	text, err := os.ReadFile("testdata/journal_v0.jsonl")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r := &Record{Outcomes: map[string]Outcome{}, Reached: map[string]Attempt{}, baselines: map[string]Baseline{}}
+		if r.read(bytes.NewReader(text)) == nil && r.Plan == nil {
+			t.Fatal("read, and without a plan")
+		}
+	})
+}
+
+func FuzzReadPlan(f *testing.F) {
+	for _, p := range []*Plan{savedExample(), attacked()} {
+		text, err := json.Marshal(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := decodePlan(text)
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := decodePlan(again); err != nil {
+			t.Fatalf("saved again, it is refused: %v", err)
+		}
+	})
 }

@@ -212,6 +212,22 @@ func killedAt(stage exec.Stage, ends string) func(*testing.T) {
 	}
 }
 
+// killedWithDeployer has a deployer killed at a stage, and on its host the guard, or
+// what watches over it. The host returns by itself.
+func killedWithDeployer(stage exec.Stage, what string) func(*testing.T) {
+	return func(t *testing.T) {
+		f := newField(t, "bad")
+		name := "new"
+		if stage == "said" {
+			name = "slow"
+		}
+		f.kill(deployerOrder{SSHConfig: f.lab.SSHConfig, Hosts: []string{"bad"}, System: system(t, name), Run: exec.NewRunID(), Stop: stage})
+		script(killGuardScript, what)(f, f.lab.Host("bad"))
+		f.settle(f.lab.Host("bad"))
+		f.expect("bad", "old", "old", "old")
+	}
+}
+
 // resumed is the rest of the run whose journal is in a directory.
 func (f *field) resumed(journal string) *exec.Plan {
 	f.Helper()

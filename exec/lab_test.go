@@ -260,6 +260,9 @@ func (f *field) look(name, all string) onHost {
 
 // systemName is the name under which a system was built.
 func systemName(p store.Path) string {
+	if p == "" {
+		return "nothing"
+	}
 	for name, s := range systems.paths {
 		if s == p {
 			return name

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ var update = flag.Bool("update", false, "rewrite FAULTS.md from the table of fau
 // A fault is something that goes wrong with one host of a rollout of two.
 type fault struct {
 	name   string
+	first  bool                    // the host has no system of NixOS yet
 	system string                  // what the host is to get; new where empty
 	before func(*field, *lab.Host) // the fault, before the run
 	during func(*field, *lab.Host) // or when at happens
@@ -183,23 +185,36 @@ var faults = []fault{
 	{name: "the boot loader cannot be set", system: "noboot",
 		status: exec.RolledBack, stage: exec.Confirm, says: "switch-to-configuration boot: exit status 1", exit: 4, ends: "old"},
 
-	{name: "guard killed while activating", system: "slow", during: script(killGuardScript), at: speaking,
+	{name: "guard killed while activating", system: "slow", during: script(killGuardScript, "guard"), at: speaking,
 		status: exec.RolledBack, stage: exec.Activate, says: "the guard was killed while it activated", exit: 4, ends: "old", when: "by the guard, which is started again"},
-	{name: "guard killed while it waits", during: script(killGuardScript), at: started(exec.Reach),
+	{name: "guard killed while it waits", during: script(killGuardScript, "guard"), at: started(exec.Reach),
 		status: exec.Activated, exit: 0, ends: "new", when: "the guard is started again, and goes on waiting"},
-	{name: "guard killed while confirming", during: script(killGuardScript), at: started(exec.Confirm),
+	{name: "guard killed while confirming", during: script(killGuardScript, "guard"), at: started(exec.Confirm),
 		status: exec.Activated, exit: 0, ends: "new", when: "the guard is started again"},
-	{name: "guard and what watches over it killed while activating", system: "slow", during: script(killGuardScript, "all"), at: speaking,
+	{name: "guard and what watches over it killed while activating", system: "slow", during: script(killGuardScript, "guard watch"), at: speaking,
 		status: exec.RolledBack, stage: exec.Activate, says: "the guard was killed while it activated", exit: 4, ends: "old", when: "muster starts the guard again"},
-	{name: "guard and what watches over it killed while it waits", during: script(killGuardScript, "all"), at: started(exec.Health), before: checked,
+	{name: "guard and what watches over it killed while it waits", during: script(killGuardScript, "guard watch"), at: started(exec.Health), before: checked,
 		status: exec.Activated, exit: 0, ends: "new", when: "muster starts the guard again"},
-	{name: "guard and what watches over it killed while confirming", during: script(killGuardScript, "all"), at: started(exec.Confirm),
+	{name: "guard and what watches over it killed while confirming", during: script(killGuardScript, "guard watch"), at: started(exec.Confirm),
 		status: exec.Activated, exit: 0, ends: "new", when: "muster starts the guard again"},
+
+	{name: "what watches over the guard killed while activating", system: "slow", during: script(killGuardScript, "watch"), at: speaking,
+		status: exec.Activated, exit: 0, ends: "slow"},
+	{name: "what watches over the guard killed while it waits", before: failing, during: script(killGuardScript, "watch"), at: started(exec.Health),
+		status: exec.RolledBack, stage: exec.Health, says: "health check", exit: 4, ends: "old"},
+	{name: "guard and deployer killed while activating", own: killedWithDeployer("said", "guard"), status: dead, exit: 137, ends: "old", when: "by the guard, which is started again"},
+	{name: "guard and deployer killed after activating", own: killedWithDeployer(exec.Reach, "guard"), status: dead, exit: 137, ends: "old", when: "by the guard, which is started again"},
+	{name: "guard and deployer killed while confirming", own: killedWithDeployer(exec.Confirm, "guard"), status: dead, exit: 137, ends: "old", when: "by the guard, which is started again"},
+	{name: "what watches over the guard killed, and the deployer", own: killedWithDeployer(exec.Reach, "watch"), status: dead, exit: 137, ends: "old", when: "by its guard"},
 
 	{name: "another activation holds NixOS's lock for a moment", before: holdLock("2"),
 		status: exec.Activated, exit: 0, ends: "new", when: "it is waited for"},
 	{name: "another activation holds NixOS's lock", before: holdLock("60"),
 		status: exec.Failed, stage: exec.Activate, says: "another activation on the host holds", exit: 3, ends: "old", when: "untouched"},
+	{name: "another activation holds NixOS's lock for a moment when the system is confirmed", before: checked, during: holdLock("2"), at: started(exec.Confirm),
+		status: exec.Activated, exit: 0, ends: "new", when: "it is waited for"},
+	{name: "another activation holds NixOS's lock for a moment on the way back", before: failing, during: holdLock("2"), at: started(exec.Health),
+		status: exec.RolledBack, stage: exec.Health, says: "health check", exit: 4, ends: "old", when: "it is waited for"},
 	{name: "another activation holds NixOS's lock on the way back", before: failing, during: holdLock("60"), at: started(exec.Health),
 		status: exec.Failed, stage: exec.Health, says: "stuck: it runs the new system, its profile is on the old system", exit: 3, parts: [3]string{"new", "old", "old"}},
 	{name: "NixOS takes a restart for the new system", system: "takesrestart",
@@ -212,6 +227,42 @@ var faults = []fault{
 		status: exec.RolledBack, stage: exec.Confirm, says: "set the system profile", exit: 4, ends: "old"},
 	{name: "/boot becomes read-only before it is confirmed", during: script("mount --bind /boot /boot && mount -o remount,bind,ro /boot"), at: started(exec.Confirm), after: script("umount /boot"),
 		status: exec.RolledBack, stage: exec.Confirm, says: "switch-to-configuration boot: exit status 1", exit: 4, ends: "old"},
+	{name: "/run is full before the start", before: script(fillRunScript), after: script(fillRunScript, "off"),
+		status: exec.Failed, stage: exec.Lock, says: "/run/muster cannot be written: 0 KiB free in /run", exit: 3, ends: "old"},
+	{name: "/run becomes full while activating", system: "slow", during: script(fillRunScript), at: speaking, after: script(fillRunScript, "off"),
+		status: exec.Activated, exit: 0, ends: "slow"},
+	{name: "/run becomes full while the guard waits, and the host is healthy", before: checked, during: script(fillRunScript), at: started(exec.Health), after: script(fillRunScript, "off"),
+		status: exec.Activated, exit: 0, ends: "new"},
+	{name: "/run becomes full while the guard waits, and the host is not healthy", before: failing, during: script(fillRunScript), at: started(exec.Health), after: script(fillRunScript, "off"),
+		status: exec.RolledBack, stage: exec.Health, says: "health check", exit: 4, ends: "old"},
+	{name: "/run becomes full while confirming", during: script(fillRunScript), at: started(exec.Confirm), after: script(fillRunScript, "off"),
+		status: exec.Activated, exit: 0, ends: "new"},
+	{name: "/run is full, and the guard is killed while it waits", during: both(script(fillRunScript), script(killGuardScript, "guard")), at: started(exec.Health), before: checked, after: script(fillRunScript, "off"),
+		status: exec.Activated, exit: 0, ends: "new"},
+
+	{name: "first deployment: /nix is read-only", first: true, before: script("mount --bind /nix /nix && mount -o remount,bind,ro /nix"), after: script("umount /nix"),
+		status: exec.Failed, stage: exec.Inspect, says: "/nix is read-only", exit: 3, parts: nothingAtAll},
+	{name: "first deployment: connection cut while locking", first: true, during: cut, at: started(exec.Lock),
+		status: exec.Failed, stage: exec.Lock, says: "connection lost", exit: 3, parts: nothingAtAll},
+	{name: "first deployment: connection cut while copying", first: true, system: "big", during: cut, at: copying,
+		status: exec.Failed, stage: exec.Copy, says: "connection lost", exit: 3, parts: nothingAtAll},
+	{name: "first deployment: activation script fails", first: true, system: "fails",
+		status: exec.Failed, stage: exec.Activate, says: "stuck: it runs the new system, its profile is on nothing", exit: 3, parts: [3]string{"fails", "nothing", "nothing"}},
+	{name: "first deployment: a unit fails", first: true, system: "unitfails",
+		status: exec.Failed, stage: exec.Activate, says: "failed: httpd.service", exit: 3, parts: [3]string{"unitfails", "nothing", "nothing"}},
+	{name: "first deployment: /run is full when activation begins", first: true, during: script(fillRunScript), at: started(exec.Activate), after: script(fillRunScript, "off"),
+		status: exec.Failed, stage: exec.Activate, says: "/run/muster cannot be written: 0 KiB free in /run", exit: 3, parts: nothingAtAll},
+	{name: "first deployment: power cut while activating", first: true, system: "hangs", during: stop, at: speaking,
+		status: exec.Failed, stage: exec.Activate, says: "no answer from the host", exit: 3, parts: nothingAtAll},
+	{name: "first deployment: sshd gone after activation", first: true, during: stopSSH, at: started(exec.Reach),
+		status: exec.Failed, stage: exec.Reach, says: "no new connection after the activation", exit: 3, parts: [3]string{"new", "nothing", "nothing"}},
+	{name: "first deployment: the host is not healthy", first: true, before: failing,
+		status: exec.Failed, stage: exec.Health, says: "stuck: it runs the new system, its profile is on nothing", exit: 3, parts: [3]string{"new", "nothing", "nothing"}},
+	{name: "first deployment: /nix becomes read-only before it is confirmed", first: true, during: script("mount --bind /nix /nix && mount -o remount,bind,ro /nix"), at: started(exec.Confirm), after: script("umount /nix"),
+		status: exec.Failed, stage: exec.Confirm, says: "stuck: it runs the new system, its profile is on nothing", exit: 3, parts: [3]string{"new", "nothing", "nothing"}},
+	{name: "first deployment: the boot loader cannot be set", first: true, system: "noboot",
+		status: exec.Failed, stage: exec.Confirm, says: "stuck: it runs the new system, its profile is on nothing", exit: 3, parts: [3]string{"noboot", "nothing", "nothing"}},
+
 	{name: "the old generation is deleted while the guard waits", before: failing, during: script("rm /nix/var/nix/profiles/system-1-link; nix-store --gc >/dev/null 2>&1"), at: started(exec.Health), after: script("nix-env -p /nix/var/nix/profiles/system --set $(readlink -f /run/current-system)"),
 		status: exec.Failed, stage: exec.Health, says: "stuck: it runs the old system, its profile is on nothing", exit: 3, ends: "old", when: "its profile had to be mended by hand"},
 	{name: "another operator activates the old system while the guard waits", before: checked, during: script("$(readlink -f /nix/var/nix/profiles/system)/bin/switch-to-configuration test"), at: started(exec.Health),
@@ -220,6 +271,21 @@ var faults = []fault{
 		status: exec.Failed, stage: exec.Confirm, says: "the profile was moved to system-2-link by another", exit: 3, parts: [3]string{"new", "new", "old"}},
 	{name: "another operator moves the profile before the activation", own: movedBefore,
 		status: exec.Failed, stage: exec.Activate, says: "the host has changed meanwhile", exit: 3, ends: "old", when: "untouched"},
+
+	{name: "host answers with a flood, a byte a second, nothing or garbage while it is looked at", own: madAt(exec.Inspect),
+		status: exec.Failed, stage: exec.Inspect, exit: 3, ends: "old"},
+	{name: "host answers so while it is locked", own: madAt(exec.Lock),
+		status: exec.Failed, stage: exec.Lock, exit: 3, ends: "old"},
+	{name: "host answers so when copying begins", own: madAt(exec.Copy),
+		status: exec.Failed, stage: exec.Copy, exit: 3, ends: "old"},
+	{name: "host answers so when activation begins", own: madAt(exec.Activate),
+		status: exec.Failed, stage: exec.Activate, exit: 3, ends: "old"},
+	{name: "host answers so after activating", own: madAt(exec.Reach),
+		status: exec.Failed, stage: exec.Reach, exit: 3, ends: "old"},
+	{name: "host answers so while its health is checked", own: madAt(exec.Health),
+		status: exec.Failed, stage: exec.Health, exit: 3, ends: "old", when: "also where a check passes that looks at nothing but the exit status"},
+	{name: "host answers so while confirming", own: madAt(exec.Confirm),
+		status: exec.Failed, stage: exec.Confirm, exit: 3, ends: "old"},
 
 	{name: "disk full before the start", before: fillDisk, after: emptied,
 		status: exec.Failed, stage: exec.Inspect, says: "free for /nix/store", exit: 3, ends: "old"},
@@ -270,6 +336,9 @@ var faults = []fault{
 	{name: "deployer killed when the host is to restart", own: killedAt(exec.Restart, "new"), status: dead, exit: 137, ends: "new", when: "and restarts when the run is resumed"},
 }
 
+// nothingAtAll is what a host has before its first deployment.
+var nothingAtAll = [3]string{"nothing", "nothing", "nothing"}
+
 // TestFaults takes a lab of two hosts through every fault. In each, the host of
 // the fault ends on the old or the new system, whole and bootable; the other
 // host is done; nothing waits beyond its limit; nothing says success that was
@@ -282,7 +351,11 @@ func TestFaults(t *testing.T) {
 				ft.own(t)
 				return
 			}
-			f := newField(t, "bad", "good")
+			start := newFieldIn
+			if ft.first {
+				start = newBareField
+			}
+			f := start(t, labOf([]string{"bad", "good"}))
 			bad := f.lab.Host("bad")
 			want := f.all(system(t, "new"))
 			if ft.system != "" {
@@ -354,6 +427,12 @@ var settleScript string
 //go:embed testdata/kill-guard.sh
 var killGuardScript string
 
+//go:embed testdata/hold-lock.sh
+var holdLockScript string
+
+//go:embed testdata/fill-run.sh
+var fillRunScript string
+
 // onHost is a fault that a shell script on the host brings about.
 func script(text string, args ...string) func(*field, *lab.Host) {
 	return func(f *field, h *lab.Host) {
@@ -363,9 +442,13 @@ func script(text string, args ...string) func(*field, *lab.Host) {
 	}
 }
 
+func both(a, b func(*field, *lab.Host)) func(*field, *lab.Host) {
+	return func(f *field, h *lab.Host) { a(f, h); b(f, h) }
+}
+
 // holdLock has another activation on the host hold NixOS's lock for a time.
 func holdLock(seconds string) func(*field, *lab.Host) {
-	return script("mkdir -p /run/nixos; setsid flock /run/nixos/switch-to-configuration.lock sleep $1 </dev/null >/dev/null 2>&1 & sleep 0.2", seconds)
+	return script(holdLockScript, seconds)
 }
 
 // failing gives a host a health check that does not pass.
@@ -403,6 +486,9 @@ func TestFaultsAreDocumented(t *testing.T) {
 		}
 		if ft.parts != [3]string{} {
 			ends = fmt.Sprintf("neither: it runs %s, its profile is on %s, it boots %s", ft.parts[0], ft.parts[1], ft.parts[2])
+		}
+		if ft.parts == nothingAtAll {
+			ends = "nothing, as before"
 		}
 		if ft.when != "" {
 			ends += ", " + ft.when
@@ -448,7 +534,7 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	// The tests wait more than they work.
 	if !isSet("test.parallel") {
-		flag.Set("test.parallel", "4")
+		flag.Set("test.parallel", strconv.Itoa(max(4, *chaosFields)))
 	}
 	os.Exit(m.Run())
 }

@@ -11,17 +11,23 @@ import (
 	"muster/schema"
 )
 
+// What [Options.Jobs] and [Options.KeepOpen] are if they are not set.
+const (
+	StandardJobs     = 10
+	StandardKeepOpen = 200
+)
+
 // Options say how a run is done and by what. A zero limit is the default.
 type Options struct {
 	Run string // names the run, on the hosts too: the same for an attempt that goes on with it
 	Who string // who runs it, for others who find a host locked
 
-	Jobs         int // hosts at once in each kind of work that has no limit of its own; 10
+	Jobs         int // hosts at once in each kind of work that has no limit of its own; [StandardJobs]
 	ConnectJobs  int // hosts being connected to and inspected
 	BuildJobs    int // hosts being built for
 	CopyJobs     int // hosts being copied to
 	ActivateJobs int // hosts being activated
-	KeepOpen     int // connections kept between the inspection of a host and the rest of its work; 200
+	KeepOpen     int // connections kept between the inspection of a host and the rest of its work; [StandardKeepOpen]
 
 	FailFast bool // after a failure, begin no other host
 	Reboot   bool // restart hosts whose new kernel, initrd or systemd needs it
@@ -76,11 +82,11 @@ func (o Options) withDefaults() Options {
 			*d = standard
 		}
 	}
-	number(&o.Jobs, 10)
+	number(&o.Jobs, StandardJobs)
 	for _, n := range []*int{&o.ConnectJobs, &o.BuildJobs, &o.CopyJobs, &o.ActivateJobs} {
 		number(n, o.Jobs)
 	}
-	number(&o.KeepOpen, 200)
+	number(&o.KeepOpen, StandardKeepOpen)
 	duration(&o.ActivateTimeout, 10*time.Minute)
 	duration(&o.ConfirmTimeout, time.Minute)
 	duration(&o.RevertTimeout, 2*time.Minute)

@@ -61,6 +61,9 @@ type Step struct {
 	// Earlier is how far an earlier attempt of the same run had come; nil for a
 	// first attempt.
 	Earlier *Attempt
+	// Baseline is what an earlier attempt found the host on; nil where none had
+	// looked at it.
+	Baseline *Baseline
 }
 
 // A Plan is what a run will do, host by host in inventory order.

@@ -19,6 +19,7 @@ import (
 
 // An Attempt is how far an attempt of a run had come with a host.
 type Attempt struct {
+	Run   string    `json:"run,omitempty"`   // of the attempt
 	Stage Stage     `json:"stage,omitempty"` // the last that was begun of those from the activation on; "" for none
 	Since time.Time `json:"since,omitzero"`  // when that was
 }
@@ -38,6 +39,85 @@ func (a *Attempt) returnsBy(o *Options) time.Time {
 // inActivation reports whether the host was left in the middle of its activation
 // and may still be.
 func inActivation(j *job) bool { return time.Now().Before(j.step.Earlier.returnsBy(&j.run.opts)) }
+
+// A Baseline is what a run found a host on when it first looked at it.
+type Baseline struct {
+	Run        string     `json:"run,omitempty"` // that found it
+	State      host.State `json:"state"`
+	DeployedBy string     `json:"deployed_by,omitempty"` // the run that had deployed the profile's system; "" where the host does not say
+}
+
+// ErrOvertaken says that a host is neither what a run had found nor what the run
+// has made of it.
+var ErrOvertaken = errors.New("the host has moved on")
+
+// recordBaseline writes down what the run has found the host on, unless an earlier
+// attempt of the same run has.
+func (j *job) recordBaseline(in *host.Inspection) {
+	if !j.action().isResumed() || j.recorded || j.step.Baseline != nil && j.step.Baseline.Run == j.run.opts.Run {
+		return
+	}
+	j.recorded = true
+	j.emit(Inspected{Host: j.step.Host.Name, State: in.State, DeployedBy: in.Facts.DeployedBy})
+}
+
+// checkBaseline fails where a host that an earlier attempt has left has been
+// changed by others since: the run would take it back.
+func (j *job) checkBaseline(in *host.Inspection) error {
+	if j.step.Earlier == nil || !j.action().isResumed() || j.upToDate() {
+		return nil
+	}
+	what := j.movedOn(in)
+	if what == "" {
+		return nil
+	}
+	return fmt.Errorf("%w since run %s: %s; it is left alone", ErrOvertaken, j.step.Earlier.Run, what)
+}
+
+// movedOn says what others have changed on a host since an earlier attempt, "" for nothing.
+func (j *job) movedOn(in *host.Inspection) string {
+	now, by, run := in.State, in.Facts.DeployedBy, j.step.Earlier.Run
+	own := by == run || by == j.run.opts.Run
+	b := j.step.Baseline
+	if b == nil {
+		if !own && by > run {
+			return fmt.Sprintf("it is on %s, which run %s deployed", now, by)
+		}
+		return ""
+	}
+	own = own || by == b.Run
+	// Of a rollback, what it wants is known from what it did.
+	want := j.step.System.Out
+	if j.action() == Rollback && own {
+		want = now.Generation.System
+	}
+	guard := in.Guard != "" && (in.Guard == run || in.Guard == j.run.opts.Run)
+	found := b.State
+	profileStays := now.Generation.System == found.Generation.System && now.Generation.Number == found.Generation.Number
+	runs := now.Current == found.Current || now.Current == want || guard && j.action() == Rollback
+	boots := now.Boots == "" || found.Boots == "" || now.Boots == found.Boots || now.Boots == want
+	switch {
+	case !profileStays && now.Generation.System != want, !runs, !boots:
+		if by != "" && !own && by != b.DeployedBy {
+			return fmt.Sprintf("it is on %s, which run %s deployed, and was on %s", now, by, found)
+		}
+		return fmt.Sprintf("it is on %s now, and was on %s", describe(now, found), describe(found, now))
+	case profileStays && !own && by != b.DeployedBy, !own && by > run:
+		return fmt.Sprintf("run %s has deployed %s", by, now)
+	}
+	return ""
+}
+
+// describe says what a host is on, with what it boots where only that differs.
+func describe(s, other host.State) string {
+	if s.Generation.System == other.Generation.System && s.Current == other.Current && s.Boots != "" {
+		return fmt.Sprintf("%s, booting %s", s, s.Boots)
+	}
+	return s.String()
+}
+
+// isResumed reports whether runs of the action keep a journal and can be resumed.
+func (a Action) isResumed() bool { return a == Switch || a == Boot || a == Test || a == Rollback }
 
 // madeByEarlier reports whether the state of a host may be what an earlier
 // attempt has made of it.

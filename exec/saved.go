@@ -1,49 +1,66 @@
 package exec
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"muster/compile/store"
+	"muster/exec/foreign"
 	"muster/exec/host"
+	"muster/exec/strictjson"
 	"muster/schema"
 )
 
 // A plan is saved with all it takes to carry it out: what to do, and how each
 // host is reached. What an inventory says that is not for the executor is left
 // out. Names and version are explicit, so that a change of a type here changes no
-// saved plan by accident.
+// saved plan by accident. A checksum shows that nothing has been changed since.
 
-// planVersion changes when a saved plan can no longer be read as before.
-const planVersion = 1
+// planVersion changes when a saved plan can no longer be read as before. Version 1
+// had no checksum.
+const planVersion = 2
+
+// MaxPlan is the most bytes of a saved plan that are read.
+const MaxPlan = 32 << 20
+
+// maxPlanMemory is the most bytes that a plan that was read takes.
+const maxPlanMemory = 64 << 20
 
 type savedPlan struct {
-	Version    int          `json:"muster_plan"`
-	Run        string       `json:"run,omitempty"`
+	Version    int          `json:"muster_plan" want:"0..1000000"`
+	Run        savedWord    `json:"run,omitempty"`
 	Dir        string       `json:"dir"`
 	Action     Action       `json:"action"`
-	Generation int          `json:"generation,omitempty"`
-	Undo       string       `json:"undo,omitempty"`
+	Generation int          `json:"generation,omitempty" want:"0..2147483647"`
+	Undo       savedWord    `json:"undo,omitempty"`
 	Builders   []string     `json:"builders,omitempty"`
 	PushTo     string       `json:"push_to,omitempty"`
 	PullFrom   string       `json:"pull_from,omitempty"`
 	Rollout    savedRollout `json:"rollout"`
 	Command    []string     `json:"command,omitempty"`
 	Keep       *savedKeep   `json:"keep,omitempty"`
-	Steps      []savedStep  `json:"steps"`
+	Steps      savedSteps   `json:"steps"`
+	// Sum is the SHA-256 of the plan without white space and without this field, which is the last.
+	Sum string `json:"sha256,omitempty"`
 }
 
 type savedKeep struct {
-	Last  int           `json:"last,omitempty"`
+	Last  int           `json:"last,omitempty" want:"0..2147483647"`
 	Newer time.Duration `json:"newer_ns,omitempty"`
 	Dry   bool          `json:"dry,omitempty"`
 }
 
 type savedRollout struct {
-	MaxUnavailable int           `json:"max_unavailable,omitempty"`
-	MaxFailures    int           `json:"max_failures,omitempty"`
+	MaxUnavailable int           `json:"max_unavailable,omitempty" want:"0..1000000"`
+	MaxFailures    int           `json:"max_failures,omitempty" want:"0..1000000"`
 	Pause          time.Duration `json:"pause_ns,omitempty"`
 	Confirm        bool          `json:"confirm,omitempty"`
 }
@@ -52,47 +69,49 @@ type savedStep struct {
 	Host   savedHost    `json:"host"`
 	System System       `json:"system,omitzero"`
 	Paths  []store.Path `json:"paths,omitempty"`
-	Wave   int          `json:"wave"`
+	Wave   int          `json:"wave" want:"0..1000000"`
 	Expect *host.State  `json:"expect,omitempty"`
 	Hooks  []savedHook  `json:"hooks,omitempty"`
 	Error  string       `json:"error,omitempty"`
+
+	Baseline *Baseline `json:"baseline,omitempty"`
 }
 
 type savedHost struct {
-	Name       string             `json:"name"`
-	Address    string             `json:"address"`
-	Port       int                `json:"port,omitempty"`
-	User       string             `json:"user,omitempty"`
+	Name       savedName          `json:"name"`
+	Address    savedWord          `json:"address"`
+	Port       int                `json:"port,omitempty" want:"0..65535"`
+	User       savedWord          `json:"user,omitempty"`
 	HostKeys   []string           `json:"host_keys,omitempty"`
-	Jump       string             `json:"jump,omitempty"`
+	Jump       savedWord          `json:"jump,omitempty"`
 	Privilege  schema.Privilege   `json:"privilege,omitempty"`
 	Local      bool               `json:"local,omitempty"`
 	NoAddress  bool               `json:"no_address,omitempty"`
-	System     string             `json:"system,omitempty"`
+	System     savedWord          `json:"system,omitempty"`
 	Policy     schema.Policy      `json:"policy,omitempty"`
 	Failed     schema.FailedUnits `json:"failed_units,omitempty"`
 	BuildOn    schema.BuildOn     `json:"build_on,omitempty"`
 	Substitute bool               `json:"substitute,omitempty"`
-	LimitRate  int64              `json:"limit_rate,omitempty"`
-	DiskUUID   string             `json:"disk_uuid,omitempty"`
+	LimitRate  int64              `json:"limit_rate,omitempty" want:"0..2000000000"`
+	DiskUUID   savedWord          `json:"disk_uuid,omitempty"`
 	Health     []savedCheck       `json:"health,omitempty"`
 }
 
 type savedCheck struct {
 	Command  []string      `json:"command,omitempty"`
 	HTTP     string        `json:"http,omitempty"`
-	Status   int           `json:"status,omitempty"`
+	Status   int           `json:"status,omitempty" want:"0..599"`
 	TCP      string        `json:"tcp,omitempty"`
 	Unit     string        `json:"unit,omitempty"`
 	FromHere bool          `json:"from_here,omitempty"`
 	Timeout  time.Duration `json:"timeout_ns"`
 	Interval time.Duration `json:"interval_ns"`
-	Retries  int           `json:"retries"`
+	Retries  int           `json:"retries" want:"0..10000"`
 }
 
 type savedHook struct {
-	Before  string        `json:"before,omitempty"`
-	After   string        `json:"after,omitempty"`
+	Before  hookStage     `json:"before,omitempty"`
+	After   hookStage     `json:"after,omitempty"`
 	Command []string      `json:"command"`
 	OnHost  bool          `json:"on_host,omitempty"`
 	Timeout time.Duration `json:"timeout_ns"`
@@ -100,8 +119,51 @@ type savedHook struct {
 
 // MarshalJSON saves the plan.
 func (p *Plan) MarshalJSON() ([]byte, error) {
-	s := savedPlan{
-		Version: planVersion, Run: p.Run, Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: p.Undo,
+	text, err := json.Marshal(p.save())
+	if err != nil {
+		return nil, err
+	}
+	return withSum(text), nil
+}
+
+// withSum adds its checksum to a plan without white space.
+func withSum(text []byte) []byte {
+	return fmt.Appendf(text[:len(text)-1], sumFormat, sha256.Sum256(text))
+}
+
+// sumFormat is the end of a saved plan.
+const sumFormat = `,"sha256":"%x"}`
+
+// checkSum compares the checksum of a saved plan with what it says. There is none in version 1.
+func (s *savedPlan) checkSum(text []byte) error {
+	if s.Version < 2 {
+		if s.Sum != "" {
+			return errors.New("version 1 has no sha256: it has been changed since it was saved")
+		}
+		return nil
+	}
+	var compact bytes.Buffer
+	compact.Grow(len(text))
+	if err := json.Compact(&compact, text); err != nil {
+		return err
+	}
+	plain, end := compact.Bytes(), fmt.Appendf(nil, sumFormat, s.sumBytes())
+	if rest, ok := bytes.CutSuffix(plain, end); ok && len(s.Sum) == 2*sha256.Size {
+		if sum := sha256.Sum256(append(rest, '}')); string(sum[:]) == string(s.sumBytes()) {
+			return nil
+		}
+	}
+	return errors.New("its sha256 is another: it has been changed since it was saved")
+}
+
+func (s *savedPlan) sumBytes() []byte {
+	sum, _ := hex.DecodeString(s.Sum)
+	return sum
+}
+
+func (p *Plan) save() *savedPlan {
+	s := &savedPlan{
+		Version: planVersion, Run: savedWord(p.Run), Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: savedWord(p.Undo),
 		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Command: p.Command,
 		Rollout: savedRollout{
 			MaxUnavailable: p.Rollout.MaxUnavailable, MaxFailures: p.Rollout.MaxFailures,
@@ -111,16 +173,50 @@ func (p *Plan) MarshalJSON() ([]byte, error) {
 	if k := p.Keep; k != (Keep{}) {
 		s.Keep = &savedKeep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
 	}
-	for i := range p.Steps {
-		s.Steps = append(s.Steps, saveStep(&p.Steps[i]))
+	s.Steps = p.Steps
+	return s
+}
+
+// savedSteps are written as a list of [savedStep].
+type savedSteps []Step
+
+func (steps savedSteps) MarshalJSON() ([]byte, error) {
+	list := make([]savedStep, len(steps))
+	for i := range steps {
+		list[i] = saveStep(&steps[i])
 	}
-	return json.Marshal(s)
+	return json.Marshal(list)
+}
+
+// UnmarshalJSON reads one step after the other, so that only one is there twice.
+func (steps *savedSteps) UnmarshalJSON(text []byte) error {
+	list := json.NewDecoder(bytes.NewReader(text))
+	if _, err := list.Token(); err != nil {
+		return err
+	}
+	hosts := map[string]bool{}
+	for list.More() {
+		var s savedStep
+		if err := list.Decode(&s); err != nil {
+			return err
+		}
+		if hosts[string(s.Host.Name)] {
+			return fmt.Errorf("steps[%d]: host %q is there twice", len(*steps), s.Host.Name)
+		}
+		hosts[string(s.Host.Name)] = true
+		step, err := s.load()
+		if err != nil {
+			return fmt.Errorf("steps[%d]: host %q: %w", len(*steps), s.Host.Name, err)
+		}
+		*steps = append(*steps, step)
+	}
+	return nil
 }
 
 func saveStep(step *Step) savedStep {
-	s := savedStep{Host: saveHost(step.Host), System: step.System, Paths: step.Paths, Wave: step.Wave, Expect: step.Expect}
+	s := savedStep{Host: saveHost(step.Host), System: step.System, Paths: step.Paths, Wave: step.Wave, Expect: step.Expect, Baseline: step.Baseline}
 	for _, k := range step.Hooks {
-		s.Hooks = append(s.Hooks, savedHook{Before: k.Before, After: k.After, Command: k.Command, OnHost: k.OnHost, Timeout: k.Timeout})
+		s.Hooks = append(s.Hooks, savedHook{Before: hookStage(k.Before), After: hookStage(k.After), Command: k.Command, OnHost: k.OnHost, Timeout: k.Timeout})
 	}
 	if step.Err != nil {
 		s.Error = step.Err.Error()
@@ -130,9 +226,9 @@ func saveStep(step *Step) savedStep {
 
 func saveHost(h *schema.Host) savedHost {
 	s := savedHost{
-		Name: h.Name, Address: h.Address, Port: h.Port, User: h.User, HostKeys: h.HostKeys, Jump: h.Jump,
-		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: h.System, Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
-		LimitRate: h.LimitRate, DiskUUID: h.DiskUUID,
+		Name: savedName(h.Name), Address: savedWord(h.Address), Port: h.Port, User: savedWord(h.User), HostKeys: h.HostKeys, Jump: savedWord(h.Jump),
+		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: savedWord(h.System), Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
+		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
 	}
 	for _, c := range h.Health {
 		s.Health = append(s.Health, savedCheck{
@@ -143,60 +239,131 @@ func saveHost(h *schema.Host) savedHost {
 	return s
 }
 
+// ReadPlan reads a saved plan from a file, which only this user or root can have written.
+func ReadPlan(name string) (*Plan, error) {
+	text, err := foreign.ReadFile(name, foreign.Limits{Size: MaxPlan, Trusted: true})
+	if err != nil {
+		return nil, fmt.Errorf("read the plan: %w", err)
+	}
+	p, err := decodePlan(text)
+	if err != nil {
+		return nil, &PlanError{Name: name, At: place(text, err), Err: err}
+	}
+	return p, nil
+}
+
+// A PlanError says why a file is no plan.
+type PlanError struct {
+	Name string
+	At   string // ":line:column", "" for the whole file
+	Err  error
+}
+
+func (e *PlanError) Error() string {
+	return fmt.Sprintf("%s%s: read plan: %v", printable(e.Name), e.At, e.Err)
+}
+
+// printable is the name of a file as a message has it.
+func printable(name string) string {
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+func (e *PlanError) Unwrap() error { return e.Err }
+
+// place is where an error is in a text, as it stands behind a file's name.
+func place(text []byte, err error) string {
+	var wrong *strictjson.Error
+	if !errors.As(err, &wrong) {
+		return ""
+	}
+	line, column := wrong.Place(text)
+	return fmt.Sprintf(":%d:%d", line, column)
+}
+
 // UnmarshalJSON reads a saved plan.
 func (p *Plan) UnmarshalJSON(text []byte) error {
+	read, err := decodePlan(text)
+	if err == nil {
+		*p = *read
+	}
+	return err
+}
+
+func decodePlan(text []byte) (*Plan, error) {
 	var s savedPlan
-	if err := json.Unmarshal(text, &s); err != nil {
-		return fmt.Errorf("read plan: %w", err)
+	if err := versionOf(text); err != nil {
+		return nil, err
 	}
-	if s.Version != planVersion {
-		return fmt.Errorf("read plan: version %d: want %d, as this muster saves", s.Version, planVersion)
+	if err := strictjson.Decode(text, &s, limitsOf(maxPlanMemory)); err != nil {
+		return nil, err
 	}
-	if _, ok := stages[s.Action]; !ok {
-		return fmt.Errorf("read plan: unknown action %q", s.Action)
+	if err := s.checkSum(text); err != nil {
+		return nil, err
 	}
-	*p = Plan{
-		Run: s.Run, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: s.Undo, Builders: s.Builders, Command: s.Command,
-		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom},
-		Rollout: schema.Rollout{
-			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,
-		},
+	return s.load()
+}
+
+// versionOf fails for a plan of another version, whose fields are not known.
+func versionOf(text []byte) error {
+	head := text[:min(len(text), 100)]
+	at := bytes.Index(head, []byte(`"muster_plan"`))
+	if at < 0 {
+		return nil // the fields are looked at
 	}
-	if k := s.Keep; k != nil {
-		p.Keep = Keep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
-	}
-	for i := range s.Steps {
-		step, err := s.Steps[i].load(len(s.Steps))
-		if err != nil {
-			return fmt.Errorf("read plan: host %q: %w", s.Steps[i].Host.Name, err)
-		}
-		p.Steps = append(p.Steps, step)
+	var version int64
+	if n, _ := fmt.Sscanf(string(head[at:]), `"muster_plan":%d`, &version); n == 1 && version > planVersion {
+		return fmt.Errorf("version %d is of a newer muster: want %d or older", version, planVersion)
 	}
 	return nil
 }
 
-// load reads the step of a plan of so many.
-func (s *savedStep) load(steps int) (Step, error) {
+func (s *savedPlan) load() (*Plan, error) {
 	switch {
-	case s.Host.Name == "":
+	case s.Version < 1 || s.Version > planVersion:
+		return nil, fmt.Errorf("muster_plan: version %d: want 1 to %d", s.Version, planVersion)
+	case s.Action == "":
+		return nil, errors.New("action: it is missing")
+	}
+	p := &Plan{
+		Run: string(s.Run), Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: string(s.Undo), Builders: s.Builders, Command: s.Command,
+		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom},
+		Rollout: schema.Rollout{
+			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,
+		},
+		Steps: s.Steps,
+	}
+	if k := s.Keep; k != nil {
+		p.Keep = Keep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
+	}
+	for i := range p.Steps {
+		if step := &p.Steps[i]; step.Wave > len(p.Steps) {
+			return nil, fmt.Errorf("steps[%d].wave: wave %d of %d steps", i, step.Wave, len(p.Steps))
+		}
+	}
+	return p, nil
+}
+
+func (s *savedStep) load() (Step, error) {
+	if s.Host.Name == "" {
 		return Step{}, errors.New("a step without a host")
-	case s.Wave < 0 || s.Wave > steps:
-		return Step{}, fmt.Errorf("wave %d of %d steps", s.Wave, steps)
 	}
-	for _, path := range append([]store.Path{s.System.Drv, s.System.Out}, s.Paths...) {
-		if path == "" {
-			continue
-		}
-		if _, err := store.ParsePath(string(path)); err != nil {
-			return Step{}, err
+	for i := range s.Host.Health {
+		if !s.Host.Health[i].isOne() {
+			return Step{}, fmt.Errorf("health[%d]: want one of command, http, tcp and unit", i)
 		}
 	}
-	step := Step{Host: s.Host.load(), System: s.System, Paths: s.Paths, Wave: s.Wave, Expect: s.Expect}
+	step := Step{Host: s.Host.load(), System: s.System, Paths: s.Paths, Wave: s.Wave, Expect: s.Expect, Baseline: s.Baseline}
 	for _, k := range s.Hooks {
-		if len(k.Command) == 0 {
+		switch {
+		case len(k.Command) == 0:
 			return Step{}, errors.New("a hook without a command")
+		case (k.Before == "") == (k.After == ""):
+			return Step{}, errors.New("a hook that is not before one stage or after one")
 		}
-		step.Hooks = append(step.Hooks, schema.Hook{Before: k.Before, After: k.After, Command: k.Command, OnHost: k.OnHost, Timeout: k.Timeout})
+		step.Hooks = append(step.Hooks, schema.Hook{Before: string(k.Before), After: string(k.After), Command: k.Command, OnHost: k.OnHost, Timeout: k.Timeout})
 	}
 	if s.Error != "" {
 		step.Err = errors.New(s.Error)
@@ -204,11 +371,22 @@ func (s *savedStep) load(steps int) (Step, error) {
 	return step, nil
 }
 
+// isOne reports whether the check is of exactly one kind.
+func (c *savedCheck) isOne() bool {
+	kinds := 0
+	for _, is := range []bool{len(c.Command) > 0, c.HTTP != "", c.TCP != "", c.Unit != ""} {
+		if is {
+			kinds++
+		}
+	}
+	return kinds == 1
+}
+
 func (s *savedHost) load() *schema.Host {
 	h := &schema.Host{
-		Name: s.Name, Address: s.Address, Port: s.Port, User: s.User, HostKeys: s.HostKeys, Jump: s.Jump,
-		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: s.System, Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
-		LimitRate: s.LimitRate, DiskUUID: s.DiskUUID,
+		Name: string(s.Name), Address: string(s.Address), Port: s.Port, User: string(s.User), HostKeys: s.HostKeys, Jump: string(s.Jump),
+		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: string(s.System), Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
+		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
 	}
 	for _, c := range s.Health {
 		h.Health = append(h.Health, schema.Check{

@@ -31,12 +31,34 @@ let
         [ -z "$BOOTING$MINIOS_BOOTING" ] || exit 0 # the host's own first process does the rest
         ip link set eth0 up
         rmdir /boot/loader/loader.conf.tmp 2>/dev/null || true
+        if [ "$(cat /proc/1/comm)" = systemd ]; then
+          # What is started here would end with the guard, which is a unit.
+          systemctl unmask --quiet --runtime sshd.service
+          systemctl start sshd.service
+          exit 0
+        fi
         pid=$(cat /run/sshd.pid 2>/dev/null) && kill -0 $pid 2>/dev/null || setsid /usr/sbin/sshd -D -e </dev/null >/dev/null 2>&1 &
         sleep 0.1
       '';
     } module ];
   }).config.system.build.toplevel;
+  oneshot = script: { wantedBy = [ "multi-user.target" ]; serviceConfig.Type = "oneshot"; inherit script; };
+  # counting systems write their number to a file for each thing that they do.
+  counting = n: more: system "counts${n}" {
+    imports = [ more ];
+    users.users.joe = { isNormalUser = true; linger = true; };
+    system.activationScripts.count.text = "mkdir -p /count && chmod 1777 /count && echo ${n} >>/count/script";
+    systemd.services.count = oneshot "echo ${n} >>/count/oneshot";
+    systemd.services.migration = oneshot "echo ${n} >>/count/migration; mkdir /count/migrated-${n}";
+    systemd.user.services.nixos-activation = { serviceConfig.Type = "oneshot"; script = "echo ${n} >>/count/user"; };
+  };
 in {
+  counts1 = counting "1" { };
+  counts2 = counting "2" { };
+  counts3 = counting "3" { systemd.services.broken = oneshot "exit 1"; };
+  counts4 = counting "4" { };
+  counts5 = counting "5" { system.activationScripts.zz.text = "mkdir -p /boot/loader/loader.conf.tmp"; };
+  counts6 = counting "6" { };
   old = system "old" { };
   new = system "new" { };
   newer = system "newer" { };

@@ -78,6 +78,56 @@ func benchYAML(hosts int) string {
 	return b.String()
 }
 
+// benchComputed has fields that are computed, and references to other hosts.
+func benchComputed(hosts int) string {
+	var b strings.Builder
+	b.WriteString(`package fleet
+
+nixpkgs: unpinned: true
+roles: web: config: services: httpd: enable: true
+_racks: ["a", "b", "c", "d", "e", "f", "g"]
+hosts: [Name=_]: {
+	meta: n: int
+	let N = meta.n
+	host: "10.\(div(N, 65536)).\(mod(div(N, 256), 256)).\(mod(N, 256))"
+	port: *22 | int
+	roles: ["web"]
+	tags: ["web", "rack-\(_racks[mod(N, 7)])"]
+	if mod(N, 2) == 0 {policy: "best_effort"}
+	config: networking: {hostName: Name, nameservers: [hosts.h1.host]}
+}
+`)
+	for i := range hosts {
+		fmt.Fprintf(&b, "hosts: h%d: meta: n: %d\n", i, i)
+	}
+	return b.String()
+}
+
+// benchComprehension has hosts of two nested comprehensions.
+func benchComprehension(hosts int) string {
+	return fmt.Sprintf(`package fleet
+
+import "list"
+
+nixpkgs: unpinned: true
+roles: web: config: services: httpd: enable: true
+_sites: ["ams", "ber", "cph", "dub", "edi"]
+hosts: {
+	for s, site in _sites for r in list.Range(0, %d, 1) if r >= 0 {
+		for k in list.Range(0, 10, 1) {
+			let I = s*%d + r*10 + k
+			"\(site)-\(r)-\(k)": {
+				host: "10.\(div(I, 65536)).\(mod(div(I, 256), 256)).\(mod(I, 256))"
+				port: 22
+				roles: ["web"]
+				tags: [site]
+			}
+		}
+	}
+}
+`, hosts/50, hosts/5)
+}
+
 var benchFleets = []struct {
 	name, file string
 	text       func(int) string
@@ -85,6 +135,8 @@ var benchFleets = []struct {
 	{"toml", "hosts.toml", benchTOML},
 	{"cue", "hosts.cue", benchCUE},
 	{"cue-template", "hosts.cue", benchTemplate},
+	{"cue-computed", "hosts.cue", benchComputed},
+	{"cue-comprehension", "hosts.cue", benchComprehension},
 	{"json", "hosts.json", benchJSON},
 	{"yaml", "hosts.yaml", benchYAML},
 }

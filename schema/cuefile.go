@@ -39,29 +39,102 @@ func (c *cueReader) outside(name string) string {
 	}
 	if info, err := os.Stat(real); err != nil || !info.Mode().IsRegular() {
 		return "it is not a regular file"
-	} else if info.Size() > maxFileSize {
-		return fmt.Sprintf("it is larger than %d MiB", maxFileSize>>20)
+	} else if info.Size() > MaxFileSize {
+		return fmt.Sprintf("it is larger than %d MiB", MaxFileSize>>20)
 	}
 	return ""
 }
 
-// regular reports whether all CUE files of the package are regular files inside
-// the inventory's tree. The loader itself would follow a symbolic link anywhere
-// and block on a pipe.
+// regular reports whether all CUE files of the package, and of the packages that
+// it imports, are regular files inside the inventory's tree. The loader itself
+// would follow a symbolic link anywhere and block on a pipe.
 func (c *cueReader) regular() bool {
 	fine := true
-	for dir := c.dir; ; dir = filepath.Dir(dir) {
-		names, _ := filepath.Glob(filepath.Join(globEscape(dir), "*.cue"))
-		for _, name := range names {
-			if why := c.outside(name); why != "" {
-				c.report.add(Pos{File: c.show(name), Line: 1, Col: 1}, "", "outside-tree", "not read: %s", why)
-				fine = false
+	if module := filepath.Join(c.root, "cue.mod/module.cue"); exists(module) {
+		fine = c.admit(module)
+	}
+	seen := map[string]bool{}
+	for dirs := []string{c.dir}; len(dirs) > 0; dirs = dirs[1:] {
+		for dir := dirs[0]; !seen[dir] && c.inside(dir); dir = filepath.Dir(dir) {
+			seen[dir] = true
+			names, _ := filepath.Glob(filepath.Join(globEscape(dir), "*.cue"))
+			for _, name := range names {
+				if !c.admit(name) {
+					fine = false
+					continue
+				}
+				dirs = append(dirs, c.imports(name)...)
 			}
-		}
-		if dir == c.root || dir == filepath.Dir(dir) {
-			return fine
+			c.special = append(c.special, specialFiles(dir)...)
 		}
 	}
+	return fine
+}
+
+// specialFiles returns the files of a directory that are neither CUE nor regular,
+// such as pipes. The loader would read some of them, to no purpose.
+func specialFiles(dir string) []string {
+	entries, _ := os.ReadDir(dir) // the loader reports the error
+	var special []string
+	for _, e := range entries {
+		if e.Type().IsRegular() || e.IsDir() || strings.HasSuffix(e.Name(), ".cue") {
+			continue
+		}
+		name := filepath.Join(dir, e.Name())
+		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+			special = append(special, name)
+		}
+	}
+	return special
+}
+
+// admit reports a file that must not be read.
+func (c *cueReader) admit(name string) bool {
+	why := c.outside(name)
+	if why != "" {
+		c.report.add(Pos{File: c.show(name), Line: 1, Col: 1}, "", "outside-tree", "not read: %s", why)
+	}
+	return why == ""
+}
+
+// imports returns the directories that the packages may be in which a file
+// imports: below cue.mod, and below the root for the packages of the module
+// itself, whatever its name.
+func (c *cueReader) imports(name string) []string {
+	data, err := readLimited(name)
+	if err != nil {
+		return nil
+	}
+	f, _ := parser.ParseFile(name, data, parser.ImportsOnly)
+	if f == nil {
+		return nil
+	}
+	var dirs []string
+	for spec := range f.ImportSpecs() {
+		path, err := literal.Unquote(spec.Path.Value)
+		if err != nil {
+			continue
+		}
+		path = ast.ParseImportPath(path).Path
+		for _, kind := range []string{"pkg", "gen", "usr"} {
+			dirs = append(dirs, filepath.Join(c.root, "cue.mod", kind, path))
+		}
+		for rest, more := path, true; more; {
+			_, rest, more = strings.Cut(rest, "/")
+			dirs = append(dirs, filepath.Join(c.root, rest))
+		}
+	}
+	return dirs
+}
+
+// inside reports whether a directory is the root or below it.
+func (c *cueReader) inside(dir string) bool {
+	return dir == c.root || strings.HasPrefix(dir, strings.TrimSuffix(c.root, "/")+"/")
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }
 
 // globEscape returns a pattern that matches only name.
@@ -160,7 +233,7 @@ func (c *cueReader) parse(name string, src any, cfg parser.Config) (*ast.File, e
 		return nil, errSeen
 	}
 	// src is no substitute: the loader replaces bytes that are not UTF-8.
-	data, err := os.ReadFile(name)
+	data, err := readLimited(name)
 	if err != nil {
 		return nil, err
 	}

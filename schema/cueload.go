@@ -7,9 +7,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/inject/embed"
 	"cuelang.org/go/cue/load"
@@ -21,21 +21,23 @@ const schemaModule = "muster.internal/schema"
 
 // A cueReader reads an inventory written in CUE:
 //
-//	files ─ load.Instances ─▶ instance ─ plain ─────────────────▶ tree
-//	                                   └ BuildInstance ─ node ──▶ tree
+//	files ─ load.Instances ─▶ instance ─ plain ────────────────────────────▶ tree
+//	                                   ├ BuildInstance ─ node ─────────────▶ tree
+//	                                   └ divide ─ BuildInstance, node … ───▶ tree
 //
 // It evaluates only the user's own text. An import of the schema yields
 // definitions that allow everything (see [openSchema]); the shape checks the
 // tree afterwards and has better messages than CUE.
 type cueReader struct {
-	root   string // root of the CUE module; nothing outside it is read
-	dir    string // directory of the package
-	report *report
-	show   func(string) string // returns the name of a file in messages
-	files  []string            // files that were read
-	main   string              // file to report a problem in when its position is unknown
+	root    string // root of the CUE module; nothing outside it is read
+	dir     string // directory of the package
+	report  *report
+	show    func(string) string // returns the name of a file in messages
+	files   []string            // files that were read
+	special []string            // files that are not regular and are not read
+	main    string              // file to report a problem in when its position is unknown
 
-	time   time.Duration      // CPU time the evaluation may take; 0 means evalTime and more for large text
+	limits limits             // of the evaluation; 0 means evalTime, and more for large text, and evalMemory
 	names  map[string]string  // name in messages, by file; "" for a file that is not the user's
 	texts  map[string]*source // files that were read, by name in messages
 	static map[string]place   // positions of fields in struct literals, by path
@@ -43,6 +45,8 @@ type cueReader struct {
 
 	noPlain  bool // evaluate plain data with CUE too
 	wasPlain bool // the package was plain data
+	piece    int  // number of hosts of a piece; 0 means pieceHosts
+	pieces   int  // number of pieces that were evaluated; 0 if the package was evaluated whole
 }
 
 // A place holds the positions of a field's label and of its value.
@@ -53,15 +57,17 @@ type place struct{ label, at Pos }
 func (c *cueReader) read(ctx context.Context, args []string, pkg string) *node {
 	// An abandoned evaluation keeps running, so it works on a copy.
 	inner := *c
+	allowed := c.allowed()
+	inner.limits.more = allowed.more
 	inner.report, inner.names, inner.texts = new(report), make(map[string]string), make(map[string]*source)
 	var n *node
-	err := limited(ctx, c.allowed(), func() { n = inner.evaluate(args, pkg) })
+	err := limited(ctx, allowed, func() { n = inner.evaluate(args, pkg) })
 	if err != nil {
-		c.report.add(c.start(), "", "limit", "evaluate the inventory: %v", err)
+		c.exceeded(err)
 		return nil
 	}
 	c.report.list = append(c.report.list, inner.report.list...)
-	c.files, c.wasPlain = inner.files, inner.wasPlain
+	c.files, c.wasPlain, c.pieces = inner.files, inner.wasPlain, inner.pieces
 	return n
 }
 
@@ -73,14 +79,13 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 	if !c.regular() {
 		return nil
 	}
-	cc := cuecontext.New(cuecontext.WithInjection(embed.New()))
 	cfg := &load.Config{
 		Dir:        c.dir,
 		ModuleRoot: c.root,
 		Package:    pkg,
 		ParseFile:  c.parse,
 		Overlay:    c.overlay(),
-		Env:        []string{"CUE_REGISTRY=none", "HOME=/nonexistent", "CUE_CACHE_DIR=/nonexistent"},
+		Registry:   noModules{},
 	}
 	inst := load.Instances(args, cfg)[0]
 	c.note(inst)
@@ -97,32 +102,50 @@ func (c *cueReader) evaluate(args []string, pkg string) *node {
 			return n
 		}
 	}
-	c.static = make(map[string]place)
-	for _, f := range inst.Files {
-		c.index(f.Decls, "")
+	if n, ok := c.inPieces(inst); ok {
+		return n
 	}
-	root := cc.BuildInstance(inst)
-	n := c.node(root, c.start(), "", 0)
-	if err := root.Validate(cue.All()); err != nil {
-		c.translate(err, root)
-	} else if len(c.report.list) == 0 && !c.vague {
-		// CUE drops fields that depend on a missing value, such as those
-		// below an undecided if.
-		if err := root.Validate(cue.Concrete(true)); err != nil {
-			c.translate(err, root)
-		}
+	n, incomplete := c.build(inst)
+	if len(c.report.list) == 0 && !c.vague {
+		c.report.list = incomplete
 	}
 	return n
 }
 
-// overlay returns the files that CUE sees in addition to the user's: the open
-// schema, and a module if the user has none.
+// build evaluates a package, or a piece of it. incomplete are the problems of
+// fields that CUE drops because they depend on a missing value, such as those
+// below an undecided if; they count if there is no other problem.
+func (c *cueReader) build(inst *build.Instance) (n *node, incomplete Errors) {
+	c.static = make(map[string]place)
+	for _, f := range inst.Files {
+		c.index(f.Decls, "")
+	}
+	root := cuecontext.New(cuecontext.WithInjection(embed.New())).BuildInstance(inst)
+	n = c.node(root, c.start(), "", 0)
+	if err := root.Validate(cue.All()); err != nil {
+		c.translate(err, root)
+	} else if len(c.report.list) == 0 && !c.vague {
+		if err := root.Validate(cue.Concrete(true)); err != nil {
+			found := c.report
+			c.report = new(report)
+			c.translate(err, root)
+			incomplete, c.report = c.report.list, found
+		}
+	}
+	return n, incomplete
+}
+
+// overlay returns the files that CUE sees in addition to the user's or instead of
+// them: the open schema, a module if the user has none, and special files as empty.
 func (c *cueReader) overlay() map[string]load.Source {
 	ov := map[string]load.Source{
 		filepath.Join(c.root, "cue.mod/pkg", schemaModule, "schema.cue"): load.FromString(openSchema()),
 	}
 	if _, err := os.Stat(filepath.Join(c.root, "cue.mod/module.cue")); err != nil {
 		ov[filepath.Join(c.root, "cue.mod/module.cue")] = load.FromString("module: \"fleet.local/fleet@v0\"\nlanguage: version: \"v0.17.0\"\n")
+	}
+	for _, name := range c.special {
+		ov[name] = load.FromString("")
 	}
 	return ov
 }

@@ -39,10 +39,10 @@ func hostile(t *testing.T) []hostileCase {
 	deep := 100_000
 	host := `hosts: a: host: "10.0.0.1"` + "\n"
 	return []hostileCase{
-		{"cue_laughs", "hosts.cue", laughs + "meta: x: _x11\n" + host, "evaluate the inventory"},
+		{"cue_laughs", "hosts.cue", laughs + "meta: x: _x11\n" + host, "hosts.cue:14:7: meta.x: evaluate the inventory: "},
 		{"cue_laughs_structs", "hosts.cue", structs + "meta: x: _x29\n" + host, "evaluate the inventory"},
 		{"cue_choices", "hosts.cue", choices + "_c\n" + host, "hosts.cue:"},
-		{"cue_comprehension", "hosts.cue", pkg + "import \"list\"\n_l: list.Range(0, 3000, 1)\nmeta: x: [for a in _l for b in _l for c in _l {a+b+c}]\n" + host, "evaluate the inventory"},
+		{"cue_comprehension", "hosts.cue", pkg + "import \"list\"\n_l: list.Range(0, 3000, 1)\nmeta: x: [for a in _l for b in _l for c in _l {a+b+c}]\n" + host, "hosts.cue:4:7: meta.x: evaluate the inventory: "},
 		{"cue_range", "hosts.cue", pkg + "import \"list\"\nmeta: x: list.Range(0, 1000000000, 1)\n" + host, "hosts.cue:"},
 		{"cue_repeat", "hosts.cue", pkg + "import \"strings\"\nmeta: x: strings.Repeat(\"x\", 100000000000)\n" + host, "hosts.cue:"},
 		{"cue_repeat_list", "hosts.cue", pkg + "import \"list\"\nmeta: x: list.Repeat([1], 100000000000)\n" + host, "hosts.cue:"},

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
+
+	"muster/exec/foreign"
 )
 
 // Options say how an inventory is loaded. The zero value is what muster vet
@@ -27,6 +28,8 @@ type Options struct {
 	// Time is the CPU time that the evaluation of CUE may take; 0 means 7 s,
 	// and more for many megabytes of text.
 	Time time.Duration
+	// Memory is the bytes of memory that it may take; 0 means 1400 MiB.
+	Memory int64
 	// Nix returns the error in a piece of Nix, or nil. The piece is an [Expr],
 	// a [Template] or the condition of a [Mark]; if module is true it is the
 	// text of a whole module. A nil Nix means that Nix is not checked.
@@ -65,7 +68,7 @@ type loader struct {
 	file   string // absolute name of the file to read, or of the first of the package
 	root   string // root of the directory tree of the inventory
 	tree   *node
-	time   time.Duration
+	limits limits
 	named  bool // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
 }
@@ -84,7 +87,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory %s: %w", cmp.Or(path, "."), bare(err))
 	}
-	l := &loader{report: new(report), base: base, file: file, time: opts.Time, nix: opts.Nix}
+	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix}
 	l.named = !info.IsDir()
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
@@ -100,6 +103,9 @@ func newLoader(path string, opts Options) (*loader, error) {
 func bare(err error) error {
 	if pe := (*fs.PathError)(nil); errors.As(err, &pe) {
 		return pe.Err
+	}
+	if refused := (*foreign.RefusedError)(nil); errors.As(err, &refused) {
+		return errors.New(refused.Why)
 	}
 	return err
 }
@@ -211,21 +217,15 @@ func (l *loader) readData() *node {
 	}
 }
 
-// readLimited reads a file. Of one that is too large it reads only one byte more
-// than is allowed.
+// readLimited reads a file of the user's.
 func readLimited(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	return foreign.ReadFile(name, foreign.Limits{Size: MaxFileSize, Time: foreign.Time, Links: true, Null: true})
 }
 
 // readCUE reads the package that the file belongs to, or only the file if it
 // names no package.
 func (l *loader) readCUE(ctx context.Context) *node {
-	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file, time: l.time}
+	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file, limits: l.limits}
 	pkg := packageOf(l.file)
 	args := []string{"."}
 	if pkg == "" {

@@ -54,7 +54,8 @@ type selection struct {
 	expr  string
 	rest  string
 
-	anyFleet bool // only the form of the expression counts
+	anyFleet bool           // only the form of the expression counts
+	byName   map[string]int // indices of hosts
 }
 
 // whole reads the expression to its end.
@@ -72,6 +73,10 @@ func (p *selection) union(depth int) ([]bool, error) {
 	}
 	set, err := p.intersection(depth)
 	for err == nil && p.take(",") {
+		if i, ok := p.name(); ok {
+			set[i] = true
+			continue
+		}
 		var other []bool
 		if other, err = p.intersection(depth); err == nil {
 			for i := range set {
@@ -80,6 +85,30 @@ func (p *selection) union(depth int) ([]bool, error) {
 		}
 	}
 	return set, err
+}
+
+// name consumes the name of a host, if that alone is the next operand of a union.
+// So the time of a long list of names does not grow with the number of hosts.
+func (p *selection) name() (host int, ok bool) {
+	if p.byName == nil {
+		p.byName = make(map[string]int, len(p.fleet.Hosts))
+		for i, h := range p.fleet.Hosts {
+			p.byName[h.Name] = i
+		}
+	}
+	end := strings.IndexFunc(p.rest, func(r rune) bool { return strings.ContainsRune(",&!()", r) || unicode.IsSpace(r) })
+	if end < 0 {
+		end = len(p.rest)
+	}
+	if host, ok = p.byName[p.rest[:end]]; !ok {
+		return 0, false
+	}
+	after := strings.TrimLeftFunc(p.rest[end:], unicode.IsSpace)
+	if after != "" && after[0] != ',' && after[0] != ')' {
+		return 0, false
+	}
+	p.rest = after
+	return host, true
 }
 
 func (p *selection) intersection(depth int) ([]bool, error) {

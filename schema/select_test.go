@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -78,4 +79,39 @@ func FuzzSelect(f *testing.F) {
 			t.Errorf("Select(%q) chooses %d hosts, its negation %d of %d", expr, len(hosts), len(rest), len(fleet.Hosts))
 		}
 	})
+}
+
+// A long list of names gives what its parts give, in work that grows with both.
+func TestSelectManyNames(t *testing.T) {
+	f := new(Fleet)
+	var names []string
+	for i := range 20_000 {
+		name := fmt.Sprint("h", i)
+		f.Hosts = append(f.Hosts, &Host{Name: name, Tags: []string{"t"}})
+		if i%2 == 0 {
+			names = append(names, name)
+		}
+	}
+	list := strings.Join(names, " , ")
+	for _, tt := range []struct {
+		expr string
+		want int
+	}{
+		{list, 10_000},
+		{"(" + list + ")&@t", 10_000},
+		{"!(" + list + ")", 10_000},
+		{list + ",h1&!h1", 10_000},
+		{list + ",h1 & @t", 10_001},
+	} {
+		hosts, err := Select(f, tt.expr)
+		if err != nil || len(hosts) != tt.want {
+			t.Errorf("%.20s…: %d hosts, %v, want %d", tt.expr, len(hosts), err, tt.want)
+		}
+	}
+	if _, err := Select(f, list+",nobody"); err == nil {
+		t.Error("a name that no host has is accepted")
+	}
+	if allocs := testing.AllocsPerRun(1, func() { Select(f, list) }); allocs > 5_000 {
+		t.Errorf("%.0f allocations for %d names", allocs, len(names))
+	}
 }

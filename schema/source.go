@@ -7,14 +7,16 @@ import (
 	"unicode/utf8"
 )
 
+// MaxFileSize is the size of the largest file of an inventory, in bytes.
+const MaxFileSize = 64 << 20
+
 // The limits of one inventory. They are far above what a fleet needs, and keep a
 // hostile or broken one from exhausting the machine.
 const (
-	maxFileSize = 64 << 20 // bytes of one file
-	maxDepth    = 200      // levels of nested values
-	maxNodes    = 20 << 20 // values
-	maxAliased  = 500_000  // values that YAML's aliases expand to
-	maxString   = 16 << 20 // bytes of one string
+	maxDepth   = 200      // levels of nested values
+	maxNodes   = 20 << 20 // values
+	maxAliased = 500_000  // values that YAML's aliases expand to
+	maxString  = 16 << 20 // bytes of one string
 )
 
 // A source is one file being read.
@@ -25,11 +27,11 @@ type source struct {
 }
 
 // newSource checks what all languages require of their text: UTF-8, no NUL, and
-// at most maxFileSize bytes. It returns nil after reporting a problem.
+// at most MaxFileSize bytes. It returns nil after reporting a problem.
 func newSource(name string, data []byte, r *report) *source {
 	s := &source{name: name, data: data, lines: []int{0}}
-	if len(data) > maxFileSize {
-		r.add(Pos{File: name, Line: 1, Col: 1}, "", "too-large", "file is larger than %d MiB", maxFileSize>>20)
+	if len(data) > MaxFileSize {
+		r.add(Pos{File: name, Line: 1, Col: 1}, "", "too-large", "file is larger than %d MiB", MaxFileSize>>20)
 		return nil
 	}
 	for i, c := range data {

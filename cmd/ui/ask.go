@@ -32,6 +32,12 @@ func Ask(ctx context.Context, in io.Reader, out io.Writer, question string) erro
 	}
 }
 
+// CanAnswer reports whether a user can answer on in.
+func CanAnswer(in io.Reader) bool {
+	f, ok := in.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // readLine reads one line and nothing behind it, which answers the next question.
 func readLine(r io.Reader) string {
 	var line strings.Builder

@@ -13,5 +13,6 @@
 // ([ProblemPrinter]), plans, outcomes and states, and ask the user.
 //
 // Text from hosts, from Nix and from inventories is not trusted with the
-// terminal: it goes through [human.Plain] or [Printable].
+// terminal: cmd writes all of it through a [human.PlainWriter], and what is drawn
+// here goes through [human.Plain] or [Printable].
 package ui

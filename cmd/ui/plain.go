@@ -2,9 +2,11 @@ package ui
 
 import (
 	"io"
+	"os"
 	"strings"
 
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
+	"golang.org/x/term"
 
 	"muster/exec/human"
 )
@@ -12,15 +14,19 @@ import (
 // Printable is [human.Plain] for text that stays on one line: it moves no cursor.
 func Printable(s string) string { return strings.ReplaceAll(human.Plain(s), "\n", "") }
 
-// A PlainWriter writes text as [human.Plain] has it. Each Write is whole lines.
-type PlainWriter struct{ W io.Writer }
-
-func (p PlainWriter) Write(b []byte) (int, error) {
-	if _, err := io.WriteString(p.W, human.Plain(string(b))); err != nil {
-		return 0, err
+// terminal returns the terminal that a writer writes to, also through a [human.PlainWriter]; nil if it is none.
+func terminal(w io.Writer) *os.File {
+	if p, ok := w.(*human.PlainWriter); ok {
+		w = p.Unwrap()
 	}
-	return len(b), nil
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }
+
+// IsTerminal reports whether what is written to w is shown on a terminal.
+func IsTerminal(w io.Writer) bool { return terminal(w) != nil }
 
 // Clip shortens a line to a number of columns on the screen. 0 is no limit.
 func Clip(line string, columns int) string {

@@ -1,16 +1,13 @@
 package ui
 
 import (
-	"bufio"
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/term"
-
+	"muster/exec/foreign"
 	"muster/schema"
 )
 
@@ -30,11 +27,7 @@ const MostOfAKind = 25
 // NewProblemPrinter shows problems the way that suits w: to a person at a
 // terminal with the text they are about.
 func NewProblemPrinter(w io.Writer, most int) *ProblemPrinter {
-	p := &ProblemPrinter{w: w, most: most, files: map[string][]string{}}
-	if f, ok := w.(*os.File); ok {
-		p.caret = term.IsTerminal(int(f.Fd()))
-	}
-	return p
+	return &ProblemPrinter{w: w, caret: terminal(w) != nil, most: most, files: map[string][]string{}}
 }
 
 // Print prints problems, one a line, in the order of the text. Of a kind with
@@ -70,13 +63,8 @@ func (p *ProblemPrinter) excerpt(at schema.Pos) {
 	}
 	lines, ok := p.files[at.File]
 	if !ok {
-		if f, err := os.Open(at.File); err == nil {
-			sc := bufio.NewScanner(f)
-			sc.Buffer(nil, 1<<20)
-			for sc.Scan() {
-				lines = append(lines, sc.Text())
-			}
-			f.Close()
+		if text, err := foreign.ReadFile(at.File, foreign.Limits{Size: schema.MaxFileSize, Time: foreign.Time, Links: true}); err == nil {
+			lines = strings.Split(string(text), "\n")
 		}
 		p.files[at.File] = lines
 	}

@@ -27,7 +27,7 @@ type Hint func(host string, err error) string
 
 // NewJSON returns a reporter that prints each event as a line of JSON, with its
 // kind.
-func NewJSON(w io.Writer) Reporter { return &jsonLines{enc: json.NewEncoder(w)} }
+func NewJSON(w io.Writer) Reporter { return &jsonLines{enc: json.NewEncoder(jsonWriter{w})} }
 
 type jsonLines struct{ enc *json.Encoder }
 

@@ -20,8 +20,9 @@ import (
 // The outcomes go to out as a table.
 func NewText(out, errs io.Writer, hint Hint) Reporter {
 	t := &text{out: out, errs: errs, hint: hint, last: map[string][]string{}, hinted: map[string]bool{}, stop: make(chan struct{})}
-	if f, ok := errs.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+	if f := terminal(errs); f != nil && os.Getenv("TERM") != "dumb" {
 		t.live = true
+		t.errs = f // for what redraw draws; it makes the rest plain
 		t.terminal = int(f.Fd())
 		t.ticking.Go(t.tick)
 	}
@@ -91,7 +92,7 @@ func (t *text) Event(e exec.Event) {
 	line := t.take(e)
 	switch {
 	case t.live && time.Since(t.at) < apart:
-		t.held.WriteString(line) // until the next tick at the latest
+		t.held.WriteString(human.Plain(line)) // until the next tick at the latest
 	case t.live || line != "":
 		t.redraw(line)
 	}
@@ -248,6 +249,7 @@ func (t *text) setAsked(asked bool) {
 
 // redraw prints lines that stay on the screen, and draws the rows below them.
 func (t *text) redraw(stays string) {
+	stays = human.Plain(stays)
 	if !t.live {
 		io.WriteString(t.errs, stays)
 		return
@@ -283,7 +285,7 @@ func (t *text) screen() []string {
 			rows = append(rows, fmt.Sprintf("  … and %s", human.Count(len(t.rows)-i, "more host")))
 			break
 		}
-		rows = append(rows, Clip(r.String(), max(1, width-1)))
+		rows = append(rows, Clip(Printable(r.String()), max(1, width-1)))
 	}
 	return rows
 }

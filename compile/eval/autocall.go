@@ -73,13 +73,15 @@ type derivationCollector struct {
 }
 
 func (c *derivationCollector) collect(v value) {
+	c.th.descend()
+	defer func() { c.th.nesting-- }()
 	v = c.th.autoCall(v, c.args)
 	switch v.kind() {
 	case kindSet:
 		if c.take(v) {
 			return
 		}
-		for _, a := range byName(v.attrs()) {
+		for _, a := range c.th.byName(v.attrs()) {
 			if !isAttributeName(a.sym.String()) {
 				continue
 			}

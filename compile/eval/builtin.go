@@ -145,7 +145,7 @@ func (ev *Evaluator) lowerDerivation() (*lambda, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, fail := ev.lower(file.Expr, "/", ev.base)
+	n, fail := ev.lower(file.Expr, "/", ev.base, nil)
 	if fail != nil {
 		return nil, fail
 	}

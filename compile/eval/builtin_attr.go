@@ -18,7 +18,7 @@ var attrBuiltins = []*builtin{
 }
 
 func attrNames(th *thread, x value) value {
-	attrs := byName(th.wantSet(x, 0))
+	attrs := th.byName(th.wantSet(x, 0))
 	out := th.newValues(len(attrs))
 	for i, a := range attrs {
 		out[i] = a.sym.value()
@@ -27,7 +27,7 @@ func attrNames(th *thread, x value) value {
 }
 
 func attrValues(th *thread, x value) value {
-	attrs := byName(th.wantSet(x, 0))
+	attrs := th.byName(th.wantSet(x, 0))
 	out := th.newValues(len(attrs))
 	for i, a := range attrs {
 		out[i] = a.v
@@ -86,7 +86,6 @@ func removeAttrs(th *thread, set, names value) value {
 // names wins.
 func listToAttrs(th *thread, x value) value {
 	l := th.wantList(x, 0)
-	th.reserve(16 * len(l))
 	attrs := th.newAttrs(len(l))
 	for i, x := range l {
 		pair := th.wantSet(x, 0)
@@ -146,7 +145,7 @@ func catAttrs(th *thread, name, x value) value {
 	var out []value
 	for _, x := range th.wantList(x, 0) {
 		if a := find(th.wantSet(x, 0), s); a != nil {
-			out = append(out, a.v)
+			out = th.add(out, a.v)
 		}
 	}
 	return th.newList(out)
@@ -156,6 +155,9 @@ func mapAttrs(th *thread, f, x value) value {
 	attrs := th.wantSet(x, 0)
 	out := th.newAttrs(len(attrs))
 	for i, a := range attrs {
+		if i%1024 == 1023 {
+			th.reserve(1024 * (thunkSize + 2*valueSize))
+		}
 		out[i] = attr{sym: a.sym, v: th.delayCall2(f, a.sym.value(), a.v)}
 	}
 	return th.newSet(out)
@@ -168,7 +170,7 @@ func zipAttrsWith(th *thread, f, x value) value {
 	values := map[symbol][]value{}
 	for _, x := range th.wantList(x, 0) {
 		for _, a := range th.wantSet(x, 0) {
-			values[a.sym] = append(values[a.sym], a.v)
+			values[a.sym] = th.add(values[a.sym], a.v)
 		}
 	}
 	out := th.newAttrs(len(values))[:0]

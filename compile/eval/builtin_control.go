@@ -82,7 +82,7 @@ func trace(th *thread, x, y value) value {
 	x = th.force(x)
 	text := ""
 	if x.kind() == kindString {
-		text = x.str()
+		text = shortenedTo(maxTraced, x.str())
 	} else {
 		text = th.showAll(x)
 	}
@@ -98,7 +98,7 @@ func traceVerbose(th *thread, x, y value) value {
 }
 
 func warn(th *thread, x, y value) value {
-	th.say("evaluation warning: " + th.wantString(x, 0).str())
+	th.say("evaluation warning: " + shortenedTo(maxTraced, th.wantString(x, 0).str()))
 	if th.ev.opts.AbortOnWarn {
 		th.failAs(AbortError, 0, "aborting to reveal stack trace of warning, as abort-on-warn is set")
 	}
@@ -125,7 +125,7 @@ func (ev *Evaluator) say(line string) {
 // each key, in the order in which they are found.
 func genericClosure(th *thread, x value) value {
 	attrs := th.wantSet(x, 0)
-	work := append([]value(nil), th.wantList(th.wantAttr(attrs, symStartSet), 0)...)
+	work := th.add(nil, th.wantList(th.wantAttr(attrs, symStartSet), 0)...)
 	if len(work) == 0 && !th.ev.compat.forcesUnused {
 		return emptyList
 	}
@@ -139,8 +139,8 @@ func genericClosure(th *thread, x value) value {
 		if !keys.add(th.force(key)) {
 			continue
 		}
-		result = append(result, item)
-		work = append(work, th.wantList(th.call(operator, item), 0)...)
+		result = th.add(result, item)
+		work = th.add(work, th.wantList(th.call(operator, item), 0)...)
 	}
 	return th.newList(result)
 }

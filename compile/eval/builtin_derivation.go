@@ -22,7 +22,7 @@ func derivationStrict(th *thread, x value) value {
 	if nameAttr == nil {
 		th.fail(0, "attribute 'name' missing")
 	}
-	asm := derivationAssembler{th: th, outputs: []string{"out"}, flag: map[symbol]bool{}}
+	asm := derivationAssembler{th: th, outputs: []string{"out"}, flag: map[symbol]bool{}, json: jsonWriter{textBuilder: textBuilder{th: th}}}
 	asm.drv = &store.Derivation{
 		Name:      th.wantPlainString(nameAttr.v, nameAttr.pos),
 		Outputs:   map[string]store.Output{},
@@ -37,7 +37,7 @@ func derivationStrict(th *thread, x value) value {
 	}
 	name := asm.drv.Name
 	th.notes = append(th.notes, note{th.depth, len(th.running), func(*thread) string { return "while evaluating derivation '" + name + "'" }})
-	for _, a := range byName(attrs) {
+	for _, a := range th.byName(attrs) {
 		asm.attribute(a)
 	}
 	th.notes = th.notes[:len(th.notes)-1]
@@ -57,6 +57,7 @@ type derivationAssembler struct {
 	context references
 	outputs []string
 	json    jsonWriter // of structured attributes, without the braces
+	size    int        // bytes of the environment
 
 	hash      *string // outputHash
 	hashAlgo  string
@@ -86,6 +87,7 @@ func (asm *derivationAssembler) attribute(a attr) {
 	}
 	s := th.coerce(a.v, &asm.context, a.pos, coerceMore|copyPaths)
 	asm.drv.Env[a.sym.String()] = s
+	asm.size += len(s)
 	if a.sym == symOutputs {
 		asm.setOutputs(strings.Fields(s), a.pos)
 	} else {
@@ -253,13 +255,14 @@ func (asm *derivationAssembler) fixedHash() store.Hash {
 // finish computes all paths and returns { drvPath, out, … }.
 func (asm *derivationAssembler) finish() value {
 	th := asm.th
+	th.reserve(3 * (asm.size + asm.json.Len())) // the text of the derivation, with escapes
 	all := &th.ev.derivations
 	if err := asm.drv.FillOutputs(all.modulo); err != nil {
 		th.failCause(0, err, "derivation '%s': %v", asm.drv.Name, err)
 	}
 	p, err := asm.drv.Path()
 	if err == nil {
-		err = all.add(p, asm.drv)
+		err = all.add(p, asm.drv, th.owner())
 	}
 	if err != nil {
 		th.failCause(0, err, "derivation '%s': %v", asm.drv.Name, err)

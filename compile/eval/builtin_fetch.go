@@ -4,7 +4,6 @@ import (
 	"errors"
 	"path"
 	"strings"
-	"sync"
 
 	"muster/compile/store"
 )
@@ -25,7 +24,7 @@ var fetchBuiltins = []*builtin{
 
 // A fetching is a request, in progress or answered.
 type fetching struct {
-	once sync.Once
+	once once
 	got  Fetched
 	err  error
 }
@@ -36,11 +35,11 @@ func (th *thread) fetch(fetcher, argument string) (Fetched, error) {
 	r := FetchRequest{Fetcher: fetcher, JSON: argument}
 	e, _ := ev.fetched.LoadOrStore(r, &fetching{})
 	f := e.(*fetching)
-	f.once.Do(func() { f.got, f.err = ev.world.Fetch(th.ctx, r) })
-	if th.ctx.Err() != nil {
-		ev.fetched.Delete(r) // with another context it may succeed
-		th.checkpoint()
-	}
+	f.once.do(th, func() {
+		got, err := ev.world.Fetch(th.ctx, r)
+		th.mustGoOn()
+		f.got, f.err = got, err
+	})
 	th.recordFetched(r, f.got.Path)
 	return f.got, f.err
 }

@@ -50,7 +50,7 @@ func hashString(th *thread, algo, x value) value {
 
 func hashFile(th *thread, algo, x value) value {
 	a := th.wantAlgo(algo)
-	return stringValue(store.HashBytes(a, th.readFile(th.readablePath(x))).Base16())
+	return stringValue(th.hashFileAt(th.readablePath(x), a).Base16())
 }
 
 // convertHash converts a hash to another spelling.

@@ -16,7 +16,7 @@ var jsonBuiltins = []*builtin{
 }
 
 func toJSON(th *thread, x value) value {
-	var b jsonWriter
+	b := jsonWriter{textBuilder: textBuilder{th: th}}
 	var c references
 	th.writeJSON(&b, x, &c)
 	return contextValue(th.finish(&b), c)
@@ -25,7 +25,7 @@ func toJSON(th *thread, x value) value {
 // A jsonWriter holds JSON that is being written. Like Nix it reports strings
 // that are not UTF-8 only after everything has been evaluated.
 type jsonWriter struct {
-	strings.Builder
+	textBuilder
 	bad string // the first string that is not UTF-8
 }
 
@@ -83,7 +83,7 @@ func (th *thread) writeJSONSet(b *jsonWriter, v value, c *references) {
 		return
 	}
 	b.WriteByte('{')
-	for i, a := range byName(v.attrs()) {
+	for i, a := range th.byName(v.attrs()) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
@@ -184,6 +184,7 @@ func (th *thread) notUTF8(s string) {
 
 func fromJSON(th *thread, x value) value {
 	s := th.wantPlainString(x, 0)
+	th.reserve(3 * len(s)) // the decoder's buffer doubles
 	th.wantUnicode(s)
 	d := json.NewDecoder(strings.NewReader(s))
 	d.UseNumber()
@@ -234,7 +235,7 @@ func (th *thread) wantUnicode(s string) {
 // noNull fails for strings with a null byte, which Nix cannot represent.
 func (th *thread) noNull(s string) {
 	if strings.IndexByte(s, 0) >= 0 {
-		th.fail(0, "input string '%s' cannot be represented as Nix string because it contains null bytes", strings.ReplaceAll(s, "\x00", "␀"))
+		th.fail(0, "input string '%s' cannot be represented as Nix string because it contains null bytes", strings.ReplaceAll(shortened(s), "\x00", "␀"))
 	}
 }
 
@@ -259,7 +260,7 @@ func (th *thread) readJSON(d *json.Decoder) (value, error) {
 				if th.ev.compat.wraps {
 					return th.newInt(int64(u)), nil
 				}
-				return value{}, jsonError("unsigned json number " + t.String() + " outside of Nix integer range")
+				return value{}, jsonError("unsigned json number " + shortened(t.String()) + " outside of Nix integer range")
 			}
 		}
 		if i, err := strconv.ParseInt(t.String(), 10, 64); err == nil {
@@ -285,7 +286,7 @@ func (th *thread) readJSONArray(d *json.Decoder) (value, error) {
 		if err != nil {
 			return value{}, err
 		}
-		list = append(list, v)
+		list = th.add(list, v)
 	}
 	_, err := d.Token()
 	return th.newList(list), err

@@ -61,9 +61,11 @@ func mapList(th *thread, f, x value) value {
 		return emptyList
 	}
 	f = th.wantFunction(f, 0)
-	th.reserve(8 * len(l))
 	out := th.newValues(len(l))
 	for i, x := range l {
+		if i%1024 == 1023 {
+			th.reserve(1024 * thunkSize)
+		}
 		out[i] = th.delayCall(f, x)
 	}
 	return th.newList(out)
@@ -78,6 +80,7 @@ func filterList(th *thread, f, x value) value {
 		return emptyList
 	}
 	f = th.wantFunction(f, 0)
+	th.reserve(valueSize * len(l))
 	out := make([]value, 0, len(l))
 	for _, x := range l {
 		if th.wantBool(th.call(f, x), 0) {
@@ -119,7 +122,7 @@ func genList(th *thread, f, x value) value {
 	if n >= 1<<31 {
 		th.failAs(LimitError, 0, "cannot create list of size %d", n)
 	}
-	th.reserve(48 * int(n))
+	th.reserve((valueSize + thunkSize + intSize) * int(n))
 	if !th.ev.compat.forcesUnused {
 		f = th.wantFunction(f, 0)
 	}
@@ -147,6 +150,7 @@ func sortList(th *thread, f, x value) value {
 	if f.same(lessThan.value()) {
 		before = func(a, b value) bool { th.spend(1); return th.less(a, b, 0) }
 	}
+	th.reserve(2 * valueSize * len(l))
 	out := th.newValues(len(l))
 	copy(out, l)
 	mergeSort(out, make([]value, len(l)), before)
@@ -188,9 +192,9 @@ func partition(th *thread, f, x value) value {
 	for _, x := range th.wantList(x, 0) {
 		th.force(x)
 		if th.wantBool(th.call(f, x), 0) {
-			right = append(right, x)
+			right = th.add(right, x)
 		} else {
-			wrong = append(wrong, x)
+			wrong = th.add(wrong, x)
 		}
 	}
 	attrs := th.newAttrs(2)
@@ -204,7 +208,7 @@ func groupBy(th *thread, f, x value) value {
 	groups := map[symbol][]value{}
 	for _, x := range th.wantList(x, 0) {
 		key := intern(th.wantPlainString(th.call(f, x), 0))
-		groups[key] = append(groups[key], x)
+		groups[key] = th.add(groups[key], x)
 	}
 	attrs := th.newAttrs(len(groups))[:0]
 	for key, l := range groups {
@@ -217,6 +221,7 @@ func groupBy(th *thread, f, x value) value {
 func concatMap(th *thread, f, x value) value {
 	f = th.wantFunction(f, 0)
 	l := th.wantList(x, 0)
+	th.reserve(valueSize * len(l))
 	out := make([]value, len(l))
 	for i, x := range l {
 		out[i] = th.call(f, x)
@@ -243,7 +248,6 @@ func (th *thread) concatLists(lists []value) value {
 	if int(last.o.n) == total {
 		return last
 	}
-	th.reserve(8 * total)
 	out := th.newValues(total)[:0]
 	for _, x := range lists {
 		out = append(out, th.force(x).list()...)

@@ -2,6 +2,8 @@ package eval
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 
 	"muster/compile/eval/ere"
 )
@@ -17,12 +19,32 @@ type regexEntry struct {
 	err error
 }
 
-// pattern returns the compiled pattern of a text. Each text is compiled once.
+// A regexCache keeps compiled patterns by their text, as long as they are not many.
+type regexCache struct {
+	entries sync.Map     // *regexEntry by text
+	size    atomic.Int64 // of all patterns and texts, in bytes
+}
+
+// maxRegexes is the size in bytes at which a regexCache is emptied.
+const maxRegexes = 16 << 20
+
+// makeRoom counts size bytes more, and empties the cache if that is too much.
+func (c *regexCache) makeRoom(size int64) {
+	if c.size.Add(size) > maxRegexes {
+		c.entries.Clear()
+		c.size.Store(size)
+	}
+}
+
+// pattern returns the compiled pattern of a text. Compiling it counts as work.
 func (th *thread) pattern(text string) *ere.Pattern {
-	e, ok := th.ev.regexes.Load(text)
+	e, ok := th.ev.regexes.entries.Load(text)
 	if !ok {
 		p, err := ere.Compile(text)
-		e, _ = th.ev.regexes.LoadOrStore(text, &regexEntry{p, err})
+		size := len(text) + p.Size()
+		th.reserve(size)
+		th.ev.regexes.makeRoom(int64(size))
+		e, _ = th.ev.regexes.entries.LoadOrStore(text, &regexEntry{p, err})
 	}
 	entry := e.(*regexEntry)
 	if entry.err != nil {
@@ -33,6 +55,10 @@ func (th *thread) pattern(text string) *ere.Pattern {
 	}
 	return entry.p
 }
+
+// Spend and Reserve make a thread an [ere.Meter].
+func (th *thread) Spend(steps int)   { th.spend(steps) }
+func (th *thread) Reserve(bytes int) { th.reserve(bytes) }
 
 // checkMatch reports a match that was given up.
 func (th *thread) checkMatch(err error) {
@@ -45,7 +71,7 @@ func (th *thread) checkMatch(err error) {
 func match(th *thread, re, x value) value {
 	p := th.pattern(th.wantPlainString(re, 0))
 	s := th.wantString(x, 0).str()
-	groups, err := p.Match(s, th.spend)
+	groups, err := p.Match(s, th)
 	th.checkMatch(err)
 	if groups == nil {
 		return valueNull
@@ -77,27 +103,27 @@ func split(th *thread, re, x value) value {
 	s := v.str()
 	var list []value
 	end := 0 // of the previous match
-	g, err := p.Search(s, 0, th.spend)
+	g, err := p.Search(s, 0, th)
 	th.checkMatch(err)
 	if g == nil {
 		return listValue([]value{v})
 	}
 	for g != nil {
-		list = append(list, th.newString(s[end:g[0]]), th.groups(s, g))
+		list = th.add(list, th.newString(s[end:g[0]]), th.groups(s, g))
 		end = g[1]
 		next := end
 		if g[0] == g[1] {
 			if end == len(s) {
 				break
 			}
-			g, err = p.SearchAt(s, end, th.spend)
+			g, err = p.SearchAt(s, end, th)
 			th.checkMatch(err)
 			if g != nil {
 				continue
 			}
 			next++
 		}
-		g, err = p.Search(s, next, th.spend)
+		g, err = p.Search(s, next, th)
 		th.checkMatch(err)
 	}
 	return th.newList(append(list, th.newString(s[end:])))

@@ -3,7 +3,6 @@ package eval
 import (
 	"path"
 	"strings"
-	"sync"
 
 	"muster/compile/store"
 )
@@ -20,10 +19,9 @@ var sourceBuiltins = []*builtin{
 
 // A storedSource is a path and the store path of its copy.
 type storedSource struct {
-	once sync.Once
+	once once
 	path store.Path
 	hash store.Hash
-	err  error
 }
 
 // copyToStore returns the store path of a copy of the file or directory p.
@@ -44,27 +42,20 @@ func (th *thread) copyToStore(p string, pos posID) store.Path {
 		e, _ = th.ev.sources.LoadOrStore(p, &storedSource{})
 	}
 	s := e.(*storedSource)
-	s.once.Do(func() {
+	s.once.do(th, func() {
 		if _, err := th.ev.lstat(p); err != nil {
-			s.err = fileError(p, err)
-			return
+			panic(fileError(p, err))
 		}
-		var src Source
-		var h store.Hash
-		if src, h, s.err = th.hash(p, value{}); s.err == nil {
+		src, h, err := th.hash(p, value{})
+		if err == nil {
 			s.hash = h
-			s.path, s.err = store.SourcePath(path.Base(p), h, nil, false)
+			s.path, err = store.SourcePath(path.Base(p), h, nil, false)
 		}
-		if s.err == nil {
-			th.ev.derivations.addSource(s.path, src)
+		if err != nil {
+			th.failCause(pos, err, "copying '%s' to the store: %v", p, err)
 		}
+		th.ev.derivations.addSource(s.path, src, 0)
 	})
-	if s.err != nil {
-		if e, ok := s.err.(*Error); ok {
-			panic(e)
-		}
-		th.failCause(pos, s.err, "copying '%s' to the store: %v", p, s.err)
-	}
 	th.record(treeInput, p, s.hash.SRI())
 	return s.path
 }
@@ -90,7 +81,7 @@ func toFile(th *thread, name, contents value) value {
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
-	th.ev.derivations.addSource(p, Source{Text: v.str(), References: refs})
+	th.ev.derivations.addSource(p, Source{Text: v.str(), References: refs}, th.owner())
 	return storeString(p)
 }
 
@@ -155,7 +146,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 		src, h, err = th.hash(p, filter)
 		th.recordFiltered(src, h)
 	} else {
-		h = store.HashBytes(store.SHA256, th.readFile(p))
+		h = th.hashFileAt(p, store.SHA256)
 	}
 	if e, ok := err.(*Error); ok {
 		panic(e)
@@ -170,7 +161,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
-	th.ev.derivations.addSource(sp, src)
+	th.ev.derivations.addSource(sp, src, th.owner())
 	return storeString(sp)
 }
 
@@ -184,7 +175,7 @@ func (th *thread) hash(p string, filter value) (Source, store.Hash, error) {
 	if s, ok := th.ev.Source(store.Path(p)); ok && s.File == "" {
 		th.failAs(UnsupportedError, 0, "a copy of the text '%s' is left to Nix", p)
 	}
-	h, _, err := store.HashNAR(store.SHA256, th.ev.world, src.File, th.filter(filter, p, below.Omit, &src))
+	h, _, err := store.HashNAR(store.SHA256, meteredFiles{th.ev.world, th}, src.File, th.filter(filter, p, below.Omit, &src))
 	return src, h, err
 }
 

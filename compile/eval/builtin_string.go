@@ -54,6 +54,7 @@ func concatStringsSep(th *thread, separator, x value) value {
 	sep := th.wantString(separator, 0)
 	c := sep.context()
 	l := th.wantList(x, 0)
+	th.reserve(16 * len(l))
 	texts := make([]string, len(l))
 	size := len(sep.str()) * len(l)
 	for i, x := range l {
@@ -91,7 +92,8 @@ func replaceStrings(th *thread, from, to, x value) value {
 	}
 	v := th.wantString(x, 0)
 	s, c := v.str(), v.context()
-	var out strings.Builder
+	out := textBuilder{th: th}
+	out.grow(len(s))
 	for p := 0; p <= len(s); {
 		match := -1
 		if matchesEmpty || p < len(s) && begins[s[p]] {
@@ -107,7 +109,7 @@ func replaceStrings(th *thread, from, to, x value) value {
 				used[match] = th.wantString(replacements[match], 0)
 			}
 			c = c.union(used[match].context())
-			th.reserve(out.Len() + len(used[match].str()))
+			th.spend(1)
 			out.WriteString(used[match].str())
 			if n := len(texts[match]); n > 0 {
 				p += n

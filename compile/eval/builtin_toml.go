@@ -29,6 +29,7 @@ var tomlBuiltins = []*builtin{
 
 func fromTOML(th *thread, x value) value {
 	r := tomlReader{th: th, text: th.wantPlainString(x, 0)}
+	th.reserve(3 * len(r.text)) // strings are built with escapes undone
 	root := newTOMLTable()
 	defer func() {
 		if e := recover(); e != nil {
@@ -95,7 +96,7 @@ type tomlReader struct {
 	at   int
 }
 
-func (r *tomlReader) fail(msg string) { panic(tomlError(msg)) }
+func (r *tomlReader) fail(msg string) { panic(tomlError(shortened(msg))) }
 
 // peek returns the next byte, 0 at the end.
 func (r *tomlReader) peek() byte {
@@ -435,7 +436,7 @@ func (r *tomlReader) array() value {
 		if e.table != nil {
 			e.v = e.table.value(r.th)
 		}
-		list = append(list, e.v)
+		list = r.th.add(list, e.v)
 		r.blank()
 		if r.peek() != ']' {
 			r.expect(',')
@@ -541,7 +542,7 @@ func (r *tomlReader) basic(multi bool) string {
 				r.at++
 			}
 			if strings.IndexByte(b.String(), 0) >= 0 {
-				r.fail("error: input string '" + strings.ReplaceAll(b.String(), "\x00", "␀") + "' cannot be represented as Nix string because it contains null bytes")
+				r.fail("error: input string '" + strings.ReplaceAll(shortened(b.String()), "\x00", "␀") + "' cannot be represented as Nix string because it contains null bytes")
 			}
 			return b.String()
 		}

@@ -18,8 +18,10 @@ func parseDrvName(th *thread, x value) value {
 
 func splitVersion(th *thread, x value) value {
 	var out []value
-	for _, c := range store.SplitVersion(th.wantPlainString(x, 0)) {
-		out = append(out, stringValue(c))
+	s := th.wantPlainString(x, 0)
+	th.reserve(40 * len(s)) // a string for each byte
+	for _, c := range store.SplitVersion(s) {
+		out = th.add(out, stringValue(c))
 	}
 	return th.newList(out)
 }

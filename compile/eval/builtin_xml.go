@@ -2,7 +2,6 @@ package eval
 
 import (
 	"strconv"
-	"strings"
 
 	"muster/compile/eval/float"
 )
@@ -15,7 +14,7 @@ var xmlBuiltins = []*builtin{
 // xml writes v as XML. With strict it evaluates everything in v; otherwise what
 // is not evaluated is written as <unevaluated />.
 func (th *thread) xml(v value, strict bool) value {
-	w := xmlWriter{th: th, strict: strict, seen: map[string]bool{}}
+	w := xmlWriter{th: th, b: textBuilder{th: th}, strict: strict, seen: map[string]bool{}}
 	w.b.WriteString("<?xml version='1.0' encoding='utf-8'?>\n<expr>\n")
 	w.value(v, 1)
 	w.b.WriteString("</expr>\n")
@@ -24,7 +23,7 @@ func (th *thread) xml(v value, strict bool) value {
 
 type xmlWriter struct {
 	th      *thread
-	b       strings.Builder
+	b       textBuilder
 	strict  bool
 	context references
 	seen    map[string]bool // paths of the derivations written so far
@@ -86,7 +85,6 @@ func (w *xmlWriter) value(v value, depth int) {
 	}
 	v = w.known(v)
 	w.th.descend()
-	w.th.reserve(w.b.Len() / 64)
 	w.th.spend(1 + depth/16)
 	switch v.kind() {
 	case kindInt:
@@ -160,7 +158,7 @@ func (w *xmlWriter) set(attrs []attr, depth int) {
 }
 
 func (w *xmlWriter) attrs(attrs []attr, depth int) {
-	for _, a := range byName(attrs) {
+	for _, a := range w.th.byName(attrs) {
 		w.open(depth, "attr", ">", "name", a.sym.String())
 		w.value(a.v, depth+1)
 		w.close(depth, "attr")

@@ -137,7 +137,7 @@ func (th *thread) coerce(v value, c *references, pos posID, how coercion) string
 // coerceList joins elements with spaces, except after an empty list.
 func (th *thread) coerceList(l []value, c *references, pos posID, how coercion) string {
 	th.descend()
-	var b strings.Builder
+	b := textBuilder{th: th}
 	for i, x := range l {
 		b.WriteString(th.coerce(x, c, pos, how))
 		if i < len(l)-1 {
@@ -161,6 +161,7 @@ func (th *thread) wantPath(v value, c *references, pos posID) string {
 	if !strings.HasPrefix(s, "/") {
 		th.fail(pos, "string '%s' doesn't represent an absolute path", s)
 	}
+	th.reserve(2 * len(s)) // cleanPath copies
 	return cleanPath(s)
 }
 

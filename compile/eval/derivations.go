@@ -3,6 +3,7 @@ package eval
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -13,10 +14,39 @@ import (
 // Evaluation writes nothing, so they stay here until something is built.
 type derivations struct {
 	mu      sync.Mutex
-	made    map[store.Path]*store.Derivation
-	sources map[store.Path]Source
+	made    map[store.Path]owned[*store.Derivation]
+	sources map[store.Path]owned[Source]
 	modulo  *store.Modulo
 	files   store.Files
+}
+
+// An owned object was made by a single host so far, or by none in particular. If the
+// host fails because memory is short, its objects go with it. See heap.go for what
+// belongs to a host.
+type owned[T any] struct {
+	object T
+	host   uint64 // thread.host; 0 is no single host
+}
+
+// put adds an object unless it is known, and reports whether it was.
+func put[T any](objects map[store.Path]owned[T], p store.Path, object T, host uint64) (known bool) {
+	o, known := objects[p]
+	if known && o.host == host {
+		return true
+	}
+	if known {
+		object, host = o.object, 0
+	}
+	objects[p] = owned[T]{object, host}
+	return known
+}
+
+// drop forgets what only one host has made.
+func (d *derivations) drop(host uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.made, func(_ store.Path, o owned[*store.Derivation]) bool { return o.host == host })
+	maps.DeleteFunc(d.sources, func(_ store.Path, o owned[Source]) bool { return o.host == host })
 }
 
 // A Source is a store object that is not a derivation: a copied file or
@@ -31,8 +61,8 @@ type Source struct {
 
 func (d *derivations) init(files store.Files) {
 	d.files = files
-	d.made = map[store.Path]*store.Derivation{}
-	d.sources = map[store.Path]Source{}
+	d.made = map[store.Path]owned[*store.Derivation]{}
+	d.sources = map[store.Path]owned[Source]{}
 	d.modulo = store.NewModulo(d.read)
 }
 
@@ -41,7 +71,7 @@ func (d *derivations) read(p store.Path) (*store.Derivation, error) {
 	if drv := d.get(p); drv != nil {
 		return drv, nil
 	}
-	b, err := readFileOf(d.files, string(p), maxFile)
+	b, err := readFileOf(d.files, string(p))
 	if err != nil {
 		return nil, fmt.Errorf("derivation '%s' is not known", p)
 	}
@@ -51,15 +81,12 @@ func (d *derivations) read(p store.Path) (*store.Derivation, error) {
 func (d *derivations) get(p store.Path) *store.Derivation {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.made[p]
+	return d.made[p].object
 }
 
-func (d *derivations) add(p store.Path, drv *store.Derivation) error {
+func (d *derivations) add(p store.Path, drv *store.Derivation, host uint64) error {
 	d.mu.Lock()
-	_, known := d.made[p]
-	if !known {
-		d.made[p] = drv
-	}
+	known := put(d.made, p, drv, host)
 	d.mu.Unlock()
 	if known {
 		return nil
@@ -67,12 +94,10 @@ func (d *derivations) add(p store.Path, drv *store.Derivation) error {
 	return d.modulo.Add(p, drv)
 }
 
-func (d *derivations) addSource(p store.Path, s Source) {
+func (d *derivations) addSource(p store.Path, s Source, host uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, known := d.sources[p]; !known {
-		d.sources[p] = s
-	}
+	put(d.sources, p, s, host)
 }
 
 // Derivation returns a derivation that this evaluator made, else nil.
@@ -83,7 +108,7 @@ func (ev *Evaluator) Source(p store.Path) (Source, bool) {
 	ev.derivations.mu.Lock()
 	defer ev.derivations.mu.Unlock()
 	s, ok := ev.derivations.sources[p]
-	return s, ok
+	return s.object, ok
 }
 
 // closure visits p and everything it refers to, each path once.
@@ -115,6 +140,14 @@ func (th *thread) closure(p store.Path, visit func(store.Path)) {
 	walk(p)
 }
 
+// mustGoOn ends the evaluation if its context has ended. What the world answers
+// then is no answer.
+func (th *thread) mustGoOn() {
+	if th.ctx.Err() != nil {
+		th.canceled()
+	}
+}
+
 // realise builds the outputs in a context that do not exist, so that they can
 // be read.
 func (th *thread) realise(c references) {
@@ -140,6 +173,7 @@ func (th *thread) realise(c references) {
 		th.fail(0, "cannot build '%s' during evaluation because the option 'allow-import-from-derivation' is disabled", missing[0])
 	}
 	err := th.ev.world.Realise(th.ctx, th.ev, missing)
+	th.mustGoOn()
 	if errors.Is(err, ErrUnsupported) {
 		th.failAs(UnsupportedError, 0, "cannot build '%s' during evaluation: import from derivation is not available here", missing[0])
 	}
@@ -164,6 +198,7 @@ func (th *thread) referencesOfFile(p, content string) references {
 		all = s.References
 	} else {
 		all, _ = th.ev.world.References(th.ctx, sp)
+		th.mustGoOn()
 	}
 	var refs references
 	for _, r := range all {

@@ -41,6 +41,7 @@
 //	object.go, heap.go     values: layout and allocation; the only unsafe code
 //	lower.go, lowerset.go  trees to nodes: scopes, slots, merged bindings
 //	node*.go, call.go      the language, one node type for each construct
+//	memory.go, once.go     the limit of memory; work that is done once for all threads
 //	thread.go, thunk.go    the state of one goroutine; forcing, waiting, failing
 //	error.go               errors and their traces
 //	coerce.go, compare.go  conversion to strings, == and <

@@ -1,9 +1,11 @@
 package eval
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"muster/compile/syntax"
 )
@@ -50,6 +52,13 @@ type TraceEntry struct {
 	Text string
 	Pos  syntax.Pos
 }
+
+// ErrTime and ErrMemory are in the chain of a [LimitError] of Options.MaxTime and
+// Options.MaxMemory.
+var (
+	ErrTime   = errors.New("the limit of time is reached")
+	ErrMemory = errors.New("the limit of memory is reached")
+)
 
 // Error returns the message and its position, without the trace.
 func (e *Error) Error() string {
@@ -103,12 +112,48 @@ func (th *thread) fail(pos posID, format string, args ...any) {
 }
 
 func (th *thread) failAs(kind ErrorKind, pos posID, format string, args ...any) {
-	panic(&Error{Kind: kind, Msg: fmt.Sprintf(format, args...), Pos: th.ev.positions.at(pos)})
+	if pos == 0 && kind == LimitError {
+		pos = th.place()
+	}
+	panic(&Error{Kind: kind, Msg: sprintf(format, args), Pos: th.ev.positions.at(pos)})
 }
 
 // failCause is fail for an error that has a cause outside the program.
 func (th *thread) failCause(pos posID, cause error, format string, args ...any) {
-	panic(&Error{Kind: EvalError, Msg: fmt.Sprintf(format, args...), Pos: th.ev.positions.at(pos), cause: cause})
+	panic(&Error{Kind: EvalError, Msg: sprintf(format, args), Pos: th.ev.positions.at(pos), cause: cause})
+}
+
+// maxText is how many bytes of a text of the program messages show.
+const maxText = 16 << 10
+
+// shortened returns a text as messages show it. A text of the program may have any
+// length.
+func shortened(s string) string { return shortenedTo(maxText, s) }
+
+func shortenedTo(most int, s string) string {
+	if len(s) <= most {
+		return s
+	}
+	end := most
+	for end > most-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return fmt.Sprintf("%s… (%d bytes more)", s[:end], len(s)-end)
+}
+
+// sprintf is [fmt.Sprintf] with shortened texts.
+func sprintf(format string, args []any) string {
+	for i, a := range args {
+		switch a := a.(type) {
+		case string:
+			args[i] = shortened(a)
+		case symbol:
+			args[i] = shortened(a.String())
+		case error:
+			args[i] = shortened(a.Error())
+		}
+	}
+	return fmt.Sprintf(format, args...)
 }
 
 // wantType fails for a value of the wrong type. want is "a set", "an integer",
@@ -185,7 +230,8 @@ func (u *unwinding) until(running int) *Error {
 	return u.err
 }
 
-// withTrace returns x with its steps added to its Trace.
+// withTrace returns x with its steps added to its Trace. After a note that runs
+// into a limit no further notes are evaluated.
 func (th *thread) withTrace(x *Error) *Error {
 	if x == nil || len(x.steps) == 0 {
 		return x
@@ -193,21 +239,28 @@ func (th *thread) withTrace(x *Error) *Error {
 	y := *x
 	y.steps = nil
 	y.Trace = slices.Clip(y.Trace)
+	var broken *Error
 	for _, s := range x.steps {
 		if s.note != nil {
-			y.Trace = append(y.Trace, TraceEntry{Text: th.noteText(s)})
+			text := ""
+			if broken == nil || !broken.transient() {
+				text, broken = th.noteText(s)
+			}
+			if text != "" {
+				y.Trace = append(y.Trace, TraceEntry{Text: text})
+			}
 			continue
 		}
-		y.Trace = append(y.Trace, TraceEntry{Text: "while calling " + s.fn.describe(), Pos: th.ev.positions.at(s.pos)})
+		y.Trace = append(y.Trace, TraceEntry{Text: "while calling " + shortened(s.fn.describe()), Pos: th.ev.positions.at(s.pos)})
 	}
 	return &y
 }
 
 // noteText evaluates the text of a note. If that fails, the note says so.
-func (th *thread) noteText(s step) string {
-	out, err := th.attempt(func() value { return stringValue(s.note(th)) })
+func (th *thread) noteText(s step) (string, *Error) {
+	out, err := th.attempt(func() value { return stringValue(shortened(s.note(th))) })
 	if err != nil {
-		return "(error in the error context: " + err.Msg + ")"
+		return "(error in the error context: " + err.Msg + ")", err
 	}
-	return out.str()
+	return out.str(), nil
 }

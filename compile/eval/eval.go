@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"muster/compile/syntax"
@@ -34,7 +35,10 @@ type Options struct {
 
 	MaxDepth  int   // nested calls; 0 is 100,000
 	MaxSteps  int64 // calls per method call, roughly; 0 is no limit
-	MaxMemory int64 // bytes of the process's heap; 0 is no limit
+	MaxMemory int64 // bytes of the process's memory; 0 is no limit
+	// MaxTime limits each method call, and each host of Evaluator.Fleet; 0 is no
+	// limit.
+	MaxTime time.Duration
 
 	// Record has the evaluator record its inputs: see Host and
 	// Evaluator.Shared. Parts are the digests of parts of the program: see
@@ -56,6 +60,7 @@ type Evaluator struct {
 	opts      Options
 	world     World
 	limits    limits
+	memory    memoryGauge
 	compat    compat
 	positions positions
 	waits     waits
@@ -64,23 +69,25 @@ type Evaluator struct {
 	imported  sync.Map // set of the paths that files were read from, if Options.Record is set
 	places    sync.Map // digest by name of a text that was not imported
 	inputs    inputs   // of everything that does not belong to a single host
-	regexes   sync.Map // *regexEntry by pattern
+	regexes   regexCache
 	sources   sync.Map // *storedSource by path
 	fetched   sync.Map // *fetching by FetchRequest
 	trace     sync.Mutex
+	hosts     atomic.Uint64 // number of hosts so far
 
 	derivations derivations
 }
 
 type limits struct {
 	depth   int // nested calls
-	nesting int // nested thunks, and nested walks over values
+	walk    int // nested walks over values, such as printing
+	nesting int // nested thunks
 	steps   int64
-	memory  int64
 }
 
 const (
 	defaultDepth   = 100_000
+	defaultWalk    = 10_000 // as Nix has it since 2.20
 	defaultNesting = 400_000
 )
 
@@ -101,11 +108,13 @@ func New(o Options) *Evaluator {
 	if o.Home == "" {
 		o.Home = o.World.Getenv("HOME")
 	}
+	walk := o.MaxDepth
 	if o.MaxDepth == 0 {
-		o.MaxDepth = defaultDepth
+		o.MaxDepth, walk = defaultDepth, defaultWalk
 	}
 	ev := &Evaluator{opts: o, world: o.World}
-	ev.limits = limits{depth: o.MaxDepth, nesting: defaultNesting, steps: o.MaxSteps, memory: o.MaxMemory}
+	ev.limits = limits{depth: o.MaxDepth, walk: walk, nesting: defaultNesting, steps: o.MaxSteps}
+	ev.memory.init(o.MaxMemory)
 	before := func(major, minor int) bool { return !versionAtLeast(o.NixVersion, major, minor) }
 	ev.compat = compat{wraps: before(2, 25), roundsInts: before(2, 29), oldJSON: before(2, 12), forcesUnused: before(2, 13), replacesAll: before(2, 16), rightFirst: !before(2, 32), noDrvOutput: before(2, 20),
 		allReferences: before(2, 12), pure: o.Pure}
@@ -144,18 +153,20 @@ func (ev *Evaluator) File(ctx context.Context, path string) (Value, error) {
 // Expr evaluates an expression; relative paths in it are relative to dir, an
 // absolute path.
 func (ev *Evaluator) Expr(ctx context.Context, text, dir string) (Value, error) {
-	file, err := ev.parse("«string»", []byte(text))
+	file, err := ev.parse("«string»", []byte(text), nil)
 	if err != nil {
 		return Value{}, err
 	}
 	return ev.Tree(ctx, file.Expr, dir)
 }
 
-// parse reads a Nix text with the syntax that the options allow.
-func (ev *Evaluator) parse(name string, text []byte) (*syntax.File, *Error) {
+// parse reads a Nix text with the syntax that the options allow. For progress see
+// [syntax.Options].
+func (ev *Evaluator) parse(name string, text []byte, progress func()) (*syntax.File, *Error) {
 	file, err := syntax.ParseFile(name, text, syntax.Options{
-		Pipes: ev.enabled("pipe-operators"),
-		Lints: ev.opts.Lints,
+		Pipes:    ev.enabled("pipe-operators"),
+		Lints:    ev.opts.Lints,
+		Progress: progress,
 		Warn: func(w *syntax.Error) {
 			ev.say(fmt.Sprintf("warning: %s\n         at %s", w.Msg, w.At))
 		},
@@ -168,11 +179,14 @@ func (ev *Evaluator) parse(name string, text []byte) (*syntax.File, *Error) {
 
 // Tree evaluates an expression that was parsed or generated.
 func (ev *Evaluator) Tree(ctx context.Context, e syntax.Expr, dir string) (Value, error) {
-	n, err := ev.lower(e, dir, ev.base)
+	n, err := ev.lower(e, dir, ev.base, nil)
 	if err != nil {
 		return Value{}, err
 	}
-	return ev.run(ctx, func(th *thread) value { return n.eval(th, nil) })
+	return ev.run(ctx, func(th *thread) value {
+		th.root = positionOf(n)
+		return n.eval(th, nil)
+	})
 }
 
 // String makes a string.
@@ -272,7 +286,7 @@ func (v Value) Text(ctx context.Context) (text string, refs []string, err error)
 func (v Value) AttrNames(ctx context.Context) ([]string, error) {
 	var names []string
 	_, err := v.ev.run(ctx, func(th *thread) value {
-		for _, a := range byName(th.wantSet(v.v, 0)) {
+		for _, a := range th.byName(th.wantSet(v.v, 0)) {
 			names = append(names, a.sym.String())
 		}
 		return valueNull

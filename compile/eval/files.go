@@ -1,13 +1,16 @@
 package eval
 
 import (
+	"bytes"
+	"context"
+	"crypto/sha256"
 	_ "embed"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -17,9 +20,8 @@ import (
 // An importedFile is a file as import sees it: parsed, lowered, and evaluated
 // at most once.
 type importedFile struct {
-	once   sync.Once
-	value  value // a thunk in the shared region
-	err    *Error
+	once   once
+	value  value  // a thunk in the shared region
 	digest string // set if Options.Record is set
 }
 
@@ -30,25 +32,17 @@ func (th *thread) importFile(p string, pos posID) value {
 		e, _ = th.ev.files.LoadOrStore(p, &importedFile{})
 	}
 	f := e.(*importedFile)
-	f.once.Do(func() {
+	f.once.do(th, func() {
 		n, digest, err := th.loadFile(p, th.ev.base)
-		f.digest = digest
 		if err != nil {
-			f.err = err
-			if err.transient() {
-				th.ev.files.Delete(p) // the next attempt may succeed
-			}
-			return
+			panic(err)
 		}
 		z := newLazy(n)
-		shared := th.heap
+		own := th.heap
 		th.heap = &th.shared
-		f.value = th.newThunk(&z, nil)
-		th.heap = shared
+		f.value, f.digest = th.newThunk(&z, nil), digest
+		th.heap = own
 	})
-	if f.err != nil {
-		panic(f.err)
-	}
 	th.recordImport(p, f.digest)
 	return th.force(f.value)
 }
@@ -79,7 +73,8 @@ func (th *thread) loadFile(p string, sc *scope) (n node, digest string, err *Err
 			return nil, "", err
 		}
 	}
-	file, perr := th.ev.parse(real, src)
+	th.reserve(len(src))
+	file, perr := th.ev.parse(real, src, th.progress)
 	if perr != nil {
 		return nil, "", perr
 	}
@@ -87,9 +82,13 @@ func (th *thread) loadFile(p string, sc *scope) (n node, digest string, err *Err
 		th.ev.imported.Store(real, true)
 		digest = th.ev.importDigest(real, src)
 	}
-	n, err = th.ev.lower(file.Expr, path.Dir(real), sc)
+	n, err = th.ev.lower(file.Expr, path.Dir(real), sc, th.progress)
 	return n, digest, err
 }
+
+// progress accounts for a stretch of work that takes about as much time and memory
+// as the calls between two checkpoints.
+func (th *thread) progress() { th.spend(fuelUnit) }
 
 // resolveImport follows links, and goes from a directory to its default.nix.
 // Relative paths in a file are relative to its real path.
@@ -122,6 +121,7 @@ func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 
 // fileError says in Nix's words why a path cannot be read.
 func fileError(p string, err error) *Error {
+	p = shortened(p)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return &Error{Msg: "path '" + p + "' does not exist", cause: err}
@@ -134,7 +134,7 @@ func fileError(p string, err error) *Error {
 	if errors.As(err, &pathErr) {
 		return &Error{Msg: "reading file '" + p + "': " + pathErr.Err.Error(), cause: err}
 	}
-	return &Error{Msg: "reading file '" + p + "': " + err.Error(), cause: err}
+	return &Error{Msg: "reading file '" + p + "': " + shortened(err.Error()), cause: err}
 }
 
 // onDisk returns the path from which p can be read. A source that is not in the
@@ -227,6 +227,7 @@ func (ev *Evaluator) leadsTo(real string) bool {
 }
 
 func (ev *Evaluator) mayReadPlain(p string) *Error {
+	shown := shortened(p)
 	if inside(p, store.Dir) && !ev.opts.Restricted {
 		return nil
 	}
@@ -241,9 +242,9 @@ func (ev *Evaluator) mayReadPlain(p string) *Error {
 				return nil
 			}
 		}
-		return &Error{Msg: "access to absolute path '" + p + "' is forbidden in restricted mode"}
+		return &Error{Msg: "access to absolute path '" + shown + "' is forbidden in restricted mode"}
 	}
-	return &Error{Msg: "access to absolute path '" + p + "' is forbidden in pure evaluation mode (use '--impure' to override)"}
+	return &Error{Msg: "access to absolute path '" + shown + "' is forbidden in pure evaluation mode (use '--impure' to override)"}
 }
 
 // inside reports whether p is dir or below it.
@@ -251,9 +252,31 @@ func inside(p, dir string) bool {
 	return p == dir || dir == "/" || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// maxFile is the most that is read of a file without a memory limit. Files such
-// as /dev/zero do not end.
+// maxFile is the most that is read of a file. Files such as /dev/zero do not end.
 const maxFile = 1 << 30
+
+// open opens a file to read it to its end. Anything but regular files and devices
+// is refused: reading a fifo may wait for ever.
+func (th *thread) open(p string) (fs.File, int64, *Error) {
+	f, err := th.ev.world.Open(th.ev.onDisk(p))
+	if err != nil {
+		return nil, 0, fileError(p, err)
+	}
+	info, err := f.Stat()
+	var problem *Error
+	switch {
+	case err != nil:
+		problem = fileError(p, err)
+	case info.IsDir():
+		problem = &Error{Msg: "read of 4096 bytes: Is a directory"}
+	case !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0:
+		problem = &Error{Msg: "file '" + shortened(p) + "' is not a regular file"}
+	default:
+		return &meteredFile{f, th}, info.Size(), nil
+	}
+	f.Close()
+	return nil, 0, problem
+}
 
 func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 	if err := th.ev.mayRead(p); err != nil {
@@ -262,72 +285,94 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 	if s, ok := th.ev.Source(store.Path(p)); ok && s.File == "" {
 		return []byte(s.Text), nil
 	}
-	f, err := th.ev.world.Open(th.ev.onDisk(p))
-	if err != nil {
-		return nil, fileError(p, err)
+	f, size, problem := th.open(p)
+	if problem != nil {
+		return nil, problem
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	text := textBuilder{th: th}
+	if size <= maxFile {
+		th.reserve(int(size))
+		text.b = make([]byte, 0, size+512) // only a hint: files in /proc have size 0
+	}
+	for {
+		text.grow(512)
+		n, err := f.Read(text.b[len(text.b):cap(text.b)])
+		text.b = text.b[:len(text.b)+n]
+		switch {
+		case err == io.EOF:
+			return text.b, nil
+		case err != nil:
+			return nil, fileError(p, err)
+		case len(text.b) > maxFile:
+			return nil, th.limitError("file '%s' is longer than %d MB", shortened(p), maxFile>>20)
+		}
+	}
+}
+
+// A meteredFile is a file that a thread reads. Reading counts as work, so that it
+// can be canceled and has a limit of time.
+type meteredFile struct {
+	fs.File
+	th *thread
+}
+
+func (f *meteredFile) Read(p []byte) (int, error) {
+	stop := func() bool { return true }
+	if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() {
+		// A terminal may never answer.
+		stop = context.AfterFunc(f.th.ctx, func() { f.Close() })
+	}
+	n, err := f.File.Read(p)
+	stop()
+	f.th.spend(16 + n/16)
+	return n, err
+}
+
+// meteredFiles are the files of the world, metered.
+type meteredFiles struct {
+	store.Files
+	th *thread
+}
+
+// Open implements [store.Files].
+func (m meteredFiles) Open(p string) (fs.File, error) {
+	f, err := m.Files.Open(p)
 	if err != nil {
-		return nil, fileError(p, err)
+		return nil, err
 	}
-	if info.IsDir() {
-		return nil, &Error{Msg: "read of 4096 bytes: Is a directory"}
-	}
-	if m := info.Mode(); !m.IsRegular() && m&fs.ModeCharDevice == 0 {
-		return nil, &Error{Msg: "file '" + p + "' is not a regular file"}
-	}
-	most := int64(maxFile)
-	if m := th.ev.limits.memory; m > 0 {
-		most = min(most, m/2)
-	}
-	if info.Size() > most {
-		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
-	}
-	b, err := readAll(f, info.Size(), most)
-	switch {
-	case err == errTooLarge:
-		return nil, &Error{Kind: LimitError, Msg: "file '" + p + "' is too large"}
-	case err != nil:
-		return nil, fileError(p, err)
-	}
-	return b, nil
+	return &meteredFile{f, m.th}, nil
 }
 
 var errTooLarge = errors.New("the file is too large")
 
-// readAll returns the content of a file of at most limit bytes. The size is
-// only a hint: files in /proc have size 0.
-func readAll(f fs.File, size, limit int64) ([]byte, error) {
-	b := make([]byte, 0, size+512)
-	for int64(len(b)) <= limit {
-		n, err := f.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
-		if err == io.EOF {
-			return b, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-	}
-	return nil, errTooLarge
-}
-
-// readFileOf returns the content of the file at path p, of at most limit bytes.
-func readFileOf(files store.Files, p string, limit int64) ([]byte, error) {
+// digestOf writes the content of the file at path p to a hash. Files longer than
+// maxFile are refused.
+func digestOf(files store.Files, p string, h io.Writer) error {
 	f, err := files.Open(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0:
+		return fmt.Errorf("%s is not a regular file", p)
 	}
-	return readAll(f, min(info.Size(), limit), limit)
+	n, err := io.Copy(h, io.LimitReader(f, maxFile+1))
+	if err == nil && n > maxFile {
+		err = errTooLarge
+	}
+	return err
+}
+
+// readFileOf returns the content of the file at path p, of at most maxFile bytes.
+func readFileOf(files store.Files, p string) ([]byte, error) {
+	var b bytes.Buffer
+	err := digestOf(files, p, &b)
+	return b.Bytes(), err
 }
 
 // readFile returns a file's content.
@@ -338,4 +383,31 @@ func (th *thread) readFile(p string) []byte {
 	}
 	th.recordFile(p, b)
 	return b
+}
+
+// hashFileAt returns the hash of a file's content.
+func (th *thread) hashFileAt(p string, a store.Algo) store.Hash {
+	if err := th.ev.mayRead(p); err != nil {
+		panic(err)
+	}
+	if s, ok := th.ev.Source(store.Path(p)); ok && s.File == "" {
+		return store.HashString(a, s.Text)
+	}
+	f, _, problem := th.open(p)
+	if problem != nil {
+		panic(problem)
+	}
+	defer f.Close()
+	h, seen := store.NewHashWriter(a, nil), sha256.New()
+	var w io.Writer = h
+	if th.inputsHere() != nil {
+		w = io.MultiWriter(h, seen)
+	}
+	if _, err := io.Copy(w, f); err != nil {
+		panic(fileError(p, err))
+	}
+	if th.inputsHere() != nil && !th.ev.isText(p) {
+		th.record(fileInput, th.ev.onDisk(p), shortDigest(seen.Sum(nil)))
+	}
+	return h.Sum()
 }

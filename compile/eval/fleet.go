@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -50,10 +51,11 @@ func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, att
 		_ = g.Wait()
 	}()
 	// When several hosts ran into the same recursion at once, each found only a
-	// part of it. Alone, each finds all of it.
+	// part of it. Alone, each finds all of it. When memory became short, it is not
+	// known which host took it. Alone, only the one that needs too much fails.
 	var alone []string
 	for h := range results {
-		if e, ok := h.Err.(*Error); ok && e.Kind == RecursionError {
+		if e, ok := h.Err.(*Error); ok && (e.Kind == RecursionError || e.cause == ErrMemory) {
 			alone = append(alone, h.Name)
 			continue
 		}
@@ -64,10 +66,35 @@ func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, att
 	}
 }
 
-// host evaluates one host in a region of its own.
+// host evaluates one host in a region of its own. It returns some seconds after the
+// limit of time, or after an interrupt, even if a call of the operating system or
+// of the World does not return.
 func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute string, region uint16) Host {
 	th := ev.newThread(ctx, region)
-	defer th.release()
+	result := make(chan Host, 1)
+	go func() {
+		defer th.release()
+		result <- th.evaluateHost(hosts, name, attribute)
+	}()
+	select {
+	case h := <-result:
+		return h
+	case <-th.ctx.Done():
+	}
+	stuck := time.NewTimer(grace)
+	defer stuck.Stop()
+	select {
+	case h := <-result:
+		return h
+	case <-stuck.C:
+		return Host{Name: name, Err: th.contextError()}
+	}
+}
+
+// grace is how long a thread may take to notice that its context has ended.
+const grace = 10 * time.Second
+
+func (th *thread) evaluateHost(hosts Value, name, attribute string) Host {
 	v, err := th.try(func() value {
 		attrs := th.wantSet(hosts.v, 0)
 		a := find(attrs, lookup(name))
@@ -78,6 +105,9 @@ func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute stri
 		return th.wantString(v, 0)
 	})
 	if err != nil {
+		if err.cause == ErrMemory {
+			th.ev.derivations.drop(th.host)
+		}
 		return Host{Name: name, Err: err}
 	}
 	// The string is copied: it may be part of a larger one that can be freed.

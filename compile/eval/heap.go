@@ -35,6 +35,10 @@ type heap struct {
 // Chunks start small, so that a small evaluation stays small, and double.
 const firstChunk, lastChunk = 4 << 10, 32 << 10
 
+// manyElements is the number of values or attributes from which on they are not
+// allocated in a chunk.
+const manyElements = 512
+
 // manyChunks is the number of chunks after which memory is prefaulted.
 const manyChunks = 64
 
@@ -66,7 +70,7 @@ func (h *heap) takeValues(n int) *value {
 
 //go:noinline
 func (h *heap) takeManyValues(n int) *value {
-	if n > 512 {
+	if n > manyElements {
 		return unsafe.SliceData(make([]value, n))
 	}
 	h.values = chunk[value](h)
@@ -79,6 +83,9 @@ func (h *heap) takeManyValues(n int) *value {
 func (th *thread) newValues(n int) []value {
 	if n == 0 {
 		return nil
+	}
+	if n > manyElements {
+		th.reserve(valueSize * n)
 	}
 	return unsafe.Slice(th.heap.takeValues(n), n)
 }
@@ -115,7 +122,8 @@ func (th *thread) reuse(f *frame) {
 func (th *thread) newAttrs(n int) []attr {
 	h := th.heap
 	if n > len(h.attrs) {
-		if n > 512 {
+		if n > manyElements {
+			th.reserve(attrSize * n)
 			return make([]attr, n)
 		}
 		h.attrs = chunk[attr](h)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"slices"
 	"strings"
@@ -172,17 +173,17 @@ func (ev *Evaluator) look(in Input) string {
 		if err != nil {
 			return unreadable
 		}
-		b, readErr := readFileOf(ev.world, ev.onDisk(real), maxFile)
-		if readErr != nil {
+		h := ev.importHash(real)
+		if digestOf(ev.world, ev.onDisk(real), h) != nil {
 			return unreadable
 		}
-		return ev.importDigest(real, b)
+		return shortDigest(h.Sum(nil))
 	case fileInput:
-		b, err := readFileOf(ev.world, in.Name, maxFile)
-		if err != nil {
+		h := sha256.New()
+		if digestOf(ev.world, in.Name, h) != nil {
 			return unreadable
 		}
-		return digest(b)
+		return shortDigest(h.Sum(nil))
 	case dirInput:
 		entries, err := ev.world.ReadDir(in.Name)
 		if err != nil {
@@ -222,13 +223,25 @@ func (ev *Evaluator) look(in Input) string {
 
 func digest(b []byte) string {
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
+	return shortDigest(sum[:])
 }
+
+// shortDigest is the digest that is recorded of a SHA-256 hash.
+func shortDigest(sum []byte) string { return hex.EncodeToString(sum[:16]) }
 
 // importDigest returns the digest of a file's content and path: relative paths
 // in the file depend on the path.
 func (ev *Evaluator) importDigest(real string, content []byte) string {
-	return digest(fmt.Appendf(nil, "%s\x00%s", ev.onDisk(real), content))
+	h := ev.importHash(real)
+	h.Write(content)
+	return shortDigest(h.Sum(nil))
+}
+
+// importHash is the hash of importDigest before the content.
+func (ev *Evaluator) importHash(real string) hash.Hash {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\x00", ev.onDisk(real))
+	return h
 }
 
 func dirDigest(entries []fs.DirEntry) string {

@@ -17,7 +17,12 @@ type lowering struct {
 	depth int
 	names [256]cachedName // cache of sym: names recur soon
 	keeps int             // number of expressions so far that may keep the frame they are evaluated in
+
+	progress func() // called every progressEvery expressions; may be nil
+	count    int    // expressions so far
 }
+
+const progressEvery = 1024
 
 type cachedName struct {
 	name string
@@ -37,9 +42,10 @@ func (l *lowering) sym(name string) symbol {
 }
 
 // lower makes a node of an expression in a scope. As in Nix, an undefined name
-// is an error even if it is never evaluated.
-func (ev *Evaluator) lower(e syntax.Expr, dir string, sc *scope) (n node, err *Error) {
-	l := &lowering{ev: ev, dir: dir}
+// is an error even if it is never evaluated. progress is called from time to time,
+// unless it is nil, and may panic with an *Error.
+func (ev *Evaluator) lower(e syntax.Expr, dir string, sc *scope, progress func()) (n node, err *Error) {
+	l := &lowering{ev: ev, dir: dir, progress: progress}
 	l.at.table = &ev.positions
 	defer func() {
 		switch r := recover().(type) {
@@ -151,6 +157,9 @@ func (l *lowering) lazies(list []syntax.Expr, sc *scope) []lazy {
 
 func (l *lowering) expr(e syntax.Expr, sc *scope) node {
 	l.descend(e.Pos())
+	if l.count++; l.count%progressEvery == 0 && l.progress != nil {
+		l.progress()
+	}
 	n := l.node(e, sc)
 	l.depth--
 	return n

@@ -3,7 +3,6 @@ package eval
 import (
 	"math"
 	"math/bits"
-	"strings"
 )
 
 // This file has the operators. In Nix those of arithmetic and comparison are
@@ -122,7 +121,6 @@ func (n *concatNode) eval(th *thread, env *frame) value {
 	case r.o.n == 0:
 		return l
 	}
-	th.reserve(8 * (int(l.o.n) + int(r.o.n)))
 	out := th.newValues(int(l.o.n) + int(r.o.n))
 	copy(out[copy(out, l.list()):], r.list())
 	return th.newList(out)
@@ -229,6 +227,7 @@ func (n *addNode) eval(th *thread, env *frame) value {
 		if len(c) > 0 {
 			th.fail(n.pos, "a string that refers to a store path cannot be appended to a path")
 		}
+		th.reserve(3 * (len(l.str()) + len(s))) // cleanPath copies
 		return pathValue(cleanPath(l.str() + s))
 	}
 	var c references
@@ -286,12 +285,13 @@ type pathNode struct {
 
 func (n *pathNode) eval(th *thread, env *frame) value {
 	var c references
-	var b strings.Builder
+	b := textBuilder{th: th}
 	for _, p := range n.parts {
 		b.WriteString(th.coerce(p.eval(th, env), &c, n.pos, 0))
 		if len(c) > 0 {
 			th.fail(n.pos, "a string that refers to a store path cannot be appended to a path")
 		}
 	}
+	th.reserve(2 * b.Len()) // cleanPath copies
 	return pathValue(cleanPath(b.String()))
 }

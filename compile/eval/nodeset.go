@@ -321,6 +321,12 @@ func sortAttrs(attrs []attr) {
 	slices.SortFunc(attrs, func(a, b attr) int { return int(int64(a.sym) - int64(b.sym)) })
 }
 
+// byName is the function byName within the memory limit.
+func (th *thread) byName(attrs []attr) []attr {
+	th.reserve(3 * attrSize * len(attrs))
+	return byName(attrs)
+}
+
 // byName returns the attributes in the order of the bytes of their names, in
 // which they are printed and listed.
 func byName(attrs []attr) []attr {

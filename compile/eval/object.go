@@ -191,6 +191,9 @@ func (v value) attrs() []attr {
 // same reports whether two values are the same object.
 func (v value) same(w value) bool { return v.o == w.o }
 
+// lazy returns what a thunk that runs code evaluates.
+func (t *thunk) lazy() *lazy { return (*lazy)(t.code) }
+
 // run computes a pending thunk.
 func (t *thunk) run(th *thread) value {
 	switch t.flags {

@@ -72,3 +72,51 @@ func (w *positionWriter) id(p syntax.Pos) posID {
 	w.next++
 	return w.next - 1
 }
+
+// positionOf returns the position of the code of a thunk, 0 if it has none.
+func positionOf(n node) posID {
+	switch n := n.(type) {
+	case *call1:
+		return n.pos
+	case *callNode:
+		return n.pos
+	case *select1:
+		if pos := positionOf(n.x); pos != 0 {
+			return pos
+		}
+		return n.pos
+	case *selectNode:
+		return n.pos
+	case *addNode:
+		return n.pos
+	case *arithmeticNode:
+		return n.pos
+	case *concatNode:
+		return n.pos
+	case *equalNode:
+		return n.pos
+	case *lessNode:
+		return n.pos
+	case *updateNode:
+		return n.pos
+	case *interpolation:
+		return n.pos
+	case *pathNode:
+		return n.pos
+	case *setNode:
+		return n.pos
+	case *withVariable:
+		return n.pos
+	case *hereNode:
+		return n.pos
+	case *letNode:
+		return positionOf(n.body)
+	case *with:
+		return positionOf(n.body)
+	case *ifNode:
+		return positionOf(n.cond.node)
+	case *assertNode:
+		return positionOf(n.cond.node)
+	}
+	return 0
+}

@@ -13,10 +13,11 @@ import (
 // Nix's messages do: functions by name, thunks as such.
 type printer struct {
 	th    *thread
-	b     strings.Builder
+	b     textBuilder
 	force bool // evaluate thunks
 	brief bool
 	limit int // of a brief printer: the number of attributes, and of elements, to show; 0 is no limit
+	most  int // of a brief printer: about how many bytes to show
 	attrs int // attributes shown so far
 	elems int
 	depth int
@@ -26,26 +27,35 @@ type printer struct {
 // print returns v as nix-instantiate --eval prints it. With strict, everything
 // in it is evaluated first.
 func (th *thread) print(v value, strict bool) string {
-	p := printer{th: th, force: strict, seen: map[*object]bool{}}
+	p := printer{th: th, b: textBuilder{th: th}, force: strict, seen: map[*object]bool{}}
 	p.value(v)
 	return p.b.String()
 }
 
 // show returns v for a message, shortened. Nothing is evaluated.
 func (th *thread) show(v value) string {
-	p := printer{th: th, brief: true, seen: map[*object]bool{}, limit: 10}
+	p := printer{th: th, b: textBuilder{th: th}, brief: true, seen: map[*object]bool{}, limit: 10, most: maxText}
 	p.value(v)
 	return p.b.String()
 }
 
 // showAll returns v as builtins.trace prints it. Nothing is evaluated.
 func (th *thread) showAll(v value) string {
-	p := printer{th: th, brief: true, seen: map[*object]bool{}}
+	p := printer{th: th, b: textBuilder{th: th}, brief: true, seen: map[*object]bool{}, most: maxTraced}
 	p.value(v)
 	return p.b.String()
 }
 
+// maxTraced is how many bytes of a value builtins.trace prints.
+const maxTraced = 1 << 20
+
+// full reports whether a brief printer has written enough.
+func (p *printer) full() bool { return p.brief && p.b.Len() > p.most }
+
 func (p *printer) value(v value) {
+	if p.full() {
+		return
+	}
 	cell := v.o
 	if v.kind() == kindThunk {
 		t := v.thunk()
@@ -142,7 +152,7 @@ func (p *printer) list(v value, cell *object) {
 	}
 	p.b.WriteString("[ ")
 	for i, x := range l {
-		if p.limit > 0 && p.elems >= p.limit {
+		if p.full() || p.limit > 0 && p.elems >= p.limit {
 			p.elided(len(l)-i, "item")
 			break
 		}
@@ -165,8 +175,8 @@ func (p *printer) set(v value) {
 		return
 	}
 	p.b.WriteString("{ ")
-	for i, a := range byName(attrs) {
-		if p.limit > 0 && p.attrs >= p.limit {
+	for i, a := range p.th.byName(attrs) {
+		if p.full() || p.limit > 0 && p.attrs >= p.limit {
 			p.elided(len(attrs)-i, "attribute")
 			break
 		}
@@ -189,7 +199,7 @@ func (p *printer) elided(n int, what string) {
 }
 
 func (p *printer) name(s string) {
-	if isIdentifier(s) {
+	if len(s) <= maxText && isIdentifier(s) {
 		p.b.WriteString(s)
 	} else {
 		p.text(s)
@@ -217,9 +227,16 @@ func isIdentifier(s string) bool {
 
 // text writes a string literal.
 func (p *printer) text(s string) {
-	if p.limit > 0 && len(s) > 1024 {
-		defer fmt.Fprintf(&p.b, " «%d bytes elided»", len(s)-1024)
-		s = s[:1024]
+	most := len(s)
+	switch {
+	case p.limit > 0:
+		most = 1024
+	case p.brief:
+		most = p.most
+	}
+	if len(s) > most {
+		defer fmt.Fprintf(&p.b, " «%d bytes elided»", len(s)-most)
+		s = s[:most]
 	}
 	b := &p.b
 	b.WriteByte('"')
@@ -269,7 +286,7 @@ func (th *thread) deep(v value) value {
 		seen[v.o] = true
 		th.descend()
 		if v.kind() == kindSet {
-			for _, a := range byName(v.attrs()) {
+			for _, a := range th.byName(v.attrs()) {
 				walk(a.v)
 			}
 		} else {

@@ -22,6 +22,7 @@ var (
 type symbolTable struct {
 	shards [64]symbolShard
 	last   atomic.Uint32
+	bytes  atomic.Int64 // about how much memory all names take; it is never freed
 	blocks [1 << 16]atomic.Pointer[symbolBlock]
 }
 
@@ -40,6 +41,9 @@ type symbolShard struct {
 	sync.RWMutex
 	ids map[string]symbol
 }
+
+// nameSize is about how many bytes of memory a name takes besides its spelling.
+const nameSize = 100
 
 // intern returns the symbol of a name, a new one if needed.
 func intern(name string) symbol {
@@ -62,6 +66,8 @@ func intern(name string) symbol {
 		slot.CompareAndSwap(nil, new(symbolBlock))
 		block = slot.Load()
 	}
+	name = strings.Clone(name) // it may be part of a long text
+	symbols.bytes.Add(int64(len(name)) + nameSize)
 	entry := &block[s%symbolsPerBlock]
 	entry.name = name
 	entry.value = stringObject{object{kind: kindString}, name}

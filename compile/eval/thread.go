@@ -2,20 +2,23 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
-	"runtime/metrics"
 )
 
 // A thread is the state of one goroutine that evaluates.
 type thread struct {
 	ev  *Evaluator
 	ctx context.Context
+	end func() // ends ctx
 	id  uint32 // from 1 on; in the state of the thunks that it runs
 
 	heap   *heap // where it allocates: &shared or &own
 	shared heap  // region 0
 	own    heap  // the region of the host that it evaluates, if any
+
+	host uint64 // the number of the host that it evaluates, if any
 
 	inputs inputs // what only the host that it evaluates depends on
 
@@ -26,9 +29,14 @@ type thread struct {
 	depth   int
 	notes   []note // of addErrorContext, innermost last
 	nesting int    // depth of walks over values: printing, comparing, …
-	deepest int    // limits.nesting
+	deepest int    // number of nested thunks up to which deeper need not be called
 	fuel    int    // calls until the next checkpoint
 	steps   int64  // calls before the last checkpoint
+	calm    int    // checkpoints until memory is measured
+	names   int64  // symbols.bytes at the last checkpoint
+	use     memoryUse
+
+	root posID // the position of the expression that it evaluates, if known
 
 	waiting *thunk // the thunk of another thread that this one waits for; guarded by ev.waits.mu
 }
@@ -53,17 +61,33 @@ const fuelUnit = 4096
 // newThread returns a thread that evaluates in a region. The caller releases
 // it.
 func (ev *Evaluator) newThread(ctx context.Context, region uint16) *thread {
-	th := &thread{ev: ev, ctx: ctx, fuel: fuelUnit, deepest: ev.limits.nesting}
+	th := &thread{ev: ev, ctx: ctx, end: func() {}, fuel: fuelUnit, names: symbols.bytes.Load(), deepest: min(stackStep, ev.limits.nesting)}
+	if ev.opts.MaxTime > 0 {
+		th.ctx, th.end = context.WithTimeoutCause(ctx, ev.opts.MaxTime, ErrTime)
+	}
+	ev.memory.threads.Add(1)
 	th.own.region = region
 	th.heap = &th.shared
 	if region != 0 {
-		th.heap = &th.own
+		th.heap, th.host = &th.own, ev.hosts.Add(1)
 	}
 	ev.waits.add(th)
 	return th
 }
 
-func (th *thread) release() { th.ev.waits.remove(th) }
+func (th *thread) release() {
+	th.end()
+	th.ev.memory.threads.Add(-1)
+	th.ev.waits.remove(th)
+}
+
+// owner is the host that what is being evaluated belongs to, 0 if it is shared.
+func (th *thread) owner() uint64 {
+	if th.heap == &th.own {
+		return th.host
+	}
+	return 0
+}
 
 // enter records that fn is being called. The caller undoes it with th.depth--.
 func (th *thread) enter(fn *lambda, pos posID) {
@@ -76,9 +100,26 @@ func (th *thread) enter(fn *lambda, pos posID) {
 
 func (th *thread) growCalls() {
 	if th.depth >= th.ev.limits.depth {
-		th.failAs(LimitError, 0, "stack overflow; max-call-depth exceeded")
+		panic(th.limitError("stack overflow; max-call-depth exceeded"))
 	}
-	th.calls = append(th.calls, make([]callSite, min(max(64, len(th.calls)), th.ev.limits.depth-th.depth))...)
+	th.checkStack()
+	if th.depth == cap(th.calls) {
+		th.calls = append(th.calls, make([]callSite, max(64, th.depth))...)
+	}
+	th.calls = th.calls[:min(cap(th.calls), th.depth+stackStep, th.ev.limits.depth)]
+}
+
+// stackStep is how much deeper calls, thunks and walks may nest before the stack is
+// checked again.
+const stackStep = 512
+
+// deeper checks whether thunks may nest deeper than th.deepest.
+func (th *thread) deeper() {
+	if len(th.running) > th.ev.limits.nesting {
+		panic(th.limitError("stack overflow (possible infinite recursion)"))
+	}
+	th.checkStack()
+	th.deepest = min(len(th.running)+stackStep, th.ev.limits.nesting)
 }
 
 // spend accounts for n steps of work outside of calls.
@@ -93,49 +134,72 @@ func (th *thread) spend(n int) {
 func (th *thread) checkpoint() {
 	th.steps += int64(fuelUnit - th.fuel)
 	th.fuel = fuelUnit
-	if err := th.ctx.Err(); err != nil {
-		panic(&Error{Kind: CanceledError, Msg: "evaluation canceled", cause: context.Cause(th.ctx)})
+	if th.ctx.Err() != nil {
+		th.canceled()
 	}
 	if max := th.ev.limits.steps; max > 0 && th.steps > max {
-		th.failAs(LimitError, 0, "evaluation takes more than %d steps", max)
+		panic(th.limitError("evaluation takes more than %d steps", max))
 	}
-	if max := th.ev.limits.memory; max > 0 && heapInUse() > uint64(max) {
-		th.failAs(LimitError, 0, "evaluation needs more than %d MB of memory", max>>20)
+	if th.calm--; th.calm < 0 {
+		th.checkMemory(0)
 	}
+	th.checkNames()
 }
 
-// reserve checks the memory limit before n bytes are allocated at once.
-func (th *thread) reserve(n int) {
-	if n > 4096 {
-		th.reserveMuch(int64(n))
+// canceled ends the evaluation after its context has ended.
+func (th *thread) canceled() {
+	err := th.contextError()
+	if err.Kind == LimitError {
+		err.Pos = th.ev.positions.at(th.place())
 	}
+	panic(err)
 }
 
-func (th *thread) reserveMuch(n int64) {
-	max := th.ev.limits.memory
-	if max == 0 {
-		max = defaultAllocation
+// contextError says why the context has ended.
+func (th *thread) contextError() *Error {
+	cause := context.Cause(th.ctx)
+	if errors.Is(cause, ErrTime) {
+		return &Error{Kind: LimitError, Msg: fmt.Sprintf("evaluation takes longer than %v", th.ev.opts.MaxTime), cause: cause}
 	}
-	if n > max || n > 64<<20 && th.ev.limits.memory > 0 && heapInUse()+uint64(n) > uint64(max) {
-		th.failAs(LimitError, 0, "evaluation needs more than %d MB of memory", max>>20)
-	}
-	th.spend(int(min(n/64, 1<<20)))
+	return &Error{Kind: CanceledError, Msg: "evaluation canceled", cause: cause}
 }
 
-// defaultAllocation is the most that one value may need without a memory limit.
-const defaultAllocation = 16 << 30
+// limitError returns a LimitError at the innermost known place of the program.
+func (th *thread) limitError(format string, args ...any) *Error {
+	return &Error{Kind: LimitError, Msg: fmt.Sprintf(format, args...), Pos: th.ev.positions.at(th.place())}
+}
 
-func heapInUse() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(s)
-	return s[0].Value.Uint64()
+// place returns the position of what is being evaluated: that of the innermost
+// call or thunk that has one.
+func (th *thread) place() posID {
+	calls := th.depth
+	for i := len(th.running); i >= 0; i-- {
+		// The calls that the i-th thunk made are inside of it.
+		for ; calls > 0 && int(th.calls[calls-1].running) >= i; calls-- {
+			if c := th.calls[calls-1]; c.pos != 0 {
+				return c.pos
+			}
+		}
+		if i == 0 {
+			break
+		}
+		if t := th.running[i-1]; t.flags == runsCode && t.runBy(th) {
+			if pos := positionOf(t.lazy().node); pos != 0 {
+				return pos
+			}
+		}
+	}
+	return th.root
 }
 
 // descend bounds the depth of a walk over a value. The caller undoes it with
 // th.nesting--.
 func (th *thread) descend() {
-	if th.nesting++; th.nesting > th.ev.limits.depth {
-		th.failAs(LimitError, 0, "stack overflow; max-call-depth exceeded")
+	if th.nesting++; th.nesting%stackStep == 0 {
+		th.checkStack()
+	}
+	if th.nesting > th.ev.limits.walk {
+		panic(th.limitError("stack overflow; max-call-depth exceeded"))
 	}
 }
 

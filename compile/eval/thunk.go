@@ -51,7 +51,7 @@ func (th *thread) forceThunk(t *thunk) value {
 	}
 	th.running = append(th.running, t)
 	if len(th.running) > th.deepest {
-		th.failAs(LimitError, 0, "stack overflow (possible infinite recursion)")
+		th.deeper()
 	}
 	var v value
 	if t.region == th.heap.region {
@@ -187,7 +187,7 @@ func (w *waits) wait(th *thread, t *thunk) {
 			th.failAs(RecursionError, 0, "infinite recursion encountered")
 		}
 		if th.ctx.Err() != nil {
-			panic(&Error{Kind: CanceledError, Msg: "evaluation canceled", cause: context.Cause(th.ctx)})
+			th.canceled()
 		}
 		w.blocked++
 		w.changed.Wait()

@@ -22,6 +22,9 @@ type Options struct {
 	Lints    Lints
 	Warn     func(*Error) // told what the lints only warn of
 
+	// Progress is called from time to time. It may panic to end parsing.
+	Progress func()
+
 	// Start is the position of the text, for Nix inside another file. Positions
 	// in the tree are then in that file. The zero Pos means line 1, column 1.
 	Start Pos
@@ -54,7 +57,7 @@ func parse(name, src string, opts Options) (f *File, err error) {
 	p := &parser{}
 	p.unchained = -1
 	p.src, p.file, p.pipes, p.line = src, &f.Name, opts.Pipes, 1
-	p.lints, p.warn = opts.Lints, opts.Warn
+	p.lints, p.warn, p.progress = opts.Lints, opts.Warn, opts.Progress
 	if opts.Start.IsValid() {
 		p.file, p.line, p.lineStart = opts.Start.file, opts.Start.Line, 1-int(opts.Start.Col)
 	}

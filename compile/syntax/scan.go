@@ -1,6 +1,9 @@
 package syntax
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // A scanner splits a text into tokens. Like Nix's own it takes the longest token at
 // each offset: a.b/c is a path, x:x a URI. The parser requests tokens one by one.
@@ -26,6 +29,20 @@ type scanner struct {
 	runUnder int // its last '_', which a URI's scheme cannot contain, or -1
 
 	comments *commentScanner // nil to skip comments
+
+	pause    int    // offset from which progress is due
+	progress func() // see Options.Progress
+}
+
+// progressEvery is the number of bytes between two calls of Options.Progress.
+const progressEvery = 32 << 10
+
+func (s *scanner) progressed() {
+	s.pause = math.MaxInt
+	if s.progress != nil {
+		s.pause = s.off + progressEvery
+		s.progress()
+	}
 }
 
 // mark is a state of the scanner to return to.
@@ -130,6 +147,9 @@ func (s *scanner) next() {
 	if i >= len(src) {
 		s.tok = tokEOF
 		return
+	}
+	if i >= s.pause {
+		s.progressed()
 	}
 	c := src[i]
 	if class[c]&classPath != 0 {

@@ -80,7 +80,7 @@ func (t *tarTarget) keep(closure []nixserve.PathInfo, c *narChecker) error {
 // want marks the members of a path as wanted, if they are whole and what info says.
 func (t *tarTarget) want(info nixserve.PathInfo, members map[string]*oldMember, c *narChecker) {
 	about := members[narInfoName(info.Path)]
-	if about == nil {
+	if about == nil || about.size > maxNarInfo {
 		return
 	}
 	text, err := io.ReadAll(t.open(about))

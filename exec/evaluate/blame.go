@@ -66,6 +66,9 @@ func (o Options) hostError(h *schema.Host, network *syntax.File, err error) erro
 		Message: human.Plain(message),
 		Err:     err,
 	}
+	if at := positionOf(embedded); !e.Blame.Pos.IsValid() && at.IsValid() {
+		e.Blame.Pos = o.relative(at)
+	}
 	if o.ShowTrace {
 		e.Trace = human.Plain(trace)
 	}
@@ -76,12 +79,28 @@ func (o Options) hostError(h *schema.Host, network *syntax.File, err error) erro
 // directory if they are below it.
 func (o Options) blame(h *schema.Host, w compile.Witness) compile.Blame {
 	b, _ := compile.BlameFor(o.Fleet, h.Name, w)
-	if o.WorkDir != "" && filepath.IsAbs(b.Pos.File) {
-		if rel, err := filepath.Rel(o.WorkDir, b.Pos.File); err == nil && !strings.HasPrefix(rel, "..") {
-			b.Pos.File = rel
+	b.Pos = o.relative(b.Pos)
+	return b
+}
+
+// relative returns a position with its file named relative to the working directory
+// if it is below.
+func (o Options) relative(p schema.Pos) schema.Pos {
+	if o.WorkDir != "" && filepath.IsAbs(p.File) {
+		if rel, err := filepath.Rel(o.WorkDir, p.File); err == nil && !strings.HasPrefix(rel, "..") {
+			p.File = rel
 		}
 	}
-	return b
+	return p
+}
+
+// positionOf returns where an evaluation ran into a limit, wherever that is. It
+// returns no position for other errors: those of NixOS are about options.
+func positionOf(err *eval.Error) schema.Pos {
+	if err == nil || err.Kind != eval.LimitError || !err.Pos.IsValid() {
+		return schema.Pos{}
+	}
+	return schema.Pos{File: err.Pos.File(), Line: int(err.Pos.Line), Col: int(err.Pos.Col)}
 }
 
 // embeddedSteps returns the steps to an error of the embedded evaluator. Their

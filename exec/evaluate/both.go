@@ -26,7 +26,7 @@ func (b Both) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, erro
 		return nil, err
 	}
 	results, err := b.Nix.Systems(ctx, hosts)
-	if err != nil {
+	if results == nil {
 		return nil, err
 	}
 	for i, h := range hosts {
@@ -38,7 +38,7 @@ func (b Both) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, erro
 			results[i] = Result{Host: h, Err: err}
 		}
 	}
-	return results, nil
+	return results, err
 }
 
 // Query implements [Evaluator]. It asks Nix only.

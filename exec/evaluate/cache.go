@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -14,6 +16,7 @@ import (
 
 	"muster/compile/eval"
 	"muster/compile/store"
+	"muster/exec/foreign"
 )
 
 // A cache remembers between runs what the hosts of a fleet evaluated to, with
@@ -42,28 +45,40 @@ type cachedHost struct {
 // maxCaches is how many fleets have a cache: those evaluated last.
 const maxCaches = 50
 
+// maxCache is the largest cache that is read, in bytes. That of 10,000 hosts has
+// some 50 MB.
+const maxCache = 512 << 20
+
 // openCache reads the cache of the fleet whose inventory is in a directory. Key
-// is everything besides the fleet's files that the evaluation depends on.
-func openCache(cacheDir, fleetDir string, key ...string) *cache {
+// is everything besides the fleet's files that the evaluation depends on. A cache
+// says which system a host gets, so there is an error about one that others may
+// have written.
+func openCache(cacheDir, fleetDir string, key ...string) (*cache, error) {
 	sum := sha256.Sum256([]byte(fleetDir))
 	c := &cache{
 		file:    filepath.Join(cacheDir, fmt.Sprintf("%s-%x", filepath.Base(fleetDir), sum[:8])),
 		content: cacheContent{Key: keyOf(append(key, fleetDir, thisProgram())...), Hosts: map[string]cachedHost{}},
 	}
-	b, err := os.ReadFile(c.file)
+	if err := foreign.CheckDir(cacheDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	b, err := foreign.ReadFile(c.file, foreign.Limits{Size: maxCache, Trusted: true})
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
 	if err != nil {
-		return c
+		return nil, err
 	}
 	// The first line is the digest of the rest, so that a damaged file is ignored.
 	digest, text, _ := bytes.Cut(b, []byte("\n"))
 	if string(digest) != keyOf(string(text)) {
-		return c
+		return c, nil
 	}
 	var content cacheContent
 	if json.Unmarshal(text, &content) == nil && content.Key == c.content.Key && content.valid() {
 		c.content = content
 	}
-	return c
+	return c, nil
 }
 
 // valid reports whether all ranges of inputs are within Inputs.
@@ -135,10 +150,10 @@ type evaluatedHost struct {
 
 // save stores evaluated hosts, and keeps of the stored ones those that are in
 // fleet. Shared are the inputs, and sharedTraces the traced lines, of all
-// evaluated hosts. Errors are ignored: the next run then takes longer.
-func (c *cache) save(fleet []string, evaluated map[string]evaluatedHost, shared []eval.Input, sharedTraces []string) {
+// evaluated hosts. After an error the next run takes longer.
+func (c *cache) save(fleet []string, evaluated map[string]evaluatedHost, shared []eval.Input, sharedTraces []string) error {
 	if slices.ContainsFunc(shared, changesByItself) {
-		return
+		return nil
 	}
 	w := cacheWriter{content: cacheContent{Key: c.content.Key, Hosts: map[string]cachedHost{}}, at: map[string]int{}}
 	for _, name := range fleet {
@@ -157,9 +172,9 @@ func (c *cache) save(fleet []string, evaluated map[string]evaluatedHost, shared 
 	}
 	text, err := json.Marshal(w.content)
 	if err != nil {
-		return
+		return err
 	}
-	c.write(append([]byte(keyOf(string(text))+"\n"), text...))
+	return c.write(append([]byte(keyOf(string(text))+"\n"), text...))
 }
 
 // changesByItself reports whether an input, such as the time, is another one in
@@ -206,14 +221,17 @@ func (w *cacheWriter) index(in eval.Input) int {
 }
 
 // write replaces the file atomically.
-func (c *cache) write(b []byte) {
+func (c *cache) write(b []byte) error {
 	dir := filepath.Dir(c.file)
-	if os.MkdirAll(dir, 0o700) != nil {
-		return
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := foreign.CheckDir(dir); err != nil {
+		return err
 	}
 	f, err := os.CreateTemp(dir, ".new-") // readable by its owner only
 	if err != nil {
-		return
+		return err
 	}
 	_, err = f.Write(b)
 	if err = cmp.Or(err, f.Close()); err == nil {
@@ -221,9 +239,10 @@ func (c *cache) write(b []byte) {
 	}
 	if err != nil {
 		os.Remove(f.Name())
-		return
+		return err
 	}
 	removeOldCaches(dir)
+	return nil
 }
 
 // removeOldCaches removes the oldest caches if there are more than maxCaches.

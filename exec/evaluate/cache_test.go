@@ -2,10 +2,12 @@ package evaluate
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -240,9 +242,12 @@ func TestDamagedCacheIsIgnored(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	for range maxCaches + 5 {
-		c := openCache(dir, t.TempDir(), "")
+		c, err := openCache(dir, t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
 		c.save([]string{"a"}, map[string]evaluatedHost{"a": {}}, nil, nil)
-		if again := openCache(dir, strings.TrimSpace(filepath.Dir(c.file)), ""); again.file == c.file {
+		if again, err := openCache(dir, strings.TrimSpace(filepath.Dir(c.file)), ""); err != nil || again.file == c.file {
 			t.Fatal("two fleets in one file")
 		}
 	}
@@ -281,5 +286,77 @@ func TestHostsAreEvaluatedForTheirDerivation(t *testing.T) {
 		if evaluated := ev.ev.Derivation(r.System.Drv) != nil; evaluated != (r.System.Drv == lost) {
 			t.Errorf("%s: evaluated: %v, want %v", r.Host.Name, evaluated, r.System.Drv == lost)
 		}
+	}
+}
+
+// A cache says which system a host gets. One that others can have written is not used, which is said, and nothing is
+// written where others could exchange it.
+func TestCachesOfOthersAreNotUsed(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		spoil func(caches, file string) error
+		want  string
+	}{
+		{name: "the file is writable by others", spoil: func(_, file string) error { return os.Chmod(file, 0o666) }, want: "may be written to by others"},
+		{name: "the directory is writable by others", spoil: func(caches, _ string) error { return os.Chmod(caches, 0o777) }, want: "may be written to by others"},
+		{name: "its parent is writable by others", spoil: func(caches, _ string) error { return os.Chmod(filepath.Dir(caches), 0o777) }, want: "may be written to by others"},
+		{name: "the file is a link", spoil: func(caches, file string) error {
+			other := filepath.Join(filepath.Dir(caches), "other")
+			return errors.Join(os.Rename(file, other), os.Symlink(other, file))
+		}, want: "it is a symbolic link"},
+		{name: "the file is a link to /dev/zero", spoil: func(_, file string) error {
+			return errors.Join(os.Remove(file), os.Symlink("/dev/zero", file))
+		}, want: "it is a symbolic link"},
+		{name: "the file is a fifo", spoil: func(_, file string) error {
+			return errors.Join(os.Remove(file), syscall.Mkfifo(file, 0o600))
+		}, want: "it is a fifo"},
+		{name: "the file is sparse", spoil: func(_, file string) error { return os.Truncate(file, 4<<30) }, want: "it is larger than"},
+		{name: "the directory is a link", spoil: func(caches, _ string) error {
+			return errors.Join(os.Rename(caches, caches+"2"), os.Symlink(caches+"2", caches))
+		}, want: "it is a symbolic link"},
+		{name: "another user's file", spoil: func(_, file string) error { return os.Chown(file, 12345, -1) }, want: "belongs to user 12345"},
+		{name: "another user's directory", spoil: func(caches, _ string) error { return os.Chown(caches, 12345, -1) }, want: "belongs to user 12345"},
+		{name: "a file as the directory", spoil: func(caches, _ string) error {
+			return errors.Join(os.RemoveAll(caches), os.WriteFile(caches, nil, 0o600))
+		}, want: "it is a regular file, want a directory"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if strings.HasPrefix(tt.name, "another user") && os.Getuid() != 0 {
+				t.Skip("only root can give files away")
+			}
+			w := newFleetDir(t)
+			fresh := w.evaluate(w.evaluator())
+			if again := w.evaluate(w.evaluator()); again.Fresh != nil {
+				t.Fatalf("the cache is not used: %v", again.Fresh)
+			}
+			c, err := openCache(w.caches, w.dir, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The attacker gives a host the system of another, with a good checksum.
+			b, err := os.ReadFile(c.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, text, _ := strings.Cut(string(b), "\n")
+			a, other := strings.Fields(fresh.Drvs["a"]), strings.Fields(fresh.Drvs["c"])
+			text = strings.NewReplacer(a[0], other[0], a[1], other[1]).Replace(text)
+			if err := os.WriteFile(c.file, []byte(keyOf(text)+"\n"+text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := tt.spoil(w.caches, c.file); err != nil {
+				t.Fatal(err)
+			}
+			var log bytes.Buffer
+			e := w.evaluator()
+			e.Log = &log
+			got := w.evaluate(e)
+			if diff := cmp.Diff(fresh.Drvs, got.Drvs); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if n := strings.Count(log.String(), "note: the evaluation cache is not"); n != 1 || !strings.Contains(log.String(), tt.want) {
+				t.Errorf("said %q, want one note with %q", log.String(), tt.want)
+			}
+		})
 	}
 }

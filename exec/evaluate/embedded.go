@@ -23,6 +23,7 @@ type Embedded struct {
 	Options
 	Environment Environment
 	CacheDir    string      // holds the caches of all fleets; "" if every host is to be evaluated
+	Log         io.Writer   // is told why the cache is not used; may be nil
 	Store       *nixcmd.Nix // the derivations are written to its store; nil if their names suffice
 }
 
@@ -38,7 +39,7 @@ func (e Embedded) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, 
 		valid = func(paths []store.Path) (map[store.Path]bool, error) { return validIn(ctx, e.Store, paths) }
 	}
 	results, err := ev.systems(ctx, hosts, valid)
-	if err != nil {
+	if err != nil && results == nil {
 		return nil, fmt.Errorf("evaluate the fleet: %w", err)
 	}
 	var drvs []store.Path
@@ -47,6 +48,9 @@ func (e Embedded) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, 
 			drvs = append(drvs, r.System.Drv)
 		}
 		results[i].Err = e.hostError(r.Host, ev.file, r.Err)
+	}
+	if err != nil {
+		return results, err
 	}
 	if e.Store != nil {
 		if err := instantiate(ctx, e.Store, ev.ev, drvs); err != nil {
@@ -65,13 +69,10 @@ func (e Embedded) Query(ctx context.Context, hosts []*schema.Host, attr []string
 	}
 	defer ev.done()
 	values, err := ev.query(ctx, hosts, attr)
-	if err != nil {
-		return nil, err
-	}
 	for i, v := range values {
 		values[i].Err = e.hostError(v.Host, ev.file, v.Err)
 	}
-	return values, nil
+	return values, err
 }
 
 // An evaluation is one evaluation of a fleet's network expression.
@@ -82,6 +83,7 @@ type evaluation struct {
 	file  *syntax.File
 	trace io.Writer
 	cache *cache // nil if every host is to be evaluated
+	log   func(format string, args ...any)
 }
 
 // hostNames names the part of a network expression that is the names of its
@@ -94,19 +96,29 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, done := e.Environment.options(e.Trace)
-	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace}
+	opts, done := e.Environment.options(e.Options)
+	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace, log: e.log}
 	if cacheDir != "" {
 		common, hosts := compile.Parts(file)
 		opts.Record, opts.Parts = true, map[string]string{hostNames: keyOf(names(e.Fleet.Hosts)...)}
 		for name, text := range hosts {
 			opts.Parts[name] = keyOf(text)
 		}
-		ev.cache = openCache(cacheDir, e.Fleet.Dir, common, compile.Driver, fmt.Sprintln(opts.NixPath, opts.System, opts.Home, opts.AbortOnWarn,
+		ev.cache, err = openCache(cacheDir, e.Fleet.Dir, common, compile.Driver, fmt.Sprintln(opts.NixPath, opts.System, opts.Home, opts.AbortOnWarn,
 			opts.Features, opts.Pure, opts.Restricted, opts.TraceVerbose, opts.NoImportFromDerivation, opts.MaxDepth, opts.Lints))
+		if err != nil {
+			opts.Record, opts.Parts = false, nil
+			e.log("note: the evaluation cache is not used: %v\n", err)
+		}
 	}
 	ev.ev = eval.New(opts)
 	return ev, nil
+}
+
+func (e Embedded) log(format string, args ...any) {
+	if e.Log != nil {
+		fmt.Fprintf(e.Log, format, args...)
+	}
 }
 
 // systems finds the systems of hosts. It takes unchanged hosts from the cache
@@ -126,7 +138,7 @@ func (e *evaluation) systems(ctx context.Context, hosts []*schema.Host, valid fu
 	var fresh map[string]Result
 	var traced []string
 	if len(changed) > 0 {
-		if fresh, traced, err = e.evaluate(ctx, changed); err != nil {
+		if fresh, traced, err = e.evaluate(ctx, changed); err != nil && fresh == nil {
 			return nil, err
 		}
 	}
@@ -141,7 +153,7 @@ func (e *evaluation) systems(ctx context.Context, hosts []*schema.Host, valid fu
 		results[i] = r
 	}
 	e.repeatTraces(hosts, cached, traced)
-	return results, nil
+	return results, err
 }
 
 // unchanged returns the hosts that the cache holds the systems of.
@@ -179,7 +191,8 @@ func (e *evaluation) repeatTraces(hosts []*schema.Host, cached map[string]cached
 }
 
 // evaluate evaluates hosts, stores their systems in the cache, and returns the
-// results by host with the lines that were traced.
+// results by host with the lines that were traced. If ctx ends, it returns those of
+// the hosts that were done by then, and the cause.
 func (e *evaluation) evaluate(ctx context.Context, hosts []*schema.Host) (results map[string]Result, traced []string, err error) {
 	set, err := e.apply(ctx, hosts, nil)
 	if err != nil {
@@ -195,14 +208,13 @@ func (e *evaluation) evaluate(ctx context.Context, hosts []*schema.Host) (result
 			evaluated[h.Name] = evaluatedHost{result: r, inputs: h.Inputs, traced: h.Said}
 		}
 	})
-	if ctx.Err() != nil {
-		return nil, nil, context.Cause(ctx)
-	}
 	shared, sharedTraces := e.ev.Shared()
 	if e.cache != nil {
-		e.cache.save(names(e.fleet.Hosts), evaluated, shared, sharedTraces)
+		if err := e.cache.save(names(e.fleet.Hosts), evaluated, shared, sharedTraces); err != nil {
+			e.log("note: the evaluation cache is not written: %v\n", err)
+		}
 	}
-	return results, append(traced, sharedTraces...), nil
+	return results, append(traced, sharedTraces...), context.Cause(ctx)
 }
 
 // readSummary reads a host's summary attribute (see [compile.Driver]).
@@ -234,15 +246,12 @@ func (e *evaluation) query(ctx context.Context, hosts []*schema.Host, attr []str
 		}
 		found[h.Name] = v
 	})
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
 	values := make([]Value, len(hosts))
 	for i, h := range hosts {
 		values[i] = found[h.Name]
 		values[i].Host = h
 	}
-	return values, nil
+	return values, context.Cause(ctx)
 }
 
 // apply applies the driver to the network expression: the value is a set with an

@@ -17,14 +17,14 @@ type Environment struct {
 	Getenv     func(string) string // builtins.getEnv; nil: every variable is empty
 	Home       string              // ~
 	NixVersion string              // builtins.nixVersion; "" is the evaluator's default
-	MaxMemory  int64               // bytes of this process's heap; 0 is no limit
+	MaxMemory  int64               // bytes of this process's memory; 0 is no limit
 	Nix        *nixcmd.Nix         // fetches and builds; nil if Nix is not installed
 }
 
-// Evaluator returns an evaluator for Nix programs that traces to trace, which may
-// be nil. Done ends the process that it may have started.
-func (e Environment) Evaluator(trace io.Writer) (ev *eval.Evaluator, done func()) {
-	options, done := e.options(trace)
+// Evaluator returns an evaluator for Nix programs, with the options that are not
+// about a fleet. Done ends the process that it may have started.
+func (e Environment) Evaluator(o Options) (ev *eval.Evaluator, done func()) {
+	options, done := e.options(o)
 	return eval.New(options), done
 }
 
@@ -32,7 +32,8 @@ func (e Environment) Evaluator(trace io.Writer) (ev *eval.Evaluator, done func()
 // of a Go process holds no more calls.
 const maxCallDepth = 1_000_000
 
-func (e Environment) options(trace io.Writer) (o eval.Options, done func()) {
+func (e Environment) options(o Options) (opts eval.Options, done func()) {
+	trace := o.Trace
 	if trace == nil {
 		trace = io.Discard
 	}
@@ -43,6 +44,7 @@ func (e Environment) options(trace io.Writer) (o eval.Options, done func()) {
 		NixPath:    searchEntries(slices.Concat(e.SearchPath, e.Settings.SearchPath)),
 		NixVersion: e.NixVersion,
 		MaxMemory:  e.MaxMemory,
+		MaxTime:    o.MaxTime,
 		Trace:      trace,
 
 		System:                 e.Settings.System,

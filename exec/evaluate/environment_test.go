@@ -19,7 +19,7 @@ func TestEnvironment(t *testing.T) {
 		SearchPath: []string{"x=/first"},
 		Getenv:     func(name string) string { return "the " + name },
 	}
-	o, done := e.options(nil)
+	o, done := e.options(Options{})
 	defer done()
 	if o.MaxDepth != maxCallDepth {
 		t.Errorf("nested calls are limited to %d, want %d", o.MaxDepth, maxCallDepth)
@@ -35,7 +35,7 @@ func TestEnvironment(t *testing.T) {
 
 // Without Nix, a program that needs it fails with the reason.
 func TestEnvironmentWithoutNix(t *testing.T) {
-	ev, done := Environment{}.Evaluator(nil)
+	ev, done := Environment{}.Evaluator(Options{})
 	defer done()
 	v, err := ev.Expr(t.Context(), `builtins.fetchurl "file:///x"`, "/")
 	if err == nil {
@@ -52,7 +52,7 @@ func TestEnvironmentWithoutNix(t *testing.T) {
 
 func program(t *testing.T, e Environment, expr string) string {
 	t.Helper()
-	ev, done := e.Evaluator(nil)
+	ev, done := e.Evaluator(Options{})
 	defer done()
 	v, err := ev.Expr(t.Context(), expr, "/")
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"time"
 
 	"muster/compile"
 	"muster/compile/store"
@@ -17,7 +18,9 @@ import (
 // evaluate has its error in its result, and the others have their systems all
 // the same. The returned error is one of the whole fleet: the network expression
 // cannot be generated, Nix cannot be run, or ctx is done. It is apart from the
-// results because the run ends with it, once, and not with a failure per host.
+// results because the run ends with it, once, and not with a failure per host. If
+// ctx ends, there are results all the same: those of the hosts that were done have
+// no error.
 type Evaluator interface {
 	// Systems finds the hosts' systems.
 	Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error)
@@ -50,9 +53,10 @@ type Value struct {
 // Options are what evaluators of a fleet have in common.
 type Options struct {
 	Fleet     *schema.Fleet
-	Trace     io.Writer // gets the lines that evaluation and builds print, as they are; may be nil
-	ShowTrace bool      // errors contain the evaluator's whole trace
-	WorkDir   string    // errors name files relative to this directory
+	Trace     io.Writer     // gets the lines that evaluation and builds print, as they are; may be nil
+	ShowTrace bool          // errors contain the evaluator's whole trace
+	MaxTime   time.Duration // how long the evaluation of a host may take; 0 is no limit
+	WorkDir   string        // errors name files relative to this directory
 }
 
 // network generates the network expression of the fleet.

@@ -22,7 +22,7 @@ type Fallback struct {
 func (f Fallback) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error) {
 	results, err := f.First.Systems(ctx, hosts)
 	if err != nil {
-		return nil, err
+		return results, err
 	}
 	return results, replaceUnsupported(f.Log, results, func(hosts []*schema.Host) ([]Result, error) {
 		return f.Second.Systems(ctx, hosts)
@@ -33,7 +33,7 @@ func (f Fallback) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, 
 func (f Fallback) Query(ctx context.Context, hosts []*schema.Host, attr []string) ([]Value, error) {
 	values, err := f.First.Query(ctx, hosts, attr)
 	if err != nil {
-		return nil, err
+		return values, err
 	}
 	return values, replaceUnsupported(f.Log, values, func(hosts []*schema.Host) ([]Value, error) {
 		return f.Second.Query(ctx, hosts, attr)

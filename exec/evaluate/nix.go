@@ -24,7 +24,7 @@ func (n Nix) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error
 		return nil, err
 	}
 	found, err := n.Command.Evaluate(ctx, net)
-	if err != nil {
+	if err != nil && found == nil {
 		return nil, fmt.Errorf("evaluate the fleet: %w", err)
 	}
 	results := make([]Result, len(hosts))
@@ -37,7 +37,7 @@ func (n Nix) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error
 			Err:      n.hostError(h, net.File, found[i].Err),
 		}
 	}
-	return results, nil
+	return results, err
 }
 
 // Query implements [Evaluator].
@@ -47,14 +47,14 @@ func (n Nix) Query(ctx context.Context, hosts []*schema.Host, attr []string) ([]
 		return nil, err
 	}
 	found, err := n.Command.Query(ctx, net, attr)
-	if err != nil {
+	if err != nil && found == nil {
 		return nil, err
 	}
 	values := make([]Value, len(hosts))
 	for i, h := range hosts {
 		values[i] = Value{Host: h, JSON: found[i].Value, Err: n.hostError(h, net.File, found[i].Err)}
 	}
-	return values, nil
+	return values, err
 }
 
 // network is the fleet's network expression with what Nix needs besides.
@@ -69,5 +69,6 @@ func (n Nix) network(hosts []*schema.Host) (nixcmd.Network, error) {
 		Hosts:      names(hosts),
 		SearchPath: n.SearchPath,
 		Trace:      n.Trace,
+		MaxTime:    n.MaxTime,
 	}, nil
 }

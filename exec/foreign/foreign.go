@@ -1,4 +1,5 @@
-// Package foreign opens files that others may have written: archives, journals, plans, settings.
+// Package foreign opens files that others may have written: inventories, archives, journals, plans, settings, keys, caches.
+// It imports nothing of muster, so that every package may use it; a test in package cmd finds who opens files otherwise.
 //
 // A foreign file may be a device that never ends, a fifo that nobody writes to, a link to somewhere else, or larger than
 // memory. Open refuses all of these before it reads a byte, without ever waiting, and the File that it returns keeps the
@@ -26,8 +27,19 @@ type Limits struct {
 	// Trusted wants a file that only this user or root can have written: it belongs to one of them and neither group nor
 	// others may write to it, and the same holds for each directory that leads to it, or the directory is sticky, as /tmp.
 	Trusted bool
-	// Links lets the last element of the name be a symbolic link, for names that the user has typed.
+	// Links lets the last element of the name be a symbolic link, for names that the user has typed and for settings, which
+	// home-manager links to the store. The link itself must then be trusted too.
 	Links bool
+	// Null lets /dev/null be an empty file, for settings: it is how ssh and Nix are told that there are none.
+	Null bool
+}
+
+// Time is how long reading a file of ordinary size may take.
+const Time = 10 * time.Second
+
+// Settings are the limits of a file of settings, such as nix.conf or ssh_config, of at most size bytes.
+func Settings(size int64) Limits {
+	return Limits{Size: size, Time: Time, Trusted: true, Links: true, Null: true}
 }
 
 // A RefusedError says why a file that exists was not opened, or not read to its end.
@@ -122,6 +134,23 @@ func OpenOwn(root *os.Root, name string) (*os.File, error) {
 	return f, nil
 }
 
+// OpenAppend opens a file to add to it, and makes it for this user alone where there is none. What is there already must be
+// within the limits.
+func OpenAppend(name string, limits Limits) (*os.File, error) {
+	flag := os.O_RDWR | os.O_CREATE | os.O_APPEND | syscall.O_NONBLOCK
+	if !limits.Links {
+		flag |= syscall.O_NOFOLLOW
+	}
+	f, err := os.OpenFile(name, flag, 0o600)
+	if err != nil {
+		return nil, explain(name, err, os.Lstat)
+	}
+	if _, err := admit(f, name, limits); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 func notOwn(info fs.FileInfo) string {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {
@@ -161,6 +190,35 @@ func ReadFileIn(root *os.Root, name string, limits Limits) ([]byte, error) {
 	defer f.Close()
 	return io.ReadAll(f)
 }
+
+// ReadAll returns what a stream holds, such as standard input or the output of a program, and fails when that is more than
+// limit bytes. Name is that of the stream in messages.
+func ReadAll(r io.Reader, name string, limit int64) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		return nil, fmt.Errorf("read %s: it is longer than %d bytes", name, limit)
+	}
+	return text, err
+}
+
+// CheckDir returns why this user's own files in a directory may be those of others, or nil: the directory must not be a
+// link, and only this user or root may have written to it and to the directories that lead to it.
+func CheckDir(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return refused(dir, "it is %s, want a directory", kind(info.Mode()))
+	}
+	if why := distrust(info); why != "" {
+		return refused(dir, "it %s", why)
+	}
+	return checkDirs(dir)
+}
+
+// Stat describes the file as it was when it was opened.
+func (f *File) Stat() (fs.FileInfo, error) { return f.info, nil }
 
 // Size returns how large the file was when it was opened.
 func (f *File) Size() int64 { return f.info.Size() }
@@ -231,6 +289,9 @@ func admit(f *os.File, name string, limits Limits) (*File, error) {
 }
 
 func check(info fs.FileInfo, name string, limits Limits) error {
+	if limits.Null && isNull(info) {
+		return nil
+	}
 	if !info.Mode().IsRegular() {
 		return refused(name, "it is %s, want a regular file", kind(info.Mode()))
 	}
@@ -246,15 +307,37 @@ func check(info fs.FileInfo, name string, limits Limits) error {
 	return checkDirs(name)
 }
 
-// checkDirs looks at the directories that lead to a file: who may write to one can exchange what is in it.
+// isNull reports whether a file is /dev/null.
+func isNull(info fs.FileInfo) bool {
+	null, err := os.Stat(os.DevNull)
+	return err == nil && os.SameFile(info, null)
+}
+
+// checkDirs looks at the directories that lead to a file, and to what a link of that name points to: who may write to one
+// can exchange what is in it.
 func checkDirs(name string) error {
 	abs, err := filepath.Abs(name)
-	if err == nil {
-		abs, err = filepath.EvalSymlinks(abs)
-	}
 	if err != nil {
 		return err
 	}
+	link, err := os.Lstat(abs)
+	if err != nil {
+		return err
+	}
+	if uid := owner(link); link.Mode()&fs.ModeSymlink != 0 && uid != 0 && uid != os.Geteuid() {
+		return refused(name, "it is a link of user %d, who is neither this user nor root: remove the link", uid)
+	}
+	target, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return err
+	}
+	if err := checkParents(name, abs); err != nil || target == abs {
+		return err
+	}
+	return checkParents(name, target)
+}
+
+func checkParents(name, abs string) error {
 	for dir := filepath.Dir(abs); ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
 		if err != nil {
@@ -269,15 +352,18 @@ func checkDirs(name string) error {
 	}
 }
 
+func owner(info fs.FileInfo) int {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return -1
+}
+
 // distrust says who else may write to a file, "" if nobody.
 func distrust(info fs.FileInfo) string {
-	uid := -1
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		uid = int(st.Uid)
-	}
-	switch {
+	switch uid := owner(info); {
 	case uid != 0 && uid != os.Geteuid():
-		return fmt.Sprintf("belongs to user %d, neither to this user nor to root", uid)
+		return fmt.Sprintf("belongs to user %d, neither to this user nor to root: chown it, or make a copy", uid)
 	case info.Mode().Perm()&0o022 != 0:
 		return fmt.Sprintf("may be written to by others (mode %04o): chmod go-w", info.Mode().Perm())
 	}

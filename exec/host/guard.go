@@ -42,6 +42,9 @@ const (
 	Died         Phase = "died"      // the guard was killed before its end, and not started again
 )
 
+// refused is what arm.sh answers in place of a phase.
+const refused Phase = "refused"
+
 // A Verdict is what a guard says: its phase, and why where something is wrong. The
 // reason of Activated is when the guard returns, in hundredths of a second since
 // boot.
@@ -53,6 +56,15 @@ type Verdict struct {
 func parseVerdict(s string) Verdict {
 	phase, reason, _ := strings.Cut(strings.TrimSpace(s), " ")
 	return Verdict{Phase: Phase(phase), Reason: reason}
+}
+
+// known reports whether a guard says such a thing, or arm.sh.
+func (v Verdict) known() bool {
+	switch v.Phase {
+	case NoGuard, Armed, Waiting, Activating, Activated, Committing, Reverting, Done, Reverted, Untouched, NeedsRestart, Stuck, Died, refused:
+		return true
+	}
+	return false
 }
 
 // finished reports whether nothing more happens by itself. A guard that waits
@@ -109,7 +121,7 @@ func (h *Host) Arm(ctx context.Context, o Order, w *Watch, log io.Writer) (Verdi
 	if err != nil {
 		return v, fmt.Errorf("start the activation: %w", err)
 	}
-	if v.Phase == "refused" {
+	if v.Phase == refused {
 		return v, refusal(v.Reason, o.System)
 	}
 	if v.finished(false) {
@@ -197,7 +209,11 @@ func (h *Host) watch(ctx context.Context, s script, w *Watch, log io.Writer, arg
 	if err != nil {
 		return Verdict{}, err
 	}
-	v := parseVerdict(lastLine(state.String()))
+	line := lastLine(state.String())
+	v := parseVerdict(line)
+	if !v.known() {
+		return Verdict{}, fmt.Errorf("unexpected answer %q", clip(line, maxState))
+	}
 	v.Reason = clip(v.Reason, maxState)
 	return v, nil
 }

@@ -51,6 +51,8 @@ type Facts struct {
 	// running one and take a restart: kernel, initrd, modules, systemd.
 	Needs []string `json:"needs_reboot,omitempty"`
 	Ours  bool     `json:"ours"` // muster deployed the profile's system
+	// DeployedBy is the last run that did; "" where the host does not say.
+	DeployedBy string `json:"deployed_by,omitempty"`
 	// Activation is how far a guard on the host has come, and ActivationRun whose it
 	// is; "" where there is none. Returns is when one that waits for confirmation
 	// goes back by itself, from the inspection on.
@@ -169,7 +171,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "guard":
 			in.Guard = f.readGuard(value)
 		case "ours":
-			f.Ours = true
+			f.Ours, f.DeployedBy = true, value
 		case "restarting":
 			in.Restart = parseRestart(value)
 		default:

@@ -43,7 +43,8 @@
 // process of a process namespace (systemd/nspawn.sh) and so killed by the kernel with all below it. When the host restarts,
 // systemd-nspawn ends with status 133 and is started again. Its boot loader is a shell script (systemd/init.sh): it starts the init
 // of the default entry in /boot, as a real one does. The tree's own sshd.service is a vendor's unit in /usr/lib/systemd/system: a system
-// that brings an sshd.service replaces it, any other leaves the host reachable.
+// that brings an sshd.service replaces it, any other leaves the host reachable. One setting of this machine is changed for them, and
+// stays: how many instances of inotify a user may have (fs.inotify.max_user_instances).
 //
 // # What can go wrong on request
 //

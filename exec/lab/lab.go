@@ -86,6 +86,7 @@ func Start(ctx context.Context, o Options) (_ *Lab, err error) {
 		if l.tree, err = openTree(ctx); err != nil {
 			return nil, fmt.Errorf("start lab: %w", err)
 		}
+		raiseInotify()
 	}
 	if err := l.makeDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("start lab: %w", err)

@@ -21,6 +21,20 @@ var nspawnScript string
 // nspawnReboot is the exit status of systemd-nspawn when the host restarts itself.
 const nspawnReboot = 133
 
+// inotifyFile limits how many instances of inotify root has, on this machine and on all hosts of all labs together. The kernel's
+// default is 128, and systemd with its services takes a dozen a host: the next would not boot, or a unit of it would fail.
+const inotifyFile = "/proc/sys/fs/inotify/max_user_instances"
+
+// raiseInotify has systemd hosts not run into that limit. It stays raised, for other labs may be there. Where that is not allowed, few
+// hosts run all the same.
+func raiseInotify() {
+	const enough = 8192
+	text, _ := os.ReadFile(inotifyFile)
+	if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && n < enough {
+		_ = os.WriteFile(inotifyFile, []byte(strconv.Itoa(enough)), 0o644)
+	}
+}
+
 // scratch is the host's own part of its disk in the mounts of the ground: a file system with what differs from the tree.
 func (h *Host) scratch() string { return filepath.Join(h.lab.disks(), ".scratch", h.Name) }
 

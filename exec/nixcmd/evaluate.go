@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"muster/compile/store"
 	"muster/compile/syntax"
@@ -21,8 +22,9 @@ type Network struct {
 	Driver string       // the Nix function from the network to a set of systems
 	Hosts  []string     // the hosts to evaluate
 
-	SearchPath []string  // entries for -I
-	Trace      io.Writer // gets the lines of builtins.trace; may be nil
+	SearchPath []string      // entries for -I
+	Trace      io.Writer     // gets the lines of builtins.trace; may be nil
+	MaxTime    time.Duration // how long the evaluation of a host may take; 0 is no limit
 }
 
 // NetworkFile is what Nix's messages call the network expression.
@@ -53,9 +55,9 @@ func (n *Nix) Evaluate(ctx context.Context, net Network) ([]Result[System], erro
 		Drv, Out string
 		Warnings []string
 	}
-	summaries, err := evaluate[summary](ctx, n, net, "--read-write-mode")
-	if err != nil {
-		return nil, err
+	summaries, interrupt := evaluate[summary](ctx, n, net, "--read-write-mode")
+	if summaries == nil {
+		return nil, interrupt
 	}
 	var results []Result[System]
 	for _, r := range summaries {
@@ -73,7 +75,7 @@ func (n *Nix) Evaluate(ctx context.Context, net Network) ([]Result[System], erro
 		}
 		results = append(results, result)
 	}
-	return results, nil
+	return results, interrupt
 }
 
 // Query evaluates an attribute of each host, such as config.time.timeZone, to
@@ -82,8 +84,9 @@ func (n *Nix) Query(ctx context.Context, net Network, attr []string) ([]Result[j
 	return evaluate[json.RawMessage](ctx, n, net, "--arg", "attr", nixStrings(attr))
 }
 
-// evaluate applies the driver to all hosts at once and, if that fails, to one
-// host after the other.
+// evaluate applies the driver to all hosts at once and, if that fails or takes
+// longer than one host may, to one host after the other. If ctx ends, it returns the
+// results of the hosts that were done by then with the cause.
 func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) ([]Result[T], error) {
 	dir, err := writeNetwork(net)
 	if err != nil {
@@ -95,23 +98,20 @@ func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) (
 	}
 	results := make([]Result[T], len(net.Hosts))
 	all, err := runDriver[T](ctx, n, net, dir, net.Hosts, args)
-	if err != nil && ctx.Err() != nil {
-		return nil, err
-	}
 	for i, host := range net.Hosts {
 		results[i] = Result[T]{Host: host, Value: all[host], Err: err}
 	}
 	if err == nil || len(net.Hosts) == 1 {
-		return results, nil
+		return results, context.Cause(ctx)
 	}
 	for i, host := range net.Hosts {
-		one, err := runDriver[T](ctx, n, net, dir, []string{host}, args)
 		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+			break
 		}
+		one, err := runDriver[T](ctx, n, net, dir, []string{host}, args)
 		results[i].Value, results[i].Err = one[host], err
 	}
-	return results, nil
+	return results, context.Cause(ctx)
 }
 
 // writeNetwork writes the network expression and its driver to a new directory.
@@ -146,6 +146,11 @@ func runDriver[T any](ctx context.Context, n *Nix, net Network, dir string, host
 		"--arg", "network", filepath.Join(dir, NetworkFile),
 		"--arg", "hosts", nixStrings(hosts),
 	}, args...)
+	if net.MaxTime > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeoutCause(ctx, net.MaxTime, fmt.Errorf("evaluation takes longer than %v", net.MaxTime))
+		defer end()
+	}
 	out, err := n.output(ctx, nil, traced, "nix-instantiate", argv...)
 	if err != nil {
 		var exit *ExitError

@@ -160,17 +160,39 @@ func (n *Nix) command(ctx context.Context, name string, args ...string) *exec.Cm
 	return cmd
 }
 
+// maxOutput is how much a program may print that is read whole, in bytes.
+const maxOutput = 1 << 30
+
+// A limited keeps what a program prints. The write that exceeds the limit fails,
+// which ends the program.
+type limited struct {
+	limit    int
+	text     bytes.Buffer
+	exceeded bool
+}
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.text.Len()+len(p) > l.limit {
+		l.exceeded = true
+		return 0, errors.New("too much output")
+	}
+	return l.text.Write(p)
+}
+
 // output runs a command and returns its standard output. log, if not nil, gets the
 // lines of standard error.
 func (n *Nix) output(ctx context.Context, stdin io.Reader, log func(line string), name string, args ...string) ([]byte, error) {
 	cmd := n.command(ctx, name, args...)
-	var stdout bytes.Buffer
+	stdout := &limited{limit: maxOutput}
 	stderr := &tail{limit: 1 << 20, line: log}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	err := cmd.Run()
 	stderr.flush()
+	if stdout.exceeded {
+		return nil, fmt.Errorf("%s: it prints more than %d bytes", name, stdout.limit)
+	}
 	if err == nil {
-		return stdout.Bytes(), nil
+		return stdout.text.Bytes(), nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, fmt.Errorf("%s: %w", name, cause)

@@ -149,6 +149,28 @@ func TestAHostThatDoesNotEvaluateLeavesTheOthers(t *testing.T) {
 	}
 }
 
+// TestAHostThatTakesTooLongLeavesTheOthers has one of three hosts loop.
+func TestAHostThatTakesTooLongLeavesTheOthers(t *testing.T) {
+	n := realNix(t)
+	expr, err := syntax.ParseExpr(`let f = n: if n == 0 then "" else f (n - 1) + f (n - 1); in { a = "one"; b = f 64; c = "three"; }`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	net := Network{File: &syntax.File{Expr: expr}, Driver: tinyDriver, Hosts: []string{"a", "b", "c"}, MaxTime: 5 * time.Second}
+	results, err := n.Evaluate(t.Context(), net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results {
+		if r.Host != "b" && r.Err != nil {
+			t.Errorf("%s: %v", r.Host, r.Err)
+		}
+		if r.Host == "b" && (r.Err == nil || !strings.Contains(r.Err.Error(), "evaluation takes longer than 5s")) {
+			t.Errorf("b: %v", r.Err)
+		}
+	}
+}
+
 func TestTheMessageIsFoundInWhatNixSays(t *testing.T) {
 	for _, tt := range []struct{ name, stderr, want string }{
 		{"2.8, message first", "error: undefined variable 'x'\n\n       at /n.nix:1:1:\n\n            1| x\n", "undefined variable 'x'"},

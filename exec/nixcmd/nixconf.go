@@ -1,6 +1,8 @@
 package nixcmd
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"strings"
 
 	"muster/compile/syntax"
+	"muster/exec/foreign"
 )
 
 // Settings are Nix's settings that change what an evaluation results in.
@@ -35,27 +38,44 @@ type Setting struct{ Name, Value string }
 // A SettingsSource is where Nix's settings are read from: the environment and
 // the files of the machine.
 //
-//	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: os.ReadFile, Stat: os.Stat, Home: home}
+//	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
 //	settings, err := source.Read(nil)
 type SettingsSource struct {
 	LookupEnv func(name string) (value string, ok bool)
 	ReadFile  func(name string) ([]byte, error)
 	Stat      func(name string) (fs.FileInfo, error)
-	Home      string // the user's home directory
+	Home      string // the user's home directory; "" if it is not known
+}
+
+// The limits of all nix.conf files together, which may include each other.
+const (
+	maxConfText  = 4 << 20 // bytes
+	maxConfFiles = 500
+	maxConfDepth = 20 // files that include each other
+)
+
+// ReadSettings reads a nix.conf file. It must be this user's or root's, and not
+// one that others may write to.
+func ReadSettings(name string) ([]byte, error) {
+	return foreign.ReadFile(name, foreign.Settings(maxConfText))
 }
 
 // Read reads the settings in Nix's own order: the machine's nix.conf, the
 // user's, $NIX_CONFIG, then overrides. Later values replace earlier ones. A file
-// that cannot be read counts as empty, as it does for Nix.
+// that does not exist counts as empty, as it does for Nix; about any other that
+// cannot be read there is an error, as about a line that is not a setting.
 func (s SettingsSource) Read(overrides []Setting) (Settings, error) {
-	r := settingsReader{readFile: s.ReadFile, values: settingValues{}, open: map[string]bool{}}
-	r.file(filepath.Join(s.getenv("NIX_CONF_DIR", "/etc/nix"), "nix.conf"))
-	for _, file := range slices.Backward(s.userFiles()) {
-		r.file(file)
+	r := &settingsReader{readFile: s.ReadFile, values: settingValues{}}
+	for _, file := range append([]string{filepath.Join(s.getenv("NIX_CONF_DIR", "/etc/nix"), "nix.conf")}, s.userFiles()...) {
+		if err := r.file(file, false); err != nil {
+			return Settings{}, fmt.Errorf("read Nix's settings: %w", err)
+		}
 	}
-	r.text(s.getenv("NIX_CONFIG", ""), ".")
+	if err := r.text(s.getenv("NIX_CONFIG", ""), "$NIX_CONFIG", "."); err != nil {
+		return Settings{}, fmt.Errorf("read Nix's settings: %w", err)
+	}
 	for _, o := range overrides {
-		r.values.set(o.Name, o.Value)
+		r.values.set(o.Name, o.Value, "")
 	}
 	settings, err := r.values.settings()
 	if err != nil {
@@ -68,13 +88,18 @@ func (s SettingsSource) Read(overrides []Setting) (Settings, error) {
 	return settings, nil
 }
 
-// userFiles returns the user's nix.conf files, the most important first.
+// userFiles returns the user's nix.conf files, the most important last.
 func (s SettingsSource) userFiles() []string {
 	if files, ok := s.LookupEnv("NIX_USER_CONF_FILES"); ok {
-		return filepath.SplitList(files)
+		list := filepath.SplitList(files)
+		slices.Reverse(list)
+		return list
 	}
-	dirs := append([]string{s.getenv("XDG_CONFIG_HOME", filepath.Join(s.Home, ".config"))},
-		filepath.SplitList(s.getenv("XDG_CONFIG_DIRS", "/etc/xdg"))...)
+	dirs := filepath.SplitList(s.getenv("XDG_CONFIG_DIRS", "/etc/xdg"))
+	slices.Reverse(dirs)
+	if home := s.getenv("XDG_CONFIG_HOME", ""); home != "" || s.Home != "" {
+		dirs = append(dirs, cmp.Or(home, filepath.Join(s.Home, ".config")))
+	}
 	for i := range dirs {
 		dirs[i] = filepath.Join(dirs[i], "nix", "nix.conf")
 	}
@@ -94,7 +119,7 @@ func (s SettingsSource) searchPath(values settingValues) []string {
 		return splitNixPath(path)
 	}
 	if path, ok := values["nix-path"]; ok {
-		return strings.Fields(path)
+		return strings.Fields(path.text)
 	}
 	if values.on("pure-eval") || values.on("restrict-eval") {
 		return nil
@@ -142,53 +167,99 @@ func inURL(before, after string) bool {
 type settingsReader struct {
 	readFile func(name string) ([]byte, error)
 	values   settingValues
-	open     map[string]bool // files that are being read: they may include themselves
+	open     []string // files that are being read, each included by the one before
+	files    int      // that were read
+	size     int      // of these, in bytes
 }
 
-// file adds the settings of a file, if it exists.
-func (r settingsReader) file(name string) {
-	if r.open[name] {
-		return
+// file adds the settings of a file, if it exists. One that is there and may not be
+// read is an error, unless tolerant.
+func (r *settingsReader) file(name string, tolerant bool) error {
+	if slices.Contains(r.open, name) {
+		return nil // it includes itself, which adds nothing
 	}
-	r.open[name] = true
-	defer delete(r.open, name)
-	if text, err := r.readFile(name); err == nil {
-		r.text(string(text), filepath.Dir(name))
+	if len(r.open) >= maxConfDepth {
+		return fmt.Errorf("files include each other more than %d deep", maxConfDepth)
 	}
+	text, err := r.readFile(name)
+	if errors.Is(err, fs.ErrNotExist) || tolerant && errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.files++
+	r.size += len(text)
+	if r.files > maxConfFiles || r.size > maxConfText {
+		return fmt.Errorf("%s and what it includes are more than %d files or %d bytes", name, maxConfFiles, maxConfText)
+	}
+	r.open = append(r.open, name)
+	defer func() { r.open = r.open[:len(r.open)-1] }()
+	return r.text(string(text), name, filepath.Dir(name))
 }
 
 // text adds settings from lines of the form "name = value". Included files are
-// relative to dir. Other lines are ignored: Nix itself reports them.
-func (r settingsReader) text(text, dir string) {
+// relative to dir.
+func (r *settingsReader) text(text, name, dir string) error {
+	n := 0
 	for line := range strings.Lines(text) {
+		n++
+		at := fmt.Sprintf("%s:%d", name, n)
 		line, _, _ = strings.Cut(line, "#")
 		words := strings.Fields(line)
 		switch {
+		case len(words) == 0:
 		case len(words) == 2 && (words[0] == "include" || words[0] == "!include"):
-			name := words[1]
-			if !filepath.IsAbs(name) {
-				name = filepath.Join(dir, name)
+			file := words[1]
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(dir, file)
 			}
-			r.file(name)
+			if err := r.file(file, words[0] == "!include"); err != nil {
+				return fmt.Errorf("%s: %w", at, err)
+			}
 		case len(words) >= 2 && words[1] == "=":
-			r.values.set(words[0], strings.Join(words[2:], " "))
+			r.values.set(words[0], strings.Join(words[2:], " "), at)
+		default:
+			return fmt.Errorf("%s: want NAME = VALUE, not %s", at, shown(strings.TrimSpace(line)))
 		}
 	}
+	return nil
 }
 
-// settingValues are settings by name, as text.
-type settingValues map[string]string
+// shown quotes a text for a message, or the beginning of a long one.
+func shown(text string) string {
+	if len(text) > 60 {
+		return strconv.Quote(text[:60]) + "…"
+	}
+	return strconv.Quote(text)
+}
+
+// settingValues are settings by name.
+type settingValues map[string]settingValue
+
+type settingValue struct {
+	text string
+	at   string // file:line; "" for one of the command line
+}
 
 // set sets a setting; extra-NAME appends to NAME.
-func (v settingValues) set(name, value string) {
+func (v settingValues) set(name, value, at string) {
 	if list, ok := strings.CutPrefix(name, "extra-"); ok {
-		v[list] = strings.TrimSpace(v[list] + " " + value)
-		return
+		name, value = list, strings.TrimSpace(v[list].text+" "+value)
 	}
-	v[name] = value
+	v[name] = settingValue{text: value, at: at}
 }
 
-func (v settingValues) on(name string) bool { return isOn(v[name]) }
+func (v settingValues) on(name string) bool { return isOn(v[name].text) }
+
+// wrong is the error about a setting that has not a value that is wanted.
+func (v settingValues) wrong(name, want string) error {
+	err := fmt.Errorf("setting %s: want %s, not %s", name, want, shown(v[name].text))
+	if at := v[name].at; at != "" {
+		return fmt.Errorf("%s: %w", at, err)
+	}
+	return err
+}
 
 func isOn(value string) bool { return slices.Contains([]string{"true", "yes", "1"}, value) }
 
@@ -196,23 +267,21 @@ func isOn(value string) bool { return slices.Contains([]string{"true", "yes", "1
 func (v settingValues) settings() (Settings, error) {
 	s := Settings{
 		System:               thisSystem(),
-		ExperimentalFeatures: strings.Fields(v["experimental-features"]),
+		ExperimentalFeatures: strings.Fields(v["experimental-features"].text),
 		PureEval:             v.on("pure-eval"),
 		RestrictEval:         v.on("restrict-eval"),
 		TraceVerbose:         v.on("trace-verbose"),
 		AbortOnWarn:          v.on("abort-on-warn"),
 	}
-	imports := v["allow-import-from-derivation"]
+	imports := v["allow-import-from-derivation"].text
 	s.NoImportFromDerivation = imports != "" && !isOn(imports)
 	for _, name := range []string{"system", "eval-system"} {
-		if v[name] != "" {
-			s.System = v[name]
-		}
+		s.System = cmp.Or(v[name].text, s.System)
 	}
-	if text, ok := v["max-call-depth"]; ok {
-		n, err := strconv.Atoi(text)
+	if depth, ok := v["max-call-depth"]; ok {
+		n, err := strconv.Atoi(depth.text)
 		if err != nil || n <= 0 {
-			return Settings{}, fmt.Errorf("setting max-call-depth: want a number, not %q", text)
+			return Settings{}, v.wrong("max-call-depth", "a number")
 		}
 		s.MaxCallDepth = n
 	}
@@ -221,14 +290,14 @@ func (v settingValues) settings() (Settings, error) {
 		"lint-short-path-literals":    &s.Lints.ShortPaths,
 		"lint-absolute-path-literals": &s.Lints.AbsolutePaths,
 	} {
-		switch level := v[name]; level {
+		switch v[name].text {
 		case "", "ignore":
 		case "warn":
 			*lint = syntax.LintWarn
 		case "fatal":
 			*lint = syntax.LintFatal
 		default:
-			return Settings{}, fmt.Errorf("setting %s: want ignore, warn or fatal, not %q", name, level)
+			return Settings{}, v.wrong(name, "ignore, warn or fatal")
 		}
 	}
 	return s, nil

@@ -1,9 +1,12 @@
 package nixcmd
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,7 +53,7 @@ func TestSettings(t *testing.T) {
 		{name: "nothing is set"},
 		{
 			name:  "the machine's file",
-			files: files{"/etc/nix/nix.conf": "# comment\npure-eval = true # another\nmax-call-depth = 7\nno setting\nsystem = armv7l-linux\n"},
+			files: files{"/etc/nix/nix.conf": "# comment\npure-eval = true # another\nmax-call-depth = 7\n\nsystem = armv7l-linux\n"},
 			want:  Settings{PureEval: true, MaxCallDepth: 7, System: "armv7l-linux"},
 		},
 		{
@@ -144,15 +147,73 @@ func TestSettings(t *testing.T) {
 
 func TestBadSettings(t *testing.T) {
 	for _, tt := range []struct{ config, want string }{
-		{"max-call-depth = many", `setting max-call-depth: want a number, not "many"`},
-		{"max-call-depth = 0", `setting max-call-depth: want a number, not "0"`},
-		{"lint-url-literals = error", `setting lint-url-literals: want ignore, warn or fatal, not "error"`},
+		{"max-call-depth = many", `$NIX_CONFIG:1: setting max-call-depth: want a number, not "many"`},
+		{"max-call-depth = 0", `$NIX_CONFIG:1: setting max-call-depth: want a number, not "0"`},
+		{"lint-url-literals = error", `$NIX_CONFIG:1: setting lint-url-literals: want ignore, warn or fatal, not "error"`},
+		{"\n# comment\nno setting", `read Nix's settings: $NIX_CONFIG:3: want NAME = VALUE, not "no setting"`},
+		{"pure-eval = true\nmax-call-depth = x", `$NIX_CONFIG:2: setting max-call-depth: want a number, not "x"`},
+		{strings.Repeat("x", 1<<16), "read Nix's settings: $NIX_CONFIG:1: want NAME = VALUE, not \"" + strings.Repeat("x", 60) + "\"…"},
 	} {
 		_, err := machineOf{env: map[string]string{"NIX_CONFIG": tt.config}}.source().Read(nil)
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%s: got %v, want %s", tt.config, err, tt.want)
 		}
 	}
+}
+
+// Files that cannot be read, and files that never end, are named with the line that includes them.
+func TestSettingsFilesThatAreRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		make func(dir string) error
+		want string // "": read
+	}{
+		{name: "missing", make: func(string) error { return nil }},
+		{name: "a line of a megabyte", make: conf("nix.conf", "experimental-features = "+strings.Repeat("x ", 1<<19)+"\npure-eval = true\n")},
+		{name: "a directory", make: func(dir string) error { return os.Mkdir(dir+"/nix.conf", 0o700) }, want: "nix.conf\": it is a directory"},
+		{name: "a fifo", make: func(dir string) error { return syscall.Mkfifo(dir+"/nix.conf", 0o600) }, want: "nix.conf\": it is a fifo"},
+		{name: "a link to /dev/zero", make: func(dir string) error { return os.Symlink("/dev/zero", dir+"/nix.conf") }, want: "it is a device"},
+		{name: "a link to /dev/null", make: func(dir string) error { return os.Symlink("/dev/null", dir+"/nix.conf") }},
+		{name: "sparse", make: func(dir string) error {
+			return errors.Join(conf("nix.conf", "")(dir), os.Truncate(dir+"/nix.conf", 4<<30))
+		}, want: "larger than 4194304 bytes"},
+		{name: "others may write to it", make: func(dir string) error {
+			return errors.Join(conf("nix.conf", "")(dir), os.Chmod(dir+"/nix.conf", 0o666))
+		}, want: "may be written to by others (mode 0666): chmod go-w"},
+		{name: "includes itself under its name", make: conf("nix.conf", "include nix.conf\n")},
+		{name: "includes itself under other names", make: func(dir string) error {
+			return errors.Join(os.Symlink(".", dir+"/d"), conf("nix.conf", "\ninclude d/nix.conf\n")(dir))
+		}, want: "nix.conf:2: "},
+		{name: "includes without end, side by side", make: func(dir string) error {
+			all := conf("9", strings.Repeat("a = b\n", 1000))(dir)
+			for i := range 9 {
+				all = errors.Join(all, conf(fmt.Sprint(i), strings.Repeat(fmt.Sprintf("include %d\n", i+1), 30))(dir))
+			}
+			return errors.Join(all, conf("nix.conf", "include 0")(dir))
+		}, want: "more than 500 files or 4194304 bytes"},
+		{name: "includes a fifo", make: func(dir string) error {
+			return errors.Join(syscall.Mkfifo(dir+"/fifo", 0o600), conf("nix.conf", "\n!include fifo\n")(dir))
+		}, want: "nix.conf:2: open"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := tt.make(dir); err != nil {
+				t.Fatal(err)
+			}
+			source := machineOf{env: map[string]string{"NIX_CONF_DIR": dir}}.source()
+			source.ReadFile = ReadSettings
+			source.Home = dir
+			_, err := source.Read(nil)
+			if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// conf returns a function that makes a file in a directory.
+func conf(name, text string) func(dir string) error {
+	return func(dir string) error { return os.WriteFile(dir+"/"+name, []byte(text), 0o600) }
 }
 
 func TestWithSettings(t *testing.T) {

@@ -1,7 +1,6 @@
 package nixcmd
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,20 +11,36 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"muster/exec/human"
 )
 
 // SSH runs the ssh client and returns its standard output. It serves configurations
 // that only ssh understands.
 func SSH(ctx context.Context, args []string) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, maxSSHTime, fmt.Errorf("no answer within %v", maxSSHTime))
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "ssh", args...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
+	cmd.WaitDelay = time.Second
+	stdout, stderr := &limited{limit: maxSSHOutput}, &tail{limit: 4096}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	err := cmd.Run()
+	switch {
+	case stdout.exceeded:
+		return nil, fmt.Errorf("run ssh: it prints more than %d bytes", maxSSHOutput)
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("run ssh: %w", context.Cause(ctx))
+	case err != nil:
 		return nil, fmt.Errorf("run ssh: %v: %s", err, strings.TrimSpace(stderr.String()))
 	}
-	return out, nil
+	return stdout.text.Bytes(), nil
 }
+
+// The limits of ssh -G, which may run programs (Match exec).
+const (
+	maxSSHTime   = 30 * time.Second
+	maxSSHOutput = 1 << 20 // bytes
+)
 
 // ProxyCommand runs the ProxyCommand of an SSH configuration (ssh_config(5)) in the
 // user's shell, and returns its standard input and output as a connection. The
@@ -37,7 +52,8 @@ func ProxyCommand(_ context.Context, command string) (net.Conn, error) {
 		shell = "/bin/sh"
 	}
 	cmd := exec.Command(shell, "-c", "exec "+command)
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = human.NewPlainWriter(os.Stderr)
+	cmd.WaitDelay = time.Second // a child that outlives it may hold the pipe
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"muster/exec/foreign"
 	"muster/exec/remote/sshconfig"
 )
 
@@ -63,7 +64,7 @@ func (d *Dialer) knownHostKeys(pinned []string, s *sshconfig.Settings) (*hostKey
 	}
 	h.files = slices.Concat(s.UserKnownHosts, s.GlobalKnownHosts)
 	for _, file := range h.files {
-		data, err := os.ReadFile(file)
+		data, err := foreign.ReadFile(file, foreign.Settings(maxKnownHosts))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}

@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"muster/exec/foreign"
 )
 
 // An identity is a key file.
@@ -52,7 +54,7 @@ func findIdentity(identities []*identity, key ssh.PublicKey) *identity {
 // readIdentity reads a private key, or at least its public key: an encrypted key contains it or has it in a file beside
 // it; of a key that an agent or a hardware token holds, that file can be all there is.
 func readIdentity(file string) (*identity, error) {
-	data, err := os.ReadFile(file)
+	data, err := readKey(file)
 	if errors.Is(err, os.ErrNotExist) {
 		if public, err := readPublicKey(file + ".pub"); err == nil {
 			return &identity{file: file, public: public}, nil
@@ -85,8 +87,13 @@ func readIdentity(file string) (*identity, error) {
 	return nil, fmt.Errorf("read key %s: %s", file, strings.TrimPrefix(err.Error(), "ssh: "))
 }
 
+// readKey reads the file of a key or certificate. It may be another user's: it decides about nothing on this machine.
+func readKey(file string) ([]byte, error) {
+	return foreign.ReadFile(file, foreign.Limits{Size: maxKey, Time: foreign.Time, Links: true, Null: true})
+}
+
 func readPublicKey(file string) (ssh.PublicKey, error) {
-	data, err := os.ReadFile(file)
+	data, err := readKey(file)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"muster/exec/foreign"
 	"muster/exec/remote/sshconfig"
 )
 
@@ -113,7 +114,7 @@ func (h *hostKeys) accept(key ssh.PublicKey) error {
 	if err := os.MkdirAll(filepath.Dir(h.addTo), 0o700); err != nil {
 		return fmt.Errorf("add to known hosts: %w", err)
 	}
-	f, err := os.OpenFile(h.addTo, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := foreign.OpenAppend(h.addTo, foreign.Settings(maxKnownHosts))
 	if err != nil {
 		return fmt.Errorf("add to known hosts: %w", err)
 	}
@@ -121,7 +122,7 @@ func (h *hostKeys) accept(key ssh.PublicKey) error {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", h.addTo, err)
 	}
-	data, err := os.ReadFile(h.addTo)
+	data, err := foreign.ReadFile(h.addTo, foreign.Settings(maxKnownHosts))
 	if err != nil {
 		return fmt.Errorf("add to known hosts: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"muster/exec/foreign"
 	"muster/exec/remote/sshconfig"
 )
 
@@ -66,8 +67,21 @@ func (d *Dialer) configFiles() ([]sshconfig.File, error) {
 	return files, nil
 }
 
+// The limits of the files that ssh's settings come from, in bytes. A fleet of 50,000 hosts has some 10 MB of either.
+const (
+	maxConfig     = 16 << 20
+	maxKnownHosts = 64 << 20
+	maxKey        = 1 << 20
+)
+
+// readSettings reads a file of ssh_config(5). What is in it runs commands, so that it must be this user's or root's, and
+// not one that others may write to.
+func readSettings(name string) ([]byte, error) {
+	return foreign.ReadFile(name, foreign.Settings(maxConfig))
+}
+
 func readConfigFile(name, includeDir string) (sshconfig.File, error) {
-	text, err := os.ReadFile(name)
+	text, err := readSettings(name)
 	if err != nil {
 		return sshconfig.File{}, fmt.Errorf("read ssh configuration: %w", err)
 	}
@@ -110,7 +124,7 @@ func localEnv() sshconfig.Env {
 			return u.HomeDir, nil
 		},
 		Glob:     filepath.Glob,
-		ReadFile: os.ReadFile,
+		ReadFile: readSettings,
 	}
 }
 

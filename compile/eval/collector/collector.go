@@ -87,6 +87,19 @@ func Memory() int64 {
 	return limit
 }
 
+// ProgramText returns how much memory the files that the process has mapped take,
+// its own program above all; an estimate where that is unknown. The Go runtime does
+// not count it.
+func ProgramText() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if fields := strings.Fields(string(text)); err == nil && len(fields) > 2 {
+		if pages, err := strconv.ParseInt(fields[2], 10, 64); err == nil {
+			return pages * int64(os.Getpagesize())
+		}
+	}
+	return 32 << 20
+}
+
 // memoryLimit returns how much memory the process's control groups allow it
 // (Linux, version 1 or 2); 0 where they set no limit. root is / except in tests.
 func memoryLimit(root string) int64 {

@@ -43,6 +43,18 @@ const maxStates = 100_000
 // ErrTooLarge says that a pattern needs more states than std::regex allows.
 var ErrTooLarge = errors.New("memory limit exceeded by regular expression")
 
+// stateSize is about the size of a state with its bytes.
+const stateSize = 320
+
+// Size returns about how many bytes of memory the pattern takes. A nil Pattern takes
+// none.
+func (p *Pattern) Size() int {
+	if p == nil {
+		return 0
+	}
+	return len(p.states) * stateSize
+}
+
 // Compile reads an extended regular expression.
 func Compile(text string) (p *Pattern, err error) {
 	c := &compiler{text: text}

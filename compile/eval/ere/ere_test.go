@@ -11,8 +11,6 @@ import (
 	"muster/compile/eval/ere"
 )
 
-func freely(int) {}
-
 func ExamplePattern_Match() {
 	p, err := ere.Compile("([a-z]+)-([0-9.]+)")
 	if err != nil {
@@ -20,7 +18,7 @@ func ExamplePattern_Match() {
 		return
 	}
 	text := "hello-2.12.1"
-	g, err := p.Match(text, func(int) {})
+	g, err := p.Match(text, free{})
 	fmt.Println(text[g[2]:g[3]], text[g[4]:g[5]], err)
 	// Output: hello 2.12.1 <nil>
 }
@@ -49,7 +47,7 @@ func TestMatch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := p.Match(c.text, freely)
+			got, err := p.Match(c.text, free{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,12 +64,12 @@ func TestSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	for from, want := range [][]int{{0, 0}, {1, 3}, {2, 3}, {3, 3}} {
-		got, err := p.Search("abb", from, freely)
+		got, err := p.Search("abb", from, free{})
 		if d := cmp.Diff(want, got); d != "" || err != nil {
 			t.Errorf("from %d: %v (-want +got):\n%s", from, err, d)
 		}
 	}
-	if got, err := p.SearchAt("abb", 0, freely); got != nil || err != nil {
+	if got, err := p.SearchAt("abb", 0, free{}); got != nil || err != nil {
 		t.Errorf("SearchAt 0: got %v, %v, want no match", got, err)
 	}
 }
@@ -99,11 +97,25 @@ func TestSpendMayPanic(t *testing.T) {
 			t.Errorf("got %v, want %v", r, enough)
 		}
 	}()
-	steps := 0
-	_, err = p.Match(strings.Repeat("x", 10_000), func(n int) {
-		if steps += n; steps > 100_000 {
-			panic(enough)
-		}
-	})
+	_, err = p.Match(strings.Repeat("x", 10_000), &budget{steps: 100_000, why: enough})
 	t.Errorf("it ended with %v", err)
 }
+
+// A budget is a Meter that panics after some steps.
+type budget struct {
+	free
+	steps int
+	why   error
+}
+
+func (b *budget) Spend(n int) {
+	if b.steps -= n; b.steps < 0 {
+		panic(b.why)
+	}
+}
+
+// free is a Meter that allows everything.
+type free struct{}
+
+func (free) Spend(int)   {}
+func (free) Reserve(int) {}

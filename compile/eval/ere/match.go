@@ -6,10 +6,10 @@ import "errors"
 type matcher struct {
 	p        *Pattern
 	text     string
-	begin    int       // where the match begins
-	whole    bool      // the match has to reach the end of text
-	nonEmpty bool      // the match must not be empty
-	spend    func(int) // told how many steps were taken
+	begin    int  // where the match begins
+	whole    bool // the match has to reach the end of text
+	nonEmpty bool // the match must not be empty
+	meter    Meter
 
 	groups []int // begin and end of each group on the current path; -1 if it took no part
 	best   []int // groups of the best match so far
@@ -32,23 +32,28 @@ const (
 	matches
 )
 
+// A Meter is told what a match takes.
+type Meter interface {
+	Spend(steps int)   // since the last call
+	Reserve(bytes int) // before they are allocated
+}
+
 // Match returns the positions of the groups if the pattern matches the whole
 // text, else nil. Group i begins at groups[2*i] and ends at groups[2*i+1]; both
 // are -1 if it took no part. Group 0 is the match itself.
 //
-// spend is called with the number of steps taken since the last call; it may
-// panic to end a match that takes too long.
-func (p *Pattern) Match(text string, spend func(int)) (groups []int, err error) {
-	m := matcher{p: p, text: text, whole: true, spend: spend}
+// The meter may panic to end a match that takes too much.
+func (p *Pattern) Match(text string, meter Meter) (groups []int, err error) {
+	m := matcher{p: p, text: text, whole: true, meter: meter}
 	defer m.recoverLimit(&err)
 	return m.from(0), nil
 }
 
 // Search returns the first match that begins at or after position from, as
 // [Pattern.Match] does.
-func (p *Pattern) Search(text string, from int, spend func(int)) (groups []int, err error) {
+func (p *Pattern) Search(text string, from int, meter Meter) (groups []int, err error) {
 	// What is remembered holds for every beginning, so one matcher serves all.
-	m := matcher{p: p, text: text, spend: spend}
+	m := matcher{p: p, text: text, meter: meter}
 	defer m.recoverLimit(&err)
 	for ; from <= len(text); from++ {
 		if groups := m.from(from); groups != nil {
@@ -59,8 +64,8 @@ func (p *Pattern) Search(text string, from int, spend func(int)) (groups []int, 
 }
 
 // SearchAt returns a match that begins at position from and is not empty.
-func (p *Pattern) SearchAt(text string, from int, spend func(int)) (groups []int, err error) {
-	m := matcher{p: p, text: text, nonEmpty: true, spend: spend}
+func (p *Pattern) SearchAt(text string, from int, meter Meter) (groups []int, err error) {
+	m := matcher{p: p, text: text, nonEmpty: true, meter: meter}
 	defer m.recoverLimit(&err)
 	return m.from(from), nil
 }
@@ -102,7 +107,7 @@ func (m *matcher) from(begin int) []int {
 	for i := range m.groups {
 		m.groups[i] = -1
 	}
-	m.spend(1)
+	m.meter.Spend(1)
 	if !m.run(m.p.start, begin) {
 		return nil
 	}
@@ -117,11 +122,12 @@ const rememberAfter = 16 * 1024
 // matches.
 func (m *matcher) run(i, at int) bool {
 	if m.steps++; m.steps%1024 == 0 {
-		m.spend(1024)
+		m.meter.Spend(1024)
 		if m.steps > maxSteps {
 			panic(limitError{ErrSteps})
 		}
 		if m.steps == rememberAfter && len(m.text)*len(m.p.states) < 1<<30 {
+			m.meter.Reserve((len(m.text) + 1) * len(m.p.states))
 			m.memo = make([]outcome, (len(m.text)+1)*len(m.p.states))
 		}
 	}

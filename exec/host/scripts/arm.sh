@@ -32,9 +32,9 @@ boot_default
 if [ -n "$expected" ] && [ "$boots" != "$expected" ]; then refuse "moved it would boot ${boots:-another system}, not $expected"; fi
 [ -x "$system/bin/switch-to-configuration" ] || refuse nosystem
 new=$guard.new
-rm -rf "$new" "$guard" && mkdir "$new" && printf %s "$text" >"$new/guard.sh" && echo "$run" >"$new/run" &&
+{ rm -rf "$new" "$guard" && mkdir "$new" && printf %s "$text" >"$new/guard.sh" && echo "$run" >"$new/run" &&
   set_state "$new/state" armed && printf '%s\n' "$@" "$formersystem" "$boots" >"$new/args" &&
-  : >"$new/log" && : >"$new/busy" && : >"$new/alive" && mkfifo "$new/words" && mv "$new" "$guard" || exit 1
+  : >"$new/log" && : >"$new/busy" && : >"$new/alive" && mkfifo "$new/words" && mv "$new" "$guard"; } 2>/dev/null || unwritable
 /bin/sh "$guard/guard.sh" launch 9>&- || {
   rm -rf "$guard"
   exit 1

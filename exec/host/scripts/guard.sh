@@ -157,7 +157,8 @@ act() {
 }
 
 # switch is act where another activation has the lock of NixOS: it is waited for,
-# and 75 returned when that takes longer than BUSY.
+# and 75 returned when that takes longer than BUSY. A guard that commits or goes back
+# keeps its state meanwhile: started again, it goes on with that.
 switch() {
   uptime
   give_up=$((t + busy))
@@ -165,7 +166,10 @@ switch() {
     if [ -e $switchlock ] && ! quiet flock -n 6 6<$switchlock; then
       guard_state
       was=$state
-      state "waiting for another activation on the host, which holds $switchlock"
+      case $was in
+      committing* | reverting*) ;;
+      *) state "waiting for another activation on the host, which holds $switchlock" ;;
+      esac
       say "another activation on the host holds $switchlock: waiting for it"
       quiet flock -w $(((busy + 99) / 100)) 6 6<$switchlock || return 75
       state "$was"
@@ -266,7 +270,7 @@ go_back() {
   put_profile_back
   loader=${formersystem:-$previous}
   if [ -e "$self/bootloader" ] && [ -n "$loader" ]; then
-    act "$loader" boot "$revert"
+    switch "$loader" boot "$revert"
     code=$?
     [ $code = 0 ] || wrong="$wrong; the boot loader could not be set back: $(reason "switch-to-configuration boot" $code "$revert")"
   fi
@@ -403,7 +407,7 @@ commit() {
   if [ "$generation" = 0 ]; then set -- --set "$system"; else set -- --switch-generation "$generation"; fi
   quiet nix-env --profile "$profile" "$@" >>"$self/log" 2>&1 || go_back "set the system profile: $(tail -n 1 "$self/log")"
   : >"$self/bootloader"
-  act "$system" boot "$activate"
+  switch "$system" boot "$activate"
   code=$?
   [ $code = 0 ] || go_back "$(reason "switch-to-configuration boot" $code "$activate")"
   record

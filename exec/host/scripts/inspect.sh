@@ -110,8 +110,13 @@ if [ -r "$guard/run" ]; then
   echo "guard $t $there $state"
 fi
 if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deployed" ]; }; then
-  # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster.
-  ! grep -qs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployments" "$records/deployed" || echo ours
+  # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster, which
+  # says no run. The newest is the last.
+  grep -hs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployed" "$records/deployments" | {
+    last=''
+    while read -r run _; do last=$run; done
+    case $last in '') ;; system-*-link) echo ours ;; *) echo "ours $last" ;; esac
+  }
 fi
 [ ! -r "$records/restarting" ] || echo "restarting $(cat "$records/restarting")"
 if [ -n "$history" ]; then

@@ -22,5 +22,5 @@ if guard_busy && [ "$there" != "$1" ]; then
   echo "held 0 $there a user whose activation is in progress"
   exit
 fi
-echo "$1 $since $t $2" >"$dir/lock.new" && mv -f "$dir/lock.new" "$dir/lock" || exit 1
+{ echo "$1 $since $t $2" >"$dir/lock.new" && mv -f "$dir/lock.new" "$dir/lock"; } 2>/dev/null || unwritable
 echo ok

@@ -62,6 +62,15 @@ release() {
   }
 }
 
+# unwritable ends a script that could not write below dir.
+unwritable() {
+  echo "$dir cannot be written: $(df -Pk /run | tail -n 1 | {
+    read -r _ _ _ free _
+    echo "$free KiB"
+  }) free in /run" >&2
+  exit 1
+}
+
 # guard_runs succeeds while the guard lives: it holds a lock on this file.
 guard_runs() { [ -e "$guard/alive" ] && ! flock -n 6 6<"$guard/alive"; }
 

@@ -30,7 +30,12 @@ var manyValues = map[string]bool{"userknownhostsfile": true, "globalknownhostsfi
 // accumulated are the keywords of which every line counts. Of all others, only the first line does.
 var accumulated = map[string]bool{"identityfile": true, "certificatefile": true}
 
-const maxIncludeDepth = 16
+// The limits of what a configuration includes. A file may include itself under many names.
+const (
+	maxIncludeDepth = 16
+	maxIncludes     = 4096     // files
+	maxIncluded     = 12 << 20 // bytes of them
+)
 
 // Read collects the values that apply to a host. The first file that sets a keyword wins.
 func Read(files []File, q Query, env Env) (Values, error) {
@@ -45,7 +50,7 @@ func Read(files []File, q Query, env Env) (Values, error) {
 		if !r.wantsFinal || r.final {
 			return r.values, nil
 		}
-		r.final = true
+		r.final, r.includes, r.included = true, 0, 0
 	}
 }
 
@@ -55,6 +60,8 @@ type reader struct {
 	values     Values
 	final      bool // this is the second pass
 	wantsFinal bool // a second pass is needed
+	includes   int  // files that were included in this pass
+	included   int  // bytes of them
 }
 
 // file reads one file. active says whether the lines before the first Host or Match count.
@@ -104,6 +111,11 @@ func (r *reader) include(patterns []string, dir string, active bool, depth int) 
 			text, err := r.env.read(name)
 			if err != nil {
 				return fmt.Errorf("read ssh configuration: %w", err)
+			}
+			r.includes++
+			r.included += len(text)
+			if r.includes > maxIncludes || r.included > maxIncluded {
+				return fmt.Errorf("include %s: more than %d files or %d bytes are included", name, maxIncludes, maxIncluded)
 			}
 			if err := r.file(File{Name: name, Text: string(text), IncludeDir: dir}, active, depth+1); err != nil {
 				return err

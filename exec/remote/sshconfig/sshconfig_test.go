@@ -241,3 +241,26 @@ func FuzzSettings(f *testing.F) {
 		ParseAnswer([]byte(text)).Settings(q, world(nil))
 	})
 }
+
+// Files that include each other many times end in an error, not in 2^16 readings.
+func TestIncludesAreLimited(t *testing.T) {
+	reads := 0
+	env := Env{
+		Glob:     func(pattern string) ([]string, error) { return []string{pattern}, nil },
+		ReadFile: func(string) ([]byte, error) { reads++; return []byte("Include a a a\n"), nil },
+	}
+	_, err := Read([]File{{Name: "config", Text: "Include a\n"}}, Query{Host: "web1"}, env)
+	if err == nil || reads > maxIncludes+1 {
+		t.Errorf("%d files are read: %v", reads, err)
+	}
+	env.ReadFile = func(name string) ([]byte, error) {
+		if name == "/b" {
+			return nil, nil
+		}
+		reads++
+		return []byte(strings.Repeat("Include /b\n", 5000)), nil
+	}
+	if _, err = Read([]File{{Name: "config", Text: "Include /a\n"}}, Query{Host: "web1"}, env); err == nil || !strings.Contains(err.Error(), "more than 4096 files") {
+		t.Errorf("got %v", err)
+	}
+}
