@@ -47,6 +47,14 @@ bench *args:
 bench-copy *args:
     go test ./cmd -run '^TestCopyBench$' -v -timeout 2h -copybench {{args}} | grep -v '^[=-]'
 
+# Without colmena, the comparison with it is left out. A release build of its source is
+# looked for where test-tools has the checkout, or where -deploybench-colmena says:
+# git clone SOURCE /var/tmp/muster-tools/colmena, and cargo build --release --locked in it (Rust 1.85).
+#
+# muster deploy against the shortest script and against colmena, in turns, on fresh lab hosts (Linux, root)
+bench-deploy *args:
+    go test ./cmd -run '^TestDeployBench$' -v -timeout 2h -deploybench {{args}} | grep -v '^[=-]'
+
 # muster eval against Nix, in turns, on the corpora in DIR: evaluator-bench and what its README says
 bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
     go test ./cmd -run '^TestEvalBench$' -v -timeout 12h -evalbench {{dir}} -evalbench-nix {{nix}} {{args}} | grep -v '^[=-]'

@@ -138,7 +138,7 @@ func conclude(ctx context.Context, j *job, v host.Verdict, why error) error {
 	if why == nil {
 		why = errors.New(cmp.Or(v.Reason, string(v.Phase)))
 	}
-	if err := look(ctx, j); err != nil {
+	if err := lastLook(ctx, j); err != nil {
 		return fmt.Errorf("%w; its guard says %q, and what is on the host could not be seen: %w", why, v.Phase, err)
 	}
 	before, now := j.out.Before, j.seen.State
@@ -218,9 +218,22 @@ func (j *job) whatIsOnWhat(now host.State) string {
 	return strings.Join(parts, ", ") + "; next: deploy again when what is wrong is mended"
 }
 
+// lastLook is look, and gives the host back where nothing more is done to it.
+func lastLook(ctx context.Context, j *job) error {
+	r := host.InspectRequest{Want: j.step.System.Out}
+	if j.stopRenewing == nil || j.run.opts.Reboot || len(j.step.Hooks) > 0 {
+		return look(ctx, j, r)
+	}
+	j.stopRenewing()
+	r.Release = j.run.opts.Run
+	err := look(ctx, j, r)
+	j.released = err == nil
+	return err
+}
+
 // look reads what the host ended on.
-func look(ctx context.Context, j *job) error {
-	in, err := j.conn.ask().Inspect(ctx, host.InspectRequest{})
+func look(ctx context.Context, j *job, r host.InspectRequest) error {
+	in, err := j.conn.ask().Inspect(ctx, r)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // reach connects to the host anew: a new connection shows that nobody is locked
-// out. The guard then waits for its full time again. Where no new connection
+// out. The guard then waits for its full time again, unless it is confirmed next. Where no new connection
 // succeeds in time, the guard returns the host to what it had, and that is waited
 // for.
 func reach(ctx context.Context, j *job) error {
@@ -26,6 +26,11 @@ func reach(ctx context.Context, j *job) error {
 	wait := backoff.Backoff{First: 50 * time.Millisecond, Max: time.Second}
 	for {
 		m, err := j.run.opts.Connect(window, j.step.Host)
+		if err == nil && j.confirmsNext() {
+			j.conn.use(m)
+			j.guard.untried = true
+			return nil
+		}
 		if err == nil {
 			var there bool
 			if there, err = j.conn.over(m).Tell(window, j.run.opts.Run, host.ExtendWord, ""); err == nil {
@@ -44,6 +49,11 @@ func reach(ctx context.Context, j *job) error {
 			return afterwards(ctx, j, lockedOut(last))
 		}
 	}
+}
+
+// confirmsNext reports whether nothing that takes time comes before the confirmation.
+func (j *job) confirmsNext() bool {
+	return len(j.step.Host.Health) == 0 && len(j.step.Hooks) == 0
 }
 
 // lockedOut says what keeps a new connection from a host that was reached before
@@ -80,23 +90,23 @@ func confirm(ctx context.Context, j *job) error {
 	j.guard.waiting = false
 	ctx, cancel := j.uninterrupted(ctx, j.run.opts.ActivateTimeout+j.run.opts.RevertTimeout)
 	defer cancel()
-	wait := backoff.Backoff{First: 200 * time.Millisecond, Max: 200 * time.Millisecond}
-	for {
-		_, err := j.guard.tell(ctx, host.ConfirmWord, "")
-		if err == nil {
-			break
-		}
-		// Whether it got through shows in what becomes of the host.
-		_ = j.conn.renew(ctx)
-		if wait.Wait(ctx) != nil {
-			return fmt.Errorf("%w; if the confirmation has not got through, the host returns to %s", err, j.formerSystem())
+	// A host that takes no command over the new connection locks everybody out.
+	window := ctx
+	if j.guard.untried {
+		limit := j.run.opts.ConfirmTimeout
+		window, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("no new connection within %v", limit))
+		defer cancel()
+	}
+	v, err := j.guard.confirm(window)
+	if err == nil {
+		return conclude(ctx, j, v, nil)
+	}
+	if ctx.Err() == nil {
+		if v, again := j.guard.await(ctx, Confirm, true); again == nil {
+			return conclude(ctx, j, v, lockedOut(err))
 		}
 	}
-	v, err := j.guard.await(ctx, Confirm, true)
-	if err != nil {
-		return err
-	}
-	return conclude(ctx, j, v, nil)
+	return fmt.Errorf("%w; if the confirmation has not got through, the host returns to %s", err, j.formerSystem())
 }
 
 // abort tells the guard to return at once, and waits until it has.

@@ -23,6 +23,7 @@ type guard struct {
 	restarts bool   // the system takes a restart, whatever its parts say
 	waiting  bool   // it waits for confirmation
 	resumed  bool   // it did so when an earlier attempt had left it
+	untried  bool   // nothing has run yet over the new connection
 }
 
 // start arms the guard and follows it until nothing more happens by itself. Where
@@ -95,6 +96,29 @@ func (g *guard) await(ctx context.Context, s Stage, past bool) (v host.Verdict, 
 		}
 		if cause := wait.Wait(ctx); cause != nil {
 			return host.Verdict{}, fmt.Errorf("%w; last: %w", cause, again)
+		}
+	}
+}
+
+// confirm tells the guard to keep the new system and follows it to its verdict. It is
+// told again over new connections until ctx ends.
+func (g *guard) confirm(ctx context.Context) (v host.Verdict, err error) {
+	wait := backoff.Backoff{First: 200 * time.Millisecond, Max: 200 * time.Millisecond}
+	var last error
+	for {
+		g.printing(Confirm, func(log io.Writer) { v, err = g.conn.ask().Confirm(ctx, &g.watch, log) })
+		switch {
+		case err == nil && v.Phase == host.Died:
+			return g.await(ctx, Confirm, true)
+		case err == nil:
+			return v, nil
+		case last == nil || ctx.Err() == nil:
+			last = err
+		}
+		// Whether it got through shows in what becomes of the host.
+		_ = g.conn.renew(ctx)
+		if wait.Wait(ctx) != nil {
+			return v, last
 		}
 	}
 }

@@ -2,9 +2,12 @@ package exec_test
 
 import (
 	_ "embed"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"muster/exec"
 	"muster/schema"
@@ -82,4 +85,25 @@ func TestGuardIsAUnitOfSystemd(t *testing.T) {
 		t.Errorf("%s: %s: %v", out.Status, out.Stage, out.Err)
 	}
 	f.expect("web", "new", "new", "new")
+}
+
+// What an activation prints in many small writes is told whole.
+func TestEachLineOfAnActivationIsTold(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "web")
+	var got, want []string
+	out := f.deploy(t.Context(), exec.Switch, f.all(system(t, "talks")), func(e exec.Event) {
+		if e, ok := e.(exec.Said); ok && e.Stage == exec.Activate && (strings.HasPrefix(e.Line, "said ") || strings.Contains(e.Line, "left out")) {
+			got = append(got, e.Line)
+		}
+	})
+	if out[0].Status != exec.Activated {
+		t.Fatalf("%s: %v", out[0].Status, out[0].Err)
+	}
+	for i := range 15 {
+		want = append(want, fmt.Sprintf("said %d", i+1))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
 }

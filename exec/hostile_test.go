@@ -150,7 +150,7 @@ func served(answer func(ssh.Channel)) func(ssh.Channel, string) {
 // hostileCommands are commands that are answered wrongly, by a word in them.
 var hostileCommands = map[string]string{
 	"inspect": "muster-inspect", "lock": "muster-lock", "verify": "muster-verify", "arm": "muster-arm",
-	"follow": "muster-follow", "tell": "muster-tell", "unlock": "muster-unlock", "serve": "--serve",
+	"follow": "muster-follow", "confirm": "muster-confirm", "unlock": "muster-unlock", "serve": "--serve",
 }
 
 // hostileHosts are the names of the hosts that answer one command wrongly.

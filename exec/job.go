@@ -24,6 +24,9 @@ type job struct {
 	back    back
 	out     Outcome
 
+	stopRenewing func() // the lock on the host; nil while there is none
+	released     bool   // that lock was given back
+
 	began    time.Time
 	recorded bool // what the host was found on is in the journal
 	failure  failure

@@ -23,9 +23,12 @@ func lock(ctx context.Context, j *job) error {
 		defer close(renewing)
 		renewLock(ctx, j.conn, request)
 	}()
+	j.stopRenewing = func() { stop(); <-renewing }
 	j.conn.onClose(func() {
-		stop()
-		<-renewing
+		j.stopRenewing()
+		if j.released {
+			return
+		}
 		// Where this does not get through, the lock lapses.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()

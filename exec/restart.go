@@ -75,7 +75,7 @@ func restart(ctx context.Context, j *job) error {
 		return err
 	}
 	j.out.Rebooted, j.out.KernelAfter = true, after.Kernel
-	if err := look(limited, j); err != nil {
+	if err := look(limited, j, host.InspectRequest{}); err != nil {
 		return err
 	}
 	_ = j.conn.ask().Restarted(limited) // or the next inspection tells of it

@@ -114,16 +114,16 @@ func (h *fakeHost) Run(ctx context.Context, argv []string, stdout, stderr io.Wri
 		h.watched(stdout, stderr)
 	case "muster-follow":
 		h.watched(stdout, stderr)
-	case "muster-tell":
-		if args[1] == "confirm" {
-			h.confirmed = true
-			if h.guard[4] != "0" {
-				fmt.Sscan(h.guard[4], &h.profile)
-			} else {
-				h.profile = len(h.gens) + 1
-				h.gens[h.profile] = store.Path(h.guard[1])
-			}
+	case "muster-confirm":
+		h.confirmed = true
+		if h.guard[4] != "0" {
+			fmt.Sscan(h.guard[4], &h.profile)
+		} else {
+			h.profile = len(h.gens) + 1
+			h.gens[h.profile] = store.Path(h.guard[1])
 		}
+		h.watched(stdout, stderr)
+	case "muster-tell":
 		fmt.Fprintln(stdout, "ok")
 	}
 	return nil

@@ -175,11 +175,9 @@ func (m *manyHosts) answer(name, command string, out, errs io.Writer) {
 		} else {
 			fmt.Fprintln(errs, "activated")
 		}
-	case strings.Contains(command, "muster-tell"):
-		if strings.Contains(command, " confirm ") {
-			h.profile, h.confirmed = 1, true
-		}
-		fmt.Fprintln(out, "ok")
+	case strings.Contains(command, "muster-confirm"):
+		h.profile, h.confirmed = 1, true
+		fmt.Fprintln(errs, "done")
 	default: // locks
 		fmt.Fprintln(out, "ok")
 	}

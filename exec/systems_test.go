@@ -66,6 +66,7 @@ in {
   hangs = system "hangs" { minios.activation.hang = true; };
   slow = system "slow" { minios.activation.hang = 3; };
   prints = system "prints" { minios.activation.print = 100; };
+  talks = system "talks" { system.activationScripts.zz.text = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do echo said $i; sleep 0.02; done"; };
   unitfails = system "unitfails" { services.httpd.enable = true; services.httpd.adminAddr = "a@b.c"; minios.failUnits = [ "httpd.service" ]; };
   web = system "web" { services.httpd.enable = true; services.httpd.adminAddr = "a@b.c"; };
   web2 = system "web2" { services.httpd.enable = true; services.httpd.adminAddr = "d@e.f"; };

@@ -153,6 +153,16 @@ func refusal(said string, system store.Path) error {
 	return fmt.Errorf("start the activation: unexpected answer %q", said)
 }
 
+// Confirm tells the guard to keep the new system, and watches it until nothing more
+// happens by itself.
+func (h *Host) Confirm(ctx context.Context, w *Watch, log io.Writer) (Verdict, error) {
+	v, err := h.watch(ctx, confirmScript, w, log, w.Run, strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor))
+	if err != nil || v.finished(true) {
+		return v, err
+	}
+	return h.follow(ctx, followScript, w, true, log)
+}
+
 // Follow watches the guard until nothing more happens by itself; past says that
 // confirmation is given or out of the question. Each byte that the guard prints
 // goes to log once.
@@ -226,11 +236,10 @@ func (c *counter) Write(p []byte) (int, error) {
 // A Word is something a guard is told.
 type Word string
 
-// The words.
+// The words, but for that of [Host.Confirm].
 const (
-	ConfirmWord Word = "confirm" // keep the new system
-	ExtendWord  Word = "extend"  // wait for the whole limit again
-	AbortWord   Word = "abort"   // go back, and why
+	ExtendWord Word = "extend" // wait for the whole limit again
+	AbortWord  Word = "abort"  // go back, and why
 )
 
 // Tell leaves a word for the guard of a run. It reports whether there is one.

@@ -18,6 +18,7 @@ type InspectRequest struct {
 	History  bool       // read the host's history as well
 	Version  bool       // ask for the version of Nix, which takes a process
 	Secrets  bool       // read what the host has of secrets, also where it has none yet
+	Release  string     // the run that then gives the host back; "" for none
 }
 
 // An Inspection is what a look at a host found.
@@ -84,7 +85,8 @@ const (
 // in its directory.
 var Parts = []string{"kernel", "initrd", "kernel-modules", "systemd"}
 
-// Inspect looks at the host and changes nothing on it.
+// Inspect looks at the host and changes nothing on it, but for the lock that is to be
+// released.
 func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error) {
 	version := ""
 	if r.Version {
@@ -99,7 +101,7 @@ func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error
 	if r.Secrets {
 		secrets = "secrets"
 	}
-	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version, history, secrets)
+	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version, history, r.Release, secrets)
 	if err != nil {
 		return Inspection{}, err
 	}

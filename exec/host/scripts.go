@@ -18,6 +18,7 @@ const (
 	bootIDScript        script = "bootid"
 	collectScript       script = "collect"
 	compareScript       script = "compare"
+	confirmScript       script = "confirm"
 	dryScript           script = "dry"
 	followScript        script = "follow"
 	generationsScript   script = "generations"
@@ -40,6 +41,7 @@ const (
 var (
 	preamble = sync.OnceValue(func() string { return read("preamble") })
 	watch    = sync.OnceValue(func() string { return read("watch") })
+	words    = sync.OnceValue(func() string { return read("words") })
 	guard    = sync.OnceValue(func() string { return preamble() + read("guard") })
 )
 
@@ -59,6 +61,10 @@ func (s script) argv(args ...string) []string {
 	switch s {
 	case armScript, followScript, recoverScript:
 		text += watch()
+	case tellScript:
+		text += words()
+	case confirmScript:
+		text += watch() + words()
 	}
 	return append([]string{"/bin/sh", "-c", text + read(string(s)), "muster-" + string(s)}, args...)
 }

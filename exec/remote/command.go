@@ -68,7 +68,12 @@ func (c *Command) argv() ([]string, error) {
 // marker on stdout and by another one with its process id on stderr, and becomes the command. sshd gives every session a
 // process group of its own, so the process id is also the group's.
 func line(argv []string, marker string) string {
-	script := fmt.Sprintf("echo %s $$ >&2; echo %[1]s; exec %s", marker, Quote(argv))
+	begun := fmt.Sprintf("echo %s $$ >&2; echo %[1]s; ", marker)
+	if len(argv) > 2 && argv[0] == "/bin/sh" && argv[1] == "-c" {
+		// A script begins by saying it itself, which saves starting another shell.
+		return "exec " + Quote(slices.Concat(argv[:2], []string{begun + argv[2]}, argv[3:]))
+	}
+	script := begun + "exec " + Quote(argv)
 	return "exec /bin/sh -c " + quoteWord(script)
 }
 

@@ -17,9 +17,7 @@ holder=
 [ ! -r "$dir/lock" ] || read -r holder _ <"$dir/lock"
 [ "$holder" = "$run" ] || refuse "lost $holder"
 if guard_busy; then refuse "busy $there"; fi
-current=
-[ ! -e /run/current-system ] || current=$(readlink -f /run/current-system)
-[ "$current" = "$previous" ] || refuse "moved it runs ${current:-no system}, not ${previous:-no system}"
+runs "$previous" || refuse "moved it runs $(running), not ${previous:-no system}"
 link=''
 [ ! -L "$profile" ] || link=$(readlink "$profile")
 generation=0
@@ -35,7 +33,7 @@ if [ -n "$expected" ] && [ "$boots" != "$expected" ]; then refuse "moved it woul
 [ -x "$system/bin/switch-to-configuration" ] || refuse nosystem
 new=$guard.new
 { rm -rf "$new" "$guard" && mkdir "$new" && printf %s "$text" >"$new/guard.sh" && echo "$run" >"$new/run" &&
-  printf '%-2000s\n' armed >"$new/state" && printf '%s\n' "$@" "$formersystem" "$boots" >"$new/args" &&
+  set_state "$new/state" armed && printf '%s\n' "$@" "$formersystem" "$boots" >"$new/args" &&
   : >"$new/log" && : >"$new/busy" && : >"$new/alive" && mkfifo "$new/words" && mv "$new" "$guard"; } 2>/dev/null || unwritable
 /bin/sh "$guard/guard.sh" launch 9>&- || {
   rm -rf "$guard"

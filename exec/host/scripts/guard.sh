@@ -12,7 +12,8 @@
 #
 #   launch   start the guard that the file args describes, and what watches over it
 #   run      be the guard
-#   watch    wait until the guard is gone, and start it again if it had not finished
+#   watch    start the guard and wait until it is gone, and start it again if it had
+#            not finished
 #   check    start it again if it is gone and had not finished
 #
 # The other arguments, a line each in the file args:
@@ -38,6 +39,7 @@
 self=${0%/*}
 roots=/nix/var/nix/gcroots/muster
 switchlock=/run/nixos/switch-to-configuration.lock
+acts=0
 settle=3000 # units that are still starting are waited for, in hundredths of a second
 
 what=$1
@@ -60,7 +62,6 @@ launch() {
       --on-active=10 --on-unit-active=10 --timer-property=AccuracySec=1 \
       /bin/sh "$self/guard.sh" check "$@" </dev/null >/dev/null 2>&1 &
   else
-    setsid /bin/sh "$self/guard.sh" run "$@" </dev/null >/dev/null 2>&1 &
     setsid /bin/sh "$self/guard.sh" watch "$@" </dev/null >/dev/null 2>&1 &
   fi
 }
@@ -80,11 +81,13 @@ check)
   exit
   ;;
 watch)
-  # The kernel releases the lock when the guard ends, however it does.
+  /bin/sh "$self/guard.sh" run "$@"
   while :; do
-    flock "$self/alive" true
     guard_state
     if guard_finished || [ "$there" != "$run" ]; then exit; fi
+    # Where another has taken its place, that is waited for: the kernel releases the
+    # lock when it ends, however it does.
+    flock 6 6<"$self/alive"
     sleep 1
     guard_state
     if guard_finished; then exit; fi
@@ -114,17 +117,18 @@ exec 7>"$self/busy" 8>"$self/alive"
 
 # quiet runs a program that must not keep the locks.
 quiet() { "$@" 5>&- 7>&- 8>&-; }
-# The line has a fixed length and its memory is there: it can be written when the
-# disk of /run is full.
-state() { printf '%-2000.2000s\n' "$*" 1<>"$self/state"; }
+state() { set_state "$self/state" "$*"; }
 say() { echo "muster: $*" >>"$self/log"; }
-running() { readlink -f /run/current-system; }
 
-# collect keeps the first bytes of what is printed and the last of the rest, and
-# reads on whatever happens: nobody is held up by a full pipe. dd writes at once what
-# it reads; head would keep it until it ends.
+# collect keeps the first of what is printed, up to 512 KiB, and the last of the rest,
+# and reads on whatever happens: nobody is held up by a full pipe. dd writes at once
+# what it reads, and counts each read, however short; head would keep it until it ends.
 collect() {
-  dd bs=65536 count=524288 iflag=count_bytes status=none >>"$self/log" 2>/dev/null || head -c 524288 >>"$self/log"
+  if reads=$(dd bs=128 count=4096 2>&1 >>"$self/log"); then
+    reads=${reads%% records in*}
+    reads=${reads##*[!0-9+]} # FULL+SHORT
+    [ $((${reads%+*} + ${reads#*+})) -ge 4096 ] || return 0
+  fi
   tail -c 16384 >"$self/tail"
   [ ! -s "$self/tail" ] || {
     echo
@@ -137,17 +141,18 @@ collect() {
 # where it was ended for taking too long, 137 where it was killed. What it leaves
 # running may hold its output open: that is waited for a second only.
 act() {
-  rm -f "$self/pipe"
-  mkfifo "$self/pipe" || return 1
+  acts=$((acts + 1))
+  pipe=$self/pipe.$$.$acts # no other has had it
+  mkfifo "$pipe" || return 1
   : >"$self/collecting"
   (
     exec 5>&- 6>"$self/collecting" 7>&- 8>&-
     flock 6
-    collect <"$self/pipe"
+    collect <"$pipe"
   ) &
-  quiet timeout -k 2 $((($3 + 99) / 100)) "$1/bin/switch-to-configuration" "$2" </dev/null >"$self/pipe" 2>&1
+  quiet timeout -k 2 $((($3 + 99) / 100)) "$1/bin/switch-to-configuration" "$2" </dev/null >"$pipe" 2>&1
   act_code=$?
-  quiet flock -w 1 "$self/collecting" true
+  quiet flock -w 1 6 6<"$self/collecting"
   return $act_code
 }
 
@@ -158,7 +163,7 @@ switch() {
   uptime
   give_up=$((t + busy))
   while :; do
-    if [ -e $switchlock ] && ! quiet flock -n $switchlock true; then
+    if [ -e $switchlock ] && ! quiet flock -n 6 6<$switchlock; then
       guard_state
       was=$state
       case $was in
@@ -166,7 +171,7 @@ switch() {
       *) state "waiting for another activation on the host, which holds $switchlock" ;;
       esac
       say "another activation on the host holds $switchlock: waiting for it"
-      quiet flock -w $(((busy + 99) / 100)) $switchlock true || return 75
+      quiet flock -w $(((busy + 99) / 100)) 6 6<$switchlock || return 75
       state "$was"
     fi
     act "$1" "$2" "$3"
@@ -207,7 +212,7 @@ list_units() {
     activating,*) starting="$starting$unit " ;;
     esac
   done <<LIST
-$(quiet systemctl list-units --all --state=failed,activating --plain --no-legend --no-pager 2>/dev/null)
+$(systemctl list-units --all --state=failed,activating --plain --no-legend --no-pager 2>/dev/null 5>&- 7>&- 8>&-)
 LIST
 }
 
@@ -259,7 +264,7 @@ go_back() {
         if [ $tries -ge 3 ] || [ $code = 75 ]; then break; fi
         quiet sleep 1
       done
-      [ "$(running)" = "$previous" ] || wrong="$wrong; going back failed: $(reason "switch-to-configuration test" "$code" "$revert")"
+      runs "$previous" || wrong="$wrong; going back failed: $(reason "switch-to-configuration test" "$code" "$revert")"
     fi
   fi
   put_profile_back
@@ -298,7 +303,7 @@ reject() {
 }
 
 end() {
-  rm -rf $roots "$self/pipe"
+  rm -rf $roots "$self"/pipe.*
   state "$@"
   exec 7>&-
   [ ! -d /run/systemd/system ] || quiet systemctl stop "muster-$run-watch.timer" 2>/dev/null
@@ -316,20 +321,19 @@ try_new() {
   state activating
   switch "$system" test "$activate"
   code=$?
-  now=$(running)
   case $code in
   0 | 4) ;;
   100)
-    [ "$now" = "$previous" ] || go_back "switch-to-configuration test: exit status 100"
+    runs "$previous" || go_back "switch-to-configuration test: exit status 100"
     end "restart NixOS can change to this system only by a restart"
     ;;
   75)
-    [ "$now" = "$previous" ] || go_back "$(reason test 75)"
+    runs "$previous" || go_back "$(reason test 75)"
     end "untouched $(reason test 75)"
     ;;
   *) go_back "$(reason "switch-to-configuration test" $code "$activate")" ;;
   esac
-  [ "$now" = "$system" ] || go_back "switch-to-configuration test: the running system is $now after it"
+  runs "$system" || go_back "switch-to-configuration test: the running system is $(running) after it"
   failures
   case $failed in
   any) [ $code = 0 ] || new=$(echo "$bad" | sed 's/^ //; s/ $//; s/ /, /g') ;;
@@ -387,7 +391,7 @@ resume_work() {
 
 # commit makes the running system the one to boot.
 commit() {
-  if [ "$action" = switch ] && [ "$(running)" != "$system" ]; then
+  if [ "$action" = switch ] && ! runs "$system"; then
     end "stuck another activation has changed the running system while this one waited for its confirmation"
   fi
   link=$(readlink "$profile")
@@ -413,17 +417,18 @@ commit() {
 record() {
   was=-
   [ "$former" = 0 ] || was=system-$former-link
-  mkdir -p "$records" && link=$(readlink "$profile") && {
+  { [ -d "$records" ] || mkdir -p "$records"; } && link=$(readlink "$profile") && {
     [ ! -e "$records/deployments" ] || tail -n 499 "$records/deployments"
     echo "$run $(date +%s) ${link##*/} $system $was ${formersystem:--} ${previous:--} $who"
   } >"$records/deployments.new" && mv -f "$records/deployments.new" "$records/deployments"
 }
 
 # Until the profile has them, nothing else keeps these from the collector.
+set -- "$system"
+[ -z "$previous" ] || [ "$previous" = "$system" ] || set -- "$@" "$previous"
+case "$* " in *"$formersystem "*) ;; *) set -- "$@" "$formersystem" ;; esac
 mkdir -p $roots
-ln -sfn "$system" $roots/next
-[ -z "$previous" ] || ln -sfn "$previous" $roots/previous
-[ -z "$formersystem" ] || ln -sfn "$formersystem" $roots/former
+ln -sf "$@" $roots/
 
 # A guard that was killed goes on from the state it was in.
 guard_state
@@ -432,7 +437,7 @@ reverting*) go_back "${state#reverting }" ;;
 committing*) ;;
 activated*) await ;;
 activating* | waiting*)
-  if [ "$(running)" = "$previous" ] && [ "${state%% *}" = waiting ]; then
+  if runs "$previous" && [ "${state%% *}" = waiting ]; then
     try_new
     await
   else

@@ -1,46 +1,65 @@
 # shellcheck shell=sh disable=SC2154,SC3013
-# inspect.sh PROFILE UUID WANT VERSION HISTORY SECRETS looks at a host and changes
-# nothing on it. It prints one fact a line, name and value. UUID is that of the root
-# disk, or empty. WANT is the system that the host is to have, or empty: where the host
-# has it, what it takes to get it is not looked at. The version of Nix is asked where
-# VERSION is not empty; HISTORY, unless empty, adds the host's history, and SECRETS what
-# it has of secrets. A fleet that is up to date costs little more than this script, so
-# it starts few programs.
+# inspect.sh PROFILE UUID WANT VERSION HISTORY RELEASE SECRETS looks at a host and
+# changes nothing on it. It prints one fact a line, name and value. UUID is that of the
+# root disk, or empty. WANT is the system that the host is to have, or empty: where the
+# host has it, what it takes to get it is not looked at. The version of Nix is asked
+# where VERSION is not empty; HISTORY, unless empty, adds the host's history. RELEASE,
+# unless empty, is the run that then gives the host back. SECRETS, unless empty, adds
+# what the host has of secrets. A fleet that is up to date costs little more than this
+# script, so it starts few programs.
 exec 2>/dev/null
 echo "time $(date +%s)"
-system='' current=''
-if [ -e "$1" ] && [ "$1" -ef /run/current-system ]; then
-  system=$(readlink -f "$1")
-  current=$system
-else
-  [ ! -e "$1" ] || system=$(readlink -f "$1")
-  [ ! -e /run/current-system ] || current=$(readlink -f /run/current-system)
-fi
-if [ /run/booted-system -ef /run/current-system ]; then
-  echo "booted $current"
-elif [ -e /run/booted-system ]; then
-  echo "booted $(readlink -f /run/booted-system)"
-fi
+# resolve LINK sets path to what a link leads to. Most links of a host lead to the
+# same: a comparison takes no program.
+resolve() {
+  path=''
+  [ -e "$1" ] || return 0
+  for path in "$want" "$system" "$current"; do
+    if [ -n "$path" ] && [ "$1" -ef "$path" ]; then return; fi
+  done
+  path=$(readlink -f "$1")
+}
+want=$3 history=$5 release=$6 system='' current=''
+resolve "$1"
+system=$path
+resolve /run/current-system
+current=$path
+resolve /run/booted-system
+[ -z "$path" ] || echo "booted $path"
 echo "profile $system"
 boot_default
 [ -z "$boots" ] || echo "boots $boots"
 echo "current $current"
 [ ! -L "$1" ] || echo "link $(readlink "$1")"
 while read -r name value _; do [ "$name" != Uid: ] || { echo "uid $value" && break; }; done </proc/self/status
-if [ -n "$3" ] && [ "$system" = "$3" ] && [ "$current" = "$3" ] && [ "${boots:-$3}" = "$3" ]; then
+if [ -n "$want" ] && [ "$system,$current,${boots:-$want}" = "$want,$want,$want" ]; then
   echo uptodate
 else
   command -v nix-store >/dev/null && if [ -n "$4" ]; then echo "nix $(nix-store --version)"; else echo "nix"; fi
   for tool in flock setsid readlink head tail timeout mkfifo; do command -v $tool >/dev/null || echo "lacks $tool"; done
-  echo "machine $(uname -m)"
+  machine=''
+  read -r machine </proc/sys/kernel/arch # since Linux 6.1
+  echo "machine ${machine:-$(uname -m)}"
   for d in /nix/var/nix /nix /; do
     [ -d $d ] || continue
     [ -w $d ] || echo "readonly /nix"
     break
   done
-  for d in /nix/store /nix /; do [ -d $d ] && echo "space $(df -Pk $d | tail -n 1)" && break; done
-  [ ! -d /boot ] || echo "bootspace $(df -Pk /boot | tail -n 1)"
-  while read -r name value _; do [ "$name" != MemAvailable: ] || echo "memory $value"; done </proc/meminfo
+  store=/
+  for d in /nix/store /nix; do [ ! -d $d ] || { store=$d && break; }; done
+  boot=''
+  [ ! -d /boot ] || boot=/boot
+  name=''
+  while read -r line; do
+    [ -z "$name" ] || echo "$name $line"
+    case $name in
+    '') name=space ;;
+    space) name=bootspace ;;
+    esac
+  done <<LIST
+$(df -Pk $store $boot || df -Pk $store)
+LIST
+  while read -r name value _; do [ "$name" != MemAvailable: ] || { echo "memory $value" && break; }; done </proc/meminfo
 fi
 boot_id
 [ -z "$bootid" ] || echo "bootid $bootid"
@@ -48,7 +67,7 @@ if [ -d /run/booted-system ] && [ -d /run/current-system ] && ! [ /run/booted-sy
   for part in kernel initrd kernel-modules systemd; do
     # A container has no kernel and no initrd.
     { [ -e /run/booted-system/$part ] && [ -e /run/current-system/$part ]; } || continue
-    [ "$(readlink -f /run/booted-system/$part)" = "$(readlink -f /run/current-system/$part)" ] || echo "needs $part"
+    [ /run/booted-system/$part -ef /run/current-system/$part ] || echo "needs $part"
   done
 fi
 if [ -n "$2" ] && [ -d /dev/disk/by-uuid ]; then
@@ -67,7 +86,9 @@ if [ -n "$2" ] && [ -d /dev/disk/by-uuid ]; then
     esac
   fi
 fi
-systemctl list-units --failed --plain --no-legend --no-pager | while read -r unit _; do echo "failed $unit"; done
+while read -r unit _; do [ -z "$unit" ] || echo "failed $unit"; done <<LIST
+$(systemctl list-units --failed --plain --no-legend --no-pager)
+LIST
 # NixOS forgets failures when it activates: units that had failed before the last
 # activation count until they are active.
 if [ -r "$dir/failed" ]; then
@@ -98,7 +119,7 @@ if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deploye
     case $last in '') ;; system-*-link) echo ours ;; *) echo "ours $last" ;; esac
   }
 fi
-if [ -n "$6" ] || [ -d "$secrets" ]; then
+if [ -n "$7" ] || [ -d "$secrets" ]; then
   for key in ed25519 rsa; do [ ! -r /etc/ssh/ssh_host_${key}_key.pub ] || echo "hostkey $(cat /etc/ssh/ssh_host_${key}_key.pub)"; done
   for root in "$secrets" "$volatile"; do
     base=$root/of/${3##*/}
@@ -116,7 +137,7 @@ if [ -n "$6" ] || [ -d "$secrets" ]; then
   [ ! -e /run/muster-secrets.pending ] || echo secretpending
 fi
 [ ! -r "$records/restarting" ] || echo "restarting $(cat "$records/restarting")"
-if [ -n "$5" ]; then
+if [ -n "$history" ]; then
   for file in deployments:deployment rejected:rejected deployed:confirmed; do
     [ -r "$records/${file%:*}" ] || continue
     tail -n 500 "$records/${file%:*}" | while IFS= read -r line; do echo "${file#*:} $line"; done
@@ -129,4 +150,6 @@ if [ -n "$5" ]; then
     shift
   done
 fi
+# In a shell of its own: what was seen stands where the host cannot be given back.
+[ -z "$release" ] || (release "$release")
 true

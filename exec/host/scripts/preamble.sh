@@ -6,6 +6,8 @@ export LC_ALL=C
 PATH=$PATH:/run/current-system/sw/bin:/nix/var/nix/profiles/default/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 profile=/nix/var/nix/profiles/system
+newline='
+'
 
 # The state of locks and guards. It is on a tmpfs, so that after a restart there
 # is nothing in it, and only root may enter it. What outlives a restart is in
@@ -107,11 +109,24 @@ boot_id() {
 # mutex makes the rest of the script one step: no other script with a mutex runs
 # beside it.
 mutex() {
-  mkdir -p "$dir" && chmod 0700 "$dir" || exit 1
+  [ -d "$dir" ] || mkdir -p "$dir" || exit 1
   exec 9>"$dir/mutex"
   flock -w 20 9 || {
     echo "$dir/mutex is held" >&2
     exit 1
+  }
+}
+
+# runs SYSTEM succeeds where a host runs a system; nothing is one that is empty.
+runs() { if [ -n "$1" ]; then [ /run/current-system -ef "$1" ]; else [ ! -e /run/current-system ]; fi; }
+running() { if [ -e /run/current-system ]; then readlink -f /run/current-system; else echo no system; fi; }
+
+# release RUN gives the host back, where RUN has it.
+release() {
+  mutex
+  [ ! -r "$dir/lock" ] || {
+    read -r holder _ <"$dir/lock"
+    [ "$holder" != "$1" ] || rm -f "$dir/lock"
   }
 }
 
@@ -125,7 +140,11 @@ unwritable() {
 }
 
 # guard_runs succeeds while the guard lives: it holds a lock on this file.
-guard_runs() { [ -e "$guard/alive" ] && ! flock -n "$guard/alive" true; }
+guard_runs() { [ -e "$guard/alive" ] && ! flock -n 6 6<"$guard/alive"; }
+
+# set_state FILE STATE writes a guard's state: one line, then spaces. The length is
+# fixed and its memory is there, so it can be written when the disk of /run is full.
+set_state() { printf '%-2000.2000s\n' "$2$newline" 1<>"$1"; }
 
 # guard_state sets state to what the guard says of itself, armed where it has
 # not begun, and there to the run whose guard it is.

@@ -9,36 +9,36 @@
 # may take its place a moment later.
 watch() {
   seen=$1 limit=$2 past=$3 idle=0
+  guard_state
+  if [ "$there" = "$run" ]; then follow 4<"$guard/log"; else echo none >&2; fi
+}
+
+# show prints what is new in the log, which is open: where it ends, the next goes on.
+show() {
+  if [ "$seen" = 0 ]; then cat <&4; else tail -c +$((seen + 1)) <&4; fi
+  seen=0
+}
+
+follow() {
   while :; do
+    quiet=0
+    [ ! -e "$guard/busy" ] || {
+      flock -s -w 1 6 6<"$guard/busy"
+      quiet=$?
+    }
     guard_state
     [ "$there" = "$run" ] || {
       echo none >&2
       return
     }
-    flock -s -w 1 "$guard/busy" true
-    quiet=$?
-    guard_state
-    size=$(wc -c <"$guard/log")
-    if [ "$size" -gt "$seen" ]; then
-      tail -c +$((seen + 1)) "$guard/log" | head -c $((size - seen))
-      seen=$size
-    fi
     case $state in
     armed* | waiting* | activating* | committing* | reverting*) by="while $state" ;;
     activated*)
       by="while it waited for confirmation"
-      if [ -z "$past" ]; then
-        # Only a guard that lives waits.
-        if guard_runs; then
-          echo "$state" >&2
-          return
-        fi
-      fi
+      # Only a guard that lives waits.
+      if [ -z "$past" ] && guard_runs; then break; fi
       ;;
-    *)
-      echo "$state" >&2
-      return
-      ;;
+    *) break ;;
     esac
     if [ $quiet = 0 ]; then
       # Nobody is busy: the guard is about to begin, or it has died.
@@ -48,8 +48,8 @@ watch() {
         case $state in
         armed* | waiting* | activating* | committing* | reverting* | activated*)
           [ $idle -lt 60 ] || {
-            echo "died $by" >&2
-            return
+            state="died $by"
+            break
           }
           ;;
         esac
@@ -57,11 +57,11 @@ watch() {
       sleep 0.05 || sleep 1
       [ $((idle % 20)) != 0 ] || limit=$((limit - 1))
     else
+      show
       limit=$((limit - 1))
     fi
-    [ "$limit" -gt 0 ] || {
-      echo "$state" >&2
-      return
-    }
+    [ "$limit" -gt 0 ] || break
   done
+  show
+  echo "$state" >&2
 }
