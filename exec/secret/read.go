@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -88,7 +89,11 @@ func (r *Reader) value(ctx context.Context, h *schema.Host, s *schema.Secret) ([
 func (r *Reader) source(ctx context.Context, h *schema.Host, s *schema.Secret) ([]byte, error) {
 	switch {
 	case s.Age != "":
-		return r.shared("age\x00"+s.Age, func() ([]byte, error) { return r.age(s.Age) })
+		content, err := r.shared("age\x00"+s.Age, func() ([]byte, error) { return r.age(s.Age) })
+		if errors.Is(err, fs.ErrNotExist) && s.Generate.Kind != "" {
+			err = fmt.Errorf("%w; muster secrets generate makes it", err)
+		}
+		return content, err
 	case s.Sops.File != "":
 		return r.sops(ctx, s.Sops)
 	case len(s.Command) > 0:
