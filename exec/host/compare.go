@@ -11,9 +11,9 @@ import (
 
 // A Comparison is what a host has, beside some store paths.
 type Comparison struct {
-	Lacks []store.Path          // of the paths asked about
-	Has   []store.Path          // what the running system is made of
-	Parts map[string]string     // of [Parts] → the file that was booted of it
+	Lacks []store.Path      // of the paths asked about
+	Has   []store.Path      // what the running system is made of
+	Parts map[string]string // of [Parts] → the file that was booted of it
 	// Interface is the version of the running system's init. NixOS switches only to
 	// a system of the same.
 	Interface string
