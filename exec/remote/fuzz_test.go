@@ -1,8 +1,10 @@
 package remote
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,6 +35,37 @@ func FuzzIdentity(f *testing.F) {
 		h := &hostKeys{}
 		if err := h.pin([]string{beside}); (err == nil) != (len(h.known) == 1) {
 			t.Errorf("%d keys are pinned, %v", len(h.known), err)
+		}
+	})
+}
+
+// What a login shell and a command print on standard error is passed on without the line of the marker, and the same in one
+// piece and in two.
+func FuzzMarker(f *testing.F) {
+	f.Add("Welcome\n", "MARK 123\n", "text MARK 5\n", uint16(10))
+	f.Add("MAR", "MARK 00000000000000000000000000005\n", "", uint16(12))
+	f.Fuzz(func(t *testing.T, before, line, after string, at uint16) {
+		text := before + line + after
+		filter := func(pieces ...string) (string, []int) {
+			var (
+				out  bytes.Buffer
+				pids []int
+			)
+			f := &pidFilter{marker: []byte("MARK "), out: &out, begun: func(pid int) { pids = append(pids, pid) }}
+			for _, p := range pieces {
+				f.Write([]byte(p))
+			}
+			f.flush()
+			return out.String(), pids
+		}
+		cut := min(int(at), len(text))
+		once, pid := filter(text)
+		twice, pidTwice := filter(text[:cut], text[cut:])
+		if once != twice || !slices.Equal(pid, pidTwice) {
+			t.Errorf("in one piece %q, %v; in two %q, %v", once, pid, twice, pidTwice)
+		}
+		if len(pid) > 1 || len(pid) == 0 && once != text || len(pid) == 1 && (pid[0] < 2 || len(once) >= len(text)) {
+			t.Errorf("%q gives %q, %v", text, once, pid)
 		}
 	})
 }
