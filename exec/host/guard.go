@@ -211,7 +211,7 @@ func (h *Host) watch(ctx context.Context, s script, w *Watch, log io.Writer, arg
 	}
 	line := lastLine(state.String())
 	v := parseVerdict(line)
-	if !v.known() {
+	if !v.known() || v.Phase == refused && s != armScript {
 		return Verdict{}, fmt.Errorf("unexpected answer %q", clip(line, maxState))
 	}
 	v.Reason = clip(v.Reason, maxState)
