@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,6 +43,7 @@ func (o *compileOptions) check() error {
 }
 
 func (o *compileOptions) run(ctx context.Context, std streams, args []string) error {
+	defer saveMemory()()
 	opts := compile.Options{Format: o.format}
 	fleet, err := o.reading.load(ctx, args)
 	if err != nil {
@@ -58,14 +60,14 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 		}
 		opts.Dir = filepath.Dir(abs)
 	}
-	file, err := compile.Network(fleet, opts)
+	text, err := compile.Text(fleet, opts)
 	if err != nil {
 		return err
 	}
 	if o.output == "" || o.output == "-" {
-		return syntax.Fprint(std.doc, file)
+		return writeAll(std.doc, text)
 	}
-	return writeNix(o.output, file)
+	return writeFile(o.output, text...)
 }
 
 // writeSplit writes the network as several files below a directory, and prints
@@ -76,21 +78,25 @@ func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compi
 		return fmt.Errorf("write %s: %v", o.split, err)
 	}
 	opts.Dir = abs
-	files, err := compile.Split(fleet, opts)
-	if err != nil {
-		return err
-	}
 	written := map[string]bool{}
-	for _, f := range files {
+	err = compile.Split(fleet, opts, func(f *syntax.File) error {
 		name := filepath.Join(o.split, f.Name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return fmt.Errorf("write %s: %v", name, err)
 		}
-		if err := writeNix(name, f); err != nil {
+		var text bytes.Buffer
+		if err := syntax.Fprint(&text, f); err != nil {
+			return err
+		}
+		if err := writeFile(name, text.Bytes()); err != nil {
 			return err
 		}
 		fmt.Fprintln(std.out, name)
 		written[name] = true
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return removeStale(std, o.split, written)
 }
@@ -107,8 +113,11 @@ func removeStale(std streams, dir string, written map[string]bool) error {
 			return err
 		}
 		for _, name := range files {
+			if written[name] {
+				continue
+			}
 			text, err := foreign.ReadFile(name, foreign.Limits{Size: maxGenerated, Time: foreign.Time})
-			if err != nil || written[name] || !bytes.HasPrefix(text, []byte("# "+compile.Header)) {
+			if err != nil || !bytes.HasPrefix(text, []byte("# "+compile.Header)) {
 				continue
 			}
 			if err := os.Remove(name); err != nil {
@@ -120,18 +129,10 @@ func removeStale(std streams, dir string, written map[string]bool) error {
 	return nil
 }
 
-func writeNix(name string, file *syntax.File) error {
-	var text bytes.Buffer
-	if err := syntax.Fprint(&text, file); err != nil {
-		return err
-	}
-	return writeFile(name, text.Bytes())
-}
-
 // writeFile replaces a file in one step, or leaves it unchanged. It follows links
 // and keeps the mode of an existing file. It writes straight to what is not a
 // regular file, such as /dev/null.
-func writeFile(name string, data []byte) error {
+func writeFile(name string, data ...[]byte) error {
 	target, err := filepath.EvalSymlinks(name)
 	if err != nil {
 		target = name
@@ -141,7 +142,7 @@ func writeFile(name string, data []byte) error {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("write %s: it is a directory", name)
 	case err == nil && !info.Mode().IsRegular():
-		return plainError("write", name, os.WriteFile(target, data, mode))
+		return plainError("write", name, overwrite(target, data))
 	case err == nil:
 		mode = info.Mode().Perm()
 	}
@@ -152,7 +153,7 @@ func writeFile(name string, data []byte) error {
 		return plainError("write", name, err)
 	}
 	defer os.Remove(temp)
-	_, err = f.Write(data)
+	err = writeAll(f, data)
 	if e := f.Close(); err == nil {
 		err = e
 	}
@@ -160,6 +161,28 @@ func writeFile(name string, data []byte) error {
 		err = os.Rename(temp, target)
 	}
 	return plainError("write", name, err)
+}
+
+// overwrite writes to what is there already and is not a regular file.
+func overwrite(name string, data [][]byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return err
+	}
+	err = writeAll(f, data)
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func writeAll(w io.Writer, data [][]byte) error {
+	for _, part := range data {
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // plainError is an error of the file system with the name that the user gave,

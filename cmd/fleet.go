@@ -38,6 +38,7 @@ func (f *loadFlags) addFlags(fs *flags.Set) {
 // is [schema.Errors].
 func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, error) {
 	defer relaxGC()()
+	defer saveMemory()()
 	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix, Time: f.timeout, Memory: int64(f.memory) << 20})
 	var problems schema.Errors
 	if errors.As(err, &problems) {

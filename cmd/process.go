@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -72,6 +73,47 @@ func relaxGC() (restore func()) {
 		close(stop)
 		<-stopped
 	}
+}
+
+// softMemory is what the process takes at most, if it can, while it loads a large
+// fleet and compiles it.
+const softMemory = 1150 << 20
+
+// saveMemory has Go collect garbage more often as the process nears softMemory, or
+// a quarter more than is live, until restore is called. A limit that is set already,
+// as by GOMEMLIMIT, prevails.
+func saveMemory() (restore func()) {
+	before := debug.SetMemoryLimit(-1)
+	if before != math.MaxInt64 {
+		return func() {}
+	}
+	debug.SetMemoryLimit(softMemory)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		defer debug.SetMemoryLimit(before)
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+				debug.SetMemoryLimit(max(softMemory, liveHeap()/4*5))
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+	}
+}
+
+// liveHeap returns the bytes that the last collection found to be in use.
+func liveHeap() int64 {
+	use := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(use)
+	return int64(use[0].Value.Uint64())
 }
 
 // heapSize returns the bytes of live and dead objects on the heap.

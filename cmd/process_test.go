@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"math"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -41,6 +42,23 @@ func TestRelaxedGCLeavesOtherSettingsAlone(t *testing.T) {
 		if got := debug.SetGCPercent(restore); got != before {
 			t.Errorf("GC percent is %d, want %d", got, before)
 		}
+	}
+}
+
+func TestTheMemoryLimitOfALoadIsUndone(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
+	restore := saveMemory()
+	if got := debug.SetMemoryLimit(-1); got < softMemory || got == math.MaxInt64 {
+		t.Errorf("the limit is %d while loading, want %d or a little more", got, softMemory)
+	}
+	restore()
+	if got := debug.SetMemoryLimit(-1); got != math.MaxInt64 {
+		t.Errorf("the limit is %d after loading, want none", got)
+	}
+	debug.SetMemoryLimit(3 << 30)
+	defer saveMemory()()
+	if got := debug.SetMemoryLimit(-1); got != 3<<30 {
+		t.Errorf("the limit of GOMEMLIMIT became %d", got)
 	}
 }
 

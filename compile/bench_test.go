@@ -71,6 +71,23 @@ func BenchmarkNetwork(b *testing.B) {
 	}
 }
 
+// BenchmarkText prints a fleet whose hosts are made one by one. peak-MB, the peak
+// memory of the process, is little more than the fleet and the text take.
+func BenchmarkText(b *testing.B) {
+	for _, n := range []int{10_000, 200_000} {
+		b.Run(fmt.Sprintf("hosts=%d", n), func(b *testing.B) {
+			f := manyHosts(n)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Text(f, Options{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(used(b).Maxrss)/1024, "peak-MB")
+		})
+	}
+}
+
 // used returns the resources that the process has used.
 func used(b *testing.B) syscall.Rusage {
 	var r syscall.Rusage

@@ -66,6 +66,9 @@ func attr(name string, v syntax.Expr) *syntax.Attr {
 	return &syntax.Attr{Path: attrPath(name), Value: v}
 }
 
+// attrs returns a set.
+func attrs(bindings ...syntax.Binding) *syntax.Attrs { return &syntax.Attrs{Bindings: bindings} }
+
 // spaced puts a blank line before a binding.
 func spaced(a *syntax.Attr) *syntax.Attr {
 	if a.Note == nil {

@@ -144,7 +144,7 @@ func (w *writer) musterNetwork(p parts) syntax.Expr {
 	if tree := w.nixpkgs(); tree != nil {
 		about.Bindings = append(about.Bindings, attr("nixpkgs", tree))
 	}
-	return let(p.roles, network("network", about, p))
+	return let(p.roles, w.network("network", about, p))
 }
 
 // nixopsNetwork writes network.nixpkgs as NixOps 2 wants it: a package set. NixOps
@@ -163,7 +163,7 @@ func (w *writer) nixopsNetwork(p parts) syntax.Expr {
 		}}
 		about.Bindings = append(about.Bindings, set)
 	}
-	return let(p.roles, network("network", about, p))
+	return let(p.roles, w.network("network", about, p))
 }
 
 // morphNetwork sets lib, evalConfig and runCommand and not network.pkgs, with which
@@ -187,7 +187,7 @@ func (w *writer) morphNetwork(p parts) syntax.Expr {
 			lets = append(lets, spaced(role.(*syntax.Attr)))
 		}
 	}
-	return let(lets, network("network", about, p))
+	return let(lets, w.network("network", about, p))
 }
 
 // morphModule undoes the changes that morph makes to systems, so that derivations
@@ -216,7 +216,7 @@ func morphModule() *syntax.Attr {
 func (w *writer) colmenaHive(p parts) syntax.Expr {
 	about := w.about(nil)
 	about.Bindings = append(about.Bindings, attr("nixpkgs", w.packages()))
-	return let(p.roles, network("meta", about, p))
+	return let(p.roles, w.network("meta", about, p))
 }
 
 // about returns the metadata of a network. more may add to it.
@@ -234,12 +234,12 @@ func (w *writer) rollback(about *schema.Attrs) {
 }
 
 // network returns a set of metadata, defaults and hosts.
-func network(head string, about *syntax.Attrs, p parts) *syntax.Attrs {
+func (w *writer) network(head string, about *syntax.Attrs, p parts) *syntax.Attrs {
 	set := &syntax.Attrs{Bindings: []syntax.Binding{attr(head, about)}}
 	if p.defaults != nil {
 		set.Bindings = append(set.Bindings, p.defaultsBinding(p.defaults))
 	}
-	set.Bindings = append(set.Bindings, hostBindings(p)...)
+	w.addHosts(set, p.hostBinding)
 	return set
 }
 
@@ -254,20 +254,16 @@ func (p parts) defaultsBinding(module syntax.Expr) *syntax.Attr {
 	return b
 }
 
-// hostBindings returns the bindings of hosts, with comments that name their
-// positions unless the hosts are files with one.
-func hostBindings(p parts) []syntax.Binding {
-	var bs []syntax.Binding
-	for i, h := range p.hosts {
-		b := attr(h.host.Name, h.module)
-		b.At = pos(h.host.At)
-		b.Note = &syntax.Note{Blank: true, Before: []string{place(h.host.At)}}
-		if p.split {
-			b.Note = &syntax.Note{Blank: i == 0}
-		}
-		bs = append(bs, b)
+// hostBinding returns the binding of a host, with a comment that names its
+// position unless the host is a file with one.
+func (p parts) hostBinding(i int, h *schema.Host) *syntax.Attr {
+	b := attr(h.Name, p.module(i, h))
+	b.At = pos(h.At)
+	b.Note = &syntax.Note{Blank: true, Before: []string{place(h.At)}}
+	if p.split {
+		b.Note = &syntax.Note{Blank: i == 0}
 	}
-	return bs
+	return b
 }
 
 // let puts bindings before an expression, if there are any.
@@ -288,25 +284,20 @@ func (w *writer) packages() syntax.Expr {
 }
 
 // systemArgument returns { system = "x86_64-linux"; }.
-func systemArgument() *syntax.Attrs {
-	return &syntax.Attrs{Bindings: []syntax.Binding{attr("system", str(defaultSystem))}}
-}
+func systemArgument() *syntax.Attrs { return attrs(attr("system", str(defaultSystem))) }
 
 // flake writes the hosts once, as modules, and makes both outputs from them.
 func (w *writer) flake(p parts) syntax.Expr {
-	hosts := &syntax.Attrs{Bindings: hostBindings(p)}
-	if len(hosts.Bindings) > 0 {
-		hosts.Bindings[0].(*syntax.Attr).Note.Blank = false
-	}
-	hive := &syntax.Attrs{}
-	for _, h := range p.hosts {
-		hive.Bindings = append(hive.Bindings, attr(h.host.Name, &syntax.Attrs{Bindings: []syntax.Binding{
-			attr("imports", &syntax.List{Elems: []syntax.Expr{
-				&syntax.Select{X: &syntax.Ident{Name: "hosts"}, Path: attrPath(h.host.Name)},
-			}}),
-			w.field(nil, schema.Field{At: h.host.At, Name: "deployment", Value: h.deployment}),
-		}}))
-	}
+	hosts := &syntax.Attrs{}
+	w.addHosts(hosts, p.hostBinding)
+	hive := &syntax.Attrs{Bindings: []syntax.Binding{
+		attr("meta", attrs(
+			attr("description", str(w.fleet.Network.Description)),
+			attr("nixpkgs", apply(ident("import"), ident("nixpkgs"), systemArgument())),
+		)),
+		&syntax.Inherit{Names: attrPath("defaults")},
+	}}
+	w.addHosts(hive, w.hiveEntry)
 	defaults := p.defaults
 	if defaults == nil {
 		defaults = &syntax.Attrs{}
@@ -314,11 +305,10 @@ func (w *writer) flake(p parts) syntax.Expr {
 	lets := append([]syntax.Binding(nil), p.roles...)
 	lets = append(lets, p.defaultsBinding(defaults), spaced(attr("hosts", hosts)))
 
-	system := func(args ...syntax.Binding) *syntax.Attrs { return &syntax.Attrs{Bindings: args} }
 	configurations := apply(ident("builtins.mapAttrs"),
-		&syntax.Lambda{Param: "name", Body: &syntax.Lambda{Param: "host", Body: apply(ident("nixpkgs.lib.nixosSystem"), system(
+		&syntax.Lambda{Param: "name", Body: &syntax.Lambda{Param: "host", Body: apply(ident("nixpkgs.lib.nixosSystem"), attrs(
 			attr("system", str(defaultSystem)),
-			attr("specialArgs", system(
+			attr("specialArgs", attrs(
 				&syntax.Inherit{Names: attrPath("name")},
 				attr("nodes", ident("self.nixosConfigurations")),
 			)),
@@ -326,25 +316,28 @@ func (w *writer) flake(p parts) syntax.Expr {
 		))}},
 		ident("hosts"))
 
-	meta := system(
-		attr("description", str(w.fleet.Network.Description)),
-		attr("nixpkgs", apply(ident("import"), ident("nixpkgs"), system(attr("system", str(defaultSystem))))),
-	)
-	hiveHead := []syntax.Binding{attr("meta", meta), &syntax.Inherit{Names: attrPath("defaults")}}
-	hive.Bindings = append(hiveHead, hive.Bindings...)
-
 	outputs := &syntax.Lambda{
 		Formals: &syntax.Formals{List: []syntax.Formal{{Name: "self"}, {Name: "nixpkgs"}}},
-		Body: &syntax.Let{Bindings: lets, Body: system(
+		Body: &syntax.Let{Bindings: lets, Body: attrs(
 			attr("nixosConfigurations", configurations),
 			spaced(attr("colmena", hive)),
 		)},
 	}
-	top := system(attr("description", str(w.fleet.Network.Description)))
+	top := attrs(attr("description", str(w.fleet.Network.Description)))
 	top.Bindings = append(top.Bindings,
 		&syntax.Attr{Path: attrPath("inputs", "nixpkgs", "url"), Value: str(w.flakeURL())},
 		spaced(attr("outputs", outputs)))
 	return top
+}
+
+// hiveEntry returns the binding of a host in the hive of a flake.
+func (w *writer) hiveEntry(_ int, h *schema.Host) *syntax.Attr {
+	return attr(h.Name, attrs(
+		attr("imports", &syntax.List{Elems: []syntax.Expr{
+			&syntax.Select{X: &syntax.Ident{Name: "hosts"}, Path: attrPath(h.Name)},
+		}}),
+		w.field(nil, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w.fleet, h)}),
+	))
 }
 
 // flakeURL returns the fleet's nixpkgs as a flake reference. A path is relative to

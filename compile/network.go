@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"path/filepath"
@@ -32,6 +33,24 @@ func Network(f *schema.Fleet, o Options) (*syntax.File, error) {
 		return nil, err
 	}
 	return w.file("network.nix", expr), nil
+}
+
+// Text returns the text of the [Network] of a fleet, in parts. It takes far less
+// memory: a host's part of the tree is made when it is printed, and dropped.
+func Text(f *schema.Fleet, o Options) ([][]byte, error) {
+	w := newWriter(f, o)
+	w.rest = map[*syntax.Attrs]syntax.Bindings{}
+	var text pages
+	err := syntax.Fprint(&text, w.file("network.nix", w.format.write(w, w.parts())))
+	return text, cmp.Or(w.failed(), err)
+}
+
+// pages are what was written to them.
+type pages [][]byte
+
+func (p *pages) Write(data []byte) (int, error) {
+	*p = append(*p, bytes.Clone(data))
+	return len(data), nil
 }
 
 // failed returns the errors in the order of the inventory, or nil.
@@ -74,6 +93,7 @@ func (w *writer) file(name string, e syntax.Expr) *syntax.File {
 		Comment: []string{fmt.Sprintf(Header+" from %s; edit that instead.", strings.Join(sources, ", "))},
 		Expr:    e,
 		Notes:   w.notes,
+		Rest:    w.rest,
 	}
 }
 
@@ -81,16 +101,12 @@ func (w *writer) file(name string, e syntax.Expr) *syntax.File {
 type parts struct {
 	roles    []syntax.Binding // let bindings, one per role in use
 	defaults syntax.Expr      // the module of all hosts; may be nil
-	hosts    []hostPart       // in inventory order
 	split    bool             // defaults and hosts are paths of files
 
 	defaultsAt schema.Pos
-}
 
-type hostPart struct {
-	host       *schema.Host
-	module     syntax.Expr
-	deployment *schema.Attrs // how the tool reaches the host
+	// module returns the module of host i of the fleet.
+	module func(i int, h *schema.Host) syntax.Expr
 }
 
 // parts writes the modules of the fleet.
@@ -104,22 +120,13 @@ func (w *writer) parts() parts {
 	}
 	p.defaults = w.module(all)
 
+	p.module = w.hostModule
+
 	used := map[string]bool{}
-	w.enter("hosts")
 	for _, h := range w.fleet.Hosts {
-		m := w.host(h)
-		for _, r := range m.roles {
+		for _, r := range w.roleNames(h) {
 			used[r] = true
 		}
-		part := hostPart{host: h, deployment: w.format.deployment(w.fleet, h)}
-		if !w.format.apart {
-			own := &schema.Attrs{At: h.At}
-			own.Fields = append(own.Fields, schema.Field{At: h.At, Name: "deployment", Value: part.deployment})
-			own.Fields = append(own.Fields, m.own.Fields...)
-			m.own = own
-		}
-		part.module = w.module(m)
-		p.hosts = append(p.hosts, part)
 	}
 	w.enter("roles")
 	for _, role := range w.roles(used) {
@@ -132,6 +139,38 @@ func (w *writer) parts() parts {
 	return p
 }
 
+// hostModule writes the module of a host.
+func (w *writer) hostModule(_ int, h *schema.Host) syntax.Expr {
+	m := w.host(h)
+	if !w.format.apart {
+		own := &schema.Attrs{At: h.At}
+		own.Fields = append(own.Fields, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w.fleet, h)})
+		own.Fields = append(own.Fields, m.own.Fields...)
+		m.own = own
+	}
+	return w.module(m)
+}
+
+// addHosts adds a binding for each host to a set: now, or when the set is printed.
+func (w *writer) addHosts(set *syntax.Attrs, binding func(int, *schema.Host) *syntax.Attr) {
+	if w.rest == nil || len(w.fleet.Hosts) == 0 {
+		for i, h := range w.fleet.Hosts {
+			set.Bindings = append(set.Bindings, binding(i, h))
+		}
+		return
+	}
+	dir := w.dir
+	w.rest[set] = func(yield func(syntax.Binding, map[any]*syntax.Note) bool) {
+		w.dir = dir
+		for i, h := range w.fleet.Hosts {
+			w.notes = map[any]*syntax.Note{}
+			if !yield(binding(i, h), w.notes) {
+				return
+			}
+		}
+	}
+}
+
 // A writer writes one network expression.
 type writer struct {
 	fleet    *schema.Fleet
@@ -141,7 +180,8 @@ type writer struct {
 	files    map[string]string // files of shared modules, relative to root; nil unless split
 	format   format
 	errs     schema.Errors
-	notes    map[any]*syntax.Note // comments of Nix in the inventory
+	notes    map[any]*syntax.Note              // comments of Nix in the inventory
+	rest     map[*syntax.Attrs]syntax.Bindings // hosts that are written when they are printed; nil to write all now
 
 	roleIdents map[string]string // let binding of each of the user's roles
 }

@@ -12,13 +12,27 @@ import (
 // Split returns the network of a fleet as several files, for users who continue
 // by hand: default.nix (for a flake, flake.nix), defaults.nix, hosts/NAME.nix, and
 // roles/NAME.nix for every role in use. The names are relative to o.Dir. Together
-// the files are equivalent to the one of [Network], and errors are the same.
-func Split(f *schema.Fleet, o Options) ([]*syntax.File, error) {
+// the files are equivalent to the one of [Network], and errors are the same. Files
+// are made one after the other; the first error of write ends that.
+func Split(f *schema.Fleet, o Options, write func(*syntax.File) error) error {
 	w := newWriter(f, o)
 	w.files = w.roleFiles()
+	w.rest = map[*syntax.Attrs]syntax.Bindings{}
 	p := w.parts()
 	p.split = true
+	shared := w.notes
 
+	// All errors are found before the first file is written.
+	w.enter("hosts")
+	for i, h := range f.Hosts {
+		w.notes = map[any]*syntax.Note{}
+		w.hostModule(i, h)
+	}
+	if err := w.failed(); err != nil {
+		return err
+	}
+
+	w.notes = shared
 	var files []*syntax.File
 	add := func(name string, e syntax.Expr, note []string) {
 		file := w.file(name, e)
@@ -30,6 +44,7 @@ func Split(f *schema.Fleet, o Options) ([]*syntax.File, error) {
 		add(w.files[role.Path[0].Name], role.Value, role.Note.Before)
 	}
 	p.roles = nil
+	w.enter("")
 	if p.defaults != nil {
 		var note []string
 		if p.defaultsAt.IsValid() {
@@ -38,26 +53,41 @@ func Split(f *schema.Fleet, o Options) ([]*syntax.File, error) {
 		add("defaults.nix", p.defaults, note)
 		p.defaults = w.sibling("defaults.nix")
 	}
-	names := make([]string, len(p.hosts))
-	for i, h := range p.hosts {
-		names[i] = h.host.Name
-	}
-	for i, name := range fileNames(names) {
-		h := &p.hosts[i]
-		name = "hosts/" + name + ".nix"
-		add(name, h.module, []string{place(h.host.At)})
-		h.module = w.sibling(name)
-	}
-
+	names := hostFiles(f.Hosts)
+	p.module = func(i int, _ *schema.Host) syntax.Expr { return w.sibling(names[i]) }
 	top := "default.nix"
 	if o.Format == Flake {
 		top = "flake.nix"
 	}
 	files = append([]*syntax.File{w.file(top, w.format.write(w, p))}, files...)
-	if err := w.failed(); err != nil {
-		return nil, err
+	for _, file := range files {
+		if err := write(file); err != nil {
+			return err
+		}
 	}
-	return files, nil
+	w.enter("hosts")
+	for i, h := range f.Hosts {
+		w.notes = map[any]*syntax.Note{}
+		file := w.file(names[i], w.hostModule(i, h))
+		file.Comment = append(file.Comment, place(h.At))
+		if err := write(file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hostFiles returns the file names of hosts.
+func hostFiles(hosts []*schema.Host) []string {
+	names := make([]string, len(hosts))
+	for i, h := range hosts {
+		names[i] = h.Name
+	}
+	files := fileNames(names)
+	for i, name := range files {
+		files[i] = "hosts/" + name + ".nix"
+	}
+	return files
 }
 
 // roleFiles returns the file names of shared modules, by the names of their let

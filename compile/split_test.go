@@ -17,18 +17,15 @@ import (
 // splitInto writes the files of a split network into a directory.
 func splitInto(t *testing.T, f *schema.Fleet, format Format, dir string) {
 	t.Helper()
-	files, err := Split(f, Options{Format: format, Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
+	err := Split(f, Options{Format: format, Dir: dir}, func(file *syntax.File) error {
 		name := filepath.Join(dir, file.Name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(name, syntax.Format(file), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		return os.WriteFile(name, syntax.Format(file), 0o644)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -49,13 +46,13 @@ func TestSplitGoldens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			files, err := Split(f, Options{Format: tt.format, Dir: golden})
+			got := map[string]string{}
+			err = Split(f, Options{Format: tt.format, Dir: golden}, func(file *syntax.File) error {
+				got[file.Name] = string(syntax.Format(file))
+				return nil
+			})
 			if err != nil {
 				t.Fatal(err)
-			}
-			got := map[string]string{}
-			for _, file := range files {
-				got[file.Name] = string(syntax.Format(file))
 			}
 			if *update {
 				if err := os.RemoveAll(golden); err != nil {
@@ -133,7 +130,7 @@ func TestFileNamesAreApartAndPlain(t *testing.T) {
 func TestSplitReportsWhatIsNotNix(t *testing.T) {
 	f := &schema.Fleet{Dir: t.TempDir(), Hosts: []*schema.Host{{Name: "web", Address: "192.0.2.1",
 		Module: schema.Module{Nix: []schema.Snippet{{At: schema.Pos{File: "hosts.cue", Line: 3, Col: 7}, Text: "{ a = ; }"}}}}}}
-	_, err := Split(f, Options{})
+	err := Split(f, Options{}, func(file *syntax.File) error { t.Errorf("%s is written", file.Name); return nil })
 	if want := "hosts.cue:3:14: not Nix: syntax error, unexpected ';'"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

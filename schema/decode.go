@@ -236,16 +236,17 @@ func (d *decoder) module(n *node, path string) Module {
 // defaults.
 func (d *decoder) host(f field, defaults *node) *Host {
 	n, path := f.val, join("hosts", f.name)
-	h := &Host{Name: f.name, At: f.at, pos: make(map[string]Pos, len(n.fields))}
+	h := &Host{Name: f.name, At: f.at}
+	pos := make(map[string]Pos, len(n.fields))
 	for _, g := range n.fields {
-		h.pos[g.name] = g.val.at
+		pos[g.name] = g.val.at
 	}
 	of := func(name string) *node {
 		if own := n.get(name); own != nil {
 			return own
 		}
 		if def := defaults.get(name); def != nil {
-			h.pos[name] = def.at
+			pos[name] = def.at
 			return def
 		}
 		return nil
@@ -275,14 +276,15 @@ func (d *decoder) host(f field, defaults *node) *Host {
 		}
 	}
 	h.Health = d.checks(of("health"), join(path, "health"))
-	note(h.pos, "health", of("health"))
+	note(pos, "health", of("health"))
 	for _, name := range []string{"disks", "file_systems", "swap"} {
-		note(h.pos, name, n.get(name))
+		note(pos, name, n.get(name))
 	}
 	if meta := of("meta"); meta != nil && meta.kind == structKind {
 		plain := valueReader{report: d.report, resolve: d.resolve, plain: true}
 		h.Meta = plain.attrs(meta, join(path, "meta"))
 	}
+	h.pos = positionsOf(pos)
 	h.Module = d.module(n, path)
 	h.AllSecrets = d.fleet.allSecrets(h)
 	d.storage(h, n, path)

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -156,13 +157,39 @@ type Host struct {
 
 	// pos has the positions of the fields in the inventory, by path: "host",
 	// "disk_uuid", "file_systems./boot.device".
-	pos map[string]Pos
+	pos positions
+}
+
+// positions are the positions of fields, sorted by path. A map for each host would
+// take a third of the memory of a fleet.
+type positions []position
+
+type position struct {
+	path string
+	at   Pos
+}
+
+func positionsOf(at map[string]Pos) positions {
+	list := make(positions, 0, len(at))
+	for path, p := range at {
+		list = append(list, position{path, p})
+	}
+	slices.SortFunc(list, func(a, b position) int { return strings.Compare(a.path, b.path) })
+	return list
+}
+
+func (l positions) find(path string) (Pos, bool) {
+	i, ok := slices.BinarySearchFunc(l, path, func(p position, path string) int { return strings.Compare(p.path, path) })
+	if !ok {
+		return Pos{}, false
+	}
+	return l[i].at, true
 }
 
 // PosOf returns the position of a field such as "host" or "disk_uuid", or that of
 // the host if the inventory does not have the field.
 func (h *Host) PosOf(field string) Pos {
-	if p, ok := h.pos[field]; ok {
+	if p, ok := h.pos.find(field); ok {
 		return p
 	}
 	return h.At

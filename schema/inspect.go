@@ -361,7 +361,7 @@ func (r *resolver) module(m Module) {
 }
 
 func (r *resolver) host(h *Host) {
-	at := func(field string) Pos { return h.pos[field] }
+	at := func(field string) Pos { p, _ := h.pos.find(field); return p }
 	r.text("host", h.Address, at("host"))
 	r.number("port", h.Port, at("port"))
 	r.text("user", h.User, at("user"))

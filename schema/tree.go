@@ -9,8 +9,8 @@ import (
 // make nodes, and what comes after the readers sees only nodes.
 type node struct {
 	kind kind
-	at   Pos // position of the value
 	bool bool
+	at   Pos // position of the value
 	num  int64
 	flt  float64
 	// text is the content of a string, the digits of a number that fits no

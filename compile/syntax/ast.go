@@ -1,5 +1,7 @@
 package syntax
 
+import "iter"
+
 // A File is one parsed or generated Nix file.
 type File struct {
 	Name string
@@ -11,7 +13,13 @@ type File struct {
 	// Notes are the notes of nodes other than bindings: any Expr, *Formal,
 	// *Formals. The parser keeps them with [Options.Comments].
 	Notes map[any]*Note
+	// Rest are bindings that are made while the file is printed. They follow the
+	// others of their set. Only the printer knows of them.
+	Rest map[*Attrs]Bindings
 }
+
+// Bindings makes bindings one after the other, each with the notes of its nodes.
+type Bindings = iter.Seq2[Binding, map[any]*Note]
 
 // An Expr is a Nix expression: one of [*Ident], [*Int], [*Float], [*String],
 // [*Path], [*SearchPath], [*List], [*Attrs], [*Select], [*HasAttr], [*Apply],

@@ -1,6 +1,10 @@
 package syntax
 
-import "unicode/utf8"
+import (
+	"io"
+	"slices"
+	"unicode/utf8"
+)
 
 // lineWidth is the preferred maximum of columns of a line without its indentation.
 const lineWidth = 100
@@ -18,9 +22,13 @@ const lineWidth = 100
 type layout struct {
 	tokens []layoutToken
 	nest   int32
+	gaps   []func() // write what belongs into the gaps
 
 	// While rendering:
 	out     []byte
+	sink    io.Writer // gets out when it is long; may be nil
+	sinkErr error
+	begun   bool    // text has been written
 	width   []int32 // width[i]: columns of tokens[:i] on one line
 	hard    []int32 // hard[i]: mandatory line breaks in tokens[:i]
 	col     int     // column without the indentation
@@ -34,7 +42,7 @@ type layoutToken struct {
 	kind layoutKind
 	nest int32 // of text: how deep it is nested
 	pad  int32 // of text that begins a line of an indented string: spaces before it, plus one
-	end  int32 // of a group: index of its end
+	end  int32 // of a group: index of its end; of a gap: its index
 	text string
 }
 
@@ -57,6 +65,7 @@ const (
 	priorityGroup    // broken before the group around it is
 	transparentGroup // its priority groups count as those of the group around it
 	groupEnd
+	gapToken // lines that are laid out when rendering comes to them
 )
 
 // An indent is a level of nesting and the column of its lines. A level that opens
@@ -96,6 +105,31 @@ func (l *layout) nested(body func()) {
 	l.nest--
 }
 
+// gap leaves room for lines that fill writes.
+func (l *layout) gap(fill func()) {
+	l.tokens = append(l.tokens, layoutToken{kind: gapToken, nest: l.nest, end: int32(len(l.gaps))})
+	l.gaps = append(l.gaps, fill)
+}
+
+// fill renders lines into the gap that l has come to.
+func (l *layout) fill(lines *layout) {
+	lines.out, lines.begun = l.out, l.begun
+	lines.col, lines.newline, lines.space, lines.indents = l.col, l.newline, l.space, l.indents
+	lines.measure()
+	lines.run(0, len(lines.tokens), false)
+	l.out, l.begun = lines.out, lines.begun
+	l.col, l.newline, l.space, l.indents = lines.col, lines.newline, lines.space, lines.indents
+	if l.sink != nil && len(l.out) >= flushSize {
+		if l.sinkErr == nil {
+			_, l.sinkErr = l.sink.Write(l.out)
+		}
+		l.out = l.out[:0]
+	}
+}
+
+// flushSize is the number of bytes that a sink gets at once.
+const flushSize = 64 << 10
+
 // render lays the whole document out and returns the text.
 func (l *layout) render() []byte {
 	l.measure()
@@ -114,7 +148,7 @@ func (l *layout) measure() {
 			w = int32(utf8.RuneCountInString(t.text))
 		case spaceToken, lineToken, softToken:
 			w = 1
-		case hardToken, emptyToken, stringLine, rawLine:
+		case hardToken, emptyToken, stringLine, rawLine, gapToken:
 			h = 1
 		}
 		l.width[i+1] = l.width[i] + w
@@ -169,6 +203,8 @@ func (l *layout) run(i, j int, flat bool) {
 			l.write(t, false)
 			l.out = append(l.out, '\n')
 			l.col = 0
+		case gapToken:
+			l.gaps[t.end]()
 		case groupToken, priorityGroup, transparentGroup:
 			if !flat {
 				l.runGroup(i)
@@ -201,7 +237,7 @@ func (l *layout) tryPriority(i, end int) bool {
 	for n := len(groups) - 1; n >= 0; n-- {
 		open := groups[n]
 		shut := int(l.tokens[open].end)
-		if !l.fits(start, open, l.firstLine(open)) || l.hard[end] > l.hard[shut] {
+		if !l.fits(start, open, l.firstLine(open)) || l.hard[end] > l.hard[shut] || l.hasGap(open, shut) {
 			continue
 		}
 		// Bound the failed attempts, which nesting could multiply.
@@ -224,6 +260,12 @@ func (l *layout) tryPriority(i, end int) bool {
 		l.wasted += shut - start
 	}
 	return false
+}
+
+// hasGap reports whether a gap is in tokens[i:j]: an attempt to render it could not
+// be undone.
+func (l *layout) hasGap(i, j int) bool {
+	return len(l.gaps) > 0 && slices.ContainsFunc(l.tokens[i:j], func(t layoutToken) bool { return t.kind == gapToken })
 }
 
 func (l *layout) isGroup(i int) bool {
@@ -266,7 +308,7 @@ func (l *layout) firstLine(i int) int {
 		switch l.tokens[i].kind {
 		case textToken, spaceToken:
 			w += l.width[i+1] - l.width[i]
-		case lineToken, softToken, breakToken, softBreak, hardToken, emptyToken, stringLine, rawLine:
+		case lineToken, softToken, breakToken, softBreak, hardToken, emptyToken, stringLine, rawLine, gapToken:
 			return int(w)
 		}
 		if w > lineWidth {
@@ -280,7 +322,7 @@ func (l *layout) firstLine(i int) int {
 // unless t continues a flat range.
 func (l *layout) write(t *layoutToken, continues bool) {
 	switch {
-	case len(l.out) == 0:
+	case !l.begun:
 		l.newline, l.space = 0, false
 	case l.newline > 0:
 		for range l.newline {
@@ -302,7 +344,7 @@ func (l *layout) write(t *layoutToken, continues bool) {
 			l.indentFor(t.nest, 0)
 		}
 	}
-	l.newline, l.space = 0, false
+	l.newline, l.space, l.begun = 0, false, true
 	l.out = append(l.out, t.text...)
 	l.col += utf8.RuneCountInString(t.text)
 }
@@ -331,14 +373,14 @@ func (l *layout) dropLevel(nest int32) {
 // layoutState is the state of rendering, to return to after a failed attempt.
 type layoutState struct {
 	out, col, newline int
-	space             bool
+	space, begun      bool
 	indents           []indent
 }
 
 func (l *layout) save() layoutState {
-	return layoutState{len(l.out), l.col, l.newline, l.space, append([]indent(nil), l.indents...)}
+	return layoutState{len(l.out), l.col, l.newline, l.space, l.begun, append([]indent(nil), l.indents...)}
 }
 
 func (l *layout) restore(s layoutState) {
-	l.out, l.col, l.newline, l.space, l.indents = l.out[:s.out], s.col, s.newline, s.space, s.indents
+	l.out, l.col, l.newline, l.space, l.begun, l.indents = l.out[:s.out], s.col, s.newline, s.space, s.begun, s.indents
 }

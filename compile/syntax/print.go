@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +12,18 @@ import (
 
 // Fprint writes f in the layout of nixfmt: two spaces per level, at most 100 columns
 // where possible. It fails for what Nix cannot parse: a NUL byte, a number that is
-// not finite, an invalid name. The error has the position of the node.
+// not finite, an invalid name. The error has the position of the node. Then nothing
+// is written, or what comes before the error in a file with [File.Rest].
 func Fprint(w io.Writer, f *File) error {
 	p := printer{}
-	out := p.file(f)
+	p.build(f)
 	if p.err != nil {
 		return p.err
+	}
+	p.sink = w
+	out := append(p.render(), '\n')
+	if err := cmp.Or(p.err, p.sinkErr); err != nil {
+		return err
 	}
 	_, err := w.Write(out)
 	return err
@@ -26,7 +33,8 @@ func Fprint(w io.Writer, f *File) error {
 // approximation of what Nix cannot parse.
 func Format(f *File) []byte {
 	p := printer{}
-	return p.file(f)
+	p.build(f)
+	return append(p.render(), '\n')
 }
 
 // FormatExpr returns e as [Format] prints it, without the final newline.
@@ -40,8 +48,9 @@ func FormatExpr(e Expr) string {
 type printer struct {
 	layout
 	notes map[any]*Note // of the file
-	above map[any]bool  // nodes whose Note.Before is already printed
-	err   error         // the first error
+	rest  map[*Attrs]Bindings
+	above map[any]bool // nodes whose Note.Before is already printed
+	err   error        // the first error
 }
 
 func (p *printer) fail(at Pos, format string, args ...any) {
@@ -54,8 +63,9 @@ func (p *printer) fail(at Pos, format string, args ...any) {
 	}
 }
 
-func (p *printer) file(f *File) []byte {
-	p.notes = f.Notes
+// build builds the layout of a file.
+func (p *printer) build(f *File) {
+	p.notes, p.rest = f.Notes, f.Rest
 	for _, c := range f.Comment {
 		p.comment(c)
 	}
@@ -66,7 +76,6 @@ func (p *printer) file(f *File) []byte {
 	for _, c := range f.End {
 		p.comment(c)
 	}
-	return append(p.render(), '\n')
 }
 
 // expr prints e without parentheses around it.

@@ -89,7 +89,37 @@ func (p *printer) attrs(e *Attrs, style bracketStyle) {
 		p.text("rec")
 		p.add(spaceToken)
 	}
+	if more := p.rest[e]; more != nil {
+		p.bracket(style, "{", "}", hardToken, func() {
+			p.bindings(e.Bindings)
+			p.later(len(e.Bindings) > 0, more)
+			p.inside(e)
+		})
+		return
+	}
 	p.braces(e, e.Bindings, style)
+}
+
+// later leaves a gap for bindings that are made while the file is rendered. Each
+// is laid out when it is made and then dropped. They may follow others of the set.
+func (p *printer) later(follows bool, more Bindings) {
+	nest := p.nest
+	p.gap(func() {
+		for b, notes := range more {
+			one := printer{notes: notes, layout: layout{nest: nest}}
+			if follows {
+				one.separator(b)
+			}
+			one.binding(b)
+			if p.fill(&one.layout); one.err != nil && p.err == nil {
+				p.err = one.err
+			}
+			if p.err != nil || p.sinkErr != nil {
+				return
+			}
+			follows = true
+		}
+	})
 }
 
 // braces prints { … } of e. Two bindings or more are on a line each.
@@ -134,29 +164,38 @@ func noteOf(b Binding) *Note {
 // bindings prints one binding per line.
 func (p *printer) bindings(bs []Binding) {
 	for i, b := range bs {
-		note := noteOf(b)
 		if i > 0 {
-			if note != nil && note.Blank {
-				p.add(emptyToken)
-			} else {
-				p.add(hardToken)
-			}
+			p.separator(b)
 		}
-		if note != nil {
-			for _, c := range note.Before {
-				p.comment(c)
-			}
+		p.binding(b)
+	}
+}
+
+// separator ends the line before a binding.
+func (p *printer) separator(b Binding) {
+	if note := noteOf(b); note != nil && note.Blank {
+		p.add(emptyToken)
+	} else {
+		p.add(hardToken)
+	}
+}
+
+func (p *printer) binding(b Binding) {
+	note := noteOf(b)
+	if note != nil {
+		for _, c := range note.Before {
+			p.comment(c)
 		}
-		switch b := b.(type) {
-		case *Attr:
-			p.group(groupToken, func() { p.attr(b) })
-		case *Inherit:
-			p.inherit(b)
-		}
-		if note != nil && note.After != "" {
-			p.add(spaceToken)
-			p.comment(note.After)
-		}
+	}
+	switch b := b.(type) {
+	case *Attr:
+		p.group(groupToken, func() { p.attr(b) })
+	case *Inherit:
+		p.inherit(b)
+	}
+	if note != nil && note.After != "" {
+		p.add(spaceToken)
+		p.comment(note.After)
 	}
 }
 

@@ -73,7 +73,12 @@ func plainNetError(err error) string {
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
-		return dns.Err
+		if dns.IsNotFound || dns.Server == "" {
+			return dns.Err
+		}
+		// Err begins with the addresses of the socket: read udp A->B: connection refused.
+		why := dns.Err[strings.LastIndex(dns.Err, ": ")+1:]
+		return fmt.Sprintf("the name cannot be looked up: name server %s: %s", dns.Server, strings.TrimSpace(why))
 	}
 	var sys *os.SyscallError
 	if errors.As(err, &sys) {
