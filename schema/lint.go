@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // config warns of NixOS configuration that is a mistake on a host that muster
@@ -165,8 +166,10 @@ func eachValue(v Value, path string, f func(path string, v Value) bool) {
 var (
 	// secretName matches names of options that contain a secret. Names that
 	// end in File or the like do not match: such options contain a path.
-	secretName = regexp.MustCompile(`(?i:(password|passwd|passphrase|secret|token|psk|(api|access|auth|encryption|private|preshared|secret|signing)_?key|secret_key_base)$)|(^|_)pass$|Pass$|_PASS$`)
-	hashedName = regexp.MustCompile(`(?i)hashed`)
+	secretName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i:(password|passwd|passphrase|secret|token|psk|(api|access|auth|encryption|private|preshared|secret|signing)_?key|secret_key_base)$)|(^|_)pass$|Pass$|_PASS$`)
+	})
+	hashedName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)hashed`) })
 	// secretForms match texts that are secrets under any name.
 	secretForms = []struct {
 		what string
@@ -213,7 +216,7 @@ func (c *checker) secrets(v Value, path, name string) {
 	case String:
 		if what := secretText(v.V); what != "" {
 			c.secret(v.At, path, what)
-		} else if v.V != "" && secretName.MatchString(name) && !hashedName.MatchString(name) {
+		} else if v.V != "" && secretName().MatchString(name) && !hashedName().MatchString(name) {
 			c.secret(v.At, path, "a secret")
 		}
 	case Expr:
