@@ -20,9 +20,9 @@ import (
 
 // matching is the kind of a text that fits a pattern.
 func matching(name, want, pattern string) flags.Kind[string] {
-	fits := regexp.MustCompile(`^(` + pattern + `)$`).MatchString
+	whole := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(` + pattern + `)$`) })
 	return flags.Kind[string]{Name: name, Want: want, Parse: func(text string) (string, error) {
-		if !fits(text) {
+		if !whole().MatchString(text) {
 			return "", flags.ErrRefused
 		}
 		return text, nil

@@ -170,11 +170,16 @@ var (
 		return regexp.MustCompile(`(?i:(password|passwd|passphrase|secret|token|psk|(api|access|auth|encryption|private|preshared|secret|signing)_?key|secret_key_base)$)|(^|_)pass$|Pass$|_PASS$`)
 	})
 	hashedName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)hashed`) })
-	// secretForms match texts that are secrets under any name.
-	secretForms = []struct {
-		what string
-		form *regexp.Regexp
-	}{
+)
+
+// A secretForm matches texts that are secrets under any name.
+type secretForm struct {
+	what string
+	form *regexp.Regexp
+}
+
+var secretForms = sync.OnceValue(func() []secretForm {
+	return []secretForm{
 		{"a private key", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----`)},
 		{"an age key", regexp.MustCompile(`AGE-SECRET-KEY-1[0-9A-Z]{20,}`)},
 		{"an AWS access key", regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{16}\b`)},
@@ -183,14 +188,14 @@ var (
 		{"a password in an address", regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://[^\s/:@"']+:[^\s/:@"'$<{][^\s/@"']*@`)},
 		{"a Slack token", regexp.MustCompile(`\bxox[abprs]-[A-Za-z0-9-]{10,}`)},
 	}
-)
+})
 
 // secretText returns what kind of secret a text contains, or "".
 func secretText(s string) string {
 	if len(s) < 10 {
 		return ""
 	}
-	for _, f := range secretForms {
+	for _, f := range secretForms() {
 		if f.form.MatchString(s) {
 			return f.what
 		}
