@@ -10,6 +10,7 @@ import (
 	"muster/cmd/flags"
 	"muster/cmd/ui"
 	"muster/exec"
+	"muster/exec/human"
 	"muster/schema"
 )
 
@@ -102,7 +103,8 @@ func (o *evalOptions) print(s *session, what string, values any, found map[strin
 		printValues(s.std, s.hosts, what, found)
 	}
 	if interrupt != nil {
-		return fmt.Errorf("%d of %d hosts are evaluated: %w", len(found), len(s.hosts), interrupt)
+		fmt.Fprintf(s.std.err, "evaluated %d of %s\n", len(found), human.Count(len(s.hosts), "host"))
+		return interrupt
 	}
 	return o.end(s.std, s.hosts, errs, len(found))
 }

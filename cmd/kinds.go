@@ -5,6 +5,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 
 	"muster/cmd/flags"
 	"muster/compile/store"
@@ -19,9 +20,9 @@ import (
 
 // matching is the kind of a text that fits a pattern.
 func matching(name, want, pattern string) flags.Kind[string] {
-	fits := regexp.MustCompile(`^(` + pattern + `)$`).MatchString
+	whole := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(` + pattern + `)$`) })
 	return flags.Kind[string]{Name: name, Want: want, Parse: func(text string) (string, error) {
-		if !fits(text) {
+		if !whole().MatchString(text) {
 			return "", flags.ErrRefused
 		}
 		return text, nil
@@ -126,7 +127,7 @@ var buildMachines = flags.Kind[[]string]{
 	Parse: func(text string) ([]string, error) {
 		machines := strings.Split(text, ";")
 		for _, m := range machines {
-			if m = strings.TrimSpace(m); m != "" && !buildMachine.MatchString(m) {
+			if m = strings.TrimSpace(m); m != "" && !buildMachine().MatchString(m) {
 				return nil, flags.ErrRefused
 			}
 		}
@@ -136,7 +137,7 @@ var buildMachines = flags.Kind[[]string]{
 
 // buildMachine matches a host or the URL of one with what follows it, or a file
 // of them.
-var buildMachine = regexp.MustCompile(`^(@/|[A-Za-z0-9])`)
+var buildMachine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(@/|[A-Za-z0-9])`) })
 
 // sshConfig is the kind of an SSH configuration file, or none.
 func sshConfig() flags.Kind[string] {
@@ -199,14 +200,14 @@ var nixSetting = flags.Kind[nixcmd.Setting]{
 	Want: "the name of a Nix setting and its value, such as pure-eval true",
 	Parse: func(text string) (nixcmd.Setting, error) {
 		name, value, ok := strings.Cut(text, "=")
-		if !ok || !isSettingName(name) {
+		if !ok || !settingName().MatchString(name) {
 			return nixcmd.Setting{}, flags.ErrRefused
 		}
 		return nixcmd.Setting{Name: name, Value: value}, nil
 	},
 }
 
-var isSettingName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`).MatchString
+var settingName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]*$`) })
 
 // searchPathEntry is the kind of a place where <name> is looked for.
 var searchPathEntry = flags.Text("a path, or NAME=PATH", "as Nix does, muster looks for it when it is needed and passes over what is not there")

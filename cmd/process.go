@@ -45,8 +45,7 @@ const (
 // or the heap has grown by relaxedGrowth. Evaluating CUE is mostly allocating,
 // and takes an eighth less time so.
 func relaxGC() (restore func()) {
-	endStart()
-	before := debug.SetGCPercent(relaxedGC)
+	before := endStart(relaxedGC)
 	if before < 0 || before > relaxedGC {
 		debug.SetGCPercent(before)
 		return func() {}
@@ -139,8 +138,12 @@ const collectFrom = 512 << 20
 // holdCollector keeps the garbage collector from running during an evaluation
 // until the heap has grown to collectFrom.
 func holdCollector() (undo func()) {
-	endStart()
-	return collector.Hold(collectFrom)
+	before := endStart(startGC)
+	hold := collector.Hold(collectFrom)
+	return func() {
+		hold()
+		debug.SetGCPercent(before)
+	}
 }
 
 // startGC is the GC percent until the first collection: what is there at the start
@@ -150,23 +153,28 @@ const startGC = 400
 
 var starting struct {
 	sync.Once
-	before int
+	usual int // the GC percent without beginStart
 }
 
 // beginStart puts the first collection off.
 func beginStart() {
-	starting.before = debug.SetGCPercent(startGC)
-	runtime.AddCleanup(new([64]byte), func(struct{}) { endStart() }, struct{}{})
+	starting.usual = debug.SetGCPercent(startGC)
+	runtime.AddCleanup(new([64]byte), func(struct{}) {
+		starting.Do(func() { debug.SetGCPercent(starting.usual) })
+	}, struct{}{})
 }
 
-// endStart makes the garbage collector run as usual, once the first collection has
-// come or something else decides when it runs.
-func endStart() {
-	starting.Do(func() {
-		if starting.before != 0 {
-			debug.SetGCPercent(starting.before)
-		}
-	})
+// endStart sets the GC percent and returns the one to restore, which is never
+// startGC. The usual percent is not set in between: with a heap as large as at the
+// start, a collection would begin.
+func endStart(percent int) (before int) {
+	first := false
+	starting.Do(func() { first = true })
+	before = debug.SetGCPercent(percent)
+	if first && starting.usual != 0 {
+		return starting.usual
+	}
+	return before
 }
 
 // setenv sets an environment variable, for the programs that muster runs too,

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"testing"
 	"time"
 )
@@ -60,6 +61,45 @@ func TestTheMemoryLimitOfALoadIsUndone(t *testing.T) {
 	if got := debug.SetMemoryLimit(-1); got != 3<<30 {
 		t.Errorf("the limit of GOMEMLIMIT became %d", got)
 	}
+}
+
+// TestTheStartEndsWithoutTheUsualPercent: with a heap as large as at the start, the
+// usual percent would begin a collection before the next one is set.
+func TestTheStartEndsWithoutTheUsualPercent(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	start()
+	if got := gcPercent(); got != startGC {
+		t.Errorf("GC percent is %d at the start, want %d", got, startGC)
+	}
+	if before := endStart(250); before != 100 {
+		t.Errorf("GC percent %d is to be restored, want 100", before)
+	}
+	if got := gcPercent(); got != 250 {
+		t.Errorf("GC percent is %d after the start, want 250", got)
+	}
+	if before := endStart(100); before != 250 {
+		t.Errorf("GC percent %d is to be restored, want 250", before)
+	}
+}
+
+func TestTheHeldCollectorIsRestored(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	start()
+	runtime.GC() // what other tests left must not be more than collectFrom
+	undo := holdCollector()
+	if got := gcPercent(); got <= startGC {
+		t.Errorf("GC percent is %d during an evaluation, want more than %d", got, startGC)
+	}
+	undo()
+	if got := gcPercent(); got != 100 {
+		t.Errorf("GC percent is %d after it, want 100", got)
+	}
+}
+
+// start is beginStart without the cleanup, which could run during a later test.
+func start() {
+	starting.Once = sync.Once{}
+	starting.usual = debug.SetGCPercent(startGC)
 }
 
 // gcPercent returns the GC percent without setting it.

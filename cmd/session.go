@@ -89,10 +89,23 @@ func (s *session) evaluate(ctx context.Context, how *evaluateFlags) (err error) 
 	s.note("evaluating %s", human.Count(len(s.hosts), "host"))
 	began := time.Now()
 	s.results, err = how.systems(ctx, s.nix, s.fleet, s.hosts, s.std.err)
-	if err == nil {
+	switch found := systemsIn(s.results); {
+	case err != nil && found > 0:
+		s.note("evaluated %d of %s", found, human.Count(len(s.hosts), "host"))
+	case err == nil:
 		s.note("evaluated %s in %s", human.Count(len(s.hosts), "host"), human.Duration(time.Since(began)))
 	}
 	return err
+}
+
+// systemsIn returns how many hosts have a system.
+func systemsIn(results []evaluate.Result) (n int) {
+	for _, r := range results {
+		if r.Err == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // note reports something about the run as a whole, where there is a reporter.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"muster/compile/syntax"
 	"muster/exec/foreign"
@@ -97,22 +98,24 @@ func posOf(p syntax.Pos) schema.Pos {
 
 var (
 	// The option that a message or a step is about: the option `services.x.enable'.
-	namedOption = regexp.MustCompile("option [`']([^'\\s]+(?:\"[^\"\n]*\"[^'\\s]*)*)'")
+	namedOption = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("option [`']([^'\\s]+(?:\"[^\"\n]*\"[^'\\s]*)*)'") })
 	// What may be an option elsewhere in a message, with quotes or without.
-	dottedName = regexp.MustCompile(`[a-zA-Z_][\w-]*(?:\.(?:"[^"\n]*"|<[\w-]+>|[\w/@+-]+))+`)
+	dottedName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`[a-zA-Z_][\w-]*(?:\.(?:"[^"\n]*"|<[\w-]+>|[\w/@+-]+))+`)
+	})
 	// The modules that a message names: In `host web': …
-	namedModule = regexp.MustCompile("In [`']([^'\n]+)'")
+	namedModule = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("In [`']([^'\n]+)'") })
 	// An element of a list in a message of NixOS.
-	listEntry = regexp.MustCompile(`^\[definition \d+-entry (\d+)\]$`)
+	listEntry = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\[definition \d+-entry (\d+)\]$`) })
 )
 
 // optionsIn returns the options that a message is about, and names in it that may
 // be options.
 func optionsIn(message string) (named, mentioned []string) {
-	for _, m := range namedOption.FindAllStringSubmatch(message, -1) {
+	for _, m := range namedOption().FindAllStringSubmatch(message, -1) {
 		named = append(named, m[1])
 	}
-	for _, name := range dottedName.FindAllString(message, -1) {
+	for _, name := range dottedName().FindAllString(message, -1) {
 		if !slices.Contains(named, name) {
 			mentioned = append(mentioned, name)
 		}
@@ -177,7 +180,7 @@ func newSearch(f *schema.Fleet, h *schema.Host, message string) *search {
 		}
 		files = append(files, file)
 	}
-	for _, m := range namedModule.FindAllStringSubmatch(message, -1) {
+	for _, m := range namedModule().FindAllStringSubmatch(message, -1) {
 		if !slices.Contains(files, m[1]) && s.ours(m[1]) {
 			files = append(files, m[1])
 		}
@@ -260,7 +263,7 @@ func (s *search) find(option string) (schema.Pos, int) {
 		})
 	}
 	// A definition of services alone, say, is not specific enough.
-	if names := slices.IndexFunc(path, listEntry.MatchString); best.depth < 2 && best.depth < len(path) && best.depth != names {
+	if names := slices.IndexFunc(path, listEntry().MatchString); best.depth < 2 && best.depth < len(path) && best.depth != names {
 		return schema.Pos{}, 0
 	}
 	return posOf(best.at), best.depth
@@ -358,7 +361,7 @@ func inValue(e syntax.Expr, path []string, sofar definition, found func(definiti
 		if len(path) == 0 {
 			break
 		}
-		if m := listEntry.FindStringSubmatch(path[0]); m != nil {
+		if m := listEntry().FindStringSubmatch(path[0]); m != nil {
 			if n, err := strconv.Atoi(m[1]); err == nil && 0 < n && n <= len(e.Elems) {
 				x := e.Elems[n-1]
 				if sofar.depth++; x.Pos().IsValid() {

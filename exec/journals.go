@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,11 +37,11 @@ func journalName(number int, run string) string {
 	return fmt.Sprintf("%06d.%s%s", number, run, journalExt)
 }
 
-var numberPrefix = regexp.MustCompile(`^([0-9]{1,9})\.`)
+var numberPrefix = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,9})\.`) })
 
 // numberOf is the number in the name of a journal, 0 for none.
 func numberOf(name string) int {
-	if m := numberPrefix.FindStringSubmatch(filepath.Base(name)); m != nil {
+	if m := numberPrefix().FindStringSubmatch(filepath.Base(name)); m != nil {
 		n, _ := strconv.Atoi(m[1])
 		return n
 	}
@@ -50,7 +51,7 @@ func numberOf(name string) int {
 // RunOf is the run whose journal has a name.
 func RunOf(name string) string {
 	base := strings.TrimSuffix(filepath.Base(name), journalExt)
-	return strings.TrimPrefix(base, numberPrefix.FindString(base))
+	return strings.TrimPrefix(base, numberPrefix().FindString(base))
 }
 
 // Journals are the names of the journals in a directory, the oldest run first. A

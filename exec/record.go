@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"muster/exec/foreign"
@@ -135,12 +136,14 @@ func (r *Record) wrong(line int, err error) error {
 }
 
 // A head is the beginning of every line that muster writes, up to the data.
-var head = regexp.MustCompile(`^\{(?:"muster_journal":([0-9]{1,9}),)?"time":"([^"\\]*)","event":"([A-Za-z]*)","data":`)
+var head = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^\{(?:"muster_journal":([0-9]{1,9}),)?"time":"([^"\\]*)","event":"([A-Za-z]*)","data":`)
+})
 
 // take takes up one line.
 func (r *Record) take(n int, line []byte) error {
 	line = bytes.TrimSuffix(line, []byte{'\n'})
-	parts := head.FindSubmatchIndex(line)
+	parts := head().FindSubmatchIndex(line)
 	if parts == nil {
 		return r.odd(n, line)
 	}

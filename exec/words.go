@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"muster/compile/store"
@@ -21,7 +22,7 @@ type savedName string
 // A savedWord is a text that reaches programs as one argument: an address, a user.
 type savedWord string
 
-var isHostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`).MatchString
+var hostNameText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`) })
 
 // checks say what is wrong with a text of a type.
 var checks = map[reflect.Type]func(text string) string{
@@ -47,7 +48,7 @@ var checks = map[reflect.Type]func(text string) string{
 		return ""
 	},
 	reflect.TypeFor[savedName](): func(text string) string {
-		if !isHostName(text) {
+		if !hostNameText().MatchString(text) {
 			return fmt.Sprintf("want the name of a host: letters, digits and hyphens, not %q", clipWord(text))
 		}
 		return ""

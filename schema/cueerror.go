@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/errors"
@@ -55,7 +56,7 @@ func (c *cueReader) reportError(e errors.Error, v cue.Value) {
 		path = "" // a load error: the path is that of CUE's module, not a field
 	}
 	msg := message(e)
-	if m := bound.FindStringSubmatch(msg); m != nil {
+	if m := bound().FindStringSubmatch(msg); m != nil {
 		pos, others = c.valueFirst(m[1], pos, others)
 	}
 	msg, rule := reword(msg)
@@ -79,9 +80,9 @@ type disjunction struct {
 func (d *disjunction) add(c *cueReader, e errors.Error) {
 	d.failed = true
 	msg := message(e)
-	if m := conflict.FindStringSubmatch(msg); m != nil {
+	if m := conflict().FindStringSubmatch(msg); m != nil {
 		d.values = append(d.values, m[1], m[2])
-	} else if m := bound.FindStringSubmatch(msg); m != nil {
+	} else if m := bound().FindStringSubmatch(msg); m != nil {
 		d.values = append(d.values, m[1], m[2])
 	}
 	if pos, others := c.positions(e); pos.IsValid() {
@@ -105,14 +106,18 @@ func (c *cueReader) reportDisjunction(d *disjunction, path []string, v cue.Value
 
 // secretPath reports whether the last name of a path is that of a secret.
 func secretPath(path []string) bool {
-	return len(path) > 0 && secretName.MatchString(unquote(path[len(path)-1]))
+	return len(path) > 0 && secretName().MatchString(unquote(path[len(path)-1]))
 }
 
 var (
-	conflict = regexp.MustCompile(`^conflicting values (.*?) and (.*?)( \(mismatched types .*\))?$`)
+	conflict = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^conflicting values (.*?) and (.*?)( \(mismatched types .*\))?$`)
+	})
 	// incomplete is the message of an if or for that cannot be decided.
-	incomplete = regexp.MustCompile(`^(?:incomplete (?:bool|list|struct|string|value|int|number)[^:]*: |invalid interpolation: non-concrete value |key value of dynamic field must be concrete, found )(.*?)(?: \(type .*\))?$`)
-	bound      = regexp.MustCompile(`^invalid value (.*) \(out of bound (.*)\)$`)
+	incomplete = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:incomplete (?:bool|list|struct|string|value|int|number)[^:]*: |invalid interpolation: non-concrete value |key value of dynamic field must be concrete, found )(.*?)(?: \(type .*\))?$`)
+	})
+	bound = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^invalid value (.*) \(out of bound (.*)\)$`) })
 )
 
 // message returns the text of an error and of the errors it wraps, without path
@@ -134,10 +139,10 @@ func message(e errors.Error) string {
 
 // reword turns a message of CUE into one for the user, and returns its rule.
 func reword(msg string) (text, rule string) {
-	if m := bound.FindStringSubmatch(msg); m != nil {
+	if m := bound().FindStringSubmatch(msg); m != nil {
 		return fmt.Sprintf("got %s, want %s", shorten(m[1]), shorten(m[2])), "type"
 	}
-	if m := incomplete.FindStringSubmatch(msg); m != nil && !strings.HasPrefix(m[1], "_|_") {
+	if m := incomplete().FindStringSubmatch(msg); m != nil && !strings.HasPrefix(m[1], "_|_") {
 		return "depends on a value that is not concrete, only known to be " + shorten(m[1]), "no-value"
 	}
 	switch {
@@ -171,13 +176,15 @@ func importFailed(msg string) string {
 	if strings.Contains(msg, "relative import") {
 		return "import failed: CUE has no relative imports"
 	}
-	if m := importPath.FindStringSubmatch(msg); m != nil {
+	if m := importPath().FindStringSubmatch(msg); m != nil {
 		return fmt.Sprintf("import failed: no package %s in the inventory's module; put packages of other modules below cue.mod/pkg, muster fetches none", m[1])
 	}
 	return oneLine(msg)
 }
 
-var importPath = regexp.MustCompile(`(?:package |module providing package |find package )("?[^\s":]+"?)`)
+var importPath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:package |module providing package |find package )("?[^\s":]+"?)`)
+})
 
 // oneLine puts a message on one line of at most 300 bytes.
 func oneLine(s string) string {

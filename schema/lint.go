@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // config warns of NixOS configuration that is a mistake on a host that muster
@@ -165,13 +166,20 @@ func eachValue(v Value, path string, f func(path string, v Value) bool) {
 var (
 	// secretName matches names of options that contain a secret. Names that
 	// end in File or the like do not match: such options contain a path.
-	secretName = regexp.MustCompile(`(?i:(password|passwd|passphrase|secret|token|psk|(api|access|auth|encryption|private|preshared|secret|signing)_?key|secret_key_base)$)|(^|_)pass$|Pass$|_PASS$`)
-	hashedName = regexp.MustCompile(`(?i)hashed`)
-	// secretForms match texts that are secrets under any name.
-	secretForms = []struct {
-		what string
-		form *regexp.Regexp
-	}{
+	secretName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i:(password|passwd|passphrase|secret|token|psk|(api|access|auth|encryption|private|preshared|secret|signing)_?key|secret_key_base)$)|(^|_)pass$|Pass$|_PASS$`)
+	})
+	hashedName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)hashed`) })
+)
+
+// A secretForm matches texts that are secrets under any name.
+type secretForm struct {
+	what string
+	form *regexp.Regexp
+}
+
+var secretForms = sync.OnceValue(func() []secretForm {
+	return []secretForm{
 		{"a private key", regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----`)},
 		{"an age key", regexp.MustCompile(`AGE-SECRET-KEY-1[0-9A-Z]{20,}`)},
 		{"an AWS access key", regexp.MustCompile(`\b(AKIA|ASIA)[0-9A-Z]{16}\b`)},
@@ -180,14 +188,14 @@ var (
 		{"a password in an address", regexp.MustCompile(`\b[a-z][a-z0-9+.-]*://[^\s/:@"']+:[^\s/:@"'$<{][^\s/@"']*@`)},
 		{"a Slack token", regexp.MustCompile(`\bxox[abprs]-[A-Za-z0-9-]{10,}`)},
 	}
-)
+})
 
 // secretText returns what kind of secret a text contains, or "".
 func secretText(s string) string {
 	if len(s) < 10 {
 		return ""
 	}
-	for _, f := range secretForms {
+	for _, f := range secretForms() {
 		if f.form.MatchString(s) {
 			return f.what
 		}
@@ -213,7 +221,7 @@ func (c *checker) secrets(v Value, path, name string) {
 	case String:
 		if what := secretText(v.V); what != "" {
 			c.secret(v.At, path, what)
-		} else if v.V != "" && secretName.MatchString(name) && !hashedName.MatchString(name) {
+		} else if v.V != "" && secretName().MatchString(name) && !hashedName().MatchString(name) {
 			c.secret(v.At, path, "a secret")
 		}
 	case Expr:

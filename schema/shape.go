@@ -314,7 +314,7 @@ func checkConcrete(n *node, path string, r *report) {
 // notConcrete reports a value that is not concrete.
 func (r *report) notConcrete(n *node, path, want string) {
 	known := shorten(n.text)
-	if secretName.MatchString(path) {
+	if secretName().MatchString(path) {
 		known = "something not shown, because the name is that of a secret"
 	}
 	e := r.add(n.at, path, "no-value", "not concrete: only known to be %s", known)

@@ -19,6 +19,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -353,7 +354,7 @@ func (r *tomlReader) scalar(s string) value {
 		return floatValue(math.Inf(sign))
 	case number == "nan":
 		return floatValue(math.NaN())
-	case timestamp.MatchString(s):
+	case timestamp().MatchString(s):
 		return r.timestamp(s)
 	case strings.Contains(s, "__") || strings.HasPrefix(number, "_") || strings.HasSuffix(s, "_"):
 		r.fail("invalid number '" + s + "'")
@@ -383,7 +384,9 @@ func (r *tomlReader) scalar(s string) value {
 }
 
 // timestamp matches dates, times and both.
-var timestamp = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)?([Tt ]?)(\d\d:\d\d:\d\d)?(\.\d+)?([Zz]|[+-]\d\d:\d\d)?$`)
+var timestamp = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\d{4}-\d\d-\d\d)?([Tt ]?)(\d\d:\d\d:\d\d)?(\.\d+)?([Zz]|[+-]\d\d:\d\d)?$`)
+})
 
 // timestamp returns { _type = "timestamp"; value = …; } if that experimental
 // feature is on.
@@ -391,7 +394,7 @@ func (r *tomlReader) timestamp(s string) value {
 	if !r.th.ev.enabled("parse-toml-timestamps") {
 		r.fail("Dates and times are not supported")
 	}
-	m := timestamp.FindStringSubmatch(s)
+	m := timestamp().FindStringSubmatch(s)
 	date, clock, fraction, zone := m[1], m[3], m[4], strings.ToUpper(m[5])
 	if date == "" && clock == "" || (date == "" || clock == "") != (m[2] == "") || clock == "" && fraction+zone != "" {
 		r.fail("invalid date or time '" + s + "'")

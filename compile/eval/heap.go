@@ -59,9 +59,10 @@ func chunk[T any](h *heap) []T {
 }
 
 // takeValues returns a pointer to the first of n contiguous empty values.
-func (h *heap) takeValues(n int) *value {
+func (th *thread) takeValues(n int) *value {
+	h := th.heap
 	if n > len(h.values) {
-		return h.takeManyValues(n)
+		return th.takeManyValues(n)
 	}
 	p := unsafe.SliceData(h.values)
 	h.values = h.values[n:]
@@ -69,10 +70,12 @@ func (h *heap) takeValues(n int) *value {
 }
 
 //go:noinline
-func (h *heap) takeManyValues(n int) *value {
+func (th *thread) takeManyValues(n int) *value {
 	if n > manyElements {
+		th.reserve(valueSize * n)
 		return unsafe.SliceData(make([]value, n))
 	}
+	h := th.heap
 	h.values = chunk[value](h)
 	p := unsafe.SliceData(h.values)
 	h.values = h.values[n:]
@@ -84,15 +87,12 @@ func (th *thread) newValues(n int) []value {
 	if n == 0 {
 		return nil
 	}
-	if n > manyElements {
-		th.reserve(valueSize * n)
-	}
-	return unsafe.Slice(th.heap.takeValues(n), n)
+	return unsafe.Slice(th.takeValues(n), n)
 }
 
 // newFrame returns a frame of n empty slots.
 func (th *thread) newFrame(up *frame, n int) *frame {
-	f := (*frame)(unsafe.Pointer(th.heap.takeValues(n + 1)))
+	f := (*frame)(unsafe.Pointer(th.takeValues(n + 1)))
 	f.up = up
 	return f
 }
@@ -102,7 +102,7 @@ func (th *thread) newParameter(up *frame, v value) *frame {
 	h := th.heap
 	f := h.frames
 	if f == nil {
-		f = (*frame)(unsafe.Pointer(h.takeValues(2)))
+		f = (*frame)(unsafe.Pointer(th.takeValues(2)))
 	} else {
 		h.frames = f.up
 	}

@@ -29,6 +29,7 @@ type thread struct {
 	depth   int
 	notes   []note // of addErrorContext, innermost last
 	nesting int    // depth of walks over values: printing, comparing, …
+	lowest  int    // depth of walks down to which lower need not be called
 	deepest int    // number of nested thunks up to which deeper need not be called
 	fuel    int    // calls until the next checkpoint
 	steps   int64  // calls before the last checkpoint
@@ -61,7 +62,7 @@ const fuelUnit = 4096
 // newThread returns a thread that evaluates in a region. The caller releases
 // it.
 func (ev *Evaluator) newThread(ctx context.Context, region uint16) *thread {
-	th := &thread{ev: ev, ctx: ctx, end: func() {}, fuel: fuelUnit, names: symbols.bytes.Load(), deepest: min(stackStep, ev.limits.nesting)}
+	th := &thread{ev: ev, ctx: ctx, end: func() {}, fuel: fuelUnit, names: symbols.bytes.Load(), deepest: min(stackStep, ev.limits.nesting), lowest: min(stackStep, ev.limits.walk)}
 	if ev.opts.MaxTime > 0 {
 		th.ctx, th.end = context.WithTimeoutCause(ctx, ev.opts.MaxTime, ErrTime)
 	}
@@ -195,12 +196,19 @@ func (th *thread) place() posID {
 // descend bounds the depth of a walk over a value. The caller undoes it with
 // th.nesting--.
 func (th *thread) descend() {
-	if th.nesting++; th.nesting%stackStep == 0 {
-		th.checkStack()
+	if th.nesting++; th.nesting > th.lowest {
+		th.lower()
 	}
-	if th.nesting > th.ev.limits.walk {
+}
+
+// lower checks whether walks may nest deeper than th.lowest.
+func (th *thread) lower() {
+	walk := th.ev.limits.walk
+	if th.nesting > walk {
 		panic(th.limitError("stack overflow; max-call-depth exceeded"))
 	}
+	th.checkStack()
+	th.lowest = min(th.nesting+stackStep, walk)
 }
 
 // try runs f and returns the error that it panicked with, if any, with its

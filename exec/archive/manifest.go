@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"muster/compile/store"
 )
@@ -65,13 +66,13 @@ func (m *Manifest) parse(text []byte) error {
 }
 
 // hostName is schema's rule for the names of hosts.
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+var hostName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`) })
 
 // check checks each field by itself.
 func (m *Manifest) check() error {
 	seen := make(map[string]bool)
 	for _, h := range m.Hosts {
-		if !hostName.MatchString(h.Name) {
+		if !hostName().MatchString(h.Name) {
 			return fmt.Errorf("%.80q is not the name of a host", h.Name)
 		}
 		if seen[h.Name] {

@@ -19,7 +19,8 @@ type Both struct {
 	Log           io.Writer // told which hosts are not compared
 }
 
-// Systems implements [Evaluator].
+// Systems implements [Evaluator]. If ctx ends, hosts that Nix has not evaluated have
+// no system.
 func (b Both) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error) {
 	embedded, err := b.Embedded.Systems(ctx, hosts)
 	if err != nil {
@@ -30,6 +31,9 @@ func (b Both) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, erro
 		return nil, err
 	}
 	for i, h := range hosts {
+		if err != nil && results[i].Err != nil {
+			continue // Nix was interrupted
+		}
 		if IsUnsupported(embedded[i].Err) {
 			fmt.Fprintf(b.Log, "%s: evaluated by Nix only: %v\n", h.Name, embedded[i].Err)
 			continue

@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"runtime"
 	"strings"
+	"time"
 
 	"muster/compile"
 	"muster/compile/eval"
@@ -49,16 +51,24 @@ func (e Embedded) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, 
 		}
 		results[i].Err = e.hostError(r.Host, ev.file, r.Err)
 	}
-	if err != nil {
+	if e.Store == nil {
 		return results, err
 	}
-	if e.Store != nil {
-		if err := instantiate(ctx, e.Store, ev.ev, drvs); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		// What was found before the interrupt is written all the same: else the
+		// cache has systems that the next run cannot use.
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(context.WithoutCancel(ctx), lastWrites)
+		defer end()
 	}
-	return results, nil
+	if problem := instantiate(ctx, e.Store, ev.ev, drvs); problem != nil {
+		return nil, cmp.Or(err, problem)
+	}
+	return results, err
 }
+
+// lastWrites is how long writing derivations may take after an interrupt.
+const lastWrites = 20 * time.Second
 
 // Query implements [Evaluator]. The cache holds systems only, so every host is
 // evaluated.

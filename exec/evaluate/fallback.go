@@ -63,13 +63,10 @@ func replaceUnsupported[T outcome](log io.Writer, outcomes []T, again func([]*sc
 		return nil
 	}
 	replaced, err := again(hosts)
-	if err != nil {
-		return err
-	}
 	for i, o := range replaced {
 		outcomes[at[i]] = o
 	}
-	return nil
+	return err
 }
 
 // IsUnsupported reports whether an evaluation ended at a feature of Nix that the

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"muster/compile/eval"
 	"muster/compile/store"
@@ -126,13 +125,27 @@ func (c *closure) object(p store.Path) (nixserve.PathInfo, []byte, error) {
 	info := nixserve.PathInfo{Path: p, References: s.References, NARHash: sum.Sum(), NARSize: sum.Size()}
 	info.CA = store.FixedCA(info.NARHash, true)
 	if s.Flat {
-		content, err := os.ReadFile(s.File)
+		content, err := hashOf(s.File)
 		if err != nil {
 			return nixserve.PathInfo{}, nil, err
 		}
-		info.CA = store.FixedCA(store.HashBytes(store.SHA256, content), false)
+		info.CA = store.FixedCA(content, false)
 	}
 	return info, nil, nil
+}
+
+// hashOf returns the hash of the content of a file of any size.
+func hashOf(name string) (store.Hash, error) {
+	f, err := store.Disk{}.Open(name)
+	if err != nil {
+		return store.Hash{}, err
+	}
+	defer f.Close()
+	sum := store.NewHashWriter(store.SHA256, nil)
+	if _, err := io.Copy(sum, f); err != nil {
+		return store.Hash{}, err
+	}
+	return sum.Sum(), nil
 }
 
 // textObject is object for a path that is a text.

@@ -98,7 +98,7 @@ func Start(ctx context.Context, o Options) (_ *Lab, err error) {
 }
 
 // validName matches a host name of RFC 1123 without dots: it names a directory and a network interface's host, too.
-var validName = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
+var validName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`) })
 
 func (l *Lab) makeHosts(ctx context.Context, o Options) error {
 	var err error
@@ -111,7 +111,7 @@ func (l *Lab) makeHosts(ctx context.Context, o Options) error {
 		}
 	}
 	for i, name := range o.Hosts {
-		if !validName.MatchString(name) {
+		if !validName().MatchString(name) {
 			return fmt.Errorf("host name %q: want letters, digits and inner hyphens, at most 63", name)
 		}
 		if l.Host(name) != nil {

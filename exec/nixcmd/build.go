@@ -197,11 +197,13 @@ type failures struct{ list []*BuildError }
 
 // failedBuild matches Nix's message about a failed build: "builder for '…' failed
 // with exit code 1" of Nix 2.8 to 2.28, "Cannot build '…'." of newer ones.
-var failedBuild = regexp.MustCompile(`error: (?:builder for|Cannot build|build of|hash mismatch in fixed-output derivation) '(/nix/store/[^']+\.drv)'.*`)
+var failedBuild = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`error: (?:builder for|Cannot build|build of|hash mismatch in fixed-output derivation) '(/nix/store/[^']+\.drv)'.*`)
+})
 
 // read processes a line of Nix's standard error.
 func (f *failures) read(line string) {
-	if m := failedBuild.FindStringSubmatch(line); m != nil {
+	if m := failedBuild().FindStringSubmatch(line); m != nil {
 		f.list = append(f.list, &BuildError{Drv: store.Path(m[1]), Msg: strings.TrimPrefix(m[0], "error: ")})
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Set is a set of unit names.
@@ -42,13 +43,15 @@ func (d *Decision) Merge(o Decision) {
 }
 
 // dryLine is how switch-to-configuration speaks of units in a dry run.
-var dryLine = regexp.MustCompile(`^would (NOT )?(stop|start|restart|reload) the following .*units[^:]*: *(.+)$`)
+var dryLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^would (NOT )?(stop|start|restart|reload) the following .*units[^:]*: *(.+)$`)
+})
 
 // ReadDry reads the output of dry-activate.
 func ReadDry(said string) Decision {
 	var d Decision
 	for line := range strings.Lines(said) {
-		m := dryLine.FindStringSubmatch(strings.TrimSpace(line))
+		m := dryLine().FindStringSubmatch(strings.TrimSpace(line))
 		if m == nil {
 			continue
 		}
