@@ -55,7 +55,7 @@ const (
 var parts = map[script][]part{
 	applySecretsScript:  {setsPart},
 	armScript:           {bootDefaultPart, launchPart, watchPart},
-	confirmScript:       {launchPart, watchPart, wordsPart},
+	confirmScript:       {bootDefaultPart, launchPart, watchPart, wordsPart},
 	followScript:        {watchPart},
 	guardScript:         {bootDefaultPart, launchPart, setsPart},
 	inspectScript:       {bootDefaultPart},
@@ -74,7 +74,11 @@ func (s script) text() string {
 	for _, p := range parts[s] {
 		text += read(string(p))
 	}
-	return text + read(string(s))
+	text += read(string(s))
+	if s == confirmScript {
+		text += read(string(inspectScript)) // with the arguments that are left
+	}
+	return text
 }
 
 // read is the text of a script file. Comments are for readers of this repository
