@@ -147,10 +147,6 @@ attack-journals n="20000" seed="1":
 attack-settings n="20000" seed="1":
     go test ./exec/remote -run MutationsOfSettings -v -count 1 -timeout 2h -mutations {{n}} -mutation-seed {{seed}}
 
-# every fuzz target for TIME each
-fuzz time="1m":
-    for pkg in $(go list ./...); do \
-      for target in $(go test -list '^Fuzz' $pkg | grep '^Fuzz' || true); do \
-        go test -run '^$' -fuzz "^$target\$" -fuzztime {{time}} $pkg || exit 1; \
-      done; \
-    done
+# all fuzz targets in turn, for MINUTES together; what they find stays in testdata/fuzz
+fuzz minutes:
+    .ci/fuzz '{{minutes}}'

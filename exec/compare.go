@@ -76,7 +76,7 @@ func compare(ctx context.Context, j *job) error {
 	}
 	for _, part := range host.Parts {
 		want, err := filepath.EvalSymlinks(filepath.Join(string(out), part))
-		if have := now.Parts[part]; err == nil && have != "" && string(have) != want {
+		if have := now.Parts[part]; err == nil && have != "" && have != want {
 			d.Reboot = append(d.Reboot, part)
 		}
 	}

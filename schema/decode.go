@@ -301,19 +301,20 @@ func bytesOf(n *node) int64 {
 	return size
 }
 
+// bytesText is a number of bytes, as #Rate of schema.cue has it.
+var bytesText = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)([kKMG]?)$`)
+
 // ParseBytes parses a number of bytes: 800, 500k, 10M, 1.5G; units are of 1000.
 func ParseBytes(s string) (int64, error) {
-	unit := 1.0
-	number := s
-	if i := strings.IndexAny(s, "kKMG"); i == len(s)-1 && i > 0 {
-		unit = map[byte]float64{'k': 1e3, 'K': 1e3, 'M': 1e6, 'G': 1e9}[s[i]]
-		number = s[:i]
+	n := 0.0
+	if m := bytesText.FindStringSubmatch(s); m != nil {
+		n, _ = strconv.ParseFloat(m[1], 64) // one that is too large is infinite
+		n *= map[string]float64{"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}[m[2]]
 	}
-	n, err := strconv.ParseFloat(number, 64)
-	if err != nil || !(n*unit >= 1) || n*unit > 1e15 {
+	if n < 1 || n > 1e15 {
 		return 0, errors.New("want a number of bytes such as 800, 500k or 10M")
 	}
-	return int64(n * unit), nil
+	return int64(n), nil
 }
 
 // address checks what the pattern of schema.cue cannot express.

@@ -2,13 +2,17 @@ package schema
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -98,6 +102,52 @@ func FuzzLoadCUE(f *testing.F) {
 			return
 		}
 		fuzzLoad(t, "hosts.cue", text)
+	})
+}
+
+// A number of bytes is digits and a unit, and within the limits.
+func FuzzParseBytes(f *testing.F) {
+	for _, s := range []string{"800", "500k", "10M", "1.5G", "0x1p4", "1e3", "NaN", "inf", "1_000", "+5", "-1k", "k", "0.0001k", "999999G9"} {
+		f.Add(s)
+	}
+	written := regexp.MustCompile(`^[0-9]+(\.[0-9]+)?[kKMG]?$`)
+	f.Fuzz(func(t *testing.T, text string) {
+		n, err := ParseBytes(text)
+		if err != nil {
+			return
+		}
+		if n < 1 || n > 1e15 || !written.MatchString(text) {
+			t.Errorf("%q is %d bytes", text, n)
+		}
+		if again, err := ParseBytes(strconv.FormatInt(n, 10)); err != nil || again != n {
+			t.Errorf("%d bytes are read as %d, %v", n, again, err)
+		}
+	})
+}
+
+// A duration of the inventory is what time.ParseDuration reads, or the inventory is refused.
+func FuzzDuration(f *testing.F) {
+	for _, s := range []string{"30s", "1h30m", "1.5h", "99999999999h", "5", "-1s", "1µs", "", "0s", ".5s"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		quoted, err := json.Marshal(text)
+		if err != nil || !utf8.ValidString(text) {
+			return
+		}
+		dir := t.TempDir()
+		inventory := `{"hosts": {"a": {"host": "10.0.0.1"}}, "rollout": {"pause": ` + string(quoted) + `}}`
+		if err := os.WriteFile(filepath.Join(dir, "hosts.json"), []byte(inventory), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		fleet, err := Load(context.Background(), "hosts.json", Options{Dir: dir})
+		if err != nil {
+			return
+		}
+		want, err := time.ParseDuration(text)
+		if got := fleet.Rollout.Pause; err != nil || got != want || got < 0 {
+			t.Errorf("%q is %v, want %v, %v", text, got, want, err)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"encoding/json"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -189,7 +190,7 @@ func fromJSON(th *thread, x value) value {
 	d := json.NewDecoder(strings.NewReader(s))
 	d.UseNumber()
 	v, err := th.readJSON(d)
-	if err == nil && d.More() {
+	if _, end := d.Token(); err == nil && end != io.EOF { // d.More is false before a bracket as well
 		err = errTrailing
 	}
 	if e, ok := err.(jsonError); ok {

@@ -34,6 +34,28 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
+// A public key that is read is written so that it is read again, and verifies no signature that its secret key has not made.
+func FuzzPublicKey(f *testing.F) {
+	f.Add("cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=")
+	f.Add("k:AAAA\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if key, err := ParsePublicKey(text); err == nil {
+			if again, err := ParsePublicKey(key.String()); err != nil || again != key {
+				t.Errorf("%q: %v", key, err)
+			}
+			if key.verifies("text", text) {
+				t.Error("a key is a signature")
+			}
+		}
+		if secret, err := ParseSecretKey([]byte(text)); err == nil {
+			public := secret.Public()
+			if again, err := ParsePublicKey(public.String()); err != nil || again != public {
+				t.Errorf("%q: %v", public, err)
+			}
+		}
+	})
+}
+
 // Any bytes with a checksum that is right are read to their end, and not believed unless every member is.
 func FuzzOpen(f *testing.F) {
 	name, src := filepath.Join(f.TempDir(), "archive.tar"), texts{}

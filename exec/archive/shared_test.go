@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,11 @@ func TestExportIntoASharedDirectory(t *testing.T) {
 			return errors.Join(os.WriteFile(p, nil, 0o644), os.Chown(p, 12345, -1))
 		}, "belongs to user 12345"},
 		{"a link at the file", "a.tar", func(dir string) error { return os.Symlink(victim, filepath.Join(dir, "a.tar")) }, "is a symbolic link"},
+		{"a file of another user at the file", "a.tar", func(dir string) error {
+			p := filepath.Join(dir, "a.tar")
+			return errors.Join(os.WriteFile(p, []byte("theirs"), 0o666), os.Chown(p, 12345, -1), os.Chmod(p, 0o666))
+		}, ""},
+		{"a hard link at the file", "a.tar", func(dir string) error { return os.Link(victim, filepath.Join(dir, "a.tar")) }, ""},
 		{"a link at nar", "a/", func(dir string) error {
 			return errors.Join(os.Mkdir(filepath.Join(dir, "a"), 0o755), os.Symlink(filepath.Dir(victim), filepath.Join(dir, "a/nar")))
 		}, "nar: want a directory and no link"},
@@ -56,7 +62,13 @@ func TestExportIntoASharedDirectory(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()
+			if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+				t.Fatal(err)
+			}
 			if err := tt.lay(dir); err != nil {
+				t.Skip(err)
+			}
+			if err := giveLinks(dir); err != nil {
 				t.Skip(err)
 			}
 			_, err := Export(context.Background(), source(t, from), m, filepath.Join(dir, tt.to)+strings.Repeat("/", strings.Count(tt.to, "/")), ExportOptions{})
@@ -67,6 +79,10 @@ func TestExportIntoASharedDirectory(t *testing.T) {
 				t.Errorf("the file behind the link: %q, %v", got, err)
 			}
 			if err == nil {
+				info, err := os.Lstat(filepath.Join(dir, tt.to))
+				if err != nil || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid()) {
+					t.Errorf("the archive is %v, %v: another user can change it", info, err)
+				}
 				a, err := Open(context.Background(), filepath.Join(dir, tt.to), OpenOptions{})
 				if err != nil {
 					t.Fatal(err)
@@ -75,6 +91,16 @@ func TestExportIntoASharedDirectory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// giveLinks makes the symbolic links below a directory those of another user.
+func giveLinks(dir string) error {
+	return filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type()&fs.ModeSymlink != 0 {
+			err = os.Lchown(p, 12345, -1)
+		}
+		return err
+	})
 }
 
 // What an earlier attempt has left of another closure is not handed on, and what both have is kept.

@@ -25,7 +25,8 @@ type Limits struct {
 	Size int64         // most bytes of the file; must be positive
 	Time time.Duration // how long reading may take, from Open on; 0 is no limit
 	// Trusted wants a file that only this user or root can have written: it belongs to one of them and neither group nor
-	// others may write to it, and the same holds for each directory that leads to it, or the directory is sticky, as /tmp.
+	// others may write to it, and the same holds for each directory that leads to it. Others may write to a directory that is
+	// sticky, as /tmp.
 	Trusted bool
 	// Links lets the last element of the name be a symbolic link, for names that the user has typed and for settings, which
 	// home-manager links to the store. The link itself must then be trusted too.
@@ -343,13 +344,20 @@ func checkParents(name, abs string) error {
 		if err != nil {
 			return err
 		}
-		if why := distrust(info); why != "" && info.Mode()&fs.ModeSticky == 0 {
+		if why := distrust(info); why != "" && !sticky(info) {
 			return refused(name, "its directory %q %s", dir, why)
 		}
 		if dir == filepath.Dir(dir) {
 			return nil
 		}
 	}
+}
+
+// sticky reports whether others may make files in a directory, but not exchange those of this user or root. The owner of a
+// sticky directory can exchange all of them.
+func sticky(info fs.FileInfo) bool {
+	uid := owner(info)
+	return info.Mode()&fs.ModeSticky != 0 && (uid == 0 || uid == os.Geteuid())
 }
 
 func owner(info fs.FileInfo) int {

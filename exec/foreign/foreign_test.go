@@ -119,6 +119,37 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
+// The sticky bit keeps files from all but the owner of their directory.
+func TestStickyDirectories(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give directories away")
+	}
+	for _, tt := range []struct {
+		name string
+		mode os.FileMode
+		uid  int
+		err  string
+	}{
+		{"of root", 0o777 | os.ModeSticky, 0, ""},
+		{"of another user", 0o777 | os.ModeSticky, 12345, "belongs to user 12345"},
+		{"of another user, who alone may write", 0o755 | os.ModeSticky, 12345, "belongs to user 12345"},
+		{"not sticky", 0o777, 0, "may be written to by others"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := filepath.Join(made(t), "dir")
+			if err := errors.Join(os.Mkdir(dir+"/mine", 0o700), os.WriteFile(dir+"/file", []byte("1"), 0o600), os.Chmod(dir, tt.mode), os.Chown(dir, tt.uid, 0)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := ReadFile(dir+"/file", Limits{Size: 8, Trusted: true})
+			for _, err := range []error{err, CheckDir(dir + "/mine")} {
+				if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("got %v, want %q", err, tt.err)
+				}
+			}
+		})
+	}
+}
+
 func TestLimitsHoldWhileReading(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(name, []byte("12345678"), 0o644); err != nil {

@@ -11,9 +11,9 @@ import (
 
 // A Comparison is what a host has, beside some store paths.
 type Comparison struct {
-	Lacks []store.Path          // of the paths asked about
-	Has   []store.Path          // what the running system is made of
-	Parts map[string]store.Path // part → what was booted of it
+	Lacks []store.Path      // of the paths asked about
+	Has   []store.Path      // what the running system is made of
+	Parts map[string]string // of [Parts] → the file that was booted of it
 	// Interface is the version of the running system's init. NixOS switches only to
 	// a system of the same.
 	Interface string
@@ -25,7 +25,7 @@ type Comparison struct {
 
 // Compare asks which of some store paths the host lacks, and what it runs.
 func (h *Host) Compare(ctx context.Context, paths []store.Path) (Comparison, error) {
-	c := Comparison{Parts: map[string]store.Path{}}
+	c := Comparison{Parts: map[string]string{}}
 	all := units.Properties
 	for chunk := range slices.Chunk(paths, pathsPerQuestion) {
 		out, err := h.ask(ctx, compareScript, append([]string{all}, texts(chunk)...)...)
@@ -60,7 +60,9 @@ func (c *Comparison) read(out string, asked []store.Path) {
 				c.Has = append(c.Has, p)
 			}
 		case "part":
-			c.Parts[clip(name, maxWord)] = store.Path(rest)
+			if slices.Contains(Parts, name) {
+				c.Parts[name] = clip(rest, maxLine)
+			}
 		case "interface":
 			c.Interface = clip(value, maxWord)
 		case "unit":

@@ -10,7 +10,7 @@ import (
 )
 
 func TestComparisonIsRead(t *testing.T) {
-	c := Comparison{Parts: map[string]store.Path{}}
+	c := Comparison{Parts: map[string]string{}}
 	c.read(`motd of the host
 lacks /nix/store/a-x
 has /nix/store/00000000000000000000000000000002-y
@@ -36,7 +36,7 @@ ActiveState=failed
 	want := Comparison{
 		Lacks:     []store.Path{"/nix/store/a-x"},
 		Has:       []store.Path{"/nix/store/00000000000000000000000000000002-y"},
-		Parts:     map[string]store.Path{"kernel": "/nix/store/k-linux/bzImage"},
+		Parts:     map[string]string{"kernel": "/nix/store/k-linux/bzImage"},
 		Interface: "2",
 		SystemUnits: []units.Entry{
 			{Path: "a.service", Link: "/nix/store/u-a/a.service", Unread: true},

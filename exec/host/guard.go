@@ -245,7 +245,7 @@ func (h *Host) look(ctx context.Context, s script, w *Watch, log io.Writer, most
 func readVerdict(said string) (Verdict, error) {
 	line := lastLine(said)
 	v := parseVerdict(line)
-	if !v.known() {
+	if !v.known() || v.Phase == refused && s != armScript {
 		return Verdict{}, fmt.Errorf("unexpected answer %q", clip(line, maxState))
 	}
 	v.Reason = clip(v.Reason, maxState)

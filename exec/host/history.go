@@ -106,9 +106,13 @@ func (h *History) add(name, value string) {
 	}
 }
 
+// maxUnixTime is the end of the year 9999, the last that JSON's times have.
+const maxUnixTime = 253402300799
+
+// unixTime reads seconds since 1970. What is no such time is the zero value.
 func unixTime(s string) time.Time {
 	sec, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
+	if err != nil || sec < 0 || sec > maxUnixTime {
 		return time.Time{}
 	}
 	return time.Unix(sec, 0).UTC()

@@ -160,9 +160,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "bootspace":
 			f.BootSpace = available(value)
 		case "memory":
-			if kb, err := strconv.ParseInt(value, 10, 64); err == nil {
-				f.Memory = kb << 10
-			}
+			f.Memory = kilobytes(value)
 		case "bootid":
 			f.BootID = value
 		case "needs":
@@ -171,7 +169,10 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 			}
 		case "disk":
 			relation, device, _ := strings.Cut(value, " ")
-			in.Disk = Disk{Relation: DiskRelation(relation), Device: device}
+			switch r := DiskRelation(relation); r {
+			case RootDisk, MissingDisk, OtherDisk, UnsureDisk:
+				in.Disk = Disk{Relation: r, Device: device}
+			}
 		case "failed":
 			f.FailedUnits = appendNew(f.FailedUnits, value)
 		case "lock":
@@ -233,10 +234,10 @@ func (f *Facts) readGuard(s string) string {
 		return words[1]
 	}
 	f.Activation, f.ActivationRun = v.Phase, words[1]
-	now, errNow := strconv.ParseInt(words[0], 10, 64)
-	by, errBy := strconv.ParseInt(v.Reason, 10, 64)
-	if v.Phase == Activated && errNow == nil && errBy == nil {
-		f.Returns = max(time.Duration(by-now)*10*time.Millisecond, 0)
+	now, errNow := strconv.ParseUint(words[0], 10, 32)
+	by, errBy := strconv.ParseUint(v.Reason, 10, 32)
+	if v.Phase == Activated && errNow == nil && errBy == nil && by > now {
+		f.Returns = time.Duration(by-now) * 10 * time.Millisecond
 	}
 	return words[1]
 }
@@ -260,11 +261,16 @@ func available(df string) int64 {
 	if len(words) < 4 {
 		return -1
 	}
-	kb, err := strconv.ParseInt(words[3], 10, 64)
+	return kilobytes(words[3])
+}
+
+// kilobytes reads a number of 1024 bytes, and returns bytes; -1 where it is none.
+func kilobytes(s string) int64 {
+	kb, err := strconv.ParseUint(s, 10, 53)
 	if err != nil {
 		return -1
 	}
-	return kb << 10
+	return int64(kb << 10)
 }
 
 // Generations are those of the host's system profile, oldest first.

@@ -56,7 +56,7 @@ func TestComparisonsHoldWhatWasAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Comparison{Lacks: []store.Path{a}, Has: []store.Path{b}, Parts: map[string]store.Path{}}
+	want := Comparison{Lacks: []store.Path{a}, Has: []store.Path{b}, Parts: map[string]string{}}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
 	}

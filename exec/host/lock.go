@@ -67,7 +67,7 @@ func parseLock(s string) LockHolder {
 
 // seconds reads a whole number of seconds, 0 where it is none.
 func seconds(s string) time.Duration {
-	n, _ := strconv.ParseInt(s, 10, 32)
+	n, _ := strconv.ParseUint(s, 10, 31)
 	return time.Duration(n) * time.Second
 }
 

@@ -86,10 +86,7 @@ func parseGenerations(out string) []Generation {
 		if err != nil {
 			continue
 		}
-		g := Generation{Number: generationNumber(words[0]), System: system}
-		if sec, err := strconv.ParseInt(words[1], 10, 64); err == nil {
-			g.Created = time.Unix(sec, 0).UTC()
-		}
+		g := Generation{Number: generationNumber(words[0]), System: system, Created: unixTime(words[1])}
 		if len(words) > 3 {
 			g.Version = clip(words[3], maxWord)
 		}

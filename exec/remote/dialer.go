@@ -72,6 +72,7 @@ type Dialer struct {
 	systemConfig string
 	agents       agents
 	knownHosts   sync.Mutex // held while a key is added to known_hosts
+	knownFiles   knownFiles
 
 	mu    sync.Mutex
 	jumps map[string]*jump

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"muster/exec/foreign"
 	"muster/exec/remote/sshconfig"
 )
 
@@ -64,14 +63,14 @@ func (d *Dialer) knownHostKeys(pinned []string, s *sshconfig.Settings) (*hostKey
 	}
 	h.files = slices.Concat(s.UserKnownHosts, s.GlobalKnownHosts)
 	for _, file := range h.files {
-		data, err := foreign.ReadFile(file, foreign.Settings(maxKnownHosts))
+		known, err := d.knownFiles.read(file)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read known hosts: %w", err)
 		}
-		h.read(file, data, s)
+		h.take(known, s)
 	}
 	if len(s.UserKnownHosts) > 0 {
 		h.addTo = s.UserKnownHosts[0]

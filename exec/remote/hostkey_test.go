@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 
 	"muster/exec/remote/sshconfig"
@@ -163,18 +164,71 @@ func TestAcceptNew(t *testing.T) {
 	}
 }
 
-// No known_hosts file, whatever is in it, makes a key accepted that it does not contain.
+// A run reads known_hosts once, and again when it has changed.
+func TestKnownHostsIsReadOnce(t *testing.T) {
+	s := startSSHD(t)
+	file, line := s.path("known_hosts"), fmt.Sprintf("[127.0.0.1]:%d %s", s.port, authorized(s.hostKey))
+	d := NewDialer(Config{ConfigFile: s.client(t)})
+	s.write(t, "known_hosts", "# no key yet\n")
+	defer d.Close()
+	dial := func() error {
+		m, err := d.Dial(t.Context(), Target{Name: "host"})
+		if err == nil {
+			m.Close()
+		}
+		return err
+	}
+	if err := dial(); !errors.Is(err, ErrHostKeyUnknown) {
+		t.Fatalf("got %v", err)
+	}
+	s.write(t, "known_hosts", line)
+	for range 3 {
+		if err := dial(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := d.knownFiles.byName[file]
+	if err := dial(); err != nil || d.knownFiles.byName[file] != read {
+		t.Errorf("%v, or it was read anew", err)
+	}
+	if err := os.Chmod(file, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := dial(); err == nil || !strings.Contains(err.Error(), "may be written to by others") {
+		t.Errorf("read once, it is no longer checked: %v", err)
+	}
+}
+
+// No known_hosts file, whatever is in it, makes a key accepted that it does not contain. The index of names finds the lines
+// that a search line by line finds.
 func FuzzKnownHosts(f *testing.F) {
 	f.Add("web1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n")
 	f.Add("@revoked * ssh-ed25519 AAAA\n@cert-authority")
-	f.Add("|1|AAAA|BBBB ssh-rsa x")
+	f.Add("|1|AAAA|BBBB ssh-rsa x\nWeb1,[web1]:2222,web1 x\n*,!web1 x\n[web?]:* x")
 	_, key, err := newTestKey()
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		known := parseKnown("known_hosts", []byte(text))
+		for _, name := range []string{"web1", "[web1]:2222"} {
+			var want, got []int
+			n := 0
+			for line := range strings.Lines(text) {
+				n++
+				if names := knownNames([]byte(line)); names != "" && matchKnown(name, names) {
+					want = append(want, n)
+				}
+			}
+			for _, line := range known.lines(name) {
+				got = append(got, line.number)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("lines of %s (-want +got):\n%s", name, diff)
+			}
+		}
 		h := &hostKeys{name: "[web1]:2222", principal: "web1", strict: "yes"}
-		h.read("known_hosts", []byte(text), &sshconfig.Settings{HostName: "web1", Port: 2222})
+		h.take(known, &sshconfig.Settings{HostName: "web1", Port: 2222})
 		if err := h.check(key); err == nil {
 			t.Errorf("a fresh key was accepted")
 		}

@@ -7,11 +7,15 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
@@ -42,33 +46,120 @@ func knownName(s *sshconfig.Settings) string {
 	return knownhosts.Normalize(net.JoinHostPort(s.HostName, strconv.Itoa(s.Port)))
 }
 
-// read takes the entries of this host from a known_hosts file. It skips lines that it cannot parse, as ssh does: they
-// confirm no key.
-func (h *hostKeys) read(file string, data []byte, s *sshconfig.Settings) {
+// knownFiles are the known_hosts files of a run. Each is read once, and again when it has changed.
+type knownFiles struct {
+	mu     sync.Mutex // held while a file is read, so that no other dial reads it as well
+	byName map[string]*knownFile
+}
+
+// A knownFile is a known_hosts file, with its lines by the hosts that they name.
+type knownFile struct {
+	name   string
+	info   fs.FileInfo            // of the file when it was read
+	named  map[string][]knownLine // by each name in lower case, of lines that have plain names only
+	others []knownLine            // that have a pattern or a hash
+}
+
+type knownLine struct {
+	number int
+	names  string // as in the file
+	text   []byte
+}
+
+// read returns a file. Each call checks who can have written it.
+func (k *knownFiles) read(name string) (*knownFile, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f, err := foreign.Open(name, foreign.Settings(maxKnownHosts))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if last := k.byName[name]; last != nil && sameVersion(last.info, info) {
+		return last, nil
+	}
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return nil, err
+	}
+	known := parseKnown(name, data)
+	known.info = info
+	if k.byName == nil {
+		k.byName = map[string]*knownFile{}
+	}
+	k.byName[name] = known
+	return known, nil
+}
+
+func sameVersion(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+}
+
+// parseKnown finds the names in a known_hosts file. The keys are parsed later, for the hosts that are connected to.
+func parseKnown(name string, data []byte) *knownFile {
+	known := &knownFile{name: name, named: map[string][]knownLine{}}
 	n := 0
-	for line := range bytes.Lines(data) {
+	for text := range bytes.Lines(data) {
 		n++
-		// Names are compared before the key is parsed, which costs far more: a long file is read for every host.
-		names := knownNames(line)
-		exact := matchKnown(h.name, names)
-		portless := !exact && h.name != s.HostName && s.HostKeyAlias == "" && matchKnown(s.HostName, names)
-		if !exact && !portless {
-			continue
-		}
-		marker, _, key, _, _, err := ssh.ParseKnownHosts(line)
-		if err != nil {
-			continue
-		}
-		entry := knownKey{key: key, authority: marker == "cert-authority", file: file, line: n}
+		line := knownLine{number: n, names: knownNames(text), text: text}
 		switch {
-		case marker == "revoked":
-			h.revoked = append(h.revoked, entry)
-		case marker != "" && marker != "cert-authority":
-		case exact:
-			h.known = append(h.known, entry)
+		case line.names == "":
+		case line.names[0] == '|' || strings.ContainsAny(line.names, "*?!"):
+			known.others = append(known.others, line)
 		default:
-			h.portless = append(h.portless, entry)
+			for name := range strings.SplitSeq(strings.ToLower(line.names), ",") {
+				known.named[name] = append(known.named[name], line)
+			}
 		}
+	}
+	return known
+}
+
+// lines returns the lines that name a host, in order.
+func (k *knownFile) lines(name string) []knownLine {
+	lines := slices.Clone(k.named[strings.ToLower(name)])
+	for _, line := range k.others {
+		if matchKnown(name, line.names) {
+			lines = append(lines, line)
+		}
+	}
+	slices.SortFunc(lines, func(a, b knownLine) int { return a.number - b.number })
+	return slices.CompactFunc(lines, func(a, b knownLine) bool { return a.number == b.number })
+}
+
+// take takes the entries of this host from a known_hosts file. It skips lines that it cannot parse, as ssh does: they
+// confirm no key.
+func (h *hostKeys) take(known *knownFile, s *sshconfig.Settings) {
+	exact := known.lines(h.name)
+	for _, line := range exact {
+		h.add(known.name, line, &h.known)
+	}
+	if h.name == s.HostName || s.HostKeyAlias != "" {
+		return
+	}
+	for _, line := range known.lines(s.HostName) {
+		if !slices.ContainsFunc(exact, func(l knownLine) bool { return l.number == line.number }) {
+			h.add(known.name, line, &h.portless)
+		}
+	}
+}
+
+// add adds the key of a line to a list, or to the revoked keys.
+func (h *hostKeys) add(file string, line knownLine, list *[]knownKey) {
+	marker, _, key, _, _, err := ssh.ParseKnownHosts(line.text)
+	if err != nil {
+		return
+	}
+	entry := knownKey{key: key, authority: marker == "cert-authority", file: file, line: line.number}
+	switch marker {
+	case "revoked":
+		h.revoked = append(h.revoked, entry)
+	case "", "cert-authority":
+		*list = append(*list, entry)
 	}
 }
 
@@ -127,7 +218,7 @@ func (h *hostKeys) accept(key ssh.PublicKey) error {
 		return fmt.Errorf("add to known hosts: %w", err)
 	}
 	now := &hostKeys{name: h.name, files: h.files, strict: "yes"}
-	now.read(h.addTo, data, &sshconfig.Settings{HostName: h.name})
+	now.take(parseKnown(h.addTo, data), &sshconfig.Settings{HostName: h.name})
 	if err := now.check(key); err == nil || !errors.Is(err, ErrHostKeyUnknown) {
 		return err
 	}

@@ -60,7 +60,7 @@ func (f *pidFilter) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	f.found = true
-	if end >= 0 {
+	if end >= 0 && end <= maxPIDText {
 		if pid, err := strconv.Atoi(string(rest[:end])); err == nil && pid > 1 {
 			f.begun(pid)
 			f.held = rest[end+1:]

@@ -190,6 +190,9 @@ func isYes(value string) bool {
 
 var units = map[rune]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
 
+// maxDuration is far beyond any use, and so far below the largest that sums do not overflow.
+const maxDuration = 1e9 * time.Second
+
 // parseDuration reads a time as ssh_config(5) writes it: 90, 90s, 1m30s.
 func parseDuration(text string) (time.Duration, error) {
 	bad := fmt.Errorf("%q is not a time", text)
@@ -204,6 +207,9 @@ func parseDuration(text string) (time.Duration, error) {
 		}
 		unit, ok := units[r]
 		if !ok || !digits {
+			return 0, bad
+		}
+		if number > int64((maxDuration-total)/unit) {
 			return 0, bad
 		}
 		total, number, digits = total+time.Duration(number)*unit, 0, false

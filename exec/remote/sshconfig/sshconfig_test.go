@@ -160,6 +160,8 @@ func TestErrorsNameTheLine(t *testing.T) {
 		{"IdentityFile ${NO_SUCH_VARIABLE}\n", "the environment has no NO_SUCH_VARIABLE"},
 		{"IdentityFile ${DIR\n", "${ without }"},
 		{"ConnectTimeout soon\n", "\"soon\" is not a time"},
+		{"ConnectTimeout 99999999w\n", "\"99999999w\" is not a time"},
+		{"ConnectTimeout 1500w1500w\n", "\"1500w1500w\" is not a time"},
 	} {
 		_, err := resolve(tt.text, Query{Host: "a"}, world(map[string]string{
 			"/home/me/.ssh/d/bad": "Port\n", "/home/me/.ssh/loop": "Include loop\n",
@@ -226,13 +228,14 @@ func TestChooseAlgorithms(t *testing.T) {
 	}
 }
 
+// Settings of any files are within the types' ranges.
 func FuzzSettings(f *testing.F) {
 	f.Add("Host a*\n\tPort=22\nMatch host x !user \"y z\"\nProxyJump me@[::1]:22,b\nIdentityFile ~/%h\n", "web1")
 	f.Add("Match final all\nConnectTimeout 1w2d\nUserKnownHostsFile a b\nInclude loop\n", "a.b")
 	f.Fuzz(func(t *testing.T, text, host string) {
 		q := Query{Host: host, DefaultUser: "root"}
 		s, err := resolve(text, q, world(map[string]string{"/home/me/.ssh/loop": text}))
-		if err == nil && (s.User == "" && s.Original != "" || s.Port < 1 || s.Port > 65535) {
+		if err == nil && (s.User == "" && s.Original != "" || s.Port < 1 || s.Port > 65535 || s.ConnectTimeout < 0) {
 			t.Errorf("%+v", s)
 		}
 		if err == nil {
