@@ -167,7 +167,7 @@ func (h *Host) Confirm(ctx context.Context, w *Watch, log io.Writer, r InspectRe
 	if i := strings.Index("\n"+said, "\n"+factsFollow+"\n"); i >= 0 {
 		state, facts = said[:i], said[i+len(factsFollow)+1:]
 	}
-	v, err := readVerdict(state)
+	v, err := readVerdict(confirmScript, state)
 	if err != nil {
 		return v, nil, err
 	}
@@ -222,7 +222,7 @@ func (h *Host) watch(ctx context.Context, s script, w *Watch, log io.Writer, arg
 	if err != nil {
 		return Verdict{}, err
 	}
-	return readVerdict(said)
+	return readVerdict(s, said)
 }
 
 // look runs a script that prints the guard's log, and returns the beginning of what it
@@ -241,8 +241,8 @@ func (h *Host) look(ctx context.Context, s script, w *Watch, log io.Writer, most
 	return said.String(), err
 }
 
-// readVerdict reads what a script said that watched the guard.
-func readVerdict(said string) (Verdict, error) {
+// readVerdict reads what the script s said that watched the guard.
+func readVerdict(s script, said string) (Verdict, error) {
 	line := lastLine(said)
 	v := parseVerdict(line)
 	if !v.known() || v.Phase == refused && s != armScript {
