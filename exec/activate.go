@@ -218,17 +218,28 @@ func (j *job) whatIsOnWhat(now host.State) string {
 	return strings.Join(parts, ", ") + "; next: deploy again when what is wrong is mended"
 }
 
-// lastLook is look, and gives the host back where nothing more is done to it.
+// lastLook is look, where the request that confirmed the system has not looked already.
 func lastLook(ctx context.Context, j *job) error {
-	r := host.InspectRequest{Want: j.step.System.Out}
-	if j.stopRenewing == nil || j.run.opts.Reboot || len(j.step.Hooks) > 0 {
-		return look(ctx, j, r)
+	if in := j.guard.inspected; in != nil {
+		j.guard.inspected = nil
+		j.saw(*in)
+		return nil
 	}
-	j.stopRenewing()
-	r.Release = j.run.opts.Run
+	r := lastRequest(j)
 	err := look(ctx, j, r)
-	j.released = err == nil
+	j.released = err == nil && r.Release != ""
 	return err
+}
+
+// lastRequest is for a look after which the host is given back, where nothing more is
+// done to it.
+func lastRequest(j *job) host.InspectRequest {
+	r := host.InspectRequest{Want: j.step.System.Out}
+	if j.stopRenewing != nil && !j.run.opts.Reboot && len(j.step.Hooks) == 0 {
+		j.stopRenewing()
+		r.Release = j.run.opts.Run
+	}
+	return r
 }
 
 // look reads what the host ended on.
@@ -237,8 +248,13 @@ func look(ctx context.Context, j *job, r host.InspectRequest) error {
 	if err != nil {
 		return err
 	}
+	j.saw(in)
+	return nil
+}
+
+// saw takes up what was read of the host.
+func (j *job) saw(in host.Inspection) {
 	j.seen = in
 	j.out.After, j.out.Running, j.out.Boots = in.State.Generation, in.State.Current, in.State.Boots
 	j.out.NeedsReboot = in.Facts.Needs
-	return nil
 }

@@ -97,8 +97,12 @@ func confirm(ctx context.Context, j *job) error {
 		window, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("no new connection within %v", limit))
 		defer cancel()
 	}
-	v, err := j.guard.confirm(window)
+	r := lastRequest(j)
+	v, in, err := j.guard.confirm(window, r)
 	if err == nil {
+		if in != nil {
+			j.guard.inspected, j.released = in, r.Release != ""
+		}
 		return conclude(ctx, j, v, nil)
 	}
 	if ctx.Err() == nil {

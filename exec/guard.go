@@ -24,6 +24,8 @@ type guard struct {
 	waiting  bool   // it waits for confirmation
 	resumed  bool   // it did so when an earlier attempt had left it
 	untried  bool   // nothing has run yet over the new connection
+
+	inspected *host.Inspection // the host after the guard's last word; nil where not seen
 }
 
 // start arms the guard and follows it until nothing more happens by itself. Where
@@ -101,24 +103,26 @@ func (g *guard) await(ctx context.Context, s Stage, past bool) (v host.Verdict, 
 }
 
 // confirm tells the guard to keep the new system and follows it to its verdict. It is
-// told again over new connections until ctx ends.
-func (g *guard) confirm(ctx context.Context) (v host.Verdict, err error) {
+// told again over new connections until ctx ends. The inspection, which may be nil, is
+// that of the host after the guard's last word, as r says.
+func (g *guard) confirm(ctx context.Context, r host.InspectRequest) (v host.Verdict, in *host.Inspection, err error) {
 	wait := backoff.Backoff{First: 200 * time.Millisecond, Max: 200 * time.Millisecond}
 	var last error
 	for {
-		g.printing(Confirm, func(log io.Writer) { v, err = g.conn.ask().Confirm(ctx, &g.watch, log) })
+		g.printing(Confirm, func(log io.Writer) { v, in, err = g.conn.ask().Confirm(ctx, &g.watch, log, r) })
 		switch {
 		case err == nil && v.Phase == host.Died:
-			return g.await(ctx, Confirm, true)
+			v, err = g.await(ctx, Confirm, true)
+			return v, nil, err
 		case err == nil:
-			return v, nil
+			return v, in, nil
 		case last == nil || ctx.Err() == nil:
 			last = err
 		}
 		// Whether it got through shows in what becomes of the host.
 		_ = g.conn.renew(ctx)
 		if wait.Wait(ctx) != nil {
-			return v, last
+			return v, nil, last
 		}
 	}
 }

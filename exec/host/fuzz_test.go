@@ -78,7 +78,10 @@ func FuzzAnswers(f *testing.F) {
 		}
 		for _, follow := range []func(*Host, *Watch) (Verdict, error){
 			func(h *Host, w *Watch) (Verdict, error) { return h.Arm(ctx, Order{Run: "r"}, w, io.Discard) },
-			func(h *Host, w *Watch) (Verdict, error) { return h.Confirm(ctx, w, io.Discard) },
+			func(h *Host, w *Watch) (Verdict, error) {
+				v, _, err := h.Confirm(ctx, w, io.Discard, InspectRequest{})
+				return v, err
+			},
 			func(h *Host, w *Watch) (Verdict, error) { return h.Recover(ctx, w, true, io.Discard) },
 		} {
 			v, err := follow(ask(), &Watch{Run: "r"})

@@ -154,14 +154,36 @@ func refusal(said string, system store.Path) error {
 }
 
 // Confirm tells the guard to keep the new system, and watches it until nothing more
-// happens by itself.
-func (h *Host) Confirm(ctx context.Context, w *Watch, log io.Writer) (Verdict, error) {
-	v, err := h.watch(ctx, confirmScript, w, log, w.Run, strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor))
-	if err != nil || v.finished(true) {
-		return v, err
+// happens by itself. Where that takes one look, the host is inspected in the same
+// request, as r says; the inspection is nil otherwise.
+func (h *Host) Confirm(ctx context.Context, w *Watch, log io.Writer, r InspectRequest) (Verdict, *Inspection, error) {
+	asked := time.Now()
+	args := append([]string{w.Run, strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor)}, r.args()...)
+	said, err := h.look(ctx, confirmScript, w, log, maxAnswer, args...)
+	if err != nil {
+		return Verdict{}, nil, err
 	}
-	return h.follow(ctx, followScript, w, true, log)
+	state, facts := said, ""
+	if i := strings.Index("\n"+said, "\n"+factsFollow+"\n"); i >= 0 {
+		state, facts = said[:i], said[i+len(factsFollow)+1:]
+	}
+	v, err := readVerdict(confirmScript, state)
+	if err != nil {
+		return v, nil, err
+	}
+	if !v.finished(true) {
+		v, err = h.follow(ctx, followScript, w, true, log)
+		return v, nil, err
+	}
+	in, err := parseInspection(facts, asked, time.Now())
+	if err != nil {
+		return v, nil, nil // it is to be inspected by another request
+	}
+	return v, &in, nil
 }
+
+// factsFollow is the line between a guard's state and what inspect.sh prints.
+const factsFollow = "facts"
 
 // Follow watches the guard until nothing more happens by itself; past says that
 // confirmation is given or out of the question. Each byte that the guard prints
@@ -196,20 +218,32 @@ func (h *Host) follow(ctx context.Context, s script, w *Watch, past bool, log io
 // of standard error. One look has a limit: a host that is slow to say more is asked
 // again.
 func (h *Host) watch(ctx context.Context, s script, w *Watch, log io.Writer, args ...string) (Verdict, error) {
+	said, err := h.look(ctx, s, w, log, maxState, args...)
+	if err != nil {
+		return Verdict{}, err
+	}
+	return readVerdict(s, said)
+}
+
+// look runs a script that prints the guard's log, and returns the beginning of what it
+// prints on standard error.
+func (h *Host) look(ctx context.Context, s script, w *Watch, log io.Writer, most int, args ...string) (string, error) {
 	limit := h.answer + 3*watchFor*time.Second
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
 	defer cancel()
-	state := &boundedBuffer{limit: maxState, full: func() {}}
+	said := &boundedBuffer{limit: most, full: func() {}}
 	count := &counter{w: log}
-	err := h.machine.Run(ctx, s.argv(args...), count, state)
+	err := h.machine.Run(ctx, s.argv(args...), count, said)
 	w.Seen += count.n
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	if err != nil {
-		return Verdict{}, err
-	}
-	line := lastLine(state.String())
+	return said.String(), err
+}
+
+// readVerdict reads what the script s said that watched the guard.
+func readVerdict(s script, said string) (Verdict, error) {
+	line := lastLine(said)
 	v := parseVerdict(line)
 	if !v.known() || v.Phase == refused && s != armScript {
 		return Verdict{}, fmt.Errorf("unexpected answer %q", clip(line, maxState))

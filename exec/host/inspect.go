@@ -88,24 +88,26 @@ var Parts = []string{"kernel", "initrd", "kernel-modules", "systemd"}
 // Inspect looks at the host and changes nothing on it, but for the lock that is to be
 // released.
 func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error) {
-	version := ""
-	if r.Version {
-		version = "version"
-	}
 	asked := time.Now()
-	history := ""
-	if r.History {
-		history = "history"
-	}
-	secrets := ""
-	if r.Secrets {
-		secrets = "secrets"
-	}
-	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version, history, r.Release, secrets)
+	out, err := h.ask(ctx, inspectScript, r.args()...)
 	if err != nil {
 		return Inspection{}, err
 	}
 	return parseInspection(out, asked, time.Now())
+}
+
+// args are the arguments of inspect.sh.
+func (r *InspectRequest) args() []string {
+	word := func(set bool, word string) string {
+		if set {
+			return word
+		}
+		return ""
+	}
+	return []string{
+		Profile, r.DiskUUID, string(r.Want), word(r.Version, "version"), word(r.History, "history"), r.Release,
+		word(r.Secrets, "secrets"),
+	}
 }
 
 // parseInspection reads what inspect.sh printed, which was asked and answered at

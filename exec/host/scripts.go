@@ -22,6 +22,7 @@ const (
 	dryScript           script = "dry"
 	followScript        script = "follow"
 	generationsScript   script = "generations"
+	guardScript         script = "guard" // which arm.sh leaves on the host and starts
 	inspectScript       script = "inspect"
 	lastBootScript      script = "lastboot"
 	lockScript          script = "lock"
@@ -37,13 +38,48 @@ const (
 	verifyScript        script = "verify"
 )
 
-// What scripts have in common, and the guard, read when the first is needed.
-var (
-	preamble = sync.OnceValue(func() string { return read("preamble") })
-	watch    = sync.OnceValue(func() string { return read("watch") })
-	words    = sync.OnceValue(func() string { return read("words") })
-	guard    = sync.OnceValue(func() string { return preamble() + read("guard") })
+// A part is a file of functions that several scripts go on with.
+type part string
+
+const (
+	preamblePart    part = "preamble"
+	bootDefaultPart part = "bootdefault"
+	launchPart      part = "launch"
+	setsPart        part = "sets"
+	watchPart       part = "watch"
+	wordsPart       part = "words"
 )
+
+// parts are those that a script needs besides the preamble. What no script of a
+// request needs is not sent: the host would have to parse it.
+var parts = map[script][]part{
+	applySecretsScript:  {setsPart},
+	armScript:           {bootDefaultPart, launchPart, watchPart},
+	confirmScript:       {bootDefaultPart, launchPart, watchPart, wordsPart},
+	followScript:        {watchPart},
+	guardScript:         {bootDefaultPart, launchPart, setsPart},
+	inspectScript:       {bootDefaultPart},
+	recoverScript:       {launchPart, watchPart},
+	secretsScript:       {setsPart},
+	settleSecretsScript: {setsPart},
+	tellScript:          {launchPart, wordsPart},
+}
+
+// guard is the text of the guard, read when it is first needed.
+var guard = sync.OnceValue(guardScript.text)
+
+// text is a whole script.
+func (s script) text() string {
+	text := read(string(preamblePart))
+	for _, p := range parts[s] {
+		text += read(string(p))
+	}
+	text += read(string(s))
+	if s == confirmScript {
+		text += read(string(inspectScript)) // with the arguments that are left
+	}
+	return text
+}
 
 // read is the text of a script file. Comments are for readers of this repository
 // and are not sent.
@@ -57,14 +93,5 @@ func read(name string) string {
 
 // argv is the command that runs the script with arguments.
 func (s script) argv(args ...string) []string {
-	text := preamble()
-	switch s {
-	case armScript, followScript, recoverScript:
-		text += watch()
-	case tellScript:
-		text += words()
-	case confirmScript:
-		text += watch() + words()
-	}
-	return append([]string{"/bin/sh", "-c", text + read(string(s)), "muster-" + string(s)}, args...)
+	return append([]string{"/bin/sh", "-c", s.text(), "muster-" + string(s)}, args...)
 }

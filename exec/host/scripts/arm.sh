@@ -34,8 +34,8 @@ if [ -n "$expected" ] && [ "$boots" != "$expected" ]; then refuse "moved it woul
 new=$guard.new
 { rm -rf "$new" "$guard" && mkdir "$new" && printf %s "$text" >"$new/guard.sh" && echo "$run" >"$new/run" &&
   set_state "$new/state" armed && printf '%s\n' "$@" "$formersystem" "$boots" >"$new/args" &&
-  : >"$new/log" && : >"$new/busy" && : >"$new/alive" && mkfifo "$new/words" && mv "$new" "$guard"; } 2>/dev/null || unwritable
-/bin/sh "$guard/guard.sh" launch 9>&- || {
+  : >"$new/log" && : >"$new/busy" && : >"$new/alive" && mkfifo "$new/words" "$new/pipe.1" "$new/pipe.2" && mv "$new" "$guard"; } 2>/dev/null || unwritable
+launch "$@" "$formersystem" "$boots" 9>&- || {
   rm -rf "$guard"
   exit 1
 }

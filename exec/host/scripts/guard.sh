@@ -10,7 +10,6 @@
 #
 # The first argument is what to do:
 #
-#   launch   start the guard that the file args describes, and what watches over it
 #   run      be the guard
 #   watch    start the guard and wait until it is gone, and start it again if it had
 #            not finished
@@ -44,33 +43,9 @@ settle=3000 # units that are still starting are waited for, in hundredths of a s
 
 what=$1
 shift
-if [ "$what" = launch ]; then
-  set --
-  while IFS= read -r arg; do set -- "$@" "$arg"; done <"$self/args"
-fi
 run=$1
 
-# launch ARG… starts the guard, and what starts it again when it is killed: systemd
-# at once, and a timer that does not depend on the guard's unit; or a second process.
-launch() {
-  if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
-    systemd-run --quiet --collect --no-ask-password --unit="muster-$run" \
-      --property=OOMScoreAdjust=-900 --property=TimeoutStopSec=5 \
-      --property=Restart=on-failure --property=RestartSec=100ms --property=StartLimitIntervalSec=0 \
-      /bin/sh "$self/guard.sh" run "$@" >&2 || return 1
-    systemd-run --quiet --collect --no-ask-password --unit="muster-$run-watch" \
-      --on-active=10 --on-unit-active=10 --timer-property=AccuracySec=1 \
-      /bin/sh "$self/guard.sh" check "$@" </dev/null >/dev/null 2>&1 &
-  else
-    setsid /bin/sh "$self/guard.sh" watch "$@" </dev/null >/dev/null 2>&1 &
-  fi
-}
-
 case $what in
-launch)
-  launch "$@"
-  exit
-  ;;
 check)
   guard_state
   if guard_finished || [ "$there" != "$run" ]; then
@@ -142,8 +117,8 @@ collect() {
 # running may hold its output open: that is waited for a second only.
 act() {
   acts=$((acts + 1))
-  pipe=$self/pipe.$$.$acts # no other has had it
-  mkfifo "$pipe" || return 1
+  pipe=$pipes.$acts # no other has had it
+  [ -p "$pipe" ] || mkfifo "$pipe" || return 1
   : >"$self/collecting"
   (
     exec 5>&- 6>"$self/collecting" 7>&- 8>&-
@@ -303,7 +278,7 @@ reject() {
 }
 
 end() {
-  rm -rf $roots "$self"/pipe.*
+  rm -f $roots/* "$self"/pipe.*
   state "$@"
   exec 7>&-
   [ ! -d /run/systemd/system ] || quiet systemctl stop "muster-$run-watch.timer" 2>/dev/null
@@ -413,25 +388,31 @@ commit() {
   record
 }
 
-# record notes a deployment, for muster rollback and muster status.
+# record notes a deployment, for muster rollback and muster status: a line, added by
+# one write. Now and then the oldest are removed.
 record() {
   was=-
   [ "$former" = 0 ] || was=system-$former-link
-  { [ -d "$records" ] || mkdir -p "$records"; } && link=$(readlink "$profile") && {
-    [ ! -e "$records/deployments" ] || tail -n 499 "$records/deployments"
-    echo "$run $(date +%s) ${link##*/} $system $was ${formersystem:--} ${previous:--} $who"
-  } >"$records/deployments.new" && mv -f "$records/deployments.new" "$records/deployments"
+  [ -d "$records" ] || mkdir -p "$records"
+  list=$records/deployments
+  link=$(readlink "$profile") &&
+    echo "$run $(date +%s) ${link##*/} $system $was ${formersystem:--} ${previous:--} $who" >>"$list"
+  uptime
+  [ $((t % 50)) != 0 ] || { tail -n 500 "$list" >"$list.new" && mv -f "$list.new" "$list"; }
 }
 
 # Until the profile has them, nothing else keeps these from the collector.
 set -- "$system"
 [ -z "$previous" ] || [ "$previous" = "$system" ] || set -- "$@" "$previous"
 case "$* " in *"$formersystem "*) ;; *) set -- "$@" "$formersystem" ;; esac
-mkdir -p $roots
+[ -d $roots ] || mkdir -p $roots
 ln -sf "$@" $roots/
 
-# A guard that was killed goes on from the state it was in.
+# A guard that was killed goes on from the state it was in. It may have left
+# processes that hold the pipes which were made for it.
 guard_state
+pipes=$self/pipe.$$
+case $state in armed*) pipes=$self/pipe ;; esac
 case $state in
 reverting*) go_back "${state#reverting }" ;;
 committing*) ;;

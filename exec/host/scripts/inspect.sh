@@ -49,6 +49,7 @@ else
   for d in /nix/store /nix; do [ ! -d $d ] || { store=$d && break; }; done
   boot=''
   [ ! -d /boot ] || boot=/boot
+  free=$(df -Pk $store $boot) || free=$(df -Pk $store)
   name=''
   while read -r line; do
     [ -z "$name" ] || echo "$name $line"
@@ -57,7 +58,7 @@ else
     space) name=bootspace ;;
     esac
   done <<LIST
-$(df -Pk $store $boot || df -Pk $store)
+$free
 LIST
   while read -r name value _; do [ "$name" != MemAvailable: ] || { echo "memory $value" && break; }; done </proc/meminfo
 fi
@@ -100,8 +101,7 @@ if [ -r "$dir/failed" ]; then
     esac
   done
 fi
-if [ -r "$dir/lock" ]; then
-  read -r run began beat who <"$dir/lock"
+if [ -r "$dir/lock" ] && read -r run began beat who <"$dir/lock"; then
   uptime
   echo "lock $(((t - began) / 100)) $(((t - beat) / 100)) $run $who"
 fi
@@ -113,11 +113,9 @@ fi
 if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deployed" ]; }; then
   # RUN TIME LINK SYSTEM …, and LINK SYSTEM … in the file of an older muster, which
   # says no run. The newest is the last.
-  grep -hs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployed" "$records/deployments" | {
-    last=''
-    while read -r run _; do last=$run; done
-    case $last in '') ;; system-*-link) echo ours ;; *) echo "ours $last" ;; esac
-  }
+  ours=$(grep -hs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployed" "$records/deployments")
+  last=${ours##*"$newline"}
+  case $last in '') ;; system-*-link\ *) echo ours ;; *) echo "ours ${last%% *}" ;; esac
 fi
 if [ -n "$7" ] || [ -d "$secrets" ]; then
   for key in ed25519 rsa; do [ ! -r /etc/ssh/ssh_host_${key}_key.pub ] || echo "hostkey $(cat /etc/ssh/ssh_host_${key}_key.pub)"; done
@@ -150,6 +148,6 @@ if [ -n "$history" ]; then
     shift
   done
 fi
-# In a shell of its own: what was seen stands where the host cannot be given back.
-[ -z "$release" ] || (release "$release")
-true
+# What was seen stands where the host cannot be given back.
+trap 'exit 0' EXIT
+[ -z "$release" ] || release "$release"

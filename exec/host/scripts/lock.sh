@@ -22,5 +22,9 @@ if guard_busy && [ "$there" != "$1" ]; then
   echo "held 0 $there a user whose activation is in progress"
   exit
 fi
-{ echo "$1 $since $t $2" >"$dir/lock.new" && mv -f "$dir/lock.new" "$dir/lock"; } 2>/dev/null || unwritable
+# One write over what is there: its first line counts.
+{ echo "$1 $since $t $2" 1<>"$dir/lock"; } 2>/dev/null || {
+  [ -s "$dir/lock" ] || rm -f "$dir/lock"
+  unwritable
+}
 echo ok

@@ -4,6 +4,6 @@
 run=$1
 mutex
 guard_state
-if [ "$there" = "$run" ] && ! guard_runs; then /bin/sh "$guard/guard.sh" launch 9>&- || exit 1; fi
+if [ "$there" = "$run" ] && ! guard_runs; then launch_again 9>&- || exit 1; fi
 exec 9>&-
 watch "$2" "$3" "$4"

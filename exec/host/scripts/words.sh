@@ -12,5 +12,5 @@ leave_word() {
   if [ "$there" != "$run" ] || guard_finished; then return 1; fi
   : >"$guard/$1" || exit 1
   [ -z "$2" ] || { printf '%s' "$2" >"$guard/$1.new" && mv -f "$guard/$1.new" "$guard/$1"; } 2>/dev/null
-  if guard_runs; then printf x 1<>"$guard/words"; else /bin/sh "$guard/guard.sh" launch 9>&-; fi
+  if guard_runs; then printf x 1<>"$guard/words"; else launch_again 9>&-; fi
 }
