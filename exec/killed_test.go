@@ -143,7 +143,7 @@ func limits() exec.Options {
 
 // hasty makes limits for hosts that use them up.
 func hasty(o exec.Options) exec.Options {
-	o.ActivateTimeout, o.ConfirmTimeout, o.RevertTimeout = 8*time.Second, 4*time.Second, 3*time.Second
+	o.ActivateTimeout, o.ConfirmTimeout = 8*time.Second, 6*time.Second
 	o.AnswerTimeout, o.LockTimeout = 3*time.Second, time.Second
 	return o
 }
