@@ -18,6 +18,7 @@ type systemFlags struct {
 	how       evaluateFlags
 	building  buildFlags
 	rollout   rolloutFlags
+	secrets   secretFlags // of verbs that activate, or say what would change
 }
 
 func (f *systemFlags) groups() []group {
@@ -43,7 +44,11 @@ func (o *deployOptions) groups() []group {
 		return []group{&o.selection, &o.output, &o.how, &o.building, &o.rollout}
 	}
 	o.rollout.activates = o.action == exec.Switch
-	return append(o.systemFlags.groups(), &o.copy)
+	groups := append(o.systemFlags.groups(), &o.copy)
+	if o.rollout.activates {
+		groups = append(groups, &o.secrets)
+	}
+	return groups
 }
 
 func (o *deployOptions) addFlags(fs *flags.Set) {
@@ -73,7 +78,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	defer s.close()
 	plan := s.plan(o.action)
-	groups := []runFlags{&o.ssh, &o.rollout, &o.building, &o.copy}
+	groups := []runFlags{&o.ssh, &o.rollout, &o.building, &o.copy, &o.secrets}
 	if o.action != exec.Switch && o.action != exec.Boot && o.action != exec.Test {
 		return s.runWithJournal(ctx, plan, nil, groups...)
 	}

@@ -23,6 +23,8 @@ type planOptions struct {
 	out    string
 }
 
+func (o *planOptions) groups() []group { return append(o.systemFlags.groups(), &o.secrets) }
+
 func (o *planOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.OneOf(&o.action, exec.Switch, exec.Boot, exec.Test), "action", "`what` to plan: %s")
 	fs.VarP(flags.Of(&o.out, "", flags.NewFile()), "out", "o", "save the plan to this `file`, for muster apply")
@@ -44,7 +46,7 @@ func preview(ctx context.Context, std streams, args []string, f *systemFlags, ac
 	if err := plan.RollOut(s.fleet); err != nil {
 		return err
 	}
-	outcomes := exec.Run(ctx, plan, s.options(plan, &f.ssh, &f.rollout, &f.building))
+	outcomes := exec.Run(ctx, plan, s.options(plan, &f.ssh, &f.rollout, &f.building, &f.secrets))
 	if out != "" {
 		if err := savePlan(out, plan, action, outcomes); err != nil {
 			return err
@@ -150,6 +152,7 @@ func (o *applyOptions) run(ctx context.Context, std streams, args []string) erro
 // continueFlags are those of the verbs that carry out a plan that was made
 // earlier: apply, resume and retry.
 type continueFlags struct {
+	secrets  secretFlags
 	ssh      sshFlags
 	output   outputFlag
 	rollout  rolloutFlags
@@ -159,7 +162,7 @@ type continueFlags struct {
 
 func (f *continueFlags) groups() []group {
 	f.rollout.activates = true
-	return []group{&f.ssh, &f.output, &f.rollout, &f.building, &f.copy}
+	return []group{&f.ssh, &f.output, &f.rollout, &f.building, &f.copy, &f.secrets}
 }
 
 // begin reads no inventory: the plan says what there is to do.
@@ -168,5 +171,5 @@ func (f *continueFlags) begin(ctx context.Context, std streams) (*session, error
 }
 
 func (f *continueFlags) carryOut(ctx context.Context, s *session, plan *exec.Plan, journal *exec.Journal) error {
-	return s.runWithJournal(ctx, plan, journal, &f.ssh, &f.building, &f.copy, &f.rollout)
+	return s.runWithJournal(ctx, plan, journal, &f.ssh, &f.building, &f.copy, &f.rollout, &f.secrets)
 }

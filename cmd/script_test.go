@@ -108,8 +108,12 @@ func scriptFleet(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptLab(ts *testscript.TestScript, neg bool, args []string) {
+	systemd := len(args) > 0 && args[0] == "--systemd"
+	if systemd {
+		args = args[1:]
+	}
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: lab HOST...")
+		ts.Fatalf("usage: lab [--systemd] HOST...")
 	}
 	alias := map[string][]string{}
 	for _, h := range args {
@@ -117,9 +121,9 @@ func scriptLab(ts *testscript.TestScript, neg bool, args []string) {
 			alias[h] = []string{a}
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // systemd's tree may have to be made first
 	defer cancel()
-	l, err := lab.Start(ctx, lab.Options{Hosts: args, Alias: alias, Systemd: *onSystemd})
+	l, err := lab.Start(ctx, lab.Options{Hosts: args, Alias: alias, Systemd: systemd || *onSystemd})
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
 	*ts.Value(labKey{}).(**lab.Lab) = l

@@ -18,10 +18,13 @@ type statusOptions struct {
 	ssh       sshFlags
 	how       evaluateFlags
 	jobs      jobsFlag
+	secrets   secretFlags
 	format    string
 }
 
-func (o *statusOptions) groups() []group { return []group{&o.selection, &o.ssh, &o.how, &o.jobs} }
+func (o *statusOptions) groups() []group {
+	return []group{&o.selection, &o.ssh, &o.how, &o.jobs, &o.secrets}
+}
 
 func (o *statusOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.OneOf(&o.format, outputText, outputJSON), "output", "report as `format`: %s")
@@ -37,7 +40,7 @@ func (o *statusOptions) run(ctx context.Context, std streams, args []string) err
 	for i := range plan.Steps {
 		plan.Steps[i].Err = nil // a host is inspected even if it does not evaluate
 	}
-	outcomes := exec.Run(ctx, plan, s.options(plan, &o.ssh, &o.jobs))
+	outcomes := exec.Run(ctx, plan, s.options(plan, &o.ssh, &o.jobs, &o.secrets))
 	all := make([]ui.HostState, len(outcomes))
 	drift := false
 	for i := range outcomes {
@@ -69,6 +72,9 @@ func stateOf(o *exec.Outcome, broken error) ui.HostState {
 		if f.Check != "units" {
 			s.Findings = append(s.Findings, f.Text)
 		}
+	}
+	for _, c := range o.Secrets {
+		s.Secrets = append(s.Secrets, c.Name+": "+c.Change)
 	}
 	if o.Facts != nil {
 		s.FailedUnits, s.Activation = o.Facts.FailedUnits, activation(o.Facts)

@@ -58,6 +58,42 @@ and name it in the first line:
   # yaml-language-server: $schema=inventory.schema.json  hosts.yaml
   {"$schema": "inventory.schema.json",                   hosts.json`},
 
+		{group: "inventory", use: "secrets list [INVENTORY]", verb: &secretsOptions{verb: "list"}, short: "list the secrets", long: `
+List the secrets of the hosts, where their contents come from, and what becomes
+of them. No content is read.
+
+` + inventoryHelp},
+		{group: "inventory", use: "secrets check [INVENTORY]", verb: &secretsOptions{verb: "check"}, short: "try to read every secret", long: `
+Read every secret of the hosts, and tell of those that cannot be read. Nothing of
+their contents is printed.
+
+` + inventoryHelp},
+		{group: "inventory", use: "secrets generate [INVENTORY]", verb: &secretsOptions{verb: "generate"}, short: "make the secrets that are to be generated", long: `
+Make the secrets with generate whose files are not there yet, encrypted to
+secret_recipients of the inventory.
+
+` + inventoryHelp},
+		{group: "inventory", use: "secrets rotate SECRET [INVENTORY]", verb: &secretsOptions{verb: "rotate"}, short: "make a generated secret anew", long: `
+Make a secret with generate anew. muster deploy sends it.
+
+` + inventoryHelp},
+		{group: "inventory", use: "secrets edit SECRET [INVENTORY]", verb: &secretsOptions{verb: "edit"}, short: "change a secret in an editor", long: `
+Decrypt the age file of a secret, have it changed with $VISUAL, $EDITOR or vi, and
+encrypt it to secret_recipients of the inventory. The plain text is in memory only.
+
+` + inventoryHelp},
+		{group: "inventory", use: "secrets rekey [INVENTORY]", verb: &secretsOptions{verb: "rekey"}, short: "encrypt all secrets to those who may read them now", long: `
+Decrypt the age files of the hosts' secrets, and encrypt them to the
+secret_recipients that the inventory has now.
+
+` + inventoryHelp},
+
+		{group: "fleet", use: "secrets push [INVENTORY]", verb: &pushSecretsOptions{}, short: "bring secrets to the hosts, and leave their systems alone", long: `
+Send each host the secrets that changed, bring them into its memory, and restart
+or reload the units that asked for it. A host whose units do not run with them gets
+back those it had.
+
+` + inventoryHelp},
 		{group: "fleet", use: "build [INVENTORY]", verb: &deployOptions{action: exec.BuildOnly}, short: "build the systems here", long: `
 Build the hosts' systems in the local store.
 

@@ -138,6 +138,11 @@ func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Write
 	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: true, Stdout: stdout, Stderr: stderr})
 }
 
+// Feed is Run with standard input.
+func (m machine) Feed(ctx context.Context, argv []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: true, Stdin: stdin, Stdout: stdout, Stderr: stderr})
+}
+
 func (m machine) Serve(ctx context.Context) (nixserve.Stream, error) {
 	return m.stream(ctx, "nix-store", "--serve", "--write")
 }

@@ -60,6 +60,9 @@ func (w *writer) host(h *schema.Host) module {
 		}
 		put(own, schema.List{At: h.PosOf("swap"), Elems: swaps}, "swapDevices")
 	}
+	if secrets := w.secrets(h); secrets != nil {
+		put(own, secrets, "muster", "secrets")
+	}
 	return module{roles: w.roleNames(h), own: own, user: []schema.Module{h.Module}}
 }
 

@@ -22,6 +22,9 @@ func (w *writer) roleNames(h *schema.Host) []string {
 			names = append(names, w.roleIdents[r.Name])
 		}
 	}
+	if len(h.AllSecrets) > 0 {
+		names = append(names, secretsModule)
+	}
 	return names
 }
 
@@ -49,6 +52,11 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 			bind(name, r.At, module{own: &schema.Attrs{}, user: []schema.Module{r.Module}})
 		}
 	}
+	if used[secretsModule] {
+		b := attr(secretsModule, secretsText())
+		b.Note = &syntax.Note{Before: []string{"how the secrets of the inventory reach memory"}, Blank: len(lets) > 0}
+		lets = append(lets, b)
+	}
 	return lets
 }
 
@@ -57,7 +65,7 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 // with the arguments of modules.
 func roleIdents(roles []*schema.Role) map[string]string {
 	idents := map[string]string{}
-	taken := map[string]bool{masterModule: true, nodeModule: true}
+	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true}
 	for _, r := range roles {
 		base := camel(r.Name) + "Role"
 		name := base

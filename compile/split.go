@@ -63,8 +63,8 @@ func Split(f *schema.Fleet, o Options) ([]*syntax.File, error) {
 // roleFiles returns the file names of shared modules, by the names of their let
 // bindings in a network of one file.
 func (w *writer) roleFiles() map[string]string {
-	idents := []string{masterModule, nodeModule}
-	names := []string{schema.RoleMaster, schema.RoleNode}
+	idents := []string{masterModule, nodeModule, secretsModule}
+	names := []string{schema.RoleMaster, schema.RoleNode, "muster-secrets"}
 	if w.format.common != nil {
 		ident := w.format.common().Path[0].Name
 		idents = append(idents, ident)

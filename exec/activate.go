@@ -43,6 +43,9 @@ func activate(ctx context.Context, j *job) error {
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)
 	}
+	if j.systemUpToDate() {
+		return applySecrets(ctx, j)
+	}
 	if j.action() == DryActivate {
 		return dryActivate(ctx, j)
 	}

@@ -14,7 +14,7 @@ import (
 // itself where its inventory says so.
 func build(ctx context.Context, j *job) error {
 	switch {
-	case j.upToDate():
+	case j.systemUpToDate():
 		return nil
 	case j.buildsOnTarget() && j.action() == Preview:
 		return nil // nothing is done on a host for a plan

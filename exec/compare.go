@@ -43,8 +43,10 @@ type Package struct {
 func compare(ctx context.Context, j *job) error {
 	out := j.step.System.Out
 	j.out.Status = Previewed
-	if j.upToDate() {
-		j.out.Status = Unchanged
+	if j.systemUpToDate() {
+		if j.upToDate() {
+			j.out.Status = Unchanged
+		}
 		return nil
 	}
 	if j.buildsOnTarget() {

@@ -81,6 +81,9 @@ func afterwards(ctx context.Context, j *job, why error) error {
 // confirm tells the guard that all is well, and waits until the system is the
 // host's for good: the profile and the boot loader.
 func confirm(ctx context.Context, j *job) error {
+	if j.secrets.applied {
+		return settleSecrets(ctx, j)
+	}
 	if !j.guard.waiting {
 		return nil
 	}

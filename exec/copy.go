@@ -55,7 +55,7 @@ type compressingMachine interface {
 
 // copyClosure sends the host what it lacks of its system.
 func copyClosure(ctx context.Context, j *job) error {
-	if j.upToDate() {
+	if j.systemUpToDate() {
 		return nil
 	}
 	paths := j.step.Paths

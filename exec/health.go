@@ -23,7 +23,7 @@ func checkHealth(ctx context.Context, j *job) error {
 	if j.action() == Look {
 		return checkOnce(ctx, j)
 	}
-	if !j.guard.waiting && !j.checksUpToDate() {
+	if !j.guard.waiting && !j.secrets.applied && !j.checksUpToDate() {
 		return nil
 	}
 	for _, c := range j.step.Host.Health {
@@ -32,6 +32,8 @@ func checkHealth(ctx context.Context, j *job) error {
 		case err == nil:
 		case j.guard.waiting:
 			return abort(ctx, j, err)
+		case j.secrets.applied:
+			return returnSecrets(ctx, j, err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		default:

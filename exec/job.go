@@ -14,14 +14,15 @@ import (
 // A job is the work on one host: its step of the plan, what is known of the host,
 // and what has become of it.
 type job struct {
-	run   *run // what the jobs of a run share
-	step  Step
-	conn  *connection
-	guard *guard
-	place placement
-	seen  host.Inspection // the host as last inspected
-	back  back
-	out   Outcome
+	run     *run // what the jobs of a run share
+	step    Step
+	conn    *connection
+	guard   *guard
+	place   placement
+	seen    host.Inspection // the host as last inspected
+	secrets secretWork
+	back    back
+	out     Outcome
 
 	stopRenewing func() // the lock on the host; nil while there is none
 	released     bool   // that lock was given back
@@ -96,7 +97,7 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 		return
 	}
 	for _, s := range list {
-		if j.step.Host.Unconnected && s != Build {
+		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() {
 			continue
 		}
 		if err := j.stage(ctx, s); err != nil {
@@ -164,8 +165,15 @@ func (j *job) enter(ctx context.Context) error {
 }
 
 // upToDate reports whether the host already is what the action would make it.
-func (j *job) upToDate() bool {
+func (j *job) upToDate() bool { return j.systemUpToDate() && !j.secrets.changed() }
+
+// systemUpToDate reports whether the host has its system already, as the action
+// would make it.
+func (j *job) systemUpToDate() bool {
 	want, have := j.step.System.Out, j.out.Before
+	if j.action() == PushSecrets {
+		return true
+	}
 	if want == "" || j.installsBootLoader() {
 		return false
 	}

@@ -59,6 +59,8 @@ type Outcome struct {
 	// NeedsReboot are the parts that take a restart to change.
 	NeedsReboot []string `json:"needs_reboot,omitempty"`
 	Rebooted    bool     `json:"rebooted,omitempty"`
+	// Secrets are those that change, or differ from the inventory, by name.
+	Secrets []SecretChange `json:"secrets,omitempty"`
 	// KernelBefore and KernelAfter are the versions of the kernels that ran before
 	// and after the restart.
 	KernelBefore string `json:"kernel_before,omitempty"`

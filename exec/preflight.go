@@ -48,12 +48,16 @@ func inspect(ctx context.Context, j *job) error {
 	if j.action() == Switch && !j.installsBootLoader() {
 		r.Want = j.step.System.Out
 	}
+	r.Secrets = j.action().takesSecrets() && len(j.step.Host.AllSecrets) > 0
 	in, err := j.conn.ask().Inspect(ctx, r)
 	if err != nil {
 		return err
 	}
 	j.seen, j.back.unfit = in, nil
 	j.out.Before = in.State
+	if err := compareSecrets(ctx, j); err != nil {
+		return err
+	}
 	if e := j.step.Expect; e != nil && e.Differs(in.State) && !j.upToDate() && !madeByEarlier(j, &in) {
 		return fmt.Errorf("%w: it is on %s now, and was on %s", ErrMoved, in.State, *e)
 	}

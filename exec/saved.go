@@ -95,6 +95,7 @@ type savedHost struct {
 	LimitRate  int64              `json:"limit_rate,omitempty" want:"0..2000000000"`
 	DiskUUID   savedWord          `json:"disk_uuid,omitempty"`
 	Health     []savedCheck       `json:"health,omitempty"`
+	Secrets    []savedSecret      `json:"secrets,omitempty"`
 }
 
 type savedCheck struct {
@@ -230,6 +231,7 @@ func saveHost(h *schema.Host) savedHost {
 		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: savedWord(h.System), Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
 		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
 	}
+	s.Secrets = saveSecrets(h.AllSecrets)
 	for _, c := range h.Health {
 		s.Health = append(s.Health, savedCheck{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
@@ -388,6 +390,7 @@ func (s *savedHost) load() *schema.Host {
 		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: string(s.System), Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
 		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
 	}
+	h.AllSecrets = loadSecrets(s.Secrets)
 	for _, c := range s.Health {
 		h.Health = append(h.Health, schema.Check{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,

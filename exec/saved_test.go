@@ -70,6 +70,8 @@ func (f *filler) fill(t *testing.T, v reflect.Value) {
 		v.SetString(fmt.Sprint("text", f.n))
 	case reflect.Int, reflect.Int64, reflect.Int32:
 		v.SetInt(f.n)
+	case reflect.Uint32:
+		v.SetUint(uint64(f.n))
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Pointer:
@@ -109,6 +111,10 @@ var notSaved = cmp.Options{
 	ignoring(schema.Host{}, map[string]string{
 		"At": "a place in the inventory", "Roles": "for selectors", "Tags": "for selectors", "FileSystems": "in the system",
 		"Swap": "in the system", "Disks": "in the system", "Meta": "the user's own", "Module": "in the system",
+	}),
+	ignoring(schema.Secret{}, map[string]string{
+		"At": "a place in the inventory", "Generate": "done before", "Owner": "in the system", "Group": "in the system", "Mode": "in the system",
+		"Path": "in the system", "Restart": "in the system", "Reload": "in the system",
 	}),
 	ignoring(schema.Check{}, map[string]string{"At": "a place in the inventory"}),
 	ignoring(schema.Cache{}, map[string]string{"At": "a place in the inventory"}),

@@ -14,6 +14,7 @@ const (
 	Lock        Stage = "lock"
 	Copy        Stage = "copy"
 	Compare     Stage = "compare"
+	SendSecrets Stage = "secrets"
 	Activate    Stage = "activate"
 	Revert      Stage = "revert"
 	Reach       Stage = "reconnect"
@@ -33,9 +34,9 @@ var stages = map[Action][]Stage{
 	BuildOnly:   {Build},
 	Push:        {ConnectTo, Build, Copy},
 	CopyPaths:   {ConnectTo, Copy},
-	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, Activate, Reach, Health, Confirm, Restart},
-	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, Activate, Restart},
-	Test:        {ConnectTo, Inspect, Build, Lock, Copy, Activate, Reach, Health, Confirm},
+	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, SendSecrets, Activate, Reach, Health, Confirm, Restart},
+	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, SendSecrets, Activate, Restart},
+	Test:        {ConnectTo, Inspect, Build, Lock, Copy, SendSecrets, Activate, Reach, Health, Confirm},
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
 	Preview:     {ConnectTo, Inspect, Build, Compare},
 	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
@@ -44,6 +45,7 @@ var stages = map[Action][]Stage{
 	Look:        {ConnectTo, Inspect, Health, Report},
 	Command:     {ConnectTo, RunCommand},
 	Clean:       {ConnectTo, Inspect, Lock, Collect},
+	PushSecrets: {ConnectTo, Inspect, Lock, SendSecrets, Activate, Health, Confirm},
 }
 
 // A stageFunc does the work of one stage on one host. It reads what the stages
@@ -59,6 +61,7 @@ var work = map[Stage]stageFunc{
 	Lock:        lock,
 	Copy:        copyClosure,
 	Compare:     compare,
+	SendSecrets: sendSecrets,
 	Activate:    activate,
 	Revert:      revert,
 	Reach:       reach,

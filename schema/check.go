@@ -47,6 +47,7 @@ func (c *checker) run() {
 	c.jumps()
 	c.rollout()
 	c.files()
+	c.checkSecrets()
 	c.unread()
 	c.config()
 	c.nixTexts()

@@ -2,12 +2,13 @@ package schema
 
 import (
 	"math"
-	"os"
 	"path/filepath"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
+
+	"muster/exec/foreign"
 )
 
 // exceeded reports an evaluation that did not end, at the field that probably
@@ -32,7 +33,7 @@ func (c *cueReader) costliest() (Pos, string) {
 	var decls []ast.Decl
 	names, _ := filepath.Glob(filepath.Join(globEscape(c.dir), "*.cue"))
 	for _, name := range names {
-		data, err := os.ReadFile(name)
+		data, err := foreign.ReadFile(name, foreign.Limits{Size: MaxFileSize, Time: foreign.Time, Links: true})
 		if err != nil || c.outside(name) != "" || c.prescan(name, data) != nil {
 			continue
 		}

@@ -53,6 +53,11 @@ func (d *decoder) decode() {
 		}
 	}
 	f.Builders = texts(t.get("builders"))
+	if l := t.get("secret_recipients"); l != nil && l.kind == listKind {
+		for _, e := range l.elems {
+			f.SecretRecipients = append(f.SecretRecipients, Recipient{At: e.at, Text: text(e)})
+		}
+	}
 	if c := t.get("cache"); c != nil {
 		f.Cache = Cache{At: c.at, PushTo: text(c.get("push_to")), PullFrom: text(c.get("pull_from"))}
 	}
@@ -197,6 +202,7 @@ func (d *decoder) module(n *node, path string) Module {
 	if n == nil || n.kind != structKind {
 		return m
 	}
+	m.Secrets = d.secrets(n.get("secrets"), join(path, "secrets"))
 	if l := n.get("imports"); l != nil && l.kind == listKind {
 		for _, e := range l.elems {
 			if e.kind == stringKind && e.text != "" {
@@ -278,6 +284,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 		h.Meta = plain.attrs(meta, join(path, "meta"))
 	}
 	h.Module = d.module(n, path)
+	h.AllSecrets = d.fleet.allSecrets(h)
 	d.storage(h, n, path)
 	return h
 }

@@ -23,6 +23,8 @@ type Fleet struct {
 	Builders []string // build machines in the notation of Nix; empty means those of nix.conf
 	Cache    Cache
 	Rollout  Rollout
+	// SecretRecipients may decrypt the secret files that muster writes.
+	SecretRecipients []Recipient
 
 	DefaultsAt Pos
 
@@ -94,6 +96,7 @@ type Module struct {
 	Imports []Import
 	Config  *Attrs // may be nil
 	Nix     []Snippet
+	Secrets []*Secret
 }
 
 // An Import is a Nix file. Path is relative to the inventory's directory, or
@@ -147,6 +150,9 @@ type Host struct {
 	Health      []Check // checks after an activation
 	Meta        *Attrs  // the user's own data, not interpreted; may be nil
 	Module
+	// AllSecrets are the secrets of the host: those of the defaults, of its roles, and
+	// its own; of one name, the last.
+	AllSecrets []*Secret
 
 	// pos has the positions of the fields in the inventory, by path: "host",
 	// "disk_uuid", "file_systems./boot.device".

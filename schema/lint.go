@@ -229,5 +229,5 @@ func (c *checker) secrets(v Value, path, name string) {
 
 func (c *checker) secret(at Pos, path, what string) {
 	e := c.report.warn(at, path, "secret", "%s in the configuration: every user of the host can read it in /nix/store", what)
-	e.Hint = "refer to a file on the host instead"
+	e.Hint = "give the host a secret, as in secrets: NAME: {age: \"./NAME.age\"}, and refer to its file"
 }

@@ -17,7 +17,7 @@ func printEnd(w io.Writer, outcomes []exec.Outcome) {
 		fmt.Fprintln(w, "no hosts")
 	case len(outcomes[0].Generations) > 0 || outcomes[0].Status == exec.Listed:
 		printGenerations(w, outcomes)
-	case anyOf(outcomes, func(o *exec.Outcome) bool { return o.Diff != nil }):
+	case anyOf(outcomes, func(o *exec.Outcome) bool { return o.Diff != nil || o.Status == exec.Previewed && len(o.Secrets) > 0 }):
 		printPlan(w, outcomes)
 	case anyOf(outcomes, func(o *exec.Outcome) bool { return o.Freed != "" || len(o.Removed) > 0 }):
 		printCollected(w, outcomes)
@@ -87,6 +87,9 @@ func detail(o *exec.Outcome) string {
 	}
 	if o.Rebooted {
 		return rebooted(o)
+	}
+	if o.Status == exec.Activated && len(o.Secrets) > 0 && o.After.Number == o.Before.Generation.Number {
+		return "secrets: " + secretChanges(o)
 	}
 	if o.System == "" {
 		return ""

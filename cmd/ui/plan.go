@@ -35,6 +35,8 @@ func planRow(o *exec.Outcome) []string {
 	switch {
 	case d == nil && o.Err != nil:
 		return []string{o.Host, wave, generationChange(o), detail(o)}
+	case d == nil && len(o.Secrets) > 0:
+		return []string{o.Host, wave, generationChange(o), "secrets: " + secretChanges(o)}
 	case d == nil:
 		return []string{o.Host, wave, generationChange(o), string(o.Status)}
 	}
@@ -49,6 +51,22 @@ func planRow(o *exec.Outcome) []string {
 		fmt.Sprintf("+%d −%d ~%d", len(d.Added), len(d.Removed), len(d.Changed)+d.Rebuilt),
 		fmt.Sprintf("%s, %s", human.Count(d.CopyPaths, "path"), human.Bytes(d.CopyBytes)),
 		fmt.Sprintf("+%d −%d ~%d", len(d.Start), len(d.Stop), changedUnits(d)), reboot}
+}
+
+// secretChanges names the secrets of a host that change: "new a, b; removed c".
+func secretChanges(o *exec.Outcome) string {
+	var kinds []string
+	names := map[string][]string{}
+	for _, c := range o.Secrets {
+		if names[c.Change] == nil {
+			kinds = append(kinds, c.Change)
+		}
+		names[c.Change] = append(names[c.Change], c.Name)
+	}
+	for i, kind := range kinds {
+		kinds[i] = kind + " " + strings.Join(names[kind], ", ")
+	}
+	return Printable(strings.Join(kinds, "; "))
 }
 
 // changedUnits is how many units stay and change.
@@ -91,6 +109,9 @@ func printDiff(w io.Writer, o *exec.Outcome) {
 		if len(u.list) > 0 {
 			fmt.Fprintf(w, "  %-8s %s\n", u.what, Printable(strings.Join(u.list, ", ")))
 		}
+	}
+	if len(o.Secrets) > 0 {
+		fmt.Fprintf(w, "  %-8s %s\n", "secrets", secretChanges(o))
 	}
 	// A note about a unit begins with its name.
 	for _, n := range d.Unknown {

@@ -19,6 +19,7 @@ type HostState struct {
 	NeedsReboot  []string `json:"needs_reboot,omitempty"`
 	FailedUnits  []string `json:"failed_units,omitempty"`
 	FailedChecks []string `json:"failed_checks,omitempty"` // health checks, each with why
+	Secrets      []string `json:"secrets,omitempty"`       // that are not as the inventory says, each with how
 	Findings     []string `json:"findings,omitempty"`
 	// Activation says what a guard does on the host: it waits for confirmation,
 	// say, and when it goes back.
@@ -47,7 +48,7 @@ const (
 // Drifted reports whether the host is not as the inventory says.
 func (s *HostState) Drifted() bool {
 	known := s.State == InSync || s.State == Away || s.State == NoAddress
-	return !known || len(s.FailedUnits) > 0 || len(s.FailedChecks) > 0 || len(s.NeedsReboot) > 0 || s.Activation != ""
+	return !known || len(s.FailedUnits) > 0 || len(s.FailedChecks) > 0 || len(s.Secrets) > 0 || len(s.NeedsReboot) > 0 || s.Activation != ""
 }
 
 // details is everything about the host that its state does not say.
@@ -67,6 +68,9 @@ func (s *HostState) details() string {
 	}
 	for _, c := range s.FailedChecks {
 		details = append(details, "check "+c)
+	}
+	for _, secret := range s.Secrets {
+		details = append(details, "secret "+secret)
 	}
 	return strings.Join(append(details, s.Findings...), "; ")
 }

@@ -17,6 +17,7 @@ type InspectRequest struct {
 	Want     store.Path // the system the host is to have; "" for any
 	History  bool       // read the host's history as well
 	Version  bool       // ask for the version of Nix, which takes a process
+	Secrets  bool       // read what the host has of secrets, also where it has none yet
 	Release  string     // the run that then gives the host back; "" for none
 }
 
@@ -35,6 +36,7 @@ type Inspection struct {
 	Guard    string // the run whose guard is on the host, at work or finished; "" for none
 	History  History
 	Restart  Restart // that the host came back from without being seen
+	Secrets  Secrets
 }
 
 // Facts are what a host says of itself.
@@ -95,7 +97,11 @@ func (h *Host) Inspect(ctx context.Context, r InspectRequest) (Inspection, error
 	if r.History {
 		history = "history"
 	}
-	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version, history, r.Release)
+	secrets := ""
+	if r.Secrets {
+		secrets = "secrets"
+	}
+	out, err := h.ask(ctx, inspectScript, Profile, r.DiskUUID, string(r.Want), version, history, r.Release, secrets)
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -111,7 +117,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 	for line := range strings.Lines(out) {
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
 		switch name {
-		case "deployment", "rejected", "confirmed", "restarting":
+		case "deployment", "rejected", "confirmed", "restarting", "hostkey":
 			value = clip(value, maxRecord) // several paths in a line
 		default:
 			value = clip(value, maxWord)
@@ -175,7 +181,9 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "restarting":
 			in.Restart = parseRestart(value)
 		default:
-			in.History.add(name, value)
+			if !in.Secrets.add(name, value) {
+				in.History.add(name, value)
+			}
 		}
 	}
 	if !seen {

@@ -32,7 +32,7 @@ const treeAge = 14 * 24 * time.Hour
 // treePackages are the packages of the tree beside Debian's minimal system. libdbi-perl is named for debootstrap, which does
 // not find it as perl-dbdabi.
 var treePackages = []string{
-	"dbus", "iproute2", "libdbi-perl", "libpam-systemd", "nix-bin", "openssh-server", "procps", "sudo", "systemd", "systemd-sysv", "zstd",
+	"age", "dbus", "iproute2", "libdbi-perl", "libpam-systemd", "nix-bin", "openssh-server", "procps", "sudo", "systemd", "systemd-sysv", "zstd",
 }
 
 //go:embed systemd

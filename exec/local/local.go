@@ -61,7 +61,13 @@ func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 // Run runs a command as root to its end. The error of a command that does not
 // succeed is an [ExitError].
 func (m *Machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	return m.Feed(ctx, argv, nil, stdout, stderr)
+}
+
+// Feed is Run with standard input.
+func (m *Machine) Feed(ctx context.Context, argv []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	cmd := m.command(ctx, argv)
+	cmd.Stdin = stdin
 	said := &tail{}
 	cmd.Stdout, cmd.Stderr = stdout, io.Writer(said)
 	if stderr != nil {
@@ -69,6 +75,9 @@ func (m *Machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writ
 	}
 	if m.become.Password != nil {
 		cmd.Stdin = bytes.NewReader(m.become.Password)
+		if stdin != nil {
+			cmd.Stdin = io.MultiReader(cmd.Stdin, stdin)
+		}
 	}
 	return explain(ctx, argv, cmd.Run(), said)
 }

@@ -1,6 +1,7 @@
 package nixcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,16 +16,55 @@ import (
 // environment. line gets the lines of its output. When the context ends, the command
 // and all its children are terminated.
 func RunHook(ctx context.Context, dir string, argv, env []string, line func(string)) error {
+	cmd := hookCommand(ctx, dir, argv, env)
+	said := &tail{limit: 4096, line: line}
+	cmd.Stdout, cmd.Stderr = said, said
+	err := cmd.Run()
+	said.flush()
+	return explainHook(ctx, argv, err, said)
+}
+
+// Capture runs a command on this machine like [RunHook], and returns what it prints to
+// standard output, which is at most limit bytes and part of no error.
+func Capture(ctx context.Context, dir string, argv, env []string, limit int) ([]byte, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	cmd := hookCommand(ctx, dir, argv, env)
+	said := &tail{limit: 4096}
+	out := &bounded{limit: limit, full: func() { cancel(fmt.Errorf("it printed more than %d bytes", limit)) }}
+	cmd.Stdout, cmd.Stderr = out, said
+	err := cmd.Run()
+	return out.kept, explainHook(ctx, argv, err, said)
+}
+
+// A bounded buffer keeps the first bytes of what is written to it.
+type bounded struct {
+	kept  []byte
+	limit int
+	full  func()
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	room := b.limit - len(b.kept)
+	b.kept = append(b.kept, p[:min(room, len(p))]...)
+	if room < len(p) {
+		b.full()
+	}
+	return len(p), nil
+}
+
+func hookCommand(ctx context.Context, dir string, argv, env []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 2 * time.Second
-	said := &tail{limit: 4096, line: line}
-	cmd.Stdout, cmd.Stderr = said, said
-	err := cmd.Run()
-	said.flush()
+	return cmd
+}
+
+// explainHook makes the error of a command that has ended.
+func explainHook(ctx context.Context, argv []string, err error, said *tail) error {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -39,4 +79,15 @@ func RunHook(ctx context.Context, dir string, argv, env []string, line func(stri
 		return errors.New(exit.ProcessState.String())
 	}
 	return fmt.Errorf("run %s: %v", argv[0], err)
+}
+
+// Edit has the user change a file with $VISUAL, $EDITOR or vi.
+func Edit(ctx context.Context, file string) error {
+	editor := cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR"), "vi")
+	cmd := exec.CommandContext(ctx, "sh", "-c", editor+` "$1"`, "sh", file)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("edit with %s: %v", editor, err)
+	}
+	return nil
 }

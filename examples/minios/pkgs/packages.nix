@@ -53,6 +53,7 @@ let
     standIn pname version { daemon = true; };
 in
 lib.mapAttrs daemon {
+  age = "1.2.0";
   caddy = "2.8.4";
   containerd = "1.7.23";
   coredns = "1.11.3";
@@ -68,6 +69,7 @@ lib.mapAttrs daemon {
   cri-tools = "1.31.1";
   curl = "8.11.0";
   dig = "9.18.28";
+  diffutils = "3.10";
   ethtool = "6.11";
   file = "5.45";
   ghost = "5.94.0";

@@ -453,4 +453,5 @@ armed*)
 *) exit 0 ;;
 esac
 [ "$action" = test ] || commit
+secrets_settle "$system"
 end 'done'

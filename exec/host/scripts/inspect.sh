@@ -1,11 +1,12 @@
 # shellcheck shell=sh disable=SC2154,SC3013
-# inspect.sh PROFILE UUID WANT VERSION HISTORY RELEASE looks at a host and changes nothing on
-# it. It prints one fact a line, name and value. UUID is that of the root disk, or
-# empty. WANT is the system that the host is to have, or empty: where the host has
-# it, what it takes to get it is not looked at. The version of Nix is asked where
-# VERSION is not empty; HISTORY, unless empty, adds the host's history. RELEASE, unless
-# empty, is the run that then gives the host back. A fleet that
-# is up to date costs little more than this script, so it starts few programs.
+# inspect.sh PROFILE UUID WANT VERSION HISTORY RELEASE SECRETS looks at a host and
+# changes nothing on it. It prints one fact a line, name and value. UUID is that of the
+# root disk, or empty. WANT is the system that the host is to have, or empty: where the
+# host has it, what it takes to get it is not looked at. The version of Nix is asked
+# where VERSION is not empty; HISTORY, unless empty, adds the host's history. RELEASE,
+# unless empty, is the run that then gives the host back. SECRETS, unless empty, adds
+# what the host has of secrets. A fleet that is up to date costs little more than this
+# script, so it starts few programs.
 exec 2>/dev/null
 echo "time $(date +%s)"
 # resolve LINK sets path to what a link leads to. Most links of a host lead to the
@@ -117,6 +118,23 @@ if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deploye
     while read -r run _; do last=$run; done
     case $last in '') ;; system-*-link) echo ours ;; *) echo "ours $last" ;; esac
   }
+fi
+if [ -n "$7" ] || [ -d "$secrets" ]; then
+  for key in ed25519 rsa; do [ ! -r /etc/ssh/ssh_host_${key}_key.pub ] || echo "hostkey $(cat /etc/ssh/ssh_host_${key}_key.pub)"; done
+  for root in "$secrets" "$volatile"; do
+    base=$root/of/${3##*/}
+    if [ -z "$3" ] || [ ! -e "$base" ]; then base=$root/current; fi
+    [ -e "$base" ] || continue
+    echo "secretbase $root $(readlink -f "$base")"
+    [ "$base" -ef "$root/current" ] || echo "secretpending"
+    [ ! -r "$base/.key" ] || echo "secretkey $root $(cat "$base/.key")"
+    while read -r name mac; do
+      [ -e "$base/$name.age" ] || continue
+      echo "secretmac $root $name $mac"
+      [ -e "/run/muster-secrets/$name" ] || echo "secretgone $name"
+    done <"$base/.macs"
+  done
+  [ ! -e /run/muster-secrets.pending ] || echo secretpending
 fi
 [ ! -r "$records/restarting" ] || echo "restarting $(cat "$records/restarting")"
 if [ -n "$history" ]; then

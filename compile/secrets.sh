@@ -1,0 +1,170 @@
+# shellcheck shell=sh disable=SC2154
+# The secrets of a host. The generated configuration sets table, a file with a line
+# for each secret, and identities, files of private keys.
+#
+#   install SYSTEM   bring the secrets of a system into memory, at once, and tell NixOS
+#                    which units to restart and reload for those that have changed
+#   have NAME        succeed if the secret is there; install what there is if it is not
+#   refresh SYSTEM   install, and print the units to restart and reload instead:
+#                    restart UNIT or reload UNIT, a line each
+#
+# What is encrypted lies in /var/lib/muster/secrets, or in /run for what is to be gone
+# after a restart: a directory of files NAME.age for each system that muster has
+# deployed (of/SYSTEM), and the newest (current). /run/muster-secrets is a link to one
+# directory on a ramfs, which never reaches the disk by way of swap; it is exchanged
+# as a whole.
+umask 077
+dir=/run/muster-secrets
+memory=/run/muster-secrets.d
+kept=/var/lib/muster/secrets
+volatile=/run/muster-secrets.volatile
+
+say() { echo "muster-secrets: $*" >&2; }
+
+# encrypted NAME sets file to what NAME is decrypted from.
+encrypted() {
+  for file in "$kept/of/$system/$1.age" "$volatile/of/$system/$1.age" "$kept/current/$1.age" "$volatile/current/$1.age"; do
+    [ ! -e "$file" ] || return 0
+  done
+  return 1
+}
+
+# safe PATH succeeds if only root can exchange what leads to a path.
+safe() {
+  parent=${1%/*}
+  while [ -n "$parent" ]; do
+    if [ -L "$parent" ]; then
+      say "$1: $parent is a link: no link to the secret is made"
+      return 1
+    fi
+    if [ -e "$parent" ]; then
+      case $(stat -c %u:%a "$parent") in
+      0:*[2367][0-7] | 0:*[2367])
+        say "$1: others may write to $parent: no link to the secret is made"
+        return 1
+        ;;
+      0:*) ;;
+      *)
+        say "$1: $parent does not belong to root: no link to the secret is made"
+        return 1
+        ;;
+      esac
+    fi
+    parent=${parent%/*}
+  done
+}
+
+# replace TARGET LINK makes a link in one step.
+replace() { ln -sfn "$1" "$2.muster-new" && mv -T "$2.muster-new" "$2"; }
+
+# units KIND LIST adds the units of a list to those to restart or reload.
+units() {
+  [ "$2" != - ] || return 0
+  rest=$2,
+  while [ -n "$rest" ]; do
+    unit=${rest%%,*} rest=${rest#*,}
+    case " $changed " in *" $1:$unit "*) ;; *) changed="$changed $1:$unit" ;; esac
+  done
+}
+
+# alone makes the rest one step: units of several secrets start side by side.
+alone() {
+  exec 9>"$memory.lock"
+  flock 9
+}
+
+install() {
+  status=0 changed=''
+  mkdir -p "$memory" && chmod 0751 "$memory" || return 1
+  if ! mountpoint -q "$memory"; then
+    mount -t ramfs -o mode=0751,nodev,nosuid,noexec ramfs "$memory" || say "no ramfs: the secrets are in /run, and can be swapped out"
+  fi
+  new=$(mktemp -d "$memory/XXXXXXXX") && chmod 0751 "$new" || return 1
+  keys=''
+  for key in $identities; do [ ! -r "$key" ] || keys="$keys -i $key"; done
+  : >"$memory/links.new"
+  while read -r name owner group mode path restart reload; do
+    if ! encrypted "$name"; then
+      say "$name: it was not sent to this host: muster deploy sends it"
+      status=1
+      continue
+    fi
+    # The content is put under its name when owner and permissions are right.
+    # shellcheck disable=SC2086
+    if ! age -d $keys -o "$new/.new" "$file" 2>"$new/.why"; then
+      say "$name: cannot be decrypted with this host's SSH host keys: $(head -n 1 "$new/.why")"
+      rm -f "$new/.new"
+      status=1
+      continue
+    fi
+    if ! chown "$owner:$group" "$new/.new" 2>"$new/.why"; then
+      say "$name: $(head -n 1 "$new/.why")"
+      rm -f "$new/.new"
+      status=1
+      continue
+    fi
+    if ! chmod "$mode" "$new/.new" || ! mv -T "$new/.new" "$new/$name"; then
+      rm -f "$new/.new"
+      status=1
+      continue
+    fi
+    if [ -e "$dir/$name" ] && ! cmp -s "$dir/$name" "$new/$name"; then
+      units restart "$restart"
+      units reload "$reload"
+    fi
+    [ "$path" = - ] || echo "$name $path" >>"$memory/links.new"
+  done <"$table"
+  rm -f "$new/.why"
+  former=$(readlink "$dir")
+  replace "$new" "$dir" || return 1
+  while read -r name path; do
+    if [ -e "$path" ] && [ ! -L "$path" ]; then
+      say "$path: a file is there: no link to the secret is made"
+      status=1
+    elif safe "$path" && (umask 022 && mkdir -p "${path%/*}") && replace "$dir/$name" "$path"; then
+      :
+    else
+      status=1
+    fi
+  done <"$memory/links.new"
+  if [ -e "$memory/links" ]; then
+    while read -r name path; do
+      # What is no longer asked for is removed, if it is what was made.
+      while read -r _ other; do [ "$other" != "$path" ] || continue 2; done <"$memory/links.new"
+      [ "$(readlink "$path")" != "$dir/$name" ] || ! safe "$path" || rm -f "$path"
+    done <"$memory/links"
+  fi
+  mv -T "$memory/links.new" "$memory/links"
+  case $former in "$memory"/*) rm -rf "$former" ;; esac
+  for old in "$memory"/????????; do [ ! -d "$old" ] || [ "$old" = "$new" ] || rm -rf "$old"; done
+  return $status
+}
+
+case $1 in
+install)
+  alone
+  system=${2##*/}
+  install
+  status=$?
+  mkdir -p /run/nixos
+  for unit in $changed; do echo "${unit#*:}" >>"/run/nixos/activation-${unit%%:*}-list"; done
+  exit $status
+  ;;
+refresh)
+  alone
+  system=${2##*/}
+  install
+  status=$?
+  for unit in $changed; do echo "${unit%%:*} ${unit#*:}"; done
+  exit $status
+  ;;
+have)
+  [ -e "$dir/$2" ] && exit
+  alone
+  [ -e "$dir/$2" ] && exit
+  system=$(readlink -f /run/current-system)
+  system=${system##*/}
+  install
+  [ -e "$dir/$2" ]
+  ;;
+esac

@@ -1,0 +1,42 @@
+# shellcheck shell=sh disable=SC2154
+# secrets.sh SYSTEM BASE VOLATILE stores the secrets for a system, encrypted as they
+# come: a tar archive on standard input. In kept and volatile it has
+#
+#   NAME.age   what is new
+#   .same      names whose files are those of BASE (or VOLATILE), directories of sets
+#   .macs      a line for each: NAME MAC
+#   .keep      names that a rollback brings back
+#   .key       what the MACs are made with
+#
+# and at its end the file end, without which it is not whole. Until the last step, which
+# is a rename, the system has the secrets it had.
+set -e
+system=${1##*/} base=$2 base_volatile=$3
+new='' new_volatile=''
+in=$(mktemp -d /run/muster-secrets.in.XXXXXXXX)
+trap 'rm -rf "$in" "$new" "$new_volatile"' EXIT
+tar -C "$in" --no-same-owner --no-same-permissions -xf -
+[ -e "$in/end" ] || {
+  echo "what was sent has no end" >&2
+  exit 1
+}
+
+# fill FROM TO BASE makes a set of what was sent and of what is there.
+fill() {
+  cp -R "$1/." "$2/"
+  [ -s "$1/.same" ] || return 0
+  while read -r name; do ln "$3/$name.age" "$2/"; done <"$1/.same"
+}
+
+mkdir -p "$secrets/sets" "$secrets/of" "$volatile/sets" "$volatile/of"
+chmod 0700 "$secrets" "$volatile"
+new=$(mktemp -d "$secrets/sets/XXXXXXXX")
+new_volatile=$(mktemp -d "$volatile/sets/XXXXXXXX")
+fill "$in/kept" "$new" "$base"
+fill "$in/volatile" "$new_volatile" "$base_volatile"
+sync -f "$new"
+secrets_link "$volatile" "../sets/${new_volatile##*/}" "of/$system"
+new_volatile=''
+secrets_link "$secrets" "../sets/${new##*/}" "of/$system"
+new=''
+sync -f "$secrets"

@@ -1,0 +1,40 @@
+package exec
+
+import "muster/schema"
+
+// A savedSecret says where the content of a secret comes from and what becomes of it. The
+// content itself is not saved.
+type savedSecret struct {
+	Name     string   `json:"name"`
+	Age      string   `json:"age,omitempty"`
+	SopsFile string   `json:"sops_file,omitempty"`
+	SopsKey  string   `json:"sops_key,omitempty"`
+	Command  []string `json:"command,omitempty"`
+	File     string   `json:"file,omitempty"`
+	Env      string   `json:"env,omitempty"`
+	Template string   `json:"template,omitempty"`
+	Volatile bool     `json:"volatile,omitempty"`
+	Keep     bool     `json:"keep,omitempty"`
+}
+
+// What the host's configuration says of a secret, such as its owner, is in its system.
+
+func saveSecrets(all []*schema.Secret) (saved []savedSecret) {
+	for _, s := range all {
+		saved = append(saved, savedSecret{
+			Name: s.Name, Age: s.Age, SopsFile: s.Sops.File, SopsKey: s.Sops.Key, Command: s.Command, File: s.File, Env: s.Env,
+			Template: s.Template, Volatile: s.Volatile, Keep: s.Keep,
+		})
+	}
+	return saved
+}
+
+func loadSecrets(saved []savedSecret) (all []*schema.Secret) {
+	for _, s := range saved {
+		all = append(all, &schema.Secret{
+			Name: s.Name, Age: s.Age, Sops: schema.Sops{File: s.SopsFile, Key: s.SopsKey}, Command: s.Command, File: s.File, Env: s.Env,
+			Template: s.Template, Volatile: s.Volatile, Keep: s.Keep,
+		})
+	}
+	return all
+}

@@ -1,0 +1,247 @@
+package schema
+
+import (
+	"cmp"
+	"io"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"muster/exec/foreign"
+)
+
+// A Secret is a file that a host has in memory. Exactly one of Age, Sops, Command,
+// File, Env and Template says where its content is.
+type Secret struct {
+	Name string
+	At   Pos
+
+	Age      string // a file, relative to the inventory's directory or absolute
+	Sops     Sops
+	Command  []string
+	File     string
+	Env      string
+	Template string
+	Generate Generate // makes the file of Age
+
+	Owner, Group string
+	Mode         uint32 // permission bits
+	Path         string // where a link to it is; "" for none
+	Restart      []string
+	Reload       []string
+	Volatile     bool // in memory only
+	Keep         bool // a rollback brings back the content of that generation
+}
+
+// A Sops is a file encrypted with sops, or the value of a key in it.
+type Sops struct {
+	File string
+	Key  string // words with dots between them; "" for the whole file
+}
+
+// Generate is what makes a secret. Kind is "" for nothing.
+type Generate struct {
+	Kind   string
+	Length int // 0 means the kind's own
+}
+
+// A Recipient is an age recipient or an SSH public key.
+type Recipient struct {
+	At   Pos
+	Text string
+}
+
+// SecretsDir is where secrets are on a host.
+const SecretsDir = "/run/muster-secrets"
+
+// Unit is the systemd unit after which the secret is there.
+func (s *Secret) Unit() string { return "muster-secret-" + s.Name + ".service" }
+
+// placeholder is {{NAME}} in a template.
+var placeholder = regexp.MustCompile(`\{\{ *([A-Za-z0-9._-]+) *\}\}`)
+
+// Placeholders are the secrets that the template names, each once.
+func (s *Secret) Placeholders() []string {
+	var names []string
+	for _, m := range placeholder.FindAllStringSubmatch(s.Template, -1) {
+		if !slices.Contains(names, m[1]) {
+			names = append(names, m[1])
+		}
+	}
+	return names
+}
+
+// Fill replaces the placeholders of the template.
+func (s *Secret) Fill(value func(name string) string) string {
+	return placeholder.ReplaceAllStringFunc(s.Template, func(m string) string {
+		return value(placeholder.FindStringSubmatch(m)[1])
+	})
+}
+
+// secrets decodes the secrets of a module.
+func (d *decoder) secrets(n *node, path string) []*Secret {
+	if n == nil || n.kind != structKind {
+		return nil
+	}
+	var all []*Secret
+	for _, f := range n.fields {
+		if f.val.kind == structKind {
+			all = append(all, d.secret(f, join(path, f.name)))
+		}
+	}
+	return all
+}
+
+func (d *decoder) secret(f field, path string) *Secret {
+	n := f.val
+	file := func(n *node) string {
+		if text(n) == "" {
+			return ""
+		}
+		return d.resolve(n.text, n.at)
+	}
+	s := &Secret{
+		Name: f.name, At: f.at,
+		Age: file(n.get("age")), Command: texts(n.get("command")), File: file(n.get("file")), Env: text(n.get("env")), Template: text(n.get("template")),
+		Owner: cmp.Or(text(n.get("owner")), "root"), Group: cmp.Or(text(n.get("group")), "root"),
+		Path: text(n.get("path")), Restart: texts(n.get("restart")), Reload: texts(n.get("reload")),
+		Volatile: truth(n.get("volatile")), Keep: truth(n.get("keep")), Mode: 0o400,
+	}
+	if mode, err := strconv.ParseUint(text(n.get("mode")), 8, 12); err == nil {
+		s.Mode = uint32(mode)
+	}
+	if p := n.get("sops"); p != nil && p.kind == structKind {
+		s.Sops = Sops{File: file(p.get("file")), Key: text(p.get("key"))}
+	}
+	if g := n.get("generate"); g != nil && g.kind == structKind {
+		s.Generate = Generate{Kind: text(g.get("kind")), Length: number32(g.get("length"))}
+		if n.get("age") == nil {
+			d.report.add(g.at, path+".generate", "missing-field", "missing field: want age, the file that what is generated is kept in")
+		}
+	}
+	d.oneOf(n, path, "age", "sops", "command", "file", "env", "template")
+	if p := n.get("path"); text(p) != "" && filepath.Clean(p.text) != p.text {
+		d.report.add(p.at, path+".path", "type", "got %s, want it without . and .. and double slashes", p)
+	}
+	if m := n.get("mode"); s.Mode&0o007 != 0 {
+		e := d.report.add(m.at, path+".mode", "secret", "%s lets every user of the host read it or more", m)
+		e.Hint = `give it a group, and mode "0440"`
+	}
+	return s
+}
+
+// allSecrets are the secrets of a host: those of the defaults, its roles, and its own.
+func (f *Fleet) allSecrets(h *Host) []*Secret {
+	var all []*Secret
+	add := func(more []*Secret) {
+		for _, s := range more {
+			if i := slices.IndexFunc(all, func(o *Secret) bool { return o.Name == s.Name }); i >= 0 {
+				all[i] = s
+			} else {
+				all = append(all, s)
+			}
+		}
+	}
+	add(f.Defaults.Secrets)
+	for _, r := range f.Roles {
+		if h.HasRole(r.Name) {
+			add(r.Secrets)
+		}
+	}
+	add(h.Secrets)
+	return all
+}
+
+// Secret returns the host's secret with the name, or nil.
+func (h *Host) Secret(name string) *Secret {
+	for _, s := range h.AllSecrets {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}
+
+// checkSecrets checks that files are there and encrypted, and what templates name.
+func (c *checker) checkSecrets() {
+	seen := map[*Secret]bool{}
+	c.eachModule(func(m *Module, path string) {
+		for _, s := range m.Secrets {
+			c.secretFiles(s, path+".secrets."+s.Name)
+		}
+	})
+	for _, h := range c.fleet.Hosts {
+		byPath := map[string]string{}
+		for _, s := range h.AllSecrets {
+			path := "hosts." + h.Name + ".secrets." + s.Name
+			if s.Path != "" {
+				if other := byPath[s.Path]; other != "" {
+					c.report.add(s.At, path+".path", "conflict", "%s is the path of secret %s too", quote(s.Path), other)
+				}
+				byPath[s.Path] = s.Name
+			}
+			if seen[s] {
+				continue
+			}
+			for _, name := range s.Placeholders() {
+				switch other := h.Secret(name); {
+				case other == nil:
+					c.report.add(s.At, path+".template", "undefined", "{{%s}}: host %s has no secret of this name", name, h.Name)
+				case other.Template != "":
+					c.report.add(s.At, path+".template", "secret", "{{%s}} is a template itself, want a secret that is none", name)
+				}
+			}
+			seen[s] = true
+		}
+	}
+}
+
+// secretFiles checks the files of one secret, without reading what they hide.
+func (c *checker) secretFiles(s *Secret, path string) {
+	look := func(file, field, want string) {
+		switch info := c.lookFor(file); {
+		case file == "":
+		case info == nil && s.Generate.Kind != "":
+			e := c.report.warn(s.At, path+"."+field, "missing-file", "no such file yet: %s", quote(file))
+			e.Hint = "muster secrets generate makes it"
+		case info == nil:
+			c.report.add(s.At, path+"."+field, "missing-file", "no such file: %s", quote(file))
+		case !info.Mode().IsRegular():
+			c.report.add(s.At, path+"."+field, "missing-file", "not a file: %s", quote(file))
+		case want != "" && !c.beginsWith(file, want):
+			c.report.add(s.At, path+"."+field, "secret", "%s is not encrypted with age", quote(file))
+		}
+	}
+	look(s.Age, "age", "age-encryption.org/v1\n")
+	look(s.Sops.File, "sops.file", "")
+	look(s.File, "file", "")
+	if s.Volatile && s.Keep {
+		c.report.add(s.At, path+".keep", "conflict", "has keep and volatile, want one of them")
+	}
+	if s.File == "" {
+		return
+	}
+	for _, p := range c.paths {
+		if rel, err := filepath.Rel(c.absolute(p.name), c.absolute(s.File)); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			c.report.add(p.at, p.path, "secret", "%s puts the plain secret %s into the store, where every user can read it", quote(p.name), s.Name)
+		}
+	}
+}
+
+// agePEM begins an age file in ASCII armour.
+const agePEM = "-----BEGIN AGE ENCRYPTED FILE-----"
+
+// beginsWith reports whether a regular file begins with a text, or with age's ASCII
+// armour.
+func (c *checker) beginsWith(file, want string) bool {
+	f, err := foreign.Open(c.absolute(file), foreign.Limits{Size: MaxFileSize, Time: foreign.Time, Links: true})
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(agePEM))
+	n, _ := io.ReadFull(f, head)
+	return strings.HasPrefix(string(head[:n]), want) || string(head[:n]) == agePEM
+}
