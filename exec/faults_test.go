@@ -432,6 +432,7 @@ func madAt(stage exec.Stage) func(*testing.T) {
 	return func(t *testing.T) {
 		hows := []string{"flood", "trickle", "silence", "garbage"}
 		f := newField(t, append(hows, "good")...)
+		f.opts = hasty(f.opts)
 		struck := map[string]*sync.Once{}
 		for _, how := range hows {
 			h := f.lab.Host(how)

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -150,7 +151,20 @@ func served(answer func(ssh.Channel)) func(ssh.Channel, string) {
 // hostileCommands are commands that are answered wrongly, by a word in them.
 var hostileCommands = map[string]string{
 	"inspect": "muster-inspect", "lock": "muster-lock", "verify": "muster-verify", "arm": "muster-arm",
-	"follow": "muster-follow", "confirm": "muster-confirm", "unlock": "muster-unlock", "serve": "--serve",
+	"follow": "muster-follow", "tell": "muster-tell", "confirm": "muster-confirm", "unlock": "muster-unlock", "serve": "--serve",
+}
+
+// hostileStep is a step in which the command that a host answers wrongly is sent: an
+// honest host without checks and hooks is sent fewer.
+func hostileStep(name string) exec.Step {
+	s := exec.Step{Host: &schema.Host{Name: name}, System: exec.System{Drv: exec.OldSystem, Out: exec.OldSystem}}
+	switch command, _, _ := strings.Cut(name, "-"); command {
+	case "tell":
+		s.Host.Health = []schema.Check{{Command: []string{"true"}, Timeout: time.Second}}
+	case "unlock":
+		s.Hooks = []schema.Hook{{After: "confirm", Command: []string{"true"}, OnHost: true, Timeout: time.Second}}
+	}
+	return s
 }
 
 // hostileHosts are the names of the hosts that answer one command wrongly.
@@ -166,8 +180,17 @@ func hostileHosts(command string) []string {
 	return kinds
 }
 
+// misbehaved has the names of the hosts that have answered wrongly.
+var misbehaved sync.Map
+
 // misbehave plays the hosts of hostileHosts, and the store of all.
 func misbehave(host, command, marker string, ch ssh.Channel) bool {
+	if strings.HasPrefix(host, "follow-") && strings.Contains(command, "muster-arm") {
+		fmt.Fprintln(ch, marker)
+		fmt.Fprintln(ch.Stderr(), "armed") // and not yet activated: it is followed
+		ch.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
+		return true
+	}
 	for short, word := range hostileCommands {
 		kind, ours := strings.CutPrefix(host, short+"-")
 		if !ours || !strings.Contains(command, word) {
@@ -176,6 +199,7 @@ func misbehave(host, command, marker string, ch ssh.Channel) bool {
 		for _, all := range []map[string]func(ssh.Channel, string){misdeeds, lies} {
 			for name, answer := range all {
 				if strings.NewReplacer(" ", "_", ",", "").Replace(name) == kind {
+					misbehaved.Store(host, true)
 					answer(ch, marker)
 					return true
 				}
@@ -314,6 +338,9 @@ func deployBeside(t *testing.T, sshConfig string, good, hostile []string) usage 
 		if !strings.Contains(out.String(), "ended "+name+" ") {
 			t.Errorf("%s has not ended", name)
 		}
+		if _, ok := misbehaved.Load(name); !ok {
+			t.Errorf("%s was never sent what it answers wrongly", name)
+		}
 	}
 	if testing.Verbose() {
 		t.Log(out.String())
@@ -375,7 +402,7 @@ func TestHostileDeployment(t *testing.T) {
 	defer dialer.Close()
 	plan := &exec.Plan{Action: exec.Switch, Run: exec.NewRunID()}
 	for _, name := range order.Hosts {
-		plan.Steps = append(plan.Steps, exec.Step{Host: &schema.Host{Name: name}, System: exec.System{Drv: exec.OldSystem, Out: exec.OldSystem}})
+		plan.Steps = append(plan.Steps, hostileStep(name))
 	}
 	journal, err := exec.CreateJournal(order.Journals, plan)
 	if err != nil {

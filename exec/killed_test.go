@@ -141,6 +141,16 @@ func limits() exec.Options {
 	}
 }
 
+// hasty makes limits for hosts that use them up.
+func hasty(o exec.Options) exec.Options {
+	o.ActivateTimeout, o.ConfirmTimeout = 8*time.Second, 6*time.Second
+	o.AnswerTimeout, o.LockTimeout = 3*time.Second, time.Second
+	if *onSystemd { // five of these hosts at once take more
+		o.ActivateTimeout = 20 * time.Second
+	}
+	return o
+}
+
 // patient makes limits such that whatever else runs on this machine does not look
 // like a fault.
 func patient(o exec.Options) exec.Options {

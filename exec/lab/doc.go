@@ -39,7 +39,7 @@
 // A host's first process starts with default signals, fixed limits, umask 022 and a clean environment, whoever starts the lab.
 //
 // A systemd host is an overlay on a Debian tree (systemd/tree.sh), which debootstrap makes once below the user's cache directory,
-// from the mirror of this machine's apt, under a name that changes with all it is made from. systemd-nspawn runs it, itself the first
+// from the mirror of this machine's apt, under a name that changes with all it is made from; one that nobody has used for two weeks is removed. systemd-nspawn runs it, itself the first
 // process of a process namespace (systemd/nspawn.sh) and so killed by the kernel with all below it. When the host restarts,
 // systemd-nspawn ends with status 133 and is started again. Its boot loader is a shell script (systemd/init.sh): it starts the init
 // of the default entry in /boot, as a real one does. The tree's own sshd.service is a vendor's unit in /usr/lib/systemd/system: a system

@@ -25,6 +25,10 @@ type tree struct {
 	use *os.File // shared lock: nobody removes the tree while it is used
 }
 
+// treeAge is for how long a tree stays after its last use. Working copies with other trees take turns, and a minute is a
+// long time to make one.
+const treeAge = 14 * 24 * time.Hour
+
 // treePackages are the packages of the tree beside Debian's minimal system. libdbi-perl is named for debootstrap, which does
 // not find it as perl-dbdabi.
 var treePackages = []string{
@@ -52,19 +56,20 @@ func openTree(ctx context.Context) (*tree, error) {
 	m := aptMirror("/etc")
 	name := "debian-" + m.suite + "-" + treeVersion(m)
 	t := &tree{dir: filepath.Join(cache, name)}
-	if t.use, err = lockFile(ctx, t.dir+".lock", false); err != nil {
-		return nil, err
+	for {
+		if t.use, err = lockFile(ctx, t.dir+".lock", false); err != nil {
+			return nil, err
+		}
+		if _, err := os.Stat(t.dir); err == nil {
+			now := time.Now()
+			return t, os.Chtimes(t.use.Name(), now, now)
+		}
+		t.use.Close()
+		if err := t.make(ctx, m); err != nil {
+			return nil, fmt.Errorf("make %s: %w", t.dir, err)
+		}
+		prune(cache, time.Now().Add(-treeAge))
 	}
-	if _, err := os.Stat(t.dir); err == nil {
-		return t, nil
-	}
-	t.use.Close()
-	if err := t.make(ctx, m); err != nil {
-		return nil, fmt.Errorf("make %s: %w", t.dir, err)
-	}
-	prune(cache, name)
-	t.use, err = lockFile(ctx, t.dir+".lock", false)
-	return t, err
 }
 
 func (t *tree) close() {
@@ -144,12 +149,11 @@ func writeTreeFiles(dir string) error {
 	return nil
 }
 
-// prune removes the trees of other versions that nobody uses.
-func prune(cache, keep string) {
+// prune removes the trees that were last used before a time and that nobody uses.
+func prune(cache string, before time.Time) {
 	locks, _ := filepath.Glob(filepath.Join(cache, "debian-*.lock"))
 	for _, path := range locks {
-		dir := strings.TrimSuffix(path, ".lock")
-		if filepath.Base(dir) == keep {
+		if info, err := os.Stat(path); err != nil || info.ModTime().After(before) {
 			continue
 		}
 		f, err := os.Open(path)
@@ -157,6 +161,7 @@ func prune(cache, keep string) {
 			continue
 		}
 		if tryLock(f, true) == nil {
+			dir := strings.TrimSuffix(path, ".lock")
 			os.RemoveAll(dir)
 			os.RemoveAll(dir + ".part")
 			os.Remove(path)
@@ -167,19 +172,31 @@ func prune(cache, keep string) {
 
 // lockFile locks the file at path, shared or exclusively, and waits while others hold it.
 func lockFile(ctx context.Context, path string, exclusive bool) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for tryLock(f, exclusive) != nil {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		if tryLock(f, exclusive) == nil && isAt(f, path) {
+			return f, nil
+		}
+		f.Close()
 		select {
 		case <-ctx.Done():
-			f.Close()
 			return nil, fmt.Errorf("wait for %s: %w", path, ctx.Err())
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	return f, nil
+}
+
+// isAt reports whether a file is still at path: whoever removes a tree removes its lock file, too.
+func isAt(f *os.File, path string) bool {
+	own, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(own, there)
 }
 
 // proxies are the environment's settings for debootstrap's downloads.

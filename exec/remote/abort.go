@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -38,6 +39,24 @@ func (s *Stream) giveUp(cause error, kill func()) {
 		go s.channel.Close() // it writes, which blocks on a dead link
 	})
 	<-s.aborted
+}
+
+// cutOff ends the connection where the server leaves the session of an aborted command open, as OpenSSH's does while the
+// command goes on: reads and writes of the session would wait for that command.
+func (s *Stream) cutOff() {
+	select {
+	case <-s.aborted:
+	case <-s.closed:
+		return
+	case <-s.machine.conn.lost():
+		return
+	}
+	select {
+	case <-s.closed:
+	case <-s.machine.conn.lost():
+	case <-time.After(closeGrace):
+		s.machine.conn.end(fmt.Errorf("%w: closed here, for a command that could not be ended: %s", ErrConnectionLost, s.command))
+	}
 }
 
 // kill ends the process group of the command.

@@ -100,5 +100,9 @@ func (m *Machine) Stream(ctx context.Context, c Command) (*Stream, error) {
 	if c.Stdin != nil || c.Stdout != nil {
 		return nil, errors.New("stream command: Stdin and Stdout are those of the stream")
 	}
-	return m.start(ctx, c)
+	s, err := m.start(ctx, c)
+	if err == nil {
+		go s.cutOff()
+	}
+	return s, err
 }

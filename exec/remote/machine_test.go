@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -198,6 +199,36 @@ func TestCloseEndsAStream(t *testing.T) {
 			t.Errorf("%s: still there: %v", script, left)
 		}
 	}
+}
+
+// A command that no signal reaches holds up neither reads nor writes once its stream is closed.
+func TestCloseEndsReadsAndWritesOfACommandThatGoesOn(t *testing.T) {
+	login := filepath.Join(t.TempDir(), "login.sh")
+	if err := os.WriteFile(login, []byte(`marker=$(echo "$SSH_ORIGINAL_COMMAND" | sed -n '1s/.*echo \(muster-[A-Z0-9]*\) .*/\1/p')
+echo "$marker 99999999" >&2
+echo "$marker"; exec sleep 60
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m := startSSHD(t, "ForceCommand /bin/sh "+login).connect(t, Config{}, Target{})
+	s, err := m.Stream(t.Context(), Command{Argv: []string{"cat"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocked sync.WaitGroup
+	blocked.Go(func() { io.Copy(io.Discard, s.Stdout) })
+	blocked.Go(func() {
+		for {
+			if _, err := s.Stdin.Write(make([]byte, 1<<20)); err != nil {
+				return
+			}
+		}
+	})
+	within(t, 2*closeGrace+2*abortLimit, func() {
+		s.Close()
+		blocked.Wait()
+	})
+	<-m.Lost()
 }
 
 // When there are more commands than sshd allows sessions, the others wait.
