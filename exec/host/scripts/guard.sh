@@ -395,10 +395,11 @@ record() {
   [ "$former" = 0 ] || was=system-$former-link
   [ -d "$records" ] || mkdir -p "$records"
   list=$records/deployments
+  # The newline before ends a line that a full disk had cut.
   link=$(readlink "$profile") &&
-    echo "$run $(date +%s) ${link##*/} $system $was ${formersystem:--} ${previous:--} $who" >>"$list"
+    printf '\n%s\n' "$run $(date +%s) ${link##*/} $system $was ${formersystem:--} ${previous:--} $who" >>"$list"
   uptime
-  [ $((t % 50)) != 0 ] || { tail -n 500 "$list" >"$list.new" && mv -f "$list.new" "$list"; }
+  [ $((t % 50)) != 0 ] || { grep . "$list" | tail -n 500 >"$list.new" && mv -f "$list.new" "$list"; }
 }
 
 # Until the profile has them, nothing else keeps these from the collector.
