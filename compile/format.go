@@ -28,7 +28,7 @@ func Formats() []Format { return []Format{Muster, NixOps, Morph, Colmena, Flake}
 // A format says how to write the network for one tool.
 type format struct {
 	// deployment returns the options by which the tool reaches a host.
-	deployment func(*schema.Fleet, *schema.Host) *schema.Attrs
+	deployment func(*writer, *schema.Host) *schema.Attrs
 	// apart keeps deployment out of the host's module.
 	apart bool
 	// common returns a module that all hosts import, with its name; may be nil.
@@ -61,7 +61,7 @@ func reach(h *schema.Host) *schema.Attrs {
 	return d
 }
 
-func musterDeployment(_ *schema.Fleet, h *schema.Host) *schema.Attrs {
+func musterDeployment(_ *writer, h *schema.Host) *schema.Attrs {
 	d := reach(h)
 	put(d, schema.String{At: h.PosOf("host"), V: "none"}, "targetEnv")
 	return d
@@ -69,17 +69,17 @@ func musterDeployment(_ *schema.Fleet, h *schema.Host) *schema.Attrs {
 
 // nixopsDeployment leaves out targetUser if it is root: NixOps 1.7, which always
 // logs in as root, does not know the option.
-func nixopsDeployment(f *schema.Fleet, h *schema.Host) *schema.Attrs {
+func nixopsDeployment(w *writer, h *schema.Host) *schema.Attrs {
 	root := *h
 	if h.User == "root" {
 		root.User = ""
 	}
-	d := musterDeployment(f, &root)
-	putJump(d, f, h)
+	d := musterDeployment(w, &root)
+	w.putJump(d, h)
 	return d
 }
 
-func morphDeployment(_ *schema.Fleet, h *schema.Host) *schema.Attrs {
+func morphDeployment(_ *writer, h *schema.Host) *schema.Attrs {
 	d := reach(h)
 	if len(h.Tags) > 0 {
 		put(d, texts(h.PosOf("tags"), h.Tags), "tags")
@@ -92,7 +92,7 @@ func morphDeployment(_ *schema.Fleet, h *schema.Host) *schema.Attrs {
 
 // colmenaDeployment says null for a host without an address: by default, Colmena
 // connects to it by its name.
-func colmenaDeployment(f *schema.Fleet, h *schema.Host) *schema.Attrs {
+func colmenaDeployment(w *writer, h *schema.Host) *schema.Attrs {
 	d := reach(h)
 	if h.Address == "" {
 		put(d, schema.Null{At: h.At}, "targetHost")
@@ -106,22 +106,28 @@ func colmenaDeployment(f *schema.Fleet, h *schema.Host) *schema.Attrs {
 	if h.BuildOn == schema.BuildTarget {
 		put(d, schema.Bool{At: h.PosOf("build_on"), V: true}, "buildOnTarget")
 	}
-	putJump(d, f, h)
+	w.putJump(d, h)
 	return d
 }
 
 // putJump sets the options of ssh for a host that is reached through another.
-func putJump(d *schema.Attrs, f *schema.Fleet, h *schema.Host) {
+func (w *writer) putJump(d *schema.Attrs, h *schema.Host) {
 	if h.Jump == "" {
 		return
 	}
-	put(d, texts(h.PosOf("jump"), []string{"-J", jump(f, h.Jump)}), "sshOptions")
+	put(d, texts(h.PosOf("jump"), []string{"-J", w.jump(h.Jump)}), "sshOptions")
 }
 
 // jump returns a jump host in the notation of ssh -J. It uses the address if the
 // jump host is in the fleet.
-func jump(f *schema.Fleet, via string) string {
-	h := f.Host(via)
+func (w *writer) jump(via string) string {
+	if w.hosts == nil {
+		w.hosts = make(map[string]*schema.Host, len(w.fleet.Hosts))
+		for _, h := range w.fleet.Hosts {
+			w.hosts[h.Name] = h
+		}
+	}
+	h := w.hosts[via]
 	if h == nil {
 		return via
 	}
@@ -336,7 +342,7 @@ func (w *writer) hiveEntry(_ int, h *schema.Host) *syntax.Attr {
 		attr("imports", &syntax.List{Elems: []syntax.Expr{
 			&syntax.Select{X: &syntax.Ident{Name: "hosts"}, Path: attrPath(h.Name)},
 		}}),
-		w.field(nil, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w.fleet, h)}),
+		w.field(nil, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w, h)}),
 	))
 }
 

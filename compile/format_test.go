@@ -47,7 +47,7 @@ func TestHostsWithoutAnAddress(t *testing.T) {
 		{Morph, schema.Host{Unconnected: true}, "{ }"},
 	} {
 		f := &schema.Fleet{Hosts: []*schema.Host{&tt.host}}
-		got := syntax.FormatExpr(newWriter(f, Options{}).attrs(formats[tt.format].deployment(f, &tt.host)))
+		got := syntax.FormatExpr(newWriter(f, Options{}).attrs(formats[tt.format].deployment(newWriter(f, Options{}), &tt.host)))
 		if got = strings.Join(strings.Fields(got), " "); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.format, got, tt.want)
 		}
@@ -64,7 +64,7 @@ func TestTheWayToAHostBehindAnother(t *testing.T) {
 		{"six", "op@[2001:db8::1]:2222"},
 		{"me@bastion.example.org:22", "me@bastion.example.org:22"},
 	} {
-		d := colmenaDeployment(f, &schema.Host{Name: "web", Address: "10.0.0.1", Jump: tt.jump})
+		d := colmenaDeployment(newWriter(f, Options{}), &schema.Host{Name: "web", Address: "10.0.0.1", Jump: tt.jump})
 		w := newWriter(f, Options{})
 		want := `{
   targetHost = "10.0.0.1";

@@ -144,7 +144,7 @@ func (w *writer) hostModule(_ int, h *schema.Host) syntax.Expr {
 	m := w.host(h)
 	if !w.format.apart {
 		own := &schema.Attrs{At: h.At}
-		own.Fields = append(own.Fields, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w.fleet, h)})
+		own.Fields = append(own.Fields, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w, h)})
 		own.Fields = append(own.Fields, m.own.Fields...)
 		m.own = own
 	}
@@ -183,7 +183,8 @@ type writer struct {
 	notes    map[any]*syntax.Note              // comments of Nix in the inventory
 	rest     map[*syntax.Attrs]syntax.Bindings // hosts that are written when they are printed; nil to write all now
 
-	roleIdents map[string]string // let binding of each of the user's roles
+	roleIdents map[string]string       // let binding of each of the user's roles
+	hosts      map[string]*schema.Host // by name; nil until a jump host is looked for
 }
 
 // place returns a position for a comment. It has no directory, so that the output
