@@ -21,18 +21,19 @@ func (s guardSays) Run(_ context.Context, _ []string, _, stderr io.Writer) error
 
 func TestConfirmInspectsTheHostInTheSameRequest(t *testing.T) {
 	const current = "/nix/store/00000000000000000000000000000001-nixos-system-web"
+	lines := func(all ...string) string { return strings.Join(all, "\n") + "\n" }
 	for _, test := range []struct {
 		name, said string
 		want       Verdict
 		current    string // "" where the host is still to be inspected
 		err        string
 	}{
-		{name: "done", said: "done\nfacts\ntime 17\nuid 0\ncurrent " + current + "\n", want: Verdict{Phase: Done}, current: current},
-		{name: "stuck", said: "note\nstuck it failed\nfacts\ntime 17\ncurrent " + current + "\n", want: Verdict{Stuck, "it failed"}, current: current},
+		{name: "done", said: lines("done", "facts", "time 17", "uid 0", "current "+current), want: Verdict{Phase: Done}, current: current},
+		{name: "stuck", said: lines("note", "stuck it failed", "facts", "time 17", "current "+current), want: Verdict{Stuck, "it failed"}, current: current},
 		{name: "no facts", said: "done\n", want: Verdict{Phase: Done}},
 		{name: "facts that end at once", said: "reverted why\nfacts\n", want: Verdict{Reverted, "why"}},
 		{name: "facts without a verdict", said: "facts\ntime 17\n", err: "unexpected answer"},
-		{name: "nonsense", said: "done\nfacts\nfacts\nnonsense\n", want: Verdict{Phase: Done}},
+		{name: "nonsense", said: lines("done", "facts", "facts", "nonsense"), want: Verdict{Phase: Done}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			v, in, err := New(guardSays(test.said), time.Minute).Confirm(t.Context(), &Watch{Run: "r"}, io.Discard, InspectRequest{})
