@@ -146,7 +146,7 @@ func conclude(ctx context.Context, j *job, v host.Verdict, why error) error {
 		(now.Boots == before.Boots || now.Boots == "" || before.Boots == "")
 	switch v.Phase {
 	case host.Done:
-		if problem := j.unmet(now); problem != "" {
+		if problem := unmet(j, now); problem != "" {
 			return fmt.Errorf("the guard is done, but %s", problem)
 		}
 		j.out.Status = Activated
@@ -179,7 +179,7 @@ func conclude(ctx context.Context, j *job, v host.Verdict, why error) error {
 }
 
 // unmet says what on a host is not as the action meant it; "" where all is.
-func (j *job) unmet(now host.State) string {
+func unmet(j *job, now host.State) string {
 	want := j.step.System.Out
 	runs, boots := now.Current == want, now.WouldBoot(want)
 	switch j.guard.doing {
@@ -222,12 +222,12 @@ func (j *job) whatIsOnWhat(now host.State) string {
 func lastLook(ctx context.Context, j *job) error {
 	if in := j.guard.inspected; in != nil {
 		j.guard.inspected = nil
-		j.saw(*in)
+		saw(j, *in)
 		return nil
 	}
 	r := lastRequest(j)
 	err := look(ctx, j, r)
-	j.released = err == nil && r.Release != ""
+	j.held.released = err == nil && r.Release != ""
 	return err
 }
 
@@ -235,8 +235,8 @@ func lastLook(ctx context.Context, j *job) error {
 // done to it.
 func lastRequest(j *job) host.InspectRequest {
 	r := host.InspectRequest{Want: j.step.System.Out}
-	if j.stopRenewing != nil && !j.run.opts.Reboot && len(j.step.Hooks) == 0 {
-		j.stopRenewing()
+	if j.held.stop != nil && !j.run.opts.Reboot && len(j.step.Hooks) == 0 {
+		j.held.stop()
 		r.Release = j.run.opts.Run
 	}
 	return r
@@ -248,12 +248,12 @@ func look(ctx context.Context, j *job, r host.InspectRequest) error {
 	if err != nil {
 		return err
 	}
-	j.saw(in)
+	saw(j, in)
 	return nil
 }
 
 // saw takes up what was read of the host.
-func (j *job) saw(in host.Inspection) {
+func saw(j *job, in host.Inspection) {
 	j.seen = in
 	j.out.After, j.out.Running, j.out.Boots = in.State.Generation, in.State.Current, in.State.Boots
 	j.out.NeedsReboot = in.Facts.Needs

@@ -101,7 +101,7 @@ func confirm(ctx context.Context, j *job) error {
 	v, in, err := j.guard.confirm(window, r)
 	if err == nil {
 		if in != nil {
-			j.guard.inspected, j.released = in, r.Release != ""
+			j.guard.inspected, j.held.released = in, r.Release != ""
 		}
 		return conclude(ctx, j, v, nil)
 	}

@@ -22,15 +22,23 @@ type job struct {
 	seen    host.Inspection // the host as last inspected
 	secrets secretWork
 	back    back
+	held    held
 	out     Outcome
+	journey
+	outputs *outputs
+}
 
-	stopRenewing func() // the lock on the host; nil while there is none
-	released     bool   // that lock was given back
+// A held is the lock on the host.
+type held struct {
+	stop     func() // ends its renewal; nil while there is no lock
+	released bool   // the host was given back
+}
 
+// A journey is how far the job has come.
+type journey struct {
 	began    time.Time
 	recorded bool // what the host was found on is in the journal
 	failure  failure
-	outputs  *outputs
 }
 
 // A back is how a host takes part in a rollback.

@@ -23,10 +23,10 @@ func lock(ctx context.Context, j *job) error {
 		defer close(renewing)
 		renewLock(ctx, j.conn, request)
 	}()
-	j.stopRenewing = func() { stop(); <-renewing }
+	j.held.stop = func() { stop(); <-renewing }
 	j.conn.onClose(func() {
-		j.stopRenewing()
-		if j.released {
+		j.held.stop()
+		if j.held.released {
 			return
 		}
 		// Where this does not get through, the lock lapses.

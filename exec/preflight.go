@@ -61,10 +61,10 @@ func inspect(ctx context.Context, j *job) error {
 	if e := j.step.Expect; e != nil && e.Differs(in.State) && !j.upToDate() && !madeByEarlier(j, &in) {
 		return fmt.Errorf("%w: it is on %s now, and was on %s", ErrMoved, in.State, *e)
 	}
-	if err := j.checkBaseline(&in); err != nil {
+	if err := checkBaseline(j, &in); err != nil {
 		return err
 	}
-	j.recordBaseline(&in)
+	recordBaseline(j, &in)
 	if r.History {
 		j.run.undo.consider(j.step.Host.Name, &in.History, j.run.plan.Undo)
 	}

@@ -53,7 +53,7 @@ var ErrOvertaken = errors.New("the host has moved on")
 
 // recordBaseline writes down what the run has found the host on, unless an earlier
 // attempt of the same run has.
-func (j *job) recordBaseline(in *host.Inspection) {
+func recordBaseline(j *job, in *host.Inspection) {
 	if !j.action().isResumed() || j.recorded || j.step.Baseline != nil && j.step.Baseline.Run == j.run.opts.Run {
 		return
 	}
@@ -63,11 +63,11 @@ func (j *job) recordBaseline(in *host.Inspection) {
 
 // checkBaseline fails where a host that an earlier attempt has left has been
 // changed by others since: the run would take it back.
-func (j *job) checkBaseline(in *host.Inspection) error {
+func checkBaseline(j *job, in *host.Inspection) error {
 	if j.step.Earlier == nil || !j.action().isResumed() || j.upToDate() {
 		return nil
 	}
-	what := j.movedOn(in)
+	what := movedOn(j, in)
 	if what == "" {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (j *job) checkBaseline(in *host.Inspection) error {
 }
 
 // movedOn says what others have changed on a host since an earlier attempt, "" for nothing.
-func (j *job) movedOn(in *host.Inspection) string {
+func movedOn(j *job, in *host.Inspection) string {
 	now, by, run := in.State, in.Facts.DeployedBy, j.step.Earlier.Run
 	own := by == run || by == j.run.opts.Run
 	b := j.step.Baseline

@@ -165,7 +165,7 @@ func applySecrets(ctx context.Context, j *job) error {
 	defer cancel()
 	j.out.changed = true
 	done, err := j.conn.ask().ApplySecrets(ctx, j.step.System.Out, nil, j.run.opts.ActivateTimeout)
-	j.tellApplied(done)
+	tellApplied(j, done)
 	if err == nil && len(done.Failed) > 0 {
 		err = fmt.Errorf("with its secrets, %s does not run", strings.Join(done.Failed, ", "))
 	}
@@ -177,7 +177,7 @@ func applySecrets(ctx context.Context, j *job) error {
 	return nil
 }
 
-func (j *job) tellApplied(a host.Applied) {
+func tellApplied(j *job, a host.Applied) {
 	say := j.said(Activate)
 	for _, unit := range a.Restarted {
 		say("restarted " + unit)
@@ -193,7 +193,7 @@ func returnSecrets(ctx context.Context, j *job, why error) error {
 	ctx, cancel := j.uninterrupted(ctx, j.run.opts.RevertTimeout)
 	defer cancel()
 	done, err := j.conn.ask().ApplySecrets(ctx, j.step.System.Out, &j.secrets.store.Before, j.run.opts.RevertTimeout)
-	j.tellApplied(done)
+	tellApplied(j, done)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w; stuck: the host could not be given back the secrets it had: %w", why, err)
