@@ -105,7 +105,7 @@ func ignoring(of any, why map[string]string) cmp.Option {
 // of these types is saved, or is named here.
 var notSaved = cmp.Options{
 	cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error()) }),
-	cmpopts.IgnoreUnexported(Plan{}, schema.Host{}, Outcome{}),
+	cmpopts.IgnoreUnexported(Plan{}, schema.Host{}, schema.Secret{}, Outcome{}),
 	ignoring(Step{}, map[string]string{"Earlier": "the journal says it anew"}),
 	ignoring(Outcome{}, map[string]string{"Err": "Error is its text"}),
 	ignoring(schema.Host{}, map[string]string{

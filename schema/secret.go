@@ -33,6 +33,17 @@ type Secret struct {
 	Reload       []string
 	Volatile     bool // in memory only
 	Keep         bool // a rollback brings back the content of that generation
+
+	pos map[string]Pos // of its fields
+}
+
+// PosOf returns the position of a field, or that of the secret if the inventory does
+// not have the field.
+func (s *Secret) PosOf(field string) Pos {
+	if p, ok := s.pos[field]; ok {
+		return p
+	}
+	return s.At
 }
 
 // A Sops is a file encrypted with sops, or the value of a key in it.
@@ -108,6 +119,10 @@ func (d *decoder) secret(f field, path string) *Secret {
 		Owner: cmp.Or(text(n.get("owner")), "root"), Group: cmp.Or(text(n.get("group")), "root"),
 		Path: text(n.get("path")), Restart: texts(n.get("restart")), Reload: texts(n.get("reload")),
 		Volatile: truth(n.get("volatile")), Keep: truth(n.get("keep")), Mode: 0o400,
+		pos: make(map[string]Pos, len(n.fields)),
+	}
+	for _, g := range n.fields {
+		s.pos[g.name] = g.val.at
 	}
 	if mode, err := strconv.ParseUint(text(n.get("mode")), 8, 12); err == nil {
 		s.Mode = uint32(mode)
@@ -178,7 +193,7 @@ func (c *checker) checkSecrets() {
 			path := "hosts." + h.Name + ".secrets." + s.Name
 			if s.Path != "" {
 				if other := byPath[s.Path]; other != "" {
-					c.report.add(s.At, path+".path", "conflict", "%s is the path of secret %s too", quote(s.Path), other)
+					c.report.add(s.PosOf("path"), path+".path", "conflict", "%s is the path of secret %s too", quote(s.Path), other)
 				}
 				byPath[s.Path] = s.Name
 			}
@@ -188,9 +203,9 @@ func (c *checker) checkSecrets() {
 			for _, name := range s.Placeholders() {
 				switch other := h.Secret(name); {
 				case other == nil:
-					c.report.add(s.At, path+".template", "undefined", "{{%s}}: host %s has no secret of this name", name, h.Name)
+					c.report.add(s.PosOf("template"), path+".template", "undefined", "{{%s}}: host %s has no secret of this name", name, h.Name)
 				case other.Template != "":
-					c.report.add(s.At, path+".template", "secret", "{{%s}} is a template itself, want a secret that is none", name)
+					c.report.add(s.PosOf("template"), path+".template", "secret", "{{%s}} is a template itself, want a secret that is none", name)
 				}
 			}
 			seen[s] = true
@@ -201,24 +216,26 @@ func (c *checker) checkSecrets() {
 // secretFiles checks the files of one secret, without reading what they hide.
 func (c *checker) secretFiles(s *Secret, path string) {
 	look := func(file, field, want string) {
+		top, _, _ := strings.Cut(field, ".")
+		at := s.PosOf(top)
 		switch info := c.lookFor(file); {
 		case file == "":
 		case info == nil && s.Generate.Kind != "":
-			e := c.report.warn(s.At, path+"."+field, "missing-file", "no such file yet: %s", quote(file))
+			e := c.report.warn(at, path+"."+field, "missing-file", "no such file yet: %s", quote(file))
 			e.Hint = "muster secrets generate makes it"
 		case info == nil:
-			c.report.add(s.At, path+"."+field, "missing-file", "no such file: %s", quote(file))
+			c.report.add(at, path+"."+field, "missing-file", "no such file: %s", quote(file))
 		case !info.Mode().IsRegular():
-			c.report.add(s.At, path+"."+field, "missing-file", "not a file: %s", quote(file))
+			c.report.add(at, path+"."+field, "missing-file", "not a file: %s", quote(file))
 		case want != "" && !c.beginsWith(file, want):
-			c.report.add(s.At, path+"."+field, "secret", "%s is not encrypted with age", quote(file))
+			c.report.add(at, path+"."+field, "secret", "%s is not encrypted with age", quote(file))
 		}
 	}
 	look(s.Age, "age", "age-encryption.org/v1\n")
 	look(s.Sops.File, "sops.file", "")
 	look(s.File, "file", "")
 	if s.Volatile && s.Keep {
-		c.report.add(s.At, path+".keep", "conflict", "has keep and volatile, want one of them")
+		c.report.add(s.PosOf("keep"), path+".keep", "conflict", "has keep and volatile, want one of them")
 	}
 	if s.File == "" {
 		return
