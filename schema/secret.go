@@ -234,6 +234,10 @@ func (c *checker) secretFiles(s *Secret, path string) {
 	look(s.Age, "age", "age-encryption.org/v1\n")
 	look(s.Sops.File, "sops.file", "")
 	look(s.File, "file", "")
+	if s.Volatile {
+		e := c.report.warn(s.PosOf("volatile"), path+".volatile", "secret", "in memory only: after a restart of the host, what needs it fails until muster sends it again")
+		e.Hint = "muster secrets push sends it"
+	}
 	if s.Volatile && s.Keep {
 		c.report.add(s.PosOf("keep"), path+".keep", "conflict", "has keep and volatile, want one of them")
 	}
