@@ -369,8 +369,13 @@ func (w *flagWorld) runUntil(ctx context.Context, args []string) (status int, st
 			args = append(slices.Clone(args), "--", "true")
 		}
 	}
-	if args[0] == "inventory" && args[1] == "get" {
-		args = append(slices.Clone(args), "hosts.web.host")
+	if len(args) > 1 {
+		switch args[0] + " " + args[1] {
+		case "inventory get":
+			args = append(slices.Clone(args), "hosts.web.host")
+		case "secrets edit", "secrets rotate":
+			args = append(slices.Clone(args), "token")
+		}
 	}
 	var out, errs bytes.Buffer
 	status = Run(ctx, args, strings.NewReader(""), &out, &errs)

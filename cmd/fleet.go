@@ -72,8 +72,9 @@ type selectFlags struct {
 	on      string
 }
 
+func (f *selectFlags) parts() []group { return []group{&f.reading} }
+
 func (f *selectFlags) addFlags(fs *flags.Set) {
-	f.reading.addFlags(fs)
 	fs.Var(flags.Of(&f.on, "", selector), "on", "only the hosts of this `selector`: %s (default all hosts)")
 }
 

@@ -23,7 +23,8 @@ type verb interface {
 	run(ctx context.Context, std streams, args []string) error
 }
 
-// A group is flags that belong together.
+// A group is flags that belong together. One that has others as its parts names them in
+// a method parts.
 type group interface {
 	// addFlags adds the flags. Each carries the check of its own value.
 	addFlags(fs *flags.Set)
@@ -112,7 +113,13 @@ means with "muster compile", and put it on the machines with "muster deploy".
 // newCommand makes a command of a verb, and splits its names from use.
 func newCommand(std streams, use string, v verb) (names []string, _ *cobra.Command) {
 	names, args := splitUse(use)
-	groups := append(slices.Clone(v.groups()), v)
+	var groups []group
+	for _, g := range append(slices.Clone(v.groups()), v) {
+		if whole, ok := g.(interface{ parts() []group }); ok {
+			groups = append(groups, whole.parts()...)
+		}
+		groups = append(groups, g)
+	}
 	c := &cobra.Command{Use: strings.TrimPrefix(use, strings.Join(names[:len(names)-1], " ")+" ")}
 	set := flags.New(c.Flags())
 	for _, g := range groups {
