@@ -278,7 +278,7 @@ func TestHostileHosts(t *testing.T) {
 			u := deployBeside(t, m.SSHConfig, good("beside"+command), hostileHosts(command))
 			t.Logf("%d MB, alone %d MB; journal %d kB, terminal %d kB; %v", u.memory>>20, alone.memory>>20, u.journal>>10, u.terminal>>10, u.took.Round(time.Second))
 			limit := int64(150 << 20)
-			if raceDetected {
+			if exec.RaceDetected {
 				limit *= 4 // what the race detector remembers of each byte
 			}
 			if more := u.memory - alone.memory; more > limit {

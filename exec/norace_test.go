@@ -1,6 +1,6 @@
 //go:build !race
 
-package exec_test
+package exec
 
-// raceDetected says that the race detector is in this binary.
-const raceDetected = false
+// RaceDetected says that the race detector is in this binary.
+const RaceDetected = false

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -68,24 +69,31 @@ func (h *Host) Reachable(ctx context.Context, within time.Duration) bool {
 	return h.machine.Run(ctx, []string{"true"}, nil, nil) == nil
 }
 
-// A boundedBuffer keeps the first bytes written to it, and calls full once more
-// come.
+// A boundedBuffer keeps the first bytes written to it, from several goroutines, and
+// calls full once more come.
 type boundedBuffer struct {
+	mu    sync.Mutex
 	kept  bytes.Buffer // not embedded: its other methods know no limit
 	limit int
 	full  func()
 }
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
 	room := b.limit - b.kept.Len()
 	b.kept.Write(p[:min(len(p), room)])
+	b.mu.Unlock()
 	if len(p) > room {
 		b.full()
 	}
 	return len(p), nil
 }
 
-func (b *boundedBuffer) String() string { return b.kept.String() }
+func (b *boundedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.kept.String()
+}
 
 // lastLine is the last line of a text: the login shell may have printed others.
 func lastLine(s string) string {

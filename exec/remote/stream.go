@@ -173,9 +173,12 @@ type stdinWriter struct {
 	conn    *conn
 	once    sync.Once
 	err     error
+	writing sync.Mutex // x/crypto's channels do not take Write and CloseWrite side by side
 }
 
 func (w *stdinWriter) Write(p []byte) (int, error) {
+	w.writing.Lock()
+	defer w.writing.Unlock()
 	n, err := w.channel.Write(p)
 	if err != nil {
 		select {
@@ -188,8 +191,14 @@ func (w *stdinWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Close ends the input. A write that is blocked meanwhile ends with the session, and the
+// input with it.
 func (w *stdinWriter) Close() error {
 	w.once.Do(func() {
+		if !w.writing.TryLock() {
+			return
+		}
+		defer w.writing.Unlock()
 		if err := w.channel.CloseWrite(); err != nil && err != io.EOF {
 			w.err = err
 		}
