@@ -13,8 +13,10 @@
 set -e
 system=${1##*/} base=$2 base_volatile=$3
 new='' new_volatile=''
+rm -rf /run/muster-secrets.in.* # of a push that was killed; the lock keeps others away
 in=$(mktemp -d /run/muster-secrets.in.XXXXXXXX)
 trap 'rm -rf "$in" "$new" "$new_volatile"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
 tar -C "$in" --no-same-owner --no-same-permissions -xf -
 [ -e "$in/end" ] || {
   echo "what was sent has no end" >&2
