@@ -51,7 +51,7 @@ func (o *secretsOptions) run(ctx context.Context, std streams, args []string) er
 	if err != nil {
 		return err
 	}
-	k := &keeper{fleet: fleet, hosts: hosts, reader: o.secrets.reader(fleet.Dir), identities: o.secrets.read, std: std}
+	k := &keeper{fleet: fleet, hosts: hosts, reader: o.secrets.reader(fleet.Dir), std: std}
 	switch o.verb {
 	case "list":
 		return k.list()
@@ -69,11 +69,10 @@ func (o *secretsOptions) run(ctx context.Context, std streams, args []string) er
 
 // A keeper looks after the secrets of an inventory where muster runs.
 type keeper struct {
-	fleet      *schema.Fleet
-	hosts      []*schema.Host
-	reader     *secret.Reader
-	identities func() ([]secret.Identity, error)
-	std        streams
+	fleet  *schema.Fleet
+	hosts  []*schema.Host
+	reader *secret.Reader
+	std    streams
 }
 
 // each calls f for each secret of the hosts once, with the hosts that have it.
@@ -153,18 +152,11 @@ func (k *keeper) missing() []*schema.Secret {
 		if s.Generate.Kind == "" || slices.ContainsFunc(all, func(o *schema.Secret) bool { return o.Age == s.Age }) {
 			return
 		}
-		if _, err := os.Lstat(k.path(s)); errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Lstat(k.reader.Path(s.Age)); errors.Is(err, os.ErrNotExist) {
 			all = append(all, s)
 		}
 	})
 	return all
-}
-
-func (k *keeper) path(s *schema.Secret) string {
-	if filepath.IsAbs(s.Age) {
-		return s.Age
-	}
-	return filepath.Join(k.fleet.Dir, s.Age)
 }
 
 // generate makes secrets and their files.
@@ -199,10 +191,10 @@ func (k *keeper) write(s *schema.Secret, content []byte) error {
 	if err != nil {
 		return fmt.Errorf("encrypt secret %s: %w", s.Name, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(k.path(s)), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(k.reader.Path(s.Age)), 0o755); err != nil {
 		return err
 	}
-	return writeFile(k.path(s), text)
+	return writeFile(k.reader.Path(s.Age), text)
 }
 
 // recipients are who may decrypt the files that muster writes.
@@ -260,8 +252,8 @@ func (k *keeper) edit(ctx context.Context, name string) error {
 		return err
 	}
 	var before []byte
-	if _, err := os.Lstat(k.path(s)); err == nil {
-		if before, err = k.open(s); err != nil {
+	if _, err := os.Lstat(k.reader.Path(s.Age)); err == nil {
+		if before, err = k.reader.Age(s.Age); err != nil {
 			return err
 		}
 	}
@@ -281,23 +273,6 @@ func (k *keeper) edit(ctx context.Context, name string) error {
 	}
 	fmt.Fprintf(k.std.out, "%s: encrypted in %s; muster deploy sends it\n", s.Name, s.Age)
 	return nil
-}
-
-// open decrypts the file of a secret.
-func (k *keeper) open(s *schema.Secret) ([]byte, error) {
-	ids, err := k.identities()
-	if err != nil {
-		return nil, err
-	}
-	text, err := foreign.ReadFile(k.path(s), foreign.Limits{Size: 2 * secret.MaxSize, Links: true})
-	if err != nil {
-		return nil, err
-	}
-	content, err := secret.Open(text, ids)
-	if err != nil {
-		return nil, fmt.Errorf("decrypt %q: %w", s.Age, err)
-	}
-	return content, nil
 }
 
 // edited has the user change a text.
@@ -333,7 +308,7 @@ func (k *keeper) rekey() error {
 			return
 		}
 		done[s.Age] = true
-		content, err := k.open(s)
+		content, err := k.reader.Age(s.Age)
 		if err == nil {
 			err = k.write(s, content)
 		}

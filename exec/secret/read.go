@@ -89,7 +89,7 @@ func (r *Reader) value(ctx context.Context, h *schema.Host, s *schema.Secret) ([
 func (r *Reader) source(ctx context.Context, h *schema.Host, s *schema.Secret) ([]byte, error) {
 	switch {
 	case s.Age != "":
-		content, err := r.shared("age\x00"+s.Age, func() ([]byte, error) { return r.age(s.Age) })
+		content, err := r.shared("age\x00"+s.Age, func() ([]byte, error) { return r.Age(s.Age) })
 		if errors.Is(err, fs.ErrNotExist) && s.Generate.Kind != "" {
 			err = fmt.Errorf("%w; muster secrets generate makes it", err)
 		}
@@ -101,7 +101,7 @@ func (r *Reader) source(ctx context.Context, h *schema.Host, s *schema.Secret) (
 		key := strings.Join(append([]string{"command", h.Name, s.Name}, s.Command...), "\x00")
 		return r.shared(key, func() ([]byte, error) { return r.command(ctx, s.Command, env) })
 	case s.File != "":
-		return foreign.ReadFile(r.path(s.File), foreign.Limits{Size: MaxSize, Links: true})
+		return foreign.ReadFile(r.Path(s.File), foreign.Limits{Size: MaxSize, Links: true})
 	case s.Env != "":
 		content, ok := os.LookupEnv(s.Env)
 		if !ok {
@@ -128,20 +128,21 @@ func (r *Reader) shared(key string, read func() ([]byte, error)) ([]byte, error)
 	return v.content, v.err
 }
 
-func (r *Reader) path(file string) string {
+// Path is where a file of the inventory is.
+func (r *Reader) Path(file string) string {
 	if filepath.IsAbs(file) {
 		return file
 	}
 	return filepath.Join(r.Dir, file)
 }
 
-// age decrypts a file.
-func (r *Reader) age(file string) ([]byte, error) {
+// Age decrypts a file of age. The identities are read once, with the first file.
+func (r *Reader) Age(file string) ([]byte, error) {
 	r.once.Do(func() { r.identities, r.idErr = r.Identities() })
 	if r.idErr != nil {
 		return nil, r.idErr
 	}
-	text, err := foreign.ReadFile(r.path(file), foreign.Limits{Size: 2 * MaxSize, Links: true})
+	text, err := foreign.ReadFile(r.Path(file), foreign.Limits{Size: 2 * MaxSize, Links: true})
 	if err != nil {
 		return nil, err
 	}
@@ -180,11 +181,11 @@ func Open(text []byte, identities []age.Identity) ([]byte, error) {
 func (r *Reader) sops(ctx context.Context, s schema.Sops) ([]byte, error) {
 	if s.Key == "" {
 		return r.shared("sops\x00"+s.File, func() ([]byte, error) {
-			return r.command(ctx, []string{"sops", "--decrypt", r.path(s.File)}, nil)
+			return r.command(ctx, []string{"sops", "--decrypt", r.Path(s.File)}, nil)
 		})
 	}
 	text, err := r.shared("sops-json\x00"+s.File, func() ([]byte, error) {
-		return r.command(ctx, []string{"sops", "--decrypt", "--output-type", "json", r.path(s.File)}, nil)
+		return r.command(ctx, []string{"sops", "--decrypt", "--output-type", "json", r.Path(s.File)}, nil)
 	})
 	if err != nil {
 		return nil, err
