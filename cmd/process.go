@@ -51,25 +51,31 @@ func relaxGC() (restore func()) {
 		return func() {}
 	}
 	limit := heapSize() + relaxedGrowth
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	return every(10*time.Millisecond, func() bool { return heapSize() <= limit }, func() { debug.SetGCPercent(before) })
+}
+
+// every calls f again and again until it returns false or stop is called, and then
+// undo. stop returns when that is done.
+func every(interval time.Duration, f func() bool, undo func()) (stop func()) {
+	stopping, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		defer debug.SetGCPercent(before)
-		tick := time.NewTicker(10 * time.Millisecond)
+		defer undo()
+		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		for {
 			select {
-			case <-stop:
+			case <-stopping:
 				return
 			case <-tick.C:
-				if heapSize() > limit {
+				if !f() {
 					return
 				}
 			}
 		}
 	}()
 	return func() {
-		close(stop)
+		close(stopping)
 		<-stopped
 	}
 }
@@ -87,25 +93,10 @@ func saveMemory() (restore func()) {
 		return func() {}
 	}
 	debug.SetMemoryLimit(softMemory)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		defer debug.SetMemoryLimit(before)
-		tick := time.NewTicker(50 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-tick.C:
-				debug.SetMemoryLimit(max(softMemory, liveHeap()/4*5))
-			}
-		}
-	}()
-	return func() {
-		close(stop)
-		<-stopped
-	}
+	return every(50*time.Millisecond, func() bool {
+		debug.SetMemoryLimit(max(softMemory, liveHeap()/4*5))
+		return true
+	}, func() { debug.SetMemoryLimit(before) })
 }
 
 // liveHeap returns the bytes that the last collection found to be in use.
