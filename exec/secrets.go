@@ -134,12 +134,9 @@ func compareSecrets(ctx context.Context, j *job) error {
 	return nil
 }
 
-// sendSecrets stores what is new on the host.
+// sendSecrets stores what is new on the host. The stage is left out where nothing is.
 func sendSecrets(ctx context.Context, j *job) error {
 	w := &j.secrets
-	if !w.changed() {
-		return nil
-	}
 	to, err := secret.ParseRecipient(w.to)
 	if err != nil && len(w.content) > 0 {
 		return fmt.Errorf("encrypt to the host: %w", err)
