@@ -102,7 +102,7 @@ func movedOn(j *job, in *host.Inspection) string {
 			return fmt.Sprintf("it is on %s, which run %s deployed, and was on %s", now, by, found)
 		}
 		return fmt.Sprintf("it is on %s now, and was on %s", describe(now, found), describe(found, now))
-	case profileStays && !own && by != b.DeployedBy, !own && by > run:
+	case !own && by != b.DeployedBy && (profileStays || by > run):
 		return fmt.Sprintf("run %s has deployed %s", by, now)
 	}
 	return ""

@@ -42,6 +42,7 @@ func TestResumeLeavesWhatHasMovedOn(t *testing.T) {
 		{"a newer run set what is booted", Switch, found, []int{1, 2, 3}, 2, 3, r3, "", Failed, "which run " + r3 + " deployed"},
 		{"another boot default", Switch, found, []int{1}, 1, 3, r1, "", Failed, "booting " + string(sys(3))},
 		{"a newer run went away and back", Switch, found, []int{1}, 1, 1, r3, "", Failed, "run " + r3 + " has deployed generation 1"},
+		{"found with what a run of a later name had deployed", Switch, &Baseline{Run: r2, State: found.State, DeployedBy: r3}, []int{1}, 1, 1, r3, "", Activated, ""},
 		{"a newer run set the same for the next boot", Boot, found, []int{1, 2}, 1, 2, r3, "", Unchanged, ""},
 		{"a newer run made the same the profile's", Switch, found, []int{1, 2}, 1, 2, r3, "", Failed, "run " + r3 + " has deployed generation 2"},
 		{"the same system as another generation", Switch, found, []int{3, 1}, 1, 1, r1, "", Failed, "it is on generation 2"},

@@ -9,12 +9,15 @@ import (
 // runTime is how the name of a run says when it began.
 const runTime = "20060102-150405"
 
-// NewRunID names a run: when it began, and enough of chance to tell it from
-// others, such as 20260131-142233-k3qz.
+// NewRunID names a run, such as 20260131-142233-k3qz: the second in which it began,
+// two characters for the part of that second, and two of chance. Names of runs that
+// begin more than a millisecond apart sort by when they began.
 func NewRunID() string { return runID(time.Now().UTC()) }
 
 func runID(began time.Time) string {
-	return began.Format(runTime) + "-" + strings.ToLower(rand.Text()[:4])
+	const digits = "234567abcdefghijklmnopqrstuvwxyz" // in ascending order, as sorting needs it
+	part := began.Nanosecond() / 976_563              // 0 to 1023
+	return began.Format(runTime) + "-" + digits[part/32:][:1] + digits[part%32:][:1] + strings.ToLower(rand.Text()[:2])
 }
 
 // nextRunID names a run that began after another. Hosts order their deployments
