@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC3013,SC3045
 # The secrets of a host. The generated configuration sets table, a file with a line
 # for each secret, and identities, files of private keys.
 #
@@ -14,6 +14,7 @@
 # directory on a ramfs, which never reaches the disk by way of swap; it is exchanged
 # as a whole.
 umask 077
+ulimit -c 0
 dir=/run/muster-secrets
 memory=/run/muster-secrets.d
 kept=/var/lib/muster/secrets
@@ -73,6 +74,26 @@ alone() {
   flock 9
 }
 
+# put brings the content of a file into memory, with the time of the file, and under its
+# name when owner and permissions are right. What is in memory already is copied.
+put() {
+  same=''
+  if [ -f "$dir/$name" ] && [ ! "$file" -nt "$dir/$name" ] && [ ! "$file" -ot "$dir/$name" ]; then
+    same=1
+    cp "$dir/$name" "$new/.new"
+  else
+    # shellcheck disable=SC2086
+    age -d $keys -o "$new/.new" "$file" 2>"$new/.why" || {
+      say "$name: cannot be decrypted with this host's SSH host keys: $(head -n 1 "$new/.why")"
+      return 1
+    }
+  fi
+  if ! { touch -r "$file" "$new/.new" && chown "$owner:$group" "$new/.new" && chmod "$mode" "$new/.new" && mv -T "$new/.new" "$new/$name"; } 2>"$new/.why"; then
+    say "$name: $(head -n 1 "$new/.why")"
+    return 1
+  fi
+}
+
 install() {
   status=0 changed=''
   mkdir -p "$memory" && chmod 0751 "$memory" || return 1
@@ -89,26 +110,12 @@ install() {
       status=1
       continue
     fi
-    # The content is put under its name when owner and permissions are right.
-    # shellcheck disable=SC2086
-    if ! age -d $keys -o "$new/.new" "$file" 2>"$new/.why"; then
-      say "$name: cannot be decrypted with this host's SSH host keys: $(head -n 1 "$new/.why")"
+    if ! put; then
       rm -f "$new/.new"
       status=1
       continue
     fi
-    if ! chown "$owner:$group" "$new/.new" 2>"$new/.why"; then
-      say "$name: $(head -n 1 "$new/.why")"
-      rm -f "$new/.new"
-      status=1
-      continue
-    fi
-    if ! chmod "$mode" "$new/.new" || ! mv -T "$new/.new" "$new/$name"; then
-      rm -f "$new/.new"
-      status=1
-      continue
-    fi
-    if [ -e "$dir/$name" ] && ! cmp -s "$dir/$name" "$new/$name"; then
+    if [ -z "$same" ] && [ -e "$dir/$name" ] && ! cmp -s "$dir/$name" "$new/$name"; then
       units restart "$restart"
       units reload "$reload"
     fi

@@ -98,7 +98,7 @@ var markers = map[string]struct {
 	also string
 	kind MarkKind
 }{
-	"$path": {}, "$pkg": {}, "$expr": {}, "$str": {},
+	"$path": {}, "$pkg": {}, "$expr": {}, "$str": {}, "$secret": {},
 	"$force": {kind: Force}, "$default": {kind: Default}, "$merge": {kind: Merge},
 	"$before": {kind: Before}, "$after": {kind: After},
 	"$if":       {also: "$then", kind: If},
@@ -106,7 +106,7 @@ var markers = map[string]struct {
 	"$order":    {also: "$priority", kind: Order},
 }
 
-var markerNames = []string{"$path", "$pkg", "$expr", "$str", "$force", "$default", "$if", "$merge", "$before", "$after", "$override", "$order"}
+var markerNames = []string{"$path", "$pkg", "$secret", "$expr", "$str", "$force", "$default", "$if", "$merge", "$before", "$after", "$override", "$order"}
 
 var pkgName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
 
@@ -132,6 +132,10 @@ func (v *valueReader) marker(n *node, path string) Value {
 		}
 		if ok {
 			return Pkg{n.at, text}
+		}
+	case "$secret":
+		if text, ok := v.text(arg, path, "the name of a secret of the host"); ok {
+			return SecretPath{arg.at, text}
 		}
 	case "$expr":
 		if text, ok := v.text(arg, path, "a Nix expression"); ok {

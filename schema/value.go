@@ -1,8 +1,8 @@
 package schema
 
 // A Value is the value of a NixOS option in the inventory: one of [Null], [Bool],
-// [Int], [Float], [String], [List], [*Attrs], [Path], [Pkg], [Expr], [Template]
-// or [Mark]. Nothing in a String is interpreted as Nix.
+// [Int], [Float], [String], [List], [*Attrs], [Path], [Pkg], [SecretPath], [Expr],
+// [Template] or [Mark]. Nothing in a String is interpreted as Nix.
 type Value interface {
 	// Pos is the position of the value in the inventory.
 	Pos() Pos
@@ -68,6 +68,13 @@ type Pkg struct {
 	Name string
 }
 
+// A SecretPath is the path of a secret on the host, a string: $secret: "db-password".
+// The content of the secret is not part of the configuration.
+type SecretPath struct {
+	At   Pos
+	Name string
+}
+
 // An Expr is a Nix expression as written: $expr: "pkgs.kubectl". config, lib,
 // pkgs, name and nodes are in scope.
 type Expr struct {
@@ -108,28 +115,30 @@ const (
 	Order                        // $order: v, $priority: n       mkOrder n v
 )
 
-func (v Null) Pos() Pos     { return v.At }
-func (v Bool) Pos() Pos     { return v.At }
-func (v Int) Pos() Pos      { return v.At }
-func (v Float) Pos() Pos    { return v.At }
-func (v String) Pos() Pos   { return v.At }
-func (v List) Pos() Pos     { return v.At }
-func (v *Attrs) Pos() Pos   { return v.At }
-func (v Path) Pos() Pos     { return v.At }
-func (v Pkg) Pos() Pos      { return v.At }
-func (v Expr) Pos() Pos     { return v.At }
-func (v Template) Pos() Pos { return v.At }
-func (v Mark) Pos() Pos     { return v.At }
+func (v Null) Pos() Pos       { return v.At }
+func (v Bool) Pos() Pos       { return v.At }
+func (v Int) Pos() Pos        { return v.At }
+func (v Float) Pos() Pos      { return v.At }
+func (v String) Pos() Pos     { return v.At }
+func (v List) Pos() Pos       { return v.At }
+func (v *Attrs) Pos() Pos     { return v.At }
+func (v Path) Pos() Pos       { return v.At }
+func (v Pkg) Pos() Pos        { return v.At }
+func (v SecretPath) Pos() Pos { return v.At }
+func (v Expr) Pos() Pos       { return v.At }
+func (v Template) Pos() Pos   { return v.At }
+func (v Mark) Pos() Pos       { return v.At }
 
-func (Null) value()     {}
-func (Bool) value()     {}
-func (Int) value()      {}
-func (Float) value()    {}
-func (String) value()   {}
-func (List) value()     {}
-func (*Attrs) value()   {}
-func (Path) value()     {}
-func (Pkg) value()      {}
-func (Expr) value()     {}
-func (Template) value() {}
-func (Mark) value()     {}
+func (Null) value()       {}
+func (Bool) value()       {}
+func (Int) value()        {}
+func (Float) value()      {}
+func (String) value()     {}
+func (List) value()       {}
+func (*Attrs) value()     {}
+func (Path) value()       {}
+func (Pkg) value()        {}
+func (SecretPath) value() {}
+func (Expr) value()       {}
+func (Template) value()   {}
+func (Mark) value()       {}
