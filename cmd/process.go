@@ -1,13 +1,11 @@
 package cmd
 
 import (
-	"maps"
 	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -76,14 +74,6 @@ func (t *takenVariables) lookup(name string) (string, bool) {
 		return value, true
 	}
 	return os.LookupEnv(name)
-}
-
-// environ are the variables for a command that is to have them all the same.
-func (t *takenVariables) environ() (all []string) {
-	for _, name := range slices.Sorted(maps.Keys(t.values)) {
-		all = append(all, name+"="+t.values[name])
-	}
-	return all
 }
 
 // clearEnvironment removes the variables that change what the CUE library does.

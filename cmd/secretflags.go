@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -32,10 +31,7 @@ func (f *secretFlags) apply(_ *session, plan *exec.Plan, o *exec.Options) {
 
 // reader reads the secrets of an inventory.
 func (f *secretFlags) reader(dir string) *secret.Reader {
-	run := func(ctx context.Context, dir string, argv, env []string, limit int) ([]byte, error) {
-		return nixcmd.Capture(ctx, dir, argv, append(taken.environ(), env...), limit)
-	}
-	return &secret.Reader{Dir: dir, Run: run, Env: taken.lookup, Identities: func() ([]secret.Identity, error) { return f.read() }}
+	return &secret.Reader{Dir: dir, Run: nixcmd.Capture, Env: taken.lookup, Identities: func() ([]secret.Identity, error) { return f.read() }}
 }
 
 // read reads the identities: those of the flags, or those in the usual places.

@@ -52,7 +52,7 @@ func (o *secretsOptions) run(ctx context.Context, std streams, args []string) er
 	if err != nil {
 		return err
 	}
-	k := &keeper{fleet: fleet, hosts: hosts, reader: o.secrets.reader(fleet.Dir), std: std}
+	k := &keeper{fleet: fleet, hosts: hosts, reader: o.secrets.reader(fleet.Dir), std: std, authorities: map[string][]byte{}}
 	switch o.verb {
 	case "list":
 		return k.list()
@@ -74,6 +74,8 @@ type keeper struct {
 	hosts  []*schema.Host
 	reader *secret.Reader
 	std    streams
+
+	authorities map[string][]byte // those that were made, by their files
 }
 
 // each calls f for each secret of the hosts once, with the hosts that have it.
@@ -209,20 +211,8 @@ func (k *keeper) generate(list []*schema.Secret) error {
 func (k *keeper) certify(s *schema.Secret) error {
 	var authority []byte
 	if file := s.Generate.Authority; file != "" {
-		_, err := os.Lstat(k.reader.Path(file))
-		switch {
-		case err == nil:
-			authority, err = k.reader.Age(file)
-		case errors.Is(err, os.ErrNotExist):
-			var certificate []byte
-			if authority, certificate, err = secret.Authority("muster "+filepath.Base(schema.CertificateFile(file)), time.Now()); err == nil {
-				err = k.writePair(file, authority, certificate)
-			}
-			if err == nil {
-				fmt.Fprintf(k.std.out, "authority: encrypted in %s, its certificate in %s\n", file, schema.CertificateFile(file))
-			}
-		}
-		if err != nil {
+		var err error
+		if authority, err = k.authority(file); err != nil {
 			return err
 		}
 	}
@@ -239,6 +229,26 @@ func (k *keeper) certify(s *schema.Secret) error {
 	}
 	fmt.Fprintf(k.std.out, "%s: x509, encrypted in %s\n  certificate: %s, until %s\n", s.Name, s.Age, schema.CertificateFile(s.Age), ends.UTC().Format(time.DateOnly))
 	return nil
+}
+
+// authority returns the authority of a file, which is made if there is none.
+func (k *keeper) authority(file string) ([]byte, error) {
+	if made := k.authorities[file]; made != nil {
+		return made, nil
+	}
+	if _, err := os.Lstat(k.reader.Path(file)); !errors.Is(err, os.ErrNotExist) {
+		return k.reader.Age(file)
+	}
+	content, certificate, err := secret.Authority("muster "+filepath.Base(schema.CertificateFile(file)), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := k.writePair(file, content, certificate); err != nil {
+		return nil, err
+	}
+	k.authorities[file] = content
+	fmt.Fprintf(k.std.out, "authority: encrypted in %s, its certificate in %s\n", file, schema.CertificateFile(file))
+	return content, nil
 }
 
 // writePair writes a key with its certificate to a file of age, and the certificate

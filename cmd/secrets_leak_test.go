@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,9 +65,12 @@ func (f *leakFleet) kinds() []leakSecret {
 	aged := func(_ int, name string) string { return fmt.Sprintf("age: %q", "./"+name+".age") }
 	plain := func(_ int, name string) string { return fmt.Sprintf("file: %q", "./plain/"+name) }
 	ofFile := func(_ int, name string) []byte { return file(name) }
-	for _, kind := range []string{"password", "hex", "ssh-ed25519", "wireguard"} {
-		add(2, kind, "", plainMode, func(_ int, name string) string {
-			return fmt.Sprintf("age: %q, generate: kind: %q", "./"+name+".age", kind)
+	for name, generate := range map[string]string{
+		"password": `{kind: "password"}`, "hex": `{kind: "hex"}`, "sshkey": `{kind: "ssh-ed25519"}`, "wireguard": `{kind: "wireguard"}`,
+		"cert": `{kind: "x509", names: ["db.example.org"], authority: "./ca.age"}`,
+	} {
+		add(2, name, "", plainMode, func(_ int, name string) string {
+			return fmt.Sprintf("age: %q, generate: %s", "./"+name+".age", generate)
 		}, opened)
 	}
 	add(5, "aged", "", plainMode, aged, opened)
@@ -178,7 +180,7 @@ func (f *leakFleet) renew(name string) {
 	case "sops":
 		f.env["SOPS_"+i] = strings.TrimSpace(string(content))
 		f.sops()
-	case "template", "password", "hex", "ssh-ed25519", "wireguard":
+	case "template", "password", "hex", "sshkey", "wireguard", "cert":
 		return
 	default:
 		f.write(filepath.Join(f.dir, "plain", name), content)
@@ -210,6 +212,7 @@ func (f *leakFleet) inventory(recipient string) {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "package fleet\n\nnixpkgs: path: %q\nsecret_recipients: [%q]\n", minios, recipient)
+	text.WriteString("defaults: config: environment: etc: leads: text: $secret: \"aged0\"\n")
 	fmt.Fprintf(&text, "defaults: config: users: users: root: openssh: authorizedKeys: keys: [%q]\n", strings.TrimSpace(string(key)))
 	for i, h := range f.lab.Hosts {
 		fmt.Fprintf(&text, "hosts: %s: {host: %[1]q, disk_uuid: \"01b3bcba-c0ef-4538-8dd2-%012d\"}\n", h.Name, i)
@@ -303,6 +306,9 @@ func (f *leakFleet) check(when string, want map[string]string) map[string]string
 				f.t.Errorf("%s: %s has no secret %s", when, h.Name, name)
 			}
 		}
+		if got := f.on(h, "cat", "/etc/leads"); got != "/run/muster-secrets/aged0" {
+			f.t.Errorf("%s: %s: $secret is %q", when, h.Name, got)
+		}
 		for i := range 3 {
 			if got := strings.TrimSpace(f.on(h, "readlink", fmt.Sprintf("/etc/linked/%d", i))); got != fmt.Sprintf("/run/muster-secrets/linked%d", i) {
 				f.t.Errorf("%s: %s: /etc/linked/%d leads to %s", when, h.Name, i, got)
@@ -334,35 +340,40 @@ func TestNoSecretIsAnywhereElse(t *testing.T) {
 		t.Errorf("%d secrets, want 40", n)
 	}
 	f.write(f.home+"/tmp/x", nil)
-	own := regexp.MustCompile("(^|\x00)MUSTER_SECRET=")
-	watch := watchProcesses(&f.search, func(environ []byte, pid string) bool {
-		// muster has the environment that it was started with, and so have the user's
-		// own commands that it reads secrets with.
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	watch := watchProcesses(&f.search, func(pid string) bool {
+		// muster has the environment that it was started with.
 		exe, _ := os.Readlink("/proc/" + pid + "/exe")
-		self, _ := os.Executable()
-		return exe == self || own.Match(environ)
+		return exe == self || exe == ""
 	})
 	const id = "--identity"
 	identity := f.home + "/identity"
 
 	f.run(0, "secrets", "generate")
+	f.search.add("the authority", f.open("ca.age"))
 	want := f.contents()
 	f.run(0, "vet")
 	f.run(0, "plan", id, identity)
 	f.run(0, "deploy", "--output", "json", id, identity)
 	times := f.check("deployed", want)
 	f.running()
-	f.run(0, "deploy", id, identity)
+	f.costsNothing(id, identity)
+	f.changesOne(id, identity)
+	times = f.check("one changed", f.contents())
 
 	// Those that change have a new time, and no others.
-	changed := []string{"aged0", "command0", "env0", "kept0", "restarts0", "volatile0", "linked0"}
-	for _, name := range changed {
+	touched := []string{"aged0", "command0", "env0", "kept0", "restarts0", "volatile0", "linked0"}
+	for _, name := range touched {
 		f.renew(name)
 	}
 	f.run(0, "secrets", "rotate", "password0")
+	f.run(0, "secrets", "rotate", "cert0", id, identity)
 	f.write(filepath.Join(f.dir, "plain", "edited"), []byte("edited-"+rand.Text()+"\n"))
 	f.run(0, "secrets", "edit", "aged1", id, identity)
-	changed = append(changed, "password0", "aged1", "template0", "template1")
+	touched = append(touched, "password0", "cert0", "aged1", "template0", "template1")
 	want = f.contents()
 	f.run(3, "status", id, identity)
 	f.run(0, "plan", "--output", "json", id, identity)
@@ -370,7 +381,7 @@ func TestNoSecretIsAnywhereElse(t *testing.T) {
 	later := f.check("pushed", want)
 	for key, at := range later {
 		_, name, _ := strings.Cut(key, " ")
-		if same := at == times[key]; same == slices.Contains(changed, name) {
+		if same := at == times[key]; same == slices.Contains(touched, name) {
 			t.Errorf("%s: the same time as before: %t", key, same)
 		}
 	}
@@ -390,8 +401,8 @@ func TestNoSecretIsAnywhereElse(t *testing.T) {
 			stored[s.name] = want[s.name]
 		}
 	}
-	if diff := differing(later, f.check("restarted", stored)); diff != "" {
-		t.Errorf("a restart changes the time of %s", diff)
+	if got := changed(later, f.check("restarted", stored)); len(got) > 0 {
+		t.Errorf("a restart changes the time of %v", got)
 	}
 	f.run(0, "secrets", "push", id, identity)
 	f.check("pushed after a restart", want)
@@ -444,7 +455,7 @@ func TestNoSecretIsAnywhereElse(t *testing.T) {
 	}
 	f.write(filepath.Join(f.dir, "hosts.cue"), hosts0)
 	f.write(filepath.Join(f.dir, "aged3.age"), append(f.read("aged3.age")[:200], "\n"+string(f.read("plain/file1"))...))
-	f.run(1, "secrets", "check", id, identity)
+	f.run(2, "secrets", "check", id, identity)
 	f.renew("aged3")
 
 	// muster leaves no core dump when it is killed with all secrets in its memory.
@@ -461,14 +472,58 @@ func TestNoSecretIsAnywhereElse(t *testing.T) {
 	f.lookEverywhere(watch)
 }
 
-// differing returns a key of both maps whose values differ.
-func differing(a, b map[string]string) string {
+// costsNothing deploys what is there already: that is one request, as without secrets.
+func (f *leakFleet) costsNothing(args ...string) {
+	f.t.Helper()
+	requests := func() string {
+		return f.on(f.lab.Hosts[0], "sh", "-c", "journalctl --no-pager | grep -c 'Starting session: '")
+	}
+	before, _ := strconv.Atoi(strings.TrimSpace(requests()))
+	f.run(0, append([]string{"deploy"}, args...)...)
+	if after, _ := strconv.Atoi(strings.TrimSpace(requests())); after-before != 1 || before == 0 {
+		f.t.Errorf("a deployment that changes nothing makes %d requests, want 1", after-before)
+	}
+}
+
+// changesOne changes one secret: one is sent, and the unit that asks for it is restarted,
+// and nothing else.
+func (f *leakFleet) changesOne(args ...string) {
+	f.t.Helper()
+	lines := func(script string) map[string]string {
+		all := map[string]string{}
+		for line := range strings.Lines(f.on(f.lab.Hosts[0], "sh", "-c", script)) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+			all[name] = value
+		}
+		return all
+	}
+	files := func() map[string]string {
+		return lines("cd /var/lib/muster/secrets/current/ && stat -c '%n %i' *.age")
+	}
+	// Units by their last start. Those that come and go with a connection are none of ours.
+	units := func() map[string]string {
+		return lines("systemctl show --property=Id,InvocationID '*.service' | sed -n 's/^Id=//; h; n; G; s/^InvocationID=\\(.*\\)\\n\\(.*\\)/\\2 \\1/p' | grep -v '^user\\|^systemd-\\|^ssh'")
+	}
+	filesBefore, unitsBefore := files(), units()
+	f.renew("restarts0")
+	f.run(0, append([]string{"secrets", "push"}, args...)...)
+	if got := changed(filesBefore, files()); !slices.Equal(got, []string{"restarts0.age"}) {
+		f.t.Errorf("changing restarts0 sends %v", got)
+	}
+	if got := changed(unitsBefore, units()); !slices.Equal(got, []string{"app.service"}) {
+		f.t.Errorf("changing restarts0 restarts %v", got)
+	}
+}
+
+// changed are the keys of both maps whose values differ.
+func changed(a, b map[string]string) (keys []string) {
 	for key, v := range b {
-		if was, ok := a[key]; ok && was != v && !strings.Contains(key, "volatile") {
-			return key
+		if was, ok := a[key]; ok && was != v {
+			keys = append(keys, key)
 		}
 	}
-	return ""
+	slices.Sort(keys)
+	return keys
 }
 
 // kill kills a push of secrets that has read some of them.

@@ -2,9 +2,12 @@ package cmd
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"io/fs"
@@ -52,6 +55,15 @@ func (s *secretSearch) add(name string, content []byte) {
 		if key, ok := key.(*ed25519.PrivateKey); ok {
 			s.addForms(name+", decoded", key.Seed())
 			s.addForms(name, bytes.Split(content, []byte("\n"))[4]) // has the seed in its middle; others have the public key
+			return
+		}
+	}
+	if block, _ := pem.Decode(content); block != nil && block.Type == "PRIVATE KEY" {
+		key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+		if key, ok := key.(*ecdsa.PrivateKey); ok && err == nil {
+			raw, _ := key.Bytes()
+			s.addForms(name+", decoded", raw)
+			s.addForms(name, bytes.Split(content, []byte("\n"))[2][:needle]) // of the key alone
 			return
 		}
 	}
@@ -197,7 +209,7 @@ func (s *secretSearch) below(who, root string, since time.Time, skip ...string) 
 // A processWatch samples the command lines and environments of all processes.
 type processWatch struct {
 	search    *secretSearch
-	mayHave   func(environ []byte, pid string) bool // whether a process may have secrets in its environment
+	mayHave   func(pid string) bool // whether a process may have secrets in its environment
 	stopping  chan struct{}
 	done      chan struct{}
 	samples   int
@@ -205,7 +217,7 @@ type processWatch struct {
 	dumping   []string // processes of age on hosts that would leave a core dump
 }
 
-func watchProcesses(s *secretSearch, mayHave func(environ []byte, pid string) bool) *processWatch {
+func watchProcesses(s *secretSearch, mayHave func(pid string) bool) *processWatch {
 	w := &processWatch{search: s, mayHave: mayHave, stopping: make(chan struct{}), done: make(chan struct{}), processes: map[string]bool{}}
 	go func() {
 		defer close(w.done)
@@ -243,7 +255,7 @@ func (w *processWatch) sample() {
 		w.processes[key] = true
 		where := "process " + strings.ReplaceAll(string(line[:min(len(line), 80)]), "\x00", " ")
 		w.search.plainIn(where, line)
-		if !w.mayHave(environ, pid) {
+		if !w.mayHave(pid) {
 			w.search.plainIn(where+", its environment", environ)
 		}
 		if strings.HasPrefix(string(line), "age\x00") {

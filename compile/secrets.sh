@@ -6,7 +6,8 @@
 #                    which units to restart and reload for those that have changed
 #   have NAME        succeed if the secret is there; install what there is if it is not
 #   refresh SYSTEM   install, and print the units to restart and reload instead:
-#                    restart UNIT or reload UNIT, a line each
+#                    restart UNIT or reload UNIT, a line each; 2 is its status if
+#                    nothing but a link is missing
 #
 # What is encrypted lies in /var/lib/muster/secrets, or in /run for what is to be gone
 # after a restart: a directory of files NAME.age for each system that muster has
@@ -95,7 +96,7 @@ put() {
 }
 
 install() {
-  status=0 changed=''
+  status=0 linked=0 changed=''
   mkdir -p "$memory" && chmod 0751 "$memory" || return 1
   if ! mountpoint -q "$memory"; then
     mount -t ramfs -o mode=0751,nodev,nosuid,noexec ramfs "$memory" || say "no ramfs: the secrets are in /run, and can be swapped out"
@@ -127,11 +128,11 @@ install() {
   while read -r name path; do
     if [ -e "$path" ] && [ ! -L "$path" ]; then
       say "$path: a file is there: no link to the secret is made"
-      status=1
+      linked=2
     elif safe "$path" && (umask 022 && mkdir -p "${path%/*}") && replace "$dir/$name" "$path"; then
       :
     else
-      status=1
+      linked=2
     fi
   done <"$memory/links.new"
   if [ -e "$memory/links" ]; then
@@ -144,7 +145,8 @@ install() {
   mv -T "$memory/links.new" "$memory/links"
   case $former in "$memory"/*) rm -rf "$former" ;; esac
   for old in "$memory"/????????; do [ ! -d "$old" ] || [ "$old" = "$new" ] || rm -rf "$old"; done
-  return $status
+  [ $status = 0 ] || return $status
+  return $linked
 }
 
 case $1 in

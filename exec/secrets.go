@@ -109,7 +109,11 @@ func compareSecrets(ctx context.Context, j *job) error {
 		f := host.SecretFile{Name: s.Name, MAC: key.MAC(content, w.to, s.Keep), Keep: s.Keep, Volatile: s.Volatile}
 		switch was, has := set.MACs[s.Name]; {
 		case has && was == f.MAC:
-			if there.Pending || j.systemUpToDate() && slices.Contains(there.Gone, s.Name) {
+			gone := slices.Contains(there.Gone, s.Name)
+			if gone {
+				w.content[s.Name] = content // what is stored may be damaged
+			}
+			if gone || there.Pending {
 				w.changes = append(w.changes, SecretChange{s.Name, "restored"})
 			}
 		case has:

@@ -73,6 +73,12 @@ const SecretsDir = "/run/muster-secrets"
 // Unit is the systemd unit after which the secret is there.
 func (s *Secret) Unit() string { return "muster-secret-" + s.Name + ".service" }
 
+// secretNames is #SecretName of schema.cue.
+var secretNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// IsSecretName reports whether a text can be the name of a secret.
+func IsSecretName(name string) bool { return secretNames.MatchString(name) }
+
 // placeholder is {{NAME}} in a template.
 var placeholder = regexp.MustCompile(`\{\{ *([A-Za-z0-9._-]+) *\}\}`)
 

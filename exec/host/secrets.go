@@ -17,7 +17,7 @@ type Secrets struct {
 	Recipients []string  // its SSH host keys that secrets can be encrypted to, the best first
 	Kept       SecretSet // on the disk
 	Volatile   SecretSet // in memory
-	Gone       []string  // stored, and not at their place in memory
+	Gone       []string  // stored, and not in their place in memory as they are stored
 	Pending    bool      // stored, and not brought to the system that runs
 }
 

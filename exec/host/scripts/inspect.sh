@@ -129,7 +129,9 @@ if [ -n "$7" ] || [ -d "$secrets" ]; then
     while read -r name mac; do
       [ -e "$base/$name.age" ] || continue
       echo "secretmac $root $name $mac"
-      [ -e "/run/muster-secrets/$name" ] || echo "secretgone $name"
+      # What is in memory has the time of its file, unless somebody has changed one of them.
+      memory=/run/muster-secrets/$name
+      if [ ! -e "$memory" ] || [ "$memory" -nt "$base/$name.age" ] || [ "$memory" -ot "$base/$name.age" ]; then echo "secretgone $name"; fi
     done <"$base/.macs"
   done
   [ ! -e /run/muster-secrets.pending ] || echo secretpending
