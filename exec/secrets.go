@@ -73,7 +73,7 @@ func compareSecrets(ctx context.Context, j *job) error {
 	}
 	w := &j.secrets
 	if len(h.AllSecrets) > 0 && len(there.Recipients) == 0 {
-		return errors.New("secrets: the host has no SSH host key of type ed25519 or rsa in /etc/ssh that they could be encrypted to")
+		return errors.New("secrets: the host has no SSH key of type ed25519 or rsa that they could be encrypted to: its sshd names none, and there is none in /etc/ssh; name the path of one in /etc/muster/identities on the host and in muster.secretIdentities of its configuration")
 	}
 	if len(there.Recipients) > 0 {
 		w.to = there.Recipients[0]
