@@ -358,11 +358,11 @@ func TestNoSecretIsAnywhereElse(t *testing.T) {
 	f.run(0, "vet")
 	f.run(0, "plan", id, identity)
 	f.run(0, "deploy", "--output", "json", id, identity)
-	times := f.check("deployed", want)
+	f.check("deployed", want)
 	f.running()
 	f.costsNothing(id, identity)
 	f.changesOne(id, identity)
-	times = f.check("one changed", f.contents())
+	times := f.check("one changed", f.contents())
 
 	// Those that change have a new time, and no others.
 	touched := []string{"aged0", "command0", "env0", "kept0", "restarts0", "volatile0", "linked0"}

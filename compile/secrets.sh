@@ -20,6 +20,8 @@ dir=/run/muster-secrets
 memory=/run/muster-secrets.d
 kept=/var/lib/muster/secrets
 volatile=/run/muster-secrets.volatile
+newline='
+'
 
 say() { echo "muster-secrets: $*" >&2; }
 
@@ -76,22 +78,25 @@ alone() {
 }
 
 # put brings the content of a file into memory, with the time of the file, and under its
-# name when owner and permissions are right. What is in memory already is copied.
+# name when owner and permissions are right. A copy of what was in memory before is there
+# and stays if it has the time, owner and permissions that it should have.
 put() {
-  same=''
-  if [ -f "$dir/$name" ] && [ ! "$file" -nt "$dir/$name" ] && [ ! "$file" -ot "$dir/$name" ]; then
-    same=1
-    cp "$dir/$name" "$new/.new"
-  else
-    # shellcheck disable=SC2086
-    age -d $keys -o "$new/.new" "$file" 2>"$new/.why" || {
-      say "$name: cannot be decrypted with this host's SSH host keys: $(head -n 1 "$new/.why")"
-      return 1
-    }
-  fi
+  case $have in *"$newline$name $owner $group ${mode#0}$newline"*)
+    [ "$file" -nt "$new/$name" ] || [ "$file" -ot "$new/$name" ] || return 0
+    ;;
+  esac
+  # shellcheck disable=SC2086
+  age -d $keys -o "$new/.new" "$file" 2>"$new/.why" || {
+    say "$name: cannot be decrypted with this host's SSH host keys: $(head -n 1 "$new/.why")"
+    return 1
+  }
   if ! { touch -r "$file" "$new/.new" && chown "$owner:$group" "$new/.new" && chmod "$mode" "$new/.new" && mv -T "$new/.new" "$new/$name"; } 2>"$new/.why"; then
     say "$name: $(head -n 1 "$new/.why")"
     return 1
+  fi
+  if [ -e "$dir/$name" ] && ! cmp -s "$dir/$name" "$new/$name"; then
+    units restart "$restart"
+    units reload "$reload"
   fi
 }
 
@@ -102,7 +107,9 @@ install() {
     mount -t ramfs -o mode=0751,nodev,nosuid,noexec ramfs "$memory" || say "no ramfs: the secrets are in /run, and can be swapped out"
   fi
   new=$(mktemp -d "$memory/XXXXXXXX") && chmod 0751 "$new" || return 1
-  keys=''
+  cp -a "$dir/." "$new/" 2>/dev/null
+  have=$newline$(cd "$new" && stat -c '%n %U %G %a' -- * 2>/dev/null)$newline
+  keys='' named=' '
   for key in $identities; do [ ! -r "$key" ] || keys="$keys -i $key"; done
   : >"$memory/links.new"
   while read -r name owner group mode path restart reload; do
@@ -116,13 +123,13 @@ install() {
       status=1
       continue
     fi
-    if [ -z "$same" ] && [ -e "$dir/$name" ] && ! cmp -s "$dir/$name" "$new/$name"; then
-      units restart "$restart"
-      units reload "$reload"
-    fi
+    named="$named$name "
     [ "$path" = - ] || echo "$name $path" >>"$memory/links.new"
   done <"$table"
   rm -f "$new/.why"
+  for file in "$new"/*; do
+    case $named in *" ${file##*/} "*) ;; *) rm -f "$file" ;; esac
+  done
   former=$(readlink "$dir")
   replace "$new" "$dir" || return 1
   while read -r name path; do
