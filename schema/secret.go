@@ -100,6 +100,9 @@ func (s *Secret) Fill(value func(name string) string) string {
 	})
 }
 
+// hostKeyFile is where sshd has its keys.
+var hostKeyFile = regexp.MustCompile(`^/etc/ssh/ssh_host_[a-z0-9]+_key$`)
+
 // secrets decodes the secrets of a module.
 func (d *decoder) secrets(n *node, path string) []*Secret {
 	if n == nil || n.kind != structKind {
@@ -152,6 +155,10 @@ func (d *decoder) secret(f field, path string) *Secret {
 	d.oneOf(n, path, "age", "sops", "command", "file", "env", "template")
 	if p := n.get("path"); text(p) != "" && filepath.Clean(p.text) != p.text {
 		d.report.add(p.at, path+".path", "type", "got %s, want it without . and .. and double slashes", p)
+	}
+	if p := n.get("path"); hostKeyFile.MatchString(text(p)) {
+		e := d.report.add(p.at, path+".path", "secret", "%s is an SSH host key, with which the host decrypts its secrets: it cannot be one of them", p)
+		e.Hint = "put the key there before the first deployment, and its public key in host_keys"
 	}
 	if m := n.get("mode"); s.Mode&0o007 != 0 {
 		e := d.report.add(m.at, path+".mode", "secret", "%s lets every user of the host read it or more", m)
