@@ -80,7 +80,7 @@ else
   echo 'firmware bios'
 fi
 info=$root/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f
-[ ! -r "$info" ] || say loaderinfo "$(tr -cd '[:print:]' <"$info")"
+[ ! -r "$info" ] || say loaderinfo "$(tr -cd ' -~' <"$info")"
 for name in /boot/loader/loader.conf /boot/efi/loader/loader.conf /efi/loader/loader.conf \
   /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/efi/EFI/grub/grub.cfg /boot/extlinux/extlinux.conf; do
   [ ! -e "$root$name" ] || say loader "$name"
