@@ -118,6 +118,7 @@ if [ -z "$database" ]; then
   ask blkid blkid
 fi
 facts swap /proc/swaps
+facts fstab /etc/fstab
 [ ! -r "$root/proc/self/mountinfo" ] || while IFS= read -r line; do
   # shellcheck disable=SC2086
   case $(set -f && set -- $line && echo "$5") in
@@ -164,6 +165,7 @@ for d in "$root"/sys/class/net/*; do
   fact "net $name state" "${d#"$root"}/operstate"
   [ ! -e "$d/device" ] || echo "net $name physical"
   for kind in bridge bonding wireless tun_flags; do [ ! -e "$d/$kind" ] || say "net $name kind" "$kind"; done
+  fact "net $name mode" "${d#"$root"}/bonding/mode"
   [ ! -e "$root/proc/net/vlan/$name" ] || echo "net $name kind vlan"
   [ ! -e "$d/master" ] || say "net $name master" "$(readlink "$d/master")"
   module "$d/device"
