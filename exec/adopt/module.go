@@ -28,7 +28,11 @@ func Module(hw *host.Hardware) *syntax.File {
 	}
 	m.network()
 	if v := hw.StateVersion; v.Value != "" {
-		m.add("system.stateVersion", str(v.Value), v.From)
+		if v.Sure {
+			m.add("system.stateVersion", str(v.Value), v.From)
+		} else {
+			m.add("system.stateVersion", m.byDefault(str(v.Value)), v.From+": the oldest release that is still there")
+		}
 	}
 	set := &syntax.Attrs{Bindings: m.bindings}
 	formals := &syntax.Formals{Ellipsis: true}

@@ -40,7 +40,9 @@ type Hardware struct {
 	HostKeys []string `json:"host_keys,omitempty"` // public SSH host keys, without comments: "ssh-ed25519 AAAA…"
 	Users    []User   `json:"users,omitempty"`     // who have a shell: root, and those with user IDs from 1000 on
 
-	StateVersion Found    `json:"state_version"`        // NixOS's system.stateVersion; "" for another system
+	// StateVersion is NixOS's system.stateVersion: that of its configuration or, where it
+	// is not found, the oldest release that the machine still has. "" for another system.
+	StateVersion Found    `json:"state_version"`
 	Config       []string `json:"config,omitempty"`     // Nix files of its configuration, below /etc/nixos and in the running system
 	AutoUpgrade  bool     `json:"auto_upgrade"`         // it upgrades itself: system.autoUpgrade
 	Unclear      []string `json:"unclear,omitempty"`    // what the machine said and is left out, by its kind
@@ -224,6 +226,7 @@ type AuthorizedKey struct {
 type Found struct {
 	Value string `json:"value,omitempty"`
 	From  string `json:"from,omitempty"`
+	Sure  bool   `json:"sure,omitempty"` // it was read, and not concluded from something else
 }
 
 // Hardware reads what the machine is made of, and changes nothing on it.

@@ -238,7 +238,7 @@ func (r *hardwareReader) line(word, text string) {
 		}
 	case "state":
 		if m := stateForm.FindStringSubmatch(rest); m != nil && strings.HasPrefix(first, "/") {
-			r.states = append(r.states, Found{Value: m[1], From: clip(first, maxWord)})
+			r.states = append(r.states, Found{Value: m[1], From: clip(first, maxWord), Sure: true})
 		}
 	case "release":
 		if v := versionForm.FindString(rest); v != "" && strings.HasPrefix(first, "/") {

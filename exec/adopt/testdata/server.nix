@@ -3,7 +3,7 @@
 #   NixOS 24.11 ${builtins.abort "x"}
 #   67.4 GB of memory
 #   Evil "Corp" ''${x} */ } # { imports = [ ./evil.nix ]; }
-{ modulesPath, ... }:
+{ lib, modulesPath, ... }:
 {
   # a physical machine: firmware that may be redistributed
   imports = [ (modulesPath + "/installer/scan/not-detected.nix") ];
@@ -73,6 +73,6 @@
     interface = "br0";
   };
 
-  # /nix/var/nix/profiles/system-1-link
-  system.stateVersion = "20.09";
+  # /nix/var/nix/profiles/system-1-link: the oldest release that is still there
+  system.stateVersion = lib.mkDefault "20.09";
 }
