@@ -102,7 +102,7 @@ func (o *adoptOptions) run(ctx context.Context, std streams, args []string) erro
 }
 
 // A machine is given as USER@ADDRESS, with a port behind the address.
-var machineForm = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]{0,31})@(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[0-9A-Za-z_.-]+|[0-9A-Fa-f:.]+)$`)
+var machineForm = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]{0,31})@(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[0-9A-Za-z_][0-9A-Za-z_.-]*|[0-9A-Fa-f:.]+)$`)
 
 // machinesOf splits the machines from the inventory, which is the last argument.
 func machinesOf(args []string) (ways []adopt.Way, rest []string, err error) {
@@ -216,8 +216,7 @@ func (a *adoption) open(ctx context.Context, path string) error {
 	return err
 }
 
-// look connects to a machine, reads what it is made of, and says what that means for
-// the inventory.
+// look connects to a machine and reads what it is made of.
 func (a *adoption) look(ctx context.Context, dialer *remote.Dialer, m *adopted) error {
 	for _, h := range a.fleet.Hosts {
 		if h.Address == m.way.Address && (h.Port == m.way.Port || m.way.Port == 0) {
@@ -233,6 +232,11 @@ func (a *adoption) look(ctx context.Context, dialer *remote.Dialer, m *adopted) 
 	if m.Hardware, err = host.New(machine, adoptLimit).Hardware(ctx); err != nil {
 		return err
 	}
+	return a.place(m)
+}
+
+// place says what a machine means for the inventory.
+func (a *adoption) place(m *adopted) error {
 	m.Notes = adopt.Notes(m.Hardware)
 	if m.known != nil {
 		return a.compare(m)
@@ -509,7 +513,7 @@ func (a *adoption) writeModules() (undo func(), err error) {
 		} else {
 			undoing = append(undoing, func() { os.Remove(file) })
 		}
-		m.Files = append(m.Files, adopt.File(m.Name))
+		m.Files = append(m.Files, a.shown(file))
 	}
 	return undo, nil
 }
@@ -539,15 +543,19 @@ func (a *adoption) verify(ctx context.Context, text []byte) error {
 	fleet, err := schema.Load(ctx, a.file, schema.Options{
 		Nix: compile.CheckNix, Time: a.options.reading.timeout, Memory: int64(a.options.reading.memory) << 20, Texts: map[string][]byte{a.file: text},
 	})
+	var problems schema.Errors
+	if errors.As(err, &problems) {
+		err = problems.Invalid()
+	}
 	if err != nil {
-		return fmt.Errorf("%s is left as it is, for it would not be sound with the new hosts: %w", a.shown(a.file), err)
+		return fmt.Errorf("%s is left as it is, for with the new hosts it would be wrong: %v", a.shown(a.file), err)
 	}
 	for _, m := range a.machines {
 		if m.entry == nil || m.err != nil {
 			continue
 		}
 		if h := fleet.Host(m.Name); h == nil || h.Address != m.way.Address {
-			return fmt.Errorf("%s is left as it is, for it would have no host %s at %s: %w", a.shown(a.file), m.Name, m.way.Address, errors.New("add it by hand"))
+			return fmt.Errorf("%s is left as it is, for it would have no host %s at %s: add it by hand", a.shown(a.file), m.Name, m.way.Address)
 		}
 	}
 	return nil

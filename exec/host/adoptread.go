@@ -2,6 +2,8 @@ package host
 
 import (
 	"cmp"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -31,7 +33,7 @@ var (
 	optionForm  = regexp.MustCompile(`^[!-+.-~-]{1,200}$`) // printable, without comma and space
 	userForm    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
 	keyForm     = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{16,}={0,2}$`)
-	anyKeyForm  = regexp.MustCompile(`(^|[ ,"])(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/]{16,}={0,2}( |$)`)
+	anyKeyForm  = regexp.MustCompile(`(?:^|[ ,"])((?:ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+) ([A-Za-z0-9+/]{16,}={0,2})(?: |$)`)
 	versionForm = regexp.MustCompile(`[0-9]{2}\.[0-9]{2}`)
 	stateForm   = regexp.MustCompile(`^[^#]*\bstateVersion\s*=\s*(?:lib\.mkDefault\s+)?"([0-9]{2}\.[0-9]{2})"`)
 	luksForm    = regexp.MustCompile(`^CRYPT-LUKS[12]-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})-`)
@@ -644,13 +646,23 @@ func (r *hardwareReader) resolver(which int, f []string) {
 
 // hostKey reads a public key.
 func (r *hardwareReader) hostKey(f []string) {
-	if len(f) < 2 || !keyForm.MatchString(f[0]+" "+f[1]) {
+	if len(f) < 2 || !keyForm.MatchString(f[0]+" "+f[1]) || !isKey(f[0], f[1]) {
 		r.unclear("SSH host key")
 		return
 	}
 	if key := f[0] + " " + f[1]; !slices.Contains(r.HostKeys, key) {
 		r.HostKeys = append(r.HostKeys, key)
 	}
+}
+
+// isKey reports whether a text in base64 is a public key of a type.
+func isKey(kind, text string) bool {
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(key) < 4 {
+		return false
+	}
+	n := binary.BigEndian.Uint32(key)
+	return uint64(n) < uint64(len(key)-4) && string(key[4:4+n]) == kind
 }
 
 // user reads a user's name, IDs, home and shell.
@@ -678,7 +690,8 @@ func (r *hardwareReader) key(text string) {
 		return
 	}
 	i := slices.IndexFunc(r.Users, func(u User) bool { return u.Name == f[0] })
-	if i < 0 || !anyKeyForm.MatchString(f[2]) {
+	m := anyKeyForm.FindStringSubmatch(f[2])
+	if i < 0 || m == nil || !isKey(m[1], m[2]) {
 		r.unclear("authorized key")
 		return
 	}
