@@ -59,7 +59,7 @@ func TestHardware(t *testing.T) {
 
 // unpack lays out the files of an archive. Its file symlinks has links and where they
 // lead.
-func unpack(t *testing.T, archive string) (root string) {
+func unpack(t testing.TB, archive string) (root string) {
 	t.Helper()
 	a, err := txtar.ParseFile(archive)
 	if err != nil {
@@ -87,7 +87,7 @@ func unpack(t *testing.T, archive string) (root string) {
 	return root
 }
 
-func write(t *testing.T, name string, data []byte) {
+func write(t testing.TB, name string, data []byte) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		t.Fatal(err)
@@ -105,9 +105,6 @@ func readRoot(t *testing.T, shell, root string) string {
 	if shell == "busybox" {
 		argv = append([]string{shell, "sh"}, argv[1:]...)
 	}
-	if _, err := exec.LookPath(shell); err != nil {
-		t.Skipf("no %s here", shell)
-	}
 	var out, stderr bytes.Buffer
 	c := exec.Command(argv[0], argv[1:]...)
 	c.Stdout, c.Stderr = &out, &stderr
@@ -115,6 +112,68 @@ func readRoot(t *testing.T, shell, root string) string {
 		t.Fatalf("%v: %s", err, &stderr)
 	}
 	return out.String()
+}
+
+// Whatever a machine says, each text of the answer is one line without control
+// characters, of limited length, and names of things have the form of such names.
+func FuzzHardware(f *testing.F) {
+	archives, err := filepath.Glob("testdata/machines/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, archive := range archives {
+		argv := adoptScript.argv(unpack(f, archive))
+		out, err := exec.Command(argv[0], argv[1:]...).Output()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(out))
+	}
+	f.Fuzz(func(t *testing.T, out string) {
+		hw, err := parseHardware(out)
+		if err != nil {
+			return
+		}
+		text, err := json.Marshal(hw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all any
+		if err := json.Unmarshal(text, &all); err != nil {
+			t.Fatal(err)
+		}
+		eachText(all, func(s string) {
+			if hasControl(s) || len(s) > maxFact {
+				t.Errorf("%q", s)
+			}
+		})
+		for _, d := range hw.Devices {
+			if !deviceForm.MatchString(d.Name) || strings.Contains(d.Path(), "/../") || len(hw.Below(d.Name)) == 0 {
+				t.Errorf("device %q", d.Name)
+			}
+		}
+		for _, k := range hw.HostKeys {
+			if !keyForm.MatchString(k) {
+				t.Errorf("key %q", k)
+			}
+		}
+	})
+}
+
+// eachText calls f for every text of a JSON value.
+func eachText(v any, f func(string)) {
+	switch v := v.(type) {
+	case string:
+		f(v)
+	case []any:
+		for _, e := range v {
+			eachText(e, f)
+		}
+	case map[string]any:
+		for _, e := range v {
+			eachText(e, f)
+		}
+	}
 }
 
 // here runs commands on this computer.
