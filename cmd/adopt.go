@@ -189,7 +189,7 @@ var emptyInventory = map[string]string{
 
 // open reads the inventory, or begins one.
 func (a *adoption) open(ctx context.Context, path string) error {
-	file, there, err := schema.File(path)
+	file, there, err := schema.Find(path)
 	if err != nil {
 		return inventoryError{err}
 	}

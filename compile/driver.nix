@@ -16,10 +16,12 @@ let
 
   # network in NixOps and morph, meta in colmena; a tree or its package set.
   about = net.network or net.meta or { };
-  given = about.nixpkgs or about.pkgs or <nixpkgs>;
-  nixpkgs = if builtins.isAttrs given && given ? path then given.path else given;
+  tree = given: if builtins.isAttrs given && given ? path then given.path else given;
+  nixpkgs = tree (about.nixpkgs or about.pkgs or <nixpkgs>);
   lib = import (nixpkgs + "/lib");
-  evalConfig = import (nixpkgs + "/nixos/lib/eval-config.nix");
+  evalConfigOf = nixpkgs: import (nixpkgs + "/nixos/lib/eval-config.nix");
+  # Shared, so that it is read once.
+  evalConfig = evalConfigOf nixpkgs;
 
   notHosts = [
     "network"
@@ -45,7 +47,10 @@ let
 
   node =
     nodes: name:
-    evalConfig {
+    (
+      if about ? nodeNixpkgs.${name} then evalConfigOf (tree about.nodeNixpkgs.${name}) else evalConfig
+    )
+      {
       system = "x86_64-linux";
       modules = [
         deploymentOptions
@@ -58,7 +63,8 @@ let
           imports = [ (part net name) ];
         }
       ];
-      specialArgs = { inherit name nodes; };
+      specialArgs =
+        (about.specialArgs or { }) // (about.nodeSpecialArgs.${name} or { }) // { inherit name nodes; };
     };
 
   nodes = builtins.listToAttrs (

@@ -99,6 +99,7 @@ func (w *writer) file(name string, e syntax.Expr) *syntax.File {
 
 // parts are what all formats are composed of.
 type parts struct {
+	inputs   []syntax.Binding // let bindings of the inputs
 	roles    []syntax.Binding // let bindings, one per role in use
 	defaults syntax.Expr      // the module of all hosts; may be nil
 	split    bool             // defaults and hosts are paths of files
@@ -112,7 +113,7 @@ type parts struct {
 // parts writes the modules of the fleet.
 func (w *writer) parts() parts {
 	all := module{own: &schema.Attrs{}, user: []schema.Module{w.fleet.Defaults}}
-	p := parts{defaultsAt: w.fleet.DefaultsAt}
+	p := parts{defaultsAt: w.fleet.DefaultsAt, inputs: w.inputs()}
 	if w.format.common != nil {
 		common := w.format.common()
 		all.roles = []string{common.Path[0].Name}
@@ -195,9 +196,12 @@ func place(p schema.Pos) string {
 }
 
 // nixpkgs returns the tree of the fleet's nixpkgs, or nil for <nixpkgs>.
-func (w *writer) nixpkgs() syntax.Expr {
-	n := w.fleet.Nixpkgs
+func (w *writer) nixpkgs() syntax.Expr { return w.nixpkgsTree(w.fleet.Nixpkgs) }
+
+func (w *writer) nixpkgsTree(n schema.Nixpkgs) syntax.Expr {
 	switch {
+	case n.Input != "":
+		return &syntax.Select{At: pos(n.At), X: ident(inputsName), Path: attrPath(n.Input, "outPath")}
 	case n.Path != "":
 		return w.path(n.At, n.Path)
 	case n.Rev != "":

@@ -114,9 +114,9 @@ func bare(err error) error {
 	return err
 }
 
-// File returns the file that an inventory at a path is read from first and whether it
+// Find returns the file that an inventory at a path is read from first and whether it
 // is there: for a directory without one, hosts.cue.
-func File(path string) (name string, there bool, err error) {
+func Find(path string) (name string, there bool, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && filepath.Ext(path) != "":
@@ -311,8 +311,8 @@ func (l *loader) check() {
 		}()
 	}
 	inventoryShape().check(l.tree, "", l.report)
-	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf}
+	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf, show: l.show}
 	d.decode()
-	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, show: l.show, named: l.named, nix: l.nix}
+	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, inputs: d.values.inputs, show: l.show, named: l.named, nix: l.nix}
 	c.run()
 }

@@ -88,7 +88,7 @@ func TestAddHost(t *testing.T) {
 				Boot     bool
 				Odd, No  any
 			}
-			got := plain{h.Address, h.Port, h.HostKeys, h.Disks[0].Device, h.Disks[0].Boot, textOf(h.Meta.Fields[0]), textOf(h.Meta.Fields[1])}
+			got := plain{h.Address, h.Port, h.HostKeys, h.Disks[0].Device, h.Disks[0].Boot, textsIn(h.Meta.Fields[0]), textsIn(h.Meta.Fields[1])}
 			want := plain{"192.0.2.7", 2222, newHost.Fields[2].Value.([]string), "/dev/disk/by-id/virtio-1", true,
 				`a"b${c}.d=` + newHost.Fields[5].Value.([]NewField)[0].Value.(string), "no=yes;1;- x;{{;\\;"}
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -98,7 +98,7 @@ func TestAddHost(t *testing.T) {
 	}
 }
 
-func textOf(f Field) string {
+func textsIn(f Field) string {
 	text := f.Name + "="
 	switch v := f.Value.(type) {
 	case String:

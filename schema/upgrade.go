@@ -70,8 +70,12 @@ func (c *checker) checkUpgrades() {
 		if u.Git == "" {
 			return
 		}
-		switch n := c.fleet.Nixpkgs; {
-		case n.Unpinned || n.Rev == "" && n.Path == "":
+		n := c.fleet.Nixpkgs
+		if m.Nixpkgs != nil {
+			n = *m.Nixpkgs
+		}
+		switch {
+		case n.Unpinned || n.Rev == "" && n.Path == "" && n.Input == "":
 			e := c.report.add(u.At, path, "upgrade", "nixpkgs is not pinned: each host would upgrade to whatever its own channel has")
 			e.Hint = "pin nixpkgs with rev and hash"
 		case n.Path != "" && (filepath.IsAbs(n.Path) || strings.HasPrefix(n.Path, "..")):
