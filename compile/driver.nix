@@ -89,7 +89,14 @@ builtins.listToAttrs (
           # Not called drvPath and outPath: a set with outPath is a string in JSON.
           drv = self.config.system.build.toplevel.drvPath;
           out = self.config.system.build.toplevel.outPath;
-          warnings = self.config.warnings or [ ];
+          warnings =
+            self.config.warnings or [ ]
+            ++ (
+              if self.config.system.autoUpgrade.enable or false then
+                [ "system.autoUpgrade is on: the host upgrades itself and then differs from the inventory; use upgrade of the inventory" ]
+              else
+                [ ]
+            );
           # All of it as one string, for evaluators that free the rest.
           summary = builtins.toJSON { inherit drv out warnings; };
         };

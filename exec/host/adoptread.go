@@ -55,7 +55,6 @@ type hardwareReader struct {
 	*Hardware
 	begun     bool
 	device    *Device           // that the lines are about
-	iface     *Interface        // that the lines are about
 	links     map[string]string // targets below /dev, by link
 	blkid     []string
 	uid       string
