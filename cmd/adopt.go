@@ -505,13 +505,16 @@ func (a *adoption) writeModules() (undo func(), err error) {
 			undoing = append(undoing, func() { os.Remove(filepath.Dir(file)) })
 		}
 		before, err := foreign.ReadFile(file, foreign.Limits{Size: 1 << 20, Time: foreign.Time, Links: true})
+		switch {
+		case err == nil:
+			undoing = append(undoing, func() { writeFile(file, before) })
+		case errors.Is(err, fs.ErrNotExist):
+			undoing = append(undoing, func() { os.Remove(file) })
+		default:
+			return undo, fmt.Errorf("write %s: %v", adopt.File(m.Name), err)
+		}
 		if err := writeFile(file, m.module); err != nil {
 			return undo, err
-		}
-		if err == nil {
-			undoing = append(undoing, func() { writeFile(file, before) })
-		} else {
-			undoing = append(undoing, func() { os.Remove(file) })
 		}
 		m.Files = append(m.Files, a.shown(file))
 	}
