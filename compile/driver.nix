@@ -45,8 +45,40 @@ let
     };
   };
 
+  # A host that a flake defines, with what the inventory adds to it.
+  extended =
+    name: system:
+    let
+      added = builtins.filter ({ module, ... }: builtins.isFunction module || module != { }) [
+        {
+          file = "defaults of the fleet";
+          module = net.defaults or { };
+        }
+        {
+          file = "host ${name}";
+          module = part net name;
+        }
+      ];
+    in
+    if added == [ ] then
+      system
+    else
+      system.extendModules {
+        modules = map (
+          { file, module }:
+          {
+            _file = file;
+            imports = [ module ];
+          }
+        ) added;
+        specialArgs = (about.specialArgs or { }) // (about.nodeSpecialArgs.${name} or { });
+      };
+
   node =
     nodes: name:
+    if about ? systems.${name} then
+      extended name about.systems.${name}
+    else
     (
       if about ? nodeNixpkgs.${name} then evalConfigOf (tree about.nodeNixpkgs.${name}) else evalConfig
     )
@@ -85,10 +117,14 @@ builtins.listToAttrs (
       if attr != null then
         if apart then builtins.toJSON asked else asked
       else
+        let
+          # What is no system of NixOS is a derivation.
+          toplevel = self.config.system.build.toplevel or self;
+        in
         rec {
           # Not called drvPath and outPath: a set with outPath is a string in JSON.
-          drv = self.config.system.build.toplevel.drvPath;
-          out = self.config.system.build.toplevel.outPath;
+          drv = toplevel.drvPath;
+          out = toplevel.outPath;
           warnings =
             self.config.warnings or [ ]
             ++ (

@@ -153,6 +153,7 @@ func (w *writer) musterNetwork(p parts) syntax.Expr {
 	}
 	about.Bindings = append(about.Bindings, w.special()...)
 	about.Bindings = append(about.Bindings, w.nodeNixpkgs(func(tree syntax.Expr) syntax.Expr { return tree })...)
+	about.Bindings = append(about.Bindings, w.flakeSystems()...)
 	return let(p.lets(), w.network("network", about, p))
 }
 
@@ -225,6 +226,7 @@ func morphModule() *syntax.Attr {
 
 // colmenaHive writes a hive.
 func (w *writer) colmenaHive(p parts) syntax.Expr {
+	w.cannot(Colmena)
 	about := w.about(nil)
 	about.Bindings = append(about.Bindings, attr("nixpkgs", w.packages(w.nixpkgs())))
 	about.Bindings = append(about.Bindings, w.special()...)

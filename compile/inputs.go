@@ -2,6 +2,8 @@ package compile
 
 import (
 	_ "embed"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -232,6 +234,55 @@ func (w *writer) nodeNixpkgs(as func(tree syntax.Expr) syntax.Expr) []syntax.Bin
 	return []syntax.Binding{attr("nodeNixpkgs", nodes)}
 }
 
+// flakeSystems are the systems of hosts that flakes define.
+func (w *writer) flakeSystems() []syntax.Binding {
+	systems := &syntax.Attrs{}
+	for _, h := range w.fleet.Hosts {
+		f := h.Flake
+		if f == nil {
+			continue
+		}
+		b := attr(h.Name, &syntax.Select{At: pos(f.At), X: apply(ident("builtins.getFlake"), w.flakeRef(f)), Path: attrPath(f.Attr...)})
+		b.At = pos(f.At)
+		systems.Bindings = append(systems.Bindings, b)
+	}
+	if len(systems.Bindings) == 0 {
+		return nil
+	}
+	return []syntax.Binding{attr("systems", systems)}
+}
+
+// flakeRef is a reference to the flake of a system. One in a Git repository is that of
+// the repository, as for Nix's own commands.
+func (w *writer) flakeRef(f *schema.FlakeSystem) syntax.Expr {
+	if f.Dir == "" {
+		return str(f.Ref)
+	}
+	kind, root, query := "path", f.Dir, ""
+	if f.Repo != "" {
+		kind, root = "git+file", f.Repo
+		if sub, err := filepath.Rel(w.inFleet(f.Repo), w.inFleet(f.Dir)); err == nil && sub != "." {
+			query = "?dir=" + url.QueryEscape(sub)
+		}
+	}
+	if abs := w.inFleet(root); w.absolute || filepath.IsAbs(root) {
+		return str(kind + "://" + (&url.URL{Path: abs}).EscapedPath() + query)
+	}
+	ref := &syntax.String{Parts: []syntax.Part{{Text: kind + "://"}, {Expr: apply(ident("toString"), w.path(f.At, root))}}}
+	if query != "" {
+		ref.Parts = append(ref.Parts, syntax.Part{Text: query})
+	}
+	return ref
+}
+
+// inFleet is the absolute path of a file of the inventory.
+func (w *writer) inFleet(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(w.fleet.Dir, name)
+}
+
 // packageOptions is a module of the nixpkgs configuration and the overlays of a
 // module of the inventory, or nil. It is a module of its own so that others may add
 // to both.
@@ -261,8 +312,11 @@ func (w *writer) packageOptions(m schema.Module) syntax.Expr {
 // cannot reports what a format has no words for.
 func (w *writer) cannot(format Format) {
 	for _, h := range w.fleet.Hosts {
+		if h.Flake != nil {
+			w.fail(h.Flake.At, "host %s is a system of a flake: the format %s has no words for it", h.Name, format)
+		}
 		for _, m := range w.modulesOf(h) {
-			if m.Nixpkgs != nil {
+			if m.Nixpkgs != nil && format != Colmena {
 				w.fail(m.Nixpkgs.At, "nixpkgs of host %s: the format %s has one nixpkgs for all hosts", h.Name, format)
 			}
 			if m.SpecialArgs != nil && (format == NixOps || format == Morph) {

@@ -143,13 +143,16 @@ func (w *writer) parts() parts {
 // hostModule writes the module of a host.
 func (w *writer) hostModule(_ int, h *schema.Host) syntax.Expr {
 	m := w.host(h)
-	if !w.format.apart {
+	if !w.format.apart && h.Flake == nil {
 		own := &schema.Attrs{At: h.At}
 		own.Fields = append(own.Fields, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w, h)})
 		own.Fields = append(own.Fields, m.own.Fields...)
 		m.own = own
 	}
-	return w.module(m)
+	if module := w.module(m); module != nil {
+		return module
+	}
+	return &syntax.Attrs{}
 }
 
 // addHosts adds a binding for each host to a set: now, or when the set is printed.
@@ -240,10 +243,7 @@ func (w *writer) path(at schema.Pos, name string) syntax.Expr {
 // relative returns the name of a file relative to the file being written, unless
 // paths are absolute. It begins with a slash or a dot.
 func (w *writer) relative(name string) string {
-	abs := name
-	if !filepath.IsAbs(abs) {
-		abs = filepath.Join(w.fleet.Dir, name)
-	}
+	abs := w.inFleet(name)
 	rel, err := filepath.Rel(w.dir, abs)
 	switch {
 	case err != nil || w.absolute || filepath.IsAbs(name):

@@ -20,7 +20,10 @@ func (w *writer) host(h *schema.Host) module {
 	own := &schema.Attrs{At: h.At}
 	text := func(field, s string) schema.String { return schema.String{At: h.PosOf(field), V: s} }
 
-	put(own, schema.String{At: h.At, V: h.Name}, "networking", "hostName")
+	// A flake says these itself.
+	if h.Flake == nil {
+		put(own, schema.String{At: h.At, V: h.Name}, "networking", "hostName")
+	}
 	if h.System != "" && h.System != defaultSystem {
 		put(own, text("system", h.System), "nixpkgs", "hostPlatform")
 	}

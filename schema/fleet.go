@@ -145,7 +145,8 @@ type Host struct {
 	// Unconnected says that there is no way to the host: it is built and exported.
 	Unconnected bool
 
-	System      string // x86_64-linux, …
+	Flake       *FlakeSystem // nil for a host that muster composes of modules
+	System      string       // x86_64-linux, …
 	Roles       []string
 	Tags        []string
 	Policy      Policy

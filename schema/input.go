@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -70,6 +71,15 @@ func (i *Input) Pinned() bool {
 	return i.Rev != "" && i.Hash != ""
 }
 
+// A FlakeSystem is a system that a flake defines.
+type FlakeSystem struct {
+	At   Pos
+	Dir  string   // the flake's directory, relative to the inventory's or absolute; "" for Ref
+	Repo string   // the root of the Git repository that Dir is in, if any; as Dir
+	Ref  string   // a flake reference such as github:owner/repo
+	Attr []string // names from the flake's outputs on
+}
+
 // SelfInput is the name under which modules get the fleet's directory.
 const SelfInput = "self"
 
@@ -96,6 +106,11 @@ func (f *Fleet) HasInput(name string) bool {
 
 // HasInputs reports whether modules of the fleet get inputs.
 func (f *Fleet) HasInputs() bool { return len(f.Inputs) > 0 || f.Lock != nil }
+
+// HasFlakes reports whether a flake defines the system of a host.
+func (f *Fleet) HasFlakes() bool {
+	return slices.ContainsFunc(f.Hosts, func(h *Host) bool { return h.Flake != nil })
+}
 
 // inputNames are the names of all inputs, sorted.
 func (f *Fleet) inputNames() []string {
@@ -141,6 +156,85 @@ func (d *decoder) inputs(n *node) {
 			}
 		}
 		d.fleet.Inputs = append(d.fleet.Inputs, in)
+	}
+}
+
+// flakeSystem decodes FLAKE#ATTRIBUTE. An attribute of one name is the name of a
+// configuration, as for nixos-rebuild --flake.
+func (d *decoder) flakeSystem(n *node, path string) *FlakeSystem {
+	ref, attr, ok := strings.Cut(text(n), "#")
+	if !ok || ref == "" || attr == "" {
+		return nil
+	}
+	s := &FlakeSystem{At: n.at}
+	switch {
+	case strings.HasPrefix(ref, ".") || strings.HasPrefix(ref, "/"):
+		s.Dir = d.resolve(ref, n.at)
+		s.Repo = d.repository(s.Dir)
+	case strings.Contains(ref, ":"):
+		s.Ref = ref
+	default:
+		d.report.add(n.at, path, "type", "got the flake %s, want a directory such as . or ./fleet, or a flake reference such as github:owner/repo", quote(ref))
+		return nil
+	}
+	names, err := splitAttr(attr)
+	if err != nil {
+		d.report.add(n.at, path, "type", "got the attribute %s, want names with dots between them", quote(attr))
+		return nil
+	}
+	if len(names) == 1 {
+		names = []string{"nixosConfigurations", names[0]}
+	}
+	s.Attr = names
+	return s
+}
+
+// repository is the root of the Git repository that a directory is in, or "". Nix
+// sees only what is tracked in it.
+func (d *decoder) repository(dir string) string {
+	abs := dir
+	if !filepath.IsAbs(abs) {
+		abs = filepath.Join(d.fleet.Dir, dir)
+	}
+	for at := abs; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
+			if rel, err := filepath.Rel(d.fleet.Dir, at); err == nil && !filepath.IsAbs(dir) {
+				return rel
+			}
+			return at
+		}
+		if at == filepath.Dir(at) {
+			return ""
+		}
+	}
+}
+
+// splitAttr splits the path of an attribute at its dots. A name may be in quotes.
+func splitAttr(attr string) ([]string, error) {
+	var names []string
+	for rest := attr; ; {
+		var name string
+		if strings.HasPrefix(rest, `"`) {
+			end := strings.IndexByte(rest[1:], '"')
+			if end < 0 {
+				return nil, errors.New("unterminated quotes")
+			}
+			name, rest = rest[1:1+end], rest[2+end:]
+			if rest != "" && rest[0] != '.' {
+				return nil, errors.New("text behind quotes")
+			}
+		} else {
+			end := strings.IndexByte(rest+".", '.')
+			name, rest = rest[:end], rest[end:]
+		}
+		if name == "" {
+			return nil, errors.New("an empty name")
+		}
+		names = append(names, name)
+		if rest == "" {
+			return names, nil
+		}
+		rest = rest[1:]
 	}
 }
 
@@ -319,6 +413,29 @@ func (c *checker) checkInputs() {
 	}
 	for _, u := range c.inputs {
 		c.hasInput(u.at, u.path, u.name)
+	}
+	for _, h := range f.Hosts {
+		c.flakeSystem(h)
+	}
+}
+
+// flakeSystem checks that the flake of a host is there, and that what muster would
+// compose a system of is not said beside it.
+func (c *checker) flakeSystem(h *Host) {
+	if h.Flake == nil {
+		return
+	}
+	path := join("hosts", h.Name)
+	if dir := h.Flake.Dir; dir != "" {
+		switch {
+		case c.lookFor(dir) == nil:
+			c.report.add(h.Flake.At, path+".flake", "missing-file", "no such directory: %s", quote(dir))
+		case c.lookFor(filepath.Join(dir, "flake.nix")) == nil:
+			c.report.add(h.Flake.At, path+".flake", "missing-file", "no flake.nix in %s", quote(dir))
+		}
+	}
+	if h.Nixpkgs != nil {
+		c.report.add(h.Nixpkgs.At, path+".nixpkgs", "conflict", "the flake decides which NixOS the host has").Hint = "leave it out"
 	}
 }
 

@@ -433,6 +433,9 @@ func (r *resolver) host(h *Host) {
 	r.text("host", h.Address, at("host"))
 	r.number("port", h.Port, at("port"))
 	r.text("user", h.User, at("user"))
+	if f := h.Flake; f != nil {
+		r.text("flake", cmp.Or(f.Dir, f.Ref)+"#"+strings.Join(f.Attr, "."), f.At)
+	}
 	r.texts("host_keys", h.HostKeys, at("host_keys"))
 	r.text("jump", h.Jump, at("jump"))
 	r.text("privilege", string(h.Privilege), at("privilege"))

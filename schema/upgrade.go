@@ -82,4 +82,9 @@ func (c *checker) checkUpgrades() {
 			c.report.warn(u.At, path, "upgrade", "nixpkgs.path is outside the repository, where hosts do not have it")
 		}
 	})
+	for _, h := range c.fleet.Hosts {
+		if h.Flake != nil && h.Upgrade != nil && !h.Upgrade.Off {
+			c.report.add(h.Upgrade.At, join("hosts", h.Name)+".upgrade", "conflict", "the host is a system of a flake, which decides about its upgrades").Hint = "leave it out"
+		}
+	}
 }
