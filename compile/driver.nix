@@ -162,7 +162,15 @@ builtins.listToAttrs (
           # Not called drvPath and outPath: a set with outPath is a string in JSON.
           drv = toplevel.drvPath;
           out = toplevel.outPath;
-          warnings = self.config.warnings or [ ] ++ unheard name self;
+          warnings =
+            self.config.warnings or [ ]
+            ++ unheard name self
+            ++ (
+              if self.config.system.autoUpgrade.enable or false then
+                [ "system.autoUpgrade is on: the host upgrades itself and then differs from the inventory; use upgrade of the inventory" ]
+              else
+                [ ]
+            );
           # All of it as one string, for evaluators that free the rest.
           summary = builtins.toJSON { inherit drv out warnings; };
         };

@@ -25,7 +25,8 @@ func (c *checker) config() {
 			}
 		}
 		if v, ok := option(m.Config, "system.autoUpgrade.enable").(Bool); ok && v.V {
-			c.report.warn(v.At, path+".config.system.autoUpgrade.enable", "auto-upgrade", "the host upgrades itself and then differs from the inventory")
+			e := c.report.warn(v.At, path+".config.system.autoUpgrade.enable", "auto-upgrade", "the host upgrades itself and then differs from the inventory")
+			e.Hint = "upgrade: {every: \"04:00\", git: \"https://…\"} upgrades it to what the fleet has"
 		}
 		for _, name := range []string{"deployment", "nixops"} {
 			if v := option(m.Config, name); v != nil {
