@@ -20,7 +20,7 @@ import (
 //
 //	hosts.cue:22:47: networking.hostNme: The option `networking.hostNme' does not exist.
 type Error struct {
-	Blame   compile.Blame // zero if the error is not about the inventory
+	Blame   compile.Blame // the host if no other place is known
 	Message string
 	Trace   string // the evaluator's trace; "" unless Options.ShowTrace is set
 	Err     error  // an [*eval.Error] or a [*nixcmd.ExitError]
@@ -74,7 +74,7 @@ func (o Options) hostError(h *schema.Host, network *syntax.File, err error) erro
 	case errors.As(err, &nix):
 		message, trace, steps = nix.Message(), strings.TrimSpace(nix.Stderr), nixSteps(o.Fleet, network, nix)
 	default:
-		return &Error{Message: message, Err: err, host: h.Name}
+		return &Error{Blame: compile.Blame{Pos: o.relative(h.At)}, Message: message, Err: err, host: h.Name, atHost: true}
 	}
 	blame, known := compile.BlameFor(o.Fleet, h.Name, compile.Witness{Message: message, Steps: steps}, o.WorkDir)
 	e := &Error{Blame: blame, Message: human.Plain(blame.Message), Err: err, host: h.Name}
