@@ -157,10 +157,10 @@ func (v *valueReader) marker(n *node, path string) Value {
 		}
 	case "$str":
 		if arg.kind == stringKind && arg.text == "" {
-			return Template{arg.at, ""}
+			return Template{At: arg.at}
 		}
 		if text, ok := v.text(arg, path, "text with Nix interpolation"); ok {
-			return Template{arg.at, text}
+			return Template{At: arg.at, Text: text, Args: v.special}
 		}
 	default:
 		return v.mark(n, name, arg, path)

@@ -98,6 +98,7 @@ type Expr struct {
 type Template struct {
 	At   Pos
 	Text string
+	Args bool // as in an Expr
 }
 
 // A Mark is a value with a property of the NixOS module system, such as mkForce.
