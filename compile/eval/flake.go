@@ -90,7 +90,8 @@ func (s *flakeSource) input(r FetchRequest) (Fetched, error) {
 	r.Fetcher = fetchInput
 	got, err := s.th.fetch(r)
 	if errors.Is(err, ErrUnsupported) {
-		s.th.failAs(UnsupportedError, 0, "flake input %s: nothing can be fetched here", r.JSON)
+		a, _ := flake.ParseAttrs([]byte(r.JSON))
+		s.th.failAs(UnsupportedError, 0, "flake input '%s': nothing can be fetched here", flake.Ref{Attrs: a})
 	}
 	return got, err
 }

@@ -22,12 +22,12 @@ func (v Value) Output(ctx context.Context, name string, paths []string) (Value, 
 	})
 }
 
-// along follows an attribute path as long as there are sets.
+// along follows an attribute path, through sets only.
 func (th *thread) along(v value, names []string) (value, bool) {
-	for _, name := range names {
+	for i, name := range names {
 		v = th.force(v)
 		if v.kind() != kindSet {
-			return value{}, false
+			th.fail(0, "'%s' is not an attribute set", strings.Join(names[:i], "."))
 		}
 		a := find(v.attrs(), lookup(name))
 		if a == nil {

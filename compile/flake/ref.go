@@ -3,7 +3,6 @@ package flake
 import (
 	"fmt"
 	"maps"
-	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -123,6 +122,8 @@ func inputFromURL(u locator) (Attrs, error) {
 		return forgeFromURL(u)
 	case u.scheme == "git" || application == "git":
 		return gitFromURL(u)
+	case application == "hg":
+		return hgFromURL(u)
 	case application == "file" && transport == "git":
 		return nil, fmt.Errorf("input '%s' is unsupported; did you mean 'git+file' instead of 'file+git'?", u)
 	case transport != "file" && transport != "http" && transport != "https":
@@ -201,8 +202,6 @@ func forgeFromURL(u locator) (Attrs, error) {
 			a[name] = u.query[name]
 		case "host", "narHash":
 			a[name] = u.query[name]
-		default:
-			return nil, badURLf("URL '%s' contains unknown parameter '%s'", u, name)
 		}
 	}
 	return FromAttrs(a)
@@ -218,6 +217,23 @@ func gitFromURL(u locator) (Attrs, error) {
 		case "shallow", "submodules", "lfs", "exportIgnore", "allRefs", "verifyCommit":
 			a[name] = value == "1"
 		default:
+			rest[name] = value
+		}
+	}
+	u.query = rest
+	a["url"] = u.String()
+	return FromAttrs(a)
+}
+
+// hgFromURL makes an input of Mercurial, which can be spelled and not fetched.
+func hgFromURL(u locator) (Attrs, error) {
+	_, u.scheme = splitScheme(u.scheme)
+	a := Attrs{"type": "hg"}
+	rest := map[string]string{}
+	for name, value := range u.query {
+		if name == "rev" || name == "ref" {
+			a[name] = value
+		} else {
 			rest[name] = value
 		}
 	}
@@ -264,6 +280,7 @@ var allowed = map[string][]string{
 	"sourcehut": forgeAttrs,
 	"tarball":   downloadAttrs,
 	"file":      downloadAttrs,
+	"hg":        {"url", "ref", "rev", "revCount", "narHash", "name"},
 	"git": {"url", "ref", "rev", "shallow", "submodules", "lfs", "exportIgnore", "lastModified", "revCount", "narHash", "allRefs", "name",
 		"dirtyRev", "dirtyShortRev", "verifyCommit", "keytype", "publicKey", "publicKeys"},
 }
@@ -449,8 +466,8 @@ func (a Attrs) locator() (locator, error) {
 		return u, nil
 	case isForge(kind):
 		return a.forgeURL(kind), nil
-	case kind == "git":
-		return a.gitURL()
+	case kind == "git", kind == "hg":
+		return a.gitURL(kind)
 	case kind == "tarball", kind == "file":
 		u, err := parseURL(a.String("url"))
 		if err == nil && a.Has("narHash") {
@@ -477,13 +494,13 @@ func (a Attrs) forgeURL(kind string) locator {
 	return u
 }
 
-func (a Attrs) gitURL() (locator, error) {
+func (a Attrs) gitURL(kind string) (locator, error) {
 	u, err := parseURL(a.String("url"))
 	if err != nil {
 		return u, err
 	}
-	if u.scheme != "git" {
-		u.scheme = "git+" + u.scheme
+	if u.scheme != kind {
+		u.scheme = kind + "+" + u.scheme
 	}
 	for _, name := range []string{"rev", "ref"} {
 		if a.Has(name) {
@@ -556,9 +573,6 @@ func (r Ref) canonical() Ref {
 	}
 	return Ref{Attrs: r.Attrs.With("url", u.String()), Dir: r.Dir}
 }
-
-// Below returns the reference of a directory below base that is relative in a flake.
-func joinRelative(base, p string) string { return path.Join("/", base, p)[1:] }
 
 // Date spells a time as the attribute lastModifiedDate does.
 func Date(seconds int64) string { return time.Unix(seconds, 0).UTC().Format("20060102150405") }

@@ -176,7 +176,7 @@ func (f *Fetcher) URL(ctx context.Context, url, name string, want store.Hash) (T
 }
 
 func hashFile(name string, algo store.Algo) (store.Hash, error) {
-	in, err := os.Open(name)
+	in, err := store.Disk{}.Open(name)
 	if err != nil {
 		return store.Hash{}, err
 	}

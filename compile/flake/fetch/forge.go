@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -214,5 +215,7 @@ func (f *Fetcher) text(ctx context.Context, from string, headers map[string]stri
 		return nil, err
 	}
 	defer answer.body.Close()
-	return io.ReadAll(io.LimitReader(answer.body, maxRefs))
+	var text bytes.Buffer
+	_, err = io.Copy(&text, io.LimitReader(answer.body, maxRefs))
+	return text.Bytes(), err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"muster/compile/flake"
+	"muster/exec/foreign"
 )
 
 // git fetches a commit of a repository, or the files of a work tree on this machine as they are.
@@ -203,7 +204,7 @@ func (r repository) defaultRef(ctx context.Context, from string) string {
 			}
 		}
 	}
-	if ref, err := os.ReadFile(filepath.Join(r.dir, "default")); err == nil {
+	if ref, err := foreign.ReadFile(filepath.Join(r.dir, "default"), foreign.Limits{Size: 4096}); err == nil {
 		return string(ref)
 	}
 	return "refs/heads/master"
@@ -263,7 +264,7 @@ func (r repository) number(ctx context.Context, args ...string) (int64, error) {
 // revCount counts commits. That takes seconds for a long history, so it is noted.
 func (f *Fetcher) revCount(ctx context.Context, r repository, rev string) (int64, error) {
 	file := filepath.Join(f.Dir, "info", keyOf("revCount", rev))
-	if text, err := os.ReadFile(file); err == nil {
+	if text, err := foreign.ReadFile(file, foreign.Limits{Size: 100}); err == nil {
 		if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 			return n, nil
 		}

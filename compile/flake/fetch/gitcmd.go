@@ -91,7 +91,8 @@ func (r repository) feed(ctx context.Context, stdin io.Reader, env []string, arg
 	var out, said bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &boundedBuffer{&out, maxAnswer}, &boundedBuffer{&said, 64 << 10}
 	cmd.Env = append(cmd.Env, env...)
-	return out.String(), explainGit(ctx, args, said.String(), cmd.Run())
+	err := cmd.Run()
+	return out.String(), explainGit(ctx, args, said.String(), err)
 }
 
 func explainGit(ctx context.Context, args []string, stderr string, err error) error {

@@ -181,9 +181,10 @@ func (w *gitWriter) entry(e gitEntry) error {
 }
 
 func (w *gitWriter) link(name string, content io.Reader) error {
-	target, err := io.ReadAll(content)
+	var target strings.Builder
+	_, err := io.Copy(&target, content)
 	if err == nil {
-		err = w.root.Symlink(string(target), name)
+		err = w.root.Symlink(target.String(), name)
 	}
 	return err
 }

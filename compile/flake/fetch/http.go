@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"muster/exec/backoff"
+	"muster/exec/foreign"
 )
 
 // A request is something to download.
@@ -104,12 +105,8 @@ func (f *Fetcher) open(u *url.URL) (*response, error) {
 		return nil, fmt.Errorf("open %s: it cannot be read: %w", u.Path, err)
 	case info.IsDir():
 		return nil, fmt.Errorf("open %s: it is a directory and not a file; for a git repository, say git+file", u.Path)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("open %s: it is not a regular file", u.Path)
-	case info.Size() > f.limits().Download:
-		return nil, fmt.Errorf("open %s: it has %d bytes, and at most %d are fetched", u.Path, info.Size(), f.limits().Download)
 	}
-	file, err := os.OpenFile(u.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	file, err := foreign.Open(u.Path, foreign.Limits{Size: f.limits().Download, Links: true})
 	if err != nil {
 		return nil, err
 	}

@@ -205,11 +205,14 @@ func (u *unpacker) file(name string, r io.Reader, size int64, executable bool) e
 	return errors.Join(err, out.Close())
 }
 
+// maxTarget is how long the target of a link may be.
+const maxTarget = 4095
+
 func (u *unpacker) link(name, target string) error {
 	if err := u.free(name); err != nil {
 		return err
 	}
-	if target == "" || strings.ContainsRune(target, 0) || len(target) > 4095 {
+	if target == "" || strings.ContainsRune(target, 0) || len(target) > maxTarget {
 		return fmt.Errorf("member %q is a link to %q", name, target)
 	}
 	u.kinds[name] = 'l'
@@ -252,7 +255,7 @@ func (u *unpacker) hardLink(name, target string) error {
 // zip unpacks a zip archive. Its index is at the end, so it is written to a file first.
 func (u *unpacker) zip(r io.Reader, dir string) error {
 	name := dir + ".zip"
-	out, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	out, err := os.Create(name)
 	if err != nil {
 		return err
 	}
@@ -293,11 +296,11 @@ func (u *unpacker) zipMember(member *zip.File) error {
 	case mode.IsRegular():
 		return u.file(name, in, int64(member.UncompressedSize64), mode&0o100 != 0)
 	case mode&os.ModeSymlink != 0:
-		target, err := io.ReadAll(io.LimitReader(in, 4096))
-		if err != nil {
+		var target strings.Builder
+		if _, err := io.Copy(&target, io.LimitReader(in, maxTarget+1)); err != nil {
 			return err
 		}
-		return u.link(name, string(target))
+		return u.link(name, target.String())
 	}
 	return fmt.Errorf("member %q is neither a file, a directory nor a link", member.Name)
 }

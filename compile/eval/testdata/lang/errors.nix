@@ -140,15 +140,15 @@ builtins ? getFlake || builtins ? outputOf || builtins ? fetchClosure
 ---
 builtins.getFlake "x"
 # feature flakes
-### error "builtins.getFlake is left to Nix"
+### error "flake input 'flake:x': nothing can be fetched here"
 ---
 builtins.parseFlakeRef "x"
 # feature flakes
-### error "builtins.parseFlakeRef is left to Nix"
+### { id = "x"; type = "indirect"; }
 ---
 builtins.flakeRefToString { }
 # feature flakes
-### error "builtins.flakeRefToString is left to Nix"
+### error "'type' attribute to specify input scheme is required but not provided"
 ---
 builtins.fetchClosure { }
 # feature fetch-closure
