@@ -36,6 +36,9 @@ func (th *thread) fetch(r FetchRequest) (Fetched, error) {
 		got, err := ev.world.Fetch(th.ctx, r)
 		th.mustGoOn()
 		f.got, f.err = got, err
+		if err == nil {
+			ev.readable.paths.Store(got.Path, true)
+		}
 		if err == nil && got.File != "" && got.File != string(got.Path) {
 			ev.derivations.addSource(got.Path, Source{File: got.File, Flat: r.Fetcher == "fetchurl"}, 0)
 		}
@@ -105,7 +108,7 @@ func (th *thread) download(fetcher string, x value) value {
 			info, err := th.ev.world.Lstat(string(p))
 			th.recordType(typeInput, string(p), info, err)
 			if err == nil {
-				return storeString(p)
+				return th.found(p)
 			}
 		}
 	}
@@ -154,7 +157,7 @@ func fetchMercurial(th *thread, x value) value {
 // directory.
 func (th *thread) searchEntry(entry string) (string, bool) {
 	if rest, ok := strings.CutPrefix(entry, "flake:"); ok && th.ev.enabled("flakes") {
-		th.failAs(UnsupportedError, 0, "search path entry 'flake:%s' is left to Nix", rest)
+		return th.searchFlake(rest)
 	}
 	if !isURL(entry) {
 		dir, err := th.ev.world.Abs(entry)
@@ -167,6 +170,19 @@ func (th *thread) searchEntry(entry string) (string, bool) {
 	if err != nil {
 		th.say("warning: Nix search path entry '" + entry + "' cannot be downloaded, ignoring: " + err.Error())
 		return "", false
+	}
+	return string(got.Path), true
+}
+
+// searchFlake returns the tree of a flake that is an entry of the search path.
+func (th *thread) searchFlake(text string) (string, bool) {
+	ref, err := flake.Parse(text, false)
+	var got Fetched
+	if err == nil {
+		got, err = (&flakeSource{th: th}).input(FetchRequest{JSON: ref.Attrs.JSON(), Registry: AnyRegistry})
+	}
+	if err != nil {
+		th.fail(0, "search path entry 'flake:%s': %v", text, err)
 	}
 	return string(got.Path), true
 }

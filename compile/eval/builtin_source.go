@@ -126,7 +126,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 		}
 		if info, err := th.ev.world.Lstat(string(sp)); err == nil {
 			th.recordType(typeInput, string(sp), info, nil)
-			return storeString(sp)
+			return th.found(sp)
 		}
 	}
 	if err := th.ev.mayRead(p); err != nil {

@@ -264,7 +264,7 @@ func (ev *Evaluator) leadsTo(real string) bool {
 
 func (ev *Evaluator) mayReadPlain(p string) *Error {
 	shown := shortened(p)
-	if inside(p, store.Dir) && !ev.opts.Restricted {
+	if inside(p, store.Dir) && !ev.opts.Restricted && (!ev.opts.Pure || ev.mayReadStore(p)) {
 		return nil
 	}
 	for _, allowed := range ev.opts.Allowed {

@@ -187,9 +187,16 @@ func lockRef(what string, raw, info map[string]any) (Ref, error) {
 }
 
 // Find returns the node at a path of input names from the root, nil if there is none.
-func (l *Lock) Find(path []string) (*Node, error) { return l.find(path, nil) }
+func (l *Lock) Find(path []string) (*Node, error) {
+	steps := maxNodes
+	return l.find(path, nil, &steps)
+}
 
-func (l *Lock) find(path []string, visited []string) (*Node, error) {
+// find follows a path that inputs at the paths visited have led to, in so many steps at most.
+func (l *Lock) find(path []string, visited []string, steps *int) (*Node, error) {
+	if *steps--; *steps < 0 {
+		return nil, fmt.Errorf("input '%s' follows others in more than %d steps", PathString(path), maxNodes)
+	}
 	here := PathString(path)
 	if i := slices.Index(visited, here); i >= 0 {
 		return nil, fmt.Errorf("follow cycle detected: [%s]", strings.Join(append(visited[i:], here), " -> "))
@@ -205,7 +212,7 @@ func (l *Lock) find(path []string, visited []string) (*Node, error) {
 			n = edge.Node
 		default:
 			var err error
-			if n, err = l.find(edge.Follows, visited); n == nil || err != nil {
+			if n, err = l.find(edge.Follows, visited, steps); n == nil || err != nil {
 				return nil, err
 			}
 		}

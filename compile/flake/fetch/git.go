@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -283,16 +284,23 @@ func (f *Fetcher) worktree(ctx context.Context, a flake.Attrs, r repository) (Tr
 	if err != nil {
 		return Tree{}, err
 	}
-	t, err := f.copy(r.dir, a.Name(), tracked.filter(r.dir), nil)
-	if err != nil {
-		return Tree{}, err
-	}
 	rev, err := r.line(ctx, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 	if errors.As(err, new(*gitError)) {
 		rev, err = "", nil
 	}
 	if err != nil {
 		return Tree{}, err
+	}
+	// Git knows whether a file has changed without reading it.
+	key := keyOf(append([]string{"worktree", r.dir, rev, a.Name()}, slices.Sorted(maps.Keys(tracked))...)...)
+	t, _, _, known := f.recall(key)
+	if dirty || rev == "" || a.Bool("submodules") || !known {
+		if t, err = f.copy(r.dir, a.Name(), tracked.filter(r.dir), nil); err != nil {
+			return Tree{}, err
+		}
+		if !dirty {
+			f.remember(key, t, "")
+		}
 	}
 	switch {
 	case dirty && rev != "":

@@ -160,7 +160,7 @@ builtins.outputOf "x" "out"
 ---
 builtins.findFile [ { prefix = ""; path = "flake:nixpkgs"; } ] "x"
 # feature flakes
-### error "search path entry 'flake:nixpkgs' is left to Nix"
+### error "flake input 'flake:nixpkgs': nothing can be fetched here"
 ---
 builtins.findFile [ { prefix = ""; path = "https://example.org/x.tar.gz"; } ] "x"
 ### error "search path entry 'https://example.org/x.tar.gz': nothing can be fetched here"
