@@ -34,6 +34,8 @@ type Options struct {
 	// a [Template] or the condition of a [Mark]; if module is true it is the
 	// text of a whole module. A nil Nix means that Nix is not checked.
 	Nix func(v Value, module bool) *Error
+	// Unpinned allows inputs that nothing pins.
+	Unpinned bool
 }
 
 // dataFiles are the names of an inventory that is not written in CUE, in the
@@ -71,6 +73,8 @@ type loader struct {
 	limits limits
 	named  bool // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
+
+	unpinned bool // inputs need no pin
 }
 
 // newLoader finds the file to read first.
@@ -87,7 +91,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory %s: %w", cmp.Or(path, "."), bare(err))
 	}
-	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix}
+	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix, unpinned: opts.Unpinned}
 	l.named = !info.IsDir()
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
@@ -276,6 +280,6 @@ func (l *loader) check() {
 	inventoryShape().check(l.tree, "", l.report)
 	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf, show: l.show}
 	d.decode()
-	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, inputs: d.values.inputs, show: l.show, named: l.named, nix: l.nix}
+	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, inputs: d.values.inputs, show: l.show, named: l.named, nix: l.nix, unpinned: l.unpinned}
 	c.run()
 }

@@ -33,6 +33,16 @@ func (ev *Evaluator) Flake(ctx context.Context, ref flake.Ref, overrides map[str
 	})
 }
 
+// Lock finds out what the inputs of something are that is like a flake, and what the
+// flakes among them take as inputs. See [flake.Resolve].
+func (ev *Evaluator) Lock(ctx context.Context, top *flake.Flake) (resolved *flake.Resolved, err error) {
+	_, err = ev.run(ctx, func(th *thread) value {
+		resolved = (&flakeSource{th: th, names: true}).resolve(top, nil)
+		return valueNull
+	})
+	return resolved, err
+}
+
 // A FlakeSetting is a setting of Nix in nixConfig of a flake.
 type FlakeSetting struct{ Name, Value string }
 

@@ -87,7 +87,7 @@ func (f *Fetcher) Fetch(ctx context.Context, a flake.Attrs, final bool) (Tree, e
 	if err != nil {
 		return Tree{}, err
 	}
-	if t, ok := f.pinned(a); ok && (final || a.String("type") == "tarball" && !a.Has("lastModified") && a.Has("name")) {
+	if t, ok := f.pinned(a); ok && (final || complete(a) || a.String("type") == "tarball" && !a.Has("lastModified") && a.Has("name")) {
 		t.Locked = a
 		return t, nil
 	}
@@ -99,6 +99,18 @@ func (f *Fetcher) Fetch(ctx context.Context, a flake.Attrs, final bool) (Tree, e
 	}
 	t.Locked, err = checkLocks(a, t.Locked, final)
 	return t, err
+}
+
+// complete reports whether attributes with a hash say all that fetching would: then they
+// are as good as those of a lock file.
+func complete(a flake.Attrs) bool {
+	switch a.String("type") {
+	case "git":
+		return a.Has("rev") && a.Has("lastModified") && a.Has("revCount")
+	case "github", "gitlab", "sourcehut":
+		return a.Has("rev") && a.Has("lastModified")
+	}
+	return false
 }
 
 // Find replaces an input that is a name by what the registry has for it. Own says whether the entries of this machine
