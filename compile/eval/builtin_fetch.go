@@ -43,7 +43,7 @@ func (th *thread) fetch(r FetchRequest) (Fetched, error) {
 			ev.derivations.addSource(got.Path, Source{File: got.File, Flat: r.Fetcher == "fetchurl"}, 0)
 		}
 	})
-	th.recordFetched(r, f.got.Path)
+	th.recordFetched(r, f.got)
 	return f.got, f.err
 }
 
