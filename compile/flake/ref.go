@@ -82,6 +82,21 @@ func ParseWithFragment(text string, relative bool) (ref Ref, fragment string, er
 	return parsePathRef(text, relative)
 }
 
+// IsPath reports whether a reference is a path with a query and a fragment, as they are spelled, and neither a URL nor a name.
+func IsPath(text string) (p, query, fragment string, ok bool) {
+	rest, fragment, _ := strings.Cut(text, "#")
+	p, query, _ = strings.Cut(rest, "?")
+	if idRefPattern.MatchString(text) {
+		return "", "", "", false
+	}
+	u, err := parseURL(text)
+	if err == nil {
+		_, err = fromURL(u)
+	}
+	_, ok = err.(badURL)
+	return p, query, fragment, ok
+}
+
 // parsePathRef parses a path with a query and a fragment.
 func parsePathRef(text string, relative bool) (ref Ref, fragment string, err error) {
 	rest, fragment, _ := strings.Cut(text, "#")

@@ -307,7 +307,7 @@ func (c *flakeCase) here(how, text string) (value, msg string) {
 		case "raw":
 			value, err = v.Raw(c.t.Context())
 		case "json":
-			value, err = v.JSON(c.t.Context())
+			value, err = v.PlainJSON(c.t.Context())
 		default:
 			value, err = v.Show(c.t.Context())
 		}
