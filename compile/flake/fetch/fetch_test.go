@@ -645,6 +645,13 @@ func TestGitOfOthers(t *testing.T) {
 	}
 }
 
+func TestPasswordsAreNotShown(t *testing.T) {
+	_, err := newFetcher(t).Fetch(t.Context(), tarballOf("http://me:secret@127.0.0.1:1/x.tar"), false)
+	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "me:xxxxx@127.0.0.1") {
+		t.Error(err)
+	}
+}
+
 // A hook or a monitor that a repository configures does not run.
 func TestGitRunsNothingOfTheRepository(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "repo")

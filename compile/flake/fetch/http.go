@@ -131,7 +131,7 @@ func (f *Fetcher) ask(ctx context.Context, u *url.URL, r request) (*response, er
 		req.Header.Set("If-None-Match", r.etag)
 	}
 	if req.Header.Get("Authorization") == "" && u.User == nil {
-		login, password, err := f.password(u.Hostname())
+		login, password, err := f.credentials(u.Hostname())
 		if err != nil {
 			return nil, err
 		}
