@@ -22,6 +22,7 @@ test *args:
 test-systemd *args:
     go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}
     go test ./cmd -run '^TestScripts$/^(deploy_three|rollback_last)$' -systemd -count 1 {{args}}
+    go test ./cmd -run '^TestNoSecretIsAnywhereElse$' -systemd -count 1 -timeout 40m {{args}}
 
 # N runs of faults at random on FIELDS times five hosts that systemd boots, each run a line (Linux, root); 300 on 5 fields take half an hour to an hour
 chaos n="300" fields="5" seed="1" *args="":
@@ -54,6 +55,10 @@ bench-copy *args:
 # muster deploy against the shortest script and against colmena, in turns, on fresh lab hosts (Linux, root)
 bench-deploy *args:
     go test ./cmd -run '^TestDeployBench$' -v -timeout 2h -deploybench {{args}} | grep -v '^[=-]'
+
+# muster secrets push against one scp for each secret and against colmena's upload, in turns, on lab hosts (Linux, root)
+bench-secrets *args:
+    go test ./cmd -run '^TestSecretsBench$' -v -timeout 3h -secretsbench {{args}} | grep -v '^[=-]'
 
 # muster eval against Nix, in turns, on the corpora in DIR: evaluator-bench and what its README says
 bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
@@ -90,6 +95,15 @@ test-nix dir="/var/tmp/muster-nix":
       nix=$nix,$version=$d/root
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^TestOtherNixVersions$' -v -count 1
+
+# the values of the flakes in compile/flake/testdata/flakes, written anew from the Nix 2.34 that test-nix has unpacked below DIR
+record-flakes dir="/var/tmp/muster-nix" *args="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    store=$(mktemp -d) && trap 'chmod -R u+w "$store" && rm -rf "$store"' EXIT
+    export NIX_REMOTE=$store/root XDG_CACHE_HOME=$store/cache MUSTER_NIX_ROOT={{dir}}/sid/root
+    export NIX_CONFIG=$'flake-registry =\nsubstituters =\nbuild-users-group =\nsandbox = false'
+    go test ./exec/evaluate -run '^TestFlakesGiveWhatNixGives$' -count 1 -timeout 30m -record-flakes "$PWD/exec/evaluate/testdata/nix-of-root.sh" {{args}}
 
 # what is written for other tools, read by the tools themselves: morph builds (as
 # root), colmena, NixOps 1.7 and 2 and flakes evaluate, nixfmt changes nothing.

@@ -53,6 +53,9 @@ var flakeReference = flags.Kind[string]{
 		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd }) || strings.TrimSpace(text) == "" || strings.HasPrefix(text, "-") {
 			return "", flags.ErrRefused
 		}
+		if _, _, _, ok := flake.IsPath(text); ok {
+			return text, nil // where it leads to is known when it is looked for
+		}
 		_, _, err := flake.ParseWithFragment(text, true)
 		return text, err
 	},
@@ -142,7 +145,7 @@ func (f *flakeFlags) evaluate(ctx context.Context, std streams, ref flake.Ref, f
 	case o.raw.instantiate:
 		return v.Drv(ctx)
 	case o.json:
-		return v.JSON(ctx)
+		return v.PlainJSON(ctx)
 	case f.raw:
 		return v.Raw(ctx)
 	}

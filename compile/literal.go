@@ -37,6 +37,8 @@ func (w *writer) value(v schema.Value) syntax.Expr {
 		return w.path(v.At, v.Name)
 	case schema.Pkg:
 		return at(pos(v.At), ident("pkgs."+v.Name))
+	case schema.SecretPath:
+		return text(schema.String{At: v.At, V: schema.SecretsDir + "/" + v.Name})
 	case schema.InputRef:
 		return w.inputRef(v)
 	case schema.Expr:

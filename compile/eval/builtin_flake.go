@@ -87,6 +87,9 @@ func (th *thread) fetchTree(x value, git bool) value {
 	default:
 		a, err = flake.FetchURL(th.inputText(x, 0))
 	}
+	if err == nil {
+		_, err = a.URL()
+	}
 	if err != nil {
 		th.fail(0, "%v", err)
 	}

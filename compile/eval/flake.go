@@ -314,7 +314,11 @@ func (s *flakeSource) inputOf(in attr, at []string, dir string) flake.Input {
 		th.fail(in.pos, "unexpected flake input attribute '%s'", explicit.Names()[0])
 	case attrs.Has("url"):
 		var ref flake.Ref
-		ref, err = flake.Parse(url, true)
+		if got.NotFlake {
+			ref, err = flake.ParseSource(url)
+		} else {
+			ref, err = flake.Parse(url, true)
+		}
 		got.Ref = &ref
 	}
 	if err != nil {

@@ -13,7 +13,7 @@ func (v Value) Output(ctx context.Context, name string, paths []string) (Value, 
 	return v.ev.run(ctx, func(th *thread) value {
 		outputs := th.wantAttr(th.wantSet(v.v, 0), symOutputs)
 		for _, p := range paths {
-			if found, ok := th.along(outputs, th.splitPath(p)); ok {
+			if found, ok := th.along(outputs, th.splitPath(strings.TrimSuffix(p, "."))); ok {
 				return th.force(found)
 			}
 		}
@@ -70,6 +70,20 @@ func (v Value) Raw(ctx context.Context) (string, error) {
 	out, err := v.ev.run(ctx, func(th *thread) value {
 		var c references
 		return stringValue(th.coerce(v.v, &c, 0, copyPaths))
+	})
+	if err != nil {
+		return "", err
+	}
+	return out.v.str(), nil
+}
+
+// PlainJSON is JSON for nix eval --json, which does not copy paths to the store.
+func (v Value) PlainJSON(ctx context.Context) (string, error) {
+	out, err := v.ev.run(ctx, func(th *thread) value {
+		b := jsonWriter{textBuilder: textBuilder{th: th}, plain: true}
+		var c references
+		th.writeJSON(&b, v.v, &c)
+		return stringValue(th.finish(&b))
 	})
 	if err != nil {
 		return "", err

@@ -16,7 +16,7 @@ type readable struct {
 
 // mayReadStore reports whether a path in the store may be read in pure mode.
 func (ev *Evaluator) mayReadStore(p string) bool {
-	if p == store.Dir || ev.readable.built.Load() {
+	if ev.readable.built.Load() {
 		return true
 	}
 	sp, _, err := store.SplitPath(p)

@@ -7,5 +7,7 @@
 //	Lock     flake.lock: the graph of pinned inputs, of versions 5 to 7
 //	Resolve  the inputs that flake.nix declares, checked against the lock; what the lock lacks is completed in memory
 //
+// testdata/flakes holds small flakes with the values that Nix 2.34 gives them; just record-flakes writes these anew.
+//
 // Package fetch, below, fetches what a Ref points to.
 package flake

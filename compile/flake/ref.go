@@ -25,7 +25,6 @@ var (
 	idPattern       = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
 	revPattern      = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
 	longRevPattern  = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
-	refPattern      = regexp.MustCompile(`^[a-zA-Z0-9@][a-zA-Z0-9_./@+-]*$`)
 	hostPattern     = regexp.MustCompile(`^[a-zA-Z0-9.-]*$`)
 	idRefPattern    = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*(/([0-9a-fA-F]{40}|[a-zA-Z0-9@][a-zA-Z0-9_./@+-]*))?(#([^#]*))?$`)
 	badRefSequences = regexp.MustCompile(`//|/\.|\.\.|[[:cntrl:][:space:]:?^~\[]|\\|\*|\.lock$|\.lock/|@\{|/$|\.$|^@$|^\.|^/|^-`)
@@ -43,6 +42,24 @@ func Parse(text string, relative bool) (Ref, error) {
 		err = fmt.Errorf("unexpected fragment '%s' in flake reference '%s'", fragment, text)
 	}
 	return ref, err
+}
+
+// ParseSource is Parse for a reference to something that is not a flake, with relative paths. What a URL points to is then a
+// file, unless its name is that of an archive.
+func ParseSource(text string) (Ref, error) {
+	ref, err := Parse(text, true)
+	if err != nil || ref.Attrs.String("type") != "tarball" {
+		return ref, err
+	}
+	u, err := parseURL(text)
+	if application, _ := splitScheme(u.scheme); err != nil || application == "tarball" {
+		return ref, err
+	}
+	name := u.path[len(u.path)-1]
+	if !slices.ContainsFunc(tarballEndings, func(end string) bool { return strings.HasSuffix(name, end) }) {
+		ref.Attrs["type"] = "file"
+	}
+	return ref, nil
 }
 
 // ParseWithFragment is Parse for a reference that may end in #fragment, which it returns decoded.
@@ -63,6 +80,21 @@ func ParseWithFragment(text string, relative bool) (ref Ref, fragment string, er
 		return Ref{}, "", err
 	}
 	return parsePathRef(text, relative)
+}
+
+// IsPath reports whether a reference is a path with a query and a fragment, as they are spelled, and neither a URL nor a name.
+func IsPath(text string) (p, query, fragment string, ok bool) {
+	rest, fragment, _ := strings.Cut(text, "#")
+	p, query, _ = strings.Cut(rest, "?")
+	if idRefPattern.MatchString(text) {
+		return "", "", "", false
+	}
+	u, err := parseURL(text)
+	if err == nil {
+		_, err = fromURL(u)
+	}
+	_, ok = err.(badURL)
+	return p, query, fragment, ok
 }
 
 // parsePathRef parses a path with a query and a fragment.

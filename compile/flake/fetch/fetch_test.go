@@ -470,7 +470,7 @@ func TestForges(t *testing.T) {
 			want: []string{"https://gitlab.com/api/v4/projects/o%2Fr/repository/commits?ref_name=HEAD private p", "https://gitlab.com/api/v4/projects/o%2Fr/repository/archive.tar.gz?sha=" + rev + " private p"}},
 		{url: "gitlab:o/r/v1?host=gitlab.example.org", tokens: map[string]string{"gitlab.example.org": "OAuth2:o"},
 			want: []string{"https://gitlab.example.org/api/v4/projects/o%2Fr/repository/commits?ref_name=v1 Bearer o", "https://gitlab.example.org/api/v4/projects/o%2Fr/repository/archive.tar.gz?sha=" + rev + " Bearer o"}},
-		{url: "gitlab:o/r/none", want: []string{"https://gitlab.com/api/v4/projects/o%2Fr/repository/commits?ref_name=none"}, fail: "does the git ref really exist?"},
+		{url: "gitlab:o/r/none", want: []string{"https://gitlab.com/api/v4/projects/o%2Fr/repository/commits?ref_name=none"}, fail: "it has no commits: does the ref really exist?"},
 		{url: "sourcehut:~u/r", want: []string{"https://git.sr.ht/~u/r/HEAD", "https://git.sr.ht/~u/r/info/refs", "https://git.sr.ht/~u/r/archive/" + rev + ".tar.gz"}},
 		{url: "sourcehut:~u/r/none", want: []string{"https://git.sr.ht/~u/r/info/refs"}, fail: "couldn't find ref 'none'"},
 		{url: "github:o/private", want: []string{"https://api.github.com/repos/o/private/commits/HEAD"}, fail: "is private and needs a token: see access-tokens"},
@@ -642,6 +642,13 @@ func TestGitOfOthers(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", url, err, want)
 		}
+	}
+}
+
+func TestPasswordsAreNotShown(t *testing.T) {
+	_, err := newFetcher(t).Fetch(t.Context(), tarballOf("http://me:secret@127.0.0.1:1/x.tar"), false)
+	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "me:xxxxx@127.0.0.1") {
+		t.Error(err)
 	}
 }
 

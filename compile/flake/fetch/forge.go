@@ -93,7 +93,7 @@ func readGitlab(text []byte) (string, error) {
 		return "", err
 	}
 	if len(commits) == 0 {
-		return "", errors.New("No commits returned by GitLab API -- does the git ref really exist?")
+		return "", errors.New("it has no commits: does the ref really exist?")
 	}
 	return commits[0].ID, nil
 }

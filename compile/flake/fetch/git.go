@@ -141,7 +141,7 @@ func (r repository) update(ctx context.Context, a flake.Attrs, from string, shal
 		return r.take(ctx, a, local)
 	}
 	if !r.has(ctx, rev) {
-		return fmt.Errorf("Cannot find Git revision '%s' in ref '%s' of repository '%s'! Please make sure that the rev exists on the ref you've specified or add allRefs = true; to fetchGit.", rev, ref, from)
+		return fmt.Errorf("cannot find Git revision '%s' in ref '%s' of repository '%s': give the ref that has it, or allRefs = true", rev, ref, from)
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func (r repository) defaultRef(ctx context.Context, from string) string {
 func (f *Fetcher) commit(ctx context.Context, a flake.Attrs, r repository, from string) (Tree, error) {
 	rev := a.String("rev")
 	if !r.has(ctx, rev) {
-		return Tree{}, fmt.Errorf("Cannot find Git revision '%s' in ref '%s' of repository '%s'!", rev, a.String("ref"), r.dir)
+		return Tree{}, fmt.Errorf("cannot find Git revision '%s' in ref '%s' of repository '%s'", rev, a.String("ref"), r.dir)
 	}
 	key := keyOf("commit", rev, a.Name(), strconv.FormatBool(a.Bool("exportIgnore")), strconv.FormatBool(a.Bool("submodules")))
 	t, _, _, known := f.recall(key)

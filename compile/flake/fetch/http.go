@@ -97,7 +97,7 @@ func worthAnotherTry(ctx context.Context, err error) bool {
 // open opens a local file.
 func (f *Fetcher) open(u *url.URL) (*response, error) {
 	if !path.IsAbs(u.Path) {
-		return nil, fmt.Errorf("tarball '%s' must use an absolute path. The 'file' scheme does not support relative paths.", u)
+		return nil, fmt.Errorf("open %s: want file: and an absolute path", u)
 	}
 	info, err := os.Stat(u.Path)
 	switch {
@@ -131,7 +131,7 @@ func (f *Fetcher) ask(ctx context.Context, u *url.URL, r request) (*response, er
 		req.Header.Set("If-None-Match", r.etag)
 	}
 	if req.Header.Get("Authorization") == "" && u.User == nil {
-		login, password, err := f.password(u.Hostname())
+		login, password, err := f.credentials(u.Hostname())
 		if err != nil {
 			return nil, err
 		}

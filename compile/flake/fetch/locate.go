@@ -16,20 +16,25 @@ import (
 // Locate parses a reference that the user gives in a directory, such as .#web or nixpkgs#hello. A path stands for the flake
 // in it or above it, and for the git repository that holds it.
 func Locate(text, dir string) (ref flake.Ref, fragment string, err error) {
-	if ref, fragment, err = flake.ParseWithFragment(text, true); err != nil {
-		return flake.Ref{}, "", err
-	}
-	if ref.Attrs.String("type") != "path" || strings.HasPrefix(text, "path:") {
+	p, query, fragment, ok := flake.IsPath(text)
+	if !ok {
+		if rest, ok := strings.CutPrefix(text, "git+file:"); ok && !strings.HasPrefix(rest, "/") {
+			text = "git+file://" + filepath.Clean(dir) + "/" + rest
+		}
+		if ref, fragment, err = flake.ParseWithFragment(text, true); err != nil {
+			return flake.Ref{}, "", err
+		}
 		return absolute(ref, dir), fragment, nil
 	}
-	p := ref.Attrs.String("path")
 	if !filepath.IsAbs(p) {
 		p = filepath.Join(dir, p)
 	}
-	if p, err = flakeDir(filepath.Clean(p)); err != nil {
+	if p, err = flakeDir(p); err != nil {
 		return flake.Ref{}, "", err
 	}
-	_, query, _ := strings.Cut(strings.SplitN(text, "#", 2)[0], "?")
+	if fragment, err = url.PathUnescape(fragment); err != nil {
+		return flake.Ref{}, "", err
+	}
 	ref, err = repositoryRef(p, query)
 	return ref, fragment, err
 }
@@ -44,10 +49,14 @@ func absolute(ref flake.Ref, dir string) flake.Ref {
 
 // flakeDir finds the directory with flake.nix: p or one above.
 func flakeDir(p string) (string, error) {
-	info, err := os.Stat(p)
-	switch {
+	real, err := filepath.EvalSymlinks(p)
+	var info fs.FileInfo
+	if err == nil {
+		info, err = os.Stat(real)
+	}
+	switch p = real; {
 	case err != nil:
-		return "", fmt.Errorf("path '%s' is not a flake: %w", p, err)
+		return "", fmt.Errorf("find the flake: %w", err)
 	case !info.IsDir() && filepath.Base(p) == "flake.nix":
 		p = filepath.Dir(p)
 	case !info.IsDir():

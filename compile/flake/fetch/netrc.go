@@ -10,8 +10,8 @@ import (
 
 const maxNetrc = 1 << 20
 
-// password returns what the netrc file has for a host.
-func (f *Fetcher) password(host string) (login, password string, err error) {
+// credentials returns what the netrc file has for a host.
+func (f *Fetcher) credentials(host string) (login, password string, err error) {
 	if f.Netrc == "" {
 		return "", "", nil
 	}
