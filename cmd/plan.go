@@ -171,5 +171,5 @@ func (f *continueFlags) begin(ctx context.Context, std streams) (*session, error
 }
 
 func (f *continueFlags) carryOut(ctx context.Context, s *session, plan *exec.Plan, journal *exec.Journal) error {
-	return s.runWithJournal(ctx, plan, journal, &f.ssh, &f.building, &f.copy, &f.rollout, &f.secrets)
+	return s.runWithJournal(ctx, plan, journal, &f.ssh, &f.building, &f.copy, &f.rollout, &f.secrets, installing{yes: f.rollout.yes})
 }

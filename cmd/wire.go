@@ -151,6 +151,29 @@ func (m machine) Daemon(ctx context.Context) (nixserve.Stream, error) {
 	return m.stream(ctx, "nix-daemon", "--stdio")
 }
 
+// Below is the machine with the store below a directory, as an installer has it.
+func (m machine) Below(root string) exec.Machine { return machineBelow{m, root} }
+
+// A machineBelow is a machine whose store is below a directory. Its daemon has another.
+type machineBelow struct {
+	machine machine
+	root    string
+}
+
+func (m machineBelow) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	return m.machine.Run(ctx, argv, stdout, stderr)
+}
+
+func (m machineBelow) Feed(ctx context.Context, argv []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	return m.machine.Feed(ctx, argv, stdin, stdout, stderr)
+}
+
+func (m machineBelow) Serve(ctx context.Context) (nixserve.Stream, error) {
+	return m.machine.stream(ctx, "nix-store", "--store", m.root, "--serve", "--write")
+}
+
+func (m machineBelow) Close() error { return m.machine.Close() }
+
 // stream starts a command that fills the store. A user without root and sudo can
 // do that too, through the machine's daemon, if it trusts them.
 func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, error) {

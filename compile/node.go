@@ -48,6 +48,13 @@ func (w *writer) host(h *schema.Host) module {
 	if len(bootDisks) > 0 {
 		put(own, schema.List{At: h.PosOf("disks"), Elems: bootDisks}, "boot", "loader", "grub", "devices")
 	}
+	for _, d := range h.Disks {
+		for i, p := range d.Partitions {
+			if p.Encrypt != "" {
+				put(own, schema.String{At: p.At, V: d.Part(i)}, "boot", "initrd", "luks", "devices", d.Mapper(i), "device")
+			}
+		}
+	}
 	if len(h.Swap) > 0 {
 		var swaps []schema.Value
 		for _, s := range h.Swap {

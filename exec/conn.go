@@ -67,6 +67,13 @@ func (c *connection) renew(ctx context.Context) error {
 	return nil
 }
 
+// become has m, which is the connection in use in another form, take its place.
+func (c *connection) become(m Machine) {
+	c.mu.Lock()
+	c.current = m
+	c.mu.Unlock()
+}
+
 // use makes m the connection in use, and closes the one before.
 func (c *connection) use(m Machine) {
 	c.mu.Lock()

@@ -25,6 +25,7 @@ const (
 	Look        Action = "status"       // look at the host
 	Command     Action = "exec"         // run a command on the host
 	Clean       Action = "gc"           // remove old generations, and what nothing needs
+	Install     Action = "install"      // make a host of a machine that has no NixOS yet
 	PushSecrets Action = "secrets"      // bring secrets to the host, and leave its system alone
 )
 

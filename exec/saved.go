@@ -96,6 +96,8 @@ type savedHost struct {
 	DiskUUID   savedWord          `json:"disk_uuid,omitempty"`
 	Health     []savedCheck       `json:"health,omitempty"`
 	Secrets    []savedSecret      `json:"secrets,omitempty"`
+	Disks      []savedDisk        `json:"disks,omitempty"`
+	Install    *savedInstall      `json:"install,omitempty"`
 }
 
 type savedCheck struct {
@@ -232,6 +234,7 @@ func saveHost(h *schema.Host) savedHost {
 		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
 	}
 	s.Secrets = saveSecrets(h.AllSecrets)
+	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
 	for _, c := range h.Health {
 		s.Health = append(s.Health, savedCheck{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
@@ -391,6 +394,7 @@ func (s *savedHost) load() *schema.Host {
 		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
 	}
 	h.AllSecrets = loadSecrets(s.Secrets)
+	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()
 	for _, c := range s.Health {
 		h.Health = append(h.Health, schema.Check{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
