@@ -109,7 +109,9 @@ func (i installing) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	o.Install.Wipe = func(ctx context.Context, h *schema.Host, disks []host.BareDisk) error {
 		text := diskReport(h.Name, disks)
 		if i.yes {
-			s.note("%s", strings.TrimSuffix(text, "\n"))
+			for line := range strings.Lines(text) {
+				s.note("%s", strings.TrimSuffix(line, "\n"))
+			}
 			return nil
 		}
 		if !ui.CanAnswer(s.std.in) {

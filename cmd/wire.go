@@ -172,6 +172,12 @@ func (m machineBelow) Serve(ctx context.Context) (nixserve.Stream, error) {
 	return m.machine.stream(ctx, "nix-store", "--store", m.root, "--serve", "--write")
 }
 
+func (m machineBelow) ServePacked(ctx context.Context) (nixserve.Stream, error) {
+	return m.machine.servePacked(ctx, "nix-store", "--store", m.root, "--serve", "--write")
+}
+
+func (m machineBelow) HeldUp() (time.Duration, bool) { return m.machine.HeldUp() }
+
 func (m machineBelow) Close() error { return m.machine.Close() }
 
 // stream starts a command that fills the store. A user without root and sudo can
@@ -190,6 +196,10 @@ const packedLimit = 30 * time.Second
 // ServePacked is Serve for input that zstd has compressed. The exit status is that
 // of nix-store.
 func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
+	return m.servePacked(ctx, "nix-store", "--serve", "--write")
+}
+
+func (m machine) servePacked(ctx context.Context, serve ...string) (nixserve.Stream, error) {
 	limited, cancel := context.WithTimeout(ctx, packedLimit)
 	defer cancel()
 	err := m.Machine.Run(limited, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.BecomesRoot()})
@@ -200,7 +210,7 @@ func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.stream(ctx, "/bin/sh", "-c", "zstd -dcq | nix-store --serve --write")
+	return m.stream(ctx, append([]string{"/bin/sh", "-c", `zstd -dcq | "$@"`, "muster-unpack"}, serve...)...)
 }
 
 // A serve makes a command on a host a [nixserve.Stream].

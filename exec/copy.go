@@ -55,7 +55,7 @@ type compressingMachine interface {
 
 // copyClosure sends the host what it lacks of its system.
 func copyClosure(ctx context.Context, j *job) error {
-	if j.systemUpToDate() {
+	if j.systemUpToDate() || j.bare.booted {
 		return nil
 	}
 	paths := j.step.Paths

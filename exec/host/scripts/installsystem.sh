@@ -14,6 +14,7 @@ leave() { for d in run dev proc sys; do unmount_below "$target/$d" 2>/dev/null; 
 leave
 umask 022
 mkdir -p "$target/etc" "$target/dev" "$target/proc" "$target/sys" "$target/run" "$target/nix/var/nix/profiles" "$target/var" || exit 1
+chmod 0755 "$target/run" || exit 1
 [ -d "$target/tmp" ] || mkdir -m 1777 "$target/tmp" || exit 1
 [ -d "$target/root" ] || mkdir -m 0700 "$target/root" || exit 1
 nix-env --store "$target" --profile "$target$profile" --set "$system" || exit 1

@@ -73,6 +73,19 @@ in
       kernelModules = names "Modules the initrd loads.";
       supportedFilesystems = names "File systems the initrd supports.";
       network.enable = mkEnableOption "network in the initrd";
+      luks.devices = mkOption {
+        type = types.attrsOf (
+          types.submodule {
+            options.device = mkOption {
+              type = types.str;
+              example = "/dev/sda2";
+              description = "The encrypted device.";
+            };
+          }
+        );
+        default = { };
+        description = "Encrypted devices that are opened before the root is mounted.";
+      };
       systemd.enable = mkEnableOption "systemd in the initrd";
     };
     loader = {
@@ -120,6 +133,13 @@ in
           type = types.str;
           default = "/boot";
           description = "Where the EFI system partition is mounted.";
+        };
+      };
+      external = {
+        enable = flag false "Whether a program of your own installs the boot loader.";
+        installHook = mkOption {
+          type = types.path;
+          description = "The program; its argument is the system.";
         };
       };
       generic-extlinux-compatible.enable = flag false "Whether an extlinux.conf is written.";
