@@ -97,8 +97,8 @@ func (j *job) steps(s Stage) (_ *host.InstallSteps, done func()) {
 	return &host.InstallSteps{Host: j.conn.ask(), Limit: j.run.opts.ActivateTimeout, Line: lines}, lines.close
 }
 
-// installTools are what an installer needs besides a shell. What formats is added.
-var installTools = []string{"flock", "sfdisk", "blkid", "mount", "umount", "chroot", "tar", "nix-store", "nix-env", "setsid", "readlink"}
+// installTools are what an installer needs besides a shell. What makes disks is added.
+var installTools = []string{"flock", "mount", "umount", "chroot", "tar", "nix-store", "nix-env", "setsid", "readlink"}
 
 // ErrInstalled says that a machine is a host of muster's already.
 var ErrInstalled = errors.New("it is installed already")
@@ -131,6 +131,9 @@ func lookBare(ctx context.Context, j *job) error {
 	case h.Install.Kexec == (schema.Kexec{}):
 		return fmt.Errorf("%s runs there from its disk, and no installer: start the machine from one, or name one in install.kexec of the inventory", cmp.Or(b.Name, "a Linux"))
 	}
+	if mounts := mountsOf(madeDisks(h), b.Disks); len(mounts) > 0 && mounts[0].Where != "/" {
+		return errors.New("partitions are to be made, and none of them is mounted at /: an installation makes the root, too")
+	}
 	for i := range b.Disks {
 		if err := checkDisk(madeDisks(h)[i], b, i, !isInstaller(b) || w.ours()); err != nil {
 			return err
@@ -145,6 +148,7 @@ func seeBare(ctx context.Context, j *job) (err error) {
 	tools := slices.Clone(installTools)
 	for _, d := range madeDisks(j.step.Host) {
 		devices = append(devices, d.Device)
+		tools = append(tools, "sfdisk", "blkid")
 		for _, p := range d.Partitions {
 			if p.FS != "" {
 				tools = append(tools, formatter(&p)[0])

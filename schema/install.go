@@ -172,8 +172,8 @@ func (d *decoder) install(n, defaults *node, path string) Install {
 
 // disks checks what is to be made of a host's disks.
 func (c *checker) disks(h *Host, at string) {
-	devices, mounts, names := map[string]string{}, map[string]bool{}, map[string]bool{}
-	made := false
+	devices, names := map[string]string{}, map[string]bool{}
+	made, root := false, h.DiskUUID != ""
 	for i := range h.Disks {
 		d := &h.Disks[i]
 		below := at + ".disks." + d.Name
@@ -195,11 +195,7 @@ func (c *checker) disks(h *Host, at string) {
 				c.report.add(p.At, below+".partitions", "disk", "two partitions are called %s", quote(p.Name))
 			}
 			names[d.Name+" "+p.Name] = true
-			mounts[p.Mount] = true
 		}
-	}
-	if made && !mounts["/"] {
-		c.report.add(h.PosOf("disks"), at+".disks", "disk", "no partition is mounted at /").Hint = `give one mount: "/"`
 	}
 	seen := map[string]Pos{}
 	for _, fs := range h.FileSystems {
@@ -207,6 +203,10 @@ func (c *checker) disks(h *Host, at string) {
 			c.report.add(fs.At, at+".disks", "file-system", "two file systems are mounted at %s", fs.MountPoint).Hint = "see " + first.String()
 		}
 		seen[fs.MountPoint] = fs.At
+		root = root || fs.MountPoint == "/"
+	}
+	if made && !root {
+		c.report.add(h.PosOf("disks"), at+".disks", "disk", "no partition is mounted at /").Hint = `give one mount: "/"`
 	}
 }
 

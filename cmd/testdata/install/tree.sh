@@ -12,8 +12,8 @@
 set -euo pipefail
 dir=$1 version=$2
 here=$(cd "$(dirname "$0")" && pwd)
-system=(busybox sshd mount umount mountpoint flock age extlinux)
-rescue=(nix-store nix-env sfdisk blkid wipefs mkfs.ext4 mkfs.vfat mkswap kexec zstd)
+system=(busybox sshd mount umount mountpoint flock age extlinux kexec)
+rescue=(nix-store nix-env sfdisk blkid wipefs mkfs.ext4 mkfs.vfat mkswap zstd)
 
 mkdir -p "$dir"/{userland/usr/{bin,lib64},kernel,initrd,rescue}
 ln -sfn bin "$dir/userland/usr/sbin"
