@@ -56,7 +56,7 @@ type Options struct {
 	Local   Local        // runs hooks here; nil where there are none
 	Secrets SecretSource // nil for a fleet without secrets
 	Install InstallOptions
-	Sink    Sink         // may be nil
+	Sink    Sink // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.
 	Confirm func(ctx context.Context, wave int) error
 }
