@@ -49,7 +49,7 @@ func newVirtualMachine(t *testing.T) *virtualMachine {
 		v.local("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", filepath.Join(v.tree, "keys", name))
 	}
 	v.local(filepath.Join(source, "tree.sh"), v.tree, *installVM)
-	for _, name := range []string{"machine.nix", "bootloader.sh", "rc.sh"} {
+	for _, name := range []string{"machine.nix", "bootloader.sh", "rc.sh", "disko.sh"} {
 		v.local("cp", filepath.Join(source, name), v.dir)
 	}
 	v.local("age-keygen", "-o", filepath.Join(v.dir, "id.key"))
@@ -101,8 +101,9 @@ func (v *virtualMachine) read(name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// inventory writes the inventory, with a serial number of its disk and a device.
-func (v *virtualMachine) inventory(device, serial string) {
+// inventory writes the inventory, with a serial number of its disk and a device, whose
+// partitions disko may make.
+func (v *virtualMachine) inventory(device, serial string, disko bool) {
 	v.t.Helper()
 	minios, err := filepath.Abs("../examples/minios")
 	if err != nil {
@@ -112,6 +113,7 @@ func (v *virtualMachine) inventory(device, serial string) {
 	rescue, _, _ := strings.Cut(v.read("tree/keys/rescue.pub"), " rescue")
 	v.write("hosts.cue", fmt.Sprintf(`package fleet
 
+_disko: %t
 nixpkgs: path: %q
 secret_recipients: [%q]
 hosts: vm: {
@@ -122,13 +124,22 @@ hosts: vm: {
 		device: "/dev/disk/by-id/%s"
 		serial: %q
 		boot:   true
-		partitions: [
-			{name: "boot", size: "96M", fs: "vfat", label: "BOOT", mount: "/boot", bootable: true},
-			{name: "swap", size: "64M", fs: "swap"},
-			{name: "root", fs: "ext4", mount: "/", options: ["noatime"]},
-		]
+		if !_disko {
+			partitions: [
+				{name: "boot", size: "96M", fs: "vfat", label: "BOOT", mount: "/boot", bootable: true},
+				{name: "swap", size: "64M", fs: "swap"},
+				{name: "root", fs: "ext4", mount: "/", options: ["noatime"]},
+			]
+		}
+	}
+	if _disko {
+		file_systems: {
+			"/boot": {device: "/dev/disk/by-id/virtio-MUSTER01-part1", fs_type: "vfat"}
+			"/": {device: "/dev/disk/by-id/virtio-MUSTER01-part2", fs_type: "ext4"}
+		}
 	}
 	install: {
+		disko:    _disko
 		host_key: "keys/vm.age"
 		host_keys: [%q]
 		kexec: path: "image.tar.gz"
@@ -140,7 +151,7 @@ hosts: vm: {
 		link: {command: ["echo", "linked"], path: "/etc/link"}
 	}
 }
-`, minios, strings.TrimSpace(recipient), v.port, device, serial, rescue, v.read("tree/keys/user.pub")))
+`, disko, minios, strings.TrimSpace(recipient), v.port, device, serial, rescue, v.read("tree/keys/user.pub")))
 }
 
 // start starts the machine: into the rescue system the first time, and then from its
@@ -310,15 +321,15 @@ func TestInstallVirtualMachine(t *testing.T) {
 	v := newVirtualMachine(t)
 	v.start()
 
-	v.inventory("virtio-MUSTER02", "MUSTER02")
+	v.inventory("virtio-MUSTER02", "MUSTER02", false)
 	v.refused("the machine has no such disk; in /dev/disk/by-id it has virtio-MUSTER01 (vda, 1.1 GB), virtio-OTHER01", "install", "vm", "--yes", "--connect-timeout", "2m")
-	v.inventory("virtio-OTHER01", "MUSTER01")
+	v.inventory("virtio-OTHER01", "MUSTER01", false)
 	v.refused(`its serial number is "OTHER01", and the inventory says "MUSTER01"; nothing was wiped`, "install", "vm", "--yes")
 	v.ssh("mkfs.ext4 -q /dev/vdb && mkdir /media && mount -t ext4 /dev/vdb /media && touch /media/precious")
-	v.inventory("virtio-OTHER01", "OTHER01")
+	v.inventory("virtio-OTHER01", "OTHER01", false)
 	v.refused("it is in use: vdb (/media); nothing was wiped", "install", "vm", "--yes")
 	v.ssh("ls /media/precious && umount /media")
-	v.inventory("virtio-MUSTER01", "MUSTER01")
+	v.inventory("virtio-MUSTER01", "MUSTER01", false)
 	v.refused("there is no terminal to ask on: --yes agrees to it", "install", "vm")
 	v.untouched("disk.img")
 
@@ -358,7 +369,11 @@ func TestInstallVirtualMachine(t *testing.T) {
 	}
 	v.installed()
 
-	// The installer of the inventory takes a host over that runs from its disk.
+	// The installer of the inventory takes a host over that runs from its disk, which
+	// disko makes anew: that disk and no other.
+	v.inventory("virtio-OTHER01", "OTHER01", true)
+	v.refused("disko.devices makes a disk that the inventory does not name in hosts.vm.disks", "install", "vm", "--yes", "--reinstall")
+	v.inventory("virtio-MUSTER01", "MUSTER01", true)
 	out = v.must("install", "vm", "--yes", "--reinstall", "--reboot-timeout", "5m")
 	if !strings.Contains(out, "vm: installed") {
 		t.Errorf("muster install --reinstall:\n%s", out)

@@ -7,19 +7,22 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"muster/compile/store"
 	"muster/exec/host"
 	"muster/exec/human"
 	"muster/schema"
 )
 
-// madeDisks are the disks of a host that an installation makes partitions on.
+// madeDisks are the disks of a host that an installation makes partitions on: those of
+// the inventory, or those that disko may make.
 func madeDisks(h *schema.Host) []*schema.Disk {
 	var made []*schema.Disk
 	for i := range h.Disks {
-		if len(h.Disks[i].Partitions) > 0 {
+		if len(h.Disks[i].Partitions) > 0 || h.Install.Disko {
 			made = append(made, &h.Disks[i])
 		}
 	}
@@ -30,7 +33,7 @@ func madeDisks(h *schema.Host) []*schema.Disk {
 // any of that is.
 func layoutID(h *schema.Host) string {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%q\n", h.Name)
+	fmt.Fprintf(sum, "%q %t\n", h.Name, h.Install.Disko)
 	for _, d := range madeDisks(h) {
 		fmt.Fprintf(sum, "%q %q %q %q\n", d.Name, d.Device, d.Serial, d.Table)
 		for _, p := range d.Partitions {
@@ -167,6 +170,14 @@ func makeDisks(ctx context.Context, j *job) error {
 		}
 		return j.useRoot()
 	}
+	if h.Install.Disko {
+		if w.seen.There.Layout != w.layout {
+			if err := runDisko(ctx, j, steps); err != nil {
+				return err
+			}
+		}
+		return j.useRoot()
+	}
 	there, err := mountAgain(ctx, j, steps)
 	if err != nil {
 		return err
@@ -201,16 +212,13 @@ func mountAgain(ctx context.Context, j *job, steps *host.InstallSteps) (bool, er
 	return there, err
 }
 
-// wipe makes the partitions and file systems, when the user has agreed.
-func wipe(ctx context.Context, j *job, steps *host.InstallSteps) error {
+// mayWipe fails where a disk must not be wiped, or the user does not agree.
+func mayWipe(ctx context.Context, j *job) error {
 	w, h, o := &j.bare, j.step.Host, &j.run.opts
-	made := madeDisks(h)
-	var tables []host.WantedTable
-	for i, d := range made {
+	for i, d := range madeDisks(h) {
 		if err := checkDisk(d, &w.seen, i, w.ours()); err != nil {
 			return err
 		}
-		tables = append(tables, host.WantedTable{Device: d.Device, Name: w.seen.Disks[i].Name, Script: sfdiskScript(w.layout, d)})
 	}
 	if w.seen.Agreed != w.layout {
 		if o.Install.Wipe == nil {
@@ -221,6 +229,48 @@ func wipe(ctx context.Context, j *job, steps *host.InstallSteps) error {
 		}
 	}
 	j.out.changed = true
+	return nil
+}
+
+// diskoScript is where the system has the script that makes the host's disks.
+const diskoScript = "/etc/muster/disko"
+
+// runDisko sends the installer the script that makes the disks, and runs it there.
+func runDisko(ctx context.Context, j *job, steps *host.InstallSteps) error {
+	w := &j.bare
+	if err := mayWipe(ctx, j); err != nil {
+		return err
+	}
+	program, err := filepath.EvalSymlinks(string(j.step.System.Out) + diskoScript)
+	if err != nil {
+		return fmt.Errorf("find the script of disko: %w", err)
+	}
+	object, _, _ := strings.Cut(strings.TrimPrefix(program, store.Dir+"/"), "/")
+	path, err := store.ParsePath(store.Dir + "/" + object)
+	if err != nil {
+		return fmt.Errorf("find the script of disko: %w", err)
+	}
+	if _, err := (&sender{j: j, stage: MakeDisks}).send(ctx, []store.Path{path}); err != nil {
+		return fmt.Errorf("send the script of disko: %w", err)
+	}
+	if err := steps.Disko(ctx, w.layout, program); err != nil {
+		return fmt.Errorf("make the disks by disko: %w", err)
+	}
+	_, err = steps.Mount(ctx, w.layout, j.run.opts.Run, nil)
+	return err
+}
+
+// wipe makes the partitions and file systems, when the user has agreed.
+func wipe(ctx context.Context, j *job, steps *host.InstallSteps) error {
+	w, h, o := &j.bare, j.step.Host, &j.run.opts
+	if err := mayWipe(ctx, j); err != nil {
+		return err
+	}
+	made := madeDisks(h)
+	var tables []host.WantedTable
+	for i, d := range made {
+		tables = append(tables, host.WantedTable{Device: d.Device, Name: w.seen.Disks[i].Name, Script: sfdiskScript(w.layout, d)})
+	}
 	if err := steps.WriteTables(ctx, w.layout, tables); err != nil {
 		return fmt.Errorf("make partitions: %w", err)
 	}

@@ -5,6 +5,7 @@ import "muster/schema"
 // A savedInstall says how a machine is reached before it is installed, and by what.
 type savedInstall struct {
 	HostKey   string    `json:"host_key,omitempty"`
+	Disko     bool      `json:"disko,omitempty"`
 	KexecPath string    `json:"kexec_path,omitempty"`
 	KexecURL  string    `json:"kexec_url,omitempty"`
 	KexecHash string    `json:"kexec_hash,omitempty"`
@@ -38,10 +39,10 @@ type savedPartition struct {
 
 func saveInstall(i *schema.Install) *savedInstall {
 	s := savedInstall{
-		HostKey: i.HostKey, KexecPath: i.Kexec.Path, KexecURL: i.Kexec.URL, KexecHash: i.Kexec.Hash,
+		HostKey: i.HostKey, Disko: i.Disko, KexecPath: i.Kexec.Path, KexecURL: i.Kexec.URL, KexecHash: i.Kexec.Hash,
 		Address: savedWord(i.Address), Port: i.Port, User: savedWord(i.User), HostKeys: i.HostKeys,
 	}
-	if s.HostKey == "" && s.KexecPath == "" && s.KexecURL == "" && s.Address == "" && s.Port == 0 && s.User == "" && len(s.HostKeys) == 0 {
+	if s.HostKey == "" && !s.Disko && s.KexecPath == "" && s.KexecURL == "" && s.Address == "" && s.Port == 0 && s.User == "" && len(s.HostKeys) == 0 {
 		return nil
 	}
 	return &s
@@ -52,7 +53,7 @@ func (s *savedInstall) load() schema.Install {
 		return schema.Install{}
 	}
 	return schema.Install{
-		HostKey: s.HostKey, Kexec: schema.Kexec{Path: s.KexecPath, URL: s.KexecURL, Hash: s.KexecHash},
+		HostKey: s.HostKey, Disko: s.Disko, Kexec: schema.Kexec{Path: s.KexecPath, URL: s.KexecURL, Hash: s.KexecHash},
 		Address: string(s.Address), Port: s.Port, User: string(s.User), HostKeys: s.HostKeys,
 	}
 }

@@ -55,6 +55,7 @@ func (d *Disk) Formatted(i int) string {
 type Install struct {
 	HostKey string // a file of age with the SSH host key; "" for none
 	Kexec   Kexec
+	Disko   bool // the host's configuration makes the disks, by system.build.diskoScript
 
 	// How the machine is reached until NixOS runs on it, where that differs from
 	// the host's own.
@@ -158,7 +159,7 @@ func (d *decoder) install(n, defaults *node, path string) Install {
 		}
 		return d.resolve(n.text, n.at)
 	}
-	i.HostKey = file(of("host_key"))
+	i.HostKey, i.Disko = file(of("host_key")), truth(of("disko"))
 	i.Address, i.Port, i.User, i.HostKeys = text(of("host")), number32(of("port")), text(of("user")), texts(of("host_keys"))
 	if k := of("kexec"); k != nil && k.kind == structKind {
 		i.Kexec = Kexec{At: k.at, Path: file(k.get("path")), URL: text(k.get("url")), Hash: text(k.get("hash"))}
@@ -181,12 +182,15 @@ func (c *checker) disks(h *Host, at string) {
 			c.report.add(d.At, below+".device", "disk", "%s is disk %s already", quote(d.Device), other)
 		}
 		devices[d.Device] = d.Name
-		if len(d.Partitions) == 0 {
+		if len(d.Partitions) == 0 && !h.Install.Disko {
 			continue
 		}
-		made = true
+		made = made || len(d.Partitions) > 0
+		if len(d.Partitions) > 0 && h.Install.Disko {
+			c.report.add(d.At, below+".partitions", "conflict", "has partitions, and install.disko: want one of them")
+		}
 		if id, ok := strings.CutPrefix(d.Device, byID); !ok || path.Base(d.Device) != id {
-			c.report.add(d.At, below+".device", "disk", "got %s for a disk with partitions, want it by id: %s…", quote(d.Device), byID).Hint = "other names of a disk change from one boot to the next, and muster install wipes it"
+			c.report.add(d.At, below+".device", "disk", "got %s for a disk that muster install makes partitions on, want it by id: %s…", quote(d.Device), byID).Hint = "other names of a disk change from one boot to the next, and muster install wipes it"
 		}
 		for n := range d.Partitions {
 			p := &d.Partitions[n]
@@ -287,6 +291,9 @@ func (r *resolver) install(i *Install) {
 	}
 	r.add("install", first, r.set(first, func() {
 		r.text("host_key", i.HostKey, at("host_key"))
+		if i.Disko {
+			r.bool("disko", true, at("disko"))
+		}
 		if k := i.Kexec; k != (Kexec{}) {
 			r.add("kexec", k.At, r.set(k.At, func() {
 				r.text("path", k.Path, k.At)
@@ -317,6 +324,9 @@ func (c *checker) install(h *Host, at string) {
 		if info := c.lookFor(k.Path); info == nil || !info.Mode().IsRegular() {
 			c.report.add(k.At, at+".kexec.path", "missing-file", "no such file: %s", quote(k.Path))
 		}
+	}
+	if i.Disko && len(h.Disks) == 0 {
+		c.report.add(i.pos["disko"], at+".disko", "disk", "the host has no disks").Hint = "name those that disko may wipe: " + `disks: main: device: "/dev/disk/by-id/…"`
 	}
 	if i.HostKey == "" {
 		return

@@ -242,6 +242,12 @@ func (s *InstallSteps) WriteTables(ctx context.Context, layout string, tables []
 	return s.do(ctx, installTableScript, nil, args...)
 }
 
+// Disko runs a program of the store that makes the disks and mounts them below
+// [InstallRoot].
+func (s *InstallSteps) Disko(ctx context.Context, layout, program string) error {
+	return s.do(ctx, installDiskoScript, nil, layout, program)
+}
+
 // A WantedPart is a partition to be made use of.
 type WantedPart struct {
 	Device, Name string // of its disk

@@ -24,6 +24,7 @@ const (
 	generationsScript   script = "generations"
 	guardScript         script = "guard" // which arm.sh leaves on the host and starts
 	inspectScript       script = "inspect"
+	installDiskoScript  script = "installdisko"
 	installDoneScript   script = "installdone"
 	installFormatScript script = "installformat"
 	installImageScript  script = "installimage"
@@ -71,6 +72,7 @@ var parts = map[script][]part{
 	followScript:        {watchPart},
 	guardScript:         {bootDefaultPart, launchPart, setsPart},
 	inspectScript:       {bootDefaultPart},
+	installDiskoScript:  {installPart},
 	installFormatScript: {installPart},
 	installImageScript:  {installPart},
 	installKexecScript:  {installPart},
