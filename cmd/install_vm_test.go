@@ -149,6 +149,7 @@ hosts: vm: {
 	secrets: {
 		token: env: "TOKEN"
 		link: {command: ["echo", "linked"], path: "/etc/link"}
+		ram: {command: ["echo", "in memory"], volatile: true}
 	}
 }
 `, disko, minios, strings.TrimSpace(recipient), v.port, device, serial, rescue, v.read("tree/keys/user.pub")))
@@ -304,8 +305,8 @@ func (v *virtualMachine) installed() {
 	if out := v.must("status"); !strings.Contains(out, "in sync") {
 		v.t.Errorf("muster status:\n%s", out)
 	}
-	got := v.ssh("cat /run/muster-secrets/token /etc/link /run/secrets-at-boot; stat -c %a:%U /run/muster-secrets/token 2>/dev/null || ls -lL /run/muster-secrets/token; ls /var/lib/muster")
-	for _, want := range []string{vmToken + "linked", "\nlink\ntoken\n", "deployments\nsecrets\n"} {
+	got := v.ssh("cat /run/muster-secrets/token /etc/link /run/secrets-at-boot /run/muster-secrets/ram; stat -c %a:%U /run/muster-secrets/token 2>/dev/null || ls -lL /run/muster-secrets/token; ls /var/lib/muster")
+	for _, want := range []string{vmToken + "linked", "\nlink\ntoken\nin memory\n", "deployments\nsecrets\n"} {
 		if !strings.Contains(got, want) {
 			v.t.Errorf("the host has\n%s\nwant %q", got, want)
 		}
@@ -367,6 +368,10 @@ func TestInstallVirtualMachine(t *testing.T) {
 	for v.ssh("cat /proc/sys/kernel/random/boot_id") == before {
 		time.Sleep(time.Second)
 	}
+	if out, err := v.command("status").CombinedOutput(); err == nil || !strings.Contains(string(out), "secret ram: missing") {
+		t.Errorf("muster status after a restart: %v\n%s", err, out)
+	}
+	v.must("secrets", "push")
 	v.installed()
 
 	// The installer of the inventory takes a host over that runs from its disk, which

@@ -273,13 +273,36 @@ func placeKeys(ctx context.Context, j *job) error {
 	}
 	w := &j.secrets
 	w.store.Root = j.bare.root
-	if w.store.Files = slices.DeleteFunc(w.store.Files, func(f host.SecretFile) bool { return f.Volatile }); len(w.store.Files) < len(j.out.Secrets) {
-		j.note(Finding{Check: "secrets", Text: "those that are in memory only are not there at the first boot: muster secrets push sends them"})
-	}
-	if !w.changed() {
+	// The memory of the installer is not the host's: see sendVolatile.
+	w.store.Files = slices.DeleteFunc(w.store.Files, func(f host.SecretFile) bool { return f.Volatile })
+	if len(w.store.Files) == 0 {
 		return nil
 	}
 	return sendSecrets(ctx, j)
+}
+
+// sendVolatile brings the secrets that are in memory only to a host that has booted for
+// the first time.
+func sendVolatile(ctx context.Context, j *job) error {
+	h, want := j.step.Host, j.step.System.Out
+	if !slices.ContainsFunc(h.AllSecrets, func(s *schema.Secret) bool { return s.Volatile }) {
+		return nil
+	}
+	if err := look(ctx, j, host.InspectRequest{Secrets: true, Want: want}); err != nil {
+		return err
+	}
+	if err := compareSecrets(ctx, j); err != nil || !j.secrets.changed() {
+		return err
+	}
+	if err := sendSecrets(ctx, j); err != nil {
+		return err
+	}
+	done, err := j.conn.ask().ApplySecrets(ctx, want, nil, j.run.opts.ActivateTimeout)
+	tellApplied(j, done)
+	if err != nil {
+		return err
+	}
+	return j.conn.ask().SettleSecrets(ctx, want)
 }
 
 // installSystem makes the system the one that the machine boots.
@@ -321,6 +344,9 @@ func firstBoot(ctx context.Context, j *job) error {
 	want := j.step.System.Out
 	if s := j.seen.State; s.Current != want || s.Booted != want || s.Generation.System != want {
 		return fmt.Errorf("it was to run %s; it is on %s", want, s)
+	}
+	if err := sendVolatile(ctx, j); err != nil {
+		return fmt.Errorf("send the secrets that are in memory only: %w", err)
 	}
 	for _, c := range j.step.Host.Health {
 		if err := checkUntilPassed(ctx, j, &c); err != nil {
