@@ -10,15 +10,15 @@ func CheckNix(v schema.Value, module bool) *schema.Error {
 	switch v := v.(type) {
 	case schema.Expr:
 		if module {
-			w.snippet(schema.Snippet(v))
+			w.snippet(schema.Snippet{At: v.At, Text: v.Text})
 		} else {
-			w.nix(v.At, v.Text)
+			w.value(v)
 		}
 	case schema.Template:
 		w.template(v)
 	case schema.Mark:
 		if v.Kind == schema.If {
-			w.nix(v.At, v.Cond)
+			w.nix(v.At, v.Cond, moduleScope)
 		}
 	}
 	if len(w.errs) == 0 {

@@ -16,10 +16,12 @@ let
 
   # network in NixOps and morph, meta in colmena; a tree or its package set.
   about = net.network or net.meta or { };
-  given = about.nixpkgs or about.pkgs or <nixpkgs>;
-  nixpkgs = if builtins.isAttrs given && given ? path then given.path else given;
+  tree = given: if builtins.isAttrs given && given ? path then given.path else given;
+  nixpkgs = tree (about.nixpkgs or about.pkgs or <nixpkgs>);
   lib = import (nixpkgs + "/lib");
-  evalConfig = import (nixpkgs + "/nixos/lib/eval-config.nix");
+  evalConfigOf = nixpkgs: import (nixpkgs + "/nixos/lib/eval-config.nix");
+  # Shared, so that it is read once.
+  evalConfig = evalConfigOf nixpkgs;
 
   notHosts = [
     "network"
@@ -43,9 +45,44 @@ let
     };
   };
 
+  # A host that a flake defines, with what the inventory adds to it.
+  extended =
+    name: system:
+    let
+      added = builtins.filter ({ module, ... }: builtins.isFunction module || module != { }) [
+        {
+          file = "defaults of the fleet";
+          module = net.defaults or { };
+        }
+        {
+          file = "host ${name}";
+          module = part net name;
+        }
+      ];
+    in
+    if added == [ ] then
+      system
+    else
+      system.extendModules {
+        modules = map (
+          { file, module }:
+          {
+            _file = file;
+            imports = [ module ];
+          }
+        ) added;
+        specialArgs = (about.specialArgs or { }) // (about.nodeSpecialArgs.${name} or { });
+      };
+
   node =
     nodes: name:
-    evalConfig {
+    if about ? systems.${name} then
+      extended name about.systems.${name}
+    else
+    (
+      if about ? nodeNixpkgs.${name} then evalConfigOf (tree about.nodeNixpkgs.${name}) else evalConfig
+    )
+      {
       system = "x86_64-linux";
       modules = [
         deploymentOptions
@@ -58,7 +95,8 @@ let
           imports = [ (part net name) ];
         }
       ];
-      specialArgs = { inherit name nodes; };
+      specialArgs =
+        (about.specialArgs or { }) // (about.nodeSpecialArgs.${name} or { }) // { inherit name nodes; };
     };
 
   nodes = builtins.listToAttrs (
@@ -79,10 +117,14 @@ builtins.listToAttrs (
       if attr != null then
         if apart then builtins.toJSON asked else asked
       else
+        let
+          # What is no system of NixOS is a derivation.
+          toplevel = self.config.system.build.toplevel or self;
+        in
         rec {
           # Not called drvPath and outPath: a set with outPath is a string in JSON.
-          drv = self.config.system.build.toplevel.drvPath;
-          out = self.config.system.build.toplevel.outPath;
+          drv = toplevel.drvPath;
+          out = toplevel.outPath;
           warnings = self.config.warnings or [ ];
           # All of it as one string, for evaluators that free the rest.
           summary = builtins.toJSON { inherit drv out warnings; };

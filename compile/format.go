@@ -2,6 +2,7 @@ package compile
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -150,17 +151,21 @@ func (w *writer) musterNetwork(p parts) syntax.Expr {
 	if tree := w.nixpkgs(); tree != nil {
 		about.Bindings = append(about.Bindings, attr("nixpkgs", tree))
 	}
-	return let(p.roles, w.network("network", about, p))
+	about.Bindings = append(about.Bindings, w.special()...)
+	about.Bindings = append(about.Bindings, w.nodeNixpkgs(func(tree syntax.Expr) syntax.Expr { return tree })...)
+	about.Bindings = append(about.Bindings, w.flakeSystems()...)
+	return let(p.lets(), w.network("network", about, p))
 }
 
 // nixopsNetwork writes network.nixpkgs as NixOps 2 wants it: a package set. NixOps
 // 1.7 prints all of network, down to derivations, so the set poses as one.
 func (w *writer) nixopsNetwork(p parts) syntax.Expr {
+	w.cannot(NixOps)
 	about := w.about(w.rollback)
 	if w.nixpkgs() != nil {
 		set := attr("nixpkgs", &syntax.Binary{
 			Op: syntax.Update,
-			X:  w.packages(),
+			X:  w.packages(w.nixpkgs()),
 			Y:  &syntax.Attrs{Bindings: []syntax.Binding{attr("type", str("derivation"))}},
 		})
 		set.Note = &syntax.Note{Before: []string{
@@ -169,14 +174,15 @@ func (w *writer) nixopsNetwork(p parts) syntax.Expr {
 		}}
 		about.Bindings = append(about.Bindings, set)
 	}
-	return let(p.roles, w.network("network", about, p))
+	return let(p.lets(), w.network("network", about, p))
 }
 
 // morphNetwork sets lib, evalConfig and runCommand and not network.pkgs, with which
 // hosts could not configure nixpkgs.
 func (w *writer) morphNetwork(p parts) syntax.Expr {
+	w.cannot(Morph)
 	about := w.about(nil)
-	lets := p.roles
+	lets := p.lets()
 	if tree := w.nixpkgs(); tree != nil {
 		below := func(path string) syntax.Expr {
 			return &syntax.Binary{Op: syntax.Add, X: ident("nixpkgs"), Y: str(path)}
@@ -189,8 +195,8 @@ func (w *writer) morphNetwork(p parts) syntax.Expr {
 				Names: attrPath("runCommand"),
 			})
 		lets = []syntax.Binding{attr("nixpkgs", tree)}
-		for _, role := range p.roles {
-			lets = append(lets, spaced(role.(*syntax.Attr)))
+		for _, b := range p.lets() {
+			lets = append(lets, spaced(b.(*syntax.Attr)))
 		}
 	}
 	return let(lets, w.network("network", about, p))
@@ -220,9 +226,12 @@ func morphModule() *syntax.Attr {
 
 // colmenaHive writes a hive.
 func (w *writer) colmenaHive(p parts) syntax.Expr {
+	w.cannot(Colmena)
 	about := w.about(nil)
-	about.Bindings = append(about.Bindings, attr("nixpkgs", w.packages()))
-	return let(p.roles, w.network("meta", about, p))
+	about.Bindings = append(about.Bindings, attr("nixpkgs", w.packages(w.nixpkgs())))
+	about.Bindings = append(about.Bindings, w.special()...)
+	about.Bindings = append(about.Bindings, w.nodeNixpkgs(w.packages)...)
+	return let(p.lets(), w.network("meta", about, p))
 }
 
 // about returns the metadata of a network. more may add to it.
@@ -280,13 +289,21 @@ func let(bindings []syntax.Binding, e syntax.Expr) syntax.Expr {
 	return &syntax.Let{Bindings: bindings, Body: e}
 }
 
-// packages returns the package set of the fleet's nixpkgs.
-func (w *writer) packages() syntax.Expr {
-	tree := w.nixpkgs()
-	if tree == nil {
-		tree = &syntax.SearchPath{Name: "nixpkgs"}
+// packages returns the package set of a tree of nixpkgs, or of <nixpkgs> for none.
+func (w *writer) packages(tree syntax.Expr) syntax.Expr {
+	return apply(ident("import"), w.tree(tree), systemArgument())
+}
+
+// lets are the let bindings of inputs and roles.
+func (p parts) lets() []syntax.Binding {
+	if len(p.inputs) == 0 {
+		return p.roles
 	}
-	return apply(ident("import"), tree, systemArgument())
+	lets := slices.Clone(p.inputs)
+	for _, role := range p.roles {
+		lets = append(lets, spaced(role.(*syntax.Attr)))
+	}
+	return lets
 }
 
 // systemArgument returns { system = "x86_64-linux"; }.
@@ -294,13 +311,17 @@ func systemArgument() *syntax.Attrs { return attrs(attr("system", str(defaultSys
 
 // flake writes the hosts once, as modules, and makes both outputs from them.
 func (w *writer) flake(p parts) syntax.Expr {
+	w.cannot(Flake)
+	special := w.special()
 	hosts := &syntax.Attrs{}
 	w.addHosts(hosts, p.hostBinding)
+	meta := attrs(
+		attr("description", str(w.fleet.Network.Description)),
+		attr("nixpkgs", apply(ident("import"), ident("nixpkgs"), systemArgument())),
+	)
+	meta.Bindings = append(meta.Bindings, special...)
 	hive := &syntax.Attrs{Bindings: []syntax.Binding{
-		attr("meta", attrs(
-			attr("description", str(w.fleet.Network.Description)),
-			attr("nixpkgs", apply(ident("import"), ident("nixpkgs"), systemArgument())),
-		)),
+		attr("meta", meta),
 		&syntax.Inherit{Names: attrPath("defaults")},
 	}}
 	w.addHosts(hive, w.hiveEntry)
@@ -308,32 +329,53 @@ func (w *writer) flake(p parts) syntax.Expr {
 	if defaults == nil {
 		defaults = &syntax.Attrs{}
 	}
-	lets := append([]syntax.Binding(nil), p.roles...)
+	lets := slices.Clone(p.lets())
 	lets = append(lets, p.defaultsBinding(defaults), spaced(attr("hosts", hosts)))
 
+	// A nixpkgs among the inputs may be no flake.
+	system, formals := ident("nixpkgs.lib.nixosSystem"), []syntax.Formal{{Name: "self"}, {Name: "nixpkgs"}}
+	if n := w.fleet.Nixpkgs; n.Input != "" {
+		formals = formals[:1]
+		nixpkgs := &syntax.Select{At: pos(n.At), X: ident(inputsName), Path: attrPath(n.Input)}
+		lets = append([]syntax.Binding{attr("nixpkgs", nixpkgs)}, lets...)
+		system = apply(ident("import"), &syntax.Binary{Op: syntax.Add, X: ident("nixpkgs.outPath"), Y: str("/nixos/lib/eval-config.nix")})
+	}
 	configurations := apply(ident("builtins.mapAttrs"),
-		&syntax.Lambda{Param: "name", Body: &syntax.Lambda{Param: "host", Body: apply(ident("nixpkgs.lib.nixosSystem"), attrs(
+		&syntax.Lambda{Param: "name", Body: &syntax.Lambda{Param: "host", Body: apply(system, attrs(
 			attr("system", str(defaultSystem)),
-			attr("specialArgs", attrs(
+			attr("specialArgs", withSpecial(special, attrs(
 				&syntax.Inherit{Names: attrPath("name")},
 				attr("nodes", ident("self.nixosConfigurations")),
-			)),
+			))),
 			attr("modules", &syntax.List{Elems: []syntax.Expr{ident("defaults"), ident("host")}}),
 		))}},
 		ident("hosts"))
 
 	outputs := &syntax.Lambda{
-		Formals: &syntax.Formals{List: []syntax.Formal{{Name: "self"}, {Name: "nixpkgs"}}},
+		Formals: &syntax.Formals{List: formals},
 		Body: &syntax.Let{Bindings: lets, Body: attrs(
 			attr("nixosConfigurations", configurations),
 			spaced(attr("colmena", hive)),
 		)},
 	}
 	top := attrs(attr("description", str(w.fleet.Network.Description)))
-	top.Bindings = append(top.Bindings,
-		&syntax.Attr{Path: attrPath("inputs", "nixpkgs", "url"), Value: str(w.flakeURL())},
-		spaced(attr("outputs", outputs)))
+	if w.fleet.Nixpkgs.Input == "" {
+		top.Bindings = append(top.Bindings, &syntax.Attr{Path: attrPath("inputs", "nixpkgs", "url"), Value: str(w.flakeURL())})
+	}
+	top.Bindings = append(top.Bindings, spaced(attr("outputs", outputs)))
 	return top
+}
+
+// withSpecial adds arguments to those that the fleet gives all hosts and one.
+func withSpecial(special []syntax.Binding, args syntax.Expr) syntax.Expr {
+	for _, b := range slices.Backward(special) {
+		value := b.(*syntax.Attr).Value
+		if b.(*syntax.Attr).Path[0].Name == "nodeSpecialArgs" {
+			value = &syntax.Select{X: value, Path: syntax.AttrPath{{Expr: ident("name")}}, Default: attrs()}
+		}
+		args = &syntax.Binary{Op: syntax.Update, X: value, Y: args}
+	}
+	return args
 }
 
 // hiveEntry returns the binding of a host in the hive of a flake.

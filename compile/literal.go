@@ -37,8 +37,14 @@ func (w *writer) value(v schema.Value) syntax.Expr {
 		return w.path(v.At, v.Name)
 	case schema.Pkg:
 		return at(pos(v.At), ident("pkgs."+v.Name))
+	case schema.InputRef:
+		return w.inputRef(v)
 	case schema.Expr:
-		if e := w.nix(v.At, v.Text); e != nil {
+		scope := moduleScope
+		if v.Args {
+			scope = argumentScope
+		}
+		if e := w.nix(v.At, v.Text, scope); e != nil {
 			return e
 		}
 		return &syntax.Ident{At: pos(v.At), Name: "null"}
@@ -116,7 +122,7 @@ func (w *writer) mark(v schema.Mark) syntax.Expr {
 	case schema.Order:
 		return apply(ident("lib.mkOrder"), number(), one())
 	case schema.If:
-		cond := w.nix(v.At, v.Cond)
+		cond := w.nix(v.At, v.Cond, moduleScope)
 		if cond == nil {
 			cond = &syntax.Ident{Name: "false"}
 		}
@@ -131,10 +137,17 @@ func (w *writer) mark(v schema.Mark) syntax.Expr {
 	panic(fmt.Sprintf("compile: mark %d", v.Kind))
 }
 
-// nix parses a Nix expression in the inventory. It reports an error in it and
+// The names that Nix expressions in the inventory may use, beside Nix's own: in
+// configuration, and in special arguments.
+var (
+	moduleScope   = append(slices.Clone(moduleArguments), inputsName)
+	argumentScope = []string{inputsName, "name", "nixpkgs"}
+)
+
+// nix parses a Nix expression in the inventory, with names in scope. It reports an error in it and
 // returns nil.
-func (w *writer) nix(at schema.Pos, text string) syntax.Expr {
-	f := w.parse(at, text, syntax.Options{}, moduleArguments)
+func (w *writer) nix(at schema.Pos, text string, scope []string) syntax.Expr {
+	f := w.parse(at, text, syntax.Options{}, scope)
 	if f == nil {
 		return nil
 	}

@@ -99,6 +99,7 @@ func (w *writer) file(name string, e syntax.Expr) *syntax.File {
 
 // parts are what all formats are composed of.
 type parts struct {
+	inputs   []syntax.Binding // let bindings of the inputs
 	roles    []syntax.Binding // let bindings, one per role in use
 	defaults syntax.Expr      // the module of all hosts; may be nil
 	split    bool             // defaults and hosts are paths of files
@@ -112,7 +113,7 @@ type parts struct {
 // parts writes the modules of the fleet.
 func (w *writer) parts() parts {
 	all := module{own: &schema.Attrs{}, user: []schema.Module{w.fleet.Defaults}}
-	p := parts{defaultsAt: w.fleet.DefaultsAt}
+	p := parts{defaultsAt: w.fleet.DefaultsAt, inputs: w.inputs()}
 	if w.format.common != nil {
 		common := w.format.common()
 		all.roles = []string{common.Path[0].Name}
@@ -142,13 +143,16 @@ func (w *writer) parts() parts {
 // hostModule writes the module of a host.
 func (w *writer) hostModule(_ int, h *schema.Host) syntax.Expr {
 	m := w.host(h)
-	if !w.format.apart {
+	if !w.format.apart && h.Flake == nil {
 		own := &schema.Attrs{At: h.At}
 		own.Fields = append(own.Fields, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w, h)})
 		own.Fields = append(own.Fields, m.own.Fields...)
 		m.own = own
 	}
-	return w.module(m)
+	if module := w.module(m); module != nil {
+		return module
+	}
+	return &syntax.Attrs{}
 }
 
 // addHosts adds a binding for each host to a set: now, or when the set is printed.
@@ -195,9 +199,12 @@ func place(p schema.Pos) string {
 }
 
 // nixpkgs returns the tree of the fleet's nixpkgs, or nil for <nixpkgs>.
-func (w *writer) nixpkgs() syntax.Expr {
-	n := w.fleet.Nixpkgs
+func (w *writer) nixpkgs() syntax.Expr { return w.nixpkgsTree(w.fleet.Nixpkgs) }
+
+func (w *writer) nixpkgsTree(n schema.Nixpkgs) syntax.Expr {
 	switch {
+	case n.Input != "":
+		return &syntax.Select{At: pos(n.At), X: ident(inputsName), Path: attrPath(n.Input, "outPath")}
 	case n.Path != "":
 		return w.path(n.At, n.Path)
 	case n.Rev != "":
@@ -236,10 +243,7 @@ func (w *writer) path(at schema.Pos, name string) syntax.Expr {
 // relative returns the name of a file relative to the file being written, unless
 // paths are absolute. It begins with a slash or a dot.
 func (w *writer) relative(name string) string {
-	abs := name
-	if !filepath.IsAbs(abs) {
-		abs = filepath.Join(w.fleet.Dir, name)
-	}
+	abs := w.inFleet(name)
 	rel, err := filepath.Rel(w.dir, abs)
 	switch {
 	case err != nil || w.absolute || filepath.IsAbs(name):

@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"muster/compile/syntax"
 	"muster/schema"
@@ -20,7 +21,10 @@ func (w *writer) host(h *schema.Host) module {
 	own := &schema.Attrs{At: h.At}
 	text := func(field, s string) schema.String { return schema.String{At: h.PosOf(field), V: s} }
 
-	put(own, schema.String{At: h.At, V: h.Name}, "networking", "hostName")
+	// A flake says these itself.
+	if h.Flake == nil {
+		put(own, schema.String{At: h.At, V: h.Name}, "networking", "hostName")
+	}
 	if h.System != "" && h.System != defaultSystem {
 		put(own, text("system", h.System), "nixpkgs", "hostPlatform")
 	}
@@ -110,18 +114,27 @@ func texts(at schema.Pos, ss []string) schema.List {
 // module needs an argument. It returns nil for an empty module.
 func (w *writer) module(m module) syntax.Expr {
 	var imports []syntax.Expr
+	fromInput := false
 	for _, r := range m.roles {
 		imports = append(imports, w.role(r))
 	}
 	options := m.own
 	for _, u := range m.user {
 		for _, i := range u.Imports {
+			if i.Input != nil {
+				fromInput = true
+				imports = append(imports, w.inputRef(*i.Input))
+				continue
+			}
 			imports = append(imports, w.path(i.At, i.Path))
 		}
 		for _, s := range u.Nix {
 			if e := w.snippet(s); e != nil {
 				imports = append(imports, e)
 			}
+		}
+		if e := w.packageOptions(u); e != nil {
+			imports = append(imports, e)
 		}
 		options = overlay(options, u.Config)
 	}
@@ -138,7 +151,7 @@ func (w *writer) module(m module) syntax.Expr {
 	if len(set.Bindings) == 0 {
 		return nil
 	}
-	return withArguments(set)
+	return w.withArguments(set, fromInput)
 }
 
 // options writes the options of a module. As people do, it writes the first name of
@@ -169,8 +182,9 @@ func (w *writer) options(set *schema.Attrs) []*syntax.Attr {
 var moduleArguments = []string{"config", "lib", "name", "nodes", "pkgs"}
 
 // withArguments turns a module into a function of the arguments that it refers to.
-func withArguments(set *syntax.Attrs) syntax.Expr {
-	used := map[string]bool{}
+// Inputs are an argument of modules in files of their own.
+func (w *writer) withArguments(set *syntax.Attrs, inputs bool) syntax.Expr {
+	used := map[string]bool{inputsName: inputs}
 	for _, b := range set.Bindings {
 		var roots []syntax.Expr
 		if a, ok := b.(*syntax.Attr); ok && a.Path[0].Name == "imports" {
@@ -189,7 +203,11 @@ func withArguments(set *syntax.Attrs) syntax.Expr {
 		}
 	}
 	formals := &syntax.Formals{Ellipsis: true}
-	for _, name := range moduleArguments {
+	arguments := moduleArguments
+	if w.files != nil {
+		arguments = slices.Insert(slices.Clone(moduleArguments), 1, inputsName)
+	}
+	for _, name := range arguments {
 		if used[name] {
 			formals.List = append(formals.List, syntax.Formal{Name: name})
 		}

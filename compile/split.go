@@ -44,6 +44,11 @@ func Split(f *schema.Fleet, o Options, write func(*syntax.File) error) error {
 		add(w.files[role.Path[0].Name], role.Value, role.Note.Before)
 	}
 	p.roles = nil
+	if w.fleet.HasInputs() {
+		w.enter("")
+		add(inputsFile, apply(ident("import"), w.sibling(inputsSource), w.inputArguments()), nil)
+		add(inputsSource, inputsText(), []string{"what lock files and pins name, fetched, and flakes evaluated"})
+	}
 	w.enter("")
 	if p.defaults != nil {
 		var note []string

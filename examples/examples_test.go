@@ -124,6 +124,13 @@ var examples = []struct {
 		},
 	},
 	{
+		dir: "inputs",
+		want: map[string]set{
+			"red":  {"environment.variables.COLOUR": "#ff0000", "environment.variables.GREETING": "hello from Fleet of flakes", "environment.variables.COLOURS": "blue red"},
+			"blue": {"environment.variables.COLOUR": "#0000ff", "environment.variables.GREETING": "hello from blue"},
+		},
+	},
+	{
 		dir: "terraform",
 		want: map[string]set{
 			"web-a": {"deployment.targetHost": "198.51.100.7", "services.nginx.enable": true},

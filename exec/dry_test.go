@@ -198,5 +198,6 @@ func TestRebootIntoANewKernel(t *testing.T) {
 	if out[0].Status != exec.Failed || out[0].Stage != exec.Restart || !strings.Contains(out[0].Error, "not back after 2s") {
 		t.Errorf("gone: %s: %s: %v", out[0].Status, out[0].Stage, out[0].Err)
 	}
+	f.booted("web")
 	f.expect("web", "new", "new", "new")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"muster/exec"
+	"muster/exec/backoff"
 	"muster/exec/lab"
 	"muster/schema"
 )
@@ -468,6 +469,19 @@ func (f *field) settle(h *lab.Host) {
 	time.Sleep(300 * time.Millisecond)
 	if out, err := h.Run(f.Context(), "sh", "-c", settleScript); err != nil {
 		f.Errorf("%s: the guard does not end: %v %s", h.Name, err, out)
+	}
+}
+
+// booted waits until a host that starts has a running system.
+func (f *field) booted(name string) {
+	f.Helper()
+	ctx, cancel := context.WithTimeout(f.Context(), time.Minute)
+	defer cancel()
+	wait := backoff.Backoff{First: 50 * time.Millisecond, Max: time.Second}
+	for f.on(name).running == "" {
+		if wait.Wait(ctx) != nil {
+			f.Fatalf("%s does not boot", name)
+		}
 	}
 }
 

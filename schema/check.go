@@ -19,6 +19,7 @@ type checker struct {
 	tree   *node
 	root   string // root of the directory tree of the inventory
 	paths  []pathUse
+	inputs []inputUse
 	show   func(string) string // returns the name of a file in messages
 	named  bool                // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
@@ -36,6 +37,7 @@ func (c *checker) run() {
 	if hosts := c.tree.get("hosts"); hosts != nil && hosts.kind == structKind && len(hosts.fields) == 0 {
 		c.report.warn(hosts.at, "hosts", "no-hosts", "no hosts")
 	}
+	c.checkInputs()
 	c.nixpkgs()
 	c.kluster()
 	c.networks()
@@ -66,38 +68,67 @@ func (c *checker) nixTexts() {
 	}
 	c.eachModule(func(m *Module, path string) {
 		for _, s := range m.Nix {
-			look(Expr(s), path+".nix", true)
+			look(Expr{At: s.At, Text: s.Text}, path+".nix", true)
 		}
-		if m.Config == nil {
-			return
-		}
-		eachValue(m.Config, "", func(below string, v Value) bool {
-			switch v := v.(type) {
-			case Expr, Template:
-				look(v, path+".config."+below, false)
-			case Mark:
-				if v.Kind == If {
-					look(v, path+".config."+below, false)
+		in := func(v Value, path string) {
+			eachValue(v, "", func(below string, v Value) bool {
+				switch v := v.(type) {
+				case Expr, Template:
+					look(v, strings.TrimSuffix(path+"."+below, "."), false)
+				case Mark:
+					if v.Kind == If {
+						look(v, path+"."+below, false)
+					}
 				}
-			}
-			return true
-		})
+				return true
+			})
+		}
+		if m.Config != nil {
+			in(m.Config, path+".config")
+		}
+		if m.NixpkgsConfig != nil {
+			in(m.NixpkgsConfig, path+".nixpkgs_config")
+		}
+		if m.SpecialArgs != nil {
+			in(m.SpecialArgs, path+".special_args")
+		}
+		for i, v := range m.Overlays {
+			in(v, fmt.Sprintf("%s.overlays[%d]", path, i))
+		}
 	})
 }
 
 // nixpkgs checks that the inventory names one NixOS.
 func (c *checker) nixpkgs() {
-	n, p := c.tree.get("nixpkgs"), c.fleet.Nixpkgs
-	if n == nil {
+	n := c.tree.get("nixpkgs")
+	if n == nil && c.fleet.Nixpkgs.Unpinned {
 		e := c.report.warn(c.tree.at, "nixpkgs", "unpinned", "missing: the fleet depends on what <nixpkgs> is where it is evaluated")
 		e.Hint = "pin it with rev and hash, or set unpinned: true"
-		return
 	}
-	if n.kind != structKind {
+	c.oneNixpkgs(n, "nixpkgs", c.fleet.Nixpkgs)
+	if n := c.tree.get("defaults").get("nixpkgs"); n != nil {
+		c.report.add(n.at, "defaults.nixpkgs", "nixpkgs", "the NixOS of all hosts is nixpkgs of the inventory").Hint = "move it there"
+	}
+	for _, r := range c.fleet.Roles {
+		if r.Nixpkgs != nil {
+			path := join("roles", r.Name)
+			c.oneNixpkgs(c.tree.get("roles").get(r.Name).get("nixpkgs"), path+".nixpkgs", *r.Nixpkgs)
+		}
+	}
+	for _, h := range c.fleet.Hosts {
+		if h.Nixpkgs != nil {
+			c.oneNixpkgs(c.tree.get("hosts").get(h.Name).get("nixpkgs"), join("hosts", h.Name)+".nixpkgs", *h.Nixpkgs)
+		}
+	}
+}
+
+// oneNixpkgs checks that a value names one NixOS.
+func (c *checker) oneNixpkgs(n *node, path string, p Nixpkgs) {
+	if n == nil || n.kind != structKind {
 		return
 	}
 	var given []string
-	for _, name := range []string{"path", "rev", "unpinned"} {
+	for _, name := range []string{"path", "rev", "input", "unpinned"} {
 		if n.get(name) != nil {
 			given = append(given, name)
 		}
@@ -105,33 +136,35 @@ func (c *checker) nixpkgs() {
 	switch {
 	case len(given) == 0 && len(n.fields) > 0: // another problem of it is reported
 	case len(given) == 0:
-		c.report.add(n.at, "nixpkgs", "nixpkgs", "got an empty attribute set, want path, rev with hash, or unpinned: true")
+		c.report.add(n.at, path, "nixpkgs", "got an empty attribute set, want path, rev with hash, input, or unpinned: true")
 	case len(given) > 1:
-		c.report.add(n.at, "nixpkgs", "nixpkgs", "has %s, want one of them", strings.Join(given, " and "))
+		c.report.add(n.at, path, "nixpkgs", "has %s, want one of them", strings.Join(given, " and "))
 	case len(p.Rev) == 40 && n.get("hash") == nil:
-		e := c.report.add(n.get("rev").at, "nixpkgs.rev", "nixpkgs", "rev without hash")
+		e := c.report.add(n.get("rev").at, path+".rev", "nixpkgs", "rev without hash")
 		e.Hint = "nix-prefetch-url --unpack prints the hash of the commit's archive"
+	case p.Input != "":
+		c.hasInput(n.get("input").at, path+".input", p.Input)
 	case p.Path != "":
-		c.nixpkgsPath(n.get("path").at, p.Path)
+		c.nixpkgsPath(n.get("path").at, path+".path", p.Path)
 	}
 	if n.get("rev") == nil {
 		for _, name := range []string{"hash", "url"} {
 			if v := n.get(name); v != nil {
-				c.report.add(v.at, "nixpkgs."+name, "nixpkgs", "%s without rev", name)
+				c.report.add(v.at, path+"."+name, "nixpkgs", "%s without rev", name)
 			}
 		}
 	}
 }
 
 // nixpkgsPath checks that a path leads to a NixOS.
-func (c *checker) nixpkgsPath(at Pos, path string) {
+func (c *checker) nixpkgsPath(at Pos, field, path string) {
 	switch info := c.lookFor(path); {
 	case info == nil:
-		c.report.add(at, "nixpkgs.path", "missing-file", "no such directory: %s", quote(path))
+		c.report.add(at, field, "missing-file", "no such directory: %s", quote(path))
 	case !info.IsDir():
-		c.report.add(at, "nixpkgs.path", "missing-file", "not a directory: %s", quote(path))
+		c.report.add(at, field, "missing-file", "not a directory: %s", quote(path))
 	case c.lookFor(filepath.Join(path, "nixos/lib/eval-config.nix")) == nil:
-		c.report.warn(at, "nixpkgs.path", "nixpkgs", "not a NixOS tree: %s has no nixos/lib/eval-config.nix", quote(path))
+		c.report.warn(at, field, "nixpkgs", "not a NixOS tree: %s has no nixos/lib/eval-config.nix", quote(path))
 	}
 }
 
@@ -590,6 +623,12 @@ func (c *checker) files() {
 	c.eachModule(func(m *Module, path string) {
 		for i, im := range m.Imports {
 			at := fmt.Sprintf("%s.imports[%d]", path, i)
+			if im.Input != nil {
+				if im.Input.Attr == "" && im.Input.Path == "" {
+					c.report.add(im.At, at, "input", "which module of the input %s: want module or path", quote(im.Input.Name))
+				}
+				continue
+			}
 			switch info := c.lookFor(im.Path); {
 			case strings.Contains(im.Path, "<"):
 				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path)).Hint = "import it in nix, as in \"{ modulesPath, ... }: { imports = [ (modulesPath + \\\"/…\\\") ]; }\""

@@ -19,8 +19,10 @@ type decoder struct {
 	fleet  *Fleet
 	tree   *node
 	values valueReader
-	// absDir returns the directory of the file that a position is in.
+	// absDir returns the directory of the file that a position is in, and show the
+	// name of a file in messages.
 	absDir func(Pos) string
+	show   func(string) string
 }
 
 // decode fills in the fleet.
@@ -31,7 +33,16 @@ func (d *decoder) decode() {
 		note(f.pos, name, t.get(name))
 	}
 	d.values = valueReader{report: d.report, resolve: d.resolve}
-	d.nixpkgs(t.get("nixpkgs"))
+	d.inputs(t.get("inputs"))
+	d.lock(t.get("lock"))
+	f.Nixpkgs = d.nixpkgs(t.get("nixpkgs"))
+	if t.get("nixpkgs") == nil {
+		// As in NixOps; the checker warns.
+		f.Nixpkgs.Unpinned = true
+		if f.HasInput(nixpkgsInput) {
+			f.Nixpkgs = Nixpkgs{Input: nixpkgsInput}
+		}
+	}
 	d.kluster(t.get("kluster"))
 	d.network(t.get("network"))
 	defaults := t.get("defaults")
@@ -143,20 +154,22 @@ func (d *decoder) resolve(path string, at Pos) string {
 	return rel
 }
 
-func (d *decoder) nixpkgs(n *node) {
-	p := &d.fleet.Nixpkgs
-	if n == nil {
-		// As in NixOps; the checker warns.
-		p.Unpinned = true
-		return
+// nixpkgsInput is the input that is the fleet's NixOS where the inventory does not say
+// which is.
+const nixpkgsInput = "nixpkgs"
+
+func (d *decoder) nixpkgs(n *node) Nixpkgs {
+	if n == nil || n.kind != structKind {
+		return Nixpkgs{}
 	}
-	if n.kind != structKind {
-		return
+	p := Nixpkgs{
+		At: n.at, Input: text(n.get("input")), URL: text(n.get("url")), Rev: text(n.get("rev")), Hash: text(n.get("hash")),
+		Unpinned: truth(n.get("unpinned")),
 	}
-	*p = Nixpkgs{At: n.at, URL: text(n.get("url")), Rev: text(n.get("rev")), Hash: text(n.get("hash")), Unpinned: truth(n.get("unpinned"))}
 	if path := n.get("path"); text(path) != "" {
 		p.Path = d.resolve(path.text, path.at)
 	}
+	return p
 }
 
 func (d *decoder) kluster(n *node) {
@@ -204,20 +217,41 @@ func (d *decoder) module(n *node, path string) Module {
 	}
 	m.Secrets = d.secrets(n.get("secrets"), join(path, "secrets"))
 	if l := n.get("imports"); l != nil && l.kind == listKind {
-		for _, e := range l.elems {
+		for i, e := range l.elems {
 			if e.kind == stringKind && e.text != "" {
 				m.Imports = append(m.Imports, Import{At: e.at, Path: d.resolve(e.text, e.at)})
 			}
+			if e.kind == structKind {
+				if ref, ok := d.values.value(e, fmt.Sprintf("%s.imports[%d]", path, i)).(InputRef); ok {
+					m.Imports = append(m.Imports, Import{At: e.at, Input: &ref})
+				}
+			}
 		}
 	}
-	if c := n.get("config"); c != nil && c.kind == structKind {
-		if isMarker(c) {
-			e := d.report.add(c.at, join(path, "config"), "marker", "got a marker, want an attribute set of options")
-			e.Hint = "put markers on the options, or write the module in nix"
-		} else {
-			m.Config = d.values.attrs(c, join(path, "config"))
+	if p := n.get("nixpkgs"); p != nil && p.kind == structKind {
+		own := d.nixpkgs(p)
+		m.Nixpkgs = &own
+	}
+	m.NixpkgsConfig = d.options(n.get("nixpkgs_config"), join(path, "nixpkgs_config"))
+	d.values.special = true
+	m.SpecialArgs = d.options(n.get("special_args"), join(path, "special_args"))
+	d.values.special = false
+	if l := n.get("overlays"); l != nil && l.kind == listKind {
+		for i, e := range l.elems {
+			if e.kind != structKind {
+				continue
+			}
+			at := fmt.Sprintf("%s.overlays[%d]", path, i)
+			switch v := d.values.value(e, at).(type) {
+			case Path, InputRef, Expr:
+				m.Overlays = append(m.Overlays, v)
+			case nil: // reported
+			default:
+				d.report.add(e.at, at, "type", "got %s, want an overlay: $path, $input or $expr", e)
+			}
 		}
 	}
+	m.Config = d.options(n.get("config"), join(path, "config"))
 	if s := n.get("nix"); s != nil {
 		list := []*node{s}
 		if s.kind == listKind {
@@ -230,6 +264,19 @@ func (d *decoder) module(n *node, path string) Module {
 		}
 	}
 	return m
+}
+
+// options decodes a set of options.
+func (d *decoder) options(n *node, path string) *Attrs {
+	if n == nil || n.kind != structKind {
+		return nil
+	}
+	if isMarker(n) {
+		e := d.report.add(n.at, path, "marker", "got a marker, want an attribute set of options")
+		e.Hint = "put markers on the options, or write the module in nix"
+		return nil
+	}
+	return d.values.attrs(n, path)
 }
 
 // host decodes a host. A field of the host replaces the same field of the
@@ -253,6 +300,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	}
 	h.Address = text(n.get("host"))
 	d.address(n.get("host"), join(path, "host"))
+	h.Flake = d.flakeSystem(n.get("flake"), path+".flake")
 	h.HostKeys = texts(n.get("host_keys"))
 	h.DiskUUID = text(n.get("disk_uuid"))
 	h.Port = number32(of("port"))

@@ -17,6 +17,8 @@ type Fleet struct {
 
 	Network  Network
 	Nixpkgs  Nixpkgs
+	Inputs   []Input  // in inventory order
+	Lock     *Lock    // nil for a fleet without a lock file
 	Kluster  *Kluster // nil for a fleet without a Kubernetes cluster
 	Defaults Module   // configuration of all hosts; DefaultsAt is its position
 	Roles    []*Role  // the user's own roles, in inventory order
@@ -53,9 +55,10 @@ type Network struct {
 	EnableRollback bool
 }
 
-// Nixpkgs is the version of NixOS. Exactly one of Path, Rev and Unpinned is set.
+// Nixpkgs is the version of NixOS. Exactly one of Input, Path, Rev and Unpinned is set.
 type Nixpkgs struct {
 	At       Pos
+	Input    string // the name of an input
 	Path     string // a directory, relative to the inventory's or absolute
 	URL      string // where Rev is fetched from; "" means GitHub's archive
 	Rev      string // a commit
@@ -94,17 +97,22 @@ func (k *Kluster) PosOf(field string) Pos {
 
 // A Module is NixOS configuration: imported files, options as data, and Nix text.
 type Module struct {
-	Imports []Import
-	Config  *Attrs // may be nil
-	Nix     []Snippet
-	Secrets []*Secret
+	Imports       []Import
+	Config        *Attrs // may be nil
+	Nix           []Snippet
+	Secrets       []*Secret
+	Nixpkgs       *Nixpkgs // nil for that of the fleet
+	NixpkgsConfig *Attrs   // may be nil
+	Overlays      []Value
+	SpecialArgs   *Attrs // may be nil
 }
 
-// An Import is a Nix file. Path is relative to the inventory's directory, or
-// absolute.
+// An Import is a Nix file, or a module of an input. Path is relative to the
+// inventory's directory, or absolute.
 type Import struct {
-	At   Pos
-	Path string
+	At    Pos
+	Path  string
+	Input *InputRef // nil for a file
 }
 
 // A Snippet is the text of one NixOS module, as written in the inventory: an
@@ -136,7 +144,8 @@ type Host struct {
 	// Unconnected says that there is no way to the host: it is built and exported.
 	Unconnected bool
 
-	System      string // x86_64-linux, …
+	Flake       *FlakeSystem // nil for a host that muster composes of modules
+	System      string       // x86_64-linux, …
 	Roles       []string
 	Tags        []string
 	Policy      Policy

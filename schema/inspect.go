@@ -200,6 +200,16 @@ func writeJSON(b *bytes.Buffer, v Value) {
 		marker("$path", v.Name)
 	case Pkg:
 		marker("$pkg", v.Name)
+	case InputRef:
+		b.WriteString(`{"$input":`)
+		text(v.Name)
+		for _, f := range [][2]string{{"attr", v.Attr}, {"path", v.Path}} {
+			if f[1] != "" {
+				b.WriteString(`,"` + f[0] + `":`)
+				text(f[1])
+			}
+		}
+		b.WriteByte('}')
 	case Expr:
 		marker("$expr", v.Text)
 	case Template:
@@ -243,13 +253,7 @@ func (f *Fleet) resolved() *Attrs {
 		r.bool("enable_rollback", f.Network.EnableRollback, at("network.enable_rollback"))
 	})
 	nixpkgs := r.set(at("nixpkgs"), func() {
-		r.text("path", f.Nixpkgs.Path, at("nixpkgs.path"))
-		r.text("rev", f.Nixpkgs.Rev, at("nixpkgs.rev"))
-		r.text("hash", f.Nixpkgs.Hash, at("nixpkgs.hash"))
-		r.text("url", f.Nixpkgs.URL, at("nixpkgs.url"))
-		if f.Nixpkgs.Unpinned {
-			r.bool("unpinned", true, at("nixpkgs.unpinned"))
-		}
+		r.nixpkgs(f.Nixpkgs, func(field string) Pos { return at("nixpkgs." + field) })
 	})
 	roles := r.set(Pos{}, func() {
 		for _, role := range f.Roles {
@@ -264,6 +268,16 @@ func (f *Fleet) resolved() *Attrs {
 	return r.set(Pos{}, func() {
 		r.add("network", network.At, network)
 		r.add("nixpkgs", nixpkgs.At, nixpkgs)
+		if len(f.Inputs) > 0 {
+			r.add("inputs", Pos{}, r.set(Pos{}, func() {
+				for _, in := range f.Inputs {
+					r.add(in.Name, in.At, r.set(in.At, func() { r.input(in) }))
+				}
+			}))
+		}
+		if f.Lock != nil {
+			r.text("lock", f.Lock.Path, f.Lock.At)
+		}
 		if k := f.Kluster; k != nil {
 			r.add("kluster", k.At, r.set(k.At, func() { r.kluster(k) }))
 		}
@@ -340,13 +354,67 @@ func (r *resolver) kluster(k *Kluster) {
 	r.prefix("mesh_cidr", k.MeshCIDR, k.pos["mesh_cidr"])
 }
 
+func (r *resolver) nixpkgs(n Nixpkgs, at func(field string) Pos) {
+	r.text("input", n.Input, at("input"))
+	r.text("path", n.Path, at("path"))
+	r.text("rev", n.Rev, at("rev"))
+	r.text("hash", n.Hash, at("hash"))
+	r.text("url", n.URL, at("url"))
+	if n.Unpinned {
+		r.bool("unpinned", true, at("unpinned"))
+	}
+}
+
+func (r *resolver) input(in Input) {
+	switch in.Kind {
+	case GitHub, GitLab, SourceHut:
+		r.text(string(in.Kind), in.Owner+"/"+in.Repo, in.At)
+	case Directory:
+		r.text(string(in.Kind), in.Path, in.At)
+	default:
+		r.text(string(in.Kind), in.URL, in.At)
+	}
+	r.text("host", in.Host, in.At)
+	r.text("ref", in.Ref, in.At)
+	r.text("rev", in.Rev, in.At)
+	r.text("hash", in.Hash, in.At)
+	r.text("dir", in.Dir, in.At)
+	if in.Submodules {
+		r.bool("submodules", true, in.At)
+	}
+	r.bool("flake", in.Flake, in.At)
+	if len(in.Follows) > 0 {
+		r.add("follows", in.At, r.set(in.At, func() {
+			for _, f := range in.Follows {
+				r.add(f.Name, in.At, String{in.At, strings.Join(f.Path, "/")})
+			}
+		}))
+	}
+}
+
 func (r *resolver) module(m Module) {
 	if len(m.Imports) > 0 {
 		l := List{At: m.Imports[0].At}
 		for _, im := range m.Imports {
-			l.Elems = append(l.Elems, String{im.At, im.Path})
+			if im.Input != nil {
+				l.Elems = append(l.Elems, *im.Input)
+			} else {
+				l.Elems = append(l.Elems, String{im.At, im.Path})
+			}
 		}
 		r.add("imports", l.At, l)
+	}
+	if m.Nixpkgs != nil {
+		r.add("nixpkgs", m.Nixpkgs.At, r.set(m.Nixpkgs.At, func() { r.nixpkgs(*m.Nixpkgs, func(string) Pos { return m.Nixpkgs.At }) }))
+	}
+	if m.NixpkgsConfig != nil {
+		r.add("nixpkgs_config", m.NixpkgsConfig.At, m.NixpkgsConfig)
+	}
+	if len(m.Overlays) > 0 {
+		r.add("overlays", m.Overlays[0].Pos(), List{At: m.Overlays[0].Pos(), Elems: m.Overlays})
+	}
+	if m.SpecialArgs != nil {
+		r.add("special_args", m.SpecialArgs.At, m.SpecialArgs)
 	}
 	if m.Config != nil {
 		r.add("config", m.Config.At, m.Config)
@@ -365,6 +433,9 @@ func (r *resolver) host(h *Host) {
 	r.text("host", h.Address, at("host"))
 	r.number("port", h.Port, at("port"))
 	r.text("user", h.User, at("user"))
+	if f := h.Flake; f != nil {
+		r.text("flake", cmp.Or(f.Dir, f.Ref)+"#"+strings.Join(f.Attr, "."), f.At)
+	}
 	r.texts("host_keys", h.HostKeys, at("host_keys"))
 	r.text("jump", h.Jump, at("jump"))
 	r.text("privilege", string(h.Privilege), at("privilege"))

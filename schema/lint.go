@@ -74,7 +74,7 @@ func (c *checker) wayIn() {
 	}
 	var without []*Host
 	for _, h := range c.fleet.Hosts {
-		ok := opaque(&h.Module) || hasKey(h.Config)
+		ok := h.Flake != nil || opaque(&h.Module) || hasKey(h.Config)
 		for _, r := range h.Roles {
 			ok = ok || roles[r]
 		}

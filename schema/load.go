@@ -274,8 +274,8 @@ func (l *loader) check() {
 		}()
 	}
 	inventoryShape().check(l.tree, "", l.report)
-	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf}
+	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf, show: l.show}
 	d.decode()
-	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, show: l.show, named: l.named, nix: l.nix}
+	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, inputs: d.values.inputs, show: l.show, named: l.named, nix: l.nix}
 	c.run()
 }

@@ -1,8 +1,10 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +14,9 @@ type valueReader struct {
 	report  *report
 	resolve func(path string, at Pos) string
 	plain   bool // do not interpret markers, as below meta
+	special bool // of special_args: $pkg and properties of the module system have no meaning
 	paths   []pathUse
+	inputs  []inputUse
 }
 
 // A pathUse is one $path, which must exist.
@@ -98,7 +102,7 @@ var markers = map[string]struct {
 	also string
 	kind MarkKind
 }{
-	"$path": {}, "$pkg": {}, "$expr": {}, "$str": {},
+	"$path": {}, "$pkg": {}, "$input": {}, "$expr": {}, "$str": {},
 	"$force": {kind: Force}, "$default": {kind: Default}, "$merge": {kind: Merge},
 	"$before": {kind: Before}, "$after": {kind: After},
 	"$if":       {also: "$then", kind: If},
@@ -106,7 +110,7 @@ var markers = map[string]struct {
 	"$order":    {also: "$priority", kind: Order},
 }
 
-var markerNames = []string{"$path", "$pkg", "$expr", "$str", "$force", "$default", "$if", "$merge", "$before", "$after", "$override", "$order"}
+var markerNames = []string{"$path", "$pkg", "$input", "$expr", "$str", "$force", "$default", "$if", "$merge", "$before", "$after", "$override", "$order"}
 
 var pkgName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
 
@@ -114,6 +118,10 @@ var pkgName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-
 func (v *valueReader) marker(n *node, path string) Value {
 	name, ok := v.markerName(n, path)
 	if !ok {
+		return nil
+	}
+	if v.special && !slices.Contains([]string{"$path", "$input", "$expr", "$str"}, name) {
+		v.report.add(n.at, join(path, name), "marker", "%s is for options: want $path, $input, $expr or $str", name)
 		return nil
 	}
 	arg, path := n.get(name), join(path, name)
@@ -133,9 +141,15 @@ func (v *valueReader) marker(n *node, path string) Value {
 		if ok {
 			return Pkg{n.at, text}
 		}
+	case "$input":
+		if text, ok := v.text(arg, path, "the name of an input"); ok {
+			ref := InputRef{At: n.at, Name: text, Attr: cmp.Or(textOf(n, "attr"), textOf(n, "module")), Path: textOf(n, "path")}
+			v.inputs = append(v.inputs, inputUse{arg.at, path, text})
+			return ref
+		}
 	case "$expr":
 		if text, ok := v.text(arg, path, "a Nix expression"); ok {
-			return Expr{arg.at, text}
+			return Expr{At: arg.at, Text: text, Args: v.special}
 		}
 	case "$str":
 		if arg.kind == stringKind && arg.text == "" {
@@ -156,6 +170,9 @@ func (v *valueReader) markerName(n *node, path string) (string, bool) {
 		m, known := markers[f.name]
 		if !known {
 			continue
+		}
+		if f.name == "$input" {
+			return f.name, v.inputFields(n, path)
 		}
 		for _, g := range n.fields {
 			if g.name != f.name && g.name != m.also {

@@ -1,8 +1,8 @@
 package schema
 
 // A Value is the value of a NixOS option in the inventory: one of [Null], [Bool],
-// [Int], [Float], [String], [List], [*Attrs], [Path], [Pkg], [Expr], [Template]
-// or [Mark]. Nothing in a String is interpreted as Nix.
+// [Int], [Float], [String], [List], [*Attrs], [Path], [Pkg], [InputRef],
+// [Expr], [Template] or [Mark]. Nothing in a String is interpreted as Nix.
 type Value interface {
 	// Pos is the position of the value in the inventory.
 	Pos() Pos
@@ -68,11 +68,22 @@ type Pkg struct {
 	Name string
 }
 
-// An Expr is a Nix expression as written: $expr: "pkgs.kubectl". config, lib,
-// pkgs, name and nodes are in scope.
+// An InputRef is an attribute of an input, or a file of its tree; with neither, the
+// input: $input: "sops", attr: "nixosModules.sops". In imports the attribute is
+// called module.
+type InputRef struct {
+	At   Pos
+	Name string
+	Attr string // names with dots between them
+	Path string
+}
+
+// An Expr is a Nix expression as written: $expr: "pkgs.kubectl". config, inputs,
+// lib, pkgs, name and nodes are in scope.
 type Expr struct {
 	At   Pos
 	Text string
+	Args bool // it is in special_args, where inputs, name and nixpkgs are in scope
 }
 
 // A Template is a string with Nix interpolation:
@@ -117,6 +128,7 @@ func (v List) Pos() Pos     { return v.At }
 func (v *Attrs) Pos() Pos   { return v.At }
 func (v Path) Pos() Pos     { return v.At }
 func (v Pkg) Pos() Pos      { return v.At }
+func (v InputRef) Pos() Pos { return v.At }
 func (v Expr) Pos() Pos     { return v.At }
 func (v Template) Pos() Pos { return v.At }
 func (v Mark) Pos() Pos     { return v.At }
@@ -130,6 +142,7 @@ func (List) value()     {}
 func (*Attrs) value()   {}
 func (Path) value()     {}
 func (Pkg) value()      {}
+func (InputRef) value() {}
 func (Expr) value()     {}
 func (Template) value() {}
 func (Mark) value()     {}

@@ -37,6 +37,10 @@ func (e Environment) options(o Options) (opts eval.Options, done func()) {
 	if trace == nil {
 		trace = io.Discard
 	}
+	features := e.Settings.ExperimentalFeatures
+	if o.Fleet != nil && o.Fleet.HasFlakes() {
+		features = append(slices.Clone(features), flakeFeatures...)
+	}
 	d := &delegate{nix: e.Nix, log: trace, getenv: e.Getenv}
 	return eval.Options{
 		World:      d,
@@ -48,7 +52,7 @@ func (e Environment) options(o Options) (opts eval.Options, done func()) {
 		Trace:      trace,
 
 		System:                 e.Settings.System,
-		Features:               e.Settings.ExperimentalFeatures,
+		Features:               features,
 		Pure:                   e.Settings.PureEval,
 		Restricted:             e.Settings.RestrictEval,
 		TraceVerbose:           e.Settings.TraceVerbose,
@@ -58,6 +62,9 @@ func (e Environment) options(o Options) (opts eval.Options, done func()) {
 		Lints:                  e.Settings.Lints,
 	}, d.close
 }
+
+// flakeFeatures are what the builtins take that evaluate flakes.
+var flakeFeatures = []string{"flakes"}
 
 // searchEntries parses entries of the form prefix=path or path.
 func searchEntries(entries []string) []eval.SearchEntry {

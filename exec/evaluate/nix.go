@@ -63,7 +63,12 @@ func (n Nix) network(hosts []*schema.Host) (nixcmd.Network, error) {
 	if err != nil {
 		return nixcmd.Network{}, err
 	}
+	var features []string
+	if n.Fleet.HasFlakes() {
+		features = flakeFeatures
+	}
 	return nixcmd.Network{
+		Features:   features,
 		File:       file,
 		Driver:     compile.Driver,
 		Hosts:      names(hosts),

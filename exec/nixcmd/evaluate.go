@@ -22,6 +22,7 @@ type Network struct {
 	Driver string       // the Nix function from the network to a set of systems
 	Hosts  []string     // the hosts to evaluate
 
+	Features   []string      // experimental features that it takes
 	SearchPath []string      // entries for -I
 	Trace      io.Writer     // gets the lines of builtins.trace; may be nil
 	MaxTime    time.Duration // how long the evaluation of a host may take; 0 is no limit
@@ -95,6 +96,9 @@ func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) (
 	defer os.RemoveAll(dir)
 	for _, p := range net.SearchPath {
 		args = append(args, "-I", p)
+	}
+	if len(net.Features) > 0 {
+		args = append(args, "--extra-experimental-features", strings.Join(net.Features, " "))
 	}
 	results := make([]Result[T], len(net.Hosts))
 	all, err := runDriver[T](ctx, n, net, dir, net.Hosts, args)
