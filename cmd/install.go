@@ -85,6 +85,7 @@ func (o *installOptions) run(ctx context.Context, std streams, args []string) er
 		return err
 	}
 	plan := s.plan(exec.Install)
+	plan.Wanted = exec.Wanted{Reinstall: o.reinstall, NoReboot: o.noReboot}
 	plan.Cache = schema.Cache{} // an installer would fetch to its own store
 	return s.runWithJournal(ctx, plan, s.journal(plan), &o.ssh, &o.building, &o.secrets, &o.jobs, o)
 }
@@ -92,7 +93,6 @@ func (o *installOptions) run(ctx context.Context, std streams, args []string) er
 // apply says how the machines are installed.
 func (o *installOptions) apply(s *session, plan *exec.Plan, opts *exec.Options) {
 	installing{yes: o.yes}.apply(s, plan, opts)
-	opts.Install.Reinstall, opts.Install.NoReboot = o.reinstall, o.noReboot
 	opts.ActivateTimeout, opts.RebootTimeout, opts.LockTimeout = o.stepTimeout, o.rebootTimeout, o.lockTimeout
 }
 

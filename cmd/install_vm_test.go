@@ -328,7 +328,7 @@ func TestInstallVirtualMachine(t *testing.T) {
 	v.refused(`its serial number is "OTHER01", and the inventory says "MUSTER01"; nothing was wiped`, "install", "vm", "--yes")
 	v.ssh("mkfs.ext4 -q /dev/vdb && mkdir /media && mount -t ext4 /dev/vdb /media && touch /media/precious")
 	v.inventory("virtio-OTHER01", "OTHER01", false)
-	v.refused("it is in use: vdb (/media); nothing was wiped", "install", "vm", "--yes")
+	v.refused("it is in use, and has to be unmounted or stopped first: vdb (/media); nothing was wiped", "install", "vm", "--yes")
 	v.ssh("ls /media/precious && umount /media")
 	v.inventory("virtio-MUSTER01", "MUSTER01", false)
 	v.refused("there is no terminal to ask on: --yes agrees to it", "install", "vm")

@@ -146,7 +146,7 @@ func checkDisk(d *schema.Disk, b *host.Bare, number int, inUse bool) error {
 		for _, u := range seen.Used {
 			uses = append(uses, u.Name+" ("+u.As+")")
 		}
-		return refuse("it is in use: %s", strings.Join(uses, ", "))
+		return refuse("it is in use, and has to be unmounted or stopped first: %s", strings.Join(uses, ", "))
 	}
 	return nil
 }

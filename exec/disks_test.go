@@ -117,7 +117,7 @@ func TestDisksThatAreNotWiped(t *testing.T) {
 		{"too small", with(func(d *host.BareDisk) { d.Size = 1 << 30 }), false, "it has 1.1 GB, and its partitions take 3.8 GB"},
 		{"mounted", with(func(d *host.BareDisk) {
 			d.Used = []host.Use{{Name: "nvme0n1p1", As: "/mnt/x"}, {Name: "nvme0n1p2", As: "swap"}}
-		}), false, "it is in use: nvme0n1p1 (/mnt/x), nvme0n1p2 (swap)"},
+		}), false, "it is in use, and has to be unmounted or stopped first: nvme0n1p1 (/mnt/x), nvme0n1p2 (swap)"},
 		{"in use by what runs before the installer", with(func(d *host.BareDisk) { d.Used = []host.Use{{Name: "nvme0n1p1", As: "/"}} }), true, ""},
 		{"another in use before the installer", with(func(d *host.BareDisk) { d.Serial = "C" }), true, `its serial number is "C", and the inventory says "A"`},
 	} {

@@ -36,10 +36,14 @@ import (
 //	/var/lib/muster/install          on the new root: all is formatted; once it has booted,
 //	                                 that nobody has seen it yet
 
-// InstallOptions say how machines are installed.
-type InstallOptions struct {
+// Wanted says what an installation does.
+type Wanted struct {
 	Reinstall bool // also machines that muster has deployed to
 	NoReboot  bool // leave the machine in the installer
+}
+
+// InstallOptions say how machines are installed.
+type InstallOptions struct {
 	// Wipe is asked before disks are wiped. Its error says why they are not.
 	Wipe func(ctx context.Context, h *schema.Host, disks []host.BareDisk) error
 	// Image opens an installer, a tar archive.
@@ -120,13 +124,13 @@ func lookBare(ctx context.Context, j *job) error {
 	case b.Pending.Layout != "" && b.Pending.System == want && b.Booted == want && want != "":
 		w.booted = true
 		return nil
-	case b.Pending.Layout != "" && !j.run.opts.Install.Reinstall:
+	case b.Pending.Layout != "" && !j.run.plan.Wanted.Reinstall:
 		return fmt.Errorf("%w: it runs %s, which run %s installed, and the inventory means %s now: muster deploy brings that", ErrInstalled, cmp.Or(b.Current, nothing), b.Pending.Run, want)
 	case isInstaller(b):
 		if len(b.Lacks) > 0 {
 			return fmt.Errorf("the installer that runs (%s) has no %s: use one that has, or name one in install.kexec of the inventory", b.Name, strings.Join(b.Lacks, ", "))
 		}
-	case b.Deployed != "" && !j.run.opts.Install.Reinstall:
+	case b.Deployed != "" && !j.run.plan.Wanted.Reinstall:
 		return fmt.Errorf("%w: run %s has deployed %s to it; --reinstall wipes it and installs it anew", ErrInstalled, b.Deployed, cmp.Or(b.Current, nothing))
 	case h.Install.Kexec == (schema.Kexec{}):
 		return fmt.Errorf("%s runs there from its disk, and no installer: start the machine from one, or name one in install.kexec of the inventory", cmp.Or(b.Name, "a Linux"))
@@ -320,7 +324,7 @@ func installSystem(ctx context.Context, j *job) error {
 // runs its system.
 func firstBoot(ctx context.Context, j *job) error {
 	if !j.bare.booted {
-		if j.run.opts.Install.NoReboot {
+		if j.run.plan.Wanted.NoReboot {
 			j.out.Status = Installed
 			j.note(Finding{Check: "reboot", Text: "not restarted: it runs the installer, and boots its system when it is restarted"})
 			return nil

@@ -50,7 +50,9 @@ func TestMachinesThatAreNotInstalled(t *testing.T) {
 		{"no answer", "welcome\n", schema.Kexec{}, false, `look at the machine: unexpected answer "welcome\n"`},
 	} {
 		h := &schema.Host{Name: "web", System: "x86_64-linux", Install: schema.Install{Kexec: tt.kexec}}
-		r := newRun(NewPlan(Install, []Step{{Host: h, System: System{Out: want}}}), Options{Install: InstallOptions{Reinstall: tt.reinstall}}.withDefaults())
+		p := NewPlan(Install, []Step{{Host: h, System: System{Out: want}}})
+		p.Wanted.Reinstall = tt.reinstall
+		r := newRun(p, Options{}.withDefaults())
 		j := r.newJob(r.plan.Steps[0])
 		j.conn.use(bareMachine{tt.text})
 		if got := errorText(lookBare(t.Context(), j)); got != tt.want {

@@ -82,6 +82,7 @@ type Plan struct {
 	Cache      schema.Cache
 	Command    []string // for Command
 	Keep       Keep     // for Clean
+	Wanted     Wanted   // for Install
 
 	order []int // in which the steps are begun; see ordered
 }
