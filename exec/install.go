@@ -333,6 +333,8 @@ func firstBoot(ctx context.Context, j *job) error {
 		for _, d := range j.bare.seen.Disks {
 			names = append(names, d.Name)
 		}
+		// An open session with the new store keeps its file system busy.
+		j.conn.finish()
 		steps, done := j.steps(Restart)
 		defer done()
 		if err := steps.Leave(ctx, names); err != nil {

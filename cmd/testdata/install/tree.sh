@@ -13,7 +13,7 @@ set -euo pipefail
 dir=$1 version=$2
 here=$(cd "$(dirname "$0")" && pwd)
 system=(busybox sshd mount umount mountpoint flock age extlinux kexec)
-rescue=(nix-store nix-env sfdisk blkid wipefs mkfs.ext4 mkfs.vfat mkswap zstd)
+rescue=(nix-store nix-env sfdisk blkid wipefs mkfs.ext4 mkfs.vfat mkswap cryptsetup zstd)
 
 mkdir -p "$dir"/{userland/usr/{bin,lib64},kernel,initrd,rescue}
 ln -sfn bin "$dir/userland/usr/sbin"
@@ -49,7 +49,7 @@ root=$dir/root
 mkdir -p "$root"/{bin,modules,proc,sys,dev,run,sysroot}
 cp "$(command -v busybox)" "$root/bin/busybox"
 install "$here/init.sh" "$root/init"
-for module in virtio_pci virtio_blk virtio_net vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1; do
+for module in virtio_pci virtio_blk virtio_net vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1 dm_crypt xts; do
   while read -r what ko _; do
     [ "$what" = insmod ] || continue
     cp "$ko" "$root/modules/"

@@ -3,7 +3,9 @@
 # later, so that the caller gets the answer. The names are those of disks.
 alone
 unmount_below "$target" || exit 1
-for name; do release_disk "$name"; done
+sync
+# What is in use still is on the disk now: that keeps nothing from a restart.
+for name; do (release_disk "$name") >&2; done
 sync
 rm -f "$dir/install"
 setsid /bin/sh -c 'sleep 0.5; if [ -d /run/systemd/system ]; then systemctl reboot; else reboot -f || reboot; fi' </dev/null >/dev/null 2>&1 8>&- &
