@@ -30,6 +30,7 @@ test-install *args:
 test-systemd *args:
     go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}
     go test ./cmd -run '^TestScripts$/^(deploy_three|rollback_last)$' -systemd -count 1 {{args}}
+    go test ./cmd -run '^TestNoSecretIsAnywhereElse$' -systemd -count 1 -timeout 40m {{args}}
 
 # N runs of faults at random on FIELDS times five hosts that systemd boots, each run a line (Linux, root); 300 on 5 fields take half an hour to an hour
 chaos n="300" fields="5" seed="1" *args="":
@@ -62,6 +63,10 @@ bench-copy *args:
 # muster deploy against the shortest script and against colmena, in turns, on fresh lab hosts (Linux, root)
 bench-deploy *args:
     go test ./cmd -run '^TestDeployBench$' -v -timeout 2h -deploybench {{args}} | grep -v '^[=-]'
+
+# muster secrets push against one scp for each secret and against colmena's upload, in turns, on lab hosts (Linux, root)
+bench-secrets *args:
+    go test ./cmd -run '^TestSecretsBench$' -v -timeout 3h -secretsbench {{args}} | grep -v '^[=-]'
 
 # muster eval against Nix, in turns, on the corpora in DIR: evaluator-bench and what its README says
 bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:

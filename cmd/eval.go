@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
 	"muster/exec"
+	"muster/exec/evaluate"
 	"muster/exec/human"
 	"muster/schema"
 )
@@ -112,13 +114,10 @@ func (o *evalOptions) print(s *session, what string, values any, found map[strin
 // end reports which hosts did not evaluate, and returns the exit status.
 func (o *evalOptions) end(std streams, hosts []*schema.Host, errs map[string]error, done int) error {
 	var hints []string
-	for _, h := range hosts {
-		err := errs[h.Name]
-		if err == nil {
-			continue
-		}
-		fmt.Fprintf(std.err, "%s: %s: %v\n", h.Name, exec.Evaluate, err)
-		if hint := hint(h.Name, err); hint != "" && !slices.Contains(hints, hint) {
+	for _, names := range byMistake(hosts, errs) {
+		err := errs[names[0]]
+		fmt.Fprintf(std.err, "%s: %s: %v\n", strings.Join(names, ", "), exec.Evaluate, err)
+		if hint := hint(names[0], err); hint != "" && !slices.Contains(hints, hint) {
 			hints = append(hints, hint)
 		}
 	}
@@ -135,6 +134,31 @@ func (o *evalOptions) end(std streams, hosts []*schema.Host, errs map[string]err
 		return exitError(exec.ExitFailed)
 	}
 	return nil
+}
+
+// byMistake returns the names of the hosts that have an error, those with the same
+// mistake together.
+func byMistake(hosts []*schema.Host, errs map[string]error) (groups [][]string) {
+	at := map[string]int{}
+	for _, h := range hosts {
+		err := errs[h.Name]
+		if err == nil {
+			continue
+		}
+		mistake := err.Error()
+		var own *evaluate.Error
+		if errors.As(err, &own) {
+			mistake = own.Mistake()
+		}
+		i, ok := at[mistake]
+		if !ok {
+			i = len(groups)
+			at[mistake] = i
+			groups = append(groups, nil)
+		}
+		groups[i] = append(groups[i], h.Name)
+	}
+	return groups
 }
 
 func printValues(std streams, hosts []*schema.Host, what string, values map[string]string) {

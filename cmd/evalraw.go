@@ -106,16 +106,20 @@ func (f *rawFlags) evaluate(ctx context.Context, ev *eval.Evaluator, dir string,
 	if err != nil {
 		return "", err
 	}
-	if v, err = v.AutoCall(ctx, given); err != nil {
-		return "", err
-	}
 	if v, err = v.Select(ctx, o.attr, given); err != nil {
 		return "", err
 	}
-	switch {
-	case f.instantiate:
+	if f.instantiate {
 		drvs, err := v.Derivations(ctx, given)
 		return strings.Join(drvs, "\n"), err
+	}
+	// As in nix-instantiate, a function is a value unless there are arguments for it.
+	if len(given) > 0 {
+		if v, err = v.AutoCall(ctx, given); err != nil {
+			return "", err
+		}
+	}
+	switch {
 	case o.json:
 		return v.JSON(ctx)
 	case f.xml:

@@ -52,6 +52,9 @@ func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, err
 	if err != nil && ctx.Err() == nil {
 		return nil, inventoryError{err}
 	}
+	if err == nil {
+		protectSecrets(fleet.Hosts)
+	}
 	return fleet, err
 }
 

@@ -22,6 +22,7 @@ var fuzzed = map[string][]string{
 	"nar":                                            {"compile/store.FuzzNARReader"},
 	"journals":                                       {"exec.FuzzReadJournal", "exec.FuzzDecodeEvent", "exec/strictjson.FuzzDecode"},
 	"plans":                                          {"exec.FuzzReadPlan", "exec/strictjson.FuzzDecode"},
+	"what a machine says it is made of":              {"exec/host.FuzzHardware", "exec/adopt.FuzzAdopt"},
 	"a host's answers and its guard's":               {"exec/host.FuzzAnswers"},
 	"units, fstab and what systemd says":             {"exec/units.FuzzSwitch", "exec/units.FuzzParseLoaded", "exec/units.FuzzReadDry"},
 	"nix-store --serve":                              {"exec/nixserve.FuzzSession", "exec/nixserve.FuzzReply", "compile/store.FuzzWireStrings"},

@@ -235,7 +235,7 @@ func (k *keeper) makeHostKey(h *schema.Host) error {
 		if err != nil {
 			return err
 		}
-		if err := k.write(&schema.Secret{Name: "install.host_key", Age: h.Install.HostKey}, content); err != nil {
+		if err := k.write(h.Install.HostKey, content); err != nil {
 			return err
 		}
 		key = line

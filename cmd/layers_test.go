@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"compile/eval/float":     {},
 	"compile/eval/collector": {},
 	"exec":                   {"schema", "compile/store", "exec/backoff", "exec/foreign", "exec/host", "exec/human", "exec/transfer", "exec/nixserve", "exec/secret", "exec/strictjson", "exec/units"},
+	"exec/adopt":             {"schema", "compile/syntax", "exec/host", "exec/human"},
 	"exec/archive":           {"compile/store", "exec/foreign", "exec/nixserve"},
 	"exec/backoff":           {},
 	"exec/evaluate":          {"schema", "compile", "compile/eval", "compile/store", "compile/syntax", "exec/foreign", "exec/human", "exec/nixcmd", "exec/nixserve"},

@@ -13,6 +13,7 @@ import (
 	"muster/exec"
 	"muster/exec/foreign"
 	"muster/exec/human"
+	"muster/schema"
 )
 
 // planOptions are those of plan, which shows what deploy would do.
@@ -141,7 +142,7 @@ func (o *applyOptions) run(ctx context.Context, std streams, args []string) erro
 	case err != nil:
 		return err
 	}
-	s, err := o.begin(ctx, std)
+	s, err := o.begin(ctx, std, plan)
 	if err != nil {
 		return err
 	}
@@ -166,7 +167,12 @@ func (f *continueFlags) groups() []group {
 }
 
 // begin reads no inventory: the plan says what there is to do.
-func (f *continueFlags) begin(ctx context.Context, std streams) (*session, error) {
+func (f *continueFlags) begin(ctx context.Context, std streams, plan *exec.Plan) (*session, error) {
+	var hosts []*schema.Host
+	for _, step := range plan.Steps {
+		hosts = append(hosts, step.Host)
+	}
+	protectSecrets(hosts)
 	return begin(ctx, std, nil, needs{nix: true, ui: f.output.reporter})
 }
 

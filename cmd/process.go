@@ -7,9 +7,11 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"syscall"
 	"time"
 
 	"muster/compile/eval/collector"
+	"muster/schema"
 )
 
 // This file is the one place that sets what holds for the whole process. Only
@@ -27,6 +29,51 @@ func narrow() (widen func()) {
 	all := runtime.GOMAXPROCS(0)
 	runtime.GOMAXPROCS((all + 1) / 2)
 	return func() { runtime.GOMAXPROCS(all) }
+}
+
+// taken are the variables that protectSecrets has removed from the environment.
+var taken takenVariables
+
+// protectSecrets keeps what muster knows of the hosts' secrets to muster: it leaves no
+// core dump, no other process of the user can read its memory, and the variables that
+// secrets come from are no longer in the environment of what it starts.
+func protectSecrets(hosts []*schema.Host) {
+	for _, h := range hosts {
+		if len(h.AllSecrets) > 0 {
+			hideMemory()
+		}
+		for _, s := range h.AllSecrets {
+			if s.Env != "" {
+				taken.take(s.Env)
+			}
+		}
+	}
+}
+
+// noCoreDumps has the process, and what it starts, leave no core dumps.
+func noCoreDumps() { syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{Cur: 0, Max: 0}) }
+
+// takenVariables are variables that are no longer in the environment.
+type takenVariables struct{ values map[string]string }
+
+func (t *takenVariables) take(name string) {
+	value, ok := os.LookupEnv(name)
+	if !ok {
+		return
+	}
+	if t.values == nil {
+		t.values = map[string]string{}
+	}
+	t.values[name] = value
+	os.Unsetenv(name)
+}
+
+// lookup is os.LookupEnv before they were taken.
+func (t *takenVariables) lookup(name string) (string, bool) {
+	if value, ok := t.values[name]; ok {
+		return value, true
+	}
+	return os.LookupEnv(name)
 }
 
 // clearEnvironment removes the variables that change what the CUE library does.

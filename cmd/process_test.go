@@ -2,12 +2,15 @@ package cmd
 
 import (
 	"math"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"testing"
 	"time"
+
+	"muster/schema"
 )
 
 func TestRelaxedGCIsRestored(t *testing.T) {
@@ -125,5 +128,21 @@ func TestARunTakesHalfOfTheProcessors(t *testing.T) {
 	defer narrow()()
 	if n := runtime.GOMAXPROCS(0); n != 5 {
 		t.Errorf("%d processors, though the environment says how many", n)
+	}
+}
+
+// What muster starts has no secret of the environment, and leaves no core dump.
+func TestSecretsOfTheEnvironmentAreTaken(t *testing.T) {
+	t.Setenv("SECRET_OF_THIS_TEST", "swordfish")
+	t.Cleanup(func() { taken = takenVariables{} })
+	protectSecrets([]*schema.Host{{AllSecrets: []*schema.Secret{{Name: "a", Env: "SECRET_OF_THIS_TEST"}, {Name: "b", Env: "NOT_SET"}}}})
+	out, err := exec.Command("sh", "-c", "echo $SECRET_OF_THIS_TEST; ulimit -c").Output()
+	if err != nil || string(out) != "\n0\n" {
+		t.Errorf("a command has %q, %v", out, err)
+	}
+	r := (&secretFlags{}).reader(t.TempDir())
+	h := &schema.Host{Name: "web"}
+	if got, err := r.Value(t.Context(), h, &schema.Secret{Env: "SECRET_OF_THIS_TEST"}); err != nil || string(got) != "swordfish" {
+		t.Errorf("muster has %q, %v", got, err)
 	}
 }

@@ -58,7 +58,7 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 		journal.Close()
 		return err
 	}
-	s, err := o.begin(ctx, std)
+	s, err := o.begin(ctx, std, plan)
 	if err != nil {
 		journal.Close()
 		return err

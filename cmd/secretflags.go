@@ -31,7 +31,7 @@ func (f *secretFlags) apply(_ *session, plan *exec.Plan, o *exec.Options) {
 
 // reader reads the secrets of an inventory.
 func (f *secretFlags) reader(dir string) *secret.Reader {
-	return &secret.Reader{Dir: dir, Run: nixcmd.Capture, Identities: func() ([]secret.Identity, error) { return f.read() }}
+	return &secret.Reader{Dir: dir, Run: nixcmd.Capture, Env: taken.lookup, Identities: func() ([]secret.Identity, error) { return f.read() }}
 }
 
 // read reads the identities: those of the flags, or those in the usual places.

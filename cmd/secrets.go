@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
@@ -30,7 +31,7 @@ type secretsOptions struct {
 
 func (o *secretsOptions) groups() []group {
 	switch o.verb {
-	case "list", "generate":
+	case "list":
 		return []group{&o.selection}
 	}
 	return []group{&o.selection, &o.secrets}
@@ -51,7 +52,7 @@ func (o *secretsOptions) run(ctx context.Context, std streams, args []string) er
 	if err != nil {
 		return err
 	}
-	k := &keeper{fleet: fleet, hosts: hosts, reader: o.secrets.reader(fleet.Dir), std: std}
+	k := &keeper{fleet: fleet, hosts: hosts, reader: o.secrets.reader(fleet.Dir), std: std, authorities: map[string][]byte{}}
 	switch o.verb {
 	case "list":
 		return k.list()
@@ -73,6 +74,8 @@ type keeper struct {
 	hosts  []*schema.Host
 	reader *secret.Reader
 	std    streams
+
+	authorities map[string][]byte // those that were made, by their files
 }
 
 // each calls f for each secret of the hosts once, with the hosts that have it.
@@ -130,12 +133,14 @@ func (k *keeper) check(ctx context.Context) error {
 	read, failed := 0, 0
 	for _, h := range k.hosts {
 		for _, s := range h.AllSecrets {
-			if _, err := k.reader.Value(ctx, h, s); err != nil {
+			content, err := k.reader.Value(ctx, h, s)
+			if err != nil {
 				fmt.Fprintf(k.std.err, "%s: %s\n", h.Name, ui.Printable(err.Error()))
 				failed++
 				continue
 			}
 			read++
+			k.tellOfEnd(h, s, content)
 		}
 	}
 	fmt.Fprintf(k.std.out, "%s can be read\n", human.Count(read, "secret"))
@@ -143,6 +148,20 @@ func (k *keeper) check(ctx context.Context) error {
 		return fmt.Errorf("%s cannot be read", human.Count(failed, "secret"))
 	}
 	return nil
+}
+
+// tellOfEnd says that the certificate in a secret ends soon, or has ended.
+func (k *keeper) tellOfEnd(h *schema.Host, s *schema.Secret, content []byte) {
+	if s.Generate.Kind != "x509" {
+		return
+	}
+	begins, ends, err := secret.CertificateTime(content)
+	switch {
+	case err != nil:
+		fmt.Fprintf(k.std.err, "%s: %s: secret %s: %v\n", h.Name, s.At, s.Name, err)
+	case schema.CertificateEnding(begins, ends, time.Now()):
+		fmt.Fprintf(k.std.err, "%s: %s: secret %s: its certificate ends on %s: muster secrets rotate %[3]s makes a new one\n", h.Name, s.At, s.Name, ends.UTC().Format(time.DateOnly))
+	}
 }
 
 // missing are the secrets to generate whose files are not there.
@@ -166,11 +185,17 @@ func (k *keeper) generate(list []*schema.Secret) error {
 		return nil
 	}
 	for _, s := range list {
+		if s.Generate.Kind == "x509" {
+			if err := k.certify(s); err != nil {
+				return err
+			}
+			continue
+		}
 		content, public, err := secret.Generate(s.Generate, s.Name)
 		if err != nil {
 			return err
 		}
-		if err := k.write(s, content); err != nil {
+		if err := k.write(s.Age, content); err != nil {
 			return err
 		}
 		fmt.Fprintf(k.std.out, "%s: %s, encrypted in %s\n", s.Name, s.Generate.Kind, s.Age)
@@ -181,31 +206,84 @@ func (k *keeper) generate(list []*schema.Secret) error {
 	return nil
 }
 
+// certify makes a certificate and its key, and the authority that signs it if there is
+// none yet. The certificates are beside the keys, in plain text.
+func (k *keeper) certify(s *schema.Secret) error {
+	var authority []byte
+	if file := s.Generate.Authority; file != "" {
+		var err error
+		if authority, err = k.authority(file); err != nil {
+			return err
+		}
+	}
+	content, certificate, err := secret.Certificate(s.Generate, authority, time.Now())
+	if err != nil {
+		return fmt.Errorf("%s: secret %s: %w", s.At, s.Name, err)
+	}
+	if err := k.writePair(s.Age, content, certificate); err != nil {
+		return err
+	}
+	_, ends, err := secret.CertificateTime(content)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(k.std.out, "%s: x509, encrypted in %s\n  certificate: %s, until %s\n", s.Name, s.Age, schema.CertificateFile(s.Age), ends.UTC().Format(time.DateOnly))
+	return nil
+}
+
+// authority returns the authority of a file, which is made if there is none.
+func (k *keeper) authority(file string) ([]byte, error) {
+	if made := k.authorities[file]; made != nil {
+		return made, nil
+	}
+	if _, err := os.Lstat(k.reader.Path(file)); !errors.Is(err, os.ErrNotExist) {
+		return k.reader.Age(file)
+	}
+	content, certificate, err := secret.Authority("muster "+filepath.Base(schema.CertificateFile(file)), time.Now())
+	if err != nil {
+		return nil, err
+	}
+	if err := k.writePair(file, content, certificate); err != nil {
+		return nil, err
+	}
+	k.authorities[file] = content
+	fmt.Fprintf(k.std.out, "authority: encrypted in %s, its certificate in %s\n", file, schema.CertificateFile(file))
+	return content, nil
+}
+
+// writePair writes a key with its certificate to a file of age, and the certificate
+// beside it.
+func (k *keeper) writePair(file string, content, certificate []byte) error {
+	if err := k.write(file, content); err != nil {
+		return err
+	}
+	return writeFile(k.reader.Path(schema.CertificateFile(file)), certificate)
+}
+
 // write encrypts a secret to its file.
-func (k *keeper) write(s *schema.Secret, content []byte) error {
+func (k *keeper) write(file string, content []byte) error {
 	to, err := k.recipients()
 	if err != nil {
 		return err
 	}
-	text, err := secret.SealArmored(content, to...)
+	text, err := secret.SealFile(content, to...)
 	if err != nil {
-		return fmt.Errorf("encrypt secret %s: %w", s.Name, err)
+		return fmt.Errorf("encrypt %q: %w", file, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(k.reader.Path(s.Age)), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(k.reader.Path(file)), 0o755); err != nil {
 		return err
 	}
-	return writeFile(k.reader.Path(s.Age), text)
+	return writeFile(k.reader.Path(file), text)
 }
 
 // recipients are who may decrypt the files that muster writes.
-func (k *keeper) recipients() ([]secret.Recipient, error) {
-	var all []secret.Recipient
+func (k *keeper) recipients() ([]string, error) {
+	var all []string
 	for _, r := range k.fleet.SecretRecipients {
-		to, err := secret.ParseRecipient(r.Text)
-		if err != nil {
+		if _, err := secret.ParseRecipient(r.Text); err != nil {
 			return nil, fmt.Errorf("%s: secret_recipients: %w", r.At, err)
 		}
-		all = append(all, to)
+		all = append(all, r.Text)
 	}
 	if len(all) == 0 {
 		return nil, errors.New("nobody could decrypt what is written: name at least one age recipient or SSH public key in secret_recipients of the inventory")
@@ -268,7 +346,7 @@ func (k *keeper) edit(ctx context.Context, name string) error {
 		fmt.Fprintln(k.std.out, "nothing changed")
 		return nil
 	}
-	if err := k.write(s, after); err != nil {
+	if err := k.write(s.Age, after); err != nil {
 		return err
 	}
 	fmt.Fprintf(k.std.out, "%s: encrypted in %s; muster deploy sends it\n", s.Name, s.Age)
@@ -303,20 +381,24 @@ func (k *keeper) rekey() error {
 	}
 	done := map[string]bool{}
 	var failed error
-	k.each(func(s *schema.Secret, _ []*schema.Host) {
-		if s.Age == "" || done[s.Age] {
+	one := func(file string) {
+		if file == "" || done[file] {
 			return
 		}
-		done[s.Age] = true
-		content, err := k.reader.Age(s.Age)
+		done[file] = true
+		content, err := k.reader.Age(file)
 		if err == nil {
-			err = k.write(s, content)
+			err = k.write(file, content)
 		}
 		if err != nil {
 			failed = errors.Join(failed, err)
 			return
 		}
-		fmt.Fprintf(k.std.out, "%s: encrypted to %s\n", s.Age, human.Count(len(k.fleet.SecretRecipients), "recipient"))
+		fmt.Fprintf(k.std.out, "%s: encrypted to %s\n", file, human.Count(len(k.fleet.SecretRecipients), "recipient"))
+	}
+	k.each(func(s *schema.Secret, _ []*schema.Host) {
+		one(s.Age)
+		one(s.Generate.Authority)
 	})
 	return failed
 }

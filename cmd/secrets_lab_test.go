@@ -81,7 +81,7 @@ func (f *secretFleet) must(round int, args ...string) string {
 // round returns the round that all secrets in the host's memory are of.
 func (f *secretFleet) round() string {
 	f.t.Helper()
-	out, err := f.host.Run(context.Background(), "sh", "-c", `cd $(readlink /run/muster-secrets) && for i in s*; do head -n 1 $i; done; wc -c s* | tail -n 1; ls -lL | grep -vc '^-r-------- 1 root root 30'`)
+	out, err := f.listing()
 	lines := strings.Fields(out)
 	if err != nil && !strings.Contains(out, "total") || len(lines) != secretCount+3 {
 		f.t.Fatalf("read the secrets: %v\n%s", err, out)
@@ -96,6 +96,23 @@ func (f *secretFleet) round() string {
 		f.t.Errorf("some have other owners, modes or sizes:\n%s", out)
 	}
 	return round
+}
+
+// listing prints the first lines of the secrets, and their attributes. What a muster that
+// was killed has begun goes on: a directory that is exchanged meanwhile is read again.
+func (f *secretFleet) listing() (out string, err error) {
+	at := func() string {
+		link, _ := f.host.Run(context.Background(), "readlink", "/run/muster-secrets")
+		return link
+	}
+	for range 20 {
+		before := at()
+		out, err = f.host.Run(context.Background(), "sh", "-c", `cd $(readlink /run/muster-secrets) && for i in s*; do head -n 1 $i; done; wc -c s* | tail -n 1; ls -lL | grep -vc '^-r-------- 1 root root 30'`)
+		if at() == before {
+			break
+		}
+	}
+	return out, err
 }
 
 // A push of secrets that breaks off anywhere leaves the host on the old ones or the new

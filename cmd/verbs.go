@@ -57,6 +57,18 @@ and name it in the first line:
   #:schema ./inventory.schema.json                       hosts.toml (taplo)
   # yaml-language-server: $schema=inventory.schema.json  hosts.yaml
   {"$schema": "inventory.schema.json",                   hosts.json`},
+		{group: "inventory", use: "adopt USER@ADDRESS... [INVENTORY]", verb: &adoptOptions{}, short: "bring running machines into the inventory", long: `
+Connect to running machines, NixOS or any other Linux, read what they are made of,
+and write a host into the inventory and a NixOS module with its hardware beside it,
+as hardware/NAME.nix. Nothing on the machines is changed. Without an inventory,
+hosts.cue is begun. The host key of an unknown machine is accepted with a yes, or by
+its fingerprint, and pinned.
+
+For a machine that the inventory has, show in what it differs from what the inventory
+and the module say. The exit status is then 3, and nothing is written unless --update
+says so.
+
+` + inventoryHelp},
 
 		{group: "inventory", use: "secrets list [INVENTORY]", verb: &secretsOptions{verb: "list"}, short: "list the secrets", long: `
 List the secrets of the hosts, where their contents come from, and what becomes

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
+	"muster/compile"
 	"muster/exec"
 	"muster/exec/human"
 	"muster/schema"
@@ -78,7 +80,7 @@ func verdict(invalid, warnings int) string {
 	return "all in order"
 }
 
-// vet finds all problems of an inventory. The fleet is nil if it does not load. An
+// vet finds all problems of an inventory and of the Nix files it imports. The fleet is nil if it does not load. An
 // error is about something else than the inventory's content.
 func (o *vetOptions) vet(ctx context.Context, args []string) (*schema.Fleet, schema.Errors, error) {
 	fleet, err := o.reading.load(ctx, args)
@@ -89,5 +91,9 @@ func (o *vetOptions) vet(ctx context.Context, args []string) (*schema.Fleet, sch
 	if err != nil {
 		return nil, nil, err
 	}
-	return fleet, fleet.Warnings, nil
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, nil, fmt.Errorf("find the current directory: %v", err)
+	}
+	return fleet, append(fleet.Warnings, compile.CheckImports(ctx, fleet, dir)...), nil
 }

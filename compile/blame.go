@@ -19,6 +19,9 @@ import (
 type Blame struct {
 	Pos    schema.Pos
 	Option string // the NixOS option; "" if only the position is known
+	Hint   string // what to do about it; may be empty
+	// Message is that of the witness; of a conflict, with the place of each definition.
+	Message string
 }
 
 // A Witness is an error as an evaluator reports it.
@@ -36,40 +39,71 @@ type Step struct {
 // BlameFor finds the cause of an error in the evaluation of a host. It returns the
 // first it finds of
 //
+//   - the imports of a module that depend on what follows from them, of a circle,
 //   - the definition of an option that the message is about,
+//   - the throw or the assertion that the message is the text of,
 //   - the definition of an option that the message mentions, as assertions do,
+//   - the module or the path that the message is about,
 //   - the innermost step in the inventory or in a file of the fleet,
 //   - the definition of the innermost option that was being evaluated.
 //
-// It returns false if the cause is not in the user's own text.
-func BlameFor(f *schema.Fleet, host string, w Witness) (Blame, bool) {
+// It returns false if the cause is not in the user's own text. Files are named
+// relative to dir if they are below it.
+func BlameFor(f *schema.Fleet, host string, w Witness, dir string) (Blame, bool) {
 	h := f.Host(host)
 	if h == nil {
-		return Blame{}, false
+		return Blame{Message: w.Message}, false
 	}
 	s := newSearch(f, h, w.Message)
+	s.dir = dir
+	b, ok := s.blame(h, w)
+	b.Pos.File = s.shown(b.Pos.File)
+	b.Message = s.withPlaces(w.Message)
+	return b, ok
+}
+
+func (s *search) blame(h *schema.Host, w Witness) (Blame, bool) {
+	if strings.HasPrefix(w.Message, "infinite recursion") {
+		if b, ok := s.importsCycle(h); ok {
+			return b, true
+		}
+	}
 	named, mentioned := optionsIn(w.Message)
 	for _, option := range named {
 		if at, depth := s.find(option); depth > 0 {
 			return Blame{Pos: at, Option: option}, true
 		}
 	}
-	for _, option := range mentioned {
-		if at, depth := s.find(option); depth == len(splitOption(option)) {
-			return Blame{Pos: at, Option: option}, true
-		}
-	}
 	evaluated := ""
+	if len(named) > 0 {
+		evaluated = named[0]
+	}
 	for _, step := range w.Steps {
 		if options, _ := optionsIn(step.Text); evaluated == "" && len(options) > 0 {
 			evaluated = options[0]
 		}
 	}
+	if at, ok := s.textOf(w.Message); ok {
+		return Blame{Pos: at, Option: evaluated}, true
+	}
+	for _, option := range mentioned {
+		if at, depth := s.find(option); depth == len(splitOption(option)) {
+			return Blame{Pos: at, Option: option}, true
+		}
+	}
+	if at, ok := s.fileOf(w.Message); ok {
+		return Blame{Pos: at}, true
+	}
+	if path := splitOption(evaluated); strings.HasPrefix(w.Message, "infinite recursion") && evaluated != "" {
+		// Which expression of the circle is met twice depends on the evaluator.
+		if d := s.best(path, nil); d.depth == len(path) {
+			return Blame{Pos: posOf(s.anchor(d.at)), Option: evaluated}, true
+		}
+	}
 	for _, step := range w.Steps {
-		at := posOf(step.At)
 		// Every trace has the position of the host.
-		if at != h.At && s.ours(at.File) {
-			return Blame{Pos: at, Option: evaluated}, true
+		if at := posOf(step.At); at != h.At && s.ours(at.File) {
+			return Blame{Pos: posOf(s.anchor(step.At)), Option: evaluated}, true
 		}
 	}
 	for _, option := range mentioned {
@@ -80,13 +114,27 @@ func BlameFor(f *schema.Fleet, host string, w Witness) (Blame, bool) {
 	for _, step := range w.Steps {
 		options, _ := optionsIn(step.Text)
 		for _, option := range options {
-			if at, depth := s.find(option); depth == len(splitOption(option)) {
-				return Blame{Pos: at, Option: option}, true
+			path := splitOption(option)
+			if d := s.best(path, nil); d.depth == len(path) {
+				return Blame{Pos: posOf(s.anchor(d.at)), Option: option}, true
 			}
 		}
 	}
 	return Blame{}, false
 }
+
+// anchor returns the anchor of a position in the user's text.
+func (s *search) anchor(at syntax.Pos) syntax.Pos {
+	for _, m := range s.modules {
+		if found, ok := anchor(m.expr, at); ok {
+			return found
+		}
+	}
+	return at
+}
+
+// shown is the name of a file for people.
+func (s *search) shown(file string) string { return NameBelow(s.dir, file) }
 
 // posOf converts a position of package syntax.
 func posOf(p syntax.Pos) schema.Pos {
@@ -144,6 +192,7 @@ func splitOption(name string) []string {
 // A search finds definitions of options in the modules of a host.
 type search struct {
 	fleet   *schema.Fleet
+	dir     string // names of files are relative to it
 	message string
 	modules []namedExpr
 }
@@ -151,6 +200,7 @@ type search struct {
 // A namedExpr is a module with its name in the messages of NixOS.
 type namedExpr struct {
 	name string
+	file string // its file; "" for a module of the inventory
 	expr syntax.Expr
 }
 
@@ -174,6 +224,9 @@ func newSearch(f *schema.Fleet, h *schema.Host, message string) *search {
 	s.add(all, w.module(module{own: &schema.Attrs{}, user: []schema.Module{f.Defaults}}))
 	var files []string
 	for _, i := range append(imports, f.Defaults.Imports...) {
+		if i.Input != nil {
+			continue
+		}
 		file := i.Path
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(f.Dir, file)
@@ -201,9 +254,16 @@ func (s *search) add(name string, e syntax.Expr) {
 // maxModule is the largest module, in bytes, that is searched for definitions.
 const maxModule = 16 << 20
 
-// addFile adds a module that is a file. It ignores one that cannot be read, which
-// may be the error in question.
+// maxModules is how many files are searched.
+const maxModules = 2000
+
+// addFile adds a module that is a file, and the files that it imports by literal
+// paths. It ignores one that cannot be read, which may be the error in question.
 func (s *search) addFile(name string) {
+	known := func(m namedExpr) bool { return m.name == name || m.file == name }
+	if len(s.modules) > maxModules || inNixpkgs(s.fleet, name) || slices.ContainsFunc(s.modules, known) {
+		return
+	}
 	file := name
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		file = filepath.Join(file, "default.nix")
@@ -212,9 +272,17 @@ func (s *search) addFile(name string) {
 	if err != nil {
 		return
 	}
-	if f, err := syntax.ParseFile(file, src, syntax.Options{}); err == nil {
-		s.add(name, f.Expr)
+	f, err := syntax.ParseFile(file, src, syntax.Options{})
+	if err != nil {
+		return
 	}
+	s.modules = append(s.modules, namedExpr{name: name, file: file, expr: f.Expr})
+	literalImports(f.Expr, func(_ *syntax.Path, text string, _ bool) {
+		if !filepath.IsAbs(text) {
+			text = filepath.Join(filepath.Dir(file), text)
+		}
+		s.addFile(filepath.Clean(text))
+	})
 }
 
 // ours reports whether a file belongs to the user: to the inventory, or to its
@@ -227,11 +295,29 @@ func (s *search) ours(file string) bool {
 			return true
 		}
 	}
-	nixpkgs := f.Nixpkgs.Path
-	if nixpkgs != "" && !filepath.IsAbs(nixpkgs) {
-		nixpkgs = filepath.Join(f.Dir, nixpkgs)
+	imported := func(m namedExpr) bool { return m.file != "" && m.file == file }
+	return slices.ContainsFunc(s.modules, imported) || below(file, f.Dir) && !inNixpkgs(f, file)
+}
+
+// inNixpkgs reports whether a file belongs to a nixpkgs of the fleet.
+func inNixpkgs(f *schema.Fleet, file string) bool {
+	trees := []*schema.Nixpkgs{&f.Nixpkgs}
+	for _, r := range f.Roles {
+		trees = append(trees, r.Nixpkgs)
 	}
-	return below(file, f.Dir) && (nixpkgs == "" || !below(file, nixpkgs))
+	for _, h := range f.Hosts {
+		trees = append(trees, h.Nixpkgs)
+	}
+	return slices.ContainsFunc(trees, func(n *schema.Nixpkgs) bool {
+		if n == nil || n.Path == "" {
+			return false
+		}
+		dir := n.Path
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(f.Dir, dir)
+		}
+		return below(file, dir)
+	})
 }
 
 // below reports whether a file is in a directory or its subdirectories.
@@ -252,21 +338,28 @@ type definition struct {
 // element of a list, only a definition with the element counts.
 func (s *search) find(option string) (schema.Pos, int) {
 	path := splitOption(option)
-	var best definition
-	bestFit := 0
-	for _, m := range s.modules {
-		inModule(m.expr, path, func(d definition) {
-			d.module = m.name
-			if fit := s.fit(d); fit > bestFit {
-				best, bestFit = d, fit
-			}
-		})
-	}
+	best := s.best(path, nil)
 	// A definition of services alone, say, is not specific enough.
 	if names := slices.IndexFunc(path, listEntry().MatchString); best.depth < 2 && best.depth < len(path) && best.depth != names {
 		return schema.Pos{}, 0
 	}
 	return posOf(best.at), best.depth
+}
+
+// best returns the definition of an option that matches the message best, except
+// those at some places.
+func (s *search) best(path []string, except map[syntax.Pos]bool) definition {
+	var best definition
+	bestFit := 0
+	for _, m := range s.modules {
+		inModule(m.expr, path, func(d definition) {
+			d.module = m.name
+			if fit := s.fit(d); fit > bestFit && !except[d.at] {
+				best, bestFit = d, fit
+			}
+		})
+	}
+	return best
 }
 
 // fit returns how well a definition matches the message.

@@ -97,7 +97,7 @@ func TestAnErrorIsBlamedOnTheLineItComesFrom(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b, ok := BlameFor(f, "web", tt.witness)
+			b, ok := BlameFor(f, "web", tt.witness, "")
 			want := tt.file
 			if want == "" {
 				want = inventory
@@ -112,7 +112,7 @@ func TestAnErrorIsBlamedOnTheLineItComesFrom(t *testing.T) {
 		{Message: "attribute 'x' missing", Steps: []Step{{At: at(filepath.Join(dir, "nixpkgs/lib/modules.nix"), 1, 1)}, {At: pos(f.Hosts[0].At)}}},
 		{Message: "The option `services.unknown.enable' does not exist."},
 	} {
-		if b, ok := BlameFor(f, "web", w); ok {
+		if b, ok := BlameFor(f, "web", w, ""); ok {
 			t.Errorf("%s is blamed on %v %q", w.Message, b.Pos, b.Option)
 		}
 	}
@@ -126,7 +126,7 @@ func TestPlacesOfThePrintedNetworkHaveTheirOrigin(t *testing.T) {
 	set := &schema.Attrs{}
 	values := []schema.Value{
 		schema.Int{At: here(2), V: -1}, schema.Int{At: here(3), V: -1 << 63}, schema.Float{At: here(4), V: -1.5},
-		schema.Float{At: here(5), V: -1e-7}, schema.Template{At: here(6), Text: "a ${pkgs.b} ${c.d}"}, schema.Pkg{At: here(7), Name: "htop"},
+		schema.Float{At: here(5), V: -1e-7}, schema.Template{At: here(6), Text: "a ${pkgs.b} ${lib.d}"}, schema.Pkg{At: here(7), Name: "htop"},
 	}
 	for i, v := range values {
 		put(set, v, "test", string(rune('a'+i)))

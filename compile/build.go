@@ -42,6 +42,9 @@ func at(p syntax.Pos, e syntax.Expr) syntax.Expr {
 		e.At = p
 	case *syntax.Select:
 		e.At = p
+		for i := range e.Path {
+			e.Path[i].At = p
+		}
 		at(p, e.X)
 	}
 	return e

@@ -104,7 +104,7 @@ hosts: web: {
 	}
 	want := []string{
 		`hosts.cue:7:54: not Nix: syntax error, unexpected end of file`,
-		`hosts.cue:8:30: unterminated ${ in "${pkgs.site": want a Nix expression and }`,
+		`hosts.cue:8:33: not Nix: unterminated ${: want a Nix expression and }`,
 		`hosts.cue:9:43: not Nix: syntax error, unexpected end of file`,
 		`hosts.cue:14:7: not Nix: syntax error, unexpected ';'`,
 	}

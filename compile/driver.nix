@@ -45,6 +45,43 @@ let
     };
   };
 
+  # What modules say to other deployers: options of deployment that come from
+  # neither the inventory nor its network expression. They have no effect here.
+  unheard =
+    name: self:
+    let
+      own = [
+        "host ${name}"
+        "defaults of the fleet"
+        "muster"
+      ];
+      instead = {
+        keys = "secrets of the inventory take their place";
+        tags = "tags of the inventory select hosts";
+        healthChecks = "health of the inventory checks hosts";
+        targetHost = "host of the inventory is the address";
+        targetUser = "user of the inventory logs in";
+        targetPort = "port of the inventory is taken";
+      };
+      place =
+        file: value: attr:
+        let
+          pos = builtins.unsafeGetAttrPos attr value;
+        in
+        if pos == null then toString file else "${pos.file}:${toString pos.line}:${toString pos.column}";
+      of =
+        { file, value }:
+        map (
+          attr:
+          "deployment.${attr} of ${place file value attr} has no effect"
+          + (if instead ? ${attr} then ": ${instead.${attr}}" else ": muster has no such setting")
+        ) (builtins.attrNames value);
+      definitions = self.options.deployment.definitionsWithLocations or [ ];
+    in
+    builtins.concatLists (
+      map of (builtins.filter (d: !builtins.elem d.file own && builtins.isAttrs d.value) definitions)
+    );
+
   # A host that a flake defines, with what the inventory adds to it.
   extended =
     name: system:
@@ -125,7 +162,15 @@ builtins.listToAttrs (
           # Not called drvPath and outPath: a set with outPath is a string in JSON.
           drv = toplevel.drvPath;
           out = toplevel.outPath;
-          warnings = self.config.warnings or [ ];
+          warnings =
+            self.config.warnings or [ ]
+            ++ unheard name self
+            ++ (
+              if self.config.system.autoUpgrade.enable or false then
+                [ "system.autoUpgrade is on: the host upgrades itself and then differs from the inventory; use upgrade of the inventory" ]
+              else
+                [ ]
+            );
           # All of it as one string, for evaluators that free the rest.
           summary = builtins.toJSON { inherit drv out warnings; };
         };

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +38,8 @@ func (w *writer) value(v schema.Value) syntax.Expr {
 		return w.path(v.At, v.Name)
 	case schema.Pkg:
 		return at(pos(v.At), ident("pkgs."+v.Name))
+	case schema.SecretPath:
+		return text(schema.String{At: v.At, V: schema.SecretsDir + "/" + v.Name})
 	case schema.InputRef:
 		return w.inputRef(v)
 	case schema.Expr:
@@ -160,19 +163,59 @@ func (w *writer) parse(at schema.Pos, text string, o syntax.Options, scope []str
 	o.Start = textStart(at, text)
 	f, err := syntax.ParseFile("", []byte(text), o)
 	if err == nil {
-		err = syntax.Resolve(f, func(name string) bool { return syntax.IsGlobal(name) || slices.Contains(scope, name) })
+		err = syntax.Resolve(f, inScope(scope))
 	}
+	if err != nil {
+		w.invalid(at, syntax.Pos{}, err)
+		return nil
+	}
+	w.movePaths(f.Expr)
+	return f
+}
+
+// movePaths makes the relative paths in Nix text of the inventory, which are relative
+// to the inventory, lead to the same files from the file being written.
+func (w *writer) movePaths(e syntax.Expr) {
+	if !w.absolute && w.dir == w.fleet.Dir {
+		return
+	}
+	syntax.Walk(e, func(e syntax.Expr) bool {
+		p, ok := e.(*syntax.Path)
+		if !ok || !strings.HasPrefix(p.Parts[0].Text, ".") {
+			return true
+		}
+		moved := w.relative(filepath.Clean(p.Parts[0].Text))
+		if strings.HasSuffix(p.Parts[0].Text, "/") {
+			moved += "/"
+		}
+		if plainPath(strings.TrimSuffix(moved, "/")) {
+			p.Parts[0].Text = moved
+		}
+		return true
+	})
+}
+
+// inScope returns a function that reports whether a name is defined for Nix in the
+// inventory: by Nix itself or in a scope.
+func inScope(scope []string) func(string) bool {
+	return func(name string) bool { return syntax.IsGlobal(name) || slices.Contains(scope, name) }
+}
+
+// invalid records an error of Nix in a string of the inventory at a position. If the
+// error has no position itself, it is at from.
+func (w *writer) invalid(at schema.Pos, from syntax.Pos, err error) {
 	var invalid *syntax.Error
-	switch {
-	case err == nil:
-		return f
-	case errors.As(err, &invalid) && invalid.At.IsValid() && at.IsValid():
-		at.Line, at.Col = int(invalid.At.Line), int(invalid.At.Col)
-		w.fail(at, "not Nix: %s", invalid.Msg)
-	default:
+	if !errors.As(err, &invalid) {
 		w.fail(at, "not Nix: %v", err)
+		return
 	}
-	return nil
+	if place := invalid.At; at.IsValid() && (place.IsValid() || from.IsValid()) {
+		if !place.IsValid() {
+			place = from
+		}
+		at.Line, at.Col = int(place.Line), int(place.Col)
+	}
+	w.fail(at, "not Nix: %s", invalid.Msg)
 }
 
 // textStart returns the position of the text of a string at a position. In CUE and
@@ -193,6 +236,10 @@ func textStart(at schema.Pos, text string) syntax.Pos {
 // template writes a string with interpolations ${…}. $${ stands for a literal ${.
 func (w *writer) template(v schema.Template) syntax.Expr {
 	s := &syntax.String{At: pos(v.At)}
+	scope := moduleScope
+	if v.Args {
+		scope = argumentScope
+	}
 	rest := v.Text
 	lit := func(t string) {
 		if n := len(s.Parts); n > 0 && s.Parts[n-1].Expr == nil {
@@ -213,11 +260,16 @@ func (w *writer) template(v schema.Template) syntax.Expr {
 			continue
 		}
 		lit(rest[:i])
-		e, n := interpolation(rest[i+2:], textPos(v, len(v.Text)-len(rest)+i+2))
-		if e == nil {
-			w.fail(v.At, "unterminated ${ in %q: want a Nix expression and }", v.Text)
+		start := textPos(v, len(v.Text)-len(rest)+i+2)
+		e, n, err := interpolation(rest[i+2:], start)
+		if err == nil {
+			err = syntax.Resolve(&syntax.File{Expr: e}, inScope(scope))
+		}
+		if err != nil {
+			w.invalid(v.At, start, err)
 			return s
 		}
+		w.movePaths(e)
 		s.Parts = append(s.Parts, syntax.Part{Expr: e})
 		rest = rest[i+2+n:]
 	}
@@ -240,18 +292,32 @@ func textPos(v schema.Template, i int) syntax.Pos {
 }
 
 // interpolation parses an expression and its closing brace. It returns the
-// expression, or nil, and the length of both. The closing brace is the first that
-// follows a complete expression.
-func interpolation(text string, start syntax.Pos) (syntax.Expr, int) {
+// expression, and the length of both. The closing brace is the first that follows a
+// complete expression; if none does, the error is the one that comes last in the
+// text.
+func interpolation(text string, start syntax.Pos) (syntax.Expr, int, error) {
+	last := &syntax.Error{At: start, Msg: "unterminated ${: want a Nix expression and }"}
+	depth := 0 // of braces
 	for i := 0; i < len(text); i++ {
-		if text[i] != '}' {
+		switch text[i] {
+		case '{':
+			depth++
+			continue
+		case '}':
+			depth--
+		default:
 			continue
 		}
-		if f, err := syntax.ParseFile("", []byte(text[:i]), syntax.Options{Start: start}); err == nil {
-			return f.Expr, i + 1
+		f, err := syntax.ParseFile("", []byte(text[:i]), syntax.Options{Start: start})
+		if err == nil {
+			return f.Expr, i + 1, nil
+		}
+		var invalid *syntax.Error
+		if depth < 0 && errors.As(err, &invalid) && !after(last.At, invalid.At) {
+			last = &syntax.Error{At: invalid.At, Msg: strings.Replace(invalid.Msg, "unexpected end of file", "unexpected '}'", 1)}
 		}
 	}
-	return nil, 0
+	return nil, 0, last
 }
 
 // fail records an error.

@@ -78,6 +78,9 @@ func (w *writer) host(h *schema.Host) module {
 	if secrets := w.secrets(h); secrets != nil {
 		put(own, secrets, "muster", "secrets")
 	}
+	if h.Upgrades != nil {
+		put(own, upgrade(h), "muster", "upgrade")
+	}
 	return module{roles: w.roleNames(h), own: own, user: []schema.Module{h.Module}}
 }
 

@@ -25,6 +25,9 @@ func (w *writer) roleNames(h *schema.Host) []string {
 	if len(h.AllSecrets) > 0 {
 		names = append(names, secretsModule)
 	}
+	if h.Upgrades != nil {
+		names = append(names, upgradeModule)
+	}
 	return names
 }
 
@@ -57,6 +60,11 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 		b.Note = &syntax.Note{Before: []string{"how the secrets of the inventory reach memory"}, Blank: len(lets) > 0}
 		lets = append(lets, b)
 	}
+	if used[upgradeModule] {
+		b := attr(upgradeModule, upgradeText())
+		b.Note = &syntax.Note{Before: []string{"how hosts upgrade themselves to what the fleet has"}, Blank: len(lets) > 0}
+		lets = append(lets, b)
+	}
 	return lets
 }
 
@@ -65,7 +73,7 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 // with the arguments of modules.
 func roleIdents(roles []*schema.Role) map[string]string {
 	idents := map[string]string{}
-	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true}
+	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true, upgradeModule: true}
 	for _, r := range roles {
 		base := camel(r.Name) + "Role"
 		name := base

@@ -3,6 +3,8 @@ package compile
 import (
 	_ "embed"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"muster/compile/syntax"
@@ -47,18 +49,31 @@ func (w *writer) secrets(h *schema.Host) *schema.Attrs {
 	return all
 }
 
-// secretsText is the module of secrets with its script, without the script's comments.
+// secretsText is the module of secrets with its script.
 func secretsText() syntax.Expr {
-	f, err := syntax.ParseFile("secrets.nix", []byte(secretsNix), syntax.Options{})
+	return embedded("secrets.nix", secretsNix, map[string]string{"installScript": withoutComments(secretsScript)})
+}
+
+// embedded is a module of muster's own, with texts that it refers to.
+func embedded(name, text string, texts map[string]string) syntax.Expr {
+	f, err := syntax.ParseFile(name, []byte(text), syntax.Options{})
 	if err != nil {
-		panic("secrets.nix: " + err.Error())
+		panic(name + ": " + err.Error())
 	}
-	var script strings.Builder
-	for line := range strings.Lines(secretsScript) {
+	let := &syntax.Let{Body: f.Expr}
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		let.Bindings = append(let.Bindings, attr(name, &syntax.String{Parts: []syntax.Part{{Text: texts[name]}}, Indented: true}))
+	}
+	return let
+}
+
+// withoutComments is a script without lines that are only a comment, and empty ones.
+func withoutComments(script string) string {
+	var b strings.Builder
+	for line := range strings.Lines(script) {
 		if word := strings.TrimSpace(line); word != "" && !strings.HasPrefix(word, "#") {
-			script.WriteString(line)
+			b.WriteString(line)
 		}
 	}
-	bind := attr("installScript", &syntax.String{Parts: []syntax.Part{{Text: script.String()}}, Indented: true})
-	return &syntax.Let{Bindings: []syntax.Binding{bind}, Body: f.Expr}
+	return b.String()
 }

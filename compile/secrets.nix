@@ -55,14 +55,19 @@ in
         }
       );
     };
-    secretIdentities = option (lib.types.listOf lib.types.str) [
-      "/etc/ssh/ssh_host_ed25519_key"
-      "/etc/ssh/ssh_host_rsa_key"
-    ] "The SSH host keys that secrets are decrypted with.";
+    secretIdentities = option (lib.types.listOf lib.types.str) (
+      map (key: key.path) (config.services.openssh.hostKeys or [ ])
+      ++ [
+        "/etc/ssh/ssh_host_ed25519_key"
+        "/etc/ssh/ssh_host_rsa_key"
+      ]
+    ) "The private SSH keys that secrets are decrypted with, each with its public key beside it.";
   };
 
   config = {
     environment.etc."muster/secrets".source = install;
+    # So that muster encrypts to the right keys.
+    environment.etc."muster/identities".text = lib.concatMapStrings (key: key + "\n") config.muster.secretIdentities;
     # Before units start: at boot, and in every activation.
     system.activationScripts.musterSecrets = {
       deps = [

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC3013,SC3045
 # The secrets of a host. The generated configuration sets table, a file with a line
 # for each secret, and identities, files of private keys.
 #
@@ -6,7 +6,8 @@
 #                    which units to restart and reload for those that have changed
 #   have NAME        succeed if the secret is there; install what there is if it is not
 #   refresh SYSTEM   install, and print the units to restart and reload instead:
-#                    restart UNIT or reload UNIT, a line each
+#                    restart UNIT or reload UNIT, a line each; 2 is its status if
+#                    nothing but a link is missing
 #
 # What is encrypted lies in /var/lib/muster/secrets, or in /run for what is to be gone
 # after a restart: a directory of files NAME.age for each system that muster has
@@ -14,10 +15,13 @@
 # directory on a ramfs, which never reaches the disk by way of swap; it is exchanged
 # as a whole.
 umask 077
+ulimit -c 0
 dir=/run/muster-secrets
 memory=/run/muster-secrets.d
 kept=/var/lib/muster/secrets
 volatile=/run/muster-secrets.volatile
+newline='
+'
 
 say() { echo "muster-secrets: $*" >&2; }
 
@@ -73,14 +77,39 @@ alone() {
   flock 9
 }
 
+# put brings the content of a file into memory, with the time of the file, and under its
+# name when owner and permissions are right. A copy of what was in memory before is there
+# and stays if it has the time, owner and permissions that it should have.
+put() {
+  case $have in *"$newline$name $owner $group ${mode#0}$newline"*)
+    [ "$file" -nt "$new/$name" ] || [ "$file" -ot "$new/$name" ] || return 0
+    ;;
+  esac
+  # shellcheck disable=SC2086
+  age -d $keys -o "$new/.new" "$file" 2>"$new/.why" || {
+    say "$name: cannot be decrypted with this host's SSH host keys: $(head -n 1 "$new/.why")"
+    return 1
+  }
+  if ! { touch -r "$file" "$new/.new" && chown "$owner:$group" "$new/.new" && chmod "$mode" "$new/.new" && mv -T "$new/.new" "$new/$name"; } 2>"$new/.why"; then
+    say "$name: $(head -n 1 "$new/.why")"
+    return 1
+  fi
+  if [ -e "$dir/$name" ] && ! cmp -s "$dir/$name" "$new/$name"; then
+    units restart "$restart"
+    units reload "$reload"
+  fi
+}
+
 install() {
-  status=0 changed=''
+  status=0 linked=0 changed=''
   mkdir -p "$memory" && chmod 0751 "$memory" || return 1
   if ! mountpoint -q "$memory"; then
     mount -t ramfs -o mode=0751,nodev,nosuid,noexec ramfs "$memory" || say "no ramfs: the secrets are in /run, and can be swapped out"
   fi
   new=$(mktemp -d "$memory/XXXXXXXX") && chmod 0751 "$new" || return 1
-  keys=''
+  cp -a "$dir/." "$new/" 2>/dev/null
+  have=$newline$(cd "$new" && stat -c '%n %U %G %a' -- * 2>/dev/null)$newline
+  keys='' named=' '
   for key in $identities; do [ ! -r "$key" ] || keys="$keys -i $key"; done
   : >"$memory/links.new"
   while read -r name owner group mode path restart reload; do
@@ -89,42 +118,28 @@ install() {
       status=1
       continue
     fi
-    # The content is put under its name when owner and permissions are right.
-    # shellcheck disable=SC2086
-    if ! age -d $keys -o "$new/.new" "$file" 2>"$new/.why"; then
-      say "$name: cannot be decrypted with this host's SSH host keys: $(head -n 1 "$new/.why")"
+    if ! put; then
       rm -f "$new/.new"
       status=1
       continue
     fi
-    if ! chown "$owner:$group" "$new/.new" 2>"$new/.why"; then
-      say "$name: $(head -n 1 "$new/.why")"
-      rm -f "$new/.new"
-      status=1
-      continue
-    fi
-    if ! chmod "$mode" "$new/.new" || ! mv -T "$new/.new" "$new/$name"; then
-      rm -f "$new/.new"
-      status=1
-      continue
-    fi
-    if [ -e "$dir/$name" ] && ! cmp -s "$dir/$name" "$new/$name"; then
-      units restart "$restart"
-      units reload "$reload"
-    fi
+    named="$named$name "
     [ "$path" = - ] || echo "$name $path" >>"$memory/links.new"
   done <"$table"
   rm -f "$new/.why"
+  for file in "$new"/*; do
+    case $named in *" ${file##*/} "*) ;; *) rm -f "$file" ;; esac
+  done
   former=$(readlink "$dir")
   replace "$new" "$dir" || return 1
   while read -r name path; do
     if [ -e "$path" ] && [ ! -L "$path" ]; then
       say "$path: a file is there: no link to the secret is made"
-      status=1
+      linked=2
     elif safe "$path" && (umask 022 && mkdir -p "${path%/*}") && replace "$dir/$name" "$path"; then
       :
     else
-      status=1
+      linked=2
     fi
   done <"$memory/links.new"
   if [ -e "$memory/links" ]; then
@@ -137,7 +152,8 @@ install() {
   mv -T "$memory/links.new" "$memory/links"
   case $former in "$memory"/*) rm -rf "$former" ;; esac
   for old in "$memory"/????????; do [ ! -d "$old" ] || [ "$old" = "$new" ] || rm -rf "$old"; done
-  return $status
+  [ $status = 0 ] || return $status
+  return $linked
 }
 
 case $1 in

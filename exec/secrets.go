@@ -73,7 +73,7 @@ func compareSecrets(ctx context.Context, j *job) error {
 	}
 	w := &j.secrets
 	if len(h.AllSecrets) > 0 && len(there.Recipients) == 0 {
-		return errors.New("secrets: the host has no SSH host key of type ed25519 or rsa in /etc/ssh that they could be encrypted to")
+		return errors.New("secrets: the host has no SSH key of type ed25519 or rsa that they could be encrypted to: its sshd names none, and there is none in /etc/ssh; name the path of one in /etc/muster/identities on the host and in muster.secretIdentities of its configuration")
 	}
 	if len(there.Recipients) > 0 {
 		w.to = there.Recipients[0]
@@ -109,7 +109,11 @@ func compareSecrets(ctx context.Context, j *job) error {
 		f := host.SecretFile{Name: s.Name, MAC: key.MAC(content, w.to, s.Keep), Keep: s.Keep, Volatile: s.Volatile}
 		switch was, has := set.MACs[s.Name]; {
 		case has && was == f.MAC:
-			if there.Pending || j.systemUpToDate() && slices.Contains(there.Gone, s.Name) {
+			gone := slices.Contains(there.Gone, s.Name)
+			if gone {
+				w.content[s.Name] = content // what is stored may be damaged
+			}
+			if gone || there.Pending {
 				w.changes = append(w.changes, SecretChange{s.Name, "restored"})
 			}
 		case has:

@@ -50,6 +50,7 @@ func (c *checker) run() {
 	c.rollout()
 	c.files()
 	c.checkSecrets()
+	c.checkUpgrades()
 	c.unread()
 	c.config()
 	c.nixTexts()

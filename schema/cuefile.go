@@ -233,7 +233,7 @@ func (c *cueReader) parse(name string, src any, cfg parser.Config) (*ast.File, e
 		return nil, errSeen
 	}
 	// src is no substitute: the loader replaces bytes that are not UTF-8.
-	data, err := readLimited(name)
+	data, err := readText(name, c.given)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type cueReader struct {
 	report  *report
 	show    func(string) string // returns the name of a file in messages
 	files   []string            // files that were read
+	given   map[string][]byte   // texts that are read instead of files
 	special []string            // files that are not regular and are not read
 	main    string              // file to report a problem in when its position is unknown
 

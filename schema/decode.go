@@ -216,6 +216,7 @@ func (d *decoder) module(n *node, path string) Module {
 		return m
 	}
 	m.Secrets = d.secrets(n.get("secrets"), join(path, "secrets"))
+	m.Upgrade = d.upgrade(n.get("upgrade"))
 	if l := n.get("imports"); l != nil && l.kind == listKind {
 		for i, e := range l.elems {
 			if e.kind == stringKind && e.text != "" {
@@ -335,6 +336,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.pos = positionsOf(pos)
 	h.Module = d.module(n, path)
 	h.AllSecrets = d.fleet.allSecrets(h)
+	h.Upgrades = d.fleet.upgradeOf(h)
 	d.storage(h, n, path)
 	h.Install = d.install(n.get("install"), defaults.get("install"), join(path, "install"))
 	return h

@@ -101,6 +101,7 @@ type Module struct {
 	Config        *Attrs // may be nil
 	Nix           []Snippet
 	Secrets       []*Secret
+	Upgrade       *Upgrade // nil for none
 	Nixpkgs       *Nixpkgs // nil for that of the fleet
 	NixpkgsConfig *Attrs   // may be nil
 	Overlays      []Value
@@ -164,6 +165,9 @@ type Host struct {
 	// AllSecrets are the secrets of the host: those of the defaults, of its roles, and
 	// its own; of one name, the last.
 	AllSecrets []*Secret
+	// Upgrades are those that the host does by itself, of its own, its roles or the
+	// defaults; nil for none.
+	Upgrades *Upgrade
 
 	// pos has the positions of the fields in the inventory, by path: "host",
 	// "disk_uuid", "file_systems./boot.device".

@@ -200,6 +200,8 @@ func writeJSON(b *bytes.Buffer, v Value) {
 		marker("$path", v.Name)
 	case Pkg:
 		marker("$pkg", v.Name)
+	case SecretPath:
+		marker("$secret", v.Name)
 	case InputRef:
 		b.WriteString(`{"$input":`)
 		text(v.Name)

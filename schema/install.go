@@ -340,13 +340,12 @@ func (c *checker) install(h *Host, at string) {
 		e := c.report.warn(pos, at+".host_key", "missing-file", "no such file yet: %s", quote(i.HostKey))
 		e.Hint = "muster install makes it"
 		return
-	case !c.beginsWith(i.HostKey, "age-encryption.org/v1\n"):
-		c.report.add(pos, at+".host_key", "secret", "%s is not encrypted with age", quote(i.HostKey))
 	case public == nil:
 		e := c.report.warn(pos, at+".host_key", "missing-file", "no such file yet: %s", quote(i.PublicKeyFile()))
 		e.Hint = "muster install writes it"
 		return
 	}
+	c.ageFile(&Secret{Name: "install.host_key", At: pos, Age: i.HostKey}, at+".host_key")
 	content, err := foreign.ReadFile(c.absolute(i.PublicKeyFile()), foreign.Limits{Size: maxPublicKey, Time: foreign.Time, Links: true})
 	key := strings.TrimSpace(string(content))
 	why := ""

@@ -25,7 +25,14 @@ func (c *checker) config() {
 			}
 		}
 		if v, ok := option(m.Config, "system.autoUpgrade.enable").(Bool); ok && v.V {
-			c.report.warn(v.At, path+".config.system.autoUpgrade.enable", "auto-upgrade", "the host upgrades itself and then differs from the inventory")
+			e := c.report.warn(v.At, path+".config.system.autoUpgrade.enable", "auto-upgrade", "the host upgrades itself and then differs from the inventory")
+			e.Hint = "upgrade: {every: \"04:00\", git: \"https://…\"} upgrades it to what the fleet has"
+		}
+		for _, name := range []string{"deployment", "nixops"} {
+			if v := option(m.Config, name); v != nil {
+				e := c.report.warn(v.Pos(), path+".config."+name, "other-deployer", "%s is for other deployers and has no effect here", name)
+				e.Hint = "host, user, port, tags, secrets and health of the inventory say what it says there"
+			}
 		}
 		if v, ok := option(m.Config, "services.openssh.enable").(Bool); ok && !v.V {
 			c.report.warn(v.At, path+".config.services.openssh.enable", "no-way-in", "muster cannot reach a host without an SSH server")

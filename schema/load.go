@@ -34,6 +34,9 @@ type Options struct {
 	// a [Template] or the condition of a [Mark]; if module is true it is the
 	// text of a whole module. A nil Nix means that Nix is not checked.
 	Nix func(v Value, module bool) *Error
+	// Texts are read instead of what files of these absolute names hold, to see what
+	// an inventory would be.
+	Texts map[string][]byte
 }
 
 // dataFiles are the names of an inventory that is not written in CUE, in the
@@ -69,7 +72,8 @@ type loader struct {
 	root   string // root of the directory tree of the inventory
 	tree   *node
 	limits limits
-	named  bool // the user named the file itself, not its directory
+	texts  map[string][]byte // read instead of files
+	named  bool              // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
 }
 
@@ -87,7 +91,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory %s: %w", cmp.Or(path, "."), bare(err))
 	}
-	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix}
+	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix, texts: opts.Texts}
 	l.named = !info.IsDir()
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
@@ -109,6 +113,31 @@ func bare(err error) error {
 	}
 	return err
 }
+
+// Find returns the file that an inventory at a path is read from first and whether it
+// is there: for a directory without one, hosts.cue.
+func Find(path string) (name string, there bool, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && filepath.Ext(path) != "":
+		return path, false, nil
+	case err != nil:
+		return "", false, fmt.Errorf("find inventory %s: %w", path, bare(err))
+	case !info.IsDir():
+		return path, true, nil
+	}
+	name, err = findInventory(path)
+	if errors.Is(err, errNone) {
+		return filepath.Join(path, "hosts.cue"), false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("find inventory %s: %w", path, err)
+	}
+	return name, true, nil
+}
+
+// errNone says that a directory has no inventory.
+var errNone = errors.New("no inventory in it")
 
 // findInventory returns the file of a directory to read first.
 func findInventory(dir string) (string, error) {
@@ -141,7 +170,7 @@ func findInventory(dir string) (string, error) {
 			return name, nil
 		}
 	}
-	return "", fmt.Errorf("no inventory in it: want hosts.cue, another CUE file, %s", anyOf(dataFiles))
+	return "", fmt.Errorf("%w: want hosts.cue, another CUE file, %s", errNone, anyOf(dataFiles))
 }
 
 func isFile(name string) bool {
@@ -195,7 +224,7 @@ func (l *loader) read(ctx context.Context) bool {
 func (l *loader) readData() *node {
 	name := l.show(l.file)
 	l.fleet.Files = []string{l.file}
-	data, err := readLimited(l.file)
+	data, err := readText(l.file, l.texts)
 	if err != nil {
 		l.report.add(Pos{File: name, Line: 1, Col: 1}, "", "file", "cannot be read: %v", bare(err))
 		return nil
@@ -222,10 +251,18 @@ func readLimited(name string) ([]byte, error) {
 	return foreign.ReadFile(name, foreign.Limits{Size: MaxFileSize, Time: foreign.Time, Links: true, Null: true})
 }
 
+// readText is readLimited with texts instead of files.
+func readText(name string, texts map[string][]byte) ([]byte, error) {
+	if text, ok := texts[name]; ok {
+		return text, nil
+	}
+	return readLimited(name)
+}
+
 // readCUE reads the package that the file belongs to, or only the file if it
 // names no package.
 func (l *loader) readCUE(ctx context.Context) *node {
-	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file, limits: l.limits}
+	c := &cueReader{root: l.root, dir: l.fleet.Dir, report: l.report, show: l.show, main: l.file, limits: l.limits, given: l.texts}
 	pkg := packageOf(l.file)
 	args := []string{"."}
 	if pkg == "" {

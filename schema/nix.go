@@ -102,7 +102,7 @@ var markers = map[string]struct {
 	also string
 	kind MarkKind
 }{
-	"$path": {}, "$pkg": {}, "$input": {}, "$expr": {}, "$str": {},
+	"$path": {}, "$pkg": {}, "$secret": {}, "$input": {}, "$expr": {}, "$str": {},
 	"$force": {kind: Force}, "$default": {kind: Default}, "$merge": {kind: Merge},
 	"$before": {kind: Before}, "$after": {kind: After},
 	"$if":       {also: "$then", kind: If},
@@ -110,7 +110,7 @@ var markers = map[string]struct {
 	"$order":    {also: "$priority", kind: Order},
 }
 
-var markerNames = []string{"$path", "$pkg", "$input", "$expr", "$str", "$force", "$default", "$if", "$merge", "$before", "$after", "$override", "$order"}
+var markerNames = []string{"$path", "$pkg", "$secret", "$input", "$expr", "$str", "$force", "$default", "$if", "$merge", "$before", "$after", "$override", "$order"}
 
 var pkgName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
 
@@ -141,6 +141,10 @@ func (v *valueReader) marker(n *node, path string) Value {
 		if ok {
 			return Pkg{n.at, text}
 		}
+	case "$secret":
+		if text, ok := v.text(arg, path, "the name of a secret of the host"); ok {
+			return SecretPath{arg.at, text}
+		}
 	case "$input":
 		if text, ok := v.text(arg, path, "the name of an input"); ok {
 			ref := InputRef{At: n.at, Name: text, Attr: cmp.Or(textOf(n, "attr"), textOf(n, "module")), Path: textOf(n, "path")}
@@ -153,10 +157,10 @@ func (v *valueReader) marker(n *node, path string) Value {
 		}
 	case "$str":
 		if arg.kind == stringKind && arg.text == "" {
-			return Template{arg.at, ""}
+			return Template{At: arg.at}
 		}
 		if text, ok := v.text(arg, path, "text with Nix interpolation"); ok {
-			return Template{arg.at, text}
+			return Template{At: arg.at, Text: text, Args: v.special}
 		}
 	default:
 		return v.mark(n, name, arg, path)

@@ -2,14 +2,14 @@ package schema
 
 import (
 	"cmp"
-	"io"
+	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"muster/exec/foreign"
+	"time"
 )
 
 // A Secret is a file that a host has in memory. Exactly one of Age, Sops, Command,
@@ -54,8 +54,11 @@ type Sops struct {
 
 // Generate is what makes a secret. Kind is "" for nothing.
 type Generate struct {
-	Kind   string
-	Length int // 0 means the kind's own
+	Kind      string
+	Length    int      // 0 means the kind's own
+	Names     []string // of a certificate: DNS names and addresses, at least one
+	Days      int      // that a certificate is valid; 0 means [CertificateDays]
+	Authority string   // a file of age with the key and certificate that sign it; "" for itself
 }
 
 // A Recipient is an age recipient or an SSH public key.
@@ -69,6 +72,12 @@ const SecretsDir = "/run/muster-secrets"
 
 // Unit is the systemd unit after which the secret is there.
 func (s *Secret) Unit() string { return "muster-secret-" + s.Name + ".service" }
+
+// secretNames is #SecretName of schema.cue.
+var secretNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// IsSecretName reports whether a text can be the name of a secret.
+func IsSecretName(name string) bool { return secretNames.MatchString(name) }
 
 // placeholder is {{NAME}} in a template.
 var placeholder = regexp.MustCompile(`\{\{ *([A-Za-z0-9._-]+) *\}\}`)
@@ -90,6 +99,9 @@ func (s *Secret) Fill(value func(name string) string) string {
 		return value(placeholder.FindStringSubmatch(m)[1])
 	})
 }
+
+// hostKeyFile is where sshd has its keys.
+var hostKeyFile = regexp.MustCompile(`^/etc/ssh/ssh_host_[a-z0-9]+_key$`)
 
 // secrets decodes the secrets of a module.
 func (d *decoder) secrets(n *node, path string) []*Secret {
@@ -131,7 +143,11 @@ func (d *decoder) secret(f field, path string) *Secret {
 		s.Sops = Sops{File: file(p.get("file")), Key: text(p.get("key"))}
 	}
 	if g := n.get("generate"); g != nil && g.kind == structKind {
-		s.Generate = Generate{Kind: text(g.get("kind")), Length: number32(g.get("length"))}
+		s.Generate = Generate{
+			Kind: text(g.get("kind")), Length: number32(g.get("length")),
+			Names: texts(g.get("names")), Days: number32(g.get("days")), Authority: file(g.get("authority")),
+		}
+		d.generate(g, path+".generate")
 		if n.get("age") == nil {
 			d.report.add(g.at, path+".generate", "missing-field", "missing field: want age, the file that what is generated is kept in")
 		}
@@ -140,11 +156,29 @@ func (d *decoder) secret(f field, path string) *Secret {
 	if p := n.get("path"); text(p) != "" && filepath.Clean(p.text) != p.text {
 		d.report.add(p.at, path+".path", "type", "got %s, want it without . and .. and double slashes", p)
 	}
+	if p := n.get("path"); hostKeyFile.MatchString(text(p)) {
+		e := d.report.add(p.at, path+".path", "secret", "%s is an SSH host key, with which the host decrypts its secrets: it cannot be one of them", p)
+		e.Hint = "put the key there before the first deployment, and its public key in host_keys"
+	}
 	if m := n.get("mode"); s.Mode&0o007 != 0 {
 		e := d.report.add(m.at, path+".mode", "secret", "%s lets every user of the host read it or more", m)
 		e.Hint = `give it a group, and mode "0440"`
 	}
 	return s
+}
+
+// generate checks that what is to be generated has the fields of its kind.
+func (d *decoder) generate(g *node, path string) {
+	kind := text(g.get("kind"))
+	if kind == "x509" && len(texts(g.get("names"))) == 0 {
+		d.report.add(g.at, path, "missing-field", "missing field: want names, those that the certificate is for")
+	}
+	for _, f := range g.fields {
+		of := map[string][]string{"length": {"password", "hex"}, "names": {"x509"}, "days": {"x509"}, "authority": {"x509"}}[f.name]
+		if of != nil && !slices.Contains(of, kind) {
+			d.report.add(f.at, join(path, f.name), "conflict", "%s is for kind %s, not %s", f.name, strings.Join(of, " and "), kind)
+		}
+	}
 }
 
 // allSecrets are the secrets of a host: those of the defaults, its roles, and its own.
@@ -181,13 +215,15 @@ func (h *Host) Secret(name string) *Secret {
 
 // checkSecrets checks that files are there and encrypted, and what templates name.
 func (c *checker) checkSecrets() {
-	seen := map[*Secret]bool{}
+	seen, reported := map[*Secret]bool{}, map[Pos]bool{}
 	c.eachModule(func(m *Module, path string) {
 		for _, s := range m.Secrets {
 			c.secretFiles(s, path+".secrets."+s.Name)
 		}
 	})
+	c.plainSecrets()
 	for _, h := range c.fleet.Hosts {
+		c.secretPaths(h, reported)
 		byPath := map[string]string{}
 		for _, s := range h.AllSecrets {
 			path := "hosts." + h.Name + ".secrets." + s.Name
@@ -213,9 +249,46 @@ func (c *checker) checkSecrets() {
 	}
 }
 
+// modules calls f for the modules of a host with their places.
+func (f *Fleet) modules(h *Host, each func(m *Module, path string)) {
+	each(&f.Defaults, "defaults")
+	for _, r := range f.Roles {
+		if h.HasRole(r.Name) {
+			each(&r.Module, join("roles", r.Name))
+		}
+	}
+	each(&h.Module, join("hosts", h.Name))
+}
+
+// secretPaths checks that the secrets that the configuration of a host refers to are
+// there. reported are those that were not, for another host.
+func (c *checker) secretPaths(h *Host, reported map[Pos]bool) {
+	c.fleet.modules(h, func(m *Module, path string) {
+		if m.Config == nil {
+			return
+		}
+		eachValue(m.Config, join(path, "config"), func(at string, v Value) bool {
+			s, ok := v.(SecretPath)
+			if !ok || h.Secret(s.Name) != nil || reported[s.At] {
+				return true
+			}
+			reported[s.At] = true
+			e := c.report.add(s.At, at+".$secret", "undefined", "host %s has no secret %s", h.Name, quote(s.Name))
+			var names []string
+			for _, o := range h.AllSecrets {
+				names = append(names, o.Name)
+			}
+			if near := nearest(s.Name, names); near != "" {
+				e.Hint = fmt.Sprintf("did you mean %s?", near)
+			}
+			return true
+		})
+	})
+}
+
 // secretFiles checks the files of one secret, without reading what they hide.
 func (c *checker) secretFiles(s *Secret, path string) {
-	look := func(file, field, want string) {
+	look := func(file, field string) {
 		top, _, _ := strings.Cut(field, ".")
 		at := s.PosOf(top)
 		switch info := c.lookFor(file); {
@@ -227,13 +300,14 @@ func (c *checker) secretFiles(s *Secret, path string) {
 			c.report.add(at, path+"."+field, "missing-file", "no such file: %s", quote(file))
 		case !info.Mode().IsRegular():
 			c.report.add(at, path+"."+field, "missing-file", "not a file: %s", quote(file))
-		case want != "" && !c.beginsWith(file, want):
-			c.report.add(at, path+"."+field, "secret", "%s is not encrypted with age", quote(file))
+		case field == "age":
+			c.ageFile(s, path+".age")
 		}
 	}
-	look(s.Age, "age", "age-encryption.org/v1\n")
-	look(s.Sops.File, "sops.file", "")
-	look(s.File, "file", "")
+	look(s.Age, "age")
+	c.certificate(s, path, time.Now())
+	look(s.Sops.File, "sops.file")
+	look(s.File, "file")
 	if s.Volatile {
 		e := c.report.warn(s.PosOf("volatile"), path+".volatile", "secret", "in memory only: after a restart of the host, what needs it fails until muster sends it again")
 		e.Hint = "muster secrets push sends it"
@@ -241,28 +315,60 @@ func (c *checker) secretFiles(s *Secret, path string) {
 	if s.Volatile && s.Keep {
 		c.report.add(s.PosOf("keep"), path+".keep", "conflict", "has keep and volatile, want one of them")
 	}
-	if s.File == "" {
-		return
-	}
-	for _, p := range c.paths {
-		if rel, err := filepath.Rel(c.absolute(p.name), c.absolute(s.File)); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
-			c.report.add(p.at, p.path, "secret", "%s puts the plain secret %s into the store, where every user can read it", quote(p.name), s.Name)
-		}
-	}
 }
 
-// agePEM begins an age file in ASCII armour.
-const agePEM = "-----BEGIN AGE ENCRYPTED FILE-----"
+// nixPath is a path in Nix text.
+var nixPath = regexp.MustCompile(`(?:^|[^A-Za-z0-9._+/-])(\.{0,2}/[A-Za-z0-9._+-][A-Za-z0-9._+/-]*)`)
 
-// beginsWith reports whether a regular file begins with a text, or with age's ASCII
-// armour.
-func (c *checker) beginsWith(file, want string) bool {
-	f, err := foreign.Open(c.absolute(file), foreign.Limits{Size: MaxFileSize, Time: foreign.Time, Links: true})
-	if err != nil {
-		return false
+// plainSecrets checks that nothing in the configuration leads to the plain file of a
+// secret: what a path leads to is copied to the store.
+func (c *checker) plainSecrets() {
+	files := map[string]string{} // names of secrets
+	c.eachModule(func(m *Module, _ string) {
+		for _, s := range m.Secrets {
+			if s.File != "" {
+				files[c.absolute(s.File)] = s.Name
+			}
+		}
+	})
+	if len(files) == 0 {
+		return
 	}
-	defer f.Close()
-	head := make([]byte, len(agePEM))
-	n, _ := io.ReadFull(f, head)
-	return strings.HasPrefix(string(head[:n]), want) || string(head[:n]) == agePEM
+	tell := func(at Pos, path, name, file string) {
+		c.report.add(at, path, "secret", "%s puts the plain secret %s into the store, where every user can read it", quote(name), files[file])
+	}
+	for _, p := range c.paths {
+		for _, file := range slices.Sorted(maps.Keys(files)) {
+			if rel, err := filepath.Rel(c.absolute(p.name), file); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+				tell(p.at, p.path, p.name, file)
+			}
+		}
+	}
+	// A directory in Nix text may be there for what else is in it: only the file is sure.
+	text := func(at Pos, path, text string) {
+		for _, m := range nixPath.FindAllStringSubmatch(text, -1) {
+			if file := filepath.Clean(c.absolute(m[1])); files[file] != "" {
+				tell(at, path, m[1], file)
+			}
+		}
+	}
+	c.eachModule(func(m *Module, path string) {
+		for _, s := range m.Nix {
+			text(s.At, path+".nix", s.Text)
+		}
+		if m.Config == nil {
+			return
+		}
+		eachValue(m.Config, join(path, "config"), func(at string, v Value) bool {
+			switch v := v.(type) {
+			case Expr:
+				text(v.At, at+".$expr", v.Text)
+			case Template:
+				text(v.At, at+".$str", v.Text)
+			case Mark:
+				text(v.At, at+".$if", v.Cond)
+			}
+			return true
+		})
+	})
 }

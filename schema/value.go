@@ -1,8 +1,8 @@
 package schema
 
 // A Value is the value of a NixOS option in the inventory: one of [Null], [Bool],
-// [Int], [Float], [String], [List], [*Attrs], [Path], [Pkg], [InputRef],
-// [Expr], [Template] or [Mark]. Nothing in a String is interpreted as Nix.
+// [Int], [Float], [String], [List], [*Attrs], [Path], [Pkg], [SecretPath],
+// [InputRef], [Expr], [Template] or [Mark]. Nothing in a String is interpreted as Nix.
 type Value interface {
 	// Pos is the position of the value in the inventory.
 	Pos() Pos
@@ -68,6 +68,13 @@ type Pkg struct {
 	Name string
 }
 
+// A SecretPath is the path of a secret on the host, a string: $secret: "db-password".
+// The content of the secret is not part of the configuration.
+type SecretPath struct {
+	At   Pos
+	Name string
+}
+
 // An InputRef is an attribute of an input, or a file of its tree; with neither, the
 // input: $input: "sops", attr: "nixosModules.sops". In imports the attribute is
 // called module.
@@ -91,6 +98,7 @@ type Expr struct {
 type Template struct {
 	At   Pos
 	Text string
+	Args bool // as in an Expr
 }
 
 // A Mark is a value with a property of the NixOS module system, such as mkForce.
@@ -119,30 +127,32 @@ const (
 	Order                        // $order: v, $priority: n       mkOrder n v
 )
 
-func (v Null) Pos() Pos     { return v.At }
-func (v Bool) Pos() Pos     { return v.At }
-func (v Int) Pos() Pos      { return v.At }
-func (v Float) Pos() Pos    { return v.At }
-func (v String) Pos() Pos   { return v.At }
-func (v List) Pos() Pos     { return v.At }
-func (v *Attrs) Pos() Pos   { return v.At }
-func (v Path) Pos() Pos     { return v.At }
-func (v Pkg) Pos() Pos      { return v.At }
-func (v InputRef) Pos() Pos { return v.At }
-func (v Expr) Pos() Pos     { return v.At }
-func (v Template) Pos() Pos { return v.At }
-func (v Mark) Pos() Pos     { return v.At }
+func (v Null) Pos() Pos       { return v.At }
+func (v Bool) Pos() Pos       { return v.At }
+func (v Int) Pos() Pos        { return v.At }
+func (v Float) Pos() Pos      { return v.At }
+func (v String) Pos() Pos     { return v.At }
+func (v List) Pos() Pos       { return v.At }
+func (v *Attrs) Pos() Pos     { return v.At }
+func (v Path) Pos() Pos       { return v.At }
+func (v Pkg) Pos() Pos        { return v.At }
+func (v InputRef) Pos() Pos   { return v.At }
+func (v SecretPath) Pos() Pos { return v.At }
+func (v Expr) Pos() Pos       { return v.At }
+func (v Template) Pos() Pos   { return v.At }
+func (v Mark) Pos() Pos       { return v.At }
 
-func (Null) value()     {}
-func (Bool) value()     {}
-func (Int) value()      {}
-func (Float) value()    {}
-func (String) value()   {}
-func (List) value()     {}
-func (*Attrs) value()   {}
-func (Path) value()     {}
-func (Pkg) value()      {}
-func (InputRef) value() {}
-func (Expr) value()     {}
-func (Template) value() {}
-func (Mark) value()     {}
+func (Null) value()       {}
+func (Bool) value()       {}
+func (Int) value()        {}
+func (Float) value()      {}
+func (String) value()     {}
+func (List) value()       {}
+func (*Attrs) value()     {}
+func (Path) value()       {}
+func (Pkg) value()        {}
+func (InputRef) value()   {}
+func (SecretPath) value() {}
+func (Expr) value()       {}
+func (Template) value()   {}
+func (Mark) value()       {}

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +20,7 @@ import (
 // terminal, the hosts in progress are drawn below them and redrawn as they go.
 // The outcomes go to out as a table.
 func NewText(out, errs io.Writer, hint Hint) Reporter {
-	t := &text{out: out, errs: errs, hint: hint, last: map[string][]string{}, hinted: map[string]bool{}, stop: make(chan struct{})}
+	t := &text{out: out, errs: errs, hint: hint, last: map[string][]string{}, hinted: map[string]bool{}, mistakes: map[string]string{}, stop: make(chan struct{})}
 	if f := terminal(errs); f != nil && os.Getenv("TERM") != "dumb" {
 		t.live = true
 		t.errs = f // for what redraw draws; it makes the rest plain
@@ -45,6 +46,8 @@ type text struct {
 	rows   []*liveRow          // the hosts in progress
 	last   map[string][]string // the last lines that each host's stage printed
 	hinted map[string]bool     // the hints that were given
+
+	mistakes map[string]string // the first host with each mistake in the configuration
 }
 
 // A liveRow is a host in progress.
@@ -185,6 +188,9 @@ func (t *text) sentence(o *exec.Outcome) string {
 
 // failure says why a host failed, and what the user can do about it.
 func (t *text) failure(o *exec.Outcome) string {
+	if first, again := t.shared(o); again {
+		return fmt.Sprintf("%s: %s: %s: as %s\n", o.Host, o.Status, o.Stage, first)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", o.Host, o.Status)
 	if o.Stage != "" {
@@ -204,6 +210,19 @@ func (t *text) failure(o *exec.Outcome) string {
 		fmt.Fprintf(&b, "hint: %s\n", h)
 	}
 	return b.String()
+}
+
+// shared returns the first host with the mistake that a host failed for, if that is one
+// of its configuration, which many may have in common, and has been printed.
+func (t *text) shared(o *exec.Outcome) (first string, again bool) {
+	var mistake interface{ Mistake() string }
+	if !errors.As(o.Err, &mistake) {
+		return "", false
+	}
+	if first, again = t.mistakes[mistake.Mistake()]; !again {
+		t.mistakes[mistake.Mistake()] = o.Host
+	}
+	return first, again
 }
 
 // row is the row of a host, which is added if it is new.

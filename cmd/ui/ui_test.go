@@ -78,6 +78,12 @@ func TestLinesAreClippedToColumns(t *testing.T) {
 	}
 }
 
+// A mistake is an error that hosts have in common.
+type mistake string
+
+func (m mistake) Error() string { return string(m) }
+func (mistake) Mistake() string { return "the same" }
+
 // Where there is no terminal, a run is reported as plain lines.
 func TestARunIsReportedAsLines(t *testing.T) {
 	var out, errs bytes.Buffer
@@ -99,6 +105,8 @@ func TestARunIsReportedAsLines(t *testing.T) {
 		exec.Said{Host: "d", Stage: exec.Restart, Line: "draining"},
 		exec.HostEnded{Outcome: exec.Outcome{Host: "d", Status: exec.Unchanged, Rebooted: true, KernelBefore: "6.6.1", KernelAfter: "6.6.2", Took: 20 * time.Second}},
 		exec.HostEnded{Outcome: exec.Outcome{Host: "e", Status: exec.Unchanged, Reason: "not changed by run x"}},
+		exec.HostEnded{Outcome: exec.Outcome{Host: "f", Status: exec.Failed, Stage: exec.Evaluate, Err: mistake("in f")}},
+		exec.HostEnded{Outcome: exec.Outcome{Host: "g", Status: exec.Failed, Stage: exec.Evaluate, Err: mistake("in g")}},
 	} {
 		report.Event(e)
 	}
@@ -122,6 +130,9 @@ c: activated, 2 paths sent (61.6 kB) in 0.4 s
 d: draining
 d: unchanged, rebooted: kernel 6.6.1 → 6.6.2 in 20.0 s
 e: unchanged: not changed by run x
+f: failed: evaluate: in f
+hint: look at in f
+g: failed: evaluate: as f
 `
 	if diff := cmp.Diff(want, errs.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -35,10 +35,11 @@ func (th *thread) autoCall(v value, args map[string]Value) value {
 	return th.call(v, sortedSet(attrs...))
 }
 
-// selectPath follows an attribute path from v.
+// selectPath follows an attribute path from v. It calls functions on the way, and
+// not the one that it arrives at.
 func (th *thread) selectPath(v value, path string, args map[string]Value) value {
-	v = th.autoCall(v, args)
 	for _, name := range th.splitPath(path) {
+		v = th.autoCall(v, args)
 		if i, err := strconv.Atoi(name); err == nil && i >= 0 {
 			if v.kind() != kindList {
 				th.fail(0, "the expression selected by the selection path '%s' should be a list but is %s", path, kindNames[v.kind()])
@@ -46,7 +47,7 @@ func (th *thread) selectPath(v value, path string, args map[string]Value) value 
 			if i >= len(v.list()) {
 				th.fail(0, "list index %d in selection path '%s' is out of range", i, path)
 			}
-			v = th.autoCall(v.list()[i], args)
+			v = v.list()[i]
 			continue
 		}
 		if v.kind() != kindSet {
@@ -59,7 +60,7 @@ func (th *thread) selectPath(v value, path string, args map[string]Value) value 
 		if a == nil {
 			th.fail(0, "attribute '%s' in selection path '%s' not found", name, path)
 		}
-		v = th.autoCall(a.v, args)
+		v = a.v
 	}
 	return v
 }

@@ -175,6 +175,9 @@ type compat struct {
 	replacesAll  bool // replaceStrings forces replacements that it does not need: before 2.16
 	rightFirst   bool // a // b forces b first: since 2.32
 	noDrvOutput  bool // no output may be named drv: before 2.20
+	dropsFalse   bool // __contentAddressed = false and __impure = false are no part of a derivation: before 2.17, and since 2.32
+	plainMissing bool // the name of a missing attribute is never in quotes: before 2.9
+	oldTrace     bool // trace prints values as nix-instantiate --eval does: before 2.20
 	pure         bool
 
 	allReferences bool // a file read from the store has all references of its store object: before 2.12

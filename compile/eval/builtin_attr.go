@@ -39,7 +39,7 @@ func getAttr(th *thread, name, set value) value {
 	s := th.wantPlainString(name, 0)
 	a := find(th.wantSet(set, 0), lookup(s))
 	if a == nil {
-		th.fail(0, "attribute '%s' missing", s)
+		th.fail(0, "attribute '%s' missing", intern(s))
 	}
 	return th.force(a.v)
 }

@@ -22,13 +22,15 @@ var controlBuiltins = []*builtin{
 
 func abort(th *thread, x value) value {
 	var c references
-	th.failAs(AbortError, 0, "evaluation aborted with the following error message: '%s'", th.coerce(x, &c, 0, copyPaths))
+	called := th.called
+	th.failCalled(AbortError, called, "evaluation aborted with the following error message: '%s'", th.coerce(x, &c, 0, copyPaths))
 	return value{}
 }
 
 func throw(th *thread, x value) value {
 	var c references
-	th.failAs(ThrowError, 0, "%s", th.coerce(x, &c, 0, copyPaths))
+	called := th.called
+	th.failCalled(ThrowError, called, "%s", th.coerce(x, &c, 0, copyPaths))
 	return value{}
 }
 
@@ -107,9 +109,11 @@ func warn(th *thread, x, y value) value {
 
 // say writes a line to Options.Trace.
 func (th *thread) say(line string) {
-	if i := th.inputsHere(); i != nil {
-		i.say(line)
+	said := &th.ev.inputs
+	if th.heap == &th.own {
+		said = &th.inputs
 	}
+	said.say(line)
 	th.ev.say(line)
 }
 

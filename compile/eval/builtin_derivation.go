@@ -76,6 +76,8 @@ func (asm *derivationAssembler) attribute(a attr) {
 		th.leaveToNix("ca-derivations", a.pos)
 	case a.sym == symImpure && th.wantBool(a.v, a.pos):
 		th.leaveToNix("impure-derivations", a.pos)
+	case (a.sym == symContentAddressed || a.sym == symImpure) && th.ev.compat.dropsFalse:
+		return
 	case a.sym == symArgs:
 		for _, x := range th.wantList(a.v, a.pos) {
 			asm.drv.Args = append(asm.drv.Args, th.coerce(x, &asm.context, a.pos, coerceMore|copyPaths))

@@ -57,6 +57,7 @@ func pathExists(th *thread, x value) value {
 			th.realise(c)
 			p := th.wantPath(stringValue(s), &c, 0)
 			if th.ev.mayRead(p) != nil {
+				th.recordForbidden(p)
 				return valueFalse
 			}
 			info, err := th.ev.stat(p)
@@ -67,11 +68,20 @@ func pathExists(th *thread, x value) value {
 	p := th.wantPath(v, &c, 0)
 	th.realise(c)
 	if th.ev.mayRead(p) != nil {
+		th.recordForbidden(p)
 		return valueFalse
 	}
 	info, err := th.ev.lstat(p)
 	th.recordType(typeInput, p, info, err)
 	return boolValue(err == nil)
+}
+
+// recordForbidden records that the program saw that p may not be read. That may change
+// if it is because of where a link leads.
+func (th *thread) recordForbidden(p string) {
+	if th.ev.mayReadPlain(p) == nil {
+		th.record(volatileInput, p, "")
+	}
 }
 
 func readFile(th *thread, x value) value {
@@ -161,6 +171,7 @@ func findFile(th *thread, entries, x value) value {
 			continue
 		}
 		th.realise(c)
+		th.recordRelative(dir)
 		if dir, ok = th.searchEntry(dir); !ok {
 			continue
 		}

@@ -197,6 +197,7 @@ func (th *thread) apply(f, x value, pos posID) value {
 	case kindBuiltin:
 		b := f.builtin()
 		if b.arity == 1 {
+			th.called = pos
 			return b.f1(th, x)
 		}
 		return value{&(&partial{object{kind: kindPartial}, b, 1, [2]value{x}}).object}

@@ -47,7 +47,9 @@ type Error struct {
 }
 
 // A TraceEntry is one step on the way to an error, innermost first: "while
-// calling the 'f' function", or the text of addErrorContext.
+// calling the 'f' function", or the text of addErrorContext. An entry without text
+// is the place of an expression that was being evaluated; [Error.Detail], which
+// prints what Nix prints, leaves it out.
 type TraceEntry struct {
 	Text string
 	Pos  syntax.Pos
@@ -79,6 +81,9 @@ func (e *Error) Detail() string {
 	b.WriteString("error:\n")
 	for i := len(e.Trace) - 1; i >= 0; i-- {
 		t := e.Trace[i]
+		if t.Text == "" {
+			continue
+		}
 		fmt.Fprintf(&b, "       … %s\n", strings.ReplaceAll(t.Text, "\n", "\n         "))
 		if t.Pos.IsValid() {
 			fmt.Fprintf(&b, "         at %s\n", t.Pos)
@@ -118,6 +123,16 @@ func (th *thread) failAs(kind ErrorKind, pos posID, format string, args ...any) 
 	panic(&Error{Kind: kind, Msg: sprintf(format, args), Pos: th.ev.positions.at(pos)})
 }
 
+// failCalled is failAs for an error that has no position in Nix: that of a builtin
+// called at pos.
+func (th *thread) failCalled(kind ErrorKind, pos posID, format string, args ...any) {
+	err := &Error{Kind: kind, Msg: sprintf(format, args)}
+	if pos != 0 {
+		err.steps = []step{{pos: pos}}
+	}
+	panic(err)
+}
+
 // failCause is fail for an error that has a cause outside the program.
 func (th *thread) failCause(pos posID, cause error, format string, args ...any) {
 	panic(&Error{Kind: EvalError, Msg: sprintf(format, args), Pos: th.ev.positions.at(pos), cause: cause})
@@ -141,6 +156,17 @@ func shortenedTo(most int, s string) string {
 	return fmt.Sprintf("%s… (%d bytes more)", s[:end], len(s)-end)
 }
 
+// shortenedName returns a name as messages show it: in quotes unless it is an
+// identifier.
+func shortenedName(s string) string {
+	if len(s) > maxText || isIdentifier(s) {
+		return shortened(s)
+	}
+	p := printer{brief: true, most: maxText}
+	p.text(s)
+	return p.b.String()
+}
+
 // sprintf is [fmt.Sprintf] with shortened texts.
 func sprintf(format string, args []any) string {
 	for i, a := range args {
@@ -148,7 +174,7 @@ func sprintf(format string, args []any) string {
 		case string:
 			args[i] = shortened(a)
 		case symbol:
-			args[i] = shortened(a.String())
+			args[i] = shortenedName(a.String())
 		case error:
 			args[i] = shortened(a.Error())
 		}
@@ -178,7 +204,12 @@ var kindNames = [...]string{
 // all alike.
 const maxTrace = 200
 
-// A step is a call (fn) or the text of addErrorContext (note).
+// maxPlaces bounds the entries without text. A circle through the module system
+// leads through some hundred expressions of NixOS before one of the user's.
+const maxPlaces = 2000
+
+// A step is a call (fn), the text of addErrorContext (note), or an expression that
+// was being evaluated.
 type step struct {
 	fn   *lambda
 	note func(*thread) string
@@ -194,6 +225,7 @@ type unwinding struct {
 	depth, notes  int // current position in the thread's calls and notes
 	calls, marked int // the position at which it ends
 	steps         []step
+	places        int // number of steps without text
 }
 
 // until walks to the beginning of the running thunk with that index, and
@@ -201,8 +233,11 @@ type unwinding struct {
 func (u *unwinding) until(running int) *Error {
 	if u.steps == nil {
 		u.steps = slices.Clip(u.err.steps)
+		for _, s := range u.steps {
+			u.count(s)
+		}
 	}
-	for len(u.steps)+len(u.err.Trace) < maxTrace {
+	for len(u.steps)-u.places+len(u.err.Trace) < maxTrace {
 		if u.notes > u.marked && u.th.notes[u.notes-1].depth >= u.depth {
 			n := u.th.notes[u.notes-1]
 			if n.running <= running {
@@ -222,12 +257,33 @@ func (u *unwinding) until(running int) *Error {
 		u.depth--
 		u.steps = append(u.steps, step{fn: c.fn, pos: c.pos})
 	}
+	if running >= 0 {
+		u.place(u.th.running[running])
+	}
 	if len(u.steps) > len(u.err.steps) {
 		y := *u.err
 		y.steps = slices.Clip(u.steps)
 		u.err = &y
 	}
 	return u.err
+}
+
+func (u *unwinding) count(s step) {
+	if s.fn == nil && s.note == nil {
+		u.places++
+	}
+}
+
+// place adds the code of a thunk that is being evaluated.
+func (u *unwinding) place(t *thunk) {
+	if u.places == maxPlaces || t.flags != runsCode || !t.runBy(u.th) {
+		return
+	}
+	s := step{pos: positionOf(t.lazy().node)}
+	if s.pos != 0 && (len(u.steps) == 0 || u.steps[len(u.steps)-1].pos != s.pos) {
+		u.steps = append(u.steps, s)
+		u.places++
+	}
 }
 
 // withTrace returns x with its steps added to its Trace. After a note that runs
@@ -251,7 +307,11 @@ func (th *thread) withTrace(x *Error) *Error {
 			}
 			continue
 		}
-		y.Trace = append(y.Trace, TraceEntry{Text: "while calling " + shortened(s.fn.describe()), Pos: th.ev.positions.at(s.pos)})
+		text := ""
+		if s.fn != nil {
+			text = "while calling " + shortened(s.fn.describe())
+		}
+		y.Trace = append(y.Trace, TraceEntry{Text: text, Pos: th.ev.positions.at(s.pos)})
 	}
 	return &y
 }

@@ -117,7 +117,7 @@ func New(o Options) *Evaluator {
 	ev.memory.init(o.MaxMemory)
 	before := func(major, minor int) bool { return !versionAtLeast(o.NixVersion, major, minor) }
 	ev.compat = compat{wraps: before(2, 25), roundsInts: before(2, 29), oldJSON: before(2, 12), forcesUnused: before(2, 13), replacesAll: before(2, 16), rightFirst: !before(2, 32), noDrvOutput: before(2, 20),
-		allReferences: before(2, 12), pure: o.Pure}
+		allReferences: before(2, 12), dropsFalse: before(2, 17) || !before(2, 32), plainMissing: before(2, 9), oldTrace: before(2, 20), pure: o.Pure}
 	ev.waits.changed = sync.NewCond(&ev.waits.mu)
 	ev.derivations.init(ev.world)
 	ev.bindBuiltins()
@@ -210,10 +210,10 @@ func (v Value) AutoCall(ctx context.Context, args map[string]Value) (Value, erro
 }
 
 // Select follows an attribute path such as a.b."c.d".0 as nix-instantiate -A
-// does: it calls functions on the way as [Value.AutoCall] does, and numbers
-// index lists.
+// does: it calls functions on the way as [Value.AutoCall] does, but not the one
+// that the path leads to, and numbers index lists.
 func (v Value) Select(ctx context.Context, path string, args map[string]Value) (Value, error) {
-	return v.ev.run(ctx, func(th *thread) value { return th.selectPath(v.v, path, args) })
+	return v.ev.run(ctx, func(th *thread) value { return th.force(th.selectPath(v.v, path, args)) })
 }
 
 // Derivations returns the paths of the derivations that the value is or holds,

@@ -13,9 +13,8 @@ type Host struct {
 	Text string // the value of its attribute, a string
 	Err  error  // an [*Error] if there is no value
 
-	// What only this host depended on, and what was traced for it alone, if
-	// Options.Record is set. Evaluator.Shared has the rest once all hosts are
-	// done.
+	// What only this host depended on, if Options.Record is set, and what was traced
+	// for it alone. Evaluator.Shared has the rest once all hosts are done.
 	Inputs []Input
 	Said   []string
 }

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"unicode/utf8"
 
 	"muster/compile/store"
 	"muster/compile/syntax"
@@ -42,9 +44,71 @@ const (
 	treeInput     InputKind = "tree"     // a file or directory with all its content
 	filteredInput InputKind = "filtered" // the same without the paths that a filter refused
 	envInput      InputKind = "env"      // an environment variable
+	cwdInput      InputKind = "cwd"      // the working directory
 	partInput     InputKind = "part"     // a part of the program; see [Evaluator.Part]
 	volatileInput InputKind = "volatile" // something that may differ each time
 )
+
+// inputJSON is an Input in JSON, which holds UTF-8 only, while names of files are
+// bytes.
+type inputJSON struct {
+	Kind   InputKind
+	Name   exactText
+	Digest string
+	Omit   map[exactText]string `json:",omitempty"`
+}
+
+// MarshalJSON writes an input without loss.
+func (in Input) MarshalJSON() ([]byte, error) {
+	j := inputJSON{Kind: in.Kind, Name: exactText(in.Name), Digest: in.Digest}
+	if len(in.Omit) > 0 {
+		j.Omit = make(map[exactText]string, len(in.Omit))
+	}
+	for name, kind := range in.Omit {
+		j.Omit[exactText(name)] = kind
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (in *Input) UnmarshalJSON(b []byte) error {
+	var j inputJSON
+	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	*in = Input{Kind: j.Kind, Name: string(j.Name), Digest: j.Digest}
+	if len(j.Omit) > 0 {
+		in.Omit = make(map[string]string, len(j.Omit))
+	}
+	for name, kind := range j.Omit {
+		in.Omit[string(name)] = kind
+	}
+	return nil
+}
+
+// An exactText is a string of any bytes. In JSON, one that is not UTF-8 is in base 64
+// behind a NUL byte, which no name of a file contains.
+type exactText string
+
+// MarshalText implements [encoding.TextMarshaler].
+func (t exactText) MarshalText() ([]byte, error) {
+	if utf8.ValidString(string(t)) && !strings.HasPrefix(string(t), "\x00") {
+		return []byte(t), nil
+	}
+	return []byte("\x00" + base64.StdEncoding.EncodeToString([]byte(t))), nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (t *exactText) UnmarshalText(b []byte) error {
+	encoded, ok := strings.CutPrefix(string(b), "\x00")
+	if !ok {
+		*t = exactText(b)
+		return nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	*t = exactText(raw)
+	return err
+}
 
 // Lasting reports whether an evaluation can ever read the same again.
 func (in Input) Lasting() bool { return in.Kind != volatileInput }
@@ -104,7 +168,7 @@ func (th *thread) record(kind InputKind, name, digest string) {
 }
 
 // Shared returns what everything evaluated so far may depend on, and what was
-// traced, except what belongs to a single host (see [Host]). It returns nothing
+// traced, except what belongs to a single host (see [Host]). It returns no inputs
 // without Options.Record.
 func (ev *Evaluator) Shared() (inputs []Input, said []string) {
 	ev.inputs.mu.Lock()
@@ -213,12 +277,31 @@ func (ev *Evaluator) look(in Input) string {
 		return h.SRI()
 	case envInput:
 		return digest([]byte(ev.world.Getenv(in.Name)))
+	case cwdInput:
+		return ev.workingDirectory()
 	case partInput:
 		if d, ok := ev.opts.Parts[in.Name]; ok {
 			return d
 		}
 	}
 	return unreadable
+}
+
+// workingDirectory returns the digest of the working directory.
+func (ev *Evaluator) workingDirectory() string {
+	dir, err := ev.world.Abs(".")
+	if err != nil {
+		return unreadable
+	}
+	return digest([]byte(dir))
+}
+
+// recordRelative records that the meaning of a path depends on the working directory,
+// if it does.
+func (th *thread) recordRelative(p string) {
+	if th.inputsHere() != nil && !strings.HasPrefix(p, "/") {
+		th.record(cwdInput, "", th.ev.workingDirectory())
+	}
 }
 
 func digest(b []byte) string {
@@ -286,6 +369,7 @@ func (th *thread) recordPosition(p syntax.Pos) {
 	if _, core := coreFile(p.File()); imported || core {
 		return
 	}
+	th.recordRelative(p.File()) // the program sees the name of the file
 	d, ok := th.ev.places.Load(p.File())
 	if !ok {
 		d, _ = th.ev.places.LoadOrStore(p.File(), th.ev.look(Input{Kind: fileInput, Name: p.File()}))

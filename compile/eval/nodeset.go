@@ -222,6 +222,9 @@ func (n *selectNode) eval(th *thread, env *frame) value {
 }
 
 func (th *thread) missing(pos posID, sym symbol, set value) {
+	if th.ev.compat.plainMissing {
+		th.fail(pos, "attribute '%s' missing", sym.String())
+	}
 	th.fail(pos, "attribute '%s' missing", sym)
 }
 

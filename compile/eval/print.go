@@ -41,6 +41,9 @@ func (th *thread) show(v value) string {
 
 // showAll returns v as builtins.trace prints it. Nothing is evaluated.
 func (th *thread) showAll(v value) string {
+	if th.ev.compat.oldTrace {
+		return shortenedTo(maxTraced, th.print(v, false))
+	}
 	p := printer{th: th, b: textBuilder{th: th}, brief: true, seen: map[*object]bool{}, most: maxTraced}
 	p.value(v)
 	return p.b.String()
@@ -108,10 +111,10 @@ func (p *printer) value(v value) {
 
 func (p *printer) unevaluated(t *thunk) string {
 	switch {
-	case !p.brief:
-		return "<CODE>"
 	case t.runBy(p.th):
 		return "«potential infinite recursion»"
+	case !p.brief:
+		return "<CODE>"
 	}
 	return "«thunk»"
 }

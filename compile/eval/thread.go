@@ -27,6 +27,7 @@ type thread struct {
 	running []*thunk   // thunks being evaluated, innermost last
 	calls   []callSite // functions being called, innermost at depth-1
 	depth   int
+	called  posID  // the last call of a builtin with one argument, for errors
 	notes   []note // of addErrorContext, innermost last
 	nesting int    // depth of walks over values: printing, comparing, …
 	lowest  int    // depth of walks down to which lower need not be called

@@ -109,10 +109,11 @@ func (th *thread) abandon(err *Error, mark, calls, notes int) *Error {
 	u := unwinding{th: th, err: err, depth: th.depth, notes: len(th.notes), calls: calls, marked: notes}
 	for i := len(th.running) - 1; i >= mark; i-- {
 		t := th.running[i]
+		seen := u.until(i)
 		th.running[i] = nil
 		state := thunkPending
 		if !err.transient() {
-			t.setFailure(u.until(i))
+			t.setFailure(seen)
 			state = thunkFailed
 		}
 		if atomic.SwapUint32(&t.n, state)&phaseMask == thunkAwaited {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // An Error is an error in Nix text, with Nix's own message.
@@ -622,6 +623,13 @@ func (p *parser) postfix(x Expr) Expr {
 	return x
 }
 
+// isZero reports whether a float literal is exactly 0. Nix refuses other numbers that
+// are too small for a normal float64.
+func isZero(float string) bool {
+	digits, _, _ := strings.Cut(strings.ToLower(float), "e")
+	return strings.Trim(digits, "0.") == ""
+}
+
 // term parses a literal, variable, bracket or string.
 func (p *parser) term() Expr {
 	at := p.pos()
@@ -639,7 +647,7 @@ func (p *parser) term() Expr {
 		return &Int{At: at, Value: v}
 	case tokFloat:
 		v, err := strconv.ParseFloat(p.text(), 64)
-		if err != nil || v != 0 && v < 0x1p-1022 {
+		if err != nil || v < 0x1p-1022 && !isZero(p.text()) {
 			p.fail(at, "invalid float '%s'", p.text())
 		}
 		p.next()

@@ -294,6 +294,38 @@ func commonIndent(pieces []indentedPiece) int {
 	return least
 }
 
+// checkSlashes refuses what Nix refuses in the text of a path before its first
+// interpolation. Nix scans src[start:end] as segments, /a each, and a double slash
+// ends a series of them. One more piece of text may follow the first series, and
+// only before an interpolation: ./a//b is no path, ./a//b${c} is one.
+func (p *parser) checkSlashes(start, end int) {
+	more := 0 // pieces of text after the first series of segments
+	for i := p.segments(start, end); i < end; {
+		if more++; more == 2 {
+			p.fail(p.here(i), "syntax error, unexpected string, expecting '${'")
+		}
+		i = max(p.segments(i, end), i+1)
+	}
+	if more > 0 && p.src[end-1] != '/' && !strings.HasPrefix(p.src[end:], "${") {
+		p.fail(p.here(start), "syntax error, unexpected end of path, expecting '${'")
+	}
+}
+
+// segments returns the end of the segments at src[i:end], with one slash behind them.
+func (p *parser) segments(i, end int) int {
+	for i < end && p.src[i] != '/' {
+		i++
+	}
+	for i+1 < end && p.src[i] == '/' && p.src[i+1] != '/' {
+		for i++; i < end && p.src[i] != '/'; i++ {
+		}
+	}
+	if i < end {
+		i++
+	}
+	return i
+}
+
 // pathParts parses a path that begins with the current token, and makes the whole
 // path the current token.
 func (p *parser) pathParts() []Part {
@@ -314,6 +346,9 @@ func (p *parser) pathParts() []Part {
 			i++
 		}
 		if i > from {
+			if from == start {
+				p.checkSlashes(start, i)
+			}
 			p.parts = append(p.parts, Part{At: p.here(from), Text: src[from:i]})
 			if from == start && p.lints != (Lints{}) {
 				p.lintPath(p.here(start), src[from:i])

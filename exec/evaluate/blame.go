@@ -20,10 +20,13 @@ import (
 //
 //	hosts.cue:22:47: networking.hostNme: The option `networking.hostNme' does not exist.
 type Error struct {
-	Blame   compile.Blame // zero if the error is not about the inventory
+	Blame   compile.Blame // the host if no other place is known
 	Message string
 	Trace   string // the evaluator's trace; "" unless Options.ShowTrace is set
 	Err     error  // an [*eval.Error] or a [*nixcmd.ExitError]
+
+	host   string
+	atHost bool // Blame is the host itself: nothing more is known
 }
 
 func (e *Error) Error() string {
@@ -35,6 +38,9 @@ func (e *Error) Error() string {
 		}
 	}
 	b.WriteString(strings.TrimSpace(e.Message))
+	if e.Blame.Hint != "" {
+		b.WriteString("; " + e.Blame.Hint)
+	}
 	if e.Trace != "" {
 		b.WriteString("\n" + e.Trace)
 	}
@@ -42,6 +48,15 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Mistake is equal for the errors of hosts that have one mistake in common.
+func (e *Error) Mistake() string {
+	shared := *e
+	if e.atHost {
+		shared.Blame.Pos = schema.Pos{}
+	}
+	return strings.ReplaceAll(shared.Error(), "`host "+e.host+"'", "`host …'")
+}
 
 // hostError returns what an evaluator says about a host as an [*Error]; nil if
 // err is nil. The network expression is the one that Nix evaluated.
@@ -59,15 +74,15 @@ func (o Options) hostError(h *schema.Host, network *syntax.File, err error) erro
 	case errors.As(err, &nix):
 		message, trace, steps = nix.Message(), strings.TrimSpace(nix.Stderr), nixSteps(o.Fleet, network, nix)
 	default:
-		return &Error{Message: message, Err: err}
+		return &Error{Blame: compile.Blame{Pos: o.relative(h.At)}, Message: message, Err: err, host: h.Name, atHost: true}
 	}
-	e := &Error{
-		Blame:   o.blame(h, compile.Witness{Message: message, Steps: steps}),
-		Message: human.Plain(message),
-		Err:     err,
-	}
-	if at := positionOf(embedded); !e.Blame.Pos.IsValid() && at.IsValid() {
-		e.Blame.Pos = o.relative(at)
+	blame, known := compile.BlameFor(o.Fleet, h.Name, compile.Witness{Message: message, Steps: steps}, o.WorkDir)
+	e := &Error{Blame: blame, Message: human.Plain(blame.Message), Err: err, host: h.Name}
+	if !known {
+		e.Blame.Pos, e.atHost = o.relative(h.At), true
+		if at := positionOf(embedded); at.IsValid() {
+			e.Blame.Pos, e.atHost = o.relative(at), false
+		}
 	}
 	if o.ShowTrace {
 		e.Trace = human.Plain(trace)
@@ -75,22 +90,10 @@ func (o Options) hostError(h *schema.Host, network *syntax.File, err error) erro
 	return e
 }
 
-// blame is [compile.BlameFor], with files named relative to the working
-// directory if they are below it.
-func (o Options) blame(h *schema.Host, w compile.Witness) compile.Blame {
-	b, _ := compile.BlameFor(o.Fleet, h.Name, w)
-	b.Pos = o.relative(b.Pos)
-	return b
-}
-
 // relative returns a position with its file named relative to the working directory
 // if it is below.
 func (o Options) relative(p schema.Pos) schema.Pos {
-	if o.WorkDir != "" && filepath.IsAbs(p.File) {
-		if rel, err := filepath.Rel(o.WorkDir, p.File); err == nil && !strings.HasPrefix(rel, "..") {
-			p.File = rel
-		}
-	}
+	p.File = compile.NameBelow(o.WorkDir, p.File)
 	return p
 }
 
@@ -106,7 +109,11 @@ func positionOf(err *eval.Error) schema.Pos {
 // embeddedSteps returns the steps to an error of the embedded evaluator. Their
 // positions are in the inventory: the generated expression carries them.
 func embeddedSteps(err *eval.Error) []compile.Step {
-	steps := []compile.Step{{At: err.Pos}}
+	var steps []compile.Step
+	// The mistake is in the call, which comes next, and not in the function.
+	if !strings.HasPrefix(err.Msg, "function '") {
+		steps = append(steps, compile.Step{At: err.Pos})
+	}
 	for _, t := range err.Trace {
 		steps = append(steps, compile.Step{Text: t.Text, At: t.Pos})
 	}
@@ -122,7 +129,10 @@ func nixSteps(fleet *schema.Fleet, network *syntax.File, exit *nixcmd.ExitError)
 	}
 	origin := compile.Origins(fleet, text.Bytes())
 	var steps []compile.Step
-	for _, t := range exit.Trace() {
+	for i, t := range exit.Trace() {
+		if i == 0 && strings.HasPrefix(exit.Message(), "function '") {
+			continue // as in embeddedSteps
+		}
 		step := compile.Step{Text: t.Text}
 		switch at := syntax.NewPos(&t.File, t.Line, t.Col); {
 		case t.File == nixcmd.NetworkFile:

@@ -27,7 +27,7 @@ func TestErrorsNameThePlace(t *testing.T) {
 			t.Errorf("%s: %+v", r.Host.Name, r)
 		}
 	}
-	if diff := differs("b.nix:1:21: attribute 'nothing' missing", errorText(b.Err)); diff != "" {
+	if diff := differs("b.nix:1:18: attribute 'nothing' missing", errorText(b.Err)); diff != "" {
 		t.Error(diff)
 	}
 	e.ShowTrace, e.WorkDir = true, ""
@@ -44,6 +44,7 @@ func TestErrorText(t *testing.T) {
 	w := newFleetDir(t)
 	o := w.evaluator().Options
 	network := &syntax.File{Expr: &syntax.Attrs{}}
+	host := o.Fleet.Hosts[0].At.String() + ": " // the place of an error that has no other
 	for _, tt := range []struct {
 		name  string
 		err   error
@@ -54,18 +55,18 @@ func TestErrorText(t *testing.T) {
 		{
 			name: "of the embedded evaluator",
 			err:  &eval.Error{Msg: "\x1b[31mred\x1b[0m", Trace: []eval.TraceEntry{{Text: "while calling f"}}},
-			want: "red",
+			want: host + "red",
 		},
 		{
 			name: "of Nix",
 			err:  &nixcmd.ExitError{Command: "nix-instantiate", Status: 1, Stderr: "error: boom\n\n       … while calling f\n"},
-			want: "boom",
+			want: host + "boom",
 		},
 		{
 			name:  "of Nix, with its trace",
 			err:   &nixcmd.ExitError{Command: "nix-instantiate", Status: 1, Stderr: "error: boom\n\n       … while calling f\n"},
 			trace: true,
-			want:  "boom\nerror: boom\n\n       … while calling f",
+			want:  host + "boom\nerror: boom\n\n       … while calling f",
 		},
 	} {
 		o.ShowTrace = tt.trace

@@ -114,8 +114,7 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 		for name, text := range hosts {
 			opts.Parts[name] = keyOf(text)
 		}
-		ev.cache, err = openCache(cacheDir, e.Fleet.Dir, common, compile.Driver, fmt.Sprintln(opts.NixPath, opts.System, opts.Home, opts.AbortOnWarn,
-			opts.Features, opts.Pure, opts.Restricted, opts.TraceVerbose, opts.NoImportFromDerivation, opts.MaxDepth, opts.Lints))
+		ev.cache, err = openCache(cacheDir, e.Fleet.Dir, common, compile.Driver, settingsKey(opts))
 		if err != nil {
 			opts.Record, opts.Parts = false, nil
 			e.log("note: the evaluation cache is not used: %v\n", err)
@@ -123,6 +122,13 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 	}
 	ev.ev = eval.New(opts)
 	return ev, nil
+}
+
+// settingsKey is everything besides files that the options of an evaluator tell a
+// program. It is quoted: a=b c and a b=c are different search paths.
+func settingsKey(o eval.Options) string {
+	return fmt.Sprintf("%#v", []any{o.NixPath, o.System, o.NixVersion, o.Home, o.AbortOnWarn, o.Features, o.Pure, o.Restricted, o.Allowed,
+		o.TraceVerbose, o.NoImportFromDerivation, o.MaxDepth, o.Lints})
 }
 
 func (e Embedded) log(format string, args ...any) {
@@ -213,6 +219,7 @@ func (e *evaluation) evaluate(ctx context.Context, hosts []*schema.Host) (result
 	e.ev.Fleet(ctx, set, names(hosts), "summary", runtime.GOMAXPROCS(0), func(h eval.Host) {
 		traced = append(traced, h.Said...)
 		r := readSummary(h)
+		r.Warnings = withTraced(r.Warnings, h.Said)
 		results[h.Name] = r
 		if r.Err == nil {
 			evaluated[h.Name] = evaluatedHost{result: r, inputs: h.Inputs, traced: h.Said}
@@ -225,6 +232,22 @@ func (e *evaluation) evaluate(ctx context.Context, hosts []*schema.Host) (result
 		}
 	}
 	return results, append(traced, sharedTraces...), context.Cause(ctx)
+}
+
+// withTraced adds to the warnings of a host those that it traced, as NixOS does for
+// what it finds before there are any warnings, such as a missing stateVersion.
+func withTraced(warnings, said []string) []string {
+	known := map[string]bool{}
+	for _, w := range warnings {
+		known[strings.TrimSpace(w)] = true
+	}
+	for _, line := range said {
+		if text, ok := evaluationWarning(line); ok && !known[text] {
+			known[text] = true
+			warnings = append(warnings, text)
+		}
+	}
+	return warnings
 }
 
 // readSummary reads a host's summary attribute (see [compile.Driver]).

@@ -29,6 +29,7 @@ type Warnings struct {
 	mu      sync.Mutex
 	holding bool
 	held    []string
+	times   map[string]int // how often each of held was traced
 }
 
 // NewWarnings returns Warnings that are written to w.
@@ -38,15 +39,21 @@ func NewWarnings(w io.Writer) *Warnings { return &Warnings{w: w} }
 func (w *Warnings) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	// Old versions of Nix and of nixpkgs put "trace: " in front.
-	text, warning := strings.CutPrefix(strings.TrimPrefix(human.Plain(string(b)), "trace: "), "evaluation warning: ")
+	text, warning := evaluationWarning(string(b))
 	if !warning || !w.holding {
 		return w.w.Write(b)
 	}
-	if text = strings.TrimSpace(text); !slices.Contains(w.held, text) {
+	if w.times[text]++; w.times[text] == 1 {
 		w.held = append(w.held, text)
 	}
 	return len(b), nil
+}
+
+// evaluationWarning returns the text of a traced line that is a warning.
+func evaluationWarning(line string) (text string, ok bool) {
+	// Old versions of Nix and of nixpkgs put "trace: " in front.
+	text, ok = strings.CutPrefix(strings.TrimPrefix(human.Plain(line), "trace: "), "evaluation warning: ")
+	return strings.TrimSpace(text), ok
 }
 
 // Around returns e with the warnings of its systems written after they are
@@ -62,8 +69,7 @@ type warner struct {
 func (e warner) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error) {
 	e.warnings.hold()
 	results, err := e.Evaluator.Systems(ctx, hosts)
-	list := collectWarnings(results)
-	e.warnings.release(list)
+	list := e.warnings.release(collectWarnings(results), hosts)
 	for _, warning := range list {
 		fmt.Fprintln(e.warnings.w, warning)
 	}
@@ -73,21 +79,27 @@ func (e warner) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, er
 func (w *Warnings) hold() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.holding = true
+	w.holding, w.times = true, map[string]int{}
 }
 
-// release writes the held warnings that are not in list.
-func (w *Warnings) release(list []hostWarning) {
+// release writes the held warnings that are not in list. One that was traced for each
+// of the hosts, or for the only one, is added to the list instead.
+func (w *Warnings) release(list []hostWarning, hosts []*schema.Host) []hostWarning {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, text := range w.held {
 		// Nix traces only the first line of a warning.
 		known := slices.ContainsFunc(list, func(hw hostWarning) bool { return strings.HasPrefix(hw.text, text) })
-		if !known {
+		switch {
+		case known:
+		case len(hosts) > 0 && w.times[text] >= len(hosts):
+			list = append(list, hostWarning{text: text, hosts: names(hosts)})
+		default:
 			fmt.Fprintf(w.w, "evaluation warning: %s\n", text)
 		}
 	}
 	w.holding, w.held = false, nil
+	return list
 }
 
 // A hostWarning is a warning, and the hosts that have it.

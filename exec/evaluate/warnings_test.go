@@ -3,6 +3,7 @@ package evaluate
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,12 @@ func TestWarnings(t *testing.T) {
 			traces:  []string{"evaluation warning: lib.x is deprecated", "evaluation warning: lib.x is deprecated"},
 			results: map[string]Result{"a": warned(system("a"), "another")},
 			want:    []string{"evaluation warning: lib.x is deprecated", "a: warning: another"},
+		},
+		{
+			name:    "a warning traced for each host is one of all",
+			traces:  slices.Repeat([]string{"trace: evaluation warning: system.stateVersion is not set"}, 4),
+			results: map[string]Result{"a": system("a"), "b": system("b"), "c": system("c"), "d": system("d")},
+			want:    []string{"a, b and 2 more: warning: system.stateVersion is not set"},
 		},
 		{
 			name: "in the order of the hosts, then of the text",

@@ -13,6 +13,7 @@ var scripts embed.FS
 type script string
 
 const (
+	adoptScript         script = "adopt"
 	applySecretsScript  script = "applysecrets"
 	armScript           script = "arm"
 	bootIDScript        script = "bootid"

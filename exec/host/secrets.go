@@ -17,7 +17,7 @@ type Secrets struct {
 	Recipients []string  // its SSH host keys that secrets can be encrypted to, the best first
 	Kept       SecretSet // on the disk
 	Volatile   SecretSet // in memory
-	Gone       []string  // stored, and not at their place in memory
+	Gone       []string  // stored, and not in their place in memory as they are stored
 	Pending    bool      // stored, and not brought to the system that runs
 }
 
@@ -52,7 +52,7 @@ func (s *Secrets) add(name, value string) bool {
 	switch name {
 	case "hostkey":
 		if len(words) >= 2 && len(s.Recipients) < 2 {
-			s.Recipients = append(s.Recipients, words[0]+" "+words[1])
+			s.Recipients = appendNew(s.Recipients, words[0]+" "+words[1])
 		}
 	case "secretbase":
 		if len(words) == 2 && (strings.HasPrefix(words[1], keptRoot+"/sets/") || strings.HasPrefix(words[1], volatileRoot+"/sets/")) {

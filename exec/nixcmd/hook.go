@@ -25,16 +25,19 @@ func RunHook(ctx context.Context, dir string, argv, env []string, line func(stri
 }
 
 // Capture runs a command on this machine like [RunHook], and returns what it prints to
-// standard output, which is at most limit bytes and part of no error.
+// standard output, which is at most limit bytes. Nothing that it prints is part of an
+// error: it may be a secret, or hold one.
 func Capture(ctx context.Context, dir string, argv, env []string, limit int) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cmd := hookCommand(ctx, dir, argv, env)
-	said := &tail{limit: 4096}
 	out := &bounded{limit: limit, full: func() { cancel(fmt.Errorf("it printed more than %d bytes", limit)) }}
-	cmd.Stdout, cmd.Stderr = out, said
-	err := cmd.Run()
-	return out.kept, explainHook(ctx, argv, err, said)
+	cmd.Stdout = out
+	err := explainHook(ctx, argv, cmd.Run(), &tail{})
+	if cmd.ProcessState != nil && !cmd.ProcessState.Success() && ctx.Err() == nil {
+		err = fmt.Errorf("%w; what it printed may hold the secret and is not shown: run it by hand to see it", err)
+	}
+	return out.kept, err
 }
 
 // A bounded buffer keeps the first bytes of what is written to it.

@@ -128,26 +128,23 @@ func (e *ExitError) Trace() []Step {
 	return steps
 }
 
-// indented returns the lines that continue a message: those before the first empty
-// line, position or step of a trace.
+// indented returns the lines that continue a message, without Nix's indentation:
+// those before a position, a step of a trace or the end of the error. A message may
+// have empty lines.
 func indented(lines []string) []string {
-	for i, line := range lines {
-		text := strings.TrimSpace(line)
-		if text == "" || strings.HasPrefix(text, "at ") || strings.HasPrefix(text, "…") || strings.HasPrefix(text, "error:") || line == text {
-			return trimmed(lines[:i])
-		}
-	}
-	return trimmed(lines)
-}
-
-// trimmed returns lines without surrounding space.
-func trimmed(lines []string) []string {
 	var out []string
-	for _, l := range lines {
-		out = append(out, strings.TrimSpace(l))
+	for _, line := range lines {
+		text := strings.TrimSpace(line)
+		if stepPlace.MatchString(line) || strings.HasPrefix(text, "at «") || strings.HasPrefix(text, "…") || strings.HasPrefix(text, "error:") || text != "" && line[0] != ' ' {
+			break
+		}
+		out = append(out, strings.TrimRight(strings.TrimPrefix(line, indentation), " "))
 	}
 	return out
 }
+
+// indentation is what Nix writes before the further lines of a message.
+const indentation = "       "
 
 // command returns a command in a process group of its own. When the context ends,
 // the group gets SIGTERM, and the command SIGKILL five seconds later.

@@ -177,6 +177,8 @@ func TestTheMessageIsFoundInWhatNixSays(t *testing.T) {
 		{"2.26, message last", "error:\n       … while evaluating the attribute 'web'\n         at /n.nix:2:3:\n\n       error: undefined variable 'x'\n       at /n.nix:1:1:\n", "undefined variable 'x'"},
 		{"several lines", "error: Failed assertions:\n       - no root file system\n       - no boot loader\n(use '--show-trace' to show detailed location information)\n", "Failed assertions:\n- no root file system\n- no boot loader"},
 		{"text below the word", "error:\n       Failed assertions:\n       - The fileSystems option does not specify your root file system.\n\n(use '--show-trace' to show detailed location information)\n", "Failed assertions:\n- The fileSystems option does not specify your root file system."},
+		{"empty lines, 2.8", "error: first\n\n       second\n         indented\n\n       at /n.nix:1:1:\n\n            1| x\n\n       … while calling\n", "first\n\nsecond\n  indented"},
+		{"empty lines, 2.34", "error:\n       … while calling the 'throw' builtin\n         at /n.nix:1:1:\n            1| x\n\n       error: first\n\n       second\n", "first\n\nsecond"},
 		{"warnings before", "warning: substitute is off\nerror: boom\n", "boom"},
 		{"no error at all", "Killed\n", "Killed"},
 		{"nothing", "", ""},

@@ -15,6 +15,7 @@ import (
 type conn struct {
 	client    *ssh.Client
 	transport *transport
+	hostKey   ssh.PublicKey
 	release   func() // called when the connection has ended; lets go of the jump host
 
 	up      context.Context // ends when the connection does, for the reason that is its cause

@@ -20,6 +20,7 @@ func (d *Dialer) connect(ctx context.Context, route []hop) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys.accepted = last.accept
 	dial, release, err := d.way(ctx, route)
 	if err != nil {
 		return nil, err
@@ -78,7 +79,9 @@ func (d *Dialer) establish(ctx context.Context, s *sshconfig.Settings, release f
 		return nil, err
 	}
 	interval, count := d.keepAlive(s)
-	return newConn(client, t, interval, count, release), nil
+	conn := newConn(client, t, interval, count, release)
+	conn.hostKey = c.keys.shown
+	return conn, nil
 }
 
 // A connector connects to one address.
@@ -166,7 +169,9 @@ func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 		HostKeyAlgorithms: c.algorithms,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			refused = c.keys.check(key)
-			trusted = refused == nil
+			if trusted = refused == nil; trusted {
+				c.keys.shown = plainKey(key)
+			}
 			return refused
 		},
 		Auth: []ssh.AuthMethod{ssh.PublicKeys(c.offer.signers...)},

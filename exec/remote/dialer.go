@@ -20,6 +20,10 @@ type Target struct {
 	// makes a key a certificate authority. If there are any, known_hosts is not read.
 	HostKeys []string
 
+	// AcceptHostKey is the fingerprint, "SHA256:…", of a key that is accepted for this connection where no key of the
+	// machine is known. It is not added to known_hosts.
+	AcceptHostKey string
+
 	// Jump is the route to the machine, as an argument of ssh -J: "bastion" or "a,me@b:2222". "" is as the ssh
 	// configuration says, "none" is direct.
 	Jump string
@@ -104,7 +108,7 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 		return nil, err
 	}
 	last := &route[len(route)-1]
-	last.pinned = t.HostKeys
+	last.pinned, last.accept = t.HostKeys, t.AcceptHostKey
 	c, err := d.connect(ctx, route)
 	if err != nil {
 		return nil, err

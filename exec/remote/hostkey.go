@@ -25,6 +25,9 @@ type hostKeys struct {
 	revoked   []knownKey
 	files     []string
 
+	accepted string        // the fingerprint of a key that is accepted where none is known
+	shown    ssh.PublicKey // the key that the host presented and that was accepted
+
 	strict string // StrictHostKeyChecking; "accept-new" adds unknown keys
 	addTo  string // to this file,
 	hashed bool   // under a hash of the name
@@ -93,11 +96,8 @@ func (h *hostKeys) pin(pinned []string) error {
 
 // check decides whether the host may present this key.
 func (h *hostKeys) check(key ssh.PublicKey) error {
-	plain := key
+	plain := plainKey(key)
 	cert, isCert := key.(*ssh.Certificate)
-	if isCert {
-		plain = cert.Key
-	}
 	for _, r := range h.revoked {
 		if equal(r.key, plain) || isCert && equal(r.key, cert.SignatureKey) {
 			return h.refuse(ErrHostKeyRevoked, plain, []knownKey{r}, "")
@@ -119,6 +119,9 @@ func (h *hostKeys) check(key ssh.PublicKey) error {
 	if len(h.known) > 0 {
 		return h.refuse(ErrHostKeyChanged, plain, h.known, why)
 	}
+	if h.accepted != "" && h.accepted == ssh.FingerprintSHA256(plain) {
+		return nil
+	}
 	switch h.strict {
 	case "accept-new":
 		return h.accept(plain)
@@ -126,6 +129,14 @@ func (h *hostKeys) check(key ssh.PublicKey) error {
 		why = cmp.Or(why, "StrictHostKeyChecking no is not honoured here")
 	}
 	return h.refuse(ErrHostKeyUnknown, plain, nil, why)
+}
+
+// plainKey is a key, or that of a certificate.
+func plainKey(key ssh.PublicKey) ssh.PublicKey {
+	if cert, ok := key.(*ssh.Certificate); ok {
+		return cert.Key
+	}
+	return key
 }
 
 func (h *hostKeys) refuse(kind error, key ssh.PublicKey, known []knownKey, why string) error {

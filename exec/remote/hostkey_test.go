@@ -129,6 +129,46 @@ func TestHostKeys(t *testing.T) {
 	})
 }
 
+// A key is accepted by its fingerprint where none is known, and nowhere else; nothing is
+// added to known_hosts, and the machine says which key it was.
+func TestAcceptHostKey(t *testing.T) {
+	s := startSSHD(t)
+	other := s.writeKey(t, "other")
+	name := fmt.Sprintf("[127.0.0.1]:%d", s.port)
+	shown, another := ssh.FingerprintSHA256(s.hostKey), ssh.FingerprintSHA256(other)
+	for _, tt := range []struct {
+		name, known, accept string
+		want                error
+	}{
+		{"the fingerprint shown", "", shown, nil},
+		{"another fingerprint", "", another, ErrHostKeyUnknown},
+		{"none", "", "", ErrHostKeyUnknown},
+		{"another key is known", name + " " + authorized(other), shown, ErrHostKeyChanged},
+		{"the key is revoked", "@revoked " + name + " " + authorized(s.hostKey), shown, ErrHostKeyRevoked},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			config := s.client(t, "")
+			s.write(t, "known_hosts", tt.known)
+			d := NewDialer(Config{ConfigFile: config})
+			defer d.Close()
+			m, err := d.Dial(t.Context(), Target{Name: "web1", Address: "host", AcceptHostKey: tt.accept})
+			if !errors.Is(err, tt.want) || tt.want == nil && err != nil {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+			if now, _ := os.ReadFile(s.path("known_hosts")); string(now) != tt.known {
+				t.Errorf("known_hosts is now %q", now)
+			}
+			if err != nil {
+				return
+			}
+			defer m.Close()
+			if want := strings.TrimSpace(authorized(s.hostKey)); !strings.HasPrefix(want, m.HostKey()) {
+				t.Errorf("it is %s, want %s", m.HostKey(), want)
+			}
+		})
+	}
+}
+
 // accept-new adds a key once, in a form that OpenSSH reads; later dials accept no other key.
 func TestAcceptNew(t *testing.T) {
 	s := startSSHD(t)

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // A Machine is one connected machine. Its methods can be called from many goroutines at once.
@@ -40,6 +43,11 @@ func (m *Machine) Name() string { return m.target.Name }
 
 // User is the user that the connection is logged in as.
 func (m *Machine) User() string { return m.user }
+
+// HostKey is the public key by which the machine was recognized, in the format of authorized_keys.
+func (m *Machine) HostKey() string {
+	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(m.conn.hostKey)))
+}
 
 // BecomesRoot reports whether the target allows its user to run privileged commands.
 func (m *Machine) BecomesRoot() bool { return m.target.Become != NoBecome }

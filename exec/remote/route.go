@@ -13,6 +13,7 @@ import (
 type hop struct {
 	*sshconfig.Settings
 	pinned []string // host keys from the inventory
+	accept string   // the fingerprint of a key that is accepted where none is known
 }
 
 func (h hop) addr() string { return net.JoinHostPort(h.HostName, strconv.Itoa(h.Port)) }

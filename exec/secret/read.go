@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -34,7 +33,8 @@ type Reader struct {
 	Dir string // the inventory's directory
 	// Identities are asked for when the first file of age is read.
 	Identities func() ([]age.Identity, error)
-	Run        Run           // runs commands and sops
+	Run        Run // runs commands and sops
+	Env        func(name string) (value string, ok bool)
 	Timeout    time.Duration // for one command; 1 minute
 
 	once       sync.Once
@@ -103,7 +103,7 @@ func (r *Reader) source(ctx context.Context, h *schema.Host, s *schema.Secret) (
 	case s.File != "":
 		return foreign.ReadFile(r.Path(s.File), foreign.Limits{Size: MaxSize, Links: true})
 	case s.Env != "":
-		content, ok := os.LookupEnv(s.Env)
+		content, ok := r.Env(s.Env)
 		if !ok {
 			return nil, fmt.Errorf("the environment variable %s is not set", s.Env)
 		}

@@ -15,6 +15,8 @@ import (
 	"filippo.io/age/agessh"
 	"filippo.io/age/armor"
 	"filippo.io/age/plugin"
+
+	"muster/schema"
 )
 
 // An Identity decrypts what is encrypted to its recipient.
@@ -66,17 +68,52 @@ func Seal(content []byte, to ...age.Recipient) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// SealArmored is [Seal] in ASCII armour, for files in version control.
-func SealArmored(content []byte, to ...age.Recipient) ([]byte, error) {
+// SealFile encrypts content to recipients in ASCII armour, for a file in version control.
+// Its header names them (see [schema.AgeFile]).
+func SealFile(content []byte, to ...string) ([]byte, error) {
+	var recipients []age.Recipient
+	note := &age.Stanza{Type: schema.RecipientsStanza}
+	for _, text := range to {
+		r, err := ParseRecipient(text)
+		if err != nil {
+			return nil, err
+		}
+		recipients = append(recipients, r)
+		note.Args = append(note.Args, schema.RecipientTag(text))
+	}
+	if len(recipients) == 0 {
+		return nil, errors.New("it is to be encrypted to nobody")
+	}
+	recipients[0] = noted{recipients[0], note}
 	var out bytes.Buffer
 	a := armor.NewWriter(&out)
-	if err := seal(a, content, to); err != nil {
+	if err := seal(a, content, recipients); err != nil {
 		return nil, err
 	}
 	if err := a.Close(); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil
+}
+
+// noted is a recipient with one more stanza in the header, which age ignores.
+type noted struct {
+	age.Recipient
+	note *age.Stanza
+}
+
+func (n noted) Wrap(key []byte) ([]*age.Stanza, error) {
+	stanzas, _, err := n.WrapWithLabels(key)
+	return stanzas, err
+}
+
+func (n noted) WrapWithLabels(key []byte) (stanzas []*age.Stanza, labels []string, err error) {
+	if r, ok := n.Recipient.(age.RecipientWithLabels); ok {
+		stanzas, labels, err = r.WrapWithLabels(key)
+	} else {
+		stanzas, err = n.Recipient.Wrap(key)
+	}
+	return append(stanzas, n.note), labels, err
 }
 
 func seal(out io.Writer, content []byte, to []age.Recipient) error {

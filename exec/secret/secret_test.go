@@ -58,7 +58,7 @@ func TestSealedToASSHKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, seal := range []func([]byte, ...age.Recipient) ([]byte, error){Seal, SealArmored} {
+	for _, seal := range []func([]byte, ...age.Recipient) ([]byte, error){Seal, func(content []byte, _ ...age.Recipient) ([]byte, error) { return SealFile(content, public) }} {
 		text, err := seal([]byte("swordfish"), to)
 		if err != nil {
 			t.Fatal(err)
@@ -173,7 +173,7 @@ func TestSources(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	sealed, err := SealArmored([]byte("from age\n"), id.Recipient())
+	sealed, err := SealFile([]byte("from age\n"), id.Recipient().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,6 +185,7 @@ func TestSources(t *testing.T) {
 	runs := map[string]int{}
 	r := &Reader{
 		Dir:        dir,
+		Env:        os.LookupEnv,
 		Identities: func() ([]age.Identity, error) { runs["identities"]++; return []age.Identity{id}, nil },
 		Run: func(_ context.Context, in string, argv, env []string, limit int) ([]byte, error) {
 			runs[strings.Join(argv, " ")]++

@@ -15,6 +15,8 @@ system=${1##*/}
 pending=/run/muster-secrets.pending
 /etc/muster/secrets refresh "$1" >>"$pending"
 code=$?
+# The links that could not be made were not there before either.
+[ $code != 2 ] || [ -z "$2$3" ] || code=0
 [ $code = 0 ] || exit $code
 sort -u "$pending" | while read -r verb unit; do
   if systemctl "$verb" "$unit" >&2 && systemctl is-active --quiet "$unit"; then

@@ -118,7 +118,22 @@ if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deploye
   case $last in '') ;; system-*-link\ *) echo ours ;; *) echo "ours ${last%% *}" ;; esac
 fi
 if [ -n "$7" ] || [ -d "$secrets" ]; then
-  for key in ed25519 rsa; do [ ! -r /etc/ssh/ssh_host_${key}_key.pub ] || echo "hostkey $(cat /etc/ssh/ssh_host_${key}_key.pub)"; done
+  # The host's keys: those that its configuration names, those of its sshd, the usual ones.
+  keys=$(
+    [ ! -r /etc/muster/identities ] || cat /etc/muster/identities
+    for file in /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf; do
+      [ ! -r "$file" ] || while read -r name value _; do case $name in [Hh][Oo][Ss][Tt][Kk][Ee][Yy]) echo "$value" ;; esac done <"$file"
+    done
+    echo /etc/ssh/ssh_host_ed25519_key
+    echo /etc/ssh/ssh_host_rsa_key
+  )
+  for wanted in ssh-ed25519 ssh-rsa; do
+    while read -r key; do
+      [ -r "$key.pub" ] && read -r type public _ <"$key.pub" && [ "$type" = $wanted ] && echo "hostkey $type $public"
+    done <<LIST
+$keys
+LIST
+  done
   for root in "$secrets" "$volatile"; do
     base=$root/of/${3##*/}
     if [ -z "$3" ] || [ ! -e "$base" ]; then base=$root/current; fi
@@ -129,7 +144,9 @@ if [ -n "$7" ] || [ -d "$secrets" ]; then
     while read -r name mac; do
       [ -e "$base/$name.age" ] || continue
       echo "secretmac $root $name $mac"
-      [ -e "/run/muster-secrets/$name" ] || echo "secretgone $name"
+      # What is in memory has the time of its file, unless somebody has changed one of them.
+      memory=/run/muster-secrets/$name
+      if [ ! -e "$memory" ] || [ "$memory" -nt "$base/$name.age" ] || [ "$memory" -ot "$base/$name.age" ]; then echo "secretgone $name"; fi
     done <"$base/.macs"
   done
   [ ! -e /run/muster-secrets.pending ] || echo secretpending

@@ -83,3 +83,55 @@ builtins.replaceStrings [ "o" ] [ (throw "unused") ] "a"    ### error "unused"
 ---
 # nix 2.34.0
 builtins.replaceStrings [ "o" ] [ (throw "unused") ] "a"    ### "a"
+---
+[ (builtins.tryEval 1).success (builtins.fromJSON " [1] ") ]    ### [ true [ 1 ] ]
+---
+builtins.fromJSON "0]"    ### error "cannot decode JSON: text after the value"
+---
+builtins.fromJSON "[1]]"    ### error "cannot decode JSON: text after the value"
+---
+builtins.fromJSON "{}]"    ### error "cannot decode JSON: text after the value"
+---
+builtins.fromJSON "{}}"    ### error "cannot decode JSON: text after the value"
+---
+builtins.fromJSON "[1e-400, -1e-400]"    ### [ 0 -0 ]
+---
+[ 0.0e-400 ./a//b${"x"} ] == [ 0 ./a/bx ]    ### true
+---
+let d = { type = "derivation"; outPath = "p"; x = 1; }; in [ (d == d // { x = 2; }) (d == removeAttrs d [ "type" ]) (d == d // { outPath = "q"; }) (removeAttrs d [ "outPath" ] == d) ]    ### [ true false false false ]
+---
+{ outPath = "p"; x = 1; } == { outPath = "p"; x = 2; }    ### false
+---
+let d = { type = "derivation"; outPath = x: x; a = x: x; }; in [ (d == d) ([ d ] == [ d ]) (d == d // { }) ({ inherit (d) type outPath a; } == d) ]    ### [ true true true false ]
+---
+{ type = "derivation"; outPath = throw "a"; } == { type = throw "second"; outPath = "a"; }    ### error "second"
+---
+# nix 2.8.0
+map (attr: (derivation ({ name = "a"; system = "x"; builder = "b"; } // attr)).drvPath) [ { } { __contentAddressed = false; } { __impure = false; } { __structuredAttrs = true; __impure = false; } ]    ### [ "/nix/store/nnqh7675wghd0xmrywqm2yh9psrkk13q-a.drv" "/nix/store/nnqh7675wghd0xmrywqm2yh9psrkk13q-a.drv" "/nix/store/nnqh7675wghd0xmrywqm2yh9psrkk13q-a.drv" "/nix/store/nq5sbfgcf3rivgrj0qz10wmmg34j7j3k-a.drv" ]
+---
+# nix 2.26.3
+map (attr: (derivation ({ name = "a"; system = "x"; builder = "b"; } // attr)).drvPath) [ { } { __contentAddressed = false; } { __impure = false; } { __structuredAttrs = true; __impure = false; } ]    ### [ "/nix/store/nnqh7675wghd0xmrywqm2yh9psrkk13q-a.drv" "/nix/store/alvp9jppmqxnx7ml4rb4d1ck4pmgn247-a.drv" "/nix/store/l0a826mbvqj2w5b3pyicsfwqzrx9swwc-a.drv" "/nix/store/4pxfgbnnya3by60a3v82aj80afvwpnwc-a.drv" ]
+---
+# nix 2.34.8
+map (attr: (derivation ({ name = "a"; system = "x"; builder = "b"; } // attr)).drvPath) [ { } { __contentAddressed = false; } { __impure = false; } { __structuredAttrs = true; __impure = false; } ]    ### [ "/nix/store/nnqh7675wghd0xmrywqm2yh9psrkk13q-a.drv" "/nix/store/nnqh7675wghd0xmrywqm2yh9psrkk13q-a.drv" "/nix/store/nnqh7675wghd0xmrywqm2yh9psrkk13q-a.drv" "/nix/store/nq5sbfgcf3rivgrj0qz10wmmg34j7j3k-a.drv" ]
+---
+{ }."web 1"    ### error "attribute '\"web 1\"' missing"
+---
+# nix 2.8.0
+{ }."web 1"    ### error "attribute 'web 1' missing"
+---
+builtins.getAttr "if" { }    ### error "attribute '\"if\"' missing"
+---
+({ a }: a) { a = 1; "b c" = 2; }    ### error "function 'anonymous lambda' called with unexpected argument '\"b c\"'"
+---
+# nix 2.18.9
+builtins.trace { a = 1 + 1; l = [ builtins.head (builtins.add 1) ]; } 1    ### 1
+### trace trace: { a = <CODE>; l = <CODE>; }
+---
+# nix 2.18.9
+let x = builtins.trace { x = x; } true; in x    ### true
+### trace trace: { x = «potential infinite recursion»; }
+---
+# nix 2.26.3
+builtins.trace { a = 1 + 1; l = [ 1 ]; } 1    ### 1
+### trace trace: { a = «thunk»; l = «thunk»; }

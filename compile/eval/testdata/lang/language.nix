@@ -114,9 +114,11 @@ let f = n: m: if n == 0 then m else f (n - 1) (m + 1); x = 2; y = x - 1; in [ (f
 builtins.trace "said" 1    ### 1
 ### trace trace: said
 ---
+# nix 2.26.3
 builtins.trace { a = 1 + 1; } 1    ### 1
 ### trace trace: { a = «thunk»; }
 ---
+# nix 2.26.3
 let x = builtins.trace { x = x; } true; in x    ### true
 ### trace trace: { x = «potential infinite recursion»; }
 ---

@@ -259,6 +259,20 @@ in
       default = { };
       description = "Bridges.";
     };
+    bonds = mkOption {
+      type = types.attrsOf (
+        types.submodule {
+          options.interfaces = strings "Interfaces that work as one.";
+          options.driverOptions = mkOption {
+            type = types.attrsOf types.str;
+            default = { };
+            description = "Options of the driver.";
+          };
+        }
+      );
+      default = { };
+      description = "Bonds.";
+    };
     nat = {
       enable = flag false "Whether addresses are translated.";
       internalInterfaces = strings "Interfaces inside.";

@@ -67,6 +67,8 @@ in
       cleanOnBoot = flag false "Whether /tmp is emptied at boot.";
       useTmpfs = flag false "Whether /tmp is a tmpfs.";
     };
+    isContainer = flag false "Whether the machine is a container, with the kernel of its host.";
+    swraid.enable = flag false "Whether arrays of disks are assembled.";
     growPartition = flag false "Whether the root partition grows to its disk.";
     initrd = {
       availableKernelModules = names "Modules in the initrd.";
@@ -74,17 +76,9 @@ in
       supportedFilesystems = names "File systems the initrd supports.";
       network.enable = mkEnableOption "network in the initrd";
       luks.devices = mkOption {
-        type = types.attrsOf (
-          types.submodule {
-            options.device = mkOption {
-              type = types.str;
-              example = "/dev/sda2";
-              description = "The encrypted device.";
-            };
-          }
-        );
+        type = types.attrsOf (types.submodule { options.device = mkOption { type = types.str; }; });
         default = { };
-        description = "Encrypted devices that are opened before the root is mounted.";
+        description = "Encrypted disks that the initrd opens.";
       };
       systemd.enable = mkEnableOption "systemd in the initrd";
     };

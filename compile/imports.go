@@ -1,0 +1,270 @@
+package compile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"muster/compile/syntax"
+	"muster/exec/foreign"
+	"muster/schema"
+)
+
+// CheckImports reads the Nix files that the modules of a fleet import, and the files
+// that these import, as far as literal paths lead. It returns what is wrong with
+// them: no such file, a syntax error, an undefined variable. Nothing is evaluated.
+// Files are named relative to dir if they are below it.
+func CheckImports(ctx context.Context, f *schema.Fleet, dir string) schema.Errors {
+	c := importChecker{fleet: f, dir: dir, seen: map[string]bool{}}
+	c.module(&f.Defaults, "defaults")
+	for _, r := range f.Roles {
+		c.module(&r.Module, "roles."+r.Name)
+	}
+	for _, h := range f.Hosts {
+		c.module(&h.Module, "hosts."+h.Name)
+	}
+	for len(c.queue) > 0 && ctx.Err() == nil && len(c.seen) < maxImports {
+		next := c.queue[0]
+		c.queue = c.queue[1:]
+		c.file(next)
+	}
+	return c.errs
+}
+
+// maxImports is how many files are checked at most.
+const maxImports = 20_000
+
+// An importChecker checks imported files, each once.
+type importChecker struct {
+	fleet *schema.Fleet
+	dir   string
+	seen  map[string]bool // names of files
+	queue []importedFile
+	errs  schema.Errors
+}
+
+// An importedFile is a file to check.
+type importedFile struct {
+	name string // absolute
+	from string // the field of the inventory that leads to it, such as hosts.web.imports[0]
+}
+
+// module adds the imports of a module of the inventory. The loader has checked that
+// the files exist.
+func (c *importChecker) module(m *schema.Module, path string) {
+	for i, im := range m.Imports {
+		if im.Input != nil {
+			continue // it may have to be fetched first
+		}
+		c.add(c.absolute(im.Path), fmt.Sprintf("%s.imports[%d]", path, i))
+	}
+	for _, s := range m.Nix {
+		text, err := syntax.ParseFile("", []byte(s.Text), syntax.Options{Start: textStart(s.At, s.Text)})
+		if err != nil {
+			continue // the loader reports it
+		}
+		literalImports(text.Expr, func(p *syntax.Path, name string, certain bool) {
+			c.follow(p, filepath.Join(c.fleet.Dir, name), name, certain, path+".nix")
+		})
+	}
+}
+
+func (c *importChecker) absolute(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(c.fleet.Dir, name)
+}
+
+// add adds a file or the default.nix of a directory, unless it is one of nixpkgs.
+func (c *importChecker) add(name, from string) {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		name = filepath.Join(name, "default.nix")
+	}
+	if inNixpkgs(c.fleet, name) || c.seen[name] {
+		return
+	}
+	c.seen[name] = true
+	c.queue = append(c.queue, importedFile{name, from})
+}
+
+// follow adds a file that a literal path leads to, and reports one that does not
+// exist. text is how the path is written.
+func (c *importChecker) follow(p *syntax.Path, name, text string, certain bool, from string) {
+	if strings.HasPrefix(text, "/") {
+		name = filepath.Clean(text)
+	}
+	problem := ""
+	switch info, err := os.Stat(name); {
+	case errors.Is(err, fs.ErrNotExist):
+		problem = "no such file: "
+	case err == nil && info.IsDir():
+		if _, err := os.Stat(filepath.Join(name, "default.nix")); errors.Is(err, fs.ErrNotExist) {
+			problem = "a directory without default.nix: "
+		}
+	}
+	switch {
+	case problem == "":
+		c.add(name, from)
+	case certain:
+		c.report(p.At, from, "missing-file", problem+text)
+	}
+}
+
+func (c *importChecker) report(at syntax.Pos, from, rule, message string) {
+	pos := posOf(at)
+	pos.File = NameBelow(c.dir, pos.File)
+	c.errs = append(c.errs, &schema.Error{Pos: pos, Path: from, Rule: rule, Msg: message})
+}
+
+// NameBelow returns the name of a file relative to a directory if the file is below
+// it, and the name itself otherwise.
+func NameBelow(dir, name string) string {
+	if dir != "" && filepath.IsAbs(name) {
+		if rel, err := filepath.Rel(dir, name); err == nil && rel != ".." && !strings.HasPrefix(rel, "../") {
+			return rel
+		}
+	}
+	return name
+}
+
+// file checks a file. One that cannot be read is left to the evaluation.
+func (c *importChecker) file(f importedFile) {
+	src, err := foreign.ReadFile(f.name, foreign.Limits{Size: maxModule, Time: foreign.Time, Links: true})
+	if err != nil {
+		return
+	}
+	text, err := syntax.ParseFile(f.name, src, syntax.Options{})
+	if err == nil {
+		err = syntax.Resolve(text, nil)
+	}
+	var invalid *syntax.Error
+	if errors.As(err, &invalid) {
+		c.report(invalid.At, f.from, "nix", invalid.Msg)
+	}
+	if text == nil {
+		return
+	}
+	dir := filepath.Dir(f.name)
+	if real, err := filepath.EvalSymlinks(f.name); err == nil {
+		dir = filepath.Dir(real)
+	}
+	literalImports(text.Expr, func(p *syntax.Path, name string, certain bool) {
+		c.follow(p, filepath.Join(dir, name), name, certain, f.from)
+	})
+}
+
+// literalImports calls found for each literal path that an expression imports: in
+// imports = [ ./a.nix ], import ./b.nix and callPackage ./c.nix { }. certain is false
+// if the import depends on a condition.
+func literalImports(e syntax.Expr, found func(p *syntax.Path, name string, certain bool)) {
+	w := importWalker{found: found, tested: map[string]bool{}}
+	syntax.Walk(e, func(e syntax.Expr) bool {
+		if a, ok := e.(*syntax.Apply); ok && lastName(a.F) == "pathExists" {
+			if p, ok := a.Args[0].(*syntax.Path); ok {
+				w.tested[literalPath(p)] = true
+			}
+		}
+		return true
+	})
+	w.walk(e, true)
+}
+
+type importWalker struct {
+	found  func(p *syntax.Path, name string, certain bool)
+	tested map[string]bool // paths given to pathExists
+}
+
+func (w *importWalker) path(p *syntax.Path, certain bool) {
+	if name := literalPath(p); name != "" {
+		w.found(p, name, certain && !w.tested[name])
+	}
+}
+
+// literalPath returns the text of a path without interpolation, "" for other paths.
+func literalPath(p *syntax.Path) string {
+	if len(p.Parts) != 1 || p.Parts[0].Expr != nil || strings.HasPrefix(p.Parts[0].Text, "~") {
+		return ""
+	}
+	return p.Parts[0].Text
+}
+
+// walk finds the imports in an expression.
+func (w *importWalker) walk(e syntax.Expr, certain bool) {
+	syntax.Walk(e, func(x syntax.Expr) bool {
+		switch x := x.(type) {
+		case *syntax.If:
+			w.walk(x.Cond, certain)
+			w.walk(x.Then, false)
+			w.walk(x.Else, false)
+			return false
+		case *syntax.Apply:
+			return w.apply(x, certain)
+		case *syntax.Attrs:
+			for _, b := range x.Bindings {
+				if a, ok := b.(*syntax.Attr); ok && len(a.Path) == 1 && a.Path[0].Name == "imports" {
+					w.imports(a.Value, certain)
+				}
+			}
+		}
+		return true
+	})
+}
+
+// apply finds the imports in a call, and reports whether its parts are still to be
+// looked at.
+func (w *importWalker) apply(a *syntax.Apply, certain bool) bool {
+	switch name := lastName(a.F); {
+	case name == "import", name == "callPackage":
+		if p, ok := a.Args[0].(*syntax.Path); ok {
+			w.path(p, certain)
+		}
+	case conditional(name):
+		for _, arg := range a.Args {
+			w.walk(arg, false)
+		}
+		return false
+	}
+	return true
+}
+
+// conditional reports whether a function of nixpkgs' lib drops its argument on some
+// condition.
+func conditional(function string) bool {
+	return slices.Contains([]string{"optional", "optionals", "optionalAttrs", "mkIf"}, function)
+}
+
+// imports finds the paths in the value of imports.
+func (w *importWalker) imports(e syntax.Expr, certain bool) {
+	switch e := e.(type) {
+	case *syntax.List:
+		for _, x := range e.Elems {
+			if p, ok := x.(*syntax.Path); ok {
+				w.path(p, certain)
+			}
+		}
+	case *syntax.Binary:
+		if e.Op == syntax.Concat {
+			w.imports(e.X, certain)
+			w.imports(e.Y, certain)
+		}
+	case *syntax.If:
+		w.imports(e.Then, false)
+		w.imports(e.Else, false)
+	case *syntax.Let:
+		w.imports(e.Body, certain)
+	case *syntax.With:
+		w.imports(e.Body, certain)
+	case *syntax.Path: // of lib.optional
+		w.path(e, certain)
+	case *syntax.Apply:
+		if conditional(lastName(e.F)) {
+			w.imports(e.Args[len(e.Args)-1], false)
+		}
+	}
+}

@@ -1,0 +1,213 @@
+# shellcheck shell=sh disable=SC3013
+# adopt.sh [ROOT] says what a running Linux is made of, and changes nothing on it: one
+# fact a line, a word and the rest. It reads /proc, /sys, the database of udev and a few
+# files of /etc, for which it needs no program; what only programs know it asks those
+# that are there. With ROOT, it reads a directory that holds such files, and recorded/
+# in it has what the programs printed.
+exec 2>/dev/null
+root=$1
+
+# first FILE sets line to the first line of a file, or to nothing.
+first() {
+  line=''
+  [ ! -r "$root$1" ] || IFS= read -r line <"$root$1"
+}
+
+# say WORD TEXT prints a fact, unless it is empty.
+say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
+
+# fact WORD FILE prints the first line of a file.
+fact() {
+  first "$2"
+  say "$1" "$line"
+}
+
+# facts WORD FILE prints all lines of a file.
+facts() {
+  [ ! -r "$root$2" ] || while IFS= read -r line || [ -n "$line" ]; do say "$1" "$line"; done <"$root$2"
+}
+
+# ask WORD PROGRAM ARGUMENT... prints each line that a program prints.
+ask() {
+  word=$1 program=$2
+  shift
+  if [ -n "$root" ]; then
+    facts "$word" "/recorded/$program"
+  elif command -v "$program" >/dev/null; then
+    "$@" </dev/null | while IFS= read -r line; do say "$word" "$line"; done
+  fi
+}
+
+# module DIRECTORY sets line to the kernel module that drives a device.
+module() {
+  line=''
+  [ ! -e "$1/driver/module" ] || line=$(readlink -f "$1/driver/module")
+  line=${line##*/}
+}
+
+echo 'adopt 1'
+[ -n "$root" ] || while read -r name value _; do
+  [ "$name" != Uid: ] || { say uid "$value" && break; }
+done </proc/self/status
+
+# The machine.
+first /proc/sys/kernel/arch # since Linux 6.1
+[ -n "$line" ] || [ -n "$root" ] || line=$(uname -m)
+say machine "$line"
+fact kernel /proc/sys/kernel/osrelease
+fact name /proc/sys/kernel/hostname
+fact etcname /etc/hostname
+facts os /etc/os-release
+while read -r name value _; do [ "$name" != MemTotal: ] || { say memory "$value" && break; }; done <"$root/proc/meminfo"
+while IFS= read -r line; do
+  case $line in
+  vendor_id* | 'model name'* | flags* | Features*) say cpu "$line" ;;
+  '') break ;;
+  esac
+done <"$root/proc/cpuinfo"
+fact cpus /sys/devices/system/cpu/online
+for name in sys_vendor product_name board_vendor; do fact "dmi $name" /sys/class/dmi/id/$name; done
+fact hypervisor /sys/hypervisor/type
+fact container /run/systemd/container
+ask virt systemd-detect-virt
+fact cmdline /proc/cmdline
+
+# How it starts.
+if [ -d "$root/sys/firmware/efi" ]; then
+  echo 'firmware efi'
+  fact efibits /sys/firmware/efi/fw_platform_size
+else
+  echo 'firmware bios'
+fi
+info=$root/sys/firmware/efi/efivars/LoaderInfo-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f
+[ ! -r "$info" ] || say loaderinfo "$(tr -cd ' -~' <"$info")"
+for name in /boot/loader/loader.conf /boot/efi/loader/loader.conf /efi/loader/loader.conf \
+  /boot/grub/grub.cfg /boot/grub2/grub.cfg /boot/efi/EFI/grub/grub.cfg /boot/extlinux/extlinux.conf; do
+  [ ! -e "$root$name" ] || say loader "$name"
+done
+
+# Disks, partitions, and what is made of them.
+database=
+for d in "$root"/sys/class/block/*; do
+  name=${d##*/}
+  case $name in loop* | ram* | zram* | fd[0-9]* | sr[0-9]* | nbd* | '*') continue ;; esac
+  say block "$name"
+  for attr in dev size ro removable partition dm/name dm/uuid md/level md/uuid queue/rotational \
+    device/model device/vendor device/serial serial wwid device/wwid; do
+    fact "block $name $attr" "${d#"$root"}/$attr"
+    [ $attr != dev ] || dev=$line
+  done
+  for p in "$d/$name"*; do [ ! -e "$p/partition" ] || say "block ${p##*/} parent" "$name"; done
+  for p in "$d"/slaves/*; do [ ! -e "$p" ] || say "block $name parent" "${p##*/}"; done
+  module "$d/device"
+  say "block $name module" "$line"
+  data=/run/udev/data/b$dev
+  [ ! -r "$root$data" ] || database=1
+  [ ! -r "$root$data" ] || while IFS= read -r line; do
+    case $line in
+    S:disk/by-* | S:mapper/* | E:ID_FS_* | E:ID_PART_* | E:ID_SERIAL* | E:ID_MODEL=* | E:ID_VENDOR=* | E:ID_BUS=* | E:ID_WWN*)
+      say "udev $name" "$line"
+      ;;
+    esac
+  done <"$root$data"
+done
+if [ -z "$database" ]; then
+  for link in "$root"/dev/disk/by-*/* "$root"/dev/mapper/*; do
+    [ ! -L "$link" ] || say "link ${link#"$root/dev/"}" "$(readlink "$link")"
+  done
+  ask blkid blkid
+fi
+facts swap /proc/swaps
+facts fstab /etc/fstab
+[ ! -r "$root/proc/self/mountinfo" ] || while IFS= read -r line; do
+  # shellcheck disable=SC2086
+  case $(set -f && set -- $line && echo "$5") in
+  /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /run | /run/*) ;;
+  /var/lib/docker/* | /var/lib/containers/* | /var/lib/kubelet/* | /var/lib/containerd/*) ;;
+  *) say mount "$line" ;;
+  esac
+done <"$root/proc/self/mountinfo"
+[ ! -r "$root/etc/hostid" ] || say hostid "$(od -An -tx4 -N4 "$root/etc/hostid")"
+
+# What the first stage of a boot needs drivers for: storage, keyboards, and the
+# controllers they hang on.
+for d in "$root"/sys/bus/pci/devices/*; do
+  first "${d#"$root"}/class"
+  class=$line
+  case $class in 0x01* | 0x02* | 0x0c00* | 0x0c03*) ;; *) continue ;; esac
+  first "${d#"$root"}/vendor"
+  vendor=$line
+  first "${d#"$root"}/device"
+  device=$line
+  module "$d"
+  say pci "${d##*/} $class $vendor $device $line"
+done
+for d in "$root"/sys/bus/usb/devices/*; do
+  first "${d#"$root"}/bInterfaceClass"
+  class=$line
+  case $class in 08 | 03) ;; *) continue ;; esac
+  first "${d#"$root"}/bInterfaceProtocol"
+  protocol=$line
+  module "$d"
+  say usb "${d##*/} $class $protocol $line"
+done
+for d in "$root"/sys/class/mmc_host/*; do
+  [ -e "$d" ] || continue
+  module "$d/device"
+  say mmc "${d##*/} $line"
+done
+
+# The network.
+for d in "$root"/sys/class/net/*; do
+  name=${d##*/}
+  case $name in lo | '*' | veth* | docker* | cni* | cali* | flannel* | tap* | vnet*) continue ;; esac
+  fact "net $name mac" "${d#"$root"}/address"
+  fact "net $name state" "${d#"$root"}/operstate"
+  [ ! -e "$d/device" ] || echo "net $name physical"
+  for kind in bridge bonding wireless tun_flags; do [ ! -e "$d/$kind" ] || say "net $name kind" "$kind"; done
+  fact "net $name mode" "${d#"$root"}/bonding/mode"
+  [ ! -e "$root/proc/net/vlan/$name" ] || echo "net $name kind vlan"
+  [ ! -e "$d/master" ] || say "net $name master" "$(readlink "$d/master")"
+  module "$d/device"
+  say "net $name module" "$line"
+done
+ask addr ip -o addr show
+facts route /proc/net/route
+[ ! -r "$root/proc/net/ipv6_route" ] || while IFS= read -r line; do
+  case $line in "00000000000000000000000000000000 00 "*) say route6 "$line" ;; esac
+done <"$root/proc/net/ipv6_route"
+facts resolv /etc/resolv.conf
+facts resolved /run/systemd/resolve/resolv.conf
+
+# Who can log in. Of passwords it says only that there is one.
+for file in "$root"/etc/ssh/ssh_host_*_key.pub; do [ ! -r "$file" ] || fact hostkey "${file#"$root"}"; done
+[ ! -r "$root/etc/passwd" ] || while IFS=: read -r name _ uid gid _ home shell; do
+  case $shell in */nologin | */false | */sync | */shutdown | */halt) continue ;; esac
+  case $uid in 0) ;; [0-9] | [0-9][0-9] | [0-9][0-9][0-9] | 65534 | '') continue ;; esac
+  case $name in nixbld*) continue ;; esac
+  say user "$name $uid $gid $home $shell"
+  for file in "/etc/ssh/authorized_keys.d/$name" "$home/.ssh/authorized_keys"; do facts "key $name $file" "$file"; done
+done <"$root/etc/passwd"
+[ ! -r "$root/etc/shadow" ] || while IFS=: read -r name hash _; do
+  case $hash in '' | '!'* | '*'*) ;; *) say password "$name" ;; esac
+done <"$root/etc/shadow"
+[ ! -r "$root/etc/group" ] || while IFS= read -r line; do
+  case $line in sudo:* | wheel:* | admin:*) say group "$line" ;; esac
+done <"$root/etc/group"
+
+# NixOS.
+for file in /run/current-system/configuration.nix /etc/nixos/configuration.nix /etc/nixos/flake.nix \
+  "$root"/etc/nixos/*.nix "$root"/etc/nixos/*/*.nix; do
+  file=${file#"$root"}
+  [ -r "$root$file" ] || continue
+  say nixfile "$file"
+  while IFS= read -r line; do
+    case $line in *stateVersion*=*\"*\"*) say "state $file" "$line" ;; esac
+  done <"$root$file"
+done
+fact "release /run/current-system" /run/current-system/nixos-version
+for link in "$root"/nix/var/nix/profiles/system-*-link; do
+  [ ! -r "$link/nixos-version" ] || fact "release ${link#"$root"}" "${link#"$root"}/nixos-version"
+done
+[ ! -e "$root/etc/systemd/system/nixos-upgrade.timer" ] || echo autoupgrade
+exit 0

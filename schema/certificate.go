@@ -1,0 +1,86 @@
+package schema
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"muster/exec/foreign"
+)
+
+// CertificateDays is how long a generated certificate is valid by default.
+const CertificateDays = 365
+
+// CertificateFile is where the certificate of a generated secret is, in plain text, beside
+// the encrypted file of its key.
+func CertificateFile(age string) string { return strings.TrimSuffix(age, ".age") + ".crt" }
+
+// CertificateEnding reports whether a certificate is to be renewed: a third of its time is
+// left, or thirty days.
+func CertificateEnding(begins, ends, now time.Time) bool {
+	return now.After(ends.Add(-min(30*24*time.Hour, ends.Sub(begins)/3)))
+}
+
+// readCertificate reads a certificate in PEM.
+func readCertificate(name string) *x509.Certificate {
+	text, err := foreign.ReadFile(name, foreign.Limits{Size: MaxFileSize, Time: foreign.Time, Links: true})
+	if err != nil {
+		return nil
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	return cert
+}
+
+// certificate checks the certificate beside a generated secret.
+func (c *checker) certificate(s *Secret, path string, now time.Time) {
+	if s.Generate.Kind != "x509" || c.lookFor(s.Age) == nil {
+		return
+	}
+	warn := func(format string, args ...any) {
+		e := c.report.warn(s.PosOf("generate"), path+".generate", "certificate", format, args...)
+		e.Hint = "muster secrets rotate " + s.Name + " makes a new one"
+	}
+	file := CertificateFile(s.Age)
+	cert := readCertificate(c.absolute(file))
+	if cert == nil {
+		warn("no certificate in %s: nothing tells when it ends", quote(file))
+		return
+	}
+	switch end := cert.NotAfter.UTC().Format(time.DateOnly); {
+	case now.After(cert.NotAfter):
+		warn("the certificate in %s has ended on %s", quote(file), end)
+	case CertificateEnding(cert.NotBefore, cert.NotAfter, now):
+		warn("the certificate in %s ends on %s", quote(file), end)
+	}
+	if names := certificateNames(cert); !slices.Equal(names, slices.Sorted(slices.Values(s.Generate.Names))) {
+		warn("the certificate in %s is for %s", quote(file), strings.Join(names, ", "))
+	}
+	if s.Generate.Authority == "" {
+		return
+	}
+	if parent := readCertificate(c.absolute(CertificateFile(s.Generate.Authority))); parent == nil || cert.CheckSignatureFrom(parent) != nil {
+		warn("the certificate in %s is not signed by the one in %s", quote(file), quote(CertificateFile(s.Generate.Authority)))
+	}
+}
+
+// certificateNames are the names of a certificate, sorted.
+func certificateNames(cert *x509.Certificate) []string {
+	names := slices.Clone(cert.DNSNames)
+	for _, ip := range cert.IPAddresses {
+		if addr, ok := netip.AddrFromSlice(ip); ok {
+			names = append(names, addr.String())
+		}
+	}
+	slices.Sort(names)
+	return names
+}
