@@ -353,7 +353,7 @@ func TestInstallVirtualMachine(t *testing.T) {
 		}
 		time.Sleep(6 * time.Second)
 	}
-	v.killAt("reboot", 5*time.Second, first...)
+	v.killAt("reboot", 1500*time.Millisecond, first...)
 	t.Log("killed while it waited for the first boot")
 	out := v.must("resume", "--reboot-timeout", "5m")
 	if !strings.Contains(out, "vm: installed") {
@@ -368,7 +368,7 @@ func TestInstallVirtualMachine(t *testing.T) {
 	for v.ssh("cat /proc/sys/kernel/random/boot_id") == before {
 		time.Sleep(time.Second)
 	}
-	if out, err := v.command("status").CombinedOutput(); err == nil || !strings.Contains(string(out), "secret ram: missing") {
+	if out, err := v.command("status").CombinedOutput(); err == nil || !strings.Contains(string(out), "secret ram: new") {
 		t.Errorf("muster status after a restart: %v\n%s", err, out)
 	}
 	v.must("secrets", "push")
