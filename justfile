@@ -104,6 +104,15 @@ test-nix dir="/var/tmp/muster-nix":
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^TestOtherNixVersions$' -v -count 1
 
+# the values of the flakes in compile/flake/testdata/flakes, written anew from the Nix 2.34 that test-nix has unpacked below DIR
+record-flakes dir="/var/tmp/muster-nix" *args="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    store=$(mktemp -d) && trap 'chmod -R u+w "$store" && rm -rf "$store"' EXIT
+    export NIX_REMOTE=$store/root XDG_CACHE_HOME=$store/cache MUSTER_NIX_ROOT={{dir}}/sid/root
+    export NIX_CONFIG=$'flake-registry =\nsubstituters =\nbuild-users-group =\nsandbox = false'
+    go test ./exec/evaluate -run '^TestFlakesGiveWhatNixGives$' -count 1 -timeout 30m -record-flakes "$PWD/exec/evaluate/testdata/nix-of-root.sh" {{args}}
+
 # what is written for other tools, read by the tools themselves: morph builds (as
 # root), colmena, NixOps 1.7 and 2 and flakes evaluate, nixfmt changes nothing.
 # DIR holds checkouts of their sources, named morph, colmena, nixops-1.7,

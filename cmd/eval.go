@@ -21,11 +21,12 @@ type evalOptions struct {
 	selection selectFlags
 	how       evaluateFlags
 	raw       rawFlags
+	flake     flakeFlags
 	attr      string
 	json      bool
 }
 
-func (o *evalOptions) groups() []group { return []group{&o.selection, &o.how, &o.raw} }
+func (o *evalOptions) groups() []group { return []group{&o.selection, &o.how, &o.raw, &o.flake} }
 
 func (o *evalOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&o.attr, "", attributePath), "attr", "print this `attribute` of each host instead, such as config.time.timeZone")
@@ -33,10 +34,21 @@ func (o *evalOptions) addFlags(fs *flags.Set) {
 }
 
 func (o *evalOptions) check() error {
-	if o.raw.given() {
-		if o.selection.on != "" || o.how.evaluator != byEmbedded {
-			return errors.New("--on and --evaluator need an inventory, not --file or --expr")
-		}
+	r := &o.raw
+	switch raw, flake := r.given(), o.flake.given(); {
+	case raw && flake:
+		return errWhatToEvaluate
+	case !raw && (r.strict || r.xml || len(r.args)+len(r.argstrs) > 0):
+		return errors.New("--strict, --xml, --arg and --argstr need --file or --expr")
+	case !raw && !flake && (r.instantiate || len(r.settings) > 0):
+		return errors.New("--instantiate and --option need --file, --expr or --flake")
+	case (raw || flake) && (o.selection.on != "" || o.how.evaluator != byEmbedded):
+		return errors.New("--on and --evaluator need an inventory, not --file, --expr or --flake")
+	case flake && o.attr != "":
+		return errors.New("--attr is not for --flake: the output stands behind the #")
+	case flake && o.json && o.flake.raw:
+		return errors.New("--raw and --json are mutually exclusive")
+	case raw || flake:
 		return nil
 	}
 	_, err := attrNames(o.attr)
@@ -46,6 +58,9 @@ func (o *evalOptions) check() error {
 func (o *evalOptions) run(ctx context.Context, std streams, args []string) error {
 	if o.raw.given() {
 		return o.raw.run(ctx, std, args, o)
+	}
+	if o.flake.given() {
+		return o.flake.run(ctx, std, args, o)
 	}
 	// The embedded evaluator needs no Nix, and nothing is written here.
 	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: o.how.evaluator != byEmbedded})

@@ -33,10 +33,10 @@ func (f *rawFlags) addFlags(fs *flags.Set) {
 	fs.VarP(flags.Of(&f.expr, "", nixExpression), "expr", "E", "evaluate this Nix `expression` instead of an inventory")
 	fs.Var(flags.Bool(&f.strict, false), "strict", "with --file or --expr: evaluate all of the value")
 	fs.Var(flags.Bool(&f.xml, false), "xml", "with --file or --expr: print XML")
-	fs.Var(flags.Bool(&f.instantiate, false), "instantiate", "with --file or --expr: print the derivations' paths")
+	fs.Var(flags.Bool(&f.instantiate, false), "instantiate", "with --file, --expr or --flake: print the derivations' paths")
 	fs.Var(flags.ListOf(&f.args, nixArgument("an expression")), "arg", "with --file or --expr: give a function the argument `NAME EXPR`")
 	fs.Var(flags.ListOf(&f.argstrs, nixArgument("a string")), "argstr", "with --file or --expr: give a function the argument `NAME STRING`")
-	fs.Var(flags.ListOf(&f.settings, nixSetting), "option", "with --file or --expr: the Nix setting `NAME VALUE`, such as pure-eval true")
+	fs.Var(flags.ListOf(&f.settings, nixSetting), "option", "with --file, --expr or --flake: the Nix setting `NAME VALUE`, such as pure-eval true")
 	fs.VarP(flags.ListOf(&f.searchPath, searchPathEntry), "include", "I", "add `path` to where <name> is looked for")
 }
 
@@ -44,13 +44,11 @@ func (f *rawFlags) check() error {
 	switch {
 	case f.file != "" && f.expr != "":
 		return errWhatToEvaluate
-	case !f.given() && (f.strict || f.xml || f.instantiate || len(f.args)+len(f.argstrs)+len(f.settings) > 0):
-		return errors.New("--strict, --xml, --instantiate, --arg, --argstr and --option need --file or --expr")
 	}
 	return nil
 }
 
-var errWhatToEvaluate = usageError{errors.New("want one of an inventory, --file and --expr")}
+var errWhatToEvaluate = usageError{errors.New("want one of an inventory, --file, --expr and --flake")}
 
 func (f *rawFlags) given() bool { return f.file != "" || f.expr != "" }
 
@@ -60,7 +58,7 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	}
 	nix, _ := wireNix() // nil if Nix is not installed
 	o.how.searchPath = f.searchPath
-	environment, err := o.how.environment(nix, f.settings)
+	environment, err := o.how.environment(nix, f.settings, std.err)
 	if err != nil {
 		return err
 	}
@@ -75,19 +73,25 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	if nix != nil && evaluate.IsUnsupported(err) {
 		return f.byNix(ctx, nix, std, o, err)
 	}
+	if err != nil {
+		return reportEvaluation(std, err, o.how.trace)
+	}
+	fmt.Fprintln(std.doc, text)
+	return nil
+}
+
+// reportEvaluation prints an error of the evaluator, with the whole trace if that is wanted, and returns the exit status.
+func reportEvaluation(std streams, err error, trace bool) error {
 	var own *eval.Error
 	switch {
-	case errors.As(err, &own) && o.how.trace:
+	case errors.As(err, &own) && trace:
 		fmt.Fprintln(std.err, own.Detail())
 		return exitError(exec.ExitFailed)
 	case errors.As(err, &own):
 		fmt.Fprintf(std.err, "error: %s\n", own.Error())
 		return exitError(exec.ExitFailed)
-	case err != nil:
-		return err
 	}
-	fmt.Fprintln(std.doc, text)
-	return nil
+	return err
 }
 
 // evaluate evaluates the file or the expression, and returns what to print.
@@ -193,7 +197,7 @@ func (f *rawFlags) arguments(ctx context.Context, ev *eval.Evaluator, dir string
 func joinArgs(args []string) []string {
 	var out []string
 	for i := 0; i < len(args); i++ {
-		if slices.Contains([]string{"--arg", "--argstr", "--option"}, args[i]) && i+2 < len(args) {
+		if slices.Contains([]string{"--arg", "--argstr", "--option", "--override-input"}, args[i]) && i+2 < len(args) {
 			out = append(out, args[i], args[i+1]+"="+args[i+2])
 			i += 2
 			continue

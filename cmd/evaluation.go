@@ -79,7 +79,7 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 		return warnings.Around(nixOnly), nil
 	}
 	embedded := evaluate.Embedded{Options: options}
-	if embedded.Environment, err = o.environment(nix, nil); err != nil {
+	if embedded.Environment, err = o.environment(nix, nil, warn); err != nil {
 		return nil, err
 	}
 	if o.evaluator == byBoth {
@@ -105,7 +105,7 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 
 // environment is what an evaluator in this process sees of the machine: what Nix would
 // see. Settings are those of the command line. Nix may be nil.
-func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting) (evaluate.Environment, error) {
+func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting, warn io.Writer) (evaluate.Environment, error) {
 	home, _ := os.UserHomeDir()
 	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
 	read, err := source.Read(settings)
@@ -120,8 +120,13 @@ func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting) 
 	if nix != nil {
 		nix = nix.WithSettings(os.Getenv("NIX_CONFIG"), settings)
 	}
+	fetcher, err := newFetcher(read, home, func(text string) { fmt.Fprintf(warn, "warning: %s\n", text) })
+	if err != nil {
+		return evaluate.Environment{}, err
+	}
 	return evaluate.Environment{
 		Settings:   read,
+		Fetcher:    fetcher,
 		SearchPath: o.searchPath,
 		Getenv:     os.Getenv,
 		Home:       home,

@@ -41,6 +41,7 @@ var goodAfterAll = map[string][]string{
 	"duration of 0 or more": {"0s", "0"},
 	"run":                   {"-1", "0", "99999999999999999999", "-5s", "0s", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16)},
 	"host name":             {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
+	"flake reference":       {"?!bogus", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "/nonexistent/directory/file", strings.Repeat("x", 1<<16)},
 	"attribute path":        {"0s", "9999999999h", "1e400", "-5s", "-1", "0", "99999999999999999999", "--", strings.Repeat("x", 1<<16)},
 	"build machines":        {"", " ", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "a\xff", strings.Repeat("x", 1<<16)},
 }
@@ -49,7 +50,7 @@ var goodAfterAll = map[string][]string{
 // refuse is no text at all: see flags.Kind.
 var free = []string{
 	"compile --output", "compile --split",
-	"eval --expr", "eval --include",
+	"eval --apply", "eval --expr", "eval --include",
 	"export --to",
 	"plan --out",
 }

@@ -25,6 +25,7 @@ var mayOpen = map[string]string{
 	"cmd/flags/kinds.go":                  "looks whether a regular file may be opened, and reads nothing",
 	"cmd/ui/ask.go":                       "the terminal",
 	"compile/eval/collector/collector.go": "files of the kernel",
+	"compile/flake/fetch/cache.go":        "makes new files, and locks one that it only holds",
 	"compile/store/files.go":              "archives are made as Nix makes them; the walk opens what lstat calls regular",
 	"exec/archive/dirread.go":             "the file is one of package foreign",
 	"exec/archive/tar.go":                 "a section of an open file, as long as a narinfo may be",

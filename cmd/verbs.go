@@ -46,6 +46,14 @@ for standard input; the default is the current directory.`},
 Write a hosts.cue to start from, and a CUE module with the schema, by which cue
 vet and the CUE language server check it offline. Of what exists, only the schema
 is overwritten.`},
+		{group: "inventory", use: "update [INVENTORY] [INPUT...]", verb: &updateOptions{}, short: "pin the inputs to what is newest", long: `
+Find the newest commit or content of each input that the inventory names, of the
+branch, tag or address that it says, and write it to muster.lock, with the inputs that
+flakes among them take. With names, only those inputs move. Everything is fetched, so
+that evaluation needs no network afterwards. INVENTORY is told from an input by a dot
+or slash in it.
+
+` + inventoryHelp},
 		{group: "inventory", use: "schema", verb: &schemaOptions{}, short: "print the schema of inventories", long: `
 Print the schema of inventories, as CUE or as JSON Schema. With the latter,
 editors check and complete TOML, YAML and JSON. Save it beside the inventory:

@@ -72,7 +72,7 @@ func (w *writer) pin(in *schema.Input) syntax.Expr {
 		}
 	}
 	put("type", string(in.Kind))
-	put("owner", in.Owner)
+	put("owner", strings.ReplaceAll(in.Owner, "/", "%2F"))
 	put("repo", in.Repo)
 	put("host", in.Host)
 	put("url", in.URL)

@@ -18,7 +18,6 @@ let
     pathExists
     readFile
     removeAttrs
-    replaceStrings
     substring
     ;
 
@@ -50,14 +49,13 @@ let
     let
       hash = if locked ? narHash then { sha256 = locked.narHash; } else { };
       archive = url: fetchTarball ({ inherit url; } // hash);
-      owner = replaceStrings [ "/" ] [ "%2F" ] locked.owner;
       kinds = {
         github =
           if locked.host or "github.com" == "github.com" then
             archive "https://github.com/${locked.owner}/${locked.repo}/archive/${locked.rev}.tar.gz"
           else
             archive "https://${locked.host}/api/v3/repos/${locked.owner}/${locked.repo}/tarball/${locked.rev}";
-        gitlab = archive "https://${locked.host or "gitlab.com"}/api/v4/projects/${owner}%2F${locked.repo}/repository/archive.tar.gz?sha=${locked.rev}";
+        gitlab = archive "https://${locked.host or "gitlab.com"}/api/v4/projects/${locked.owner}%2F${locked.repo}/repository/archive.tar.gz?sha=${locked.rev}";
         sourcehut = archive "https://${locked.host or "git.sr.ht"}/${locked.owner}/${locked.repo}/archive/${locked.rev}.tar.gz";
         tarball = archive locked.url;
         git =
@@ -70,18 +68,13 @@ let
             // (if locked.shallow or false then { shallow = true; } else { })
           )).outPath;
         hg = (fetchMercurial { inherit (locked) url rev; }).outPath;
-        # A directory of the fleet is read where it is.
-        path =
-          if locked ? narHash then
-            builtins.path (
-              {
-                name = "source";
-                path = /. + locked.path;
-              }
-              // hash
-            )
-          else
-            locked.path;
+        path = builtins.path (
+          {
+            name = "source";
+            path = /. + locked.path;
+          }
+          // hash
+        );
         # The hash is that of the file in an archive, which fetchurl does not take.
         file =
           (derivation {
@@ -94,7 +87,14 @@ let
           }).outPath;
       };
     in
-    kinds.${locked.type} or (throw "input ${name}: inputs of type ${locked.type} cannot be fetched");
+    # A directory of the fleet is read where it is.
+    if locked.type == "path" && !(locked ? narHash) then
+      locked.path
+    # Where flakes are enabled, the builtin for inputs knows access tokens.
+    else if builtins ? getFlake && locked.type != "tarball" && locked.type != "path" then
+      (builtins.fetchTree (removeAttrs locked [ "dir" ])).outPath
+    else
+      kinds.${locked.type} or (throw "input ${name}: inputs of type ${locked.type} cannot be fetched");
 
   # What flakes see of a tree.
   infoOf =
@@ -254,7 +254,7 @@ let
     if lock == null then
       { }
     else if text ? nodes && text ? root then
-      inputsOf text own { }
+      inputsOf text own pinnedHere
     else if text ? pins then
       mapAttrs npins text.pins
     else if text ? sources && text ? version then
@@ -274,6 +274,11 @@ let
       };
     in
     if pin.flake then ownFlake sourceInfo dir (pin.follows or { }) else tree;
+
+  # Inputs of others may follow these.
+  pinnedHere = mapAttrs pinned (
+    removeAttrs pins (builtins.filter (name: !(pins.${name} ? locked)) (attrNames pins))
+  );
 
   own = {
     outPath = self;

@@ -108,9 +108,12 @@ func TestInputsAreWhatNixMakesOfAFlakeLock(t *testing.T) {
 	nix("flake", "lock", "path:"+root)
 	want := nix("eval", "--json", "path:"+root+"#info")
 	want = want[strings.Index(want, "{"):]
-	got := instantiate(t, `import `+root+`/info.nix (import `+writeInputsNix(t)+` { self = `+root+`; lock = `+root+`/flake.lock; pins = { }; })`)
-	if d := cmp.Diff(decodeJSON(t, []byte(want)), decodeJSON(t, got)); d != "" {
-		t.Errorf("(-nix +ours):\n%s", d)
+	for _, features := range []string{"", "flakes"} {
+		got := instantiate(t, `import `+root+`/info.nix (import `+writeInputsNix(t)+` { self = `+root+`; lock = `+root+`/flake.lock; pins = { }; })`,
+			"NIX_CONFIG=experimental-features = "+features)
+		if d := cmp.Diff(decodeJSON(t, []byte(want)), decodeJSON(t, got)); d != "" {
+			t.Errorf("with %q (-nix +ours):\n%s", features, d)
+		}
 	}
 	later := instantiate(t, `let inputs = import `+writeInputsNix(t)+` { self = `+root+`; lock = `+root+`/flake.lock; pins = { }; }; in
 		[ inputs.lib._type inputs.tree.sourceInfo.narHash (inputs.lib.outPath == inputs.lib.sourceInfo.outPath + "/sub") ]`)

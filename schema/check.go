@@ -24,6 +24,8 @@ type checker struct {
 	named  bool                // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
 
+	unpinned bool // inputs need no pin
+
 	hosts map[string]*Host
 	stat  map[string]os.FileInfo // files looked up; nil for a missing one
 }

@@ -107,9 +107,9 @@ func (f *Fleet) HasInput(name string) bool {
 // HasInputs reports whether modules of the fleet get inputs.
 func (f *Fleet) HasInputs() bool { return len(f.Inputs) > 0 || f.Lock != nil }
 
-// HasFlakes reports whether a flake defines the system of a host.
+// HasFlakes reports whether the fleet has inputs, or hosts whose systems flakes define.
 func (f *Fleet) HasFlakes() bool {
-	return slices.ContainsFunc(f.Hosts, func(h *Host) bool { return h.Flake != nil })
+	return f.HasInputs() || slices.ContainsFunc(f.Hosts, func(h *Host) bool { return h.Flake != nil })
 }
 
 // inputNames are the names of all inputs, sorted.
@@ -250,12 +250,13 @@ func (i *Input) place(kind InputKind, where string) {
 	}
 }
 
-// defaultLock is the lock file that is read where the inventory names none.
-const defaultLock = "muster.lock"
+// DefaultLock is the lock file that is read where the inventory names none, and that
+// muster update writes.
+const DefaultLock = "muster.lock"
 
 // lock reads the names of the inputs that a lock file pins.
 func (d *decoder) lock(n *node) {
-	lock, before := &Lock{Path: "./" + defaultLock}, len(d.report.list)
+	lock, before := &Lock{Path: "./" + DefaultLock}, len(d.report.list)
 	if n != nil {
 		if text(n) == "" {
 			return
@@ -456,15 +457,15 @@ func (c *checker) input(in *Input) {
 		c.report.add(n.at, path, "conflict", "has %s, want one of them", strings.Join(kinds, " and "))
 	case len(kinds) == 0 && !locked:
 		c.report.add(in.At, path, "input", "nothing says where it is: want one of github, gitlab, sourcehut, git, tarball, file and path, or a lock file that pins it")
-	case !in.Pinned() && !locked:
+	case !in.Pinned() && !locked && !c.unpinned:
 		e := c.report.add(in.At, path, "input", "not pinned")
 		switch {
 		case in.Kind == Tarball || in.Kind == File:
-			e.Hint = "add its hash, or name a lock file that pins it in lock"
+			e.Hint = "muster update pins it, or add its hash"
 		case in.Rev == "" && in.Kind == Git:
-			e.Hint = "add the rev of a commit, or name a lock file that pins it in lock"
+			e.Hint = "muster update pins it, or add the rev of a commit"
 		default:
-			e.Hint = "add the rev of a commit with the hash of its tree, or name a lock file that pins it in lock"
+			e.Hint = "muster update pins it, or add the rev of a commit and the hash of its tree"
 		}
 	}
 	if in.Kind == Directory {

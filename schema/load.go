@@ -37,6 +37,8 @@ type Options struct {
 	// Texts are read instead of what files of these absolute names hold, to see what
 	// an inventory would be.
 	Texts map[string][]byte
+	// Unpinned allows inputs that nothing pins.
+	Unpinned bool
 }
 
 // dataFiles are the names of an inventory that is not written in CUE, in the
@@ -75,6 +77,8 @@ type loader struct {
 	texts  map[string][]byte // read instead of files
 	named  bool              // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
+
+	unpinned bool // inputs need no pin
 }
 
 // newLoader finds the file to read first.
@@ -91,7 +95,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory %s: %w", cmp.Or(path, "."), bare(err))
 	}
-	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix, texts: opts.Texts}
+	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix, texts: opts.Texts, unpinned: opts.Unpinned}
 	l.named = !info.IsDir()
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
@@ -313,6 +317,6 @@ func (l *loader) check() {
 	inventoryShape().check(l.tree, "", l.report)
 	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf, show: l.show}
 	d.decode()
-	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, inputs: d.values.inputs, show: l.show, named: l.named, nix: l.nix}
+	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, inputs: d.values.inputs, show: l.show, named: l.named, nix: l.nix, unpinned: l.unpinned}
 	c.run()
 }

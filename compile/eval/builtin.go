@@ -32,7 +32,7 @@ func (b *builtin) value() value { return value{&b.object} }
 func families() [][]*builtin {
 	return [][]*builtin{typeBuiltins, controlBuiltins, numberBuiltins, listBuiltins, attrBuiltins, stringBuiltins,
 		contextBuiltins, versionBuiltins, regexBuiltins, hashBuiltins, jsonBuiltins, xmlBuiltins, tomlBuiltins, fileBuiltins, sourceBuiltins,
-		derivationBuiltins, fetchBuiltins}
+		derivationBuiltins, fetchBuiltins, flakeBuiltins}
 }
 
 func fn1(name string, f func(th *thread, x value) value) *builtin {

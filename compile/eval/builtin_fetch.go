@@ -5,6 +5,7 @@ import (
 	"path"
 	"strings"
 
+	"muster/compile/flake"
 	"muster/compile/store"
 )
 
@@ -13,13 +14,10 @@ import (
 var fetchBuiltins = []*builtin{
 	fn1("fetchurl", func(th *thread, x value) value { return th.download("fetchurl", x) }),
 	fn1("fetchTarball", func(th *thread, x value) value { return th.download("fetchTarball", x) }),
-	fn1("fetchGit", func(th *thread, x value) value { return th.fetchInput("fetchGit", x) }),
-	fn1("fetchMercurial", func(th *thread, x value) value { return th.fetchInput("fetchMercurial", x) }),
-	experimental(fn1("fetchTree", func(th *thread, x value) value { return th.fetchInput("fetchTree", x) }), "fetch-tree", "flakes"),
+	fn1("fetchGit", func(th *thread, x value) value { return th.fetchTree(x, true) }),
+	fn1("fetchMercurial", fetchMercurial),
+	experimental(fn1("fetchTree", func(th *thread, x value) value { return th.fetchTree(x, false) }), "fetch-tree", "flakes"),
 	leftToNix("fetchClosure", 1, "fetch-closure"),
-	leftToNix("getFlake", 1, "flakes"),
-	leftToNix("parseFlakeRef", 1, "flakes"),
-	leftToNix("flakeRefToString", 1, "flakes"),
 }
 
 // A fetching is a request, in progress or answered.
@@ -30,28 +28,33 @@ type fetching struct {
 }
 
 // fetch passes a request to the world. Each request is made once.
-func (th *thread) fetch(fetcher, argument string) (Fetched, error) {
+func (th *thread) fetch(r FetchRequest) (Fetched, error) {
 	ev := th.ev
-	r := FetchRequest{Fetcher: fetcher, JSON: argument}
 	e, _ := ev.fetched.LoadOrStore(r, &fetching{})
 	f := e.(*fetching)
 	f.once.do(th, func() {
 		got, err := ev.world.Fetch(th.ctx, r)
 		th.mustGoOn()
 		f.got, f.err = got, err
+		if err == nil {
+			ev.readable.paths.Store(got.Path, true)
+		}
+		if err == nil && got.File != "" && got.File != string(got.Path) {
+			ev.derivations.addSource(got.Path, Source{File: got.File, Flat: r.Fetcher == "fetchurl"}, 0)
+		}
 	})
-	th.recordFetched(r, f.got.Path)
+	th.recordFetched(r, f.got)
 	return f.got, f.err
 }
 
-// mustFetch is fetch for a request that must succeed.
-func (th *thread) mustFetch(fetcher, argument string) Fetched {
-	got, err := th.fetch(fetcher, argument)
+// mustFetch is fetch for a request of a builtin that must succeed.
+func (th *thread) mustFetch(builtin string, r FetchRequest) Fetched {
+	got, err := th.fetch(r)
 	if errors.Is(err, ErrUnsupported) {
-		th.failAs(UnsupportedError, 0, "%s: nothing can be fetched here", fetcher)
+		th.failAs(UnsupportedError, 0, "%s: nothing can be fetched here", builtin)
 	}
 	if err != nil {
-		th.failCause(0, err, "%s: %v", fetcher, err)
+		th.failCause(0, err, "%s: %v", builtin, err)
 	}
 	return got
 }
@@ -105,51 +108,48 @@ func (th *thread) download(fetcher string, x value) value {
 			info, err := th.ev.world.Lstat(string(p))
 			th.recordType(typeInput, string(p), info, err)
 			if err == nil {
-				return storeString(p)
+				return th.found(p)
 			}
 		}
 	}
-	attrs := []attr{{sym: symURL, v: stringValue(url)}, {sym: symName, v: stringValue(name)}}
-	if pinned {
-		attrs = append(attrs, attr{sym: symSha256, v: stringValue(sum)})
+	r := FetchRequest{Fetcher: fetcher}
+	if tarball {
+		r = tarballRequest(url, name, hash)
+	} else {
+		attrs := []attr{{sym: symURL, v: stringValue(url)}, {sym: symName, v: stringValue(name)}}
+		if pinned {
+			attrs = append(attrs, attr{sym: symSha256, v: stringValue(sum)})
+		}
+		r.JSON = toJSON(th, sortedSet(attrs...)).str()
 	}
-	return storeString(th.mustFetch(fetcher, toJSON(th, sortedSet(attrs...)).str()).Path)
+	return storeString(th.mustFetch(fetcher, r).Path)
 }
 
-// fetchInput implements fetchGit and its kind, which return a set with the
-// revision and other attributes.
-func (th *thread) fetchInput(fetcher string, x value) value {
-	x = th.force(x)
-	// A path is the place to fetch from: it is not copied to the store.
-	plain := func(v value) value {
-		if v = th.force(v); v.kind() == kindPath {
-			return stringValue(v.str())
-		}
-		return v
+// tarballRequest asks for the content of an archive.
+func tarballRequest(url, name string, hash store.Hash) FetchRequest {
+	if channel, ok := strings.CutPrefix(url, "channel:"); ok {
+		url = "https://channels.nixos.org/" + channel + "/nixexprs.tar.xz"
 	}
-	if x.kind() == kindSet {
-		var attrs []attr
-		for _, a := range byName(x.attrs()) {
-			v := plain(a.v)
-			if v.kind() == kindInt && v.int() < 0 {
-				th.fail(a.pos, "negative value given for '%s' argument '%s': %d", fetcher, a.sym, v.int())
-			}
-			attrs = append(attrs, attr{sym: a.sym, v: v})
-		}
-		x = sortedSet(attrs...)
-	} else {
+	a := flake.Attrs{"type": "tarball", "url": url, "name": name}
+	if !hash.IsZero() {
+		a["narHash"] = hash.SRI()
+	}
+	return FetchRequest{Fetcher: fetchInput, JSON: a.JSON()}
+}
+
+// fetchInput is the Fetcher of a request for an input.
+const fetchInput = "input"
+
+// fetchMercurial is left to a world that can do it.
+func fetchMercurial(th *thread, x value) value {
+	x = th.force(x)
+	if x.kind() != kindSet {
 		var c references
-		s := th.coerce(plain(x), &c, 0, 0)
+		s := th.coerce(x, &c, 0, 0)
 		th.realise(c)
 		x = stringValue(s)
 	}
-	got := th.mustFetch(fetcher, toJSON(th, x).str())
-	out := storeString(got.Path)
-	if got.JSON == "" {
-		return out
-	}
-	told := th.wantSet(fromJSON(th, stringValue(got.JSON)), 0)
-	return sortedSet(append([]attr{{sym: symOutPath, v: out}}, told...)...)
+	return storeString(th.mustFetch("fetchMercurial", FetchRequest{Fetcher: "fetchMercurial", JSON: toJSON(th, x).str()}).Path)
 }
 
 // searchEntry returns the directory of an entry of the search path, false if it
@@ -157,20 +157,32 @@ func (th *thread) fetchInput(fetcher string, x value) value {
 // directory.
 func (th *thread) searchEntry(entry string) (string, bool) {
 	if rest, ok := strings.CutPrefix(entry, "flake:"); ok && th.ev.enabled("flakes") {
-		th.failAs(UnsupportedError, 0, "search path entry 'flake:%s' is left to Nix", rest)
+		return th.searchFlake(rest)
 	}
 	if !isURL(entry) {
 		dir, err := th.ev.world.Abs(entry)
 		return dir, err == nil
 	}
-	argument := sortedSet(attr{sym: symName, v: stringValue("source")}, attr{sym: symURL, v: stringValue(entry)})
-	got, err := th.fetch("fetchTarball", toJSON(th, argument).str())
+	got, err := th.fetch(tarballRequest(entry, "source", store.Hash{}))
 	if errors.Is(err, ErrUnsupported) {
 		th.failAs(UnsupportedError, 0, "search path entry '%s': nothing can be fetched here", entry)
 	}
 	if err != nil {
 		th.say("warning: Nix search path entry '" + entry + "' cannot be downloaded, ignoring: " + err.Error())
 		return "", false
+	}
+	return string(got.Path), true
+}
+
+// searchFlake returns the tree of a flake that is an entry of the search path.
+func (th *thread) searchFlake(text string) (string, bool) {
+	ref, err := flake.Parse(text, false)
+	var got Fetched
+	if err == nil {
+		got, err = (&flakeSource{th: th}).input(FetchRequest{JSON: ref.Attrs.JSON(), Registry: AnyRegistry})
+	}
+	if err != nil {
+		th.fail(0, "search path entry 'flake:%s': %v", text, err)
 	}
 	return string(got.Path), true
 }

@@ -67,7 +67,7 @@ func pathExists(th *thread, x value) value {
 	}
 	p := th.wantPath(v, &c, 0)
 	th.realise(c)
-	if th.ev.mayRead(p) != nil {
+	if th.ev.mayLook(p) != nil {
 		th.recordForbidden(p)
 		return valueFalse
 	}
@@ -121,7 +121,7 @@ func readDir(th *thread, x value) value {
 
 func readFileType(th *thread, x value) value {
 	p := th.readablePath(x)
-	if err := th.ev.mayRead(p); err != nil {
+	if err := th.ev.mayLook(p); err != nil {
 		panic(err)
 	}
 	info, err := th.ev.lstat(p)

@@ -27,7 +27,8 @@ func toJSON(th *thread, x value) value {
 // that are not UTF-8 only after everything has been evaluated.
 type jsonWriter struct {
 	textBuilder
-	bad string // the first string that is not UTF-8
+	bad   string // the first string that is not UTF-8
+	plain bool   // paths are written as they are, and not copied to the store
 }
 
 // finish returns the text, or fails if a string was not UTF-8.
@@ -55,7 +56,11 @@ func (th *thread) writeJSON(b *jsonWriter, v value, c *references) {
 		*c = c.union(v.context())
 		th.writeJSONString(b, v.str())
 	case kindPath:
-		th.writeJSONString(b, th.coerce(v, c, 0, copyPaths))
+		how := copyPaths
+		if b.plain {
+			how = 0
+		}
+		th.writeJSONString(b, th.coerce(v, c, 0, how))
 	case kindList:
 		b.WriteByte('[')
 		for i, x := range v.list() {

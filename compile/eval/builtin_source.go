@@ -24,13 +24,9 @@ type storedSource struct {
 	hash store.Hash
 }
 
-// copyToStore returns the store path of a copy of the file or directory p.
+// copyToStore returns the store path of a copy of the file or directory p. As in Nix,
+// what is in the store already is copied under its whole name.
 func (th *thread) copyToStore(p string, pos posID) store.Path {
-	if inside(p, store.Dir) && p != store.Dir {
-		if sp, rest, err := store.SplitPath(p); err == nil && rest == "" {
-			return sp
-		}
-	}
 	if strings.HasSuffix(p, ".drv") {
 		th.fail(pos, "file names are not allowed to end in '.drv'")
 	}
@@ -130,7 +126,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 		}
 		if info, err := th.ev.world.Lstat(string(sp)); err == nil {
 			th.recordType(typeInput, string(sp), info, nil)
-			return storeString(sp)
+			return th.found(sp)
 		}
 	}
 	if err := th.ev.mayRead(p); err != nil {

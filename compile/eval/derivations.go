@@ -157,6 +157,7 @@ func (th *thread) realise(c references) {
 		if output == "" {
 			continue
 		}
+		th.ev.readable.built.Store(true)
 		d, err := th.ev.derivations.read(p)
 		if err != nil {
 			th.fail(0, "%v", err)

@@ -72,6 +72,7 @@ type Evaluator struct {
 	regexes   regexCache
 	sources   sync.Map // *storedSource by path
 	fetched   sync.Map // *fetching by FetchRequest
+	readable  readable // of the store, in pure mode
 	trace     sync.Mutex
 	hosts     atomic.Uint64 // number of hosts so far
 

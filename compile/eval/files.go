@@ -201,13 +201,52 @@ func (ev *Evaluator) mayRead(p string) *Error {
 	if !ev.opts.Pure && !ev.opts.Restricted {
 		return nil
 	}
-	err := ev.mayReadPlain(p)
-	if err == nil && !inside(p, store.Dir) {
-		if real, e := ev.world.EvalSymlinks(p); e == nil && real != p && !ev.leadsTo(real) {
-			err = ev.mayReadPlain(real)
-		}
+	if err := ev.mayReadPlain(p); err != nil {
+		return err
 	}
-	return err
+	return ev.mayFollow(p)
+}
+
+// mayLook is mayRead for a path whose last element is not followed.
+func (ev *Evaluator) mayLook(p string) *Error {
+	if !ev.opts.Pure && !ev.opts.Restricted {
+		return nil
+	}
+	if p == store.Dir {
+		return nil // that it exists is no secret
+	}
+	if err := ev.mayReadPlain(p); err != nil {
+		return err
+	}
+	return ev.mayFollow(path.Dir(p))
+}
+
+// mayFollow returns an error if the links in a path lead to one that is forbidden.
+func (ev *Evaluator) mayFollow(p string) *Error {
+	if inside(p, store.Dir) && !ev.opts.Pure {
+		return nil
+	}
+	disk := ev.onDisk(p)
+	real, e := ev.world.EvalSymlinks(disk)
+	if e != nil || real == disk || ev.leadsTo(real) || ev.insideSource(p, real) {
+		return nil
+	}
+	return ev.mayReadPlain(real)
+}
+
+// insideSource reports whether a path is in the same source as p, which is not in the
+// store yet.
+func (ev *Evaluator) insideSource(p, real string) bool {
+	sp, _, err := store.SplitPath(p)
+	if err != nil {
+		return false
+	}
+	s, ok := ev.Source(sp)
+	if !ok || s.File == "" {
+		return false
+	}
+	dir, err := ev.world.EvalSymlinks(s.File)
+	return err == nil && inside(real, dir)
 }
 
 // leadsTo reports whether a path is below an allowed path whose links were
@@ -228,7 +267,7 @@ func (ev *Evaluator) leadsTo(real string) bool {
 
 func (ev *Evaluator) mayReadPlain(p string) *Error {
 	shown := shortened(p)
-	if inside(p, store.Dir) && !ev.opts.Restricted {
+	if inside(p, store.Dir) && !ev.opts.Restricted && (!ev.opts.Pure || ev.mayReadStore(p)) {
 		return nil
 	}
 	for _, allowed := range ev.opts.Allowed {

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"syscall"
 	"unicode/utf8"
 
+	"muster/compile/flake"
 	"muster/compile/store"
 	"muster/compile/syntax"
 )
@@ -46,6 +48,7 @@ const (
 	envInput      InputKind = "env"      // an environment variable
 	cwdInput      InputKind = "cwd"      // the working directory
 	partInput     InputKind = "part"     // a part of the program; see [Evaluator.Part]
+	fetchedInput  InputKind = "fetched"  // what is in a directory or working tree of this machine, as a fetcher has it
 	volatileInput InputKind = "volatile" // something that may differ each time
 )
 
@@ -283,6 +286,16 @@ func (ev *Evaluator) look(in Input) string {
 		if d, ok := ev.opts.Parts[in.Name]; ok {
 			return d
 		}
+	case fetchedInput:
+		var r FetchRequest
+		if json.Unmarshal([]byte(in.Name), &r) != nil {
+			return unreadable
+		}
+		got, err := ev.world.Fetch(context.Background(), r)
+		if err != nil {
+			return unreadable
+		}
+		return fetchedDigest(got)
 	}
 	return unreadable
 }
@@ -420,17 +433,42 @@ func (ev *Evaluator) isText(p string) bool {
 	return ok && s.File == ""
 }
 
+// fetchedDigest is the digest of what was fetched.
+func fetchedDigest(f Fetched) string {
+	return digest([]byte(string(f.Path) + "\x00" + f.Dir + "\x00" + f.JSON))
+}
+
+// isHere reports whether a request is for a directory or a working tree of this machine,
+// which is looked at again at little cost.
+func isHere(r FetchRequest) bool {
+	a, err := flake.ParseAttrs([]byte(r.JSON))
+	if r.Fetcher != fetchInput || err != nil {
+		return false
+	}
+	switch a.String("type") {
+	case "path":
+		return strings.HasPrefix(a.String("path"), "/")
+	case "git":
+		return strings.HasPrefix(a.String("url"), "file:///")
+	}
+	return false
+}
+
 // recordFetched records a fetch. With a hash, it only depends on the path's
 // existence; without, on the outside world.
-func (th *thread) recordFetched(r FetchRequest, p store.Path) {
+func (th *thread) recordFetched(r FetchRequest, f Fetched) {
 	if th.inputsHere() == nil {
 		return
 	}
 	var pins struct{ SHA256, Hash, NarHash string }
 	if json.Unmarshal([]byte(r.JSON), &pins) != nil || pins.SHA256+pins.Hash+pins.NarHash == "" {
+		if text, err := json.Marshal(r); err == nil && f.Path != "" && isHere(r) {
+			th.record(fetchedInput, string(text), fetchedDigest(f))
+			return
+		}
 		th.record(volatileInput, r.Fetcher, "")
 		return
 	}
-	info, err := th.ev.world.Lstat(string(p))
-	th.recordType(typeInput, string(p), info, err)
+	info, err := th.ev.world.Lstat(string(f.Path))
+	th.recordType(typeInput, string(f.Path), info, err)
 }

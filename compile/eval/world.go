@@ -39,9 +39,8 @@ type World interface {
 	// the derivations from the evaluator. ErrUnsupported means that nothing can be
 	// built.
 	Realise(ctx context.Context, ev *Evaluator, outputs []DerivationOutput) error
-	// Fetch fetches what builtins.fetchurl and its kind ask for, unless it has a
-	// hash and is in the store already. ErrUnsupported means that nothing can be
-	// fetched.
+	// Fetch fetches an input of a flake, or what builtins.fetchurl and its kind ask
+	// for. ErrUnsupported means that nothing can be fetched.
 	Fetch(ctx context.Context, r FetchRequest) (Fetched, error)
 }
 
@@ -59,16 +58,32 @@ type DerivationOutput struct {
 // String spells the output as Nix does: /nix/store/…-hello.drv^out.
 func (o DerivationOutput) String() string { return string(o.Drv) + "^" + o.Output }
 
-// A FetchRequest is a call of one of the fetchers.
+// A FetchRequest asks for something to be fetched.
 type FetchRequest struct {
-	Fetcher string // fetchurl, fetchTarball, fetchGit, …
-	JSON    string // its argument
+	Fetcher string // fetchurl; fetchMercurial; or input, for everything else
+	JSON    string // the argument of fetchurl, or the attributes of the input
+	// Final says that the attributes come from a lock file: what is fetched must have
+	// the same.
+	Final bool
+	// Registry says where a name may be looked up that stands for the input.
+	Registry Registry
 }
+
+// A Registry is a choice of flake registries.
+type Registry string
+
+const (
+	NoRegistry     Registry = ""       // an input may not be a name
+	GlobalRegistry Registry = "global" // the registry that all machines share
+	AnyRegistry    Registry = "any"    // that of the user and of the machine as well
+)
 
 // Fetched is the answer to a FetchRequest.
 type Fetched struct {
 	Path store.Path
-	JSON string // the other attributes that the fetcher returns, a set; "" if it returns a path only
+	File string // the file or directory whose content Path has; "" if Path itself is there
+	JSON string // of an input: its attributes as they are pinned now
+	Dir  string // of an input that the registry has replaced: the directory that it names
 }
 
 // OS is the [World] of this process: its environment and the files of this

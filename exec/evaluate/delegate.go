@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -9,19 +10,22 @@ import (
 	"sync"
 
 	"muster/compile/eval"
+	"muster/compile/flake"
+	"muster/compile/flake/fetch"
 	"muster/compile/store"
 	"muster/exec/nixcmd"
 	"muster/exec/nixserve"
 )
 
 // A delegate is the [eval.World] of the embedded evaluator. Files are those of
-// the machine. It delegates to Nix what the evaluator cannot do itself: to fetch,
-// to build, and to find out what objects in the store refer to.
+// the machine. It delegates to Nix what the evaluator cannot do itself: to build, and
+// to find out what objects in the store refer to.
 type delegate struct {
 	eval.OS
-	nix    *nixcmd.Nix         // nil if Nix is not installed
-	log    io.Writer           // gets the lines that builds print
-	getenv func(string) string // nil: every variable is empty
+	nix     *nixcmd.Nix         // nil if Nix is not installed
+	fetcher *fetch.Fetcher      // nil: nothing can be fetched
+	log     io.Writer           // gets the lines that builds print
+	getenv  func(string) string // nil: every variable is empty
 
 	mu      sync.Mutex
 	builder *nixcmd.Builder  // nil until the first build
@@ -36,13 +40,51 @@ func (d *delegate) Getenv(name string) string {
 	return d.getenv(name)
 }
 
-// Fetch calls a fetcher of Nix, which uses Nix's own caches and credentials.
+// Fetch fetches without Nix, whose fetchers differ from version to version.
 func (d *delegate) Fetch(ctx context.Context, r eval.FetchRequest) (eval.Fetched, error) {
-	if d.nix == nil {
-		return eval.Fetched{}, fmt.Errorf("fetching needs Nix, for pinned sources only once: %w", nixcmd.ErrNoNix)
+	switch {
+	case d.fetcher == nil:
+		return eval.Fetched{}, eval.ErrUnsupported
+	case r.Fetcher == "fetchurl":
+		return d.fetchURL(ctx, r)
+	case r.Fetcher == "input":
+		return d.fetchInput(ctx, r)
 	}
-	p, attributes, err := d.nix.Fetch(ctx, r.Fetcher, r.JSON)
-	return eval.Fetched{Path: p, JSON: attributes}, err
+	return eval.Fetched{}, eval.ErrUnsupported
+}
+
+func (d *delegate) fetchURL(ctx context.Context, r eval.FetchRequest) (eval.Fetched, error) {
+	var argument struct{ URL, Name, SHA256 string }
+	if err := json.Unmarshal([]byte(r.JSON), &argument); err != nil {
+		return eval.Fetched{}, err
+	}
+	var want store.Hash
+	if argument.SHA256 != "" {
+		var err error
+		if want, err = store.ParseHash(argument.SHA256, store.SHA256); err != nil {
+			return eval.Fetched{}, err
+		}
+	}
+	t, err := d.fetcher.URL(ctx, argument.URL, argument.Name, want)
+	return eval.Fetched{Path: t.Path, File: t.Dir}, err
+}
+
+func (d *delegate) fetchInput(ctx context.Context, r eval.FetchRequest) (eval.Fetched, error) {
+	a, err := flake.ParseAttrs([]byte(r.JSON))
+	if err != nil {
+		return eval.Fetched{}, err
+	}
+	dir := ""
+	if r.Registry != eval.NoRegistry {
+		if a, dir, err = d.fetcher.Find(a, r.Registry == eval.AnyRegistry); err != nil {
+			return eval.Fetched{}, err
+		}
+	}
+	t, err := d.fetcher.Fetch(ctx, a, r.Final)
+	if err != nil {
+		return eval.Fetched{}, err
+	}
+	return eval.Fetched{Path: t.Path, File: t.Dir, JSON: t.Locked.JSON(), Dir: dir}, nil
 }
 
 // Realise writes derivations to the store and builds outputs of them, for import

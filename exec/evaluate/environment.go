@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"muster/compile/eval"
+	"muster/compile/flake/fetch"
 	"muster/exec/nixcmd"
 )
 
@@ -18,7 +19,8 @@ type Environment struct {
 	Home       string              // ~
 	NixVersion string              // builtins.nixVersion; "" is the evaluator's default
 	MaxMemory  int64               // bytes of this process's memory; 0 is no limit
-	Nix        *nixcmd.Nix         // fetches and builds; nil if Nix is not installed
+	Nix        *nixcmd.Nix         // builds; nil if Nix is not installed
+	Fetcher    *fetch.Fetcher      // fetches sources and inputs; nil: nothing can be fetched
 }
 
 // Evaluator returns an evaluator for Nix programs, with the options that are not
@@ -41,7 +43,7 @@ func (e Environment) options(o Options) (opts eval.Options, done func()) {
 	if o.Fleet != nil && o.Fleet.HasFlakes() {
 		features = append(slices.Clone(features), flakeFeatures...)
 	}
-	d := &delegate{nix: e.Nix, log: trace, getenv: e.Getenv}
+	d := &delegate{nix: e.Nix, fetcher: e.Fetcher, log: trace, getenv: e.Getenv}
 	return eval.Options{
 		World:      d,
 		Home:       e.Home,

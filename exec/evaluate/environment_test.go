@@ -37,7 +37,7 @@ func TestEnvironment(t *testing.T) {
 func TestEnvironmentWithoutNix(t *testing.T) {
 	ev, done := Environment{}.Evaluator(Options{})
 	defer done()
-	v, err := ev.Expr(t.Context(), `builtins.fetchurl "file:///x"`, "/")
+	v, err := ev.Expr(t.Context(), `import (derivation { name = "n"; system = "s"; builder = "b"; })`, "/")
 	if err == nil {
 		_, err = v.Print(t.Context(), true)
 	}
@@ -45,7 +45,7 @@ func TestEnvironmentWithoutNix(t *testing.T) {
 	if !errors.As(err, &own) || IsUnsupported(err) {
 		t.Fatal(err)
 	}
-	if got := own.Error(); !strings.Contains(got, "fetching needs Nix") || !strings.Contains(got, nixcmd.ErrNoNix.Error()) {
+	if got := own.Error(); !strings.Contains(got, "import from derivation builds, which needs Nix") || !strings.Contains(got, nixcmd.ErrNoNix.Error()) {
 		t.Errorf("the error is %q", got)
 	}
 }

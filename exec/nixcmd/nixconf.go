@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"muster/compile/syntax"
 	"muster/exec/foreign"
@@ -25,6 +26,14 @@ type Settings struct {
 	TraceVerbose         bool
 	AbortOnWarn          bool
 	Lints                syntax.Lints
+
+	AccessTokens      map[string]string // by host, or host/owner
+	NetrcFile         string            // "" if it is not set
+	FlakeRegistry     string            // a file or URL; "" if it is not set
+	AcceptFlakeConfig bool
+	// TarballTTL is for how long what a branch or URL was is used again; 0 if it is not
+	// set.
+	TarballTTL time.Duration // negative: never
 
 	// NoImportFromDerivation is true if allow-import-from-derivation is off.
 	NoImportFromDerivation bool
@@ -272,6 +281,9 @@ func (v settingValues) settings() (Settings, error) {
 		RestrictEval:         v.on("restrict-eval"),
 		TraceVerbose:         v.on("trace-verbose"),
 		AbortOnWarn:          v.on("abort-on-warn"),
+		NetrcFile:            v["netrc-file"].text,
+		FlakeRegistry:        v["flake-registry"].text,
+		AcceptFlakeConfig:    v.on("accept-flake-config"),
 	}
 	imports := v["allow-import-from-derivation"].text
 	s.NoImportFromDerivation = imports != "" && !isOn(imports)
@@ -284,6 +296,26 @@ func (v settingValues) settings() (Settings, error) {
 			return Settings{}, v.wrong("max-call-depth", "a number")
 		}
 		s.MaxCallDepth = n
+	}
+	if ttl, ok := v["tarball-ttl"]; ok {
+		n, err := strconv.ParseInt(ttl.text, 10, 32)
+		if err != nil || n < 0 {
+			return Settings{}, v.wrong("tarball-ttl", "a number of seconds")
+		}
+		s.TarballTTL = time.Duration(n) * time.Second
+		if n == 0 {
+			s.TarballTTL = -1
+		}
+	}
+	for word := range strings.FieldsSeq(v["access-tokens"].text) {
+		host, token, ok := strings.Cut(word, "=")
+		if !ok {
+			return Settings{}, errors.New("setting access-tokens: want HOST=TOKEN") // without the value, which is secret
+		}
+		if s.AccessTokens == nil {
+			s.AccessTokens = map[string]string{}
+		}
+		s.AccessTokens[host] = token
 	}
 	for name, lint := range map[string]*syntax.Lint{
 		"lint-url-literals":           &s.Lints.URLs,

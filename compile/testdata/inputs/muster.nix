@@ -17,7 +17,7 @@ let
       sops = {
         locked = {
           type = "gitlab";
-          owner = "group/sub";
+          owner = "group%2Fsub";
           repo = "sops";
           host = "git.example.org";
           rev = "0123456789abcdef0123456789abcdef01234567";

@@ -140,15 +140,15 @@ builtins ? getFlake || builtins ? outputOf || builtins ? fetchClosure
 ---
 builtins.getFlake "x"
 # feature flakes
-### error "builtins.getFlake is left to Nix"
+### error "flake input 'flake:x': nothing can be fetched here"
 ---
 builtins.parseFlakeRef "x"
 # feature flakes
-### error "builtins.parseFlakeRef is left to Nix"
+### { id = "x"; type = "indirect"; }
 ---
 builtins.flakeRefToString { }
 # feature flakes
-### error "builtins.flakeRefToString is left to Nix"
+### error "'type' attribute to specify input scheme is required but not provided"
 ---
 builtins.fetchClosure { }
 # feature fetch-closure
@@ -160,7 +160,7 @@ builtins.outputOf "x" "out"
 ---
 builtins.findFile [ { prefix = ""; path = "flake:nixpkgs"; } ] "x"
 # feature flakes
-### error "search path entry 'flake:nixpkgs' is left to Nix"
+### error "flake input 'flake:nixpkgs': nothing can be fetched here"
 ---
 builtins.findFile [ { prefix = ""; path = "https://example.org/x.tar.gz"; } ] "x"
 ### error "search path entry 'https://example.org/x.tar.gz': nothing can be fetched here"

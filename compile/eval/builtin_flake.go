@@ -1,0 +1,236 @@
+package eval
+
+import (
+	"path"
+	"strings"
+
+	"muster/compile/flake"
+	"muster/compile/store"
+)
+
+// flakeBuiltins are about flakes and their inputs.
+var flakeBuiltins = []*builtin{
+	experimental(fn1("getFlake", getFlake), "flakes"),
+	experimental(fn1("parseFlakeRef", parseFlakeRef), "flakes"),
+	experimental(fn1("flakeRefToString", flakeRefToString), "flakes"),
+}
+
+func parseFlakeRef(th *thread, x value) value {
+	ref, err := flake.Parse(th.wantPlainString(x, 0), false)
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	a := ref.Flat()
+	var attrs []attr
+	for _, name := range a.Names() {
+		attrs = append(attrs, attr{sym: intern(name), v: attributeValue(a[name])})
+	}
+	return sortedSet(attrs...)
+}
+
+func attributeValue(v any) value {
+	switch v := v.(type) {
+	case string:
+		return stringValue(v)
+	case bool:
+		return boolValue(v)
+	case int64:
+		return intValue(v)
+	}
+	panic("flake: an attribute is neither a string, a boolean nor a number")
+}
+
+func flakeRefToString(th *thread, x value) value {
+	a := flake.Attrs{}
+	for _, at := range th.byName(th.wantSet(x, 0)) {
+		switch v := th.force(at.v); v.kind() {
+		case kindInt:
+			if v.int() < 0 {
+				th.fail(0, "negative value given for flake ref attr %s: %d", at.sym, v.int())
+			}
+			a[at.sym.String()] = v.int()
+		case kindBool:
+			a[at.sym.String()] = v.bool()
+		case kindString:
+			a[at.sym.String()] = v.str()
+		default:
+			th.fail(0, "flake reference attribute sets may only contain integers, Booleans, and strings, but attribute '%s' is %s", at.sym, kindNames[v.kind()])
+		}
+	}
+	ref, err := flake.RefFromAttrs(a)
+	var s string
+	if err == nil {
+		s, err = ref.URL()
+	}
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	return stringValue(s)
+}
+
+// fetchTree implements fetchTree and fetchGit.
+func (th *thread) fetchTree(x value, git bool) value {
+	name := "fetchTree"
+	if git {
+		name = "fetchGit"
+	}
+	x = th.force(x)
+	var a flake.Attrs
+	var err error
+	switch {
+	case x.kind() == kindSet:
+		a, err = flake.FromAttrs(th.inputAttrs(name, x, git))
+	case git:
+		a, err = flake.FromAttrs(flake.Attrs{"type": "git", "url": th.inputText(x, 0), "exportIgnore": true})
+	case !th.ev.enabled("flakes"):
+		th.fail(0, "passing a string argument to 'fetchTree' requires the 'flakes' experimental feature")
+	default:
+		a, err = flake.FetchURL(th.inputText(x, 0))
+	}
+	if err == nil {
+		_, err = a.URL()
+	}
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	if th.ev.opts.Pure && !a.Locked() {
+		if !a.Has("narHash") {
+			th.fail(0, "in pure evaluation mode, '%s' doesn't fetch unlocked input '%s'", name, flake.Ref{Attrs: a})
+		}
+		th.say("warning: Input '" + flake.Ref{Attrs: a}.String() + "' is unlocked (e.g. lacks a Git revision) but is checked by NAR hash. This is not reproducible and will break after garbage collection or when shared.")
+	}
+	r := FetchRequest{Fetcher: fetchInput, JSON: a.JSON()}
+	if !th.ev.opts.Pure && th.ev.enabled("flakes") {
+		r.Registry = GlobalRegistry
+	}
+	got := th.mustFetch(name, r)
+	return th.treeValue(got.Path, th.lockedAttrs(got), git, false)
+}
+
+// inputText is a string or path that says where to fetch. A path is not copied to the store.
+func (th *thread) inputText(v value, pos posID) string {
+	var c references
+	s := th.coerce(v, &c, pos, 0)
+	th.realise(c)
+	return s
+}
+
+// inputAttrs are the attributes that a program gives to fetchTree or fetchGit.
+func (th *thread) inputAttrs(fetcher string, x value, git bool) flake.Attrs {
+	a := flake.Attrs{}
+	kind := find(x.attrs(), symType)
+	switch {
+	case git && kind != nil:
+		th.fail(0, "unexpected argument 'type'")
+	case git:
+		a["type"] = "git"
+	case kind == nil:
+		th.fail(0, "argument 'type' is missing in call to 'fetchTree'")
+	default:
+		a["type"] = th.wantPlainString(kind.v, kind.pos)
+	}
+	for _, at := range th.byName(x.attrs()) {
+		if at.sym == symType {
+			continue
+		}
+		switch v := th.force(at.v); v.kind() {
+		case kindString, kindPath:
+			a[at.sym.String()] = th.inputText(v, at.pos)
+		case kindBool:
+			a[at.sym.String()] = v.bool()
+		case kindInt:
+			if v.int() < 0 {
+				th.fail(at.pos, "negative value given for '%s' argument '%s': %d", fetcher, at.sym, v.int())
+			}
+			a[at.sym.String()] = v.int()
+		default:
+			th.fail(at.pos, "argument '%s' to '%s' is %s while a string, Boolean or integer is expected", at.sym, fetcher, kindNames[v.kind()])
+		}
+	}
+	if git && !a.Has("exportIgnore") && !a.Bool("submodules") {
+		a["exportIgnore"] = true
+	}
+	if !git && a["type"] == "git" && !a.Has("shallow") {
+		a["shallow"] = true
+	}
+	if !git && a.Has("name") {
+		th.fail(0, "argument 'name' isn’t supported in call to 'fetchTree'")
+	}
+	return a
+}
+
+// lockedAttrs are the attributes that an input is pinned to.
+func (th *thread) lockedAttrs(got Fetched) flake.Attrs {
+	a, err := flake.ParseAttrs([]byte(got.JSON))
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	return a
+}
+
+// treeValue is the set that describes a tree that was fetched. For fetchGit, a dirty tree has the revision 0; a dirty
+// flake has none.
+func (th *thread) treeValue(p store.Path, a flake.Attrs, git, dirty bool) value {
+	attrs := []attr{{sym: symOutPath, v: storeString(p)}}
+	add := func(name string, v value) { attrs = append(attrs, attr{sym: intern(name), v: v}) }
+	if h := a.NARHash(); !h.IsZero() {
+		add("narHash", stringValue(h.SRI()))
+	}
+	if a.String("type") == "git" {
+		add("submodules", boolValue(a.Bool("submodules")))
+	}
+	rev := a.String("rev")
+	if rev == "" && git {
+		rev = strings.Repeat("0", 40)
+	}
+	count, counted := a.Int("revCount")
+	if rev != "" && !dirty {
+		add("rev", stringValue(rev))
+		add("shortRev", stringValue(rev[:7]))
+	}
+	if (counted || git) && !dirty {
+		add("revCount", intValue(count))
+	}
+	if a.Has("dirtyRev") {
+		add("dirtyRev", stringValue(a.String("dirtyRev")))
+		add("dirtyShortRev", stringValue(a.String("dirtyShortRev")))
+	}
+	if modified, ok := a.Int("lastModified"); ok {
+		add("lastModified", intValue(modified))
+		add("lastModifiedDate", stringValue(flake.Date(modified)))
+	}
+	return sortedSet(attrs...)
+}
+
+// getFlake returns the outputs of a flake, and what describes it.
+func getFlake(th *thread, x value) value {
+	x = th.force(x)
+	source := &flakeSource{th: th, names: !th.ev.opts.Pure, pure: th.ev.opts.Pure}
+	if x.kind() == kindPath {
+		p := th.readablePath(x)
+		if _, _, err := store.SplitPath(p); err != nil {
+			th.fail(0, "path '%s' is not in the Nix store", p)
+		}
+		ref, _ := flake.Parse("flake:get-flake", false)
+		top := source.read(p, ref, ref, nil)
+		return source.call(top, source.resolve(top, nil))
+	}
+	text := th.wantPlainString(x, 0)
+	ref, err := flake.Parse(text, false)
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	if th.ev.opts.Pure && !ref.Attrs.Locked() {
+		th.fail(0, "cannot call 'getFlake' on unlocked flake reference '%s' (use --impure to override)", text)
+	}
+	if p := ref.Attrs.String("path"); ref.Attrs.String("type") == "path" && inside(p, store.Dir) && p != store.Dir {
+		sp, rest, err := store.SplitPath(p)
+		if _, ours := th.ev.Source(sp); err == nil && ours {
+			get, _ := flake.Parse("flake:get-flake", false)
+			top := source.read(path.Join(string(sp), rest, ref.Dir), get, get, nil)
+			return source.call(top, source.resolve(top, nil))
+		}
+	}
+	top := source.top(ref)
+	return source.call(top, source.resolve(top, nil))
+}
