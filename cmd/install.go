@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,8 @@ import (
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
+	"muster/compile/flake/fetch"
+	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/foreign"
 	"muster/exec/host"
@@ -104,7 +105,7 @@ func (i installing) apply(s *session, plan *exec.Plan, o *exec.Options) {
 		return
 	}
 	o.Install.Image = func(ctx context.Context, k schema.Kexec) (io.ReadCloser, error) {
-		return openImage(ctx, s, plan.Dir, k)
+		return openImage(ctx, plan.Dir, k)
 	}
 	o.Install.Wipe = func(ctx context.Context, h *schema.Host, disks []host.BareDisk) error {
 		text := diskReport(h.Name, disks)
@@ -158,18 +159,13 @@ func diskReport(name string, disks []host.BareDisk) string {
 const mostImage = 4 << 30
 
 // openImage opens an installer as a plain tar archive.
-func openImage(ctx context.Context, s *session, dir string, k schema.Kexec) (io.ReadCloser, error) {
+func openImage(ctx context.Context, dir string, k schema.Kexec) (io.ReadCloser, error) {
 	name := k.Path
 	if k.URL != "" {
-		argument, err := json.Marshal(map[string]string{"url": k.URL, "sha256": k.Hash})
-		if err != nil {
-			return nil, err
-		}
-		path, _, err := s.nix.Fetch(ctx, "fetchurl", string(argument))
-		if err != nil {
+		var err error
+		if name, err = fetchImage(ctx, k); err != nil {
 			return nil, fmt.Errorf("%s: fetch the installer: %w", k.At, err)
 		}
-		name = string(path)
 	}
 	if !filepath.IsAbs(name) {
 		name = filepath.Join(dir, name)
@@ -188,6 +184,21 @@ func openImage(ctx context.Context, s *session, dir string, k schema.Kexec) (io.
 		return nil, plainError("read the installer", name, err)
 	}
 	return image{unpacked, f}, nil
+}
+
+// fetchImage fetches an installer, unless it is at hand.
+func fetchImage(ctx context.Context, k schema.Kexec) (name string, err error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	want, err := store.ParseHash(k.Hash, store.SHA256)
+	if err != nil {
+		return "", err
+	}
+	f := &fetch.Fetcher{Dir: filepath.Join(cache, "muster", "fetch")}
+	file, err := f.URL(ctx, k.URL, "installer", want)
+	return file.Dir, err
 }
 
 // An image is what is read of a file.

@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	osexec "os/exec"
@@ -16,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"muster/schema"
 )
 
 var installVM = flag.String("install-vm", "", "install a virtual machine (qemu) with Debian's kernel of this `version`, from an empty disk")
@@ -390,5 +395,27 @@ func TestInstallVirtualMachine(t *testing.T) {
 	v.turnOff()
 	if disk, err := os.ReadFile(filepath.Join(v.dir, "disk.img")); err != nil || bytes.Contains(disk, []byte(vmToken)) {
 		t.Errorf("the disk holds a secret: %v", err)
+	}
+}
+
+// An installer that is fetched is the one that the inventory means.
+func TestInstallersAreFetched(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	file := filepath.Join(t.TempDir(), "image.tar")
+	if err := os.WriteFile(file, []byte("an installer"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte("an installer"))
+	image, err := openImage(t.Context(), "/", schema.Kexec{URL: "file://" + file, Hash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:])})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer image.Close()
+	if got, err := io.ReadAll(image); err != nil || string(got) != "an installer" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	sum[0]++
+	if _, err := openImage(t.Context(), "/", schema.Kexec{URL: "file://" + file, Hash: "sha256-" + base64.StdEncoding.EncodeToString(sum[:])}); err == nil || !strings.Contains(err.Error(), "hash mismatch") {
+		t.Errorf("another hash: %v", err)
 	}
 }
