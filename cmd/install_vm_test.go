@@ -358,7 +358,7 @@ func TestInstallVirtualMachine(t *testing.T) {
 		}
 		time.Sleep(6 * time.Second)
 	}
-	v.killAt("reboot", 1500*time.Millisecond, first...)
+	v.killAt("reboot", 800*time.Millisecond, first...)
 	t.Log("killed while it waited for the first boot")
 	out := v.must("resume", "--reboot-timeout", "5m")
 	if !strings.Contains(out, "vm: installed") {

@@ -120,8 +120,11 @@ func lookBare(ctx context.Context, j *job) error {
 		return fmt.Errorf("it is a %s, and the inventory says %s", b.Machine, h.System)
 	}
 	want := j.step.System.Out
+	runs := want != "" && b.Booted == want && b.Current == want
+	// An attempt that was killed after it saw the host has removed the note.
+	resumed := j.step.Earlier != nil && j.step.Earlier.Stage == Restart
 	switch {
-	case b.Pending.Layout != "" && b.Pending.System == want && b.Booted == want && want != "":
+	case runs && (b.Pending.System == want || resumed && b.Deployed != ""):
 		w.booted = true
 		return nil
 	case b.Pending.Layout != "" && !j.run.plan.Wanted.Reinstall:

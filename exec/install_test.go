@@ -36,6 +36,7 @@ func TestMachinesThatAreNotInstalled(t *testing.T) {
 		reinstall  bool
 		want       string // "" for none
 	}{
+		{"what an attempt has installed and seen, resumed", nixos + "deployed run1\n", schema.Kexec{}, false, ""},
 		{"a rescue system", rescue, schema.Kexec{}, false, ""},
 		{"an installer on a medium", "uid 0\nos nixos installer NixOS\nroot ext4 /dev/sdb1\nmachine x86_64\n", schema.Kexec{}, false, ""},
 		{"of another kind", strings.Replace(rescue, "x86_64", "aarch64", 1), schema.Kexec{}, false, "it is a aarch64, and the inventory says x86_64-linux"},
@@ -52,6 +53,9 @@ func TestMachinesThatAreNotInstalled(t *testing.T) {
 		h := &schema.Host{Name: "web", System: "x86_64-linux", Install: schema.Install{Kexec: tt.kexec}}
 		p := NewPlan(Install, []Step{{Host: h, System: System{Out: want}}})
 		p.Wanted.Reinstall = tt.reinstall
+		if strings.HasSuffix(tt.name, ", resumed") {
+			p.Steps[0].Earlier = &Attempt{Stage: Restart}
+		}
 		r := newRun(p, Options{}.withDefaults())
 		j := r.newJob(r.plan.Steps[0])
 		j.conn.use(bareMachine{tt.text})
