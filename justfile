@@ -18,6 +18,14 @@ notices dir:
 test *args:
     go test -race -timeout 40m ./... {{args}}
 
+# muster install on a virtual machine, from an empty disk, killed at each stage (Linux, root; the packages qemu-system-x86, linux-image-cloud-amd64, busybox-static, extlinux, fdisk, dosfstools, kexec-tools, cryptsetup-bin, cpio, kmod, age, zstd)
+test-install *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    kernels=(/boot/vmlinuz-*-cloud-amd64)
+    [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
+    go test ./cmd -run '^TestInstallVirtualMachine$' -install-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
+
 # the tests of exec with real hosts on machines that systemd boots (Linux, root, debootstrap, systemd-container)
 test-systemd *args:
     go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}

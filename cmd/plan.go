@@ -177,5 +177,5 @@ func (f *continueFlags) begin(ctx context.Context, std streams, plan *exec.Plan)
 }
 
 func (f *continueFlags) carryOut(ctx context.Context, s *session, plan *exec.Plan, journal *exec.Journal) error {
-	return s.runWithJournal(ctx, plan, journal, &f.ssh, &f.building, &f.copy, &f.rollout, &f.secrets)
+	return s.runWithJournal(ctx, plan, journal, &f.ssh, &f.building, &f.copy, &f.rollout, &f.secrets, installing{yes: f.rollout.yes})
 }

@@ -128,6 +128,15 @@ Build the hosts' systems, copy to each host what it lacks, and activate. A host
 whose activation fails returns to the generation it had.
 
 ` + inventoryHelp + "\n\n" + exitStatusHelp},
+		{group: "fleet", use: "install HOST [HOST...] [INVENTORY]", verb: &installOptions{}, short: "make hosts of machines that have no NixOS yet", long: `
+Give each HOST its first system, on a machine that runs an installer or a rescue
+system, or another Linux that install.kexec of the inventory changes into one. The
+disks that the inventory names by id are wiped, when you have agreed. An installation
+that was interrupted goes on where it was when it is begun again, and with "muster
+resume".
+
+A last argument with a "/" or a "." in it is the INVENTORY.
+` + inventoryHelp + "\n\n" + exitStatusHelp},
 		{group: "fleet", use: "export [INVENTORY]", verb: &exportOptions{}, short: "write the systems to an archive, for machines without SSH", long: `
 Build the hosts' systems and write them, with all they refer to, to an archive: a
 binary cache as a directory or as one file, with instructions. An export that was

@@ -151,6 +151,35 @@ func (m machine) Daemon(ctx context.Context) (nixserve.Stream, error) {
 	return m.stream(ctx, "nix-daemon", "--stdio")
 }
 
+// Below is the machine with the store below a directory, as an installer has it.
+func (m machine) Below(root string) exec.Machine { return machineBelow{m, root} }
+
+// A machineBelow is a machine whose store is below a directory. Its daemon has another.
+type machineBelow struct {
+	machine machine
+	root    string
+}
+
+func (m machineBelow) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	return m.machine.Run(ctx, argv, stdout, stderr)
+}
+
+func (m machineBelow) Feed(ctx context.Context, argv []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	return m.machine.Feed(ctx, argv, stdin, stdout, stderr)
+}
+
+func (m machineBelow) Serve(ctx context.Context) (nixserve.Stream, error) {
+	return m.machine.stream(ctx, "nix-store", "--store", m.root, "--serve", "--write")
+}
+
+func (m machineBelow) ServePacked(ctx context.Context) (nixserve.Stream, error) {
+	return m.machine.servePacked(ctx, "nix-store", "--store", m.root, "--serve", "--write")
+}
+
+func (m machineBelow) HeldUp() (time.Duration, bool) { return m.machine.HeldUp() }
+
+func (m machineBelow) Close() error { return m.machine.Close() }
+
 // stream starts a command that fills the store. A user without root and sudo can
 // do that too, through the machine's daemon, if it trusts them.
 func (m machine) stream(ctx context.Context, argv ...string) (nixserve.Stream, error) {
@@ -167,6 +196,10 @@ const packedLimit = 30 * time.Second
 // ServePacked is Serve for input that zstd has compressed. The exit status is that
 // of nix-store.
 func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
+	return m.servePacked(ctx, "nix-store", "--serve", "--write")
+}
+
+func (m machine) servePacked(ctx context.Context, serve ...string) (nixserve.Stream, error) {
 	limited, cancel := context.WithTimeout(ctx, packedLimit)
 	defer cancel()
 	err := m.Machine.Run(limited, remote.Command{Argv: []string{"/bin/sh", "-c", "command -v zstd"}, Privileged: m.BecomesRoot()})
@@ -177,7 +210,7 @@ func (m machine) ServePacked(ctx context.Context) (nixserve.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.stream(ctx, "/bin/sh", "-c", "zstd -dcq | nix-store --serve --write")
+	return m.stream(ctx, append([]string{"/bin/sh", "-c", `zstd -dcq | "$@"`, "muster-unpack"}, serve...)...)
 }
 
 // A serve makes a command on a host a [nixserve.Stream].

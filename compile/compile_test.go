@@ -182,3 +182,27 @@ func TestRolesKeepTheirNamesApart(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestDisksOfAnInstallation(t *testing.T) {
+	h := &schema.Host{Name: "web", Address: "192.0.2.1", Install: schema.Install{Disko: true}, Disks: []schema.Disk{
+		{Name: "main", Device: "/dev/disk/by-id/a", Boot: true, Layout: schema.Layout{Table: "gpt", Partitions: []schema.Partition{
+			{Name: "boot", FS: "ext4", Mount: "/boot"}, {Name: "root", FS: "ext4", Mount: "/", Encrypt: "disk"},
+		}}},
+	}}
+	file, err := Network(&schema.Fleet{Hosts: []*schema.Host{h}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(syntax.Format(file))
+	for _, want := range []string{
+		`boot.initrd.luks.devices.main-root.device = "/dev/disk/by-id/a-part2";`,
+		`grub.devices = [ "/dev/disk/by-id/a" ];`,
+		`environment.etc."muster/disko".source = config.system.build.diskoScript;`,
+		`builtins.all (disk: builtins.elem disk.device [ "/dev/disk/by-id/a" ]) (`,
+		`message = "disko.devices makes a disk that the inventory does not name in hosts.web.disks";`,
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -52,6 +53,16 @@ func (w *writer) host(h *schema.Host) module {
 	if len(bootDisks) > 0 {
 		put(own, schema.List{At: h.PosOf("disks"), Elems: bootDisks}, "boot", "loader", "grub", "devices")
 	}
+	if h.Install.Disko {
+		disko(own, h)
+	}
+	for _, d := range h.Disks {
+		for i, p := range d.Partitions {
+			if p.Encrypt != "" {
+				put(own, schema.String{At: p.At, V: d.Part(i)}, "boot", "initrd", "luks", "devices", d.Mapper(i), "device")
+			}
+		}
+	}
 	if len(h.Swap) > 0 {
 		var swaps []schema.Value
 		for _, s := range h.Swap {
@@ -71,6 +82,23 @@ func (w *writer) host(h *schema.Host) module {
 		put(own, upgrade(h), "muster", "upgrade")
 	}
 	return module{roles: w.roleNames(h), own: own, user: []schema.Module{h.Module}}
+}
+
+// diskoDisks is true where disko makes only disks that the inventory names.
+const diskoDisks = `builtins.all (disk: builtins.elem disk.device %s) (builtins.attrValues config.disko.devices.disk)`
+
+// disko has the system bring the script along that makes the host's disks.
+func disko(own *schema.Attrs, h *schema.Host) {
+	at := h.PosOf("install")
+	put(own, schema.Expr{At: at, Text: "config.system.build.diskoScript"}, "environment", "etc", "muster/disko", "source")
+	var devices []string
+	for _, d := range h.Disks {
+		devices = append(devices, d.Device)
+	}
+	rule := &schema.Attrs{At: at}
+	put(rule, schema.Expr{At: at, Text: fmt.Sprintf(diskoDisks, syntax.FormatExpr(syntax.StringList(devices)))}, "assertion")
+	put(rule, schema.String{At: at, V: "disko.devices makes a disk that the inventory does not name in hosts." + h.Name + ".disks"}, "message")
+	put(own, schema.List{At: at, Elems: []schema.Value{rule}}, "assertions")
 }
 
 // defaultSystem is the system that the driver builds for by default.

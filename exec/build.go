@@ -36,9 +36,9 @@ func build(ctx context.Context, j *job) error {
 }
 
 // buildsOnTarget reports whether the host builds its own system, as its inventory
-// may say. Without a connection, as for muster build, it is built here.
+// may say. Without a connection, as for muster build, and for an installer, it is built here.
 func (j *job) buildsOnTarget() bool {
-	return j.step.Host.BuildOn == schema.BuildTarget && j.step.System.Drv != "" && j.conn.machine() != nil
+	return j.step.Host.BuildOn == schema.BuildTarget && j.step.System.Drv != "" && j.conn.machine() != nil && j.action() != Install
 }
 
 // buildOnTarget sends the host the derivation with all that it needs, and has it

@@ -67,6 +67,13 @@ func (c *connection) renew(ctx context.Context) error {
 	return nil
 }
 
+// become has m, which is the connection in use in another form, take its place.
+func (c *connection) become(m Machine) {
+	c.mu.Lock()
+	c.current = m
+	c.mu.Unlock()
+}
+
 // use makes m the connection in use, and closes the one before.
 func (c *connection) use(m Machine) {
 	c.mu.Lock()
@@ -97,11 +104,17 @@ func (c *connection) lost(ctx context.Context) bool { return !c.ask().Reachable(
 // onClose has f done before the connection is closed, the last first.
 func (c *connection) onClose(f func()) { c.closers = append(c.closers, f) }
 
-// close ends what was begun over the connection, and the connection.
-func (c *connection) close() {
+// finish ends what was begun over the connection, which stays open.
+func (c *connection) finish() {
 	for _, f := range slices.Backward(c.closers) {
 		f()
 	}
+	c.closers = nil
+}
+
+// close ends what was begun over the connection, and the connection.
+func (c *connection) close() {
+	c.finish()
 	if m := c.machine(); m != nil {
 		m.Close()
 	}

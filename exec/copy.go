@@ -55,7 +55,7 @@ type compressingMachine interface {
 
 // copyClosure sends the host what it lacks of its system.
 func copyClosure(ctx context.Context, j *job) error {
-	if j.systemUpToDate() {
+	if j.systemUpToDate() || j.bare.booted {
 		return nil
 	}
 	paths := j.step.Paths
@@ -94,7 +94,7 @@ func verify(ctx context.Context, j *job, dst *nixserve.Client) error {
 	if len(doubtful) <= j.out.Paths {
 		return nil
 	}
-	return j.conn.ask().Verify(ctx, doubtful)
+	return j.conn.ask().Verify(ctx, j.bare.root, doubtful)
 }
 
 // unaccounted are the paths of a host's new system that are not part of what runs.

@@ -21,6 +21,7 @@ type job struct {
 	place   placement
 	seen    host.Inspection // the host as last inspected
 	secrets secretWork
+	bare    bareWork
 	back    back
 	held    held
 	out     Outcome
@@ -61,7 +62,11 @@ type placement struct {
 }
 
 func (r *run) newJob(step Step) *job {
-	conn := &connection{host: step.Host, dial: r.opts.Connect, answer: r.opts.AnswerTimeout}
+	dial := r.opts.Connect
+	if r.plan.Action == Install {
+		dial = dial.orBare()
+	}
+	conn := &connection{host: step.Host, dial: dial, answer: r.opts.AnswerTimeout}
 	j := &job{run: r, step: step, conn: conn}
 	j.outputs = &outputs{emit: func(s Stage, line string) { j.emit(Said{Host: step.Host.Name, Stage: s, Line: line}) }}
 	j.guard = &guard{conn: conn, watch: host.Watch{Run: r.opts.Run}, said: j.said}

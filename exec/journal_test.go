@@ -34,7 +34,7 @@ func savedExample() *Plan {
 }
 
 var planCompare = cmp.Options{
-	cmpopts.IgnoreUnexported(Plan{}, schema.Host{}),
+	cmpopts.IgnoreUnexported(Plan{}, schema.Host{}, schema.Install{}),
 	cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error()) }),
 }
 

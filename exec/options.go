@@ -55,7 +55,8 @@ type Options struct {
 	Source  transfer.Source
 	Local   Local        // runs hooks here; nil where there are none
 	Secrets SecretSource // nil for a fleet without secrets
-	Sink    Sink         // may be nil
+	Install InstallOptions
+	Sink    Sink // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.
 	Confirm func(ctx context.Context, wave int) error
 }

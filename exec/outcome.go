@@ -18,6 +18,7 @@ const (
 	Copied     Status = "copied"      // its system is in its own store
 	Activated  Status = "activated"   // the action was carried out
 	Previewed  Status = "previewed"   // it said what switching would do
+	Installed  Status = "installed"   // it has its first system
 	Unchanged  Status = "unchanged"   // it was up to date
 	Reverted   Status = "reverted"    // it is back on an earlier generation, as asked
 	RolledBack Status = "rolled back" // activation failed, and it is back on what it had
@@ -32,7 +33,7 @@ const (
 )
 
 // Statuses are all statuses, in the order in which a summary counts them.
-var Statuses = []Status{Built, Copied, Activated, Previewed, Reverted, Ran, Cleaned, Seen, Listed, Unchanged, NoAddress, Away, RolledBack, Failed, Skipped}
+var Statuses = []Status{Built, Copied, Activated, Installed, Previewed, Reverted, Ran, Cleaned, Seen, Listed, Unchanged, NoAddress, Away, RolledBack, Failed, Skipped}
 
 // An Outcome is what became of one host.
 type Outcome struct {

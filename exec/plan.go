@@ -25,6 +25,7 @@ const (
 	Look        Action = "status"       // look at the host
 	Command     Action = "exec"         // run a command on the host
 	Clean       Action = "gc"           // remove old generations, and what nothing needs
+	Install     Action = "install"      // make a host of a machine that has no NixOS yet
 	PushSecrets Action = "secrets"      // bring secrets to the host, and leave its system alone
 )
 
@@ -81,6 +82,7 @@ type Plan struct {
 	Cache      schema.Cache
 	Command    []string // for Command
 	Keep       Keep     // for Clean
+	Wanted     Wanted   // for Install
 
 	order []int // in which the steps are begun; see ordered
 }

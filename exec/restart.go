@@ -43,6 +43,9 @@ func (j *job) needsRestart() bool {
 // restart restarts the host. It is back when it has another boot ID and runs the
 // system that is its boot default.
 func restart(ctx context.Context, j *job) error {
+	if j.action() == Install {
+		return firstBoot(ctx, j)
+	}
 	if !j.needsRestart() {
 		return nil
 	}

@@ -47,6 +47,8 @@ type savedPlan struct {
 	Rollout    savedRollout `json:"rollout"`
 	Command    []string     `json:"command,omitempty"`
 	Keep       *savedKeep   `json:"keep,omitempty"`
+	Reinstall  bool         `json:"reinstall,omitempty"`
+	NoReboot   bool         `json:"no_reboot,omitempty"`
 	Steps      savedSteps   `json:"steps"`
 	// Sum is the SHA-256 of the plan without white space and without this field, which is the last.
 	Sum string `json:"sha256,omitempty"`
@@ -96,6 +98,8 @@ type savedHost struct {
 	DiskUUID   savedWord          `json:"disk_uuid,omitempty"`
 	Health     []savedCheck       `json:"health,omitempty"`
 	Secrets    []savedSecret      `json:"secrets,omitempty"`
+	Disks      []savedDisk        `json:"disks,omitempty"`
+	Install    *savedInstall      `json:"install,omitempty"`
 }
 
 type savedCheck struct {
@@ -166,6 +170,7 @@ func (p *Plan) save() *savedPlan {
 	s := &savedPlan{
 		Version: planVersion, Run: savedWord(p.Run), Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: savedWord(p.Undo),
 		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Command: p.Command,
+		Reinstall: p.Wanted.Reinstall, NoReboot: p.Wanted.NoReboot,
 		Rollout: savedRollout{
 			MaxUnavailable: p.Rollout.MaxUnavailable, MaxFailures: p.Rollout.MaxFailures,
 			Pause: p.Rollout.Pause, Confirm: p.Rollout.Confirm,
@@ -232,6 +237,7 @@ func saveHost(h *schema.Host) savedHost {
 		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
 	}
 	s.Secrets = saveSecrets(h.AllSecrets)
+	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
 	for _, c := range h.Health {
 		s.Health = append(s.Health, savedCheck{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
@@ -335,7 +341,8 @@ func (s *savedPlan) load() (*Plan, error) {
 		Rollout: schema.Rollout{
 			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,
 		},
-		Steps: s.Steps,
+		Wanted: Wanted{Reinstall: s.Reinstall, NoReboot: s.NoReboot},
+		Steps:  s.Steps,
 	}
 	if k := s.Keep; k != nil {
 		p.Keep = Keep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
@@ -391,6 +398,7 @@ func (s *savedHost) load() *schema.Host {
 		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
 	}
 	h.AllSecrets = loadSecrets(s.Secrets)
+	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()
 	for _, c := range s.Health {
 		h.Health = append(h.Health, schema.Check{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,

@@ -105,17 +105,20 @@ func ignoring(of any, why map[string]string) cmp.Option {
 // of these types is saved, or is named here.
 var notSaved = cmp.Options{
 	cmp.Comparer(func(a, b error) bool { return (a == nil) == (b == nil) && (a == nil || a.Error() == b.Error()) }),
-	cmpopts.IgnoreUnexported(Plan{}, schema.Host{}, schema.Secret{}, Outcome{}),
+	cmpopts.IgnoreUnexported(Plan{}, schema.Host{}, schema.Secret{}, schema.Install{}, Outcome{}),
 	ignoring(Step{}, map[string]string{"Earlier": "the journal says it anew"}),
 	ignoring(Outcome{}, map[string]string{"Err": "Error is its text"}),
 	ignoring(schema.Host{}, map[string]string{
 		"At": "a place in the inventory", "Flake": "in the system", "Roles": "for selectors", "Tags": "for selectors", "FileSystems": "in the system",
-		"Swap": "in the system", "Disks": "in the system", "Meta": "the user's own", "Module": "in the system",
+		"Swap": "in the system", "Upgrades": "in the system", "Meta": "the user's own", "Module": "in the system",
 	}),
 	ignoring(schema.Secret{}, map[string]string{
 		"At": "a place in the inventory", "Generate": "done before", "Owner": "in the system", "Group": "in the system", "Mode": "in the system",
 		"Path": "in the system", "Restart": "in the system", "Reload": "in the system",
 	}),
+	ignoring(schema.Disk{}, map[string]string{"At": "a place in the inventory", "Boot": "in the system"}),
+	ignoring(schema.Partition{}, map[string]string{"At": "a place in the inventory"}),
+	ignoring(schema.Kexec{}, map[string]string{"At": "a place in the inventory"}),
 	ignoring(schema.Check{}, map[string]string{"At": "a place in the inventory"}),
 	ignoring(schema.Cache{}, map[string]string{"At": "a place in the inventory"}),
 	ignoring(schema.Hook{}, map[string]string{"At": "a place in the inventory", "Hosts": "resolved: each step has its own hooks"}),

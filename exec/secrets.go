@@ -52,7 +52,7 @@ func (w *secretWork) changed() bool { return len(w.changes) > 0 }
 // takesSecrets reports whether an action is about the secrets of its hosts.
 func (a Action) takesSecrets() bool {
 	switch a {
-	case Switch, Boot, Test, Preview, Look, PushSecrets:
+	case Switch, Boot, Test, Preview, Look, PushSecrets, Install:
 		return true
 	}
 	return false

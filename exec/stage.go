@@ -25,6 +25,12 @@ const (
 	Report      Stage = "report"
 	RunCommand  Stage = "exec"
 	Collect     Stage = "gc"
+
+	LookBare      Stage = "look" // at a machine that has no system of the fleet yet
+	Kexec         Stage = "kexec"
+	MakeDisks     Stage = "disks"
+	PlaceKeys     Stage = "keys"
+	InstallSystem Stage = "install"
 )
 
 // stages says which stages each action has, in order. Connecting and inspecting
@@ -45,6 +51,7 @@ var stages = map[Action][]Stage{
 	Look:        {ConnectTo, Inspect, Health, Report},
 	Command:     {ConnectTo, RunCommand},
 	Clean:       {ConnectTo, Inspect, Lock, Collect},
+	Install:     {ConnectTo, LookBare, Build, Kexec, Lock, MakeDisks, Copy, PlaceKeys, InstallSystem, Restart},
 	PushSecrets: {ConnectTo, Inspect, Lock, SendSecrets, Activate, Health, Confirm},
 }
 
@@ -72,13 +79,19 @@ var work = map[Stage]stageFunc{
 	Report:      report,
 	RunCommand:  runCommand,
 	Collect:     collect,
+
+	LookBare:      lookBare,
+	Kexec:         kexec,
+	MakeDisks:     makeDisks,
+	PlaceKeys:     placeKeys,
+	InstallSystem: installSystem,
 }
 
 // split divides the stages of an action into those that only look, and the
 // rest.
 func split(all []Stage) (survey, rest []Stage) {
 	for i, s := range all {
-		if s != ConnectTo && s != Inspect {
+		if s != ConnectTo && s != Inspect && s != LookBare {
 			return all[:i], all[i:]
 		}
 	}

@@ -326,7 +326,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	}
 	h.Health = d.checks(of("health"), join(path, "health"))
 	note(pos, "health", of("health"))
-	for _, name := range []string{"disks", "file_systems", "swap"} {
+	for _, name := range []string{"disks", "file_systems", "swap", "install"} {
 		note(pos, name, n.get(name))
 	}
 	if meta := of("meta"); meta != nil && meta.kind == structKind {
@@ -338,6 +338,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.AllSecrets = d.fleet.allSecrets(h)
 	h.Upgrades = d.fleet.upgradeOf(h)
 	d.storage(h, n, path)
+	h.Install = d.install(n.get("install"), defaults.get("install"), join(path, "install"))
 	return h
 }
 
@@ -383,7 +384,7 @@ func (d *decoder) address(n *node, path string) {
 func (d *decoder) storage(h *Host, n *node, path string) {
 	if disks := n.get("disks"); disks != nil && disks.kind == structKind {
 		for _, f := range disks.fields {
-			h.Disks = append(h.Disks, Disk{At: f.at, Name: f.name, Device: text(f.val.get("device")), Boot: truth(f.val.get("boot"))})
+			d.disk(h, f, join(path, "disks"))
 		}
 	}
 	if systems := n.get("file_systems"); systems != nil && systems.kind == structKind {

@@ -158,6 +158,7 @@ type Host struct {
 	FileSystems []FileSystem
 	Swap        []Swap
 	Disks       []Disk
+	Install     Install
 	Health      []Check // checks after an activation
 	Meta        *Attrs  // the user's own data, not interpreted; may be nil
 	Module
@@ -283,6 +284,7 @@ type Disk struct {
 	Name   string
 	Device string
 	Boot   bool
+	Layout
 }
 
 // Swap is a swap device or file; Size is in MiB, 0 for a device.

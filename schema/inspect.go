@@ -459,6 +459,7 @@ func (r *resolver) host(h *Host) {
 				r.add(d.Name, d.At, r.set(d.At, func() {
 					r.text("device", d.Device, at("disks."+d.Name+".device"))
 					r.bool("boot", d.Boot, at("disks."+d.Name+".boot"))
+					r.layout(d)
 				}))
 			}
 		}))
@@ -488,6 +489,7 @@ func (r *resolver) host(h *Host) {
 		}
 		r.add("swap", l.At, l)
 	}
+	r.install(&h.Install)
 	if len(h.Health) > 0 {
 		l := List{At: at("health")}
 		for i, c := range h.Health {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -16,6 +17,11 @@ var ErrDeclined = errors.New("declined")
 
 // Ask asks the user a question. Any answer but yes is no.
 func Ask(ctx context.Context, in io.Reader, out io.Writer, question string) error {
+	return AskFor(ctx, in, out, question, "y", "yes")
+}
+
+// AskFor asks the user a question. Any answer but the given ones is no.
+func AskFor(ctx context.Context, in io.Reader, out io.Writer, question string, yes ...string) error {
 	io.WriteString(out, question)
 	answer := make(chan string, 1)
 	go func() {
@@ -25,7 +31,7 @@ func Ask(ctx context.Context, in io.Reader, out io.Writer, question string) erro
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case a := <-answer:
-		if a == "y" || a == "yes" {
+		if slices.Contains(yes, a) {
 			return nil
 		}
 		return ErrDeclined

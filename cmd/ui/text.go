@@ -161,7 +161,8 @@ func (t *text) printed(e exec.Said) string {
 	t.row(e.Host).what = line
 	last := append(t.last[e.Host], line)
 	t.last[e.Host] = last[max(0, len(last)-lastLines):]
-	if e.Stage == exec.Activate || e.Stage == exec.Revert || e.Stage == exec.Restart {
+	switch e.Stage {
+	case exec.Activate, exec.Revert, exec.Restart, exec.InstallSystem:
 		return fmt.Sprintf("%s: %s\n", e.Host, line)
 	}
 	return ""

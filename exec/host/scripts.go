@@ -25,6 +25,18 @@ const (
 	generationsScript   script = "generations"
 	guardScript         script = "guard" // which arm.sh leaves on the host and starts
 	inspectScript       script = "inspect"
+	installDiskoScript  script = "installdisko"
+	installDoneScript   script = "installdone"
+	installFormatScript script = "installformat"
+	installImageScript  script = "installimage"
+	installKexecScript  script = "installkexec"
+	installKeysScript   script = "installkeys"
+	installLeaveScript  script = "installleave"
+	installLookScript   script = "installlook"
+	installLUKSScript   script = "installluks"
+	installMountScript  script = "installmount"
+	installSystemScript script = "installsystem"
+	installTableScript  script = "installtable"
 	lastBootScript      script = "lastboot"
 	lockScript          script = "lock"
 	rebootScript        script = "reboot"
@@ -45,6 +57,7 @@ type part string
 const (
 	preamblePart    part = "preamble"
 	bootDefaultPart part = "bootdefault"
+	installPart     part = "installparts"
 	launchPart      part = "launch"
 	setsPart        part = "sets"
 	watchPart       part = "watch"
@@ -60,6 +73,16 @@ var parts = map[script][]part{
 	followScript:        {watchPart},
 	guardScript:         {bootDefaultPart, launchPart, setsPart},
 	inspectScript:       {bootDefaultPart},
+	installDiskoScript:  {installPart},
+	installFormatScript: {installPart},
+	installImageScript:  {installPart},
+	installKexecScript:  {installPart},
+	installKeysScript:   {installPart},
+	installLeaveScript:  {installPart},
+	installLUKSScript:   {installPart},
+	installMountScript:  {installPart},
+	installSystemScript: {installPart},
+	installTableScript:  {installPart},
 	recoverScript:       {launchPart, watchPart},
 	secretsScript:       {setsPart},
 	settleSecretsScript: {setsPart},

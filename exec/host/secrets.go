@@ -92,6 +92,7 @@ type SecretFile struct {
 
 // A SecretStore is the secrets of a system, to be stored on a host.
 type SecretStore struct {
+	Root   string // the directory that is / on the host; "" for / itself
 	System store.Path
 	Key    string // that the MACs are made with
 	Before Secrets
@@ -116,7 +117,7 @@ func (h *Host) StoreSecrets(ctx context.Context, s SecretStore, limit time.Durat
 	in, out := io.Pipe()
 	go func() { out.CloseWithError(s.write(out)) }()
 	defer in.Close()
-	return feeder.Feed(ctx, secretsScript.argv(string(s.System), s.Before.Kept.Dir, s.Before.Volatile.Dir), in, io.Discard, nil)
+	return feeder.Feed(ctx, secretsScript.argv(string(s.System), s.Before.Kept.Dir, s.Before.Volatile.Dir, s.Root), in, io.Discard, nil)
 }
 
 // write writes the archive that secrets.sh reads.

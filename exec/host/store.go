@@ -15,12 +15,13 @@ import (
 // ErrDamaged says that paths of a host's store are not what they were made as.
 var ErrDamaged = errors.New("the host's store is damaged")
 
-// Verify reads store paths and compares them with what they were registered as. ctx
+// Verify reads store paths and compares them with what they were registered as. The
+// store is that below a root directory; "" for the machine's own. ctx
 // is the only limit: this reads files. The error is an [ErrDamaged] where paths are
 // damaged.
-func (h *Host) Verify(ctx context.Context, paths []store.Path) error {
+func (h *Host) Verify(ctx context.Context, root string, paths []store.Path) error {
 	for chunk := range slices.Chunk(paths, pathsPerQuestion) {
-		said, err := h.run(ctx, verifyScript, texts(chunk)...)
+		said, err := h.run(ctx, verifyScript, append([]string{root}, texts(chunk)...)...)
 		switch {
 		case err == nil:
 			continue

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -74,4 +75,23 @@ func sshKey(comment string) ([]byte, string, error) {
 	}
 	line := string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(key)))
 	return pem.EncodeToMemory(block), line + " " + comment, nil
+}
+
+// PublicKey returns the type of an SSH private key, as in the names of host keys, and
+// its public key as in known_hosts, without a comment.
+func PublicKey(private []byte) (kind, public string, err error) {
+	signer, err := ssh.ParsePrivateKey(private)
+	if err != nil {
+		return "", "", errors.New("not an SSH private key without a passphrase")
+	}
+	key := signer.PublicKey()
+	switch key.Type() {
+	case ssh.KeyAlgoED25519:
+		kind = "ed25519"
+	case ssh.KeyAlgoRSA:
+		kind = "rsa"
+	default:
+		return "", "", fmt.Errorf("an SSH key of type %s: want ssh-ed25519 or ssh-rsa", key.Type())
+	}
+	return kind, string(bytes.TrimSpace(ssh.MarshalAuthorizedKey(key))), nil
 }

@@ -290,3 +290,19 @@ func TestGenerate(t *testing.T) {
 		t.Error("an unknown kind is made")
 	}
 }
+
+func TestThePublicKeyOfAPrivateOne(t *testing.T) {
+	private, public, err := Generate(schema.Generate{Kind: "ssh-ed25519"}, "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, got, err := PublicKey(private)
+	if err != nil || kind != "ed25519" || got+" web" != public {
+		t.Errorf("got %s %s, %v; want %s", kind, got, err, public)
+	}
+	for name, content := range map[string]string{"nothing": "", "a public key": public, "a password": "swordfish"} {
+		if _, _, err := PublicKey([]byte(content)); err == nil || strings.Contains(err.Error(), "swordfish") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

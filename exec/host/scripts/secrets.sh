@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
-# secrets.sh SYSTEM BASE VOLATILE stores the secrets for a system, encrypted as they
-# come: a tar archive on standard input. In kept and volatile it has
+# secrets.sh SYSTEM BASE VOLATILE ROOT stores the secrets for a system, encrypted as they
+# come: a tar archive on standard input. ROOT is empty, or the directory that is / on the
+# host. In kept and volatile the archive has
 #
 #   NAME.age   what is new
 #   .same      names whose files are those of BASE (or VOLATILE), directories of sets
@@ -12,6 +13,7 @@
 # is a rename, the system has the secrets it had.
 set -e
 system=${1##*/} base=$2 base_volatile=$3
+secrets=$4$secrets volatile=$4$volatile
 new='' new_volatile=''
 rm -rf /run/muster-secrets.in.* # of a push that was killed; the lock keeps others away
 in=$(mktemp -d /run/muster-secrets.in.XXXXXXXX)

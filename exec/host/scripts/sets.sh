@@ -10,7 +10,9 @@ secrets_settle() {
   set -- "${1##*/}"
   [ -d "$secrets/of" ] || return 0
   [ -e /run/current-system/etc/muster/secrets ] || secrets_forget
-  wanted=$(readlink -f /run/current-system /run/booted-system "$profile"-*-link)
+  # One by one: busybox's readlink takes no more, and no answer would mean that nothing
+  # is wanted.
+  wanted=$(for link in /run/current-system /run/booted-system "$profile"-*-link; do readlink -f "$link"; done)
   for root in "$secrets" "$volatile"; do
     [ -d "$root/of" ] || continue
     if [ ! -e "/nix/store/$1/etc/muster/secrets" ]; then

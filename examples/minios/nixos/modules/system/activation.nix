@@ -80,6 +80,11 @@ in
         description = "Make the activation script print so many MiB.";
       };
     };
+    shell = mkOption {
+      type = types.str;
+      default = "/bin/sh";
+      description = "What runs the activation script, on a machine that has no /bin/sh before it.";
+    };
     initInterfaceVersion = mkOption {
       type = types.int;
       default = 2;

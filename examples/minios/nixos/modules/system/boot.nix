@@ -129,6 +129,13 @@ in
           description = "Where the EFI system partition is mounted.";
         };
       };
+      external = {
+        enable = flag false "Whether a program of your own installs the boot loader.";
+        installHook = mkOption {
+          type = types.path;
+          description = "The program; its argument is the system.";
+        };
+      };
       generic-extlinux-compatible.enable = flag false "Whether an extlinux.conf is written.";
     };
   };

@@ -104,6 +104,7 @@ install_boot_loader() {
     name=${entry##*/}
     case " $keep " in *" ${name%.conf} "*) ;; *) rm -f "$entry" ;; esac
   done
+  [ ! -x "$systemConfig/bin/install-boot-loader" ] || "$systemConfig/bin/install-boot-loader" "$systemConfig" >&2
 }
 
 if [ "$action" = switch ] || [ "$action" = boot ]; then

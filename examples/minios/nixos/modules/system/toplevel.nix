@@ -53,12 +53,12 @@ let
     buildCommand = ''
       mkdir -p $out/bin $out/specialisation
       script() {
-        { printf '#!/bin/sh\nsystemConfig=%s\n' "$out"; cat "$1"; } > "$2"
+        { printf '#!%s\nsystemConfig=%s\n' "$3" "$out"; cat "$1"; } > "$2"
         chmod +x "$2"
       }
-      script "$activatePath" $out/activate
-      script "$initPath" $out/init
-      script ${./switch-to-configuration.sh} $out/bin/switch-to-configuration
+      script "$activatePath" $out/activate ${lib.escapeShellArg config.minios.shell}
+      script "$initPath" $out/init /bin/sh
+      script ${./switch-to-configuration.sh} $out/bin/switch-to-configuration /bin/sh
       mkdir $out/lib
       cp ${./switch-units.pl} $out/lib/switch-units.pl
       ln -s ${cfg.build.etc}/etc $out/etc
@@ -73,6 +73,9 @@ let
           "ln -s ${variant.configuration.system.build.toplevel} $out/specialisation/${lib.escapeShellArg name}\n"
         ) config.specialisation
       )}
+      ${lib.optionalString boot.loader.external.enable ''
+        ln -s ${boot.loader.external.installHook} $out/bin/install-boot-loader
+      ''}
       printf %s '${cfg.nixos.label}' > $out/nixos-version
       printf %s '${pkgs.system}' > $out/system
       printf %s "$kernelParams" > $out/kernel-params
