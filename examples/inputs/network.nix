@@ -41,7 +41,6 @@ let
         pathExists
         readFile
         removeAttrs
-        replaceStrings
         substring
         ;
       date =
@@ -68,14 +67,13 @@ let
         let
           hash = if locked ? narHash then { sha256 = locked.narHash; } else { };
           archive = url: fetchTarball ({ inherit url; } // hash);
-          owner = replaceStrings [ "/" ] [ "%2F" ] locked.owner;
           kinds = {
             github =
               if locked.host or "github.com" == "github.com" then
                 archive "https://github.com/${locked.owner}/${locked.repo}/archive/${locked.rev}.tar.gz"
               else
                 archive "https://${locked.host}/api/v3/repos/${locked.owner}/${locked.repo}/tarball/${locked.rev}";
-            gitlab = archive "https://${locked.host or "gitlab.com"}/api/v4/projects/${owner}%2F${locked.repo}/repository/archive.tar.gz?sha=${locked.rev}";
+            gitlab = archive "https://${locked.host or "gitlab.com"}/api/v4/projects/${locked.owner}%2F${locked.repo}/repository/archive.tar.gz?sha=${locked.rev}";
             sourcehut = archive "https://${locked.host or "git.sr.ht"}/${locked.owner}/${locked.repo}/archive/${locked.rev}.tar.gz";
             tarball = archive locked.url;
             git =
@@ -88,17 +86,13 @@ let
                 // (if locked.shallow or false then { shallow = true; } else { })
               )).outPath;
             hg = (fetchMercurial { inherit (locked) url rev; }).outPath;
-            path =
-              if locked ? narHash then
-                builtins.path (
-                  {
-                    name = "source";
-                    path = /. + locked.path;
-                  }
-                  // hash
-                )
-              else
-                locked.path;
+            path = builtins.path (
+              {
+                name = "source";
+                path = /. + locked.path;
+              }
+              // hash
+            );
             file =
               (derivation {
                 name = "source";
@@ -110,7 +104,12 @@ let
               }).outPath;
           };
         in
-        kinds.${locked.type} or (throw "input ${name}: inputs of type ${locked.type} cannot be fetched");
+        if locked.type == "path" && !locked ? narHash then
+          locked.path
+        else if builtins ? getFlake && locked.type != "tarball" && locked.type != "path" then
+          (builtins.fetchTree (removeAttrs locked [ "dir" ])).outPath
+        else
+          kinds.${locked.type} or (throw "input ${name}: inputs of type ${locked.type} cannot be fetched");
       infoOf =
         locked: outPath:
         {
@@ -265,7 +264,7 @@ let
         if lock == null then
           { }
         else if text ? nodes && text ? root then
-          inputsOf text own { }
+          inputsOf text own pinnedHere
         else if text ? pins then
           mapAttrs npins text.pins
         else if text ? sources && text ? version then
@@ -284,6 +283,9 @@ let
           };
         in
         if pin.flake then ownFlake sourceInfo dir (pin.follows or { }) else tree;
+      pinnedHere = mapAttrs pinned (
+        removeAttrs pins (builtins.filter (name: !pins.${name} ? locked) (attrNames pins))
+      );
       own = {
         outPath = self;
         sourceInfo.outPath = self;
