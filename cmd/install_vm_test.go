@@ -262,7 +262,9 @@ func (v *virtualMachine) killAt(stage string, after time.Duration, args ...strin
 	}
 	defer cmd.Wait()
 	lines := bufio.NewScanner(out)
+	var said []string
 	for lines.Scan() {
+		said = append(said, lines.Text())
 		var e struct {
 			Event string
 			Data  struct{ Stage, Error string }
@@ -276,7 +278,7 @@ func (v *virtualMachine) killAt(stage string, after time.Duration, args ...strin
 			break
 		}
 	}
-	v.t.Fatalf("muster ended before stage %s: %s\n%s", stage, lines.Bytes(), errs.String())
+	v.t.Fatalf("muster ended before stage %s:\n%s\n%s", stage, strings.Join(said[max(0, len(said)-20):], "\n"), errs.String())
 }
 
 // ssh runs a command on the machine.
