@@ -18,7 +18,7 @@ notices dir:
 test *args:
     go test -race -timeout 40m ./... {{args}}
 
-# muster install on a virtual machine, from an empty disk, killed at each stage (Linux, root; the packages qemu-system-x86, linux-image-cloud-amd64, busybox-static, extlinux, fdisk, dosfstools, kexec-tools, cryptsetup-bin, cpio, kmod, age, zstd)
+# muster install on a virtual machine, from an empty disk, killed at each stage (Linux, root; the packages qemu-system-x86, linux-image-cloud-amd64, extlinux, fdisk, dosfstools, kexec-tools, cryptsetup-bin, cpio, kmod, age, zstd)
 test-install *args:
     #!/usr/bin/env bash
     set -euo pipefail

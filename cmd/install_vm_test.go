@@ -223,7 +223,8 @@ func (v *virtualMachine) command(args ...string) *osexec.Cmd {
 	}
 	muster := filepath.Join(v.dir, "muster") // the test is muster where it is called so
 	_ = os.Symlink(self, muster)
-	cmd := osexec.Command(muster, append(args, "--ssh-config", filepath.Join(v.dir, "ssh.conf"), "--identity", filepath.Join(v.dir, "id.key"))...)
+	cmd := osexec.Command(muster, append(args, "--ssh-config", filepath.Join(v.dir, "ssh.conf"), "--identity", filepath.Join(v.dir, "id.key"),
+		"--connect-timeout", "2m")...) // an emulated processor is slow
 	cmd.Dir = v.dir
 	cmd.Env = append(os.Environ(), "HOME="+v.dir, "XDG_STATE_HOME="+filepath.Join(v.dir, "state"), "TOKEN="+vmToken, "NIX_CONFIG=substitute = false\nsandbox = false\nbuild-users-group =")
 	return cmd
@@ -262,7 +263,9 @@ func (v *virtualMachine) killAt(stage string, after time.Duration, args ...strin
 	}
 	defer cmd.Wait()
 	lines := bufio.NewScanner(out)
+	var said []string
 	for lines.Scan() {
+		said = append(said, lines.Text())
 		var e struct {
 			Event string
 			Data  struct{ Stage, Error string }
@@ -276,7 +279,7 @@ func (v *virtualMachine) killAt(stage string, after time.Duration, args ...strin
 			break
 		}
 	}
-	v.t.Fatalf("muster ended before stage %s: %s\n%s", stage, lines.Bytes(), errs.String())
+	v.t.Fatalf("muster ended before stage %s:\n%s\n%s", stage, strings.Join(said[max(0, len(said)-20):], "\n"), errs.String())
 }
 
 // ssh runs a command on the machine.
@@ -328,7 +331,7 @@ func TestInstallVirtualMachine(t *testing.T) {
 	v.start()
 
 	v.inventory("virtio-MUSTER02", "MUSTER02", false)
-	v.refused("the machine has no such disk; in /dev/disk/by-id it has virtio-MUSTER01 (vda, 1.1 GB), virtio-OTHER01", "install", "vm", "--yes", "--connect-timeout", "2m")
+	v.refused("the machine has no such disk; in /dev/disk/by-id it has virtio-MUSTER01 (vda, 1.1 GB), virtio-OTHER01", "install", "vm", "--yes")
 	v.inventory("virtio-OTHER01", "MUSTER01", false)
 	v.refused(`its serial number is "OTHER01", and the inventory says "MUSTER01"; nothing was wiped`, "install", "vm", "--yes")
 	v.ssh("mkfs.ext4 -q /dev/vdb && mkdir /media && mount -t ext4 /dev/vdb /media && touch /media/precious")

@@ -12,7 +12,7 @@
 set -euo pipefail
 dir=$1 version=$2
 here=$(cd "$(dirname "$0")" && pwd)
-system=(busybox sshd mount umount mountpoint flock age extlinux kexec)
+system=(sshd mount umount mountpoint flock age extlinux kexec)
 rescue=(nix-store nix-env sfdisk blkid wipefs mkfs.ext4 mkfs.vfat mkswap cryptsetup zstd)
 
 mkdir -p "$dir"/{userland/usr/{bin,lib64},kernel,initrd,rescue}
@@ -34,9 +34,14 @@ add() {
     done
   done
 }
+# A busybox that needs no libraries, which nothing has put in place yet. Debian's two
+# packages of it exclude each other, so it is not installed.
+(cd "$dir" && apt-get -qq download busybox-static && dpkg-deb -x busybox-static_*.deb static)
+busybox=$dir/static/bin/busybox
 usr=$dir/userland/usr
+install "$busybox" "$usr/bin/busybox"
 add "$usr" "${system[@]}"
-for applet in $(busybox --list); do [ -e "$usr/bin/$applet" ] || ln -s busybox "$usr/bin/$applet"; done
+for applet in $("$busybox" --list); do [ -e "$usr/bin/$applet" ] || ln -s busybox "$usr/bin/$applet"; done
 install -D /usr/lib/EXTLINUX/gptmbr.bin "$usr/lib/EXTLINUX/gptmbr.bin"
 mkdir -p "$usr/lib/systemd"
 install "$here/systemd.sh" "$usr/lib/systemd/systemd"
@@ -47,7 +52,7 @@ cp "/boot/vmlinuz-$version" "$dir/rescue/bzImage"
 # The root of an initrd: modules in the order in which they are loaded.
 root=$dir/root
 mkdir -p "$root"/{bin,modules,proc,sys,dev,run,sysroot}
-cp "$(command -v busybox)" "$root/bin/busybox"
+cp "$busybox" "$root/bin/busybox"
 install "$here/init.sh" "$root/init"
 for module in virtio_pci virtio_blk virtio_net vfat nls_cp437 nls_ascii nls_utf8 nls_iso8859-1 dm_crypt xts; do
   while read -r what ko _; do

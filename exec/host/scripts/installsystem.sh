@@ -34,8 +34,9 @@ inside() { env -i PATH="$system/sw/bin:$system/sw/sbin" HOME=/root LOCALE_ARCHIV
 # Some of an activation may fail where no init runs. What counts is checked below.
 loader=''
 inside "$system/activate" || echo "the activation ended with status $?; it is repeated at boot"
-[ "$(readlink "$target/run/current-system")" = "$system" ] || {
-  echo "the activation did not make $system current" >&2
+current=$(readlink "$target/run/current-system")
+[ "$current" = "$system" ] || {
+  echo "the activation made ${current:-no system} current, not $system" >&2
   exit 1
 }
 [ ! -x "$target$system/sw/bin/systemd-tmpfiles" ] || inside "$system/sw/bin/systemd-tmpfiles" --create --remove -E || true
