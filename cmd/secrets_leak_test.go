@@ -276,6 +276,25 @@ func (f *leakFleet) contents() map[string]string {
 	return all
 }
 
+// list has a host tell the digest, mode, owner and time of each secret, a line each. It
+// asks again where the host exchanges its secrets meanwhile.
+func (f *leakFleet) list(h *lab.Host) string {
+	f.t.Helper()
+	for range 20 {
+		out := f.on(h, "sh", "-c", `cd -P /run/muster-secrets && for s in *; do echo "$s $(sha256sum <"$s" | cut -c 1-64) $(stat -c '%a %U:%G %y' "$s")"; done`)
+		whole := true
+		for line := range strings.Lines(out) {
+			whole = whole && len(strings.Fields(line)) == 7
+		}
+		if whole {
+			return out
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	f.t.Fatalf("%s: its secrets change all the time", h.Name)
+	return ""
+}
+
 // check has every host tell the digest, mode and owner of each secret, and returns when
 // each was changed, by host and secret.
 func (f *leakFleet) check(when string, want map[string]string) map[string]string {
@@ -283,7 +302,7 @@ func (f *leakFleet) check(when string, want map[string]string) map[string]string
 	times := map[string]string{}
 	for _, h := range f.lab.Hosts {
 		seen := map[string]bool{}
-		for line := range strings.Lines(f.on(h, "sh", "-c", `cd -P /run/muster-secrets && for s in *; do echo "$s $(sha256sum <"$s" | cut -c 1-64) $(stat -c '%a %U:%G %y' "$s")"; done`)) {
+		for line := range strings.Lines(f.list(h)) {
 			name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 			sum, attributes, _ := strings.Cut(rest, " ")
 			i := slices.IndexFunc(f.secrets, func(s leakSecret) bool { return s.name == name })
@@ -502,7 +521,7 @@ func (f *leakFleet) changesOne(args ...string) {
 	}
 	// Units by their last start. Those that come and go with a connection are none of ours.
 	units := func() map[string]string {
-		return lines("systemctl show --property=Id,InvocationID '*.service' | sed -n 's/^Id=//; h; n; G; s/^InvocationID=\\(.*\\)\\n\\(.*\\)/\\2 \\1/p' | grep -v '^user\\|^systemd-\\|^ssh'")
+		return lines("systemctl show --property=Id,InvocationID '*.service' | sed -n '/./!d; N; s/^Id=\\(.*\\)\\nInvocationID=\\(.*\\)/\\1 \\2/p' | grep -v '^user\\|^systemd-\\|^ssh'")
 	}
 	filesBefore, unitsBefore := files(), units()
 	f.renew("restarts0")
