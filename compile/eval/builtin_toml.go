@@ -139,7 +139,10 @@ func (r *tomlReader) blank() {
 
 func (r *tomlReader) comment() {
 	for r.at < len(r.text) && r.text[r.at] != '\n' {
-		if c := r.text[r.at]; c < ' ' && c != '\t' && c != '\r' || c == 127 {
+		if strings.HasPrefix(r.text[r.at:], "\r\n") {
+			return
+		}
+		if c := r.text[r.at]; c < ' ' && c != '\t' || c == 127 {
 			r.fail("control character in a comment")
 		}
 		r.at++

@@ -341,6 +341,7 @@ func (c *checker) string() ([]byte, error) {
 	plain := true
 	for ; ; c.at++ {
 		if c.at >= len(c.text) {
+			c.at = len(c.text) // an escape that is cut has led past it
 			return nil, c.unexpected("a quote")
 		}
 		switch b := c.text[c.at]; {

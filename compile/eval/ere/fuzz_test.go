@@ -8,6 +8,9 @@ import (
 	"muster/compile/eval/ere"
 )
 
+// zeros is a count of repetitions that begins with a zero and has more digits, as in x{00}.
+var zeros = regexp.MustCompile(`[{,]0[0-9]`)
+
 // A pattern that Go reads as a POSIX one too matches the same whole texts.
 func FuzzMatch(f *testing.F) {
 	for _, s := range [][2]string{{"a(b|c)*d?", "abcd"}, {"[a-c]{2,3}x+", "abx"}, {"(a*)(ab)*b", "aabb"}, {"[^a-z.]*", "12"}, {"[[:alpha:]_-]+", "a_b"}, {"x{0}", ""}} {
@@ -34,6 +37,9 @@ func FuzzMatch(f *testing.F) {
 		found, err := p.Search(text, 0, free{})
 		if err == nil && groups != nil && found == nil {
 			t.Errorf("%q matches all of %q, and is not found in it", pattern, text)
+		}
+		if zeros.MatchString(pattern) {
+			return // a repetition that Go takes for text
 		}
 		other, err := regexp.CompilePOSIX("^(?:" + pattern + ")$")
 		if err != nil {
