@@ -22,6 +22,15 @@ func inventory(args []string) string {
 	return "."
 }
 
+// namesAndInventory splits the arguments of a verb that takes names and an inventory, which
+// is the last and is told from a name by a dot or slash in it.
+func namesAndInventory(args []string) (names, inventory []string) {
+	if last := len(args) - 1; last >= 0 && strings.ContainsAny(args[last], "./") {
+		return args[:last], args[last:]
+	}
+	return args, nil
+}
+
 // loadFlags say what computing the inventory may take.
 type loadFlags struct {
 	noRules

@@ -59,16 +59,12 @@ func (o *installOptions) addFlags(fs *flags.Set) {
 }
 
 func (o *installOptions) run(ctx context.Context, std streams, args []string) error {
-	if last := args[len(args)-1]; strings.ContainsAny(last, "./") {
-		args = append([]string{last}, args[:len(args)-1]...)
-	} else {
-		args = append([]string{"."}, args...)
-	}
-	if len(args) == 1 {
+	names, where := namesAndInventory(args)
+	if len(names) == 0 {
 		return usageError{errors.New("install needs the name of a host")}
 	}
-	o.selection.on = strings.Join(args[1:], ",")
-	s, err := begin(ctx, std, args[:1], needs{selection: &o.selection, warnings: true})
+	o.selection.on = strings.Join(names, ",")
+	s, err := begin(ctx, std, where, needs{selection: &o.selection, warnings: true})
 	if err != nil {
 		return err
 	}

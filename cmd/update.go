@@ -34,10 +34,7 @@ func (o *updateOptions) addFlags(fs *flags.Set) {
 }
 
 func (o *updateOptions) run(ctx context.Context, std streams, args []string) error {
-	var where []string
-	if len(args) > 0 && strings.ContainsAny(args[0], "./") {
-		where, args = args[:1], args[1:]
-	}
+	args, where := namesAndInventory(args)
 	o.reading.unpinned = true
 	fleet, err := o.reading.load(ctx, where)
 	if err != nil {

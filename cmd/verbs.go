@@ -46,7 +46,7 @@ for standard input; the default is the current directory.`},
 Write a hosts.cue to start from, and a CUE module with the schema, by which cue
 vet and the CUE language server check it offline. Of what exists, only the schema
 is overwritten.`},
-		{group: "inventory", use: "update [INVENTORY] [INPUT...]", verb: &updateOptions{}, short: "pin the inputs to what is newest", long: `
+		{group: "inventory", use: "update [INPUT...] [INVENTORY]", verb: &updateOptions{}, short: "pin the inputs to what is newest", long: `
 Find the newest commit or content of each input that the inventory names, of the
 branch, tag or address that it says, and write it to muster.lock, with the inputs that
 flakes among them take. With names, only those inputs move. Everything is fetched, so
