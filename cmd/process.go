@@ -51,7 +51,13 @@ func protectSecrets(hosts []*schema.Host) {
 }
 
 // noCoreDumps has the process, and what it starts, leave no core dumps.
-func noCoreDumps() { syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{Cur: 0, Max: 0}) }
+func noCoreDumps() {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_CORE, &limit) == nil {
+		limit.Cur = 0
+		syscall.Setrlimit(syscall.RLIMIT_CORE, &limit)
+	}
+}
 
 // takenVariables are variables that are no longer in the environment.
 type takenVariables struct{ values map[string]string }

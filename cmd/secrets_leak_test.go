@@ -552,7 +552,15 @@ func (f *leakFleet) kill(signal syscall.Signal, args ...string) {
 	var out bytes.Buffer
 	push.Stdout, push.Stderr = &out, &out
 	// With the largest core dump that the kernel would write.
-	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{Cur: ^uint64(0), Max: ^uint64(0)}); err != nil {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_CORE, &limit); err != nil {
+		f.t.Fatal(err)
+	}
+	if limit.Max == 0 {
+		f.t.Log("nothing can leave a core dump here: ulimit -H -c is 0")
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &limit); err != nil {
 		f.t.Fatal(err)
 	}
 	if err := push.Start(); err != nil {
