@@ -56,8 +56,7 @@ func (o *updateOptions) run(ctx context.Context, std streams, args []string) err
 		return errors.New("fetch inputs: there is no cache directory: set HOME or XDG_CACHE_HOME")
 	}
 	environment.Fetcher.TTL = -1 // what was fetched a moment ago may not be the newest
-	environment.Settings.ExperimentalFeatures = append(environment.Settings.ExperimentalFeatures, "flakes", "fetch-tree")
-	now, err := environment.Lock(ctx, fleet, before, func(input string) bool { return len(args) == 0 || slices.Contains(args, input) }, evaluate.Options{Trace: std.err, MaxTime: time.Hour})
+	now, err := environment.Lock(ctx, fleet, before, func(input string) bool { return len(args) == 0 || slices.Contains(args, input) }, evaluate.Options{Fleet: fleet, Trace: std.err, MaxTime: time.Hour})
 	if err != nil {
 		return reportEvaluation(std, err, false)
 	}

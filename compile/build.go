@@ -112,10 +112,14 @@ func sub(set *schema.Attrs, name string, at schema.Pos) *schema.Attrs {
 }
 
 // overlay returns the options of base and over. Attribute sets are merged; of
-// other values, over wins. It modifies neither argument.
+// other values, over wins. It modifies neither argument;
+// either may be nil.
 func overlay(base, over *schema.Attrs) *schema.Attrs {
-	if over == nil {
+	switch {
+	case over == nil:
 		return base
+	case base == nil:
+		return over
 	}
 	out := &schema.Attrs{At: base.At, Fields: append([]schema.Field(nil), base.Fields...)}
 	at := map[string]int{}

@@ -66,20 +66,12 @@ func (w *writer) inputArguments() *syntax.Attrs {
 // pin writes one input.
 func (w *writer) pin(in *schema.Input) syntax.Expr {
 	locked := &syntax.Attrs{}
-	put := func(name, value string) {
-		if value != "" {
-			locked.Bindings = append(locked.Bindings, attr(name, str(value)))
-		}
+	for _, w := range in.Reference() {
+		locked.Bindings = append(locked.Bindings, attr(w[0], str(w[1])))
 	}
-	put("type", string(in.Kind))
-	put("owner", strings.ReplaceAll(in.Owner, "/", "%2F"))
-	put("repo", in.Repo)
-	put("host", in.Host)
-	put("url", in.URL)
-	put("ref", in.Ref)
-	put("rev", in.Rev)
-	put("narHash", in.Hash)
-	put("dir", in.Dir)
+	if in.Dir != "" {
+		locked.Bindings = append(locked.Bindings, attr("dir", str(in.Dir)))
+	}
 	if in.Kind == schema.Directory {
 		locked.Bindings = append(locked.Bindings, attr("path", w.path(in.At, in.Path)))
 	}
@@ -147,11 +139,7 @@ func (w *writer) special() []syntax.Binding {
 	for _, h := range w.fleet.Hosts {
 		var args *schema.Attrs
 		for _, m := range w.modulesOf(h) {
-			if m.SpecialArgs != nil && args == nil {
-				args = m.SpecialArgs
-			} else {
-				args = overlay(args, m.SpecialArgs)
-			}
+			args = overlay(args, m.SpecialArgs)
 		}
 		if own := w.specialArgs(args); own != nil {
 			nodes.Bindings = append(nodes.Bindings, attr(h.Name, w.argumentScope(own, h.Name)))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -78,6 +77,24 @@ type FlakeSystem struct {
 	Repo string   // the root of the Git repository that Dir is in, if any; as Dir
 	Ref  string   // a flake reference such as github:owner/repo
 	Attr []string // names from the flake's outputs on
+}
+
+// Reference is what a flake reference says of the input in words, its type first. Of a
+// forge, a commit leaves no room for a branch; / in the name of a group is written %2F.
+func (i *Input) Reference() (words [][2]string) {
+	ref := i.Ref
+	if i.Rev != "" && i.Kind != Git {
+		ref = ""
+	}
+	for _, w := range [][2]string{
+		{"type", string(i.Kind)}, {"owner", strings.ReplaceAll(i.Owner, "/", "%2F")}, {"repo", i.Repo}, {"host", i.Host}, {"url", i.URL},
+		{"ref", ref}, {"rev", i.Rev}, {"narHash", i.Hash},
+	} {
+		if w[1] != "" {
+			words = append(words, w)
+		}
+	}
+	return words
 }
 
 // SelfInput is the name under which modules get the fleet's directory.
@@ -197,7 +214,7 @@ func (d *decoder) repository(dir string) string {
 		abs = filepath.Join(d.fleet.Dir, dir)
 	}
 	for at := abs; ; at = filepath.Dir(at) {
-		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
+		if exists(filepath.Join(at, ".git")) {
 			if rel, err := filepath.Rel(d.fleet.Dir, at); err == nil && !filepath.IsAbs(dir) {
 				return rel
 			}

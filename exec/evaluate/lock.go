@@ -42,21 +42,15 @@ func (e Environment) Lock(ctx context.Context, f *schema.Fleet, old *flake.Lock,
 
 // inputOf is an input as flake.nix would declare it.
 func inputOf(in *schema.Input) (flake.Input, error) {
-	a := flake.Attrs{"type": string(in.Kind)}
-	path := in.Path
-	if in.Kind == schema.Directory && !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, ".") {
-		path = "./" + path
+	a := flake.Attrs{}
+	for _, w := range in.Reference() {
+		a[w[0]] = w[1]
 	}
-	for name, value := range map[string]string{
-		"owner": strings.ReplaceAll(in.Owner, "/", "%2F"), "repo": in.Repo, "host": in.Host, "url": in.URL, "path": path,
-		"ref": in.Ref, "rev": in.Rev, "narHash": in.Hash,
-	} {
-		if value != "" {
-			a[name] = value
+	if path := in.Path; path != "" {
+		if !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, ".") {
+			path = "./" + path
 		}
-	}
-	if in.Rev != "" && in.Kind != schema.Git {
-		delete(a, "ref") // the commit says it all
+		a["path"] = path
 	}
 	if in.Submodules {
 		a["submodules"] = true
