@@ -195,13 +195,15 @@ func (k *keeper) generate(list []*schema.Secret) error {
 		if err != nil {
 			return err
 		}
-		if err := k.write(s.Age, content); err != nil {
+		former := k.formerHostKey(s)
+		if err := k.writeSecret(s, content); err != nil {
 			return err
 		}
 		fmt.Fprintf(k.std.out, "%s: %s, encrypted in %s\n", s.Name, s.Generate.Kind, s.Age)
 		if public != "" {
 			fmt.Fprintf(k.std.out, "  public key: %s\n", public)
 		}
+		k.tellOfHostKey(s, former)
 	}
 	return nil
 }
@@ -346,10 +348,12 @@ func (k *keeper) edit(ctx context.Context, name string) error {
 		fmt.Fprintln(k.std.out, "nothing changed")
 		return nil
 	}
-	if err := k.write(s.Age, after); err != nil {
+	former := k.formerHostKey(s)
+	if err := k.writeSecret(s, after); err != nil {
 		return err
 	}
 	fmt.Fprintf(k.std.out, "%s: encrypted in %s; muster deploy sends it\n", s.Name, s.Age)
+	k.tellOfHostKey(s, former)
 	return nil
 }
 
@@ -381,14 +385,14 @@ func (k *keeper) rekey() error {
 	}
 	done := map[string]bool{}
 	var failed error
-	one := func(file string) {
+	one := func(file string, write func(file string, content []byte) error) {
 		if file == "" || done[file] {
 			return
 		}
 		done[file] = true
 		content, err := k.reader.Age(file)
 		if err == nil {
-			err = k.write(file, content)
+			err = write(file, content)
 		}
 		if err != nil {
 			failed = errors.Join(failed, err)
@@ -397,9 +401,12 @@ func (k *keeper) rekey() error {
 		fmt.Fprintf(k.std.out, "%s: encrypted to %s\n", file, human.Count(len(k.fleet.SecretRecipients), "recipient"))
 	}
 	k.each(func(s *schema.Secret, _ []*schema.Host) {
-		one(s.Age)
-		one(s.Generate.Authority)
+		one(s.Age, func(_ string, content []byte) error { return k.writeSecret(s, content) })
+		one(s.Generate.Authority, k.write)
 	})
+	for _, h := range k.hosts {
+		one(h.Install.HostKey, func(file string, content []byte) error { return k.writeHostKey(file, content, "") })
+	}
 	return failed
 }
 

@@ -129,7 +129,7 @@ if [ -n "$7" ] || [ -d "$secrets" ]; then
   )
   for wanted in ssh-ed25519 ssh-rsa; do
     while read -r key; do
-      [ -r "$key.pub" ] && read -r type public _ <"$key.pub" && [ "$type" = $wanted ] && echo "hostkey $type $public"
+      [ -r "$key.pub" ] && read -r type public _ <"$key.pub" && [ "$type" = $wanted ] && echo "hostkey $type $public $key" && [ -e "$key.muster-former" ] && echo hostkeyformer
     done <<LIST
 $keys
 LIST
