@@ -405,6 +405,9 @@ func (k *keeper) rekey() error {
 		one(s.Generate.Authority, k.write)
 	})
 	for _, h := range k.hosts {
+		if _, err := os.Lstat(k.reader.Path(h.Install.HostKey)); errors.Is(err, os.ErrNotExist) {
+			continue // muster install makes it
+		}
 		one(h.Install.HostKey, func(file string, content []byte) error { return k.writeHostKey(file, content, "") })
 	}
 	return failed

@@ -102,7 +102,7 @@ func placeHostKey(ctx context.Context, j *job) error {
 		if err := reachWithKey(ctx, j, w.public); err != nil {
 			return returnHostKey(ctx, j, &change, err)
 		}
-		j.said(HostKey)("the host presents its SSH host key " + w.public)
+		j.said(Activate)("the host presents its SSH host key " + w.public)
 	}
 	seen, err := j.conn.ask().Inspect(ctx, host.InspectRequest{Secrets: true, Want: j.step.System.Out})
 	if err != nil {
@@ -116,6 +116,7 @@ func placeHostKey(ctx context.Context, j *job) error {
 	if err := change.Settle(ctx); err != nil {
 		return fmt.Errorf("encrypt the secrets on the host to its new key: %w", err)
 	}
+	j.seen.Secrets.FormerKey = false
 	if err := compareSecrets(ctx, j); err != nil {
 		return err
 	}
