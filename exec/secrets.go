@@ -78,7 +78,9 @@ func compareSecrets(ctx context.Context, j *job) error {
 		if j.hasGuard() || j.seen.Facts.Activation != "" {
 			return errors.New("an activation on the host waits for its confirmation: send secrets when it has ended")
 		}
-		j.step.System.Out = j.out.Before.Current
+		if j.step.System.Out = j.out.Before.Current; j.step.System.Out == "" {
+			return errors.New("the host runs no system of NixOS, which would bring secrets into memory: send them with muster deploy")
+		}
 	}
 	h, there := j.step.Host, &j.seen.Secrets
 	if !j.action().takesSecrets() || len(h.AllSecrets) == 0 && !there.Has() || j.action() == Look && j.run.opts.Secrets == nil {
