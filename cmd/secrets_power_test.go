@@ -16,7 +16,7 @@ import (
 )
 
 // cutRounds is how many times each test here cuts something, at times spread over the whole.
-var cutRounds = flag.Int("cuts", 6, "cut `n` pushes of secrets in each test of power cuts")
+var cutRounds = flag.Int("powercuts", 6, "cut `n` pushes of secrets in each test of power cuts")
 
 // boots restarts the host without the deployer, and returns the round that the secrets are
 // of which a restart brings back.
