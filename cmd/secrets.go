@@ -143,6 +143,7 @@ func (k *keeper) check(ctx context.Context) error {
 			k.tellOfEnd(h, s, content)
 		}
 	}
+	failed += k.checkAuthorities()
 	fmt.Fprintf(k.std.out, "%s can be read\n", human.Count(read, "secret"))
 	if failed > 0 {
 		return fmt.Errorf("%s cannot be read", human.Count(failed, "secret"))
@@ -241,7 +242,7 @@ func (k *keeper) authority(file string) ([]byte, error) {
 	if _, err := os.Lstat(k.reader.Path(file)); !errors.Is(err, os.ErrNotExist) {
 		return k.reader.Age(file)
 	}
-	content, certificate, err := secret.Authority("muster "+filepath.Base(schema.CertificateFile(file)), time.Now())
+	content, certificate, err := secret.Authority(authorityName(file), time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -314,6 +315,9 @@ func (k *keeper) named(name string) (*schema.Secret, error) {
 
 // rotate makes a generated secret anew.
 func (k *keeper) rotate(name string) error {
+	if file := k.authorityFile(name); file != "" {
+		return k.rotateAuthority(file)
+	}
 	s, err := k.named(name)
 	if err != nil {
 		return err
