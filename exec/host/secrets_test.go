@@ -1,12 +1,14 @@
 package host
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What an inspection tells of secrets takes as many programs for two hundred as for two.
@@ -68,4 +70,44 @@ func TestInspectionStartsNoProgramForASecret(t *testing.T) {
 		t.Errorf("%d programs with 2 secrets, %d with 200", few, many)
 	}
 	t.Logf("%d programs", many)
+}
+
+// What is sent has another time than what it replaces, also where the clock or the file
+// system gives it the same.
+func TestNewSecretsHaveATimeOfTheirOwn(t *testing.T) {
+	dir := t.TempDir()
+	run := func(base string) string {
+		s := SecretStore{System: "/nix/store/x", Key: "k", Files: []SecretFile{{Name: "a", Content: []byte(base), MAC: "m"}}}
+		var archive bytes.Buffer
+		if err := s.write(&archive); err != nil {
+			t.Fatal(err)
+		}
+		// A file system or a clock by which all is at the same time.
+		same := "cp() { command cp \"$@\" && find \"$3\" -name '*.age' -exec touch -d @1000 {} +; }\n"
+		script := same + strings.NewReplacer("/var/lib/muster", dir+"/records", "/run/muster-secrets", dir+"/memory").Replace(secretsScript.text())
+		if base != "" {
+			base = dir + "/records/secrets/of/" + base
+		}
+		cmd := exec.Command("/bin/sh", "-c", script, "secrets", "/nix/store/x", base, "", "")
+		cmd.Stdin = &archive
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		at, err := filepath.EvalSymlinks(dir + "/records/secrets/of/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	var former time.Time
+	for _, base := range []string{"", "x", "x"} {
+		info, err := os.Stat(run(base) + "/a.age")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.ModTime().Equal(former) {
+			t.Errorf("two contents have the time %v", former)
+		}
+		former = info.ModTime()
+	}
 }
