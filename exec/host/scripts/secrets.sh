@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC3013
 # secrets.sh SYSTEM BASE VOLATILE ROOT stores the secrets for a system, encrypted as they
 # come: a tar archive on standard input. ROOT is empty, or the directory that is / on the
 # host. In kept and volatile the archive has
@@ -32,7 +32,7 @@ fill() {
   cp -R "$1/." "$2/"
   for file in "$2"/*.age; do
     former=$3/${file##*/}
-    [ -n "$3" ] && [ -e "$file" ] && [ -e "$former" ] || continue
+    if [ -z "$3" ] || [ ! -e "$file" ] || [ ! -e "$former" ]; then continue; fi
     [ "$file" -nt "$former" ] || [ "$file" -ot "$former" ] || touch -r "$former" -d '1 second' "$file"
   done
   [ -s "$1/.same" ] || return 0
