@@ -26,6 +26,14 @@ test-install *args:
     [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
     go test ./cmd -run '^TestInstallVirtualMachine$' -install-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
 
+# virtual machines that systemd boots: secrets after a real restart, after a power cut, and from a copy of the disk; and muster install --in-place on one with Debian (Linux, root; the packages qemu-system-x86, linux-image-cloud-amd64, e2fsprogs, kmod, cpio, debootstrap, age)
+test-vm *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    kernels=(/boot/vmlinuz-*-cloud-amd64)
+    [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
+    go test ./cmd -run '^Test(Reboot|InPlace)VirtualMachine$' -reboot-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
+
 # the tests of exec with real hosts on machines that systemd boots (Linux, root, debootstrap, systemd-container)
 test-systemd *args:
     go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}

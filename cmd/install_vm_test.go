@@ -25,13 +25,15 @@ import (
 
 var installVM = flag.String("install-vm", "", "install a virtual machine (qemu) with Debian's kernel of this `version`, from an empty disk")
 
-// A virtualMachine is a computer with an empty disk. It starts into a rescue system, and
-// from its disk whenever it restarts, as one that was told so in a hoster's panel.
+// A virtualMachine is a computer that is emulated. It starts again whenever it has gone
+// down, until it is turned off.
 type virtualMachine struct {
 	t     *testing.T
 	dir   string // of the fleet
 	tree  string // see tree.sh
 	port  int
+	disks []vmDisk
+	boot  func(n int) []string // qemu's arguments for start n, from 0: where the kernel comes from
 	mu    sync.Mutex
 	qemu  *osexec.Cmd
 	boots int
@@ -39,11 +41,23 @@ type virtualMachine struct {
 	down  chan struct{}
 }
 
+// A vmDisk is a disk of a virtual machine: a file in its directory.
+type vmDisk struct{ file, serial string }
+
 const vmToken = "a-token-that-no-disk-may-hold"
 
+// newVirtualMachine is a machine with an empty disk. It starts into a rescue system, and
+// from its disk whenever it restarts, as one that was told so in a hoster's panel.
 func newVirtualMachine(t *testing.T) *virtualMachine {
 	t.Helper()
 	v := &virtualMachine{t: t, dir: t.TempDir(), port: freePort(t), down: make(chan struct{})}
+	v.disks = []vmDisk{{"disk.img", "MUSTER01"}, {"other.img", "OTHER01"}}
+	v.boot = func(n int) []string {
+		if n > 0 {
+			return nil
+		}
+		return []string{"-kernel", filepath.Join(v.tree, "rescue", "bzImage"), "-initrd", filepath.Join(v.tree, "rescue", "initrd"), "-append", "console=ttyS0 quiet"}
+	}
 	v.tree = filepath.Join(v.dir, "tree")
 	source, err := filepath.Abs("testdata/install")
 	if err != nil {
@@ -63,8 +77,8 @@ func newVirtualMachine(t *testing.T) *virtualMachine {
 	v.local("install", filepath.Join(source, "kexec.sh"), filepath.Join(v.dir, "image", "kexec", "run"))
 	v.local("tar", "-C", filepath.Join(v.dir, "image"), "-czf", filepath.Join(v.dir, "image.tar.gz"), "kexec")
 	v.write("ssh.conf", "Host *\n  IdentityFile "+filepath.Join(v.tree, "keys", "user")+"\n  UserKnownHostsFile /dev/null\n")
-	for _, disk := range []string{"disk.img", "other.img"} {
-		v.local("truncate", "-s", "1G", filepath.Join(v.dir, disk))
+	for _, disk := range v.disks {
+		v.local("truncate", "-s", "1G", filepath.Join(v.dir, disk.file))
 	}
 	t.Cleanup(v.turnOff)
 	return v
@@ -160,8 +174,7 @@ hosts: vm: {
 `, disko, minios, strings.TrimSpace(recipient), v.port, device, serial, rescue, v.read("tree/keys/user.pub")))
 }
 
-// start starts the machine: into the rescue system the first time, and then from its
-// disk.
+// start starts the machine.
 func (v *virtualMachine) start() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -169,18 +182,16 @@ func (v *virtualMachine) start() {
 		close(v.down)
 		return
 	}
-	drive := func(id, file, serial string) []string {
-		return []string{"-drive", "if=none,format=raw,cache=unsafe,id=" + id + ",file=" + filepath.Join(v.dir, file), "-device", "virtio-blk-pci,drive=" + id + ",serial=" + serial}
-	}
 	args := []string{
 		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-display", "none", "-no-reboot",
 		"-serial", fmt.Sprintf("file:%s/serial-%d.log", v.dir, v.boots), "-device", "virtio-rng-pci",
 		"-netdev", fmt.Sprintf("user,id=net,hostfwd=tcp:127.0.0.1:%d-:22", v.port), "-device", "virtio-net-pci,netdev=net",
 	}
-	args = append(append(args, drive("main", "disk.img", "MUSTER01")...), drive("other", "other.img", "OTHER01")...)
-	if v.boots == 0 {
-		args = append(args, "-kernel", filepath.Join(v.tree, "rescue", "bzImage"), "-initrd", filepath.Join(v.tree, "rescue", "initrd"), "-append", "console=ttyS0 quiet")
+	for i, d := range v.disks {
+		drive := fmt.Sprintf("if=none,format=raw,cache=unsafe,id=disk%d,file=%s", i, filepath.Join(v.dir, d.file))
+		args = append(args, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s", i, d.serial))
 	}
+	args = append(args, v.boot(v.boots)...)
 	v.boots++
 	v.qemu = osexec.Command("qemu-system-x86_64", args...)
 	v.qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -158,6 +158,9 @@ func makeDisks(ctx context.Context, j *job) error {
 	if w.booted {
 		return nil
 	}
+	if j.inPlace() {
+		return prepareInPlace(ctx, j)
+	}
 	steps, done := j.steps(MakeDisks)
 	defer done()
 	made := madeDisks(h)
