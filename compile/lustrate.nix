@@ -3,11 +3,13 @@
 {
   config,
   lib,
+  options,
   ...
 }:
 {
-  config = lib.mkIf config.boot.initrd.systemd.enable {
-    boot.initrd.systemd.services.muster-lustrate = {
+  # Releases before 22.05 have no other first stage than the scripted one.
+  config = lib.optionalAttrs (options.boot.initrd ? systemd.services) {
+    boot.initrd.systemd.services.muster-lustrate = lib.mkIf config.boot.initrd.systemd.enable {
       description = "Move the Linux that NixOS replaces to /old-root";
       unitConfig.DefaultDependencies = false;
       unitConfig.ConditionPathExists = [

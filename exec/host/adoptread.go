@@ -31,6 +31,7 @@ var (
 	ifaceForm   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
 	macForm     = regexp.MustCompile(`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`)
 	optionForm  = regexp.MustCompile(`^[!-+.-~-]{1,200}$`) // printable, without comma and space
+	wordForm    = regexp.MustCompile(`^[!-~]{1,200}$`)
 	userForm    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
 	keyForm     = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{16,}={0,2}$`)
 	anyKeyForm  = regexp.MustCompile(`(?:^|[ ,"])((?:ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+) ([A-Za-z0-9+/]{16,}={0,2})(?: |$)`)
@@ -203,6 +204,10 @@ func (r *hardwareReader) line(word, text string) {
 		r.mount(text)
 	case "fstab":
 		r.fstab(strings.Fields(text))
+	case "crypttab":
+		r.crypttab(strings.Fields(text))
+	case "noaddr":
+		r.Undetected = appendNew(r.Undetected, "its network addresses: it has no program ip")
 	case "hostid":
 		r.take(&r.HostID, hostIDForm, first, "host ID")
 	case "pci", "usb", "mmc":
@@ -396,6 +401,11 @@ func (r *hardwareReader) link(d *Device, link string) {
 	switch dir {
 	case "disk/by-id/":
 		d.IDs = appendNew(d.IDs, name)
+	case "disk/by-path/":
+		// Of several, such as ata-1 and ata-1.0, the shortest.
+		if d.ByPath == "" || len(name) < len(d.ByPath) {
+			d.ByPath = name
+		}
 	case "disk/by-uuid/":
 		if uuidForm.MatchString(name) {
 			d.UUID = cmp.Or(d.UUID, name)
@@ -471,6 +481,23 @@ func (r *hardwareReader) fstab(f []string) {
 		}
 	}
 	r.Table = append(r.Table, m)
+}
+
+// crypttab reads a line of /etc/crypttab.
+func (r *hardwareReader) crypttab(f []string) {
+	if len(f) < 2 || strings.HasPrefix(f[0], "#") {
+		return
+	}
+	f = f[:min(len(f), 4)]
+	if !linkForm.MatchString(f[0]) || slices.ContainsFunc(f, func(word string) bool { return !wordForm.MatchString(word) }) {
+		r.unclear("line of /etc/crypttab")
+		return
+	}
+	line := EncryptedLine{Mapped: f[0], Text: strings.Join(f, " ")}
+	if len(f) > 2 && f[2] != "none" && f[2] != "-" {
+		line.Key = f[2]
+	}
+	r.Encrypted = append(r.Encrypted, line)
 }
 
 // unescape reads a name of mountinfo, which has spaces and the like in octal. One with a
@@ -551,6 +578,12 @@ func (r *hardwareReader) net(name, rest string) {
 	case "mode":
 		mode, _, _ := strings.Cut(value, " ")
 		r.take(&i.Mode, typeForm, mode, "mode of "+name)
+	case "vlan":
+		if n, err := strconv.ParseUint(value, 10, 12); err == nil {
+			i.VLAN = int(n)
+		}
+	case "over":
+		r.take(&i.Over, ifaceForm, value, "interface below "+name)
 	case "master":
 		r.take(&i.Master, ifaceForm, path.Base(value), "master of "+name)
 	case "module":
