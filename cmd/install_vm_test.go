@@ -28,17 +28,18 @@ var installVM = flag.String("install-vm", "", "install a virtual machine (qemu) 
 // A virtualMachine is a computer that is emulated. It starts again whenever it has gone
 // down, until it is turned off.
 type virtualMachine struct {
-	t     *testing.T
-	dir   string // of the fleet
-	tree  string // see tree.sh
-	port  int
-	disks []vmDisk
-	boot  func(n int) []string // qemu's arguments for start n, from 0: where the kernel comes from
-	mu    sync.Mutex
-	qemu  *osexec.Cmd
-	boots int
-	off   bool
-	down  chan struct{}
+	t        *testing.T
+	dir      string // of the fleet
+	tree     string // see tree.sh
+	port     int
+	disks    []vmDisk
+	patience time.Duration        // for the machine to answer
+	boot     func(n int) []string // qemu's arguments for start n, from 0: where the kernel comes from
+	mu       sync.Mutex
+	qemu     *osexec.Cmd
+	boots    int
+	off      bool
+	down     chan struct{}
 }
 
 // A vmDisk is a disk of a virtual machine: a file in its directory.
@@ -50,7 +51,7 @@ const vmToken = "a-token-that-no-disk-may-hold"
 // from its disk whenever it restarts, as one that was told so in a hoster's panel.
 func newVirtualMachine(t *testing.T) *virtualMachine {
 	t.Helper()
-	v := &virtualMachine{t: t, dir: t.TempDir(), port: freePort(t), down: make(chan struct{})}
+	v := &virtualMachine{t: t, dir: t.TempDir(), port: freePort(t), down: make(chan struct{}), patience: 3 * time.Minute}
 	v.disks = []vmDisk{{"disk.img", "MUSTER01"}, {"other.img", "OTHER01"}}
 	v.boot = func(n int) []string {
 		if n > 0 {
@@ -296,7 +297,7 @@ func (v *virtualMachine) killAt(stage string, after time.Duration, args ...strin
 // ssh runs a command on the machine.
 func (v *virtualMachine) ssh(command string) string {
 	v.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), v.patience)
 	defer cancel()
 	for {
 		out, err := osexec.CommandContext(ctx, "ssh", "-F", filepath.Join(v.dir, "ssh.conf"), "-p", fmt.Sprint(v.port), "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR", "root@127.0.0.1", command).Output()

@@ -26,7 +26,7 @@ func newDebianMachine(t *testing.T, version string) *virtualMachine {
 		t.Fatal(err)
 	}
 	defer done()
-	v := &virtualMachine{t: t, dir: t.TempDir(), port: freePort(t), down: make(chan struct{}), disks: []vmDisk{{"disk.img", "MUSTER01"}}}
+	v := &virtualMachine{t: t, dir: t.TempDir(), port: freePort(t), down: make(chan struct{}), disks: []vmDisk{{"disk.img", "MUSTER01"}}, patience: 10 * time.Minute}
 	v.boot = func(int) []string {
 		return []string{"-kernel", filepath.Join(v.dir, "bzImage"), "-initrd", filepath.Join(v.dir, "initrd"), "-append", "console=ttyS0 quiet"}
 	}
