@@ -84,7 +84,7 @@ bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
 bombs *args:
     go test ./cmd -run '^TestBombs$' -bombs -v -count 1 -timeout 60m {{args}}
 
-# copying to hosts that run the Nix of later Debians, fetched and unpacked below DIR (amd64, root)
+# copying to hosts that run the Nix of later Debians, and an upgrade of one from a flake, fetched and unpacked below DIR (amd64, root)
 test-nix dir="/var/tmp/muster-nix":
     #!/usr/bin/env bash
     set -euo pipefail
@@ -110,7 +110,7 @@ test-nix dir="/var/tmp/muster-nix":
       version=$("$d/root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$libs" "$d/root/usr/bin/nix-store" --version | sed 's/.* //')
       nix=$nix,$version=$d/root
     done
-    MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^TestOtherNixVersions$' -v -count 1
+    MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^(TestOtherNixVersions|TestScripts)$/^([0-9.]*|upgrade_flake)$' -v -count 1
 
 # the values of the flakes in compile/flake/testdata/flakes, written anew from the Nix 2.34 that test-nix has unpacked below DIR
 record-flakes dir="/var/tmp/muster-nix" *args="":

@@ -236,7 +236,7 @@ func (v *virtualMachine) command(args ...string) *osexec.Cmd {
 	muster := filepath.Join(v.dir, "muster") // the test is muster where it is called so
 	_ = os.Symlink(self, muster)
 	cmd := osexec.Command(muster, append(args, "--ssh-config", filepath.Join(v.dir, "ssh.conf"), "--identity", filepath.Join(v.dir, "id.key"),
-		"--connect-timeout", "2m")...) // an emulated processor is slow
+		"--connect-timeout", "2m", "--answer-timeout", "5m")...) // an emulated processor is slow
 	cmd.Dir = v.dir
 	cmd.Env = append(os.Environ(), "HOME="+v.dir, "XDG_STATE_HOME="+filepath.Join(v.dir, "state"), "TOKEN="+vmToken, "NIX_CONFIG=substitute = false\nsandbox = false\nbuild-users-group =")
 	return cmd
