@@ -72,7 +72,15 @@ func (w *bareWork) ours() bool { return w.seen.Agreed == w.layout || w.seen.Ther
 // an earlier attempt has made of it.
 func (dial Connect) orBare() Connect {
 	return func(ctx context.Context, h *schema.Host) (Machine, error) {
-		m, err := dial(ctx, bareHost(h))
+		bare := bareHost(h)
+		m, err := dial(ctx, bare)
+		if err != nil && ctx.Err() == nil && bare.User != "root" && !errors.Is(err, ErrUnreachable) {
+			// The installer that took it over lets nobody else in.
+			bare.User, bare.Privilege = "root", schema.Root
+			if m, again := dial(ctx, bare); again == nil {
+				return m, nil
+			}
+		}
 		if err == nil || ctx.Err() != nil || len(h.HostKeys) == 0 {
 			return m, err
 		}
@@ -95,8 +103,11 @@ func bareHost(h *schema.Host) *schema.Host {
 	if i.User != "" {
 		bare.User = i.User
 	}
-	if i.User == "root" {
+	switch {
+	case i.User == "root":
 		bare.Privilege = schema.Root
+	case i.User != "" && bare.Privilege == schema.Root:
+		bare.Privilege = schema.Sudo // the host's own user is root
 	}
 	return &bare
 }
