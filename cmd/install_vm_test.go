@@ -260,8 +260,24 @@ func (v *virtualMachine) must(args ...string) string {
 	return string(out)
 }
 
-// killAt runs muster and kills it a while after it has begun a stage.
+// killAt runs muster and kills it a while after it has begun a stage. A machine that is
+// too slow to answer is tried again.
 func (v *virtualMachine) killAt(stage string, after time.Duration, args ...string) {
+	v.t.Helper()
+	said := ""
+	for range 5 {
+		var killed bool
+		if said, killed = v.tryToKillAt(stage, after, args...); killed {
+			return
+		}
+		if !strings.Contains(said, "no answer") {
+			break
+		}
+	}
+	v.t.Fatalf("muster ended before stage %s:\n%s", stage, said)
+}
+
+func (v *virtualMachine) tryToKillAt(stage string, after time.Duration, args ...string) (said string, killed bool) {
 	v.t.Helper()
 	cmd := v.command(append(args, "--output", "json")...)
 	var errs bytes.Buffer
@@ -275,9 +291,9 @@ func (v *virtualMachine) killAt(stage string, after time.Duration, args ...strin
 	}
 	defer cmd.Wait()
 	lines := bufio.NewScanner(out)
-	var said []string
+	var events []string
 	for lines.Scan() {
-		said = append(said, lines.Text())
+		events = append(events, lines.Text())
 		var e struct {
 			Event string
 			Data  struct{ Stage, Error string }
@@ -285,13 +301,13 @@ func (v *virtualMachine) killAt(stage string, after time.Duration, args ...strin
 		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Event == "StageStarted" && e.Data.Stage == stage {
 			time.Sleep(after)
 			cmd.Process.Kill()
-			return
+			return "", true
 		}
 		if e.Event == "HostEnded" {
 			break
 		}
 	}
-	v.t.Fatalf("muster ended before stage %s:\n%s\n%s", stage, strings.Join(said[max(0, len(said)-20):], "\n"), errs.String())
+	return strings.Join(events[max(0, len(events)-20):], "\n") + "\n" + errs.String(), false
 }
 
 // ssh runs a command on the machine.

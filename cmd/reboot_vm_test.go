@@ -131,7 +131,7 @@ func (v *virtualMachine) eventually(args ...string) string {
 	v.t.Helper()
 	for range 8 {
 		out, err := v.command(args...).CombinedOutput()
-		if !strings.Contains(string(out), "no answer within") {
+		if !strings.Contains(string(out), "no answer") {
 			if err != nil && args[0] != "status" {
 				v.t.Fatalf("muster %s: %v\n%s", strings.Join(args, " "), err, out)
 			}
@@ -329,7 +329,7 @@ func TestInPlaceVirtualMachine(t *testing.T) {
 	}
 	v.killAt("reboot", 3*time.Second, install...)
 	step("killed while it waited for the first boot")
-	if out := v.must("resume", "--reboot-timeout", "8m"); !strings.Contains(out, "vm: installed") {
+	if out := v.eventually("resume", "--reboot-timeout", "15m"); !strings.Contains(out, "vm: installed") {
 		t.Errorf("muster resume:\n%s", out)
 	}
 	step("installed")
