@@ -57,7 +57,7 @@ func newVirtualMachine(t *testing.T) *virtualMachine {
 		if n > 0 {
 			return nil
 		}
-		return []string{"-kernel", filepath.Join(v.tree, "rescue", "bzImage"), "-initrd", filepath.Join(v.tree, "rescue", "initrd"), "-append", "console=ttyS0 quiet"}
+		return []string{"-kernel", filepath.Join(v.tree, "rescue", "bzImage"), "-initrd", filepath.Join(v.tree, "rescue", "initrd"), "-append", "console=ttyS0 quiet no_timer_check"}
 	}
 	v.tree = filepath.Join(v.dir, "tree")
 	source, err := filepath.Abs("testdata/install")
