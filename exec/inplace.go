@@ -83,7 +83,7 @@ func prepareInPlace(ctx context.Context, j *job) error {
 	if len(h.HostKeys) > 0 && !slices.ContainsFunc(place.HostKeys, func(k string) bool {
 		return slices.ContainsFunc(h.HostKeys, func(pin string) bool { return strings.HasPrefix(pin+" ", k+" ") })
 	}) {
-		return errors.New("none of its SSH host keys is in the host's host_keys: in place a machine keeps its keys, which muster adopt --update writes into the inventory")
+		return errors.New("none of its SSH host keys is in the host's host_keys: in place a machine keeps its keys, and muster adopt shows what they are")
 	}
 	j.seen.Facts.Space = max(place.Free-inPlaceReserve, 1)
 	if w.seen.Agreed != w.layout {
