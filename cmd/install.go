@@ -28,7 +28,6 @@ import (
 // installOptions are those of install, which makes hosts of machines that have no
 // NixOS yet.
 type installOptions struct {
-	noRules
 	selection selectFlags // of which the hosts are arguments
 	ssh       sshFlags
 	output    outputFlag
