@@ -28,6 +28,9 @@ const (
 	inPlaceLeaveScript  script = "inplaceleave"
 	inPlaceLookScript   script = "inplacelook"
 	inPlaceSystemScript script = "inplacesystem"
+	hostKeyScript       script = "hostkey"
+	hostKeyBackScript   script = "hostkeyback"
+	hostKeySettleScript script = "hostkeysettle"
 	inspectScript       script = "inspect"
 	installDiskoScript  script = "installdisko"
 	installDoneScript   script = "installdone"
@@ -61,6 +64,7 @@ type part string
 const (
 	preamblePart    part = "preamble"
 	bootDefaultPart part = "bootdefault"
+	hostKeyPart     part = "hostkeyparts"
 	installPart     part = "installparts"
 	launchPart      part = "launch"
 	setsPart        part = "sets"
@@ -79,6 +83,9 @@ var parts = map[script][]part{
 	inPlaceAgreeScript:  {installPart},
 	inPlaceLeaveScript:  {installPart},
 	inPlaceSystemScript: {installPart},
+	hostKeyScript:       {hostKeyPart},
+	hostKeyBackScript:   {hostKeyPart},
+	hostKeySettleScript: {hostKeyPart},
 	inspectScript:       {bootDefaultPart},
 	installDiskoScript:  {installPart},
 	installFormatScript: {installPart},
