@@ -66,7 +66,7 @@ func resolve(text string, q Query, env Env) (*Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	return values.Settings(q, env)
+	return values.Settings()
 }
 
 // Each row says which settings differ from those of an empty configuration.
@@ -121,6 +121,7 @@ func TestSettings(t *testing.T) {
 			}
 			want := &Settings{
 				Original: "web1", HostName: "web1", Port: 22, StrictHostKeys: "yes", IdentityAgent: "/run/agent",
+				User: "me", AddressFamily: "any", Attempts: 1, RequiredRSASize: 1024,
 				UserKnownHosts:   []string{"/home/me/.ssh/known_hosts", "/home/me/.ssh/known_hosts2"},
 				GlobalKnownHosts: []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"},
 			}
@@ -203,8 +204,8 @@ func TestSplitJump(t *testing.T) {
 	}
 }
 
-func TestChooseAlgorithms(t *testing.T) {
-	defaults, possible := []string{"a1", "a2", "b1"}, []string{"a1", "a2", "b1", "old"}
+func TestAssemble(t *testing.T) {
+	set := algorithmSet{known: []string{"a1", "a2", "b1", "old"}, defaults: []string{"a1", "a2", "b1"}}
 	for _, tt := range []struct {
 		list string
 		want string
@@ -215,9 +216,10 @@ func TestChooseAlgorithms(t *testing.T) {
 		{"-a*", "[b1]"},
 		{"^b1", "[b1 a1 a2]"},
 		{"unknown,a2", "[a2]"},
-		{"-*", "-* leaves no algorithm that is supported here"},
+		{"unknown", "unknown names no algorithm"},
+		{"-*", "[]"},
 	} {
-		chosen, err := ChooseAlgorithms(defaults, possible, tt.list)
+		chosen, err := set.assemble(tt.list)
 		got := fmt.Sprint(chosen)
 		if err != nil {
 			got = err.Error()
@@ -241,7 +243,6 @@ func FuzzSettings(f *testing.F) {
 		if err == nil {
 			SplitJump(s.ProxyJump)
 		}
-		ParseAnswer([]byte(text)).Settings(q, world(nil))
 	})
 }
 
