@@ -24,7 +24,6 @@ import (
 	"muster/exec/foreign"
 	"muster/exec/host"
 	"muster/exec/human"
-	"muster/exec/nixcmd"
 	"muster/exec/remote"
 	"muster/schema"
 )
@@ -79,9 +78,7 @@ func (o *adoptOptions) run(ctx context.Context, std streams, args []string) erro
 	if err := a.open(ctx, inventory(args)); err != nil {
 		return err
 	}
-	dialer := remote.NewDialer(remote.Config{
-		ConfigFile: o.ssh.config, ConnectTimeout: o.ssh.connectTimeout, Resolve: nixcmd.SSH, Proxy: nixcmd.ProxyCommand,
-	})
+	dialer := remote.NewDialer(remoteConfig(&o.ssh, func(text string) { fmt.Fprintf(std.err, "warning: %s\n", text) }))
 	defer dialer.Close()
 	for _, way := range ways {
 		m := &adopted{way: way, Address: way.String()}

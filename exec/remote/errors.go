@@ -12,7 +12,8 @@ var (
 	ErrAuth           = errors.New("permission denied")     // no key was accepted: an *AuthError
 	ErrHostKeyUnknown = errors.New("host key unknown")      // no key of the host is known: a *HostKeyError
 	ErrHostKeyChanged = errors.New("host key changed")      // another key of the host is known: a *HostKeyError
-	ErrHostKeyRevoked = errors.New("host key revoked")      // the key is marked @revoked: a *HostKeyError
+	ErrHostKeyRevoked = errors.New("host key revoked")      // by @revoked or RevokedHostKeys: a *HostKeyError
+	ErrHostKeyWeak    = errors.New("host key too short")    // an RSA key below RequiredRSASize: a *HostKeyError
 	ErrConnectionLost = errors.New("connection lost")       // the connection was made, and broke
 	ErrNoSudo         = errors.New("no root privilege")     // the way to become root is missing, or not allowed for the user
 	ErrSudoPassword   = errors.New("sudo needs a password") // none was given, or the wrong one
@@ -47,7 +48,7 @@ func (e *AuthError) Error() string {
 func (e *AuthError) Unwrap() error { return ErrAuth }
 
 // A HostKeyError says which key a server presented, and which were expected. It is one of [ErrHostKeyUnknown],
-// [ErrHostKeyChanged] and [ErrHostKeyRevoked].
+// [ErrHostKeyChanged], [ErrHostKeyRevoked] and [ErrHostKeyWeak].
 type HostKeyError struct {
 	Kind    error
 	Addr    string // the name as known_hosts writes it: "web1" or "[web1]:2222"
@@ -72,7 +73,12 @@ type KnownKey struct {
 	Line int    // from 1; in an inventory, the number of the key
 }
 
-func (k KnownKey) String() string { return fmt.Sprintf("%s (%s:%d)", k.Fingerprint, k.File, k.Line) }
+func (k KnownKey) String() string {
+	if k.Line == 0 { // in a key revocation list
+		return fmt.Sprintf("%s (%s)", k.Fingerprint, k.File)
+	}
+	return fmt.Sprintf("%s (%s:%d)", k.Fingerprint, k.File, k.Line)
+}
 
 func (e *HostKeyError) Error() string {
 	var b strings.Builder
@@ -80,7 +86,7 @@ func (e *HostKeyError) Error() string {
 	for i, k := range e.Known {
 		sep := ", want "
 		if e.Kind == ErrHostKeyRevoked {
-			sep = ", marked @revoked: "
+			sep = ", revoked: "
 		}
 		if i > 0 {
 			sep = " or "

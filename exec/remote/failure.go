@@ -23,9 +23,13 @@ type attemptError struct {
 // explain makes the error that Dial returns.
 func (c *connector) explain(e *attemptError, timedOut bool) error {
 	var hostKey *HostKeyError
+	var negotiation *ssh.AlgorithmNegotiationError
 	switch {
 	case errors.As(e.err, &hostKey):
 		return hostKey
+	case errors.As(e.err, &negotiation):
+		return fmt.Errorf("%w: no common algorithm with %s for %s: it has %s; muster offers %s", ErrUnreachable, c.addr,
+			clip(strings.TrimPrefix(negotiation.What, "client to server ")), clip(orNone(negotiation.RequestedAlgorithms)), orNone(negotiation.SupportedAlgorithms))
 	case timedOut && e.dropped:
 		return fmt.Errorf("%w: %s keeps closing the connection (tried for %v)", ErrUnreachable, c.addr, c.limit)
 	case timedOut && e.connected:

@@ -277,7 +277,10 @@ func (g *generator) algorithms(key string) string {
 		names = append(names, g.of("*cert*", "ssh-*", "*", "*sha2*", "aes*", "*512*", "rsa-sha2-???", "sk-*"))
 	}
 	if g.wrong && g.chance(20) {
-		names = append(names, g.of("", "foo", "!"+names[0], "none", g.dialect.oldOnly("RSA", "x"), g.dialect.oldOnly("ed25519", "-x")))
+		names = append(names, g.of("", "foo", "none", "x*"))
+		if key == "hostkeyalgorithms" { // of the other lists, ssh reports these and goes on without the list
+			names = append(names, g.of("", "!"+names[0], g.dialect.oldOnly("RSA", "x"), g.dialect.oldOnly("ed25519", "-x")))
+		}
 	}
 	return operator + strings.Join(names, ",")
 }
@@ -285,7 +288,7 @@ func (g *generator) algorithms(key string) string {
 func (g *generator) jump() string {
 	g.jumps = true
 	if g.wrong && g.chance(10) {
-		return g.of("@b", "a,", ",", "b:nosuchservice", "b:0", "[::1", "ssh://b/path", "ssh://-b", g.dialect.oldOnly("a b,c", ",c"))
+		return g.of("@b", "a,", ",", "b:nosuchservice", "b:0", "[::1", "ssh://b/path", "ssh://-b", "a b,c", "a,b # c,d")
 	}
 	hop := func() string {
 		return g.of("", "me@", "a@b@") + g.of("b", "B", "[::1]", "10.0.0.2", "jump.example.org", "web1") + g.of("", "", ":22", ":2222", ":ssh", ":")

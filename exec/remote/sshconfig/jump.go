@@ -17,7 +17,8 @@ type jump struct {
 	port   int    // 0: as configured
 }
 
-// parseJump reads a value of ProxyJump. A comment at its end belongs to it in part, as it does to ssh.
+// parseJump reads a value of ProxyJump, which ends at a blank or a comment. "none" with either behind it is the name of a host,
+// as it is to ssh.
 func parseJump(value string, env *Env) (jump, error) {
 	if strings.EqualFold(value, "none") {
 		return jump{host: "none"}, nil
@@ -39,9 +40,7 @@ func parseJump(value string, env *Env) (jump, error) {
 			last = jump{user: user, host: host, port: port}
 		}
 	}
-	if i := strings.LastIndexByte(value, ','); i > 0 {
-		last.before = value[:i]
-	}
+	last.before = strings.Join(hops[:len(hops)-1], ",")
 	return last, nil
 }
 
