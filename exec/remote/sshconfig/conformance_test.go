@@ -137,7 +137,7 @@ func (d dialect) differences(t *testing.T, theirs, ours []byte) (differences []s
 		}
 	}
 	if !d.isNew {
-		for _, key := range []string{"tag", "channeltimeout", "obscurekeystroketiming"} {
+		for key := range newKeywords {
 			delete(got, key)
 		}
 	}
@@ -335,4 +335,91 @@ func localUser(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return u.Username
+}
+
+// Each value of testdata/keywords.txt means what it means to ssh, or is refused as by ssh. No keyword of the manual is without.
+func TestEveryKeyword(t *testing.T) {
+	d := knownDialect(t)
+	t.Setenv("SSH_AUTH_SOCK", "/run/agent")
+	text, err := os.ReadFile("testdata/keywords.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "config")
+	seen := map[*keyword]bool{}
+	rows, refused := 0, 0
+	for line := range strings.Lines(string(text)) {
+		name, values, ok := strings.Cut(strings.TrimSpace(line), ": ")
+		if !ok || line[0] == '#' {
+			continue
+		}
+		k := keywordsByName[strings.ToLower(name)]
+		seen[k] = true
+		if k != nil && newKeywords[k.name] && !d.isNew {
+			continue
+		}
+		for value := range strings.SplitSeq(values, " | ") {
+			if err := os.WriteFile(file, []byte(name+" "+value+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			rows++
+			q := Query{Host: "web1"}
+			if _, err := d.ours(t, file, q); err != nil {
+				refused++
+			}
+			for _, difference := range d.compare(t, file, q) {
+				t.Errorf("%s %s: %s", name, value, difference)
+			}
+		}
+	}
+	t.Logf("%d rows, of which %d are refused", rows, refused)
+	for i := range keywords {
+		if k := &keywords[i]; !seen[k] && k.parse != nil && k.print != unlisted {
+			t.Errorf("%s has no row", k.name)
+		}
+	}
+}
+
+// newKeywords are those that OpenSSH 9.2 does not know.
+var newKeywords = map[string]bool{"tag": true, "channeltimeout": true, "obscurekeystroketiming": true}
+
+var update = goflag.Bool("update", false, "rewrite exec/SSH.md")
+
+// exec/SSH.md lists what muster does with each keyword.
+func TestTheTableOfKeywords(t *testing.T) {
+	const file = "../../SSH.md"
+	var b strings.Builder
+	b.WriteString(`# What muster does with the SSH configuration
+
+muster reads ` + "`~/.ssh/config`, `/etc/ssh/ssh_config`" + ` and what they include, or the file of ` + "`--ssh-config`" + `, line by
+line as ssh (OpenSSH 9.9) does. What ssh refuses is refused, with the file and the line: a keyword that nobody knows, a value
+that is wrong, also in a section for other hosts. ` + "`muster ssh -G HOST`" + ` prints what the configuration means for a host, in the
+format of ` + "`ssh -G`" + `.
+
+Each keyword of ssh_config(5) is *used* (it means to muster what it means to ssh), *harmless* (it makes no difference to what
+muster does), or *warned*: a value that would make a difference is named in a warning, with its line. An *obsolete* keyword
+ssh passes over too. This table is made from the one that muster reads files by.
+
+| keyword | muster | why |
+| --- | --- | --- |
+`)
+	for _, use := range KeywordUses() {
+		if use.Use != Used && use.Why == "" {
+			t.Errorf("%s is %s: why?", use.Name, use.Use)
+		}
+		names := append([]string{lower(use.Name)}, use.Aliases...)
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(names, "`, `"), use.Use, use.Why)
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(have), b.String()); diff != "" {
+		t.Errorf("%s is not what the table of keywords says: just update (-have +want):\n%s", file, diff)
+	}
 }
