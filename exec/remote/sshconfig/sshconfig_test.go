@@ -136,6 +136,45 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// A name is made canonical as CanonicalizeHostname says, and Host and Match see the canonical name then.
+func TestCanonicalNames(t *testing.T) {
+	env := world(nil)
+	env.LookupHost = func(name, family string) (string, error) {
+		aliases := map[string]string{"web1.b.org.": "web1.b.org", "www.b.org.": "web1.real.org", "old": "new.real.org", "full.a.org.": "full.a.org"}
+		alias, ok := aliases[name]
+		if !ok || family == "inet6" {
+			return "", errors.New("no such host")
+		}
+		return alias, nil
+	}
+	const domains = "CanonicalizeHostname yes\nCanonicalDomains a.org b.org\n"
+	for _, tt := range []struct {
+		text, host, want string
+		port             int
+	}{
+		{domains, "web1", "web1.b.org", 22},
+		{domains, "WEB1", "web1.b.org", 22},
+		{domains, "nowhere", "nowhere", 22},
+		{domains, "full.a.org.", "full.a.org", 22},
+		{domains, "x.y.z", "x.y.z", 22},
+		{domains, "10.1", "10.0.0.1", 22},
+		{domains + "Host web1.b.org\n Port 4\n", "web1", "web1.b.org", 4},
+		{domains + "Match canonical host *.b.org\n Port 4\n", "web1", "web1.b.org", 4},
+		{domains + "Match final\n HostName late\n", "web1", "web1.b.org", 22},
+		{domains + "CanonicalizePermittedCNAMEs *.b.org:*.real.org\n", "www", "web1.real.org", 22},
+		{domains + "CanonicalizePermittedCNAMEs *.a.org:*.real.org\n", "www", "www.b.org", 22},
+		{domains + "AddressFamily inet6\n", "web1", "web1", 22},
+		{domains + "ProxyJump j\n", "web1", "web1", 22},
+		{"CanonicalizeHostname always\nCanonicalDomains b.org\nProxyJump j\n", "web1", "web1.b.org", 22},
+		{"CanonicalDomains b.org\n", "web1", "web1", 22},
+	} {
+		s, err := resolve(tt.text, Query{Host: tt.host}, env)
+		if err != nil || s.HostName != tt.want || s.Port != tt.port {
+			t.Errorf("%q, %s: got %+v, %v, want %s, port %d", tt.text, tt.host, s, err, tt.want, tt.port)
+		}
+	}
+}
+
 // An empty Env is enough for a configuration that refers to nothing.
 func TestAnEmptyEnvironment(t *testing.T) {
 	s, err := resolve("Port 4\nInclude x\nIdentityFile /k\n", Query{Host: "web1"}, Env{})
@@ -149,12 +188,18 @@ func TestErrorsNameTheLine(t *testing.T) {
 		{"Host a\nUser \"x\n", "config:2: user: quote without end"},
 		{"Port\n", "config:1: port: no value"},
 		{"Match exec missing\n", `config:1: match exec "missing": no such program`},
-		{"Match localnetwork 10.0.0.0/8\n", "config:1: match localnetwork: only ssh itself can tell"},
+		{"Match localnetwork 10.0.0.1/8\n", "config:1: match localnetwork: \"10.0.0.1/8\" is not a network"},
+		{"Host b\nNoSuchKeyword x\n", "config:2: nosuchkeyword: there is no such keyword in ssh_config(5)"},
+		{"Host b\nPort x\n", "config:2: port: \"x\" is not a port"},
+		{"Host b\nUser a b\n", "config:2: user: unexpected \"b\" at the end of the line"},
+		{"Ciphers nosuch\n", "config:1: ciphers: unknown algorithm \"nosuch\""},
+		{"CanonicalizeHostname yes\nCanonicalDomains x.org\nCanonicalizeFallbackLocal no\n", "a is in none of the CanonicalDomains, and CanonicalizeFallbackLocal is no (config:3)"},
+		{"ProxyJump a\n", "proxyjump (config:1): jump host loop via a"},
 		{"Match colour red\n", "config:1: match: unknown criterion colour"},
 		{"Match host\n", "config:1: match host: no value"},
 		{"\nInclude d/*\n", "config:2: /home/me/.ssh/d/bad:1: port: no value"},
 		{"Include loop\n", "includes nested too deeply"},
-		{"Port 70000\n", "read ssh configuration of a: \"70000\" is not a port"},
+		{"Port 70000\n", "config:1: port: \"70000\" is not a port"},
 		{"IdentityFile %Q\n", "%Q is not supported"},
 		{"IdentityFile x%\n", "nothing follows the last %"},
 		{"IdentityFile ~nobody/x\n", "there is no user nobody"},
@@ -162,7 +207,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 		{"IdentityFile ${DIR\n", "${ without }"},
 		{"ConnectTimeout soon\n", "\"soon\" is not a time"},
 		{"ConnectTimeout 99999999w\n", "\"99999999w\" is not a time"},
-		{"ConnectTimeout 1500w1500w\n", "\"1500w1500w\" is not a time"},
+		{"ConnectTimeout 2000w2000w\n", "\"2000w2000w\" is not a time"},
 	} {
 		_, err := resolve(tt.text, Query{Host: "a"}, world(map[string]string{
 			"/home/me/.ssh/d/bad": "Port\n", "/home/me/.ssh/loop": "Include loop\n",
@@ -171,7 +216,7 @@ func TestErrorsNameTheLine(t *testing.T) {
 			t.Errorf("%q: got %v, want %s", tt.text, err, tt.want)
 		}
 	}
-	if _, err := resolve("Match exec true\n", Query{Host: "a"}, Env{}); err == nil || !strings.Contains(err.Error(), "only ssh itself can tell") {
+	if _, err := resolve("Match exec true\n", Query{Host: "a"}, Env{}); err == nil || !strings.Contains(err.Error(), "config:1: match exec: no command can be run here") {
 		t.Errorf("no way to run a command: got %v", err)
 	}
 }
