@@ -59,14 +59,14 @@ func (d *Dialer) way(ctx context.Context, route []hop) (dial dialFunc, release f
 		}
 		dial = func(ctx context.Context) (net.Conn, error) { return j.conn.client.DialContext(ctx, "tcp", last.addr()) }
 		return dial, func() { d.leave(j) }, nil
-	case last.ProxyCommand != "" && d.config.Proxy == nil:
-		return nil, nil, fmt.Errorf("connect to %s: %s sets a ProxyCommand for it, which is not supported here: use ProxyJump",
-			last.Original, cmp.Or(d.config.ConfigFile, "the ssh configuration"))
 	case last.ProxyPasses:
 		if d.config.ProxyPasses == nil {
 			return nil, nil, fmt.Errorf("connect to %s: ProxyUseFdpass is not supported here", last.Original)
 		}
 		dial = func(ctx context.Context) (net.Conn, error) { return d.config.ProxyPasses(ctx, last.ProxyCommand) }
+	case last.ProxyCommand != "" && d.config.Proxy == nil:
+		return nil, nil, fmt.Errorf("connect to %s: %s sets a ProxyCommand for it, which is not supported here: use ProxyJump",
+			last.Original, cmp.Or(d.config.ConfigFile, "the ssh configuration"))
 	case last.ProxyCommand != "":
 		dial = func(ctx context.Context) (net.Conn, error) { return d.config.Proxy(ctx, last.ProxyCommand) }
 	default:

@@ -187,29 +187,21 @@ func ownKeys(known []knownKey) (own []knownKey) {
 	return own
 }
 
-// checkCert accepts a certificate of a known authority. Its principals are patterns, of which none means any host.
+// checkCert accepts a certificate of a known authority.
 func (h *hostKeys) checkCert(cert *ssh.Certificate) error {
 	isKnown := func(k knownKey) bool { return k.authority && equal(k.key, cert.SignatureKey) }
-	principal := strings.ToLower(h.principal)
-	fits := func(pattern string) bool { return sshconfig.MatchPattern(principal, pattern) }
-	i := slices.IndexFunc(cert.ValidPrincipals, fits)
 	why := ""
 	switch {
 	case cert.CertType != ssh.HostCert:
 		why = "it is not a certificate of a host"
 	case !slices.ContainsFunc(slices.Concat(h.known, h.portless), isKnown):
 		why = "no authorities for hostname: " + fingerprint(cert.SignatureKey).String()
-	case len(cert.ValidPrincipals) > 0 && i < 0:
-		why = fmt.Sprintf("principal %q not in the set of valid principals for given certificate: %q", principal, cert.ValidPrincipals)
 	case !slices.Contains(h.authorityAlgorithms(), cert.Signature.Format):
 		why = fmt.Sprintf("its authority signs by %s, which CASignatureAlgorithms does not name", cert.Signature.Format)
 	case rsaBits(cert.SignatureKey) > 0 && rsaBits(cert.SignatureKey) < h.leastRSA:
 		why = fmt.Sprintf("the key of its authority has %d bits, RequiredRSASize is %d", rsaBits(cert.SignatureKey), h.leastRSA)
 	default:
-		if i >= 0 {
-			principal = cert.ValidPrincipals[i]
-		}
-		why = certProblem(cert, principal)
+		why = certProblem(cert, h.principal)
 	}
 	if why != "" {
 		return errors.New("its certificate is not accepted: " + why)
