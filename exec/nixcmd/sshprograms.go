@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -125,7 +126,7 @@ func receiveConn(ctx context.Context, socket *os.File) (net.Conn, error) {
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	control := make([]byte, syscall.CmsgSpace(4))
 	_, n, _, _, err := c.(*net.UnixConn).ReadMsgUnix(make([]byte, 1), control)
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	messages, err := syscall.ParseSocketControlMessage(control[:n])

@@ -187,6 +187,7 @@ func (c *connector) attempt(ctx context.Context) (*ssh.Client, *transport, *atte
 func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 	trusted := false
 	var refused error // why the host key is refused
+	var allowed, passed []string
 	config := &ssh.ClientConfig{
 		Config:            c.transport,
 		User:              c.user,
@@ -199,6 +200,10 @@ func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 			return refused
 		},
 		Auth: []ssh.AuthMethod{ssh.PublicKeys(c.offer.signers...)},
+		AuthCallback: func(a *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			allowed, passed = a.AllowedMethods, a.PartialSuccessMethods
+			return nil, nil // the next of Auth
+		},
 	}
 	sshConn, channels, requests, err := ssh.NewClientConn(t, c.addr, config)
 	switch {
@@ -207,5 +212,5 @@ func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 	case refused != nil:
 		return nil, &attemptError{err: refused, connected: true}
 	}
-	return nil, &attemptError{err: err, connected: true, trusted: trusted, dropped: !trusted && isDrop(err)}
+	return nil, &attemptError{err: err, connected: true, trusted: trusted, dropped: !trusted && isDrop(err), allowed: allowed, passed: passed}
 }

@@ -3,6 +3,7 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,6 +27,15 @@ type AuthError struct {
 	Tried []string // such as "agent ED25519 SHA256:... (me@laptop)", in the order they were offered
 	Notes []string // keys that could not be offered, and why
 	Cause string   // why the attempt ended, in the words of the server or of x/crypto
+
+	Allowed      []string // the ways to log in that the server names, such as "publickey" and "password"
+	SecondFactor bool     // the server accepted a key, and wants more
+	TooMany      bool     // the server counted too many keys before it saw the right one
+}
+
+// NoPublicKeys reports whether the server lets nobody in by a key.
+func (e *AuthError) NoPublicKeys() bool {
+	return len(e.Allowed) > 0 && !e.SecondFactor && !slices.Contains(e.Allowed, "publickey")
 }
 
 func (e *AuthError) Error() string {
@@ -38,6 +48,12 @@ func (e *AuthError) Error() string {
 	}
 	for _, note := range e.Notes {
 		b.WriteString("; " + note)
+	}
+	switch methods := clip(strings.Join(e.Allowed, ", ")); {
+	case e.SecondFactor:
+		b.WriteString("; it accepts a key, and wants " + methods + " too")
+	case e.NoPublicKeys():
+		b.WriteString("; it lets users in by " + methods + " alone")
 	}
 	if e.Cause != "" {
 		b.WriteString(": " + e.Cause)
