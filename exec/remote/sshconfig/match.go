@@ -26,7 +26,7 @@ func (r *reader) match(l *line, enclosing bool) (bool, error) {
 		this := false
 		switch word = strings.ToLower(word); word {
 		case "all":
-			if criteria > 1 || len(l.args) > 0 {
+			if next, ok := l.more(); criteria > 1 || ok && next != "" {
 				return false, errors.New("match all: other criteria are not possible beside it")
 			}
 			return matched && !negated, nil

@@ -102,7 +102,11 @@ func (r *reader) file(f File, active bool, depth int) error {
 func (r *reader) line(s *section, l *line) (err error) {
 	switch l.key {
 	case "host":
-		s.active, err = r.isFor(l.all())
+		patterns := l.all()
+		if !s.enclosing { // ssh looks no further then
+			patterns = patterns[:min(1, len(patterns))]
+		}
+		s.active, err = r.isFor(patterns)
 		s.active = s.active && s.enclosing
 	case "match":
 		s.active, err = r.match(l, s.enclosing)
