@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -104,7 +105,12 @@ func readConfigFile(name, includeDir string) (sshconfig.File, error) {
 // localEnv is the environment of this process, for the ssh configuration.
 func localEnv() sshconfig.Env {
 	hostName, _ := os.Hostname()
+	var others []string
+	if runtime.GOOS == "darwin" {
+		others = []string{"usekeychain"} // Apple's ssh keeps passphrases; muster takes keys from files and ssh-agent
+	}
 	return sshconfig.Env{
+		Others:    others,
 		Home:      homeDir(),
 		User:      localUser(),
 		UserID:    os.Getuid(),

@@ -403,12 +403,12 @@ ssh passes over too. This table is made from the one that muster reads files by.
 | keyword | muster | why |
 | --- | --- | --- |
 `)
-	for _, use := range KeywordUses() {
-		if use.Use != Used && use.Why == "" {
-			t.Errorf("%s is %s: why?", use.Name, use.Use)
+	for _, k := range keywords {
+		if k.use != used && k.why == "" {
+			t.Errorf("%s is %s: why?", k.name, k.use)
 		}
-		names := append([]string{lower(use.Name)}, use.Aliases...)
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(names, "`, `"), use.Use, use.Why)
+		names := append([]string{lower(k.name)}, k.aliases...)
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.Join(names, "`, `"), k.use, k.why)
 	}
 	if *update {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {

@@ -30,6 +30,8 @@ type Env struct {
 	// Addresses are those of this machine's interfaces that are up, for "Match localnetwork".
 	Addresses func() ([]netip.Addr, error)
 
+	Others []string // keywords in lower case that the ssh of this system knows beside OpenSSH's own, and that are passed over
+
 	algorithms map[string]algorithmSet // of each keyword; nil: those of OpenSSH 9.9
 }
 

@@ -194,7 +194,7 @@ func (r *reader) includeFile(name string, s *section) error {
 func (r *reader) setting(l *line, active bool) error {
 	k := keywordsByName[l.key]
 	if k == nil || k.parse == nil {
-		if list := r.first("ignoreunknown"); judge(l.key, strings.ToLower(list)) == match {
+		if list := r.first("ignoreunknown"); judge(l.key, strings.ToLower(list)) == match || slices.Contains(r.env.Others, l.key) {
 			l.all()
 			return nil
 		}

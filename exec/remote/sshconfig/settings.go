@@ -229,7 +229,7 @@ func (v *Values) warnings() (warnings []string) {
 	for i := range keywords {
 		k := &keywords[i]
 		value := v.first(k.name)
-		if k.use != Warned || value == "" || value == k.initial || k.name == "permitlocalcommand" && v.first("localcommand") == "" {
+		if k.use != warned || value == "" || value == k.initial || k.name == "permitlocalcommand" && v.first("localcommand") == "" {
 			continue
 		}
 		warnings = append(warnings, fmt.Sprintf("%s: %s %s: %s", v.places[k.name], k.name, value, k.why))

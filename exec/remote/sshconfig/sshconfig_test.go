@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/netip"
 	"path"
 	"slices"
 	"strings"
@@ -49,6 +50,9 @@ func world(files map[string]string) Env {
 			}
 			return []byte(text), nil
 		},
+		Others:    []string{"usekeychain"},
+		Service:   func(name string) (int, bool) { return 2222, name == "ssh-alt" },
+		Addresses: func() ([]netip.Addr, error) { return []netip.Addr{netip.MustParseAddr("10.7.1.2")}, nil },
 		MatchExec: func(command string) (bool, error) {
 			switch command {
 			case "true", "test web1 -o me":
@@ -107,6 +111,32 @@ func TestSettings(t *testing.T) {
 		{"match exec", "Match exec true\n Port 4\nMatch exec false\n User x\n", Query{}, func(s *Settings) { s.Port = 4 }},
 		{"match exec with tokens", "Match exec \"test %h -o %u\"\n Port 4\n", Query{}, func(s *Settings) { s.Port = 4 }},
 		{"match final", "HostName real\nMatch final host real\n Port 4\n", Query{}, func(s *Settings) { s.HostName, s.Port = "real", 4 }},
+		{"keyword of this system", "UseKeychain yes\nPort 4\n", Query{}, func(s *Settings) { s.Port = 4 }},
+		{"match localnetwork", "Match localnetwork 10.7.0.0/16\n Port 4\nMatch localnetwork 10.8.0.0/16\n User x\n", Query{}, func(s *Settings) { s.Port = 4 }},
+		{"case counts in Host", "Host WEB1\n Port 4\nHost web1 !WEB1\n User x\n", Query{}, func(s *Settings) { s.User = "x" }},
+		{"alias none is a name", "HostKeyAlias none\n", Query{}, func(s *Settings) { s.HostKeyAlias = "none" }},
+		{"no tokens in the alias", "HostKeyAlias %h\n", Query{}, func(s *Settings) { s.HostKeyAlias = "%h" }},
+		{"service as port", "Port ssh-alt\n", Query{}, func(s *Settings) { s.Port = 2222 }},
+		{"no jump", "ProxyJump NONE\n", Query{}, func(s *Settings) {}},
+		{"jump by a service", "ProxyJump a@b:ssh-alt,[::1]:22\n", Query{}, func(s *Settings) { s.ProxyJump = "a@b:2222,[::1]:22" }},
+		{"final host name is too late", "Match final\n HostName %h.example\n Port 4\n", Query{}, func(s *Settings) { s.Port = 4 }},
+		{"algorithms", "Ciphers aes128-ctr\nMACs ^hmac-sha2-256\nKexAlgorithms curve25519-sha256\n", Query{}, func(s *Settings) {
+			s.Ciphers, s.KexAlgorithms = []string{"aes128-ctr"}, []string{"curve25519-sha256"}
+			s.MACs = append([]string{"hmac-sha2-256"}, slices.DeleteFunc(slices.Clone(opensshAlgorithms["macs"].defaults), func(a string) bool { return a == "hmac-sha2-256" })...)
+		}},
+		{"bounds", "BindAddress 10.7.0.1\nBindInterface eth0\nAddressFamily inet6\nConnectionAttempts 3\nRekeyLimit 1G 1h\nRequiredRSASize 3072\n", Query{}, func(s *Settings) {
+			s.BindAddress, s.BindInterface, s.AddressFamily, s.Attempts, s.RekeyLimit, s.RequiredRSASize = "10.7.0.1", "eth0", "inet6", 3, 1<<30, 3072
+		}},
+		{"lists of keys", "RevokedHostKeys ~/revoked-%h\nKnownHostsCommand /bin/keys %H\n", Query{}, func(s *Settings) {
+			s.RevokedHostKeys, s.KnownHostsCommand = "/home/me/revoked-web1", "/bin/keys %H"
+		}},
+		{"no public keys", "Host db\n PubkeyAuthentication yes\nHost *\n PubkeyAuthentication no\n", Query{}, func(s *Settings) { s.NoPublicKeys = "config:4: PubkeyAuthentication no" }},
+		{"warnings", "NoHostAuthenticationForLocalhost yes\nPKCS11Provider /lib/p.so\n", Query{}, func(s *Settings) {
+			s.Warnings = []string{
+				"config:1: nohostauthenticationforlocalhost yes: host keys are always checked, also of this machine",
+				"config:2: pkcs11provider /lib/p.so: its keys are not offered: add them to an ssh-agent with ssh-add -s",
+			}
+		}},
 		{"match negated", "Match !host db1 user deploy\n Port 4\n", Query{User: "deploy"}, func(s *Settings) { s.User, s.Port = "deploy", 4 }},
 		{"match with equals sign", "Match host=web1\n Port 4\n", Query{}, func(s *Settings) { s.Port = 4 }},
 	} {
@@ -133,6 +163,14 @@ func TestSettings(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// An address with a zone is taken as it is: the percent sign begins no token.
+func TestAnAddressWithAZone(t *testing.T) {
+	s, err := resolve("User u\n", Query{Host: "fe80::1%usb0"}, world(nil))
+	if err != nil || s.HostName != "fe80::1%usb0" {
+		t.Errorf("got %+v, %v", s, err)
 	}
 }
 
