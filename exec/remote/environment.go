@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -16,10 +17,10 @@ import (
 
 // This file is what an ssh configuration can refer to on this machine.
 
-// glob finds the files of an Include as glob(3) does: * and ? do not match a dot at the beginning of a name. Directories
-// hold no settings.
+// glob finds the files of an Include as ssh does: * and ? do not match a dot at the beginning of a name, and "!" negates a
+// class of characters, not "^". Directories hold no settings.
 func glob(pattern string) ([]string, error) {
-	names, err := filepath.Glob(strings.ReplaceAll(pattern, "[!", "[^"))
+	names, err := filepath.Glob(strings.NewReplacer("[!", "[^", "[^", `[\^`).Replace(pattern))
 	if err != nil {
 		return nil, nil // a pattern that is wrong matches no file
 	}
@@ -30,7 +31,8 @@ func glob(pattern string) ([]string, error) {
 				return true
 			}
 		}
-		return false
+		info, err := os.Stat(name)
+		return err == nil && info.IsDir()
 	})
 	slices.Sort(names)
 	return names, nil

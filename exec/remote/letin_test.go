@@ -260,7 +260,8 @@ func TestLetInAsBySSH(t *testing.T) {
 	}
 	for _, tt := range letInRows {
 		t.Run(tt.name, func(t *testing.T) {
-			s := y.servers[tt.server]
+			t.Parallel()
+			s, dir := y.servers[tt.server], t.TempDir()
 			text := func(text string) string {
 				pairs := []string{"NAME", fmt.Sprintf("[127.0.0.1]:%d", s.port), "DIR", y.dir, "PORT", fmt.Sprint(s.port)}
 				for _, name := range []string{"host", "host_rsa", "host_ecdsa", "host_good", "host_expired", "host_stranger", "ca", "other_ca", "rsa_ca", "other"} {
@@ -268,7 +269,9 @@ func TestLetInAsBySSH(t *testing.T) {
 				}
 				return strings.NewReplacer(pairs...).Replace(text)
 			}
-			y.write(t, "known_hosts", text(tt.known)+"\n")
+			if err := os.WriteFile(filepath.Join(dir, "known_hosts"), []byte(text(tt.known)+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			config := text(tt.config)
 			if !strings.Contains(config, "IdentityFile") {
 				config += "\nIdentityFile " + y.path("id")
@@ -276,7 +279,8 @@ func TestLetInAsBySSH(t *testing.T) {
 			if !strings.Contains(config, "HostName") {
 				config += "\nHostName 127.0.0.1"
 			}
-			y.write(t, "config", fmt.Sprintf(`%s
+			file := filepath.Join(dir, "config")
+			lines := fmt.Sprintf(`%s
 Port %d
 User root
 IdentitiesOnly yes
@@ -286,12 +290,15 @@ GlobalKnownHostsFile none
 StrictHostKeyChecking yes
 BatchMode yes
 ConnectTimeout 60
-`, config, s.port, y.dir))
-			output, err := exec.CommandContext(t.Context(), *sshProgram, "-F", y.path("config"), "host", "echo in").CombinedOutput()
+`, config, s.port, dir)
+			if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			output, err := exec.CommandContext(t.Context(), *sshProgram, "-F", file, "host", "echo in").CombinedOutput()
 			if in := err == nil; in != tt.in {
 				t.Errorf("ssh lets in: %v, want %v: %s", in, tt.in, output)
 			}
-			err = dialOnce(t, Config{ConfigFile: y.path("config"), Proxy: nixcmd.ProxyCommand, ProxyPasses: nixcmd.ProxyPasses,
+			err = dialOnce(t, Config{ConfigFile: file, Proxy: nixcmd.ProxyCommand, ProxyPasses: nixcmd.ProxyPasses,
 				KnownHosts: nixcmd.KnownHostsCommand, MatchExec: nixcmd.MatchExec}, Target{Name: "host"})
 			if in := err == nil; in != tt.in {
 				t.Errorf("muster lets in: %v, want %v: %v", in, tt.in, err)

@@ -65,6 +65,9 @@ func startSSHDWith(t *testing.T, etc map[string]string, ownKey bool, extra ...st
 		if ownKey {
 			hostKey = "HostKey " + s.path("host_ed25519")
 		}
+		if session := filepath.Join(filepath.Dir(path), "sshd-session"); path != "/usr/sbin/sshd" {
+			hostKey += "\nSshdSessionPath " + session + "\nSshdAuthPath " + filepath.Join(filepath.Dir(path), "sshd-auth")
+		}
 		config := strings.Join(extra, "\n") + fmt.Sprintf(`
 ListenAddress 127.0.0.1
 Port %d

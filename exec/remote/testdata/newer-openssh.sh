@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # newer-openssh.sh DIR: fetches the OpenSSH of Debian trixie, and unpacks it
-# below DIR. DIR/ssh and DIR/sshd run it with the libraries it was made for.
+# below DIR. DIR/ssh, DIR/sshd and what sshd runs use the libraries they were
+# made for.
 set -euo pipefail
 mkdir -p "$1"
 dir=$(realpath "$1")
@@ -23,10 +24,9 @@ if [ ! -x "$dir/sshd" ]; then
 		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$d/root" --keep-directory-symlink
 	done
 	libs=$d/root/usr/lib/x86_64-linux-gnu
-	# A child of sshd is started by its own name: every program names its loader itself.
-	for program in bin/ssh sbin/sshd; do
-		printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$libs/ld-linux-x86-64.so.2" "$libs" "$d/root/usr/$program" >"$dir/${program#*/}"
-		chmod +x "$dir/${program#*/}"
+	for program in bin/ssh sbin/sshd lib/openssh/sshd-session lib/openssh/sshd-auth; do
+		printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$libs/ld-linux-x86-64.so.2" "$libs" "$d/root/usr/$program" >"$dir/${program##*/}"
+		chmod +x "$dir/${program##*/}"
 	done
 fi
 "$dir/ssh" -V
