@@ -103,6 +103,10 @@ func hint(name string, err error) string {
 		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set an empty build-users-group in /etc/nix/nix.conf"
 	case errors.Is(err, lab.ErrUnsupported):
 		return "run muster demo on Linux as root: sudo muster demo"
+	case errors.Is(err, remote.ErrAuth):
+		return keyHint
+	case errors.Is(err, remote.ErrNoAlgorithm):
+		return "--ssh openssh connects by the ssh of this machine, which has more algorithms"
 	case errors.Is(err, local.ErrNotRoot):
 		return fmt.Sprintf("run muster as root, or set privilege for %s: \"sudo\", \"sudo-password\", \"doas\" or \"run0\"", name)
 	case errors.Is(err, remote.ErrSudoPassword):
@@ -119,12 +123,14 @@ func authHint(e *remote.AuthError) string {
 	case e.TooMany:
 		return "the ssh-agent holds more keys than the host lets you try: name the right one with IdentityFile, and set IdentitiesOnly yes, in the SSH configuration"
 	case e.SecondFactor:
-		return "muster logs in by a key alone: on the host, let this user in without a second factor (sshd_config: Match User, AuthenticationMethods publickey)"
+		return "--ssh openssh connects by the ssh of this machine, which answers what the host asks; or let this user in by a key alone (sshd_config: AuthenticationMethods publickey)"
 	case e.NoPublicKeys():
 		return fmt.Sprintf("muster never sends a password: install a key with ssh-copy-id %s@%s, and let sshd take keys (PubkeyAuthentication yes)", e.User, hostOf(e.Addr))
 	}
-	return "add a key that the host accepts with ssh-add, or name one with IdentityFile in the file given to --ssh-config"
+	return keyHint
 }
+
+const keyHint = "add a key that the host accepts with ssh-add, or name one with IdentityFile in the file given to --ssh-config"
 
 // hostOf is the host of an address with a port.
 func hostOf(addr string) string {

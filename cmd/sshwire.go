@@ -20,6 +20,7 @@ func remoteConfig(f *sshFlags, warn func(text string)) remote.Config {
 		ProxyPasses:    nixcmd.ProxyPasses,
 		MatchExec:      nixcmd.MatchExec,
 		KnownHosts:     nixcmd.KnownHostsCommand,
+		Master:         wireMaster,
 		Passphrase:     askPassphrase(),
 		Warn:           warn,
 	}

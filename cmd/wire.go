@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/cmd/ui"
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/local"
@@ -39,6 +40,9 @@ func wireConnect(ssh *sshFlags, warn func(text string)) (connect exec.Connect, d
 			}
 		}
 		t := target(h)
+		if ssh.client == sshOpenSSH {
+			t.Client = remote.OpenSSH
+		}
 		if h.Privilege == schema.SudoPassword {
 			t.SudoPassword = password
 		}
@@ -48,6 +52,14 @@ func wireConnect(ssh *sshFlags, warn func(text string)) (connect exec.Connect, d
 		}
 		return machine{m}, nil
 	}, func() { dialer.Close() }
+}
+
+// wireMaster runs ssh, which asks on the terminal or with $SSH_ASKPASS.
+func wireMaster(ctx context.Context, args []string, ask bool) (string, error) {
+	if ask && !ui.CanAsk() && os.Getenv("SSH_ASKPASS") == "" {
+		return "", remote.ErrNoQuestions
+	}
+	return nixcmd.OpenSSH(ctx, args)
 }
 
 // isHere reports whether a host is this machine, by its name.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"muster/exec/bounded"
 	"muster/exec/human"
 )
 
@@ -63,18 +64,18 @@ func sshProgram(ctx context.Context, name string, args ...string) ([]byte, error
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.WaitDelay = time.Second
-	stdout, stderr := &limited{limit: maxSSHOutput}, &tail{limit: 4096}
+	stdout, stderr := &bounded.Head{Limit: maxSSHOutput, Full: tooMuch}, &tail{limit: 4096}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
 	switch {
-	case stdout.exceeded:
+	case stdout.Exceeded():
 		return nil, fmt.Errorf("run %s: it prints more than %d bytes", name, maxSSHOutput)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("run %s: %w", name, context.Cause(ctx))
 	case err != nil:
 		return nil, fmt.Errorf("run %s: %w: %s", name, err, strings.TrimSpace(stderr.String()))
 	}
-	return stdout.text.Bytes(), nil
+	return stdout.Bytes(), nil
 }
 
 // ProxyPasses runs a ProxyCommand that connects to a host, passes the connection on over its standard output, and ends:

@@ -14,7 +14,7 @@ import (
 func supported(keyword string, configured, have []string) ([]string, error) {
 	list := slices.DeleteFunc(slices.Clone(configured), func(a string) bool { return !slices.Contains(have, a) })
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%s leaves %s, of which muster has none: it has %s", keyword, orNone(configured), strings.Join(have, ", "))
+		return nil, fmt.Errorf("%w: %s leaves %s, of which muster has none: it has %s", ErrNoAlgorithm, keyword, orNone(configured), strings.Join(have, ", "))
 	}
 	return list, nil
 }

@@ -15,6 +15,7 @@ var (
 	ErrHostKeyChanged = errors.New("host key changed")      // another key of the host is known: a *HostKeyError
 	ErrHostKeyRevoked = errors.New("host key revoked")      // by @revoked or RevokedHostKeys: a *HostKeyError
 	ErrHostKeyWeak    = errors.New("host key too short")    // an RSA key below RequiredRSASize: a *HostKeyError
+	ErrNoAlgorithm    = errors.New("no common algorithm")   // of encryption, with the server or with the ssh configuration
 	ErrConnectionLost = errors.New("connection lost")       // the connection was made, and broke
 	ErrNoSudo         = errors.New("no root privilege")     // the way to become root is missing, or not allowed for the user
 	ErrSudoPassword   = errors.New("sudo needs a password") // none was given, or the wrong one

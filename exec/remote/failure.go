@@ -31,7 +31,7 @@ func (c *connector) explain(e *attemptError, timedOut bool) error {
 	case errors.As(e.err, &hostKey):
 		return hostKey
 	case errors.As(e.err, &negotiation):
-		return fmt.Errorf("%w: no common algorithm with %s for %s: it has %s; muster offers %s", ErrUnreachable, c.addr,
+		return fmt.Errorf("%w: %w with %s for %s: it has %s; muster offers %s", ErrUnreachable, ErrNoAlgorithm, c.addr,
 			clip(strings.TrimPrefix(negotiation.What, "client to server ")), clip(orNone(negotiation.RequestedAlgorithms)), orNone(negotiation.SupportedAlgorithms))
 	case timedOut && e.dropped:
 		return fmt.Errorf("%w: %s keeps closing the connection (tried for %v)", ErrUnreachable, c.addr, c.limit)

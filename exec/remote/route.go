@@ -32,6 +32,7 @@ func (d *Dialer) route(ctx context.Context, q sshconfig.Query, via string, depth
 	if err != nil {
 		return nil, err
 	}
+	d.warn(s)
 	if via == "" {
 		via = s.ProxyJump
 	} else {

@@ -33,7 +33,7 @@ func (d *Dialer) Resolve(ctx context.Context, q sshconfig.Query) (*sshconfig.Val
 	return sshconfig.Read(files, q, env)
 }
 
-// settings are what the ssh configuration says about one hop. Its warnings are told once.
+// settings are what the ssh configuration says about one hop.
 func (d *Dialer) settings(ctx context.Context, q sshconfig.Query) (hop, error) {
 	values, err := d.Resolve(ctx, q)
 	if err != nil {
@@ -43,12 +43,16 @@ func (d *Dialer) settings(ctx context.Context, q sshconfig.Query) (hop, error) {
 	if err != nil {
 		return hop{}, err
 	}
-	for _, warning := range s.Warnings {
+	return hop{Settings: s, values: values}, nil
+}
+
+// warn tells the warnings about a hop, each once.
+func (d *Dialer) warn(h hop) {
+	for _, warning := range h.Warnings {
 		if _, told := d.warned.LoadOrStore(warning, true); !told && d.config.Warn != nil {
 			d.config.Warn(warning)
 		}
 	}
-	return hop{Settings: s, values: values}, nil
 }
 
 // configFiles reads the files that ssh would, in its order.
