@@ -55,11 +55,11 @@ test-foretell *args:
 
 # rewrite the golden files
 update:
-    go test ./schema ./compile ./compile/syntax ./exec ./cmd ./examples -update
+    go test ./schema ./compile ./compile/syntax ./exec ./exec/remote/sshconfig ./cmd ./examples -update
 
 # the golden files are what the code makes
 goldens: update
-    git diff --exit-code -- '*/testdata/*' 'examples/*.nix' exec/FAULTS.md
+    git diff --exit-code -- '*/testdata/*' 'examples/*.nix' exec/FAULTS.md exec/SSH.md
 
 # all benchmarks
 bench *args:
@@ -181,6 +181,16 @@ attack-journals n="20000" seed="1":
 # N changed files of settings of each kind: nix.conf, ssh_config, known_hosts
 attack-settings n="20000" seed="1":
     go test ./exec/remote -run MutationsOfSettings -v -count 1 -timeout 2h -mutations {{n}} -mutation-seed {{seed}}
+
+# N configurations made at random, each read as the SSH program reads it (ssh -G), or refused as by it
+attack-ssh n="20000" seed="1" ssh="ssh":
+    go test ./exec/remote/sshconfig -run '^TestGeneratedConfigurations$' -v -count 1 -timeout 3h -generated {{n}} -generated-seed {{seed}} -ssh {{ssh}}
+
+# what a newer OpenSSH, fetched from Debian trixie and unpacked below DIR, says of configurations and of servers (amd64, root)
+test-ssh dir="/var/tmp/muster-ssh" n="2000" seed="1":
+    exec/remote/testdata/newer-openssh.sh '{{dir}}'
+    go test ./exec/remote/sshconfig -v -count 1 -timeout 3h -generated {{n}} -generated-seed {{seed}} -ssh '{{absolute_path(dir)}}/ssh'
+    go test ./exec/remote -run '^TestLetInAsBySSH$' -v -count 1 -timeout 1h -ssh '{{absolute_path(dir)}}/ssh' -sshd '{{absolute_path(dir)}}/sshd'
 
 # all fuzz targets in turn, for MINUTES together; what they find stays in testdata/fuzz
 fuzz minutes:

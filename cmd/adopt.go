@@ -17,7 +17,6 @@ import (
 	"muster/exec/adopt"
 	"muster/exec/foreign"
 	"muster/exec/host"
-	"muster/exec/nixcmd"
 	"muster/exec/remote"
 	"muster/schema"
 )
@@ -73,9 +72,7 @@ func (o *adoptOptions) run(ctx context.Context, std streams, args []string) erro
 	if err := a.open(ctx, inventory(args)); err != nil {
 		return err
 	}
-	dialer := remote.NewDialer(remote.Config{
-		ConfigFile: o.ssh.config, ConnectTimeout: o.ssh.connectTimeout, Resolve: nixcmd.SSH, Proxy: nixcmd.ProxyCommand,
-	})
+	dialer := remote.NewDialer(remoteConfig(&o.ssh, func(text string) { fmt.Fprintf(std.err, "warning: %s\n", text) }))
 	defer dialer.Close()
 	for _, way := range ways {
 		a.machines = append(a.machines, &adopted{way: way, Address: way.String()})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"muster/cmd/ui"
@@ -74,6 +75,9 @@ func hint(name string, err error) string {
 			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, this may be a man-in-the-middle attack", name, quoteAddr(key.Addr))
 		}
 	}
+	if auth := (*remote.AuthError)(nil); errors.As(err, &auth) {
+		return authHint(auth)
+	}
 	switch {
 	case errors.Is(err, eval.ErrTime):
 		return "--eval-timeout allows more time"
@@ -100,7 +104,9 @@ func hint(name string, err error) string {
 	case errors.Is(err, lab.ErrUnsupported):
 		return "run muster demo on Linux as root: sudo muster demo"
 	case errors.Is(err, remote.ErrAuth):
-		return "add a key that the host accepts with ssh-add, or name one with IdentityFile in the file given to --ssh-config"
+		return keyHint
+	case errors.Is(err, remote.ErrNoAlgorithm):
+		return "--ssh openssh connects by the ssh of this machine, which has more algorithms"
 	case errors.Is(err, local.ErrNotRoot):
 		return fmt.Sprintf("run muster as root, or set privilege for %s: \"sudo\", \"sudo-password\", \"doas\" or \"run0\"", name)
 	case errors.Is(err, remote.ErrSudoPassword):
@@ -109,6 +115,30 @@ func hint(name string, err error) string {
 		return "let the user run sudo on the host, or doas or run0 without a password (privilege in the inventory), or log in as root"
 	}
 	return ""
+}
+
+// authHint says what the user can do about a host that refuses the user.
+func authHint(e *remote.AuthError) string {
+	switch {
+	case e.TooMany:
+		return "the ssh-agent holds more keys than the host lets you try: name the right one with IdentityFile, and set IdentitiesOnly yes, in the SSH configuration"
+	case e.SecondFactor:
+		return "--ssh openssh connects by the ssh of this machine, which answers what the host asks; or let this user in by a key alone (sshd_config: AuthenticationMethods publickey)"
+	case e.NoPublicKeys():
+		return fmt.Sprintf("muster never sends a password: install a key with ssh-copy-id %s@%s, and let sshd take keys (PubkeyAuthentication yes)", e.User, hostOf(e.Addr))
+	}
+	return keyHint
+}
+
+const keyHint = "add a key that the host accepts with ssh-add, or name one with IdentityFile in the file given to --ssh-config"
+
+// hostOf is the host of an address with a port.
+func hostOf(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return host
 }
 
 // bare turns a known_hosts name such as [web1]:2222 into arguments of ssh-keyscan.

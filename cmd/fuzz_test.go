@@ -11,10 +11,11 @@ import (
 // fuzzed are the readers of foreign text, and the fuzz targets of each as PACKAGE.TARGET.
 var fuzzed = map[string][]string{
 	"inventories in CUE, TOML, JSON and YAML": {"schema.FuzzLoadCUE", "schema.FuzzLoadTOML", "schema.FuzzLoadJSON", "schema.FuzzLoadYAML", "schema.FuzzPlain", "schema.FuzzShape"},
-	"selectors":                           {"schema.FuzzSelect"},
-	"durations and rates":                 {"schema.FuzzDuration", "schema.FuzzParseBytes", "cmd/flags.FuzzKinds"},
-	"ssh_config and the answer of ssh -G": {"exec/remote/sshconfig.FuzzSettings", "exec/remote.FuzzRoute"},
-	"known_hosts":                         {"exec/remote.FuzzKnownHosts"},
+	"selectors":            {"schema.FuzzSelect"},
+	"durations and rates":  {"schema.FuzzDuration", "schema.FuzzParseBytes", "cmd/flags.FuzzKinds"},
+	"key revocation lists": {"exec/remote.FuzzRevocationList"},
+	"ssh_config":           {"exec/remote/sshconfig.FuzzSettings", "exec/remote.FuzzRoute"},
+	"known_hosts":          {"exec/remote.FuzzKnownHosts"},
 	"private and public keys, certificates and pins": {"exec/remote.FuzzIdentity"},
 	"what a login shell prints before a command":     {"exec/remote.FuzzMarker"},
 	"words that a host's shell reads":                {"exec/remote.FuzzQuote"},

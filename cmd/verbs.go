@@ -196,6 +196,12 @@ unchanged. For a shell, write: -- sh -c 'uptime; free'. Of what a host prints,
 4 MB are shown.
 
 ` + inventoryHelp},
+		{group: "fleet", use: "ssh HOST [INVENTORY]", verb: &sshOptions{}, short: "show how a host is connected to by SSH", long: `
+With -G, print what the SSH configuration means for HOST, in the format of ssh -G.
+HOST is a host of the inventory or, where there is none of that name, [USER@]ADDRESS
+as for ssh.
+
+` + inventoryHelp},
 		{group: "fleet", use: "gc [INVENTORY]", verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `
 Remove old generations of the hosts' system profiles, and collect garbage. The
 current generation, the running one and the booted one stay.

@@ -28,14 +28,8 @@ func wireNix() (*nixcmd.Nix, error) { return nixcmd.Find() }
 
 // wireConnect connects to hosts by SSH, as some flags say, until done is called.
 // Where a host that may be local is this machine, there is no connection.
-func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
-	dialer := remote.NewDialer(remote.Config{
-		ConfigFile:     ssh.config,
-		ConnectTimeout: ssh.connectTimeout,
-		Resolve:        nixcmd.SSH,
-		Proxy:          nixcmd.ProxyCommand,
-		Master:         wireMaster,
-	})
+func wireConnect(ssh *sshFlags, warn func(text string)) (connect exec.Connect, done func()) {
+	dialer := remote.NewDialer(remoteConfig(ssh, warn))
 	password := askOnce()
 	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
 		if h.Local {

@@ -7,40 +7,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
-	"muster/exec/bounded"
 	"muster/exec/human"
-)
-
-// SSH runs the ssh client and returns its standard output. It serves configurations
-// that only ssh understands.
-func SSH(ctx context.Context, args []string) ([]byte, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, maxSSHTime, fmt.Errorf("no answer within %v", maxSSHTime))
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "ssh", args...)
-	cmd.WaitDelay = time.Second
-	stdout, stderr := &bounded.Head{Limit: maxSSHOutput, Full: tooMuch}, &tail{limit: 4096}
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	err := cmd.Run()
-	switch {
-	case stdout.Exceeded():
-		return nil, fmt.Errorf("run ssh: it prints more than %d bytes", maxSSHOutput)
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("run ssh: %w", context.Cause(ctx))
-	case err != nil:
-		return nil, fmt.Errorf("run ssh: %v: %s", err, strings.TrimSpace(stderr.String()))
-	}
-	return stdout.Bytes(), nil
-}
-
-// The limits of ssh -G, which may run programs (Match exec).
-const (
-	maxSSHTime   = 30 * time.Second
-	maxSSHOutput = 1 << 20 // bytes
 )
 
 // ProxyCommand runs the ProxyCommand of an SSH configuration (ssh_config(5)) in the
@@ -48,11 +19,7 @@ const (
 // command runs until the connection is closed; the end of the context does not stop
 // it.
 func ProxyCommand(_ context.Context, command string) (net.Conn, error) {
-	shell := os.Getenv("SHELL")
-	if shell == "" {
-		shell = "/bin/sh"
-	}
-	cmd := exec.Command(shell, "-c", "exec "+command)
+	cmd := exec.Command(userShell(), "-c", "exec "+command)
 	cmd.Stderr = human.NewPlainWriter(os.Stderr)
 	cmd.WaitDelay = time.Second // a child that outlives it may hold the pipe
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -21,6 +21,14 @@ func (d *Dialer) connect(ctx context.Context, route []hop) (*conn, error) {
 		return nil, err
 	}
 	keys.accepted = last.accept
+	if len(last.pinned) == 0 {
+		if keys.command, err = d.keysCommand(ctx, last); err != nil {
+			return nil, err
+		}
+		if err := keys.command.ask(keys, purposeOrder, nil); err != nil {
+			return nil, err
+		}
+	}
 	dial, release, err := d.way(ctx, route)
 	if err != nil {
 		return nil, err
@@ -51,15 +59,18 @@ func (d *Dialer) way(ctx context.Context, route []hop) (dial dialFunc, release f
 		}
 		dial = func(ctx context.Context) (net.Conn, error) { return j.conn.client.DialContext(ctx, "tcp", last.addr()) }
 		return dial, func() { d.leave(j) }, nil
+	case last.ProxyPasses:
+		if d.config.ProxyPasses == nil {
+			return nil, nil, fmt.Errorf("connect to %s: ProxyUseFdpass is not supported here", last.Original)
+		}
+		dial = func(ctx context.Context) (net.Conn, error) { return d.config.ProxyPasses(ctx, last.ProxyCommand) }
 	case last.ProxyCommand != "" && d.config.Proxy == nil:
 		return nil, nil, fmt.Errorf("connect to %s: %s sets a ProxyCommand for it, which is not supported here: use ProxyJump",
 			last.Original, cmp.Or(d.config.ConfigFile, "the ssh configuration"))
 	case last.ProxyCommand != "":
 		dial = func(ctx context.Context) (net.Conn, error) { return d.config.Proxy(ctx, last.ProxyCommand) }
 	default:
-		dial = func(ctx context.Context) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", last.addr())
-		}
+		dial = func(ctx context.Context) (net.Conn, error) { return dialNet(ctx, last) }
 	}
 	return dial, func() {}, nil
 }
@@ -73,6 +84,10 @@ func (d *Dialer) establish(ctx context.Context, s *sshconfig.Settings, release f
 	if c.algorithms, err = c.keys.algorithms(s.HostKeyAlgorithms); err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", c.addr, err)
 	}
+	if c.transport, err = transportConfig(s); err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", c.addr, err)
+	}
+	c.attempts = s.Attempts
 	c.offer = d.keys(limited, s)
 	client, t, err := c.connect(ctx, limited)
 	if err != nil {
@@ -91,6 +106,8 @@ type connector struct {
 	dial       dialFunc
 	keys       *hostKeys
 	algorithms []string // of host keys
+	transport  ssh.Config
+	attempts   int // to make the network connection
 	offer      *offer
 	limit      time.Duration
 }
@@ -110,6 +127,12 @@ func (c *connector) connect(ctx, limited context.Context) (*ssh.Client, *transpo
 		timedOut := limited.Err() != nil
 		if !timedOut || failure == nil || err.dropped {
 			failure = err // else the last drop says more than the lack of time
+		}
+		if c.attempts--; !timedOut && !failure.connected && c.attempts > 0 {
+			if retry.Wait(limited) == nil {
+				continue
+			}
+			timedOut = true
 		}
 		if !timedOut && failure.dropped {
 			if retry.Wait(limited) == nil {
@@ -164,7 +187,9 @@ func (c *connector) attempt(ctx context.Context) (*ssh.Client, *transport, *atte
 func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 	trusted := false
 	var refused error // why the host key is refused
+	var allowed, passed []string
 	config := &ssh.ClientConfig{
+		Config:            c.transport,
 		User:              c.user,
 		HostKeyAlgorithms: c.algorithms,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
@@ -175,6 +200,10 @@ func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 			return refused
 		},
 		Auth: []ssh.AuthMethod{ssh.PublicKeys(c.offer.signers...)},
+		AuthCallback: func(a *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+			allowed, passed = a.AllowedMethods, a.PartialSuccessMethods
+			return nil, nil // the next of Auth
+		},
 	}
 	sshConn, channels, requests, err := ssh.NewClientConn(t, c.addr, config)
 	switch {
@@ -183,5 +212,5 @@ func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 	case refused != nil:
 		return nil, &attemptError{err: refused, connected: true}
 	}
-	return nil, &attemptError{err: err, connected: true, trusted: trusted, dropped: !trusted && isDrop(err)}
+	return nil, &attemptError{err: err, connected: true, trusted: trusted, dropped: !trusted && isDrop(err), allowed: allowed, passed: passed}
 }

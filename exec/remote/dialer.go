@@ -53,13 +53,23 @@ type Config struct {
 	// negative value disables probing.
 	KeepAlive time.Duration
 
-	// Resolve runs ssh with these arguments and returns its stdout. It is called with -G where the ssh configuration
-	// holds something that this package does not read, such as Match exec. If nil, such a configuration is an error.
-	Resolve func(ctx context.Context, args []string) ([]byte, error)
-
 	// Proxy runs a ProxyCommand, a line for the user's shell, and returns its stdin and stdout as a connection. If nil,
 	// a host that has a ProxyCommand cannot be reached.
 	Proxy func(ctx context.Context, command string) (net.Conn, error)
+
+	// ProxyPasses runs a ProxyCommand that passes a connection on, and ends: ProxyUseFdpass. If nil, a host that has one
+	// cannot be reached.
+	ProxyPasses func(ctx context.Context, command string) (net.Conn, error)
+
+	// MatchExec runs the command of a "Match exec", a line for the user's shell, and reports whether it succeeds. If nil, a
+	// configuration that has one is an error.
+	MatchExec func(ctx context.Context, command string) (bool, error)
+
+	// KnownHosts runs a KnownHostsCommand and returns what it prints. If nil, a host that has one cannot be reached.
+	KnownHosts func(ctx context.Context, argv []string) ([]byte, error)
+
+	// Warn is told, once each, of lines of the ssh configuration that ask for what this package does not do.
+	Warn func(text string)
 
 	// Master runs ssh for targets whose client is [OpenSSH]. If nil, they cannot be reached.
 	Master Master
@@ -83,6 +93,7 @@ type Dialer struct {
 	agents       agents
 	knownHosts   sync.Mutex // held while a key is added to known_hosts
 	knownFiles   knownFiles
+	warned       sync.Map   // the warnings that Config.Warn has been told
 	asking       sync.Mutex // held while ssh may ask the user
 
 	mu    sync.Mutex

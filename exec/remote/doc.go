@@ -17,8 +17,8 @@
 //
 //	Target ─ settings.go, sshconfig ─▶ settings ─ route.go ─▶ hops
 //	    each hop: offer.go (keys to offer: agent.go, identity.go)
-//	              hostkey.go (keys to expect: knownhosts.go, hostalgorithms.go)
-//	              connect.go (attempts; through jump.go where there is a jump host)
+//	              hostkey.go (keys to expect: knownhosts.go, keyscommand.go, hostalgorithms.go; not to take: revoked.go, krl.go)
+//	              connect.go (attempts; through jump.go where there is a jump host; bind.go, algorithms.go)
 //	    ▶ conn.go (keepalives) on transport.go (batch.go, coalesce.go)
 //
 // The flow of a command:
@@ -35,7 +35,7 @@
 // handshake, becomeLimit for a way to become root, abortLimit, quietLimit and drainLimit for the end of a command. A running command is limited by its context,
 // and its output by the caller's writer.
 //
-// What the ssh configuration says about ciphers, MACs and key exchange is not read: golang.org/x/crypto/ssh's own
-// choice is both safe and fast. KnownHostsCommand, VerifyHostKeyDNS and PKCS#11 providers are not supported; a key that
-// only they would confirm is unknown here.
+// Where the ssh configuration says nothing about ciphers, MACs and key exchange, golang.org/x/crypto/ssh's own choice is both
+// safe and fast. VerifyHostKeyDNS and PKCS#11 providers are not supported; a key that only they would confirm is unknown
+// here, and a warning names the line. exec/SSH.md lists all keywords.
 package remote

@@ -3,6 +3,7 @@ package remote
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +13,9 @@ var (
 	ErrAuth           = errors.New("permission denied")     // no key was accepted: an *AuthError
 	ErrHostKeyUnknown = errors.New("host key unknown")      // no key of the host is known: a *HostKeyError
 	ErrHostKeyChanged = errors.New("host key changed")      // another key of the host is known: a *HostKeyError
-	ErrHostKeyRevoked = errors.New("host key revoked")      // the key is marked @revoked: a *HostKeyError
+	ErrHostKeyRevoked = errors.New("host key revoked")      // by @revoked or RevokedHostKeys: a *HostKeyError
+	ErrHostKeyWeak    = errors.New("host key too short")    // an RSA key below RequiredRSASize: a *HostKeyError
+	ErrNoAlgorithm    = errors.New("no common algorithm")   // of encryption, with the server or with the ssh configuration
 	ErrConnectionLost = errors.New("connection lost")       // the connection was made, and broke
 	ErrNoSudo         = errors.New("no root privilege")     // the way to become root is missing, or not allowed for the user
 	ErrSudoPassword   = errors.New("sudo needs a password") // none was given, or the wrong one
@@ -25,6 +28,15 @@ type AuthError struct {
 	Tried []string // such as "agent ED25519 SHA256:... (me@laptop)", in the order they were offered
 	Notes []string // keys that could not be offered, and why
 	Cause string   // why the attempt ended, in the words of the server or of x/crypto
+
+	Allowed      []string // the ways to log in that the server names, such as "publickey" and "password"
+	SecondFactor bool     // the server accepted a key, and wants more
+	TooMany      bool     // the server counted too many keys before it saw the right one
+}
+
+// NoPublicKeys reports whether the server lets nobody in by a key.
+func (e *AuthError) NoPublicKeys() bool {
+	return len(e.Allowed) > 0 && !e.SecondFactor && !slices.Contains(e.Allowed, "publickey")
 }
 
 func (e *AuthError) Error() string {
@@ -38,6 +50,12 @@ func (e *AuthError) Error() string {
 	for _, note := range e.Notes {
 		b.WriteString("; " + note)
 	}
+	switch methods := clip(strings.Join(e.Allowed, ", ")); {
+	case e.SecondFactor:
+		b.WriteString("; it accepts a key, and wants " + methods + " too")
+	case e.NoPublicKeys():
+		b.WriteString("; it lets users in by " + methods + " alone")
+	}
 	if e.Cause != "" {
 		b.WriteString(": " + e.Cause)
 	}
@@ -47,7 +65,7 @@ func (e *AuthError) Error() string {
 func (e *AuthError) Unwrap() error { return ErrAuth }
 
 // A HostKeyError says which key a server presented, and which were expected. It is one of [ErrHostKeyUnknown],
-// [ErrHostKeyChanged] and [ErrHostKeyRevoked].
+// [ErrHostKeyChanged], [ErrHostKeyRevoked] and [ErrHostKeyWeak].
 type HostKeyError struct {
 	Kind    error
 	Addr    string // the name as known_hosts writes it: "web1" or "[web1]:2222"
@@ -72,7 +90,12 @@ type KnownKey struct {
 	Line int    // from 1; in an inventory, the number of the key
 }
 
-func (k KnownKey) String() string { return fmt.Sprintf("%s (%s:%d)", k.Fingerprint, k.File, k.Line) }
+func (k KnownKey) String() string {
+	if k.Line == 0 { // in a key revocation list
+		return fmt.Sprintf("%s (%s)", k.Fingerprint, k.File)
+	}
+	return fmt.Sprintf("%s (%s:%d)", k.Fingerprint, k.File, k.Line)
+}
 
 func (e *HostKeyError) Error() string {
 	var b strings.Builder
@@ -80,7 +103,7 @@ func (e *HostKeyError) Error() string {
 	for i, k := range e.Known {
 		sep := ", want "
 		if e.Kind == ErrHostKeyRevoked {
-			sep = ", marked @revoked: "
+			sep = ", revoked: "
 		}
 		if i > 0 {
 			sep = " or "

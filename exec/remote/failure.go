@@ -18,14 +18,21 @@ type attemptError struct {
 	connected bool // the network connection was made
 	trusted   bool // the host key was accepted
 	dropped   bool // the server closed the connection before it showed its host key: worth another attempt
+
+	allowed []string // the ways to log in that the server names
+	passed  []string // those that it has accepted, and that are not enough
 }
 
 // explain makes the error that Dial returns.
 func (c *connector) explain(e *attemptError, timedOut bool) error {
 	var hostKey *HostKeyError
+	var negotiation *ssh.AlgorithmNegotiationError
 	switch {
 	case errors.As(e.err, &hostKey):
 		return hostKey
+	case errors.As(e.err, &negotiation):
+		return fmt.Errorf("%w: %w with %s for %s: it has %s; muster offers %s", ErrUnreachable, ErrNoAlgorithm, c.addr,
+			clip(strings.TrimPrefix(negotiation.What, "client to server ")), clip(orNone(negotiation.RequestedAlgorithms)), orNone(negotiation.SupportedAlgorithms))
 	case timedOut && e.dropped:
 		return fmt.Errorf("%w: %s keeps closing the connection (tried for %v)", ErrUnreachable, c.addr, c.limit)
 	case timedOut && e.connected:
@@ -39,7 +46,8 @@ func (c *connector) explain(e *attemptError, timedOut bool) error {
 		if strings.HasPrefix(cause, "unable to authenticate") {
 			cause = "" // it only lists the methods
 		}
-		return &AuthError{User: c.user, Addr: c.addr, Tried: c.offer.tried, Notes: c.offer.notes, Cause: cause}
+		return &AuthError{User: c.user, Addr: c.addr, Tried: c.offer.tried, Notes: c.offer.notes, Cause: cause,
+			Allowed: e.allowed, SecondFactor: len(e.passed) > 0, TooMany: strings.Contains(cause, "Too many authentication failures")}
 	default:
 		return fmt.Errorf("%w: handshake with %s: %s", ErrUnreachable, c.addr, plainSSHError(e.err))
 	}

@@ -1,25 +1,23 @@
 package remote
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
-
-	"muster/exec/remote/sshconfig"
 )
 
 // algorithms orders the algorithms by which the host may sign. Those of known keys come first, so that a server with
 // several keys presents a known one. The others follow, so that a server whose key has changed is told apart from one
-// that cannot be talked to. configured is the value of HostKeyAlgorithms.
-func (h *hostKeys) algorithms(configured string) ([]string, error) {
-	defaults := ssh.SupportedAlgorithms().HostKeys
-	slices.SortStableFunc(defaults, func(a, b string) int { return preference(a) - preference(b) })
-	possible := append(slices.Clone(defaults), ssh.InsecureAlgorithms().HostKeys...)
-	allowed, err := sshconfig.ChooseAlgorithms(defaults, possible, configured)
-	if err != nil {
-		return nil, fmt.Errorf("HostKeyAlgorithms %w", err)
+// that cannot be talked to. configured is the value of HostKeyAlgorithms, nil where it is not set.
+func (h *hostKeys) algorithms(configured []string) ([]string, error) {
+	allowed := ssh.SupportedAlgorithms().HostKeys
+	slices.SortStableFunc(allowed, func(a, b string) int { return preference(a) - preference(b) })
+	if configured != nil {
+		var err error
+		if allowed, err = supported("HostKeyAlgorithms", configured, slices.Concat(allowed, ssh.InsecureAlgorithms().HostKeys)); err != nil {
+			return nil, err
+		}
 	}
 	var ordered []string
 	for _, a := range slices.Concat(h.certificateAlgorithms(allowed), h.keyAlgorithms(), allowed) {

@@ -3,13 +3,14 @@ package remote
 import (
 	"bytes"
 	"cmp"
+	"crypto/rsa"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -24,6 +25,11 @@ type hostKeys struct {
 	portless  []knownKey // entries for the name without its port: they can confirm a key, not make it a changed one
 	revoked   []knownKey
 	files     []string
+
+	revokedFile  *revokedFile // of RevokedHostKeys; nil: none
+	caAlgorithms []string     // by which an authority may sign; nil: the default ones
+	leastRSA     int          // bits of an RSA key
+	command      *keysCommand // KnownHostsCommand; nil: none
 
 	accepted string        // the fingerprint of a key that is accepted where none is known
 	shown    ssh.PublicKey // the key that the host presented and that was accepted
@@ -60,6 +66,15 @@ func (d *Dialer) knownHostKeys(pinned []string, s *sshconfig.Settings) (*hostKey
 		strict:    s.StrictHostKeys,
 		hashed:    s.HashKnownHosts,
 		mu:        &d.knownHosts,
+
+		caAlgorithms: s.CASignatureAlgorithms,
+		leastRSA:     s.RequiredRSASize,
+	}
+	if s.RevokedHostKeys != "" {
+		var err error
+		if h.revokedFile, err = readRevoked(s.RevokedHostKeys); err != nil {
+			return nil, err
+		}
 	}
 	if len(pinned) > 0 {
 		return h, h.pin(pinned)
@@ -98,10 +113,21 @@ func (h *hostKeys) pin(pinned []string) error {
 func (h *hostKeys) check(key ssh.PublicKey) error {
 	plain := plainKey(key)
 	cert, isCert := key.(*ssh.Certificate)
+	if h.revokedFile != nil {
+		if entry, found := h.revokedFile.find(key); found {
+			return h.refuse(ErrHostKeyRevoked, plain, []knownKey{entry}, "")
+		}
+	}
+	if err := h.command.ask(h, purposeHostName, key); err != nil {
+		return err
+	}
 	for _, r := range h.revoked {
 		if equal(r.key, plain) || isCert && equal(r.key, cert.SignatureKey) {
 			return h.refuse(ErrHostKeyRevoked, plain, []knownKey{r}, "")
 		}
+	}
+	if bits := rsaBits(plain); bits > 0 && bits < h.leastRSA {
+		return h.refuse(ErrHostKeyWeak, plain, nil, fmt.Sprintf("%d bits, RequiredRSASize is %d", bits, h.leastRSA))
 	}
 	why := ""
 	if isCert {
@@ -116,8 +142,12 @@ func (h *hostKeys) check(key ssh.PublicKey) error {
 			return nil
 		}
 	}
-	if len(h.known) > 0 {
-		return h.refuse(ErrHostKeyChanged, plain, h.known, why)
+	expected := h.known
+	if !isCert { // an authority says nothing of a host that has no certificate
+		expected = ownKeys(h.known)
+	}
+	if len(expected) > 0 {
+		return h.refuse(ErrHostKeyChanged, plain, expected, why)
 	}
 	if h.accepted != "" && h.accepted == ssh.FingerprintSHA256(plain) {
 		return nil
@@ -147,17 +177,78 @@ func (h *hostKeys) refuse(kind error, key ssh.PublicKey, known []knownKey, why s
 	return e
 }
 
-func (h *hostKeys) checkCert(cert *ssh.Certificate) error {
-	checker := &ssh.CertChecker{
-		IsHostAuthority: func(authority ssh.PublicKey, _ string) bool {
-			return slices.ContainsFunc(slices.Concat(h.known, h.portless), func(k knownKey) bool {
-				return k.authority && equal(k.key, authority)
-			})
-		},
-		IsRevoked: func(*ssh.Certificate) bool { return false }, // check looks for revoked keys itself
+// ownKeys are the known keys that are no authority's.
+func ownKeys(known []knownKey) (own []knownKey) {
+	for _, k := range known {
+		if !k.authority {
+			own = append(own, k)
+		}
 	}
-	if err := checker.CheckHostKey(net.JoinHostPort(h.principal, "22"), nil, cert); err != nil {
-		return errors.New("its certificate is not accepted: " + strings.TrimPrefix(err.Error(), "ssh: "))
+	return own
+}
+
+// checkCert accepts a certificate of a known authority.
+func (h *hostKeys) checkCert(cert *ssh.Certificate) error {
+	isKnown := func(k knownKey) bool { return k.authority && equal(k.key, cert.SignatureKey) }
+	why := ""
+	switch {
+	case cert.CertType != ssh.HostCert:
+		why = "it is not a certificate of a host"
+	case !slices.ContainsFunc(slices.Concat(h.known, h.portless), isKnown):
+		why = "no authorities for hostname: " + fingerprint(cert.SignatureKey).String()
+	case !slices.Contains(h.authorityAlgorithms(), cert.Signature.Format):
+		why = fmt.Sprintf("its authority signs by %s, which CASignatureAlgorithms does not name", cert.Signature.Format)
+	case rsaBits(cert.SignatureKey) > 0 && rsaBits(cert.SignatureKey) < h.leastRSA:
+		why = fmt.Sprintf("the key of its authority has %d bits, RequiredRSASize is %d", rsaBits(cert.SignatureKey), h.leastRSA)
+	default:
+		why = certProblem(cert, h.principal)
+	}
+	if why != "" {
+		return errors.New("its certificate is not accepted: " + why)
 	}
 	return nil
+}
+
+// certProblem says what is wrong with the time, the options or the signature of a certificate; "" is nothing.
+func certProblem(cert *ssh.Certificate, principal string) string {
+	if when := certTime(cert, time.Now()); when != "" {
+		return when
+	}
+	// Revoked keys are looked for elsewhere.
+	err := (&ssh.CertChecker{IsRevoked: func(*ssh.Certificate) bool { return false }}).CheckCert(principal, cert)
+	if err != nil {
+		return strings.TrimPrefix(err.Error(), "ssh: ")
+	}
+	return ""
+}
+
+// certTime says since or until when a certificate does not count; "" if it does.
+func certTime(cert *ssh.Certificate, now time.Time) string {
+	at := func(t uint64) string { return time.Unix(int64(t), 0).UTC().Format(time.DateTime) + " UTC" }
+	switch t := uint64(now.Unix()); {
+	case t < cert.ValidAfter:
+		return "it is not yet valid: from " + at(cert.ValidAfter) + " on"
+	case cert.ValidBefore != ssh.CertTimeInfinity && t >= cert.ValidBefore:
+		return "it has expired: it was valid until " + at(cert.ValidBefore)
+	}
+	return ""
+}
+
+// authorityAlgorithms are those by which an authority may sign.
+func (h *hostKeys) authorityAlgorithms() []string {
+	if h.caAlgorithms != nil {
+		return h.caAlgorithms
+	}
+	return []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoSKED25519,
+		ssh.KeyAlgoSKECDSA256, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
+}
+
+// rsaBits is the size of an RSA key; 0 for other keys.
+func rsaBits(key ssh.PublicKey) int {
+	if crypto, ok := plainKey(key).(ssh.CryptoPublicKey); ok {
+		if public, ok := crypto.CryptoPublicKey().(*rsa.PublicKey); ok {
+			return public.N.BitLen()
+		}
+	}
+	return 0
 }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 
@@ -54,7 +56,7 @@ func findIdentity(identities []*identity, key ssh.PublicKey) *identity {
 // readIdentity reads a private key, or at least its public key: an encrypted key contains it or has it in a file beside
 // it; of a key that an agent or a hardware token holds, that file can be all there is.
 func readIdentity(file string) (*identity, error) {
-	data, err := readKey(file)
+	data, mode, err := readPrivateKey(file)
 	if errors.Is(err, os.ErrNotExist) {
 		if public, err := readPublicKey(file + ".pub"); err == nil {
 			return &identity{file: file, public: public}, nil
@@ -65,6 +67,10 @@ func readIdentity(file string) (*identity, error) {
 		return nil, fmt.Errorf("read key: %w", err)
 	}
 	signer, err := ssh.ParsePrivateKey(data)
+	missing := (*ssh.PassphraseMissingError)(nil)
+	if isPrivate := err == nil || errors.As(err, &missing); isPrivate && mode.Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("read key %s: others can read it (mode %04o), so that it is not used, as by ssh: chmod 600 %s", file, mode.Perm(), file)
+	}
 	if err == nil {
 		return &identity{file: file, public: signer.PublicKey(), signer: signer}, nil
 	}
@@ -72,7 +78,7 @@ func readIdentity(file string) (*identity, error) {
 		return &identity{file: file, public: public}, nil
 	}
 	public, _ := readPublicKey(file + ".pub")
-	if missing := (*ssh.PassphraseMissingError)(nil); errors.As(err, &missing) {
+	if missing != nil {
 		if missing.PublicKey != nil {
 			public = missing.PublicKey
 		}
@@ -90,6 +96,23 @@ func readIdentity(file string) (*identity, error) {
 // readKey reads the file of a key or certificate. It may be another user's: it decides about nothing on this machine.
 func readKey(file string) ([]byte, error) {
 	return foreign.ReadFile(file, foreign.Limits{Size: maxKey, Time: foreign.Time, Links: true, Null: true})
+}
+
+// readPrivateKey reads the file of a key, and returns its mode if the file is this user's. As ssh does, it does not mind
+// who can read the file of another user.
+func readPrivateKey(file string) ([]byte, fs.FileMode, error) {
+	data, err := readKey(file)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, 0, err
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || int(owner.Uid) != os.Getuid() || !info.Mode().IsRegular() {
+		return data, 0, nil
+	}
+	return data, info.Mode(), nil
 }
 
 func readPublicKey(file string) (ssh.PublicKey, error) {

@@ -3,7 +3,6 @@ package remote
 import (
 	"errors"
 	"flag"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -80,12 +79,9 @@ func TestMutationsOfSettings(t *testing.T) {
 		}},
 		{"config", sshConfig, func(file string) error {
 			dialer.config.ConfigFile = file
-			values, err := dialer.readConfig(query)
+			values, err := dialer.Resolve(t.Context(), query)
 			if err == nil {
-				_, err = values.Settings(query, dialer.env)
-				if err != nil {
-					err = fmt.Errorf("%s: %w", file, err) // Dial says which host
-				}
+				_, err = values.Settings()
 			}
 			return err
 		}},

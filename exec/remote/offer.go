@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -17,13 +18,20 @@ type offer struct {
 	tried   []string
 	notes   []string // keys that cannot be offered, and why
 
+	accepted []string // PubkeyAcceptedAlgorithms; nil: all
+	leastRSA int      // RequiredRSASize
+
 	certificates map[string][]*ssh.Certificate // by the key they are for
 }
 
 // keys collects the keys to offer, in ssh's order: the configured identities that the agent holds, the agent's other
 // keys (not with IdentitiesOnly), the identities that are only in files. The certificates of a key come before it.
 func (d *Dialer) keys(ctx context.Context, s *sshconfig.Settings) *offer {
-	o := &offer{certificates: map[string][]*ssh.Certificate{}}
+	o := &offer{certificates: map[string][]*ssh.Certificate{}, accepted: s.PubkeyAlgorithms, leastRSA: s.RequiredRSASize}
+	if s.NoPublicKeys != "" {
+		o.note("no key is offered because of %s", s.NoPublicKeys)
+		return o
+	}
 	held := d.agentKeys(ctx, s.IdentityAgent, o)
 	identities := readIdentities(s.IdentityFiles, o)
 	for _, file := range s.CertificateFiles {
@@ -101,8 +109,24 @@ func (o *offer) add(signer ssh.Signer, from string) {
 }
 
 func (o *offer) addOnce(signer ssh.Signer, from string) {
+	key := signer.PublicKey()
 	for _, s := range o.signers {
-		if equal(s.PublicKey(), signer.PublicKey()) {
+		if equal(s.PublicKey(), key) {
+			return
+		}
+	}
+	if bits := rsaBits(key); bits > 0 && bits < o.leastRSA {
+		o.note("%s %s has %d bits, RequiredRSASize is %d", from, describeKey(key), bits, o.leastRSA)
+		return
+	}
+	if cert, ok := key.(*ssh.Certificate); ok {
+		if when := certTime(cert, time.Now()); when != "" {
+			o.note("%s %s: %s", from, describeKey(key), when)
+		}
+	}
+	if o.accepted != nil {
+		if signer = restrict(signer, o.accepted); signer == nil {
+			o.note("%s %s is not of PubkeyAcceptedAlgorithms", from, describeKey(key))
 			return
 		}
 	}

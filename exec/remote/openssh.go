@@ -62,7 +62,7 @@ func (d *Dialer) dialOpenSSH(ctx context.Context, t Target) (*Machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %v", t.Address, err)
 	}
-	c, err := d.openMaster(ctx, t, s, dir)
+	c, err := d.openMaster(ctx, t, s.Settings, dir)
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, err

@@ -12,6 +12,7 @@ import (
 // A hop is one connection of a route: to a jump host, or to the target itself.
 type hop struct {
 	*sshconfig.Settings
+	values *sshconfig.Values
 	pinned []string // host keys from the inventory
 	accept string   // the fingerprint of a key that is accepted where none is known
 }
@@ -31,13 +32,14 @@ func (d *Dialer) route(ctx context.Context, q sshconfig.Query, via string, depth
 	if err != nil {
 		return nil, err
 	}
+	d.warn(s)
 	if via == "" {
 		via = s.ProxyJump
 	} else {
-		s.ProxyCommand = ""
+		s.ProxyCommand, s.ProxyPasses = "", false
 	}
 	if via == "" || via == "none" {
-		return []hop{{Settings: s}}, nil
+		return []hop{s}, nil
 	}
 	before, jump, err := sshconfig.SplitJump(via)
 	if err != nil {
@@ -48,5 +50,5 @@ func (d *Dialer) route(ctx context.Context, q sshconfig.Query, via string, depth
 	if err != nil {
 		return nil, err
 	}
-	return append(hops, hop{Settings: s}), nil
+	return append(hops, s), nil
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -15,28 +16,43 @@ import (
 	"muster/exec/remote/sshconfig"
 )
 
-// settings finds what the ssh configuration says about a host: from the files or, where they hold something that only
-// ssh understands, from ssh itself if Config.Resolve can run it.
-func (d *Dialer) settings(ctx context.Context, q sshconfig.Query) (*sshconfig.Settings, error) {
-	if q.Host == "" || strings.HasPrefix(q.Host, "-") || strings.ContainsAny(q.Host, " \t\r\n\x00") {
+// Resolve finds what the ssh configuration says about a host.
+func (d *Dialer) Resolve(ctx context.Context, q sshconfig.Query) (*sshconfig.Values, error) {
+	if q.Host == "" || strings.HasPrefix(q.Host, "-") || strings.ContainsAny(q.Host, "'`\"$\\;&<>|(){} \t\r\n\f\v\x00") {
 		return nil, fmt.Errorf("connect to %q: not a host's name or address", q.Host)
 	}
-	values, err := d.readConfig(q)
-	if err != nil && d.config.Resolve != nil {
-		values, err = d.askSSH(ctx, q)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return values.Settings(q, d.env)
-}
-
-func (d *Dialer) readConfig(q sshconfig.Query) (sshconfig.Values, error) {
 	files, err := d.configFiles()
 	if err != nil {
 		return nil, err
 	}
-	return sshconfig.Read(files, q, d.env)
+	env := d.env
+	if d.config.MatchExec != nil {
+		env.MatchExec = func(command string) (bool, error) { return d.config.MatchExec(ctx, command) }
+	}
+	env.LookupHost = func(name, family string) (string, error) { return lookupHost(ctx, name, family) }
+	return sshconfig.Read(files, q, env)
+}
+
+// settings are what the ssh configuration says about one hop.
+func (d *Dialer) settings(ctx context.Context, q sshconfig.Query) (hop, error) {
+	values, err := d.Resolve(ctx, q)
+	if err != nil {
+		return hop{}, err
+	}
+	s, err := values.Settings()
+	if err != nil {
+		return hop{}, err
+	}
+	return hop{Settings: s, values: values}, nil
+}
+
+// warn tells the warnings about a hop, each once.
+func (d *Dialer) warn(h hop) {
+	for _, warning := range h.Warnings {
+		if _, told := d.warned.LoadOrStore(warning, true); !told && d.config.Warn != nil {
+			d.config.Warn(warning)
+		}
+	}
 }
 
 // configFiles reads the files that ssh would, in its order.
@@ -55,7 +71,9 @@ func (d *Dialer) configFiles() ([]sshconfig.File, error) {
 		{Name: filepath.Join(userDir, "config"), IncludeDir: userDir},
 		{Name: d.systemConfig, IncludeDir: "/etc/ssh"},
 	} {
+		system := f.Name == d.systemConfig
 		f, err := readConfigFile(f.Name, f.IncludeDir)
+		f.System = system
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -88,29 +106,15 @@ func readConfigFile(name, includeDir string) (sshconfig.File, error) {
 	return sshconfig.File{Name: name, Text: string(text), IncludeDir: includeDir}, nil
 }
 
-// askSSH runs ssh -G.
-func (d *Dialer) askSSH(ctx context.Context, q sshconfig.Query) (sshconfig.Values, error) {
-	args := []string{"-G"}
-	if d.config.ConfigFile != "" {
-		args = append(args, "-F", d.config.ConfigFile)
-	}
-	if q.User != "" {
-		args = append(args, "-l", q.User)
-	}
-	if q.Port != 0 {
-		args = append(args, "-p", strconv.Itoa(q.Port))
-	}
-	answer, err := d.config.Resolve(ctx, append(args, "--", q.Host))
-	if err != nil {
-		return nil, fmt.Errorf("ask ssh about %s: %w", q.Host, err)
-	}
-	return sshconfig.ParseAnswer(answer), nil
-}
-
 // localEnv is the environment of this process, for the ssh configuration.
 func localEnv() sshconfig.Env {
 	hostName, _ := os.Hostname()
+	var others []string
+	if runtime.GOOS == "darwin" {
+		others = []string{"usekeychain"} // Apple's ssh keeps passphrases; muster takes keys from files and ssh-agent
+	}
 	return sshconfig.Env{
+		Others:    others,
 		Home:      homeDir(),
 		User:      localUser(),
 		UserID:    os.Getuid(),
@@ -123,8 +127,10 @@ func localEnv() sshconfig.Env {
 			}
 			return u.HomeDir, nil
 		},
-		Glob:     filepath.Glob,
-		ReadFile: readSettings,
+		Glob:      glob,
+		ReadFile:  readSettings,
+		Service:   service,
+		Addresses: localAddresses,
 	}
 }
 

@@ -19,33 +19,35 @@ func TestAConfigurationThatIsNotThere(t *testing.T) {
 	}
 }
 
-// ssh -G is run only where the files hold something that only ssh understands.
-func TestSSHIsAsked(t *testing.T) {
+// The command of Match exec is run where its answer counts, with its tokens expanded.
+func TestMatchExecIsRun(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config")
 	for _, tt := range []struct {
 		text string
-		args []string
+		want []string // the commands
+		port int
 	}{
-		{"Port 4\n", nil},
-		{"Match exec true\nPort 4\n", []string{"-G", "-F", file, "-l", "deploy", "-p", "99", "--", "web1"}},
+		{"Port 4\n", nil, 99},
+		{"Match exec \"test %n %r %p\"\nConnectTimeout 4\n", []string{"test web1 deploy 99"}, 99},
+		{"Match host other exec true\nConnectTimeout 4\n", nil, 99},
 	} {
 		if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var args []string
-		d := NewDialer(Config{ConfigFile: file, Resolve: func(_ context.Context, a []string) ([]byte, error) {
-			args = a
-			return []byte("user deploy\nhostname 100%\nport 99\nuserknownhostsfile /a /b\n"), nil
+		var commands []string
+		d := NewDialer(Config{ConfigFile: file, MatchExec: func(_ context.Context, command string) (bool, error) {
+			commands = append(commands, command)
+			return true, nil
 		}})
 		s, err := d.settings(t.Context(), sshconfig.Query{Host: "web1", User: "deploy", Port: 99, DefaultUser: "root"})
-		if err != nil || s.Port != 99 || s.User != "deploy" {
+		if err != nil || s.Port != tt.port || s.User != "deploy" {
 			t.Errorf("%q: got %+v, %v", tt.text, s, err)
 		}
-		if args != nil && s.HostName != "100%" {
-			t.Errorf("%q: host name %q", tt.text, s.HostName)
+		if err == nil && (s.ConnectTimeout != 0) != (commands != nil) {
+			t.Errorf("%q: ConnectTimeout is %v", tt.text, s.ConnectTimeout)
 		}
-		if diff := cmp.Diff(tt.args, args); diff != "" {
-			t.Errorf("%q: ssh's arguments (-want +got):\n%s", tt.text, diff)
+		if diff := cmp.Diff(tt.want, commands); diff != "" {
+			t.Errorf("%q: commands (-want +got):\n%s", tt.text, diff)
 		}
 	}
 }

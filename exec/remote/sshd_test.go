@@ -39,7 +39,18 @@ func startSSHD(t *testing.T, extra ...string) *sshd {
 // startSSHDIn starts one in a mount namespace of its own, in which the files named by etc hold these texts.
 func startSSHDIn(t *testing.T, etc map[string]string, extra ...string) *sshd {
 	t.Helper()
-	path, err := exec.LookPath("/usr/sbin/sshd")
+	return startSSHDWith(t, etc, true, extra...)
+}
+
+// startSSHDAlone starts one that has no host key but those of extra.
+func startSSHDAlone(t *testing.T, extra ...string) *sshd {
+	t.Helper()
+	return startSSHDWith(t, nil, false, extra...)
+}
+
+func startSSHDWith(t *testing.T, etc map[string]string, ownKey bool, extra ...string) *sshd {
+	t.Helper()
+	path, err := exec.LookPath(*sshdProgram)
 	if err != nil {
 		t.Skip("no sshd on this machine")
 	}
@@ -53,10 +64,17 @@ func startSSHDIn(t *testing.T, etc map[string]string, extra ...string) *sshd {
 	s.write(t, "authorized_keys", authorized(s.writeKey(t, "id")))
 	for try := 0; ; try++ {
 		s.port = freePort(t)
+		hostKey := ""
+		if ownKey {
+			hostKey = "HostKey " + s.path("host_ed25519")
+		}
+		if session := filepath.Join(filepath.Dir(path), "sshd-session"); path != "/usr/sbin/sshd" {
+			hostKey += "\nSshdSessionPath " + session + "\nSshdAuthPath " + filepath.Join(filepath.Dir(path), "sshd-auth")
+		}
 		config := strings.Join(extra, "\n") + fmt.Sprintf(`
 ListenAddress 127.0.0.1
 Port %d
-HostKey %s/host_ed25519
+%s
 AuthorizedKeysFile %s/authorized_keys
 PidFile none
 StrictModes no
@@ -64,7 +82,7 @@ UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
 LogLevel VERBOSE
-`, s.port, s.dir, s.dir)
+`, s.port, hostKey, s.dir)
 		s.write(t, "sshd_config", config)
 		s.cmd = exec.Command(path, "-D", "-e", "-f", s.path("sshd_config"))
 		if len(etc) > 0 {

@@ -3,7 +3,7 @@ package sshconfig
 import "strings"
 
 // MatchList reports whether name matches a pattern-list of ssh_config(5), PATTERNS: at least one of the patterns, and
-// none that follows a "!". Case does not count.
+// none that follows a "!". Case does not count, as in known_hosts and in "Match host".
 func MatchList(name string, patterns []string) bool {
 	name = strings.ToLower(name)
 	found := false
@@ -14,6 +14,32 @@ func MatchList(name string, patterns []string) bool {
 				return false
 			}
 			found = true
+		}
+	}
+	return found
+}
+
+// A verdict is what a pattern-list says about a name.
+type verdict int
+
+const (
+	noMatch verdict = iota
+	match
+	excluded // a pattern that follows a "!" matches
+)
+
+// judge matches a name with a list, in which patterns are separated by commas. Case counts.
+func judge(name, list string) verdict {
+	found := noMatch
+	for list != "" {
+		var p string
+		p, list, _ = strings.Cut(list, ",")
+		p, negated := strings.CutPrefix(p, "!")
+		if MatchPattern(name, p) {
+			if negated {
+				return excluded
+			}
+			found = match
 		}
 	}
 	return found

@@ -10,212 +10,256 @@ import (
 	"time"
 )
 
-// A Query is a host as the user asks for it.
-type Query struct {
-	Host        string
-	User        string // "": as configured, else DefaultUser
-	Port        int    // 0: as configured, else 22
-	DefaultUser string
-}
-
 // Settings are what a configuration says about one host.
 type Settings struct {
-	Original          string // the name asked for
-	HostName          string // the name or address to connect to
-	User              string
-	Port              int
-	IdentityFiles     []string
-	CertificateFiles  []string
-	IdentitiesOnly    bool
-	IdentityAgent     string // the agent's socket; "" is none
-	ProxyJump         string // "" is none
-	ProxyCommand      string // "" is none; tokens are expanded
+	Original     string // the name asked for
+	HostName     string // the name or address to connect to
+	User         string
+	Port         int
+	ProxyJump    string // "" is none
+	ProxyCommand string // "" is none; tokens are expanded
+	ProxyPasses  bool   // the ProxyCommand passes a connection on, and ends: ProxyUseFdpass
+
+	AddressFamily string // "inet", "inet6" or "any"
+	BindAddress   string // to connect from; "" is any
+	BindInterface string // to connect from the addresses of; "" is any
+	Attempts      int    // ConnectionAttempts
+
+	IdentityFiles    []string
+	CertificateFiles []string
+	IdentitiesOnly   bool
+	IdentityAgent    string // the agent's socket; "" is none
+	NoPublicKeys     string // the line that switches off public keys; "" is none
+
 	UserKnownHosts    []string
 	GlobalKnownHosts  []string
+	KnownHostsCommand string // "" is none
+	RevokedHostKeys   string // a file; "" is none
 	StrictHostKeys    string // "yes", "no", "ask" or "accept-new"
 	HostKeyAlias      string
 	HashKnownHosts    bool
-	HostKeyAlgorithms string // a list for ChooseAlgorithms
-	ConnectTimeout    time.Duration
-	AliveInterval     time.Duration
-	AliveCountMax     int
+	RequiredRSASize   int // bits
+
+	// Algorithms, nil where the configuration says nothing.
+	HostKeyAlgorithms, KexAlgorithms, Ciphers, MACs, PubkeyAlgorithms, CASignatureAlgorithms []string
+
+	RekeyLimit     int64 // bytes; 0 is the default
+	ConnectTimeout time.Duration
+	AliveInterval  time.Duration
+	AliveCountMax  int // 0: the configuration says nothing
+
+	Warnings []string // lines that ask for what muster does not do
 }
 
-// Settings turns raw values into settings: defaults are filled in, ~ and % are expanded.
-func (v Values) Settings(q Query, env Env) (*Settings, error) {
-	b := &builder{query: q, values: v, env: &env}
-	port, err := b.port()
-	if err != nil {
-		return nil, err
-	}
+var (
+	defaultIdentities = []string{"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk",
+		"~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa"}
+	defaultGlobalKnownHosts = []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
+)
+
+// Settings turns the values into settings: defaults are filled in, ~ and % are expanded.
+func (v *Values) Settings() (*Settings, error) {
+	b := &builder{Values: v}
 	s := &Settings{
-		Original:          q.Host,
-		User:              cmp.Or(q.User, v.first("user"), q.DefaultUser),
-		Port:              port,
-		StrictHostKeys:    strictness(v.first("stricthostkeychecking")),
-		HashKnownHosts:    isYes(v.first("hashknownhosts")),
-		IdentitiesOnly:    isYes(v.first("identitiesonly")),
-		HostKeyAlgorithms: v.first("hostkeyalgorithms"),
+		Original:        v.query.Host,
+		HostName:        v.host,
+		User:            v.user,
+		Port:            v.port(),
+		AddressFamily:   v.or("addressfamily"),
+		BindAddress:     v.first("bindaddress"),
+		BindInterface:   v.first("bindinterface"),
+		Attempts:        b.number("connectionattempts"),
+		IdentitiesOnly:  v.first("identitiesonly") == "yes",
+		IdentityAgent:   b.agent(),
+		RevokedHostKeys: v.first("revokedhostkeys"),
+		StrictHostKeys:  strictness(v.first("stricthostkeychecking")),
+		HostKeyAlias:    v.first("hostkeyalias"),
+		HashKnownHosts:  v.first("hashknownhosts") == "yes",
+		RequiredRSASize: b.number("requiredrsasize"),
+		ConnectTimeout:  b.duration("connecttimeout"),
+		AliveInterval:   b.duration("serveraliveinterval"),
+		AliveCountMax:   b.number("serveralivecountmax"),
+		Warnings:        v.warnings(),
 	}
-	b.tokens = tokens{env: &env, original: q.Host, host: q.Host, user: s.User, port: strconv.Itoa(port)}
-	b.name(s) // first: other values can refer to the name
+	if v.first("serveralivecountmax") == "" {
+		s.AliveCountMax = 0
+	}
+	if limit := v.values["rekeylimit"]; limit != nil {
+		s.RekeyLimit, _ = strconv.ParseInt(limit[0], 10, 64)
+	}
 	b.proxy(s)
 	b.files(s)
-	b.agent(s)
-	b.times(s)
+	b.publicKeys(s)
+	for key, list := range map[string]*[]string{
+		"hostkeyalgorithms": &s.HostKeyAlgorithms, "kexalgorithms": &s.KexAlgorithms, "ciphers": &s.Ciphers, "macs": &s.MACs,
+		"pubkeyacceptedalgorithms": &s.PubkeyAlgorithms, "casignaturealgorithms": &s.CASignatureAlgorithms,
+	} {
+		b.algorithms(key, list)
+	}
 	return s, errors.Join(b.problems...)
 }
 
 // A builder fills in the settings of one host, and collects what is wrong with the values.
 type builder struct {
-	query    Query
-	values   Values
-	env      *Env
-	tokens   tokens
+	*Values
 	problems []error
 }
 
-func (b *builder) errorf(format string, args ...any) error {
-	return fmt.Errorf("read ssh configuration of %s: "+format, append([]any{b.query.Host}, args...)...)
+func (b *builder) problem(key string, err error) {
+	b.problems = append(b.problems, fmt.Errorf("read ssh configuration of %s: %w", b.query.Host, b.at(key, err)))
 }
 
-func (b *builder) port() (int, error) {
-	if b.query.Port != 0 {
-		return b.query.Port, nil
+func (b *builder) number(key string) int {
+	n, err := strconv.Atoi(b.or(key))
+	if err != nil {
+		b.problem(key, err)
 	}
-	text := cmp.Or(b.values.first("port"), "22")
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || port == 0 {
-		return 0, b.errorf("%q is not a port", text)
-	}
-	return int(port), nil
+	return n
 }
 
-func (b *builder) name(s *Settings) {
-	s.HostName = strings.ToLower(b.expand("HostName", cmp.Or(b.values.first("hostname"), b.query.Host), justTokens))
-	b.tokens.host = s.HostName
-	b.tokens.alias = b.query.Host
-	if alias := b.expand("HostKeyAlias", b.values.first("hostkeyalias"), justTokens); alias != "" && alias != "none" {
-		s.HostKeyAlias, b.tokens.alias = strings.ToLower(alias), alias
+func (b *builder) duration(key string) time.Duration {
+	if b.or(key) == "none" {
+		return 0
 	}
+	return time.Duration(b.number(key)) * time.Second
 }
 
 func (b *builder) proxy(s *Settings) {
-	if jump := b.values.first("proxyjump"); jump != "none" {
-		s.ProxyJump, b.tokens.jump = jump, jump
+	if b.jump != nil {
+		var err error
+		if s.ProxyJump, err = b.jump.route(b.env); err != nil {
+			b.problem("proxyjump", err)
+		}
+		return
 	}
-	if command := b.values.first("proxycommand"); command != "none" && s.ProxyJump == "" {
-		s.ProxyCommand = b.expand("ProxyCommand", command, justTokens)
+	t := tokens{}
+	for _, c := range []byte("hknpr") {
+		t[c] = b.tokens[c]
 	}
+	var err error
+	if s.ProxyCommand, err = t.expand(b.Values.first("proxycommand")); err != nil {
+		b.problem("proxycommand", err)
+	}
+	s.ProxyPasses = s.ProxyCommand != "" && b.first("proxyusefdpass") == "yes"
 }
 
 func (b *builder) files(s *Settings) {
-	s.IdentityFiles = b.paths("identityfile", "~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk",
-		"~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa")
-	s.CertificateFiles = b.paths("certificatefile")
-	s.UserKnownHosts = b.paths("userknownhostsfile", "~/.ssh/known_hosts", "~/.ssh/known_hosts2")
-	s.GlobalKnownHosts = b.paths("globalknownhostsfile", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+	s.IdentityFiles = b.paths("identityfile", defaultIdentities)
+	s.CertificateFiles = b.paths("certificatefile", nil)
+	s.UserKnownHosts = withoutNone(b.values["userknownhostsfile"])
+	s.GlobalKnownHosts = defaultGlobalKnownHosts
+	if names := b.values["globalknownhostsfile"]; names != nil {
+		s.GlobalKnownHosts = withoutNone(names)
+	}
+	s.KnownHostsCommand = b.first("knownhostscommand")
+	if s.KnownHostsCommand != "" {
+		if _, err := b.tokens.and("f", "", "H", "", "I", "", "K", "", "t", "").expand(s.KnownHostsCommand); err != nil {
+			b.problem("knownhostscommand", err)
+		}
+	}
 }
 
-// paths are the files a keyword names, or else the default ones.
-func (b *builder) paths(key string, defaults ...string) (out []string) {
-	names := b.values[key]
-	if len(names) == 0 {
-		names = defaults
-	}
+func withoutNone(names []string) (out []string) {
 	for _, name := range names {
-		if name == "none" {
-			continue
-		}
-		if name = b.expand(key, name, paths); name != "" && !slices.Contains(out, name) {
+		if !strings.EqualFold(name, "none") {
 			out = append(out, name)
 		}
 	}
 	return out
 }
 
-func (b *builder) agent(s *Settings) {
-	switch agent := b.values.first("identityagent"); {
-	case agent == "" || agent == "SSH_AUTH_SOCK":
-		s.IdentityAgent, _ = b.env.lookup("SSH_AUTH_SOCK")
-	case agent == "none":
-	case strings.HasPrefix(agent, "$") && !strings.HasPrefix(agent, "${"):
-		s.IdentityAgent, _ = b.env.lookup(agent[1:])
-	default:
-		s.IdentityAgent = b.expand("IdentityAgent", agent, paths)
+// paths are the files a keyword names, or else the default ones.
+func (b *builder) paths(key string, defaults []string) (out []string) {
+	names := b.values[key]
+	if names == nil {
+		names = defaults
 	}
-}
-
-func (b *builder) times(s *Settings) {
-	s.ConnectTimeout = b.duration("connecttimeout")
-	s.AliveInterval = b.duration("serveraliveinterval")
-	s.AliveCountMax, _ = strconv.Atoi(b.values.first("serveralivecountmax"))
-}
-
-func (b *builder) duration(key string) time.Duration {
-	text := b.values.first(key)
-	if text == "" || text == "none" {
-		return 0
-	}
-	d, err := parseDuration(text)
-	if err != nil {
-		b.problems = append(b.problems, b.errorf("%s: %w", key, err))
-	}
-	return d
-}
-
-func (b *builder) expand(key, text string, how expansion) string {
-	out, err := b.tokens.expand(text, how)
-	if err != nil {
-		b.problems = append(b.problems, b.errorf("%s %s: %w", key, text, err))
+	for _, name := range withoutNone(names) {
+		path, err := b.tokens.path(name, b.env)
+		if err != nil {
+			b.problem(key, fmt.Errorf("%s: %w", name, err))
+		} else if path != "" && !slices.Contains(out, path) {
+			out = append(out, path)
+		}
 	}
 	return out
 }
 
+func (b *builder) agent() string {
+	switch agent := b.first("identityagent"); {
+	case agent == "" || agent == "SSH_AUTH_SOCK":
+		socket, _ := b.env.lookup("SSH_AUTH_SOCK")
+		return socket
+	case agent == "none":
+		return ""
+	case strings.HasPrefix(agent, "$"):
+		socket, _ := b.env.lookup(agent[1:])
+		return socket
+	default:
+		return agent
+	}
+}
+
+// publicKeys finds out whether the configuration lets public keys be offered.
+func (b *builder) publicKeys(s *Settings) {
+	if b.first("pubkeyauthentication") == "false" {
+		s.NoPublicKeys = b.places["pubkeyauthentication"] + ": PubkeyAuthentication no"
+	}
+	if methods := b.first("preferredauthentications"); methods != "" && !slices.Contains(strings.Split(methods, ","), "publickey") {
+		s.NoPublicKeys = b.places["preferredauthentications"] + ": PreferredAuthentications " + methods
+	}
+}
+
+// algorithms sets a list where the configuration says something about it.
+func (b *builder) algorithms(key string, list *[]string) {
+	if b.first(key) == "" {
+		return
+	}
+	var err error
+	if *list, err = b.Values.algorithms(key); err != nil {
+		b.problem(key, err)
+	}
+	if *list == nil {
+		*list = []string{}
+	}
+}
+
+// warnings names the lines that ask for what muster does not do.
+func (v *Values) warnings() (warnings []string) {
+	for i := range keywords {
+		k := &keywords[i]
+		value := v.first(k.name)
+		if k.use != warned || value == "" || value == k.initial || k.name == "permitlocalcommand" && v.first("localcommand") == "" {
+			continue
+		}
+		warnings = append(warnings, fmt.Sprintf("%s: %s %s: %s", v.places[k.name], k.name, value, k.why))
+	}
+	return warnings
+}
+
+// KnownHostsArgs are the words of a KnownHostsCommand. host is a name as known_hosts writes it, purpose is why the keys
+// are wanted: ORDER, HOSTNAME or ADDRESS. The others describe the key that the host shows, if it has shown one.
+func (v *Values) KnownHostsArgs(host, purpose, keyType, key, fingerprint string) ([]string, error) {
+	words, err := splitWords(v.first("knownhostscommand"))
+	if err != nil {
+		return nil, v.at("knownhostscommand", err)
+	}
+	t := v.tokens.and("f", cmp.Or(fingerprint, "NONE"), "H", host, "I", purpose, "K", cmp.Or(key, "NONE"), "t", cmp.Or(keyType, "NONE"))
+	for i, w := range words {
+		if words[i], err = t.expand(w); err != nil {
+			return nil, v.at("knownhostscommand", err)
+		}
+	}
+	return words, nil
+}
+
 // strictness is a value of StrictHostKeyChecking by the name the manual uses: ssh -G prints booleans differently.
 func strictness(value string) string {
-	switch value = strings.ToLower(value); value {
+	switch value {
 	case "", "true":
 		return "yes"
-	case "false", "off":
+	case "false":
 		return "no"
 	}
 	return value
-}
-
-func isYes(value string) bool {
-	value = strings.ToLower(value)
-	return value == "yes" || value == "true"
-}
-
-var units = map[rune]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
-
-// maxDuration is far beyond any use, and so far below the largest that sums do not overflow.
-const maxDuration = 1e9 * time.Second
-
-// parseDuration reads a time as ssh_config(5) writes it: 90, 90s, 1m30s.
-func parseDuration(text string) (time.Duration, error) {
-	bad := fmt.Errorf("%q is not a time", text)
-	total, number, digits := time.Duration(0), int64(0), false
-	for _, r := range strings.ToLower(text) {
-		if r >= '0' && r <= '9' {
-			if number = number*10 + int64(r-'0'); number > 1e8 {
-				return 0, bad
-			}
-			digits = true
-			continue
-		}
-		unit, ok := units[r]
-		if !ok || !digits {
-			return 0, bad
-		}
-		if number > int64((maxDuration-total)/unit) {
-			return 0, bad
-		}
-		total, number, digits = total+time.Duration(number)*unit, 0, false
-	}
-	if total == 0 && !digits {
-		return 0, bad
-	}
-	return total + time.Duration(number)*time.Second, nil
 }
