@@ -9,6 +9,9 @@
   apart ? false,
   # Selects a part of the network. An evaluator may replace it to observe this.
   part ? (set: name: set.${name}),
+  # Selects the system of a host that a flake defines. An evaluator may replace it to
+  # free the system afterwards.
+  system ? (set: name: set.${name}),
 }:
 
 let
@@ -114,7 +117,7 @@ let
   node =
     nodes: name:
     if about ? systems.${name} then
-      extended name about.systems.${name}
+      extended name (system about.systems name)
     else
     (
       if about ? nodeNixpkgs.${name} then evalConfigOf (tree about.nodeNixpkgs.${name}) else evalConfig
