@@ -141,6 +141,7 @@ func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting, 
 // steps are the steps of a plan for hosts that were evaluated. A host without a
 // system fails before anything is done to it.
 func steps(results []evaluate.Result) []exec.Step {
+	evaluate.ShareMistakes(results)
 	list := make([]exec.Step, len(results))
 	for i, r := range results {
 		list[i] = exec.Step{Host: r.Host, System: exec.System(r.System), Err: r.Err}
