@@ -315,7 +315,7 @@ func (e *evaluation) apply(ctx context.Context, hosts []*schema.Host, attr []str
 	if attr != nil {
 		given["attr"] = syntax.StringList(attr)
 	}
-	args := map[string]eval.Value{"part": e.ev.Part(), "system": e.ev.Apart()}
+	args := map[string]eval.Value{"part": e.ev.Part(), "pick": e.ev.Apart()}
 	for name, expr := range given {
 		if args[name], err = e.ev.Tree(ctx, expr, e.fleet.Dir); err != nil {
 			return eval.Value{}, err
