@@ -300,3 +300,24 @@ func TestUnchangedHostsOfFlakesAreNotEvaluated(t *testing.T) {
 	step("a file in a directory that all hosts list", func() { write("hosts/more.nix", "")(); w.run("git", "add", "-A") }, "h0", "h1", "h2", "h3")
 	step("flake.nix", func() { w.edit("flake/flake.nix", "outputs =", "description = \"hosts\"; outputs =") }, "h0", "h1", "h2", "h3")
 }
+
+// A program compares the path of a tree with one that it gets from elsewhere: that the tree
+// becomes the one of that path is seen.
+func TestATreeThatBecomesAnotherIsSeen(t *testing.T) {
+	w := newFlakeDir(t, false, []string{
+		`if builtins.unsafeDiscardStringContext self.outPath == builtins.getEnv "TREE" then "equal" else "other"`,
+		`if builtins.elem (toString ../.) [ (builtins.getEnv "TREE") ] then "equal" else "other"`,
+	})
+	w.write("flake/data/a", "the other")
+	tree, err := w.evaluator().Environment.Fetcher.Fetch(t.Context(), flake.Attrs{"type": "path", "path": filepath.Join(w.dir, "flake")}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TREE", string(tree.Path))
+	w.write("flake/data/a", "the first")
+	w.compare("the first tree")
+	w.write("flake/data/a", "the other")
+	if fresh := w.compare("the other tree"); len(fresh) != 2 {
+		t.Errorf("only %v were evaluated again", fresh)
+	}
+}
