@@ -85,6 +85,13 @@ bench-secrets *args:
 bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
     go test ./cmd -run '^TestEvalBench$' -v -timeout 12h -evalbench {{dir}} -evalbench-nix {{nix}} {{args}} | grep -v '^[=-]'
 
+# muster eval against nix eval, in turns, on a flake whose hosts share a nixpkgs: for the first time, again, one host edited; DIR has the Nix 2.34 that test-nix unpacks
+bench-flake dir="/var/tmp/muster-nix" *args="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export MUSTER_NIX_ROOT={{dir}}/sid/root
+    go test ./cmd -run '^TestFlakeBench$' -v -timeout 3h -flakebench "$PWD/exec/evaluate/testdata/nix-of-root.sh" {{args}} | grep -v '^[=-]'
+
 # evaluations that end at a limit, beside good hosts: all of cmd/testdata/bombs.txt
 bombs *args:
     go test ./cmd -run '^TestBombs$' -bombs -v -count 1 -timeout 60m {{args}}

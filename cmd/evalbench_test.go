@@ -133,11 +133,16 @@ type evalWay struct {
 	command []string
 }
 
-func (b *evalBencher) prepare() {
+// buildMuster builds the program that is measured.
+func (b *evalBencher) buildMuster() {
 	b.muster = filepath.Join(b.dir, "muster-under-test")
 	if out, err := exec.Command("go", "build", "-o", b.muster, "./muster").CombinedOutput(); err != nil {
 		b.t.Fatalf("build muster: %v\n%s", err, out)
 	}
+}
+
+func (b *evalBencher) prepare() {
+	b.buildMuster()
 	var err error
 	if b.corpora, err = filepath.Abs(*evalBench); err != nil {
 		b.t.Fatal(err)

@@ -96,7 +96,7 @@ func (f *flakeFlags) run(ctx context.Context, std streams, args []string, o *eva
 	if err != nil {
 		return err
 	}
-	defer holdCollector()()
+	defer holdCollector().release()
 	text, err := f.evaluate(ctx, std, ref, fragment, dir, o)
 	if err != nil {
 		return reportEvaluation(std, err, o.how.trace)

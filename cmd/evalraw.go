@@ -62,7 +62,7 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	if err != nil {
 		return err
 	}
-	defer holdCollector()()
+	defer holdCollector().release()
 	ev, done := environment.Evaluator(evaluate.Options{Trace: std.err, MaxTime: o.how.maxTime})
 	defer done()
 	dir, err := os.Getwd()

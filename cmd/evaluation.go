@@ -46,27 +46,30 @@ func (o *evaluateFlags) addFlags(fs *flags.Set) {
 // nix is given, their derivations are in its store afterwards; without, only
 // their names are known.
 func (o *evaluateFlags) systems(ctx context.Context, nix *nixcmd.Nix, fleet *schema.Fleet, hosts []*schema.Host, warn io.Writer) ([]evaluate.Result, error) {
-	e, err := o.build(ctx, nix, fleet, warn)
+	held := holdCollector()
+	defer held.release()
+	e, err := o.build(ctx, nix, fleet, warn, held.lower)
 	if err != nil {
 		return nil, err
 	}
-	defer holdCollector()()
 	return e.Systems(ctx, hosts)
 }
 
 // query evaluates an attribute of each host.
 func (o *evaluateFlags) query(ctx context.Context, fleet *schema.Fleet, hosts []*schema.Host, attr []string, warn io.Writer) ([]evaluate.Value, error) {
-	e, err := o.build(ctx, nil, fleet, warn)
+	held := holdCollector()
+	defer held.release()
+	e, err := o.build(ctx, nil, fleet, warn, held.lower)
 	if err != nil {
 		return nil, err
 	}
-	defer holdCollector()()
 	return e.Query(ctx, hosts, attr)
 }
 
 // build makes the evaluator that the flags ask for. The embedded one writes the
-// derivations to the store of write, if that is given.
-func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *schema.Fleet, warn io.Writer) (evaluate.Evaluator, error) {
+// derivations to the store of write, if that is given, and calls firstDone when it has
+// evaluated a host.
+func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *schema.Fleet, warn io.Writer, firstDone func()) (evaluate.Evaluator, error) {
 	nix, err := wireNix() // nil if Nix is not installed
 	if err != nil && o.evaluator != byEmbedded {
 		return nil, err
@@ -78,7 +81,7 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 	if o.evaluator == byNix {
 		return warnings.Around(nixOnly), nil
 	}
-	embedded := evaluate.Embedded{Options: options}
+	embedded := evaluate.Embedded{Options: options, FirstDone: firstDone}
 	if embedded.Environment, err = o.environment(nix, nil, warn); err != nil {
 		return nil, err
 	}
@@ -138,6 +141,7 @@ func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting, 
 // steps are the steps of a plan for hosts that were evaluated. A host without a
 // system fails before anything is done to it.
 func steps(results []evaluate.Result) []exec.Step {
+	evaluate.ShareMistakes(results)
 	list := make([]exec.Step, len(results))
 	for i, r := range results {
 		list[i] = exec.Step{Host: r.Host, System: exec.System(r.System), Err: r.Err}

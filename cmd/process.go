@@ -181,13 +181,28 @@ const collectFrom = 512 << 20
 
 // holdCollector keeps the garbage collector from running during an evaluation
 // until the heap has grown to collectFrom.
-func holdCollector() (undo func()) {
+func holdCollector() *heldCollector {
 	before := endStart(startGC)
-	hold := collector.Hold(collectFrom)
-	return func() {
-		hold()
-		debug.SetGCPercent(before)
-	}
+	return &heldCollector{floor: collector.Hold(collectFrom), before: before}
+}
+
+// A heldCollector is a garbage collector that holdCollector keeps from running.
+type heldCollector struct {
+	floor  *collector.Floor
+	before int // the GC percent to restore
+}
+
+// collectHosts is collectFrom once the first host is evaluated: what comes then is freed
+// with its host.
+const collectHosts = 160 << 20
+
+// lower has the collector run more often from now on.
+func (h *heldCollector) lower() { h.floor.Lower(collectHosts) }
+
+// release undoes holdCollector.
+func (h *heldCollector) release() {
+	h.floor.Release()
+	debug.SetGCPercent(h.before)
 }
 
 // startGC is the GC percent until the first collection: what is there at the start

@@ -89,11 +89,15 @@ func TestTheHeldCollectorIsRestored(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
 	start()
 	runtime.GC() // what other tests left must not be more than collectFrom
-	undo := holdCollector()
+	held := holdCollector()
 	if got := gcPercent(); got <= startGC {
 		t.Errorf("GC percent is %d during an evaluation, want more than %d", got, startGC)
 	}
-	undo()
+	before := gcPercent()
+	if held.lower(); gcPercent() >= before {
+		t.Errorf("GC percent is %d once a host is evaluated, want less than %d", gcPercent(), before)
+	}
+	held.release()
 	if got := gcPercent(); got != 100 {
 		t.Errorf("GC percent is %d after it, want 100", got)
 	}

@@ -9,6 +9,9 @@
   apart ? false,
   # Selects a part of the network. An evaluator may replace it to observe this.
   part ? (set: name: set.${name}),
+  # Selects what belongs to one host: its system that a flake defines, its special
+  # arguments. An evaluator may replace it to free that afterwards.
+  pick ? (set: name: set.${name}),
 }:
 
 let
@@ -82,6 +85,11 @@ let
       map of (builtins.filter (d: !builtins.elem d.file own && builtins.isAttrs d.value) definitions)
     );
 
+  specialArgsOf =
+    name:
+    (about.specialArgs or { })
+    // (if about ? nodeSpecialArgs.${name} then pick about.nodeSpecialArgs name else { });
+
   # A host that a flake defines, with what the inventory adds to it.
   extended =
     name: system:
@@ -108,13 +116,13 @@ let
             imports = [ module ];
           }
         ) added;
-        specialArgs = (about.specialArgs or { }) // (about.nodeSpecialArgs.${name} or { });
+        specialArgs = specialArgsOf name;
       };
 
   node =
     nodes: name:
     if about ? systems.${name} then
-      extended name about.systems.${name}
+      extended name (pick about.systems name)
     else
     (
       if about ? nodeNixpkgs.${name} then evalConfigOf (tree about.nodeNixpkgs.${name}) else evalConfig
@@ -132,8 +140,7 @@ let
           imports = [ (part net name) ];
         }
       ];
-      specialArgs =
-        (about.specialArgs or { }) // (about.nodeSpecialArgs.${name} or { }) // { inherit name nodes; };
+      specialArgs = specialArgsOf name // { inherit name nodes; };
     };
 
   nodes = builtins.listToAttrs (

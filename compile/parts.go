@@ -2,6 +2,7 @@ package compile
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"muster/compile/syntax"
@@ -33,15 +34,73 @@ func Parts(file *syntax.File) (common string, hosts map[string]string) {
 		if !ok || len(a.Path) != 1 || a.Path[0].Expr != nil {
 			return exprText(file.Expr), map[string]string{}
 		}
-		text := withLets(exprText(a.Value), lets)
-		switch name := a.Path[0].Name; name {
+		value := a.Value
+		name := a.Path[0].Name
+		if name == "network" || name == "meta" {
+			value = withoutHosts(value, func(of, host string, e syntax.Expr) {
+				hosts[host] += of + " = " + withLets(exprText(e), lets) + ";\n"
+			})
+		}
+		text := withLets(exprText(value), lets)
+		switch name {
 		case "network", "meta", "defaults":
 			common += name + " = " + text + ";\n"
 		default:
-			hosts[name] = text
+			hosts[name] += text
 		}
 	}
 	return common, hosts
+}
+
+// withoutHosts returns what a network says about itself without what it says about single
+// hosts, which goes to own. Only what evaluates a host looks at that.
+func withoutHosts(e syntax.Expr, own func(of, host string, e syntax.Expr)) syntax.Expr {
+	about, ok := e.(*syntax.Attrs)
+	if !ok || about.Rec {
+		return e
+	}
+	rest := *about
+	rest.Bindings = nil
+	for _, b := range about.Bindings {
+		of, set, ok := binding(b)
+		switch of {
+		case "systems", "nodeSpecialArgs", "nodeNixpkgs":
+		default:
+			ok = false
+		}
+		hosts, isSet := set.(*syntax.Attrs)
+		if !ok || !isSet || hosts.Rec || !slices.ContainsFunc(hosts.Bindings, isBinding) {
+			rest.Bindings = append(rest.Bindings, b)
+			continue
+		}
+		others := *hosts
+		others.Bindings = nil
+		for _, b := range hosts.Bindings {
+			if host, value, ok := binding(b); ok {
+				own(of, host, value)
+			} else {
+				others.Bindings = append(others.Bindings, b)
+			}
+		}
+		if len(others.Bindings) > 0 {
+			rest.Bindings = append(rest.Bindings, &syntax.Attr{Path: attrPath(of), Value: &others})
+		}
+	}
+	return &rest
+}
+
+// binding returns the name and the value of name = value.
+func binding(b syntax.Binding) (name string, value syntax.Expr, ok bool) {
+	a, ok := b.(*syntax.Attr)
+	if !ok || len(a.Path) != 1 || a.Path[0].Expr != nil {
+		return "", nil, false
+	}
+	return a.Path[0].Name, a.Value, true
+}
+
+func isBinding(b syntax.Binding) bool {
+	_, _, ok := binding(b)
+	return ok
 }
 
 // exprText returns the text of an expression.

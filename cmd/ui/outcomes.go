@@ -40,10 +40,11 @@ func printOutcomes(w io.Writer, outcomes []exec.Outcome) {
 	table := NewReport(w, "host", "outcome", "generation", "detail")
 	counts := map[exec.Status]int{}
 	for i := range outcomes {
-		o := &outcomes[i]
-		counts[o.Status]++
-		table.Row(o.Host, string(o.Status), generationChange(o), detail(o))
+		counts[outcomes[i].Status]++
 	}
+	rowsOf(outcomes, func(host string, o *exec.Outcome) {
+		table.Row(host, string(o.Status), generationChange(o), detail(o))
+	})
 	table.Flush()
 	var parts []string
 	for _, s := range exec.Statuses {

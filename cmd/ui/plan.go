@@ -12,9 +12,7 @@ import (
 // printPlan prints a line for each host, then what changes on each.
 func printPlan(w io.Writer, outcomes []exec.Outcome) {
 	table := NewReport(w, "host", "wave", "generation", "packages", "to copy", "units", "reboot")
-	for i := range outcomes {
-		table.Row(planRow(&outcomes[i])...)
-	}
+	rowsOf(outcomes, func(host string, o *exec.Outcome) { table.Row(planRow(host, o)...) })
 	table.Flush()
 	byRules := false
 	for i := range outcomes {
@@ -29,16 +27,16 @@ func printPlan(w io.Writer, outcomes []exec.Outcome) {
 }
 
 // planRow is what changes on a host, in one line.
-func planRow(o *exec.Outcome) []string {
+func planRow(host string, o *exec.Outcome) []string {
 	wave := fmt.Sprint(o.Wave + 1)
 	d := o.Diff
 	switch {
 	case d == nil && o.Err != nil:
-		return []string{o.Host, wave, generationChange(o), detail(o)}
+		return []string{host, wave, generationChange(o), detail(o)}
 	case d == nil && len(o.Secrets) > 0:
-		return []string{o.Host, wave, generationChange(o), "secrets: " + secretChanges(o)}
+		return []string{host, wave, generationChange(o), "secrets: " + secretChanges(o)}
 	case d == nil:
-		return []string{o.Host, wave, generationChange(o), string(o.Status)}
+		return []string{host, wave, generationChange(o), string(o.Status)}
 	}
 	generation, reboot := "new", ""
 	if n := o.Before.Generation.Number; n > 0 {
@@ -47,7 +45,7 @@ func planRow(o *exec.Outcome) []string {
 	if len(d.Reboot) > 0 {
 		reboot = "needed"
 	}
-	return []string{o.Host, wave, generation,
+	return []string{host, wave, generation,
 		fmt.Sprintf("+%d −%d ~%d", len(d.Added), len(d.Removed), len(d.Changed)+d.Rebuilt),
 		fmt.Sprintf("%s, %s", human.Count(d.CopyPaths, "path"), human.Bytes(d.CopyBytes)),
 		fmt.Sprintf("+%d −%d ~%d", len(d.Start), len(d.Stop), changedUnits(d)), reboot}

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -188,11 +187,15 @@ func (t *text) sentence(o *exec.Outcome) string {
 
 // failure says why a host failed, and what the user can do about it.
 func (t *text) failure(o *exec.Outcome) string {
-	if first, again := t.shared(o); again {
-		return fmt.Sprintf("%s: %s: %s: as %s\n", o.Host, o.Status, o.Stage, first)
+	names, as := t.who(o)
+	switch {
+	case names == "":
+		return ""
+	case as != "":
+		return fmt.Sprintf("%s: %s: %s: as %s\n", names, o.Status, o.Stage, as)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", o.Host, o.Status)
+	fmt.Fprintf(&b, "%s: %s", names, o.Status)
 	if o.Stage != "" {
 		fmt.Fprintf(&b, ": %s", o.Stage)
 	}
@@ -210,19 +213,6 @@ func (t *text) failure(o *exec.Outcome) string {
 		fmt.Fprintf(&b, "hint: %s\n", h)
 	}
 	return b.String()
-}
-
-// shared returns the first host with the mistake that a host failed for, if that is one
-// of its configuration, which many may have in common, and has been printed.
-func (t *text) shared(o *exec.Outcome) (first string, again bool) {
-	var mistake interface{ Mistake() string }
-	if !errors.As(o.Err, &mistake) {
-		return "", false
-	}
-	if first, again = t.mistakes[mistake.Mistake()]; !again {
-		t.mistakes[mistake.Mistake()] = o.Host
-	}
-	return first, again
 }
 
 // row is the row of a host, which is added if it is new.

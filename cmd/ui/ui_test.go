@@ -3,6 +3,7 @@ package ui_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -84,6 +85,12 @@ type mistake string
 func (m mistake) Error() string { return string(m) }
 func (mistake) Mistake() string { return "the same" }
 
+// A sharedMistake knows who else has made it.
+type sharedMistake struct{ mistake }
+
+func (sharedMistake) Mistake() string { return "another" }
+func (sharedMistake) Hosts() []string { return []string{"h", "i", "j"} }
+
 // Where there is no terminal, a run is reported as plain lines.
 func TestARunIsReportedAsLines(t *testing.T) {
 	var out, errs bytes.Buffer
@@ -107,6 +114,8 @@ func TestARunIsReportedAsLines(t *testing.T) {
 		exec.HostEnded{Outcome: exec.Outcome{Host: "e", Status: exec.Unchanged, Reason: "not changed by run x"}},
 		exec.HostEnded{Outcome: exec.Outcome{Host: "f", Status: exec.Failed, Stage: exec.Evaluate, Err: mistake("in f")}},
 		exec.HostEnded{Outcome: exec.Outcome{Host: "g", Status: exec.Failed, Stage: exec.Evaluate, Err: mistake("in g")}},
+		exec.HostEnded{Outcome: exec.Outcome{Host: "i", Status: exec.Failed, Stage: exec.Evaluate, Err: sharedMistake{"in three"}}},
+		exec.HostEnded{Outcome: exec.Outcome{Host: "h", Status: exec.Failed, Stage: exec.Evaluate, Err: sharedMistake{"in three"}}},
 	} {
 		report.Event(e)
 	}
@@ -133,6 +142,8 @@ e: unchanged: not changed by run x
 f: failed: evaluate: in f
 hint: look at in f
 g: failed: evaluate: as f
+h, i, j: failed: evaluate: in three
+hint: look at in three
 `
 	if diff := cmp.Diff(want, errs.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -209,5 +220,26 @@ func TestManyProblemsAreCounted(t *testing.T) {
 	ui.NewProblemPrinter(&out, 2).Print(problems)
 	if got := out.String(); strings.Count(got, "want a host") != 2 || !strings.HasSuffix(got, "and 3 more (type)\n") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// Many hosts with the same mistake share a row.
+func TestHostsWithOneMistakeShareARow(t *testing.T) {
+	var outcomes []exec.Outcome
+	for i := range 40 {
+		outcomes = append(outcomes, exec.Outcome{Host: fmt.Sprint("h", i), Status: exec.Failed, Stage: exec.Evaluate, Err: mistake("wrong")})
+		if i == 20 {
+			outcomes = append(outcomes, exec.Outcome{Host: "good", Status: exec.Activated})
+		}
+	}
+	var out, errs bytes.Buffer
+	ui.NewText(&out, &errs, nil).End(outcomes)
+	want := `HOST            OUTCOME    GENERATION  DETAIL
+h0 and 39 more  failed                 evaluate: wrong
+good            activated
+41 hosts: 1 activated, 40 failed
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -58,7 +58,7 @@ func BenchmarkPrograms(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Run(filepath.Base(file), func(b *testing.B) {
-			defer collector.Hold(512 << 20)()
+			defer collector.Hold(512 << 20).Release()
 			for b.Loop() {
 				v, err := eval.New(eval.Options{}).File(b.Context(), file)
 				if err == nil {

@@ -37,21 +37,30 @@ func attrValues(th *thread, x value) value {
 
 func getAttr(th *thread, name, set value) value {
 	s := th.wantPlainString(name, 0)
-	a := find(th.wantSet(set, 0), lookup(s))
+	a := th.attribute(set, lookup(s))
 	if a == nil {
 		th.fail(0, "attribute '%s' missing", intern(s))
 	}
 	return th.force(a.v)
 }
 
+// attribute returns an attribute of a set, else nil.
+func (th *thread) attribute(set value, sym symbol) *attr {
+	set = th.force(set)
+	if set.kind() != kindSet {
+		th.wantSet(set, 0)
+	}
+	return th.lookup(set, sym)
+}
+
 func hasAttr(th *thread, name, set value) value {
 	s := th.wantPlainString(name, 0)
-	return boolValue(find(th.wantSet(set, 0), lookup(s)) != nil)
+	return boolValue(th.attribute(set, lookup(s)) != nil)
 }
 
 func unsafeGetAttrPos(th *thread, name, set value) value {
 	s := th.wantPlainString(name, 0)
-	a := find(th.wantSet(set, 0), lookup(s))
+	a := th.attribute(set, lookup(s))
 	if a == nil {
 		return valueNull
 	}

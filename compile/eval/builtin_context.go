@@ -58,6 +58,7 @@ func getContext(th *thread, x value) value {
 	entries := map[store.Path]*entry{}
 	for _, r := range th.wantString(x, 0).context() {
 		p, output, deep := r.split()
+		th.observe(string(p))
 		e := entries[p]
 		if e == nil {
 			e = &entry{}

@@ -113,6 +113,7 @@ func (th *thread) say(line string) {
 	if th.heap == &th.own {
 		said = &th.inputs
 	}
+	th.observe(line)
 	said.say(line)
 	th.ev.say(line)
 }

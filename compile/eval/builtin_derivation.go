@@ -262,6 +262,7 @@ func (asm *derivationAssembler) finish() value {
 	if err := asm.drv.FillOutputs(all.modulo); err != nil {
 		th.failCause(0, err, "derivation '%s': %v", asm.drv.Name, err)
 	}
+	th.observeDerivation(asm.drv)
 	p, err := asm.drv.Path()
 	if err == nil {
 		err = all.add(p, asm.drv, th.owner())

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"context"
 	"errors"
 	"path"
 	"strings"
@@ -29,6 +30,32 @@ type fetching struct {
 
 // fetch passes a request to the world. Each request is made once.
 func (th *thread) fetch(r FetchRequest) (Fetched, error) {
+	f := th.fetching(r)
+	th.recordFetched(r, f.got)
+	return f.got, f.err
+}
+
+// fetchAgain fetches a tree that an earlier evaluation has read, nil if that fails.
+func (ev *Evaluator) fetchAgain(r FetchRequest) *Fetched {
+	th := ev.newThread(context.Background(), 0)
+	defer th.release()
+	_, err := th.try(func() value {
+		f := th.fetching(r)
+		if f.err != nil {
+			th.fail(0, "%v", f.err)
+		}
+		return valueNull
+	})
+	if err != nil {
+		return nil
+	}
+	got := th.fetching(r).got
+	ev.addTree(r, got)
+	return &got
+}
+
+// fetching makes a request, unless it was made.
+func (th *thread) fetching(r FetchRequest) *fetching {
 	ev := th.ev
 	e, _ := ev.fetched.LoadOrStore(r, &fetching{})
 	f := e.(*fetching)
@@ -43,8 +70,7 @@ func (th *thread) fetch(r FetchRequest) (Fetched, error) {
 			ev.derivations.addSource(got.Path, Source{File: got.File, Flat: r.Fetcher == "fetchurl"}, 0)
 		}
 	})
-	th.recordFetched(r, f.got)
-	return f.got, f.err
+	return f
 }
 
 // mustFetch is fetch for a request of a builtin that must succeed.

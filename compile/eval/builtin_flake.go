@@ -199,7 +199,7 @@ func (th *thread) treeValue(p store.Path, a flake.Attrs, git, dirty bool) value 
 		add("lastModified", intValue(modified))
 		add("lastModifiedDate", stringValue(flake.Date(modified)))
 	}
-	return sortedSet(attrs...)
+	return th.ev.describe(sortedSet(attrs...), p)
 }
 
 // getFlake returns the outputs of a flake, and what describes it.
@@ -231,6 +231,5 @@ func getFlake(th *thread, x value) value {
 			return source.call(top, source.resolve(top, nil))
 		}
 	}
-	top := source.top(ref)
-	return source.call(top, source.resolve(top, nil))
+	return source.open(ref)
 }

@@ -45,7 +45,9 @@ func (th *thread) parseHash(s string, algo store.Algo, pos posID) store.Hash {
 
 func hashString(th *thread, algo, x value) value {
 	a := th.wantAlgo(algo)
-	return stringValue(store.HashString(a, th.wantString(x, 0).str()).Base16())
+	s := th.wantString(x, 0).str()
+	th.observe(s)
+	return stringValue(store.HashString(a, s).Base16())
 }
 
 func hashFile(th *thread, algo, x value) value {

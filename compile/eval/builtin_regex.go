@@ -2,6 +2,7 @@ package eval
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -71,6 +72,7 @@ func (th *thread) checkMatch(err error) {
 func match(th *thread, re, x value) value {
 	p := th.pattern(th.wantPlainString(re, 0))
 	s := th.wantString(x, 0).str()
+	th.observe(s)
 	groups, err := p.Match(s, th)
 	th.checkMatch(err)
 	if groups == nil {
@@ -94,13 +96,29 @@ func (th *thread) groups(s string, groups []int) value {
 	return th.newList(list)
 }
 
+// isSeparator reports whether a regular expression is a single character that no digest
+// has, as those of splitString for paths and versions.
+func isSeparator(re value) bool {
+	switch s := re.str(); len(s) {
+	case 1:
+		return strings.ContainsAny(s, "/,:;=@ \n-_")
+	case 2:
+		return s == `\.` || s == `\-`
+	}
+	return false
+}
+
 // split returns the text between the matches and, between those texts, the
 // groups of each match. After an empty match it looks for one that is not empty
 // at the same position, then for one further on.
 func split(th *thread, re, x value) value {
+	re = th.force(re)
 	p := th.pattern(th.wantPlainString(re, 0))
 	v := th.wantString(x, 0)
 	s := v.str()
+	if !isSeparator(re) {
+		th.observe(s)
+	}
 	var list []value
 	end := 0 // of the previous match
 	g, err := p.Search(s, 0, th)

@@ -52,8 +52,21 @@ func (th *thread) copyToStore(p string, pos posID) store.Path {
 		}
 		th.ev.derivations.addSource(s.path, src, 0)
 	})
-	th.record(treeInput, p, s.hash.SRI())
+	if !th.isCopied(p) {
+		th.recordAt(treeInput, p, s.hash.SRI())
+	}
 	return s.path
+}
+
+// isCopied reports whether a path is in something that the evaluation has copied to the
+// store or fetched by its hash. What is in there follows from its name.
+func (th *thread) isCopied(p string) bool {
+	if t, _ := th.ev.treeAt(p); t != nil || !inside(p, store.Dir) {
+		return false
+	}
+	sp, _, err := store.SplitPath(p)
+	_, ours := th.ev.Source(sp)
+	return err == nil && ours
 }
 
 // storeString returns a store path as a string that refers to it.
@@ -73,6 +86,10 @@ func toFile(th *thread, name, contents value) value {
 		refs = append(refs, p)
 	}
 	th.checkName(n, "invalid store path name", "")
+	th.observe(v.str())
+	for _, p := range refs {
+		th.observe(string(p))
+	}
 	p, err := store.TextPath(n, v.str(), refs)
 	if err != nil {
 		th.fail(0, "%v", err)
@@ -140,7 +157,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	var err error
 	if recursive {
 		src, h, err = th.hash(p, filter)
-		th.recordFiltered(src, h)
+		th.recordFiltered(p, src, h)
 	} else {
 		h = th.hashFileAt(p, store.SHA256)
 	}

@@ -1,6 +1,9 @@
 package eval
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // stringBuiltins build and inspect strings. Strings are bytes; lengths and
 // positions count bytes.
@@ -37,6 +40,13 @@ func substring(th *thread, from, length, x value) value {
 	}
 	var c references
 	s := th.coerce(x, &c, 0, copyPaths)
+	if th.ev.trees.any() {
+		end := int64(len(s))
+		if n >= 0 && n < end-start {
+			end = start + n
+		}
+		th.observeCut(s, int(min(start, int64(len(s)))), int(end))
+	}
 	if start >= int64(len(s)) {
 		return contextValue("", c)
 	}
@@ -92,6 +102,9 @@ func replaceStrings(th *thread, from, to, x value) value {
 	}
 	v := th.wantString(x, 0)
 	s, c := v.str(), v.context()
+	if slices.ContainsFunc(texts, mayMatchDigest) {
+		th.observe(s)
+	}
 	out := textBuilder{th: th}
 	out.grow(len(s))
 	for p := 0; p <= len(s); {
@@ -122,6 +135,11 @@ func replaceStrings(th *thread, from, to, x value) value {
 		p++
 	}
 	return contextValue(out.String(), c)
+}
+
+// mayMatchDigest reports whether a text may be found at a place that a digest is part of.
+func mayMatchDigest(s string) bool {
+	return s == "" || strings.ContainsFunc(s, func(r rune) bool { return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' })
 }
 
 func baseNameOf(th *thread, x value) value {

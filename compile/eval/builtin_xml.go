@@ -107,6 +107,7 @@ func (w *xmlWriter) value(v value, depth int) {
 		}
 		w.close(depth, "list")
 	case kindSet:
+		w.th.seen(v)
 		w.set(v.attrs(), depth)
 	case kindLambda:
 		w.function(v.closure().fn, depth)

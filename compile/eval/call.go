@@ -62,6 +62,9 @@ func (th *thread) bind(l *lambda, up *frame, arg value) *frame {
 		*f.slot(0) = arg
 		slot = 1
 	}
+	if arg.o.flags == describesTree {
+		th.recordFormals(l, arg)
+	}
 	attrs := arg.attrs()
 	used, at := 0, 0
 	nearby := len(attrs) <= 4*len(l.formals) // few enough to walk both sorted lists together

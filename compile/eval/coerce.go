@@ -16,6 +16,7 @@ func (th *thread) wantSet(v value, pos posID) []attr {
 	if v.kind() != kindSet {
 		th.wantType(pos, "a set", v)
 	}
+	th.seen(v)
 	return v.attrs()
 }
 
@@ -69,6 +70,9 @@ func (th *thread) wantPlainString(v value, pos posID) string {
 	v = th.wantString(v, pos)
 	if c := v.context(); len(c) > 0 {
 		th.fail(pos, "the string '%s' is not allowed to refer to a store path (such as '%s')", v.str(), c[0].path())
+	}
+	if th.ev.trees.any() {
+		th.observe(v.str())
 	}
 	return v.str()
 }

@@ -32,10 +32,16 @@ func (th *thread) equalForced(l, r value) bool {
 	case kindFloat:
 		return l.float() == r.float()
 	case kindString, kindPath:
-		return l.str() == r.str()
+		x, y := l.str(), r.str()
+		if x != y && th.ev.trees.any() {
+			th.observeEqual(x, y)
+		}
+		return x == y
 	case kindList:
 		return th.equalLists(l.list(), r.list())
 	case kindSet:
+		th.seen(l)
+		th.seen(r)
 		return th.equalSets(l.attrs(), r.attrs())
 	}
 	return false
@@ -99,6 +105,9 @@ func (th *thread) less(l, r value, pos posID) bool {
 		return th.wantNumber(l, pos) < th.wantNumber(r, pos)
 	case a != b:
 	case a == kindString, a == kindPath:
+		if th.ev.trees.any() && l.str() != r.str() {
+			th.observeLess(l.str(), r.str())
+		}
 		return l.str() < r.str()
 	case a == kindList:
 		x, y := l.list(), r.list()

@@ -72,6 +72,8 @@ type Evaluator struct {
 	regexes   regexCache
 	sources   sync.Map // *storedSource by path
 	fetched   sync.Map // *fetching by FetchRequest
+	trees     localTrees
+	flakes    sync.Map // *openedFlake by its reference
 	readable  readable // of the store, in pure mode
 	trace     sync.Mutex
 	hosts     atomic.Uint64 // number of hosts so far

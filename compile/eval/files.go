@@ -446,7 +446,7 @@ func (th *thread) hashFileAt(p string, a store.Algo) store.Hash {
 		panic(fileError(p, err))
 	}
 	if th.inputsHere() != nil && !th.ev.isText(p) {
-		th.record(fileInput, th.ev.onDisk(p), shortDigest(seen.Sum(nil)))
+		th.recordAt(fileInput, p, shortDigest(seen.Sum(nil)))
 	}
 	return h.Sum()
 }

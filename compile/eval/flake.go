@@ -132,6 +132,10 @@ func (s *flakeSource) fetch(ref flake.Ref, at []string) (*flake.Flake, error) {
 	locked := flake.Ref{Attrs: s.th.lockedAttrs(got), Dir: dir}
 	// What flake.nix says about self may change what is fetched.
 	if again := s.selfAttrs(path.Join(string(got.Path), dir), locked.Attrs); !again.Equal(locked.Attrs) {
+		// The next request has the revision of this tree.
+		if t, _ := s.th.ev.treeAt(string(got.Path)); t != nil {
+			s.th.recordTree(t)
+		}
 		if got, err = s.input(FetchRequest{JSON: again.Without("narHash").JSON()}); err != nil {
 			return nil, err
 		}
@@ -143,10 +147,7 @@ func (s *flakeSource) fetch(ref flake.Ref, at []string) (*flake.Flake, error) {
 // parse reads the flake.nix of a directory: a set whose attributes are not evaluated yet.
 func (s *flakeSource) parse(dir string) value {
 	th, p := s.th, dir+"/flake.nix"
-	text, err := th.tryReadFile(p)
-	if err != nil {
-		panic(err)
-	}
+	text := th.readFile(p)
 	th.reserve(len(text))
 	file, err := th.ev.parse(p, text, th.progress)
 	if err != nil {
@@ -427,6 +428,13 @@ var callFlakeText string
 // fetched when they are needed.
 func (s *flakeSource) call(top *flake.Flake, r *flake.Resolved) value {
 	th := s.th
+	f, args := s.prepare(top, r)
+	return th.call(th.call2(f, args[0], args[1]), args[2])
+}
+
+// prepare returns the function that makes the value of a flake, and its arguments.
+func (s *flakeSource) prepare(top *flake.Flake, r *flake.Resolved) (f value, args [3]value) {
+	th := s.th
 	text, keys := r.Lock.JSON()
 	var fetched []attr
 	for n, dir := range r.Dirs {
@@ -451,8 +459,30 @@ func (s *flakeSource) call(top *flake.Flake, r *flake.Resolved) value {
 		panic("callflake.nix: " + problem.Error())
 	}
 	fetch := fn1("fetchFinalTree", func(th *thread, x value) value { return th.fetchLocked(x) })
-	f := th.call2(n.eval(th, nil), fromJSON(th, stringValue(text)), sortedSet(fetched...))
-	return th.call(f, fetch.value())
+	return n.eval(th, nil), [3]value{fromJSON(th, stringValue(text)), sortedSet(fetched...), fetch.value()}
+}
+
+// An openedFlake is the value of a flake that getFlake was asked for.
+type openedFlake struct {
+	once  once
+	value value // a thunk in the shared region
+}
+
+// open is call for the flake that a reference means. All who ask for it get the same
+// value: hosts share what its outputs compute.
+func (s *flakeSource) open(ref flake.Ref) value {
+	th := s.th
+	e, _ := th.ev.flakes.LoadOrStore(ref.Attrs.JSON()+ref.Dir, &openedFlake{})
+	o := e.(*openedFlake)
+	o.once.do(th, func() {
+		own := th.heap
+		defer func() { th.heap = own }()
+		th.heap = &th.shared
+		top := s.top(ref)
+		f, args := s.prepare(top, s.resolve(top, nil))
+		o.value = th.delayCall(th.delayCall2(f, args[0], args[1]), args[2])
+	})
+	return th.force(o.value)
 }
 
 // fetchLocked fetches an input of a lock file.

@@ -101,7 +101,9 @@ func (th *thread) evaluateHost(hosts Value, name, attribute string) Host {
 			th.fail(0, "attribute '%s' missing", name)
 		}
 		v := th.selectPath(th.copyThunk(a.v), attribute, nil)
-		return th.wantString(v, 0)
+		v = th.wantString(v, 0)
+		th.observe(v.str())
+		return v
 	})
 	if err != nil {
 		if err.cause == ErrMemory {
@@ -111,6 +113,68 @@ func (th *thread) evaluateHost(hosts Value, name, attribute string) Host {
 	}
 	// The string is copied: it may be part of a larger one that can be freed.
 	return Host{Name: name, Text: string([]byte(v.str())), Inputs: th.inputs.list, Said: th.inputs.said}
+}
+
+// Apart returns a function set: name: set.${name} that has each host evaluate the
+// attribute anew, in memory of its own that is freed with the host. What the attribute
+// is made of is shared. Given the systems that a flake defines, hosts have the flake in
+// common, and none keeps the system of another.
+func (ev *Evaluator) Apart() Value {
+	b := fn2("apart", func(th *thread, set, name value) value {
+		n := th.wantPlainString(name, 0)
+		a := find(th.wantSet(set, 0), lookup(n))
+		if a == nil {
+			th.fail(0, "attribute '%s' missing", n)
+		}
+		return th.apart(a.v, maxSelections)
+	})
+	return Value{ev, b.value()}
+}
+
+// maxSelections is how many selections apart follows from one to the next. It ends those
+// that lead back to their beginning.
+const maxSelections = 20
+
+// apart evaluates a copy of a thunk. If the thunk selects an attribute, as x.a.b does, it
+// evaluates a copy of the attribute instead.
+func (th *thread) apart(v value, selections int) value {
+	v = th.copyThunk(v)
+	if v.kind() != kindThunk || v.thunk().flags != runsCode || v.thunk().done() || selections == 0 {
+		return th.force(v)
+	}
+	t := v.thunk()
+	env := t.frame()
+	switch n := t.lazy().node.(type) {
+	case *select1:
+		set := n.x.eval(th, env)
+		if a := th.selected(set, n.sym); a != nil {
+			return th.apart(a.v, selections-1)
+		}
+	case *selectNode:
+		if n.def != nil {
+			break
+		}
+		v := n.x.eval(th, env)
+		for i := range n.path {
+			a := th.selected(v, n.path[i].symbol(th, env))
+			if a == nil {
+				return th.force(value{&t.object})
+			}
+			if i == len(n.path)-1 {
+				return th.apart(a.v, selections-1)
+			}
+			v = th.force(a.v)
+		}
+	}
+	return th.force(v)
+}
+
+// selected returns an attribute of what should be a set, else nil.
+func (th *thread) selected(v value, sym symbol) *attr {
+	if v.kind() != kindSet {
+		return nil
+	}
+	return th.lookup(v, sym)
 }
 
 // copyThunk returns a copy of a pending thunk, in this thread's region. The

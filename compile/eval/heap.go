@@ -35,9 +35,9 @@ type heap struct {
 // Chunks start small, so that a small evaluation stays small, and double.
 const firstChunk, lastChunk = 4 << 10, 32 << 10
 
-// manyElements is the number of values or attributes from which on they are not
-// allocated in a chunk.
-const manyElements = 512
+// manyElements and manyAttrs are the most values and attributes that are allocated in a
+// chunk at once: no more than the smallest chunk holds.
+const manyElements, manyAttrs = firstChunk / valueSize, firstChunk / attrSize
 
 // manyChunks is the number of chunks after which memory is prefaulted.
 const manyChunks = 64
@@ -122,7 +122,7 @@ func (th *thread) reuse(f *frame) {
 func (th *thread) newAttrs(n int) []attr {
 	h := th.heap
 	if n > len(h.attrs) {
-		if n > manyElements {
+		if n > manyAttrs {
 			th.reserve(attrSize * n)
 			return make([]attr, n)
 		}

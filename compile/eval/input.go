@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -29,6 +28,7 @@ import (
 // a file. It is stored as JSON.
 type Input struct {
 	Kind   InputKind
+	Tree   string            `json:",omitempty"` // the tree that Name is in, "" for a path on disk; see tree.go
 	Name   string            // a path, a variable's name, …
 	Digest string            // of what was read
 	Omit   map[string]string `json:",omitempty"` // of a filteredInput: the type of each path that the filter refused
@@ -38,24 +38,26 @@ type Input struct {
 type InputKind string
 
 const (
-	importInput   InputKind = "import"   // the path and the content of the file that import found
-	fileInput     InputKind = "file"     // a file's content
-	dirInput      InputKind = "dir"      // the names and types in a directory
-	typeInput     InputKind = "type"     // the type of a path, "" if there is nothing
-	targetInput   InputKind = "target"   // the same after following links
-	treeInput     InputKind = "tree"     // a file or directory with all its content
-	filteredInput InputKind = "filtered" // the same without the paths that a filter refused
-	envInput      InputKind = "env"      // an environment variable
-	cwdInput      InputKind = "cwd"      // the working directory
-	partInput     InputKind = "part"     // a part of the program; see [Evaluator.Part]
-	fetchedInput  InputKind = "fetched"  // what is in a directory or working tree of this machine, as a fetcher has it
-	volatileInput InputKind = "volatile" // something that may differ each time
+	importInput    InputKind = "import"    // the path and the content of the file that import found
+	fileInput      InputKind = "file"      // a file's content
+	dirInput       InputKind = "dir"       // the names and types in a directory
+	typeInput      InputKind = "type"      // the type of a path, "" if there is nothing
+	targetInput    InputKind = "target"    // the same after following links
+	treeInput      InputKind = "tree"      // a file or directory with all its content
+	filteredInput  InputKind = "filtered"  // the same without the paths that a filter refused
+	envInput       InputKind = "env"       // an environment variable
+	cwdInput       InputKind = "cwd"       // the working directory
+	partInput      InputKind = "part"      // a part of the program; see [Evaluator.Part]
+	fetchedInput   InputKind = "fetched"   // everything that is in a directory or working tree of this machine
+	attributeInput InputKind = "attribute" // an attribute of such a tree, such as its revision
+	volatileInput  InputKind = "volatile"  // something that may differ each time
 )
 
 // inputJSON is an Input in JSON, which holds UTF-8 only, while names of files are
 // bytes.
 type inputJSON struct {
 	Kind   InputKind
+	Tree   exactText `json:",omitempty"`
 	Name   exactText
 	Digest string
 	Omit   map[exactText]string `json:",omitempty"`
@@ -63,7 +65,7 @@ type inputJSON struct {
 
 // MarshalJSON writes an input without loss.
 func (in Input) MarshalJSON() ([]byte, error) {
-	j := inputJSON{Kind: in.Kind, Name: exactText(in.Name), Digest: in.Digest}
+	j := inputJSON{Kind: in.Kind, Tree: exactText(in.Tree), Name: exactText(in.Name), Digest: in.Digest}
 	if len(in.Omit) > 0 {
 		j.Omit = make(map[exactText]string, len(in.Omit))
 	}
@@ -79,7 +81,7 @@ func (in *Input) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return err
 	}
-	*in = Input{Kind: j.Kind, Name: string(j.Name), Digest: j.Digest}
+	*in = Input{Kind: j.Kind, Tree: string(j.Tree), Name: string(j.Name), Digest: j.Digest}
 	if len(j.Omit) > 0 {
 		in.Omit = make(map[string]string, len(j.Omit))
 	}
@@ -125,12 +127,12 @@ type inputs struct {
 }
 
 type inputKey struct {
-	kind         InputKind
-	name, digest string
+	kind               InputKind
+	tree, name, digest string
 }
 
 func (i *inputs) add(in Input) {
-	k := inputKey{in.Kind, in.Name, in.Digest}
+	k := inputKey{in.Kind, in.Tree, in.Name, in.Digest}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.seen[k] {
@@ -202,25 +204,28 @@ func (ev *Evaluator) Part() Value {
 
 // A Look compares recorded inputs with the present. It reads each thing once.
 type Look struct {
-	ev   *Evaluator
-	seen map[inputKey]string
+	ev    *Evaluator
+	seen  map[inputKey]string
+	trees map[string]*Fetched // by request; nil for what cannot be fetched
 }
 
 // Look returns a Look with the options of this Evaluator.
-func (ev *Evaluator) Look() *Look { return &Look{ev: ev, seen: map[inputKey]string{}} }
+func (ev *Evaluator) Look() *Look {
+	return &Look{ev: ev, seen: map[inputKey]string{}, trees: map[string]*Fetched{}}
+}
 
 // Same reports whether an evaluation would read the same again.
 func (l *Look) Same(in Input) bool {
 	if !in.Lasting() {
 		return false
 	}
-	k := inputKey{kind: in.Kind, name: in.Name}
+	k := inputKey{kind: in.Kind, tree: in.Tree, name: in.Name}
 	if in.Omit != nil {
 		k.digest = in.Digest // each filter refuses other paths
 	}
 	now, ok := l.seen[k]
 	if !ok {
-		now = l.ev.look(in)
+		now = l.look(in)
 		l.seen[k] = now
 	}
 	return now == in.Digest && now != unreadable
@@ -230,13 +235,47 @@ func (l *Look) Same(in Input) bool {
 const unreadable = "?"
 
 // look returns the present digest of an input.
-func (ev *Evaluator) look(in Input) string {
+func (l *Look) look(in Input) string {
+	switch {
+	case in.Kind == fetchedInput:
+		if t := l.tree(in.Name); t != nil {
+			return fetchedDigest(*t)
+		}
+		return unreadable
+	case in.Tree == "":
+		return l.ev.look(in, in.Name)
+	}
+	t := l.tree(in.Tree)
+	if t == nil {
+		return unreadable
+	}
+	if in.Kind == attributeInput {
+		return attributeDigest(*t, in.Name)
+	}
+	return l.ev.look(in, string(t.Path)+in.Name)
+}
+
+// tree fetches a tree again, once.
+func (l *Look) tree(request string) *Fetched {
+	got, ok := l.trees[request]
+	if !ok {
+		var r FetchRequest
+		if json.Unmarshal([]byte(request), &r) == nil {
+			got = l.ev.fetchAgain(r)
+		}
+		l.trees[request] = got
+	}
+	return got
+}
+
+// look returns the present digest of an input that has a path now, if it has one.
+func (ev *Evaluator) look(in Input, p string) string {
 	switch in.Kind {
 	case importInput:
-		if _, ok := coreFile(in.Name); ok {
+		if _, ok := coreFile(p); ok {
 			return "" // part of this program
 		}
-		real, err := ev.resolveImport(in.Name)
+		real, err := ev.resolveImport(p)
 		if err != nil {
 			return unreadable
 		}
@@ -247,12 +286,12 @@ func (ev *Evaluator) look(in Input) string {
 		return shortDigest(h.Sum(nil))
 	case fileInput:
 		h := sha256.New()
-		if digestOf(ev.world, in.Name, h) != nil {
+		if digestOf(ev.world, ev.onDisk(p), h) != nil {
 			return unreadable
 		}
 		return shortDigest(h.Sum(nil))
 	case dirInput:
-		entries, err := ev.world.ReadDir(in.Name)
+		entries, err := ev.world.ReadDir(ev.onDisk(p))
 		if err != nil {
 			return unreadable
 		}
@@ -262,7 +301,7 @@ func (ev *Evaluator) look(in Input) string {
 		if in.Kind == targetInput {
 			stat = ev.world.Stat
 		}
-		info, err := stat(in.Name)
+		info, err := stat(ev.onDisk(p))
 		switch {
 		case err == nil:
 			return fileTypeValue(info.Mode()).str()
@@ -271,8 +310,13 @@ func (ev *Evaluator) look(in Input) string {
 		}
 		return unreadable
 	case treeInput, filteredInput:
-		h, _, err := store.HashNAR(store.SHA256, ev.world, in.Name, func(p string, t store.FileType) (bool, error) {
-			return in.Omit[p] != string(t), nil
+		dir := ev.onDisk(p)
+		root := strings.TrimSuffix(dir, in.Name) // of the tree; Omit has paths below it
+		if in.Tree == "" {
+			root = ""
+		}
+		h, _, err := store.HashNAR(store.SHA256, ev.world, dir, func(p string, t store.FileType) (bool, error) {
+			return in.Omit[strings.TrimPrefix(p, root)] != string(t), nil
 		})
 		if err != nil {
 			return unreadable
@@ -286,16 +330,6 @@ func (ev *Evaluator) look(in Input) string {
 		if d, ok := ev.opts.Parts[in.Name]; ok {
 			return d
 		}
-	case fetchedInput:
-		var r FetchRequest
-		if json.Unmarshal([]byte(in.Name), &r) != nil {
-			return unreadable
-		}
-		got, err := ev.world.Fetch(context.Background(), r)
-		if err != nil {
-			return unreadable
-		}
-		return fetchedDigest(got)
 	}
 	return unreadable
 }
@@ -336,7 +370,8 @@ func (ev *Evaluator) importDigest(real string, content []byte) string {
 // importHash is the hash of importDigest before the content.
 func (ev *Evaluator) importHash(real string) hash.Hash {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00", ev.onDisk(real))
+	tree, name := ev.nameOf(real)
+	fmt.Fprintf(h, "%s\x00%s\x00", tree, name)
 	return h
 }
 
@@ -353,20 +388,25 @@ func isMissing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// recordFiltered records a tree without the paths that a filter refused.
-func (th *thread) recordFiltered(src Source, h store.Hash) {
+// recordFiltered records the tree at a path without the paths that a filter refused.
+func (th *thread) recordFiltered(at string, src Source, h store.Hash) {
 	i := th.inputsHere()
 	if i == nil {
 		return
 	}
-	in := Input{Kind: filteredInput, Name: src.File, Digest: h.SRI(), Omit: map[string]string{}}
+	in := Input{Kind: filteredInput, Digest: h.SRI(), Omit: map[string]string{}}
+	in.Tree, in.Name = th.ev.nameOf(at)
+	root := ""
+	if in.Tree != "" {
+		root = strings.TrimSuffix(src.File, in.Name)
+	}
 	for p := range src.Omit {
 		info, err := th.ev.world.Lstat(p)
 		if err != nil {
 			in.Kind = volatileInput // removed meanwhile
 			continue
 		}
-		in.Omit[p] = fileTypeValue(info.Mode()).str()
+		in.Omit[strings.TrimPrefix(p, root)] = fileTypeValue(info.Mode()).str()
 	}
 	i.add(in)
 }
@@ -385,28 +425,28 @@ func (th *thread) recordPosition(p syntax.Pos) {
 	th.recordRelative(p.File()) // the program sees the name of the file
 	d, ok := th.ev.places.Load(p.File())
 	if !ok {
-		d, _ = th.ev.places.LoadOrStore(p.File(), th.ev.look(Input{Kind: fileInput, Name: p.File()}))
+		d, _ = th.ev.places.LoadOrStore(p.File(), th.ev.look(Input{Kind: fileInput}, p.File()))
 	}
-	th.record(fileInput, p.File(), d.(string))
+	th.recordAt(fileInput, p.File(), d.(string))
 }
 
 func (th *thread) recordImport(p, digest string) {
 	if th.inputsHere() == nil || digest == "" || th.ev.isText(p) {
 		return
 	}
-	th.record(importInput, th.ev.onDisk(p), digest)
+	th.recordAt(importInput, p, digest)
 }
 
 func (th *thread) recordFile(p string, content []byte) {
 	if th.inputsHere() == nil || th.ev.isText(p) {
 		return
 	}
-	th.record(fileInput, th.ev.onDisk(p), digest(content))
+	th.recordAt(fileInput, p, digest(content))
 }
 
 func (th *thread) recordDir(p string, entries []fs.DirEntry) {
 	if th.inputsHere() != nil {
-		th.record(dirInput, th.ev.onDisk(p), dirDigest(entries))
+		th.recordAt(dirInput, p, dirDigest(entries))
 	}
 }
 
@@ -415,11 +455,11 @@ func (th *thread) recordType(kind InputKind, p string, info fs.FileInfo, err err
 	switch {
 	case th.inputsHere() == nil || th.ev.isText(p):
 	case err == nil:
-		th.record(kind, th.ev.onDisk(p), fileTypeValue(info.Mode()).str())
+		th.recordAt(kind, p, fileTypeValue(info.Mode()).str())
 	case isMissing(err):
-		th.record(kind, th.ev.onDisk(p), "")
+		th.recordAt(kind, p, "")
 	default:
-		th.record(kind, th.ev.onDisk(p), unreadable)
+		th.recordAt(kind, p, unreadable)
 	}
 }
 
@@ -433,42 +473,37 @@ func (ev *Evaluator) isText(p string) bool {
 	return ok && s.File == ""
 }
 
+// attributeDigest is the digest of an attribute of what was fetched, "" if it has none.
+func attributeDigest(f Fetched, name string) string {
+	a, err := flake.ParseAttrs([]byte(f.JSON))
+	if err != nil || !a.Has(name) {
+		return ""
+	}
+	return digest([]byte(flake.Attrs{name: a[name]}.JSON()))
+}
+
 // fetchedDigest is the digest of what was fetched.
 func fetchedDigest(f Fetched) string {
 	return digest([]byte(string(f.Path) + "\x00" + f.Dir + "\x00" + f.JSON))
 }
 
-// isHere reports whether a request is for a directory or a working tree of this machine,
-// which is looked at again at little cost.
-func isHere(r FetchRequest) bool {
-	a, err := flake.ParseAttrs([]byte(r.JSON))
-	if r.Fetcher != fetchInput || err != nil {
-		return false
-	}
-	switch a.String("type") {
-	case "path":
-		return strings.HasPrefix(a.String("path"), "/")
-	case "git":
-		return strings.HasPrefix(a.String("url"), "file:///")
-	}
-	return false
-}
-
 // recordFetched records a fetch. With a hash, it only depends on the path's
-// existence; without, on the outside world.
+// existence; without, on the outside world. What is read of a tree of this machine is
+// recorded when it is read.
 func (th *thread) recordFetched(r FetchRequest, f Fetched) {
 	if th.inputsHere() == nil {
 		return
 	}
-	var pins struct{ SHA256, Hash, NarHash string }
-	if json.Unmarshal([]byte(r.JSON), &pins) != nil || pins.SHA256+pins.Hash+pins.NarHash == "" {
-		if text, err := json.Marshal(r); err == nil && f.Path != "" && isHere(r) {
-			th.record(fetchedInput, string(text), fetchedDigest(f))
-			return
-		}
-		th.record(volatileInput, r.Fetcher, "")
-		return
+	th.observe(r.JSON)
+	if f.Path != "" {
+		th.ev.addTree(r, f)
 	}
-	info, err := th.ev.world.Lstat(string(f.Path))
-	th.recordType(typeInput, string(f.Path), info, err)
+	var pins struct{ SHA256, Hash, NarHash string }
+	switch err := json.Unmarshal([]byte(r.JSON), &pins); {
+	case err == nil && pins.SHA256+pins.Hash+pins.NarHash != "":
+		info, err := th.ev.world.Lstat(string(f.Path))
+		th.recordType(typeInput, string(f.Path), info, err)
+	case f.Path == "" || !isUnpinned(r):
+		th.record(volatileInput, r.Fetcher, "")
+	}
 }

@@ -211,7 +211,7 @@ func (n *withVariable) eval(th *thread, env *frame) value {
 		if set.kind() != kindSet {
 			th.wantType(n.pos, "a set", set)
 		}
-		if a := find(set.attrs(), n.sym); a != nil {
+		if a := th.lookup(set, n.sym); a != nil {
 			return th.force(a.v)
 		}
 	}

@@ -118,6 +118,7 @@ func (n *setNode) override(th *thread, attrs []attr, inner *frame) []attr {
 	if set.kind() != kindSet {
 		th.wantType(attrs[n.overrides].pos, "a set", set)
 	}
+	th.seen(set)
 	for _, o := range set.attrs() {
 		if i := slices.IndexFunc(n.defs.list, func(d definition) bool { return d.sym == o.sym }); i >= 0 {
 			*inner.slot(i) = o.v
@@ -185,6 +186,9 @@ func (n *select1) eval(th *thread, env *frame) value {
 	if v.kind() != kindSet {
 		th.wantType(n.pos, "a set", v)
 	}
+	if v.o.flags == describesTree {
+		th.recordLookup(v, n.sym)
+	}
 	a := find(v.attrs(), n.sym)
 	if a == nil {
 		th.missing(n.pos, n.sym, v)
@@ -206,7 +210,7 @@ func (n *selectNode) eval(th *thread, env *frame) value {
 		sym := n.path[i].symbol(th, env)
 		var a *attr
 		if v.kind() == kindSet {
-			a = find(v.attrs(), sym)
+			a = th.lookup(v, sym)
 		} else if n.def == nil {
 			th.wantType(n.path[i].pos, "a set", v)
 		}
@@ -240,7 +244,7 @@ func (n *hasAttrNode) holds(th *thread, env *frame) bool {
 		if v.kind() != kindSet {
 			return false
 		}
-		a := find(v.attrs(), n.path[i].symbol(th, env))
+		a := th.lookup(v, n.path[i].symbol(th, env))
 		if a == nil {
 			return false
 		}
@@ -283,7 +287,11 @@ func (th *thread) update(l, r value) value {
 	if r.o.n == 0 {
 		return l
 	}
-	return th.newSet(th.merge(l.attrs(), r.attrs()))
+	v := th.newSet(th.merge(l.attrs(), r.attrs()))
+	if flags := l.o.flags | r.o.flags; flags != 0 {
+		v.o.flags = flags
+	}
+	return v
 }
 
 // merge returns the attributes of both sets. For a name in both, r's wins.

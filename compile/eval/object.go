@@ -194,6 +194,9 @@ func (v value) same(w value) bool { return v.o == w.o }
 // lazy returns what a thunk that runs code evaluates.
 func (t *thunk) lazy() *lazy { return (*lazy)(t.code) }
 
+// frame returns the frame in which a thunk that runs code evaluates it.
+func (t *thunk) frame() *frame { return (*frame)(t.env) }
+
 // run computes a pending thunk.
 func (t *thunk) run(th *thread) value {
 	switch t.flags {

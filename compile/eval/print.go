@@ -169,6 +169,7 @@ func (p *printer) list(v value, cell *object) {
 }
 
 func (p *printer) set(v value) {
+	p.th.seen(v)
 	attrs := v.attrs()
 	if len(attrs) > 0 && p.repeated(v.o) {
 		return

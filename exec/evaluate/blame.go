@@ -26,7 +26,8 @@ type Error struct {
 	Err     error  // an [*eval.Error] or a [*nixcmd.ExitError]
 
 	host   string
-	atHost bool // Blame is the host itself: nothing more is known
+	hosts  []string // all that have the mistake; see ShareMistakes
+	atHost bool     // Blame is the host itself: nothing more is known
 }
 
 func (e *Error) Error() string {
@@ -56,6 +57,25 @@ func (e *Error) Mistake() string {
 		shared.Blame.Pos = schema.Pos{}
 	}
 	return strings.ReplaceAll(shared.Error(), "`host "+e.host+"'", "`host …'")
+}
+
+// Hosts returns the hosts that have the mistake, if ShareMistakes has found several.
+func (e *Error) Hosts() []string { return e.hosts }
+
+// ShareMistakes tells the errors of hosts that have one mistake in common of all of these
+// hosts.
+func ShareMistakes(results []Result) {
+	hosts := map[string][]string{}
+	each := func(do func(e *Error, mistake string)) {
+		for _, r := range results {
+			var e *Error
+			if errors.As(r.Err, &e) {
+				do(e, e.Mistake())
+			}
+		}
+	}
+	each(func(e *Error, mistake string) { hosts[mistake] = append(hosts[mistake], e.host) })
+	each(func(e *Error, mistake string) { e.hosts = hosts[mistake] })
 }
 
 // hostError returns what an evaluator says about a host as an [*Error]; nil if

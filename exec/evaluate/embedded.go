@@ -25,6 +25,7 @@ type Embedded struct {
 	Options
 	Environment Environment
 	CacheDir    string      // holds the caches of all fleets; "" if every host is to be evaluated
+	FirstDone   func()      // called when the first host is evaluated, and with it what hosts share; may be nil
 	Log         io.Writer   // is told why the cache is not used; may be nil
 	Store       *nixcmd.Nix // the derivations are written to its store; nil if their names suffice
 }
@@ -94,6 +95,8 @@ type evaluation struct {
 	trace io.Writer
 	cache *cache // nil if every host is to be evaluated
 	log   func(format string, args ...any)
+
+	firstDone func()
 }
 
 // hostNames names the part of a network expression that is the names of its
@@ -107,7 +110,7 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 		return nil, err
 	}
 	opts, done := e.Environment.options(e.Options)
-	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace, log: e.log}
+	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace, log: e.log, firstDone: e.FirstDone}
 	if cacheDir != "" {
 		common, hosts := compile.Parts(file)
 		opts.Record, opts.Parts = true, map[string]string{hostNames: keyOf(names(e.Fleet.Hosts)...)}
@@ -217,6 +220,7 @@ func (e *evaluation) evaluate(ctx context.Context, hosts []*schema.Host) (result
 	results = map[string]Result{}
 	evaluated := map[string]evaluatedHost{}
 	e.ev.Fleet(ctx, set, names(hosts), "summary", runtime.GOMAXPROCS(0), func(h eval.Host) {
+		e.hostDone()
 		traced = append(traced, h.Said...)
 		r := readSummary(h)
 		r.Warnings = withTraced(r.Warnings, h.Said)
@@ -232,6 +236,14 @@ func (e *evaluation) evaluate(ctx context.Context, hosts []*schema.Host) (result
 		}
 	}
 	return results, append(traced, sharedTraces...), context.Cause(ctx)
+}
+
+// hostDone is called for each host that is evaluated.
+func (e *evaluation) hostDone() {
+	if e.firstDone != nil {
+		e.firstDone()
+		e.firstDone = nil
+	}
 }
 
 // withTraced adds to the warnings of a host those that it traced, as NixOS does for
@@ -273,6 +285,7 @@ func (e *evaluation) query(ctx context.Context, hosts []*schema.Host, attr []str
 	}
 	found := map[string]Value{}
 	e.ev.Fleet(ctx, set, names(hosts), "", runtime.GOMAXPROCS(0), func(h eval.Host) {
+		e.hostDone()
 		v := Value{Err: h.Err}
 		if h.Err == nil {
 			v.JSON = json.RawMessage(h.Text)
@@ -302,7 +315,7 @@ func (e *evaluation) apply(ctx context.Context, hosts []*schema.Host, attr []str
 	if attr != nil {
 		given["attr"] = syntax.StringList(attr)
 	}
-	args := map[string]eval.Value{"part": e.ev.Part()}
+	args := map[string]eval.Value{"part": e.ev.Part(), "pick": e.ev.Apart()}
 	for name, expr := range given {
 		if args[name], err = e.ev.Tree(ctx, expr, e.fleet.Dir); err != nil {
 			return eval.Value{}, err

@@ -5,7 +5,7 @@
 // program's own main path calls them; package eval never does.
 //
 //	collector.AllowDeepStacks()
-//	defer collector.Hold(512 << 20)()
+//	defer collector.Hold(512 << 20).Release()
 package collector
 
 import (
@@ -31,33 +31,58 @@ func AllowDeepStacks() { debug.SetMaxStack(maxStack) }
 // Hold keeps the process's garbage collector from running before the heap has
 // grown to floor bytes; from then on it runs when the heap has doubled. Most
 // evaluations end before memory is short. Where control groups limit the
-// process's memory, floor is at most a quarter of the limit. The returned
-// function restores the previous setting.
+// process's memory, floor is at most a quarter of the limit.
 //
 // The runtime only takes a percentage of what survived the last collection, so
 // Hold sets the percentage anew after each one.
-func Hold(floor int64) (undo func()) {
+func Hold(floor int64) *Floor {
 	if limit := memoryLimit("/"); limit > 0 {
 		floor = min(floor, limit/4)
 	}
-	before := debug.SetGCPercent(percentFor(floor))
-	var done atomic.Bool
-	var arm func()
-	arm = func() {
-		// A finalizer runs once after each collection.
-		runtime.SetFinalizer(new([16]byte), func(*[16]byte) {
-			if done.Load() {
-				return
-			}
-			debug.SetGCPercent(max(100, percentFor(floor)))
-			arm()
-		})
+	f := &Floor{}
+	f.bytes.Store(floor)
+	f.before = debug.SetGCPercent(percentFor(floor))
+	f.arm()
+	return f
+}
+
+// A Floor is how large the heap may become before garbage is collected.
+type Floor struct {
+	bytes    atomic.Int64
+	released atomic.Bool
+	before   int // the percentage that Release restores
+}
+
+// arm sets the percentage after the next collection, and after those that follow.
+func (f *Floor) arm() {
+	// A finalizer runs once after each collection.
+	runtime.SetFinalizer(new([16]byte), func(*[16]byte) {
+		if f.released.Load() {
+			return
+		}
+		debug.SetGCPercent(max(100, percentFor(f.bytes.Load())))
+		f.arm()
+	})
+}
+
+// Lower has the collector run from fewer bytes on: at least floor, and three times what
+// the heap has now. It is for a process that has all that it keeps, and goes on to make
+// garbage. Then a heap that is far larger costs more in fresh pages than it saves in
+// collections.
+func (f *Floor) Lower(floor int64) {
+	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(heap)
+	floor = max(floor, 3*int64(heap[0].Value.Uint64()))
+	if floor < f.bytes.Load() {
+		f.bytes.Store(floor)
+		debug.SetGCPercent(max(100, percentFor(floor)))
 	}
-	arm()
-	return func() {
-		done.Store(true)
-		debug.SetGCPercent(before)
-	}
+}
+
+// Release restores the setting that was before Hold.
+func (f *Floor) Release() {
+	f.released.Store(true)
+	debug.SetGCPercent(f.before)
 }
 
 // percentFor returns the percentage with which the next collection begins when

@@ -39,11 +39,22 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
-// TestHoldUndone checks that undo restores the previous setting.
-func TestHoldUndone(t *testing.T) {
+// TestHoldReleased checks that Release restores the previous setting.
+func TestHoldReleased(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(123))
-	undo := Hold(64 << 20)
-	undo()
+	floor := Hold(512 << 20)
+	high := debug.SetGCPercent(123)
+	debug.SetGCPercent(high)
+	floor.Lower(64 << 20)
+	low := debug.SetGCPercent(123)
+	if low >= high {
+		t.Errorf("the percentage is %d with a floor of 512 MB, and %d with a lower one", high, low)
+	}
+	floor.Lower(1 << 30)
+	if got := debug.SetGCPercent(123); got != 123 {
+		t.Errorf("a higher floor changes the percentage to %d", got)
+	}
+	floor.Release()
 	if got := debug.SetGCPercent(123); got != 123 {
 		t.Errorf("the percentage is %d afterwards, want 123", got)
 	}
