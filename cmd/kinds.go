@@ -32,9 +32,14 @@ func matching(name, want, pattern string) flags.Kind[string] {
 // selector is the kind of an expression that chooses hosts. Whether there are
 // such hosts is known when the inventory is read.
 var selector = flags.Kind[string]{
-	Name:  "selector",
-	Want:  `names, globs, @tag, +role, !not, "," for union and "&" for intersection`,
-	Parse: func(text string) (string, error) { return text, schema.CheckSelector(text) },
+	Name: "selector",
+	Want: `names, globs, {a,b}, @tag, +role, !not, localhost, "," for union and "&" for intersection; or - for names from standard input`,
+	Parse: func(text string) (string, error) {
+		if text == fromInput {
+			return text, nil
+		}
+		return text, schema.CheckSelector(text)
+	},
 }
 
 // attributePath is the kind of a path such as a.b."c.d".0, as nix-instantiate

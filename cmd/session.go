@@ -36,8 +36,9 @@ type session struct {
 // without.
 type needs struct {
 	ui        func(*session) ui.Reporter
-	selection *selectFlags // the inventory, and which of its hosts
-	warnings  bool         // print the inventory's warnings
+	selection *selectFlags                          // the inventory, and which of its hosts
+	warnings  bool                                  // print the inventory's warnings
+	agree     func(context.Context, *session) error // asks the user about the hosts before more is done; may be nil
 	nix       bool
 	systems   *evaluateFlags // evaluate the hosts' systems
 }
@@ -53,6 +54,11 @@ func begin(ctx context.Context, std streams, args []string, n needs) (_ *session
 	if n.selection != nil {
 		if err := s.load(ctx, args, n); err != nil {
 			return nil, err
+		}
+		if n.agree != nil {
+			if err := n.agree(ctx, s); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if n.nix {
@@ -80,7 +86,7 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 	if n.warnings {
 		printWarningsOf(s.fleet, s.std)
 	}
-	s.hosts, err = n.selection.hosts(s.fleet)
+	s.hosts, err = n.selection.hosts(s.std, s.fleet)
 	return err
 }
 

@@ -36,6 +36,9 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 	})
 	password := askOnce()
 	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
+		if h.Name == ssh.here {
+			return connectHere(ctx, h, password)
+		}
 		if h.Local {
 			if here, name := isHere(h); here {
 				return connectHere(ctx, h, password)

@@ -46,7 +46,7 @@ var Activations = []Action{Switch, Boot, Test, DryActivate}
 
 // A System is what a host is to have.
 type System struct {
-	Drv store.Path `json:"drv"`
+	Drv store.Path `json:"drv"` // "" for one that is in the store, whatever it was built from
 	Out store.Path `json:"out"`
 }
 
