@@ -359,11 +359,12 @@ func (r *tomlReader) scalar(s string) value {
 		return floatValue(math.NaN())
 	case timestamp().MatchString(s):
 		return r.timestamp(s)
-	case strings.Contains(s, "__") || strings.HasPrefix(number, "_") || strings.HasSuffix(s, "_"):
-		r.fail("invalid number '" + s + "'")
+	}
+	based := len(number) > 2 && number[0] == '0' && strings.IndexByte("xob", number[1]) >= 0
+	if based && !separates(number[2:], isHexDigit) || !based && !separates(number, isDigit) {
+		r.fail("invalid number '" + s + "': '_' stands between digits only")
 	}
 	plain := strings.ReplaceAll(s, "_", "")
-	based := len(number) > 2 && number[0] == '0' && strings.IndexByte("xob", number[1]) >= 0
 	if !based && strings.ContainsAny(plain, ".eE") {
 		return r.float(s, plain, number)
 	}
@@ -384,6 +385,16 @@ func (r *tomlReader) scalar(s string) value {
 		r.fail("invalid integer '" + s + "'")
 	}
 	return intValue(i)
+}
+
+// separates reports whether each underscore of a number stands between two digits.
+func separates(number string, digit func(byte) bool) bool {
+	for i := range len(number) {
+		if number[i] == '_' && (i == 0 || i == len(number)-1 || !digit(number[i-1]) || !digit(number[i+1])) {
+			return false
+		}
+	}
+	return true
 }
 
 // timestamp matches dates, times and both.
@@ -416,8 +427,8 @@ func (r *tomlReader) timestamp(s string) value {
 
 func (r *tomlReader) float(s, plain, number string) value {
 	whole, fraction, dotted := strings.Cut(strings.ToLower(number), ".")
-	if dotted && (whole == "" || fraction == "" || !isDigit(fraction[0]) || strings.HasSuffix(whole, "_")) ||
-		len(whole) > 1 && whole[0] == '0' && isDigit(whole[1]) || !isDigit(number[0]) {
+	if dotted && (whole == "" || fraction == "" || !isDigit(fraction[0])) ||
+		len(whole) > 1 && whole[0] == '0' && (isDigit(whole[1]) || whole[1] == '_') || !isDigit(number[0]) {
 		r.fail("invalid float '" + s + "'")
 	}
 	f, err := strconv.ParseFloat(plain, 64)
@@ -606,6 +617,8 @@ func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHexDigit(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
 
 // isBareKey reports whether c may be part of a key without quotes.
 func isBareKey(c byte) bool {

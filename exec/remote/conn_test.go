@@ -210,7 +210,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	s.write(t, "known_hosts", string(known)+fmt.Sprintf("[127.0.0.1]:%d %s", bastion.port, authorized(bastion.hostKey)))
 	socket, _ := serveAgent(t)
 	before := runtime.NumGoroutine()
-	d := NewDialer(Config{ConfigFile: config, KeepAlive: 50 * time.Millisecond})
+	d := NewDialer(Config{ConfigFile: config, KeepAlive: time.Second})
 	d.agents.signers(t.Context(), socket)
 	for _, jump := range []string{"none", "bastion"} {
 		m, err := d.Dial(t.Context(), Target{Name: "host", Jump: jump})

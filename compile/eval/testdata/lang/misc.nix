@@ -68,6 +68,32 @@ builtins.fromTOML "a = {b = 1, c.d = 2}\nf = 1.5\nh = 0xff\nm = '''\nx'''\n"    
 ---
 builtins.fromTOML "a = 1\na = 2"    ### error "while parsing TOML: duplicate key 'a'"
 ---
+builtins.fromTOML "a = 1_e0"    ### error "while parsing TOML: invalid number '1_e0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1e_0"    ### error "while parsing TOML: invalid number '1e_0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1.0_e1"    ### error "while parsing TOML: invalid number '1.0_e1': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1.0e+_1"    ### error "while parsing TOML: invalid number '1.0e+_1': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1_.0"    ### error "while parsing TOML: invalid number '1_.0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1._0"    ### error "while parsing TOML: invalid number '1._0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1__0"    ### error "while parsing TOML: invalid number '1__0': '_' stands between digits only"
+---
+builtins.fromTOML "a = _1.0"    ### error "while parsing TOML: invalid number '_1.0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1_"    ### error "while parsing TOML: invalid number '1_': '_' stands between digits only"
+---
+builtins.fromTOML "a = 0x_1"    ### error "while parsing TOML: invalid number '0x_1': '_' stands between digits only"
+---
+builtins.fromTOML "a = 0b1_"    ### error "while parsing TOML: invalid number '0b1_': '_' stands between digits only"
+---
+builtins.fromTOML "a = 0_1.0"    ### error "while parsing TOML: invalid float '0_1.0'"
+---
+builtins.fromTOML "a = [1e1_0, 1.0_0, -1_0e1, 1e0_1, 0o7_7, 0xf_f, 1e01]"    ### { a = [ 1e+10 1 -100 10 63 255 10 ]; }
+---
 builtins.tryEval (throw "a")    ### { success = false; value = false; }
 ---
 builtins.tryEval 1    ### { success = true; value = 1; }
