@@ -23,7 +23,7 @@ type systemFlags struct {
 }
 
 func (f *systemFlags) groups() []group {
-	return []group{&f.selection, &f.ssh, &f.output, &f.how, &f.building, &f.rollout}
+	return []group{&f.selection, &f.selection.profile, &f.ssh, &f.output, &f.how, &f.building, &f.rollout}
 }
 
 // begin reads the fleet, asks what agree asks, and evaluates the systems of the hosts.
@@ -45,7 +45,7 @@ type deployOptions struct {
 
 func (o *deployOptions) groups() []group {
 	if o.action == exec.BuildOnly { // connects to no host
-		return []group{&o.selection, &o.output, &o.how, &o.building, &o.rollout, &o.keep}
+		return []group{&o.selection, &o.selection.profile, &o.output, &o.how, &o.building, &o.rollout, &o.keep}
 	}
 	o.rollout.activates = o.action == exec.Switch
 	groups := append(o.systemFlags.groups(), &o.copy, &o.keep)

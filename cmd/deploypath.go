@@ -47,6 +47,7 @@ func (o *deployOptions) beginWithPath(ctx context.Context, std streams, args []s
 		s.close()
 		return nil, usageError{fmt.Errorf("--path %s: --on %s chooses %s: want one", o.path, o.selection.on, human.Count(len(s.hosts), "host"))}
 	}
+	s.profiles = nil
 	s.results = []evaluate.Result{{Host: s.hosts[0], System: evaluate.System{Out: o.path}}}
 	return s, nil
 }

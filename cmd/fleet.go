@@ -84,6 +84,7 @@ type selectFlags struct {
 	noRules
 	reading loadFlags
 	on      string
+	profile profileFlag
 
 	// choose chooses the hosts of a verb that has its own way instead of --on.
 	choose func(*schema.Fleet) ([]*schema.Host, error)

@@ -41,16 +41,22 @@ func onlyEmbedded(evaluator string) error {
 
 // interpreter makes one for a fleet.
 func (o *evaluateFlags) interpreter(ctx context.Context, fleet *schema.Fleet, warn io.Writer) (*evaluate.Interpreter, error) {
-	nix, _ := wireNix() // nil if Nix is not installed
-	environment, err := o.environment(nix, nil, warn)
+	e, err := o.embedded(fleet, warn)
 	if err != nil {
 		return nil, err
 	}
-	options := evaluate.Options{Fleet: fleet, Trace: warn, ShowTrace: o.trace, MaxTime: o.maxTime}
-	if options.WorkDir, err = os.Getwd(); err != nil {
-		return nil, fmt.Errorf("find the current directory: %v", err)
+	return e.Interpreter(ctx)
+}
+
+// embedded is the evaluator of this process, without a cache.
+func (o *evaluateFlags) embedded(fleet *schema.Fleet, warn io.Writer) (e evaluate.Embedded, err error) {
+	nix, _ := wireNix() // nil if Nix is not installed
+	e.Options = evaluate.Options{Fleet: fleet, Trace: warn, ShowTrace: o.trace, MaxTime: o.maxTime}
+	if e.WorkDir, err = os.Getwd(); err != nil {
+		return e, fmt.Errorf("find the current directory: %v", err)
 	}
-	return evaluate.Embedded{Options: options, Environment: environment}.Interpreter(ctx)
+	e.Environment, err = o.environment(nix, nil, warn)
+	return e, err
 }
 
 func (o *replOptions) run(ctx context.Context, std streams, args []string) error {

@@ -54,6 +54,9 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 		if err != nil {
 			return nil, connectError(err)
 		}
+		if p := h.Profile; p != nil {
+			return userMachine{machine: machine{m}, becomes: p.User != "" && p.User != m.User()}, nil
+		}
 		return machine{m}, nil
 	}, func() { dialer.Close() }
 }
@@ -139,6 +142,17 @@ type machine struct{ *remote.Machine }
 
 func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
 	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: true, Stdout: stdout, Stderr: stderr})
+}
+
+// A userMachine is a machine for the profile of a user, which takes root only where
+// another user logs in.
+type userMachine struct {
+	machine
+	becomes bool
+}
+
+func (m userMachine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: m.becomes, Stdout: stdout, Stderr: stderr})
 }
 
 // Feed is Run with standard input.

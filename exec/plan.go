@@ -38,6 +38,16 @@ func (a Action) changes() bool {
 	return false
 }
 
+// TakesProfiles reports whether the action is for the profiles of hosts as it is for
+// their systems.
+func (a Action) TakesProfiles() bool {
+	switch a {
+	case BuildOnly, Push, Switch, Preview, Rollback, WouldRevert, Look:
+		return true
+	}
+	return false
+}
+
 // goesBack reports whether the action is about earlier generations of the host.
 func (a Action) goesBack() bool { return a == Rollback || a == WouldRevert }
 

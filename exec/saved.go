@@ -100,6 +100,14 @@ type savedHost struct {
 	Secrets    []savedSecret      `json:"secrets,omitempty"`
 	Disks      []savedDisk        `json:"disks,omitempty"`
 	Install    *savedInstall      `json:"install,omitempty"`
+	Profile    *savedProfile      `json:"profile,omitempty"`
+}
+
+// A savedProfile is the profile that a step is about.
+type savedProfile struct {
+	User     savedWord `json:"user,omitempty"`
+	Path     savedWord `json:"path"`
+	Activate string    `json:"activate"`
 }
 
 type savedCheck struct {
@@ -238,6 +246,9 @@ func saveHost(h *schema.Host) savedHost {
 	}
 	s.Secrets = saveSecrets(h.AllSecrets)
 	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
+	if p := h.Profile; p != nil {
+		s.Profile = &savedProfile{User: savedWord(p.User), Path: savedWord(p.Path), Activate: p.Activate}
+	}
 	for _, c := range h.Health {
 		s.Health = append(s.Health, savedCheck{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
@@ -359,6 +370,9 @@ func (s *savedStep) load() (Step, error) {
 	if s.Host.Name == "" {
 		return Step{}, errors.New("a step without a host")
 	}
+	if p := s.Host.Profile; (p != nil) != strings.Contains(string(s.Host.Name), ":") || p != nil && p.Path == "" {
+		return Step{}, errors.New("profile: want one with a path for HOST:PROFILE, and for no other name")
+	}
 	for i := range s.Host.Health {
 		if !s.Host.Health[i].isOne() {
 			return Step{}, fmt.Errorf("health[%d]: want one of command, http, tcp and unit", i)
@@ -399,6 +413,11 @@ func (s *savedHost) load() *schema.Host {
 	}
 	h.AllSecrets = loadSecrets(s.Secrets)
 	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()
+	if p := s.Profile; p != nil {
+		var name string
+		h.Machine, name, _ = strings.Cut(h.Name, ":")
+		h.Profile = &schema.Profile{Name: name, User: string(p.User), Path: string(p.Path), Activate: p.Activate}
+	}
 	for _, c := range s.Health {
 		h.Health = append(h.Health, schema.Check{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,

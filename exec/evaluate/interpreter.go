@@ -8,6 +8,7 @@ import (
 
 	"muster/compile/eval"
 	"muster/compile/syntax"
+	"muster/schema"
 )
 
 // An Interpreter evaluates Nix expressions over a fleet. They see
@@ -29,6 +30,12 @@ type Interpreter struct {
 //go:embed scope.nix
 var scopeText string
 
+// callText calls a function with what it names of the scope, which is not evaluated
+// before the function does.
+//
+//go:embed call.nix
+var callText string
+
 // Interpreter prepares the evaluation of expressions. The caller closes it.
 func (e Embedded) Interpreter(ctx context.Context) (*Interpreter, error) {
 	ev, err := e.open("")
@@ -44,7 +51,13 @@ func (e Embedded) Interpreter(ctx context.Context) (*Interpreter, error) {
 }
 
 func (i *Interpreter) begin(ctx context.Context) error {
-	nodes, err := i.evaluation.drive(ctx, i.evaluation.fleet.Hosts, []string{}, false) // no attribute: the hosts themselves
+	var hosts []*schema.Host
+	for _, h := range i.evaluation.fleet.Hosts {
+		if !h.NoSystem {
+			hosts = append(hosts, h)
+		}
+	}
+	nodes, err := i.evaluation.drive(ctx, hosts, []string{}, false) // no attribute: the hosts themselves
 	if err != nil {
 		return err
 	}
@@ -61,12 +74,17 @@ func (i *Interpreter) Close() { i.evaluation.done() }
 
 // Evaluate evaluates an expression.
 func (i *Interpreter) Evaluate(ctx context.Context, text string) (eval.Value, error) {
+	return i.evaluateIn(ctx, text, i.dir)
+}
+
+// evaluateIn evaluates an expression whose relative paths are relative to dir.
+func (i *Interpreter) evaluateIn(ctx context.Context, text, dir string) (eval.Value, error) {
 	file, err := syntax.ParseFile("«string»", []byte(text), syntax.Options{})
 	if err != nil {
 		return eval.Value{}, err
 	}
 	const scope = "the scope" // no identifier of an expression
-	f, err := i.evaluation.ev.Tree(ctx, &syntax.Lambda{Param: scope, Body: &syntax.With{Scope: &syntax.Ident{Name: scope}, Body: file.Expr}}, i.dir)
+	f, err := i.evaluation.ev.Tree(ctx, &syntax.Lambda{Param: scope, Body: &syntax.With{Scope: &syntax.Ident{Name: scope}, Body: file.Expr}}, dir)
 	if err != nil {
 		return eval.Value{}, err
 	}
@@ -79,20 +97,14 @@ func (i *Interpreter) File(ctx context.Context, name string) (eval.Value, error)
 	return i.evaluation.ev.File(ctx, name)
 }
 
-// Call calls a function that takes a set, such as { nodes, ... }: …, with what
-// expressions see. Any other value is returned unchanged.
+// Call calls a function that takes a set with those of the names that expressions see
+// that it asks for: { nodes, ... }: …. Any other value is returned unchanged.
 func (i *Interpreter) Call(ctx context.Context, v eval.Value) (eval.Value, error) {
-	names, err := i.scope.AttrNames(ctx)
+	call, err := i.evaluation.ev.Expr(ctx, callText, i.dir)
 	if err != nil {
 		return eval.Value{}, err
 	}
-	args := map[string]eval.Value{}
-	for _, name := range names {
-		if args[name], err = i.scope.Select(ctx, name, nil); err != nil {
-			return eval.Value{}, err
-		}
-	}
-	return v.AutoCall(ctx, args)
+	return call.Apply(ctx, i.scope, v)
 }
 
 // Bind adds names to what later expressions see: those of bindings such as x = 1, or
