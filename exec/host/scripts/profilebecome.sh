@@ -5,7 +5,7 @@ user=$1
 shift
 if [ -z "$user" ] || [ "$(id -un)" = "$user" ]; then exec "$@"; fi
 # The user's name is a plain word.
-eval "home=~$user"
+home=$(eval "echo ~$user")
 set -- env -u XDG_RUNTIME_DIR HOME="$home" USER="$user" LOGNAME="$user" "$@"
 cd / || exit 1
 if command -v setpriv >/dev/null; then
