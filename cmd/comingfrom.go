@@ -84,6 +84,7 @@ var formerTools = []formerTool{
 	{"deploy-rs", []counterpart{
 		{"deploy .", "muster deploy"},
 		{"deploy .#web1", "muster deploy --on web1"},
+		{"deploy .#web1.home", "muster deploy --on web1 --profile home"},
 		{"deploy --targets .#web1 .#web2", "muster deploy --on web1,web2"},
 		{"deploy --dry-activate .", "muster deploy --action dry-activate"},
 		{"deploy --boot .", "muster deploy --action boot"},
@@ -105,6 +106,7 @@ var formerTools = []formerTool{
 		{"nixos-rebuild switch --rollback", "muster rollback --on web1"},
 		{"nixos-rebuild list-generations", "muster generations --on web1"},
 		{"nixos-rebuild repl", "muster repl"},
+		{"nixos-rebuild build-image --image-variant iso", "muster build --on web1 --image iso --out web1.iso"},
 		{"nixos-rebuild --build-host builder", `muster build --on web1 --builders ""; a builder is "ssh://builder x86_64-linux"`},
 		{"nixos-rebuild switch --upgrade", "muster update, then muster deploy"},
 	}},

@@ -41,11 +41,12 @@ type deployOptions struct {
 	dry    bool
 	path   store.Path // a system that is in the store; "" for those of the inventory
 	pushTo string     // of build: the store that gets what was built
+	image  imageFlags // of build
 }
 
 func (o *deployOptions) groups() []group {
 	if o.action == exec.BuildOnly { // connects to no host
-		return []group{&o.selection, &o.selection.profile, &o.output, &o.how, &o.building, &o.rollout, &o.keep}
+		return []group{&o.selection, &o.selection.profile, &o.output, &o.how, &o.building, &o.rollout, &o.keep, &o.image}
 	}
 	o.rollout.activates = o.action == exec.Switch
 	groups := append(o.systemFlags.groups(), &o.copy, &o.keep)
@@ -80,8 +81,11 @@ func (o *deployOptions) check() error {
 
 func (o *deployOptions) run(ctx context.Context, std streams, args []string) error {
 	begin := o.begin
-	if o.path != "" {
+	switch {
+	case o.path != "":
 		begin = o.beginWithPath
+	case o.image.kind != "":
+		begin = o.beginWithImages
 	}
 	s, err := begin(ctx, std, args, o.agreeToAll)
 	if err != nil {

@@ -77,6 +77,11 @@ func (o *deployOptions) build(ctx context.Context, s *session, plan *exec.Plan) 
 			built = append(built, out.System)
 		}
 	}
+	if o.image.out != "" {
+		if err := o.image.place(s, outcomes); err != nil {
+			return errors.Join(s.end(ctx, outcomes), err)
+		}
+	}
 	if o.pushTo == "" || len(built) == 0 {
 		return s.end(ctx, outcomes)
 	}

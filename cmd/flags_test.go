@@ -49,7 +49,7 @@ var goodAfterAll = map[string][]string{
 // free are the flags whose text nothing can be said about, on purpose. What they
 // refuse is no text at all: see flags.Kind.
 var free = []string{
-	"apply-local --keep", "build --keep",
+	"apply-local --keep", "build --keep", "build --out",
 	"compile --output", "compile --split",
 	"deploy --keep",
 	"eval --apply", "eval --expr", "eval --include",

@@ -193,6 +193,9 @@ var runName = matching("run", "the name of a run, such as 20260102-150405-abcd",
 // hostName is the kind of the name of a host.
 var hostName = matching("host name", "the name of a host: letters, digits and hyphens", `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`)
 
+// imageKind is the kind of the kind of an image.
+var imageKind = matching("image kind", "the name of an image, such as iso, vm or sd", `[A-Za-z][A-Za-z0-9_-]{0,62}`)
+
 // profileName is the kind of the name of a profile.
 var profileName = matching("profile name", "the name of a profile: letters, digits, - and _", `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`)
 

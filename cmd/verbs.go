@@ -129,7 +129,7 @@ back those it had.
 ` + inventoryHelp},
 		{group: "fleet", use: "build [INVENTORY]", verb: &deployOptions{action: exec.BuildOnly}, short: "build the systems here", long: `
 Build the hosts' systems in the local store. With --push-to, copy them to a store
-such as a binary cache.
+such as a binary cache. With --image, build an image of each host instead.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "push [INVENTORY]", verb: &pushOptions{deployOptions: deployOptions{action: exec.Push}}, short: "build the systems and copy them to the hosts", long: `

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,30 +11,72 @@ import (
 	"muster/compile/eval"
 	"muster/compile/flake/fetch"
 	"muster/compile/store"
+	"muster/compile/syntax"
 	"muster/schema"
 )
 
 // Profiles finds what the profiles of hosts are. The hosts of the results are parts:
 // see [schema.Host.Part].
 func (e Embedded) Profiles(ctx context.Context, parts []*schema.Host) ([]Result, error) {
-	if len(parts) == 0 {
+	return e.derivations(ctx, parts, func(i *Interpreter, part *schema.Host) (eval.Value, error) {
+		return i.profileValue(ctx, e.Fleet, part.Profile, part.System)
+	})
+}
+
+// imageText finds an image of a host.
+//
+//go:embed image.nix
+var imageText string
+
+// Images finds images of hosts: of a kind such as iso, with the modules in some files
+// besides the host's own.
+func (e Embedded) Images(ctx context.Context, hosts []*schema.Host, kind string, modules []string) ([]Result, error) {
+	return e.derivations(ctx, hosts, func(i *Interpreter, h *schema.Host) (eval.Value, error) {
+		list := &syntax.List{}
+		for _, name := range modules {
+			list.Elems = append(list.Elems, &syntax.Path{Parts: []syntax.Part{{Text: name}}})
+		}
+		files, err := i.evaluation.ev.Tree(ctx, list, "/")
+		if err != nil {
+			return eval.Value{}, err
+		}
+		find, err := i.evaluation.ev.Expr(ctx, imageText, i.dir)
+		if err != nil {
+			return eval.Value{}, err
+		}
+		nodes, err := i.scope.Select(ctx, "nodes", nil)
+		if err != nil {
+			return eval.Value{}, err
+		}
+		return find.Apply(ctx, nodes, i.evaluation.ev.String(h.Name), i.evaluation.ev.String(kind), files)
+	})
+}
+
+// derivations finds a derivation for each host, and writes those to the store if there
+// is one.
+func (e Embedded) derivations(ctx context.Context, hosts []*schema.Host, of func(*Interpreter, *schema.Host) (eval.Value, error)) ([]Result, error) {
+	if len(hosts) == 0 {
 		return nil, nil
 	}
-	// A profile may come from a flake, and any expression may fetch one.
+	// A derivation may come from a flake, and any expression may fetch one.
 	e.Environment.Settings.ExperimentalFeatures = append(slices.Clone(e.Environment.Settings.ExperimentalFeatures), flakeFeatures...)
 	i, err := e.Interpreter(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("evaluate the profiles: %w", err)
+		return nil, fmt.Errorf("evaluate the fleet: %w", err)
 	}
 	defer i.Close()
-	results := make([]Result, len(parts))
+	results := make([]Result, len(hosts))
 	var drvs []store.Path
-	for n, part := range parts {
-		system, err := i.profile(ctx, e.Fleet, part)
+	for n, h := range hosts {
+		var system System
+		v, err := of(i, h)
+		if err == nil {
+			system, err = derivation(ctx, v)
+		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		results[n] = Result{Host: part, System: system, Err: e.hostError(part, i.evaluation.file, err)}
+		results[n] = Result{Host: h, System: system, Err: e.hostError(h, i.evaluation.file, err)}
 		if err == nil {
 			drvs = append(drvs, system.Drv)
 		}
@@ -44,25 +87,20 @@ func (e Embedded) Profiles(ctx context.Context, parts []*schema.Host) ([]Result,
 	return results, instantiate(ctx, e.Store, i.evaluation.ev, drvs)
 }
 
-// profile finds the derivation of one profile.
-func (i *Interpreter) profile(ctx context.Context, fleet *schema.Fleet, part *schema.Host) (System, error) {
-	v, err := i.profileValue(ctx, fleet, part.Profile, part.System)
-	if err != nil {
-		return System{}, err
-	}
+// derivation returns the names of a derivation and of what it builds.
+func derivation(ctx context.Context, v eval.Value) (s System, err error) {
 	drv, err := v.Drv(ctx)
 	if err != nil {
-		return System{}, err
+		return s, err
 	}
 	out, err := v.Select(ctx, "outPath", nil)
 	if err != nil {
-		return System{}, err
+		return s, err
 	}
 	text, _, err := out.Text(ctx)
 	if err != nil {
-		return System{}, err
+		return s, err
 	}
-	s := System{}
 	if s.Drv, err = store.ParsePath(drv); err == nil {
 		s.Out, err = store.ParsePath(text)
 	}
