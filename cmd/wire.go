@@ -36,7 +36,7 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 	})
 	password := askOnce()
 	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
-		if h.Name == ssh.here {
+		if h.MachineName() == ssh.here {
 			return connectHere(ctx, h, password)
 		}
 		if h.Local {
@@ -68,7 +68,7 @@ func isHere(h *schema.Host) (here bool, name string) {
 		return false, "a machine without a name"
 	}
 	name, _, _ = strings.Cut(name, ".")
-	return strings.EqualFold(name, h.Name), name
+	return strings.EqualFold(name, h.MachineName()), name
 }
 
 // connectHere makes this machine one to deploy to.

@@ -105,6 +105,8 @@ type savedHost struct {
 
 // A savedProfile is the profile that a step is about.
 type savedProfile struct {
+	Host     savedWord `json:"host"`
+	Name     savedWord `json:"name"`
 	User     savedWord `json:"user,omitempty"`
 	Path     savedWord `json:"path"`
 	Activate string    `json:"activate"`
@@ -247,7 +249,7 @@ func saveHost(h *schema.Host) savedHost {
 	s.Secrets = saveSecrets(h.AllSecrets)
 	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
 	if p := h.Profile; p != nil {
-		s.Profile = &savedProfile{User: savedWord(p.User), Path: savedWord(p.Path), Activate: p.Activate}
+		s.Profile = &savedProfile{Host: savedWord(h.Machine), Name: savedWord(p.Name), User: savedWord(p.User), Path: savedWord(p.Path), Activate: p.Activate}
 	}
 	for _, c := range h.Health {
 		s.Health = append(s.Health, savedCheck{
@@ -370,8 +372,8 @@ func (s *savedStep) load() (Step, error) {
 	if s.Host.Name == "" {
 		return Step{}, errors.New("a step without a host")
 	}
-	if p := s.Host.Profile; (p != nil) != strings.Contains(string(s.Host.Name), ":") || p != nil && p.Path == "" {
-		return Step{}, errors.New("profile: want one with a path for HOST:PROFILE, and for no other name")
+	if p := s.Host.Profile; p == nil && strings.Contains(string(s.Host.Name), ":") || p != nil && (p.Host == "" || p.Path == "") {
+		return Step{}, errors.New("profile: want one with host and path for HOST:PROFILE")
 	}
 	for i := range s.Host.Health {
 		if !s.Host.Health[i].isOne() {
@@ -414,9 +416,8 @@ func (s *savedHost) load() *schema.Host {
 	h.AllSecrets = loadSecrets(s.Secrets)
 	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()
 	if p := s.Profile; p != nil {
-		var name string
-		h.Machine, name, _ = strings.Cut(h.Name, ":")
-		h.Profile = &schema.Profile{Name: name, User: string(p.User), Path: string(p.Path), Activate: p.Activate}
+		h.Machine = string(p.Host)
+		h.Profile = &schema.Profile{Name: string(p.Name), User: string(p.User), Path: string(p.Path), Activate: p.Activate}
 	}
 	for _, c := range s.Health {
 		h.Health = append(h.Health, schema.Check{
