@@ -29,7 +29,7 @@ var tomlBuiltins = []*builtin{
 }
 
 func fromTOML(th *thread, x value) value {
-	r := tomlReader{th: th, text: th.wantPlainString(x, 0)}
+	r := tomlReader{th: th, text: strings.TrimPrefix(th.wantPlainString(x, 0), "\ufeff")}
 	th.reserve(3 * len(r.text)) // strings are built with escapes undone
 	root := newTOMLTable()
 	defer func() {
@@ -376,6 +376,9 @@ func (r *tomlReader) scalar(s string) value {
 	if based {
 		base = map[byte]int{'x': 16, 'o': 8, 'b': 2}[number[1]]
 		plain = digits[2:]
+		if plain[0] == '+' || plain[0] == '-' {
+			r.fail("invalid integer '" + s + "'")
+		}
 	}
 	i, err := strconv.ParseInt(plain, base, 64)
 	if errors.Is(err, strconv.ErrRange) {
@@ -432,7 +435,12 @@ func (r *tomlReader) float(s, plain, number string) value {
 		r.fail("invalid float '" + s + "'")
 	}
 	f, err := strconv.ParseFloat(plain, 64)
-	if err != nil && !math.IsInf(f, 0) {
+	switch {
+	case math.IsInf(f, 0) && r.th.ev.compat.clampsTOML:
+		f = math.Copysign(math.MaxFloat64, f)
+	case math.IsInf(f, 0):
+		r.fail("[error] toml::parse_floating: failed to read floating point value from stream")
+	case err != nil:
 		r.fail("invalid float '" + s + "'")
 	}
 	return floatValue(f)
@@ -533,8 +541,9 @@ func (r *tomlReader) firstNewline() {
 	}
 }
 
+// checkControl refuses what a string cannot hold as it is. A carriage return is part of the end of a line.
 func (r *tomlReader) checkControl(c byte, multi bool) {
-	if c == '\t' || c >= ' ' && c != 127 || multi && (c == '\n' || c == '\r') {
+	if c == '\t' || c >= ' ' && c != 127 || multi && (c == '\n' || strings.HasPrefix(r.text[r.at:], "\r\n")) {
 		return
 	}
 	r.fail("control character in a string")
@@ -580,8 +589,8 @@ func (r *tomlReader) basic(multi bool) string {
 func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 	c := r.peek()
 	r.at++
-	if i := strings.IndexByte(`btnfre"\`, c); i >= 0 && c != 0 {
-		b.WriteByte("\b\t\n\f\r\x1b\"\\"[i])
+	if i := strings.IndexByte(`btnfr"\`, c); i >= 0 && c != 0 {
+		b.WriteByte("\b\t\n\f\r\"\\"[i])
 		return
 	}
 	switch c {
@@ -609,7 +618,9 @@ func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 		if !strings.HasPrefix(rest, "\n") && !strings.HasPrefix(rest, "\r\n") {
 			break
 		}
-		rest = strings.TrimLeft(rest, " \t\r\n")
+		for rest != "" && (strings.IndexByte(" \t\n", rest[0]) >= 0 || strings.HasPrefix(rest, "\r\n")) {
+			rest = rest[1:]
+		}
 		r.at = len(r.text) - len(rest)
 		return
 	}

@@ -13,45 +13,49 @@ var scripts embed.FS
 type script string
 
 const (
-	adoptScript           script = "adopt"
-	applySecretsScript    script = "applysecrets"
-	armScript             script = "arm"
-	bootIDScript          script = "bootid"
-	collectScript         script = "collect"
-	compareScript         script = "compare"
-	confirmScript         script = "confirm"
-	dryScript             script = "dry"
-	followScript          script = "follow"
-	generationsScript     script = "generations"
-	guardScript           script = "guard" // which arm.sh leaves on the host and starts
-	inspectScript         script = "inspect"
-	installDiskoScript    script = "installdisko"
-	installDoneScript     script = "installdone"
-	installFormatScript   script = "installformat"
-	installImageScript    script = "installimage"
-	installKexecScript    script = "installkexec"
-	installKeysScript     script = "installkeys"
-	installLeaveScript    script = "installleave"
-	installLookScript     script = "installlook"
-	installLUKSScript     script = "installluks"
-	installMountScript    script = "installmount"
-	installSystemScript   script = "installsystem"
-	installTableScript    script = "installtable"
+	adoptScript         script = "adopt"
+	applySecretsScript  script = "applysecrets"
+	armScript           script = "arm"
+	bootIDScript        script = "bootid"
+	collectScript       script = "collect"
+	compareScript       script = "compare"
+	confirmScript       script = "confirm"
+	dryScript           script = "dry"
+	followScript        script = "follow"
+	generationsScript   script = "generations"
+	guardScript         script = "guard" // which arm.sh leaves on the host and starts
+	hostKeyScript       script = "hostkey"
+	hostKeyBackScript   script = "hostkeyback"
+	hostKeySettleScript script = "hostkeysettle"
+	inspectScript       script = "inspect"
+	installDiskoScript  script = "installdisko"
+	installDoneScript   script = "installdone"
+	installFormatScript script = "installformat"
+	installImageScript  script = "installimage"
+	installKexecScript  script = "installkexec"
+	installKeysScript   script = "installkeys"
+	installLeaveScript  script = "installleave"
+	installLookScript   script = "installlook"
+	installLUKSScript   script = "installluks"
+	installMountScript  script = "installmount"
+	installSystemScript script = "installsystem"
+	installTableScript  script = "installtable"
+	lastBootScript      script = "lastboot"
+	lockScript          script = "lock"
+	rebootScript        script = "reboot"
+	recoverScript       script = "recover"
+	restartedScript     script = "restarted"
+	secretsScript       script = "secrets"
+	settleSecretsScript script = "settlesecrets"
+	tellScript          script = "tell"
+	textsScript         script = "texts"
+	unitScript          script = "unit"
+	unlockScript        script = "unlock"
+	verifyScript        script = "verify"
+
 	profileActivateScript script = "profileactivate"
 	profileBecomeScript   script = "profilebecome"
 	profileInspectScript  script = "profileinspect"
-	lastBootScript        script = "lastboot"
-	lockScript            script = "lock"
-	rebootScript          script = "reboot"
-	recoverScript         script = "recover"
-	restartedScript       script = "restarted"
-	secretsScript         script = "secrets"
-	settleSecretsScript   script = "settlesecrets"
-	tellScript            script = "tell"
-	textsScript           script = "texts"
-	unitScript            script = "unit"
-	unlockScript          script = "unlock"
-	verifyScript          script = "verify"
 )
 
 // A part is a file of functions that several scripts go on with.
@@ -61,6 +65,7 @@ const (
 	preamblePart    part = "preamble"
 	profilePart     part = "profileparts"
 	bootDefaultPart part = "bootdefault"
+	hostKeyPart     part = "hostkeyparts"
 	installPart     part = "installparts"
 	launchPart      part = "launch"
 	setsPart        part = "sets"
@@ -71,28 +76,32 @@ const (
 // parts are those that a script needs besides the preamble. What no script of a
 // request needs is not sent: the host would have to parse it.
 var parts = map[script][]part{
-	applySecretsScript:    {setsPart},
-	armScript:             {bootDefaultPart, launchPart, watchPart},
-	confirmScript:         {bootDefaultPart, launchPart, watchPart, wordsPart},
-	followScript:          {watchPart},
-	guardScript:           {bootDefaultPart, launchPart, setsPart},
-	inspectScript:         {bootDefaultPart},
-	installDiskoScript:    {installPart},
-	installFormatScript:   {installPart},
-	installImageScript:    {installPart},
-	installKexecScript:    {installPart},
-	installKeysScript:     {installPart},
-	installLeaveScript:    {installPart},
-	installLUKSScript:     {installPart},
-	installMountScript:    {installPart},
-	installSystemScript:   {installPart},
-	installTableScript:    {installPart},
+	applySecretsScript:  {setsPart},
+	armScript:           {bootDefaultPart, launchPart, watchPart},
+	confirmScript:       {bootDefaultPart, launchPart, watchPart, wordsPart},
+	followScript:        {watchPart},
+	guardScript:         {bootDefaultPart, launchPart, setsPart},
+	hostKeyScript:       {hostKeyPart},
+	hostKeyBackScript:   {hostKeyPart},
+	hostKeySettleScript: {hostKeyPart},
+	inspectScript:       {bootDefaultPart},
+	installDiskoScript:  {installPart},
+	installFormatScript: {installPart},
+	installImageScript:  {installPart},
+	installKexecScript:  {installPart},
+	installKeysScript:   {installPart},
+	installLeaveScript:  {installPart},
+	installLUKSScript:   {installPart},
+	installMountScript:  {installPart},
+	installSystemScript: {installPart},
+	installTableScript:  {installPart},
+	recoverScript:       {launchPart, watchPart},
+	secretsScript:       {setsPart},
+	settleSecretsScript: {setsPart},
+	tellScript:          {launchPart, wordsPart},
+
 	profileActivateScript: {profilePart},
 	profileInspectScript:  {profilePart},
-	recoverScript:         {launchPart, watchPart},
-	secretsScript:         {setsPart},
-	settleSecretsScript:   {setsPart},
-	tellScript:            {launchPart, wordsPart},
 }
 
 // guard is the text of the guard, read when it is first needed.

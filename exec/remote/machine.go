@@ -45,8 +45,12 @@ func (m *Machine) Name() string { return m.target.Name }
 // User is the user that the connection is logged in as.
 func (m *Machine) User() string { return m.user }
 
-// HostKey is the public key by which the machine was recognized, in the format of authorized_keys.
+// HostKey is the public key by which the machine was recognized, in the format of authorized_keys; "" with OpenSSH, which
+// does not tell.
 func (m *Machine) HostKey() string {
+	if m.conn.hostKey == nil {
+		return ""
+	}
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(m.conn.hostKey)))
 }
 
