@@ -20,7 +20,6 @@ import (
 // replOptions are those of repl, which evaluates expressions over the fleet as they are
 // typed.
 type replOptions struct {
-	noRules
 	reading loadFlags
 	how     evaluateFlags
 }
