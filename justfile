@@ -156,6 +156,10 @@ test-tools dir="/var/tmp/muster-tools" nix="nix":
       MUSTER_NIXFMT={{dir}}/nixfmt-bin MUSTER_FLAKE={{nix}} \
       go test ./compile -run 'Morph|Colmena|NixOps|Flake|Nixfmt' -v -count 1 -timeout 1h
 
+# the flake that is written, deployed by colmena itself (DIR/colmena, built) to lab hosts (Linux, root)
+test-colmena dir="/var/tmp/muster-tools":
+    PATH="$PATH:{{dir}}/colmena/target/release" go test ./cmd -run '^TestScripts$/^flake_colmena$' -v -count 1
+
 # the profile that go build compiles muster by (cmd/muster/default.pgo), of the programs in DIR/evaluator-bench
 profile dir:
     go test ./compile/eval -run '^$' -bench Programs -benchtime 5x -bench-programs '{{absolute_path(dir)}}/evaluator-bench/*.nix' -cpuprofile /tmp/muster-profile -o /tmp/muster-profile.test

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"muster/cmd/flags"
+	"muster/compile/store"
 	"muster/exec"
 )
 
@@ -22,12 +23,12 @@ type systemFlags struct {
 }
 
 func (f *systemFlags) groups() []group {
-	return []group{&f.selection, &f.ssh, &f.output, &f.how, &f.building, &f.rollout}
+	return []group{&f.selection, &f.selection.profile, &f.ssh, &f.output, &f.how, &f.building, &f.rollout}
 }
 
-// begin reads the fleet and evaluates the systems of the hosts.
-func (f *systemFlags) begin(ctx context.Context, std streams, args []string) (*session, error) {
-	return begin(ctx, std, args, needs{selection: &f.selection, warnings: true, nix: true, ui: f.output.reporter, systems: &f.how})
+// begin reads the fleet, asks what agree asks, and evaluates the systems of the hosts.
+func (f *systemFlags) begin(ctx context.Context, std streams, args []string, agree func(context.Context, *session) error) (*session, error) {
+	return begin(ctx, std, args, needs{selection: &f.selection, warnings: true, agree: agree, nix: true, ui: f.output.reporter, systems: &f.how})
 }
 
 // deployOptions are those of build, push and deploy. They have the same stages,
@@ -35,16 +36,20 @@ func (f *systemFlags) begin(ctx context.Context, std streams, args []string) (*s
 type deployOptions struct {
 	systemFlags
 	copy   copyFlags
+	keep   keepFlag
 	action exec.Action
 	dry    bool
+	path   store.Path // a system that is in the store; "" for those of the inventory
+	pushTo string     // of build: the store that gets what was built
+	image  imageFlags // of build
 }
 
 func (o *deployOptions) groups() []group {
 	if o.action == exec.BuildOnly { // connects to no host
-		return []group{&o.selection, &o.output, &o.how, &o.building, &o.rollout}
+		return []group{&o.selection, &o.selection.profile, &o.output, &o.how, &o.building, &o.rollout, &o.keep, &o.image}
 	}
 	o.rollout.activates = o.action == exec.Switch
-	groups := append(o.systemFlags.groups(), &o.copy)
+	groups := append(o.systemFlags.groups(), &o.copy, &o.keep)
 	if o.rollout.activates {
 		groups = append(groups, &o.secrets)
 	}
@@ -55,11 +60,17 @@ func (o *deployOptions) addFlags(fs *flags.Set) {
 	if o.rollout.activates {
 		fs.Var(flags.OneOf(&o.action, exec.Activations...), "action", "`what` to do with the system: %s")
 		fs.VarP(flags.Bool(&o.dry, false), "dry-run", "n", "change nothing and show what would change, as muster plan does")
+		fs.Var(flags.Of(&o.path, "", storePath), "path", "deploy this `system` of the local store to the one host, and evaluate nothing")
+	}
+	if o.action == exec.BuildOnly {
+		fs.Var(flags.Of(&o.pushTo, "", storeURL), "push-to", "copy what was built, and all it refers to, to the store at this `URL` (s3://…, file://…, ssh://…)")
 	}
 }
 
 func (o *deployOptions) check() error {
 	switch {
+	case o.path != "" && o.selection.on == "" && o.selection.choose == nil:
+		return errors.New("--path needs --on, which names the host")
 	case o.dry && o.action == exec.DryActivate:
 		return errors.New("--dry-run needs another --action than dry-activate: want switch, boot or test")
 	case o.rollout.bootLoader && o.action != exec.Switch && o.action != exec.Boot:
@@ -69,16 +80,26 @@ func (o *deployOptions) check() error {
 }
 
 func (o *deployOptions) run(ctx context.Context, std streams, args []string) error {
-	if o.dry {
-		return preview(ctx, std, args, &o.systemFlags, o.action, "")
+	begin := o.begin
+	switch {
+	case o.path != "":
+		begin = o.beginWithPath
+	case o.image.kind != "":
+		begin = o.beginWithImages
 	}
-	s, err := o.begin(ctx, std, args)
+	s, err := begin(ctx, std, args, o.agreeToAll)
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	if o.dry {
+		return preview(ctx, s, &o.systemFlags, o.action, "")
+	}
 	plan := s.plan(o.action)
-	groups := []runFlags{&o.ssh, &o.rollout, &o.building, &o.copy, &o.secrets}
+	groups := []runFlags{&o.ssh, &o.rollout, &o.building, &o.copy, &o.secrets, &o.keep}
+	if o.action == exec.BuildOnly {
+		return o.build(ctx, s, plan)
+	}
 	if o.action != exec.Switch && o.action != exec.Boot && o.action != exec.Test {
 		return s.runWithJournal(ctx, plan, nil, groups...)
 	}

@@ -72,7 +72,7 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 	if o.attr != "" {
 		return o.query(ctx, s)
 	}
-	results, err := o.how.systems(ctx, s.nix, s.fleet, s.hosts, std.err)
+	results, err := o.how.systems(ctx, s.nix, s.fleet, s.systems, std.err)
 	if results == nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (o *evalOptions) query(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	results, err := o.how.query(ctx, s.fleet, s.hosts, attr, s.std.err)
+	results, err := o.how.query(ctx, s.fleet, s.systems, attr, s.std.err)
 	if results == nil {
 		return err
 	}

@@ -53,8 +53,8 @@ var errWhatToEvaluate = usageError{errors.New("want one of an inventory, --file,
 func (f *rawFlags) given() bool { return f.file != "" || f.expr != "" }
 
 func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalOptions) error {
-	if len(args) > 0 {
-		return errWhatToEvaluate
+	if f.overFleet(args) {
+		return f.runOverFleet(ctx, std, args, o)
 	}
 	nix, _ := wireNix() // nil if Nix is not installed
 	o.how.searchPath = f.searchPath
@@ -123,8 +123,13 @@ func (f *rawFlags) evaluate(ctx context.Context, ev *eval.Evaluator, dir string,
 			return "", err
 		}
 	}
+	return f.print(ctx, v, o.json)
+}
+
+// print returns a value as the flags want it printed.
+func (f *rawFlags) print(ctx context.Context, v eval.Value, json bool) (string, error) {
 	switch {
-	case o.json:
+	case json:
 		return v.JSON(ctx)
 	case f.xml:
 		return v.XML(ctx, f.strict)

@@ -49,10 +49,13 @@ var goodAfterAll = map[string][]string{
 // free are the flags whose text nothing can be said about, on purpose. What they
 // refuse is no text at all: see flags.Kind.
 var free = []string{
+	"apply-local --keep", "build --keep", "build --out",
 	"compile --output", "compile --split",
+	"deploy --keep",
 	"eval --apply", "eval --expr", "eval --include",
 	"export --to",
 	"plan --out",
+	"push --keep",
 }
 
 // eachVerb calls do with every command that is a verb, and its name.

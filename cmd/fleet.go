@@ -84,6 +84,10 @@ type selectFlags struct {
 	noRules
 	reading loadFlags
 	on      string
+	profile profileFlag
+
+	// choose chooses the hosts of a verb that has its own way instead of --on.
+	choose func(*schema.Fleet) ([]*schema.Host, error)
 }
 
 func (f *selectFlags) parts() []group { return []group{&f.reading} }
@@ -92,11 +96,18 @@ func (f *selectFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&f.on, "", selector), "on", "only the hosts of this `selector`: %s (default all hosts)")
 }
 
-func (f *selectFlags) hosts(fleet *schema.Fleet) ([]*schema.Host, error) {
-	if f.on == "" {
+// hosts returns the selected hosts, in the inventory's order. Names from standard
+// input are read here.
+func (f *selectFlags) hosts(std streams, fleet *schema.Fleet) ([]*schema.Host, error) {
+	switch {
+	case f.choose != nil:
+		return f.choose(fleet)
+	case f.on == "":
 		return fleet.Hosts, nil
+	case f.on == fromInput:
+		return readNames(std, fleet)
 	}
-	hosts, err := schema.Select(fleet, f.on)
+	hosts, err := schema.SelectFrom(fleet, f.on, func(h *schema.Host) bool { here, _ := isHere(h); return here })
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--on %s: %w", f.on, err)}
 	}
@@ -110,6 +121,8 @@ type sshFlags struct {
 	client         string
 	connectTimeout time.Duration
 	answerTimeout  time.Duration
+
+	here string // the host that is this machine, whatever its name; no flag
 }
 
 // What --ssh can be.

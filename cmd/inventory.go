@@ -39,7 +39,7 @@ func (o *inventoryOptions) run(ctx context.Context, std streams, args []string) 
 	if err != nil {
 		return err
 	}
-	hosts, err := o.selection.hosts(fleet)
+	hosts, err := o.selection.hosts(std, fleet)
 	if err != nil {
 		return err
 	}

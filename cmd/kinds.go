@@ -32,9 +32,14 @@ func matching(name, want, pattern string) flags.Kind[string] {
 // selector is the kind of an expression that chooses hosts. Whether there are
 // such hosts is known when the inventory is read.
 var selector = flags.Kind[string]{
-	Name:  "selector",
-	Want:  `names, globs, @tag, +role, !not, "," for union and "&" for intersection`,
-	Parse: func(text string) (string, error) { return text, schema.CheckSelector(text) },
+	Name: "selector",
+	Want: `names, globs, {a,b}, @tag, +role, !not, localhost, "," for union and "&" for intersection; or - for names from standard input`,
+	Parse: func(text string) (string, error) {
+		if text == fromInput {
+			return text, nil
+		}
+		return text, schema.CheckSelector(text)
+	},
 }
 
 // attributePath is the kind of a path such as a.b."c.d".0, as nix-instantiate
@@ -187,6 +192,12 @@ var runName = matching("run", "the name of a run, such as 20260102-150405-abcd",
 
 // hostName is the kind of the name of a host.
 var hostName = matching("host name", "the name of a host: letters, digits and hyphens", `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`)
+
+// imageKind is the kind of the kind of an image.
+var imageKind = matching("image kind", "the name of an image, such as iso, vm or sd", `[A-Za-z][A-Za-z0-9_-]{0,62}`)
+
+// profileName is the kind of the name of a profile.
+var profileName = matching("profile name", "the name of a profile: letters, digits, - and _", `[A-Za-z0-9][A-Za-z0-9_-]{0,62}`)
 
 // nixArgument is the kind of an argument of a Nix function, its value being what
 // value says.

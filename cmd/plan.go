@@ -32,17 +32,17 @@ func (o *planOptions) addFlags(fs *flags.Set) {
 }
 
 func (o *planOptions) run(ctx context.Context, std streams, args []string) error {
-	return preview(ctx, std, args, &o.systemFlags, o.action, o.out)
-}
-
-// preview shows what an action would do, and saves the plan to a file unless out
-// is "".
-func preview(ctx context.Context, std streams, args []string, f *systemFlags, action exec.Action, out string) error {
-	s, err := f.begin(ctx, std, args)
+	s, err := o.begin(ctx, std, args, nil)
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	return preview(ctx, s, &o.systemFlags, o.action, o.out)
+}
+
+// preview shows what an action would do, and saves the plan to a file unless out
+// is "".
+func preview(ctx context.Context, s *session, f *systemFlags, action exec.Action, out string) error {
 	plan := s.plan(exec.Preview)
 	if err := plan.RollOut(s.fleet); err != nil {
 		return err

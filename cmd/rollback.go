@@ -21,7 +21,7 @@ type rollbackOptions struct {
 
 func (o *rollbackOptions) groups() []group {
 	o.rollout.activates = true
-	return []group{&o.selection, &o.ssh, &o.output, &o.rollout}
+	return []group{&o.selection, &o.selection.profile, &o.ssh, &o.output, &o.rollout}
 }
 
 func (o *rollbackOptions) addFlags(fs *flags.Set) {

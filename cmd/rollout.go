@@ -49,7 +49,7 @@ func (f *rolloutFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&f.failedUnits, "", flags.Words(schema.NewFailures, schema.AnyFailures, schema.NoFailures)), "failed-units",
 		"`which` failed units fail an activation: %s (default as the inventory says)")
 	fs.Var(flags.Positive(&f.rebootTimeout, 10*time.Minute), "reboot-timeout", "fail a host that is not back after this `duration`")
-	fs.VarP(flags.Bool(&f.yes, false), "yes", "y", "do not ask: between waves, where the rollout says so, and before continuing a run that a newer one has overtaken")
+	fs.VarP(flags.Bool(&f.yes, false), "yes", "y", "do not ask: before all hosts of a fleet are deployed, between waves, where the rollout says so, and before continuing a run that a newer one has overtaken")
 }
 
 func addActivateTimeout(fs *flags.Set, timeout *time.Duration) {

@@ -41,9 +41,14 @@ func TestMain(m *testing.M) {
 //	put HOST FILE PATH  put a file on a machine without ssh; FILE muster is muster itself
 //	edit FILE OLD NEW   replace a text in a file
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
-		UpdateScripts:       *update,
+	p := scriptParams()
+	p.Dir, p.UpdateScripts = "testdata/script", *update
+	testscript.Run(t, p)
+}
+
+// scriptParams are those of scripts with muster's own commands.
+func scriptParams() testscript.Params {
+	return testscript.Params{
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
@@ -80,7 +85,7 @@ func TestScripts(t *testing.T) {
 			"newnix": scriptNewNix,
 			"edit":   scriptEdit,
 		},
-	})
+	}
 }
 
 // newestNix is the directory of the last Nix that just test-nix has unpacked; "" for none.

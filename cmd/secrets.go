@@ -48,7 +48,7 @@ func (o *secretsOptions) run(ctx context.Context, std streams, args []string) er
 	if err != nil {
 		return err
 	}
-	hosts, err := o.selection.hosts(fleet)
+	hosts, err := o.selection.hosts(std, fleet)
 	if err != nil {
 		return err
 	}

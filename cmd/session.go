@@ -23,11 +23,14 @@ import (
 type session struct {
 	std   streams
 	ui    ui.Reporter
-	fleet *schema.Fleet // nil where the verb reads no inventory
-	hosts []*schema.Host
-	nix   *nixcmd.Nix // nil where the verb needs none
+	fleet *schema.Fleet  // nil where the verb reads no inventory
+	hosts []*schema.Host // that are selected
+	// systems are the hosts whose systems the verb is about, and parts their profiles.
+	systems, parts []*schema.Host
+	nix            *nixcmd.Nix // nil where the verb needs none
 
-	results []evaluate.Result // of the hosts, where they were evaluated
+	results  []evaluate.Result // of the hosts that have systems, where they were evaluated
+	profiles []evaluate.Result // of the profiles of the hosts
 
 	opened []func()
 }
@@ -36,8 +39,9 @@ type session struct {
 // without.
 type needs struct {
 	ui        func(*session) ui.Reporter
-	selection *selectFlags // the inventory, and which of its hosts
-	warnings  bool         // print the inventory's warnings
+	selection *selectFlags                          // the inventory, and which of its hosts
+	warnings  bool                                  // print the inventory's warnings
+	agree     func(context.Context, *session) error // asks the user about the hosts before more is done; may be nil
 	nix       bool
 	systems   *evaluateFlags // evaluate the hosts' systems
 }
@@ -53,6 +57,11 @@ func begin(ctx context.Context, std streams, args []string, n needs) (_ *session
 	if n.selection != nil {
 		if err := s.load(ctx, args, n); err != nil {
 			return nil, err
+		}
+		if n.agree != nil {
+			if err := n.agree(ctx, s); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if n.nix {
@@ -80,7 +89,10 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 	if n.warnings {
 		printWarningsOf(s.fleet, s.std)
 	}
-	s.hosts, err = n.selection.hosts(s.fleet)
+	if s.hosts, err = n.selection.hosts(s.std, s.fleet); err != nil {
+		return err
+	}
+	s.systems, s.parts, err = n.selection.profile.of(s.hosts)
 	return err
 }
 
@@ -88,7 +100,12 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 func (s *session) evaluate(ctx context.Context, how *evaluateFlags) (err error) {
 	s.note("evaluating %s", human.Count(len(s.hosts), "host"))
 	began := time.Now()
-	s.results, err = how.systems(ctx, s.nix, s.fleet, s.hosts, s.std.err)
+	if len(s.systems) > 0 || len(s.parts) == 0 {
+		s.results, err = how.systems(ctx, s.nix, s.fleet, s.systems, s.std.err)
+	}
+	if err == nil {
+		s.profiles, err = how.profiles(ctx, s.nix, s.fleet, s.parts, s.std.err)
+	}
 	switch found := systemsIn(s.results); {
 	case err != nil && found > 0:
 		s.note("evaluated %d of %s", found, human.Count(len(s.hosts), "host"))
@@ -125,7 +142,11 @@ func (s *session) close() {
 
 // plan is a plan for the session's hosts, with the systems that were evaluated.
 func (s *session) plan(action exec.Action) *exec.Plan {
-	p := exec.NewPlan(action, steps(s.results))
+	list := steps(s.results)
+	if action.TakesProfiles() {
+		list = inOrder(s.fleet, append(list, steps(s.profiles)...))
+	}
+	p := exec.NewPlan(action, list)
 	p.Dir, p.Builders, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Cache
 	return p
 }
@@ -133,8 +154,18 @@ func (s *session) plan(action exec.Action) *exec.Plan {
 // planWithoutSystems is a plan for the session's hosts that is about no system.
 func (s *session) planWithoutSystems(action exec.Action) *exec.Plan {
 	var steps []exec.Step
-	for _, h := range s.hosts {
+	hosts := s.systems
+	if action == exec.Command || action == exec.CopyPaths { // for any host
+		hosts = s.hosts
+	}
+	for _, h := range hosts {
 		steps = append(steps, exec.Step{Host: h})
+	}
+	if action.TakesProfiles() {
+		for _, part := range s.parts {
+			steps = append(steps, exec.Step{Host: part})
+		}
+		steps = inOrder(s.fleet, steps)
 	}
 	p := exec.NewPlan(action, steps)
 	p.Dir = s.fleet.Dir

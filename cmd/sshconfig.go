@@ -7,29 +7,15 @@ import (
 	"slices"
 	"strings"
 
-	"muster/cmd/flags"
 	"muster/exec/remote"
 	"muster/exec/remote/sshconfig"
 	"muster/schema"
 )
 
-// sshOptions are those of muster ssh.
-type sshOptions struct {
-	noRules
-	reading loadFlags
-	ssh     sshFlags
-	print   bool
-}
-
-func (o *sshOptions) groups() []group { return []group{&o.reading, &o.ssh} }
-
-func (o *sshOptions) addFlags(fs *flags.Set) {
-	fs.VarP(flags.Bool(&o.print, false), "print-config", "G", "print what the SSH configuration means for HOST, as ssh -G does")
-}
-
-func (o *sshOptions) run(ctx context.Context, std streams, args []string) error {
-	if !o.print {
-		return usageError{errors.New("muster ssh needs -G")}
+// printConfig prints what the SSH configuration means for a host, as ssh -G does.
+func (o *sshOptions) printConfig(ctx context.Context, std streams, args []string) error {
+	if len(o.command) > 0 || len(args) > 2 {
+		return usageError{errors.New("-G runs no command on the host")}
 	}
 	query, err := o.query(ctx, args)
 	if err != nil {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
@@ -23,7 +24,7 @@ type statusOptions struct {
 }
 
 func (o *statusOptions) groups() []group {
-	return []group{&o.selection, &o.ssh, &o.how, &o.jobs, &o.secrets}
+	return []group{&o.selection, &o.selection.profile, &o.ssh, &o.how, &o.jobs, &o.secrets}
 }
 
 func (o *statusOptions) addFlags(fs *flags.Set) {
@@ -40,11 +41,15 @@ func (o *statusOptions) run(ctx context.Context, std streams, args []string) err
 	for i := range plan.Steps {
 		plan.Steps[i].Err = nil // a host is inspected even if it does not evaluate
 	}
+	broken := map[string]error{}
+	for _, r := range slices.Concat(s.results, s.profiles) {
+		broken[r.Host.Name] = r.Err
+	}
 	outcomes := exec.Run(ctx, plan, s.options(plan, &o.ssh, &o.jobs, &o.secrets))
 	all := make([]ui.HostState, len(outcomes))
 	drift := false
 	for i := range outcomes {
-		all[i] = stateOf(&outcomes[i], s.results[i].Err)
+		all[i] = stateOf(&outcomes[i], broken[outcomes[i].Host])
 		drift = drift || all[i].Drifted()
 	}
 	if o.format == outputJSON {

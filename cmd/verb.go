@@ -105,6 +105,7 @@ means with "muster compile", and put it on the machines with "muster deploy".
 		}
 		parent.AddCommand(c)
 	}
+	root.AddCommand(comingFrom())
 	// A page of help that is no command.
 	root.AddCommand(&cobra.Command{Use: "nix-in-cue", Short: "how Nix is written in an inventory", Long: schema.NixInCUE})
 	return root

@@ -26,7 +26,20 @@ Print the Nix network expression that the inventory means.
 		{group: "inventory", use: "eval [INVENTORY]", verb: &evalOptions{}, short: "print each host's system derivation", long: `
 Evaluate the fleet and print each host's system derivation.
 
+With --expr, a function such as '{ nodes, pkgs, lib, ... }: …' is called with the
+hosts, and its result is printed. With --expr or --file and an INVENTORY, so is any
+other function, and an expression sees nodes, pkgs and lib as "muster repl" has them.
+
 ` + inventoryHelp},
+		{group: "inventory", use: "repl [INVENTORY]", verb: &replOptions{}, short: "evaluate expressions over the hosts, as they are typed", long: `
+Read Nix expressions, evaluate them over the hosts, and print what they are:
+
+  muster> nodes.web1.config.networking.firewall.allowedTCPPorts
+
+nodes has the hosts by name, pkgs the packages of the first host, lib their library.
+From a pipe, each line is one input, and the exit status is 1 if one of them failed.
+
+` + replHelp + "\n" + inventoryHelp},
 		{group: "inventory", use: "inventory list [INVENTORY]", verb: &inventoryOptions{verb: "list"}, short: "list the hosts", long: `
 List the hosts and the place in the inventory that each comes from.
 
@@ -116,7 +129,8 @@ back those it had.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "build [INVENTORY]", verb: &deployOptions{action: exec.BuildOnly}, short: "build the systems here", long: `
-Build the hosts' systems in the local store.
+Build the hosts' systems in the local store. With --push-to, copy them to a store
+such as a binary cache. With --image, build an image of each host instead.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "push [INVENTORY]", verb: &pushOptions{deployOptions: deployOptions{action: exec.Push}}, short: "build the systems and copy them to the hosts", long: `
@@ -126,7 +140,13 @@ activated. With --path, copy store paths and all they refer to instead.
 ` + inventoryHelp},
 		{group: "fleet", use: "deploy [INVENTORY]", verb: &deployOptions{action: exec.Switch}, short: "build, copy and activate", long: `
 Build the hosts' systems, copy to each host what it lacks, and activate. A host
-whose activation fails returns to the generation it had.
+whose activation fails returns to the generation it had. On a terminal, all hosts of a
+fleet are deployed after a yes: --on chooses hosts, --yes asks nothing.
+
+` + inventoryHelp + "\n\n" + exitStatusHelp},
+		{group: "fleet", use: "apply-local [INVENTORY]", verb: &applyLocalOptions{deployOptions: deployOptions{action: exec.Switch}}, short: "deploy the machine that muster runs on", long: `
+Build the system of the host that this machine is, by its name or --node, and
+activate it here, without SSH.
 
 ` + inventoryHelp + "\n\n" + exitStatusHelp},
 		{group: "fleet", use: "install HOST [HOST...] [INVENTORY]", verb: &installOptions{}, short: "make hosts of machines that have no NixOS yet", long: `
@@ -196,10 +216,14 @@ unchanged. For a shell, write: -- sh -c 'uptime; free'. Of what a host prints,
 4 MB are shown.
 
 ` + inventoryHelp},
-		{group: "fleet", use: "ssh HOST [INVENTORY]", verb: &sshOptions{}, short: "show how a host is connected to by SSH", long: `
+		{group: "fleet", use: "ssh HOST [INVENTORY] [--] [COMMAND...]", verb: &sshOptions{}, short: "log in on a host", long: `
+Run ssh with what the inventory says of HOST: its address, port, user, jump hosts and
+host keys. As with ssh, the words of COMMAND are joined by spaces, and the shell of the
+host reads them. A COMMAND that has flags, or is one word with a "/" or a "." in it,
+stands behind --.
+
 With -G, print what the SSH configuration means for HOST, in the format of ssh -G.
-HOST is a host of the inventory or, where there is none of that name, [USER@]ADDRESS
-as for ssh.
+HOST may then be [USER@]ADDRESS where no inventory has a host of that name.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "gc [INVENTORY]", verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `

@@ -32,6 +32,9 @@ func wireConnect(ssh *sshFlags, warn func(text string)) (connect exec.Connect, d
 	dialer := remote.NewDialer(remoteConfig(ssh, warn))
 	password := askOnce()
 	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
+		if h.MachineName() == ssh.here {
+			return connectHere(ctx, h, password)
+		}
 		if h.Local {
 			if here, name := isHere(h); here {
 				return connectHere(ctx, h, password)
@@ -49,6 +52,9 @@ func wireConnect(ssh *sshFlags, warn func(text string)) (connect exec.Connect, d
 		m, err := dialer.Dial(ctx, t)
 		if err != nil {
 			return nil, connectError(err)
+		}
+		if p := h.Profile; p != nil {
+			return userMachine{machine: machine{m}, becomes: p.User != "" && p.User != m.User()}, nil
 		}
 		return machine{m}, nil
 	}, func() { dialer.Close() }
@@ -69,7 +75,7 @@ func isHere(h *schema.Host) (here bool, name string) {
 		return false, "a machine without a name"
 	}
 	name, _, _ = strings.Cut(name, ".")
-	return strings.EqualFold(name, h.Name), name
+	return strings.EqualFold(name, h.MachineName()), name
 }
 
 // connectHere makes this machine one to deploy to.
@@ -143,6 +149,17 @@ type machine struct{ *remote.Machine }
 
 func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
 	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: true, Stdout: stdout, Stderr: stderr})
+}
+
+// A userMachine is a machine for the profile of a user, which takes root only where
+// another user logs in.
+type userMachine struct {
+	machine
+	becomes bool
+}
+
+func (m userMachine) Run(ctx context.Context, argv []string, stdout, stderr io.Writer) error {
+	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: m.becomes, Stdout: stdout, Stderr: stderr})
 }
 
 // Feed is Run with standard input.

@@ -330,7 +330,7 @@ func (w *writer) flake(p parts) syntax.Expr {
 		defaults = &syntax.Attrs{}
 	}
 	lets := slices.Clone(p.lets())
-	lets = append(lets, p.defaultsBinding(defaults), spaced(attr("hosts", hosts)))
+	lets = append(lets, p.defaultsBinding(defaults), spaced(attr("hosts", hosts)), spaced(attr("hive", hive)))
 
 	// A nixpkgs among the inputs may be no flake.
 	system, formals := ident("nixpkgs.lib.nixosSystem"), []syntax.Formal{{Name: "self"}, {Name: "nixpkgs"}}
@@ -355,7 +355,8 @@ func (w *writer) flake(p parts) syntax.Expr {
 		Formals: &syntax.Formals{List: formals},
 		Body: &syntax.Let{Bindings: lets, Body: attrs(
 			attr("nixosConfigurations", configurations),
-			spaced(attr("colmena", hive)),
+			spaced(attr("colmena", ident("hive"))),
+			evaluatedHive(),
 		)},
 	}
 	top := attrs(attr("description", str(w.fleet.Network.Description)))

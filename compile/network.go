@@ -68,6 +68,7 @@ func newWriter(f *schema.Fleet, o Options) *writer {
 	if o.Dir == "" {
 		o.Dir = f.Dir
 	}
+	f = withSystems(f)
 	return &writer{
 		fleet:      f,
 		root:       o.Dir,
@@ -77,6 +78,17 @@ func newWriter(f *schema.Fleet, o Options) *writer {
 		roleIdents: roleIdents(f.Roles),
 		notes:      map[any]*syntax.Note{},
 	}
+}
+
+// withSystems is the fleet of the hosts that are NixOS.
+func withSystems(f *schema.Fleet) *schema.Fleet {
+	without := func(h *schema.Host) bool { return h.NoSystem }
+	if !slices.ContainsFunc(f.Hosts, without) {
+		return f
+	}
+	those := *f
+	those.Hosts = slices.DeleteFunc(slices.Clone(f.Hosts), without)
+	return &those
 }
 
 // Header is the beginning of the first line of every file.

@@ -244,7 +244,7 @@ func lastRequest(j *job) host.InspectRequest {
 
 // look reads what the host ended on.
 func look(ctx context.Context, j *job, r host.InspectRequest) error {
-	in, err := j.conn.ask().Inspect(ctx, r)
+	in, err := j.inspection(ctx, r)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -25,7 +26,8 @@ func build(ctx context.Context, j *job) error {
 	if j.run.opts.Roots != "" {
 		root = filepath.Join(j.run.opts.Roots, j.step.Host.Name)
 	}
-	out, err := j.run.opts.Builder.Realise(ctx, j.step.System.Drv, root, j.said(Build))
+	// A system without a derivation is in the store already, and gets its root.
+	out, err := j.run.opts.Builder.Realise(ctx, cmp.Or(j.step.System.Drv, j.step.System.Out), root, j.said(Build))
 	if err != nil {
 		return err
 	}

@@ -105,8 +105,7 @@ func (j *job) proceed(ctx, starts context.Context, list []Stage) {
 // stages takes the host through some of its stages.
 func (j *job) stages(ctx, starts context.Context, list []Stage) {
 	if starts.Err() != nil {
-		j.out.Status = Skipped
-		j.failure = failure{"", fmt.Errorf("not begun: %w", context.Cause(starts))}
+		j.skip(fmt.Errorf("not begun: %w", context.Cause(starts)))
 		return
 	}
 	for _, s := range list {
@@ -118,6 +117,12 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 			return
 		}
 	}
+}
+
+// skip ends the job before its work.
+func (j *job) skip(why error) {
+	j.out.Status = Skipped
+	j.failure = failure{"", why}
 }
 
 // stage does one stage, with its hooks, when its turn has come.

@@ -64,7 +64,8 @@ type Options struct {
 // A Builder makes derivations of the local store into what they build.
 type Builder interface {
 	// Realise builds drv under the garbage collector root, a file name, and
-	// returns what it built. Lines of the build go to log.
+	// returns what it built. Lines of the build go to log. A path that is no
+	// derivation has to be in the store, and is returned.
 	Realise(ctx context.Context, drv store.Path, root string, log func(line string)) (store.Path, error)
 }
 

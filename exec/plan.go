@@ -38,6 +38,16 @@ func (a Action) changes() bool {
 	return false
 }
 
+// TakesProfiles reports whether the action is for the profiles of hosts as it is for
+// their systems.
+func (a Action) TakesProfiles() bool {
+	switch a {
+	case BuildOnly, Push, Switch, Preview, Rollback, WouldRevert, Look:
+		return true
+	}
+	return false
+}
+
 // goesBack reports whether the action is about earlier generations of the host.
 func (a Action) goesBack() bool { return a == Rollback || a == WouldRevert }
 
@@ -46,7 +56,7 @@ var Activations = []Action{Switch, Boot, Test, DryActivate}
 
 // A System is what a host is to have.
 type System struct {
-	Drv store.Path `json:"drv"`
+	Drv store.Path `json:"drv"` // "" for one that is in the store, whatever it was built from
 	Out store.Path `json:"out"`
 }
 

@@ -49,7 +49,7 @@ func inspect(ctx context.Context, j *job) error {
 		r.Want = j.step.System.Out
 	}
 	r.Secrets = j.action().takesSecrets() && len(j.step.Host.AllSecrets) > 0
-	in, err := j.conn.ask().Inspect(ctx, r)
+	in, err := j.inspection(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -82,6 +82,14 @@ func inspect(ctx context.Context, j *job) error {
 		// A rollback may leave the host alone: see choose.
 	}
 	return nil
+}
+
+// inspection looks at the host, or at the profile that the job is about.
+func (j *job) inspection(ctx context.Context, r host.InspectRequest) (host.Inspection, error) {
+	if p := j.step.Host.Profile; p != nil {
+		return j.conn.ask().InspectProfile(ctx, host.ProfileName{User: p.User, Path: p.Path})
+	}
+	return j.conn.ask().Inspect(ctx, r)
 }
 
 // What a host must have left, before what is copied is known.

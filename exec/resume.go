@@ -155,12 +155,20 @@ func awaitReturn(ctx context.Context, j *job, err error) error {
 	}
 }
 
+// work is what a stage does to the host, or to the profile that the job is about.
+func (j *job) work(s Stage) stageFunc {
+	if f, ok := profileWork[s]; ok && j.step.Host.Profile != nil {
+		return f
+	}
+	return work[s]
+}
+
 // carryOut does the work of a stage. On a host that was left in the middle of its
 // activation, the guard comes first: its verdict, or its return when the
 // connection is lost to what it does.
 func carryOut(ctx context.Context, j *job, s Stage) error {
 	if !inActivation(j) || s != Inspect && s != Lock && s != Copy {
-		return work[s](ctx, j)
+		return j.work(s)(ctx, j)
 	}
 	if s == Inspect {
 		if err := awaitGuard(ctx, j); err != nil {
@@ -168,7 +176,7 @@ func carryOut(ctx context.Context, j *job, s Stage) error {
 		}
 	}
 	for {
-		err := work[s](ctx, j)
+		err := j.work(s)(ctx, j)
 		if err == nil || ctx.Err() != nil || !inActivation(j) || !j.conn.lost(ctx) {
 			return err
 		}

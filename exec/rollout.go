@@ -34,7 +34,7 @@ func (p *Plan) RollOut(fleet *schema.Fleet) error {
 			return err
 		}
 		for i := range p.Steps {
-			if !taken[i] && in[p.Steps[i].Host.Name] {
+			if !taken[i] && in[p.Steps[i].Host.MachineName()] {
 				taken[i] = true
 				order = append(order, i)
 			}
@@ -63,7 +63,7 @@ func (p *Plan) RollOut(fleet *schema.Fleet) error {
 			return err
 		}
 		for i := range p.Steps {
-			if s := &p.Steps[i]; in[s.Host.Name] {
+			if s := &p.Steps[i]; in[s.Host.MachineName()] && s.Host.Profile == nil {
 				s.Hooks = append(s.Hooks, h)
 			}
 		}

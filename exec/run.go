@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -57,8 +58,10 @@ func (r *run) do(ctx context.Context) []Outcome {
 	defer stopStarting(nil)
 
 	outcomes := make([]Outcome, len(r.plan.Steps))
+	chain := newChain(r.plan)
 	end := func(i int, j *job) {
 		outcomes[i] = j.end(ctx)
+		defer chain.ended(i, outcomes[i].OK())
 		r.opts.Sink(HostEnded{Outcome: outcomes[i]})
 		r.waves.ended(ctx, r.plan.Steps[i].Wave, &outcomes[i])
 		if r.opts.FailFast && !outcomes[i].OK() {
@@ -102,10 +105,16 @@ func (r *run) do(ctx context.Context) []Outcome {
 				return nil
 			}
 			r.park(j)
-			r.queue.add(place, j.step.Wave, func() {
-				r.unpark(j)
-				j.proceed(ctx, starts, rest)
-				end(i, j)
+			chain.after(i, func(ok bool) {
+				r.queue.add(place, j.step.Wave, func() {
+					r.unpark(j)
+					if ok {
+						j.proceed(ctx, starts, rest)
+					} else {
+						j.skip(errors.New("not begun: what the host has before it has failed"))
+					}
+					end(i, j)
+				})
 			})
 			return nil
 		})

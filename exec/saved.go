@@ -101,6 +101,16 @@ type savedHost struct {
 	Secrets    []savedSecret      `json:"secrets,omitempty"`
 	Disks      []savedDisk        `json:"disks,omitempty"`
 	Install    *savedInstall      `json:"install,omitempty"`
+	Profile    *savedProfile      `json:"profile,omitempty"`
+}
+
+// A savedProfile is the profile that a step is about.
+type savedProfile struct {
+	Host     savedWord `json:"host"`
+	Name     savedWord `json:"name"`
+	User     savedWord `json:"user,omitempty"`
+	Path     savedWord `json:"path"`
+	Activate string    `json:"activate"`
 }
 
 type savedCheck struct {
@@ -239,6 +249,9 @@ func saveHost(h *schema.Host) savedHost {
 	}
 	s.Secrets = saveSecrets(h.AllSecrets)
 	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
+	if p := h.Profile; p != nil {
+		s.Profile = &savedProfile{Host: savedWord(h.Machine), Name: savedWord(p.Name), User: savedWord(p.User), Path: savedWord(p.Path), Activate: p.Activate}
+	}
 	for _, c := range h.Health {
 		s.Health = append(s.Health, savedCheck{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
@@ -360,6 +373,9 @@ func (s *savedStep) load() (Step, error) {
 	if s.Host.Name == "" {
 		return Step{}, errors.New("a step without a host")
 	}
+	if p := s.Host.Profile; p == nil && strings.Contains(string(s.Host.Name), ":") || p != nil && (p.Host == "" || p.Path == "") {
+		return Step{}, errors.New("profile: want one with host and path for HOST:PROFILE")
+	}
 	for i := range s.Host.Health {
 		if !s.Host.Health[i].isOne() {
 			return Step{}, fmt.Errorf("health[%d]: want one of command, http, tcp and unit", i)
@@ -400,6 +416,10 @@ func (s *savedHost) load() *schema.Host {
 	}
 	h.AllSecrets = loadSecrets(s.Secrets)
 	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()
+	if p := s.Profile; p != nil {
+		h.Machine = string(p.Host)
+		h.Profile = &schema.Profile{Name: string(p.Name), User: string(p.User), Path: string(p.Path), Activate: p.Activate}
+	}
 	for _, c := range s.Health {
 		h.Health = append(h.Health, schema.Check{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,

@@ -16,13 +16,15 @@ import (
 
 // What a plan and a journal may hold is checked as an inventory is: what is not known is refused with its place.
 
-// A savedName is the name of a host. Files are named after hosts, so it is no path.
+// A savedName is the name of a host, or HOST:PROFILE for one of its profiles. Files are named after hosts, so it is no path.
 type savedName string
 
 // A savedWord is a text that reaches programs as one argument: an address, a user.
 type savedWord string
 
-var hostNameText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`) })
+var hostNameText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(:[A-Za-z0-9][A-Za-z0-9_-]{0,62})?$`)
+})
 
 // checks say what is wrong with a text of a type.
 var checks = map[reflect.Type]func(text string) string{

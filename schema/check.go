@@ -466,6 +466,7 @@ func (c *checker) host(h *Host) {
 			c.report.add(h.posOfElem(c.tree, "host_keys", i), fmt.Sprintf("%s.host_keys[%d]", path, i), "host-key", "not a public key: %s", why)
 		}
 	}
+	c.profiles(h)
 	c.disks(h, path)
 	c.install(h, path+".install")
 	for _, fs := range h.FileSystems {

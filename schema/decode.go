@@ -302,6 +302,8 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.Address = text(n.get("host"))
 	d.address(n.get("host"), join(path, "host"))
 	h.Flake = d.flakeSystem(n.get("flake"), path+".flake")
+	h.NoSystem = n.get("nixos") != nil && !truth(n.get("nixos"))
+	h.Profiles = d.profiles(n.get("profiles"), join(path, "profiles"))
 	h.HostKeys = texts(n.get("host_keys"))
 	h.DiskUUID = text(n.get("disk_uuid"))
 	h.Port = number32(of("port"))

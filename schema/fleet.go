@@ -145,6 +145,15 @@ type Host struct {
 	// Unconnected says that there is no way to the host: it is built and exported.
 	Unconnected bool
 
+	// NoSystem says that the host is no NixOS: only its profiles are deployed.
+	NoSystem bool
+	Profiles []*Profile // in the inventory's order
+
+	// Profile is set where the host stands for one of its profiles, and Machine is its
+	// name then; see [Host.Part].
+	Profile *Profile
+	Machine string
+
 	Flake       *FlakeSystem // nil for a host that muster composes of modules
 	System      string       // x86_64-linux, …
 	Roles       []string

@@ -126,7 +126,9 @@ func (f *Fleet) HasInputs() bool { return len(f.Inputs) > 0 || f.Lock != nil }
 
 // HasFlakes reports whether the fleet has inputs, or hosts whose systems flakes define.
 func (f *Fleet) HasFlakes() bool {
-	return f.HasInputs() || slices.ContainsFunc(f.Hosts, func(h *Host) bool { return h.Flake != nil })
+	return f.HasInputs() || slices.ContainsFunc(f.Hosts, func(h *Host) bool {
+		return h.Flake != nil || slices.ContainsFunc(h.Profiles, func(p *Profile) bool { return p.Flake != nil })
+	})
 }
 
 // inputNames are the names of all inputs, sorted.

@@ -81,7 +81,7 @@ func (c *checker) wayIn() {
 	}
 	var without []*Host
 	for _, h := range c.fleet.Hosts {
-		ok := h.Flake != nil || opaque(&h.Module) || hasKey(h.Config)
+		ok := h.NoSystem || h.Flake != nil || opaque(&h.Module) || hasKey(h.Config)
 		for _, r := range h.Roles {
 			ok = ok || roles[r]
 		}

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -11,8 +12,9 @@ import (
 //
 //	web1        the host with that name
 //	web*        hosts whose name matches: * any letters, ? any letter, [ab] a or b
-//	@db         hosts with the tag
-//	+router     hosts with the role
+//	gw{1,2}     gw1 and gw2: braces list alternatives, of which each must match
+//	@db         hosts with the tag; globs and braces as for names
+//	+router     hosts with the role; globs and braces as for names
 //	!x          all hosts except those of x
 //	x & y       intersection
 //	x , y       union; & binds tighter
@@ -20,11 +22,19 @@ import (
 //
 // "" and "*" match all hosts. A name, glob, tag or role that matches no host is an
 // error, because it is probably a typing error.
-func Select(f *Fleet, expr string) ([]*Host, error) {
+func Select(f *Fleet, expr string) ([]*Host, error) { return SelectFrom(f, expr, nil) }
+
+// Localhost is the word of a selector for the machine that muster runs on.
+const Localhost = "localhost"
+
+// SelectFrom is [Select] on a machine: [Localhost] is the host that is here. No host
+// need be here, so that !localhost means the same on every machine. A host of that
+// name comes first.
+func SelectFrom(f *Fleet, expr string, here func(*Host) bool) ([]*Host, error) {
 	if strings.TrimSpace(expr) == "" {
 		return f.Hosts, nil
 	}
-	p := &selection{fleet: f, expr: expr, rest: expr}
+	p := &selection{fleet: f, expr: expr, rest: expr, here: here}
 	set, err := p.whole()
 	if err != nil {
 		return nil, fmt.Errorf("select %s: %w", quote(expr), err)
@@ -54,8 +64,9 @@ type selection struct {
 	expr  string
 	rest  string
 
-	anyFleet bool           // only the form of the expression counts
-	byName   map[string]int // indices of hosts
+	here     func(*Host) bool // nil: this machine has no word
+	anyFleet bool             // only the form of the expression counts
+	byName   map[string]int   // indices of hosts
 }
 
 // whole reads the expression to its end.
@@ -159,19 +170,7 @@ func (p *selection) take(sign string) bool {
 // atom parses a name, glob, tag or role and returns its hosts.
 func (p *selection) atom() ([]bool, error) {
 	p.take("")
-	end := strings.IndexFunc(p.rest, func(r rune) bool { return strings.ContainsRune(",&!()", r) || unicode.IsSpace(r) })
-	// The ! of [!a] in a glob is not an operator.
-	for end > 0 && p.rest[end] == '!' && p.rest[end-1] == '[' {
-		more := strings.IndexFunc(p.rest[end+1:], func(r rune) bool { return strings.ContainsRune(",&!()", r) || unicode.IsSpace(r) })
-		if more < 0 {
-			end = -1
-			break
-		}
-		end += 1 + more
-	}
-	if end < 0 {
-		end = len(p.rest)
-	}
+	end := wordEnd(p.rest)
 	word := p.rest[:end]
 	p.rest = p.rest[end:]
 	p.take("")
@@ -179,6 +178,24 @@ func (p *selection) atom() ([]bool, error) {
 		return nil, fmt.Errorf("want a host, @tag or +role%s", p.where())
 	}
 	return p.find(word)
+}
+
+// wordEnd returns where the first word of a text ends. The comma of a{1,2} and the !
+// of [!a] are no operators.
+func wordEnd(text string) int {
+	braces := 0
+	for i, r := range text {
+		switch {
+		case r == '{':
+			braces++
+		case r == '}' && braces > 0:
+			braces--
+		case r == ',' && braces > 0, r == '!' && i > 0 && text[i-1] == '[':
+		case strings.ContainsRune(",&!()", r) || unicode.IsSpace(r):
+			return i
+		}
+	}
+	return len(text)
 }
 
 // where describes the current position for an error.
@@ -191,66 +208,112 @@ func (p *selection) where() string {
 
 // find returns the hosts of a word.
 func (p *selection) find(word string) ([]bool, error) {
-	fits, what, known := p.test(word)
-	if fits == nil {
-		return nil, fmt.Errorf("%q is not a valid pattern", word)
-	}
-	set, any := make([]bool, len(p.fleet.Hosts)), false
-	for i, h := range p.fleet.Hosts {
-		set[i] = fits(h)
-		any = any || set[i]
-	}
-	if !any && !p.anyFleet && !(word == "*" && len(set) == 0) {
-		name := strings.TrimLeft(word, "@+")
-		err := fmt.Errorf("no host %s %s", what, quote(name))
-		if near := nearest(name, known()); near != "" {
-			err = fmt.Errorf("%w; did you mean %s%s?", err, word[:len(word)-len(name)], near)
+	set := make([]bool, len(p.fleet.Hosts))
+	if word == Localhost && p.here != nil && !p.named(Localhost) {
+		for i, h := range p.fleet.Hosts {
+			set[i] = p.here(h)
 		}
+		return set, nil
+	}
+	plain, err := expand(word)
+	if err != nil {
 		return nil, err
+	}
+	for _, w := range plain {
+		if err := p.add(set, w); err != nil {
+			return nil, err
+		}
 	}
 	return set, nil
 }
 
-// test returns the test that a word makes, its description, and the words that
-// match some host.
-func (p *selection) test(word string) (fits func(*Host) bool, what string, known func() []string) {
-	name := word[1:]
-	switch {
-	case word[0] == '@':
-		return func(h *Host) bool { return has(h.Tags, name) }, "has the tag", func() []string {
-			return p.words(func(h *Host) []string { return h.Tags })
-		}
-	case word[0] == '+':
-		return func(h *Host) bool { return h.HasRole(name) }, "has the role", func() []string {
-			return p.words(func(h *Host) []string { return h.Roles })
-		}
-	}
-	names := func() []string { return p.words(func(h *Host) []string { return []string{h.Name} }) }
-	if strings.ContainsAny(word, "*?[\\") {
-		pattern := strings.ReplaceAll(word, "[!", "[^")
-		if _, err := path.Match(pattern, ""); err != nil {
-			return nil, "", nil
-		}
-		return func(h *Host) bool { ok, _ := path.Match(pattern, h.Name); return ok }, "matches", names
-	}
-	return func(h *Host) bool { return h.Name == word }, "is named", names
-}
-
-func has(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
+// named reports whether a host has a name.
+func (p *selection) named(name string) bool {
+	for _, h := range p.fleet.Hosts {
+		if h.Name == name {
 			return true
 		}
 	}
 	return false
 }
 
+// add adds the hosts of a word without braces to a set.
+func (p *selection) add(set []bool, word string) error {
+	if strings.Trim(word, "@+") == "" {
+		return fmt.Errorf("%q names no host, tag or role", word)
+	}
+	of, what := p.test(word)
+	pattern := word
+	if word[0] == '@' || word[0] == '+' {
+		pattern = word[1:]
+	}
+	fits, err := matcher(pattern)
+	if err != nil {
+		return fmt.Errorf("%q is not a valid pattern", word)
+	}
+	found := false
+	var words []string
+	for i, h := range p.fleet.Hosts {
+		if words = of(words[:0], h); slices.ContainsFunc(words, fits) {
+			set[i], found = true, true
+		}
+	}
+	if found || p.anyFleet || word == "*" && len(set) == 0 {
+		return nil
+	}
+	err = fmt.Errorf("no host %s %s", what, quote(pattern))
+	if near := nearest(pattern, p.words(of)); near != "" {
+		err = fmt.Errorf("%w; did you mean %s%s?", err, word[:len(word)-len(pattern)], near)
+	}
+	return err
+}
+
+// wordsOf appends the words of a host that selectors compare with.
+type wordsOf func([]string, *Host) []string
+
+func tagsOf(list []string, h *Host) []string  { return append(list, h.Tags...) }
+func rolesOf(list []string, h *Host) []string { return append(list, h.Roles...) }
+func nameOf(list []string, h *Host) []string  { return append(list, h.Name) }
+
+// test returns which words of a host a word is compared with, and how that is said.
+func (p *selection) test(word string) (of wordsOf, what string) {
+	glob := strings.ContainsAny(word, globSigns)
+	switch {
+	case word[0] == '@' && glob:
+		return tagsOf, "has a tag that matches"
+	case word[0] == '@':
+		return tagsOf, "has the tag"
+	case word[0] == '+' && glob:
+		return rolesOf, "has a role that matches"
+	case word[0] == '+':
+		return rolesOf, "has the role"
+	case glob:
+		return nameOf, "matches"
+	}
+	return nameOf, "is named"
+}
+
+// globSigns are the signs that make a word a pattern.
+const globSigns = `*?[\`
+
+// matcher returns the test that a name, or a pattern of names, makes.
+func matcher(pattern string) (func(name string) bool, error) {
+	if !strings.ContainsAny(pattern, globSigns) {
+		return func(name string) bool { return name == pattern }, nil
+	}
+	pattern = strings.ReplaceAll(pattern, "[!", "[^")
+	if _, err := path.Match(pattern, ""); err != nil {
+		return nil, err
+	}
+	return func(name string) bool { ok, _ := path.Match(pattern, name); return ok }, nil
+}
+
 // words returns the words of all hosts without duplicates.
-func (p *selection) words(of func(*Host) []string) []string {
+func (p *selection) words(of wordsOf) []string {
 	var out []string
 	seen := make(map[string]bool)
 	for _, h := range p.fleet.Hosts {
-		for _, w := range of(h) {
+		for _, w := range of(nil, h) {
 			if !seen[w] {
 				seen[w] = true
 				out = append(out, w)

@@ -27,6 +27,23 @@ func TestSelect(t *testing.T) {
 		{"?b[12]", "db1 db2"},
 		{"web[!1]", "web2"},
 		{"@eu", "web1 db1"},
+		{"@e*", "web1 db1"},
+		{"@{eu,us} & db?", "db1 db2"},
+		{"+{front,sto*}", "web1 web2 db1 db2"},
+		{"{web,db}{1,2}", "web1 web2 db1 db2"},
+		{"{web{1,2},laptop},db1", "web1 web2 db1 laptop"},
+		{"!{web,db}*", "laptop"},
+		{"(web{1,2})", "web1 web2"},
+		{"localhost", "web2"},
+		{"!localhost & @web", "web1"},
+		{"web{1,3}", `error: select "web{1,3}": no host is named "web3"; did you mean web1?`},
+		{"@x*", `error: select "@x*": no host has a tag that matches "x*"`},
+		{"web{1,2", `error: select "web{1,2": "{1,2": missing }`},
+		{"web1}", `error: select "web1}": "web1}": } without {`},
+		{"web{,1}", `error: select "web{,1}": no host is named "web"; did you mean web1?`},
+		{"@{,eu}", `error: select "@{,eu}": "@" names no host, tag or role`},
+		{strings.Repeat("{a,b}", 20), "error: select \"" + strings.Repeat("{a,b}", 12) + "…\": braces stand for more than 10000 words or 1048576 bytes"},
+		{strings.Repeat("{", 1000), "error: select \"" + strings.Repeat("{", 60) + "…\": braces nested deeper than 200 levels"},
 		{"+store", "db1 db2"},
 		{"!@web", "db1 db2 laptop"},
 		{"!!db1", "db1"},
@@ -48,7 +65,7 @@ func TestSelect(t *testing.T) {
 		{",", `error: select ",": want a host, @tag or +role before ","`},
 		{strings.Repeat("(", 1000), "error: select \"" + strings.Repeat("(", 60) + "…\": nested deeper than 200 levels"},
 	} {
-		hosts, err := Select(selectFleet(), tt.expr)
+		hosts, err := SelectFrom(selectFleet(), tt.expr, func(h *Host) bool { return h.Name == "web2" })
 		var names []string
 		for _, h := range hosts {
 			names = append(names, h.Name)
@@ -63,8 +80,27 @@ func TestSelect(t *testing.T) {
 	}
 }
 
+// Where no host is the machine that muster runs on, all hosts are others.
+func TestSelectAllButLocalhost(t *testing.T) {
+	f := selectFleet()
+	nowhere := func(*Host) bool { return false }
+	if hosts, err := SelectFrom(f, "!localhost", nowhere); err != nil || len(hosts) != len(f.Hosts) {
+		t.Errorf("!localhost: %d hosts, %v; want all", len(hosts), err)
+	}
+	if _, err := SelectFrom(f, "localhost", nowhere); err == nil {
+		t.Error("localhost: no error")
+	}
+	f.Hosts = append(f.Hosts, &Host{Name: Localhost})
+	if hosts, err := SelectFrom(f, "localhost", nowhere); err != nil || len(hosts) != 1 {
+		t.Errorf("localhost as a name: %d hosts, %v; want 1", len(hosts), err)
+	}
+	if _, err := Select(selectFleet(), "localhost"); err == nil {
+		t.Error("a rollout may not depend on the machine: localhost is accepted in it")
+	}
+}
+
 func FuzzSelect(f *testing.F) {
-	for _, s := range []string{"", "web1", "@web & !(db*, +front)", "web[!1]", "[!", "!", "\x00", "é*", "a,(b"} {
+	for _, s := range []string{"", "web1", "@web & !(db*, +front)", "web[!1]", "[!", "!", "a{1,{2,3}}", "{,}", "\x00", "é*", "a,(b"} {
 		f.Add(s)
 	}
 	fleet := selectFleet()

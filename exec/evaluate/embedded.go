@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -303,6 +304,11 @@ func (e *evaluation) query(ctx context.Context, hosts []*schema.Host, attr []str
 // apply applies the driver to the network expression: the value is a set with an
 // attribute for each host.
 func (e *evaluation) apply(ctx context.Context, hosts []*schema.Host, attr []string) (eval.Value, error) {
+	return e.drive(ctx, hosts, attr, true)
+}
+
+// drive is apply, for hosts that are evaluated apart or together.
+func (e *evaluation) drive(ctx context.Context, hosts []*schema.Host, attr []string, apart bool) (eval.Value, error) {
 	driver, err := syntax.ParseFile("driver.nix", []byte(compile.Driver), syntax.Options{})
 	if err != nil {
 		return eval.Value{}, err
@@ -310,7 +316,7 @@ func (e *evaluation) apply(ctx context.Context, hosts []*schema.Host, attr []str
 	given := map[string]syntax.Expr{
 		"network": e.file.Expr,
 		"hosts":   syntax.StringList(names(hosts)),
-		"apart":   &syntax.Ident{Name: "true"},
+		"apart":   &syntax.Ident{Name: strconv.FormatBool(apart)},
 	}
 	if attr != nil {
 		given["attr"] = syntax.StringList(attr)

@@ -23,10 +23,19 @@ type Comparison struct {
 	State                  units.State
 }
 
+// Lacks asks which of some store paths the host lacks.
+func (h *Host) Lacks(ctx context.Context, paths []store.Path) ([]store.Path, error) {
+	c, err := h.compare(ctx, paths, "")
+	return c.Lacks, err
+}
+
 // Compare asks which of some store paths the host lacks, and what it runs.
 func (h *Host) Compare(ctx context.Context, paths []store.Path) (Comparison, error) {
+	return h.compare(ctx, paths, units.Properties)
+}
+
+func (h *Host) compare(ctx context.Context, paths []store.Path, all string) (Comparison, error) {
 	c := Comparison{Parts: map[string]string{}}
-	all := units.Properties
 	for chunk := range slices.Chunk(paths, pathsPerQuestion) {
 		out, err := h.ask(ctx, compareScript, append([]string{all}, texts(chunk)...)...)
 		if err != nil {

@@ -56,6 +56,10 @@ const (
 	unitScript          script = "unit"
 	unlockScript        script = "unlock"
 	verifyScript        script = "verify"
+
+	profileActivateScript script = "profileactivate"
+	profileBecomeScript   script = "profilebecome"
+	profileInspectScript  script = "profileinspect"
 )
 
 // A part is a file of functions that several scripts go on with.
@@ -63,6 +67,7 @@ type part string
 
 const (
 	preamblePart    part = "preamble"
+	profilePart     part = "profileparts"
 	bootDefaultPart part = "bootdefault"
 	hostKeyPart     part = "hostkeyparts"
 	installPart     part = "installparts"
@@ -101,6 +106,9 @@ var parts = map[script][]part{
 	secretsScript:       {setsPart},
 	settleSecretsScript: {setsPart},
 	tellScript:          {launchPart, wordsPart},
+
+	profileActivateScript: {profilePart},
+	profileInspectScript:  {profilePart},
 }
 
 // guard is the text of the guard, read when it is first needed.

@@ -60,13 +60,15 @@ type Generation struct {
 	Current bool       `json:"current,omitempty"` // the profile points to it
 }
 
-// generationNumber returns the number in system-12-link, 0 where there is none.
+// generationNumber returns the number in system-12-link or home-12-link, 0 where there
+// is none.
 func generationNumber(link string) int {
-	link = link[strings.LastIndexByte(link, '/')+1:]
-	number, ok := strings.CutPrefix(strings.TrimSuffix(link, "-link"), "system-")
-	if !ok {
+	link, ok := strings.CutSuffix(link[strings.LastIndexByte(link, '/')+1:], "-link")
+	dash := strings.LastIndexByte(link, '-')
+	if !ok || dash < 1 {
 		return 0
 	}
+	number := link[dash+1:]
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 {
 		return 0

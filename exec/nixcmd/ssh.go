@@ -94,3 +94,15 @@ type processAddr struct{}
 
 func (processAddr) Network() string { return "pipe" }
 func (processAddr) String() string  { return "ProxyCommand" }
+
+// BecomeSSH replaces this process by the ssh client. It returns only if that fails.
+func BecomeSSH(args []string) error {
+	program, err := exec.LookPath("ssh")
+	if err != nil {
+		return fmt.Errorf("run ssh: %v: install the OpenSSH client", err)
+	}
+	if err := syscall.Exec(program, append([]string{"ssh"}, args...), os.Environ()); err != nil {
+		return fmt.Errorf("run %s: %v", program, err)
+	}
+	return nil
+}

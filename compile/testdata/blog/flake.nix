@@ -85,24 +85,8 @@
           };
         };
       };
-    in
-    {
-      nixosConfigurations = builtins.mapAttrs (
-        name: host:
-        nixpkgs.lib.nixosSystem {
-          system = "x86_64-linux";
-          specialArgs = {
-            inherit name;
-            nodes = self.nixosConfigurations;
-          };
-          modules = [
-            defaults
-            host
-          ];
-        }
-      ) hosts;
 
-      colmena = {
+      hive = {
         meta = {
           description = "kubernetes cluster";
           nixpkgs = import nixpkgs { system = "x86_64-linux"; };
@@ -120,6 +104,67 @@
           imports = [ hosts.sam ];
           deployment.targetHost = "192.168.10.123";
         };
+      };
+    in
+    {
+      nixosConfigurations = builtins.mapAttrs (
+        name: host:
+        nixpkgs.lib.nixosSystem {
+          system = "x86_64-linux";
+          specialArgs = {
+            inherit name;
+            nodes = self.nixosConfigurations;
+          };
+          modules = [
+            defaults
+            host
+          ];
+        }
+      ) hosts;
+
+      colmena = hive;
+
+      # What colmena 0.5 reads: the hosts as they are, and how they are reached.
+      colmenaHive = rec {
+        __schema = "v0.5";
+        nodes = self.nixosConfigurations;
+        toplevel = builtins.mapAttrs (name: node: node.config.system.build.toplevel) nodes;
+        metaConfig = {
+          inherit (hive.meta) description;
+          machinesFile = null;
+          allowApplyAll = true;
+        };
+        deploymentConfig = builtins.mapAttrs (
+          name: host:
+          {
+            targetHost = name;
+            targetUser = "root";
+            targetPort = null;
+            tags = [ ];
+            sshOptions = [ ];
+            keys = { };
+            allowLocalDeployment = false;
+            buildOnTarget = false;
+            replaceUnknownProfiles = true;
+            privilegeEscalationCommand = [
+              "sudo"
+              "-H"
+              "--"
+            ];
+          }
+          // hive.${name}.deployment
+        ) hosts;
+        deploymentConfigSelected =
+          names: builtins.intersectAttrs (builtins.groupBy (name: name) names) deploymentConfig;
+        evalSelected = names: builtins.intersectAttrs (builtins.groupBy (name: name) names) toplevel;
+        evalSelectedDrvPaths = names: builtins.mapAttrs (name: system: system.drvPath) (evalSelected names);
+        introspect =
+          f:
+          f {
+            inherit nodes;
+            inherit (nixpkgs) lib;
+            pkgs = hive.meta.nixpkgs;
+          };
       };
     };
 }

@@ -1,0 +1,70 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"muster/compile/store"
+	"muster/exec/bounded"
+)
+
+// A ProfileName is a profile of a user: the user, "" for the one that is logged in, and
+// the path of its link, absolute or below the user's home.
+type ProfileName struct{ User, Path string }
+
+// argv is the command that runs a script as the profile's user.
+func (n ProfileName) argv(s script, args ...string) []string {
+	return profileBecomeScript.argv(append([]string{n.User}, s.argv(append([]string{n.Path}, args...)...)...)...)
+}
+
+// InspectProfile looks at a profile and changes nothing. What runs is what the profile
+// is on.
+func (h *Host) InspectProfile(ctx context.Context, n ProfileName) (Inspection, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, h.answer, fmt.Errorf("no answer within %v", h.answer))
+	defer cancel()
+	asked := time.Now()
+	out := &bounded.Head{Limit: maxAnswer}
+	if err := h.machine.Run(ctx, n.argv(profileInspectScript), out, nil); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return Inspection{}, err
+	}
+	return parseInspection(out.String(), asked, time.Now())
+}
+
+// A ProfileOrder is what is to become of a profile.
+type ProfileOrder struct {
+	Profile    ProfileName
+	System     store.Path // its new content
+	Before     store.Path // what it was seen on; "" for nothing
+	Generation int        // to move to; 0 for a new one
+	Activate   string     // a command of the user's shell
+	Limit      time.Duration
+	Run, Who   string
+}
+
+// ActivateProfile moves a profile and activates it, or takes it back where that fails:
+// Done, Reverted, Untouched or Stuck. What it prints goes to log.
+func (h *Host) ActivateProfile(ctx context.Context, o ProfileOrder, log io.Writer) (Verdict, error) {
+	argv := o.Profile.argv(profileActivateScript, string(o.System), string(o.Before), strconv.Itoa(o.Generation), o.Activate,
+		strconv.Itoa(max(1, int(o.Limit.Seconds()))), o.Run, strings.Join(strings.Fields(o.Who), " "))
+	said := &bounded.Head{Limit: maxState}
+	if err := h.machine.Run(ctx, argv, log, said); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return Verdict{}, fmt.Errorf("activate the profile: %w", err)
+	}
+	v := parseVerdict(lastLine(said.String()))
+	switch v.Phase {
+	case Done, Reverted, Untouched, Stuck:
+		v.Reason = clip(v.Reason, maxState)
+		return v, nil
+	}
+	return Verdict{}, fmt.Errorf("activate the profile: unexpected answer %q", clip(said.String(), maxWord))
+}
