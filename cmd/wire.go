@@ -35,6 +35,7 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 		Proxy:          nixcmd.ProxyCommand,
 	})
 	password := askOnce()
+	ways := new(waysTaken)
 	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
 		if h.Local {
 			if here, name := isHere(h); here {
@@ -43,11 +44,7 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 				return nil, unreachable{fmt.Errorf("it has no address, and muster runs on %s", name)}
 			}
 		}
-		t := target(h)
-		if h.Privilege == schema.SudoPassword {
-			t.SudoPassword = password
-		}
-		m, err := dialer.Dial(ctx, t)
+		m, err := ways.dial(ctx, dialer, h, password)
 		if err != nil {
 			return nil, connectError(err)
 		}
@@ -69,6 +66,9 @@ func isHere(h *schema.Host) (here bool, name string) {
 func connectHere(ctx context.Context, h *schema.Host, password func(context.Context) ([]byte, error)) (exec.Machine, error) {
 	withPassword := h.Privilege == schema.SudoPassword
 	c := local.Config{Become: become[h.Privilege].Argv(withPassword)}
+	if h.Privilege == schema.Command {
+		c.Become = h.PrivilegeCommand
+	}
 	if withPassword && os.Geteuid() != 0 {
 		secret, err := password(ctx)
 		if err != nil {
@@ -108,27 +108,6 @@ func wireLocal(nix *nixcmd.Nix) (_ *transfer.Local, done func()) {
 		return nixserve.New(ctx, p)
 	})
 	return local, func() { local.Close() }
-}
-
-func target(h *schema.Host) remote.Target {
-	return remote.Target{
-		Name:     h.Name,
-		Address:  h.Address,
-		Port:     h.Port,
-		User:     h.User,
-		HostKeys: h.HostKeys,
-		Jump:     h.Jump,
-		Become:   become[h.Privilege],
-	}
-}
-
-// become is how each privilege of the inventory is had on a host.
-var become = map[schema.Privilege]remote.Become{
-	schema.Root:         remote.NoBecome,
-	schema.Sudo:         remote.Sudo,
-	schema.SudoPassword: remote.Sudo,
-	schema.Doas:         remote.Doas,
-	schema.Run0:         remote.Run0,
 }
 
 // A machine makes a remote machine an [exec.Machine].

@@ -177,7 +177,7 @@ func (k checker) dial(ctx context.Context, c *schema.Check, addr string) (net.Co
 		return nil, err
 	}
 	if c.FromHere {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(cmp.Or(to, k.conn.host.Address), port))
+		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(cmp.Or(to, k.conn.address()), port))
 	}
 	d, ok := k.conn.machine().(dialer)
 	if !ok {

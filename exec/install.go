@@ -86,6 +86,9 @@ func bareHost(h *schema.Host) *schema.Host {
 	bare, i := *h, &h.Install
 	bare.HostKeys, bare.Local = i.HostKeys, false
 	bare.Address, bare.Port = cmp.Or(i.Address, h.Address), cmp.Or(i.Port, h.Port)
+	if i.Address != "" {
+		bare.Others = nil
+	}
 	if i.User != "" {
 		bare.User = i.User
 	}

@@ -84,9 +84,12 @@ type savedHost struct {
 	Address    savedWord          `json:"address"`
 	Port       int                `json:"port,omitempty" want:"0..65535"`
 	User       savedWord          `json:"user,omitempty"`
+	Others     []savedWay         `json:"other_addresses,omitempty"`
 	HostKeys   []string           `json:"host_keys,omitempty"`
 	Jump       savedWord          `json:"jump,omitempty"`
+	SSH        *savedSSH          `json:"ssh,omitempty"`
 	Privilege  schema.Privilege   `json:"privilege,omitempty"`
+	Become     []string           `json:"privilege_command,omitempty"`
 	Local      bool               `json:"local,omitempty"`
 	NoAddress  bool               `json:"no_address,omitempty"`
 	System     savedWord          `json:"system,omitempty"`
@@ -235,6 +238,7 @@ func saveHost(h *schema.Host) savedHost {
 		Name: savedName(h.Name), Address: savedWord(h.Address), Port: h.Port, User: savedWord(h.User), HostKeys: h.HostKeys, Jump: savedWord(h.Jump),
 		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: savedWord(h.System), Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
 		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
+		Others: saveWays(h.Others), SSH: saveSSH(&h.SSH), Become: h.PrivilegeCommand,
 	}
 	s.Secrets = saveSecrets(h.AllSecrets)
 	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
@@ -359,6 +363,9 @@ func (s *savedStep) load() (Step, error) {
 	if s.Host.Name == "" {
 		return Step{}, errors.New("a step without a host")
 	}
+	if (s.Host.Privilege == schema.Command) != (len(s.Host.Become) > 0) {
+		return Step{}, errors.New("privilege: want a command with privilege_command, and with that only")
+	}
 	for i := range s.Host.Health {
 		if !s.Host.Health[i].isOne() {
 			return Step{}, fmt.Errorf("health[%d]: want one of command, http, tcp and unit", i)
@@ -396,6 +403,7 @@ func (s *savedHost) load() *schema.Host {
 		Name: string(s.Name), Address: string(s.Address), Port: s.Port, User: string(s.User), HostKeys: s.HostKeys, Jump: string(s.Jump),
 		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: string(s.System), Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
 		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
+		Others: loadWays(s.Others), SSH: s.SSH.load(), PrivilegeCommand: s.Become,
 	}
 	h.AllSecrets = loadSecrets(s.Secrets)
 	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()

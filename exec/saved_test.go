@@ -25,7 +25,7 @@ var anyOf = map[reflect.Type]string{
 	reflect.TypeFor[Stage]():              string(Copy),
 	reflect.TypeFor[Status]():             string(Copied),
 	reflect.TypeFor[schema.Policy]():      string(schema.Roaming),
-	reflect.TypeFor[schema.Privilege]():   string(schema.Doas),
+	reflect.TypeFor[schema.Privilege]():   string(schema.Command),
 	reflect.TypeFor[schema.FailedUnits](): string(schema.AnyFailures),
 	reflect.TypeFor[schema.BuildOn]():     string(schema.BuildTarget),
 }

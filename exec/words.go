@@ -35,7 +35,7 @@ var checks = map[reflect.Type]func(text string) string{
 	reflect.TypeFor[Stage]():              oneOf(slices.Concat(knownStages(), []Stage{""})...),
 	reflect.TypeFor[Status]():             oneOf(Statuses...),
 	reflect.TypeFor[schema.Policy]():      oneOf(schema.Required, schema.BestEffort, schema.Roaming, ""),
-	reflect.TypeFor[schema.Privilege]():   oneOf(schema.Root, schema.Sudo, schema.SudoPassword, schema.Doas, schema.Run0, ""),
+	reflect.TypeFor[schema.Privilege]():   oneOf(schema.Root, schema.Sudo, schema.SudoPassword, schema.Doas, schema.Run0, schema.Command, ""),
 	reflect.TypeFor[schema.FailedUnits](): oneOf(schema.NewFailures, schema.AnyFailures, schema.NoFailures, ""),
 	reflect.TypeFor[schema.BuildOn]():     oneOf(schema.BuildLocal, schema.BuildTarget, ""),
 	reflect.TypeFor[store.Path](): func(text string) string {

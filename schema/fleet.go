@@ -135,13 +135,20 @@ type Host struct {
 	Name string
 	At   Pos // position of the name
 
-	Address   string // IPv4, IPv6 or domain name; "" for none
-	Port      int    // 0 means that of the SSH configuration
-	User      string // "" means that of the SSH configuration
+	// Address is where the host is: an IPv4 or IPv6 address, a domain name, or a name of
+	// the SSH configuration; "" for none.
+	Address string
+	Port    int    // 0 means that of the SSH configuration
+	User    string // "" means that of the SSH configuration
+	// Others are further ways to the host, tried in order where Address does not answer.
+	Others    []Way
 	HostKeys  []string
 	Jump      string
+	SSH       SSH // of the host, its roles and the defaults
 	Privilege Privilege
-	Local     bool // no SSH where muster runs on the host itself
+	// PrivilegeCommand runs the words after it as root, where Privilege is [Command].
+	PrivilegeCommand []string
+	Local            bool // no SSH where muster runs on the host itself
 	// Unconnected says that there is no way to the host: it is built and exported.
 	Unconnected bool
 
@@ -235,6 +242,7 @@ const (
 	SudoPassword Privilege = "sudo-password" // sudo with a password, asked for once
 	Doas         Privilege = "doas"          // doas without a password
 	Run0         Privilege = "run0"          // systemd's run0 without a password
+	Command      Privilege = "command"       // the host's PrivilegeCommand
 )
 
 // Policy says how an unreachable host counts.

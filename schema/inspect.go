@@ -432,15 +432,18 @@ func (r *resolver) module(m Module) {
 
 func (r *resolver) host(h *Host) {
 	at := func(field string) Pos { p, _ := h.pos.find(field); return p }
-	r.text("host", h.Address, at("host"))
-	r.number("port", h.Port, at("port"))
-	r.text("user", h.User, at("user"))
+	r.ways(h, at)
 	if f := h.Flake; f != nil {
 		r.text("flake", cmp.Or(f.Dir, f.Ref)+"#"+strings.Join(f.Attr, "."), f.At)
 	}
 	r.texts("host_keys", h.HostKeys, at("host_keys"))
 	r.text("jump", h.Jump, at("jump"))
-	r.text("privilege", string(h.Privilege), at("privilege"))
+	if h.Privilege == Command {
+		r.texts("privilege", h.PrivilegeCommand, at("privilege"))
+	} else {
+		r.text("privilege", string(h.Privilege), at("privilege"))
+	}
+	r.ssh(&h.SSH, at)
 	if h.Local {
 		r.bool("local", h.Local, at("local"))
 	}

@@ -34,6 +34,7 @@ type shape struct {
 	entry  *shape           // shape of a field whose name nameOK accepts
 	nameOK func(*node) bool // nil if entry is
 	elem   *shape           // shape of a list's elements
+	some   bool             // a list has at least one
 	leaf   func(*node) bool // whether a scalar is accepted
 }
 
@@ -78,6 +79,7 @@ func (s *shape) read(v cue.Value) {
 		s.readStruct(v)
 	case cue.ListKind:
 		s.elem = shapeOf(v.LookupPath(cue.MakePath(cue.AnyIndex)))
+		s.some = v.LookupPath(cue.MakePath(cue.Index(0))).Exists() // [#Text, ...#Text]
 	default:
 		s.leaf = leafOf(v)
 	}
@@ -235,6 +237,8 @@ func (s *shape) check(n *node, path string, r *report) {
 		checkConcrete(n, path, r)
 	case n.kind == structKind && s.strct:
 		s.checkStruct(n, path, r)
+	case n.kind == listKind && s.some && len(n.elems) == 0:
+		r.add(n.at, path, "type", "got an empty list, want %s", s.want)
 	case n.kind == listKind && s.elem != nil:
 		for i, e := range n.elems {
 			s.elem.check(e, fmt.Sprintf("%s[%d]", path, i), r)

@@ -58,10 +58,21 @@ func (d *Dialer) way(ctx context.Context, route []hop) (dial dialFunc, release f
 		dial = func(ctx context.Context) (net.Conn, error) { return d.config.Proxy(ctx, last.ProxyCommand) }
 	default:
 		dial = func(ctx context.Context) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", last.addr())
+			return new(net.Dialer).DialContext(ctx, network(last.AddressFamily), last.addr())
 		}
 	}
 	return dial, func() {}, nil
+}
+
+// network is the network of a family of addresses, as package net names it.
+func network(family string) string {
+	switch family {
+	case "inet":
+		return "tcp4"
+	case "inet6":
+		return "tcp6"
+	}
+	return "tcp"
 }
 
 // establish makes a connection within the time limit, and starts to watch it. release is called when it has ended.

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"sync"
@@ -28,13 +29,27 @@ type Target struct {
 	// configuration says, "none" is direct.
 	Jump string
 
-	// Become is how a user other than root runs privileged commands.
-	Become Become
+	// DefaultUser is the user to log in as where neither User nor the ssh configuration names one: "" is root, and
+	// LocalUser the user of this process.
+	DefaultUser string
+
+	// Options are options of ssh_config(5) that go before the ssh configuration, by their names in lower case.
+	Options map[string]string
+
+	// ForwardAgent allows commands on the machine to use the keys of the ssh-agent here.
+	ForwardAgent bool
+
+	// Become is how a user other than root runs privileged commands. BecomeArgv is the command for [OwnCommand].
+	Become     Become
+	BecomeArgv []string
 
 	// SudoPassword returns the password for sudo. It is called at most once, and only if sudo needs a password. If nil,
 	// sudo that needs one is an ErrSudoPassword.
 	SudoPassword func(ctx context.Context) ([]byte, error)
 }
+
+// LocalUser stands for the user of this process.
+const LocalUser = "\x00local"
 
 // Config is how a Dialer connects to any target.
 type Config struct {
@@ -102,8 +117,11 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	if t.Name == "" {
 		t.Name = t.Address
 	}
-	query := sshconfig.Query{Host: t.Address, Port: t.Port, User: t.User, DefaultUser: "root"}
-	route, err := d.route(ctx, query, t.Jump, 0)
+	query := sshconfig.Query{Host: t.Address, Port: t.Port, User: t.User, DefaultUser: cmp.Or(t.DefaultUser, "root")}
+	if t.DefaultUser == LocalUser {
+		query.DefaultUser = d.env.User
+	}
+	route, err := d.route(ctx, query, t.Options, t.Jump, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +131,15 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newMachine(t, last.User, c), nil
+	m := newMachine(t, last.User, c)
+	m.address = last.HostName
+	if t.ForwardAgent {
+		if err := d.forwardAgent(ctx, m, last.IdentityAgent); err != nil {
+			m.Close()
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
 // connectTimeout limits one connection.

@@ -22,12 +22,12 @@ const maxJumps = 8
 
 // route finds the hops to a host, which itself comes last. It does so before any connection is made, so that jump hosts
 // that lead in a circle are an error and not an endless wait. via is the route up to the host: "" is as configured,
-// "none" is direct.
-func (d *Dialer) route(ctx context.Context, q sshconfig.Query, via string, depth int) ([]hop, error) {
+// "none" is direct. options go before what is configured for the host.
+func (d *Dialer) route(ctx context.Context, q sshconfig.Query, options map[string]string, via string, depth int) ([]hop, error) {
 	if depth > maxJumps {
 		return nil, fmt.Errorf("jump host %s: more than %d jump hosts: the configuration may lead in a circle", q.Host, maxJumps)
 	}
-	s, err := d.settings(ctx, q)
+	s, err := d.settings(ctx, q, options)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func (d *Dialer) route(ctx context.Context, q sshconfig.Query, via string, depth
 		return nil, err
 	}
 	jump.DefaultUser = d.env.User
-	hops, err := d.route(ctx, jump, before, depth+1)
+	hops, err := d.route(ctx, jump, nil, before, depth+1)
 	if err != nil {
 		return nil, err
 	}

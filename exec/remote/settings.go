@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -16,8 +17,9 @@ import (
 )
 
 // settings finds what the ssh configuration says about a host: from the files or, where they hold something that only
-// ssh understands, from ssh itself if Config.Resolve can run it.
-func (d *Dialer) settings(ctx context.Context, q sshconfig.Query) (*sshconfig.Settings, error) {
+// ssh understands, from ssh itself if Config.Resolve can run it. options, by their names in lower case, go before
+// that, as with ssh -o.
+func (d *Dialer) settings(ctx context.Context, q sshconfig.Query, options map[string]string) (*sshconfig.Settings, error) {
 	if q.Host == "" || strings.HasPrefix(q.Host, "-") || strings.ContainsAny(q.Host, " \t\r\n\x00") {
 		return nil, fmt.Errorf("connect to %q: not a host's name or address", q.Host)
 	}
@@ -27,6 +29,14 @@ func (d *Dialer) settings(ctx context.Context, q sshconfig.Query) (*sshconfig.Se
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(options) > 0 {
+		configured := values
+		values = sshconfig.Values{}
+		maps.Copy(values, configured)
+		for name, value := range options {
+			values[name] = []string{value}
+		}
 	}
 	return values.Settings(q, d.env)
 }

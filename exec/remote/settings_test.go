@@ -14,7 +14,7 @@ import (
 )
 
 func TestAConfigurationThatIsNotThere(t *testing.T) {
-	if _, err := NewDialer(Config{ConfigFile: "/nonexistent"}).settings(t.Context(), sshconfig.Query{Host: "a"}); err == nil {
+	if _, err := NewDialer(Config{ConfigFile: "/nonexistent"}).settings(t.Context(), sshconfig.Query{Host: "a"}, nil); err == nil {
 		t.Error("a configuration that is not there was read")
 	}
 }
@@ -37,7 +37,7 @@ func TestSSHIsAsked(t *testing.T) {
 			args = a
 			return []byte("user deploy\nhostname 100%\nport 99\nuserknownhostsfile /a /b\n"), nil
 		}})
-		s, err := d.settings(t.Context(), sshconfig.Query{Host: "web1", User: "deploy", Port: 99, DefaultUser: "root"})
+		s, err := d.settings(t.Context(), sshconfig.Query{Host: "web1", User: "deploy", Port: 99, DefaultUser: "root"}, nil)
 		if err != nil || s.Port != 99 || s.User != "deploy" {
 			t.Errorf("%q: got %+v, %v", tt.text, s, err)
 		}
@@ -63,7 +63,7 @@ func TestConfigFilesInOrder(t *testing.T) {
 	}
 	d := NewDialer(Config{})
 	d.env.Home, d.systemConfig = home, filepath.Join(home, "system")
-	s, err := d.settings(t.Context(), sshconfig.Query{Host: "a"})
+	s, err := d.settings(t.Context(), sshconfig.Query{Host: "a"}, nil)
 	if err != nil || s.Port != 1 || s.User != "u" || s.ConnectTimeout != 3*time.Second {
 		t.Errorf("%+v, %v", s, err)
 	}
@@ -91,6 +91,6 @@ func FuzzRoute(f *testing.F) {
 		if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		NewDialer(Config{ConfigFile: file}).route(t.Context(), sshconfig.Query{Host: host, DefaultUser: "root"}, "", 0)
+		NewDialer(Config{ConfigFile: file}).route(t.Context(), sshconfig.Query{Host: host, DefaultUser: "root"}, nil, "", 0)
 	})
 }

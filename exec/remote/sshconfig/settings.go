@@ -37,6 +37,7 @@ type Settings struct {
 	HashKnownHosts    bool
 	HostKeyAlgorithms string // a list for ChooseAlgorithms
 	ConnectTimeout    time.Duration
+	AddressFamily     string // "inet", "inet6", or "" for any
 	AliveInterval     time.Duration
 	AliveCountMax     int
 }
@@ -56,6 +57,9 @@ func (v Values) Settings(q Query, env Env) (*Settings, error) {
 		HashKnownHosts:    isYes(v.first("hashknownhosts")),
 		IdentitiesOnly:    isYes(v.first("identitiesonly")),
 		HostKeyAlgorithms: v.first("hostkeyalgorithms"),
+	}
+	if family := strings.ToLower(v.first("addressfamily")); family != "any" {
+		s.AddressFamily = family
 	}
 	b.tokens = tokens{env: &env, original: q.Host, host: q.Host, user: s.User, port: strconv.Itoa(port)}
 	b.name(s) // first: other values can refer to the name
@@ -92,7 +96,10 @@ func (b *builder) port() (int, error) {
 }
 
 func (b *builder) name(s *Settings) {
-	s.HostName = strings.ToLower(b.expand("HostName", cmp.Or(b.values.first("hostname"), b.query.Host), justTokens))
+	s.HostName = strings.ToLower(b.query.Host) // where % begins the zone of an address
+	if name := b.values.first("hostname"); name != "" {
+		s.HostName = strings.ToLower(b.expand("HostName", name, justTokens))
+	}
 	b.tokens.host = s.HostName
 	b.tokens.alias = b.query.Host
 	if alias := b.expand("HostKeyAlias", b.values.first("hostkeyalias"), justTokens); alias != "" && alias != "none" {
