@@ -19,6 +19,7 @@ type systemFlags struct {
 	building  buildFlags
 	rollout   rolloutFlags
 	secrets   secretFlags // of verbs that activate, or say what would change
+	changes   bool        // hosts are changed, or it is said what would be
 }
 
 func (f *systemFlags) groups() []group {
@@ -27,7 +28,7 @@ func (f *systemFlags) groups() []group {
 
 // begin reads the fleet and evaluates the systems of the hosts.
 func (f *systemFlags) begin(ctx context.Context, std streams, args []string) (*session, error) {
-	return begin(ctx, std, args, needs{selection: &f.selection, warnings: true, nix: true, ui: f.output.reporter, systems: &f.how})
+	return begin(ctx, std, args, needs{selection: &f.selection, warnings: true, deploys: f.changes, nix: true, ui: f.output.reporter, systems: &f.how})
 }
 
 // deployOptions are those of build, push and deploy. They have the same stages,
@@ -72,6 +73,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	if o.dry {
 		return preview(ctx, std, args, &o.systemFlags, o.action, "")
 	}
+	o.changes = o.action != exec.BuildOnly
 	s, err := o.begin(ctx, std, args)
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ func (o *planOptions) run(ctx context.Context, std streams, args []string) error
 // preview shows what an action would do, and saves the plan to a file unless out
 // is "".
 func preview(ctx context.Context, std streams, args []string, f *systemFlags, action exec.Action, out string) error {
+	f.changes = true
 	s, err := f.begin(ctx, std, args)
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ type needs struct {
 	ui        func(*session) ui.Reporter
 	selection *selectFlags // the inventory, and which of its hosts
 	warnings  bool         // print the inventory's warnings
+	deploys   bool         // hosts are changed: those that do not take part are left out
 	nix       bool
 	systems   *evaluateFlags // evaluate the hosts' systems
 }
@@ -80,8 +81,10 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 	if n.warnings {
 		printWarningsOf(s.fleet, s.std)
 	}
-	s.hosts, err = n.selection.hosts(s.fleet)
-	return err
+	if s.hosts, err = n.selection.hosts(s.fleet); err != nil || !n.deploys {
+		return err
+	}
+	return s.takePart(n.selection.on)
 }
 
 // evaluate finds the systems of the hosts.

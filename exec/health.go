@@ -23,7 +23,7 @@ func checkHealth(ctx context.Context, j *job) error {
 	if j.action() == Look {
 		return checkOnce(ctx, j)
 	}
-	if !j.guard.waiting && !j.secrets.applied && !j.checksUpToDate() {
+	if !j.guard.waiting && !j.secrets.applied && !j.checksUpToDate() && !(j.unguarded() && j.out.Status == Activated) {
 		return nil
 	}
 	for _, c := range j.step.Host.Health {
@@ -36,6 +36,8 @@ func checkHealth(ctx context.Context, j *job) error {
 			return returnSecrets(ctx, j, err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case j.out.Status == Activated:
+			return fmt.Errorf("%w; the host keeps the new system: its guard is off", err)
 		default:
 			j.out.keeps = true
 			return fmt.Errorf("%w; the host was up to date and is left as it is", err)
@@ -85,7 +87,7 @@ func checkUntilPassed(ctx context.Context, j *job, c *schema.Check) error {
 	if j.guard.waiting {
 		ctx = context.WithoutCancel(ctx)
 	}
-	limit := j.run.opts.ConfirmTimeout
+	limit := j.confirmTimeout()
 	patience := time.Now().Add(limit)
 	k := checker{conn: j.conn, most: limit * 3 / 4}
 	for try := 0; ; try++ {

@@ -101,7 +101,7 @@ func bareHost(h *schema.Host) *schema.Host {
 // steps are the long parts of the installation, whose lines belong to a stage.
 func (j *job) steps(s Stage) (_ *host.InstallSteps, done func()) {
 	lines := &lineWriter{line: j.said(s)}
-	return &host.InstallSteps{Host: j.conn.ask(), Limit: j.run.opts.ActivateTimeout, Line: lines}, lines.close
+	return &host.InstallSteps{Host: j.conn.ask(), Limit: j.activateTimeout(), Line: lines}, lines.close
 }
 
 // installTools are what an installer needs besides a shell. What makes disks is added.
@@ -203,7 +203,7 @@ func kexec(ctx context.Context, j *job) error {
 	if err := steps.Kexec(ctx); err != nil {
 		return fmt.Errorf("start the installer: %w", err)
 	}
-	limit := j.run.opts.RebootTimeout
+	limit := j.rebootTimeout()
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no installer after %v", limit))
 	defer cancel()
 	last := errors.New("the machine has not gone down")
@@ -307,7 +307,7 @@ func sendVolatile(ctx context.Context, j *job) error {
 	if err := sendSecrets(ctx, j); err != nil {
 		return err
 	}
-	done, err := j.conn.ask().ApplySecrets(ctx, want, nil, j.run.opts.ActivateTimeout)
+	done, err := j.conn.ask().ApplySecrets(ctx, want, nil, j.activateTimeout())
 	tellApplied(j, done)
 	if err != nil {
 		return err
@@ -375,7 +375,7 @@ func firstBoot(ctx context.Context, j *job) error {
 // awaitFirstBoot waits until the host answers with its own key. The machine has gone
 // down then: the installer has another.
 func awaitFirstBoot(ctx context.Context, j *job) error {
-	limit := j.run.opts.RebootTimeout
+	limit := j.rebootTimeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not back after %v", limit))
 	defer cancel()
 	last := errors.New("it has not gone down")

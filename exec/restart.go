@@ -57,7 +57,7 @@ func restart(ctx context.Context, j *job) error {
 		return fmt.Errorf("not restarted: %w", context.Cause(ctx))
 	}
 	ctx = context.WithoutCancel(ctx)
-	limit := j.run.opts.RebootTimeout
+	limit := j.rebootTimeout()
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not back after %v", limit))
 	defer cancel()
 	want := j.step.System.Out

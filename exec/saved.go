@@ -95,6 +95,9 @@ type savedHost struct {
 	System     savedWord          `json:"system,omitempty"`
 	Policy     schema.Policy      `json:"policy,omitempty"`
 	Failed     schema.FailedUnits `json:"failed_units,omitempty"`
+	Care       *savedCare         `json:"care,omitempty"`
+	GuestOf    savedWord          `json:"guest_of,omitempty"`
+	VariantOf  savedWord          `json:"variant_of,omitempty"`
 	BuildOn    schema.BuildOn     `json:"build_on,omitempty"`
 	Substitute bool               `json:"substitute,omitempty"`
 	LimitRate  int64              `json:"limit_rate,omitempty" want:"0..2000000000"`
@@ -239,6 +242,7 @@ func saveHost(h *schema.Host) savedHost {
 		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: savedWord(h.System), Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
 		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
 		Others: saveWays(h.Others), SSH: saveSSH(&h.SSH), Become: h.PrivilegeCommand,
+		Care: saveCare(&h.Care), GuestOf: savedWord(h.GuestOf), VariantOf: savedWord(h.VariantOf),
 	}
 	s.Secrets = saveSecrets(h.AllSecrets)
 	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
@@ -404,6 +408,7 @@ func (s *savedHost) load() *schema.Host {
 		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: string(s.System), Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
 		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
 		Others: loadWays(s.Others), SSH: s.SSH.load(), PrivilegeCommand: s.Become,
+		Care: s.Care.load(), GuestOf: string(s.GuestOf), VariantOf: string(s.VariantOf),
 	}
 	h.AllSecrets = loadSecrets(s.Secrets)
 	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()

@@ -49,6 +49,7 @@ func (c *checker) run() {
 		c.host(h)
 	}
 	c.jumps()
+	c.guests()
 	c.rollout()
 	c.files()
 	c.checkSecrets()
@@ -377,6 +378,7 @@ func (c *checker) unique() {
 			for i, w := range h.Ways() {
 				at, path := h.posOfAddress(i)
 				switch first, taken := claim(addresses, addressKey(w, h.Jump), h, at); {
+				case taken && c.fleet.Machine(h) == c.fleet.Machine(first.host) && first.host != h: // systems of one machine
 				case taken && first.host == h:
 					c.report.warn(at, path, "repeated", "%s is listed twice", quote(w.Address))
 				case taken:
@@ -385,7 +387,7 @@ func (c *checker) unique() {
 			}
 		}
 		uuid := func(id string, at Pos, field string) {
-			if first, taken := claim(uuids, strings.ToLower(id), h, at); taken {
+			if first, taken := claim(uuids, strings.ToLower(id), h, at); taken && (c.fleet.Machine(h) != c.fleet.Machine(first.host) || first.host == h) {
 				c.report.add(at, path+"."+field, "duplicate-uuid", "duplicate UUID %s: a file system of host %s has it too", quote(id), quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
 		}
@@ -400,7 +402,7 @@ func (c *checker) unique() {
 		}
 		for i, k := range h.HostKeys {
 			at := h.posOfElem(c.tree, "host_keys", i)
-			if first, taken := claim(keys, keyMaterial(k), h, at); taken && first.host != h {
+			if first, taken := claim(keys, keyMaterial(k), h, at); taken && c.fleet.Machine(first.host) != c.fleet.Machine(h) {
 				c.report.warn(at, fmt.Sprintf("%s.host_keys[%d]", path, i), "duplicate-host-key", "host %s has the same key: whoever holds it can impersonate both", quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
 		}

@@ -63,6 +63,7 @@ func (d *decoder) decode() {
 			}
 		}
 	}
+	f.variants()
 	f.Builders = texts(t.get("builders"))
 	if l := t.get("secret_recipients"); l != nil && l.kind == listKind {
 		for _, e := range l.elems {
@@ -320,6 +321,9 @@ func (d *decoder) host(f field, defaults *node) *Host {
 		}
 	}
 	d.connection(h, n, defaults, path, pos, of)
+	d.care(h, n, defaults, path, of)
+	h.GuestOf, h.VariantOf = text(n.get("guest_of")), text(n.get("variant_of"))
+	h.Care.OnlyChosen = h.Care.OnlyChosen || h.VariantOf != ""
 	h.Health = d.checks(of("health"), join(path, "health"))
 	note(pos, "health", of("health"))
 	for _, name := range []string{"host", "disks", "file_systems", "swap", "install"} {

@@ -158,6 +158,9 @@ type Host struct {
 	Tags        []string
 	Policy      Policy
 	FailedUnits FailedUnits
+	Care        Care
+	GuestOf     string // the host that this one is deployed with; "" for none
+	VariantOf   string // the host whose machine this is another system of; "" for none
 	BuildOn     BuildOn
 	Substitute  bool  // the host fetches what it can from its own binary caches
 	LimitRate   int64 // maximum of bytes per second sent to it; 0 means no limit

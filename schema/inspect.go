@@ -444,6 +444,7 @@ func (r *resolver) host(h *Host) {
 		r.text("privilege", string(h.Privilege), at("privilege"))
 	}
 	r.ssh(&h.SSH, at)
+	r.care(h, at)
 	if h.Local {
 		r.bool("local", h.Local, at("local"))
 	}
