@@ -59,7 +59,8 @@ func isHere(h *schema.Host) (here bool, name string) {
 		return false, "a machine without a name"
 	}
 	name, _, _ = strings.Cut(name, ".")
-	return strings.EqualFold(name, h.Name), name
+	label, _, _ := strings.Cut(h.Name, ".")
+	return strings.EqualFold(name, label), name
 }
 
 // connectHere makes this machine one to deploy to.

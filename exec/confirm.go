@@ -53,7 +53,7 @@ func reach(ctx context.Context, j *job) error {
 
 // confirmsNext reports whether nothing that takes time comes before the confirmation.
 func (j *job) confirmsNext() bool {
-	return len(j.step.Host.Health) == 0 && len(j.step.Hooks) == 0
+	return len(j.step.Host.Checks(false)) == 0 && len(j.step.Hooks) == 0
 }
 
 // lockedOut says what keeps a new connection from a host that was reached before

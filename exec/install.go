@@ -360,7 +360,7 @@ func firstBoot(ctx context.Context, j *job) error {
 	if err := sendVolatile(ctx, j); err != nil {
 		return fmt.Errorf("send the secrets that are in memory only: %w", err)
 	}
-	for _, c := range j.step.Host.Health {
+	for _, c := range j.step.Host.Checks(false) {
 		if err := checkUntilPassed(ctx, j, &c); err != nil {
 			return fmt.Errorf("after its first boot: %w", err)
 		}

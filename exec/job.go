@@ -110,7 +110,7 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 		return
 	}
 	for _, s := range list {
-		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() {
+		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() || s == PreCheck && !j.checksBefore() {
 			continue
 		}
 		if err := j.stage(ctx, s); err != nil {
@@ -122,7 +122,7 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 
 // stage does one stage, with its hooks, when its turn has come.
 func (j *job) stage(ctx context.Context, s Stage) error {
-	if (s == Activate || s == Revert) && !j.upToDate() || s == Restart && j.needsRestart() && !j.place.entered {
+	if (s == PreCheck || s == Activate || s == Revert) && !j.upToDate() && !j.place.entered || s == Restart && j.needsRestart() && !j.place.entered {
 		if err := j.enter(ctx); err != nil {
 			return err
 		}

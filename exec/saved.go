@@ -115,9 +115,19 @@ type savedCheck struct {
 	TCP      string        `json:"tcp,omitempty"`
 	Unit     string        `json:"unit,omitempty"`
 	FromHere bool          `json:"from_here,omitempty"`
+	About    string        `json:"description,omitempty"`
+	Before   bool          `json:"before,omitempty"`
+	Headers  []savedHeader `json:"headers,omitempty"`
+	Insecure bool          `json:"insecure,omitempty"`
 	Timeout  time.Duration `json:"timeout_ns"`
 	Interval time.Duration `json:"interval_ns"`
 	Retries  int           `json:"retries" want:"0..10000"`
+}
+
+// A savedHeader is a header of an HTTP request.
+type savedHeader struct {
+	Name  savedWord `json:"name"`
+	Value string    `json:"value"`
 }
 
 type savedHook struct {
@@ -247,10 +257,14 @@ func saveHost(h *schema.Host) savedHost {
 	s.Secrets = saveSecrets(h.AllSecrets)
 	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
 	for _, c := range h.Health {
-		s.Health = append(s.Health, savedCheck{
+		saved := savedCheck{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
-			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries,
-		})
+			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries, About: c.Description, Before: c.Before, Insecure: c.Insecure,
+		}
+		for _, k := range c.Headers {
+			saved.Headers = append(saved.Headers, savedHeader{Name: savedWord(k.Name), Value: k.Value})
+		}
+		s.Health = append(s.Health, saved)
 	}
 	return s
 }
@@ -413,10 +427,14 @@ func (s *savedHost) load() *schema.Host {
 	h.AllSecrets = loadSecrets(s.Secrets)
 	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()
 	for _, c := range s.Health {
-		h.Health = append(h.Health, schema.Check{
+		check := schema.Check{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
-			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries,
-		})
+			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries, Description: c.About, Before: c.Before, Insecure: c.Insecure,
+		}
+		for _, k := range c.Headers {
+			check.Headers = append(check.Headers, schema.Header{Name: string(k.Name), Value: k.Value})
+		}
+		h.Health = append(h.Health, check)
 	}
 	return h
 }

@@ -57,7 +57,7 @@ func (f *filler) fill(t *testing.T, v reflect.Value) {
 	case []schema.Check: // one of Command, HTTP, TCP and Unit is set
 		v.Set(reflect.ValueOf([]schema.Check{
 			{Command: []string{"a"}, Timeout: 1, Interval: 2, Retries: 3},
-			{HTTP: "http://a", Status: 200, FromHere: true}, {TCP: "80"}, {Unit: "a.service"},
+			{HTTP: "http://a", Status: 200, FromHere: true, Description: "a", Before: true, Headers: []schema.Header{{Name: "A", Value: "b c"}}, Insecure: true}, {TCP: "80"}, {Unit: "a.service"},
 		}))
 		return
 	}

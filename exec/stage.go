@@ -14,6 +14,7 @@ const (
 	Lock        Stage = "lock"
 	Copy        Stage = "copy"
 	Compare     Stage = "compare"
+	PreCheck    Stage = "check" // before the host is changed
 	SendSecrets Stage = "secrets"
 	Activate    Stage = "activate"
 	Revert      Stage = "revert"
@@ -40,9 +41,9 @@ var stages = map[Action][]Stage{
 	BuildOnly:   {Build},
 	Push:        {ConnectTo, Build, Copy},
 	CopyPaths:   {ConnectTo, Copy},
-	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, SendSecrets, Activate, Reach, Health, Confirm, Restart},
-	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, SendSecrets, Activate, Restart},
-	Test:        {ConnectTo, Inspect, Build, Lock, Copy, SendSecrets, Activate, Reach, Health, Confirm},
+	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, SendSecrets, Activate, Reach, Health, Confirm, Restart},
+	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, SendSecrets, Activate, Restart},
+	Test:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, SendSecrets, Activate, Reach, Health, Confirm},
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
 	Preview:     {ConnectTo, Inspect, Build, Compare},
 	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
@@ -68,6 +69,7 @@ var work = map[Stage]stageFunc{
 	Lock:        lock,
 	Copy:        copyClosure,
 	Compare:     compare,
+	PreCheck:    checkBefore,
 	SendSecrets: sendSecrets,
 	Activate:    activate,
 	Revert:      revert,

@@ -22,7 +22,7 @@ type savedName string
 // A savedWord is a text that reaches programs as one argument: an address, a user.
 type savedWord string
 
-var hostNameText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`) })
+var hostNameText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$`) })
 
 // checks say what is wrong with a text of a type.
 var checks = map[reflect.Type]func(text string) string{
@@ -49,7 +49,7 @@ var checks = map[reflect.Type]func(text string) string{
 	},
 	reflect.TypeFor[savedName](): func(text string) string {
 		if !hostNameText().MatchString(text) {
-			return fmt.Sprintf("want the name of a host: letters, digits and hyphens, not %q", clipWord(text))
+			return fmt.Sprintf("want the name of a host: letters, digits, hyphens, underscores and dots, not %q", clipWord(text))
 		}
 		return ""
 	},

@@ -468,6 +468,7 @@ func (d *decoder) checks(n *node, path string) []Check {
 			Interval: d.duration(e.get("interval"), at+".interval", 2*time.Second),
 			Retries:  5,
 		}
+		d.more(&c, e, at)
 		if p := e.get("tcp"); p != nil && p.kind == intKind {
 			c.TCP = fmt.Sprint(p.num)
 		}
@@ -478,6 +479,24 @@ func (d *decoder) checks(n *node, path string) []Check {
 		checks = append(checks, c)
 	}
 	return checks
+}
+
+// more decodes the fields of a check that few have.
+func (d *decoder) more(c *Check, n *node, path string) {
+	c.Description, c.Before, c.Insecure = text(n.get("description")), text(n.get("when")) == "before", truth(n.get("insecure"))
+	if headers := n.get("headers"); headers != nil {
+		for _, f := range headers.fields {
+			c.Headers = append(c.Headers, Header{Name: f.name, Value: text(f.val)})
+		}
+	}
+	for _, name := range []string{"status", "headers", "insecure"} {
+		if v := n.get(name); v != nil && n.get("http") == nil {
+			d.report.add(v.at, path+"."+name, "conflict", "no effect without http")
+		}
+	}
+	if v := n.get("insecure"); c.Insecure && strings.HasPrefix(c.HTTP, "http:") {
+		d.report.add(v.at, path+".insecure", "conflict", "no effect: %s has no certificate", quote(c.HTTP))
+	}
 }
 
 // hooks decodes the hooks of a rollout.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -338,6 +339,11 @@ type Check struct {
 	Status  int      // status of the answer; 0 means any below 400
 	TCP     string   // "5432" or "10.0.0.7:5432", which must accept connections
 	Unit    string   // a systemd unit that must be active
+	// Description is what it shows, for messages; may be "".
+	Description string
+	Before      bool     // made before an activation, not after it
+	Headers     []Header // of HTTP, in inventory order
+	Insecure    bool     // HTTP takes any certificate
 	// FromHere makes HTTP and TCP connect from where muster runs, not from the
 	// host.
 	FromHere bool
@@ -347,8 +353,29 @@ type Check struct {
 	Retries  int           // tries after the first
 }
 
+// A Header is a header of an HTTP request.
+type Header struct{ Name, Value string }
+
+// Checks returns the health checks of a host before an activation, or after it.
+func (h *Host) Checks(before bool) []Check {
+	var some []Check
+	for _, c := range h.Health {
+		if c.Before == before {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
 // String returns the check for messages: "unit nginx.service".
 func (c *Check) String() string {
+	if c.Description != "" {
+		return fmt.Sprintf("%s (%s)", c.Description, c.what())
+	}
+	return c.what()
+}
+
+func (c *Check) what() string {
 	switch {
 	case len(c.Command) > 0:
 		return "command " + strings.Join(c.Command, " ")

@@ -509,9 +509,23 @@ func (r *resolver) host(h *Host) {
 }
 
 func (r *resolver) check(c Check, at func(field string) Pos) {
+	r.text("description", c.Description, at("description"))
+	if c.Before {
+		r.text("when", "before", at("when"))
+	}
 	r.texts("command", c.Command, at("command"))
 	r.text("http", c.HTTP, at("http"))
 	r.number("status", c.Status, at("status"))
+	if len(c.Headers) > 0 {
+		r.add("headers", at("headers"), r.set(at("headers"), func() {
+			for _, h := range c.Headers {
+				r.text(h.Name, h.Value, at("headers."+h.Name))
+			}
+		}))
+	}
+	if c.Insecure {
+		r.bool("insecure", true, at("insecure"))
+	}
 	r.text("tcp", c.TCP, at("tcp"))
 	r.text("unit", c.Unit, at("unit"))
 	if c.FromHere {

@@ -12,6 +12,7 @@ import (
 //	web1        the host with that name
 //	web*        hosts whose name matches: * any letters, ? any letter, [ab] a or b
 //	@db         hosts with the tag
+//	@"rack 1"   hosts with a tag of any characters
 //	+router     hosts with the role
 //	!x          all hosts except those of x
 //	x & y       intersection
@@ -131,7 +132,11 @@ func (p *selection) term(depth int) ([]bool, error) {
 	}
 	var set []bool
 	var err error
-	if p.take("(") {
+	if name, quoted, bad := p.quotedTag(); quoted {
+		if set, err = nil, bad; err == nil {
+			set, err = p.tagged(name)
+		}
+	} else if p.take("(") {
 		if set, err = p.union(depth + 1); err == nil && !p.take(")") {
 			err = fmt.Errorf("missing )")
 		}

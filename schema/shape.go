@@ -103,8 +103,12 @@ func (s *shape) readStruct(v cue.Value) {
 		f.want = attribute(it.Value(), "want")
 		f.names = attribute(it.Value(), "names")
 		f.like = strings.Fields(attribute(it.Value(), "like"))
+		each := attribute(it.Value(), "each")
 		if f.elem != nil {
-			f.elem.want = attribute(it.Value(), "each")
+			f.elem.want = each
+		}
+		if f.entry != nil && each != "" {
+			f.entry.want = each
 		}
 		f.doc = docOf(it.Value())
 		f.required = it.Selector().ConstraintType()&cue.RequiredConstraint != 0
