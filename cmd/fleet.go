@@ -64,7 +64,7 @@ func (f *loadFlags) addFlags(fs *flags.Set) {
 func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, error) {
 	defer relaxGC()()
 	defer saveMemory()()
-	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix, Time: f.timeout, Memory: int64(f.memory) << 20, Unpinned: f.unpinned})
+	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix, Data: compile.ReadData, Time: f.timeout, Memory: int64(f.memory) << 20, Unpinned: f.unpinned})
 	var problems schema.Errors
 	if errors.As(err, &problems) {
 		for _, p := range problems {

@@ -110,7 +110,7 @@ var notSaved = cmp.Options{
 	ignoring(Outcome{}, map[string]string{"Err": "Error is its text"}),
 	ignoring(schema.Host{}, map[string]string{
 		"At": "a place in the inventory", "Flake": "in the system", "Roles": "for selectors", "Tags": "for selectors", "FileSystems": "in the system",
-		"Swap": "in the system", "Upgrades": "in the system", "Meta": "the user's own", "Module": "in the system",
+		"Swap": "in the system", "Upgrades": "in the system", "Meta": "the user's own", "KnownHosts": "in the system", "ExtraHosts": "in the system", "Module": "in the system",
 	}),
 	ignoring(schema.Secret{}, map[string]string{
 		"At": "a place in the inventory", "Generate": "done before", "Owner": "in the system", "Group": "in the system", "Mode": "in the system",

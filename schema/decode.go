@@ -311,6 +311,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.FailedUnits = FailedUnits(cmp.Or(text(of("failed_units")), string(NewFailures)))
 	h.BuildOn = BuildOn(cmp.Or(text(of("build_on")), string(BuildLocal)))
 	h.Substitute = truth(of("substitute"))
+	h.KnownHosts, h.ExtraHosts = truth(of("known_hosts")), truth(of("extra_hosts"))
 	h.LimitRate = bytesOf(of("limit_rate"))
 	h.Roles = texts(of("roles"))
 	h.Tags = texts(of("tags"))

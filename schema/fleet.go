@@ -160,6 +160,10 @@ type Host struct {
 	Policy      Policy
 	FailedUnits FailedUnits
 	Care        Care
+	// KnownHosts and ExtraHosts are whether the host knows the SSH host keys and the
+	// addresses of all hosts.
+	KnownHosts, ExtraHosts bool
+
 	GuestOf     string // the host that this one is deployed with; "" for none
 	VariantOf   string // the host whose machine this is another system of; "" for none
 	BuildOn     BuildOn

@@ -445,6 +445,12 @@ func (r *resolver) host(h *Host) {
 	}
 	r.ssh(&h.SSH, at)
 	r.care(h, at)
+	if h.KnownHosts {
+		r.bool("known_hosts", true, at("known_hosts"))
+	}
+	if h.ExtraHosts {
+		r.bool("extra_hosts", true, at("extra_hosts"))
+	}
 	if h.Local {
 		r.bool("local", h.Local, at("local"))
 	}
