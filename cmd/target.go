@@ -72,7 +72,7 @@ type waysTaken struct {
 // dial connects to a host by the first of its ways that leads there: the one that did
 // last, then the others in their order. Every way has its host key checked, so that
 // another machine at an address of the host is passed over.
-func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, password func(context.Context) ([]byte, error)) (*remote.Machine, error) {
+func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, client string, password func(context.Context) ([]byte, error)) (*remote.Machine, error) {
 	ways := h.Ways()
 	w.mu.Lock()
 	last := w.last[h.Name]
@@ -80,6 +80,9 @@ func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, 
 	failed := make([]error, 0, len(ways))
 	for _, i := range order(len(ways), last) {
 		t := target(h, ways[i])
+		if client == sshOpenSSH {
+			t.Client = remote.OpenSSH
+		}
 		if h.Privilege == schema.SudoPassword {
 			t.SudoPassword = password
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/cmd/ui"
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/local"
@@ -33,6 +34,7 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 		ConnectTimeout: ssh.connectTimeout,
 		Resolve:        nixcmd.SSH,
 		Proxy:          nixcmd.ProxyCommand,
+		Master:         wireMaster,
 	})
 	password := askOnce()
 	ways := new(waysTaken)
@@ -44,12 +46,20 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 				return nil, unreachable{fmt.Errorf("it has no address, and muster runs on %s", name)}
 			}
 		}
-		m, err := ways.dial(ctx, dialer, h, password)
+		m, err := ways.dial(ctx, dialer, h, ssh.client, password)
 		if err != nil {
 			return nil, connectError(err)
 		}
 		return machine{m}, nil
 	}, func() { dialer.Close() }
+}
+
+// wireMaster runs ssh, which asks on the terminal or with $SSH_ASKPASS.
+func wireMaster(ctx context.Context, args []string, ask bool) (string, error) {
+	if ask && !ui.CanAsk() && os.Getenv("SSH_ASKPASS") == "" {
+		return "", remote.ErrNoQuestions
+	}
+	return nixcmd.OpenSSH(ctx, args)
 }
 
 // isHere reports whether a host is this machine, by its name.

@@ -15,6 +15,7 @@ const (
 	Copy        Stage = "copy"
 	Compare     Stage = "compare"
 	PreCheck    Stage = "check" // before the host is changed
+	HostKey     Stage = "host key"
 	SendSecrets Stage = "secrets"
 	Activate    Stage = "activate"
 	Revert      Stage = "revert"
@@ -41,9 +42,9 @@ var stages = map[Action][]Stage{
 	BuildOnly:   {Build},
 	Push:        {ConnectTo, Build, Copy},
 	CopyPaths:   {ConnectTo, Copy},
-	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, SendSecrets, Activate, Reach, Health, Confirm, Restart},
-	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, SendSecrets, Activate, Restart},
-	Test:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, SendSecrets, Activate, Reach, Health, Confirm},
+	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Reach, Health, Confirm, Restart},
+	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Restart},
+	Test:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Reach, Health, Confirm},
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
 	Preview:     {ConnectTo, Inspect, Build, Compare},
 	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
@@ -53,7 +54,7 @@ var stages = map[Action][]Stage{
 	Command:     {ConnectTo, RunCommand},
 	Clean:       {ConnectTo, Inspect, Lock, Collect},
 	Install:     {ConnectTo, LookBare, Build, Kexec, Lock, MakeDisks, Copy, PlaceKeys, InstallSystem, Restart},
-	PushSecrets: {ConnectTo, Inspect, Lock, SendSecrets, Activate, Health, Confirm},
+	PushSecrets: {ConnectTo, Inspect, Lock, HostKey, SendSecrets, Activate, Health, Confirm},
 }
 
 // A stageFunc does the work of one stage on one host. It reads what the stages
@@ -70,6 +71,7 @@ var work = map[Stage]stageFunc{
 	Copy:        copyClosure,
 	Compare:     compare,
 	PreCheck:    checkBefore,
+	HostKey:     placeHostKey,
 	SendSecrets: sendSecrets,
 	Activate:    activate,
 	Revert:      revert,

@@ -39,6 +39,9 @@ type Target struct {
 	// ForwardAgent allows commands on the machine to use the keys of the ssh-agent here.
 	ForwardAgent bool
 
+	// Client is what makes the connection.
+	Client Client
+
 	// Become is how a user other than root runs privileged commands. BecomeArgv is the command for [OwnCommand].
 	Become     Become
 	BecomeArgv []string
@@ -73,6 +76,9 @@ type Config struct {
 	// a host that has a ProxyCommand cannot be reached.
 	Proxy func(ctx context.Context, command string) (net.Conn, error)
 
+	// Master runs ssh for targets whose client is [OpenSSH]. If nil, they cannot be reached.
+	Master Master
+
 	// Passphrase returns the passphrase of an encrypted key file. It is called when a server would accept the key and no
 	// agent holds it. If nil, such keys are not offered.
 	Passphrase func(ctx context.Context, file string) ([]byte, error)
@@ -92,6 +98,7 @@ type Dialer struct {
 	agents       agents
 	knownHosts   sync.Mutex // held while a key is added to known_hosts
 	knownFiles   knownFiles
+	asking       sync.Mutex // held while ssh may ask the user
 
 	mu    sync.Mutex
 	jumps map[string]*jump
@@ -117,11 +124,10 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	if t.Name == "" {
 		t.Name = t.Address
 	}
-	query := sshconfig.Query{Host: t.Address, Port: t.Port, User: t.User, DefaultUser: cmp.Or(t.DefaultUser, "root")}
-	if t.DefaultUser == LocalUser {
-		query.DefaultUser = d.env.User
+	if t.Client == OpenSSH {
+		return d.dialOpenSSH(ctx, t)
 	}
-	route, err := d.route(ctx, query, t.Options, t.Jump, 0)
+	route, err := d.route(ctx, d.query(&t), t.Options, t.Jump, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +146,15 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 		}
 	}
 	return m, nil
+}
+
+// query is what is asked of the ssh configuration about a target.
+func (d *Dialer) query(t *Target) sshconfig.Query {
+	q := sshconfig.Query{Host: t.Address, Port: t.Port, User: t.User, DefaultUser: cmp.Or(t.DefaultUser, "root")}
+	if t.DefaultUser == LocalUser {
+		q.DefaultUser = d.env.User
+	}
+	return q
 }
 
 // connectTimeout limits one connection.
