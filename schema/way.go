@@ -52,6 +52,9 @@ func (h *Host) addresses() []string {
 // posOfAddress returns the position and the path of an address of a host.
 func (h *Host) posOfAddress(i int) (at Pos, path string) {
 	path = "host"
+	if _, listed := h.pos.find("host[0]"); !listed { // one address, as most hosts have
+		return h.PosOf(path), join("hosts", h.Name) + ".host"
+	}
 	if elem := fmt.Sprintf("host[%d]", i); h.PosOf(elem) != h.At {
 		path = elem
 	}
