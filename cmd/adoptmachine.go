@@ -98,7 +98,7 @@ func (a *adoption) connect(ctx context.Context, dialer *remote.Dialer, m *adopte
 	if h.Privilege != schema.Root {
 		m.way.Privilege = string(h.Privilege)
 	}
-	t := target(h)
+	t := target(h, h.Ways()[0])
 	if h.Privilege == schema.SudoPassword {
 		t.SudoPassword = a.password
 	}

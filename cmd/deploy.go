@@ -20,6 +20,7 @@ type systemFlags struct {
 	building  buildFlags
 	rollout   rolloutFlags
 	secrets   secretFlags // of verbs that activate, or say what would change
+	changes   bool        // hosts are changed, or it is said what would be
 }
 
 func (f *systemFlags) groups() []group {
@@ -28,7 +29,7 @@ func (f *systemFlags) groups() []group {
 
 // begin reads the fleet, asks what agree asks, and evaluates the systems of the hosts.
 func (f *systemFlags) begin(ctx context.Context, std streams, args []string, agree func(context.Context, *session) error) (*session, error) {
-	return begin(ctx, std, args, needs{selection: &f.selection, warnings: true, agree: agree, nix: true, ui: f.output.reporter, systems: &f.how})
+	return begin(ctx, std, args, needs{selection: &f.selection, warnings: true, deploys: f.changes, agree: agree, nix: true, ui: f.output.reporter, systems: &f.how})
 }
 
 // deployOptions are those of build, push and deploy. They have the same stages,
@@ -87,6 +88,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	case o.image.kind != "":
 		begin = o.beginWithImages
 	}
+	o.changes = o.action != exec.BuildOnly
 	s, err := begin(ctx, std, args, o.agreeToAll)
 	if err != nil {
 		return err

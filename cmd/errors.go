@@ -85,6 +85,8 @@ func hint(name string, err error) string {
 		return "--max-memory allows more memory"
 	case errors.Is(err, host.ErrLocked):
 		return "wait until that run ends; if its muster is gone, the lock lapses after --lock-timeout (1m)"
+	case errors.Is(err, exec.ErrForeign):
+		return "to replace that system: --replace-foreign"
 	case errors.Is(err, exec.ErrOvertaken):
 		return fmt.Sprintf("to bring it to what the inventory says now: muster deploy --on %s", name)
 	case errors.As(err, new(*exec.JournalError)):

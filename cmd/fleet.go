@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -23,12 +25,24 @@ func inventory(args []string) string {
 }
 
 // namesAndInventory splits the arguments of a verb that takes names and an inventory, which
-// is the last and is told from a name by a dot or slash in it.
+// is the last and is told from a name by a slash in it, or by a dot where it is no fully
+// qualified name: "." and names of inventories are not.
 func namesAndInventory(args []string) (names, inventory []string) {
-	if last := len(args) - 1; last >= 0 && strings.ContainsAny(args[last], "./") {
+	if last := len(args) - 1; last >= 0 && isInventory(args[last]) {
 		return args[:last], args[last:]
 	}
 	return args, nil
+}
+
+func isInventory(arg string) bool {
+	switch filepath.Ext(arg) {
+	case "":
+		return strings.Contains(arg, "/")
+	case ".", ".cue", ".toml", ".yaml", ".yml", ".json":
+		return true
+	}
+	_, err := os.Stat(arg)
+	return err == nil || strings.Contains(arg, "/")
 }
 
 // loadFlags say what computing the inventory may take.
@@ -50,7 +64,7 @@ func (f *loadFlags) addFlags(fs *flags.Set) {
 func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, error) {
 	defer relaxGC()()
 	defer saveMemory()()
-	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix, Time: f.timeout, Memory: int64(f.memory) << 20, Unpinned: f.unpinned})
+	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix, Data: compile.ReadData, Time: f.timeout, Memory: int64(f.memory) << 20, Unpinned: f.unpinned})
 	var problems schema.Errors
 	if errors.As(err, &problems) {
 		for _, p := range problems {

@@ -115,10 +115,23 @@ func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 	}
 	t := ui.NewTable(std.out, "host", "address", "system", "roles", "tags", "from")
 	for _, h := range hosts {
-		t.Row(h.Name, h.Address, h.System, strings.Join(h.Roles, " "), strings.Join(h.Tags, " "), h.At.String())
+		t.Row(h.Name, addresses(h), h.System, strings.Join(h.Roles, " "), strings.Join(h.Tags, " "), h.At.String())
 	}
 	t.Flush()
 	return nil
+}
+
+// addresses are the addresses of a host in one text. Port and user of a single one are
+// fields of their own.
+func addresses(h *schema.Host) string {
+	if len(h.Others) == 0 {
+		return h.Address
+	}
+	var all []string
+	for _, w := range h.Ways() {
+		all = append(all, w.String())
+	}
+	return strings.Join(all, ", ")
 }
 
 func printIndented(std streams, data []byte) error {

@@ -24,6 +24,7 @@ type rolloutFlags struct {
 	failFast        bool
 	reboot          bool
 	bootLoader      bool
+	replaceForeign  bool
 	failedUnits     schema.FailedUnits // "" is as the inventory says
 	yes             bool
 	activateTimeout time.Duration
@@ -48,6 +49,7 @@ func (f *rolloutFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Bool(&f.bootLoader, false), "install-bootloader", "install the boot loader itself anew, also on hosts that are up to date")
 	fs.Var(flags.Of(&f.failedUnits, "", flags.Words(schema.NewFailures, schema.AnyFailures, schema.NoFailures)), "failed-units",
 		"`which` failed units fail an activation: %s (default as the inventory says)")
+	fs.Var(flags.Bool(&f.replaceForeign, false), "replace-foreign", "replace systems that muster has not deployed, also where the inventory says replace_foreign: false")
 	fs.Var(flags.Positive(&f.rebootTimeout, 10*time.Minute), "reboot-timeout", "fail a host that is not back after this `duration`")
 	fs.VarP(flags.Bool(&f.yes, false), "yes", "y", "do not ask: before all hosts of a fleet are deployed, between waves, where the rollout says so, and before continuing a run that a newer one has overtaken")
 }
@@ -59,6 +61,7 @@ func addActivateTimeout(fs *flags.Set, timeout *time.Duration) {
 func (f *rolloutFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	o.Jobs, o.BuildJobs, o.CopyJobs, o.ActivateJobs = f.jobs, f.buildJobs, f.copyJobs, f.activateJobs
 	o.FailFast, o.Reboot, o.FailedUnits, o.InstallBootLoader = f.failFast, f.reboot, f.failedUnits, f.bootLoader
+	o.ReplaceForeign = f.replaceForeign
 	o.ActivateTimeout, o.ConfirmTimeout, o.RebootTimeout, o.LockTimeout = f.activateTimeout, f.confirmTimeout, f.rebootTimeout, f.lockTimeout
 	o.Local = func(ctx context.Context, argv, env []string, line func(string)) error {
 		return nixcmd.RunHook(ctx, plan.Dir, argv, env, line)

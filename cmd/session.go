@@ -41,6 +41,7 @@ type needs struct {
 	ui        func(*session) ui.Reporter
 	selection *selectFlags                          // the inventory, and which of its hosts
 	warnings  bool                                  // print the inventory's warnings
+	deploys   bool                                  // hosts are changed: those that do not take part are left out
 	agree     func(context.Context, *session) error // asks the user about the hosts before more is done; may be nil
 	nix       bool
 	systems   *evaluateFlags // evaluate the hosts' systems
@@ -91,6 +92,11 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 	}
 	if s.hosts, err = n.selection.hosts(s.std, s.fleet); err != nil {
 		return err
+	}
+	if n.deploys {
+		if err := s.takePart(n.selection.on); err != nil {
+			return err
+		}
 	}
 	s.systems, s.parts, err = n.selection.profile.of(s.hosts)
 	return err

@@ -67,7 +67,7 @@ func (o *sshOptions) arguments(ctx context.Context, fleet *schema.Fleet, h *sche
 	if h.Unconnected || h.Address == "" {
 		return nil, usageError{fmt.Errorf("ssh %s: the inventory has no address of it", h.Name)}
 	}
-	t := target(h)
+	t := target(h, h.Ways()[0])
 	user, err := remote.NewDialer(remoteConfig(&o.ssh, nil)).User(ctx, t)
 	if err != nil {
 		return nil, err

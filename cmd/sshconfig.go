@@ -17,12 +17,12 @@ func (o *sshOptions) printConfig(ctx context.Context, std streams, args []string
 	if len(o.command) > 0 || len(args) > 2 {
 		return usageError{errors.New("-G runs no command on the host")}
 	}
-	query, err := o.query(ctx, args)
+	dialer := remote.NewDialer(remoteConfig(&o.ssh, nil))
+	defer dialer.Close()
+	query, err := o.query(ctx, dialer, args)
 	if err != nil {
 		return err
 	}
-	dialer := remote.NewDialer(remoteConfig(&o.ssh, nil))
-	defer dialer.Close()
 	values, err := dialer.Resolve(ctx, query)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (o *sshOptions) printConfig(ctx context.Context, std streams, args []string
 
 // query is what ssh is asked for: the address of a host of the inventory, or what the user says where no inventory has a
 // host of that name.
-func (o *sshOptions) query(ctx context.Context, args []string) (sshconfig.Query, error) {
+func (o *sshOptions) query(ctx context.Context, dialer *remote.Dialer, args []string) (sshconfig.Query, error) {
 	name := args[0]
 	fleet, err := o.reading.load(ctx, args[1:])
 	var missing inventoryError
@@ -49,8 +49,8 @@ func (o *sshOptions) query(ctx context.Context, args []string) (sshconfig.Query,
 		return sshconfig.Query{}, err
 	default:
 		if i := slices.IndexFunc(fleet.Hosts, func(h *schema.Host) bool { return h.Name == name }); i >= 0 {
-			t := target(fleet.Hosts[i])
-			return sshconfig.Query{Host: t.Address, Port: t.Port, User: t.User, DefaultUser: "root"}, nil
+			h := fleet.Hosts[i]
+			return dialer.Query(target(h, h.Ways()[0])), nil
 		}
 	}
 	query := sshconfig.Query{Host: name}

@@ -31,6 +31,7 @@ func wireNix() (*nixcmd.Nix, error) { return nixcmd.Find() }
 func wireConnect(ssh *sshFlags, warn func(text string)) (connect exec.Connect, done func()) {
 	dialer := remote.NewDialer(remoteConfig(ssh, warn))
 	password := askOnce()
+	ways := new(waysTaken)
 	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
 		if h.MachineName() == ssh.here {
 			return connectHere(ctx, h, password)
@@ -42,14 +43,7 @@ func wireConnect(ssh *sshFlags, warn func(text string)) (connect exec.Connect, d
 				return nil, unreachable{fmt.Errorf("it has no address, and muster runs on %s", name)}
 			}
 		}
-		t := target(h)
-		if ssh.client == sshOpenSSH {
-			t.Client = remote.OpenSSH
-		}
-		if h.Privilege == schema.SudoPassword {
-			t.SudoPassword = password
-		}
-		m, err := dialer.Dial(ctx, t)
+		m, err := ways.dial(ctx, dialer, h, ssh.client, password)
 		if err != nil {
 			return nil, connectError(err)
 		}
@@ -75,13 +69,17 @@ func isHere(h *schema.Host) (here bool, name string) {
 		return false, "a machine without a name"
 	}
 	name, _, _ = strings.Cut(name, ".")
-	return strings.EqualFold(name, h.MachineName()), name
+	label, _, _ := strings.Cut(h.MachineName(), ".")
+	return strings.EqualFold(name, label), name
 }
 
 // connectHere makes this machine one to deploy to.
 func connectHere(ctx context.Context, h *schema.Host, password func(context.Context) ([]byte, error)) (exec.Machine, error) {
 	withPassword := h.Privilege == schema.SudoPassword
 	c := local.Config{Become: become[h.Privilege].Argv(withPassword)}
+	if h.Privilege == schema.Command {
+		c.Become = h.PrivilegeCommand
+	}
 	if withPassword && os.Geteuid() != 0 {
 		secret, err := password(ctx)
 		if err != nil {
@@ -121,27 +119,6 @@ func wireLocal(nix *nixcmd.Nix) (_ *transfer.Local, done func()) {
 		return nixserve.New(ctx, p)
 	})
 	return local, func() { local.Close() }
-}
-
-func target(h *schema.Host) remote.Target {
-	return remote.Target{
-		Name:     h.Name,
-		Address:  h.Address,
-		Port:     h.Port,
-		User:     h.User,
-		HostKeys: h.HostKeys,
-		Jump:     h.Jump,
-		Become:   become[h.Privilege],
-	}
-}
-
-// become is how each privilege of the inventory is had on a host.
-var become = map[schema.Privilege]remote.Become{
-	schema.Root:         remote.NoBecome,
-	schema.Sudo:         remote.Sudo,
-	schema.SudoPassword: remote.Sudo,
-	schema.Doas:         remote.Doas,
-	schema.Run0:         remote.Run0,
 }
 
 // A machine makes a remote machine an [exec.Machine].

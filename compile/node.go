@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"muster/compile/syntax"
 	"muster/schema"
@@ -23,7 +24,11 @@ func (w *writer) host(h *schema.Host) module {
 
 	// A flake says these itself.
 	if h.Flake == nil {
-		put(own, schema.String{At: h.At, V: h.Name}, "networking", "hostName")
+		name, domain, _ := strings.Cut(h.Name, ".")
+		put(own, schema.String{At: h.At, V: name}, "networking", "hostName")
+		if domain != "" {
+			put(own, schema.Mark{At: h.At, Kind: schema.Default, Values: []schema.Value{schema.String{At: h.At, V: domain}}}, "networking", "domain")
+		}
 	}
 	if h.System != "" && h.System != defaultSystem {
 		put(own, text("system", h.System), "nixpkgs", "hostPlatform")

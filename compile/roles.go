@@ -22,6 +22,12 @@ func (w *writer) roleNames(h *schema.Host) []string {
 			names = append(names, w.roleIdents[r.Name])
 		}
 	}
+	if h.KnownHosts {
+		names = append(names, knownHostsModule)
+	}
+	if h.ExtraHosts {
+		names = append(names, extraHostsModule)
+	}
 	if len(h.AllSecrets) > 0 {
 		names = append(names, secretsModule)
 	}
@@ -58,6 +64,12 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 			bind(name, r.At, module{own: &schema.Attrs{}, user: []schema.Module{r.Module}})
 		}
 	}
+	if used[knownHostsModule] {
+		bind(knownHostsModule, w.firstWith(func(h *schema.Host) bool { return h.KnownHosts }, "known_hosts"), module{own: w.knownHosts()})
+	}
+	if used[extraHostsModule] {
+		bind(extraHostsModule, w.firstWith(func(h *schema.Host) bool { return h.ExtraHosts }, "extra_hosts"), module{own: w.extraHosts()})
+	}
 	if used[secretsModule] {
 		b := attr(secretsModule, secretsText())
 		b.Note = &syntax.Note{Before: []string{"how the secrets of the inventory reach memory"}, Blank: len(lets) > 0}
@@ -81,7 +93,7 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 // with the arguments of modules.
 func roleIdents(roles []*schema.Role) map[string]string {
 	idents := map[string]string{}
-	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true, upgradeModule: true, lustrateModule: true}
+	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true, upgradeModule: true, lustrateModule: true, knownHostsModule: true, extraHostsModule: true}
 	for _, r := range roles {
 		base := camel(r.Name) + "Role"
 		name := base

@@ -66,7 +66,7 @@ func activate(ctx context.Context, j *job) error {
 
 // dryActivate has the system say what switching to it would do.
 func dryActivate(ctx context.Context, j *job) error {
-	limit := j.run.opts.ActivateTimeout
+	limit := j.activateTimeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
 	defer cancel()
 	lines := &lineWriter{line: j.said(Activate)}
@@ -84,7 +84,7 @@ func undertake(ctx context.Context, j *job, s Stage, order func() host.Order) er
 	o := &j.run.opts
 	// A system that lets nobody in is silent until its confirmation is overdue and
 	// the host has returned.
-	ctx, cancel := j.uninterrupted(ctx, o.LockTimeout+o.ActivateTimeout+o.ConfirmTimeout+o.RevertTimeout)
+	ctx, cancel := j.uninterrupted(ctx, o.LockTimeout+j.activateTimeout()+j.confirmTimeout()+o.RevertTimeout)
 	defer cancel()
 	var v host.Verdict
 	var err error
@@ -105,7 +105,8 @@ func undertake(ctx context.Context, j *job, s Stage, order func() host.Order) er
 		full := order()
 		full.Run, full.Who, full.Before = o.Run, o.Who, j.out.Before
 		full.FailedUnits, full.InstallBootLoader = string(cmp.Or(o.FailedUnits, j.step.Host.FailedUnits)), j.installsBootLoader()
-		full.Activate, full.Confirm, full.Revert, full.Busy = o.ActivateTimeout, o.ConfirmTimeout, o.RevertTimeout, o.LockTimeout
+		full.Activate, full.Confirm, full.Revert, full.Busy = j.activateTimeout(), j.confirmTimeout(), o.RevertTimeout, o.LockTimeout
+		full.Unguarded, full.Keep = j.unguarded(), j.step.Host.Care.RollbackOff != ""
 		j.guard.doing, j.out.changed = Action(full.Action), true
 		v, err = j.guard.start(ctx, full, j.seen.Facts.BootID)
 		if errors.Is(err, host.ErrRefused) {

@@ -19,7 +19,7 @@ func reach(ctx context.Context, j *job) error {
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	limit := j.run.opts.ConfirmTimeout
+	limit := j.confirmTimeout()
 	window, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no new connection within %v", limit))
 	defer cancel()
 	var last error
@@ -53,7 +53,7 @@ func reach(ctx context.Context, j *job) error {
 
 // confirmsNext reports whether nothing that takes time comes before the confirmation.
 func (j *job) confirmsNext() bool {
-	return len(j.step.Host.Health) == 0 && len(j.step.Hooks) == 0
+	return len(j.step.Host.Checks(false)) == 0 && len(j.step.Hooks) == 0
 }
 
 // lockedOut says what keeps a new connection from a host that was reached before
@@ -69,7 +69,7 @@ func lockedOut(err error) error {
 // the host on what it had, and tells why it came to that.
 func afterwards(ctx context.Context, j *job, why error) error {
 	j.guard.waiting = false
-	ctx, cancel := j.uninterrupted(ctx, j.run.opts.ConfirmTimeout+j.run.opts.RevertTimeout)
+	ctx, cancel := j.uninterrupted(ctx, j.confirmTimeout()+j.run.opts.RevertTimeout)
 	defer cancel()
 	v, err := j.guard.await(ctx, Confirm, true)
 	if err != nil {
@@ -88,12 +88,12 @@ func confirm(ctx context.Context, j *job) error {
 		return nil
 	}
 	j.guard.waiting = false
-	ctx, cancel := j.uninterrupted(ctx, j.run.opts.ActivateTimeout+j.run.opts.RevertTimeout)
+	ctx, cancel := j.uninterrupted(ctx, j.activateTimeout()+j.run.opts.RevertTimeout)
 	defer cancel()
 	// A host that takes no command over the new connection locks everybody out.
 	window := ctx
 	if j.guard.untried {
-		limit := j.run.opts.ConfirmTimeout
+		limit := j.confirmTimeout()
 		window, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("no new connection within %v", limit))
 		defer cancel()
 	}
@@ -116,7 +116,7 @@ func confirm(ctx context.Context, j *job) error {
 // abort tells the guard to return at once, and waits until it has.
 func abort(ctx context.Context, j *job, why error) error {
 	ctx = context.WithoutCancel(ctx)
-	tell, cancel := context.WithTimeout(ctx, j.run.opts.ConfirmTimeout)
+	tell, cancel := context.WithTimeout(ctx, j.confirmTimeout())
 	defer cancel()
 	// Where it does not get through, the guard returns when its time is up.
 	_, _ = j.guard.tell(tell, host.AbortWord, oneLine(why.Error()))

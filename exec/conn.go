@@ -85,6 +85,15 @@ func (c *connection) use(m Machine) {
 	}
 }
 
+// address is where the connection in use leads: what the SSH configuration makes of the
+// host's address.
+func (c *connection) address() string {
+	if m, ok := c.machine().(interface{ Address() string }); ok {
+		return m.Address()
+	}
+	return c.host.Address
+}
+
 // machine is the connection in use, nil where there is none.
 func (c *connection) machine() Machine {
 	c.mu.Lock()

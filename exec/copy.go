@@ -84,7 +84,7 @@ func copyClosure(ctx context.Context, j *job) error {
 // the rest, and a power cut may have ended it before all was on the disk. dst is the
 // session with the host's store; nil where it has none.
 func verify(ctx context.Context, j *job, dst *nixserve.Client) error {
-	limit := j.run.opts.ActivateTimeout
+	limit := j.activateTimeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
 	defer cancel()
 	doubtful, err := unaccounted(ctx, j, dst)

@@ -46,7 +46,7 @@ func collect(ctx context.Context, j *job) error {
 		return nil
 	}
 	j.out.changed = true
-	limit := j.run.opts.ActivateTimeout
+	limit := j.activateTimeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
 	defer cancel()
 	j.out.Freed, err = j.conn.ask().Collect(ctx, j.out.Removed)

@@ -3,6 +3,7 @@ package exec
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,10 +24,10 @@ func checkHealth(ctx context.Context, j *job) error {
 	if j.action() == Look {
 		return checkOnce(ctx, j)
 	}
-	if !j.guard.waiting && !j.secrets.applied && !j.checksUpToDate() {
+	if !j.guard.waiting && !j.secrets.applied && !j.checksUpToDate() && !(j.unguarded() && j.out.Status == Activated) {
 		return nil
 	}
-	for _, c := range j.step.Host.Health {
+	for _, c := range j.step.Host.Checks(false) {
 		err := checkUntilPassed(ctx, j, &c)
 		switch {
 		case err == nil:
@@ -36,6 +37,8 @@ func checkHealth(ctx context.Context, j *job) error {
 			return returnSecrets(ctx, j, err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case j.out.Status == Activated:
+			return fmt.Errorf("%w; the host keeps the new system: its guard is off", err)
 		default:
 			j.out.keeps = true
 			return fmt.Errorf("%w; the host was up to date and is left as it is", err)
@@ -44,11 +47,26 @@ func checkHealth(ctx context.Context, j *job) error {
 	return nil
 }
 
+// checkBefore makes the checks that a host has to pass before it is changed.
+func checkBefore(ctx context.Context, j *job) error {
+	for _, c := range j.step.Host.Checks(true) {
+		if err := checkUntilPassed(ctx, j, &c); err != nil {
+			return fmt.Errorf("%w; nothing was changed", err)
+		}
+	}
+	return nil
+}
+
+// checksBefore reports whether the host is to be changed, and has checks to pass before.
+func (j *job) checksBefore() bool {
+	return !j.upToDate() && !j.hasGuard() && len(j.step.Host.Checks(true)) > 0
+}
+
 // checksUpToDate reports whether the host is up to date and has its checks made all
 // the same: they may be newer than its system, and what they check may have failed
 // since.
 func (j *job) checksUpToDate() bool {
-	return (j.action() == Switch || j.action() == Test) && j.upToDate() && len(j.step.Host.Health) > 0
+	return (j.action() == Switch || j.action() == Test) && j.upToDate() && len(j.step.Host.Checks(false)) > 0
 }
 
 // checkOnce makes each check once, where the host runs the system that they are
@@ -57,7 +75,7 @@ func checkOnce(ctx context.Context, j *job) error {
 	if want := j.step.System.Out; want == "" || j.out.Before.Current != want {
 		return nil
 	}
-	for _, c := range j.step.Host.Health {
+	for _, c := range j.step.Host.Checks(false) {
 		if err := j.try(ctx, checker{conn: j.conn, most: c.Timeout}, &c); err != nil {
 			j.out.FailedChecks = append(j.out.FailedChecks, fmt.Sprintf("%s: %v", &c, err))
 		}
@@ -85,7 +103,7 @@ func checkUntilPassed(ctx context.Context, j *job, c *schema.Check) error {
 	if j.guard.waiting {
 		ctx = context.WithoutCancel(ctx)
 	}
-	limit := j.run.opts.ConfirmTimeout
+	limit := j.confirmTimeout()
 	patience := time.Now().Add(limit)
 	k := checker{conn: j.conn, most: limit * 3 / 4}
 	for try := 0; ; try++ {
@@ -177,7 +195,7 @@ func (k checker) dial(ctx context.Context, c *schema.Check, addr string) (net.Co
 		return nil, err
 	}
 	if c.FromHere {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(cmp.Or(to, k.conn.host.Address), port))
+		return (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(cmp.Or(to, k.conn.address()), port))
 	}
 	d, ok := k.conn.machine().(dialer)
 	if !ok {
@@ -198,6 +216,7 @@ func (k checker) http(ctx context.Context, c *schema.Check) error {
 		Transport: &http.Transport{
 			DisableKeepAlives:      true,
 			MaxResponseHeaderBytes: maxHead,
+			TLSClientConfig:        &tls.Config{InsecureSkipVerify: c.Insecure},
 			DialContext:            func(ctx context.Context, _, addr string) (net.Conn, error) { return k.dial(ctx, c, addr) },
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -205,6 +224,12 @@ func (k checker) http(ctx context.Context, c *schema.Check) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.HTTP, nil)
 	if err != nil {
 		return err
+	}
+	for _, h := range c.Headers {
+		req.Header.Set(h.Name, h.Value)
+		if strings.EqualFold(h.Name, "Host") {
+			req.Host = h.Value
+		}
 	}
 	resp, err := client.Do(req)
 	if err != nil {

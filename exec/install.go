@@ -100,6 +100,9 @@ func bareHost(h *schema.Host) *schema.Host {
 	bare, i := *h, &h.Install
 	bare.HostKeys, bare.Local = i.HostKeys, false
 	bare.Address, bare.Port = cmp.Or(i.Address, h.Address), cmp.Or(i.Port, h.Port)
+	if i.Address != "" {
+		bare.Others = nil
+	}
 	if i.User != "" {
 		bare.User = i.User
 	}
@@ -115,7 +118,7 @@ func bareHost(h *schema.Host) *schema.Host {
 // steps are the long parts of the installation, whose lines belong to a stage.
 func (j *job) steps(s Stage) (_ *host.InstallSteps, done func()) {
 	lines := &lineWriter{line: j.said(s)}
-	return &host.InstallSteps{Host: j.conn.ask(), Limit: j.run.opts.ActivateTimeout, Line: lines}, lines.close
+	return &host.InstallSteps{Host: j.conn.ask(), Limit: j.activateTimeout(), Line: lines}, lines.close
 }
 
 // installTools are what an installer needs besides a shell. What makes disks is added.
@@ -226,7 +229,7 @@ func kexec(ctx context.Context, j *job) error {
 	if err := steps.Kexec(ctx); err != nil {
 		return fmt.Errorf("start the installer: %w", err)
 	}
-	limit := j.run.opts.RebootTimeout
+	limit := j.rebootTimeout()
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no installer after %v", limit))
 	defer cancel()
 	last := errors.New("the machine has not gone down")
@@ -333,7 +336,7 @@ func sendVolatile(ctx context.Context, j *job) error {
 	if err := sendSecrets(ctx, j); err != nil {
 		return err
 	}
-	done, err := j.conn.ask().ApplySecrets(ctx, want, nil, j.run.opts.ActivateTimeout)
+	done, err := j.conn.ask().ApplySecrets(ctx, want, nil, j.activateTimeout())
 	tellApplied(j, done)
 	if err != nil {
 		return err
@@ -400,7 +403,7 @@ func firstBoot(ctx context.Context, j *job) error {
 	if err := sendVolatile(ctx, j); err != nil {
 		return fmt.Errorf("send the secrets that are in memory only: %w", err)
 	}
-	for _, c := range j.step.Host.Health {
+	for _, c := range j.step.Host.Checks(false) {
 		if err := checkUntilPassed(ctx, j, &c); err != nil {
 			return fmt.Errorf("after its first boot: %w", err)
 		}
@@ -415,7 +418,7 @@ func firstBoot(ctx context.Context, j *job) error {
 // awaitFirstBoot waits until the host answers with its own key. The machine has gone
 // down then: the installer has another.
 func awaitFirstBoot(ctx context.Context, j *job) error {
-	limit := j.run.opts.RebootTimeout
+	limit := j.rebootTimeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not back after %v", limit))
 	defer cancel()
 	last := errors.New("it has not gone down")

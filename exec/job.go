@@ -109,7 +109,7 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 		return
 	}
 	for _, s := range list {
-		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() || s == HostKey && !j.secrets.keyChanges() {
+		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() || s == PreCheck && !j.checksBefore() || s == HostKey && !j.secrets.keyChanges() {
 			continue
 		}
 		if err := j.stage(ctx, s); err != nil {
@@ -127,7 +127,7 @@ func (j *job) skip(why error) {
 
 // stage does one stage, with its hooks, when its turn has come.
 func (j *job) stage(ctx context.Context, s Stage) error {
-	if (s == Activate || s == Revert) && !j.upToDate() || s == Restart && j.needsRestart() && !j.place.entered {
+	if (s == PreCheck || s == Activate || s == Revert) && !j.upToDate() && !j.place.entered || s == Restart && j.needsRestart() && !j.place.entered {
 		if err := j.enter(ctx); err != nil {
 			return err
 		}

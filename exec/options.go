@@ -34,6 +34,9 @@ type Options struct {
 	// FailedUnits says which failed units make an activation fail, instead of what
 	// each host's inventory says; "" for that.
 	FailedUnits schema.FailedUnits
+	// ReplaceForeign replaces systems that muster has not deployed, also where the
+	// inventory says that they are kept.
+	ReplaceForeign bool
 	// InstallBootLoader installs the boot loader itself anew, also on hosts that
 	// are up to date. It is for the actions Switch and Boot, and for Rollback.
 	InstallBootLoader bool

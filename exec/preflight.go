@@ -16,7 +16,7 @@ import (
 
 // A Finding is something about a host that is not as it should be.
 type Finding struct {
-	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools", "reboot", "restart"
+	Check string `json:"check"` // "nix", "system", "disk", "space", "memory", "clock", "lock", "units", "tools", "reboot", "restart", "foreign", "guard", "rollback", "hostkey"
 	Text  string `json:"text"`
 	// Bad says that the host takes no further part in the run.
 	Bad bool `json:"bad,omitempty"`
@@ -33,9 +33,19 @@ func (e *PreflightError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Is reports whether the host is [host.ErrLocked], among others.
+// ErrForeign says that a host has a system that muster has not deployed, which is kept.
+var ErrForeign = errors.New("its system is not muster's")
+
+// Is reports whether the host is [host.ErrLocked] or [ErrForeign], among others.
 func (e *PreflightError) Is(target error) bool {
-	return target == host.ErrLocked && slices.ContainsFunc(e.Findings, func(f Finding) bool { return f.Check == "lock" })
+	check := ""
+	switch target {
+	case host.ErrLocked:
+		check = "lock"
+	case ErrForeign:
+		check = "foreign"
+	}
+	return check != "" && slices.ContainsFunc(e.Findings, func(f Finding) bool { return f.Check == check })
 }
 
 // ErrMoved says that a host is not what it was when the plan was made.
@@ -162,6 +172,12 @@ func preflight(j *job, in *host.Inspection) []Finding {
 	}
 	if l := in.Lock; l.Run != "" && l.Run != j.run.opts.Run && l.Quiet < j.run.opts.LockTimeout {
 		add(true, "lock", "%v", l.Err())
+	}
+	if keep := want.Care.KeepForeign && !j.run.opts.ReplaceForeign; keep && !f.Ours && in.State.Generation.System != "" && j.action() != Push {
+		add(true, "foreign", "it runs a system that muster has not deployed, and replace_foreign is false: %s", in.State.Generation.System)
+	}
+	if changes && j.action() != Push {
+		all = append(all, careless(want)...)
 	}
 	if len(f.FailedUnits) > 0 {
 		add(false, "units", "failed before: %s", strings.Join(f.FailedUnits, ", "))

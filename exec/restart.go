@@ -57,7 +57,7 @@ func restart(ctx context.Context, j *job) error {
 		return fmt.Errorf("not restarted: %w", context.Cause(ctx))
 	}
 	ctx = context.WithoutCancel(ctx)
-	limit := j.run.opts.RebootTimeout
+	limit := j.rebootTimeout()
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not back after %v", limit))
 	defer cancel()
 	want := j.step.System.Out
@@ -85,7 +85,7 @@ func restart(ctx context.Context, j *job) error {
 	if after.System != want {
 		return fmt.Errorf("restart: it has booted %s, not %s%s", cmp.Or(string(after.System), "no system"), want, lastWords(limited, j, before.ID))
 	}
-	for _, c := range j.step.Host.Health {
+	for _, c := range j.step.Host.Checks(false) {
 		if err := checkUntilPassed(ctx, j, &c); err != nil {
 			return fmt.Errorf("after the restart: %w", err)
 		}

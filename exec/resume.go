@@ -26,19 +26,20 @@ type Attempt struct {
 
 // returnsBy is when a host that was left in the middle of its activation is back
 // by itself, at the latest; the zero time for one that was not.
-func (a *Attempt) returnsBy(o *Options) time.Time {
+func (j *job) returnsBy() time.Time {
+	a, o := j.step.Earlier, &j.run.opts
 	switch {
 	case a == nil || a.Stage == "":
 		return time.Time{}
 	case a.Stage == Restart:
-		return a.Since.Add(o.RebootTimeout)
+		return a.Since.Add(j.rebootTimeout())
 	}
-	return a.Since.Add(o.ActivateTimeout + o.ConfirmTimeout + o.RevertTimeout + o.AnswerTimeout)
+	return a.Since.Add(j.activateTimeout() + j.confirmTimeout() + o.RevertTimeout + o.AnswerTimeout)
 }
 
 // inActivation reports whether the host was left in the middle of its activation
 // and may still be.
-func inActivation(j *job) bool { return time.Now().Before(j.step.Earlier.returnsBy(&j.run.opts)) }
+func inActivation(j *job) bool { return time.Now().Before(j.returnsBy()) }
 
 // A Baseline is what a run found a host on when it first looked at it.
 type Baseline struct {
@@ -133,7 +134,7 @@ func awaitReturn(ctx context.Context, j *job, err error) error {
 	if !errors.Is(err, ErrUnreachable) || !inActivation(j) {
 		return err
 	}
-	by := j.step.Earlier.returnsBy(&j.run.opts)
+	by := j.returnsBy()
 	j.said(ConnectTo)(fmt.Sprintf("muster: %v; it was left at %q and returns by itself, by %s at the latest", err, j.step.Earlier.Stage, by.Local().Format(time.TimeOnly)))
 	limited, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
@@ -194,7 +195,7 @@ func carryOut(ctx context.Context, j *job, s Stage) error {
 // awaitGuard waits until the guard that an earlier attempt has left is finished
 // or waits to be confirmed, over as many connections as it takes.
 func awaitGuard(ctx context.Context, j *job) error {
-	by := j.step.Earlier.returnsBy(&j.run.opts)
+	by := j.returnsBy()
 	ctx, cancel := context.WithDeadlineCause(ctx, by, fmt.Errorf("the activation that was left at %q is not finished", j.step.Earlier.Stage))
 	defer cancel()
 	v, err := j.guard.await(ctx, Activate, false)

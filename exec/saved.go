@@ -85,14 +85,20 @@ type savedHost struct {
 	Address    savedWord          `json:"address"`
 	Port       int                `json:"port,omitempty" want:"0..65535"`
 	User       savedWord          `json:"user,omitempty"`
+	Others     []savedWay         `json:"other_addresses,omitempty"`
 	HostKeys   []string           `json:"host_keys,omitempty"`
 	Jump       savedWord          `json:"jump,omitempty"`
+	SSH        *savedSSH          `json:"ssh,omitempty"`
 	Privilege  schema.Privilege   `json:"privilege,omitempty"`
+	Become     []string           `json:"privilege_command,omitempty"`
 	Local      bool               `json:"local,omitempty"`
 	NoAddress  bool               `json:"no_address,omitempty"`
 	System     savedWord          `json:"system,omitempty"`
 	Policy     schema.Policy      `json:"policy,omitempty"`
 	Failed     schema.FailedUnits `json:"failed_units,omitempty"`
+	Care       *savedCare         `json:"care,omitempty"`
+	GuestOf    savedWord          `json:"guest_of,omitempty"`
+	VariantOf  savedWord          `json:"variant_of,omitempty"`
 	BuildOn    schema.BuildOn     `json:"build_on,omitempty"`
 	Substitute bool               `json:"substitute,omitempty"`
 	LimitRate  int64              `json:"limit_rate,omitempty" want:"0..2000000000"`
@@ -120,9 +126,19 @@ type savedCheck struct {
 	TCP      string        `json:"tcp,omitempty"`
 	Unit     string        `json:"unit,omitempty"`
 	FromHere bool          `json:"from_here,omitempty"`
+	About    string        `json:"description,omitempty"`
+	Before   bool          `json:"before,omitempty"`
+	Headers  []savedHeader `json:"headers,omitempty"`
+	Insecure bool          `json:"insecure,omitempty"`
 	Timeout  time.Duration `json:"timeout_ns"`
 	Interval time.Duration `json:"interval_ns"`
 	Retries  int           `json:"retries" want:"0..10000"`
+}
+
+// A savedHeader is a header of an HTTP request.
+type savedHeader struct {
+	Name  savedWord `json:"name"`
+	Value string    `json:"value"`
 }
 
 type savedHook struct {
@@ -246,6 +262,8 @@ func saveHost(h *schema.Host) savedHost {
 		Name: savedName(h.Name), Address: savedWord(h.Address), Port: h.Port, User: savedWord(h.User), HostKeys: h.HostKeys, Jump: savedWord(h.Jump),
 		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: savedWord(h.System), Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
 		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
+		Others: saveWays(h.Others), SSH: saveSSH(&h.SSH), Become: h.PrivilegeCommand,
+		Care: saveCare(&h.Care), GuestOf: savedWord(h.GuestOf), VariantOf: savedWord(h.VariantOf),
 	}
 	s.Secrets = saveSecrets(h.AllSecrets)
 	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
@@ -253,10 +271,14 @@ func saveHost(h *schema.Host) savedHost {
 		s.Profile = &savedProfile{Host: savedWord(h.Machine), Name: savedWord(p.Name), User: savedWord(p.User), Path: savedWord(p.Path), Activate: p.Activate}
 	}
 	for _, c := range h.Health {
-		s.Health = append(s.Health, savedCheck{
+		saved := savedCheck{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
-			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries,
-		})
+			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries, About: c.Description, Before: c.Before, Insecure: c.Insecure,
+		}
+		for _, k := range c.Headers {
+			saved.Headers = append(saved.Headers, savedHeader{Name: savedWord(k.Name), Value: k.Value})
+		}
+		s.Health = append(s.Health, saved)
 	}
 	return s
 }
@@ -376,6 +398,9 @@ func (s *savedStep) load() (Step, error) {
 	if p := s.Host.Profile; p == nil && strings.Contains(string(s.Host.Name), ":") || p != nil && (p.Host == "" || p.Path == "") {
 		return Step{}, errors.New("profile: want one with host and path for HOST:PROFILE")
 	}
+	if (s.Host.Privilege == schema.Command) != (len(s.Host.Become) > 0) {
+		return Step{}, errors.New("privilege: want a command with privilege_command, and with that only")
+	}
 	for i := range s.Host.Health {
 		if !s.Host.Health[i].isOne() {
 			return Step{}, fmt.Errorf("health[%d]: want one of command, http, tcp and unit", i)
@@ -413,6 +438,8 @@ func (s *savedHost) load() *schema.Host {
 		Name: string(s.Name), Address: string(s.Address), Port: s.Port, User: string(s.User), HostKeys: s.HostKeys, Jump: string(s.Jump),
 		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: string(s.System), Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
 		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
+		Others: loadWays(s.Others), SSH: s.SSH.load(), PrivilegeCommand: s.Become,
+		Care: s.Care.load(), GuestOf: string(s.GuestOf), VariantOf: string(s.VariantOf),
 	}
 	h.AllSecrets = loadSecrets(s.Secrets)
 	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()
@@ -421,10 +448,14 @@ func (s *savedHost) load() *schema.Host {
 		h.Profile = &schema.Profile{Name: string(p.Name), User: string(p.User), Path: string(p.Path), Activate: p.Activate}
 	}
 	for _, c := range s.Health {
-		h.Health = append(h.Health, schema.Check{
+		check := schema.Check{
 			Command: c.Command, HTTP: c.HTTP, Status: c.Status, TCP: c.TCP, Unit: c.Unit, FromHere: c.FromHere,
-			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries,
-		})
+			Timeout: c.Timeout, Interval: c.Interval, Retries: c.Retries, Description: c.About, Before: c.Before, Insecure: c.Insecure,
+		}
+		for _, k := range c.Headers {
+			check.Headers = append(check.Headers, schema.Header{Name: string(k.Name), Value: k.Value})
+		}
+		h.Health = append(h.Health, check)
 	}
 	return h
 }

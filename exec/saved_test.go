@@ -25,7 +25,7 @@ var anyOf = map[reflect.Type]string{
 	reflect.TypeFor[Stage]():              string(Copy),
 	reflect.TypeFor[Status]():             string(Copied),
 	reflect.TypeFor[schema.Policy]():      string(schema.Roaming),
-	reflect.TypeFor[schema.Privilege]():   string(schema.Doas),
+	reflect.TypeFor[schema.Privilege]():   string(schema.Command),
 	reflect.TypeFor[schema.FailedUnits](): string(schema.AnyFailures),
 	reflect.TypeFor[schema.BuildOn]():     string(schema.BuildTarget),
 }
@@ -57,7 +57,7 @@ func (f *filler) fill(t *testing.T, v reflect.Value) {
 	case []schema.Check: // one of Command, HTTP, TCP and Unit is set
 		v.Set(reflect.ValueOf([]schema.Check{
 			{Command: []string{"a"}, Timeout: 1, Interval: 2, Retries: 3},
-			{HTTP: "http://a", Status: 200, FromHere: true}, {TCP: "80"}, {Unit: "a.service"},
+			{HTTP: "http://a", Status: 200, FromHere: true, Description: "a", Before: true, Headers: []schema.Header{{Name: "A", Value: "b c"}}, Insecure: true}, {TCP: "80"}, {Unit: "a.service"},
 		}))
 		return
 	}
@@ -110,7 +110,7 @@ var notSaved = cmp.Options{
 	ignoring(Outcome{}, map[string]string{"Err": "Error is its text"}),
 	ignoring(schema.Host{}, map[string]string{
 		"At": "a place in the inventory", "Flake": "in the system", "Roles": "for selectors", "Tags": "for selectors", "FileSystems": "in the system",
-		"Swap": "in the system", "Upgrades": "in the system", "Meta": "the user's own", "Module": "in the system",
+		"Swap": "in the system", "Upgrades": "in the system", "Meta": "the user's own", "KnownHosts": "in the system", "ExtraHosts": "in the system", "Module": "in the system",
 		"NoSystem": "a step is for a system or for a profile", "Profiles": "each has a step of its own",
 	}),
 	ignoring(schema.Profile{}, map[string]string{

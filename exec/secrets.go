@@ -206,10 +206,10 @@ func sendSecrets(ctx context.Context, j *job) error {
 // applySecrets brings changed secrets to a host whose system stays. Where that fails it
 // gets back those it had.
 func applySecrets(ctx context.Context, j *job) error {
-	ctx, cancel := j.uninterrupted(ctx, 2*j.run.opts.ActivateTimeout)
+	ctx, cancel := j.uninterrupted(ctx, 2*j.activateTimeout())
 	defer cancel()
 	j.out.changed = true
-	done, err := j.conn.ask().ApplySecrets(ctx, j.step.System.Out, nil, j.run.opts.ActivateTimeout)
+	done, err := j.conn.ask().ApplySecrets(ctx, j.step.System.Out, nil, j.activateTimeout())
 	tellApplied(j, done)
 	if err == nil && len(done.Failed) > 0 {
 		err = fmt.Errorf("with its secrets, %s does not run", strings.Join(done.Failed, ", "))

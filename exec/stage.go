@@ -14,6 +14,7 @@ const (
 	Lock        Stage = "lock"
 	Copy        Stage = "copy"
 	Compare     Stage = "compare"
+	PreCheck    Stage = "check" // before the host is changed
 	HostKey     Stage = "host key"
 	SendSecrets Stage = "secrets"
 	Activate    Stage = "activate"
@@ -41,9 +42,9 @@ var stages = map[Action][]Stage{
 	BuildOnly:   {Build},
 	Push:        {ConnectTo, Build, Copy},
 	CopyPaths:   {ConnectTo, Copy},
-	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, HostKey, SendSecrets, Activate, Reach, Health, Confirm, Restart},
-	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, HostKey, SendSecrets, Activate, Restart},
-	Test:        {ConnectTo, Inspect, Build, Lock, Copy, HostKey, SendSecrets, Activate, Reach, Health, Confirm},
+	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Reach, Health, Confirm, Restart},
+	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Restart},
+	Test:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Reach, Health, Confirm},
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
 	Preview:     {ConnectTo, Inspect, Build, Compare},
 	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
@@ -69,6 +70,7 @@ var work = map[Stage]stageFunc{
 	Lock:        lock,
 	Copy:        copyClosure,
 	Compare:     compare,
+	PreCheck:    checkBefore,
 	HostKey:     placeHostKey,
 	SendSecrets: sendSecrets,
 	Activate:    activate,

@@ -23,7 +23,7 @@ type savedName string
 type savedWord string
 
 var hostNameText = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(:[A-Za-z0-9][A-Za-z0-9_-]{0,62})?$`)
+	return regexp.MustCompile(`^(([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)(:[A-Za-z0-9][A-Za-z0-9_-]{0,62})?$`)
 })
 
 // checks say what is wrong with a text of a type.
@@ -37,7 +37,7 @@ var checks = map[reflect.Type]func(text string) string{
 	reflect.TypeFor[Stage]():              oneOf(slices.Concat(knownStages(), []Stage{""})...),
 	reflect.TypeFor[Status]():             oneOf(Statuses...),
 	reflect.TypeFor[schema.Policy]():      oneOf(schema.Required, schema.BestEffort, schema.Roaming, ""),
-	reflect.TypeFor[schema.Privilege]():   oneOf(schema.Root, schema.Sudo, schema.SudoPassword, schema.Doas, schema.Run0, ""),
+	reflect.TypeFor[schema.Privilege]():   oneOf(schema.Root, schema.Sudo, schema.SudoPassword, schema.Doas, schema.Run0, schema.Command, ""),
 	reflect.TypeFor[schema.FailedUnits](): oneOf(schema.NewFailures, schema.AnyFailures, schema.NoFailures, ""),
 	reflect.TypeFor[schema.BuildOn]():     oneOf(schema.BuildLocal, schema.BuildTarget, ""),
 	reflect.TypeFor[store.Path](): func(text string) string {
@@ -51,7 +51,7 @@ var checks = map[reflect.Type]func(text string) string{
 	},
 	reflect.TypeFor[savedName](): func(text string) string {
 		if !hostNameText().MatchString(text) {
-			return fmt.Sprintf("want the name of a host: letters, digits and hyphens, not %q", clipWord(text))
+			return fmt.Sprintf("want the name of a host: letters, digits, hyphens, underscores and dots, not %q", clipWord(text))
 		}
 		return ""
 	},

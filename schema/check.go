@@ -49,6 +49,7 @@ func (c *checker) run() {
 		c.host(h)
 	}
 	c.jumps()
+	c.guests()
 	c.rollout()
 	c.files()
 	c.checkSecrets()
@@ -271,13 +272,16 @@ func (c *checker) networks() {
 		}
 	}
 	for _, h := range c.fleet.Hosts {
-		a, err := netip.ParseAddr(h.Address)
-		if err != nil {
-			continue
-		}
-		for _, n := range nets[:2] {
-			if given(n) && n.prefix.IsValid() && n.prefix.Contains(a.Unmap()) {
-				c.report.add(h.PosOf("host"), join("hosts", h.Name)+".host", "overlapping-networks", "%s is inside %s, %s", h.Address, "kluster."+n.field, n.prefix)
+		for i, address := range h.addresses() {
+			a, err := netip.ParseAddr(address)
+			if err != nil {
+				continue
+			}
+			for _, n := range nets[:2] {
+				if given(n) && n.prefix.IsValid() && n.prefix.Contains(a.Unmap()) {
+					at, path := h.posOfAddress(i)
+					c.report.add(at, path, "overlapping-networks", "%s is inside %s, %s", address, "kluster."+n.field, n.prefix)
+				}
 			}
 		}
 	}
@@ -371,13 +375,19 @@ func (c *checker) unique() {
 			c.report.add(h.At, path, "duplicate-name", "the name differs from that of host %s only in case", quote(first.host.Name)).Hint = "see " + first.at.String()
 		}
 		if h.Address != "" {
-			at := h.PosOf("host")
-			if first, taken := claim(addresses, addressKey(h), h, at); taken {
-				c.report.add(at, path+".host", "duplicate-address", "duplicate address %s: host %s has it too", quote(h.Address), quote(first.host.Name)).Hint = "see " + first.at.String()
+			for i, w := range h.Ways() {
+				at, path := h.posOfAddress(i)
+				switch first, taken := claim(addresses, addressKey(w, h.Jump), h, at); {
+				case taken && c.fleet.Machine(h) == c.fleet.Machine(first.host) && first.host != h: // systems of one machine
+				case taken && first.host == h:
+					c.report.warn(at, path, "repeated", "%s is listed twice", quote(w.Address))
+				case taken:
+					c.report.add(at, path, "duplicate-address", "duplicate address %s: host %s has it too", quote(w.Address), quote(first.host.Name)).Hint = "see " + first.at.String()
+				}
 			}
 		}
 		uuid := func(id string, at Pos, field string) {
-			if first, taken := claim(uuids, strings.ToLower(id), h, at); taken {
+			if first, taken := claim(uuids, strings.ToLower(id), h, at); taken && (c.fleet.Machine(h) != c.fleet.Machine(first.host) || first.host == h) {
 				c.report.add(at, path+"."+field, "duplicate-uuid", "duplicate UUID %s: a file system of host %s has it too", quote(id), quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
 		}
@@ -392,7 +402,7 @@ func (c *checker) unique() {
 		}
 		for i, k := range h.HostKeys {
 			at := h.posOfElem(c.tree, "host_keys", i)
-			if first, taken := claim(keys, keyMaterial(k), h, at); taken && first.host != h {
+			if first, taken := claim(keys, keyMaterial(k), h, at); taken && c.fleet.Machine(first.host) != c.fleet.Machine(h) {
 				c.report.warn(at, fmt.Sprintf("%s.host_keys[%d]", path, i), "duplicate-host-key", "host %s has the same key: whoever holds it can impersonate both", quote(first.host.Name)).Hint = "see " + first.at.String()
 			}
 		}
@@ -402,16 +412,16 @@ func (c *checker) unique() {
 // addressKey returns a key that is the same for hosts that are one machine. One
 // address may lead to several machines by port, and jump hosts may lead to
 // different networks with the same addresses.
-func addressKey(h *Host) string {
-	key := strings.ToLower(h.Address)
-	if a, err := netip.ParseAddr(h.Address); err == nil {
+func addressKey(w Way, jump string) string {
+	key := strings.ToLower(w.Address)
+	if a, err := netip.ParseAddr(w.Address); err == nil {
 		key = a.Unmap().String()
 	}
-	port := h.Port
+	port := w.Port
 	if port == 0 {
 		port = 22
 	}
-	return fmt.Sprint(key, " ", port, " ", h.Jump)
+	return fmt.Sprint(key, " ", port, " ", jump)
 }
 
 // sameHostUUID reports whether an earlier file system of the host has the same
@@ -455,8 +465,11 @@ func (c *checker) host(h *Host) {
 	if slices.Contains(notHosts, h.Name) {
 		c.report.add(h.At, path, "host-name", "%s cannot name a host: the name is reserved in network expressions", quote(h.Name))
 	}
-	if a, err := netip.ParseAddr(h.Address); err == nil && (a.IsUnspecified() || a.IsMulticast()) {
-		c.report.add(h.PosOf("host"), path+".host", "address", "%s is not the address of one machine", quote(h.Address))
+	for i, address := range h.addresses() {
+		if a, err := netip.ParseAddr(address); err == nil && (a.IsUnspecified() || a.IsMulticast()) {
+			at, path := h.posOfAddress(i)
+			c.report.add(at, path, "address", "%s is not the address of one machine", quote(address))
+		}
 	}
 	if h.Unconnected {
 		c.unconnected(h, path)
@@ -485,7 +498,7 @@ func (c *checker) host(h *Host) {
 func (c *checker) unconnected(h *Host, path string) {
 	for _, field := range []string{"port", "user", "host_keys", "jump"} {
 		if !c.hasNo(h, field) {
-			c.report.warn(h.PosOf(field), path+"."+field, "no-address", "no effect: the host has no address").Hint = "set its host, or local: true"
+			c.report.warn(h.PosOf(field), path+"."+field, "no-address", "no effect: the host has no address").Hint = "set its host, ssh: alias: true if SSH knows it by its name, or local: true"
 			return
 		}
 	}
@@ -542,7 +555,7 @@ func (c *checker) jumps() {
 	}
 	fine := make(map[*Host]bool)
 	for _, h := range c.fleet.Hosts {
-		if j := through(h); j != nil && j.Address == "" && c.hasNo(j, "host") {
+		if j := through(h); j != nil && j.Unconnected {
 			c.report.add(h.PosOf("jump"), join("hosts", h.Name)+".jump", "jump", "host %s has no address", quote(j.Name)).Hint = "set its host"
 		}
 		var trail []*Host

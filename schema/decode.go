@@ -63,6 +63,7 @@ func (d *decoder) decode() {
 			}
 		}
 	}
+	f.variants()
 	f.Builders = texts(t.get("builders"))
 	if l := t.get("secret_recipients"); l != nil && l.kind == listKind {
 		for _, e := range l.elems {
@@ -299,24 +300,20 @@ func (d *decoder) host(f field, defaults *node) *Host {
 		}
 		return nil
 	}
-	h.Address = text(n.get("host"))
-	d.address(n.get("host"), join(path, "host"))
 	h.Flake = d.flakeSystem(n.get("flake"), path+".flake")
 	h.NoSystem = n.get("nixos") != nil && !truth(n.get("nixos"))
 	h.Profiles = d.profiles(n.get("profiles"), join(path, "profiles"))
 	h.HostKeys = texts(n.get("host_keys"))
 	h.DiskUUID = text(n.get("disk_uuid"))
-	h.Port = number32(of("port"))
-	h.User = text(of("user"))
 	h.Jump = text(of("jump"))
 	h.Local = truth(of("local"))
-	h.Unconnected = n.get("host") == nil && !h.Local
 	h.System = cmp.Or(text(of("system")), "x86_64-linux")
-	h.Privilege = Privilege(cmp.Or(text(of("privilege")), string(Root)))
+	d.privilege(h, of("privilege"), join(path, "privilege"))
 	h.Policy = Policy(cmp.Or(text(of("policy")), string(Required)))
 	h.FailedUnits = FailedUnits(cmp.Or(text(of("failed_units")), string(NewFailures)))
 	h.BuildOn = BuildOn(cmp.Or(text(of("build_on")), string(BuildLocal)))
 	h.Substitute = truth(of("substitute"))
+	h.KnownHosts, h.ExtraHosts = truth(of("known_hosts")), truth(of("extra_hosts"))
 	h.LimitRate = bytesOf(of("limit_rate"))
 	h.Roles = texts(of("roles"))
 	h.Tags = texts(of("tags"))
@@ -326,9 +323,13 @@ func (d *decoder) host(f field, defaults *node) *Host {
 			h.Roles = []string{RoleMaster, RoleNode}
 		}
 	}
+	d.connection(h, n, defaults, path, pos, of)
+	d.care(h, n, defaults, path, of)
+	h.GuestOf, h.VariantOf = text(n.get("guest_of")), text(n.get("variant_of"))
+	h.Care.OnlyChosen = h.Care.OnlyChosen || h.VariantOf != ""
 	h.Health = d.checks(of("health"), join(path, "health"))
 	note(pos, "health", of("health"))
-	for _, name := range []string{"disks", "file_systems", "swap", "install"} {
+	for _, name := range []string{"host", "disks", "file_systems", "swap", "install"} {
 		note(pos, name, n.get(name))
 	}
 	if meta := of("meta"); meta != nil && meta.kind == structKind {
@@ -370,17 +371,6 @@ func ParseBytes(s string) (int64, error) {
 		return 0, errors.New("want a number of bytes such as 800, 500k or 10M")
 	}
 	return int64(n), nil
-}
-
-// address checks what the pattern of schema.cue cannot express.
-func (d *decoder) address(n *node, path string) {
-	if s := text(n); strings.Contains(s, ":") {
-		if _, err := netip.ParseAddr(s); err != nil && inventoryShape().fields["hosts"].entry.fields["host"].leaf(n) {
-			d.report.add(n.at, path, "type", "got %s, want an IPv4 or IPv6 address or a domain name", n)
-		}
-	} else if len(s) > 253 {
-		d.report.add(n.at, path, "type", "got a domain name of %d bytes, want at most 253", len(s))
-	}
 }
 
 func (d *decoder) storage(h *Host, n *node, path string) {
@@ -481,6 +471,7 @@ func (d *decoder) checks(n *node, path string) []Check {
 			Interval: d.duration(e.get("interval"), at+".interval", 2*time.Second),
 			Retries:  5,
 		}
+		d.more(&c, e, at)
 		if p := e.get("tcp"); p != nil && p.kind == intKind {
 			c.TCP = fmt.Sprint(p.num)
 		}
@@ -491,6 +482,24 @@ func (d *decoder) checks(n *node, path string) []Check {
 		checks = append(checks, c)
 	}
 	return checks
+}
+
+// more decodes the fields of a check that few have.
+func (d *decoder) more(c *Check, n *node, path string) {
+	c.Description, c.Before, c.Insecure = text(n.get("description")), text(n.get("when")) == "before", truth(n.get("insecure"))
+	if headers := n.get("headers"); headers != nil {
+		for _, f := range headers.fields {
+			c.Headers = append(c.Headers, Header{Name: f.name, Value: text(f.val)})
+		}
+	}
+	for _, name := range []string{"status", "headers", "insecure"} {
+		if v := n.get(name); v != nil && n.get("http") == nil {
+			d.report.add(v.at, path+"."+name, "conflict", "no effect without http")
+		}
+	}
+	if v := n.get("insecure"); c.Insecure && strings.HasPrefix(c.HTTP, "http:") {
+		d.report.add(v.at, path+".insecure", "conflict", "no effect: %s has no certificate", quote(c.HTTP))
+	}
 }
 
 // hooks decodes the hooks of a rollout.
@@ -505,9 +514,6 @@ func (d *decoder) hooks(n *node) []Hook {
 		}
 		at := fmt.Sprintf("rollout.hooks[%d]", i)
 		d.oneOf(e, at, "before", "after")
-		if c := e.get("command"); c != nil && c.kind == listKind && len(c.elems) == 0 {
-			d.report.add(c.at, at+".command", "type", "got an empty list, want a command as a list of words")
-		}
 		hooks = append(hooks, Hook{
 			At: e.at, Before: text(e.get("before")), After: text(e.get("after")), Command: texts(e.get("command")),
 			OnHost: text(e.get("on")) == "host", Hosts: text(e.get("hosts")),

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -135,13 +136,20 @@ type Host struct {
 	Name string
 	At   Pos // position of the name
 
-	Address   string // IPv4, IPv6 or domain name; "" for none
-	Port      int    // 0 means that of the SSH configuration
-	User      string // "" means that of the SSH configuration
+	// Address is where the host is: an IPv4 or IPv6 address, a domain name, or a name of
+	// the SSH configuration; "" for none.
+	Address string
+	Port    int    // 0 means that of the SSH configuration
+	User    string // "" means that of the SSH configuration
+	// Others are further ways to the host, tried in order where Address does not answer.
+	Others    []Way
 	HostKeys  []string
 	Jump      string
+	SSH       SSH // of the host, its roles and the defaults
 	Privilege Privilege
-	Local     bool // no SSH where muster runs on the host itself
+	// PrivilegeCommand runs the words after it as root, where Privilege is [Command].
+	PrivilegeCommand []string
+	Local            bool // no SSH where muster runs on the host itself
 	// Unconnected says that there is no way to the host: it is built and exported.
 	Unconnected bool
 
@@ -160,6 +168,13 @@ type Host struct {
 	Tags        []string
 	Policy      Policy
 	FailedUnits FailedUnits
+	Care        Care
+	// KnownHosts and ExtraHosts are whether the host knows the SSH host keys and the
+	// addresses of all hosts.
+	KnownHosts, ExtraHosts bool
+
+	GuestOf     string // the host that this one is deployed with; "" for none
+	VariantOf   string // the host whose machine this is another system of; "" for none
 	BuildOn     BuildOn
 	Substitute  bool  // the host fetches what it can from its own binary caches
 	LimitRate   int64 // maximum of bytes per second sent to it; 0 means no limit
@@ -244,6 +259,7 @@ const (
 	SudoPassword Privilege = "sudo-password" // sudo with a password, asked for once
 	Doas         Privilege = "doas"          // doas without a password
 	Run0         Privilege = "run0"          // systemd's run0 without a password
+	Command      Privilege = "command"       // the host's PrivilegeCommand
 )
 
 // Policy says how an unreachable host counts.
@@ -336,6 +352,11 @@ type Check struct {
 	Status  int      // status of the answer; 0 means any below 400
 	TCP     string   // "5432" or "10.0.0.7:5432", which must accept connections
 	Unit    string   // a systemd unit that must be active
+	// Description is what it shows, for messages; may be "".
+	Description string
+	Before      bool     // made before an activation, not after it
+	Headers     []Header // of HTTP, in inventory order
+	Insecure    bool     // HTTP takes any certificate
 	// FromHere makes HTTP and TCP connect from where muster runs, not from the
 	// host.
 	FromHere bool
@@ -345,8 +366,29 @@ type Check struct {
 	Retries  int           // tries after the first
 }
 
+// A Header is a header of an HTTP request.
+type Header struct{ Name, Value string }
+
+// Checks returns the health checks of a host before an activation, or after it.
+func (h *Host) Checks(before bool) []Check {
+	var some []Check
+	for _, c := range h.Health {
+		if c.Before == before {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
 // String returns the check for messages: "unit nginx.service".
 func (c *Check) String() string {
+	if c.Description != "" {
+		return fmt.Sprintf("%s (%s)", c.Description, c.what())
+	}
+	return c.what()
+}
+
+func (c *Check) what() string {
 	switch {
 	case len(c.Command) > 0:
 		return "command " + strings.Join(c.Command, " ")

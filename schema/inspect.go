@@ -432,15 +432,25 @@ func (r *resolver) module(m Module) {
 
 func (r *resolver) host(h *Host) {
 	at := func(field string) Pos { p, _ := h.pos.find(field); return p }
-	r.text("host", h.Address, at("host"))
-	r.number("port", h.Port, at("port"))
-	r.text("user", h.User, at("user"))
+	r.ways(h, at)
 	if f := h.Flake; f != nil {
 		r.text("flake", cmp.Or(f.Dir, f.Ref)+"#"+strings.Join(f.Attr, "."), f.At)
 	}
 	r.texts("host_keys", h.HostKeys, at("host_keys"))
 	r.text("jump", h.Jump, at("jump"))
-	r.text("privilege", string(h.Privilege), at("privilege"))
+	if h.Privilege == Command {
+		r.texts("privilege", h.PrivilegeCommand, at("privilege"))
+	} else {
+		r.text("privilege", string(h.Privilege), at("privilege"))
+	}
+	r.ssh(&h.SSH, at)
+	r.care(h, at)
+	if h.KnownHosts {
+		r.bool("known_hosts", true, at("known_hosts"))
+	}
+	if h.ExtraHosts {
+		r.bool("extra_hosts", true, at("extra_hosts"))
+	}
 	if h.Local {
 		r.bool("local", h.Local, at("local"))
 	}
@@ -507,9 +517,23 @@ func (r *resolver) host(h *Host) {
 }
 
 func (r *resolver) check(c Check, at func(field string) Pos) {
+	r.text("description", c.Description, at("description"))
+	if c.Before {
+		r.text("when", "before", at("when"))
+	}
 	r.texts("command", c.Command, at("command"))
 	r.text("http", c.HTTP, at("http"))
 	r.number("status", c.Status, at("status"))
+	if len(c.Headers) > 0 {
+		r.add("headers", at("headers"), r.set(at("headers"), func() {
+			for _, h := range c.Headers {
+				r.text(h.Name, h.Value, at("headers."+h.Name))
+			}
+		}))
+	}
+	if c.Insecure {
+		r.bool("insecure", true, at("insecure"))
+	}
 	r.text("tcp", c.TCP, at("tcp"))
 	r.text("unit", c.Unit, at("unit"))
 	if c.FromHere {

@@ -34,6 +34,9 @@ type Options struct {
 	// a [Template] or the condition of a [Mark]; if module is true it is the
 	// text of a whole module. A nil Nix means that Nix is not checked.
 	Nix func(v Value, module bool) *Error
+	// Data reads the text of a Nix file, under its name in messages, that holds only data.
+	// A nil Data means that there are no such files.
+	Data func(name string, text []byte) (Value, *Error)
 	// Texts are read instead of what files of these absolute names hold, to see what
 	// an inventory would be.
 	Texts map[string][]byte
@@ -77,6 +80,7 @@ type loader struct {
 	texts  map[string][]byte // read instead of files
 	named  bool              // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
+	data   func(name string, text []byte) (Value, *Error)
 
 	unpinned bool // inputs need no pin
 }
@@ -95,7 +99,7 @@ func newLoader(path string, opts Options) (*loader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load inventory %s: %w", cmp.Or(path, "."), bare(err))
 	}
-	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix, texts: opts.Texts, unpinned: opts.Unpinned}
+	l := &loader{report: new(report), base: base, file: file, limits: limits{time: opts.Time, memory: opts.Memory}, nix: opts.Nix, data: opts.Data, texts: opts.Texts, unpinned: opts.Unpinned}
 	l.named = !info.IsDir()
 	if info.IsDir() {
 		if l.file, err = findInventory(file); err != nil {
@@ -221,6 +225,9 @@ func (l *loader) read(ctx context.Context) bool {
 		l.tree = l.readCUE(ctx)
 	} else {
 		l.tree = l.readData()
+	}
+	if l.tree != nil {
+		l.expandHosts(ctx)
 	}
 	return l.tree != nil
 }

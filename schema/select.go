@@ -14,6 +14,7 @@ import (
 //	web*        hosts whose name matches: * any letters, ? any letter, [ab] a or b
 //	gw{1,2}     gw1 and gw2: braces list alternatives, of which each must match
 //	@db         hosts with the tag; globs and braces as for names
+//	@"rack 1"   hosts with a tag of any characters
 //	+router     hosts with the role; globs and braces as for names
 //	!x          all hosts except those of x
 //	x & y       intersection
@@ -142,7 +143,11 @@ func (p *selection) term(depth int) ([]bool, error) {
 	}
 	var set []bool
 	var err error
-	if p.take("(") {
+	if name, quoted, bad := p.quotedTag(); quoted {
+		if set, err = nil, bad; err == nil {
+			set, err = p.tagged(name)
+		}
+	} else if p.take("(") {
 		if set, err = p.union(depth + 1); err == nil && !p.take(")") {
 			err = fmt.Errorf("missing )")
 		}

@@ -151,3 +151,35 @@ func TestSelectManyNames(t *testing.T) {
 		t.Errorf("%.0f allocations for %d names", allocs, len(names))
 	}
 }
+
+// A tag in quotes may have any characters.
+func TestSelectQuotedTags(t *testing.T) {
+	fleet := &Fleet{Hosts: []*Host{{Name: "a", Tags: []string{"rack 1, left", "x"}}, {Name: "b", Tags: []string{"rack 1, left", "(*)"}}, {Name: "c.example.org", Tags: []string{"env:prod/eu"}}}}
+	for _, tt := range []struct{ expr, want string }{
+		{`@"rack 1, left"`, "a b"},
+		{`!@"rack 1, left"`, "c.example.org"},
+		{` @"rack 1, left" & @"x", c.example.org`, "a c.example.org"},
+		{`(@"(*)",@"x")`, "a b"},
+		{`@env:prod/eu`, "c.example.org"},
+		{`*.example.org`, "c.example.org"},
+		{`@"rack 1`, `error: select "@\"rack 1": missing quote after "@\"rack 1"`},
+		{`@"rack 1, leff"`, `error: select "@\"rack 1, leff\"": no host has the tag "rack 1, leff"; did you mean @"rack 1, left"?`},
+		{`@"x"y`, `error: select "@\"x\"y": unexpected "y"`},
+	} {
+		hosts, err := Select(fleet, tt.expr)
+		var names []string
+		for _, h := range hosts {
+			names = append(names, h.Name)
+		}
+		got := strings.Join(names, " ")
+		if err != nil {
+			got = "error: " + err.Error()
+		}
+		if d := cmp.Diff(tt.want, got); d != "" {
+			t.Errorf("%s: %s", tt.expr, d)
+		}
+		if err := CheckSelector(tt.expr); (err == nil) != (!strings.HasPrefix(tt.want, "error") || strings.Contains(tt.want, "no host")) {
+			t.Errorf("%s: %v", tt.expr, err)
+		}
+	}
+}

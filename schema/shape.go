@@ -34,6 +34,7 @@ type shape struct {
 	entry  *shape           // shape of a field whose name nameOK accepts
 	nameOK func(*node) bool // nil if entry is
 	elem   *shape           // shape of a list's elements
+	some   bool             // a list has at least one
 	leaf   func(*node) bool // whether a scalar is accepted
 }
 
@@ -78,6 +79,7 @@ func (s *shape) read(v cue.Value) {
 		s.readStruct(v)
 	case cue.ListKind:
 		s.elem = shapeOf(v.LookupPath(cue.MakePath(cue.AnyIndex)))
+		s.some = v.LookupPath(cue.MakePath(cue.Index(0))).Exists() // [#Text, ...#Text]
 	default:
 		s.leaf = leafOf(v)
 	}
@@ -101,8 +103,12 @@ func (s *shape) readStruct(v cue.Value) {
 		f.want = attribute(it.Value(), "want")
 		f.names = attribute(it.Value(), "names")
 		f.like = strings.Fields(attribute(it.Value(), "like"))
+		each := attribute(it.Value(), "each")
 		if f.elem != nil {
-			f.elem.want = attribute(it.Value(), "each")
+			f.elem.want = each
+		}
+		if f.entry != nil && each != "" {
+			f.entry.want = each
 		}
 		f.doc = docOf(it.Value())
 		f.required = it.Selector().ConstraintType()&cue.RequiredConstraint != 0
@@ -235,6 +241,8 @@ func (s *shape) check(n *node, path string, r *report) {
 		checkConcrete(n, path, r)
 	case n.kind == structKind && s.strct:
 		s.checkStruct(n, path, r)
+	case n.kind == listKind && s.some && len(n.elems) == 0:
+		r.add(n.at, path, "type", "got an empty list, want %s", s.want)
 	case n.kind == listKind && s.elem != nil:
 		for i, e := range n.elems {
 			s.elem.check(e, fmt.Sprintf("%s[%d]", path, i), r)

@@ -48,7 +48,7 @@ var cueLeaves = sync.OnceValue(func() map[string]comparedLeaf {
 	add = func(path string, v cue.Value) {
 		k := v.IncompleteKind()
 		switch {
-		case k == cue.TopKind || k&(cue.ListKind) != 0:
+		case k == cue.TopKind || k&(cue.ListKind) != 0, k&cue.StructKind != 0 && k != cue.StructKind:
 		case k == cue.StructKind:
 			fields, err := v.Fields(cue.Optional(true))
 			if err != nil {

@@ -89,6 +89,8 @@ type Order struct {
 	Generation        int    // of the profile to move to; 0 for a new one
 	FailedUnits       string // which make the activation fail: new, any or ignore
 	InstallBootLoader bool   // anew, with the system
+	Unguarded         bool   // keep the system without a confirmation
+	Keep              bool   // where the activation fails, leave the host as it is
 
 	Activate time.Duration // limit of the activation
 	Confirm  time.Duration // then, limit of the wait for confirmation
@@ -113,12 +115,20 @@ func (h *Host) Arm(ctx context.Context, o Order, w *Watch, log io.Writer) (Verdi
 	if o.InstallBootLoader {
 		install = "1"
 	}
+	keep := "0"
+	if o.Keep {
+		keep = "1"
+	}
+	confirm := centiseconds(o.Confirm)
+	if o.Unguarded {
+		confirm = "0"
+	}
 	former := o.Before.Generation
 	v, err := h.watch(ctx, armScript, w, log,
 		guard(), string(o.Before.Boots), string(former.System), strconv.FormatInt(w.Seen, 10), strconv.Itoa(watchFor),
 		o.Run, string(o.System), string(o.Before.Current), o.Action, strconv.Itoa(o.Generation), strconv.Itoa(former.Number),
-		centiseconds(o.Activate), centiseconds(o.Confirm), centiseconds(o.Revert), centiseconds(o.Busy),
-		cmp.Or(o.FailedUnits, "new"), install, strings.Join(strings.Fields(o.Who), " "))
+		centiseconds(o.Activate), confirm, centiseconds(o.Revert), centiseconds(o.Busy),
+		cmp.Or(o.FailedUnits, "new"), install, keep, strings.Join(strings.Fields(o.Who), " "))
 	if err != nil {
 		return v, fmt.Errorf("start the activation: %w", err)
 	}

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"sync"
@@ -28,16 +29,30 @@ type Target struct {
 	// configuration says, "none" is direct.
 	Jump string
 
+	// DefaultUser is the user to log in as where neither User nor the ssh configuration names one: "" is root, and
+	// LocalUser the user of this process.
+	DefaultUser string
+
+	// Options are options of ssh_config(5) that go before the ssh configuration, by their names in lower case.
+	Options map[string]string
+
+	// ForwardAgent allows commands on the machine to use the keys of the ssh-agent here.
+	ForwardAgent bool
+
 	// Client is what makes the connection.
 	Client Client
 
-	// Become is how a user other than root runs privileged commands.
-	Become Become
+	// Become is how a user other than root runs privileged commands. BecomeArgv is the command for [OwnCommand].
+	Become     Become
+	BecomeArgv []string
 
 	// SudoPassword returns the password for sudo. It is called at most once, and only if sudo needs a password. If nil,
 	// sudo that needs one is an ErrSudoPassword.
 	SudoPassword func(ctx context.Context) ([]byte, error)
 }
+
+// LocalUser stands for the user of this process.
+const LocalUser = "\x00local"
 
 // Config is how a Dialer connects to any target.
 type Config struct {
@@ -123,8 +138,7 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	if t.Client == OpenSSH {
 		return d.dialOpenSSH(ctx, t)
 	}
-	query := sshconfig.Query{Host: t.Address, Port: t.Port, User: t.User, DefaultUser: "root"}
-	route, err := d.route(ctx, query, t.Jump, 0)
+	route, err := d.route(ctx, d.Query(t), t.Jump, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +148,24 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newMachine(t, last.User, c), nil
+	m := newMachine(t, last.User, c)
+	m.address = last.HostName
+	if t.ForwardAgent {
+		if err := d.forwardAgent(ctx, m, last.IdentityAgent); err != nil {
+			m.Close()
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// Query is what is asked of the ssh configuration about a target.
+func (d *Dialer) Query(t Target) sshconfig.Query {
+	q := sshconfig.Query{Host: cmp.Or(t.Address, t.Name), Port: t.Port, User: t.User, DefaultUser: cmp.Or(t.DefaultUser, "root"), Options: t.Options}
+	if t.DefaultUser == LocalUser {
+		q.DefaultUser = d.env.User
+	}
+	return q
 }
 
 // connectTimeout limits one connection.

@@ -14,9 +14,12 @@ import (
 
 // A Machine is one connected machine. Its methods can be called from many goroutines at once.
 type Machine struct {
-	target Target
-	user   string
-	conn   *conn
+	target  Target
+	user    string
+	address string // that the connection was made to
+	conn    *conn
+
+	forwardsAgent bool // sessions ask the server for a way to the ssh-agent here
 
 	slots chan struct{} // holds one value for each open session
 	spare chan struct{} // the same for sessions that end commands, so that they never wait for what they end
@@ -44,6 +47,9 @@ func (m *Machine) Name() string { return m.target.Name }
 
 // User is the user that the connection is logged in as.
 func (m *Machine) User() string { return m.user }
+
+// Address is the name or address that the connection was made to, as the ssh configuration has it.
+func (m *Machine) Address() string { return m.address }
 
 // HostKey is the public key by which the machine was recognized, in the format of authorized_keys; "" with OpenSSH, which
 // does not tell.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -51,10 +52,12 @@ func (d *Dialer) dialOpenSSH(ctx context.Context, t Target) (*Machine, error) {
 	switch {
 	case d.config.Master == nil:
 		return nil, fmt.Errorf("connect to %s: ssh is not available here", t.Address)
+	case t.ForwardAgent:
+		return nil, fmt.Errorf("connect to %s: the ssh-agent is forwarded only without OpenSSH", t.Address)
 	case t.AcceptHostKey != "":
 		return nil, fmt.Errorf("connect to %s: a host key can be accepted by its fingerprint only without OpenSSH: add it to known_hosts", t.Address)
 	}
-	s, err := d.settings(ctx, sshconfig.Query{Host: t.Address, Port: t.Port, User: t.User, DefaultUser: "root"})
+	s, err := d.settings(ctx, d.Query(t))
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +70,9 @@ func (d *Dialer) dialOpenSSH(ctx context.Context, t Target) (*Machine, error) {
 		os.RemoveAll(dir)
 		return nil, err
 	}
-	return newMachine(t, s.User, c), nil
+	m := newMachine(t, s.User, c)
+	m.address = s.HostName
+	return m, nil
 }
 
 // socketDir is where sockets are made. The path of one has at most 107 bytes, and a $TMPDIR may be long.
@@ -128,6 +133,11 @@ func (d *Dialer) masterArgs(t Target, s *sshconfig.Settings, dir, socket string)
 	}
 	if t.Port != 0 {
 		args = append(args, "-p", strconv.Itoa(t.Port))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Options)) {
+		if name != "stricthostkeychecking" { // decided below
+			args = append(args, "-o"+name+"="+t.Options[name])
+		}
 	}
 	switch t.Jump {
 	case "":

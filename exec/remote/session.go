@@ -78,6 +78,9 @@ func (m *Machine) startSession(ctx context.Context, s *Stream, argv []string, ro
 		<-slots
 		return m.explain(err)
 	}
+	if m.forwardsAgent {
+		askForAgent(channel)
+	}
 	marker := "muster-" + rand.Text()
 	s.attach(channel, marker)
 	go func() {

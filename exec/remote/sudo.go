@@ -18,6 +18,8 @@ const (
 	Sudo     Become = "sudo" // sudo(8)
 	Doas     Become = "doas" // doas(1)
 	Run0     Become = "run0" // run0(1), of systemd 256 and later
+	// OwnCommand is a command of the inventory's, which runs the words after it as root.
+	OwnCommand Become = "command"
 )
 
 // Argv are the words in front of a command. With a password, which is for sudo only, the first line of standard input is
@@ -35,6 +37,14 @@ func (b Become) Argv(password bool) []string {
 		return []string{"run0", "--no-ask-password", "--"}
 	}
 	return nil
+}
+
+// becomeArgv are the words in front of a privileged command.
+func (m *Machine) becomeArgv(password bool) []string {
+	if m.target.Become == OwnCommand {
+		return m.target.BecomeArgv
+	}
+	return m.target.Become.Argv(password)
 }
 
 // becomeLimit is how long a machine may take to say how to become root on it, the user's answer to a question apart.
@@ -85,9 +95,9 @@ func (m *Machine) root(ctx context.Context) (prefix, error) {
 	case !s.needed:
 		return prefix{}, nil
 	case s.password == nil:
-		return prefix{argv: m.target.Become.Argv(false)}, nil
+		return prefix{argv: m.becomeArgv(false)}, nil
 	default:
-		return prefix{argv: m.target.Become.Argv(true), stdin: s.password}, nil
+		return prefix{argv: m.becomeArgv(true), stdin: s.password}, nil
 	}
 }
 
@@ -105,7 +115,7 @@ func (m *Machine) probeSudo(ctx context.Context) error {
 	if become == NoBecome {
 		return fmt.Errorf("%w: %s is not root, and the target does not allow sudo", ErrNoSudo, m.user)
 	}
-	argv := become.Argv(false)
+	argv := m.becomeArgv(false)
 	if become == Sudo {
 		argv = []string{"sudo", "-k", "-n", "--"}
 	}
@@ -117,7 +127,7 @@ func (m *Machine) probeSudo(ctx context.Context) error {
 	missing := exit.Status == 127 || exit.Status == 126
 	switch {
 	case become != Sudo && !missing && exit.says("uthentication required", "uthorization required"):
-		return fmt.Errorf("%w: %s asks %s for a password (%s)", ErrNoSudo, become, m.user, exit.lastLine())
+		return fmt.Errorf("%w: %s asks %s for a password (%s)", ErrNoSudo, argv[0], m.user, exit.lastLine())
 	case become != Sudo, missing, !exit.says("password is required", "terminal is required"):
 		return fmt.Errorf("%w: %s", ErrNoSudo, exit.lastLine())
 	}

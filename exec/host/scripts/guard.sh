@@ -18,7 +18,7 @@
 # The other arguments, a line each in the file args:
 #
 #   RUN SYSTEM PREVIOUS ACTION GENERATION FORMER ACTIVATE CONFIRM REVERT BUSY
-#   FAILED INSTALL WHO FORMER-SYSTEM BOOTS
+#   FAILED INSTALL KEEP WHO FORMER-SYSTEM BOOTS
 #
 # ACTION is switch, boot (no step 1 and 2) or test (no step 3). GENERATION is
 # the generation of the profile to move to, 0 for a new one with SYSTEM; FORMER
@@ -27,7 +27,8 @@
 # REVERT and BUSY (for the lock of another activation) are limits in hundredths of
 # a second, as /proc/uptime counts: no clock that is set can change them. FAILED
 # says which failed units make the activation fail: new, any or ignore. INSTALL is
-# 1 to install the boot loader anew.
+# 1 to install the boot loader anew. With a CONFIRM of 0 the system is kept without
+# step 2, and with a KEEP of 1 a host whose activation fails is left as it is.
 #
 # What there is to know is in the files state (one line of fixed length: phase and
 # reason), log (what the activation prints) and run, in the directory this script
@@ -77,7 +78,7 @@ esac
 system=$2 previous=$3 action=$4 generation=$5 former=$6
 activate=$7 confirm=$8 revert=$9
 shift 9
-busy=$1 failed=$2 install=$3 who=$4 formersystem=$5 booted=$6
+busy=$1 failed=$2 install=$3 keep=$4 who=$5 formersystem=$6 booted=$7
 
 umask 022
 cd /
@@ -253,6 +254,14 @@ go_back() {
   end "reverted $*"
 }
 
+# end_or_go_back REASON is go_back for what is wrong with the new system, where a host that
+# fails is not to be left as it is.
+end_or_go_back() {
+  [ "$keep" = 1 ] || go_back "$@"
+  say "left as it is, because rollback is off: $*"
+  end "stuck $*; rollback is off"
+}
+
 # put_profile_back sets the profile to what it was, where this guard has moved it, and
 # removes the generation that was made: nobody is to go back to it.
 put_profile_back() {
@@ -306,9 +315,9 @@ try_new() {
     runs "$previous" || go_back "$(reason test 75)"
     end "untouched $(reason test 75)"
     ;;
-  *) go_back "$(reason "switch-to-configuration test" $code "$activate")" ;;
+  *) end_or_go_back "$(reason "switch-to-configuration test" $code "$activate")" ;;
   esac
-  runs "$system" || go_back "switch-to-configuration test: the running system is $(running) after it"
+  runs "$system" || end_or_go_back "switch-to-configuration test: the running system is $(running) after it"
   failures
   case $failed in
   any) [ $code = 0 ] || new=$(echo "$bad" | sed 's/^ //; s/ $//; s/ /, /g') ;;
@@ -317,13 +326,14 @@ try_new() {
     new=
     ;;
   esac
-  if [ -n "$new" ]; then go_back "failed: $new"; fi
+  if [ -n "$new" ]; then end_or_go_back "failed: $new"; fi
   [ "$bad_before" = ' ' ] || printf '%s\n' "$bad_before" >"$dir/failed"
 }
 
 # await returns when the deployer has confirmed. With "extend" the deployer gives a
 # sign of life, and the guard waits for its whole time again.
 await() {
+  [ "$confirm" != 0 ] || return 0
   guard_state
   case $state in
   activated*) deadline=${state#activated } ;;
@@ -338,7 +348,7 @@ await() {
   while [ ! -e "$self/confirm" ]; do
     if [ -e "$self/abort" ]; then
       resume_work
-      go_back "$(cat "$self/abort")"
+      end_or_go_back "$(cat "$self/abort")"
     fi
     if [ -e "$self/extend" ]; then
       rm -f "$self/extend"

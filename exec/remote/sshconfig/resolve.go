@@ -3,6 +3,8 @@ package sshconfig
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,6 +15,20 @@ type Query struct {
 	User        string // "": as configured, else DefaultUser
 	Port        int    // 0: as configured, else 22
 	DefaultUser string
+	Options     map[string]string // options of ssh_config(5) that go before the files, as with ssh -o
+}
+
+// file is a configuration that sets the options.
+func (q *Query) file() (File, error) {
+	f := File{Name: "options for " + q.Host}
+	for _, name := range slices.Sorted(maps.Keys(q.Options)) {
+		line := name + "=" + q.Options[name]
+		if strings.ContainsAny(line, "\n\r\x00") {
+			return File{}, fmt.Errorf("%s: option %q holds the end of a line", f.Name, name)
+		}
+		f.Text += line + "\n"
+	}
+	return f, nil
 }
 
 // Values are what a configuration sets for one host.
@@ -29,6 +45,13 @@ type Values struct {
 
 // Read collects the values that apply to a host. The first line that sets a keyword wins. What ssh refuses is an error.
 func Read(files []File, q Query, env Env) (*Values, error) {
+	if len(q.Options) > 0 {
+		options, err := q.file()
+		if err != nil {
+			return nil, err
+		}
+		files = slices.Concat([]File{options}, files)
+	}
 	r := newReader(q, &env)
 	if err := r.pass(files); err != nil {
 		return nil, err

@@ -281,7 +281,7 @@ func TestSplitJump(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || before != tt.before || last != tt.last {
+		if err != nil || before != tt.before || !cmp.Equal(last, tt.last) {
 			t.Errorf("%q: got %q, %+v, %v", tt.jump, before, last, err)
 		}
 	}

@@ -1,0 +1,145 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"muster/exec/human"
+	"muster/exec/remote"
+	"muster/schema"
+)
+
+// target is a host as package remote takes it, by one of the ways to it.
+func target(h *schema.Host, way schema.Way) remote.Target {
+	t := remote.Target{
+		Name:         h.Name,
+		Address:      way.Address,
+		Port:         way.Port,
+		User:         way.User,
+		HostKeys:     h.HostKeys,
+		Jump:         h.Jump,
+		Become:       become[h.Privilege],
+		BecomeArgv:   h.PrivilegeCommand,
+		ForwardAgent: h.SSH.AgentForwarding,
+		Options:      sshConfigOf(&h.SSH),
+	}
+	if h.SSH.OwnUser {
+		t.DefaultUser = remote.LocalUser
+	}
+	return t
+}
+
+// sshConfigOf are the SSH fields of a host as options of ssh_config.
+func sshConfigOf(s *schema.SSH) map[string]string {
+	options := map[string]string{}
+	for _, o := range s.Options {
+		options[strings.ToLower(o.Name)] = o.Value
+	}
+	if s.AddressFamily != "" {
+		options["addressfamily"] = s.AddressFamily
+	}
+	if s.KeepAlive > 0 {
+		options["serveraliveinterval"] = fmt.Sprint(int(s.KeepAlive.Seconds()))
+	}
+	switch {
+	case s.KnownKeysOnly:
+		options["stricthostkeychecking"] = "yes"
+	case s.AcceptNew != "":
+		options["stricthostkeychecking"] = "accept-new"
+	}
+	return options
+}
+
+// become is how each privilege of the inventory is had on a host.
+var become = map[schema.Privilege]remote.Become{
+	schema.Root:         remote.NoBecome,
+	schema.Sudo:         remote.Sudo,
+	schema.SudoPassword: remote.Sudo,
+	schema.Doas:         remote.Doas,
+	schema.Run0:         remote.Run0,
+	schema.Command:      remote.OwnCommand,
+}
+
+// waysTaken are the ways by which hosts were reached last, by their names.
+type waysTaken struct {
+	mu   sync.Mutex
+	last map[string]int
+}
+
+// dial connects to a host by the first of its ways that leads there: the one that did
+// last, then the others in their order. Every way has its host key checked, so that
+// another machine at an address of the host is passed over.
+func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, client string, password func(context.Context) ([]byte, error)) (*remote.Machine, error) {
+	ways := h.Ways()
+	w.mu.Lock()
+	last := w.last[h.Name]
+	w.mu.Unlock()
+	failed := make([]error, 0, len(ways))
+	for _, i := range order(len(ways), last) {
+		t := target(h, ways[i])
+		if client == sshOpenSSH {
+			t.Client = remote.OpenSSH
+		}
+		if h.Privilege == schema.SudoPassword {
+			t.SudoPassword = password
+		}
+		m, err := d.Dial(ctx, t)
+		if err == nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.last == nil {
+				w.last = map[string]int{}
+			}
+			w.last[h.Name] = i
+			return m, nil
+		}
+		failed = append(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, noWay(failed)
+}
+
+// order is the numbers below n, with one of them first.
+func order(n, first int) []int {
+	all := make([]int, 0, n)
+	for i := range n {
+		all = append(all, i)
+		if i == first {
+			copy(all[1:], all[:i])
+			all[0] = first
+		}
+	}
+	return all
+}
+
+// noWay is why no way leads to a host. Where a machine answers and is refused, that says
+// more than that others do not answer.
+func noWay(failed []error) error {
+	if len(failed) == 1 {
+		return failed[0]
+	}
+	telling := failed[len(failed)-1]
+	var all []string
+	for _, err := range failed {
+		if !errors.Is(err, remote.ErrUnreachable) && errors.Is(telling, remote.ErrUnreachable) {
+			telling = err
+		}
+		all = append(all, err.Error())
+	}
+	return waysError{telling, fmt.Sprintf("none of %s leads there: %s", human.Count(len(all), "way"), strings.Join(all, "; "))}
+}
+
+// A waysError says of each way to a host why it does not lead there, and is the most
+// telling of these errors.
+type waysError struct {
+	error
+	text string
+}
+
+func (e waysError) Error() string { return e.text }
+func (e waysError) Unwrap() error { return e.error }
