@@ -232,5 +232,5 @@ func getFlake(th *thread, x value) value {
 		}
 	}
 	top := source.top(ref)
-	return source.call(top, source.resolve(top, nil))
+	return source.call(top, source.resolve(top, th.ev.opts.Overrides))
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"muster/compile/flake"
 	"muster/compile/syntax"
 )
 
@@ -26,6 +27,8 @@ type Options struct {
 	AbortOnWarn  bool         // builtins.warn ends the evaluation
 	TraceVerbose bool         // builtins.traceVerbose traces
 	Lints        syntax.Lints // spellings to report
+
+	Overrides map[string]flake.Ref // other references for inputs of flakes that getFlake is called for, by path
 
 	Pure       bool     // only the program's own text and what has a hash
 	Restricted bool     // only files below the search path and Allowed

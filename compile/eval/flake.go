@@ -34,10 +34,11 @@ func (ev *Evaluator) Flake(ctx context.Context, ref flake.Ref, overrides map[str
 }
 
 // Lock finds out what the inputs of something are that is like a flake, and what the
-// flakes among them take as inputs. See [flake.Resolve].
-func (ev *Evaluator) Lock(ctx context.Context, top *flake.Flake) (resolved *flake.Resolved, err error) {
+// flakes among them take as inputs. Overrides are other references for inputs, by path.
+// See [flake.Resolve].
+func (ev *Evaluator) Lock(ctx context.Context, top *flake.Flake, overrides map[string]flake.Ref) (resolved *flake.Resolved, err error) {
 	_, err = ev.run(ctx, func(th *thread) value {
-		resolved = (&flakeSource{th: th, names: true}).resolve(top, nil)
+		resolved = (&flakeSource{th: th, names: true}).resolve(top, overrides)
 		return valueNull
 	})
 	return resolved, err
