@@ -44,6 +44,17 @@ func (ev *Evaluator) Lock(ctx context.Context, top *flake.Flake, overrides map[s
 	return resolved, err
 }
 
+// FlakeInputs finds out what the inputs of a flake are, as its lock file and flake.nix
+// have them.
+func (ev *Evaluator) FlakeInputs(ctx context.Context, ref flake.Ref) (resolved *flake.Resolved, err error) {
+	_, err = ev.run(ctx, func(th *thread) value {
+		source := &flakeSource{th: th, names: true}
+		resolved = source.resolve(source.top(ref), nil)
+		return valueNull
+	})
+	return resolved, err
+}
+
 // A FlakeSetting is a setting of Nix in nixConfig of a flake.
 type FlakeSetting struct{ Name, Value string }
 

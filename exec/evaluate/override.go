@@ -48,11 +48,18 @@ func (e Environment) Override(ctx context.Context, f *schema.Fleet, overrides ma
 	if err != nil {
 		return nil, err
 	}
+	return e.WithLock(&changed, lock)
+}
+
+// WithLock returns a fleet whose inputs are pinned by a lock, which is kept in the
+// fetcher's cache.
+func (e Environment) WithLock(f *schema.Fleet, lock *flake.Lock) (*schema.Fleet, error) {
 	text, _ := lock.JSON()
 	file := filepath.Join(e.Fetcher.Dir, "locks", keyOf(text)+".lock")
 	if err := keepFile(file, text); err != nil {
-		return nil, fmt.Errorf("--override-input: %w", err)
+		return nil, fmt.Errorf("keep a lock file: %w", err)
 	}
+	changed := *f
 	changed.Lock = &schema.Lock{Path: file, Flake: true, Names: slices.Sorted(maps.Keys(lock.Root.Inputs))}
 	changed.Inputs = slices.Clone(f.Inputs)
 	for i := range changed.Inputs { // the lock has them all
@@ -91,7 +98,7 @@ func overridable(f *schema.Fleet, overrides map[string]flake.Ref) error {
 // tree fetches what a reference leads to and returns where its content is.
 func (e Environment) tree(ctx context.Context, ref flake.Ref) (string, error) {
 	if e.Fetcher == nil {
-		return "", errNoFetcher
+		return "", ErrNoFetcher
 	}
 	a, dir, err := e.Fetcher.Find(ref.Attrs, true)
 	if err != nil {
@@ -107,13 +114,14 @@ func (e Environment) tree(ctx context.Context, ref flake.Ref) (string, error) {
 	return filepath.Join(tree.Dir, dir), err
 }
 
-var errNoFetcher = errors.New("fetch inputs: there is no cache directory: set HOME or XDG_CACHE_HOME")
+// ErrNoFetcher says that there is no directory for what is fetched.
+var ErrNoFetcher = errors.New("fetch inputs: there is no cache directory: set HOME or XDG_CACHE_HOME")
 
 // relock locks the inputs of a fleet anew: those that overrides name are what these lead
 // to, the others stay what they are.
 func (e Environment) relock(ctx context.Context, f *schema.Fleet, overrides map[string]flake.Ref, o Options) (*flake.Lock, error) {
 	if e.Fetcher == nil {
-		return nil, errNoFetcher
+		return nil, ErrNoFetcher
 	}
 	old := flake.EmptyLock()
 	if f.Lock != nil {
