@@ -74,6 +74,7 @@ type Evaluator struct {
 	inputs    inputs   // of everything that does not belong to a single host
 	regexes   regexCache
 	sources   sync.Map // *storedSource by path
+	origins   sync.Map // origin by store path, of trees of flakes
 	fetched   sync.Map // *fetching by FetchRequest
 	readable  readable // of the store, in pure mode
 	trace     sync.Mutex
@@ -176,7 +177,9 @@ func (ev *Evaluator) parse(name string, text []byte, progress func()) (*syntax.F
 		},
 	})
 	if err != nil {
-		return nil, parseError(err)
+		problem := parseError(err)
+		problem.Pos = ev.shownPos(problem.Pos)
+		return nil, problem
 	}
 	return file, nil
 }

@@ -115,6 +115,9 @@ func (s *flakeSource) input(r FetchRequest) (Fetched, error) {
 		a, _ := flake.ParseAttrs([]byte(r.JSON))
 		s.th.failAs(UnsupportedError, 0, "flake input '%s': nothing can be fetched here", flake.Ref{Attrs: a})
 	}
+	if asked, problem := flake.ParseAttrs([]byte(r.JSON)); err == nil && problem == nil {
+		s.th.ev.setOrigin(asked, s.th.lockedAttrs(got), got.Path)
+	}
 	return got, err
 }
 
