@@ -49,7 +49,7 @@ func (e Environment) options(o Options) (opts eval.Options, done func()) {
 	return eval.Options{
 		World:      d,
 		Home:       e.Home,
-		NixPath:    searchEntries(slices.Concat(e.SearchPath, e.Settings.SearchPath)),
+		NixPath:    searchEntries(slices.Concat(e.SearchPath, pinnedPath(o.Fleet), e.Settings.SearchPath)),
 		NixVersion: e.NixVersion,
 		MaxMemory:  e.MaxMemory,
 		MaxTime:    o.MaxTime,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -67,10 +66,7 @@ func (e Environment) flakesOf(f *schema.Fleet) map[string]string {
 	for _, h := range f.FlakeHosts() {
 		ref := h.Flake.Ref
 		if ref == "" {
-			ref = h.Flake.Dir
-			if !filepath.IsAbs(ref) {
-				ref = filepath.Join(f.Dir, ref)
-			}
+			ref = inFleet(f, h.Flake.Dir)
 		}
 		if !seen[ref] {
 			seen[ref] = true

@@ -125,10 +125,7 @@ func (e Environment) relock(ctx context.Context, f *schema.Fleet, overrides map[
 	}
 	old := flake.EmptyLock()
 	if f.Lock != nil {
-		name := f.Lock.Path
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(f.Dir, name)
-		}
+		name := inFleet(f, f.Lock.Path)
 		text, err := foreign.ReadFile(name, foreign.Limits{Size: schema.MaxFileSize, Time: foreign.Time, Links: true})
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", name, err)

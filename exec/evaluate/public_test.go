@@ -372,13 +372,14 @@ func (c *publicCase) probe(at, apply string) string {
 
 var (
 	shownTree = regexp.MustCompile(`«[a-z+]+:[^»]*»|/nix/store/[0-9a-z]{32}-source`)
-	place     = regexp.MustCompile(`(TREE[^ :]*:\d+):\d+`)
+	place     = regexp.MustCompile(`((?:TREE[^ :]*|«string»):\d+):\d+`)
+	download  = regexp.MustCompile(`^error: .*?download '?(https?://[^ ']*[^ ':]).*`)
 )
 
-// placed returns a text without what the two evaluators call a tree of files, and without columns: Nix shows the place
-// that a tree came from.
+// placed returns a text without what the two evaluators call a tree of files, without columns, and of a download that
+// fails, which all do here, only what was to be downloaded.
 func (c *publicCase) placed(text string) string {
-	text = strings.ReplaceAll(text, c.dir, "TREE")
+	text = download.ReplaceAllString(strings.ReplaceAll(text, c.dir, "TREE"), "error: download $1")
 	return place.ReplaceAllString(shownTree.ReplaceAllString(text, "TREE"), "$1")
 }
 

@@ -152,11 +152,11 @@ builtins.flakeRefToString { }
 ---
 builtins.fetchClosure { }
 # feature fetch-closure
-### error "builtins.fetchClosure is left to Nix"
+### error "builtins.fetchClosure is left to Nix: evaluate with --evaluator nix"
 ---
 builtins.outputOf "x" "out"
 # feature dynamic-derivations
-### error "builtins.outputOf is left to Nix"
+### error "builtins.outputOf is left to Nix: evaluate with --evaluator nix"
 ---
 builtins.findFile [ { prefix = ""; path = "flake:nixpkgs"; } ] "x"
 # feature flakes
