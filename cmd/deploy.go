@@ -77,6 +77,9 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 		return err
 	}
 	defer s.close()
+	if err := refuseDarwin(s.hosts, o.action); err != nil {
+		return err
+	}
 	plan := s.plan(o.action)
 	groups := []runFlags{&o.ssh, &o.rollout, &o.building, &o.copy, &o.secrets}
 	if o.action != exec.Switch && o.action != exec.Boot && o.action != exec.Test {

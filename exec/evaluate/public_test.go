@@ -280,19 +280,14 @@ type publicCase struct {
 	dir             string
 	value           eval.Value // what the embedded evaluator has for the outputs
 	ev              *eval.Evaluator
+	done            func()
 	compared, equal int
 }
 
 // compare compares outputs of the kinds that are known, and the names of the others.
 func (c *publicCase) compare() {
-	environment := evaluate.Environment{
-		Settings:   nixcmd.Settings{System: "x86_64-linux", ExperimentalFeatures: []string{"flakes"}, PureEval: true},
-		NixVersion: "2.34.8",
-		Fetcher:    &fetch.Fetcher{Dir: filepath.Join(c.inputs.dir, "cache"), StoreDir: "/nonexistent", Registry: flake.Registry{}},
-	}
-	ev, done := environment.Evaluator(evaluate.Options{})
-	defer done()
-	c.ev = ev
+	c.open()
+	defer func() { c.done() }()
 	for _, output := range c.names("") {
 		at := quoted(output)
 		switch {
@@ -320,6 +315,20 @@ func (c *publicCase) compare() {
 			}
 		}
 	}
+}
+
+// open begins an evaluation by a new evaluator.
+func (c *publicCase) open() {
+	if c.done != nil {
+		c.done()
+	}
+	environment := evaluate.Environment{
+		Settings:   nixcmd.Settings{System: "x86_64-linux", ExperimentalFeatures: []string{"flakes"}, PureEval: true},
+		NixVersion: "2.34.8",
+		Fetcher:    &fetch.Fetcher{Dir: filepath.Join(c.inputs.dir, "cache"), StoreDir: "/nonexistent", Registry: flake.Registry{}},
+	}
+	c.ev, c.done = environment.Evaluator(evaluate.Options{})
+	c.value = eval.Value{}
 }
 
 func (c *publicCase) configuration(kind, at string) {
@@ -360,6 +369,10 @@ func (c *publicCase) names(at string) (names []string) {
 func (c *publicCase) probe(at, apply string) string {
 	here := c.here(at, apply)
 	nix := c.nix(at, apply)
+	if here != nix { // messages show what was evaluated before
+		c.open()
+		here = c.here(at, apply)
+	}
 	c.compared++
 	switch {
 	case here == nix || c.placed(here) == c.placed(nix):

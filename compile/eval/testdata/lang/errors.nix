@@ -126,7 +126,7 @@ builtins.fetchGit { url = ./files; }
 ### error "fetchGit: nothing can be fetched here"
 ---
 builtins.fetchMercurial "https://example.org/x"
-### error "fetchMercurial: nothing can be fetched here"
+### error "fetchMercurial: Mercurial is left to Nix: evaluate the fleet with --evaluator nix"
 ---
 builtins ? fetchTree
 ### false
