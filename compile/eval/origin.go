@@ -57,12 +57,16 @@ func (ev *Evaluator) originOf(p string) (o origin, rest string, ok bool) {
 	return found.(origin), rest, true
 }
 
-// shownPath is a path as messages call it.
+// shownPath is a path as messages call it. The tree itself ends in a slash.
 func (ev *Evaluator) shownPath(p string) string {
-	if o, rest, ok := ev.originOf(p); ok {
-		return o.name + rest
+	o, rest, ok := ev.originOf(p)
+	switch {
+	case !ok:
+		return p
+	case rest == "":
+		return o.name + "/"
 	}
-	return p
+	return o.name + rest
 }
 
 // shownAt is the position with a number as messages call it.
