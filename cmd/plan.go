@@ -18,7 +18,6 @@ import (
 
 // planOptions are those of plan, which shows what deploy would do.
 type planOptions struct {
-	noRules
 	systemFlags
 	action  exec.Action
 	out     string
