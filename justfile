@@ -133,6 +133,19 @@ record-flakes dir="/var/tmp/muster-nix" *args="":
     export NIX_CONFIG=$'flake-registry =\nsubstituters =\nbuild-users-group =\nsandbox = false'
     go test ./exec/evaluate -run '^TestFlakesGiveWhatNixGives$' -count 1 -timeout 30m -record-flakes "$PWD/exec/evaluate/testdata/nix-of-root.sh" {{args}}
 
+# the public flakes of exec/evaluate/testdata/public.txt, whose git directories are in MIRRORS as OWNER+NAME/repo, by muster and by
+# the Nix 2.34 that test-nix has unpacked below DIR (Linux, root)
+compare-public mirrors dir="/var/tmp/muster-nix" *args="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    store=$(mktemp -d) && trap 'chmod -R u+w "$store" && rm -rf "$store"' EXIT
+    export XDG_CACHE_HOME=$store/cache MUSTER_NIX_ROOT={{dir}}/sid/root
+    export NIX_CONFIG=$'flake-registry =\nsubstituters =\nbuild-users-group =\nsandbox = false'
+    go test -c -o "$store/public.test" ./exec/evaluate && cd exec/evaluate && mkdir -p "$store/nix" /nix
+    # Nix has a store of its own at /nix, as flakes read what others have put there.
+    unshare -m bash -c 'mount --bind "$0/nix" /nix && exec "$0/public.test" "$@"' "$store" -test.run '^TestPublicFlakes$' -test.v -test.timeout 3h \
+      -public-mirrors '{{absolute_path(mirrors)}}' -public-dir "$store/trees" -public-nix "$PWD/testdata/nix-of-root.sh" {{args}}
+
 # what is written for other tools, read by the tools themselves: morph builds (as
 # root), colmena, NixOps 1.7 and 2 and flakes evaluate, nixfmt changes nothing.
 # DIR holds checkouts of their sources, named morph, colmena, nixops-1.7,

@@ -94,6 +94,9 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 		return err
 	}
 	defer s.close()
+	if err := refuseDarwin(s.systems, o.action); err != nil {
+		return err
+	}
 	if o.dry {
 		return preview(ctx, s, &o.systemFlags, o.action, "")
 	}

@@ -44,6 +44,8 @@ func (o *evalOptions) check() error {
 		return errors.New("--instantiate and --option need --file, --expr or --flake")
 	case (raw || flake) && (o.selection.on != "" || o.how.evaluator != byEmbedded):
 		return errors.New("--on and --evaluator need an inventory, not --file, --expr or --flake")
+	case raw && len(o.how.overrides) > 0:
+		return errors.New("--override-input is not for --file and --expr, which have no inputs")
 	case flake && o.attr != "":
 		return errors.New("--attr is not for --flake: the output stands behind the #")
 	case flake && o.json && o.flake.raw:

@@ -19,12 +19,11 @@ import (
 
 // flakeFlags evaluate an output of a flake, as nix eval does.
 type flakeFlags struct {
-	ref       string
-	apply     string
-	raw       bool
-	impure    bool
-	config    bool
-	overrides []flags.Pair
+	ref    string
+	apply  string
+	raw    bool
+	impure bool
+	config bool
 }
 
 func (f *flakeFlags) addFlags(fs *flags.Set) {
@@ -33,14 +32,13 @@ func (f *flakeFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Bool(&f.raw, false), "raw", "with --flake: print a string without quotes")
 	fs.Var(flags.Bool(&f.impure, false), "impure", "with --flake: let it read the environment and files outside of the flake")
 	fs.Var(flags.Bool(&f.config, false), "accept-flake-config", "with --flake: obey the flake's nixConfig")
-	fs.Var(flags.ListOf(&f.overrides, inputOverride), "override-input", "with --flake: take another flake for an input, `NAME REFERENCE`, in this run")
 }
 
 func (f *flakeFlags) given() bool { return f.ref != "" }
 
 func (f *flakeFlags) check() error {
-	if !f.given() && (f.apply != "" || f.raw || f.impure || f.config || len(f.overrides) > 0) {
-		return errors.New("--apply, --raw, --impure, --accept-flake-config and --override-input need --flake")
+	if !f.given() && (f.apply != "" || f.raw || f.impure || f.config) {
+		return errors.New("--apply, --raw, --impure and --accept-flake-config need --flake")
 	}
 	return nil
 }
@@ -111,13 +109,9 @@ func (f *flakeFlags) run(ctx context.Context, std streams, args []string, o *eva
 
 // evaluate evaluates the output and returns what to print.
 func (f *flakeFlags) evaluate(ctx context.Context, std streams, ref flake.Ref, fragment, dir string, o *evalOptions) (string, error) {
-	overrides := map[string]flake.Ref{}
-	for _, p := range f.overrides {
-		other, _, err := fetch.Locate(p.Value, dir)
-		if err != nil {
-			return "", fmt.Errorf("--override-input %s: %w", p.Name, err)
-		}
-		overrides[p.Name] = other
+	overrides, err := o.how.overridden()
+	if err != nil {
+		return "", err
 	}
 	ev, system, done, err := f.evaluator(ctx, std, ref, o)
 	if err != nil {

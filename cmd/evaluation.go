@@ -10,6 +10,8 @@ import (
 
 	"muster/cmd/flags"
 	"muster/compile/eval/collector"
+	"muster/compile/flake"
+	"muster/compile/flake/fetch"
 	"muster/exec"
 	"muster/exec/evaluate"
 	"muster/exec/nixcmd"
@@ -25,6 +27,7 @@ type evaluateFlags struct {
 	maxMemory  int64         // in MB; 0 is three quarters of the machine's
 	maxTime    time.Duration // of a host's evaluation
 	searchPath []string      // entries in front of $NIX_PATH; a flag of eval only
+	overrides  []flags.Pair
 }
 
 // The evaluators.
@@ -38,6 +41,7 @@ func (o *evaluateFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.OneOf(&o.evaluator, byEmbedded, byNix, byBoth), "evaluator", "evaluate with `what`: %s, which compares them")
 	fs.Var(flags.Number(&o.maxMemory, 0, 0, 1<<24), "max-memory", "let evaluation take at most `MB` of memory; 0 is three quarters of the machine's")
 	fs.Var(flags.Positive(&o.maxTime, time.Hour), "eval-timeout", "let the evaluation of a host take at most this `duration`, with what it fetches and builds")
+	fs.Var(flags.ListOf(&o.overrides, inputOverride), "override-input", "take what a flake reference leads to for an input, `NAME REFERENCE`, in this run")
 	fs.Var(flags.Bool(&o.trace, false), "show-trace", "show how evaluation reached an error")
 	fs.Var(flags.Bool(&o.noCache, false), "no-eval-cache", "evaluate every host, also where nothing has changed")
 }
@@ -75,16 +79,22 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 		return nil, err
 	}
 	warnings := evaluate.NewWarnings(warn)
+	environment, err := o.environment(nix, nil, warn)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.overrides) > 0 {
+		if fleet, err = o.override(ctx, fleet, &environment, warn); err != nil {
+			return nil, err
+		}
+	}
 	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace, MaxTime: o.maxTime}
 	options.WorkDir, _ = os.Getwd()
 	nixOnly := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath}
 	if o.evaluator == byNix {
 		return warnings.Around(nixOnly), nil
 	}
-	embedded := evaluate.Embedded{Options: options, FirstDone: firstDone}
-	if embedded.Environment, err = o.environment(nix, nil, warn); err != nil {
-		return nil, err
-	}
+	embedded := evaluate.Embedded{Options: options, Environment: environment, FirstDone: firstDone}
 	if o.evaluator == byBoth {
 		embedded.Trace = nil
 		if embedded.Environment.NixVersion, err = nix.Version(ctx); err != nil {
@@ -104,6 +114,42 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 		return warnings.Around(embedded), nil
 	}
 	return warnings.Around(evaluate.Fallback{First: embedded, Second: nixOnly, Log: warn}), nil
+}
+
+// override takes other inputs for those of the fleet, as --override-input says.
+func (o *evaluateFlags) override(ctx context.Context, fleet *schema.Fleet, e *evaluate.Environment, warn io.Writer) (*schema.Fleet, error) {
+	overrides, err := o.overridden()
+	if err != nil {
+		return nil, err
+	}
+	if hosts := fleet.FlakeHosts(); len(hosts) > 0 && o.evaluator != byEmbedded {
+		return nil, usageError{fmt.Errorf("--override-input is not for --evaluator %s: Nix takes the inputs of the flake that host %s is a system of from its flake.lock", o.evaluator, hosts[0].Name)}
+	}
+	fleet, err = e.Override(ctx, fleet, overrides, evaluate.Options{Fleet: fleet, Trace: warn, MaxTime: o.maxTime})
+	if err != nil {
+		return nil, err
+	}
+	if len(fleet.FlakeHosts()) > 0 {
+		e.Overrides = overrides
+	}
+	return fleet, nil
+}
+
+// overridden are the references that --override-input gives for inputs, by their paths.
+func (o *evaluateFlags) overridden() (map[string]flake.Ref, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, fmt.Errorf("find the current directory: %v", err)
+	}
+	overrides := map[string]flake.Ref{}
+	for _, p := range o.overrides {
+		other, _, err := fetch.Locate(p.Value, dir)
+		if err != nil {
+			return nil, fmt.Errorf("--override-input %s: %w", p.Name, err)
+		}
+		overrides[p.Name] = other
+	}
+	return overrides, nil
 }
 
 // environment is what an evaluator in this process sees of the machine: what Nix would

@@ -43,6 +43,7 @@ var goodAfterAll = map[string][]string{
 	"host name":             {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
 	"flake reference":       {"?!bogus", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "/nonexistent/directory/file", strings.Repeat("x", 1<<16)},
 	"attribute path":        {"0s", "9999999999h", "1e400", "-5s", "-1", "0", "99999999999999999999", "--", strings.Repeat("x", 1<<16)},
+	"revision":              {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
 	"build machines":        {"", " ", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "a\xff", strings.Repeat("x", 1<<16)},
 }
 

@@ -51,7 +51,8 @@ type loadFlags struct {
 	timeout time.Duration
 	memory  int
 
-	unpinned bool // inputs need no pin; no flag
+	unpinned bool       // inputs need no pin; no flag
+	past     *pastFleet // the inventory of another revision; no flag
 }
 
 func (f *loadFlags) addFlags(fs *flags.Set) {
@@ -64,7 +65,11 @@ func (f *loadFlags) addFlags(fs *flags.Set) {
 func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, error) {
 	defer relaxGC()()
 	defer saveMemory()()
-	fleet, err := schema.Load(ctx, inventory(args), schema.Options{Nix: compile.CheckNix, Data: compile.ReadData, Time: f.timeout, Memory: int64(f.memory) << 20, Unpinned: f.unpinned})
+	where := inventory(args)
+	if f.past != nil {
+		where = f.past.where
+	}
+	fleet, err := schema.Load(ctx, where, schema.Options{Nix: compile.CheckNix, Data: compile.ReadData, Time: f.timeout, Memory: int64(f.memory) << 20, Unpinned: f.unpinned})
 	var problems schema.Errors
 	if errors.As(err, &problems) {
 		for _, p := range problems {
@@ -79,6 +84,9 @@ func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, err
 	}
 	if err == nil {
 		protectSecrets(fleet.Hosts)
+		if f.past != nil {
+			f.past.flakes(fleet)
+		}
 	}
 	return fleet, err
 }

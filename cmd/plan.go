@@ -18,20 +18,44 @@ import (
 
 // planOptions are those of plan, which shows what deploy would do.
 type planOptions struct {
-	noRules
 	systemFlags
-	action exec.Action
-	out    string
+	action  exec.Action
+	out     string
+	from    string // a revision
+	noHosts bool
 }
 
 func (o *planOptions) groups() []group { return append(o.systemFlags.groups(), &o.secrets) }
 
 func (o *planOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.OneOf(&o.action, exec.Switch, exec.Boot, exec.Test), "action", "`what` to plan: %s")
+	fs.Var(flags.Of(&o.from, "", revision), "from", "plan for the fleet as it is in this `revision` of its git repository")
+	fs.Var(flags.Bool(&o.noHosts, false), "no-hosts", "with --from: connect to no host, and compare with the systems of the inventory as it is here")
 	fs.VarP(flags.Of(&o.out, "", flags.NewFile()), "out", "o", "save the plan to this `file`, for muster apply")
 }
 
+func (o *planOptions) check() error {
+	switch {
+	case o.noHosts && o.from == "":
+		return errors.New("--no-hosts needs --from")
+	case o.noHosts && o.out != "":
+		return errors.New("--no-hosts and --out are mutually exclusive: the plan is for hosts as they were found")
+	}
+	return nil
+}
+
 func (o *planOptions) run(ctx context.Context, std streams, args []string) error {
+	if o.from != "" {
+		past, err := at(ctx, inventory(args), o.from, std.err)
+		if err != nil {
+			return err
+		}
+		if o.noHosts {
+			return o.compare(ctx, std, args, past)
+		}
+		o.selection.reading.past = past
+	}
+	o.changes = true
 	s, err := o.begin(ctx, std, args, nil)
 	if err != nil {
 		return err
@@ -40,10 +64,39 @@ func (o *planOptions) run(ctx context.Context, std streams, args []string) error
 	return preview(ctx, s, &o.systemFlags, o.action, o.out)
 }
 
+// compare shows which systems the fleet of another revision has otherwise than the
+// inventory as it is here.
+func (o *planOptions) compare(ctx context.Context, std streams, args []string, past *pastFleet) error {
+	systems := func() (*session, error) {
+		s, err := begin(ctx, std, args, needs{selection: &o.selection})
+		if err == nil {
+			s.results, err = o.how.systems(ctx, nil, s.fleet, s.systems, std.err)
+		}
+		return s, err
+	}
+	here, err := systems()
+	if err != nil {
+		return err
+	}
+	defer here.close()
+	o.selection.reading.past = past
+	there, err := systems()
+	if err != nil {
+		return err
+	}
+	defer there.close()
+	errs := compareSystems(std, here.results, there.results)
+	report := &evalOptions{how: o.how}
+	return report.end(std, there.systems, errs, len(there.systems)-len(errs))
+}
+
 // preview shows what an action would do, and saves the plan to a file unless out
 // is "".
 func preview(ctx context.Context, s *session, f *systemFlags, action exec.Action, out string) error {
 	plan := s.plan(exec.Preview)
+	if past := f.selection.reading.past; past != nil {
+		plan.Dir = past.dir
+	}
 	if err := plan.RollOut(s.fleet); err != nil {
 		return err
 	}

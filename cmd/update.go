@@ -25,12 +25,14 @@ type updateOptions struct {
 	noRules
 	reading loadFlags
 	dryRun  bool
+	plan    bool
 }
 
 func (o *updateOptions) groups() []group { return []group{&o.reading} }
 
 func (o *updateOptions) addFlags(fs *flags.Set) {
 	fs.VarP(flags.Bool(&o.dryRun, false), "dry-run", "n", "show what would change, and write nothing")
+	fs.Var(flags.Bool(&o.plan, false), "plan", "evaluate the fleet with and without the change, show whose systems would change, and write nothing")
 }
 
 func (o *updateOptions) run(ctx context.Context, std streams, args []string) error {
@@ -53,7 +55,7 @@ func (o *updateOptions) run(ctx context.Context, std streams, args []string) err
 		return err
 	}
 	if environment.Fetcher == nil {
-		return errors.New("fetch inputs: there is no cache directory: set HOME or XDG_CACHE_HOME")
+		return evaluate.ErrNoFetcher
 	}
 	environment.Fetcher.TTL = -1 // what was fetched a moment ago may not be the newest
 	now, err := environment.Lock(ctx, fleet, before, func(input string) bool { return len(args) == 0 || slices.Contains(args, input) }, evaluate.Options{Fleet: fleet, Trace: std.err, MaxTime: time.Hour})
@@ -71,6 +73,9 @@ func (o *updateOptions) run(ctx context.Context, std streams, args []string) err
 	case bytes.Equal(written, text):
 		fmt.Fprintln(std.out, "every input is the newest")
 		return nil
+	case o.plan:
+		fmt.Fprintf(std.out, "not written: %s\n", schema.DefaultLock)
+		return o.systems(ctx, std, fleet, before, now, environment)
 	case o.dryRun:
 		fmt.Fprintf(std.out, "not written: %s\n", schema.DefaultLock)
 		return nil
@@ -80,6 +85,30 @@ func (o *updateOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	fmt.Fprintf(std.out, "written: %s; now: muster plan\n", schema.DefaultLock)
 	return nil
+}
+
+// systems shows whose systems would change.
+func (o *updateOptions) systems(ctx context.Context, std streams, fleet *schema.Fleet, before, now *flake.Lock, e evaluate.Environment) error {
+	how := evaluateFlags{evaluator: byEmbedded, maxTime: time.Hour}
+	evaluated := func(lock *flake.Lock) ([]evaluate.Result, error) {
+		locked, err := e.WithLock(fleet, lock)
+		if err != nil {
+			return nil, err
+		}
+		return how.systems(ctx, nil, locked, locked.Hosts, std.err)
+	}
+	is, err := evaluated(now)
+	if err != nil {
+		return err
+	}
+	var was []evaluate.Result
+	if len(before.Root.Inputs) > 0 {
+		if was, err = evaluated(before); err != nil {
+			return err
+		}
+	}
+	errs := compareSystems(std, was, is)
+	return (&evalOptions{how: how}).end(std, fleet.Hosts, errs, len(is)-len(errs))
 }
 
 // updatable checks that the fleet has the inputs, and that muster.lock is what pins them.

@@ -67,6 +67,12 @@ that evaluation needs no network afterwards. INVENTORY is told from an input by 
 or slash in it.
 
 ` + inventoryHelp},
+		{group: "inventory", use: "fetch [INVENTORY]", verb: &fetchOptions{}, short: "fetch all inputs, to evaluate without a network", long: `
+Fetch every input of the fleet as it is pinned, with the inputs of flakes among them and
+of the flakes that hosts are systems of, into muster's cache. Evaluation needs no network
+afterwards.
+
+` + inventoryHelp},
 		{group: "inventory", use: "schema", verb: &schemaOptions{}, short: "print the schema of inventories", long: `
 Print the schema of inventories, as CUE or as JSON Schema. With the latter,
 editors check and complete TOML, YAML and JSON. Save it beside the inventory:

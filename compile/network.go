@@ -221,11 +221,7 @@ func (w *writer) nixpkgsTree(n schema.Nixpkgs) syntax.Expr {
 		return w.path(n.At, n.Path)
 	case n.Rev != "":
 		set := &schema.Attrs{}
-		url := n.URL
-		if url == "" {
-			url = "https://github.com/NixOS/nixpkgs/archive/" + n.Rev + ".tar.gz"
-		}
-		put(set, schema.String{V: url}, "url")
+		put(set, schema.String{V: n.Archive()}, "url")
 		if n.Hash != "" {
 			put(set, schema.String{V: n.Hash}, "sha256")
 		}

@@ -67,6 +67,14 @@ type Nixpkgs struct {
 	Unpinned bool   // <nixpkgs> of the evaluating machine
 }
 
+// Archive is the URL that Rev is fetched from.
+func (n *Nixpkgs) Archive() string {
+	if n.URL != "" {
+		return n.URL
+	}
+	return "https://github.com/NixOS/nixpkgs/archive/" + n.Rev + ".tar.gz"
+}
+
 // A Cache is a binary cache that hosts fetch their systems from. PushTo is "" for
 // a fleet without one.
 type Cache struct {

@@ -131,6 +131,16 @@ func (f *Fleet) HasFlakes() bool {
 	})
 }
 
+// FlakeHosts are the hosts whose systems flakes define.
+func (f *Fleet) FlakeHosts() (hosts []*Host) {
+	for _, h := range f.Hosts {
+		if h.Flake != nil {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
+
 // inputNames are the names of all inputs, sorted.
 func (f *Fleet) inputNames() []string {
 	names := []string{SelfInput}

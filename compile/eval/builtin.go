@@ -57,7 +57,7 @@ func experimental(b *builtin, features ...string) *builtin {
 // leftToNix returns a builtin that only Nix supports.
 func leftToNix(name string, arity int, feature string) *builtin {
 	left := func(th *thread) value {
-		th.failAs(UnsupportedError, 0, "builtins.%s is left to Nix", name)
+		th.failAs(UnsupportedError, 0, "builtins.%s is left to Nix: evaluate with --evaluator nix", name)
 		return value{}
 	}
 	if arity == 2 {

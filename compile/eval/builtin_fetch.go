@@ -76,6 +76,9 @@ func (th *thread) fetching(r FetchRequest) *fetching {
 // mustFetch is fetch for a request of a builtin that must succeed.
 func (th *thread) mustFetch(builtin string, r FetchRequest) Fetched {
 	got, err := th.fetch(r)
+	if errors.Is(err, ErrUnsupported) && r.Fetcher == "fetchMercurial" {
+		th.failAs(UnsupportedError, 0, "%s: Mercurial is left to Nix: evaluate the fleet with --evaluator nix", builtin)
+	}
 	if errors.Is(err, ErrUnsupported) {
 		th.failAs(UnsupportedError, 0, "%s: nothing can be fetched here", builtin)
 	}

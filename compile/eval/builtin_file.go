@@ -108,7 +108,7 @@ func readDir(th *thread, x value) value {
 		th.fail(0, "'%s' is not a directory", p)
 	}
 	if err != nil {
-		panic(fileError(p, err))
+		panic(th.ev.fileError(p, err))
 	}
 	th.recordDir(p, entries)
 	attrs := th.newAttrs(len(entries))
@@ -126,7 +126,7 @@ func readFileType(th *thread, x value) value {
 	}
 	info, err := th.ev.lstat(p)
 	if err != nil {
-		panic(fileError(p, err))
+		panic(th.ev.fileError(p, err))
 	}
 	th.recordType(typeInput, p, info, nil)
 	return fileTypeValue(info.Mode())

@@ -40,7 +40,7 @@ func (th *thread) copyToStore(p string, pos posID) store.Path {
 	s := e.(*storedSource)
 	s.once.do(th, func() {
 		if _, err := th.ev.lstat(p); err != nil {
-			panic(fileError(p, err))
+			panic(th.ev.fileError(p, err))
 		}
 		src, h, err := th.hash(p, value{})
 		if err == nil {
@@ -150,7 +150,7 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 		panic(err)
 	}
 	if _, err := th.ev.lstat(p); err != nil {
-		panic(fileError(p, err))
+		panic(th.ev.fileError(p, err))
 	}
 	src := Source{File: th.ev.onDisk(p), Flat: true}
 	var h store.Hash

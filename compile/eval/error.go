@@ -120,7 +120,7 @@ func (th *thread) failAs(kind ErrorKind, pos posID, format string, args ...any) 
 	if pos == 0 && kind == LimitError {
 		pos = th.place()
 	}
-	panic(&Error{Kind: kind, Msg: sprintf(format, args), Pos: th.ev.positions.at(pos)})
+	panic(&Error{Kind: kind, Msg: sprintf(format, args), Pos: th.ev.shownAt(pos)})
 }
 
 // failCalled is failAs for an error that has no position in Nix: that of a builtin
@@ -135,7 +135,7 @@ func (th *thread) failCalled(kind ErrorKind, pos posID, format string, args ...a
 
 // failCause is fail for an error that has a cause outside the program.
 func (th *thread) failCause(pos posID, cause error, format string, args ...any) {
-	panic(&Error{Kind: EvalError, Msg: sprintf(format, args), Pos: th.ev.positions.at(pos), cause: cause})
+	panic(&Error{Kind: EvalError, Msg: sprintf(format, args), Pos: th.ev.shownAt(pos), cause: cause})
 }
 
 // maxText is how many bytes of a text of the program messages show.
@@ -311,7 +311,7 @@ func (th *thread) withTrace(x *Error) *Error {
 		if s.fn != nil {
 			text = "while calling " + shortened(s.fn.describe())
 		}
-		y.Trace = append(y.Trace, TraceEntry{Text: text, Pos: th.ev.positions.at(s.pos)})
+		y.Trace = append(y.Trace, TraceEntry{Text: text, Pos: th.ev.shownAt(s.pos)})
 	}
 	return &y
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"muster/compile/flake"
 	"muster/compile/syntax"
 )
 
@@ -26,6 +27,8 @@ type Options struct {
 	AbortOnWarn  bool         // builtins.warn ends the evaluation
 	TraceVerbose bool         // builtins.traceVerbose traces
 	Lints        syntax.Lints // spellings to report
+
+	Overrides map[string]flake.Ref // other references for inputs of flakes that getFlake is called for, by path
 
 	Pure       bool     // only the program's own text and what has a hash
 	Restricted bool     // only files below the search path and Allowed
@@ -71,6 +74,7 @@ type Evaluator struct {
 	inputs    inputs   // of everything that does not belong to a single host
 	regexes   regexCache
 	sources   sync.Map // *storedSource by path
+	origins   sync.Map // origin by store path, of trees of flakes
 	fetched   sync.Map // *fetching by FetchRequest
 	trees     localTrees
 	flakes    sync.Map // *openedFlake by its reference
@@ -175,7 +179,9 @@ func (ev *Evaluator) parse(name string, text []byte, progress func()) (*syntax.F
 		},
 	})
 	if err != nil {
-		return nil, parseError(err)
+		problem := parseError(err)
+		problem.Pos = ev.shownPos(problem.Pos)
+		return nil, problem
 	}
 	return file, nil
 }

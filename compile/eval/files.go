@@ -100,11 +100,11 @@ func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 		info, err := ev.lstat(p)
 		switch {
 		case err != nil:
-			return "", fileError(p, err)
+			return "", ev.fileError(p, err)
 		case info.Mode()&fs.ModeSymlink != 0:
 			target, err := ev.world.Readlink(ev.onDisk(p))
 			if err != nil {
-				return "", fileError(p, err)
+				return "", ev.fileError(p, err)
 			}
 			if !strings.HasPrefix(target, "/") {
 				target = path.Dir(p) + "/" + target
@@ -120,11 +120,12 @@ func (ev *Evaluator) resolveImport(p string) (string, *Error) {
 }
 
 // fileError says in Nix's words why a path cannot be read.
-func fileError(p string, err error) *Error {
-	p = shortened(p)
+func (ev *Evaluator) fileError(p string, err error) *Error {
+	asked := p
+	p = shortened(ev.shownPath(p))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &Error{Msg: "path '" + p + "' does not exist", cause: err}
+		return &Error{Msg: ev.missing(asked), cause: err}
 	case errors.Is(err, syscall.ELOOP):
 		return &Error{Msg: "infinite symlink recursion in path '" + p + "'", cause: err}
 	case errors.Is(err, fs.ErrPermission):
@@ -299,13 +300,13 @@ const maxFile = 1 << 30
 func (th *thread) open(p string) (fs.File, int64, *Error) {
 	f, err := th.ev.world.Open(th.ev.onDisk(p))
 	if err != nil {
-		return nil, 0, fileError(p, err)
+		return nil, 0, th.ev.fileError(p, err)
 	}
 	info, err := f.Stat()
 	var problem *Error
 	switch {
 	case err != nil:
-		problem = fileError(p, err)
+		problem = th.ev.fileError(p, err)
 	case info.IsDir():
 		problem = &Error{Msg: "read of 4096 bytes: Is a directory"}
 	case !info.Mode().IsRegular() && info.Mode()&fs.ModeCharDevice == 0:
@@ -342,7 +343,7 @@ func (th *thread) tryReadFile(p string) ([]byte, *Error) {
 		case err == io.EOF:
 			return text.b, nil
 		case err != nil:
-			return nil, fileError(p, err)
+			return nil, th.ev.fileError(p, err)
 		case len(text.b) > maxFile:
 			return nil, th.limitError("file '%s' is longer than %d MB", shortened(p), maxFile>>20)
 		}
@@ -443,7 +444,7 @@ func (th *thread) hashFileAt(p string, a store.Algo) store.Hash {
 		w = io.MultiWriter(h, seen)
 	}
 	if _, err := io.Copy(w, f); err != nil {
-		panic(fileError(p, err))
+		panic(th.ev.fileError(p, err))
 	}
 	if th.inputsHere() != nil && !th.ev.isText(p) {
 		th.recordAt(fileInput, p, shortDigest(seen.Sum(nil)))

@@ -34,10 +34,22 @@ func (ev *Evaluator) Flake(ctx context.Context, ref flake.Ref, overrides map[str
 }
 
 // Lock finds out what the inputs of something are that is like a flake, and what the
-// flakes among them take as inputs. See [flake.Resolve].
-func (ev *Evaluator) Lock(ctx context.Context, top *flake.Flake) (resolved *flake.Resolved, err error) {
+// flakes among them take as inputs. Overrides are other references for inputs, by path.
+// See [flake.Resolve].
+func (ev *Evaluator) Lock(ctx context.Context, top *flake.Flake, overrides map[string]flake.Ref) (resolved *flake.Resolved, err error) {
 	_, err = ev.run(ctx, func(th *thread) value {
-		resolved = (&flakeSource{th: th, names: true}).resolve(top, nil)
+		resolved = (&flakeSource{th: th, names: true}).resolve(top, overrides)
+		return valueNull
+	})
+	return resolved, err
+}
+
+// FlakeInputs finds out what the inputs of a flake are, as its lock file and flake.nix
+// have them.
+func (ev *Evaluator) FlakeInputs(ctx context.Context, ref flake.Ref) (resolved *flake.Resolved, err error) {
+	_, err = ev.run(ctx, func(th *thread) value {
+		source := &flakeSource{th: th, names: true}
+		resolved = source.resolve(source.top(ref), nil)
 		return valueNull
 	})
 	return resolved, err
@@ -102,6 +114,9 @@ func (s *flakeSource) input(r FetchRequest) (Fetched, error) {
 	if errors.Is(err, ErrUnsupported) {
 		a, _ := flake.ParseAttrs([]byte(r.JSON))
 		s.th.failAs(UnsupportedError, 0, "flake input '%s': nothing can be fetched here", flake.Ref{Attrs: a})
+	}
+	if asked, problem := flake.ParseAttrs([]byte(r.JSON)); err == nil && problem == nil {
+		s.th.ev.setOrigin(asked, s.th.lockedAttrs(got), got.Path)
 	}
 	return got, err
 }
@@ -479,7 +494,7 @@ func (s *flakeSource) open(ref flake.Ref) value {
 		defer func() { th.heap = own }()
 		th.heap = &th.shared
 		top := s.top(ref)
-		f, args := s.prepare(top, s.resolve(top, nil))
+		f, args := s.prepare(top, s.resolve(top, th.ev.opts.Overrides))
 		o.value = th.delayCall(th.delayCall2(f, args[0], args[1]), args[2])
 	})
 	return th.force(o.value)

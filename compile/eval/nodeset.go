@@ -136,7 +136,7 @@ func (d *dynamicDefinition) add(th *thread, attrs []attr, inner *frame) []attr {
 	sym := intern(th.wantPlainString(name, d.pos))
 	i := sort.Search(len(attrs), func(i int) bool { return attrs[i].sym >= sym })
 	if i < len(attrs) && attrs[i].sym == sym {
-		th.fail(d.pos, "dynamic attribute '%s' already defined at %s", sym, th.ev.positions.at(attrs[i].pos))
+		th.fail(d.pos, "dynamic attribute '%s' already defined at %s", sym, th.ev.shownAt(attrs[i].pos))
 	}
 	return slices.Insert(attrs, i, attr{sym, d.pos, d.value.delay(th, inner)})
 }

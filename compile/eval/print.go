@@ -1,7 +1,9 @@
 package eval
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,7 +88,11 @@ func (p *printer) value(v value) {
 	case kindString:
 		p.text(v.str())
 	case kindPath:
-		p.b.WriteString(v.str())
+		if p.brief {
+			p.b.WriteString(p.th.ev.shownPath(v.str()))
+		} else {
+			p.b.WriteString(v.str())
+		}
 	case kindList:
 		// Lists are identified by where they are stored, sets by their content.
 		p.list(v, cell)
@@ -128,7 +134,7 @@ func (p *printer) function(l *lambda) {
 	if l.name != 0 {
 		p.b.WriteString(l.name.String() + " ")
 	}
-	fmt.Fprintf(&p.b, "@ %s»", p.th.ev.positions.at(l.pos))
+	fmt.Fprintf(&p.b, "@ %s»", p.th.ev.shownAt(l.pos))
 }
 
 // repeated reports whether a list or set was printed before.
@@ -179,7 +185,7 @@ func (p *printer) set(v value) {
 		return
 	}
 	p.b.WriteString("{ ")
-	for i, a := range p.th.byName(attrs) {
+	for i, a := range p.inOrder(attrs) {
 		if p.full() || p.limit > 0 && p.attrs >= p.limit {
 			p.elided(len(attrs)-i, "attribute")
 			break
@@ -193,6 +199,25 @@ func (p *printer) set(v value) {
 		p.b.WriteString("; ")
 	}
 	p.b.WriteByte('}')
+}
+
+// inOrder returns attributes in the order in which they are printed: by name, and where not
+// all are shown, those first that say what kind of set it is.
+func (p *printer) inOrder(attrs []attr) []attr {
+	sorted := p.th.byName(attrs)
+	if p.limit > 0 {
+		sorted = slices.Clone(sorted)
+		slices.SortStableFunc(sorted, func(a, b attr) int { return cmp.Compare(rank(a.sym), rank(b.sym)) })
+	}
+	return sorted
+}
+
+// rank is 0 for an attribute that says what kind of set it is in, and 1 for others.
+func rank(s symbol) int {
+	if name := s.String(); name == "type" || name == "_type" {
+		return 0
+	}
+	return 1
 }
 
 func (p *printer) elided(n int, what string) {

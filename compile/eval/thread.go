@@ -152,7 +152,7 @@ func (th *thread) checkpoint() {
 func (th *thread) canceled() {
 	err := th.contextError()
 	if err.Kind == LimitError {
-		err.Pos = th.ev.positions.at(th.place())
+		err.Pos = th.ev.shownAt(th.place())
 	}
 	panic(err)
 }
@@ -168,7 +168,7 @@ func (th *thread) contextError() *Error {
 
 // limitError returns a LimitError at the innermost known place of the program.
 func (th *thread) limitError(format string, args ...any) *Error {
-	return &Error{Kind: LimitError, Msg: fmt.Sprintf(format, args...), Pos: th.ev.positions.at(th.place())}
+	return &Error{Kind: LimitError, Msg: fmt.Sprintf(format, args...), Pos: th.ev.shownAt(th.place())}
 }
 
 // place returns the position of what is being evaluated: that of the innermost

@@ -132,7 +132,7 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 // program. It is quoted: a=b c and a b=c are different search paths.
 func settingsKey(o eval.Options) string {
 	return fmt.Sprintf("%#v", []any{o.NixPath, o.System, o.NixVersion, o.Home, o.AbortOnWarn, o.Features, o.Pure, o.Restricted, o.Allowed,
-		o.TraceVerbose, o.NoImportFromDerivation, o.MaxDepth, o.Lints})
+		o.TraceVerbose, o.NoImportFromDerivation, o.MaxDepth, o.Lints, o.Overrides})
 }
 
 func (e Embedded) log(format string, args ...any) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"muster/compile/eval"
+	"muster/compile/flake"
 	"muster/compile/flake/fetch"
 	"muster/exec/nixcmd"
 )
@@ -14,13 +15,14 @@ import (
 // its files. With the right one it results in what Nix would.
 type Environment struct {
 	Settings   nixcmd.Settings
-	SearchPath []string            // entries in front of those in Settings
-	Getenv     func(string) string // builtins.getEnv; nil: every variable is empty
-	Home       string              // ~
-	NixVersion string              // builtins.nixVersion; "" is the evaluator's default
-	MaxMemory  int64               // bytes of this process's memory; 0 is no limit
-	Nix        *nixcmd.Nix         // builds; nil if Nix is not installed
-	Fetcher    *fetch.Fetcher      // fetches sources and inputs; nil: nothing can be fetched
+	SearchPath []string             // entries in front of those in Settings
+	Getenv     func(string) string  // builtins.getEnv; nil: every variable is empty
+	Home       string               // ~
+	NixVersion string               // builtins.nixVersion; "" is the evaluator's default
+	MaxMemory  int64                // bytes of this process's memory; 0 is no limit
+	Nix        *nixcmd.Nix          // builds; nil if Nix is not installed
+	Overrides  map[string]flake.Ref // other references for inputs of the flakes that hosts are systems of, by path
+	Fetcher    *fetch.Fetcher       // fetches sources and inputs; nil: nothing can be fetched
 }
 
 // Evaluator returns an evaluator for Nix programs, with the options that are not
@@ -47,7 +49,7 @@ func (e Environment) options(o Options) (opts eval.Options, done func()) {
 	return eval.Options{
 		World:      d,
 		Home:       e.Home,
-		NixPath:    searchEntries(slices.Concat(e.SearchPath, e.Settings.SearchPath)),
+		NixPath:    searchEntries(slices.Concat(e.SearchPath, pinnedPath(o.Fleet), e.Settings.SearchPath)),
 		NixVersion: e.NixVersion,
 		MaxMemory:  e.MaxMemory,
 		MaxTime:    o.MaxTime,
@@ -62,6 +64,7 @@ func (e Environment) options(o Options) (opts eval.Options, done func()) {
 		NoImportFromDerivation: e.Settings.NoImportFromDerivation,
 		MaxDepth:               min(e.Settings.MaxCallDepth, maxCallDepth),
 		Lints:                  e.Settings.Lints,
+		Overrides:              e.Overrides,
 	}, d.close
 }
 

@@ -33,7 +33,7 @@ func (e Environment) Lock(ctx context.Context, f *schema.Fleet, old *flake.Lock,
 	}
 	ev, done := e.Evaluator(o)
 	defer done()
-	resolved, err := ev.Lock(ctx, top)
+	resolved, err := ev.Lock(ctx, top, nil)
 	if err != nil {
 		return nil, err
 	}

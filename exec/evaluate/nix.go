@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"muster/compile"
 	"muster/exec/nixcmd"
@@ -72,7 +73,7 @@ func (n Nix) network(hosts []*schema.Host) (nixcmd.Network, error) {
 		File:       file,
 		Driver:     compile.Driver,
 		Hosts:      names(hosts),
-		SearchPath: n.SearchPath,
+		SearchPath: slices.Concat(n.SearchPath, pinnedPath(n.Fleet)),
 		Trace:      n.Trace,
 		MaxTime:    n.MaxTime,
 	}, nil

@@ -82,7 +82,11 @@ func (n *Nix) Evaluate(ctx context.Context, net Network) ([]Result[System], erro
 // Query evaluates an attribute of each host, such as config.time.timeZone, to
 // its JSON. Results and errors are as those of [Nix.Evaluate].
 func (n *Nix) Query(ctx context.Context, net Network, attr []string) ([]Result[json.RawMessage], error) {
-	return evaluate[json.RawMessage](ctx, n, net, "--arg", "attr", nixStrings(attr))
+	args := []string{"--arg", "attr", nixStrings(attr)}
+	if len(net.Features) > 0 { // inputs that are directories are read from the store
+		args = append(args, "--read-write-mode")
+	}
+	return evaluate[json.RawMessage](ctx, n, net, args...)
 }
 
 // evaluate applies the driver to all hosts at once and, if that fails or takes

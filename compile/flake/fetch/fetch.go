@@ -152,6 +152,8 @@ func (f *Fetcher) fetch(ctx context.Context, a flake.Attrs) (Tree, error) {
 		return f.forge(ctx, a)
 	case "indirect":
 		return Tree{}, errors.New("it is a name of the flake registry, and names cannot be fetched directly")
+	case "hg":
+		return Tree{}, errors.New("inputs of Mercurial are left to Nix: evaluate the fleet with --evaluator nix, or pin an archive of the commit")
 	default:
 		return Tree{}, fmt.Errorf("inputs of type '%s' are not supported", kind)
 	}

@@ -126,7 +126,7 @@ builtins.fetchGit { url = ./files; }
 ### error "fetchGit: nothing can be fetched here"
 ---
 builtins.fetchMercurial "https://example.org/x"
-### error "fetchMercurial: nothing can be fetched here"
+### error "fetchMercurial: Mercurial is left to Nix: evaluate the fleet with --evaluator nix"
 ---
 builtins ? fetchTree
 ### false
@@ -152,11 +152,11 @@ builtins.flakeRefToString { }
 ---
 builtins.fetchClosure { }
 # feature fetch-closure
-### error "builtins.fetchClosure is left to Nix"
+### error "builtins.fetchClosure is left to Nix: evaluate with --evaluator nix"
 ---
 builtins.outputOf "x" "out"
 # feature dynamic-derivations
-### error "builtins.outputOf is left to Nix"
+### error "builtins.outputOf is left to Nix: evaluate with --evaluator nix"
 ---
 builtins.findFile [ { prefix = ""; path = "flake:nixpkgs"; } ] "x"
 # feature flakes

@@ -1,0 +1,476 @@
+package evaluate_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"muster/compile/eval"
+	"muster/compile/flake"
+	"muster/compile/flake/fetch"
+	"muster/compile/store"
+	"muster/exec/evaluate"
+	"muster/exec/nixcmd"
+)
+
+var (
+	publicMirrors = flag.String("public-mirrors", "", "compare the public flakes whose git directories are here, as OWNER+NAME/repo")
+	publicNix     = flag.String("public-nix", "nix", "the Nix to compare with, with what NIX_REMOTE says as its root")
+	publicOnly    = flag.String("public-only", ".", "compare only the repositories that this regular expression matches")
+	publicHosts   = flag.Int("public-hosts", 3, "compare this many configurations of each kind")
+	publicDir     = flag.String("public-dir", "", "keep the trees here")
+)
+
+// TestPublicFlakes evaluates the outputs of the public flakes in testdata/public.txt with the embedded evaluator and
+// with Nix 2.34, and compares values, derivations and errors with their places. The inputs that have a mirror are real,
+// at the locked commit where the mirror has it; the others are stubs, the same for both (testdata/public is nixpkgs).
+func TestPublicFlakes(t *testing.T) {
+	if *publicMirrors == "" {
+		t.Skip("needs -public-mirrors")
+	}
+	text, err := os.ReadFile("testdata/public.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPublicInputs(t, string(text))
+	fmt.Printf("%-40s %-14s %9s %6s %6s\n", "repository", "commit", "compared", "equal", "other")
+	for line := range strings.Lines(string(text)) {
+		repo, commit, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok || repo == "#" || !regexp.MustCompile(*publicOnly).MatchString(repo) {
+			continue
+		}
+		t.Run(repo, func(t *testing.T) {
+			c := &publicCase{t: t, inputs: p, dir: p.flake(t, repo, commit)}
+			c.compare()
+			fmt.Printf("%-40s %-14s %9d %6d %6d\n", repo, commit, c.compared, c.equal, c.compared-c.equal)
+		})
+	}
+}
+
+// publicInputs makes trees of the mirrors and stubs.
+type publicInputs struct {
+	dir     string
+	mirrors map[string]string // git directory by owner/name in lower case
+	nixpkgs string
+	stub    string
+}
+
+func newPublicInputs(t *testing.T, table string) *publicInputs {
+	p := &publicInputs{dir: *publicDir, mirrors: map[string]string{}}
+	if p.dir == "" {
+		p.dir = t.TempDir()
+	}
+	dirs, err := filepath.Glob(*publicMirrors + "/*/repo")
+	if err != nil || len(dirs) == 0 {
+		t.Fatal("no mirrors", err)
+	}
+	for _, d := range dirs {
+		owner, name, _ := strings.Cut(filepath.Base(filepath.Dir(d)), "+")
+		p.mirrors[strings.ToLower(owner+"/"+name)] = d
+	}
+	p.stub = filepath.Join(p.dir, "stub")
+	p.nixpkgs = filepath.Join(p.dir, "nixpkgs")
+	if err := os.CopyFS(p.nixpkgs, os.DirFS("testdata/public")); err != nil && !errors.Is(err, os.ErrExist) {
+		t.Fatal(err)
+	}
+	lib := p.tree(t, "nix-community/nixpkgs.lib", "")
+	if err := os.CopyFS(filepath.Join(p.nixpkgs, "lib"), os.DirFS(filepath.Join(lib, "lib"))); err != nil && !errors.Is(err, os.ErrExist) {
+		t.Fatal(err)
+	}
+	p.packages(t, table)
+	return p
+}
+
+func writeTree(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var (
+	packageName = regexp.MustCompile(`pkgs\.([a-zA-Z_][\w-]*)|(?m:^\s*([a-zA-Z_][\w-]*),?$)|(?m:^\s*, ([a-zA-Z_][\w-]*)$)`)
+	stubModule  = regexp.MustCompile(`(nixosModules?|homeManagerModules?|homeModules?|darwinModules?|flakeModules?|overlays)\.([a-zA-Z_][\w-]*)`)
+	modulePath  = regexp.MustCompile(`modulesPath\s*(?:\}|\+)\s*"?(/[\w./-]+)`)
+)
+
+// packages writes the names of the packages and the NixOS modules that the flakes mention, for the stub of nixpkgs.
+func (p *publicInputs) packages(t *testing.T, table string) {
+	names, modules := map[string]bool{"hello": true}, map[string]string{}
+	stubs := map[string]bool{"nixosModules.default": true, "homeManagerModules.default": true, "homeModules.default": true, "overlays.default": true}
+	for line := range strings.Lines(table) {
+		repo, commit, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok || repo == "#" {
+			continue
+		}
+		err := filepath.WalkDir(p.tree(t, repo, commit), func(file string, d os.DirEntry, err error) error {
+			if err != nil || !d.Type().IsRegular() || filepath.Ext(file) != ".nix" {
+				return err
+			}
+			text, err := os.ReadFile(file)
+			for _, m := range packageName.FindAllSubmatch(text, -1) {
+				names[string(bytes.Join(m[1:], nil))] = true
+			}
+			for _, m := range modulePath.FindAllSubmatch(text, -1) {
+				name := "nixos/modules" + string(m[1])
+				if filepath.Ext(name) != ".nix" {
+					name += "/default.nix"
+				}
+				if !strings.Contains(name, "..") {
+					modules[name] = "{ }\n"
+				}
+			}
+			for _, m := range stubModule.FindAllSubmatch(text, -1) {
+				stubs[string(m[1])+"."+string(m[2])] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, _ := json.Marshal(slices.Sorted(maps.Keys(names)))
+	modules["names.json"] = string(text)
+	modules["nixos/modules/installer/scan/not-detected.nix"] = "{ }\n"
+	writeTree(t, p.nixpkgs, modules)
+	var b strings.Builder
+	for _, at := range slices.Sorted(maps.Keys(stubs)) {
+		if strings.Contains(at, "Modules.") {
+			fmt.Fprintf(&b, "    %s = { };\n", at)
+		} else if strings.HasPrefix(at, "overlays.") {
+			fmt.Fprintf(&b, "    %s = _: _: { };\n", at)
+		}
+	}
+	writeTree(t, p.stub, map[string]string{
+		"flake.nix":   "{\n  outputs = _: {\n" + b.String() + "    flakeModule = { };\n    nixosModule = { };\n    overlay = _: _: { };\n    lib = { };\n  };\n}\n",
+		"default.nix": "{ }\n",
+	})
+}
+
+// tree checks a commit of a repository out, once. Without a commit, or with one that the mirror lacks, it is the newest.
+func (p *publicInputs) tree(t *testing.T, repo, commit string) string {
+	t.Helper()
+	mirror := p.mirrors[strings.ToLower(repo)]
+	if mirror == "" {
+		t.Fatalf("no mirror of %s", repo)
+	}
+	run := func(dir string, args ...string) error {
+		cmd := exec.Command("git", append([]string{"--git-dir=" + mirror, "--work-tree=" + dir}, args...)...)
+		cmd.Env = append(os.Environ(), "GIT_INDEX_FILE="+dir+".index", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
+		return cmd.Run()
+	}
+	if commit == "" || run(p.dir, "cat-file", "-e", commit) != nil {
+		commit = "HEAD"
+	}
+	out, err := exec.Command("git", "--git-dir="+mirror, "rev-parse", commit).Output()
+	if err != nil {
+		t.Fatal(repo, commit, err)
+	}
+	dir := filepath.Join(p.dir, "tree", strings.ToLower(strings.ReplaceAll(repo, "/", "+"))+"-"+string(out[:12]))
+	if _, err := os.Stat(dir); err == nil {
+		return dir
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(dir, "read-tree", string(out[:40])); err != nil {
+		t.Fatal(repo, commit, err)
+	}
+	run(dir, "checkout-index", "--all", "--quiet") // files that the mirror lacks stay away
+	return dir
+}
+
+// flake makes a git repository of a flake whose lock file has the trees and stubs for its inputs.
+func (p *publicInputs) flake(t *testing.T, repo, commit string) string {
+	dir := filepath.Join(p.dir, "flake", strings.ReplaceAll(repo, "/", "+"))
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(dir, os.DirFS(p.tree(t, repo, commit))); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(dir, func(file string, d os.DirEntry, err error) error {
+		if err == nil && d.Name() == "flake.lock" && d.Type().IsRegular() {
+			p.lock(t, file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &flakeCase{t: t, dir: dir}
+	c.git("", "init", "-q")
+	c.git("", "add", "-A", "-f")
+	c.git("", "commit", "-qm", "first")
+	return dir
+}
+
+// lock has the nodes of a lock file lead to trees and stubs.
+func (p *publicInputs) lock(t *testing.T, file string) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lock map[string]any
+	if err := json.Unmarshal(text, &lock); err != nil {
+		t.Fatal(err)
+	}
+	for name, n := range lock["nodes"].(map[string]any) {
+		node := n.(map[string]any)
+		locked, ok := node["locked"].(map[string]any)
+		if path, _ := locked["path"].(string); !ok || strings.HasPrefix(path, ".") {
+			continue
+		}
+		dir := p.input(t, name, locked)
+		hash, _, err := store.HashNAR(store.SHA256, store.Disk{}, dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := map[string]any{"type": "path", "path": dir, "narHash": hash.SRI()}
+		for _, attr := range []string{"lastModified", "rev", "dir"} {
+			if v, ok := locked[attr]; ok && (attr != "dir" || strings.Contains(dir, "/tree/")) {
+				now[attr] = v
+			}
+		}
+		node["locked"] = now
+	}
+	text, _ = json.MarshalIndent(lock, "", "  ")
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// input is the tree for a locked input.
+func (p *publicInputs) input(t *testing.T, name string, locked map[string]any) string {
+	owner, _ := locked["owner"].(string)
+	repo, _ := locked["repo"].(string)
+	rev, _ := locked["rev"].(string)
+	url, _ := locked["url"].(string)
+	if p.mirrors[strings.ToLower(owner+"/"+repo)] != "" {
+		return p.tree(t, owner+"/"+repo, rev)
+	}
+	if strings.EqualFold(repo, "nixpkgs") || strings.Contains(url, "/nixpkgs") || strings.Contains(url, "releases.nixos.org") {
+		return p.nixpkgs
+	}
+	return p.stub
+}
+
+// publicCase compares one flake.
+type publicCase struct {
+	t               *testing.T
+	inputs          *publicInputs
+	dir             string
+	value           eval.Value // what the embedded evaluator has for the outputs
+	ev              *eval.Evaluator
+	done            func()
+	compared, equal int
+}
+
+// compare compares outputs of the kinds that are known, and the names of the others.
+func (c *publicCase) compare() {
+	c.open()
+	defer func() { c.done() }()
+	for _, output := range c.names("") {
+		at := quoted(output)
+		switch {
+		case slices.Contains([]string{"packages", "devShells", "checks", "legacyPackages", "apps", "hydraJobs"}, output):
+			c.names(at)
+			for _, name := range limited(c.names(at+".x86_64-linux"), 12) {
+				c.probe(at+".x86_64-linux."+quoted(name), "x: x.drvPath or x.program or (builtins.attrNames x)")
+			}
+		case slices.Contains([]string{"formatter", "devShell", "defaultPackage"}, output):
+			c.probe(at+".x86_64-linux", "x: x.drvPath")
+		case strings.HasSuffix(output, "Configurations"):
+			for _, name := range limited(c.names(at), *publicHosts) {
+				c.configuration(output, at+"."+quoted(name))
+			}
+		case output == "colmenaHive":
+			for _, name := range limited(c.names(at+".nodes"), *publicHosts) {
+				c.configuration(output, at+".nodes."+quoted(name))
+			}
+		case output == "colmena" || output == "deploy": // hold all of nixpkgs
+			c.names(at)
+		default:
+			c.probe(at, "x: builtins.typeOf x")
+			for _, name := range limited(c.names(at), 12) {
+				c.probe(at+"."+quoted(name), "")
+			}
+		}
+	}
+}
+
+// open begins an evaluation by a new evaluator.
+func (c *publicCase) open() {
+	if c.done != nil {
+		c.done()
+	}
+	environment := evaluate.Environment{
+		Settings:   nixcmd.Settings{System: "x86_64-linux", ExperimentalFeatures: []string{"flakes"}, PureEval: true},
+		NixVersion: "2.34.8",
+		Fetcher:    &fetch.Fetcher{Dir: filepath.Join(c.inputs.dir, "cache"), StoreDir: "/nonexistent", Registry: flake.Registry{}},
+	}
+	c.ev, c.done = environment.Evaluator(evaluate.Options{})
+	c.value = eval.Value{}
+}
+
+func (c *publicCase) configuration(kind, at string) {
+	list := []string{
+		"x: builtins.attrNames x", "x: builtins.attrNames x.config", "x: builtins.attrNames x.options", "x: x.config.warnings",
+	}
+	switch kind {
+	case "homeConfigurations":
+		list = append(list, "x: x.activationPackage.drvPath", "x: x.config.home.username", "x: map (p: p.drvPath) x.config.home.packages", "x: x.config.home.file")
+	default:
+		list = append(list, "x: x.config.system.build.toplevel.drvPath", "x: x.config.networking.hostName", "x: x.config.system.stateVersion",
+			"x: map (p: p.drvPath) x.config.environment.systemPackages", "x: builtins.mapAttrs (_: u: [ u.home u.openssh.authorizedKeys.keys ]) x.config.users.users",
+			"x: x.config.networking.firewall", "x: x.config.nix.settings", "x: builtins.attrNames x.config.systemd.services", "x: builtins.mapAttrs (_: u: builtins.attrNames u) x.config.home-manager.users",
+			"x: x.config.fileSystems", "x: x.config.systemd.services", "x: builtins.mapAttrs (_: e: e.text) x.config.environment.etc")
+	}
+	for _, apply := range list {
+		c.probe(at, apply)
+	}
+}
+
+func limited(names []string, n int) []string { return names[:min(n, len(names))] }
+
+func quoted(name string) string {
+	text, _ := json.Marshal(name)
+	return strings.ReplaceAll(string(text), "${", `\${`)
+}
+
+// names compares the names of a set, and returns them.
+func (c *publicCase) names(at string) (names []string) {
+	text := c.probe(at, "builtins.attrNames")
+	for _, m := range regexp.MustCompile(`"((?:[^"\\]|\\.)*)"`).FindAllStringSubmatch(text, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// probe compares one attribute, or what a function makes of it, and returns its text.
+func (c *publicCase) probe(at, apply string) string {
+	here := c.here(at, apply)
+	nix := c.nix(at, apply)
+	if here != nix { // messages show what was evaluated before
+		c.open()
+		here = c.here(at, apply)
+	}
+	c.compared++
+	switch {
+	case here == nix || c.placed(here) == c.placed(nix):
+		c.equal++
+	default:
+		c.t.Errorf("%s %s\n nix:  %s\n here: %s", at, apply, around(nix, here), around(here, nix))
+	}
+	return here
+}
+
+var (
+	shownTree = regexp.MustCompile(`«[a-z+]+:[^»]*»|/nix/store/[0-9a-z]{32}-source`)
+	place     = regexp.MustCompile(`((?:TREE[^ :]*|«string»):\d+):\d+`)
+	download  = regexp.MustCompile(`^error: .*?download '?(https?://[^ ']*[^ ':]).*`)
+)
+
+// placed returns a text without what the two evaluators call a tree of files, without columns, and of a download that
+// fails, which all do here, only what was to be downloaded.
+func (c *publicCase) placed(text string) string {
+	text = download.ReplaceAllString(strings.ReplaceAll(text, c.dir, "TREE"), "error: download $1")
+	return place.ReplaceAllString(shownTree.ReplaceAllString(text, "TREE"), "$1")
+}
+
+// around returns a text where it differs from another.
+func around(text, other string) string {
+	i := 0
+	for i < len(text) && i < len(other) && text[i] == other[i] {
+		i++
+	}
+	from := max(0, i-200)
+	return text[from:min(len(text), i+600)]
+}
+
+const publicTime = 90 * time.Second
+
+func (c *publicCase) here(at, apply string) string {
+	ctx, cancel := context.WithTimeout(c.t.Context(), publicTime)
+	defer cancel()
+	text, err := c.evaluate(ctx, at, apply)
+	if err == nil {
+		return text
+	}
+	var own *eval.Error
+	if !errors.As(err, &own) {
+		return "error: " + err.Error()
+	}
+	msg, _, _ := strings.Cut(strings.TrimLeft(own.Msg, "\n"), "\n")
+	text = "error: " + msg
+	if own.Pos.IsValid() {
+		text += " at " + own.Pos.String()
+	}
+	return text
+}
+
+func (c *publicCase) evaluate(ctx context.Context, at, apply string) (string, error) {
+	ref, _, err := fetch.Locate("git+file://"+c.dir, c.dir)
+	if err != nil {
+		return "", err
+	}
+	if c.value == (eval.Value{}) {
+		if c.value, err = c.ev.Flake(ctx, ref, nil); err != nil {
+			return "", err
+		}
+	}
+	v, err := c.value.Output(ctx, ref.String(), []string{at})
+	if err == nil && apply != "" {
+		var f eval.Value
+		if f, err = c.ev.Expr(ctx, apply, "/"); err == nil {
+			v, err = f.Apply(ctx, v)
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	return v.Show(ctx)
+}
+
+var nixPlace = regexp.MustCompile(`\n\s+at (\S+:\d+:\d+):\n`)
+
+func (c *publicCase) nix(at, apply string) string {
+	ctx, cancel := context.WithTimeout(c.t.Context(), publicTime)
+	defer cancel()
+	args := []string{"eval", "--offline", "--no-write-lock-file", "--no-eval-cache", "--extra-experimental-features", "nix-command flakes", "git+file://" + c.dir + "#." + at}
+	if apply != "" {
+		args = append(args, "--apply", apply)
+	}
+	cmd := exec.CommandContext(ctx, *publicNix, args...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	root := os.Getenv("NIX_REMOTE")
+	text := func(b bytes.Buffer) string { return strings.ReplaceAll(b.String(), root+"/nix/store", "/nix/store") }
+	if err := cmd.Run(); err == nil {
+		return strings.TrimSuffix(text(out), "\n")
+	}
+	_, msg, _ := cutLast(text(said), "error: ")
+	first, rest, _ := strings.Cut(strings.TrimLeft(msg, "\n "), "\n")
+	if m := nixPlace.FindStringSubmatch("\n" + rest); m != nil {
+		first += " at " + m[1]
+	}
+	return "error: " + first
+}

@@ -1,0 +1,5 @@
+{ lib, ... }:
+{
+  evalModules = lib.evalModules;
+  runTest = module: { name = "test"; inherit module; };
+}
