@@ -23,6 +23,14 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// A hinted error has a hint of its own.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+
 // An exitError ends muster with a status. Everything has been reported already.
 type exitError int
 
@@ -73,6 +81,9 @@ func hint(name string, err error) string {
 		case errors.Is(err, remote.ErrHostKeyChanged):
 			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, this may be a man-in-the-middle attack", name, quoteAddr(key.Addr))
 		}
+	}
+	if h := (hinted{}); errors.As(err, &h) {
+		return h.hint
 	}
 	switch {
 	case errors.Is(err, eval.ErrTime):

@@ -301,7 +301,10 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	}
 	h.Address = text(n.get("host"))
 	d.address(n.get("host"), join(path, "host"))
-	h.Flake = d.flakeSystem(n.get("flake"), path+".flake")
+	if h.Flake = d.flakeSystem(n.get("flake"), path+".flake"); n.get("nixos") != nil {
+		d.oneOf(n, path, "flake", "nixos")
+		h.Flake = d.nixosSystem(n.get("nixos"), path+".nixos")
+	}
 	h.HostKeys = texts(n.get("host_keys"))
 	h.DiskUUID = text(n.get("disk_uuid"))
 	h.Port = number32(of("port"))

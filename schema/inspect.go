@@ -435,7 +435,9 @@ func (r *resolver) host(h *Host) {
 	r.text("host", h.Address, at("host"))
 	r.number("port", h.Port, at("port"))
 	r.text("user", h.User, at("user"))
-	if f := h.Flake; f != nil {
+	if f := h.Flake; f != nil && f.File != "" {
+		r.text("nixos", f.File+"#"+strings.Join(f.Attr, "."), f.At)
+	} else if f != nil {
 		r.text("flake", cmp.Or(f.Dir, f.Ref)+"#"+strings.Join(f.Attr, "."), f.At)
 	}
 	r.texts("host_keys", h.HostKeys, at("host_keys"))
