@@ -128,7 +128,7 @@ func (o *convertOptions) run(ctx context.Context, std streams, args []string) er
 	for _, name := range m.order {
 		fmt.Fprintf(std.out, "wrote %s\n", shownFile(name))
 	}
-	fmt.Fprintf(std.out, "converted %s of a source for %s\n", human.Count(len(m.result.Hosts), "host"), m.result.Kind())
+	fmt.Fprintf(std.out, "converted %s of %s\n", human.Count(len(m.result.Hosts), "host"), m.result.Kind())
 	if o.unchecked {
 		return nil
 	}
@@ -271,7 +271,7 @@ func (m *moving) read(ctx context.Context) error {
 		return unknownSource(what.Kind)
 	}
 	if m.source.Flake == "" && !slices.Contains([]convert.Kind{convert.Colmena, convert.Morph, convert.NixOps}, m.source.Kind) {
-		return usageError{fmt.Errorf("a source for %s is a flake: name its directory", m.source.Kind)}
+		return usageError{fmt.Errorf("convert --from %s: want a flake; name its directory", string(m.source.Kind))}
 	}
 	data, err := m.text(ctx, m.source.Facts())
 	if err != nil {
@@ -461,11 +461,11 @@ func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result) e
 			}
 		}
 	}
-	by := string(m.result.Kind())
+	by := "the source"
 	if m.tool != "" {
-		by = m.tool
+		by = shownFile(m.tool)
 	}
-	fmt.Fprintf(m.std.out, "compared: %s of %s equal by derivation to those of %s\n", human.Count(equal, "system"), human.Count(len(m.result.Hosts), "host"), by)
+	fmt.Fprintf(m.std.out, "compared: %d of %s with the derivation that they have by %s\n", equal, human.Count(len(m.result.Hosts), "system"), by)
 	if keys > 0 {
 		fmt.Fprintf(m.std.out, "%s more units for their secrets than in the source\n", hostsHave(keys))
 	}

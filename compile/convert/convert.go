@@ -25,6 +25,7 @@ type Conversion struct {
 	kind    Kind
 	facts   *Facts
 	entries []*entry
+	about   []schema.NewField
 	places  places
 }
 
@@ -63,7 +64,8 @@ type Text struct {
 
 // New converts what a source says.
 func New(s *Source, f *Facts) *Conversion {
-	c := &Conversion{source: s, kind: f.Kind(s.Kind), facts: f, places: places{source: s}}
+	c := &Conversion{source: s, kind: f.Kind(s.Kind), facts: f, places: places{source: s, root: f.Root}}
+	c.about = c.aboutFields()
 	for i := range f.Hosts {
 		if e := c.entry(&f.Hosts[i]); e != nil {
 			c.entries = append(c.entries, e)
@@ -71,7 +73,7 @@ func New(s *Source, f *Facts) *Conversion {
 		}
 	}
 	for _, o := range f.Others {
-		c.Notes = append(c.Notes, Note{Setting: "nixosConfigurations." + o, Text: string(c.kind) + " deploys it to no host: it is left out"})
+		c.Notes = append(c.Notes, Note{Setting: "nixosConfigurations." + o, Text: "it is no host of " + c.kind.String() + ": it is left out"})
 	}
 	c.texts()
 	return c
@@ -82,7 +84,11 @@ func (c *Conversion) Kind() Kind { return c.kind }
 
 // note notes what is not carried over; the same of several hosts once.
 func (c *Conversion) note(host string, s *Setting, text string) {
-	n := Note{Setting: s.Name, At: c.places.of(host, s), Text: text}
+	c.noteAt(host, s, c.places.of(host, s), text)
+}
+
+func (c *Conversion) noteAt(host string, s *Setting, at, text string) {
+	n := Note{Setting: s.Name, At: at, Text: text}
 	if host != "" {
 		n.Hosts = []string{host}
 	}
@@ -178,9 +184,6 @@ func (e *entry) finish(n *Node) {
 	} else if e.privilege == "" && e.c.kind != Flake && e.c.kind != Lollypops && e.host != "" {
 		e.privilege = string(schema.Sudo)
 	}
-	if e.privilege == string(schema.Root) {
-		e.privilege = ""
-	}
 	if s := n.setting("deployment.targetUser"); e.only && s != nil && !s.Set {
 		e.user = ""
 	}
@@ -204,12 +207,16 @@ func (e *entry) found(n *Node) string {
 	if host := cmp.Or(six, n.FQDN); host != "" && isAddress(host) {
 		return host
 	}
-	s := &Setting{Name: "host", At: n.At}
-	if name := cmp.Or(n.HostName, n.Name); isAddress(name) {
-		e.c.note(e.source, s, "no address was found: it is the name, which DNS or the SSH configuration must know")
+	name := n.HostName
+	if name == "" || name == "nixos" { // which is NixOS's default
+		name = n.Name
+	}
+	s := &Setting{Name: "host"}
+	if isAddress(name) {
+		e.c.noteAt(e.source, s, "", "no address was found: it is the name, which DNS or the SSH configuration must know")
 		return name
 	}
-	e.c.note(e.source, s, "no address was found: the host is built, and not connected to until host says where it is")
+	e.c.noteAt(e.source, s, "", "no address was found: the host is built, and not connected to until host says where it is")
 	return ""
 }
 

@@ -200,8 +200,8 @@ func privilegeOf(words []string) string {
 }
 
 func (e *entry) sudoEnabled(s *Setting) {
-	if on, ok := into[bool](s); ok && !on && s.Set {
-		e.privilege = string(schema.Root)
+	if on, ok := into[bool](s); ok && !on {
+		e.privilege = ""
 	}
 }
 
@@ -339,6 +339,7 @@ func (e *entry) clanDeploy(s *Setting) {
 
 // file is the path of a file for the inventory.
 func (e *entry) file(name string) string {
+	name = e.c.places.inTree(name)
 	if rel, err := filepath.Rel(e.c.source.Dir, name); err == nil && filepath.IsAbs(name) && !strings.HasPrefix(rel, "../../") {
 		if !strings.HasPrefix(rel, "../") {
 			rel = "./" + rel

@@ -12,6 +12,7 @@ type Facts struct {
 	About  []Setting // of the whole fleet
 	Hosts  []Node
 	Others []string // systems of the flake that are no host
+	Root   string   // of the flake's tree in the store
 }
 
 // A Node is one host of the source.

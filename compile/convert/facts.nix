@@ -127,7 +127,7 @@ let
     config:
     let
       ofInterface = interface: map (a: a.address) (interface.ipv4.addresses ++ interface.ipv6.addresses);
-      ofNetwork = network: (network.address or [ ]) ++ (network.networkConfig.Address or [ ]);
+      ofNetwork = network: list (network.address or [ ]) ++ list (network.networkConfig.Address or [ ]);
       list = value: if isList value then value else [ value ];
       each = f: set: concatLists (map (entry: list (tried (f entry))) (attrValues set));
     in
@@ -165,7 +165,7 @@ let
         files = [ ];
       }
     ) (filter (name: node.options.networking ? ${name}) [ "privateIPv4" "publicIPv4" ])
-    ++ given "nixinate." (node.config._module.args.nixinate or { });
+    ++ given "nixinate." (node._module.args.nixinate or node.config._module.args.nixinate or { });
 
   host = name: more: node: {
     inherit name;
@@ -314,8 +314,24 @@ let
   taken = map (host: host.attr) hosts;
 in
 toJSON {
-  about = given "" about;
+  about =
+    given "" about
+    ++ (
+      if source ? resources then
+        [
+          {
+            name = "resources";
+            set = true;
+            value = attrNames source.resources;
+            at = place source "resources";
+          }
+        ]
+      else
+        [ ]
+    );
   inherit hosts;
+  # Where the tree of the flake is in the store.
+  root = if flake == null then "" else toString (flake.sourceInfo.outPath or flake.outPath);
   # Systems of the flake that are no host.
   others =
     if flake == null || (kind != "deploy-rs" && kind != "colmena" && kind != "nixops") then

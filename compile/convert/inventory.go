@@ -6,13 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	"muster/exec/foreign"
 	"muster/schema"
 )
 
 // Inventory is the inventory, as CUE. Recipients may decrypt the files of its secrets.
 func (c *Conversion) Inventory(recipients []string) ([]byte, error) {
 	f := &schema.NewFleet{Package: "fleet", Comment: c.comment()}
-	f.Add(c.aboutFields()...)
+	f.Add(c.about...)
 	if len(recipients) > 0 {
 		f.Add(schema.NewField{Name: "secret_recipients", Value: recipients})
 	}
@@ -39,7 +40,7 @@ func (c *Conversion) comment() []string {
 		}
 		from = strings.Join(names, ", ")
 	}
-	lines := []string{fmt.Sprintf("%s from %s (%s). It is yours: edit it.", Header, from, c.kind)}
+	lines := []string{fmt.Sprintf("%s from %s, %s. It is yours: edit it.", Header, from, c.kind)}
 	if len(c.Notes) > 0 {
 		lines = append(lines, "", "Not carried over:")
 		for _, n := range c.Notes {
@@ -62,8 +63,10 @@ func (c *Conversion) aboutFields() []schema.NewField {
 		case s.Name == "enableRollback" && on:
 			network = append(network, schema.NewField{Name: "enable_rollback", Value: true})
 		case s.Name == "machinesFile" && isText && text != "":
-			fields = append(fields, schema.NewField{Name: "builders", Value: []string{"@" + text}})
-		case s.Name == "allowApplyAll" && on, s.Name == "resources" && (string(s.Value) == "{}" || string(s.Value) == "null"):
+			if machines := c.machines(s, text); len(machines) > 0 {
+				fields = append(fields, schema.NewField{Name: "builders", Value: machines})
+			}
+		case s.Name == "allowApplyAll" && on, s.Name == "resources" && string(s.Value) == "[]":
 		case known && (r.Always || r.Field != ""):
 		case known:
 			c.note("", s, r.Instead)
@@ -75,6 +78,23 @@ func (c *Conversion) aboutFields() []schema.NewField {
 		fields = append([]schema.NewField{{Name: "network", Value: network}}, fields...)
 	}
 	return fields
+}
+
+// machines are the build machines of a file.
+func (c *Conversion) machines(s *Setting, name string) []string {
+	text, err := foreign.ReadFile(name, foreign.Limits{Size: 1 << 20, Time: foreign.Time, Links: true})
+	if err != nil {
+		c.note("", s, "the file cannot be read: builders are those of nix.conf")
+		return nil
+	}
+	var machines []string
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.Join(strings.Fields(line), " "); line != "" && !strings.Contains(line, ";") {
+			machines = append(machines, line)
+		}
+	}
+	return machines
 }
 
 // order is the order of a deployment, and the commands before it.
@@ -136,6 +156,13 @@ func (c *Conversion) share() []schema.NewField {
 				if f.of(e) == v {
 					f.drop(e)
 				}
+			}
+		}
+	}
+	if !slices.ContainsFunc(defaults, func(f schema.NewField) bool { return f.Name == "substitute" }) {
+		for _, e := range c.entries {
+			if e.substitute != nil && !*e.substitute {
+				e.substitute = nil
 			}
 		}
 	}

@@ -229,7 +229,6 @@ let
               ];
               networking.hostName = lib.mkOverride 900 name;
               deployment.targetHost = lib.mkOverride 900 name;
-              environment.checkConfigurationOptions = lib.mkOverride 900 true;
               nixpkgs.system = lib.mkDefault system;
               _module.args = {
                 inherit

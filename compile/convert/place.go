@@ -15,6 +15,7 @@ import (
 // an option in the text of the file that sets it.
 type places struct {
 	source *Source
+	root   string // of the flake's tree in the store
 	files  map[string]syntax.Expr
 }
 
@@ -24,7 +25,8 @@ func (p *places) of(host string, s *Setting) string {
 		return p.shown(s.At)
 	}
 	path := strings.Split(s.Name, ".")
-	for _, name := range append(slices.Clone(s.Files), p.source.Files...) {
+	for _, name := range slices.Concat(s.Files, p.source.Files, p.flakeFile()) {
+		name = p.inTree(name)
 		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
 			continue
 		}
@@ -40,16 +42,28 @@ func (p *places) of(host string, s *Setting) string {
 	return ""
 }
 
-// shown is a place relative to the inventory. A flake's file in the store is that of the
-// flake's own tree.
+// flakeFile is the flake.nix of a flake in a directory.
+func (p *places) flakeFile() []string {
+	if !strings.HasPrefix(p.source.Here, ".") {
+		return nil
+	}
+	return []string{filepath.Join(p.source.Dir, p.source.Here, "flake.nix")}
+}
+
+// inTree is where a file of the flake's tree in the store is in the flake's directory.
+func (p *places) inTree(name string) string {
+	rest, ok := strings.CutPrefix(name, p.root+"/")
+	if !ok || p.root == "" || !strings.HasPrefix(p.source.Here, ".") {
+		return name
+	}
+	return filepath.Join(p.source.Dir, p.source.Here, rest)
+}
+
+// shown is a place relative to the inventory.
 func (p *places) shown(at string) string {
-	if rest, ok := strings.CutPrefix(at, "/nix/store/"); ok {
-		if _, inTree, ok := strings.Cut(rest, "/"); ok {
-			if p.source.Here == "" || !strings.HasPrefix(p.source.Here, ".") {
-				return inTree
-			}
-			return filepath.Join(p.source.Here, inTree)
-		}
+	at = p.inTree(at)
+	if rest, ok := strings.CutPrefix(at, p.root+"/"); ok && p.root != "" {
+		return rest
 	}
 	if rel, err := filepath.Rel(p.source.Dir, at); err == nil && filepath.IsAbs(at) && !strings.HasPrefix(rel, "../../") {
 		return rel

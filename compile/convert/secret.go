@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -31,7 +32,7 @@ func (e *entry) keys(s *Setting) {
 		case k.KeyCommand != nil:
 			sec.add("command", k.KeyCommand)
 		case k.KeyFile != nil:
-			sec.add("file", e.file(*k.KeyFile))
+			e.readFile(s, sec, name, *k.KeyFile)
 		case k.Text != nil:
 			sec.text = *k.Text
 		default:
@@ -60,7 +61,7 @@ func (e *entry) morphSecrets(s *Setting) {
 		if !filepath.IsAbs(source) && len(e.c.source.Files) > 0 {
 			source = filepath.Join(filepath.Dir(e.c.source.Files[0]), source)
 		}
-		sec.add("file", e.file(source))
+		e.readFile(s, sec, name, source)
 		e.access(s, sec, name, m.Owner.User, m.Owner.Group, m.Permissions, m.Destination)
 		e.late(s, name, m.UploadAt)
 		if verb, units := unitAction(m.Action); verb != "" {
@@ -70,6 +71,17 @@ func (e *entry) morphSecrets(s *Setting) {
 		}
 		e.secrets = append(e.secrets, *sec)
 	}
+}
+
+// readFile takes the content of a secret from a file. One that is not there yet is read
+// by a command, at deployment.
+func (e *entry) readFile(s *Setting, sec *secret, name, file string) {
+	if info, err := os.Stat(e.c.places.inTree(file)); err == nil && info.Mode().IsRegular() {
+		sec.add("file", e.file(file))
+		return
+	}
+	e.list(s, "the file of the secret %s is not there: cat reads it at deployment", name)
+	sec.add("command", []string{"cat", e.file(file)})
 }
 
 // unitAction is what a command does to units, in words of the inventory.

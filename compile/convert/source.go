@@ -32,6 +32,23 @@ const (
 	Clan      Kind = "clan"
 )
 
+// String is a source of the kind, in words.
+func (k Kind) String() string {
+	switch k {
+	case Colmena:
+		return "a colmena hive"
+	case Flake:
+		return "a flake"
+	case Morph:
+		return "a morph network"
+	case NixOps:
+		return "a NixOps network"
+	case Clan:
+		return "a clan"
+	}
+	return "a flake with " + string(k)
+}
+
 // Kinds are all kinds.
 var Kinds = []Kind{Colmena, Flake, DeployRS, Morph, NixOps, Nixinate, Lollypops, Clan}
 
@@ -105,7 +122,7 @@ func (s *Source) raw() (source, about string) {
 	return "flake.nixosConfigurations or { }", "{ }"
 }
 
-const aboutNetwork = "(source.network or { }) // (if source ? resources then { inherit (source) resources; } else { })"
+const aboutNetwork = "source.network or { }"
 
 // attr is the path of a system in the flake, as Nix strings; "" where it is in none.
 func (s *Source) attr(name string) string {
@@ -154,7 +171,7 @@ func (s *Source) byTool(tool string) (string, error) {
 		}
 		return fmt.Sprintf(`(import %s { networkExprs = [ %s ]; args = %s; uuid = ""; deploymentName = ""; pluginNixExprs = [ ]; }).nodes`, tool, s.paths(absolutePath), args), nil
 	}
-	return "", fmt.Errorf("a source of kind %s is evaluated by its flake: there is no evaluator to compare with", s.Kind)
+	return "", fmt.Errorf("%s is evaluated by the flake itself: there is no other evaluator to compare with", s.Kind)
 }
 
 // Nodes is the text of [NodesFile], or nil where hosts are outputs of a flake.
@@ -170,7 +187,7 @@ func (s *Source) Nodes() []byte {
 	if len(s.Files) > 0 {
 		what = filepath.Base(s.Files[0])
 	}
-	return []byte(fmt.Sprintf("# %s: the hosts of %s as %s evaluates them.\nlet\n  flake = %s;\nin\n%s\n", Header, what, s.Kind, s.flakeOrNull(ref), s.nodes(s.relative)))
+	return []byte(fmt.Sprintf("# %s: the hosts of %s as %s evaluates them.\nlet\n  flake = %s;\nin\n%s\n", Header, what, string(s.Kind), s.flakeOrNull(ref), s.nodes(s.relative)))
 }
 
 func (s *Source) orNull() string { return s.flakeOrNull(nixString(s.Flake)) }
