@@ -273,22 +273,64 @@ func (m *moving) read(ctx context.Context) error {
 	if m.source.Flake == "" && !slices.Contains([]convert.Kind{convert.Colmena, convert.Morph, convert.NixOps}, m.source.Kind) {
 		return usageError{fmt.Errorf("convert --from %s: want a flake; name its directory", string(m.source.Kind))}
 	}
-	data, err := m.text(ctx, m.source.Facts())
+	facts, err := m.facts(ctx)
 	if err != nil {
 		return err
-	}
-	facts, err := convert.Read(data)
-	if err != nil {
-		return err
-	}
-	if m.from != anyKind {
-		m.source.Kind = m.from
 	}
 	if len(facts.Hosts) == 0 {
 		return errors.New("the source has no hosts")
 	}
-	m.result = convert.New(m.source, facts)
+	if m.result = convert.New(m.source, facts); len(m.result.Hosts) == 0 {
+		for _, n := range m.result.Notes {
+			fmt.Fprintf(m.std.err, "note: %s\n", n)
+		}
+		return errors.New("the source has no host with a NixOS system: there is nothing to convert")
+	}
 	return nil
+}
+
+// facts evaluates what the source says of its hosts. Where a host does not evaluate, the
+// others are evaluated one by one.
+func (m *moving) facts(ctx context.Context) (*convert.Facts, error) {
+	data, whole := m.text(ctx, m.source.Facts())
+	if whole == nil {
+		return convert.Read(data)
+	}
+	text, err := m.text(ctx, m.source.Names())
+	if err != nil {
+		return nil, whole
+	}
+	var names []string
+	if err := json.Unmarshal([]byte(text), &names); err != nil {
+		return nil, fmt.Errorf("read the names of the source's hosts: %v", err)
+	}
+	var all *convert.Facts
+	var broken []convert.Broken
+	for _, name := range names {
+		data, err := m.text(ctx, m.source.Facts(name))
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil {
+			first, _, _ := strings.Cut(err.Error(), "\n")
+			broken = append(broken, convert.Broken{Name: name, Why: first})
+			continue
+		}
+		one, err := convert.Read(data)
+		if err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = one
+		} else {
+			all.Hosts = append(all.Hosts, one.Hosts...)
+		}
+	}
+	if all == nil {
+		return nil, whole
+	}
+	all.Broken = broken
+	return all, nil
 }
 
 // unknownSource says why the deployer of a source is not known.
@@ -409,17 +451,9 @@ func (m *moving) compare(ctx context.Context, fleet *schema.Fleet) error {
 	for _, h := range m.result.Hosts {
 		attrs[h.Source] = h.Attr
 	}
-	expr, err := m.source.Toplevels(tool, attrs)
+	theirs, err := m.toplevels(ctx, tool, attrs)
 	if err != nil {
-		return usageError{fmt.Errorf("--tool: %w", err)}
-	}
-	text, err := m.text(ctx, expr)
-	if err != nil {
-		return reportEvaluation(m.std, err, m.how.trace)
-	}
-	theirs := map[string]*string{}
-	if err := json.Unmarshal([]byte(text), &theirs); err != nil {
-		return fmt.Errorf("read the systems of the source: %v", err)
+		return err
 	}
 	withoutSecrets(fleet)
 	results, err := m.how.systems(ctx, nil, fleet, fleet.Hosts, m.std.err)
@@ -427,6 +461,31 @@ func (m *moving) compare(ctx context.Context, fleet *schema.Fleet) error {
 		return err
 	}
 	return m.verdict(theirs, results)
+}
+
+// toplevels evaluates the derivations of the source's systems: all, or one by one where
+// one of them fails. A system that fails has none.
+func (m *moving) toplevels(ctx context.Context, tool string, attrs map[string][]string) (map[string]*string, error) {
+	found := map[string]*string{}
+	expr, err := m.source.Toplevels(tool, attrs)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--tool: %w", err)}
+	}
+	text, err := m.text(ctx, expr)
+	if err == nil {
+		return found, json.Unmarshal([]byte(text), &found)
+	}
+	if ctx.Err() != nil || len(attrs) == 1 {
+		return found, ctx.Err()
+	}
+	for name, attr := range attrs {
+		one, err := m.toplevels(ctx, tool, map[string][]string{name: attr})
+		if err != nil {
+			return nil, err
+		}
+		found[name] = one[name]
+	}
+	return found, nil
 }
 
 // withoutSecrets takes the secrets of a fleet away.
@@ -447,7 +506,7 @@ func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result) e
 		drv, ours := theirs[h.Source], resultOf(results, h.Name)
 		switch {
 		case drv == nil:
-			fmt.Fprintf(m.std.err, "%s: not compared: its system does not evaluate in the source\n", h.Source)
+			fmt.Fprintf(m.std.err, "%s: not compared: its system does not evaluate in the source: %v\n", h.Source, orNothing(ours.Err))
 		case ours.Err != nil:
 			fmt.Fprintf(m.std.err, "%s: %s: %v\n", h.Name, exec.Evaluate, ours.Err)
 			wrong++
@@ -473,6 +532,15 @@ func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result) e
 		return exitError(exec.ExitPartly)
 	}
 	return nil
+}
+
+// orNothing is the first line of an error.
+func orNothing(err error) string {
+	if err == nil {
+		return "in the inventory it does"
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return first
 }
 
 func hostsHave(n int) string {

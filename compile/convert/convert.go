@@ -75,6 +75,9 @@ func New(s *Source, f *Facts) *Conversion {
 	for _, o := range f.Others {
 		c.Notes = append(c.Notes, Note{Setting: "nixosConfigurations." + o, Text: "it is no host of " + c.kind.String() + ": it is left out"})
 	}
+	for _, b := range f.Broken {
+		c.Notes = append(c.Notes, Note{Setting: "the host " + b.Name, Text: "it does not evaluate and is left out: " + strings.ReplaceAll(b.Why, f.Root+"/", "")})
+	}
 	c.texts()
 	return c
 }

@@ -13,6 +13,7 @@ type Facts struct {
 	Hosts  []Node
 	Others []string // systems of the flake that are no host
 	Root   string   // of the flake's tree in the store
+	Broken []Broken // hosts that do not evaluate
 }
 
 // A Node is one host of the source.
@@ -26,6 +27,9 @@ type Node struct {
 	Addresses []string // with or without the length of a prefix
 	Settings  []Setting
 }
+
+// A Broken is a host whose settings cannot be evaluated.
+type Broken struct{ Name, Why string }
 
 // A Setting is an option or attribute of another deployer.
 type Setting struct {

@@ -10,6 +10,8 @@
   source ? { },
   # The flake, where it is one.
   flake ? null,
+  # The names of the hosts to tell of; null for all.
+  only ? null,
   # Names from the flake's outputs to a system; null where no flake has them.
   attr ? (_: null),
 }:
@@ -221,14 +223,23 @@ let
       node = deploy.nodes.${nodeName};
       profiles = node.profiles or { };
       names = attrNames profiles;
-      withSystem = filter (p: p.system != null) (
-        map (name: {
-          inherit name;
-          system = systemOf nodeName profiles.${name};
-        }) (filter (n: n == "system") names ++ filter (n: n != "system") names)
-      );
-      main = head withSystem;
-      profile = if withSystem == [ ] then { } else profiles.${main.name};
+      # The profile with the system: the first that has one, system before others.
+      firstOf =
+        list:
+        let
+          found = systemOf nodeName profiles.${head list};
+        in
+        if list == [ ] then
+          null
+        else if found != null then
+          {
+            name = head list;
+            system = found;
+          }
+        else
+          firstOf (builtins.tail list);
+      main = firstOf (filter (n: n == "system") names ++ filter (n: n != "system") names);
+      profile = if main == null then { } else profiles.${main.name};
       layers = [
         profile
         node
@@ -273,9 +284,9 @@ let
           set = true;
           value = name;
           at = place profiles name;
-        }) (filter (name: withSystem == [ ] || name != main.name) names);
+        }) (filter (name: main == null || name != main.name) names);
     in
-    if withSystem == [ ] then
+    if main == null then
       {
         name = nodeName;
         attr = null;
@@ -302,7 +313,7 @@ let
 
   hosts =
     if kind == "deploy-rs" then
-      map deployNode (attrNames deploy.nodes)
+      map deployNode (filter chosen (attrNames deploy.nodes))
     else
       map (
         name:
@@ -310,7 +321,8 @@ let
         // {
           at = place source name;
         }
-      ) (attrNames nodes);
+      ) (filter chosen (attrNames nodes));
+  chosen = name: only == null || elem name only;
   taken = map (host: host.attr) hosts;
 in
 toJSON {

@@ -66,7 +66,10 @@ let
   resources =
     builtins.foldl' (
       found: set: found // builtins.mapAttrs (type: defs: (found.${type} or { }) // defs) set
-    ) { } (all "resources")
+    ) {
+      sshKeyPairs = { };
+      commandOutput = { };
+    } (all "resources")
     // {
       machines = builtins.mapAttrs (_: node: node.config) nodes;
     };

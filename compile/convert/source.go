@@ -94,15 +94,29 @@ func (s *Source) Detect() string {
 	return fmt.Sprintf("(%s) { files = [ %s ]; several = %t; }", detectNix, s.values(absolutePath), len(s.Files) > 1)
 }
 
-// Facts is a Nix expression for what the source says of its hosts: JSON for [Read].
-func (s *Source) Facts() string {
+// Names is a Nix expression for the names of the source's hosts: JSON.
+func (s *Source) Names() string {
+	nodes := s.nodes(absolutePath)
+	if s.Kind == DeployRS {
+		nodes = "flake.deploy.nodes"
+	}
+	return fmt.Sprintf("let flake = %s; in builtins.toJSON (builtins.attrNames (%s))", s.orNull(), nodes)
+}
+
+// Facts is a Nix expression for what the source says of its hosts, or of those named:
+// JSON for [Read].
+func (s *Source) Facts(only ...string) string {
+	chosen := "null"
+	if len(only) > 0 {
+		chosen = syntax.FormatExpr(syntax.StringList(only))
+	}
 	source, about := s.raw()
 	attr := "null"
 	if names := s.attr("name"); names != "" {
 		attr = "[ " + names + " ]"
 	}
-	return fmt.Sprintf("let flake = %s; nodes = %s; source = %s; about = %s; attr = name: %s; in (%s) { kind = %s; inherit flake nodes source about attr; }",
-		s.orNull(), s.nodes(absolutePath), source, about, attr, factsNix, nixString(string(s.Kind)))
+	return fmt.Sprintf("let flake = %s; nodes = %s; source = %s; about = %s; attr = name: %s; in (%s) { kind = %s; inherit flake nodes source about attr; only = %s; }",
+		s.orNull(), s.nodes(absolutePath), source, about, attr, factsNix, nixString(string(s.Kind)), chosen)
 }
 
 // raw is the source as it is written, whose attributes are the hosts, and what it says of
@@ -135,8 +149,8 @@ func (s *Source) attr(name string) string {
 	return ""
 }
 
-// Toplevels is a Nix expression for the derivations of the source's systems: JSON by
-// the name of the host. Tool is the absolute path of the deployer's own evaluator, such
+// Toplevels is a Nix expression for the derivations of systems of the source, which are
+// given with where they are in a flake: JSON by the name of the host. Tool is the absolute path of the deployer's own evaluator, such
 // as src/nix/hive/eval.nix of colmena; "" for the way of this package.
 func (s *Source) Toplevels(tool string, attrs map[string][]string) (string, error) {
 	nodes := s.nodes(absolutePath)
@@ -153,11 +167,15 @@ func (s *Source) Toplevels(tool string, attrs map[string][]string) (string, erro
 		}
 		nodes = "{ " + b.String() + "}"
 	}
-	return fmt.Sprintf(`let flake = %s; in builtins.toJSON (builtins.mapAttrs (_: node: let drv = builtins.tryEval node.config.system.build.toplevel.drvPath; in if drv.success then builtins.unsafeDiscardStringContext drv.value else null) (%s))`, s.orNull(), nodes), nil
+	var names strings.Builder
+	for name := range attrs {
+		fmt.Fprintf(&names, "%s = null; ", nixString(name))
+	}
+	return fmt.Sprintf(`let flake = %s; nodes = %s; in builtins.toJSON (builtins.mapAttrs (_: node: let drv = builtins.tryEval node.config.system.build.toplevel.drvPath; in if drv.success then builtins.unsafeDiscardStringContext drv.value else null) (builtins.intersectAttrs { %s } nodes))`, s.orNull(), nodes, names.String()), nil
 }
 
-// byTool is the set of systems by the deployer's own evaluator. Colmena's units of keys
-// are left out, in whose place secrets come.
+// byTool is the set of systems by the deployer's own evaluator. Units of keys are left
+// out, in whose place secrets come.
 func (s *Source) byTool(tool string) (string, error) {
 	switch {
 	case s.Kind == Colmena && s.Output != "colmenaHive":
@@ -169,7 +187,7 @@ func (s *Source) byTool(tool string) (string, error) {
 		if args == "" {
 			args = "{ }"
 		}
-		return fmt.Sprintf(`(import %s { networkExprs = [ %s ]; args = %s; uuid = ""; deploymentName = ""; pluginNixExprs = [ ]; }).nodes`, tool, s.paths(absolutePath), args), nil
+		return fmt.Sprintf(`builtins.mapAttrs (_: node: node.extendModules { modules = [ ({ lib, ... }: { deployment.keys = lib.mkForce { }; }) ]; }) (import %s { networkExprs = [ %s ]; args = %s; uuid = ""; deploymentName = ""; pluginNixExprs = [ ]; }).nodes`, tool, s.paths(absolutePath), args), nil
 	}
 	return "", fmt.Errorf("%s is evaluated by the flake itself: there is no other evaluator to compare with", s.Kind)
 }
