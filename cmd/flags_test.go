@@ -50,6 +50,7 @@ var goodAfterAll = map[string][]string{
 // refuse is no text at all: see flags.Kind.
 var free = []string{
 	"compile --output", "compile --split",
+	"convert --out",
 	"eval --apply", "eval --expr", "eval --include",
 	"export --to",
 	"plan --out",
