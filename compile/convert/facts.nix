@@ -343,7 +343,7 @@ toJSON {
     );
   inherit hosts;
   # Where the tree of the flake is in the store.
-  root = if flake == null then "" else toString (flake.sourceInfo.outPath or flake.outPath);
+  root = if flake == null then "" else toString flake.outPath;
   # Systems of the flake that are no host.
   others =
     if flake == null || (kind != "deploy-rs" && kind != "colmena" && kind != "nixops") then
