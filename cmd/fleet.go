@@ -107,12 +107,20 @@ func (f *selectFlags) hosts(fleet *schema.Fleet) ([]*schema.Host, error) {
 type sshFlags struct {
 	noRules
 	config         string
+	client         string
 	connectTimeout time.Duration
 }
+
+// What --ssh can be.
+const (
+	sshBuiltIn = "builtin"
+	sshOpenSSH = "openssh"
+)
 
 func (f *sshFlags) addFlags(fs *flags.Set) {
 	fs.VarP(flags.FromEnvironment(&f.config, "MUSTER_SSH_CONFIG", sshConfig()), "ssh-config", "F",
 		"read this SSH configuration `file` instead of the user's, as ssh -F (default $MUSTER_SSH_CONFIG)")
+	fs.Var(flags.OneOf(&f.client, sshBuiltIn, sshOpenSSH), "ssh", "connect `by`: %s, which runs the ssh of this machine for what only it can")
 	fs.Var(flags.Positive(&f.connectTimeout, 10*time.Second), "connect-timeout", "give up on a connection attempt after this `duration`")
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/cmd/ui"
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/local"
@@ -33,6 +34,7 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 		ConnectTimeout: ssh.connectTimeout,
 		Resolve:        nixcmd.SSH,
 		Proxy:          nixcmd.ProxyCommand,
+		Master:         wireMaster,
 	})
 	password := askOnce()
 	return func(ctx context.Context, h *schema.Host) (exec.Machine, error) {
@@ -44,6 +46,9 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 			}
 		}
 		t := target(h)
+		if ssh.client == sshOpenSSH {
+			t.Client = remote.OpenSSH
+		}
 		if h.Privilege == schema.SudoPassword {
 			t.SudoPassword = password
 		}
@@ -53,6 +58,14 @@ func wireConnect(ssh *sshFlags) (connect exec.Connect, done func()) {
 		}
 		return machine{m}, nil
 	}, func() { dialer.Close() }
+}
+
+// wireMaster runs ssh, which asks on the terminal or with $SSH_ASKPASS.
+func wireMaster(ctx context.Context, args []string, ask bool) (string, error) {
+	if ask && !ui.CanAsk() && os.Getenv("SSH_ASKPASS") == "" {
+		return "", remote.ErrNoQuestions
+	}
+	return nixcmd.OpenSSH(ctx, args)
 }
 
 // isHere reports whether a host is this machine, by its name.

@@ -58,6 +58,16 @@ func readLine(r io.Reader) string {
 	}
 }
 
+// CanAsk reports whether this process has a terminal, whatever standard input is.
+func CanAsk() bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	tty.Close()
+	return true
+}
+
 // Password asks for a password on the terminal, whatever standard input is.
 func Password(prompt string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)

@@ -178,6 +178,7 @@ type compat struct {
 	dropsFalse   bool // __contentAddressed = false and __impure = false are no part of a derivation: before 2.17, and since 2.32
 	plainMissing bool // the name of a missing attribute is never in quotes: before 2.9
 	oldTrace     bool // trace prints values as nix-instantiate --eval does: before 2.20
+	clampsTOML   bool // fromTOML reads a float beyond the largest as the largest: 2.8 does, 2.26 refuses it
 	pure         bool
 
 	allReferences bool // a file read from the store has all references of its store object: before 2.12

@@ -29,7 +29,7 @@ var tomlBuiltins = []*builtin{
 }
 
 func fromTOML(th *thread, x value) value {
-	r := tomlReader{th: th, text: th.wantPlainString(x, 0)}
+	r := tomlReader{th: th, text: strings.TrimPrefix(th.wantPlainString(x, 0), "\ufeff")}
 	th.reserve(3 * len(r.text)) // strings are built with escapes undone
 	root := newTOMLTable()
 	defer func() {
@@ -359,11 +359,12 @@ func (r *tomlReader) scalar(s string) value {
 		return floatValue(math.NaN())
 	case timestamp().MatchString(s):
 		return r.timestamp(s)
-	case strings.Contains(s, "__") || strings.HasPrefix(number, "_") || strings.HasSuffix(s, "_"):
-		r.fail("invalid number '" + s + "'")
+	}
+	based := len(number) > 2 && number[0] == '0' && strings.IndexByte("xob", number[1]) >= 0
+	if based && !separates(number[2:], isHexDigit) || !based && !separates(number, isDigit) {
+		r.fail("invalid number '" + s + "': '_' stands between digits only")
 	}
 	plain := strings.ReplaceAll(s, "_", "")
-	based := len(number) > 2 && number[0] == '0' && strings.IndexByte("xob", number[1]) >= 0
 	if !based && strings.ContainsAny(plain, ".eE") {
 		return r.float(s, plain, number)
 	}
@@ -384,6 +385,16 @@ func (r *tomlReader) scalar(s string) value {
 		r.fail("invalid integer '" + s + "'")
 	}
 	return intValue(i)
+}
+
+// separates reports whether each underscore of a number stands between two digits.
+func separates(number string, digit func(byte) bool) bool {
+	for i := range len(number) {
+		if number[i] == '_' && (i == 0 || i == len(number)-1 || !digit(number[i-1]) || !digit(number[i+1])) {
+			return false
+		}
+	}
+	return true
 }
 
 // timestamp matches dates, times and both.
@@ -416,12 +427,17 @@ func (r *tomlReader) timestamp(s string) value {
 
 func (r *tomlReader) float(s, plain, number string) value {
 	whole, fraction, dotted := strings.Cut(strings.ToLower(number), ".")
-	if dotted && (whole == "" || fraction == "" || !isDigit(fraction[0]) || strings.HasSuffix(whole, "_")) ||
-		len(whole) > 1 && whole[0] == '0' && isDigit(whole[1]) || !isDigit(number[0]) {
+	if dotted && (whole == "" || fraction == "" || !isDigit(fraction[0])) ||
+		len(whole) > 1 && whole[0] == '0' && (isDigit(whole[1]) || whole[1] == '_') || !isDigit(number[0]) {
 		r.fail("invalid float '" + s + "'")
 	}
 	f, err := strconv.ParseFloat(plain, 64)
-	if err != nil && !math.IsInf(f, 0) {
+	switch {
+	case math.IsInf(f, 0) && r.th.ev.compat.clampsTOML:
+		f = math.Copysign(math.MaxFloat64, f)
+	case math.IsInf(f, 0):
+		r.fail("[error] toml::parse_floating: failed to read floating point value from stream")
+	case err != nil:
 		r.fail("invalid float '" + s + "'")
 	}
 	return floatValue(f)
@@ -522,8 +538,9 @@ func (r *tomlReader) firstNewline() {
 	}
 }
 
+// checkControl refuses what a string cannot hold as it is. A carriage return is part of the end of a line.
 func (r *tomlReader) checkControl(c byte, multi bool) {
-	if c == '\t' || c >= ' ' && c != 127 || multi && (c == '\n' || c == '\r') {
+	if c == '\t' || c >= ' ' && c != 127 || multi && (c == '\n' || strings.HasPrefix(r.text[r.at:], "\r\n")) {
 		return
 	}
 	r.fail("control character in a string")
@@ -569,8 +586,8 @@ func (r *tomlReader) basic(multi bool) string {
 func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 	c := r.peek()
 	r.at++
-	if i := strings.IndexByte(`btnfre"\`, c); i >= 0 && c != 0 {
-		b.WriteByte("\b\t\n\f\r\x1b\"\\"[i])
+	if i := strings.IndexByte(`btnfr"\`, c); i >= 0 && c != 0 {
+		b.WriteByte("\b\t\n\f\r\"\\"[i])
 		return
 	}
 	switch c {
@@ -598,7 +615,9 @@ func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 		if !strings.HasPrefix(rest, "\n") && !strings.HasPrefix(rest, "\r\n") {
 			break
 		}
-		rest = strings.TrimLeft(rest, " \t\r\n")
+		for rest != "" && (strings.IndexByte(" \t\n", rest[0]) >= 0 || strings.HasPrefix(rest, "\r\n")) {
+			rest = rest[1:]
+		}
 		r.at = len(r.text) - len(rest)
 		return
 	}
@@ -606,6 +625,8 @@ func (r *tomlReader) escape(b *strings.Builder, multi bool) {
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHexDigit(c byte) bool { return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F' }
 
 // isBareKey reports whether c may be part of a key without quotes.
 func isBareKey(c byte) bool {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/bounded"
 )
 
 // A Phase is how far the guard on a host has come.
@@ -231,7 +232,7 @@ func (h *Host) look(ctx context.Context, s script, w *Watch, log io.Writer, most
 	limit := h.answer + 3*watchFor*time.Second
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
 	defer cancel()
-	said := &boundedBuffer{limit: most, full: func() {}}
+	said := &bounded.Head{Limit: most}
 	count := &counter{w: log}
 	err := h.machine.Run(ctx, s.argv(args...), count, said)
 	w.Seen += count.n

@@ -1,14 +1,14 @@
 package host
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"time"
+
+	"muster/exec/bounded"
 )
 
 // A Machine is a connected machine that runs commands as root.
@@ -51,9 +51,10 @@ func (h *Host) run(ctx context.Context, s script, args ...string) (string, error
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var tooLong error
-	out := &boundedBuffer{limit: limit, full: func() {
+	out := &bounded.Head{Limit: limit, Full: func() error {
 		tooLong = fmt.Errorf("%s: the answer is longer than %d MB", s, limit>>20)
 		stop(tooLong)
+		return nil
 	}}
 	err := h.machine.Run(ctx, s.argv(args...), out, nil)
 	if err != nil && ctx.Err() != nil {
@@ -67,32 +68,6 @@ func (h *Host) Reachable(ctx context.Context, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return h.machine.Run(ctx, []string{"true"}, nil, nil) == nil
-}
-
-// A boundedBuffer keeps the first bytes written to it, from several goroutines, and
-// calls full once more come.
-type boundedBuffer struct {
-	mu    sync.Mutex
-	kept  bytes.Buffer // not embedded: its other methods know no limit
-	limit int
-	full  func()
-}
-
-func (b *boundedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	room := b.limit - b.kept.Len()
-	b.kept.Write(p[:min(len(p), room)])
-	b.mu.Unlock()
-	if len(p) > room {
-		b.full()
-	}
-	return len(p), nil
-}
-
-func (b *boundedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.kept.String()
 }
 
 // lastLine is the last line of a text: the login shell may have printed others.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"muster/compile/store"
+	"muster/exec/bounded"
 )
 
 // ErrDamaged says that paths of a host's store are not what they were made as.
@@ -71,7 +72,7 @@ func (h *Host) UnitState(ctx context.Context, unit string) (string, error) {
 // Command runs a command and returns its error with the last line that it
 // printed, where that is not in the error already.
 func (h *Host) Command(ctx context.Context, argv []string) error {
-	said := &boundedBuffer{limit: maxAnswer, full: func() {}}
+	said := &bounded.Head{Limit: maxAnswer}
 	err := h.machine.Run(ctx, argv, said, said)
 	if line := lastLine(said.String()); err != nil && line != "" && !bytes.Contains([]byte(err.Error()), []byte(line)) {
 		err = fmt.Errorf("%w: %s", err, line)

@@ -19,9 +19,10 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"muster/exec/bounded"
 )
 
 // Config says how commands become root.
@@ -68,7 +69,7 @@ func (m *Machine) Run(ctx context.Context, argv []string, stdout, stderr io.Writ
 func (m *Machine) Feed(ctx context.Context, argv []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	cmd := m.command(ctx, argv)
 	cmd.Stdin = stdin
-	said := &tail{}
+	said := &bounded.Tail{Limit: maxStderr}
 	cmd.Stdout, cmd.Stderr = stdout, io.Writer(said)
 	if stderr != nil {
 		cmd.Stderr = io.MultiWriter(said, stderr)
@@ -94,7 +95,7 @@ func (m *Machine) command(ctx context.Context, argv []string) *exec.Cmd {
 }
 
 // explain makes the error of a command that has ended.
-func explain(ctx context.Context, argv []string, err error, said *tail) error {
+func explain(ctx context.Context, argv []string, err error, said *bounded.Tail) error {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -124,7 +125,10 @@ type ExitError struct {
 	Stderr  string // the end of it
 }
 
-const maxMessage = 400 // bytes of a line of stderr in a message
+const (
+	maxMessage = 400      // bytes of a line of stderr in a message
+	maxStderr  = 64 << 10 // bytes of stderr that are kept
+)
 
 func (e *ExitError) Error() string {
 	text := strings.TrimSpace(e.Stderr)
@@ -137,27 +141,3 @@ func (e *ExitError) Error() string {
 
 // ExitCode lets package nixserve handle this error and *exec.ExitError alike.
 func (e *ExitError) ExitCode() int { return e.Status }
-
-// A tail keeps the end of what is written to it.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-const maxTail = 64 << 10
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.text = append(t.text, p...)
-	if len(t.text) > 2*maxTail {
-		t.text = append(t.text[:0], t.text[len(t.text)-maxTail:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.text[max(0, len(t.text)-maxTail):])
-}

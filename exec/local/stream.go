@@ -6,13 +6,15 @@ import (
 	"io"
 	"sync"
 	"syscall"
+
+	"muster/exec/bounded"
 )
 
 // A Stream is a running command to exchange data with, such as nix-store --serve.
 type Stream struct {
 	io.Reader
 	io.WriteCloser
-	stderr *tail
+	stderr *bounded.Tail
 	wait   func() error
 	kill   func()
 }
@@ -20,7 +22,7 @@ type Stream struct {
 // Stream starts a command as root.
 func (m *Machine) Stream(ctx context.Context, argv ...string) (*Stream, error) {
 	cmd := m.command(ctx, argv)
-	s := &Stream{stderr: &tail{}}
+	s := &Stream{stderr: &bounded.Tail{Limit: maxStderr}}
 	cmd.Stderr = s.stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

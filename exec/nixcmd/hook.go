@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"muster/exec/bounded"
 )
 
 // RunHook runs a command of the user in a directory; env is added to its
@@ -31,29 +33,16 @@ func Capture(ctx context.Context, dir string, argv, env []string, limit int) ([]
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	cmd := hookCommand(ctx, dir, argv, env)
-	out := &bounded{limit: limit, full: func() { cancel(fmt.Errorf("it printed more than %d bytes", limit)) }}
+	out := &bounded.Head{Limit: limit, Full: func() error {
+		cancel(fmt.Errorf("it printed more than %d bytes", limit))
+		return nil
+	}}
 	cmd.Stdout = out
 	err := explainHook(ctx, argv, cmd.Run(), &tail{})
 	if cmd.ProcessState != nil && !cmd.ProcessState.Success() && ctx.Err() == nil {
 		err = fmt.Errorf("%w; what it printed may hold the secret and is not shown: run it by hand to see it", err)
 	}
-	return out.kept, err
-}
-
-// A bounded buffer keeps the first bytes of what is written to it.
-type bounded struct {
-	kept  []byte
-	limit int
-	full  func()
-}
-
-func (b *bounded) Write(p []byte) (int, error) {
-	room := b.limit - len(b.kept)
-	b.kept = append(b.kept, p[:min(room, len(p))]...)
-	if room < len(p) {
-		b.full()
-	}
-	return len(p), nil
+	return out.Bytes(), err
 }
 
 func hookCommand(ctx context.Context, dir string, argv, env []string) *exec.Cmd {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"muster/exec/bounded"
 )
 
 // A Nix is the Nix installed on this machine.
@@ -160,36 +162,23 @@ func (n *Nix) command(ctx context.Context, name string, args ...string) *exec.Cm
 // maxOutput is how much a program may print that is read whole, in bytes.
 const maxOutput = 1 << 30
 
-// A limited keeps what a program prints. The write that exceeds the limit fails,
-// which ends the program.
-type limited struct {
-	limit    int
-	text     bytes.Buffer
-	exceeded bool
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	if l.text.Len()+len(p) > l.limit {
-		l.exceeded = true
-		return 0, errors.New("too much output")
-	}
-	return l.text.Write(p)
-}
+// tooMuch ends the program that prints more, by failing its write.
+func tooMuch() error { return errors.New("too much output") }
 
 // output runs a command and returns its standard output. log, if not nil, gets the
 // lines of standard error.
 func (n *Nix) output(ctx context.Context, stdin io.Reader, log func(line string), name string, args ...string) ([]byte, error) {
 	cmd := n.command(ctx, name, args...)
-	stdout := &limited{limit: maxOutput}
+	stdout := &bounded.Head{Limit: maxOutput, Full: tooMuch}
 	stderr := &tail{limit: 1 << 20, line: log}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	err := cmd.Run()
 	stderr.flush()
-	if stdout.exceeded {
-		return nil, fmt.Errorf("%s: it prints more than %d bytes", name, stdout.limit)
+	if stdout.Exceeded() {
+		return nil, fmt.Errorf("%s: it prints more than %d bytes", name, stdout.Limit)
 	}
 	if err == nil {
-		return stdout.text.Bytes(), nil
+		return stdout.Bytes(), nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, fmt.Errorf("%s: %w", name, cause)

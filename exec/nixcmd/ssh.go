@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"muster/exec/bounded"
 	"muster/exec/human"
 )
 
@@ -22,18 +23,18 @@ func SSH(ctx context.Context, args []string) ([]byte, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "ssh", args...)
 	cmd.WaitDelay = time.Second
-	stdout, stderr := &limited{limit: maxSSHOutput}, &tail{limit: 4096}
+	stdout, stderr := &bounded.Head{Limit: maxSSHOutput, Full: tooMuch}, &tail{limit: 4096}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
 	switch {
-	case stdout.exceeded:
+	case stdout.Exceeded():
 		return nil, fmt.Errorf("run ssh: it prints more than %d bytes", maxSSHOutput)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("run ssh: %w", context.Cause(ctx))
 	case err != nil:
 		return nil, fmt.Errorf("run ssh: %v: %s", err, strings.TrimSpace(stderr.String()))
 	}
-	return stdout.text.Bytes(), nil
+	return stdout.Bytes(), nil
 }
 
 // The limits of ssh -G, which may run programs (Match exec).

@@ -93,14 +93,3 @@ func TestPIDFilter(t *testing.T) {
 		})
 	}
 }
-
-func TestTailKeepsTheEnd(t *testing.T) {
-	tl := tail{max: 10}
-	for range 100 {
-		tl.Write([]byte("abc"))
-	}
-	tl.Write([]byte("0123456"))
-	if got := string(tl.bytes()); got != "abc0123456" {
-		t.Errorf("got %q", got)
-	}
-}

@@ -31,14 +31,15 @@ type conn struct {
 // would be waited for without end otherwise.
 const answerLimit = 2 * time.Minute
 
-// newConn watches a connection. An interval of 0 or less means no keepalives.
-func newConn(client *ssh.Client, t *transport, interval time.Duration, maxUnanswered int, release func()) *conn {
+// newConn watches a connection. An interval of 0 or less means no keepalives. closed is why a connection ends that ends
+// without an error.
+func newConn(client *ssh.Client, t *transport, interval time.Duration, maxUnanswered int, closed string, release func()) *conn {
 	c := &conn{client: client, transport: t, release: release, answerLimit: answerLimit}
 	c.up, c.down = context.WithCancelCause(context.Background())
 	c.done.Go(func() {
 		err := client.Wait()
 		if err == nil || errors.Is(err, io.EOF) {
-			err = errors.New("closed by the other side")
+			err = errors.New(closed)
 		}
 		c.end(fmt.Errorf("%w: %s", ErrConnectionLost, plainNetError(err)))
 	})

@@ -79,7 +79,7 @@ func (d *Dialer) establish(ctx context.Context, s *sshconfig.Settings, release f
 		return nil, err
 	}
 	interval, count := d.keepAlive(s)
-	conn := newConn(client, t, interval, count, release)
+	conn := newConn(client, t, interval, count, "closed by the other side", release)
 	conn.hostKey = c.keys.shown
 	return conn, nil
 }

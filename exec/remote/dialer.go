@@ -28,6 +28,9 @@ type Target struct {
 	// configuration says, "none" is direct.
 	Jump string
 
+	// Client is what makes the connection.
+	Client Client
+
 	// Become is how a user other than root runs privileged commands.
 	Become Become
 
@@ -58,6 +61,9 @@ type Config struct {
 	// a host that has a ProxyCommand cannot be reached.
 	Proxy func(ctx context.Context, command string) (net.Conn, error)
 
+	// Master runs ssh for targets whose client is [OpenSSH]. If nil, they cannot be reached.
+	Master Master
+
 	// Passphrase returns the passphrase of an encrypted key file. It is called when a server would accept the key and no
 	// agent holds it. If nil, such keys are not offered.
 	Passphrase func(ctx context.Context, file string) ([]byte, error)
@@ -77,6 +83,7 @@ type Dialer struct {
 	agents       agents
 	knownHosts   sync.Mutex // held while a key is added to known_hosts
 	knownFiles   knownFiles
+	asking       sync.Mutex // held while ssh may ask the user
 
 	mu    sync.Mutex
 	jumps map[string]*jump
@@ -101,6 +108,9 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	}
 	if t.Name == "" {
 		t.Name = t.Address
+	}
+	if t.Client == OpenSSH {
+		return d.dialOpenSSH(ctx, t)
 	}
 	query := sshconfig.Query{Host: t.Address, Port: t.Port, User: t.User, DefaultUser: "root"}
 	route, err := d.route(ctx, query, t.Jump, 0)

@@ -1,7 +1,6 @@
 package remote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"muster/exec/bounded"
 )
 
 // A Machine is one connected machine. Its methods can be called from many goroutines at once.
@@ -44,8 +45,12 @@ func (m *Machine) Name() string { return m.target.Name }
 // User is the user that the connection is logged in as.
 func (m *Machine) User() string { return m.user }
 
-// HostKey is the public key by which the machine was recognized, in the format of authorized_keys.
+// HostKey is the public key by which the machine was recognized, in the format of authorized_keys; "" with OpenSSH, which
+// does not tell.
 func (m *Machine) HostKey() string {
+	if m.conn.hostKey == nil {
+		return ""
+	}
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(m.conn.hostKey)))
 }
 
@@ -81,25 +86,14 @@ const maxOutput = 4 << 20
 func (m *Machine) Output(ctx context.Context, argv ...string) ([]byte, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	out := &limitedBuffer{limit: maxOutput, exceeded: cancel}
-	err := m.Run(ctx, Command{Argv: argv, Stdout: out})
-	return out.kept.Bytes(), err
-}
-
-// A limitedBuffer calls exceeded when more than limit bytes are written to it.
-type limitedBuffer struct {
-	kept     bytes.Buffer // not embedded: its other methods know no limit
-	limit    int
-	exceeded func(error)
-}
-
-func (b *limitedBuffer) Write(p []byte) (int, error) {
-	if b.kept.Len()+len(p) > b.limit {
-		err := fmt.Errorf("it printed more than %d MB", b.limit>>20)
-		b.exceeded(err)
-		return 0, err
+	out := &bounded.Head{Limit: maxOutput}
+	out.Full = func() error {
+		err := fmt.Errorf("it printed more than %d MB", maxOutput>>20)
+		cancel(err)
+		return err
 	}
-	return b.kept.Write(p)
+	err := m.Run(ctx, Command{Argv: argv, Stdout: out})
+	return out.Bytes(), err
 }
 
 // Stream starts a command to exchange data with, such as nix-store --serve. It holds one of the machine's eight sessions

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/pem"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -16,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"muster/exec/nixcmd"
 )
 
 // An sshd is a real OpenSSH server on 127.0.0.1 with keys of its own.
@@ -175,11 +178,25 @@ Host *
 	return s.path("config")
 }
 
+// throughOpenSSH has every test connect through the system's ssh.
+var throughOpenSSH = flag.Bool("openssh", false, "connect through the system's ssh")
+
+// withoutQuestions is a [Master] without a terminal.
+func withoutQuestions(ctx context.Context, args []string, ask bool) (string, error) {
+	if ask {
+		return "", ErrNoQuestions
+	}
+	return nixcmd.OpenSSH(ctx, args)
+}
+
 // connect dials "host", and closes everything when the test ends.
 func (s *sshd) connect(t *testing.T, c Config, target Target) *Machine {
 	t.Helper()
 	if c.ConfigFile == "" {
 		c.ConfigFile = s.client(t)
+	}
+	if *throughOpenSSH {
+		target.Client, c.Master = OpenSSH, withoutQuestions
 	}
 	d := NewDialer(c)
 	t.Cleanup(func() { d.Close() })

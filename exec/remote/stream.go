@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"muster/exec/bounded"
 )
 
 const (
@@ -28,7 +30,7 @@ type Stream struct {
 	channel    ssh.Channel
 	stdout     *stdoutReader
 	stderrOut  *outputGate // to Command.Stderr
-	stderr     tail
+	stderr     bounded.Tail
 	pid        chan int // receives the process id when the command reports it
 
 	begin      sync.Once
@@ -57,7 +59,7 @@ func (m *Machine) newStream(command string, privileged bool, stderr io.Writer) *
 		command:    command,
 		privileged: privileged,
 		stderrOut:  &outputGate{w: stderr},
-		stderr:     tail{max: stderrKept},
+		stderr:     bounded.Tail{Limit: stderrKept},
 		pid:        make(chan int, 1),
 		begun:      make(chan struct{}),
 		stderrRead: make(chan struct{}),
@@ -152,7 +154,7 @@ func (s *Stream) errorText() []byte {
 }
 
 // Stderr is what the command has written to stderr so far, the last mebibyte of it.
-func (s *Stream) Stderr() []byte { return s.stderr.bytes() }
+func (s *Stream) Stderr() []byte { return s.stderr.Bytes() }
 
 // Close ends the input of the command and, a second later, the command itself.
 func (s *Stream) Close() error {

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"muster/exec/bounded"
 )
 
 // A repository is a git repository on this machine, which the user's git works on.
@@ -88,8 +89,11 @@ func (r repository) run(ctx context.Context, args ...string) (string, error) {
 // feed is run with standard input and more variables.
 func (r repository) feed(ctx context.Context, stdin io.Reader, env []string, args ...string) (string, error) {
 	cmd := r.command(ctx, args...)
-	var out, said bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &boundedBuffer{&out, maxAnswer}, &boundedBuffer{&said, 64 << 10}
+	out := &bounded.Head{Limit: maxAnswer, Full: func() error {
+		return fmt.Errorf("git %s printed more than %d MB", args[0], maxAnswer>>20)
+	}}
+	said := &bounded.Head{Limit: 64 << 10}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, out, said
 	cmd.Env = append(cmd.Env, env...)
 	err := cmd.Run()
 	return out.String(), explainGit(ctx, args, said.String(), err)
@@ -108,17 +112,6 @@ func explainGit(ctx context.Context, args []string, stderr string, err error) er
 		return &gitError{"git " + args[0], exit.ExitCode(), stderr}
 	}
 	return fmt.Errorf("run git %s: %w", args[0], err)
-}
-
-// A boundedBuffer keeps the first bytes that are written to it. More is dropped.
-type boundedBuffer struct {
-	b    *bytes.Buffer
-	most int
-}
-
-func (b *boundedBuffer) Write(p []byte) (int, error) {
-	b.b.Write(p[:min(len(p), max(0, b.most-b.b.Len()))])
-	return len(p), nil
 }
 
 // line is run for a command that prints one line.

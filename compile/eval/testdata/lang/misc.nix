@@ -68,6 +68,54 @@ builtins.fromTOML "a = {b = 1, c.d = 2}\nf = 1.5\nh = 0xff\nm = '''\nx'''\n"    
 ---
 builtins.fromTOML "a = 1\na = 2"    ### error "while parsing TOML: duplicate key 'a'"
 ---
+builtins.fromTOML "a = 1_e0"    ### error "while parsing TOML: invalid number '1_e0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1e_0"    ### error "while parsing TOML: invalid number '1e_0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1.0_e1"    ### error "while parsing TOML: invalid number '1.0_e1': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1.0e+_1"    ### error "while parsing TOML: invalid number '1.0e+_1': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1_.0"    ### error "while parsing TOML: invalid number '1_.0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1._0"    ### error "while parsing TOML: invalid number '1._0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1__0"    ### error "while parsing TOML: invalid number '1__0': '_' stands between digits only"
+---
+builtins.fromTOML "a = _1.0"    ### error "while parsing TOML: invalid number '_1.0': '_' stands between digits only"
+---
+builtins.fromTOML "a = 1_"    ### error "while parsing TOML: invalid number '1_': '_' stands between digits only"
+---
+builtins.fromTOML "a = 0x_1"    ### error "while parsing TOML: invalid number '0x_1': '_' stands between digits only"
+---
+builtins.fromTOML "a = 0b1_"    ### error "while parsing TOML: invalid number '0b1_': '_' stands between digits only"
+---
+builtins.fromTOML "a='''x\ry'''"    ### error "while parsing TOML: control character in a string"
+---
+builtins.fromTOML "a='''\rx'''"    ### error "while parsing TOML: control character in a string"
+---
+builtins.fromTOML "a=\"\"\"x\ry\"\"\""    ### error "while parsing TOML: control character in a string"
+---
+builtins.fromTOML "a=\"\"\"x\r\r\ny\"\"\""    ### error "while parsing TOML: control character in a string"
+---
+builtins.fromTOML "a=\"\"\"x\\\n  \r y\"\"\""    ### error "while parsing TOML: control character in a string"
+---
+builtins.fromTOML "a=\"\\e\""    ### error "while parsing TOML: invalid escape"
+---
+builtins.fromTOML "a=\"\"\"x\\\r\n \r\n y\r\nz\"\"\""    ### { a = "xy\r\nz"; }
+---
+builtins.fromTOML "${builtins.fromJSON "\"\\ufeff\""}a=1"    ### { a = 1; }
+---
+# nix 2.8.0
+builtins.fromTOML "a=[1e400, -1e309, 1.7976931348623159e308, 1e-400]"    ### { a = [ 1.79769e+308 -1.79769e+308 1.79769e+308 0 ]; }
+---
+# nix 2.26.0
+builtins.fromTOML "a=-1e309"    ### error "while parsing TOML: [error] toml::parse_floating: failed to read floating point value from stream"
+---
+builtins.fromTOML "a = 0_1.0"    ### error "while parsing TOML: invalid float '0_1.0'"
+---
+builtins.fromTOML "a = [1e1_0, 1.0_0, -1_0e1, 1e0_1, 0o7_7, 0xf_f, 1e01]"    ### { a = [ 1e+10 1 -100 10 63 255 10 ]; }
+---
 builtins.tryEval (throw "a")    ### { success = false; value = false; }
 ---
 builtins.tryEval 1    ### { success = true; value = 1; }
