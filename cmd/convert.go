@@ -403,19 +403,21 @@ func (m *moving) write() (undo func(), err error) {
 			f()
 		}
 	}
+	there := map[string][]byte{}
 	for _, name := range m.order {
 		before, err := foreign.ReadFile(name, foreign.Limits{Size: schema.MaxFileSize, Time: foreign.Time, Links: true})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
+			continue
 		case err != nil:
 			return undo, fmt.Errorf("write %s: %v", shownFile(name), err)
 		case !m.replace && !bytes.Equal(before, m.texts[name]):
 			return undo, hinted{fmt.Errorf("%s is there already: nothing is written", shownFile(name)), "--out names another inventory; --replace replaces it"}
 		}
+		there[name] = before
 	}
 	for _, name := range m.order {
-		before, err := os.ReadFile(name)
-		if err == nil {
+		if before, ok := there[name]; ok {
 			undoing = append(undoing, func() { writeFile(name, before) })
 		} else {
 			undoing = append(undoing, func() { os.Remove(name) })

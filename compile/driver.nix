@@ -96,13 +96,19 @@ let
     builtins.concatLists (
       map of (builtins.filter (d: !builtins.elem d.file own && builtins.isAttrs d.value) definitions)
     )
-    ++ map (
-      attr:
-      "nixinate.${attr} of _module.args at ${place "a module" nixinate attr} has no effect: host, user, build_on and substitute of the inventory take its place"
-    ) (builtins.attrNames nixinate)
-    ++ declared [ "lollypops" "deployment" ]
-    ++ declared [ "lollypops" "secrets" ]
-    ++ declared [ "clan" "core" "networking" ];
+    # A system of a flake is what the flake makes of them.
+    ++ (
+      if about ? systems.${name} then
+        [ ]
+      else
+        map (
+          attr:
+          "nixinate.${attr} of _module.args at ${place "a module" nixinate attr} has no effect: host, user, build_on and substitute of the inventory take its place"
+        ) (builtins.attrNames nixinate)
+        ++ declared [ "lollypops" "deployment" ]
+        ++ declared [ "lollypops" "secrets" ]
+        ++ declared [ "clan" "core" "networking" ]
+    );
 
   # A host that a flake defines, with what the inventory adds to it.
   extended =

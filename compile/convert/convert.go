@@ -114,7 +114,7 @@ func (c *Conversion) entry(n *Node) *entry {
 		c.note("", &Setting{Name: "deploy.nodes." + n.Name, At: n.At}, "none of its profiles is a system of nixosConfigurations: it is left out")
 		return nil
 	}
-	if !hostName.MatchString(n.Name) {
+	if !schema.Fits("HostName", n.Name) {
 		e.name = plainName(n.Name, 63)
 		c.note("", &Setting{Name: "the host " + n.Name, At: n.At}, fmt.Sprintf("it is %s: muster takes letters, digits and hyphens", e.name))
 	}

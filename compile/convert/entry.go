@@ -25,9 +25,8 @@ type entry struct {
 	substitute                           *bool
 	tags, roles                          []string
 	secrets                              []secret
-	health                               []check
-	hooks                                []hook
-	about                                string // a description
+	health, hooks                        [][]schema.NewField // checks, and commands before the deployment
+	about                                string              // a description
 
 	c *Conversion
 }
@@ -39,31 +38,20 @@ type secret struct {
 	fields []schema.NewField
 }
 
-// A check is a health check, a hook a command before the deployment.
-type check struct{ fields []schema.NewField }
-type hook struct{ fields []schema.NewField }
-
 // list notes that a setting is not carried over.
 func (e *entry) list(s *Setting, text string, args ...any) {
 	e.c.note(e.source, s, fmt.Sprintf(text, args...))
 }
 
-var (
-	hostLabels = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
-	userName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
-	tagName    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
-	hostName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
-	roleName   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
-	octal      = regexp.MustCompile(`^0?[0-7]{3}$`)
-	jumpHost   = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]*@)?([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\])(:[0-9]{1,5})?$`)
-)
+// octal matches permissions.
+var octal = regexp.MustCompile(`^0?[0-7]{3}$`)
 
 // isAddress reports whether a text can be host of the inventory.
 func isAddress(text string) bool {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return a.Zone() == "" || a.Is6()
 	}
-	return hostLabels.MatchString(text)
+	return schema.Fits("Domain", text)
 }
 
 // targetHost takes an address in any of the forms that ssh takes: with a user in front,
@@ -116,7 +104,7 @@ func (e *entry) targetUser(s *Setting) {
 }
 
 func (e *entry) setUser(s *Setting, user string) {
-	if !userName.MatchString(user) {
+	if !schema.Fits("User", user) {
 		e.list(s, "%q is no user name that muster takes: the SSH configuration says who logs in", user)
 		return
 	}
@@ -127,7 +115,7 @@ func (e *entry) setTags(s *Setting) {
 	tags, _ := into[[]string](s)
 	for _, tag := range tags {
 		plain := tag
-		if !tagName.MatchString(tag) {
+		if !schema.Fits("Tag", tag) {
 			if plain = plainName(tag, 63); plain == "" {
 				e.list(s, "the tag %q has characters that muster does not take: it is left out", tag)
 				continue
@@ -265,12 +253,12 @@ func (e *entry) sshOption(flag, value string) bool {
 		}
 		e.port = int(port)
 	case "-l":
-		if !userName.MatchString(value) {
+		if !schema.Fits("User", value) {
 			return false
 		}
 		e.user = value
 	case "-J":
-		if !jumpHost.MatchString(value) {
+		if !schema.Fits("Jump", value) {
 			return false
 		}
 		e.jump = value

@@ -19,7 +19,6 @@ let
   inherit (builtins)
     any
     attrNames
-    attrValues
     concatLists
     elem
     filter
@@ -131,7 +130,11 @@ let
       ofInterface = interface: map (a: a.address) (interface.ipv4.addresses ++ interface.ipv6.addresses);
       ofNetwork = network: list (network.address or [ ]) ++ list (network.networkConfig.Address or [ ]);
       list = value: if isList value then value else [ value ];
-      each = f: set: concatLists (map (entry: list (tried (f entry))) (attrValues set));
+      each =
+        f: set:
+        concatLists (
+          map (name: list (tried (f set.${name}))) (if tried (attrNames set) == null then [ ] else attrNames set)
+        );
     in
     filter isString (
       each ofInterface (config.networking.interfaces or { }) ++ each ofNetwork (config.systemd.network.networks or { })

@@ -2,7 +2,7 @@ package convert
 
 import (
 	"fmt"
-	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -115,7 +115,7 @@ func (c *Conversion) order() []schema.NewField {
 	var hooks [][]schema.NewField
 	for _, e := range c.entries {
 		for _, h := range e.hooks {
-			hooks = append(hooks, h.fields)
+			hooks = append(hooks, h)
 		}
 	}
 	if len(hooks) > 0 {
@@ -128,7 +128,7 @@ func (c *Conversion) order() []schema.NewField {
 }
 
 func plainTag(tag string) string {
-	if tagName.MatchString(tag) {
+	if schema.Fits("Tag", tag) {
 		return tag
 	}
 	return plainName(tag, 63)
@@ -168,6 +168,9 @@ func (c *Conversion) share() []schema.NewField {
 	}
 	if all := c.sharedSecrets(c.entries); len(all) > 0 {
 		defaults = append(defaults, secretsField(all))
+	}
+	if health := c.sharedHealth(); health != nil {
+		defaults = append(defaults, schema.NewField{Name: "health", Value: health})
 	}
 	var fields []schema.NewField
 	if len(defaults) > 0 {
@@ -220,6 +223,20 @@ func (c *Conversion) sharedSecrets(of []*entry) []secret {
 	return shared
 }
 
+// sharedHealth are the health checks of all hosts, if they are the same, which are taken
+// from them.
+func (c *Conversion) sharedHealth() [][]schema.NewField {
+	first := c.entries[0].health
+	differ := func(e *entry) bool { return !reflect.DeepEqual(e.health, first) }
+	if len(c.entries) < 2 || len(first) == 0 || slices.ContainsFunc(c.entries, differ) {
+		return nil
+	}
+	for _, e := range c.entries {
+		e.health = nil
+	}
+	return first
+}
+
 // roles are made of tags whose hosts have the same secrets.
 func (c *Conversion) roles() []schema.NewField {
 	var tags []string
@@ -238,7 +255,7 @@ func (c *Conversion) roles() []schema.NewField {
 				of = append(of, e)
 			}
 		}
-		if !roleName.MatchString(tag) {
+		if !schema.Fits("RoleName", tag) {
 			continue
 		}
 		if shared := c.sharedSecrets(of); len(shared) > 0 {
@@ -327,22 +344,9 @@ func (e *entry) fields(withSystem bool) []schema.NewField {
 	if len(e.secrets) > 0 {
 		fields = append(fields, secretsField(e.secrets))
 	}
-	var health [][]schema.NewField
-	for _, h := range e.health {
-		health = append(health, h.fields)
-	}
-	add("health", health, len(health) > 0)
+	add("health", e.health, len(e.health) > 0)
 	if e.about != "" && !strings.ContainsAny(e.about, "\n\r\t") {
 		add("meta", []schema.NewField{{Name: "description", Value: e.about}}, true)
 	}
 	return fields
-}
-
-// Files are the names of the files that the inventory needs beside it, relative to it.
-func (c *Conversion) Files() []string {
-	var names []string
-	for _, t := range c.Texts {
-		names = append(names, filepath.Clean(t.File))
-	}
-	return names
 }

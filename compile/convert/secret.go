@@ -146,7 +146,7 @@ func (e *entry) access(s *Setting, sec *secret, name, user, group, mode, path st
 	for _, o := range [][2]string{{"owner", user}, {"group", group}} {
 		switch {
 		case o[1] == "" || o[1] == "root":
-		case !userName.MatchString(o[1]):
+		case !schema.Fits("User", o[1]):
 			e.list(s, "%s %q of the secret %s is no name: it is root", o[0], o[1], name)
 		default:
 			sec.add(o[0], o[1])
@@ -192,7 +192,7 @@ type morphChecks struct{ Cmd, HTTP []morphCheck }
 func (e *entry) healthChecks(s *Setting) {
 	checks, _ := into[morphChecks](s)
 	for _, m := range checks.Cmd {
-		e.health = append(e.health, check{m.waits([]schema.NewField{{Name: "command", Value: m.Cmd}})})
+		e.health = append(e.health, m.waits([]schema.NewField{{Name: "command", Value: m.Cmd}}))
 	}
 	for _, m := range checks.HTTP {
 		if len(m.Headers) > 0 {
@@ -201,7 +201,7 @@ func (e *entry) healthChecks(s *Setting) {
 		if m.InsecureSSL {
 			e.list(s, "the check %q wants a certificate that is trusted", m.Description)
 		}
-		e.health = append(e.health, check{m.waits([]schema.NewField{{Name: "http", Value: m.url(e.host)}, {Name: "from", Value: "here"}})})
+		e.health = append(e.health, m.waits([]schema.NewField{{Name: "http", Value: m.url(e.host)}, {Name: "from", Value: "here"}}))
 	}
 }
 
@@ -231,9 +231,9 @@ func (m *morphCheck) waits(fields []schema.NewField) []schema.NewField {
 func (e *entry) preDeployChecks(s *Setting) {
 	checks, _ := into[morphChecks](s)
 	for _, m := range checks.Cmd {
-		h := hook{[]schema.NewField{{Name: "before", Value: "copy"}, {Name: "command", Value: m.Cmd}, {Name: "on", Value: "host"}, {Name: "hosts", Value: e.name}}}
+		h := []schema.NewField{{Name: "before", Value: "copy"}, {Name: "command", Value: m.Cmd}, {Name: "on", Value: "host"}, {Name: "hosts", Value: e.name}}
 		if m.Timeout > 0 {
-			h.fields = append(h.fields, schema.NewField{Name: "timeout", Value: fmt.Sprintf("%ds", m.Timeout)})
+			h = append(h, schema.NewField{Name: "timeout", Value: fmt.Sprintf("%ds", m.Timeout)})
 		}
 		e.hooks = append(e.hooks, h)
 	}
