@@ -30,6 +30,7 @@ var fuzzed = map[string][]string{
 	"build logs":                                     {"exec/nixcmd.FuzzBuildLog"},
 	"derivations":                                    {"compile/store.FuzzParseDerivation"},
 	"store paths, hashes, content addresses, versions": {"compile/store.FuzzParsePath", "compile/store.FuzzParseHash", "compile/store.FuzzBase32", "compile/store.FuzzParseCA", "compile/store.FuzzVersion"},
+	"what a source of another deployer says": {"compile/convert.FuzzFacts"},
 	"Nix":                                    {"compile/syntax.FuzzParsePrint", "compile/syntax.FuzzPrintParse", "compile/eval.FuzzEvaluate"},
 	"fromJSON and fromTOML":                  {"compile/eval.FuzzFromJSON", "compile/eval.FuzzFromTOML"},
 	"regular expressions":                    {"compile/eval/ere.FuzzMatch"},
