@@ -37,6 +37,11 @@ test-systemd *args:
     go test ./cmd -run '^TestScripts$/^(deploy_three|rollback_last)$' -systemd -count 1 {{args}}
     go test ./cmd -run '^TestNoSecretIsAnywhereElse$' -systemd -count 1 -timeout 40m {{args}}
 
+# the tests of connections and all faults through the system's ssh, which CI makes ten of (Linux, root)
+test-openssh *args:
+    go test ./exec/remote -openssh -count 1 {{args}}
+    go test ./exec -run '^TestFaults$' -openssh -count 1 -timeout 40m {{args}}
+
 # N runs of faults at random on FIELDS times five hosts that systemd boots, each run a line (Linux, root); 300 on 5 fields take half an hour to an hour
 chaos n="300" fields="5" seed="1" *args="":
     go test ./exec -run '^TestChaos$' -systemd -chaos {{n}} -chaos-fields {{fields}} -seed {{seed}} -v -count 1 -timeout 3h {{args}} | grep -a -v '^=== '

@@ -32,9 +32,13 @@ type field struct {
 	// password is what sudo on the hosts is told, where a user is not root.
 	password string
 
+	openSSH bool // connect through the system's ssh
+
 	mu     sync.Mutex
 	events []exec.Event
 }
+
+var throughOpenSSH = flag.Bool("openssh", false, "connect to the real hosts through the system's ssh")
 
 var onSystemd = flag.Bool("systemd", false, "run the tests with real hosts on machines that systemd boots")
 
@@ -102,7 +106,7 @@ func newBareField(t testing.TB, options lab.Options) *field {
 		return nixserve.New(ctx, p)
 	})
 	t.Cleanup(func() { f.source.Close() })
-	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: connectTimeout, KeepAlive: time.Second})
+	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: connectTimeout, KeepAlive: time.Second, Master: quietMaster})
 	t.Cleanup(func() { f.dialer.Close() })
 	for _, name := range options.Hosts {
 		f.hosts[name] = &schema.Host{Name: name, Address: name, System: "x86_64-linux", Policy: schema.Required}
@@ -163,6 +167,9 @@ func become(h *schema.Host) remote.Become {
 
 func (f *field) connect(ctx context.Context, h *schema.Host) (exec.Machine, error) {
 	target := remote.Target{Name: h.Name, Address: h.Address, User: h.User, Become: become(h)}
+	if f.openSSH {
+		target.Client = remote.OpenSSH
+	}
 	if f.password != "" {
 		target.SudoPassword = func(context.Context) ([]byte, error) { return []byte(f.password), nil }
 	}
@@ -174,6 +181,14 @@ func (f *field) connect(ctx context.Context, h *schema.Host) (exec.Machine, erro
 		return nil, err
 	}
 	return machine{m}, nil
+}
+
+// quietMaster runs ssh where nobody can be asked.
+func quietMaster(ctx context.Context, args []string, ask bool) (string, error) {
+	if ask {
+		return "", remote.ErrNoQuestions
+	}
+	return nixcmd.OpenSSH(ctx, args)
 }
 
 // unreachable is an error that package exec knows.

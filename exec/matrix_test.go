@@ -348,77 +348,101 @@ func TestFaults(t *testing.T) {
 	for _, ft := range faults {
 		t.Run(strings.ReplaceAll(ft.name, " ", "_"), func(t *testing.T) {
 			t.Parallel()
-			if ft.own != nil {
-				ft.own(t)
-				return
-			}
-			start := newFieldIn
-			if ft.first {
-				start = newBareField
-			}
-			f := start(t, labOf([]string{"bad", "good"}))
-			bad := f.lab.Host("bad")
-			want := f.all(system(t, "new"))
-			if ft.system != "" {
-				want["bad"] = system(t, ft.system)
-			}
-			if ft.before != nil {
-				ft.before(f, bad)
-			}
-			if ft.opts != nil {
-				ft.opts(&f.opts)
-			}
-			var once sync.Once
-			began := time.Now()
-			out := f.deploy(t.Context(), exec.Switch, want, func(e exec.Event) {
-				if ft.during != nil && ft.at(e) {
-					once.Do(func() { ft.during(f, bad) })
-				}
-			})
-			took := time.Since(began)
-			if ft.after != nil {
-				ft.after(f, bad)
-			}
-			b, g := out[0], out[1]
-			t.Logf("bad: %s: %s: %v (%v)", b.Status, b.Stage, b.Err, b.Took)
-			if b.Status != ft.status || ft.stage != "" && b.Stage != ft.stage || !strings.Contains(b.Error, ft.says) {
-				t.Errorf("bad: %s, %s: %q; want %s, %s: %q", b.Status, b.Stage, b.Error, ft.status, ft.stage, ft.says)
-			}
-			if !slices.ContainsFunc(append(b.Findings, exec.Finding{}), func(f exec.Finding) bool { return f.Text == ft.notes }) {
-				t.Errorf("bad: noted: %v; want %q", b.Findings, ft.notes)
-			}
-			if got := exec.ExitStatus(t.Context(), out); got != ft.exit {
-				t.Errorf("exit status %d, want %d", got, ft.exit)
-			}
-			if g.Status != exec.Activated {
-				t.Errorf("good: %s: %s: %v", g.Status, g.Stage, g.Err)
-			}
-			f.expect("good", "new", "new", "new")
-			f.settle(bad)
-			ends := ft.ends
-			if ft.or != "" && systemName(f.on("bad").running) == ft.or {
-				ends = ft.or
-			}
-			if ft.parts != [3]string{} {
-				f.expect("bad", ft.parts[0], ft.parts[1], ft.parts[2])
-			} else {
-				f.expect("bad", ends, ends, ends)
-			}
-			// All the limits that can come after each other, and some for the work.
-			o := &f.opts
-			if limit := o.ActivateTimeout + o.ConfirmTimeout + 2*o.RevertTimeout + 4*o.AnswerTimeout + 10*time.Second; took > limit {
-				t.Errorf("it took %v, more than its limits %v", took, limit)
-			}
-			var said int
-			for _, e := range f.events {
-				if s, ok := e.(exec.Said); ok {
-					said += len(s.Line)
-				}
-			}
-			if said > 1<<20+64<<10 {
-				t.Errorf("%d bytes were printed", said)
-			}
+			ft.test(t, *throughOpenSSH)
 		})
+	}
+}
+
+// TestFaultsThroughOpenSSH takes ten of the faults through the system's ssh: each
+// kind of cut, and what is reported of it. All of them are TestFaults -openssh.
+func TestFaultsThroughOpenSSH(t *testing.T) {
+	rows := []string{"host down before the start", "host key changed", "connection cut while looking at the host",
+		"connection cut while copying", "connection cut while activating", "connection cut after activating",
+		"host freezes while activating", "power cut after activating", "sshd gone after activation", "activation prints 100 MB"}
+	for _, row := range rows {
+		t.Run(strings.ReplaceAll(row, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			i := slices.IndexFunc(faults, func(ft fault) bool { return ft.name == row })
+			if i < 0 {
+				t.Fatalf("there is no such fault")
+			}
+			faults[i].test(t, true)
+		})
+	}
+}
+
+// test takes a lab through the fault.
+func (ft *fault) test(t *testing.T, openSSH bool) {
+	if ft.own != nil {
+		ft.own(t)
+		return
+	}
+	start := newFieldIn
+	if ft.first {
+		start = newBareField
+	}
+	f := start(t, labOf([]string{"bad", "good"}))
+	f.openSSH = openSSH
+	bad := f.lab.Host("bad")
+	want := f.all(system(t, "new"))
+	if ft.system != "" {
+		want["bad"] = system(t, ft.system)
+	}
+	if ft.before != nil {
+		ft.before(f, bad)
+	}
+	if ft.opts != nil {
+		ft.opts(&f.opts)
+	}
+	var once sync.Once
+	began := time.Now()
+	out := f.deploy(t.Context(), exec.Switch, want, func(e exec.Event) {
+		if ft.during != nil && ft.at(e) {
+			once.Do(func() { ft.during(f, bad) })
+		}
+	})
+	took := time.Since(began)
+	if ft.after != nil {
+		ft.after(f, bad)
+	}
+	b, g := out[0], out[1]
+	t.Logf("bad: %s: %s: %v (%v)", b.Status, b.Stage, b.Err, b.Took)
+	if b.Status != ft.status || ft.stage != "" && b.Stage != ft.stage || !strings.Contains(b.Error, ft.says) {
+		t.Errorf("bad: %s, %s: %q; want %s, %s: %q", b.Status, b.Stage, b.Error, ft.status, ft.stage, ft.says)
+	}
+	if !slices.ContainsFunc(append(b.Findings, exec.Finding{}), func(f exec.Finding) bool { return f.Text == ft.notes }) {
+		t.Errorf("bad: noted: %v; want %q", b.Findings, ft.notes)
+	}
+	if got := exec.ExitStatus(t.Context(), out); got != ft.exit {
+		t.Errorf("exit status %d, want %d", got, ft.exit)
+	}
+	if g.Status != exec.Activated {
+		t.Errorf("good: %s: %s: %v", g.Status, g.Stage, g.Err)
+	}
+	f.expect("good", "new", "new", "new")
+	f.settle(bad)
+	ends := ft.ends
+	if ft.or != "" && systemName(f.on("bad").running) == ft.or {
+		ends = ft.or
+	}
+	if ft.parts != [3]string{} {
+		f.expect("bad", ft.parts[0], ft.parts[1], ft.parts[2])
+	} else {
+		f.expect("bad", ends, ends, ends)
+	}
+	// All the limits that can come after each other, and some for the work.
+	o := &f.opts
+	if limit := o.ActivateTimeout + o.ConfirmTimeout + 2*o.RevertTimeout + 4*o.AnswerTimeout + 10*time.Second; took > limit {
+		t.Errorf("it took %v, more than its limits %v", took, limit)
+	}
+	var said int
+	for _, e := range f.events {
+		if s, ok := e.(exec.Said); ok {
+			said += len(s.Line)
+		}
+	}
+	if said > 1<<20+64<<10 {
+		t.Errorf("%d bytes were printed", said)
 	}
 }
 

@@ -376,6 +376,9 @@ func (r *tomlReader) scalar(s string) value {
 	if based {
 		base = map[byte]int{'x': 16, 'o': 8, 'b': 2}[number[1]]
 		plain = digits[2:]
+		if plain[0] == '+' || plain[0] == '-' {
+			r.fail("invalid integer '" + s + "'")
+		}
 	}
 	i, err := strconv.ParseInt(plain, base, 64)
 	if errors.Is(err, strconv.ErrRange) {

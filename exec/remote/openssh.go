@@ -230,17 +230,26 @@ func explainOpenSSH(addr, said string, err error) error {
 			if !strings.Contains(line, known.text) {
 				continue
 			}
-			line = clip(strings.TrimSpace(strings.Trim(strings.TrimSpace(line), "@")))
+			line = clip(plainOpenSSH(line))
 			if known.kind == nil {
-				return fmt.Errorf("connect to %s: ssh: %s", addr, line)
+				return fmt.Errorf("connect to %s: %s", addr, line)
 			}
-			return fmt.Errorf("connect to %s: %w: ssh: %s", addr, known.kind, line)
+			return fmt.Errorf("connect to %s: %w: %s", addr, known.kind, line)
 		}
 	}
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
 		return fmt.Errorf("connect to %s: ssh: %s", addr, clip(last))
 	}
 	return fmt.Errorf("connect to %s: ssh: %w", addr, err)
+}
+
+// plainOpenSSH is a line of ssh without its frame, the name of the program and the address.
+func plainOpenSSH(line string) string {
+	line = strings.TrimPrefix(strings.TrimSpace(strings.Trim(strings.TrimSpace(line), "@")), "ssh: ")
+	if _, reason, ok := strings.Cut(line, ": "); ok && reason != "" && strings.HasPrefix(line, "connect to host ") {
+		line = strings.ToLower(reason[:1]) + reason[1:]
+	}
+	return line
 }
 
 // The requests of OpenSSH's PROTOCOL.mux that end a master.

@@ -112,6 +112,10 @@ builtins.fromTOML "a=[1e400, -1e309, 1.7976931348623159e308, 1e-400]"    ### { a
 # nix 2.26.0
 builtins.fromTOML "a=-1e309"    ### error "while parsing TOML: [error] toml::parse_floating: failed to read floating point value from stream"
 ---
+builtins.fromTOML "a = 0x+1"    ### error "while parsing TOML: invalid integer '0x+1'"
+---
+builtins.fromTOML "a = 0b-1"    ### error "while parsing TOML: invalid integer '0b-1'"
+---
 builtins.fromTOML "a = 0_1.0"    ### error "while parsing TOML: invalid float '0_1.0'"
 ---
 builtins.fromTOML "a = [1e1_0, 1.0_0, -1_0e1, 1e0_1, 0o7_7, 0xf_f, 1e01]"    ### { a = [ 1e+10 1 -100 10 63 255 10 ]; }
