@@ -115,7 +115,7 @@ func (c *Conversion) entry(n *Node) *entry {
 		return nil
 	}
 	if !schema.Fits("HostName", n.Name) {
-		e.name = plainName(n.Name, 63)
+		e.name = c.free(plainName(n.Name, 60))
 		c.note("", &Setting{Name: "the host " + n.Name, At: n.At}, fmt.Sprintf("it is %s: muster takes letters, digits and hyphens", e.name))
 	}
 	e.begin(n)
@@ -134,6 +134,19 @@ func (c *Conversion) entry(n *Node) *entry {
 	}
 	e.finish(n)
 	return e
+}
+
+// free is a name that no host has yet: the name, or one with a number.
+func (c *Conversion) free(name string) string {
+	taken := func(name string) bool {
+		return name == "" || slices.ContainsFunc(c.facts.Hosts, func(n Node) bool { return n.Name == name }) ||
+			slices.ContainsFunc(c.entries, func(e *entry) bool { return e.name == name })
+	}
+	free := name
+	for i := 2; taken(free); i++ {
+		free = fmt.Sprintf("%s-%d", cmp.Or(name, "host"), i)
+	}
+	return free
 }
 
 // foreignOption reports whether a setting is part of another tool's own workings: clan
@@ -166,8 +179,8 @@ func (e *entry) begin(n *Node) {
 		e.substitute = &yes
 	case Nixinate:
 		e.user = "root"
-		if n.setting("nixinate.host") != nil && n.setting("nixinate.buildOn") == nil {
-			e.buildOnWord("remote")
+		if slices.ContainsFunc(n.Settings, func(s Setting) bool { return strings.HasPrefix(s.Name, "nixinate.") }) { // which builds on the host by default
+			e.buildOn = string(schema.BuildTarget)
 		}
 	case Clan:
 		e.user = "root"
@@ -228,16 +241,16 @@ func (c *Conversion) texts() {
 	for _, e := range c.entries {
 		for i := range e.secrets {
 			s := &e.secrets[i]
-			if s.text == "" {
+			if s.text == nil {
 				continue
 			}
-			at := slices.IndexFunc(c.Texts, func(t Text) bool { return t.Secret == s.name && t.Is == s.text })
+			at := slices.IndexFunc(c.Texts, func(t Text) bool { return t.Secret == s.name && t.Is == *s.text })
 			if at < 0 {
 				file := "./" + path.Join("secrets", s.name+".age")
 				if slices.ContainsFunc(c.Texts, func(t Text) bool { return t.File == file }) {
 					file = "./" + path.Join("secrets", e.name+"-"+s.name+".age")
 				}
-				c.Texts = append(c.Texts, Text{Secret: s.name, File: file, Is: s.text})
+				c.Texts = append(c.Texts, Text{Secret: s.name, File: file, Is: *s.text})
 				at = len(c.Texts) - 1
 			}
 			t := &c.Texts[at]

@@ -34,7 +34,7 @@ type entry struct {
 // A secret is one of the host. Fields are those of the inventory.
 type secret struct {
 	name   string
-	text   string // its content, which the inventory may not have
+	text   *string // its content, which the inventory may not have; nil if it is elsewhere
 	fields []schema.NewField
 }
 
@@ -278,11 +278,10 @@ func (e *entry) buildOnTarget(s *Setting) {
 	}
 }
 
-// buildOn is nixinate's, which builds on the host by default.
-func (e *entry) buildOnWord(where string) {
-	e.buildOn = ""
-	if where != "local" {
-		e.buildOn = string(schema.BuildTarget)
+// buildOnSetting is nixinate's.
+func (e *entry) buildOnSetting(s *Setting) {
+	if where, _ := into[string](s); where == "local" {
+		e.buildOn = ""
 	}
 }
 
@@ -304,11 +303,6 @@ func (e *entry) buildOnly(s *Setting) {
 	if on, _ := into[bool](s); on {
 		e.only = true
 	}
-}
-
-func (e *entry) buildOnSetting(s *Setting) {
-	where, _ := into[string](s)
-	e.buildOnWord(where)
 }
 
 func (e *entry) description(s *Setting) { e.about, _ = into[string](s) }

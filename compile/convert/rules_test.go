@@ -329,3 +329,19 @@ func matchesIn(t *testing.T, file, pattern, prefix string) []string {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
+
+// TestNamesStayApart converts hosts whose names muster does not take, and empty keys.
+func TestNamesStayApart(t *testing.T) {
+	keys := []Setting{{Name: "deployment.keys", Set: true, Value: json.RawMessage(`{"k": {"text": "", "path": "/k", "permissions": "0400"}}`)}}
+	c := New(&Source{Kind: Colmena, Dir: "/fleet", Files: []string{"/fleet/hive.nix"}}, &Facts{Hosts: []Node{{Name: "a-b"}, {Name: "a.b", Settings: keys}, {Name: "a_b"}, {Name: "_"}}})
+	var names []string
+	for _, h := range c.Hosts {
+		names = append(names, h.Name)
+	}
+	if d := cmp.Diff([]string{"a-b", "a-b-2", "a-b-3", "host-2"}, names); d != "" {
+		t.Errorf("names (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff([]Text{{Hosts: []string{"a.b"}, Secret: "k", File: "./secrets/k.age"}}, c.Texts); d != "" {
+		t.Errorf("texts (-want +got):\n%s", d)
+	}
+}

@@ -34,7 +34,7 @@ func (e *entry) keys(s *Setting) {
 		case k.KeyFile != nil:
 			e.readFile(s, sec, name, *k.KeyFile)
 		case k.Text != nil:
-			sec.text = *k.Text
+			sec.text = k.Text
 		default:
 			e.list(s, "the key %s has no content", name)
 			continue
@@ -246,5 +246,5 @@ func (e *entry) preDeployChecks(s *Setting) {
 func (s *secret) same(o *secret) bool {
 	a, _ := json.Marshal(s.fields)
 	b, _ := json.Marshal(o.fields)
-	return s.name == o.name && s.text == o.text && string(a) == string(b)
+	return s.name == o.name && string(a) == string(b)
 }
