@@ -77,7 +77,7 @@ func hint(name string, err error) string {
 		case errors.Is(err, remote.ErrHostKeyUnknown):
 			return fmt.Sprintf("compare the fingerprint with the machine's, then: ssh-keyscan %s >> ~/.ssh/known_hosts; or pin host_keys in the inventory", bare(key.Addr))
 		case errors.Is(err, remote.ErrHostKeyChanged) && len(key.Known) > 0 && key.Known[0].File == "inventory":
-			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory; if not, this may be a man-in-the-middle attack", name)
+			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory, or add the key that it has until it gets the one among its secrets; if not, this may be a man-in-the-middle attack", name)
 		case errors.Is(err, remote.ErrHostKeyChanged):
 			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, this may be a man-in-the-middle attack", name, quoteAddr(key.Addr))
 		}

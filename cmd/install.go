@@ -222,7 +222,7 @@ func (k *keeper) makeHostKeys() error {
 }
 
 func (k *keeper) makeHostKey(h *schema.Host) error {
-	private, public := k.reader.Path(h.Install.HostKey), k.reader.Path(h.Install.PublicKeyFile())
+	private, public := k.reader.Path(h.Install.HostKey), k.reader.Path(schema.PublicKeyFile(h.Install.HostKey))
 	_, err := os.Lstat(private)
 	_, known := os.Lstat(public)
 	var key string

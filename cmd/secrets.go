@@ -143,6 +143,7 @@ func (k *keeper) check(ctx context.Context) error {
 			k.tellOfEnd(h, s, content)
 		}
 	}
+	failed += k.checkAuthorities()
 	fmt.Fprintf(k.std.out, "%s can be read\n", human.Count(read, "secret"))
 	if failed > 0 {
 		return fmt.Errorf("%s cannot be read", human.Count(failed, "secret"))
@@ -195,13 +196,15 @@ func (k *keeper) generate(list []*schema.Secret) error {
 		if err != nil {
 			return err
 		}
-		if err := k.write(s.Age, content); err != nil {
+		former := k.formerHostKey(s)
+		if err := k.writeSecret(s, content); err != nil {
 			return err
 		}
 		fmt.Fprintf(k.std.out, "%s: %s, encrypted in %s\n", s.Name, s.Generate.Kind, s.Age)
 		if public != "" {
 			fmt.Fprintf(k.std.out, "  public key: %s\n", public)
 		}
+		k.tellOfHostKey(s, former)
 	}
 	return nil
 }
@@ -239,7 +242,7 @@ func (k *keeper) authority(file string) ([]byte, error) {
 	if _, err := os.Lstat(k.reader.Path(file)); !errors.Is(err, os.ErrNotExist) {
 		return k.reader.Age(file)
 	}
-	content, certificate, err := secret.Authority("muster "+filepath.Base(schema.CertificateFile(file)), time.Now())
+	content, certificate, err := secret.Authority(authorityName(file), time.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -312,6 +315,9 @@ func (k *keeper) named(name string) (*schema.Secret, error) {
 
 // rotate makes a generated secret anew.
 func (k *keeper) rotate(name string) error {
+	if file := k.authorityFile(name); file != "" {
+		return k.rotateAuthority(file)
+	}
 	s, err := k.named(name)
 	if err != nil {
 		return err
@@ -346,10 +352,12 @@ func (k *keeper) edit(ctx context.Context, name string) error {
 		fmt.Fprintln(k.std.out, "nothing changed")
 		return nil
 	}
-	if err := k.write(s.Age, after); err != nil {
+	former := k.formerHostKey(s)
+	if err := k.writeSecret(s, after); err != nil {
 		return err
 	}
 	fmt.Fprintf(k.std.out, "%s: encrypted in %s; muster deploy sends it\n", s.Name, s.Age)
+	k.tellOfHostKey(s, former)
 	return nil
 }
 
@@ -381,14 +389,14 @@ func (k *keeper) rekey() error {
 	}
 	done := map[string]bool{}
 	var failed error
-	one := func(file string) {
+	one := func(file string, write func(file string, content []byte) error) {
 		if file == "" || done[file] {
 			return
 		}
 		done[file] = true
 		content, err := k.reader.Age(file)
 		if err == nil {
-			err = k.write(file, content)
+			err = write(file, content)
 		}
 		if err != nil {
 			failed = errors.Join(failed, err)
@@ -397,9 +405,15 @@ func (k *keeper) rekey() error {
 		fmt.Fprintf(k.std.out, "%s: encrypted to %s\n", file, human.Count(len(k.fleet.SecretRecipients), "recipient"))
 	}
 	k.each(func(s *schema.Secret, _ []*schema.Host) {
-		one(s.Age)
-		one(s.Generate.Authority)
+		one(s.Age, func(_ string, content []byte) error { return k.writeSecret(s, content) })
+		one(s.Generate.Authority, k.write)
 	})
+	for _, h := range k.hosts {
+		if _, err := os.Lstat(k.reader.Path(h.Install.HostKey)); errors.Is(err, os.ErrNotExist) {
+			continue // muster install makes it
+		}
+		one(h.Install.HostKey, func(file string, content []byte) error { return k.writeHostKey(file, content, "") })
+	}
 	return failed
 }
 

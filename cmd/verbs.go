@@ -105,7 +105,8 @@ secret_recipients of the inventory.
 
 ` + inventoryHelp},
 		{group: "inventory", use: "secrets rotate SECRET [INVENTORY]", verb: &secretsOptions{verb: "rotate"}, short: "make a generated secret anew", long: `
-Make a secret with generate anew. muster deploy sends it.
+Make a secret with generate anew. muster deploy sends it. With the file of an authority,
+such as ca.age, do the next of three steps that replace it.
 
 ` + inventoryHelp},
 		{group: "inventory", use: "secrets edit SECRET [INVENTORY]", verb: &secretsOptions{verb: "edit"}, short: "change a secret in an editor", long: `

@@ -28,6 +28,9 @@ func (w *writer) secrets(h *schema.Host) *schema.Attrs {
 	}
 	all := &schema.Attrs{At: h.At}
 	for _, s := range h.AllSecrets {
+		if s.HostKey() != "" {
+			continue // muster places it (exec/hostkey.go)
+		}
 		one := &schema.Attrs{At: s.At}
 		text := func(name, value, byDefault string) {
 			if value != byDefault {

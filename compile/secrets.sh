@@ -8,6 +8,7 @@
 #   refresh SYSTEM   install, and print the units to restart and reload instead:
 #                    restart UNIT or reload UNIT, a line each; 2 is its status if
 #                    nothing but a link is missing
+#   rekey FILE       encrypt what is stored to the public keys of a file instead
 #
 # What is encrypted lies in /var/lib/muster/secrets, or in /run for what is to be gone
 # after a restart: a directory of files NAME.age for each system that muster has
@@ -100,17 +101,42 @@ put() {
   fi
 }
 
-install() {
-  status=0 linked=0 changed=''
+# prepare makes the directory for memory, and sets keys to the options for the identities.
+prepare() {
   mkdir -p "$memory" && chmod 0751 "$memory" || return 1
   if ! mountpoint -q "$memory"; then
     mount -t ramfs -o mode=0751,nodev,nosuid,noexec ramfs "$memory" || say "no ramfs: the secrets are in /run, and can be swapped out"
   fi
+  keys=''
+  for key in $identities; do [ ! -r "$key" ] || keys="$keys -i $key"; done
+}
+
+# rekey FILE encrypts what is stored to the public keys of a file, each in one step. What
+# this host's keys do not open is left as it is. It keeps its time, by which install knows
+# what is in memory already.
+rekey() {
+  prepare || return 1
+  for file in "$kept"/sets/*/*.age "$volatile"/sets/*/*.age; do
+    [ -e "$file" ] || continue
+    next=${file%/*}/.rekey
+    # shellcheck disable=SC2086
+    age -d $keys -o "$memory/.rekey" "$file" 2>/dev/null || continue
+    if ! { age -R "$1" -o "$next" "$memory/.rekey" && touch -r "$file" "$next" && sync "$next" && mv -T "$next" "$file"; } 2>"$memory/.why"; then
+      say "$file: cannot be encrypted to another key: $(head -n 1 "$memory/.why")"
+      rm -f "$memory/.rekey" "$next"
+      return 1
+    fi
+  done
+  rm -f "$memory/.rekey" "$memory/.why"
+}
+
+install() {
+  status=0 linked=0 changed=''
+  prepare || return 1
   new=$(mktemp -d "$memory/XXXXXXXX") && chmod 0751 "$new" || return 1
   cp -a "$dir/." "$new/" 2>/dev/null
   have=$newline$(cd "$new" && stat -c '%n %U %G %a' -- * 2>/dev/null)$newline
-  keys='' named=' '
-  for key in $identities; do [ ! -r "$key" ] || keys="$keys -i $key"; done
+  named=' '
   : >"$memory/links.new"
   while read -r name owner group mode path restart reload; do
     if ! encrypted "$name"; then
@@ -173,6 +199,10 @@ refresh)
   status=$?
   for unit in $changed; do echo "${unit%%:*} ${unit#*:}"; done
   exit $status
+  ;;
+rekey)
+  alone
+  rekey "$2"
   ;;
 have)
   [ -e "$dir/$2" ] && exit

@@ -131,6 +131,35 @@ var examples = []struct {
 		},
 	},
 	{
+		dir: "secrets",
+		want: map[string]set{
+			"sops": {
+				"sops.secrets.db.path":                     "/run/secrets/db",
+				"sops.age.sshKeyPaths":                     []any{"/etc/ssh/ssh_host_ed25519_key"},
+				`environment.etc."app/paths".text`:         "/run/secrets/db\n/run/muster-secrets/token\n",
+				"muster.secrets.token.mode":                "0440",
+				"system.activationScripts ? setupSecrets":  true,
+				"system.activationScripts ? musterSecrets": true,
+				`systemd.services ? "muster-secret-token"`: true,
+			},
+			"agenix": {
+				"age.secrets.db.path":                      "/run/agenix/db",
+				`environment.etc."app/paths".text`:         "/run/agenix/db\n/run/muster-secrets/token\n",
+				"builtins.attrNames muster.secrets":        []any{"token"},
+				"system.activationScripts ? agenix":        true,
+				"system.activationScripts ? musterSecrets": true,
+			},
+			"keys": {
+				"builtins.attrNames muster.secrets":                   []any{"db-password", "token"},
+				"muster.secrets.db-password.path":                     "/run/keys/db-password",
+				"muster.secrets.db-password.restart":                  []any{"app.service"},
+				"systemd.services.app.after":                          []any{"db-password-key.service"},
+				`systemd.services."db-password-key".requires`:         []any{"muster-secret-db-password.service"},
+				`systemd.services."muster-secret-db-password".before`: []any{"app.service"},
+			},
+		},
+	},
+	{
 		dir: "terraform",
 		want: map[string]set{
 			"web-a": {"deployment.targetHost": "198.51.100.7", "services.nginx.enable": true},

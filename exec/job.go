@@ -110,7 +110,7 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 		return
 	}
 	for _, s := range list {
-		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() {
+		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() || s == HostKey && !j.secrets.keyChanges() {
 			continue
 		}
 		if err := j.stage(ctx, s); err != nil {

@@ -19,6 +19,7 @@ type savedSecret struct {
 	Template string     `json:"template,omitempty"`
 	Volatile bool       `json:"volatile,omitempty"`
 	Keep     bool       `json:"keep,omitempty"`
+	HostKey  string     `json:"host_key,omitempty"` // the path of an SSH host key
 }
 
 // A secretName is the name of a secret, and of a file on the host.
@@ -37,9 +38,13 @@ func (n *secretName) UnmarshalText(text []byte) error {
 
 func saveSecrets(all []*schema.Secret) (saved []savedSecret) {
 	for _, s := range all {
+		path := ""
+		if s.HostKey() != "" {
+			path = s.Path
+		}
 		saved = append(saved, savedSecret{
 			Name: secretName(s.Name), Age: s.Age, SopsFile: s.Sops.File, SopsKey: s.Sops.Key, Command: s.Command, File: s.File, Env: s.Env,
-			Template: s.Template, Volatile: s.Volatile, Keep: s.Keep,
+			Template: s.Template, Volatile: s.Volatile, Keep: s.Keep, HostKey: path,
 		})
 	}
 	return saved
@@ -49,7 +54,7 @@ func loadSecrets(saved []savedSecret) (all []*schema.Secret) {
 	for _, s := range saved {
 		all = append(all, &schema.Secret{
 			Name: string(s.Name), Age: s.Age, Sops: schema.Sops{File: s.SopsFile, Key: s.SopsKey}, Command: s.Command, File: s.File, Env: s.Env,
-			Template: s.Template, Volatile: s.Volatile, Keep: s.Keep,
+			Template: s.Template, Volatile: s.Volatile, Keep: s.Keep, Path: s.HostKey,
 		})
 	}
 	return all

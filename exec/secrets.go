@@ -17,6 +17,8 @@ import (
 //
 //	inspect    the host says by MACs what it has; the secrets of the inventory are read and
 //	           compared
+//	host key   where the inventory has the host's own SSH host key, the host gets it
+//	           (hostkey.go)
 //	secrets    what is new is encrypted to the host and stored there for the system that
 //	           is deployed, in one step; what runs does not see it yet
 //	activate   the new system brings its secrets into memory before its units start
@@ -43,7 +45,18 @@ type secretWork struct {
 	to      string            // the SSH host key that they are encrypted to
 	content map[string][]byte // of those that are sent
 	changes []SecretChange
-	applied bool // without an activation, and not for good yet
+	applied bool         // without an activation, and not for good yet
+	hostKey *hostKeyWork // nil where the inventory has none for the host
+	moving  bool         // the host key is to be placed, or that has not come to its end
+}
+
+// keyChanges reports whether the host gets another SSH host key.
+func (w *secretWork) keyChanges() bool { return w.moving }
+
+// tell adds a change.
+func (w *secretWork) tell(c SecretChange) {
+	w.changes = append(w.changes, c)
+	slices.SortFunc(w.changes, func(a, b SecretChange) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // changed reports whether anything is to be done.
@@ -65,17 +78,24 @@ func compareSecrets(ctx context.Context, j *job) error {
 		if j.hasGuard() || j.seen.Facts.Activation != "" {
 			return errors.New("an activation on the host waits for its confirmation: send secrets when it has ended")
 		}
-		j.step.System.Out = j.out.Before.Current
+		if j.step.System.Out = j.out.Before.Current; j.step.System.Out == "" {
+			return errors.New("the host runs no system of NixOS, which would bring secrets into memory: send them with muster deploy")
+		}
 	}
 	h, there := j.step.Host, &j.seen.Secrets
 	if !j.action().takesSecrets() || len(h.AllSecrets) == 0 && !there.Has() || j.action() == Look && j.run.opts.Secrets == nil {
 		return nil
 	}
 	w := &j.secrets
-	if len(h.AllSecrets) > 0 && len(there.Recipients) == 0 {
+	if err := compareHostKey(ctx, j); err != nil {
+		return err
+	}
+	if len(h.AllSecrets) > 0 && len(there.Recipients) == 0 && w.hostKey == nil {
 		return errors.New("secrets: the host has no SSH key of type ed25519 or rsa that they could be encrypted to: its sshd names none, and there is none in /etc/ssh; name the path of one in /etc/muster/identities on the host and in muster.secretIdentities of its configuration")
 	}
-	if len(there.Recipients) > 0 {
+	if w.hostKey != nil {
+		w.to = w.hostKey.recipient(there)
+	} else if len(there.Recipients) > 0 {
 		w.to = there.Recipients[0]
 	}
 	key, known := secret.ParseKey(there.Kept.Key)
@@ -87,6 +107,9 @@ func compareSecrets(ctx context.Context, j *job) error {
 	named := map[string]bool{}
 	for _, s := range h.AllSecrets {
 		named[s.Name] = true
+		if s.HostKey() != "" {
+			continue
+		}
 		if j.run.opts.Secrets == nil {
 			return errors.New("secrets: nothing reads them here")
 		}
@@ -135,6 +158,27 @@ func compareSecrets(ctx context.Context, j *job) error {
 	}
 	slices.SortFunc(w.changes, func(a, b SecretChange) int { return strings.Compare(a.Name, b.Name) })
 	j.out.Secrets = w.changes
+	return nil
+}
+
+// compareHostKey finds out whether the host has the SSH host key of the inventory.
+func compareHostKey(ctx context.Context, j *job) error {
+	w, there := &j.secrets, &j.seen.Secrets
+	if j.step.Host.HostKeySecret() == nil || j.run.opts.Secrets == nil {
+		return nil
+	}
+	key, err := readHostKey(ctx, j)
+	if err != nil && j.action() == Look && ctx.Err() == nil {
+		j.note(Finding{Check: "secrets", Text: "not compared: " + err.Error()})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.hostKey, w.moving = key, !key.placed || there.FormerKey
+	if w.moving {
+		w.changes = append(w.changes, key.change(there))
+	}
 	return nil
 }
 

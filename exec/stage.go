@@ -14,6 +14,7 @@ const (
 	Lock        Stage = "lock"
 	Copy        Stage = "copy"
 	Compare     Stage = "compare"
+	HostKey     Stage = "host key"
 	SendSecrets Stage = "secrets"
 	Activate    Stage = "activate"
 	Revert      Stage = "revert"
@@ -40,9 +41,9 @@ var stages = map[Action][]Stage{
 	BuildOnly:   {Build},
 	Push:        {ConnectTo, Build, Copy},
 	CopyPaths:   {ConnectTo, Copy},
-	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, SendSecrets, Activate, Reach, Health, Confirm, Restart},
-	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, SendSecrets, Activate, Restart},
-	Test:        {ConnectTo, Inspect, Build, Lock, Copy, SendSecrets, Activate, Reach, Health, Confirm},
+	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, HostKey, SendSecrets, Activate, Reach, Health, Confirm, Restart},
+	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, HostKey, SendSecrets, Activate, Restart},
+	Test:        {ConnectTo, Inspect, Build, Lock, Copy, HostKey, SendSecrets, Activate, Reach, Health, Confirm},
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
 	Preview:     {ConnectTo, Inspect, Build, Compare},
 	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
@@ -52,7 +53,7 @@ var stages = map[Action][]Stage{
 	Command:     {ConnectTo, RunCommand},
 	Clean:       {ConnectTo, Inspect, Lock, Collect},
 	Install:     {ConnectTo, LookBare, Build, Kexec, Lock, MakeDisks, Copy, PlaceKeys, InstallSystem, Restart},
-	PushSecrets: {ConnectTo, Inspect, Lock, SendSecrets, Activate, Health, Confirm},
+	PushSecrets: {ConnectTo, Inspect, Lock, HostKey, SendSecrets, Activate, Health, Confirm},
 }
 
 // A stageFunc does the work of one stage on one host. It reads what the stages
@@ -68,6 +69,7 @@ var work = map[Stage]stageFunc{
 	Lock:        lock,
 	Copy:        copyClosure,
 	Compare:     compare,
+	HostKey:     placeHostKey,
 	SendSecrets: sendSecrets,
 	Activate:    activate,
 	Revert:      revert,

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"crypto/x509"
 	"encoding/pem"
 	"net/netip"
@@ -68,9 +69,28 @@ func (c *checker) certificate(s *Secret, path string, now time.Time) {
 	if s.Generate.Authority == "" {
 		return
 	}
-	if parent := readCertificate(c.absolute(CertificateFile(s.Generate.Authority))); parent == nil || cert.CheckSignatureFrom(parent) != nil {
+	parent := readCertificate(c.absolute(CertificateFile(s.Generate.Authority)))
+	if parent == nil || cert.CheckSignatureFrom(parent) != nil {
 		warn("the certificate in %s is not signed by the one in %s", quote(file), quote(CertificateFile(s.Generate.Authority)))
 	}
+	if parent != nil {
+		c.authority(s, path, parent, now)
+	}
+}
+
+// Outlives reports whether a certificate that is made now would end after its authority.
+func (g *Generate) Outlives(authorityEnds, now time.Time) bool {
+	return now.AddDate(0, 0, cmp.Or(g.Days, CertificateDays)).After(authorityEnds)
+}
+
+// authority checks that an authority does not end before what it signs.
+func (c *checker) authority(s *Secret, path string, parent *x509.Certificate, now time.Time) {
+	if !s.Generate.Outlives(parent.NotAfter, now) {
+		return
+	}
+	days := cmp.Or(s.Generate.Days, CertificateDays)
+	e := c.report.warn(s.PosOf("generate"), path+".generate.authority", "certificate", "the authority in %s ends on %s, before a certificate of %d days would", quote(CertificateFile(s.Generate.Authority)), parent.NotAfter.UTC().Format(time.DateOnly), days)
+	e.Hint = "muster secrets rotate " + s.Generate.Authority + " replaces it, in three steps"
 }
 
 // certificateNames are the names of a certificate, sorted.

@@ -259,7 +259,7 @@ func (f *Fleet) resolved() *Attrs {
 	})
 	roles := r.set(Pos{}, func() {
 		for _, role := range f.Roles {
-			r.add(role.Name, role.At, r.set(role.At, func() { r.module(role.Module) }))
+			r.add(role.Name, role.At, r.set(role.At, func() { r.sharedModule(&role.Module) }))
 		}
 	})
 	hosts := r.set(Pos{}, func() {
@@ -283,7 +283,7 @@ func (f *Fleet) resolved() *Attrs {
 		if k := f.Kluster; k != nil {
 			r.add("kluster", k.At, r.set(k.At, func() { r.kluster(k) }))
 		}
-		r.add("defaults", Pos{}, r.set(Pos{}, func() { r.module(f.Defaults) }))
+		r.add("defaults", Pos{}, r.set(Pos{}, func() { r.sharedModule(&f.Defaults) }))
 		r.add("roles", roles.At, roles)
 		r.add("hosts", hosts.At, hosts)
 		r.texts("builders", f.Builders, Pos{})
@@ -492,6 +492,8 @@ func (r *resolver) host(h *Host) {
 		r.add("swap", l.At, l)
 	}
 	r.install(&h.Install)
+	r.secrets(h.AllSecrets)
+	r.upgrade(h.Upgrades)
 	if len(h.Health) > 0 {
 		l := List{At: at("health")}
 		for i, c := range h.Health {

@@ -3,11 +3,8 @@ package schema
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
-
-	"muster/exec/foreign"
 )
 
 // A Layout is what muster install makes of a disk. A disk without partitions is left
@@ -66,9 +63,6 @@ type Install struct {
 
 	pos map[string]Pos // of its fields
 }
-
-// PublicKeyFile is the file with the public key of HostKey.
-func (i *Install) PublicKeyFile() string { return i.HostKey + ".pub" }
 
 // A Kexec is an installer. One of Path and URL is set, or neither.
 type Kexec struct {
@@ -332,35 +326,22 @@ func (c *checker) install(h *Host, at string) {
 		return
 	}
 	pos := i.pos["host_key"]
-	switch info, public := c.lookFor(i.HostKey), c.lookFor(i.PublicKeyFile()); {
-	case info == nil && public != nil:
+	key, there := c.publicKey(i.HostKey, pos, at+".host_key")
+	switch info := c.lookFor(i.HostKey); {
+	case info == nil && there:
 		c.report.add(pos, at+".host_key", "missing-file", "no such file: %s, and its public key is there", quote(i.HostKey))
 		return
 	case info == nil:
 		e := c.report.warn(pos, at+".host_key", "missing-file", "no such file yet: %s", quote(i.HostKey))
 		e.Hint = "muster install makes it"
 		return
-	case public == nil:
-		e := c.report.warn(pos, at+".host_key", "missing-file", "no such file yet: %s", quote(i.PublicKeyFile()))
+	case !there:
+		e := c.report.warn(pos, at+".host_key", "missing-file", "no such file yet: %s", quote(PublicKeyFile(i.HostKey)))
 		e.Hint = "muster install writes it"
 		return
 	}
 	c.ageFile(&Secret{Name: "install.host_key", At: pos, Age: i.HostKey}, at+".host_key")
-	content, err := foreign.ReadFile(c.absolute(i.PublicKeyFile()), foreign.Limits{Size: maxPublicKey, Time: foreign.Time, Links: true})
-	key := strings.TrimSpace(string(content))
-	why := ""
-	if err != nil {
-		why = err.Error()
-	} else if fields := strings.Fields(key); strings.Contains(key, "\n") || len(fields) < 2 {
-		why = "want one line such as ssh-ed25519 AAAA…"
-	} else {
-		why = badKey(key)
-	}
-	if why != "" {
-		c.report.add(pos, at+".host_key", "host-key", "%s is not a public key: %s", quote(i.PublicKeyFile()), why)
-		return
-	}
-	if !slices.ContainsFunc(h.HostKeys, func(k string) bool { return keyMaterial(k) == keyMaterial(key) }) {
-		h.HostKeys = append(h.HostKeys, key)
+	if key != "" {
+		h.pin(key)
 	}
 }

@@ -100,8 +100,8 @@ func (s *Secret) Fill(value func(name string) string) string {
 	})
 }
 
-// hostKeyFile is where sshd has its keys.
-var hostKeyFile = regexp.MustCompile(`^/etc/ssh/ssh_host_[a-z0-9]+_key$`)
+// hostKeyFile is where sshd has the keys that secrets can be encrypted to.
+var hostKeyFile = regexp.MustCompile(`^/etc/ssh/ssh_host_(ed25519|rsa)_key$`)
 
 // secrets decodes the secrets of a module.
 func (d *decoder) secrets(n *node, path string) []*Secret {
@@ -156,10 +156,7 @@ func (d *decoder) secret(f field, path string) *Secret {
 	if p := n.get("path"); text(p) != "" && filepath.Clean(p.text) != p.text {
 		d.report.add(p.at, path+".path", "type", "got %s, want it without . and .. and double slashes", p)
 	}
-	if p := n.get("path"); hostKeyFile.MatchString(text(p)) {
-		e := d.report.add(p.at, path+".path", "secret", "%s is an SSH host key, with which the host decrypts its secrets: it cannot be one of them", p)
-		e.Hint = "put the key there before the first deployment, and its public key in host_keys"
-	}
+	d.hostKeySecret(n, s, path)
 	if m := n.get("mode"); s.Mode&0o007 != 0 {
 		e := d.report.add(m.at, path+".mode", "secret", "%s lets every user of the host read it or more", m)
 		e.Hint = `give it a group, and mode "0440"`
@@ -222,6 +219,7 @@ func (c *checker) checkSecrets() {
 		}
 	})
 	c.plainSecrets()
+	c.hostKeySecrets()
 	for _, h := range c.fleet.Hosts {
 		c.secretPaths(h, reported)
 		byPath := map[string]string{}
@@ -269,7 +267,14 @@ func (c *checker) secretPaths(h *Host, reported map[Pos]bool) {
 		}
 		eachValue(m.Config, join(path, "config"), func(at string, v Value) bool {
 			s, ok := v.(SecretPath)
-			if !ok || h.Secret(s.Name) != nil || reported[s.At] {
+			if !ok || reported[s.At] {
+				return true
+			}
+			if there := h.Secret(s.Name); there != nil {
+				if there.HostKey() != "" {
+					reported[s.At] = true
+					c.hostKeyPath(s, there, at)
+				}
 				return true
 			}
 			reported[s.At] = true

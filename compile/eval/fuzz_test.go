@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +80,10 @@ func FuzzFromTOML(f *testing.F) {
 			t.Fatal(err)
 		}
 		if err := toml.Unmarshal([]byte(text), &theirs); err != nil {
-			t.Errorf("%q is read as %s, go-toml: %v", text, out, err)
+			// A float beyond the largest is the largest for Nix 2.8.
+			if !strings.Contains(err.Error(), strconv.ErrRange.Error()) {
+				t.Errorf("%q is read as %s, go-toml: %v", text, out, err)
+			}
 			return
 		}
 		if a, b := keys(ours), keys(theirs); a != b {

@@ -24,6 +24,9 @@ const (
 	followScript        script = "follow"
 	generationsScript   script = "generations"
 	guardScript         script = "guard" // which arm.sh leaves on the host and starts
+	hostKeyScript       script = "hostkey"
+	hostKeyBackScript   script = "hostkeyback"
+	hostKeySettleScript script = "hostkeysettle"
 	inspectScript       script = "inspect"
 	installDiskoScript  script = "installdisko"
 	installDoneScript   script = "installdone"
@@ -57,6 +60,7 @@ type part string
 const (
 	preamblePart    part = "preamble"
 	bootDefaultPart part = "bootdefault"
+	hostKeyPart     part = "hostkeyparts"
 	installPart     part = "installparts"
 	launchPart      part = "launch"
 	setsPart        part = "sets"
@@ -72,6 +76,9 @@ var parts = map[script][]part{
 	confirmScript:       {bootDefaultPart, launchPart, watchPart, wordsPart},
 	followScript:        {watchPart},
 	guardScript:         {bootDefaultPart, launchPart, setsPart},
+	hostKeyScript:       {hostKeyPart},
+	hostKeyBackScript:   {hostKeyPart},
+	hostKeySettleScript: {hostKeyPart},
 	inspectScript:       {bootDefaultPart},
 	installDiskoScript:  {installPart},
 	installFormatScript: {installPart},

@@ -14,12 +14,17 @@ import (
 // Secrets are what a host has of secrets, as far as an inspection tells. Contents are
 // never part of it.
 type Secrets struct {
-	Recipients []string  // its SSH host keys that secrets can be encrypted to, the best first
-	Kept       SecretSet // on the disk
-	Volatile   SecretSet // in memory
-	Gone       []string  // stored, and not in their place in memory as they are stored
-	Pending    bool      // stored, and not brought to the system that runs
+	Recipients []string          // its SSH host keys that secrets can be encrypted to, the best first
+	KeyFiles   map[string]string // their public keys, by the paths of the private keys
+	FormerKey  bool              // a change of its SSH host key has not come to its end
+	Kept       SecretSet         // on the disk
+	Volatile   SecretSet         // in memory
+	Gone       []string          // stored, and not in their place in memory as they are stored
+	Pending    bool              // stored, and not brought to the system that runs
 }
+
+// HasKey reports whether a private key at a path has that public key beside it.
+func (s *Secrets) HasKey(path, public string) bool { return s.KeyFiles[path] == public }
 
 // A SecretSet is the secrets of a system in one of the two places where they are stored.
 type SecretSet struct {
@@ -40,6 +45,9 @@ const (
 // maxSecrets is how many secrets of a host are looked at.
 const maxSecrets = 10000
 
+// maxKeyFiles is how many keys of a host are looked at.
+const maxKeyFiles = 100
+
 // add takes in a line of inspect.sh; it reports false for one that is of something else.
 func (s *Secrets) add(name, value string) bool {
 	words := strings.Fields(value)
@@ -54,6 +62,14 @@ func (s *Secrets) add(name, value string) bool {
 		if len(words) >= 2 && len(s.Recipients) < 2 {
 			s.Recipients = appendNew(s.Recipients, words[0]+" "+words[1])
 		}
+		if len(words) == 3 && len(s.KeyFiles) < maxKeyFiles {
+			if s.KeyFiles == nil {
+				s.KeyFiles = map[string]string{}
+			}
+			s.KeyFiles[words[2]] = words[0] + " " + words[1]
+		}
+	case "hostkeyformer":
+		s.FormerKey = true
 	case "secretbase":
 		if len(words) == 2 && (strings.HasPrefix(words[1], keptRoot+"/sets/") || strings.HasPrefix(words[1], volatileRoot+"/sets/")) {
 			set().Dir = words[1]

@@ -13,13 +13,22 @@ system=${1##*/}
 [ -z "$3" ] || secrets_link "$volatile" "../sets/${3##*/}" "of/$system" || exit 1
 [ -e /etc/muster/secrets ] || exit 0
 pending=/run/muster-secrets.pending
+
+# well UNIT succeeds if a unit runs, or has done what a oneshot is for.
+well() {
+  systemctl is-active --quiet "$1" && return
+  [ "$(systemctl show --property=Type --value -- "$1")" = oneshot ] && ! systemctl is-failed --quiet "$1"
+}
+
 /etc/muster/secrets refresh "$1" >>"$pending"
 code=$?
 # The links that could not be made were not there before either.
 [ $code != 2 ] || [ -z "$2$3" ] || code=0
 [ $code = 0 ] || exit $code
 sort -u "$pending" | while read -r verb unit; do
-  if systemctl "$verb" "$unit" >&2 && systemctl is-active --quiet "$unit"; then
+  # One that does not run reads its secrets when it starts.
+  [ "$verb" != reload ] || systemctl is-active --quiet "$unit" || continue
+  if systemctl "$verb" "$unit" >&2 && well "$unit"; then
     echo "${verb}ed $unit"
   else
     echo "failed $unit"

@@ -120,7 +120,7 @@ fi
 if [ -n "$7" ] || [ -d "$secrets" ]; then
   # The host's keys: those that its configuration names, those of its sshd, the usual ones.
   keys=$(
-    [ ! -r /etc/muster/identities ] || cat /etc/muster/identities
+    [ ! -r /etc/muster/identities ] || while read -r key; do echo "$key"; done </etc/muster/identities
     for file in /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf; do
       [ ! -r "$file" ] || while read -r name value _; do case $name in [Hh][Oo][Ss][Tt][Kk][Ee][Yy]) echo "$value" ;; esac done <"$file"
     done
@@ -129,7 +129,7 @@ if [ -n "$7" ] || [ -d "$secrets" ]; then
   )
   for wanted in ssh-ed25519 ssh-rsa; do
     while read -r key; do
-      [ -r "$key.pub" ] && read -r type public _ <"$key.pub" && [ "$type" = $wanted ] && echo "hostkey $type $public"
+      [ -r "$key.pub" ] && read -r type public _ <"$key.pub" && [ "$type" = $wanted ] && echo "hostkey $type $public $key" && [ -e "$key.muster-former" ] && echo hostkeyformer
     done <<LIST
 $keys
 LIST
@@ -140,7 +140,7 @@ LIST
     [ -e "$base" ] || continue
     echo "secretbase $root $(readlink -f "$base")"
     [ "$base" -ef "$root/current" ] || echo "secretpending"
-    [ ! -r "$base/.key" ] || echo "secretkey $root $(cat "$base/.key")"
+    [ ! -r "$base/.key" ] || { read -r key <"$base/.key" && echo "secretkey $root $key"; }
     while read -r name mac; do
       [ -e "$base/$name.age" ] || continue
       echo "secretmac $root $name $mac"

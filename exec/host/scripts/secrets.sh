@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2154,SC3013
 # secrets.sh SYSTEM BASE VOLATILE ROOT stores the secrets for a system, encrypted as they
 # come: a tar archive on standard input. ROOT is empty, or the directory that is / on the
 # host. In kept and volatile the archive has
@@ -25,9 +25,16 @@ tar -C "$in" --no-same-owner --no-same-permissions -xf -
   exit 1
 }
 
-# fill FROM TO BASE makes a set of what was sent and of what is there.
+# fill FROM TO BASE makes a set of what was sent and of what is there. By the time of its
+# file is known whether what is in memory is older: that of another content is another,
+# also where the file system counts seconds, or the clock was set back.
 fill() {
   cp -R "$1/." "$2/"
+  for file in "$2"/*.age; do
+    former=$3/${file##*/}
+    if [ -z "$3" ] || [ ! -e "$file" ] || [ ! -e "$former" ]; then continue; fi
+    [ "$file" -nt "$former" ] || [ "$file" -ot "$former" ] || touch -r "$former" -d '1 second' "$file"
+  done
   [ -s "$1/.same" ] || return 0
   while read -r name; do ln "$3/$name.age" "$2/"; done <"$1/.same"
 }
