@@ -114,9 +114,7 @@ func (c *Conversion) order() []schema.NewField {
 	}
 	var hooks [][]schema.NewField
 	for _, e := range c.entries {
-		for _, h := range e.hooks {
-			hooks = append(hooks, h)
-		}
+		hooks = append(hooks, e.hooks...)
 	}
 	if len(hooks) > 0 {
 		rollout = append(rollout, schema.NewField{Name: "hooks", Value: hooks})
