@@ -31,6 +31,14 @@ test-convert tools *args:
     go test ./compile/convert -run '^TestOptionsAreThoseOfTheDeployers$' -tools '{{tools}}' -count 1 {{args}}
     go test ./cmd -run '^TestConvert$' -tools '{{tools}}' -count 1 {{args}}
 
+# virtual machines that systemd boots: secrets after a real restart, after a power cut, and from a copy of the disk; and muster install --in-place on one with Debian (Linux, root; the packages qemu-system-x86, linux-image-cloud-amd64, e2fsprogs, kmod, cpio, debootstrap, age)
+test-vm *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    kernels=(/boot/vmlinuz-*-cloud-amd64)
+    [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
+    go test ./cmd -run '^Test(Reboot|InPlace)VirtualMachine$' -reboot-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
+
 # the tests of exec with real hosts on machines that systemd boots (Linux, root, debootstrap, systemd-container)
 test-systemd *args:
     go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}
@@ -86,7 +94,7 @@ bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
 bombs *args:
     go test ./cmd -run '^TestBombs$' -bombs -v -count 1 -timeout 60m {{args}}
 
-# copying to hosts that run the Nix of later Debians, fetched and unpacked below DIR (amd64, root)
+# copying to hosts that run the Nix of later Debians, and an upgrade of one from a flake, fetched and unpacked below DIR (amd64, root)
 test-nix dir="/var/tmp/muster-nix":
     #!/usr/bin/env bash
     set -euo pipefail
@@ -112,7 +120,7 @@ test-nix dir="/var/tmp/muster-nix":
       version=$("$d/root/usr/lib64/ld-linux-x86-64.so.2" --library-path "$libs" "$d/root/usr/bin/nix-store" --version | sed 's/.* //')
       nix=$nix,$version=$d/root
     done
-    MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^TestOtherNixVersions$' -v -count 1
+    MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^(TestOtherNixVersions|TestScripts)$/^([0-9.]*|upgrade_flake)$' -v -count 1
 
 # the values of the flakes in compile/flake/testdata/flakes, written anew from the Nix 2.34 that test-nix has unpacked below DIR
 record-flakes dir="/var/tmp/muster-nix" *args="":

@@ -109,6 +109,7 @@ type sshFlags struct {
 	config         string
 	client         string
 	connectTimeout time.Duration
+	answerTimeout  time.Duration
 }
 
 // What --ssh can be.
@@ -122,12 +123,13 @@ func (f *sshFlags) addFlags(fs *flags.Set) {
 		"read this SSH configuration `file` instead of the user's, as ssh -F (default $MUSTER_SSH_CONFIG)")
 	fs.Var(flags.OneOf(&f.client, sshBuiltIn, sshOpenSSH), "ssh", "connect `by`: %s, which runs the ssh of this machine for what only it can")
 	fs.Var(flags.Positive(&f.connectTimeout, 10*time.Second), "connect-timeout", "give up on a connection attempt after this `duration`")
+	fs.Var(flags.Positive(&f.answerTimeout, 30*time.Second), "answer-timeout", "give up on a question to a host, such as what it runs, after this `duration`")
 }
 
 // apply connects the run to hosts by SSH.
 func (f *sshFlags) apply(s *session, _ *exec.Plan, o *exec.Options) {
 	connect, done := wireConnect(f)
-	o.Connect = connect
+	o.Connect, o.AnswerTimeout = connect, f.answerTimeout
 	s.opened = append(s.opened, done)
 }
 

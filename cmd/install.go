@@ -28,7 +28,6 @@ import (
 // installOptions are those of install, which makes hosts of machines that have no
 // NixOS yet.
 type installOptions struct {
-	noRules
 	selection selectFlags // of which the hosts are arguments
 	ssh       sshFlags
 	output    outputFlag
@@ -40,6 +39,7 @@ type installOptions struct {
 	yes           bool
 	reinstall     bool
 	noReboot      bool
+	inPlace       bool
 	stepTimeout   time.Duration
 	rebootTimeout time.Duration
 	lockTimeout   time.Duration
@@ -50,12 +50,20 @@ func (o *installOptions) groups() []group {
 }
 
 func (o *installOptions) addFlags(fs *flags.Set) {
-	fs.VarP(flags.Bool(&o.yes, false), "yes", "y", "wipe the disks that the inventory names without asking")
+	fs.VarP(flags.Bool(&o.yes, false), "yes", "y", "wipe the disks that the inventory names, or with --in-place replace what runs, without asking")
+	fs.Var(flags.Bool(&o.inPlace, false), "in-place", "take the place of the Linux that runs, on its own file systems, without an installer")
 	fs.Var(flags.Bool(&o.reinstall, false), "reinstall", "wipe machines that muster has deployed to as well")
 	fs.Var(flags.Bool(&o.noReboot, false), "no-reboot", "leave the machines in the installer when all is installed")
 	fs.Var(flags.Positive(&o.stepTimeout, 10*time.Minute), "step-timeout", "fail a step such as formatting a disk that takes longer than this `duration`")
 	fs.Var(flags.Positive(&o.rebootTimeout, 10*time.Minute), "reboot-timeout", "fail a machine that does not answer within this `duration` after a restart")
 	fs.Var(flags.Positive(&o.lockTimeout, time.Minute), "lock-timeout", "release the lock on a machine this `duration` after its holder was last active")
+}
+
+func (o *installOptions) check() error {
+	if o.inPlace && o.reinstall {
+		return errors.New("--in-place and --reinstall exclude each other: in place nothing is wiped")
+	}
+	return nil
 }
 
 func (o *installOptions) run(ctx context.Context, std streams, args []string) error {
@@ -70,8 +78,10 @@ func (o *installOptions) run(ctx context.Context, std streams, args []string) er
 	}
 	defer s.close()
 	k := &keeper{fleet: s.fleet, hosts: s.hosts, reader: o.secrets.reader(s.fleet.Dir), std: std}
-	if err := k.makeHostKeys(); err != nil {
-		return err
+	if !o.inPlace { // the machine keeps its own
+		if err := k.makeHostKeys(); err != nil {
+			return err
+		}
 	}
 	if s.nix, err = wireNix(); err != nil {
 		return err
@@ -82,7 +92,7 @@ func (o *installOptions) run(ctx context.Context, std streams, args []string) er
 		return err
 	}
 	plan := s.plan(exec.Install)
-	plan.Wanted = exec.Wanted{Reinstall: o.reinstall, NoReboot: o.noReboot}
+	plan.Wanted = exec.Wanted{Reinstall: o.reinstall, NoReboot: o.noReboot, InPlace: o.inPlace}
 	plan.Cache = schema.Cache{} // an installer would fetch to its own store
 	return s.runWithJournal(ctx, plan, s.journal(plan), &o.ssh, &o.building, &o.secrets, &o.jobs, o)
 }
@@ -103,22 +113,36 @@ func (i installing) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	o.Install.Image = func(ctx context.Context, k schema.Kexec) (io.ReadCloser, error) {
 		return openImage(ctx, plan.Dir, k)
 	}
+	o.Install.Replace = func(ctx context.Context, h *schema.Host, system string, keep []string) error {
+		return i.ask(ctx, s, h, replaceReport(h, system, keep), "replace it")
+	}
 	o.Install.Wipe = func(ctx context.Context, h *schema.Host, disks []host.BareDisk) error {
-		text := diskReport(h.Name, disks)
-		if i.yes {
-			for line := range strings.Lines(text) {
+		return i.ask(ctx, s, h, diskReport(h.Name, disks)+"all of that will be lost; ", "wipe it")
+	}
+}
+
+// ask has the user agree to what a report says, unless they have by --yes.
+func (i installing) ask(ctx context.Context, s *session, h *schema.Host, report, to string) error {
+	if i.yes {
+		for line := range strings.Lines(report) {
+			if strings.HasSuffix(line, "\n") { // the rest leads to the question
 				s.note("%s", strings.TrimSuffix(line, "\n"))
 			}
-			return nil
 		}
-		if !ui.CanAnswer(s.std.in) {
-			return errors.New("there is no terminal to ask on: --yes agrees to it")
-		}
-		return s.ui.Asking(func() error {
-			question := text + fmt.Sprintf("all of that will be lost; type %s to wipe it: ", h.Name)
-			return ui.AskFor(ctx, s.std.in, s.std.err, question, strings.ToLower(h.Name))
-		})
+		return nil
 	}
+	if !ui.CanAnswer(s.std.in) {
+		return errors.New("there is no terminal to ask on: --yes agrees to it")
+	}
+	return s.ui.Asking(func() error {
+		return ui.AskFor(ctx, s.std.in, s.std.err, report+fmt.Sprintf("type %s to %s: ", h.Name, to), strings.ToLower(h.Name))
+	})
+}
+
+// replaceReport says what becomes of a Linux that is replaced.
+func replaceReport(h *schema.Host, system string, keep []string) string {
+	stays := append([]string{"/nix", "/boot", "its SSH host keys", "what is mounted from other file systems"}, keep...)
+	return ui.Printable(fmt.Sprintf("%s: NixOS takes the place of %s: at its next start all on the root file system goes to /old-root\n  but %s\n", h.Name, system, strings.Join(stays, ", ")))
 }
 
 // diskReport says what disks are and what is on them now.

@@ -25,25 +25,40 @@ import (
 
 var installVM = flag.String("install-vm", "", "install a virtual machine (qemu) with Debian's kernel of this `version`, from an empty disk")
 
-// A virtualMachine is a computer with an empty disk. It starts into a rescue system, and
-// from its disk whenever it restarts, as one that was told so in a hoster's panel.
+// A virtualMachine is a computer that is emulated. It starts again whenever it has gone
+// down, until it is turned off.
 type virtualMachine struct {
-	t     *testing.T
-	dir   string // of the fleet
-	tree  string // see tree.sh
-	port  int
-	mu    sync.Mutex
-	qemu  *osexec.Cmd
-	boots int
-	off   bool
-	down  chan struct{}
+	t        *testing.T
+	dir      string // of the fleet
+	tree     string // see tree.sh
+	port     int
+	disks    []vmDisk
+	patience time.Duration        // for the machine to answer
+	boot     func(n int) []string // qemu's arguments for start n, from 0: where the kernel comes from
+	mu       sync.Mutex
+	qemu     *osexec.Cmd
+	boots    int
+	off      bool
+	down     chan struct{}
 }
+
+// A vmDisk is a disk of a virtual machine: a file in its directory.
+type vmDisk struct{ file, serial string }
 
 const vmToken = "a-token-that-no-disk-may-hold"
 
+// newVirtualMachine is a machine with an empty disk. It starts into a rescue system, and
+// from its disk whenever it restarts, as one that was told so in a hoster's panel.
 func newVirtualMachine(t *testing.T) *virtualMachine {
 	t.Helper()
-	v := &virtualMachine{t: t, dir: t.TempDir(), port: freePort(t), down: make(chan struct{})}
+	v := &virtualMachine{t: t, dir: t.TempDir(), port: freePort(t), down: make(chan struct{}), patience: 3 * time.Minute}
+	v.disks = []vmDisk{{"disk.img", "MUSTER01"}, {"other.img", "OTHER01"}}
+	v.boot = func(n int) []string {
+		if n > 0 {
+			return nil
+		}
+		return []string{"-kernel", filepath.Join(v.tree, "rescue", "bzImage"), "-initrd", filepath.Join(v.tree, "rescue", "initrd"), "-append", "console=ttyS0 quiet no_timer_check"}
+	}
 	v.tree = filepath.Join(v.dir, "tree")
 	source, err := filepath.Abs("testdata/install")
 	if err != nil {
@@ -63,8 +78,8 @@ func newVirtualMachine(t *testing.T) *virtualMachine {
 	v.local("install", filepath.Join(source, "kexec.sh"), filepath.Join(v.dir, "image", "kexec", "run"))
 	v.local("tar", "-C", filepath.Join(v.dir, "image"), "-czf", filepath.Join(v.dir, "image.tar.gz"), "kexec")
 	v.write("ssh.conf", "Host *\n  IdentityFile "+filepath.Join(v.tree, "keys", "user")+"\n  UserKnownHostsFile /dev/null\n")
-	for _, disk := range []string{"disk.img", "other.img"} {
-		v.local("truncate", "-s", "1G", filepath.Join(v.dir, disk))
+	for _, disk := range v.disks {
+		v.local("truncate", "-s", "1G", filepath.Join(v.dir, disk.file))
 	}
 	t.Cleanup(v.turnOff)
 	return v
@@ -160,8 +175,7 @@ hosts: vm: {
 `, disko, minios, strings.TrimSpace(recipient), v.port, device, serial, rescue, v.read("tree/keys/user.pub")))
 }
 
-// start starts the machine: into the rescue system the first time, and then from its
-// disk.
+// start starts the machine.
 func (v *virtualMachine) start() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -169,18 +183,16 @@ func (v *virtualMachine) start() {
 		close(v.down)
 		return
 	}
-	drive := func(id, file, serial string) []string {
-		return []string{"-drive", "if=none,format=raw,cache=unsafe,id=" + id + ",file=" + filepath.Join(v.dir, file), "-device", "virtio-blk-pci,drive=" + id + ",serial=" + serial}
-	}
 	args := []string{
 		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024", "-display", "none", "-no-reboot",
 		"-serial", fmt.Sprintf("file:%s/serial-%d.log", v.dir, v.boots), "-device", "virtio-rng-pci",
 		"-netdev", fmt.Sprintf("user,id=net,hostfwd=tcp:127.0.0.1:%d-:22", v.port), "-device", "virtio-net-pci,netdev=net",
 	}
-	args = append(append(args, drive("main", "disk.img", "MUSTER01")...), drive("other", "other.img", "OTHER01")...)
-	if v.boots == 0 {
-		args = append(args, "-kernel", filepath.Join(v.tree, "rescue", "bzImage"), "-initrd", filepath.Join(v.tree, "rescue", "initrd"), "-append", "console=ttyS0 quiet")
+	for i, d := range v.disks {
+		drive := fmt.Sprintf("if=none,format=raw,cache=unsafe,id=disk%d,file=%s", i, filepath.Join(v.dir, d.file))
+		args = append(args, "-drive", drive, "-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d,serial=%s", i, d.serial))
 	}
+	args = append(args, v.boot(v.boots)...)
 	v.boots++
 	v.qemu = osexec.Command("qemu-system-x86_64", args...)
 	v.qemu.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -224,7 +236,7 @@ func (v *virtualMachine) command(args ...string) *osexec.Cmd {
 	muster := filepath.Join(v.dir, "muster") // the test is muster where it is called so
 	_ = os.Symlink(self, muster)
 	cmd := osexec.Command(muster, append(args, "--ssh-config", filepath.Join(v.dir, "ssh.conf"), "--identity", filepath.Join(v.dir, "id.key"),
-		"--connect-timeout", "2m")...) // an emulated processor is slow
+		"--connect-timeout", "2m", "--answer-timeout", "5m")...) // an emulated processor is slow
 	cmd.Dir = v.dir
 	cmd.Env = append(os.Environ(), "HOME="+v.dir, "XDG_STATE_HOME="+filepath.Join(v.dir, "state"), "TOKEN="+vmToken, "NIX_CONFIG=substitute = false\nsandbox = false\nbuild-users-group =")
 	return cmd
@@ -248,8 +260,24 @@ func (v *virtualMachine) must(args ...string) string {
 	return string(out)
 }
 
-// killAt runs muster and kills it a while after it has begun a stage.
+// killAt runs muster and kills it a while after it has begun a stage. A machine that is
+// too slow to answer is tried again.
 func (v *virtualMachine) killAt(stage string, after time.Duration, args ...string) {
+	v.t.Helper()
+	said := ""
+	for range 5 {
+		var killed bool
+		if said, killed = v.tryToKillAt(stage, after, args...); killed {
+			return
+		}
+		if !strings.Contains(said, "no answer") {
+			break
+		}
+	}
+	v.t.Fatalf("muster ended before stage %s:\n%s", stage, said)
+}
+
+func (v *virtualMachine) tryToKillAt(stage string, after time.Duration, args ...string) (said string, killed bool) {
 	v.t.Helper()
 	cmd := v.command(append(args, "--output", "json")...)
 	var errs bytes.Buffer
@@ -263,9 +291,9 @@ func (v *virtualMachine) killAt(stage string, after time.Duration, args ...strin
 	}
 	defer cmd.Wait()
 	lines := bufio.NewScanner(out)
-	var said []string
+	var events []string
 	for lines.Scan() {
-		said = append(said, lines.Text())
+		events = append(events, lines.Text())
 		var e struct {
 			Event string
 			Data  struct{ Stage, Error string }
@@ -273,19 +301,19 @@ func (v *virtualMachine) killAt(stage string, after time.Duration, args ...strin
 		if json.Unmarshal(lines.Bytes(), &e) == nil && e.Event == "StageStarted" && e.Data.Stage == stage {
 			time.Sleep(after)
 			cmd.Process.Kill()
-			return
+			return "", true
 		}
 		if e.Event == "HostEnded" {
 			break
 		}
 	}
-	v.t.Fatalf("muster ended before stage %s:\n%s\n%s", stage, strings.Join(said[max(0, len(said)-20):], "\n"), errs.String())
+	return strings.Join(events[max(0, len(events)-20):], "\n") + "\n" + errs.String(), false
 }
 
 // ssh runs a command on the machine.
 func (v *virtualMachine) ssh(command string) string {
 	v.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), v.patience)
 	defer cancel()
 	for {
 		out, err := osexec.CommandContext(ctx, "ssh", "-F", filepath.Join(v.dir, "ssh.conf"), "-p", fmt.Sprint(v.port), "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR", "root@127.0.0.1", command).Output()

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,6 +56,9 @@ func TestScripts(t *testing.T) {
 		// [lab] is whether machines can be started here. If only a package is
 		// missing, the script fails, so that nobody overlooks it.
 		Condition: func(cond string) (bool, error) {
+			if cond == "newnix" {
+				return newestNix() != "", nil
+			}
 			if cond != "lab" {
 				return false, fmt.Errorf("unknown condition %s", cond)
 			}
@@ -73,9 +77,47 @@ func TestScripts(t *testing.T) {
 			"newkey": scriptNewKey,
 			"unplug": scriptUnplug,
 			"put":    scriptPut,
+			"newnix": scriptNewNix,
 			"edit":   scriptEdit,
 		},
 	})
+}
+
+// newestNix is the directory of the last Nix that just test-nix has unpacked; "" for none.
+func newestNix() string {
+	all := strings.Split(os.Getenv("MUSTER_TEST_NIX"), ",")
+	_, dir, _ := strings.Cut(all[len(all)-1], "=")
+	return dir
+}
+
+// scriptNewNix gives a host that Nix, in front of this machine's, and this machine's git
+// and jq.
+func scriptNewNix(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: newnix HOST")
+	}
+	h := labOf(ts).Host(args[0])
+	ts.Check(addNix(h, newestNix()))
+	files := []string{"/usr/lib/git-core"}
+	for _, name := range []string{"git", "jq"} {
+		path, err := osexec.LookPath(name)
+		ts.Check(err)
+		files = append(files, path)
+		libraries, err := osexec.Command("ldd", path).Output()
+		ts.Check(err)
+		for word := range strings.FieldsSeq(string(libraries)) {
+			if strings.HasPrefix(word, "/lib") && strings.Contains(word, ".so") {
+				files = append(files, "/usr"+word)
+			}
+		}
+	}
+	for _, file := range files {
+		// What the host has already stays, such as its C library.
+		out, err := osexec.Command("cp", "-aLn", file, filepath.Join(h.Root(), filepath.Dir(file))).CombinedOutput()
+		if err != nil {
+			ts.Fatalf("%v: %s", err, out)
+		}
+	}
 }
 
 // labKey is where a script keeps its machines.

@@ -147,6 +147,9 @@ disks that the inventory names by id are wiped, when you have agreed. An install
 that was interrupted goes on where it was when it is begun again, and with "muster
 resume".
 
+With --in-place, NixOS takes the place of the Linux that a machine runs, on the file
+systems that are mounted there; what was on the root file system goes to /old-root.
+
 A last argument with a "/" or a "." in it is the INVENTORY.
 ` + inventoryHelp + "\n\n" + exitStatusHelp},
 		{group: "fleet", use: "export [INVENTORY]", verb: &exportOptions{}, short: "write the systems to an archive, for machines without SSH", long: `

@@ -80,7 +80,8 @@ in
       '';
     };
     # A unit a secret, for others to be ordered after. Its text stays the same, so
-    # that nothing is restarted for it.
+    # that nothing is restarted for it. It can come before every other, such as one that
+    # sysinit.target waits for.
     systemd.services = builtins.listToAttrs (
       map (name: {
         name = "muster-secret-${name}";
@@ -88,6 +89,7 @@ in
           description = "Secret ${name}";
           wantedBy = [ "multi-user.target" ];
           before = cfg.${name}.restart ++ cfg.${name}.reload;
+          unitConfig.DefaultDependencies = false;
           serviceConfig = {
             Type = "oneshot";
             RemainAfterExit = true;

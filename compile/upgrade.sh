@@ -43,8 +43,9 @@ build() {
   if [ -n "$git" ]; then
     nix-build "$driver" --arg network "$source/$file" --arg attr '[ "config" "system" "build" "toplevel" ]' -A "$host" -o "$work/system"
   else
-    nix --extra-experimental-features "$features" build --print-out-paths --out-link "$work/system" \
-      "$locked#nixosConfigurations.$host.config.system.build.toplevel"
+    # Before 2.9, nix prints no path.
+    nix --extra-experimental-features "$features" build --out-link "$work/system" \
+      "$locked#nixosConfigurations.$host.config.system.build.toplevel" >&2 && readlink -f "$work/system"
   fi
 }
 

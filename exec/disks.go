@@ -124,7 +124,15 @@ func checkDisk(d *schema.Disk, b *host.Bare, number int, inUse bool) error {
 		if there == nil {
 			there = []string{"no disk that has a name there"}
 		}
-		return refuse("the machine has no such disk; in /dev/disk/by-id it has %s", strings.Join(there, ", "))
+		text := "the machine has no such disk; in /dev/disk/by-id it has " + strings.Join(there, ", ")
+		if b.Nameless != nil {
+			var others []string
+			for _, n := range b.Nameless {
+				others = append(others, fmt.Sprintf("%s (%s)", n.Name, human.Bytes(n.Size)))
+			}
+			text += fmt.Sprintf("; without an ID it has %s: give a virtual disk a serial number in its hypervisor's settings, and virtio-SERIAL will be its ID", strings.Join(others, ", "))
+		}
+		return refuse("%s", text)
 	case seen.Partition:
 		return refuse("it is a partition, %s, and no whole disk", seen.Name)
 	case seen.ReadOnly:
@@ -157,6 +165,9 @@ func makeDisks(ctx context.Context, j *job) error {
 	w, h := &j.bare, j.step.Host
 	if w.booted {
 		return nil
+	}
+	if j.inPlace() {
+		return prepareInPlace(ctx, j)
 	}
 	steps, done := j.steps(MakeDisks)
 	defer done()

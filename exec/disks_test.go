@@ -110,6 +110,7 @@ func TestDisksThatAreNotWiped(t *testing.T) {
 	}{
 		{"the disk", good, false, ""},
 		{"missing", host.BareDisk{Missing: true}, false, "the machine has no such disk; in /dev/disk/by-id it has nvme-C (nvme1n1, 1.0 TB)"},
+		{"missing, and one has no ID", host.BareDisk{Device: "vda", Missing: true}, false, "the machine has no such disk; in /dev/disk/by-id it has nvme-C (nvme1n1, 1.0 TB); without an ID it has vda (2.0 GB): give a virtual disk a serial number in its hypervisor's settings, and virtio-SERIAL will be its ID"},
 		{"another serial number", with(func(d *host.BareDisk) { d.Serial = "C" }), false, `its serial number is "C", and the inventory says "A"`},
 		{"no serial number", with(func(d *host.BareDisk) { d.Serial = "" }), false, `its serial number is "", and the inventory says "A"`},
 		{"a partition", with(func(d *host.BareDisk) { d.Partition, d.Name = true, "nvme0n1p1" }), false, "it is a partition, nvme0n1p1, and no whole disk"},
@@ -122,6 +123,9 @@ func TestDisksThatAreNotWiped(t *testing.T) {
 		{"another in use before the installer", with(func(d *host.BareDisk) { d.Serial = "C" }), true, `its serial number is "C", and the inventory says "A"`},
 	} {
 		b := &host.Bare{Disks: []host.BareDisk{tt.disk}, Named: []host.NamedDisk{{ID: "nvme-C", Name: "nvme1n1", Size: 1e12}}}
+		if tt.disk.Device == "vda" {
+			b.Nameless = []host.NamedDisk{{Name: "vda", Size: 2e9}}
+		}
 		err := checkDisk(madeDisks(laidOut())[0], b, 0, tt.inUse)
 		want := ""
 		if tt.want != "" {

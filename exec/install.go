@@ -28,6 +28,9 @@ import (
 //	install   the system profile, an activation in a chroot, the boot loader, the record
 //	reboot    until the host answers with the key that was placed, and runs the system
 //
+// In place of a Linux that runs (inplace.go) there is no installer and nothing below
+// /mnt: the file systems and the SSH host keys are those of the machine.
+//
 // Each stage finds out by itself whether it is done, so that an attempt whose muster was
 // killed goes on where it was:
 //
@@ -40,6 +43,7 @@ import (
 type Wanted struct {
 	Reinstall bool // also machines that muster has deployed to
 	NoReboot  bool // leave the machine in the installer
+	InPlace   bool // take the place of the Linux that runs, on its own file systems
 }
 
 // InstallOptions say how machines are installed.
@@ -48,6 +52,8 @@ type InstallOptions struct {
 	Wipe func(ctx context.Context, h *schema.Host, disks []host.BareDisk) error
 	// Image opens an installer, a tar archive.
 	Image func(ctx context.Context, k schema.Kexec) (io.ReadCloser, error)
+	// Replace is asked before a Linux that runs is replaced. Its error says why it is not.
+	Replace func(ctx context.Context, h *schema.Host, system string, keep []string) error
 }
 
 // A bareWork is what is known of a machine that is installed.
@@ -66,7 +72,15 @@ func (w *bareWork) ours() bool { return w.seen.Agreed == w.layout || w.seen.Ther
 // an earlier attempt has made of it.
 func (dial Connect) orBare() Connect {
 	return func(ctx context.Context, h *schema.Host) (Machine, error) {
-		m, err := dial(ctx, bareHost(h))
+		bare := bareHost(h)
+		m, err := dial(ctx, bare)
+		if err != nil && ctx.Err() == nil && bare.User != "root" && !errors.Is(err, ErrUnreachable) {
+			// The installer that took it over lets nobody else in.
+			bare.User, bare.Privilege = "root", schema.Root
+			if m, again := dial(ctx, bare); again == nil {
+				return m, nil
+			}
+		}
 		if err == nil || ctx.Err() != nil || len(h.HostKeys) == 0 {
 			return m, err
 		}
@@ -89,8 +103,11 @@ func bareHost(h *schema.Host) *schema.Host {
 	if i.User != "" {
 		bare.User = i.User
 	}
-	if i.User == "root" {
+	switch {
+	case i.User == "root":
 		bare.Privilege = schema.Root
+	case i.User != "" && bare.Privilege == schema.Root:
+		bare.Privilege = schema.Sudo // the host's own user is root
 	}
 	return &bare
 }
@@ -111,6 +128,9 @@ var ErrInstalled = errors.New("it is installed already")
 func lookBare(ctx context.Context, j *job) error {
 	w, h := &j.bare, j.step.Host
 	w.layout = layoutID(h)
+	if j.inPlace() {
+		w.layout = inPlaceLayout(h)
+	}
 	if err := seeBare(ctx, j); err != nil {
 		return err
 	}
@@ -127,6 +147,8 @@ func lookBare(ctx context.Context, j *job) error {
 	case runs && (b.Pending.System == want || resumed && b.Deployed != ""):
 		w.booted = true
 		return nil
+	case j.inPlace():
+		return mayReplace(j)
 	case b.Pending.Layout != "" && !j.run.plan.Wanted.Reinstall:
 		return fmt.Errorf("%w: it runs %s, which run %s installed, and the inventory means %s now: muster deploy brings that", ErrInstalled, cmp.Or(b.Current, nothing), b.Pending.Run, want)
 	case isInstaller(b):
@@ -151,6 +173,10 @@ func lookBare(ctx context.Context, j *job) error {
 
 // seeBare looks at the machine as it is now.
 func seeBare(ctx context.Context, j *job) (err error) {
+	if j.inPlace() {
+		j.bare.seen, err = j.conn.ask().LookBare(ctx, nil, inPlaceTools)
+		return err
+	}
 	var devices []string
 	tools := slices.Clone(installTools)
 	for _, d := range madeDisks(j.step.Host) {
@@ -182,7 +208,7 @@ func isInstaller(b *host.Bare) bool {
 // kexec changes a Linux on a disk into the installer of the inventory.
 func kexec(ctx context.Context, j *job) error {
 	b := &j.bare.seen
-	if j.bare.booted || isInstaller(b) {
+	if j.bare.booted || j.inPlace() || isInstaller(b) {
 		return nil
 	}
 	image, err := j.run.opts.Install.Image(ctx, j.step.Host.Install.Kexec)
@@ -253,6 +279,9 @@ func placeKeys(ctx context.Context, j *job) error {
 	if j.bare.booted {
 		return nil
 	}
+	if j.inPlace() {
+		return sealInPlace(ctx, j)
+	}
 	h, o := j.step.Host, &j.run.opts
 	if h.Install.HostKey == "" || o.Secrets == nil {
 		return errors.New("the inventory has no SSH host key for it: set install.host_key")
@@ -320,6 +349,9 @@ func installSystem(ctx context.Context, j *job) error {
 	o := &j.run.opts
 	steps, done := j.steps(InstallSystem)
 	defer done()
+	if j.inPlace() {
+		return steps.TakePlace(ctx, j.step.System.Out, o.Run, j.bare.layout, o.Who, j.step.Host.Install.Keep)
+	}
 	return steps.SetSystem(ctx, j.step.System.Out, o.Run, j.bare.layout, o.Who)
 }
 
@@ -329,7 +361,11 @@ func firstBoot(ctx context.Context, j *job) error {
 	if !j.bare.booted {
 		if j.run.plan.Wanted.NoReboot {
 			j.out.Status = Installed
-			j.note(Finding{Check: "reboot", Text: "not restarted: it runs the installer, and boots its system when it is restarted"})
+			what := "the installer"
+			if j.inPlace() {
+				what = cmp.Or(j.bare.seen.Name, "what it ran before")
+			}
+			j.note(Finding{Check: "reboot", Text: "not restarted: it runs " + what + ", and boots its system when it is restarted"})
 			return nil
 		}
 		var names []string
@@ -340,7 +376,11 @@ func firstBoot(ctx context.Context, j *job) error {
 		j.conn.finish()
 		steps, done := j.steps(Restart)
 		defer done()
-		if err := steps.Leave(ctx, names); err != nil {
+		leave := func() error { return steps.Leave(ctx, names) }
+		if j.inPlace() {
+			leave = func() error { return steps.LeavePlace(ctx) }
+		}
+		if err := leave(); err != nil {
 			return fmt.Errorf("restart the machine: %w", err)
 		}
 		if err := awaitFirstBoot(ctx, j); err != nil {
@@ -352,6 +392,9 @@ func firstBoot(ctx context.Context, j *job) error {
 	}
 	want := j.step.System.Out
 	if s := j.seen.State; s.Current != want || s.Booted != want || s.Generation.System != want {
+		if j.inPlace() && s.Current == "" {
+			return fmt.Errorf("it was to run %s, and came back with what it ran before: its boot loader starts that, and not what was installed", want)
+		}
 		return fmt.Errorf("it was to run %s; it is on %s", want, s)
 	}
 	if err := sendVolatile(ctx, j); err != nil {

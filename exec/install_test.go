@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -84,5 +85,34 @@ func TestWhereAMachineIsBeforeItIsInstalled(t *testing.T) {
 	}
 	if got, want := strings.Join(tried, "; "), "192.0.2.9 root root rescue; 192.0.2.1 deploy sudo pinned"; got != want {
 		t.Errorf("tried %s, want %s", got, want)
+	}
+}
+
+// A user such as ubuntu becomes root by sudo, and in the installer that took the machine
+// over there is only root.
+func TestAMachineThatLetsNoRootIn(t *testing.T) {
+	h := &schema.Host{
+		Name: "web", Address: "192.0.2.1", User: "root", Privilege: schema.Root, HostKeys: []string{"pinned"},
+		Install: schema.Install{User: "ubuntu", HostKeys: []string{"rescue"}},
+	}
+	for _, tt := range []struct{ lets, want string }{
+		{"ubuntu", "ubuntu sudo rescue"},
+		{"root", "ubuntu sudo rescue; root root rescue"},
+		{"nobody", "ubuntu sudo rescue; root root rescue; root root pinned"},
+	} {
+		var tried []string
+		dial := Connect(func(_ context.Context, h *schema.Host) (Machine, error) {
+			tried = append(tried, strings.Join([]string{h.User, string(h.Privilege), h.HostKeys[0]}, " "))
+			if h.User == tt.lets && h.HostKeys[0] == "rescue" || h.HostKeys[0] == "pinned" {
+				return bareMachine{}, nil
+			}
+			return nil, errors.New("permission denied")
+		})
+		if _, err := dial.orBare()(t.Context(), h); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(tried, "; "); got != tt.want {
+			t.Errorf("where %s may log in: tried %s, want %s", tt.lets, got, tt.want)
+		}
 	}
 }

@@ -49,6 +49,7 @@ type savedPlan struct {
 	Keep       *savedKeep   `json:"keep,omitempty"`
 	Reinstall  bool         `json:"reinstall,omitempty"`
 	NoReboot   bool         `json:"no_reboot,omitempty"`
+	InPlace    bool         `json:"in_place,omitempty"`
 	Steps      savedSteps   `json:"steps"`
 	// Sum is the SHA-256 of the plan without white space and without this field, which is the last.
 	Sum string `json:"sha256,omitempty"`
@@ -170,7 +171,7 @@ func (p *Plan) save() *savedPlan {
 	s := &savedPlan{
 		Version: planVersion, Run: savedWord(p.Run), Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: savedWord(p.Undo),
 		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Command: p.Command,
-		Reinstall: p.Wanted.Reinstall, NoReboot: p.Wanted.NoReboot,
+		Reinstall: p.Wanted.Reinstall, NoReboot: p.Wanted.NoReboot, InPlace: p.Wanted.InPlace,
 		Rollout: savedRollout{
 			MaxUnavailable: p.Rollout.MaxUnavailable, MaxFailures: p.Rollout.MaxFailures,
 			Pause: p.Rollout.Pause, Confirm: p.Rollout.Confirm,
@@ -341,7 +342,7 @@ func (s *savedPlan) load() (*Plan, error) {
 		Rollout: schema.Rollout{
 			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,
 		},
-		Wanted: Wanted{Reinstall: s.Reinstall, NoReboot: s.NoReboot},
+		Wanted: Wanted{Reinstall: s.Reinstall, NoReboot: s.NoReboot, InPlace: s.InPlace},
 		Steps:  s.Steps,
 	}
 	if k := s.Keep; k != nil {

@@ -54,6 +54,11 @@ type Install struct {
 	Kexec   Kexec
 	Disko   bool // the host's configuration makes the disks, by system.build.diskoScript
 
+	// InPlace says that NixOS takes the place of the Linux that runs, on its own file
+	// systems. Keep are paths of that Linux which stay where they are.
+	InPlace bool
+	Keep    []string
+
 	// How the machine is reached until NixOS runs on it, where that differs from
 	// the host's own.
 	Address  string
@@ -154,6 +159,7 @@ func (d *decoder) install(n, defaults *node, path string) Install {
 		return d.resolve(n.text, n.at)
 	}
 	i.HostKey, i.Disko = file(of("host_key")), truth(of("disko"))
+	i.InPlace, i.Keep = truth(of("in_place")), texts(of("keep"))
 	i.Address, i.Port, i.User, i.HostKeys = text(of("host")), number32(of("port")), text(of("user")), texts(of("host_keys"))
 	if k := of("kexec"); k != nil && k.kind == structKind {
 		i.Kexec = Kexec{At: k.at, Path: file(k.get("path")), URL: text(k.get("url")), Hash: text(k.get("hash"))}
@@ -288,6 +294,10 @@ func (r *resolver) install(i *Install) {
 		if i.Disko {
 			r.bool("disko", true, at("disko"))
 		}
+		if i.InPlace {
+			r.bool("in_place", true, at("in_place"))
+		}
+		r.texts("keep", i.Keep, at("keep"))
 		if k := i.Kexec; k != (Kexec{}) {
 			r.add("kexec", k.At, r.set(k.At, func() {
 				r.text("path", k.Path, k.At)
@@ -318,6 +328,9 @@ func (c *checker) install(h *Host, at string) {
 		if info := c.lookFor(k.Path); info == nil || !info.Mode().IsRegular() {
 			c.report.add(k.At, at+".kexec.path", "missing-file", "no such file: %s", quote(k.Path))
 		}
+	}
+	if i.InPlace && i.Disko {
+		c.report.add(i.pos["in_place"], at+".in_place", "conflict", "has in_place, and disko: want one of them").Hint = "in place, NixOS keeps the partitions and file systems that are there"
 	}
 	if i.Disko && len(h.Disks) == 0 {
 		c.report.add(i.pos["disko"], at+".disko", "disk", "the host has no disks").Hint = "name those that disko may wipe: " + `disks: main: device: "/dev/disk/by-id/…"`

@@ -244,7 +244,7 @@ func compareDisks(h *schema.Host, hw *host.Hardware) []Difference {
 // names reports whether a path leads to a disk.
 func names(d *host.Device, path string) bool {
 	id, isID := strings.CutPrefix(path, "/dev/disk/by-id/")
-	return path == "/dev/"+d.Name || isID && slices.Contains(d.IDs, id)
+	return path == "/dev/"+d.Name || d.ByPath != "" && path == "/dev/disk/by-path/"+d.ByPath || isID && slices.Contains(d.IDs, id)
 }
 
 // compareKeys finds authorized keys in home directories that the inventory does not

@@ -100,7 +100,11 @@ func disks(hw *host.Hardware) []schema.NewField {
 		if d.Serial != "" {
 			what = append(what, "serial number "+comment(d.Serial))
 		}
-		if len(d.IDs) == 0 {
+		switch {
+		case len(d.IDs) > 0:
+		case d.ByPath != "":
+			what = append(what, "without an ID: this is where it is plugged in")
+		default:
 			what = append(what, "without an ID: this name may change")
 		}
 		fields := []schema.NewField{{Name: "device", Value: diskPath(d)}}
@@ -116,6 +120,9 @@ func disks(hw *host.Hardware) []schema.NewField {
 func diskPath(d *host.Device) string {
 	if len(d.IDs) > 0 {
 		return "/dev/disk/by-id/" + d.IDs[0]
+	}
+	if d.ByPath != "" {
+		return "/dev/disk/by-path/" + d.ByPath
 	}
 	return "/dev/" + d.Name
 }

@@ -22,6 +22,7 @@ func Module(hw *host.Hardware) *syntax.File {
 	} else {
 		m.initrd()
 		m.bootLoader()
+		m.encrypted()
 		m.fileSystems()
 		m.swap()
 		m.processor()
@@ -49,6 +50,7 @@ func Notes(hw *host.Hardware) []string {
 	m := &module{hw: hw, notes: map[any]*syntax.Note{}}
 	if hw.Virtual.Container == "" {
 		m.initrd()
+		m.encrypted()
 		m.fileSystems()
 		m.swap()
 	}
@@ -76,6 +78,7 @@ type module struct {
 	hw       *host.Hardware
 	bindings []syntax.Binding
 	uses     map[string]bool // arguments of modules
+	wired    map[string]bool // interfaces that are set as made of others
 	notes    map[any]*syntax.Note
 	notices  []string
 }
@@ -225,12 +228,43 @@ func (m *module) initrd() {
 	}
 }
 
+// line is what /etc/crypttab says of an encrypted disk, or nil.
+func (m *module) line(d *host.Device) *host.EncryptedLine {
+	for i := range m.hw.Encrypted {
+		if m.hw.Encrypted[i].Mapped == d.Mapped {
+			return &m.hw.Encrypted[i]
+		}
+	}
+	return nil
+}
+
+// encrypted sets the encrypted disks that are opened after the first stage of a boot.
+func (m *module) encrypted() {
+	first, text := m.firstStage(), ""
+	for _, l := range m.hw.Encrypted {
+		if slices.ContainsFunc(first, func(d *host.Device) bool { return d.Mapped == l.Mapped }) {
+			continue // the first stage opens it
+		}
+		open := slices.ContainsFunc(m.hw.Devices, func(d host.Device) bool { return d.Kind == host.CryptDisk && d.Mapped == l.Mapped })
+		if !open {
+			continue
+		}
+		text += l.Text + "\n"
+		if l.Key != "" && !strings.HasPrefix(l.Key, "/dev/") {
+			m.note("%s is opened with the key in %s, which no configuration brings: it has to stay there, or to be a secret of the inventory", l.Mapped, l.Key)
+		}
+	}
+	if text != "" {
+		m.set(append(attrPath("environment.etc.crypttab"), syntax.AttrName{Name: "text"}), str(text), "/etc/crypttab: what is opened after the first stage of a boot")
+	}
+}
+
 // bootMounts are the places that the first stage of a boot mounts.
 var bootMounts = []string{"/", "/nix", "/nix/store", "/var", "/var/log", "/var/lib", "/var/lib/nixos", "/etc", "/usr"}
 
-// used are the devices behind what the first stage mounts and swaps to, each once. Of
-// what is mounted later and encrypted, it notes that it is left out.
-func (m *module) used() []*host.Device {
+// firstStage are the devices behind what the first stage of a boot mounts and swaps to,
+// each once.
+func (m *module) firstStage() []*host.Device {
 	var found []*host.Device
 	add := func(name string) {
 		for _, d := range m.hw.Below(name) {
@@ -247,12 +281,22 @@ func (m *module) used() []*host.Device {
 	for _, s := range m.hw.Swaps {
 		add(s.Device)
 	}
+	return found
+}
+
+// used are those and the devices behind what is mounted later, but for encrypted ones: of
+// those that /etc/crypttab does not have, it notes that they are left out.
+func (m *module) used() []*host.Device {
+	found := m.firstStage()
 	for _, mount := range m.hw.Mounts {
 		for _, d := range m.hw.Below(mount.Device) {
 			if slices.Contains(found, d) {
 				continue
 			}
 			if d.Kind == host.CryptDisk {
+				if m.line(d) != nil {
+					continue
+				}
 				m.note("%s is on the encrypted disk %s, which the first stage of a boot need not open: say in environment.etc.crypttab or boot.initrd.luks.devices how it is opened", mount.At, cmp.Or(d.Mapped, d.Name))
 			} else {
 				found = append(found, d)
@@ -353,8 +397,14 @@ func (m *module) fileSystem(mount host.Mount) (fileSystem, bool) {
 			f.why += ", /etc/fstab"
 		}
 		return f, true
+	case slices.Contains(passwordMounts, mount.FSType) && written != nil && !hasPassword(written.Options):
+		f := fileSystem{device: mount.Source, fsType: mount.FSType, options: written.options(), why: "another machine's, /etc/fstab"}
+		if file := option(written.Options, "credentials="); file != "" {
+			m.note("%s is mounted with the password in %s, which no configuration brings: it has to stay there, or to be a secret of the inventory", mount.At, file)
+		}
+		return f, true
 	case mount.Device == "":
-		if strings.HasPrefix(mount.Source, "/dev/") || mount.FSType == "cifs" {
+		if strings.HasPrefix(mount.Source, "/dev/") || slices.Contains(passwordMounts, mount.FSType) {
 			m.note("%s (%s on %s) is left out: its disk was not found, or it needs a password", mount.At, mount.FSType, mount.Source)
 		}
 		return fileSystem{}, false
@@ -375,6 +425,16 @@ func (m *module) fileSystem(mount host.Mount) (fileSystem, bool) {
 		f.options = kept(mount.Options, worthKeeping)
 	}
 	return f, true
+}
+
+// passwordMounts are file systems of other machines that take a password.
+var passwordMounts = []string{"cifs", "smb3", "fuse.sshfs", "davfs"}
+
+// hasPassword reports whether a password is one of mount options.
+func hasPassword(options []string) bool {
+	return slices.ContainsFunc(options, func(o string) bool {
+		return strings.HasPrefix(o, "password=") || strings.HasPrefix(o, "pass=") || strings.HasPrefix(o, "password2=")
+	})
 }
 
 // A tableLine is a line of /etc/fstab.

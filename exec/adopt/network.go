@@ -23,7 +23,8 @@ func (m *module) network() {
 	if m.kernelNames() {
 		m.add("networking.usePredictableInterfaceNames", boolean(false), "its interfaces have the kernel's own names")
 	}
-	if len(static) == 0 {
+	layered := slices.ContainsFunc(dynamic, func(i host.Interface) bool { return isMade(i) })
+	if len(static) == 0 && !layered {
 		why := "no address was found that is set by hand"
 		if len(dynamic) > 0 {
 			why = dynamic[0].Name + " has its address by DHCP"
@@ -31,8 +32,13 @@ func (m *module) network() {
 		m.add("networking.useDHCP", m.byDefault(boolean(true)), why)
 		return
 	}
-	m.add("networking.useDHCP", boolean(false), "addresses that are set by hand")
+	why := "addresses that are set by hand"
+	if len(static) == 0 {
+		why = "only some of its interfaces have addresses"
+	}
+	m.add("networking.useDHCP", boolean(false), why)
 	for _, i := range dynamic {
+		m.made(i)
 		m.set(interfacePath(i.Name, "useDHCP"), boolean(true), "its address is by DHCP")
 	}
 	for _, i := range static {
@@ -50,6 +56,9 @@ func (m *module) network() {
 				m.set(interfacePath(i.Name, family, "addresses"), list, i.MAC)
 			}
 		}
+	}
+	if len(static) == 0 {
+		return // DHCP brings the rest
 	}
 	m.gateways()
 	if len(m.hw.Nameservers) > 0 {
@@ -96,8 +105,20 @@ func (m *module) kernelNames() bool {
 	return physical > 0 && m.hw.Virtual.Container == ""
 }
 
-// made sets how an interface is made of others.
+// isMade reports whether an interface is made of others.
+func isMade(i host.Interface) bool {
+	return i.Kind == "bridge" || i.Kind == "bonding" || i.Kind == "vlan" && i.VLAN > 0 && i.Over != ""
+}
+
+// made sets how an interface is made of others, and how those are.
 func (m *module) made(i host.Interface) {
+	if m.wired[i.Name] {
+		return
+	}
+	if m.wired == nil {
+		m.wired = map[string]bool{}
+	}
+	m.wired[i.Name] = true
 	var members []string
 	for _, o := range m.hw.Interfaces {
 		if o.Master == i.Name {
@@ -115,13 +136,22 @@ func (m *module) made(i host.Interface) {
 		m.set(syntax.AttrPath{{Name: "networking"}, {Name: "bonds"}, {Name: i.Name}}, set, "several interfaces as one")
 	case "", "wireless":
 		return
+	case "vlan":
+		if !isMade(i) {
+			m.note("the network interface %s is a VLAN, and its ID was not found: set it in networking.vlans", i.Name)
+			return
+		}
+		set := &syntax.Attrs{Bindings: []syntax.Binding{bind("id", &syntax.Int{Value: int64(i.VLAN)}), bind("interface", str(i.Over))}}
+		m.set(syntax.AttrPath{{Name: "networking"}, {Name: "vlans"}, {Name: i.Name}}, set, "/proc/net/vlan")
+		members = append(members, i.Over)
 	default:
 		m.note("the network interface %s (%s) has an address, and how it is made is left out: set it in the inventory", i.Name, i.Kind)
 		return
 	}
 	for _, name := range members {
-		at := slices.IndexFunc(m.hw.Interfaces, func(o host.Interface) bool { return o.Name == name })
-		m.made(m.hw.Interfaces[at])
+		if at := slices.IndexFunc(m.hw.Interfaces, func(o host.Interface) bool { return o.Name == name }); at >= 0 {
+			m.made(m.hw.Interfaces[at])
+		}
 	}
 }
 

@@ -28,6 +28,10 @@ type Hardware struct {
 	Devices []Device `json:"devices"`
 	Mounts  []Mount  `json:"mounts"`          // below /, without /proc, /sys, /dev, /run and those of containers
 	Table   []Mount  `json:"fstab,omitempty"` // /etc/fstab: what is to be mounted, as it is written there
+
+	// Encrypted is /etc/crypttab: the encrypted disks that are opened after the first stage of a boot, or in it.
+	Encrypted []EncryptedLine `json:"crypttab,omitempty"`
+
 	Swaps   []Swap   `json:"swaps,omitempty"`
 	HostID  string   `json:"host_id,omitempty"` // of /etc/hostid, which ZFS has in its pools: 8 hexadecimal digits
 	Drivers []Driver `json:"drivers,omitempty"` // kernel modules in use that a boot needs
@@ -111,7 +115,8 @@ type Device struct {
 	Number  string     `json:"number"`            // major and minor: "8:1"
 
 	// Of disks.
-	IDs        []string `json:"ids,omitempty"` // its links below /dev/disk/by-id, the best to name it by first; partitions have them too
+	IDs        []string `json:"ids,omitempty"`     // its links below /dev/disk/by-id, the best to name it by first; partitions have them too
+	ByPath     string   `json:"by_path,omitempty"` // its link below /dev/disk/by-path, which says where it is plugged in
 	Vendor     string   `json:"vendor,omitempty"`
 	Model      string   `json:"model,omitempty"`
 	Serial     string   `json:"serial,omitempty"`
@@ -146,6 +151,8 @@ func (d *Device) Path() string {
 		return "/dev/mapper/" + d.Mapped
 	case len(d.IDs) > 0:
 		return "/dev/disk/by-id/" + d.IDs[0]
+	case d.ByPath != "":
+		return "/dev/disk/by-path/" + d.ByPath
 	case d.PartUUID != "":
 		return "/dev/disk/by-partuuid/" + d.PartUUID
 	}
@@ -161,6 +168,14 @@ type Mount struct {
 	Subtree string   `json:"subtree,omitempty"` // the part of the file system that is mounted: "/", or of btrfs "/@home"
 	FSType  string   `json:"fs_type"`
 	Options []string `json:"options,omitempty"` // of the mount, then of the file system, each once
+}
+
+// An EncryptedLine is a line of /etc/crypttab. Text is the whole of it, its words one
+// space apart.
+type EncryptedLine struct {
+	Mapped string `json:"mapped"` // its name below /dev/mapper
+	Key    string `json:"key,omitempty"`
+	Text   string `json:"text"`
 }
 
 // A Swap is a device or a file that is swapped to.
@@ -187,6 +202,8 @@ type Interface struct {
 	Kind      string    `json:"kind,omitempty"`   // "bridge", "bonding", "vlan", "wireless", "tun_flags"; "" for a plain one
 	Mode      string    `json:"mode,omitempty"`   // of a bond: "active-backup"
 	Master    string    `json:"master,omitempty"` // the bridge or bond that it is part of
+	VLAN      int       `json:"vlan,omitempty"`   // the ID of a VLAN
+	Over      string    `json:"over,omitempty"`   // the interface that a VLAN is on
 	Module    string    `json:"module,omitempty"`
 	Physical  bool      `json:"physical"`
 	Up        bool      `json:"up"`

@@ -42,6 +42,8 @@ type Bare struct {
 
 	Disks []BareDisk  // those that were asked for, in their order
 	Named []NamedDisk // all that the machine has, by id
+
+	Nameless []NamedDisk // those that have no ID
 }
 
 // A Note is what an installation leaves on the disk that it installs to.
@@ -80,7 +82,7 @@ type Use struct{ Name, As string }
 
 // A NamedDisk is a disk with one of its names by id.
 type NamedDisk struct {
-	ID   string // the file in /dev/disk/by-id
+	ID   string // the file in /dev/disk/by-id; "" for none
 	Name string
 	Size int64 // bytes
 }
@@ -140,6 +142,11 @@ func parseBare(out string, devices []string) (Bare, error) {
 			words := strings.Fields(value)
 			if len(words) == 3 && len(b.Named) < maxList {
 				b.Named = append(b.Named, NamedDisk{ID: clip(words[0], maxWord), Name: clip(words[1], maxWord), Size: sectors(words[2])})
+			}
+		case "nameless":
+			words := strings.Fields(value)
+			if len(words) == 2 && len(b.Nameless) < maxList {
+				b.Nameless = append(b.Nameless, NamedDisk{Name: clip(words[0], maxWord), Size: sectors(words[1])})
 			}
 		case "disk":
 			number, fact, _ := strings.Cut(value, " ")

@@ -35,6 +35,8 @@ disk 7 name sdz
 disk x name sdz
 named ata-S1 sda 2048
 named broken
+nameless vda 2048
+nameless broken
 `, []string{id + "ata-S1", id + "ata-S2"})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +52,8 @@ named broken
 			},
 			{Device: id + "ata-S2", Missing: true},
 		},
-		Named: []NamedDisk{{ID: "ata-S1", Name: "sda", Size: 1 << 20}},
+		Named:    []NamedDisk{{ID: "ata-S1", Name: "sda", Size: 1 << 20}},
+		Nameless: []NamedDisk{{Name: "vda", Size: 1 << 20}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -24,6 +24,10 @@ const (
 	followScript        script = "follow"
 	generationsScript   script = "generations"
 	guardScript         script = "guard" // which arm.sh leaves on the host and starts
+	inPlaceAgreeScript  script = "inplaceagree"
+	inPlaceLeaveScript  script = "inplaceleave"
+	inPlaceLookScript   script = "inplacelook"
+	inPlaceSystemScript script = "inplacesystem"
 	hostKeyScript       script = "hostkey"
 	hostKeyBackScript   script = "hostkeyback"
 	hostKeySettleScript script = "hostkeysettle"
@@ -76,6 +80,9 @@ var parts = map[script][]part{
 	confirmScript:       {bootDefaultPart, launchPart, watchPart, wordsPart},
 	followScript:        {watchPart},
 	guardScript:         {bootDefaultPart, launchPart, setsPart},
+	inPlaceAgreeScript:  {installPart},
+	inPlaceLeaveScript:  {installPart},
+	inPlaceSystemScript: {installPart},
 	hostKeyScript:       {hostKeyPart},
 	hostKeyBackScript:   {hostKeyPart},
 	hostKeySettleScript: {hostKeyPart},

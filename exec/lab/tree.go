@@ -43,6 +43,16 @@ type mirror struct {
 	uri, suite, components string
 }
 
+// Tree is the directory with the Debian that systemd hosts are copies of. It is whole and
+// stays until done is called; nothing may be written to it.
+func Tree(ctx context.Context) (dir string, done func(), err error) {
+	t, err := openTree(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	return t.dir, t.close, nil
+}
+
 // openTree returns the tree, and makes it if need be, which takes a minute and a network.
 func openTree(ctx context.Context) (*tree, error) {
 	cache, err := os.UserCacheDir()

@@ -41,7 +41,7 @@ var ErrNoQuestions = errors.New("no terminal to ask on")
 //
 // The background process is ended by [conn.end]; it ends by itself masterLinger after muster has gone, even by a kill.
 const (
-	masterEnded  = "ssh ended: the machine closed the connection, or did not answer any more"
+	masterEnded  = "ssh has ended it: no answer, or closed by the other side"
 	masterLinger = 5 * time.Second
 	askLimit     = 5 * time.Minute // for the answers of a user to a server's questions
 )

@@ -119,6 +119,7 @@ if [ -z "$database" ]; then
 fi
 facts swap /proc/swaps
 facts fstab /etc/fstab
+facts crypttab /etc/crypttab
 [ ! -r "$root/proc/self/mountinfo" ] || while IFS= read -r line; do
   # shellcheck disable=SC2086
   case $(set -f && set -- $line && echo "$5") in
@@ -166,12 +167,19 @@ for d in "$root"/sys/class/net/*; do
   [ ! -e "$d/device" ] || echo "net $name physical"
   for kind in bridge bonding wireless tun_flags; do [ ! -e "$d/$kind" ] || say "net $name kind" "$kind"; done
   fact "net $name mode" "${d#"$root"}/bonding/mode"
-  [ ! -e "$root/proc/net/vlan/$name" ] || echo "net $name kind vlan"
+  if [ -e "$root/proc/net/vlan/$name" ]; then
+    echo "net $name kind vlan"
+    while read -r word second third _; do
+      [ "$second" != VID: ] || say "net $name vlan" "$third"
+      [ "$word" != Device: ] || say "net $name over" "$second"
+    done <"$root/proc/net/vlan/$name"
+  fi
   [ ! -e "$d/master" ] || say "net $name master" "$(readlink "$d/master")"
   module "$d/device"
   say "net $name module" "$line"
 done
 ask addr ip -o addr show
+[ -n "$root" ] || command -v ip >/dev/null || echo noaddr
 facts route /proc/net/route
 [ ! -r "$root/proc/net/ipv6_route" ] || while IFS= read -r line; do
   case $line in "00000000000000000000000000000000 00 "*) say route6 "$line" ;; esac

@@ -96,9 +96,18 @@ for device; do
     used "$p" "$part" | while read -r as; do echo "disk $i used $p $as"; done
   done
 done
+named=' '
 for link in /dev/disk/by-id/*; do
   [ -b "$link" ] || continue
   path=$(readlink -f "$link")
-  [ ! -d "/sys/block/${path##*/}" ] || echo "named ${link##*/} ${path##*/} $(cat "/sys/block/${path##*/}/size")"
+  [ -d "/sys/block/${path##*/}" ] || continue
+  echo "named ${link##*/} ${path##*/} $(cat "/sys/block/${path##*/}/size")"
+  named="$named${path##*/} "
+done
+for disk in /sys/block/*; do
+  name=${disk##*/}
+  case $name in loop* | ram* | zram* | fd[0-9]* | sr[0-9]* | nbd* | dm-* | md* | '*') continue ;; esac
+  case $named in *" $name "*) continue ;; esac
+  echo "nameless $name $(cat "$disk/size")"
 done
 exit 0
