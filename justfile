@@ -26,6 +26,11 @@ test-install *args:
     [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
     go test ./cmd -run '^TestInstallVirtualMachine$' -install-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
 
+# muster convert against the deployers' own evaluators and options; TOOLS has checkouts called colmena, morph, nixops, deploy-rs and nixinate
+test-convert tools *args:
+    go test ./compile/convert -run '^TestOptionsAreThoseOfTheDeployers$' -tools '{{tools}}' -count 1 {{args}}
+    go test ./cmd -run '^TestConvert$' -tools '{{tools}}' -count 1 {{args}}
+
 # virtual machines that systemd boots: secrets after a real restart, after a power cut, and from a copy of the disk; and muster install --in-place on one with Debian (Linux, root; the packages qemu-system-x86, linux-image-cloud-amd64, e2fsprogs, kmod, cpio, debootstrap, age)
 test-vm *args:
     #!/usr/bin/env bash

@@ -192,11 +192,4 @@ func (a *adoption) verify(ctx context.Context, text []byte) error {
 }
 
 // shown is the name of a file as the user would write it.
-func (a *adoption) shown(name string) string {
-	if dir, err := os.Getwd(); err == nil {
-		if rel, err := filepath.Rel(dir, name); err == nil && !strings.HasPrefix(rel, "../..") {
-			return rel
-		}
-	}
-	return name
-}
+func (a *adoption) shown(name string) string { return shownFile(name) }

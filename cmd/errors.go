@@ -24,6 +24,14 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// A hinted error has a hint of its own.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+
 // An exitError ends muster with a status. Everything has been reported already.
 type exitError int
 
@@ -77,6 +85,9 @@ func hint(name string, err error) string {
 	}
 	if auth := (*remote.AuthError)(nil); errors.As(err, &auth) {
 		return authHint(auth)
+	}
+	if h := (hinted{}); errors.As(err, &h) {
+		return h.hint
 	}
 	switch {
 	case errors.Is(err, eval.ErrTime):

@@ -52,6 +52,7 @@ var goodAfterAll = map[string][]string{
 var free = []string{
 	"apply-local --keep", "build --keep", "build --out",
 	"compile --output", "compile --split",
+	"convert --out",
 	"deploy --keep",
 	"eval --apply", "eval --expr", "eval --include",
 	"export --to",

@@ -31,14 +31,15 @@ var fuzzed = map[string][]string{
 	"build logs":                                     {"exec/nixcmd.FuzzBuildLog"},
 	"derivations":                                    {"compile/store.FuzzParseDerivation"},
 	"store paths, hashes, content addresses, versions": {"compile/store.FuzzParsePath", "compile/store.FuzzParseHash", "compile/store.FuzzBase32", "compile/store.FuzzParseCA", "compile/store.FuzzVersion"},
-	"Nix":                                    {"compile/syntax.FuzzParsePrint", "compile/syntax.FuzzPrintParse", "compile/eval.FuzzEvaluate"},
-	"fromJSON and fromTOML":                  {"compile/eval.FuzzFromJSON", "compile/eval.FuzzFromTOML"},
-	"regular expressions":                    {"compile/eval/ere.FuzzMatch"},
-	"flake references, locks and registries": {"compile/flake.FuzzParse", "compile/flake.FuzzParseLock", "compile/flake.FuzzParseRegistry"},
-	"archives of sources, netrc":             {"compile/flake/fetch.FuzzUnpack", "compile/flake/fetch.FuzzNetrc"},
-	"the evaluation cache":                   {"exec/evaluate.FuzzCache"},
-	"secrets":                                {"exec/secret.FuzzPick", "exec/secret.FuzzIdentities"},
-	"text for the terminal":                  {"exec/human.FuzzPlain"},
+	"what a source of another deployer says":           {"compile/convert.FuzzFacts"},
+	"Nix":                                              {"compile/syntax.FuzzParsePrint", "compile/syntax.FuzzPrintParse", "compile/eval.FuzzEvaluate"},
+	"fromJSON and fromTOML":                            {"compile/eval.FuzzFromJSON", "compile/eval.FuzzFromTOML"},
+	"regular expressions":                              {"compile/eval/ere.FuzzMatch"},
+	"flake references, locks and registries":           {"compile/flake.FuzzParse", "compile/flake.FuzzParseLock", "compile/flake.FuzzParseRegistry"},
+	"archives of sources, netrc":                       {"compile/flake/fetch.FuzzUnpack", "compile/flake/fetch.FuzzNetrc"},
+	"the evaluation cache":                             {"exec/evaluate.FuzzCache"},
+	"secrets":                                          {"exec/secret.FuzzPick", "exec/secret.FuzzIdentities"},
+	"text for the terminal":                            {"exec/human.FuzzPlain"},
 }
 
 // parsesNothing are packages that open foreign files and leave their text to others, with the reason.

@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"compile/flake":          {"compile/store"},
 	"compile/flake/fetch":    {"compile/flake", "compile/store", "exec/backoff", "exec/bounded", "exec/foreign"},
 	"compile/eval":           {"compile/flake", "compile/syntax", "compile/store", "compile/eval/ere", "compile/eval/float", "compile/eval/collector"},
+	"compile/convert":        {"schema", "compile/syntax", "exec/foreign"},
 	"compile/eval/ere":       {},
 	"compile/eval/float":     {},
 	"compile/eval/collector": {},

@@ -59,6 +59,17 @@ for standard input; the default is the current directory.`},
 Write a hosts.cue to start from, and a CUE module with the schema, by which cue
 vet and the CUE language server check it offline. Of what exists, only the schema
 is overwritten.`},
+		{group: "inventory", use: "convert [SOURCE...]", verb: &convertOptions{}, short: "write the inventory of a fleet that another deployer has", long: `
+Evaluate the fleet of another deployer and write an inventory that means the same.
+SOURCE is a flake (colmenaHive, colmena, deploy.nodes, nixopsConfigurations, clan, or
+nixosConfigurations alone, with nixinate, lollypops or nothing), or the file of a
+colmena hive or a morph network, or the files of a NixOps network; the current
+directory by default. The source stays as it is: hosts are the systems that it
+evaluates to. What cannot be carried over is listed with its place, on standard error
+and in the inventory.
+
+At the end the derivations of the hosts' systems, without their secrets, are compared
+with those of the source; the exit status is 3 where one differs.`},
 		{group: "inventory", use: "update [INPUT...] [INVENTORY]", verb: &updateOptions{}, short: "pin the inputs to what is newest", long: `
 Find the newest commit or content of each input that the inventory names, of the
 branch, tag or address that it says, and write it to muster.lock, with the inputs that

@@ -80,9 +80,37 @@ let
           + (if instead ? ${attr} then ": ${instead.${attr}}" else ": muster has no such setting")
         ) (builtins.attrNames value);
       definitions = self.options.deployment.definitionsWithLocations or [ ];
+      nixinate = (self._module or { args = { }; }).args.nixinate or { };
+      # Options that another deployer declares, and somebody else sets.
+      declared =
+        path:
+        let
+          options = builtins.foldl' (set: name: set.${name} or { }) self.options path;
+          setIn = option: builtins.filter (file: !builtins.elem file (option.declarations or [ ])) (option.files or [ ]);
+          set = builtins.filter (
+            name: (options.${name}._type or "") == "option" && setIn options.${name} != [ ]
+          ) (builtins.attrNames options);
+        in
+        map (
+          name:
+          "${builtins.concatStringsSep "." path}.${name} of ${toString (builtins.head (setIn options.${name}))} has no effect: the inventory takes its place"
+        ) set;
     in
     builtins.concatLists (
       map of (builtins.filter (d: !builtins.elem d.file own && builtins.isAttrs d.value) definitions)
+    )
+    # A system of a flake is what the flake makes of them.
+    ++ (
+      if about ? systems.${name} then
+        [ ]
+      else
+        map (
+          attr:
+          "nixinate.${attr} of _module.args at ${place "a module" nixinate attr} has no effect: host, user, build_on and substitute of the inventory take its place"
+        ) (builtins.attrNames nixinate)
+        ++ declared [ "lollypops" "deployment" ]
+        ++ declared [ "lollypops" "secrets" ]
+        ++ declared [ "clan" "core" "networking" ]
     );
 
   specialArgsOf =

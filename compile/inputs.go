@@ -222,7 +222,7 @@ func (w *writer) nodeNixpkgs(as func(tree syntax.Expr) syntax.Expr) []syntax.Bin
 	return []syntax.Binding{attr("nodeNixpkgs", nodes)}
 }
 
-// flakeSystems are the systems of hosts that flakes define.
+// flakeSystems are the systems of hosts that flakes and Nix files define.
 func (w *writer) flakeSystems() []syntax.Binding {
 	systems := &syntax.Attrs{}
 	for _, h := range w.fleet.Hosts {
@@ -230,7 +230,13 @@ func (w *writer) flakeSystems() []syntax.Binding {
 		if f == nil {
 			continue
 		}
-		b := attr(h.Name, &syntax.Select{At: pos(f.At), X: apply(ident("builtins.getFlake"), w.flakeRef(f)), Path: attrPath(f.Attr...)})
+		var whole syntax.Expr
+		if f.File == "" {
+			whole = apply(ident("builtins.getFlake"), w.flakeRef(f))
+		} else {
+			whole = apply(ident("import"), w.path(f.At, f.File))
+		}
+		b := attr(h.Name, &syntax.Select{At: pos(f.At), X: whole, Path: attrPath(f.Attr...)})
 		b.At = pos(f.At)
 		systems.Bindings = append(systems.Bindings, b)
 	}
@@ -301,7 +307,7 @@ func (w *writer) packageOptions(m schema.Module) syntax.Expr {
 func (w *writer) cannot(format Format) {
 	for _, h := range w.fleet.Hosts {
 		if h.Flake != nil {
-			w.fail(h.Flake.At, "host %s is a system of a flake: the format %s has no words for it", h.Name, format)
+			w.fail(h.Flake.At, "host %s is a system of %s: the format %s has no words for it", h.Name, h.Flake.What(), format)
 		}
 		for _, m := range w.modulesOf(h) {
 			if m.Nixpkgs != nil && format != Colmena {

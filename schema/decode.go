@@ -301,7 +301,12 @@ func (d *decoder) host(f field, defaults *node) *Host {
 		return nil
 	}
 	h.Flake = d.flakeSystem(n.get("flake"), path+".flake")
-	h.NoSystem = n.get("nixos") != nil && !truth(n.get("nixos"))
+	if nixos := n.get("nixos"); text(nixos) != "" {
+		d.oneOf(n, path, "flake", "nixos")
+		h.Flake = d.nixosSystem(nixos, path+".nixos")
+	} else {
+		h.NoSystem = nixos != nil && !truth(nixos)
+	}
 	h.Profiles = d.profiles(n.get("profiles"), join(path, "profiles"))
 	h.HostKeys = texts(n.get("host_keys"))
 	h.DiskUUID = text(n.get("disk_uuid"))

@@ -70,13 +70,23 @@ func (i *Input) Pinned() bool {
 	return i.Rev != "" && i.Hash != ""
 }
 
-// A FlakeSystem is a system that a flake defines.
+// A FlakeSystem is a system that a flake or a Nix file defines. Exactly one of Dir, Ref
+// and File says where.
 type FlakeSystem struct {
 	At   Pos
-	Dir  string   // the flake's directory, relative to the inventory's or absolute; "" for Ref
+	File string   // a Nix file, relative to the inventory's directory or absolute
+	Dir  string   // the flake's directory, relative to the inventory's or absolute
 	Repo string   // the root of the Git repository that Dir is in, if any; as Dir
 	Ref  string   // a flake reference such as github:owner/repo
-	Attr []string // names from the flake's outputs on
+	Attr []string // names from the flake's outputs, or the file's value, on
+}
+
+// What is what defines the system, in words.
+func (s *FlakeSystem) What() string {
+	if s.File != "" {
+		return "a Nix file"
+	}
+	return "a flake"
 }
 
 // Reference is what a flake reference says of the input in words, its type first. Of a
@@ -216,6 +226,20 @@ func (d *decoder) flakeSystem(n *node, path string) *FlakeSystem {
 	}
 	s.Attr = names
 	return s
+}
+
+// nixosSystem decodes FILE#ATTRIBUTE.
+func (d *decoder) nixosSystem(n *node, path string) *FlakeSystem {
+	file, attr, ok := strings.Cut(text(n), "#")
+	if !ok || file == "" || attr == "" {
+		return nil
+	}
+	names, err := splitAttr(attr)
+	if err != nil {
+		d.report.add(n.at, path, "type", "got the attribute %s, want names with dots between them", quote(attr))
+		return nil
+	}
+	return &FlakeSystem{At: n.at, File: d.resolve(file, n.at), Attr: names}
 }
 
 // repository is the root of the Git repository that a directory is in, or "". Nix
@@ -456,6 +480,9 @@ func (c *checker) flakeSystem(h *Host) {
 		return
 	}
 	path := join("hosts", h.Name)
+	if file := h.Flake.File; file != "" && c.lookFor(file) == nil {
+		c.report.add(h.Flake.At, path+".nixos", "missing-file", "no such file: %s", quote(file))
+	}
 	if dir := h.Flake.Dir; dir != "" {
 		switch {
 		case c.lookFor(dir) == nil:
@@ -465,7 +492,7 @@ func (c *checker) flakeSystem(h *Host) {
 		}
 	}
 	if h.Nixpkgs != nil {
-		c.report.add(h.Nixpkgs.At, path+".nixpkgs", "conflict", "the flake decides which NixOS the host has").Hint = "leave it out"
+		c.report.add(h.Nixpkgs.At, path+".nixpkgs", "conflict", "%s decides which NixOS the host has", h.Flake.What()).Hint = "leave it out"
 	}
 }
 

@@ -433,7 +433,9 @@ func (r *resolver) module(m Module) {
 func (r *resolver) host(h *Host) {
 	at := func(field string) Pos { p, _ := h.pos.find(field); return p }
 	r.ways(h, at)
-	if f := h.Flake; f != nil {
+	if f := h.Flake; f != nil && f.File != "" {
+		r.text("nixos", f.File+"#"+strings.Join(f.Attr, "."), f.At)
+	} else if f != nil {
 		r.text("flake", cmp.Or(f.Dir, f.Ref)+"#"+strings.Join(f.Attr, "."), f.At)
 	}
 	r.texts("host_keys", h.HostKeys, at("host_keys"))

@@ -1,0 +1,332 @@
+package convert
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"muster/schema"
+)
+
+// An entry is one host of the inventory in the making.
+type entry struct {
+	name, source string // of the inventory, and of the source
+	attr         []string
+
+	host, user, jump, buildOn, privilege string
+	port                                 int
+	local, only                          bool
+	substitute                           *bool
+	tags, roles                          []string
+	secrets                              []secret
+	health, hooks                        [][]schema.NewField // checks, and commands before the deployment
+	about                                string              // a description
+
+	c *Conversion
+}
+
+// A secret is one of the host. Fields are those of the inventory.
+type secret struct {
+	name   string
+	text   *string // its content, which the inventory may not have; nil if it is elsewhere
+	fields []schema.NewField
+}
+
+// list notes that a setting is not carried over.
+func (e *entry) list(s *Setting, text string, args ...any) {
+	e.c.note(e.source, s, fmt.Sprintf(text, args...))
+}
+
+// octal matches permissions.
+var octal = regexp.MustCompile(`^0?[0-7]{3}$`)
+
+// isAddress reports whether a text can be host of the inventory.
+func isAddress(text string) bool {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return a.Zone() == "" || a.Is6()
+	}
+	return schema.Fits("Domain", text)
+}
+
+// targetHost takes an address in any of the forms that ssh takes: with a user in front,
+// with a port behind, and as a URL.
+func (e *entry) targetHost(s *Setting) {
+	text, ok := into[string](s)
+	if !ok || text == "" {
+		if s.Name == "deployment.targetHost" && string(s.Value) == "null" {
+			e.only, e.host = true, ""
+		}
+		return
+	}
+	given := text
+	text = strings.TrimSuffix(strings.TrimPrefix(text, "ssh://"), "/")
+	if user, rest, ok := strings.Cut(text, "@"); ok {
+		text = rest
+		e.setUser(s, user)
+	}
+	if rest, port, ok := cutPort(text); ok {
+		text = rest
+		e.port = port
+	}
+	if text = strings.Trim(text, "[]"); !isAddress(text) {
+		e.list(s, "%q is no address that muster takes: the host is built, and not connected to until host says where it is", given)
+		return
+	}
+	e.host = text
+}
+
+// cutPort splits host:port and [address]:port.
+func cutPort(text string) (host string, port int, ok bool) {
+	at := strings.LastIndexByte(text, ':')
+	if at < 1 || strings.Count(text, ":") > 1 && text[at-1] != ']' {
+		return text, 0, false
+	}
+	n, err := strconv.ParseUint(text[at+1:], 10, 16)
+	return text[:at], int(n), err == nil && n > 0
+}
+
+func (e *entry) targetPort(s *Setting) {
+	if port, ok := into[int](s); ok && port > 0 && port < 1<<16 && (s.Set || port != 22) {
+		e.port = port
+	}
+}
+
+func (e *entry) targetUser(s *Setting) {
+	if user, ok := into[string](s); ok && user != "" {
+		e.setUser(s, user)
+	}
+}
+
+func (e *entry) setUser(s *Setting, user string) {
+	if !schema.Fits("User", user) {
+		e.list(s, "%q is no user name that muster takes: the SSH configuration says who logs in", user)
+		return
+	}
+	e.user = user
+}
+
+func (e *entry) setTags(s *Setting) {
+	tags, _ := into[[]string](s)
+	for _, tag := range tags {
+		plain := tag
+		if !schema.Fits("Tag", tag) {
+			if plain = plainName(tag, 63); plain == "" {
+				e.list(s, "the tag %q has characters that muster does not take: it is left out", tag)
+				continue
+			}
+			e.list(s, "the tag %q has characters that muster does not take: it is %q", tag, plain)
+		}
+		if !slices.Contains(e.tags, plain) {
+			e.tags = append(e.tags, plain)
+		}
+	}
+}
+
+func (e *entry) group(s *Setting) {
+	if group, ok := into[string](s); ok && group != "default" {
+		raw, _ := json.Marshal([]string{group})
+		e.setTags(&Setting{Name: s.Name, At: s.At, Files: s.Files, Value: raw})
+	}
+}
+
+// plainName replaces what a name may not have by hyphens.
+func plainName(text string, most int) string {
+	plain := strings.Map(func(r rune) rune {
+		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
+			return r
+		}
+		return '-'
+	}, text)
+	return strings.Trim(plain[:min(len(plain), most)], "-")
+}
+
+// escalation is the command that makes a user root.
+func (e *entry) escalation(s *Setting) {
+	words, ok := into[[]string](s)
+	if !ok {
+		return
+	}
+	if p := privilegeOf(words); p != "" {
+		e.privilege = p
+		return
+	}
+	e.privilege = string(schema.Sudo)
+	e.list(s, "muster runs sudo, and not %s", strings.Join(words, " "))
+}
+
+func (e *entry) sudoCommand(s *Setting) {
+	text, ok := into[string](s)
+	if !ok {
+		return
+	}
+	raw, _ := json.Marshal(strings.Fields(text))
+	e.escalation(&Setting{Name: s.Name, At: s.At, Files: s.Files, Value: raw})
+}
+
+// privilegeOf is the privilege of a command without arguments that change who it makes
+// of the user; "" for any other.
+func privilegeOf(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	for i, w := range words[1:] {
+		if !slices.Contains([]string{"-H", "-n", "-E", "--", "-u", "root"}, w) || w == "root" && words[i] != "-u" {
+			return ""
+		}
+	}
+	switch name := path.Base(words[0]); name {
+	case "sudo", "doas", "run0":
+		return name
+	}
+	return ""
+}
+
+func (e *entry) sudoEnabled(s *Setting) {
+	if on, ok := into[bool](s); ok && !on {
+		e.privilege = ""
+	}
+}
+
+// profileUser is the user that deploy-rs activates as.
+func (e *entry) profileUser(s *Setting) {
+	if user, ok := into[string](s); ok && user != "root" {
+		e.list(s, "muster activates systems as root, and not as %s", user)
+	}
+}
+
+func (e *entry) interactiveSudo(s *Setting) {
+	if on, _ := into[bool](s); on {
+		e.privilege = string(schema.SudoPassword)
+	}
+}
+
+// sshOptions takes the arguments of ssh that the inventory has fields for.
+func (e *entry) sshOptions(s *Setting) {
+	words, _ := into[[]string](s)
+	var rest []string
+	for i := 0; i < len(words); i++ {
+		flag, value := words[i], ""
+		if len(flag) > 2 && strings.HasPrefix(flag, "-") {
+			flag, value = flag[:2], flag[2:]
+		} else if slices.Contains([]string{"-p", "-l", "-J", "-o", "-i", "-F", "-c", "-m"}, flag) && i+1 < len(words) {
+			i++
+			value = words[i]
+		}
+		if flag == "-o" {
+			flag, value = optionFlag(value)
+		}
+		if !e.sshOption(flag, value) {
+			rest = append(rest, strings.TrimSpace(flag+" "+value))
+		}
+	}
+	if len(rest) > 0 {
+		e.list(s, "ssh's %s: say it for the host in ssh_config, which muster reads", strings.Join(rest, ", "))
+	}
+}
+
+// optionFlag is the flag of ssh that says the same as an option Name=value.
+func optionFlag(option string) (flag, value string) {
+	name, value, ok := strings.Cut(option, "=")
+	if !ok {
+		name, value, _ = strings.Cut(option, " ")
+	}
+	for known, flag := range map[string]string{"Port": "-p", "User": "-l", "ProxyJump": "-J"} {
+		if strings.EqualFold(strings.TrimSpace(name), known) {
+			return flag, strings.TrimSpace(value)
+		}
+	}
+	return "-o", option
+}
+
+func (e *entry) sshOption(flag, value string) bool {
+	switch flag {
+	case "-p":
+		port, err := strconv.ParseUint(value, 10, 16)
+		if err != nil || port == 0 {
+			return false
+		}
+		e.port = int(port)
+	case "-l":
+		if !schema.Fits("User", value) {
+			return false
+		}
+		e.user = value
+	case "-J":
+		if !schema.Fits("Jump", value) {
+			return false
+		}
+		e.jump = value
+	case "-t", "-T", "-q", "-v":
+		// They change what a terminal shows.
+	default:
+		return false
+	}
+	return true
+}
+
+func (e *entry) allowLocal(s *Setting) { e.local, _ = into[bool](s) }
+
+func (e *entry) buildOnTarget(s *Setting) {
+	if on, _ := into[bool](s); on {
+		e.buildOn = string(schema.BuildTarget)
+	}
+}
+
+// buildOnSetting is nixinate's.
+func (e *entry) buildOnSetting(s *Setting) {
+	if where, _ := into[string](s); where == "local" {
+		e.buildOn = ""
+	}
+}
+
+func (e *entry) substitutes(s *Setting) {
+	if on, ok := into[bool](s); ok {
+		e.substitute = &on
+	}
+}
+
+// fastConnection is that nothing is fetched from binary caches.
+func (e *entry) fastConnection(s *Setting) {
+	if fast, ok := into[bool](s); ok {
+		slow := !fast
+		e.substitute = &slow
+	}
+}
+
+func (e *entry) buildOnly(s *Setting) {
+	if on, _ := into[bool](s); on {
+		e.only = true
+	}
+}
+
+func (e *entry) description(s *Setting) { e.about, _ = into[string](s) }
+
+// clanDeploy is deploy of a machine in clan's inventory.
+func (e *entry) clanDeploy(s *Setting) {
+	deploy, _ := into[struct{ TargetHost, BuildHost json.RawMessage }](s)
+	at := *s
+	if at.Value = deploy.TargetHost; e.host == "" {
+		e.targetHost(&at)
+	}
+	if b := string(deploy.BuildHost); b != "" && b != "null" {
+		e.list(s, "buildHost: %s", noBuildHost)
+	}
+}
+
+// file is the path of a file for the inventory.
+func (e *entry) file(name string) string {
+	name = e.c.places.inTree(name)
+	if rel, err := filepath.Rel(e.c.source.Dir, name); err == nil && filepath.IsAbs(name) && !strings.HasPrefix(rel, "../../") {
+		if !strings.HasPrefix(rel, "../") {
+			rel = "./" + rel
+		}
+		return rel
+	}
+	return name
+}

@@ -1,0 +1,350 @@
+package convert
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"muster/exec/foreign"
+	"muster/schema"
+)
+
+// Inventory is the inventory, as CUE. Recipients may decrypt the files of its secrets.
+func (c *Conversion) Inventory(recipients []string) ([]byte, error) {
+	f := &schema.NewFleet{Package: "fleet", Comment: c.comment()}
+	f.Add(c.about...)
+	if len(recipients) > 0 {
+		f.Add(schema.NewField{Name: "secret_recipients", Value: recipients})
+	}
+	shared := c.share()
+	f.Add(shared...)
+	f.Add(c.order()...)
+	f.Each = c.each()
+	for _, e := range c.entries {
+		f.Hosts = append(f.Hosts, schema.NewHost{Name: e.name, Fields: e.fields(f.Each == nil)})
+	}
+	return f.CUE()
+}
+
+// comment is the head of the file: where it comes from and what is not carried over.
+func (c *Conversion) comment() []string {
+	from := c.source.Here
+	if from == "" || from == "." {
+		from = "flake.nix"
+	}
+	if len(c.source.Files) > 0 {
+		var names []string
+		for _, f := range c.source.Files {
+			names = append(names, c.shown(f))
+		}
+		from = strings.Join(names, ", ")
+	}
+	lines := []string{fmt.Sprintf("%s from %s, %s. It is yours: edit it.", Header, from, c.kind)}
+	if len(c.Notes) > 0 {
+		lines = append(lines, "", "Not carried over:")
+		for _, n := range c.Notes {
+			lines = append(lines, "  "+n.String())
+		}
+	}
+	return lines
+}
+
+// aboutFields are what the source says of the whole fleet.
+func (c *Conversion) aboutFields() []schema.NewField {
+	var fields, network []schema.NewField
+	for i := range c.facts.About {
+		s := &c.facts.About[i]
+		text, isText := into[string](s)
+		on, _ := into[bool](s)
+		switch r, known := AboutRules[s.Name]; {
+		case s.Name == "description" && isText && text != "" && !strings.ContainsAny(text, "\n\r\t"):
+			network = append(network, schema.NewField{Name: "description", Value: text})
+		case s.Name == "enableRollback" && on:
+			network = append(network, schema.NewField{Name: "enable_rollback", Value: true})
+		case s.Name == "machinesFile" && isText && text != "":
+			if machines := c.machines(s, text); len(machines) > 0 {
+				fields = append(fields, schema.NewField{Name: "builders", Value: machines})
+			}
+		case s.Name == "allowApplyAll" && on, s.Name == "resources" && string(s.Value) == "[]":
+		case known && (r.Always || r.Field != ""):
+		case known:
+			c.note("", s, r.Instead)
+		default:
+			c.note("", s, "muster has no such setting")
+		}
+	}
+	if len(network) > 0 {
+		fields = append([]schema.NewField{{Name: "network", Value: network}}, fields...)
+	}
+	return fields
+}
+
+// machines are the build machines of a file.
+func (c *Conversion) machines(s *Setting, name string) []string {
+	text, err := foreign.ReadFile(name, foreign.Limits{Size: 1 << 20, Time: foreign.Time, Links: true})
+	if err != nil {
+		c.note("", s, "the file cannot be read: builders are those of nix.conf")
+		return nil
+	}
+	var machines []string
+	for line := range strings.Lines(string(text)) {
+		line, _, _ = strings.Cut(line, "#")
+		if line = strings.Join(strings.Fields(line), " "); line != "" && !strings.Contains(line, ";") {
+			machines = append(machines, line)
+		}
+	}
+	return machines
+}
+
+// order is the order of a deployment, and the commands before it.
+func (c *Conversion) order() []schema.NewField {
+	var rollout []schema.NewField
+	for i := range c.facts.About {
+		if s := &c.facts.About[i]; s.Name == "ordering" {
+			ordering, _ := into[struct{ Tags []string }](s)
+			var order []string
+			for _, tag := range ordering.Tags {
+				order = append(order, "@"+plainTag(tag))
+			}
+			if len(order) > 0 {
+				rollout = append(rollout, schema.NewField{Name: "order", Value: order})
+			}
+		}
+	}
+	var hooks [][]schema.NewField
+	for _, e := range c.entries {
+		hooks = append(hooks, e.hooks...)
+	}
+	if len(hooks) > 0 {
+		rollout = append(rollout, schema.NewField{Name: "hooks", Value: hooks})
+	}
+	if len(rollout) == 0 {
+		return nil
+	}
+	return []schema.NewField{{Name: "rollout", Value: rollout}}
+}
+
+func plainTag(tag string) string {
+	if schema.Fits("Tag", tag) {
+		return tag
+	}
+	return plainName(tag, 63)
+}
+
+// share moves what hosts have in common to the defaults and to roles, and returns those.
+func (c *Conversion) share() []schema.NewField {
+	var defaults []schema.NewField
+	for _, f := range []struct {
+		name string
+		of   func(*entry) any
+		drop func(*entry)
+	}{
+		{"port", func(e *entry) any { return e.port }, func(e *entry) { e.port = 0 }},
+		{"user", func(e *entry) any { return e.user }, func(e *entry) { e.user = "" }},
+		{"jump", func(e *entry) any { return e.jump }, func(e *entry) { e.jump = "" }},
+		{"privilege", func(e *entry) any { return e.privilege }, func(e *entry) { e.privilege = "" }},
+		{"local", func(e *entry) any { return e.local }, func(e *entry) { e.local = false }},
+		{"build_on", func(e *entry) any { return e.buildOn }, func(e *entry) { e.buildOn = "" }},
+		{"substitute", func(e *entry) any { return e.substitute != nil && *e.substitute }, func(e *entry) { e.substitute = nil }},
+	} {
+		if v, ok := c.common(f.of); ok {
+			defaults = append(defaults, schema.NewField{Name: f.name, Value: v})
+			for _, e := range c.entries {
+				if f.of(e) == v {
+					f.drop(e)
+				}
+			}
+		}
+	}
+	if !slices.ContainsFunc(defaults, func(f schema.NewField) bool { return f.Name == "substitute" }) {
+		for _, e := range c.entries {
+			if e.substitute != nil && !*e.substitute {
+				e.substitute = nil
+			}
+		}
+	}
+	if all := c.sharedSecrets(c.entries); len(all) > 0 {
+		defaults = append(defaults, secretsField(all))
+	}
+	if health := c.sharedHealth(); health != nil {
+		defaults = append(defaults, schema.NewField{Name: "health", Value: health})
+	}
+	var fields []schema.NewField
+	if len(defaults) > 0 {
+		fields = append(fields, schema.NewField{Name: "defaults", Value: defaults})
+	}
+	if roles := c.roles(); len(roles) > 0 {
+		fields = append(fields, schema.NewField{Name: "roles", Value: roles})
+	}
+	return fields
+}
+
+// common is the value of a field that most hosts have, if all have one.
+func (c *Conversion) common(of func(*entry) any) (any, bool) {
+	count := map[any]int{}
+	for _, e := range c.entries {
+		v := of(e)
+		if v == "" || v == 0 || v == false {
+			return nil, false
+		}
+		count[v]++
+	}
+	var most any
+	for _, e := range c.entries {
+		if v := of(e); count[v] > count[most] {
+			most = v
+		}
+	}
+	return most, len(c.entries) > 1 && count[most] > 1
+}
+
+// sharedSecrets are the secrets that all of some hosts have, which are taken from them.
+func (c *Conversion) sharedSecrets(of []*entry) []secret {
+	if len(of) < 2 {
+		return nil
+	}
+	var shared []secret
+	for _, s := range of[0].secrets {
+		has := func(e *entry) bool {
+			return slices.ContainsFunc(e.secrets, func(o secret) bool { return o.same(&s) })
+		}
+		if !slices.ContainsFunc(of, func(e *entry) bool { return !has(e) }) {
+			shared = append(shared, s)
+		}
+	}
+	for _, e := range of {
+		e.secrets = slices.DeleteFunc(slices.Clone(e.secrets), func(o secret) bool {
+			return slices.ContainsFunc(shared, func(s secret) bool { return s.same(&o) })
+		})
+	}
+	return shared
+}
+
+// sharedHealth are the health checks of all hosts, if they are the same, which are taken
+// from them.
+func (c *Conversion) sharedHealth() [][]schema.NewField {
+	first := c.entries[0].health
+	differ := func(e *entry) bool { return !reflect.DeepEqual(e.health, first) }
+	if len(c.entries) < 2 || len(first) == 0 || slices.ContainsFunc(c.entries, differ) {
+		return nil
+	}
+	for _, e := range c.entries {
+		e.health = nil
+	}
+	return first
+}
+
+// roles are made of tags whose hosts have the same secrets.
+func (c *Conversion) roles() []schema.NewField {
+	var tags []string
+	for _, e := range c.entries {
+		for _, t := range e.tags {
+			if !slices.Contains(tags, t) {
+				tags = append(tags, t)
+			}
+		}
+	}
+	var roles []schema.NewField
+	for _, tag := range tags {
+		var of []*entry
+		for _, e := range c.entries {
+			if slices.Contains(e.tags, tag) {
+				of = append(of, e)
+			}
+		}
+		if !schema.Fits("RoleName", tag) {
+			continue
+		}
+		if shared := c.sharedSecrets(of); len(shared) > 0 {
+			roles = append(roles, schema.NewField{Name: tag, Value: []schema.NewField{secretsField(shared)}})
+			for _, e := range of {
+				e.roles = append(e.roles, tag)
+			}
+		}
+	}
+	return roles
+}
+
+func secretsField(secrets []secret) schema.NewField {
+	var list []schema.NewField
+	for _, s := range secrets {
+		list = append(list, schema.NewField{Name: s.name, Value: s.fields})
+	}
+	return schema.NewField{Name: "secrets", Value: list}
+}
+
+// each is the field that says for every host by its name where its system is, or nil
+// where names differ.
+func (c *Conversion) each() *schema.EachHost {
+	if len(c.entries) == 0 {
+		return nil
+	}
+	field, value := c.entries[0].system()
+	prefix, ok := strings.CutSuffix(value, c.entries[0].name)
+	for _, e := range c.entries {
+		_, v := e.system()
+		ok = ok && v == prefix+e.name
+	}
+	if !ok || len(c.entries) < 2 {
+		return nil
+	}
+	return &schema.EachHost{Field: field, Prefix: prefix}
+}
+
+// system is the field that says where the host's system is.
+func (e *entry) system() (field, value string) {
+	if e.attr == nil {
+		return "nixos", "./" + NodesFile + "#" + attrOf(e.source)
+	}
+	var names []string
+	for _, n := range e.attr {
+		names = append(names, attrOf(n))
+	}
+	if len(names) == 2 && names[0] == "nixosConfigurations" {
+		names = names[1:]
+	}
+	return "flake", e.c.source.Here + "#" + strings.Join(names, ".")
+}
+
+// attrOf is a name in the path of an attribute.
+func attrOf(name string) string {
+	if strings.ContainsAny(name, `." `) {
+		return `"` + name + `"`
+	}
+	return name
+}
+
+// fields are the fields of a host.
+func (e *entry) fields(withSystem bool) []schema.NewField {
+	var fields []schema.NewField
+	add := func(name string, value any, has bool) {
+		if has {
+			fields = append(fields, schema.NewField{Name: name, Value: value})
+		}
+	}
+	if withSystem {
+		field, value := e.system()
+		add(field, value, true)
+	}
+	add("host", e.host, e.host != "")
+	add("port", e.port, e.port != 0)
+	add("user", e.user, e.user != "")
+	add("jump", e.jump, e.jump != "")
+	add("privilege", e.privilege, e.privilege != "")
+	add("local", true, e.local)
+	add("build_on", e.buildOn, e.buildOn != "")
+	if e.substitute != nil {
+		add("substitute", *e.substitute, true)
+	}
+	add("roles", e.roles, len(e.roles) > 0)
+	add("tags", e.tags, len(e.tags) > 0)
+	if len(e.secrets) > 0 {
+		fields = append(fields, secretsField(e.secrets))
+	}
+	add("health", e.health, len(e.health) > 0)
+	if e.about != "" && !strings.ContainsAny(e.about, "\n\r\t") {
+		add("meta", []schema.NewField{{Name: "description", Value: e.about}}, true)
+	}
+	return fields
+}
