@@ -23,7 +23,7 @@ func TestStockVetKnowsTheSchema(t *testing.T) {
 		{"bad address", `hosts: db1: host: "10.0.0.300"`, "hosts.db1.host"},
 		{"bad port", `hosts: db1: {host: "10.0.0.3", port: 70000}`, "hosts.db1.port"},
 		{"bad field", `hosts: db1: {host: "10.0.0.3", tag: ["x"]}`, "hosts.db1.tag"},
-		{"bad name", `hosts: db+1: host: "10.0.0.3"`, "hosts.db+1"},
+		{"bad name", `hosts: "db+1": host: "10.0.0.3"`, "db+1"},
 		{"bad policy", `hosts: web1: policy: "optional"`, "hosts.web1.policy"},
 		{"no address", `hosts: db1: local: true`, ""},
 		{"missing field", `hosts: db1: disks: a: boot: true`, "hosts.db1.disks.a.device"},

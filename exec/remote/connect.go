@@ -75,17 +75,6 @@ func (d *Dialer) way(ctx context.Context, route []hop) (dial dialFunc, release f
 	return dial, func() {}, nil
 }
 
-// network is the network of a family of addresses, as package net names it.
-func network(family string) string {
-	switch family {
-	case "inet":
-		return "tcp4"
-	case "inet6":
-		return "tcp6"
-	}
-	return "tcp"
-}
-
 // establish makes a connection within the time limit, and starts to watch it. release is called when it has ended.
 func (d *Dialer) establish(ctx context.Context, s *sshconfig.Settings, release func(), c *connector) (*conn, error) {
 	c.limit = d.connectTimeout(s)
