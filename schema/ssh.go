@@ -59,7 +59,7 @@ func (d *decoder) ssh(h *Host, n, defaults *node, path string, pos map[string]Po
 	s.OpenSSH = text(of("transport")) == "openssh"
 	policy := of("host_key_policy")
 	s.KnownKeysOnly, s.AcceptNew = text(policy) == "strict", text(policy.get("accept_new"))
-	s.KeepAlive = d.duration(of("keep_alive"), join(path, "ssh.keep_alive"), 0)
+	s.KeepAlive = d.duration(of("keep_alive"), path+".ssh.keep_alive", 0)
 	for _, level := range slices.Backward(levels) {
 		if options := level.get("options"); options != nil {
 			for _, f := range options.fields {
