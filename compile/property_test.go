@@ -250,9 +250,10 @@ func (r source) host(name string, n int, format Format) (*schema.Host, map[strin
 		deployment["tags"] = []any{h.Tags[0]}
 	}
 	fs, swap := h.FileSystems[0], h.Swap[0]
-	networking := map[string]any{"hostName": h.Name}
-	if name, domain, _ := strings.Cut(h.Name, "."); domain != "" {
-		networking = map[string]any{"hostName": name, "domain": []any{"mkDefault", domain}}
+	name, domain, _ := strings.Cut(h.Name, ".")
+	networking := map[string]any{"hostName": name}
+	if domain != "" {
+		networking["domain"] = []any{"mkDefault", domain}
 	}
 	return h, map[string]any{
 		"deployment": deployment,
