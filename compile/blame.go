@@ -63,6 +63,9 @@ func BlameFor(f *schema.Fleet, host string, w Witness, dir string) (Blame, bool)
 }
 
 func (s *search) blame(h *schema.Host, w Witness) (Blame, bool) {
+	if at, ok := failedPatch(s.fleet, h, w.Message); ok {
+		return Blame{Pos: at}, true
+	}
 	if strings.HasPrefix(w.Message, "infinite recursion") {
 		if b, ok := s.importsCycle(h); ok {
 			return b, true
