@@ -26,8 +26,8 @@ func (w *writer) patched(n schema.Nixpkgs) syntax.Expr {
 
 // failedPatch finds the patch that a message is about: that the nixpkgs of a host could
 // not be built with it. The log of the build names each patch before it is applied.
-func failedPatch(f *schema.Fleet, h *schema.Host, message string) (schema.Pos, bool) {
-	if !strings.Contains(message, patchedName+".drv") {
+func failedPatch(f *schema.Fleet, h *schema.Host, w Witness) (schema.Pos, bool) {
+	if !strings.Contains(w.Message, patchedName+".drv'") {
 		return schema.Pos{}, false
 	}
 	var at schema.Pos
@@ -35,7 +35,7 @@ func failedPatch(f *schema.Fleet, h *schema.Host, message string) (schema.Pos, b
 	for _, n := range nixpkgsOf(f, h) {
 		for _, p := range n.Patches {
 			name := "-" + p.Path[strings.LastIndexByte(p.Path, '/')+1:]
-			if i := strings.LastIndex(message, name); i > last || !at.IsValid() {
+			if i := strings.LastIndex(w.Log, name); i > last || !at.IsValid() {
 				at, last = p.At, i
 			}
 		}

@@ -140,6 +140,8 @@ func (c *checker) oneNixpkgs(n *node, path string, p Nixpkgs) {
 		}
 	}
 	switch {
+	case len(given) == 0 && len(p.Patches) > 0:
+		c.report.add(n.get("patches").at, path+".patches", "nixpkgs", "patches of no tree: want path, rev with hash, input, or unpinned: true beside them")
 	case len(given) == 0 && len(n.fields) > 0: // another problem of it is reported
 	case len(given) == 0:
 		c.report.add(n.at, path, "nixpkgs", "got an empty attribute set, want path, rev with hash, input, or unpinned: true")

@@ -69,6 +69,14 @@ type Nixpkgs struct {
 	Patches  []Patch
 }
 
+// HasPatches reports whether a NixOS of the fleet has patches.
+func (f *Fleet) HasPatches() bool {
+	patched := func(n *Nixpkgs) bool { return n != nil && len(n.Patches) > 0 }
+	return patched(&f.Nixpkgs) ||
+		slices.ContainsFunc(f.Roles, func(r *Role) bool { return patched(r.Nixpkgs) }) ||
+		slices.ContainsFunc(f.Hosts, func(h *Host) bool { return patched(h.Nixpkgs) })
+}
+
 // A Patch is a file with changes of a tree. Path is relative to the inventory's
 // directory, or absolute.
 type Patch struct {
