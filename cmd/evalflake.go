@@ -22,7 +22,6 @@ type flakeFlags struct {
 	ref    string
 	apply  string
 	raw    bool
-	impure bool
 	config bool
 }
 
@@ -30,15 +29,14 @@ func (f *flakeFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&f.ref, "", flakeReference), "flake", "evaluate this output of a `flake` instead of an inventory, such as .#packages.x86_64-linux.hello")
 	fs.Var(flags.Of(&f.apply, "", nixExpression), "apply", "with --flake: apply this function, a Nix `expression`, to the output")
 	fs.Var(flags.Bool(&f.raw, false), "raw", "with --flake: print a string without quotes")
-	fs.Var(flags.Bool(&f.impure, false), "impure", "with --flake: let it read the environment and files outside of the flake")
 	fs.Var(flags.Bool(&f.config, false), "accept-flake-config", "with --flake: obey the flake's nixConfig")
 }
 
 func (f *flakeFlags) given() bool { return f.ref != "" }
 
 func (f *flakeFlags) check() error {
-	if !f.given() && (f.apply != "" || f.raw || f.impure || f.config) {
-		return errors.New("--apply, --raw, --impure and --accept-flake-config need --flake")
+	if !f.given() && (f.apply != "" || f.raw || f.config) {
+		return errors.New("--apply, --raw and --accept-flake-config need --flake")
 	}
 	return nil
 }
@@ -73,9 +71,9 @@ var inputOverride = flags.NameValue("the path of an input and a flake reference,
 const flakeNixVersion = "2.34.8"
 
 // settings are the Nix settings that a flake is evaluated with, under those of the command line.
-func (f *flakeFlags) settings(given []nixcmd.Setting) []nixcmd.Setting {
+func (f *flakeFlags) settings(impure bool, given []nixcmd.Setting) []nixcmd.Setting {
 	pure := nixcmd.Setting{Name: "pure-eval", Value: "true"}
-	if f.impure {
+	if impure {
 		pure.Value = "false"
 	}
 	return append([]nixcmd.Setting{pure, {Name: "extra-experimental-features", Value: "nix-command flakes"}}, given...)
@@ -151,7 +149,7 @@ func (f *flakeFlags) evaluator(ctx context.Context, std streams, ref flake.Ref, 
 	nix, _ := wireNix() // nil if Nix is not installed
 	o.how.searchPath = o.raw.searchPath
 	open := func(more []nixcmd.Setting) error {
-		environment, err := o.how.environment(nix, f.settings(append(more, o.raw.settings...)), std.err)
+		environment, err := o.how.environment(nix, f.settings(o.how.impure, append(more, o.raw.settings...)), std.err)
 		if err != nil {
 			return err
 		}

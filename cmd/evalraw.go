@@ -14,6 +14,7 @@ import (
 	"muster/exec"
 	"muster/exec/evaluate"
 	"muster/exec/nixcmd"
+	"muster/schema"
 )
 
 // rawFlags evaluate a Nix file or expression instead of an inventory, as
@@ -58,7 +59,7 @@ func (f *rawFlags) run(ctx context.Context, std streams, args []string, o *evalO
 	}
 	nix, _ := wireNix() // nil if Nix is not installed
 	o.how.searchPath = f.searchPath
-	environment, err := o.how.environment(nix, f.settings, std.err)
+	environment, err := o.how.environment(nix, append(o.how.purity(new(schema.Fleet)), f.settings...), std.err)
 	if err != nil {
 		return err
 	}
@@ -161,6 +162,7 @@ func (f *rawFlags) nixCommand(o *evalOptions) []string {
 	add(o.json, "--json")
 	add(f.xml, "--xml")
 	add(o.how.trace, "--show-trace")
+	add(o.how.impure, "--option", "pure-eval", "false")
 	add(o.attr != "", "--attr", o.attr)
 	pair := func(flag string, pairs []flags.Pair) {
 		for _, p := range pairs {

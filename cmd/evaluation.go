@@ -28,6 +28,7 @@ type evaluateFlags struct {
 	maxTime    time.Duration // of a host's evaluation
 	searchPath []string      // entries in front of $NIX_PATH; a flag of eval only
 	overrides  []flags.Pair
+	impure     bool // pure-eval of nix.conf is not obeyed
 }
 
 // The evaluators.
@@ -42,6 +43,7 @@ func (o *evaluateFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Number(&o.maxMemory, 0, 0, 1<<24), "max-memory", "let evaluation take at most `MB` of memory; 0 is three quarters of the machine's")
 	fs.Var(flags.Positive(&o.maxTime, time.Hour), "eval-timeout", "let the evaluation of a host take at most this `duration`, with what it fetches and builds")
 	fs.Var(flags.ListOf(&o.overrides, inputOverride), "override-input", "take what a flake reference leads to for an input, `NAME REFERENCE`, in this run")
+	fs.Var(flags.Bool(&o.impure, false), "impure", "let evaluation read the environment, the time and any file, though nix.conf says pure-eval, or it is of a flake")
 	fs.Var(flags.Bool(&o.trace, false), "show-trace", "show how evaluation reached an error")
 	fs.Var(flags.Bool(&o.noCache, false), "no-eval-cache", "evaluate every host, also where nothing has changed")
 }
@@ -79,9 +81,13 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 		return nil, err
 	}
 	warnings := evaluate.NewWarnings(warn)
-	environment, err := o.environment(nix, nil, warn)
+	settings := o.purity(fleet)
+	environment, err := o.environment(nix, settings, warn)
 	if err != nil {
 		return nil, err
+	}
+	if nix != nil {
+		nix = nix.WithSettings(os.Getenv("NIX_CONFIG"), settings)
 	}
 	if len(o.overrides) > 0 {
 		if fleet, err = o.override(ctx, fleet, &environment, warn); err != nil {
@@ -150,6 +156,15 @@ func (o *evaluateFlags) overridden() (map[string]flake.Ref, error) {
 		overrides[p.Name] = other
 	}
 	return overrides, nil
+}
+
+// purity is the setting of Nix that lets the evaluation of a fleet read what is outside
+// of it, where the flags or the inventory say so.
+func (o *evaluateFlags) purity(fleet *schema.Fleet) []nixcmd.Setting {
+	if !o.impure && !fleet.Impure {
+		return nil
+	}
+	return []nixcmd.Setting{{Name: "pure-eval", Value: "false"}}
 }
 
 // environment is what an evaluator in this process sees of the machine: what Nix would

@@ -54,7 +54,7 @@ func (o *evaluateFlags) embedded(fleet *schema.Fleet, warn io.Writer) (e evaluat
 	if e.WorkDir, err = os.Getwd(); err != nil {
 		return e, fmt.Errorf("find the current directory: %v", err)
 	}
-	e.Environment, err = o.environment(nix, nil, warn)
+	e.Environment, err = o.environment(nix, o.purity(fleet), warn)
 	return e, err
 }
 

@@ -28,6 +28,7 @@ type Blame struct {
 type Witness struct {
 	Message string
 	Steps   []Step // the trace, innermost first
+	Log     string // what was printed before, such as the log of a build
 }
 
 // A Step is one step of a trace.
@@ -63,6 +64,9 @@ func BlameFor(f *schema.Fleet, host string, w Witness, dir string) (Blame, bool)
 }
 
 func (s *search) blame(h *schema.Host, w Witness) (Blame, bool) {
+	if at, ok := failedPatch(s.fleet, h, w); ok {
+		return Blame{Pos: at}, true
+	}
 	if strings.HasPrefix(w.Message, "infinite recursion") {
 		if b, ok := s.importsCycle(h); ok {
 			return b, true

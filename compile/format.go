@@ -312,6 +312,9 @@ func systemArgument() *syntax.Attrs { return attrs(attr("system", str(defaultSys
 // flake writes the hosts once, as modules, and makes both outputs from them.
 func (w *writer) flake(p parts) syntax.Expr {
 	w.cannot(Flake)
+	if n := w.fleet.Nixpkgs; len(n.Patches) > 0 {
+		w.fail(n.Patches[0].At, "patches of nixpkgs: the format %s has no words for them", Flake)
+	}
 	special := w.special()
 	hosts := &syntax.Attrs{}
 	w.addHosts(hosts, p.hostBinding)

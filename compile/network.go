@@ -214,6 +214,14 @@ func place(p schema.Pos) string {
 func (w *writer) nixpkgs() syntax.Expr { return w.nixpkgsTree(w.fleet.Nixpkgs) }
 
 func (w *writer) nixpkgsTree(n schema.Nixpkgs) syntax.Expr {
+	if len(n.Patches) > 0 {
+		return w.patched(n)
+	}
+	return w.plainTree(n)
+}
+
+// plainTree is the tree of a nixpkgs without patches.
+func (w *writer) plainTree(n schema.Nixpkgs) syntax.Expr {
 	switch {
 	case n.Input != "":
 		return &syntax.Select{At: pos(n.At), X: ident(inputsName), Path: attrPath(n.Input, "outPath")}

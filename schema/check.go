@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -139,6 +140,8 @@ func (c *checker) oneNixpkgs(n *node, path string, p Nixpkgs) {
 		}
 	}
 	switch {
+	case len(given) == 0 && len(p.Patches) > 0:
+		c.report.add(n.get("patches").at, path+".patches", "nixpkgs", "patches of no tree: want path, rev with hash, input, or unpinned: true beside them")
 	case len(given) == 0 && len(n.fields) > 0: // another problem of it is reported
 	case len(given) == 0:
 		c.report.add(n.at, path, "nixpkgs", "got an empty attribute set, want path, rev with hash, input, or unpinned: true")
@@ -152,6 +155,7 @@ func (c *checker) oneNixpkgs(n *node, path string, p Nixpkgs) {
 	case p.Path != "":
 		c.nixpkgsPath(n.get("path").at, path+".path", p.Path)
 	}
+	c.patches(path, p.Patches)
 	if n.get("rev") == nil {
 		for _, name := range []string{"hash", "url"} {
 			if v := n.get(name); v != nil {
@@ -170,6 +174,26 @@ func (c *checker) nixpkgsPath(at Pos, field, path string) {
 		c.report.add(at, field, "missing-file", "not a directory: %s", quote(path))
 	case c.lookFor(filepath.Join(path, "nixos/lib/eval-config.nix")) == nil:
 		c.report.warn(at, field, "nixpkgs", "not a NixOS tree: %s has no nixos/lib/eval-config.nix", quote(path))
+	}
+}
+
+// storeName is what the name of a file in the Nix store may be.
+var storeName = regexp.MustCompile(`^[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]*$`)
+
+// patches checks that patches are files that Nix can copy to the store.
+func (c *checker) patches(path string, patches []Patch) {
+	for i, p := range patches {
+		at := fmt.Sprintf("%s.patches[%d]", path, i)
+		switch info := c.lookFor(p.Path); {
+		case info == nil:
+			c.report.add(p.At, at, "missing-file", "no such file: %s", quote(p.Path))
+		case info.IsDir():
+			c.report.add(p.At, at, "missing-file", "not a file: %s", quote(p.Path)).Hint = "name each patch in it"
+		case !storeName.MatchString(filepath.Base(p.Path)):
+			c.report.add(p.At, at, "patch", "the Nix store takes no file named %s", quote(filepath.Base(p.Path))).Hint = "use letters, digits and + - . _ ? =, not beginning with a dot"
+		default:
+			c.inside(p.At, at, p.Path)
+		}
 	}
 }
 

@@ -35,6 +35,7 @@ func (d *decoder) decode() {
 	d.values = valueReader{report: d.report, resolve: d.resolve}
 	d.inputs(t.get("inputs"))
 	d.lock(t.get("lock"))
+	f.Impure = truth(t.get("impure"))
 	f.Nixpkgs = d.nixpkgs(t.get("nixpkgs"))
 	if t.get("nixpkgs") == nil {
 		// As in NixOps; the checker warns.
@@ -169,6 +170,13 @@ func (d *decoder) nixpkgs(n *node) Nixpkgs {
 	}
 	if path := n.get("path"); text(path) != "" {
 		p.Path = d.resolve(path.text, path.at)
+	}
+	if l := n.get("patches"); l != nil && l.kind == listKind {
+		for _, e := range l.elems {
+			if text(e) != "" {
+				p.Patches = append(p.Patches, Patch{At: e.at, Path: d.resolve(e.text, e.at)})
+			}
+		}
 	}
 	return p
 }

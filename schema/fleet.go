@@ -20,6 +20,7 @@ type Fleet struct {
 	Nixpkgs  Nixpkgs
 	Inputs   []Input  // in inventory order
 	Lock     *Lock    // nil for a fleet without a lock file
+	Impure   bool     // evaluation may read what nix.conf's pure-eval forbids
 	Kluster  *Kluster // nil for a fleet without a Kubernetes cluster
 	Defaults Module   // configuration of all hosts; DefaultsAt is its position
 	Roles    []*Role  // the user's own roles, in inventory order
@@ -65,6 +66,22 @@ type Nixpkgs struct {
 	Rev      string // a commit
 	Hash     string // hash of the commit's tree, such as sha256-…
 	Unpinned bool   // <nixpkgs> of the evaluating machine
+	Patches  []Patch
+}
+
+// HasPatches reports whether a NixOS of the fleet has patches.
+func (f *Fleet) HasPatches() bool {
+	patched := func(n *Nixpkgs) bool { return n != nil && len(n.Patches) > 0 }
+	return patched(&f.Nixpkgs) ||
+		slices.ContainsFunc(f.Roles, func(r *Role) bool { return patched(r.Nixpkgs) }) ||
+		slices.ContainsFunc(f.Hosts, func(h *Host) bool { return patched(h.Nixpkgs) })
+}
+
+// A Patch is a file with changes of a tree. Path is relative to the inventory's
+// directory, or absolute.
+type Patch struct {
+	At   Pos
+	Path string
 }
 
 // Archive is the URL that Rev is fetched from.

@@ -280,6 +280,9 @@ func (f *Fleet) resolved() *Attrs {
 		if f.Lock != nil {
 			r.text("lock", f.Lock.Path, f.Lock.At)
 		}
+		if f.Impure {
+			r.bool("impure", true, Pos{})
+		}
 		if k := f.Kluster; k != nil {
 			r.add("kluster", k.At, r.set(k.At, func() { r.kluster(k) }))
 		}
@@ -365,6 +368,18 @@ func (r *resolver) nixpkgs(n Nixpkgs, at func(field string) Pos) {
 	if n.Unpinned {
 		r.bool("unpinned", true, at("unpinned"))
 	}
+	r.files("patches", n.Patches)
+}
+
+func (r *resolver) files(name string, patches []Patch) {
+	if len(patches) == 0 {
+		return
+	}
+	l := List{At: patches[0].At}
+	for _, p := range patches {
+		l.Elems = append(l.Elems, String{p.At, p.Path})
+	}
+	r.add(name, l.At, l)
 }
 
 func (r *resolver) input(in Input) {

@@ -88,7 +88,7 @@ func removeAttrs(th *thread, set, names value) value {
 			out = append(out, a)
 		}
 	}
-	return th.newSet(out)
+	return th.newSetOfItsOwn(out)
 }
 
 // listToAttrs makes a set of a list of { name, value }. The first of equal
@@ -120,6 +120,9 @@ func listToAttrs(th *thread, x value) value {
 // set has, too.
 func intersectAttrs(th *thread, x, y value) value {
 	l, r := th.wantSet(x, 0), th.wantSet(y, 0)
+	if len(l) == 0 || len(r) == 0 {
+		return emptySet
+	}
 	out := th.newAttrs(min(len(l), len(r)))[:0]
 	switch {
 	case len(l)*8 < len(r):
@@ -146,7 +149,7 @@ func intersectAttrs(th *thread, x, y value) value {
 			}
 		}
 	}
-	return th.newSet(out)
+	return th.newSetOfItsOwn(out)
 }
 
 func catAttrs(th *thread, name, x value) value {

@@ -163,10 +163,11 @@ func (th *thread) realise(c references) {
 			th.fail(0, "%v", err)
 		}
 		out := d.Outputs[output].Path
-		if _, err := th.ev.world.Lstat(string(out)); err != nil {
+		if !th.ev.world.Built(th.ctx, out) {
 			missing = append(missing, DerivationOutput{p, output, out})
 		}
 	}
+	th.mustGoOn()
 	if len(missing) == 0 {
 		return
 	}

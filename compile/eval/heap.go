@@ -138,6 +138,12 @@ func (th *thread) newSet(attrs []attr) value {
 	if len(attrs) == 0 {
 		return emptySet
 	}
+	return th.newSetOfItsOwn(attrs)
+}
+
+// newSetOfItsOwn is newSet for what is printed as another set than other empty ones, since
+// Nix makes room for attributes before it knows that there are none.
+func (th *thread) newSetOfItsOwn(attrs []attr) value {
 	h := th.heap
 	if len(h.sets) == 0 {
 		h.sets = chunk[setObject](h)
@@ -231,6 +237,13 @@ func (th *thread) newThunk(code *lazy, env *frame) value {
 	th.kept++
 	t := th.takeThunk()
 	t.code, t.env = unsafe.Pointer(code), unsafe.Pointer(env)
+	return value{&t.object}
+}
+
+// newConstantThunk is newThunk for code that reads no variables: it keeps no frame.
+func (th *thread) newConstantThunk(code *lazy) value {
+	t := th.takeThunk()
+	t.code, t.env = unsafe.Pointer(code), nil
 	return value{&t.object}
 }
 

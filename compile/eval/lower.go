@@ -141,7 +141,7 @@ func (l *lowering) delayed(n node) lazy { return l.countKeeper(newLazy(n)) }
 
 // countKeeper counts z if it may keep the frame it is evaluated in.
 func (l *lowering) countKeeper(z lazy) lazy {
-	if z.kind != lazyConstant && z.kind != lazyVariable {
+	if z.kind != lazyConstant && z.kind != lazyEmptySet && z.kind != lazyVariable {
 		l.keeps++
 	}
 	return z

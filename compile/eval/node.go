@@ -33,6 +33,7 @@ type lazyKind uint8
 const (
 	lazyThunk    lazyKind = iota
 	lazyConstant          // already a value
+	lazyEmptySet          // a literal { }, which Nix delays: messages show that
 	lazyVariable          // copies the variable
 	lazyLambda            // makes a closure, which costs no more than a thunk
 	lazySum               // n - 1 and the like: computed at once if the operands are known
@@ -43,6 +44,9 @@ func newLazy(n node) lazy {
 	switch n := n.(type) {
 	case *constant:
 		l.kind, l.v = lazyConstant, n.v
+		if n.v == emptySet {
+			l.kind = lazyEmptySet
+		}
 	case *variable:
 		l.kind, l.level, l.slot = lazyVariable, uint16(n.level), uint32(n.slot)
 	case *variable0:
@@ -141,6 +145,8 @@ func (l *lazy) delay(th *thread, env *frame) value {
 	switch l.kind {
 	case lazyConstant:
 		return l.v
+	case lazyEmptySet:
+		return th.newConstantThunk(l)
 	case lazyVariable:
 		f := env
 		for n := l.level; n > 0; n-- {

@@ -177,7 +177,8 @@ func (p *printer) list(v value, cell *object) {
 func (p *printer) set(v value) {
 	p.th.seen(v)
 	attrs := v.attrs()
-	if len(attrs) > 0 && p.repeated(v.o) {
+	// Sets that are made empty are one, and nix-instantiate tells of none that it is repeated.
+	if (p.brief || len(attrs) > 0) && p.repeated(v.o) {
 		return
 	}
 	if p.limit > 0 && p.depth >= maxShownDepth && len(attrs) > 0 {

@@ -53,7 +53,7 @@ func (p *printer) failure(err *Error) {
 
 func (p *printer) evaluatedSet(v value) {
 	attrs := v.attrs()
-	if len(attrs) > 0 && p.repeated(v.o) {
+	if p.repeated(v.o) {
 		return
 	}
 	if drv, ok := p.derivation(v); ok {

@@ -35,6 +35,9 @@ type World interface {
 	// strings that readFile reads in the object is made of it. An error counts as
 	// no references, as in Nix.
 	References(ctx context.Context, p store.Path) ([]store.Path, error)
+	// Built reports whether an output of a derivation is in the store as a whole. What
+	// a build has left behind that failed is not.
+	Built(ctx context.Context, output store.Path) bool
 	// Realise builds outputs of derivations, for import from derivation. It gets
 	// the derivations from the evaluator. ErrUnsupported means that nothing can be
 	// built.
@@ -104,6 +107,12 @@ func (OS) Getenv(name string) string { return os.Getenv(name) }
 
 // References knows of no references.
 func (OS) References(context.Context, store.Path) ([]store.Path, error) { return nil, nil }
+
+// Built reports whether the output exists.
+func (OS) Built(_ context.Context, output store.Path) bool {
+	_, err := os.Lstat(string(output))
+	return err == nil
+}
 
 // Realise returns ErrUnsupported.
 func (OS) Realise(context.Context, *Evaluator, []DerivationOutput) error { return ErrUnsupported }

@@ -76,6 +76,11 @@ func (w *memoryWorld) Getenv(name string) string             { return w.env[name
 
 func (w *memoryWorld) References(context.Context, store.Path) ([]store.Path, error) { return nil, nil }
 
+func (w *memoryWorld) Built(_ context.Context, output store.Path) bool {
+	_, err := w.Stat(string(output))
+	return err == nil
+}
+
 func (w *memoryWorld) Realise(_ context.Context, ev *eval.Evaluator, outputs []eval.DerivationOutput) error {
 	for _, o := range outputs {
 		w.fs(func(files fstest.MapFS) { files[string(o.Path)[1:]] = w.build(ev.Derivation(o.Drv)) })

@@ -84,19 +84,23 @@ func (o Options) hostError(h *schema.Host, network *syntax.File, err error) erro
 	if err == nil {
 		return nil
 	}
-	message, trace := err.Error(), ""
+	message, trace, log := err.Error(), "", ""
 	var steps []compile.Step
 	var embedded *eval.Error
 	var nix *nixcmd.ExitError
 	switch {
 	case errors.As(err, &embedded):
+		var build *loggedError
+		if errors.As(err, &build) {
+			log = build.log
+		}
 		message, trace, steps = embedded.Msg, embedded.Detail(), embeddedSteps(embedded)
 	case errors.As(err, &nix):
-		message, trace, steps = nix.Message(), strings.TrimSpace(nix.Stderr), nixSteps(o.Fleet, network, nix)
+		message, trace, steps, log = nix.Message(), strings.TrimSpace(nix.Stderr), nixSteps(o.Fleet, network, nix), nix.Stderr
 	default:
 		return &Error{Blame: compile.Blame{Pos: o.relative(h.At)}, Message: message, Err: err, host: h.Name, atHost: true}
 	}
-	blame, known := compile.BlameFor(o.Fleet, h.Name, compile.Witness{Message: message, Steps: steps}, o.WorkDir)
+	blame, known := compile.BlameFor(o.Fleet, h.Name, compile.Witness{Message: message, Steps: steps, Log: log}, o.WorkDir)
 	e := &Error{Blame: blame, Message: human.Plain(blame.Message), Err: err, host: h.Name}
 	if !known {
 		e.Blame.Pos, e.atHost = o.relative(h.At), true

@@ -30,6 +30,7 @@ type delegate struct {
 	mu      sync.Mutex
 	builder *nixcmd.Builder  // nil until the first build
 	store   *nixserve.Client // nil until the first question
+	built   map[store.Path]bool
 }
 
 // Getenv is builtins.getEnv.
@@ -112,14 +113,30 @@ func (d *delegate) Realise(ctx context.Context, ev *eval.Evaluator, outputs []ev
 }
 
 func (d *delegate) build(ctx context.Context, drv store.Path) error {
+	var log []string
 	_, err := d.sharedBuilder().Realise(ctx, drv, "", func(line string) {
 		// The result is read right away, so Nix's advice to add a root is moot.
 		if !strings.Contains(line, "--add-root") {
 			fmt.Fprintln(d.log, line)
+			log = append(log[max(0, len(log)-keptLines+1):], line)
 		}
 	})
-	return err
+	if err != nil {
+		return &loggedError{error: err, log: strings.Join(log, "\n")}
+	}
+	return nil
 }
+
+// A loggedError is the failure of a build, with the last lines that were printed.
+type loggedError struct {
+	error
+	log string
+}
+
+func (e *loggedError) Unwrap() error { return e.error }
+
+// keptLines is how many lines of a build a loggedError has at most.
+const keptLines = 200
 
 // sharedBuilder returns the builder of all hosts: it joins builds of the same
 // derivation.
@@ -133,9 +150,43 @@ func (d *delegate) sharedBuilder() *nixcmd.Builder {
 }
 
 // References returns what an object in the store refers to.
-func (d *delegate) References(ctx context.Context, p store.Path) ([]store.Path, error) {
+func (d *delegate) References(ctx context.Context, p store.Path) (refs []store.Path, err error) {
+	err = d.ask(ctx, func(client *nixserve.Client) error {
+		infos, err := client.QueryPathInfos(ctx, []store.Path{p})
+		if len(infos) > 0 {
+			refs = infos[0].References
+		}
+		return err
+	})
+	return refs, err
+}
+
+// Built asks the store, if there is one, about outputs that exist.
+func (d *delegate) Built(ctx context.Context, output store.Path) (built bool) {
+	if exists := d.OS.Built(ctx, output); !exists || d.nix == nil {
+		return exists
+	}
+	err := d.ask(ctx, func(client *nixserve.Client) error {
+		if built = d.built[output]; built {
+			return nil
+		}
+		valid, err := client.QueryValidPaths(ctx, []store.Path{output}, false, false)
+		if built = len(valid) > 0; built {
+			if d.built == nil {
+				d.built = map[store.Path]bool{}
+			}
+			d.built[output] = true
+		}
+		return err
+	})
+	return err == nil && built
+}
+
+// ask asks the local store. The process that answers serves all hosts, one question after
+// the other.
+func (d *delegate) ask(ctx context.Context, question func(*nixserve.Client) error) error {
 	if d.nix == nil {
-		return nil, nixcmd.ErrNoNix
+		return nixcmd.ErrNoNix
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -143,15 +194,11 @@ func (d *delegate) References(ctx context.Context, p store.Path) ([]store.Path, 
 		// All hosts use the process, so the context of one must not end it.
 		client, err := serve(context.WithoutCancel(ctx), d.nix, false)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		d.store = client
 	}
-	infos, err := d.store.QueryPathInfos(ctx, []store.Path{p})
-	if err != nil || len(infos) == 0 {
-		return nil, err
-	}
-	return infos[0].References, nil
+	return question(d.store)
 }
 
 // close ends the process that answers questions about the store.

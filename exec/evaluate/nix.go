@@ -70,6 +70,7 @@ func (n Nix) network(hosts []*schema.Host) (nixcmd.Network, error) {
 	}
 	return nixcmd.Network{
 		Features:   features,
+		Builds:     n.Fleet.HasPatches(),
 		File:       file,
 		Driver:     compile.Driver,
 		Hosts:      names(hosts),

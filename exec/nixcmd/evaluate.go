@@ -23,6 +23,7 @@ type Network struct {
 	Hosts  []string     // the hosts to evaluate
 
 	Features   []string      // experimental features that it takes
+	Builds     bool          // evaluation builds, so that a query writes to the store
 	SearchPath []string      // entries for -I
 	Trace      io.Writer     // gets the lines of builtins.trace; may be nil
 	MaxTime    time.Duration // how long the evaluation of a host may take; 0 is no limit
@@ -83,7 +84,7 @@ func (n *Nix) Evaluate(ctx context.Context, net Network) ([]Result[System], erro
 // its JSON. Results and errors are as those of [Nix.Evaluate].
 func (n *Nix) Query(ctx context.Context, net Network, attr []string) ([]Result[json.RawMessage], error) {
 	args := []string{"--arg", "attr", nixStrings(attr)}
-	if len(net.Features) > 0 { // inputs that are directories are read from the store
+	if net.Builds || len(net.Features) > 0 { // inputs that are directories are read from the store
 		args = append(args, "--read-write-mode")
 	}
 	return evaluate[json.RawMessage](ctx, n, net, args...)

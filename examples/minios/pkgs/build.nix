@@ -149,6 +149,27 @@ rec {
 
       ${text}'';
 
+  # A tree with patches, which the program patch applies.
+  applyPatches =
+    {
+      src,
+      patches ? [ ],
+      name ? "source-patched",
+      ...
+    }:
+    mkDerivation {
+      inherit name src patches;
+      buildCommand = ''
+        cp -r "$src" "$out"
+        chmod -R u+w "$out"
+        cd "$out"
+        for p in $patches; do
+          echo "applying patch $p"
+          patch -p1 --no-backup-if-mismatch < "$p"
+        done
+      '';
+    };
+
   # One tree of links to the contents of several; the first of equals wins.
   symlinkJoin =
     {
