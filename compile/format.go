@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -44,13 +45,16 @@ var formats = map[Format]format{
 	NixOps:  {deployment: nixopsDeployment, write: (*writer).nixopsNetwork},
 	Morph:   {deployment: morphDeployment, common: morphModule, write: (*writer).morphNetwork},
 	Colmena: {deployment: colmenaDeployment, write: (*writer).colmenaHive},
-	Flake:   {deployment: colmenaDeployment, apart: true, write: (*writer).flake},
+	Flake:   {deployment: flakeDeployment, apart: true, write: (*writer).flake},
 }
 
-// reach returns the options that have the same name in all tools.
-func reach(h *schema.Host) *schema.Attrs {
+// reach returns the options that have the same name in all tools. config is the Nix that
+// means the configuration of the host.
+func reach(h *schema.Host, config string) *schema.Attrs {
 	d := &schema.Attrs{At: h.At}
-	if h.Address != "" {
+	if o := h.AddressOption; o != nil {
+		put(d, schema.Expr{At: o.At, Text: config + "." + o.Option}, "targetHost")
+	} else if h.Address != "" {
 		put(d, schema.String{At: h.PosOf("host"), V: h.Address}, "targetHost")
 	}
 	if h.Port != 0 {
@@ -63,7 +67,7 @@ func reach(h *schema.Host) *schema.Attrs {
 }
 
 func musterDeployment(_ *writer, h *schema.Host) *schema.Attrs {
-	d := reach(h)
+	d := reach(h, "config")
 	put(d, schema.String{At: h.PosOf("host"), V: "none"}, "targetEnv")
 	return d
 }
@@ -81,7 +85,7 @@ func nixopsDeployment(w *writer, h *schema.Host) *schema.Attrs {
 }
 
 func morphDeployment(_ *writer, h *schema.Host) *schema.Attrs {
-	d := reach(h)
+	d := reach(h, "config")
 	if len(h.Tags) > 0 {
 		put(d, texts(h.PosOf("tags"), h.Tags), "tags")
 	}
@@ -93,9 +97,16 @@ func morphDeployment(_ *writer, h *schema.Host) *schema.Attrs {
 
 // colmenaDeployment says null for a host without an address: by default, Colmena
 // connects to it by its name.
-func colmenaDeployment(w *writer, h *schema.Host) *schema.Attrs {
-	d := reach(h)
-	if h.Address == "" {
+func colmenaDeployment(w *writer, h *schema.Host) *schema.Attrs { return colmena(w, h, "config") }
+
+// flakeDeployment stands outside the modules of the host.
+func flakeDeployment(w *writer, h *schema.Host) *schema.Attrs {
+	return colmena(w, h, fmt.Sprintf("self.nixosConfigurations.%q.config", h.Name))
+}
+
+func colmena(w *writer, h *schema.Host, config string) *schema.Attrs {
+	d := reach(h, config)
+	if h.Address == "" && h.AddressOption == nil {
 		put(d, schema.Null{At: h.At}, "targetHost")
 	}
 	if h.Local {
@@ -129,7 +140,7 @@ func (w *writer) jump(via string) string {
 		}
 	}
 	h := w.hosts[via]
-	if h == nil {
+	if h == nil || h.AddressOption != nil {
 		return via
 	}
 	to := h.Address

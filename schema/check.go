@@ -472,6 +472,7 @@ func (c *checker) host(h *Host) {
 			c.report.add(at, path, "address", "%s is not the address of one machine", quote(address))
 		}
 	}
+	c.configured(h, path)
 	if h.Unconnected {
 		c.unconnected(h, path)
 	}
