@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"muster/cmd/ui"
@@ -17,11 +18,12 @@ import (
 // are set after all systems are evaluated, and no configuration depends on them.
 func (s *session) readAddresses(ctx context.Context, how *evaluateFlags) error {
 	s.unaddressed = map[string]error{}
-	groups, options := map[string][]*schema.Host{}, []string{}
-	for _, h := range s.hosts {
-		if h.AddressOption == nil {
+	groups, options, seen := map[string][]*schema.Host{}, []string{}, map[*schema.Host]bool{}
+	for _, h := range append(slices.Clone(s.hosts), s.buildHosts()...) {
+		if h.AddressOption == nil || seen[h] {
 			continue
 		}
+		seen[h] = true
 		option := h.AddressOption.Option
 		if groups[option] == nil {
 			options = append(options, option)
@@ -39,7 +41,10 @@ func (s *session) readAddresses(ctx context.Context, how *evaluateFlags) error {
 		s.unaddressed[h.Name] = addressError(h, err)
 	}
 	for _, part := range s.parts {
-		if machine := s.fleet.Host(part.Machine); machine != nil && part.AddressOption != nil {
+		if part.AddressOption == nil {
+			continue
+		}
+		if machine := s.fleet.Host(part.Machine); machine != nil {
 			part.Address, part.Port, part.User = machine.Address, machine.Port, machine.User
 			s.unaddressed[part.Name] = s.unaddressed[machine.Name]
 		}

@@ -162,6 +162,7 @@ func (s *session) plan(action exec.Action) *exec.Plan {
 		list = inOrder(s.fleet, append(list, steps(s.profiles)...))
 	}
 	s.failUnaddressed(list)
+	s.addBuildHosts(list)
 	p := exec.NewPlan(action, list)
 	p.Dir, p.Builders, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Cache
 	return p

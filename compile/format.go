@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -45,15 +44,14 @@ var formats = map[Format]format{
 	NixOps:  {deployment: nixopsDeployment, write: (*writer).nixopsNetwork},
 	Morph:   {deployment: morphDeployment, common: morphModule, write: (*writer).morphNetwork},
 	Colmena: {deployment: colmenaDeployment, write: (*writer).colmenaHive},
-	Flake:   {deployment: flakeDeployment, apart: true, write: (*writer).flake},
+	Flake:   {deployment: colmenaDeployment, apart: true, write: (*writer).flake},
 }
 
-// reach returns the options that have the same name in all tools. config is the Nix that
-// means the configuration of the host.
-func reach(h *schema.Host, config string) *schema.Attrs {
+// reach returns the options that have the same name in all tools.
+func reach(h *schema.Host) *schema.Attrs {
 	d := &schema.Attrs{At: h.At}
 	if o := h.AddressOption; o != nil {
-		put(d, schema.Expr{At: o.At, Text: config + "." + o.Option}, "targetHost")
+		put(d, schema.Expr{At: o.At, Text: "config." + o.Option}, "targetHost")
 	} else if h.Address != "" {
 		put(d, schema.String{At: h.PosOf("host"), V: h.Address}, "targetHost")
 	}
@@ -67,7 +65,7 @@ func reach(h *schema.Host, config string) *schema.Attrs {
 }
 
 func musterDeployment(_ *writer, h *schema.Host) *schema.Attrs {
-	d := reach(h, "config")
+	d := reach(h)
 	put(d, schema.String{At: h.PosOf("host"), V: "none"}, "targetEnv")
 	return d
 }
@@ -85,7 +83,7 @@ func nixopsDeployment(w *writer, h *schema.Host) *schema.Attrs {
 }
 
 func morphDeployment(_ *writer, h *schema.Host) *schema.Attrs {
-	d := reach(h, "config")
+	d := reach(h)
 	if len(h.Tags) > 0 {
 		put(d, texts(h.PosOf("tags"), h.Tags), "tags")
 	}
@@ -97,15 +95,8 @@ func morphDeployment(_ *writer, h *schema.Host) *schema.Attrs {
 
 // colmenaDeployment says null for a host without an address: by default, Colmena
 // connects to it by its name.
-func colmenaDeployment(w *writer, h *schema.Host) *schema.Attrs { return colmena(w, h, "config") }
-
-// flakeDeployment stands outside the modules of the host.
-func flakeDeployment(w *writer, h *schema.Host) *schema.Attrs {
-	return colmena(w, h, fmt.Sprintf("self.nixosConfigurations.%q.config", h.Name))
-}
-
-func colmena(w *writer, h *schema.Host, config string) *schema.Attrs {
-	d := reach(h, config)
+func colmenaDeployment(w *writer, h *schema.Host) *schema.Attrs {
+	d := reach(h)
 	if h.Address == "" && h.AddressOption == nil {
 		put(d, schema.Null{At: h.At}, "targetHost")
 	}
@@ -392,11 +383,16 @@ func withSpecial(special []syntax.Binding, args syntax.Expr) syntax.Expr {
 
 // hiveEntry returns the binding of a host in the hive of a flake.
 func (w *writer) hiveEntry(_ int, h *schema.Host) *syntax.Attr {
+	deployment := w.field(nil, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w, h)})
+	if h.AddressOption != nil { // config stands for a module's argument
+		config := &syntax.Select{X: ident("self"), Path: attrPath("nixosConfigurations", h.Name, "config")}
+		deployment.Value = &syntax.Let{Bindings: []syntax.Binding{attr("config", config)}, Body: deployment.Value}
+	}
 	return attr(h.Name, attrs(
 		attr("imports", &syntax.List{Elems: []syntax.Expr{
 			&syntax.Select{X: &syntax.Ident{Name: "hosts"}, Path: attrPath(h.Name)},
 		}}),
-		w.field(nil, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w, h)}),
+		deployment,
 	))
 }
 

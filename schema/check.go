@@ -50,6 +50,7 @@ func (c *checker) run() {
 	}
 	c.jumps()
 	c.guests()
+	c.buildHosts()
 	c.rollout()
 	c.files()
 	c.checkSecrets()
@@ -223,8 +224,8 @@ func (c *checker) maySet(h *Host, path string) bool {
 	return may(&c.fleet.Defaults) || may(&h.Module) || slices.ContainsFunc(c.fleet.Roles, func(r *Role) bool { return h.HasRole(r.Name) && may(&r.Module) })
 }
 
-// noHost reports a reference to a host that does not exist.
-func (c *checker) noHost(at Pos, path, name string) {
+// noHost reports a reference to a host that does not exist. The caller may set its hint.
+func (c *checker) noHost(at Pos, path, name string) *Error {
 	names := make([]string, len(c.fleet.Hosts))
 	for i, h := range c.fleet.Hosts {
 		names[i] = h.Name
@@ -233,6 +234,7 @@ func (c *checker) noHost(at Pos, path, name string) {
 	if near := nearest(name, names); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	}
+	return e
 }
 
 // networks reports networks of the cluster that overlap each other or contain

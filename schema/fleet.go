@@ -293,7 +293,8 @@ const (
 	NoFailures  FailedUnits = "ignore" // none
 )
 
-// BuildOn says where a host's system is built.
+// BuildOn says where a host's system is built: at one of the places here, or on the host
+// of this name.
 type BuildOn string
 
 // The places to build.
