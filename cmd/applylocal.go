@@ -37,7 +37,7 @@ func (o *applyLocalOptions) here(fleet *schema.Fleet) ([]*schema.Host, error) {
 	for _, h := range fleet.Hosts {
 		if here, _ := isHere(h); h.Name == o.node || here && o.node == "" {
 			local := *h
-			local.Local, local.Unconnected = true, false
+			local.Local, local.Unconnected, local.AddressOption = true, false, nil
 			o.ssh.here = h.Name
 			return []*schema.Host{&local}, nil
 		}

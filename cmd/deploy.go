@@ -29,7 +29,7 @@ func (f *systemFlags) groups() []group {
 
 // begin reads the fleet, asks what agree asks, and evaluates the systems of the hosts.
 func (f *systemFlags) begin(ctx context.Context, std streams, args []string, agree func(context.Context, *session) error) (*session, error) {
-	return begin(ctx, std, args, needs{selection: &f.selection, warnings: true, deploys: f.changes, agree: agree, nix: true, ui: f.output.reporter, systems: &f.how})
+	return begin(ctx, std, args, needs{selection: &f.selection, warnings: true, deploys: f.changes, agree: agree, nix: true, ui: f.output.reporter, systems: &f.how, connects: f.changes})
 }
 
 // deployOptions are those of build, push and deploy. They have the same stages,

@@ -39,7 +39,7 @@ func (o *deployOptions) beginWithPath(ctx context.Context, std streams, args []s
 	if err := checkSystem(o.path); err != nil {
 		return nil, err
 	}
-	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, ui: o.output.reporter})
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, ui: o.output.reporter, connects: true})
 	if err != nil {
 		return nil, err
 	}

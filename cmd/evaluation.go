@@ -41,7 +41,7 @@ const (
 func (o *evaluateFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.OneOf(&o.evaluator, byEmbedded, byNix, byBoth), "evaluator", "evaluate with `what`: %s, which compares them")
 	fs.Var(flags.Number(&o.maxMemory, 0, 0, 1<<24), "max-memory", "let evaluation take at most `MB` of memory; 0 is three quarters of the machine's")
-	fs.Var(flags.Positive(&o.maxTime, time.Hour), "eval-timeout", "let the evaluation of a host take at most this `duration`, with what it fetches and builds")
+	fs.Var(flags.Positive(&o.maxTime, evaluationLimit), "eval-timeout", "let the evaluation of a host take at most this `duration`, with what it fetches and builds")
 	fs.Var(flags.ListOf(&o.overrides, inputOverride), "override-input", "take what a flake reference leads to for an input, `NAME REFERENCE`, in this run")
 	fs.Var(flags.Bool(&o.impure, false), "impure", "let evaluation read the environment, the time and any file, though nix.conf says pure-eval, or it is of a flake")
 	fs.Var(flags.Bool(&o.trace, false), "show-trace", "show how evaluation reached an error")

@@ -36,7 +36,7 @@ func (o *execOptions) check() error {
 }
 
 func (o *execOptions) run(ctx context.Context, std streams, args []string) error {
-	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, ui: o.reporter})
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, ui: o.reporter, connects: true})
 	if err != nil {
 		return err
 	}

@@ -199,7 +199,7 @@ func (f *hostFlags) groups() []group { return []group{&f.selection, &f.ssh, &f.o
 
 // carryOut carries out an action on the selected hosts.
 func (f *hostFlags) carryOut(ctx context.Context, std streams, args []string, action exec.Action, keep exec.Keep) error {
-	s, err := begin(ctx, std, args, needs{selection: &f.selection, ui: f.output.reporter})
+	s, err := begin(ctx, std, args, needs{selection: &f.selection, ui: f.output.reporter, connects: true})
 	if err != nil {
 		return err
 	}

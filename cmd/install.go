@@ -91,6 +91,9 @@ func (o *installOptions) run(ctx context.Context, std streams, args []string) er
 	if err := s.evaluate(ctx, &o.how); err != nil {
 		return err
 	}
+	if err := s.readAddresses(ctx, &o.how); err != nil {
+		return err
+	}
 	plan := s.plan(exec.Install)
 	plan.Wanted = exec.Wanted{Reinstall: o.reinstall, NoReboot: o.noReboot, InPlace: o.inPlace}
 	plan.Cache = schema.Cache{} // an installer would fetch to its own store

@@ -124,6 +124,9 @@ func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 // addresses are the addresses of a host in one text. Port and user of a single one are
 // fields of their own.
 func addresses(h *schema.Host) string {
+	if h.AddressOption != nil {
+		return h.AddressOption.String()
+	}
 	if len(h.Others) == 0 {
 		return h.Address
 	}

@@ -53,19 +53,27 @@ func attrNames(path string) ([]string, error) {
 	if path == "" {
 		return nil, nil
 	}
+	names, ok := splitAttribute(path)
+	if !ok {
+		return nil, usageError{fmt.Errorf("--attr %s: want %s", path, attributePath.Want)}
+	}
+	return names, nil
+}
+
+// splitAttribute splits an attribute path into its names, if it is one.
+func splitAttribute(path string) (names []string, ok bool) {
 	e, err := syntax.ParseExpr("x." + path)
 	sel, ok := e.(*syntax.Select)
 	if err != nil || !ok || sel.Default != nil {
-		return nil, usageError{fmt.Errorf("--attr %s: want %s", path, attributePath.Want)}
+		return nil, false
 	}
-	var names []string
 	for _, n := range sel.Path {
 		if n.Expr != nil || strings.TrimSpace(n.Name) == "" {
-			return nil, usageError{fmt.Errorf("--attr %s: want %s", path, attributePath.Want)}
+			return nil, false
 		}
 		names = append(names, n.Name)
 	}
-	return names, nil
+	return names, true
 }
 
 // storePath is the kind of the path of a store object.

@@ -27,7 +27,7 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	if len(o.paths) == 0 {
 		return o.deployOptions.run(ctx, std, args)
 	}
-	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, ui: o.output.reporter})
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, ui: o.output.reporter, connects: true})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (o *rollbackOptions) addFlags(fs *flags.Set) {
 }
 
 func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) error {
-	s, err := begin(ctx, std, args, needs{selection: &o.selection, deploys: true, ui: o.output.reporter})
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, deploys: true, ui: o.output.reporter, connects: true})
 	if err != nil {
 		return err
 	}

@@ -430,7 +430,7 @@ func (o *pushSecretsOptions) groups() []group { return append(o.hostFlags.groups
 func (o *pushSecretsOptions) addFlags(*flags.Set) {}
 
 func (o *pushSecretsOptions) run(ctx context.Context, std streams, args []string) error {
-	s, err := begin(ctx, std, args, needs{selection: &o.selection, ui: o.output.reporter})
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, ui: o.output.reporter, connects: true})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type session struct {
 
 	results  []evaluate.Result // of the hosts that have systems, where they were evaluated
 	profiles []evaluate.Result // of the profiles of the hosts
+	// unaddressed has why the address of a host or a part of one could not be read.
+	unaddressed map[string]error
 
 	opened []func()
 }
@@ -45,6 +48,7 @@ type needs struct {
 	agree     func(context.Context, *session) error // asks the user about the hosts before more is done; may be nil
 	nix       bool
 	systems   *evaluateFlags // evaluate the hosts' systems
+	connects  bool           // to the hosts: addresses in their configurations are read
 }
 
 // begin puts a session together. The caller closes it.
@@ -76,6 +80,11 @@ func begin(ctx context.Context, std streams, args []string, n needs) (_ *session
 	}
 	if n.systems != nil {
 		if err := s.evaluate(ctx, n.systems); err != nil {
+			return nil, err
+		}
+	}
+	if n.connects {
+		if err := s.readAddresses(ctx, cmp.Or(n.systems, defaultEvaluation())); err != nil {
 			return nil, err
 		}
 	}
@@ -152,6 +161,8 @@ func (s *session) plan(action exec.Action) *exec.Plan {
 	if action.TakesProfiles() {
 		list = inOrder(s.fleet, append(list, steps(s.profiles)...))
 	}
+	s.failUnaddressed(list)
+	s.addBuildHosts(list)
 	p := exec.NewPlan(action, list)
 	p.Dir, p.Builders, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Cache
 	return p
@@ -173,6 +184,7 @@ func (s *session) planWithoutSystems(action exec.Action) *exec.Plan {
 		}
 		steps = inOrder(s.fleet, steps)
 	}
+	s.failUnaddressed(steps)
 	p := exec.NewPlan(action, steps)
 	p.Dir = s.fleet.Dir
 	return p

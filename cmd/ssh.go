@@ -55,6 +55,9 @@ func (o *sshOptions) run(ctx context.Context, std streams, args []string) error 
 	if len(hosts) != 1 {
 		return usageError{fmt.Errorf("ssh %s: it names %d hosts: want one", name, len(hosts))}
 	}
+	if err := readAddress(ctx, std, fleet, hosts[0]); err != nil {
+		return err
+	}
 	arguments, err := o.arguments(ctx, fleet, hosts[0])
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ func (o *sshOptions) printConfig(ctx context.Context, std streams, args []string
 	}
 	dialer := remote.NewDialer(remoteConfig(&o.ssh, nil))
 	defer dialer.Close()
-	query, err := o.query(ctx, dialer, args)
+	query, err := o.query(ctx, std, dialer, args)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (o *sshOptions) printConfig(ctx context.Context, std streams, args []string
 
 // query is what ssh is asked for: the address of a host of the inventory, or what the user says where no inventory has a
 // host of that name.
-func (o *sshOptions) query(ctx context.Context, dialer *remote.Dialer, args []string) (sshconfig.Query, error) {
+func (o *sshOptions) query(ctx context.Context, std streams, dialer *remote.Dialer, args []string) (sshconfig.Query, error) {
 	name := args[0]
 	fleet, err := o.reading.load(ctx, args[1:])
 	var missing inventoryError
@@ -50,6 +50,9 @@ func (o *sshOptions) query(ctx context.Context, dialer *remote.Dialer, args []st
 	default:
 		if i := slices.IndexFunc(fleet.Hosts, func(h *schema.Host) bool { return h.Name == name }); i >= 0 {
 			h := fleet.Hosts[i]
+			if err := readAddress(ctx, std, fleet, h); err != nil {
+				return sshconfig.Query{}, err
+			}
 			return dialer.Query(target(h, h.Ways()[0])), nil
 		}
 	}

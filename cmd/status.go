@@ -32,14 +32,15 @@ func (o *statusOptions) addFlags(fs *flags.Set) {
 }
 
 func (o *statusOptions) run(ctx context.Context, std streams, args []string) error {
-	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, systems: &o.how})
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, systems: &o.how, connects: true})
 	if err != nil {
 		return err
 	}
 	defer s.close()
 	plan := s.plan(exec.Look)
 	for i := range plan.Steps {
-		plan.Steps[i].Err = nil // a host is inspected even if it does not evaluate
+		// A host is inspected even if it does not evaluate.
+		plan.Steps[i].Err = s.unaddressed[plan.Steps[i].Host.Name]
 	}
 	broken := map[string]error{}
 	for _, r := range slices.Concat(s.results, s.profiles) {

@@ -74,6 +74,9 @@ type waysTaken struct {
 // another machine at an address of the host is passed over.
 func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, client string, password func(context.Context) ([]byte, error)) (*remote.Machine, error) {
 	ways := h.Ways()
+	if h.AddressOption != nil && h.Address == "" {
+		return nil, addressError(h, errors.New("it has not been read"))
+	}
 	w.mu.Lock()
 	last := w.last[h.Name]
 	w.mu.Unlock()

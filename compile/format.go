@@ -50,7 +50,9 @@ var formats = map[Format]format{
 // reach returns the options that have the same name in all tools.
 func reach(h *schema.Host) *schema.Attrs {
 	d := &schema.Attrs{At: h.At}
-	if h.Address != "" {
+	if o := h.AddressOption; o != nil {
+		put(d, schema.Expr{At: o.At, Text: "config." + o.Option}, "targetHost")
+	} else if h.Address != "" {
 		put(d, schema.String{At: h.PosOf("host"), V: h.Address}, "targetHost")
 	}
 	if h.Port != 0 {
@@ -95,7 +97,7 @@ func morphDeployment(_ *writer, h *schema.Host) *schema.Attrs {
 // connects to it by its name.
 func colmenaDeployment(w *writer, h *schema.Host) *schema.Attrs {
 	d := reach(h)
-	if h.Address == "" {
+	if h.Address == "" && h.AddressOption == nil {
 		put(d, schema.Null{At: h.At}, "targetHost")
 	}
 	if h.Local {
@@ -129,7 +131,7 @@ func (w *writer) jump(via string) string {
 		}
 	}
 	h := w.hosts[via]
-	if h == nil {
+	if h == nil || h.AddressOption != nil {
 		return via
 	}
 	to := h.Address
@@ -384,11 +386,16 @@ func withSpecial(special []syntax.Binding, args syntax.Expr) syntax.Expr {
 
 // hiveEntry returns the binding of a host in the hive of a flake.
 func (w *writer) hiveEntry(_ int, h *schema.Host) *syntax.Attr {
+	deployment := w.field(nil, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w, h)})
+	if h.AddressOption != nil { // config stands for a module's argument
+		config := &syntax.Select{X: ident("self"), Path: attrPath("nixosConfigurations", h.Name, "config")}
+		deployment.Value = &syntax.Let{Bindings: []syntax.Binding{attr("config", config)}, Body: deployment.Value}
+	}
 	return attr(h.Name, attrs(
 		attr("imports", &syntax.List{Elems: []syntax.Expr{
 			&syntax.Select{X: &syntax.Ident{Name: "hosts"}, Path: attrPath(h.Name)},
 		}}),
-		w.field(nil, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w, h)}),
+		deployment,
 	))
 }
 

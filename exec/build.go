@@ -12,15 +12,20 @@ import (
 
 // build builds the host's system in the local store, under a garbage collector
 // root of its own that lasts until the next build for that host, or on the host
-// itself where its inventory says so.
+// itself or another one where its inventory says so.
 func build(ctx context.Context, j *job) error {
 	switch {
 	case j.systemUpToDate():
 		return nil
-	case j.buildsOnTarget() && j.action() == Preview:
-		return nil // nothing is done on a host for a plan
+	case j.buildsElsewhere() && j.action() == Preview: // nothing is done on a host for a plan
+		if name := j.step.Host.BuildOn.Host(); name != "" {
+			j.note(Finding{Check: "build", Text: "to be built on host " + name})
+		}
+		return nil
 	case j.buildsOnTarget():
 		return buildOnTarget(ctx, j)
+	case j.buildsElsewhere():
+		return buildOnHost(ctx, j)
 	}
 	root := ""
 	if j.run.opts.Roots != "" {
@@ -37,15 +42,30 @@ func build(ctx context.Context, j *job) error {
 	return nil
 }
 
-// buildsOnTarget reports whether the host builds its own system, as its inventory
-// may say. Without a connection, as for muster build, and for an installer, it is built here.
-func (j *job) buildsOnTarget() bool {
-	return j.step.Host.BuildOn == schema.BuildTarget && j.step.System.Drv != "" && j.conn.machine() != nil && j.action() != Install
+// buildsElsewhere reports whether the system is built on a host, as the inventory may
+// say. Without a connection, as for muster build, and for an installer, it is built here.
+func (j *job) buildsElsewhere() bool {
+	on := j.step.Host.BuildOn
+	return on != schema.BuildLocal && on != "" && j.step.System.Drv != "" && j.conn.machine() != nil && j.action() != Install
 }
 
-// buildOnTarget sends the host the derivation with all that it needs, and has it
-// built there: nothing of the result is ever here.
+// buildsOnTarget reports whether the host builds its own system.
+func (j *job) buildsOnTarget() bool {
+	return j.step.Host.BuildOn == schema.BuildTarget && j.buildsElsewhere()
+}
+
+// buildOnTarget has the host build its own system: nothing of the result is ever here.
 func buildOnTarget(ctx context.Context, j *job) error {
+	if err := realise(ctx, j); err != nil {
+		return err
+	}
+	j.out.System, j.out.Status = j.step.System.Out, Built
+	return nil
+}
+
+// realise sends the host of a job the derivation with all that it needs, and has it built
+// there. The result is locked until the connection ends.
+func realise(ctx context.Context, j *job) error {
 	drv, out := j.step.System.Drv, j.step.System.Out
 	dst, err := (&sender{j: j, stage: Build}).serve(ctx, []store.Path{drv})
 	if err != nil {
@@ -76,6 +96,5 @@ func buildOnTarget(ctx context.Context, j *job) error {
 	if len(there) == 0 {
 		return fmt.Errorf("build on the host: it has built %s, but not %s", drv, out)
 	}
-	j.out.System, j.out.Status = out, Built
 	return nil
 }

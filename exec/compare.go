@@ -49,8 +49,8 @@ func compare(ctx context.Context, j *job) error {
 		}
 		return nil
 	}
-	if j.buildsOnTarget() {
-		return nil // its closure is known when the host has built it
+	if j.buildsElsewhere() {
+		return nil // its closure is known when it is built
 	}
 	infos, err := j.run.opts.Source.Closure(ctx, []store.Path{out})
 	if err != nil {

@@ -99,7 +99,7 @@ func verify(ctx context.Context, j *job, dst *nixserve.Client) error {
 
 // unaccounted are the paths of a host's new system that are not part of what runs.
 func unaccounted(ctx context.Context, j *job, dst *nixserve.Client) ([]store.Path, error) {
-	infos, err := j.run.opts.Source.Closure(ctx, []store.Path{j.step.System.Out})
+	infos, err := j.source().Closure(ctx, []store.Path{j.step.System.Out})
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ type sender struct {
 func (s *sender) send(ctx context.Context, paths []store.Path) (*nixserve.Client, error) {
 	o := &s.j.run.opts.Copy
 	m, ok := s.j.conn.machine().(daemonMachine)
-	ok = ok && o.Daemon != nil
+	ok = ok && o.Daemon != nil && s.j.built == nil // the daemon's copies are from here
 	if ok && o.Always {
 		return nil, s.throughDaemon(ctx, m, paths)
 	}
@@ -219,10 +219,10 @@ func (s *sender) serve(ctx context.Context, paths []store.Path) (*nixserve.Clien
 	s.j.conn.onClose(func() { stop(nil) })
 	o := &s.j.run.opts
 	var fetch func(context.Context) error
-	if o.Copy.Cache != nil {
+	if o.Copy.Cache != nil && s.j.built == nil { // which is filled from here
 		fetch = func(ctx context.Context) error { return s.fromCache(ctx, paths) }
 	}
-	dst, stats, err := s.link().Copy(ctx, o.Source, paths, transfer.Options{
+	dst, stats, err := s.link().Copy(ctx, s.j.source(), paths, transfer.Options{
 		Fetch:       fetch,
 		Answer:      o.AnswerTimeout,
 		Stall:       o.ActivateTimeout,

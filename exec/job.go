@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"muster/exec/host"
+	"muster/exec/transfer"
 	"muster/schema"
 )
 
@@ -24,6 +25,7 @@ type job struct {
 	bare    bareWork
 	back    back
 	held    held
+	built   transfer.Source // where another host has built the system; nil for this machine
 	out     Outcome
 	journey
 	outputs *outputs

@@ -63,13 +63,16 @@ type System struct {
 // A Step is one host's part in a plan. Err says that the host can't take part,
 // because its system could not be evaluated.
 type Step struct {
-	Host   *schema.Host
-	System System
-	Paths  []store.Path // what CopyPaths copies
-	Err    error
-	Wave   int // from 0; see [Plan.RollOut]
-	Hooks  []schema.Hook
-	Expect *host.State // what the host must still be; nil for anything
+	Host *schema.Host
+	// BuildHost is the host that builds the system, where BuildOn of Host names one. It has
+	// what it takes to reach it.
+	BuildHost *schema.Host
+	System    System
+	Paths     []store.Path // what CopyPaths copies
+	Err       error
+	Wave      int // from 0; see [Plan.RollOut]
+	Hooks     []schema.Hook
+	Expect    *host.State // what the host must still be; nil for anything
 	// Earlier is how far an earlier attempt of the same run had come; nil for a
 	// first attempt.
 	Earlier *Attempt

@@ -69,13 +69,14 @@ type savedRollout struct {
 }
 
 type savedStep struct {
-	Host   savedHost    `json:"host"`
-	System System       `json:"system,omitzero"`
-	Paths  []store.Path `json:"paths,omitempty"`
-	Wave   int          `json:"wave" want:"0..1000000"`
-	Expect *host.State  `json:"expect,omitempty"`
-	Hooks  []savedHook  `json:"hooks,omitempty"`
-	Error  string       `json:"error,omitempty"`
+	Host      savedHost    `json:"host"`
+	BuildHost *savedHost   `json:"build_host,omitempty"`
+	System    System       `json:"system,omitzero"`
+	Paths     []store.Path `json:"paths,omitempty"`
+	Wave      int          `json:"wave" want:"0..1000000"`
+	Expect    *host.State  `json:"expect,omitempty"`
+	Hooks     []savedHook  `json:"hooks,omitempty"`
+	Error     string       `json:"error,omitempty"`
 
 	Baseline *Baseline `json:"baseline,omitempty"`
 }
@@ -248,6 +249,10 @@ func (steps *savedSteps) UnmarshalJSON(text []byte) error {
 
 func saveStep(step *Step) savedStep {
 	s := savedStep{Host: saveHost(step.Host), System: step.System, Paths: step.Paths, Wave: step.Wave, Expect: step.Expect, Baseline: step.Baseline}
+	if b := step.BuildHost; b != nil {
+		saved := saveHost(b)
+		s.BuildHost = &saved
+	}
 	for _, k := range step.Hooks {
 		s.Hooks = append(s.Hooks, savedHook{Before: hookStage(k.Before), After: hookStage(k.After), Command: k.Command, OnHost: k.OnHost, Timeout: k.Timeout})
 	}
@@ -407,6 +412,11 @@ func (s *savedStep) load() (Step, error) {
 		}
 	}
 	step := Step{Host: s.Host.load(), System: s.System, Paths: s.Paths, Wave: s.Wave, Expect: s.Expect, Baseline: s.Baseline}
+	if b := s.BuildHost; b != nil {
+		if step.BuildHost = b.load(); step.BuildHost.Name == "" {
+			return Step{}, errors.New("build_host: want a host with a name")
+		}
+	}
 	for _, k := range s.Hooks {
 		switch {
 		case len(k.Command) == 0:

@@ -111,7 +111,7 @@ var notSaved = cmp.Options{
 	ignoring(schema.Host{}, map[string]string{
 		"At": "a place in the inventory", "Flake": "in the system", "Roles": "for selectors", "Tags": "for selectors", "FileSystems": "in the system",
 		"Swap": "in the system", "Upgrades": "in the system", "Meta": "the user's own", "KnownHosts": "in the system", "ExtraHosts": "in the system", "Module": "in the system",
-		"NoSystem": "a step is for a system or for a profile", "Profiles": "each has a step of its own",
+		"AddressOption": "the plan has the address", "NoSystem": "a step is for a system or for a profile", "Profiles": "each has a step of its own",
 	}),
 	ignoring(schema.Profile{}, map[string]string{
 		"At": "a place in the inventory", "Flake": "evaluated", "Expr": "evaluated", "Dir": "evaluated", "File": "evaluated", "Attr": "evaluated",

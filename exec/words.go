@@ -39,7 +39,12 @@ var checks = map[reflect.Type]func(text string) string{
 	reflect.TypeFor[schema.Policy]():      oneOf(schema.Required, schema.BestEffort, schema.Roaming, ""),
 	reflect.TypeFor[schema.Privilege]():   oneOf(schema.Root, schema.Sudo, schema.SudoPassword, schema.Doas, schema.Run0, schema.Command, ""),
 	reflect.TypeFor[schema.FailedUnits](): oneOf(schema.NewFailures, schema.AnyFailures, schema.NoFailures, ""),
-	reflect.TypeFor[schema.BuildOn]():     oneOf(schema.BuildLocal, schema.BuildTarget, ""),
+	reflect.TypeFor[schema.BuildOn](): func(text string) string {
+		if text != "" && !hostNameText().MatchString(text) {
+			return fmt.Sprintf("want local, target or the name of a host, not %q", clipWord(text))
+		}
+		return ""
+	},
 	reflect.TypeFor[store.Path](): func(text string) string {
 		if text == "" {
 			return ""

@@ -103,6 +103,7 @@ func (f *Fleet) variants() {
 			continue
 		}
 		h.Address, h.Port, h.User, h.Others, h.Unconnected = m.Address, m.Port, m.User, m.Others, m.Unconnected
+		h.AddressOption = m.AddressOption
 		h.SSH, h.Local = m.SSH, m.Local
 		if _, own := h.pos.find("privilege"); !own {
 			h.Privilege, h.PrivilegeCommand = m.Privilege, m.PrivilegeCommand

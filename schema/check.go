@@ -51,6 +51,7 @@ func (c *checker) run() {
 	}
 	c.jumps()
 	c.guests()
+	c.buildHosts()
 	c.rollout()
 	c.files()
 	c.checkSecrets()
@@ -247,8 +248,8 @@ func (c *checker) maySet(h *Host, path string) bool {
 	return may(&c.fleet.Defaults) || may(&h.Module) || slices.ContainsFunc(c.fleet.Roles, func(r *Role) bool { return h.HasRole(r.Name) && may(&r.Module) })
 }
 
-// noHost reports a reference to a host that does not exist.
-func (c *checker) noHost(at Pos, path, name string) {
+// noHost reports a reference to a host that does not exist. The caller may set its hint.
+func (c *checker) noHost(at Pos, path, name string) *Error {
 	names := make([]string, len(c.fleet.Hosts))
 	for i, h := range c.fleet.Hosts {
 		names[i] = h.Name
@@ -257,6 +258,7 @@ func (c *checker) noHost(at Pos, path, name string) {
 	if near := nearest(name, names); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	}
+	return e
 }
 
 // networks reports networks of the cluster that overlap each other or contain
@@ -496,6 +498,7 @@ func (c *checker) host(h *Host) {
 			c.report.add(at, path, "address", "%s is not the address of one machine", quote(address))
 		}
 	}
+	c.configured(h, path)
 	if h.Unconnected {
 		c.unconnected(h, path)
 	}

@@ -164,8 +164,11 @@ type Host struct {
 	// Address is where the host is: an IPv4 or IPv6 address, a domain name, or a name of
 	// the SSH configuration; "" for none.
 	Address string
-	Port    int    // 0 means that of the SSH configuration
-	User    string // "" means that of the SSH configuration
+	// AddressOption is the option of the host's configuration that has its address; nil
+	// where the inventory has the address. Address is "" until it is read.
+	AddressOption *AddressOption
+	Port          int    // 0 means that of the SSH configuration
+	User          string // "" means that of the SSH configuration
 	// Others are further ways to the host, tried in order where Address does not answer.
 	Others    []Way
 	HostKeys  []string
@@ -307,7 +310,8 @@ const (
 	NoFailures  FailedUnits = "ignore" // none
 )
 
-// BuildOn says where a host's system is built.
+// BuildOn says where a host's system is built: at one of the places here, or on the host
+// of this name.
 type BuildOn string
 
 // The places to build.

@@ -287,6 +287,9 @@ func (s *shape) unknown(f field, path string, r *report) {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	} else {
 		known := slices.DeleteFunc(slices.Clone(s.order), func(name string) bool { return name[0] == '$' })
+		if len(known) == 0 {
+			known = slices.Clone(s.order)
+		}
 		slices.Sort(known)
 		e.Hint = "known fields: " + strings.Join(known, ", ")
 	}

@@ -117,7 +117,8 @@ func (d *decoder) connection(h *Host, n, defaults *node, path string, pos map[st
 	h.Port = cmp.Or(number32(given("port")), h.SSH.Port)
 	h.User = cmp.Or(text(given("user")), h.SSH.User)
 	ways := d.ways(n, path)
-	if len(ways) == 0 && h.SSH.Alias && !h.Local {
+	h.AddressOption = addressOption(n)
+	if len(ways) == 0 && h.SSH.Alias && !h.Local && h.AddressOption == nil {
 		ways = []Way{{Address: h.Name}}
 	}
 	h.Unconnected = len(ways) == 0 && n.get("host") == nil && !h.Local
@@ -171,7 +172,11 @@ func (d *decoder) ways(n *node, path string) []Way {
 // ways adds the addresses of a host: one with the fields port and user, several as a list.
 func (r *resolver) ways(h *Host, at func(string) Pos) {
 	if len(h.Others) == 0 {
-		r.text("host", h.Address, at("host"))
+		if o := h.AddressOption; o != nil {
+			r.add("host", at("host"), r.set(at("host"), func() { r.text("$config", o.Option, o.At) }))
+		} else {
+			r.text("host", h.Address, at("host"))
+		}
 		r.number("port", h.Port, at("port"))
 		r.text("user", h.User, at("user"))
 		return
