@@ -220,6 +220,26 @@ let
       ) (preferring nodeName);
     in
     if found == [ ] then null else head found;
+  holdsNixOS = name: profile: name == "system" && !(elem (profile.path.system or "") [ "x86_64-darwin" "aarch64-darwin" ]);
+  # A profile beside the system, and what else is said of it alone.
+  profileOf =
+    node: profile:
+    let
+      said = name: tried (profile.${name} or node.${name} or deploy.${name} or null);
+    in
+    {
+      user = said "user";
+      sshUser = said "sshUser";
+      path = tried (profile.profilePath or null);
+      others = attrNames (
+        removeAttrs profile [
+          "path"
+          "user"
+          "sshUser"
+          "profilePath"
+        ]
+      );
+    };
   deployNode =
     nodeName:
     let
@@ -242,7 +262,13 @@ let
         else
           firstOf (builtins.tail list);
       main = firstOf (filter (n: n == "system") names ++ filter (n: n != "system") names);
-      profile = if main == null then { } else profiles.${main.name};
+      profile =
+        if main != null then
+          profiles.${main.name}
+        else if names != [ ] then
+          profiles.${head names}
+        else
+          { };
       layers = [
         profile
         node
@@ -268,7 +294,7 @@ let
       settings =
         concatLists (map pick generic)
         ++ given "" (removeAttrs node (generic ++ [ "sshOpts" "profiles" ]))
-        ++ given "" (removeAttrs profile (generic ++ [ "sshOpts" "path" ]))
+        ++ (if main == null then [ ] else given "" (removeAttrs profile (generic ++ [ "sshOpts" "path" ])))
         ++ (
           if sshOpts == [ ] then
             [ ]
@@ -285,7 +311,9 @@ let
         ++ map (name: {
           name = "profiles";
           set = true;
-          value = name;
+          value = profileOf node profiles.${name} // {
+            inherit name;
+          };
           at = place profiles name;
         }) (filter (name: main == null || name != main.name) names);
     in
@@ -293,7 +321,10 @@ let
       {
         name = nodeName;
         attr = null;
-        left = true;
+        # A system that is no output is left out: nothing guards it as a profile.
+        left = names == [ ] || any (name: holdsNixOS name profiles.${name}) names;
+        bare = true;
+        system = tried (profile.path.system or null);
         inherit settings;
         addresses = [ ];
         at = place deploy.nodes nodeName;
