@@ -468,7 +468,7 @@ func (m *moving) compare(ctx context.Context, fleet *schema.Fleet) error {
 	if results == nil {
 		return err
 	}
-	return m.verdict(theirs, results)
+	return m.verdict(theirs, results, len(attrs))
 }
 
 // toplevels evaluates the derivations of the source's systems: all, or one by one where
@@ -508,7 +508,7 @@ func withoutSecrets(f *schema.Fleet) {
 }
 
 // verdict reports which hosts have the systems that they have by the source.
-func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result) error {
+func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result, systems int) error {
 	equal, wrong, keys := 0, 0, 0
 	for i, h := range m.result.Hosts {
 		if h.Bare {
@@ -535,7 +535,7 @@ func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result) e
 	if m.tool != "" {
 		by = shownFile(m.tool)
 	}
-	fmt.Fprintf(m.std.out, "compared: %d of %s with the derivation that they have by %s\n", equal, human.Count(len(theirs), "system"), by)
+	fmt.Fprintf(m.std.out, "compared: %d of %s with the derivation that they have by %s\n", equal, human.Count(systems, "system"), by)
 	if keys > 0 {
 		fmt.Fprintf(m.std.out, "%s more units for their secrets than in the source\n", hostsHave(keys))
 	}

@@ -127,7 +127,7 @@ let
   interfaces =
     config:
     let
-      ofInterface = interface: map (a: a.address) (interface.ipv4.addresses ++ interface.ipv6.addresses);
+      ofInterface = interface: map (a: a.address) (interface.ipv4.addresses or [ ] ++ interface.ipv6.addresses or [ ]);
       ofNetwork = network: list (network.address or [ ]) ++ list (network.networkConfig.Address or [ ]);
       list = value: if isList value then value else [ value ];
       each =
@@ -172,16 +172,23 @@ let
     ) (filter (name: node.options.networking ? ${name}) [ "privateIPv4" "publicIPv4" ])
     ++ given "nixinate." (node._module.args.nixinate or node.config._module.args.nixinate or { });
 
+  # These deployers say where every host is. What hosts configure for their networks is
+  # not evaluated.
+  placed = elem kind [
+    "colmena"
+    "morph"
+    "deploy-rs"
+  ];
   host = name: more: node: {
     inherit name;
     attr = attr name;
-    hostName = tried (node.config.networking.hostName or null);
+    hostName = if placed then null else tried (node.config.networking.hostName or null);
     fqdn =
-      if (tried (node.config.networking.domain or null)) == null then
+      if placed || (tried (node.config.networking.domain or null)) == null then
         null
       else
         tried (node.config.networking.fqdn or "${node.config.networking.hostName}.${node.config.networking.domain}");
-    addresses = interfaces node.config;
+    addresses = if placed then [ ] else interfaces node.config;
     settings = optionsOf node ++ more;
   };
 
