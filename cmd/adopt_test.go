@@ -46,7 +46,7 @@ func TestRecordedMachinesAreAdopted(t *testing.T) {
 	}
 	adoptAll(t, dir, machines, "adopted")
 	out := muster(t, "vet", dir)
-	if want := "3 hosts, all in order\n"; out != want {
+	if want := "4 hosts, all in order\n"; out != want {
 		t.Errorf("vet: %s", out)
 	}
 	for option, want := range adoptedOptions {

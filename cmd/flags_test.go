@@ -40,6 +40,7 @@ var goodAfterAll = map[string][]string{
 	"number from 0":         {"0"},
 	"duration of 0 or more": {"0s", "0"},
 	"run":                   {"-1", "0", "99999999999999999999", "-5s", "0s", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16)},
+	"profile name":          {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
 	"host name":             {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
 	"flake reference":       {"?!bogus", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "/nonexistent/directory/file", strings.Repeat("x", 1<<16)},
 	"attribute path":        {"0s", "9999999999h", "1e400", "-5s", "-1", "0", "99999999999999999999", "--", strings.Repeat("x", 1<<16)},

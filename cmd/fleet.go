@@ -149,6 +149,7 @@ type sshFlags struct {
 
 // What --ssh can be.
 const (
+	sshAuto    = "auto"
 	sshBuiltIn = "builtin"
 	sshOpenSSH = "openssh"
 )
@@ -156,7 +157,7 @@ const (
 func (f *sshFlags) addFlags(fs *flags.Set) {
 	fs.VarP(flags.FromEnvironment(&f.config, "MUSTER_SSH_CONFIG", sshConfig()), "ssh-config", "F",
 		"read this SSH configuration `file` instead of the user's, as ssh -F (default $MUSTER_SSH_CONFIG)")
-	fs.Var(flags.OneOf(&f.client, sshBuiltIn, sshOpenSSH), "ssh", "connect `by`: %s, which runs the ssh of this machine for what only it can")
+	fs.Var(flags.OneOf(&f.client, sshAuto, sshBuiltIn, sshOpenSSH), "ssh", "connect `by`: %s, which runs the ssh of this machine for what only it can; auto is as the inventory says, else builtin")
 	fs.Var(flags.Positive(&f.connectTimeout, 10*time.Second), "connect-timeout", "give up on a connection attempt after this `duration`")
 	fs.Var(flags.Positive(&f.answerTimeout, 30*time.Second), "answer-timeout", "give up on a question to a host, such as what it runs, after this `duration`")
 }

@@ -80,7 +80,7 @@ func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, 
 	failed := make([]error, 0, len(ways))
 	for _, i := range order(len(ways), last) {
 		t := target(h, ways[i])
-		if client == sshOpenSSH {
+		if client == sshOpenSSH || client == sshAuto && h.SSH.OpenSSH {
 			t.Client = remote.OpenSSH
 		}
 		if h.Privilege == schema.SudoPassword {

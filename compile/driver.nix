@@ -85,7 +85,7 @@ let
       declared =
         path:
         let
-          options = builtins.foldl' (set: name: set.${name} or { }) self.options path;
+          options = builtins.foldl' (set: name: set.${name} or { }) (self.options or { }) path;
           setIn = option: builtins.filter (file: !builtins.elem file (option.declarations or [ ])) (option.files or [ ]);
           set = builtins.filter (
             name: (options.${name}._type or "") == "option" && setIn options.${name} != [ ]

@@ -250,9 +250,13 @@ func (r source) host(name string, n int, format Format) (*schema.Host, map[strin
 		deployment["tags"] = []any{h.Tags[0]}
 	}
 	fs, swap := h.FileSystems[0], h.Swap[0]
+	networking := map[string]any{"hostName": h.Name}
+	if name, domain, _ := strings.Cut(h.Name, "."); domain != "" {
+		networking = map[string]any{"hostName": name, "domain": []any{"mkDefault", domain}}
+	}
 	return h, map[string]any{
 		"deployment": deployment,
-		"networking": map[string]any{"hostName": h.Name},
+		"networking": networking,
 		"fileSystems": map[string]any{fs.MountPoint: map[string]any{
 			"device": fs.Device, "fsType": fs.FSType, "options": []any{fs.Options[0], fs.Options[1]},
 		}},

@@ -21,6 +21,7 @@ type savedSSH struct {
 	OwnUser         bool             `json:"own_user,omitempty"`
 	AgentForwarding bool             `json:"agent_forwarding,omitempty"`
 	AddressFamily   savedWord        `json:"address_family,omitempty"`
+	OpenSSH         bool             `json:"openssh,omitempty"`
 	KnownKeysOnly   bool             `json:"known_keys_only,omitempty"`
 	AcceptNew       string           `json:"accept_new,omitempty"`
 	KeepAlive       time.Duration    `json:"keep_alive_ns,omitempty"`
@@ -52,7 +53,7 @@ func saveSSH(s *schema.SSH) *savedSSH {
 	}
 	saved := &savedSSH{
 		Alias: s.Alias, Port: s.Port, User: savedWord(s.User), OwnUser: s.OwnUser, AgentForwarding: s.AgentForwarding,
-		AddressFamily: savedWord(s.AddressFamily), KnownKeysOnly: s.KnownKeysOnly, AcceptNew: s.AcceptNew, KeepAlive: s.KeepAlive,
+		AddressFamily: savedWord(s.AddressFamily), OpenSSH: s.OpenSSH, KnownKeysOnly: s.KnownKeysOnly, AcceptNew: s.AcceptNew, KeepAlive: s.KeepAlive,
 	}
 	for _, o := range s.Options {
 		saved.Options = append(saved.Options, savedSSHOption{Name: savedWord(o.Name), Value: o.Value})
@@ -66,7 +67,7 @@ func (s *savedSSH) load() schema.SSH {
 	}
 	loaded := schema.SSH{
 		Alias: s.Alias, Port: s.Port, User: string(s.User), OwnUser: s.OwnUser, AgentForwarding: s.AgentForwarding,
-		AddressFamily: string(s.AddressFamily), KnownKeysOnly: s.KnownKeysOnly, AcceptNew: s.AcceptNew, KeepAlive: s.KeepAlive,
+		AddressFamily: string(s.AddressFamily), OpenSSH: s.OpenSSH, KnownKeysOnly: s.KnownKeysOnly, AcceptNew: s.AcceptNew, KeepAlive: s.KeepAlive,
 	}
 	for _, o := range s.Options {
 		loaded.Options = append(loaded.Options, schema.SSHOption{Name: string(o.Name), Value: o.Value})

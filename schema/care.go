@@ -31,7 +31,11 @@ func (d *decoder) care(h *Host, n, defaults *node, path string, field func(strin
 	field("timeouts")
 	limit := func(name string) time.Duration {
 		inherited := d.duration(defaults.get("timeouts").get(name), "defaults.timeouts."+name, 0)
-		return d.duration(n.get("timeouts").get(name), join(path, "timeouts."+name), inherited)
+		own := n.get("timeouts").get(name)
+		if own == nil {
+			return inherited // as for most hosts
+		}
+		return d.duration(own, path+".timeouts."+name, inherited)
 	}
 	h.Care = Care{
 		Timeouts: Timeouts{Activate: limit("activate"), Confirm: limit("confirm"), Reboot: limit("reboot")},

@@ -16,6 +16,7 @@ type SSH struct {
 	OwnUser         bool   // the user is that of this machine, where nothing names another
 	AgentForwarding bool
 	AddressFamily   string // "inet", "inet6", or "" for any
+	OpenSSH         bool   // connections are made by the ssh of this machine
 	// KnownKeysOnly is whether only known host keys are accepted, whatever the SSH
 	// configuration says. AcceptNew is why the first key of a host is accepted where none
 	// is known; "" for not.
@@ -27,7 +28,7 @@ type SSH struct {
 
 // IsZero reports whether connections are made as the SSH configuration says.
 func (s *SSH) IsZero() bool {
-	return !s.Alias && s.Port == 0 && s.User == "" && !s.OwnUser && !s.AgentForwarding && s.AddressFamily == "" &&
+	return !s.Alias && s.Port == 0 && s.User == "" && !s.OwnUser && !s.AgentForwarding && s.AddressFamily == "" && !s.OpenSSH &&
 		!s.KnownKeysOnly && s.AcceptNew == "" && s.KeepAlive == 0 && len(s.Options) == 0
 }
 
@@ -55,9 +56,10 @@ func (d *decoder) ssh(h *Host, n, defaults *node, path string, pos map[string]Po
 	if s.AddressFamily = text(of("address_family")); s.AddressFamily == "any" {
 		s.AddressFamily = ""
 	}
+	s.OpenSSH = text(of("transport")) == "openssh"
 	policy := of("host_key_policy")
 	s.KnownKeysOnly, s.AcceptNew = text(policy) == "strict", text(policy.get("accept_new"))
-	s.KeepAlive = d.duration(of("keep_alive"), join(path, "ssh.keep_alive"), 0)
+	s.KeepAlive = d.duration(of("keep_alive"), path+".ssh.keep_alive", 0)
 	for _, level := range slices.Backward(levels) {
 		if options := level.get("options"); options != nil {
 			for _, f := range options.fields {
@@ -145,6 +147,9 @@ func (r *resolver) ssh(s *SSH, of func(string) Pos) {
 			}
 		}
 		r.text("address_family", s.AddressFamily, at("address_family"))
+		if s.OpenSSH {
+			r.text("transport", "openssh", at("transport"))
+		}
 		switch policy := at("host_key_policy"); {
 		case s.KnownKeysOnly:
 			r.text("host_key_policy", "strict", policy)

@@ -146,7 +146,7 @@ func (d *decoder) ways(n *node, path string) []Way {
 	if one {
 		list = []*node{at}
 	}
-	path = join(path, "host")
+	path += ".host"
 	var ways []Way
 	for i, e := range list {
 		below := path

@@ -561,6 +561,7 @@ let
               description = "Secret ${name}";
               wantedBy = [ "multi-user.target" ];
               before = cfg.${name}.restart ++ cfg.${name}.reload;
+              unitConfig.DefaultDependencies = false;
               serviceConfig = {
                 Type = "oneshot";
                 RemainAfterExit = true;
