@@ -450,19 +450,25 @@ func (m *moving) compare(ctx context.Context, fleet *schema.Fleet) error {
 	if m.tool != "" {
 		tool, _ = filepath.Abs(m.tool)
 	}
+	systems := slices.DeleteFunc(slices.Clone(fleet.Hosts), func(h *schema.Host) bool { return h.NoSystem })
 	for _, h := range m.result.Hosts {
-		attrs[h.Source] = h.Attr
+		if !h.Bare {
+			attrs[h.Source] = h.Attr
+		}
+	}
+	if len(attrs) == 0 {
+		return nil
 	}
 	theirs, err := m.toplevels(ctx, tool, attrs)
 	if err != nil {
 		return err
 	}
 	withoutSecrets(fleet)
-	results, err := m.how.systems(ctx, nil, fleet, fleet.Hosts, m.std.err)
+	results, err := m.how.systems(ctx, nil, fleet, systems, m.std.err)
 	if results == nil {
 		return err
 	}
-	return m.verdict(theirs, results)
+	return m.verdict(theirs, results, len(attrs))
 }
 
 // toplevels evaluates the derivations of the source's systems: all, or one by one where
@@ -502,9 +508,12 @@ func withoutSecrets(f *schema.Fleet) {
 }
 
 // verdict reports which hosts have the systems that they have by the source.
-func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result) error {
+func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result, systems int) error {
 	equal, wrong, keys := 0, 0, 0
 	for i, h := range m.result.Hosts {
+		if h.Bare {
+			continue
+		}
 		drv, ours := theirs[h.Source], resultOf(results, h.Name)
 		switch {
 		case drv == nil:
@@ -526,7 +535,7 @@ func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result) e
 	if m.tool != "" {
 		by = shownFile(m.tool)
 	}
-	fmt.Fprintf(m.std.out, "compared: %d of %s with the derivation that they have by %s\n", equal, human.Count(len(m.result.Hosts), "system"), by)
+	fmt.Fprintf(m.std.out, "compared: %d of %s with the derivation that they have by %s\n", equal, human.Count(systems, "system"), by)
 	if keys > 0 {
 		fmt.Fprintf(m.std.out, "%s more units for their secrets than in the source\n", hostsHave(keys))
 	}

@@ -33,6 +33,7 @@ type Conversion struct {
 type Host struct {
 	Name, Source string
 	Attr         []string // of the flake
+	Bare         bool     // without a system
 	Secrets      int
 }
 
@@ -69,9 +70,10 @@ func New(s *Source, f *Facts) *Conversion {
 	for i := range f.Hosts {
 		if e := c.entry(&f.Hosts[i]); e != nil {
 			c.entries = append(c.entries, e)
-			c.Hosts = append(c.Hosts, Host{Name: e.name, Source: e.source, Attr: e.attr, Secrets: len(e.secrets)})
+			c.Hosts = append(c.Hosts, Host{Name: e.name, Source: e.source, Attr: e.attr, Bare: e.bare, Secrets: len(e.secrets)})
 		}
 	}
+	c.separate()
 	for _, o := range f.Others {
 		c.Notes = append(c.Notes, Note{Setting: "nixosConfigurations." + o, Text: "it is no host of " + c.kind.String() + ": it is left out"})
 	}
@@ -80,6 +82,27 @@ func New(s *Source, f *Facts) *Conversion {
 	}
 	c.texts()
 	return c
+}
+
+// separate tells hosts with the same address apart, which an inventory takes only for
+// systems of one machine.
+func (c *Conversion) separate() {
+	first := map[string]*entry{}
+	for _, e := range c.entries {
+		key := fmt.Sprintf("%s %d %s", strings.ToLower(e.host), cmp.Or(e.port, 22), e.jump)
+		o := first[key]
+		switch s := (&Setting{Name: "host"}); {
+		case e.host == "":
+		case o == nil:
+			first[key] = e
+		case e.guessed || o.guessed:
+			c.noteAt(e.source, s, "", fmt.Sprintf("%s has the address %s too: the host is built, and not connected to until host says where it is", o.source, e.host))
+			e.host = ""
+		default:
+			c.noteAt(e.source, s, "", fmt.Sprintf("%s has the address %s too: it is another system of that machine, which --on chooses", o.source, e.host))
+			e.variantOf = o.name
+		}
+	}
 }
 
 // Kind is the kind of the source, as its systems show it.
@@ -109,14 +132,14 @@ func (c *Conversion) noteAt(host string, s *Setting, at, text string) {
 
 // entry converts one host.
 func (c *Conversion) entry(n *Node) *entry {
-	e := &entry{name: n.Name, source: n.Name, attr: n.Attr, c: c}
+	e := &entry{name: n.Name, source: n.Name, attr: n.Attr, bare: n.Bare, platform: n.System, c: c}
 	if n.Left {
-		c.note("", &Setting{Name: "deploy.nodes." + n.Name, At: n.At}, "none of its profiles is a system of nixosConfigurations: it is left out")
+		c.note("", &Setting{Name: "deploy.nodes." + n.Name, At: n.At}, "its system is none of nixosConfigurations: it is left out")
 		return nil
 	}
 	if !schema.Fits("HostName", n.Name) {
 		e.name = c.free(plainName(n.Name, 60))
-		c.note("", &Setting{Name: "the host " + n.Name, At: n.At}, fmt.Sprintf("it is %s: muster takes letters, digits and hyphens", e.name))
+		c.note("", &Setting{Name: "the host " + n.Name, At: n.At}, fmt.Sprintf("it is %s: muster takes letters, digits, and hyphens and underscores between them", e.name))
 	}
 	e.begin(n)
 	rules := rulesOf(c.kind)
@@ -193,13 +216,14 @@ func (e *entry) finish(n *Node) {
 	case e.only:
 		e.host = ""
 	case e.host == "" && e.c.kind != DeployRS:
-		e.host = e.found(n)
+		e.host, e.guessed = e.found(n), true
 	}
 	if e.user == "root" {
-		e.privilege = ""
-	} else if e.privilege == "" && e.c.kind != Flake && e.c.kind != Lollypops && e.host != "" {
+		e.privilege, e.command = "", nil
+	} else if e.privilege == "" && e.command == nil && e.c.kind != Flake && e.c.kind != Lollypops && e.host != "" && !e.ownProfiles() {
 		e.privilege = string(schema.Sudo)
 	}
+	e.finishProfiles()
 	if s := n.setting("deployment.targetUser"); e.only && s != nil && !s.Set {
 		e.user = ""
 	}

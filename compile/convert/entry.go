@@ -25,8 +25,20 @@ type entry struct {
 	substitute                           *bool
 	tags, roles                          []string
 	secrets                              []secret
-	health, hooks                        [][]schema.NewField // checks, and commands before the deployment
-	about                                string              // a description
+	health                               [][]schema.NewField
+	about                                string // a description
+
+	command               []string // that makes the user root, where privilege does not say it
+	confirm, activate     string   // time limits
+	noGuard, noRollback   string   // why they are off
+	keepForeign, explicit bool     // replace_foreign and allow_all are false
+	ssh, sshMore          []schema.NewField
+	profiles              []profile
+	order                 []string // of profiles, by their names in the source
+	bare                  bool     // it has profiles only
+	guessed               bool     // host is an address that no deployer says
+	variantOf             string   // the host whose machine it is another system of
+	platform              string
 
 	c *Conversion
 }
@@ -51,7 +63,7 @@ func isAddress(text string) bool {
 	if a, err := netip.ParseAddr(text); err == nil {
 		return a.Zone() == "" || a.Is6()
 	}
-	return schema.Fits("Domain", text)
+	return schema.Fits("Domain", text) || schema.Fits("Alias", text)
 }
 
 // targetHost takes an address in any of the forms that ssh takes: with a user in front,
@@ -152,12 +164,25 @@ func (e *entry) escalation(s *Setting) {
 	if !ok {
 		return
 	}
-	if p := privilegeOf(words); p != "" {
-		e.privilege = p
-		return
+	switch p := privilegeOf(words); {
+	case p != "":
+		e.privilege, e.command = p, nil
+	case len(words) == 0 || strings.HasPrefix(words[0], "-") || strings.Contains(words[0], "=") || slices.Contains(words, ""):
+		e.privilege = string(schema.Sudo)
+		e.list(s, "muster runs sudo, and not %q", strings.Join(words, " "))
+	default:
+		e.privilege, e.command = "", words
 	}
-	e.privilege = string(schema.Sudo)
-	e.list(s, "muster runs sudo, and not %s", strings.Join(words, " "))
+}
+
+// sudoForUser is the command of deploy-rs, which ends before the name of the user.
+func (e *entry) sudoForUser(s *Setting) {
+	text, _ := into[string](s)
+	if words := strings.Fields(text); privilegeOf(words) == "" && len(words) > 0 {
+		text += " root"
+	}
+	raw, _ := json.Marshal(text)
+	e.sudoCommand(&Setting{Name: s.Name, At: s.At, Files: s.Files, Value: raw})
 }
 
 func (e *entry) sudoCommand(s *Setting) {
@@ -189,85 +214,21 @@ func privilegeOf(words []string) string {
 
 func (e *entry) sudoEnabled(s *Setting) {
 	if on, ok := into[bool](s); ok && !on {
-		e.privilege = ""
+		e.privilege, e.command = "", nil
 	}
 }
 
 // profileUser is the user that deploy-rs activates as.
 func (e *entry) profileUser(s *Setting) {
-	if user, ok := into[string](s); ok && user != "root" {
+	if user, ok := into[string](s); ok && user != "root" && !e.bare {
 		e.list(s, "muster activates systems as root, and not as %s", user)
 	}
 }
 
 func (e *entry) interactiveSudo(s *Setting) {
 	if on, _ := into[bool](s); on {
-		e.privilege = string(schema.SudoPassword)
+		e.privilege, e.command = string(schema.SudoPassword), nil
 	}
-}
-
-// sshOptions takes the arguments of ssh that the inventory has fields for.
-func (e *entry) sshOptions(s *Setting) {
-	words, _ := into[[]string](s)
-	var rest []string
-	for i := 0; i < len(words); i++ {
-		flag, value := words[i], ""
-		if len(flag) > 2 && strings.HasPrefix(flag, "-") {
-			flag, value = flag[:2], flag[2:]
-		} else if slices.Contains([]string{"-p", "-l", "-J", "-o", "-i", "-F", "-c", "-m"}, flag) && i+1 < len(words) {
-			i++
-			value = words[i]
-		}
-		if flag == "-o" {
-			flag, value = optionFlag(value)
-		}
-		if !e.sshOption(flag, value) {
-			rest = append(rest, strings.TrimSpace(flag+" "+value))
-		}
-	}
-	if len(rest) > 0 {
-		e.list(s, "ssh's %s: say it for the host in ssh_config, which muster reads", strings.Join(rest, ", "))
-	}
-}
-
-// optionFlag is the flag of ssh that says the same as an option Name=value.
-func optionFlag(option string) (flag, value string) {
-	name, value, ok := strings.Cut(option, "=")
-	if !ok {
-		name, value, _ = strings.Cut(option, " ")
-	}
-	for known, flag := range map[string]string{"Port": "-p", "User": "-l", "ProxyJump": "-J"} {
-		if strings.EqualFold(strings.TrimSpace(name), known) {
-			return flag, strings.TrimSpace(value)
-		}
-	}
-	return "-o", option
-}
-
-func (e *entry) sshOption(flag, value string) bool {
-	switch flag {
-	case "-p":
-		port, err := strconv.ParseUint(value, 10, 16)
-		if err != nil || port == 0 {
-			return false
-		}
-		e.port = int(port)
-	case "-l":
-		if !schema.Fits("User", value) {
-			return false
-		}
-		e.user = value
-	case "-J":
-		if !schema.Fits("Jump", value) {
-			return false
-		}
-		e.jump = value
-	case "-t", "-T", "-q", "-v":
-		// They change what a terminal shows.
-	default:
-		return false
-	}
-	return true
 }
 
 func (e *entry) allowLocal(s *Setting) { e.local, _ = into[bool](s) }

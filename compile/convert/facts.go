@@ -20,7 +20,9 @@ type Facts struct {
 type Node struct {
 	Name      string
 	Attr      []string // names from the flake's outputs to its system; nil for none
-	Left      bool     // it has no system
+	Left      bool     // its system is no output of the flake
+	Bare      bool     // it has profiles and no system
+	System    string   // of those profiles
 	At        string   // file:line:column
 	HostName  string
 	FQDN      string

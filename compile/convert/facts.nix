@@ -127,7 +127,7 @@ let
   interfaces =
     config:
     let
-      ofInterface = interface: map (a: a.address) (interface.ipv4.addresses ++ interface.ipv6.addresses);
+      ofInterface = interface: map (a: a.address) (interface.ipv4.addresses or [ ] ++ interface.ipv6.addresses or [ ]);
       ofNetwork = network: list (network.address or [ ]) ++ list (network.networkConfig.Address or [ ]);
       list = value: if isList value then value else [ value ];
       each =
@@ -172,16 +172,23 @@ let
     ) (filter (name: node.options.networking ? ${name}) [ "privateIPv4" "publicIPv4" ])
     ++ given "nixinate." (node._module.args.nixinate or node.config._module.args.nixinate or { });
 
+  # These deployers say where every host is. What hosts configure for their networks is
+  # not evaluated.
+  placed = elem kind [
+    "colmena"
+    "morph"
+    "deploy-rs"
+  ];
   host = name: more: node: {
     inherit name;
     attr = attr name;
-    hostName = tried (node.config.networking.hostName or null);
+    hostName = if placed then null else tried (node.config.networking.hostName or null);
     fqdn =
-      if (tried (node.config.networking.domain or null)) == null then
+      if placed || (tried (node.config.networking.domain or null)) == null then
         null
       else
         tried (node.config.networking.fqdn or "${node.config.networking.hostName}.${node.config.networking.domain}");
-    addresses = interfaces node.config;
+    addresses = if placed then [ ] else interfaces node.config;
     settings = optionsOf node ++ more;
   };
 
@@ -220,6 +227,26 @@ let
       ) (preferring nodeName);
     in
     if found == [ ] then null else head found;
+  holdsNixOS = name: profile: name == "system" && !(elem (profile.path.system or "") [ "x86_64-darwin" "aarch64-darwin" ]);
+  # A profile beside the system, and what else is said of it alone.
+  profileOf =
+    node: profile:
+    let
+      said = name: tried (profile.${name} or node.${name} or deploy.${name} or null);
+    in
+    {
+      user = said "user";
+      sshUser = said "sshUser";
+      path = tried (profile.profilePath or null);
+      others = attrNames (
+        removeAttrs profile [
+          "path"
+          "user"
+          "sshUser"
+          "profilePath"
+        ]
+      );
+    };
   deployNode =
     nodeName:
     let
@@ -242,7 +269,13 @@ let
         else
           firstOf (builtins.tail list);
       main = firstOf (filter (n: n == "system") names ++ filter (n: n != "system") names);
-      profile = if main == null then { } else profiles.${main.name};
+      profile =
+        if main != null then
+          profiles.${main.name}
+        else if names != [ ] then
+          profiles.${head names}
+        else
+          { };
       layers = [
         profile
         node
@@ -268,7 +301,7 @@ let
       settings =
         concatLists (map pick generic)
         ++ given "" (removeAttrs node (generic ++ [ "sshOpts" "profiles" ]))
-        ++ given "" (removeAttrs profile (generic ++ [ "sshOpts" "path" ]))
+        ++ (if main == null then [ ] else given "" (removeAttrs profile (generic ++ [ "sshOpts" "path" ])))
         ++ (
           if sshOpts == [ ] then
             [ ]
@@ -285,7 +318,9 @@ let
         ++ map (name: {
           name = "profiles";
           set = true;
-          value = name;
+          value = profileOf node profiles.${name} // {
+            inherit name;
+          };
           at = place profiles name;
         }) (filter (name: main == null || name != main.name) names);
     in
@@ -293,7 +328,10 @@ let
       {
         name = nodeName;
         attr = null;
-        left = true;
+        # A system that is no output is left out: nothing guards it as a profile.
+        left = names == [ ] || any (name: holdsNixOS name profiles.${name}) names;
+        bare = true;
+        system = tried (profile.path.system or null);
         inherit settings;
         addresses = [ ];
         at = place deploy.nodes nodeName;

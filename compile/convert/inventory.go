@@ -66,7 +66,7 @@ func (c *Conversion) aboutFields() []schema.NewField {
 			if machines := c.machines(s, text); len(machines) > 0 {
 				fields = append(fields, schema.NewField{Name: "builders", Value: machines})
 			}
-		case s.Name == "allowApplyAll" && on, s.Name == "resources" && string(s.Value) == "[]":
+		case s.Name == "resources" && string(s.Value) == "[]":
 		case known && (r.Always || r.Field != ""):
 		case known:
 			c.note("", s, r.Instead)
@@ -97,7 +97,7 @@ func (c *Conversion) machines(s *Setting, name string) []string {
 	return machines
 }
 
-// order is the order of a deployment, and the commands before it.
+// order is the order of a deployment.
 func (c *Conversion) order() []schema.NewField {
 	var rollout []schema.NewField
 	for i := range c.facts.About {
@@ -111,13 +111,6 @@ func (c *Conversion) order() []schema.NewField {
 				rollout = append(rollout, schema.NewField{Name: "order", Value: order})
 			}
 		}
-	}
-	var hooks [][]schema.NewField
-	for _, e := range c.entries {
-		hooks = append(hooks, e.hooks...)
-	}
-	if len(hooks) > 0 {
-		rollout = append(rollout, schema.NewField{Name: "hooks", Value: hooks})
 	}
 	if len(rollout) == 0 {
 		return nil
@@ -167,8 +160,11 @@ func (c *Conversion) share() []schema.NewField {
 	if all := c.sharedSecrets(c.entries); len(all) > 0 {
 		defaults = append(defaults, secretsField(all))
 	}
-	if health := c.sharedHealth(); health != nil {
-		defaults = append(defaults, schema.NewField{Name: "health", Value: health})
+	defaults = append(defaults, c.sharedBlocks()...)
+	for i := range c.facts.About {
+		if s := &c.facts.About[i]; s.Name == "allowApplyAll" && string(s.Value) == "false" {
+			defaults = append(defaults, schema.NewField{Name: "allow_all", Value: false})
+		}
 	}
 	var fields []schema.NewField
 	if len(defaults) > 0 {
@@ -221,18 +217,29 @@ func (c *Conversion) sharedSecrets(of []*entry) []secret {
 	return shared
 }
 
-// sharedHealth are the health checks of all hosts, if they are the same, which are taken
-// from them.
-func (c *Conversion) sharedHealth() [][]schema.NewField {
-	first := c.entries[0].health
-	differ := func(e *entry) bool { return !reflect.DeepEqual(e.health, first) }
-	if len(c.entries) < 2 || len(first) == 0 || slices.ContainsFunc(c.entries, differ) {
+// sharedBlocks are the fields with fields of their own that are the same for all hosts,
+// from which they are taken.
+func (c *Conversion) sharedBlocks() []schema.NewField {
+	if len(c.entries) < 2 {
 		return nil
 	}
-	for _, e := range c.entries {
-		e.health = nil
+	var shared []schema.NewField
+	for _, b := range c.entries[0].blocks() {
+		same := func(e *entry) bool {
+			return slices.ContainsFunc(e.blocks(), func(o block) bool { return reflect.DeepEqual(o.field, b.field) })
+		}
+		if slices.ContainsFunc(c.entries, func(e *entry) bool { return !same(e) }) {
+			continue
+		}
+		shared = append(shared, b.field)
 	}
-	return first
+	for _, f := range shared {
+		for _, e := range c.entries {
+			at := slices.IndexFunc(e.blocks(), func(b block) bool { return b.field.Name == f.Name })
+			e.blocks()[at].drop()
+		}
+	}
+	return shared
 }
 
 // roles are made of tags whose hosts have the same secrets.
@@ -277,7 +284,7 @@ func secretsField(secrets []secret) schema.NewField {
 // each is the field that says for every host by its name where its system is, or nil
 // where names differ.
 func (c *Conversion) each() *schema.EachHost {
-	if len(c.entries) == 0 {
+	if len(c.entries) == 0 || slices.ContainsFunc(c.entries, func(e *entry) bool { return e.bare }) {
 		return nil
 	}
 	field, value := c.entries[0].system()
@@ -323,11 +330,15 @@ func (e *entry) fields(withSystem bool) []schema.NewField {
 			fields = append(fields, schema.NewField{Name: name, Value: value})
 		}
 	}
-	if withSystem {
+	if e.bare {
+		add("nixos", false, true)
+		add("system", e.platform, e.platform != "" && e.platform != "x86_64-linux")
+	} else if withSystem {
 		field, value := e.system()
 		add(field, value, true)
 	}
 	add("host", e.host, e.host != "")
+	add("variant_of", e.variantOf, e.variantOf != "")
 	add("port", e.port, e.port != 0)
 	add("user", e.user, e.user != "")
 	add("jump", e.jump, e.jump != "")
@@ -342,7 +353,10 @@ func (e *entry) fields(withSystem bool) []schema.NewField {
 	if len(e.secrets) > 0 {
 		fields = append(fields, secretsField(e.secrets))
 	}
-	add("health", e.health, len(e.health) > 0)
+	for _, b := range e.blocks() {
+		fields = append(fields, b.field)
+	}
+	add("profiles", e.profileFields(), len(e.profiles) > 0)
 	if e.about != "" && !strings.ContainsAny(e.about, "\n\r\t") {
 		add("meta", []schema.NewField{{Name: "description", Value: e.about}}, true)
 	}

@@ -57,7 +57,7 @@ var AboutRules = map[string]Rule{
 	"evalConfig":      kept(inNodes),
 	"runCommand":      kept("muster joins no systems to one derivation"),
 	"machinesFile":    become("builders", nil),
-	"allowApplyAll":   instead("muster deploy without --on means all hosts; name them with --on"),
+	"allowApplyAll":   become("defaults.allow_all", nil),
 	"ordering":        become("rollout.order", nil),
 	"nixConfig":       instead("settings of Nix are those of nix.conf where muster runs"),
 	"buildShell":      instead("muster builds without a shell of its own"),
@@ -91,7 +91,7 @@ var deployment = map[string]Rule{
 	"deployment.tags":                       become("tags", (*entry).setTags),
 	"deployment.keys":                       become("secrets", (*entry).keys),
 	"deployment.privilegeEscalationCommand": become("privilege", (*entry).escalation),
-	"deployment.sshOptions":                 become("port, user, jump", (*entry).sshOptions),
+	"deployment.sshOptions":                 become("ssh, port, user, jump", (*entry).sshOptions),
 	"networking.privateIPv4":                kept("the modules read it as before"),
 	"networking.publicIPv4":                 kept("the modules read it as before"),
 	"networking.vpnPublicKey":               kept("the modules read it as before"),
@@ -100,7 +100,7 @@ var deployment = map[string]Rule{
 var colmenaRules = map[string]Rule{
 	"deployment.allowLocalDeployment":   become("local", (*entry).allowLocal),
 	"deployment.buildOnTarget":          become("build_on", (*entry).buildOnTarget),
-	"deployment.replaceUnknownProfiles": unless("muster deploys over profiles that it does not know; muster status tells of them", "true"),
+	"deployment.replaceUnknownProfiles": become("replace_foreign", (*entry).replaceUnknown),
 }
 
 var morphRules = map[string]Rule{
@@ -109,7 +109,7 @@ var morphRules = map[string]Rule{
 	"deployment.substituteOnDestination": become("substitute", (*entry).substitutes),
 	"deployment.secrets":                 become("secrets", (*entry).morphSecrets),
 	"deployment.healthChecks":            become("health", (*entry).healthChecks),
-	"deployment.preDeployChecks":         become("rollout.hooks", (*entry).preDeployChecks),
+	"deployment.preDeployChecks":         become("health", (*entry).preDeployChecks),
 }
 
 const noBuildHost = "build_on of the inventory knows local and target; other machines are builders"
@@ -161,19 +161,19 @@ var deployRSRules = map[string]Rule{
 	"hostname":          become("host", (*entry).targetHost),
 	"sshUser":           become("user", (*entry).targetUser),
 	"user":              become("privilege", (*entry).profileUser),
-	"sudo":              become("privilege", (*entry).sudoCommand),
+	"sudo":              become("privilege", (*entry).sudoForUser),
 	"interactiveSudo":   become("privilege", (*entry).interactiveSudo),
-	"sshOpts":           become("port, user, jump", (*entry).sshOptions),
+	"sshOpts":           become("ssh, port, user, jump", (*entry).sshOptions),
 	"fastConnection":    become("substitute", (*entry).fastConnection),
 	"remoteBuild":       become("build_on", (*entry).buildOnTarget),
-	"magicRollback":     unless("muster always rolls a host back that it cannot reach after an activation", "true"),
-	"autoRollback":      unless("muster always rolls a host back whose activation fails", "true"),
-	"confirmTimeout":    instead("--confirm-timeout of muster deploy says how long an activation waits for its confirmation"),
-	"activationTimeout": instead("--activation-timeout of muster deploy says how long an activation may take"),
+	"magicRollback":     become("guard", (*entry).magicRollback),
+	"autoRollback":      become("rollback", (*entry).autoRollback),
+	"confirmTimeout":    become("timeouts.confirm", (*entry).confirmTimeout),
+	"activationTimeout": become("timeouts.activate", (*entry).activationTimeout),
 	"tempPath":          kept("muster needs no directory for it"),
-	"profiles":          instead("muster deploys the system profile only"),
-	"profilesOrder":     unless("muster deploys the system profile only", `["system"]`, "[]"),
-	"profilePath":       instead("muster uses /nix/var/nix/profiles/system"),
+	"profiles":          become("profiles", (*entry).profile),
+	"profilesOrder":     become("profiles", (*entry).profilesOrder),
+	"profilePath":       unless("the profile of a system is /nix/var/nix/profiles/system", `"/nix/var/nix/profiles/system"`),
 	"path":              kept("flake of the host names the system that it activates"),
 }
 
@@ -190,7 +190,7 @@ var nixinateRules = map[string]Rule{
 var lollypopsRules = map[string]Rule{
 	"lollypops.deployment.ssh.host":         become("host", (*entry).targetHost),
 	"lollypops.deployment.ssh.user":         become("user", (*entry).targetUser),
-	"lollypops.deployment.ssh.opts":         become("port, user, jump", (*entry).sshOptions),
+	"lollypops.deployment.ssh.opts":         become("ssh, port, user, jump", (*entry).sshOptions),
 	"lollypops.deployment.ssh.command":      unless("muster has an SSH client of its own", `"ssh"`),
 	"lollypops.deployment.ssh.login":        kept("it is made of the others"),
 	"lollypops.deployment.ssh.run":          kept("it is made of the others"),
@@ -214,7 +214,7 @@ var lollypopsRules = map[string]Rule{
 var clanRules = map[string]Rule{
 	"clan.core.networking.targetHost":            become("host", (*entry).targetHost),
 	"clan.core.networking.buildHost":             unless(noBuildHost, `""`),
-	"clan.core.deployment.requireExplicitUpdate": unless("muster deploy without --on means all hosts; name them with --on", "false"),
+	"clan.core.deployment.requireExplicitUpdate": become("allow_all", (*entry).explicitUpdate),
 	"clan.core.deployment.nixosMobileWorkaround": unless("muster activates in one way only", "false"),
 	"clan.core.deployment.file":                  kept("it is made of the others"),
 	"clan.core.deployment.data":                  kept("it is made of the others"),

@@ -87,13 +87,9 @@ func checkOption(t *testing.T, kind Kind, name string) {
 
 // nothingLost says of parts of options why nothing is lost without them.
 var nothingLost = map[string]string{
-	"deployment.secrets.*.mkDirs":                  "muster makes the directories of a secret's path",
-	"deployment.healthChecks.cmd.*.description":    "the command describes the check",
-	"deployment.healthChecks.http.*.description":   "the URL describes the check",
-	"deployment.preDeployChecks.cmd.*.description": "the command describes the check",
-	"deployment.preDeployChecks.cmd.*.period":      "a command before the deployment runs once",
-	"deployment.keys.*.name":                       "path has it",
-	"deployment.keys.*.destDir":                    "path has it",
+	"deployment.secrets.*.mkDirs": "muster makes the directories of a secret's path",
+	"deployment.keys.*.name":      "path has it",
+	"deployment.keys.*.destDir":   "path has it",
 }
 
 func checkAbout(t *testing.T, kind Kind, name string) {
@@ -159,8 +155,8 @@ var samples = map[string]string{
 	"autoRollback":                          `false`,
 	"confirmTimeout":                        `60`,
 	"activationTimeout":                     `600`,
-	"profiles":                              `"home"`,
-	"profilesOrder":                         `["a", "b"]`,
+	"profiles":                              `{"name": "home", "others": []}`,
+	"profilesOrder":                         `["a", "system"]`,
 	"profilePath":                           `"/nix/var/nix/profiles/other"`,
 	"nixinate.host":                         `"192.0.2.7"`,
 	"nixinate.sshUser":                      `"ops"`,
@@ -177,7 +173,7 @@ func without(setting string) string {
 	case strings.HasSuffix(setting, ".secrets"):
 		return `{"k": {"source": "/etc/hostname", "destination": "/run/k", "permissions": "0400"}}`
 	case strings.HasSuffix(setting, "Checks"):
-		return `{"cmd": [{"cmd": ["true"], "period": 2, "timeout": 5}], "http": [{"scheme": "http", "port": 80, "path": "/", "period": 2, "timeout": 5}]}`
+		return `{"cmd": [{"cmd": ["true"], "period": 2, "timeout": 5}], "http": [{"scheme": "https", "port": 80, "path": "/", "period": 2, "timeout": 5}]}`
 	}
 	return ""
 }
@@ -191,7 +187,7 @@ func sampleOf(t *testing.T, name string) string {
 		"text": `"hunter2"`, "keyCommand": `["pass"]`, "keyFile": `"/etc/hostname"`, "path": `"/run/other"`, "user": `"nginx"`, "group": `"nginx"`,
 		"permissions": `"0440"`, "uploadAt": `"post-activation"`, "name": `"other"`, "destDir": `"/var/keys"`,
 		"source": `"/etc/passwd"`, "destination": `"/run/other"`, "action": `["systemctl", "restart", "x"]`, "mkDirs": `false`,
-		"cmd": `["false"]`, "description": `"other"`, "period": `9`, "timeout": `9`, "host": `"other"`, "scheme": `"https"`, "port": `81`, "headers": `{"Host": "x"}`, "insecureSSL": `true`,
+		"cmd": `["false"]`, "description": `"other"`, "period": `9`, "timeout": `9`, "host": `"other"`, "scheme": `"http"`, "port": `81`, "headers": `{"Host": "x"}`, "insecureSSL": `true`,
 	}
 	words := strings.Split(name, ".")
 	last := words[len(words)-1]
@@ -333,12 +329,12 @@ func matchesIn(t *testing.T, file, pattern, prefix string) []string {
 // TestNamesStayApart converts hosts whose names muster does not take, and empty keys.
 func TestNamesStayApart(t *testing.T) {
 	keys := []Setting{{Name: "deployment.keys", Set: true, Value: json.RawMessage(`{"k": {"text": "", "path": "/k", "permissions": "0400"}}`)}}
-	c := New(&Source{Kind: Colmena, Dir: "/fleet", Files: []string{"/fleet/hive.nix"}}, &Facts{Hosts: []Node{{Name: "a-b"}, {Name: "a.b", Settings: keys}, {Name: "a_b"}, {Name: "_"}}})
+	c := New(&Source{Kind: Colmena, Dir: "/fleet", Files: []string{"/fleet/hive.nix"}}, &Facts{Hosts: []Node{{Name: "a-b"}, {Name: "a b"}, {Name: "a.b", Settings: keys}, {Name: "a_b"}, {Name: "_"}}})
 	var names []string
 	for _, h := range c.Hosts {
 		names = append(names, h.Name)
 	}
-	if d := cmp.Diff([]string{"a-b", "a-b-2", "a-b-3", "host-2"}, names); d != "" {
+	if d := cmp.Diff([]string{"a-b", "a-b-2", "a.b", "a_b", "host-2"}, names); d != "" {
 		t.Errorf("names (-want +got):\n%s", d)
 	}
 	if d := cmp.Diff([]Text{{Hosts: []string{"a.b"}, Secret: "k", File: "./secrets/k.age"}}, c.Texts); d != "" {

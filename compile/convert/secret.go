@@ -189,20 +189,42 @@ type morphCheck struct {
 
 type morphChecks struct{ Cmd, HTTP []morphCheck }
 
-func (e *entry) healthChecks(s *Setting) {
+func (e *entry) healthChecks(s *Setting) { e.checks(s, "") }
+
+func (e *entry) preDeployChecks(s *Setting) { e.checks(s, "before") }
+
+func (e *entry) checks(s *Setting, when string) {
 	checks, _ := into[morphChecks](s)
-	for _, m := range checks.Cmd {
-		e.health = append(e.health, m.waits([]schema.NewField{{Name: "command", Value: m.Cmd}}))
+	for _, m := range slices.Concat(checks.Cmd, checks.HTTP) {
+		e.health = append(e.health, m.fields(e.host, when))
 	}
-	for _, m := range checks.HTTP {
-		if len(m.Headers) > 0 {
-			e.list(s, "the check %q is made without its headers", m.Description)
+}
+
+// fields are those of a check in the inventory. One of HTTP is made from where muster
+// runs.
+func (m *morphCheck) fields(host, when string) []schema.NewField {
+	var fields []schema.NewField
+	add := func(name string, value any, has bool) {
+		if has {
+			fields = append(fields, schema.NewField{Name: name, Value: value})
 		}
-		if m.InsecureSSL {
-			e.list(s, "the check %q wants a certificate that is trusted", m.Description)
-		}
-		e.health = append(e.health, m.waits([]schema.NewField{{Name: "http", Value: m.url(e.host)}, {Name: "from", Value: "here"}}))
 	}
+	add("command", m.Cmd, m.Cmd != nil)
+	if m.Cmd == nil {
+		add("http", m.url(host), true)
+		add("from", "here", true)
+	}
+	add("description", m.Description, m.Description != "")
+	add("when", when, when != "")
+	var headers []schema.NewField
+	for _, name := range slices.Sorted(maps.Keys(m.Headers)) {
+		headers = append(headers, schema.NewField{Name: name, Value: m.Headers[name]})
+	}
+	add("headers", headers, len(headers) > 0)
+	add("insecure", true, m.InsecureSSL && m.Scheme == "https")
+	add("timeout", fmt.Sprintf("%ds", m.Timeout), m.Timeout > 0 && m.Timeout != 10)
+	add("interval", fmt.Sprintf("%ds", m.Period), m.Period > 0 && m.Period != 2)
+	return fields
 }
 
 // url is where morph asks, from where it runs.
@@ -214,32 +236,6 @@ func (m *morphCheck) url(host string) string {
 		host = "[" + host + "]"
 	}
 	return fmt.Sprintf("%s://%s:%d%s", m.Scheme, host, m.Port, m.Path)
-}
-
-// waits adds how long a check may take and how often it is made.
-func (m *morphCheck) waits(fields []schema.NewField) []schema.NewField {
-	if m.Timeout > 0 && m.Timeout != 10 {
-		fields = append(fields, schema.NewField{Name: "timeout", Value: fmt.Sprintf("%ds", m.Timeout)})
-	}
-	if m.Period > 0 && m.Period != 2 {
-		fields = append(fields, schema.NewField{Name: "interval", Value: fmt.Sprintf("%ds", m.Period)})
-	}
-	return fields
-}
-
-// preDeployChecks become hooks before the copy, on the host.
-func (e *entry) preDeployChecks(s *Setting) {
-	checks, _ := into[morphChecks](s)
-	for _, m := range checks.Cmd {
-		h := []schema.NewField{{Name: "before", Value: "copy"}, {Name: "command", Value: m.Cmd}, {Name: "on", Value: "host"}, {Name: "hosts", Value: e.name}}
-		if m.Timeout > 0 {
-			h = append(h, schema.NewField{Name: "timeout", Value: fmt.Sprintf("%ds", m.Timeout)})
-		}
-		e.hooks = append(e.hooks, h)
-	}
-	for _, m := range checks.HTTP {
-		e.list(s, "the check %q is not made: before a deployment muster runs commands, as hooks of rollout", m.Description)
-	}
 }
 
 // same reports whether two secrets say the same.
