@@ -60,7 +60,7 @@ func TestDefaultUser(t *testing.T) {
 	}
 	q := sshconfig.Query{Host: "fe80::1%Usb0", DefaultUser: "someone"}
 	settings, err := NewDialer(Config{ConfigFile: "none"}).settings(t.Context(), q)
-	if err != nil || settings.User != "someone" || settings.HostName != "fe80::1%usb0" {
+	if err != nil || settings.User != "someone" || settings.HostName != "fe80::1%Usb0" {
 		t.Errorf("%+v: %v", settings, err)
 	}
 }
