@@ -188,25 +188,13 @@ func placeCopy(root *os.Root, source, name string) error {
 		return err
 	}
 	defer from.Close()
-	f, temp, err := foreign.CreateTemp(root)
-	if err != nil {
-		return plainError("write", name, err)
-	}
-	_, err = io.Copy(f, bufio.NewReaderSize(from, 1<<20))
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = root.Rename(temp, name)
-	}
-	if err != nil {
-		root.Remove(temp)
-	}
-	return plainError("write", name, err)
+	return plainError("write", name, foreign.Replace(root, name, func(f *os.File) error {
+		if _, err := io.Copy(f, bufio.NewReaderSize(from, 1<<20)); err != nil {
+			return err
+		}
+		if err := f.Chmod(0o644); err != nil {
+			return err
+		}
+		return f.Sync()
+	}))
 }

@@ -160,19 +160,11 @@ func writePrivate(name string, text []byte) error {
 		return plainError("write", name, err)
 	}
 	defer root.Close()
-	f, temp, err := foreign.CreateTemp(root)
+	err = foreign.Replace(root, filepath.Base(name), func(f *os.File) error {
+		_, err := f.Write(text)
+		return err
+	})
 	if err != nil {
-		return plainError("write", name, err)
-	}
-	_, err = f.Write(text)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = root.Rename(temp, filepath.Base(name))
-	}
-	if err != nil {
-		root.Remove(temp)
 		return plainError("write", name, err)
 	}
 	return nil

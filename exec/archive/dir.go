@@ -80,21 +80,12 @@ func (d *dirTarget) temp() (*os.File, string, error) { return foreign.CreateTemp
 func (d *dirTarget) remove(temp string) { d.root.Remove(temp) }
 
 func (d *dirTarget) put(name string, size int64, r io.Reader) error {
-	f, temp, err := d.temp()
-	if err != nil {
-		return err
-	}
-	defer d.root.Remove(temp)
-	_, err = io.Copy(f, r)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = d.root.Rename(temp, name)
-	}
+	err := foreign.Replace(d.root, name, func(f *os.File) error {
+		if _, err := io.Copy(f, r); err != nil {
+			return err
+		}
+		return f.Chmod(0o644)
+	})
 	d.signed = d.signed || name == manifestSigs
 	return err
 }

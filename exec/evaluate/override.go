@@ -175,19 +175,8 @@ func keepFile(name, text string) error {
 		return err
 	}
 	defer root.Close()
-	f, temp, err := foreign.CreateTemp(root)
-	if err != nil {
+	return foreign.Replace(root, filepath.Base(name), func(f *os.File) error {
+		_, err := f.WriteString(text)
 		return err
-	}
-	_, err = f.WriteString(text)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = root.Rename(temp, filepath.Base(name))
-	}
-	if err != nil {
-		root.Remove(temp)
-	}
-	return err
+	})
 }

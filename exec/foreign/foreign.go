@@ -172,6 +172,26 @@ func CreateTemp(root *os.Root) (f *os.File, name string, err error) {
 	return f, name, err
 }
 
+// Replace writes a file below a directory, whole or not at all: under a name of its own, by fill, and then in place of
+// what has the name. Only this user may read it, unless fill changes that.
+func Replace(root *os.Root, name string, fill func(f *os.File) error) error {
+	f, temp, err := CreateTemp(root)
+	if err != nil {
+		return err
+	}
+	err = fill(f)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = root.Rename(temp, name)
+	}
+	if err != nil {
+		root.Remove(temp)
+	}
+	return err
+}
+
 // ReadFile returns the contents of a file.
 func ReadFile(name string, limits Limits) ([]byte, error) {
 	f, err := Open(name, limits)

@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -181,5 +182,36 @@ func TestLimitsHoldWhileReading(t *testing.T) {
 	time.Sleep(2 * time.Millisecond)
 	if _, err := io.ReadAll(f); err == nil || !strings.Contains(err.Error(), "not read within 1ms") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What fails while it is written leaves the former file, and nothing else.
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	full := errors.New("disk full")
+	for _, tt := range []struct {
+		text string
+		fail error
+		want string
+	}{{"old", nil, "old"}, {"half", full, "old"}, {"new", nil, "new"}} {
+		err := Replace(root, "f", func(f *os.File) error {
+			_, err := f.WriteString(tt.text)
+			return cmp.Or(tt.fail, err)
+		})
+		if !errors.Is(err, tt.fail) {
+			t.Errorf("%s: %v", tt.text, err)
+		}
+		got, err := os.ReadFile(filepath.Join(dir, "f"))
+		if err != nil || string(got) != tt.want {
+			t.Errorf("%s: %q, %v", tt.text, got, err)
+		}
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			t.Errorf("%s: %v, %v", tt.text, entries, err)
+		}
 	}
 }
