@@ -1,13 +1,11 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"muster/cmd/flags"
@@ -71,38 +69,14 @@ func (o *sshOptions) arguments(ctx context.Context, fleet *schema.Fleet, h *sche
 		return nil, usageError{fmt.Errorf("ssh %s: the inventory has no address of it", h.Name)}
 	}
 	t := target(h, h.Ways()[0])
-	user, err := remote.NewDialer(remoteConfig(&o.ssh, nil)).User(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	var argv []string
-	if o.ssh.config != "" {
-		argv = append(argv, "-F", o.ssh.config)
-	}
-	argv = append(argv, "-l", user, "-o", fmt.Sprintf("ConnectTimeout=%d", max(1, int(o.ssh.connectTimeout.Seconds()))))
-	if t.Port != 0 {
-		argv = append(argv, "-p", strconv.Itoa(t.Port))
-	}
-	switch {
-	case t.Jump == "none":
-		argv = append(argv, "-o", "ProxyJump=none", "-o", "ProxyCommand=none")
-	case t.Jump != "":
-		argv = append(argv, "-J", t.Jump)
-	}
+	pins := ""
 	if len(t.HostKeys) > 0 {
-		pins, err := writePins(fleet, h)
-		if err != nil {
+		var err error
+		if pins, err = writePins(fleet, h); err != nil {
 			return nil, err
 		}
-		argv = append(argv, "-o", "HostKeyAlias="+h.Name, "-o", "StrictHostKeyChecking=yes",
-			"-o", "UserKnownHostsFile="+quoteForSSH(pins), "-o", "GlobalKnownHostsFile=none")
 	}
-	return append(argv, "--", cmp.Or(t.Address, t.Name)), nil
-}
-
-// quoteForSSH quotes a file's name in an option of ssh.
-func quoteForSSH(name string) string {
-	return `"` + strings.ReplaceAll(strings.ReplaceAll(name, `%`, `%%`), `"`, `\"`) + `"`
+	return remote.NewDialer(remoteConfig(&o.ssh, nil)).SSHArgs(ctx, t, pins)
 }
 
 // writePins writes the host keys of the inventory to a file as known_hosts has them,
@@ -115,14 +89,6 @@ func writePins(fleet *schema.Fleet, h *schema.Host) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", plainError("make", dir, err)
 	}
-	var text strings.Builder
-	for _, key := range h.HostKeys {
-		marker := ""
-		if rest, ok := strings.CutPrefix(key, "cert-authority "); ok {
-			marker, key = "@cert-authority ", rest
-		}
-		fmt.Fprintf(&text, "%s%s %s\n", marker, h.Name, strings.TrimSpace(key))
-	}
 	name := filepath.Join(dir, h.Name)
-	return name, writePrivate(name, []byte(text.String()))
+	return name, writePrivate(name, remote.PinLines(h.HostKeys))
 }

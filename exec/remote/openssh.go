@@ -125,49 +125,73 @@ func (d *Dialer) masterArgs(t Target, s *sshconfig.Settings, dir, socket string)
 		"-oControlMaster=yes", "-oControlPath=" + socket, fmt.Sprintf("-oControlPersist=%d", masterLinger/time.Second),
 		"-oClearAllForwardings=yes", "-oForwardAgent=no", "-oForwardX11=no", "-oPermitLocalCommand=no", "-oRemoteCommand=none",
 		"-oRequestTTY=no", "-oLogLevel=ERROR",
-		fmt.Sprintf("-oConnectTimeout=%d", seconds(d.connectTimeout(s))),
-		fmt.Sprintf("-oServerAliveInterval=%d", seconds(interval)), fmt.Sprintf("-oServerAliveCountMax=%d", count),
-		"-l", s.User}
+		fmt.Sprintf("-oServerAliveInterval=%d", seconds(interval)), fmt.Sprintf("-oServerAliveCountMax=%d", count)}
+	pins := ""
+	if len(t.HostKeys) > 0 {
+		pins = filepath.Join(dir, "known_hosts")
+		if err := os.WriteFile(pins, PinLines(t.HostKeys), 0o600); err != nil {
+			return nil, fmt.Errorf("connect to %s: %v", t.Address, err)
+		}
+	}
+	strict := "yes"
+	if s.StrictHostKeys == "accept-new" && pins == "" {
+		strict = "accept-new"
+	}
+	args = append(args, "-oStrictHostKeyChecking="+strict) // here, for the first one counts
+	return append(args, d.sshArgs(t, s, pins)...), nil
+}
+
+// SSHArgs are the arguments by which ssh connects to a target as this package does. pins is a file of [PinLines] of its
+// host keys, if it has any.
+func (d *Dialer) SSHArgs(ctx context.Context, t Target, pins string) ([]string, error) {
+	q := d.Query(t)
+	s, err := d.settings(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	t.Address = q.Host
+	return d.sshArgs(t, s.Settings, pins), nil
+}
+
+// sshArgs end with the address. ssh takes the first value of an option.
+func (d *Dialer) sshArgs(t Target, s *sshconfig.Settings, pins string) []string {
+	args := []string{fmt.Sprintf("-oConnectTimeout=%d", seconds(d.connectTimeout(s))), "-l", s.User}
 	if d.config.ConfigFile != "" {
 		args = append(args, "-F", d.config.ConfigFile)
 	}
 	if t.Port != 0 {
 		args = append(args, "-p", strconv.Itoa(t.Port))
 	}
-	for _, name := range slices.Sorted(maps.Keys(t.Options)) {
-		if name != "stricthostkeychecking" { // decided below
-			args = append(args, "-o"+name+"="+t.Options[name])
-		}
-	}
 	switch t.Jump {
 	case "":
 	case "none":
-		args = append(args, "-oProxyJump=none")
+		args = append(args, "-oProxyJump=none", "-oProxyCommand=none")
 	default:
 		args = append(args, "-J", t.Jump)
 	}
-	if len(t.HostKeys) > 0 {
-		pins := filepath.Join(dir, "known_hosts")
-		if err := os.WriteFile(pins, pinLines(t.HostKeys), 0o600); err != nil {
-			return nil, fmt.Errorf("connect to %s: %v", t.Address, err)
-		}
-		args = append(args, "-oUserKnownHostsFile="+pins, "-oGlobalKnownHostsFile=none", "-oUpdateHostKeys=no",
-			"-oIgnoreUnknown=KnownHostsCommand", "-oKnownHostsCommand=none", "-oVerifyHostKeyDNS=no")
+	if pins != "" {
+		args = append(args, "-oStrictHostKeyChecking=yes", "-oUserKnownHostsFile="+quoteOption(pins), "-oGlobalKnownHostsFile=none",
+			"-oUpdateHostKeys=no", "-oIgnoreUnknown=KnownHostsCommand", "-oKnownHostsCommand=none", "-oVerifyHostKeyDNS=no")
 	}
-	strict := "yes"
-	if s.StrictHostKeys == "accept-new" && len(t.HostKeys) == 0 {
-		strict = "accept-new"
+	for _, name := range slices.Sorted(maps.Keys(t.Options)) {
+		args = append(args, "-o"+name+"="+t.Options[name])
 	}
-	return append(args, "-oStrictHostKeyChecking="+strict, "--", t.Address), nil
+	return append(args, "--", t.Address)
+}
+
+// quoteOption quotes a file's name in an option of ssh.
+func quoteOption(name string) string {
+	return `"` + strings.ReplaceAll(strings.ReplaceAll(name, `%`, `%%`), `"`, `\"`) + `"`
 }
 
 // seconds rounds up, for a setting of 0 has another meaning. A negative duration is none.
 func seconds(d time.Duration) int64 { return max(0, int64((d+time.Second-1)/time.Second)) }
 
-// pinLines is a known_hosts file that holds the keys for whatever host.
-func pinLines(keys []string) []byte {
+// PinLines is a known_hosts file that holds the keys for whatever host.
+func PinLines(keys []string) []byte {
 	var lines []byte
 	for _, key := range keys {
+		key = strings.TrimSpace(key)
 		if authority, ok := strings.CutPrefix(key, "cert-authority "); ok {
 			lines = append(lines, "@cert-authority * "+authority+"\n"...)
 		} else {

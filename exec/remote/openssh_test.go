@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -249,5 +250,28 @@ func TestOpenSSHAsksForAPassphrase(t *testing.T) {
 	defer m.Close()
 	if err := m.Run(t.Context(), Command{Argv: []string{"true"}, Stdout: io.Discard}); err != nil {
 		t.Error(err)
+	}
+}
+
+// The arguments for ssh itself reach a machine by its pins and options alone, wherever the pins are.
+func TestSSHArgs(t *testing.T) {
+	s := startSSHD(t)
+	dir := filepath.Join(t.TempDir(), `a "b" 100% c`)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	pins := filepath.Join(dir, "pins")
+	keys := []string{authorized(s.hostKey)}
+	if err := os.WriteFile(pins, PinLines(keys), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	target := Target{Name: "127.0.0.1", Port: s.port, HostKeys: keys, Jump: "none", Options: map[string]string{"identityfile": s.path("id"), "identitiesonly": "yes"}}
+	args, err := NewDialer(Config{ConfigFile: "none"}).SSHArgs(t.Context(), target, pins)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("ssh", append(args, "echo", "reached")...).CombinedOutput()
+	if err != nil || string(out) != "reached\n" {
+		t.Errorf("ssh %q: %s%v", args, out, err)
 	}
 }
