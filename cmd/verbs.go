@@ -63,7 +63,11 @@ for standard input; the default is the current directory.`},
 		{group: "inventory", use: "init [DIR]", examples: exampleLines{{"muster init", "begin a fleet in this directory"}, {"muster init --from root@192.0.2.1 fleet", "begin one with a machine that runs"}}, verb: &initOptions{}, short: "begin an inventory", long: `
 Write a hosts.cue to start from, and a CUE module with the schema, by which cue
 vet and the CUE language server check it offline. Of what exists, only the schema
-is overwritten.`},
+is overwritten. At the end it says what to do next.
+
+With --from, begin with what is there: a machine that runs, which muster adopt reads; an
+inventory in TOML, YAML or JSON beside it, which is written as CUE; or the fleet of
+another tool, which muster convert carries over. On a terminal, muster init asks.`},
 		{group: "inventory", use: "convert [SOURCE...]", examples: exampleLines{{"muster convert", "carry over the flake of this directory"}, {"muster convert hive.nix", "carry over the hive of colmena"}}, verb: &convertOptions{}, short: "write the inventory of a fleet that another deployer has", long: `
 Evaluate the fleet of another deployer and write an inventory that means the same.
 SOURCE is a flake (colmenaHive, colmena, deploy.nodes, nixopsConfigurations, clan, or
