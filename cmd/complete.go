@@ -56,39 +56,59 @@ func fleetNamesOf(args []string) *fleetNames {
 		return &fleetNames{}
 	}
 	cache := ""
+	known := &fleetNames{}
 	if dir, err := os.UserCacheDir(); err == nil {
 		sum := sha256.Sum256([]byte(where))
 		cache = filepath.Join(dir, "muster", "names", hex.EncodeToString(sum[:12])+".json")
-		if names := cachedNames(cache); names != nil {
-			return names
+		known = cachedNames(cache)
+		if known.current() {
+			return known
 		}
 	}
 	ctx, stop := context.WithTimeout(context.Background(), completionTime)
 	defer stop()
-	fleet, err := schema.Load(ctx, where, schema.Options{Unpinned: true, Time: completionTime})
-	if err != nil {
+	if fleet, err := schema.Load(ctx, where, schema.Options{Unpinned: true, Time: completionTime}); err == nil {
+		known = namesOf(fleet)
+	} else if file, there, err := schema.Find(where); err == nil && there {
+		// While it is edited, it has the names that it had.
+		known.noteAges(filepath.Dir(file), file)
+	} else {
 		return &fleetNames{}
 	}
-	names := namesOf(fleet)
 	if cache != "" {
-		names.keep(cache)
+		known.keep(cache)
 	}
-	return names
+	return known
 }
 
-// cachedNames reads names from the cache, if they are those of the files as they are.
+// cachedNames reads names from the cache; there are none where they cannot be read.
 func cachedNames(name string) *fleetNames {
 	text, err := foreign.ReadFile(name, foreign.Limits{Size: 8 << 20})
 	var names fleetNames
-	if err != nil || json.Unmarshal(text, &names) != nil || names.Version != namesVersion || len(names.Files) == 0 {
-		return nil
-	}
-	for file, age := range names.Files {
-		if now, ok := ageOf(file); !ok || now.Size != age.Size || !now.Changed.Equal(age.Changed) {
-			return nil
-		}
+	if err != nil || json.Unmarshal(text, &names) != nil || names.Version != namesVersion {
+		return &fleetNames{}
 	}
 	return &names
+}
+
+// current reports whether names are those of the files as they are.
+func (n *fleetNames) current() bool {
+	for file, age := range n.Files {
+		if now, ok := ageOf(file); !ok || now.Size != age.Size || !now.Changed.Equal(age.Changed) {
+			return false
+		}
+	}
+	return len(n.Files) > 0
+}
+
+// noteAges notes how old the files are that names were read from.
+func (n *fleetNames) noteAges(files ...string) {
+	n.Version, n.Files = namesVersion, map[string]fileAge{}
+	for _, file := range files {
+		if age, ok := ageOf(file); ok {
+			n.Files[file] = age
+		}
+	}
 }
 
 func ageOf(name string) (fileAge, bool) {
@@ -118,13 +138,9 @@ func (n *fleetNames) keep(name string) {
 
 // namesOf are the names of a fleet.
 func namesOf(fleet *schema.Fleet) *fleetNames {
-	n := &fleetNames{Version: namesVersion, Files: map[string]fileAge{}}
+	n := new(fleetNames)
 	// A file that is added to the directory can belong to the inventory too.
-	for _, file := range append([]string{fleet.Dir}, fleet.Files...) {
-		if age, ok := ageOf(file); ok {
-			n.Files[file] = age
-		}
-	}
+	n.noteAges(append([]string{fleet.Dir}, fleet.Files...)...)
 	modules := []*schema.Module{&fleet.Defaults}
 	for _, r := range fleet.Roles {
 		n.Roles = append(n.Roles, r.Name)
