@@ -239,6 +239,8 @@ func (t *refusedCUE) sign(i int) *mistake {
 		return &mistake{k.at, "; is not used in CUE", "delete it: fields are separated by line breaks or commas"}
 	case k.tok == token.COLON && next.tok == token.COLON && next.at == k.end:
 		return &mistake{k.at, ":: is of an old version of CUE", "write a definition as #Name: {…}"}
+	case k.tok == token.COLON && k.in == '[' && t.namesElement(i-1):
+		return &mistake{t.token(i - 1).at, "a field in a list", "write { } around it; names of hosts stand in { }, not in [ ]"}
 	case k.tok == token.COLON && next.tok == token.BIND && next.at == k.end:
 		return &mistake{k.at, ":= is not used in CUE", "write : alone"}
 	case k.tok == token.ELLIPSIS && k.in != '[' && next.startsValue() && next.at == k.end:
@@ -260,6 +262,15 @@ func (t *refusedCUE) sign(i int) *mistake {
 		return &mistake{k.at, nixLines, `write """ on both ends`}
 	}
 	return nil
+}
+
+// namesElement reports whether a token is a name at the beginning of an element of a list.
+func (t *refusedCUE) namesElement(i int) bool {
+	if tok := t.token(i).tok; tok != token.IDENT && tok != token.STRING {
+		return false
+	}
+	before := t.token(i - 1)
+	return before.tok == token.COMMA || before.tok == token.LBRACK && (i < 2 || !t.token(i-2).endsValue())
 }
 
 func yamlList(at int) *mistake {
@@ -409,6 +420,8 @@ func (t *refusedCUE) neighbours(i int) *mistake {
 		return &mistake{k.at, fmt.Sprintf("the name %s needs quotes", name), fmt.Sprintf("write %s: …, or %s: …", doubleQuoted(name), strings.ReplaceAll(name, " ", "_"))}
 	case third.tok == token.COLON:
 		return &mistake{next.at, "no comma between two fields on one line", "write a comma, or begin a new line"}
+	case t.beginsField(i) && third.tok == token.BIND && (k.lit == "var" || k.lit == "const" || k.lit == "local" || k.lit == "set"):
+		return &mistake{k.at, k.lit + " is not used in CUE", "write let " + next.lit + " = …"}
 	case t.beginsField(i) && k.tok == token.IDENT:
 		return &mistake{k.end, fmt.Sprintf("no colon behind %s", k.lit), "write " + k.lit + ": " + shorten(t.text(next))}
 	}
@@ -484,6 +497,9 @@ func (t *refusedCUE) reworded(at int, msg string) *mistake {
 	case strings.Contains(msg, "import path"):
 		return &mistake{at, oneLine(msg), `write the path of a CUE package, such as "list"`}
 	}
+	if strings.Contains(msg, "'..'") {
+		return &mistake{at, "CUE has no .. for ranges", rangeMend}
+	}
 	if m := t.unbalanced(t.brackets); m != nil {
 		return m
 	}
@@ -494,6 +510,9 @@ func (t *refusedCUE) reworded(at int, msg string) *mistake {
 	case strings.HasPrefix(msg, "missing ','"), strings.HasPrefix(msg, "expected ','"):
 		return &mistake{at, found + " where a field ends", "separate fields by line breaks or commas, and put texts in quotes"}
 	case strings.HasPrefix(msg, "expected operand"), strings.HasPrefix(msg, "expected expression"):
+		if at >= len(t.data)-1 || strings.TrimSpace(t.restOfLine(at)) == "" {
+			return &mistake{at, found + " where a value begins", "write a value"}
+		}
 		return &mistake{at, found + " where a value begins", "put a text in quotes"}
 	case strings.HasPrefix(msg, "expected label"):
 		return &mistake{at, found + " where the name of a field or a colon is", "write name: value, and quotes around a name that is more than letters, digits and _"}
@@ -502,6 +521,8 @@ func (t *refusedCUE) reworded(at int, msg string) *mistake {
 	}
 	return &mistake{at, cueWords().Replace(oneLine(msg)), "see cuelang.org/docs, or write the fleet as hosts.toml"}
 }
+
+const rangeMend = `import "list", and write list.Range(1, 4, 1) for 1, 2 and 3`
 
 // cueWords replaces the names of CUE's tokens.
 var cueWords = sync.OnceValue(func() *strings.Replacer {

@@ -61,10 +61,13 @@ func (s *source) jsonMistake() *mistake {
 			return &mistake{at, fmt.Sprintf("%c closes nothing", c), "delete it, or open it before"}
 		}
 		return &mistake{at, "text after the end of the JSON value", "delete it, or put all in one { }"}
-	case c == '"' && strings.HasSuffix(msg, "after object key"):
+	case strings.HasSuffix(msg, "after object key") && (c == '}' || c == ','):
+		return &mistake{before + 1, "a name without a value", `write "name": value`}
+	case strings.HasSuffix(msg, "after object key") && strings.IndexByte("\"{[", c) >= 0:
 		return &mistake{at, "no colon behind the name of a field", "write one"}
 	case strings.Contains(msg, "object key string"), s.namesField(at):
 		return s.jsonKey(at)
+	case strings.Contains(msg, "literal") && s.wordStart(at) < at:
 	case c == '}' || c == ']':
 		if m := s.unbalanced(append(brackets, bracket{at, c})); m != nil {
 			return m

@@ -21,7 +21,7 @@ func (s *source) tomlMistake(at int, msg string) *mistake {
 		return s.tomlEquals(at)
 	case strings.HasSuffix(msg, "at start of value"), strings.HasPrefix(msg, "expected value"), strings.HasPrefix(msg, "expected keyword"):
 		return s.tomlValue(at)
-	case strings.HasSuffix(msg, "to close table name"):
+	case strings.HasSuffix(msg, "table name"):
 		if header := headerName().FindString(before); header != "" && strings.TrimSpace(line) != "" {
 			name := strings.TrimRight(header+s.restOfLine(at), "] \t")
 			parts := strings.Split(strings.TrimLeft(name, "["), ".")
@@ -29,9 +29,14 @@ func (s *source) tomlMistake(at int, msg string) *mistake {
 			parts[last] = doubleQuoted(strings.Trim(strings.TrimSpace(parts[last]), `"`))
 			return &mistake{at, fmt.Sprintf("the name %s needs quotes", parts[last]), "write [" + strings.Join(parts, ".") + "]"}
 		}
-		return &mistake{at, "the header of a table is not closed", "write " + strings.TrimSpace(before) + strings.Repeat("]", strings.Count(msg, "]"))}
+		return &mistake{at, "the header of a table is not closed", "write " + strings.TrimSpace(before) + strings.Repeat("]", max(1, strings.Count(before, "[")-strings.Count(before, "]")))}
 	case strings.HasPrefix(msg, "expected newline"):
 		return s.tomlBehind(at)
+	case strings.Contains(msg, "escape"), strings.HasPrefix(msg, "need a character after"):
+		for at > 0 && s.data[at] != '\\' && s.data[at] != '\n' {
+			at--
+		}
+		return badEscape(at, s.restOfLine(at), "'…'")
 	case msg == "strings must be quoted", msg == "integers cannot have leading zeroes", strings.Contains(msg, "digit"), strings.Contains(msg, "date"), strings.Contains(msg, "time"), strings.Contains(msg, "radix"), strings.Contains(msg, "64-bit"):
 		start := s.wordStart(at)
 		if m := s.value(start, langTOML); m != nil {
@@ -43,8 +48,6 @@ func (s *source) tomlMistake(at int, msg string) *mistake {
 	case strings.Contains(msg, "new line"), strings.HasPrefix(msg, "unterminated"):
 		quote := strings.LastIndexAny(before, `"'`)
 		return &mistake{max(0, at-len(before)+quote), "the quote is not closed on its line", `close it, or write """ around a text of several lines`}
-	case strings.Contains(msg, "escape"), strings.HasPrefix(msg, "need a character after"):
-		return badEscape(at, line, "'…'")
 	case strings.Contains(msg, "array value"):
 		if (c == '"' || c == '\'' || c == '{' || c >= '0' && c <= '9') && strings.TrimSpace(before) != "" {
 			return &mistake{at, "no comma between the elements of a list", "write one"}
@@ -100,6 +103,9 @@ func (s *source) tomlKey(at int) *mistake {
 		if head, _, ok := strings.Cut(word, "."); ok {
 			word = head
 		}
+		if word == "" {
+			return &mistake{at, "a dot without a name", "delete the dot, or write the name"}
+		}
 		return &mistake{at, fmt.Sprintf("the name %s needs quotes", word), "write " + doubleQuoted(word)}
 	}
 	return &mistake{at, s.restOfLine(at)[:1] + " where the name of a field begins", "write name = value, or [hosts.NAME] for a table"}
@@ -117,6 +123,8 @@ func (s *source) tomlEquals(at int) *mistake {
 	line := s.restOfLine(at)
 	words := behindName().FindString(line)
 	switch {
+	case name == "-":
+		return &mistake{at, "a list as YAML has it", `write tags = ["a", "b"]`}
 	case s.at(at) == ':':
 		return &mistake{at, ": where TOML has =", "write " + name + " = …"}
 	case words != "":
@@ -143,6 +151,10 @@ func (s *source) tomlValue(at int) *mistake {
 		return &mistake{at, strings.TrimSpace(name) + " has no value", `write one, such as "text", 22, true or ["a", "b"]`}
 	case s.at(at) == ',':
 		return &mistake{at, "a comma too many", "delete it"}
+	case s.at(at) == '=':
+		return &mistake{at, "a second =", "delete it"}
+	case behindName().MatchString(line):
+		return &mistake{at, "a field in a list", "write { } around the fields of an element"}
 	}
 	start := s.wordStart(at)
 	if m := s.value(start, langTOML); m != nil {
@@ -160,9 +172,11 @@ func (s *source) tomlBehind(at int) *mistake {
 	switch c := s.at(at); {
 	case strings.HasPrefix(line, "//"), strings.HasPrefix(line, "/*"):
 		return &mistake{at, "TOML's comments begin with #", "write # instead"}
+	case c == ',' && strings.TrimSpace(line[1:]) != "" && strings.Contains(before, "="):
+		return &mistake{at, "several values without brackets", "write [ ] around them"}
 	case c == ',' || c == ';':
 		return &mistake{at, fmt.Sprintf("%c at the end of a line", c), "delete it: each field stands on a line of its own"}
-	case strings.HasPrefix(strings.TrimSpace(before), "[") && !strings.Contains(before, "="):
+	case strings.HasPrefix(strings.TrimSpace(before), "[") && !strings.Contains(before, "=") && c != ']':
 		return &mistake{at, "a field on the line of a header", "write it on the next line"}
 	case c == '}' || c == ']':
 		return &mistake{at, fmt.Sprintf("%c closes nothing", c), "delete it, or open it before"}

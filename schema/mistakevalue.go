@@ -21,6 +21,9 @@ func valueMend(n *node, path string, s *shape) string {
 	}
 	switch n.kind {
 	case nullKind:
+		if l == langYAML && s.strct {
+			return "indent the fields that are in it further than its name"
+		}
 		if l == langYAML {
 			return "nothing stands behind the colon: write a value there, or leave the field out"
 		}
@@ -134,10 +137,25 @@ func elsewhere(f field, path string) string {
 		return "host takes the place of deployment.targetHost, user of targetUser, port of targetPort, tags of tags, secrets of keys and build_on of buildOnTarget; muster convert carries a whole fleet over"
 	case at == "" && (name == "all" || name == "_meta") && f.val.get("hosts") != nil:
 		return "this is an inventory of Ansible: " + l.pair("hosts", "…") + " stands at the top, and the address of a host in host"
+	case at == "" && f.val.get("host") != nil:
+		return "a host stands in hosts: " + hostAt(l, name)
 	case at == "" && name == "machines", at == "" && name == "nodes", at == "" && name == "nixosConfigurations":
 		return "the field with the hosts is hosts"
 	}
 	return ""
+}
+
+// hostAt writes the place of a host.
+func hostAt(l language, name string) string {
+	switch l {
+	case langTOML:
+		return "[hosts." + name + "]"
+	case langJSON:
+		return `{"hosts": {` + doubleQuoted(name) + ": …}}"
+	case langYAML:
+		return "hosts: and " + name + ": below it, indented"
+	}
+	return "hosts: " + name + ": …"
 }
 
 // ownName says how a value of the user's own is named in CUE, which has fields that are

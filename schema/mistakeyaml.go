@@ -26,11 +26,11 @@ func (s *source) yamlMistake(at Pos, msg string) *mistake {
 		}
 	}
 	offset := s.lines[at.Line-1] + at.Col - 1
+	if m := s.unbalanced(s.yamlBrackets()); m != nil {
+		return m
+	}
 	switch {
 	case strings.Contains(msg, "',' or ']'"), strings.Contains(msg, "',' or '}'"):
-		if m := s.unbalanced(s.yamlBrackets()); m != nil {
-			return m
-		}
 		return &mistake{offset, "no comma between the elements of a list or the fields in { }", "write one"}
 	case strings.Contains(msg, "mapping values are not allowed"), strings.Contains(msg, "could not find expected ':'"):
 		if m := s.yamlIndent(at.Line); m != nil {
@@ -68,6 +68,8 @@ func (s *source) yamlLine(number int) *mistake {
 	switch {
 	case strings.Contains(line[:indent], "\t"):
 		return &mistake{start + strings.IndexByte(line, '\t'), "tab in the indentation, want spaces", "replace each tab by two spaces"}
+	case indent == 0 && strings.HasPrefix(text, "%"):
+		return &mistake{start, "a directive of YAML without --- below it", "delete it, or write --- on the next line"}
 	case strings.HasPrefix(text, "//"), strings.HasPrefix(text, "/*"):
 		return &mistake{start + indent, "YAML's comments begin with #", "write # instead"}
 	case yamlTight().MatchString(text):
@@ -107,6 +109,8 @@ func (s *source) yamlLine(number int) *mistake {
 	case first == '"' && yamlEscape().MatchString(value):
 		i := yamlEscape().FindStringIndex(value)
 		return badEscape(at+i[0], value[i[0]:], "'…'")
+	case yamlNested().MatchString(value):
+		return &mistake{at, "a second field on the line", "write it on a line of its own, indented; or put a text with a colon in quotes"}
 	case strings.IndexByte("\"'[{|>&*!#", first) < 0 && strings.Contains(value, ": "):
 		return needsQuotes(at, "a text with a colon", value)
 	}
@@ -114,6 +118,7 @@ func (s *source) yamlLine(number int) *mistake {
 }
 
 var (
+	yamlNested = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][\w-]*: +\S`) })
 	// yamlTight matches a field without a space behind its colon.
 	yamlTight      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z_][\w-]*):([^\s/:].*)$`) })
 	yamlField      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*(?:- )*(?:[\w."'-]+:|-)[ ]+(\S.*)$`) })

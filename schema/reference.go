@@ -31,6 +31,8 @@ func (c *cueReader) explain(pos Pos, msg string) (what, mend string) {
 		return "there is no field " + name, didYouMean(similar(name, s.names()))
 	case strings.Contains(msg, "(+ list)"), strings.HasPrefix(msg, "Addition of lists"), strings.Contains(msg, "type list and list"):
 		return "CUE does not add lists", `import "list", and write list.Concat([a, b])`
+	case strings.HasPrefix(msg, "conflicting values {") && strings.Contains(msg, "mismatched types struct and"):
+		return "a value without a name stands beside fields", "write name: value, or [ ] around several values"
 	case strings.HasPrefix(msg, "Multiplication of lists"):
 		return "CUE does not repeat lists", `import "list", and write list.Repeat(a, 3)`
 	case strings.Contains(msg, "type string and int"), strings.Contains(msg, "type int and string"), strings.Contains(msg, "type string and float"), strings.Contains(msg, "type float and string"):
@@ -69,6 +71,8 @@ func (s *source) unknownName(at int, name string) (what, mend string) {
 	switch {
 	case slices.Contains(cuePackages, name) && strings.HasPrefix(line, name+"."):
 		return "the package " + name + " is not imported", fmt.Sprintf("write import %q at the beginning of the file", name)
+	case name == "range":
+		return "CUE has no range", rangeMend
 	case name[0] == '$':
 		return name + " is a variable of a shell", "the inventory has none: write the value, in quotes"
 	case nixNames[name]:

@@ -158,7 +158,8 @@ func (y *yamlReader) mapping(n *node, v *yaml.Node, path string, depth int) {
 				y.report.mistake(y.source, m)
 				panic(stop{})
 			}
-			y.fail(v.Content[i], "a key must be text")
+			y.report.add(y.at(v.Content[i]), "", "syntax", "a key must be text").Hint = "put it in quotes"
+			panic(stop{})
 		}
 		if k.ShortTag() == "!!merge" {
 			merges = append(merges, val)
