@@ -87,7 +87,7 @@ func (t *refusedCUE) scan() {
 			k.end = at + len(tok.String())
 		}
 		if tok == token.INTERPOLATION {
-			k.tok, k.end = token.STRING, t.interpolated(&s, k.end)
+			k.tok, k.end = token.STRING, t.interpolated(&s)
 		}
 		if len(in) > 0 {
 			k.in = in[len(in)-1]
@@ -105,7 +105,7 @@ func (t *refusedCUE) scan() {
 }
 
 // interpolated reads a string with interpolations to its end, whose offset it returns.
-func (t *refusedCUE) interpolated(s *scanner.Scanner, end int) int {
+func (t *refusedCUE) interpolated(s *scanner.Scanner) int {
 	for depth := 0; ; {
 		pos, tok, _ := s.Scan()
 		switch tok {
@@ -119,7 +119,7 @@ func (t *refusedCUE) interpolated(s *scanner.Scanner, end int) int {
 			}
 			depth = 0
 			rest := s.ResumeInterpolation()
-			end = pos.Offset() + 1 + len(rest)
+			end := pos.Offset() + 1 + len(rest)
 			if !strings.HasSuffix(rest, "(") {
 				return min(end, len(t.data))
 			}
@@ -240,6 +240,9 @@ func (t *refusedCUE) sign(i int) *mistake {
 	case k.tok == token.COLON && next.tok == token.COLON && next.at == k.end:
 		return &mistake{k.at, ":: is of an old version of CUE", "write a definition as #Name: {…}"}
 	case k.tok == token.COLON && k.in == '[' && t.namesElement(i-1):
+		if m := t.unbalanced(t.brackets); m != nil {
+			return m
+		}
 		return &mistake{t.token(i - 1).at, "a field in a list", "write { } around it; names of hosts stand in { }, not in [ ]"}
 	case k.tok == token.COLON && next.tok == token.BIND && next.at == k.end:
 		return &mistake{k.at, ":= is not used in CUE", "write : alone"}

@@ -22,14 +22,14 @@ func (s *source) tomlMistake(at int, msg string) *mistake {
 	case strings.HasSuffix(msg, "at start of value"), strings.HasPrefix(msg, "expected value"), strings.HasPrefix(msg, "expected keyword"):
 		return s.tomlValue(at)
 	case strings.HasSuffix(msg, "table name"):
-		if header := headerName().FindString(before); header != "" && strings.TrimSpace(line) != "" {
+		if header := headerName().FindString(before); header != "" && strings.Trim(line, "] \t") != "" {
 			name := strings.TrimRight(header+s.restOfLine(at), "] \t")
 			parts := strings.Split(strings.TrimLeft(name, "["), ".")
 			last := len(parts) - 1
 			parts[last] = doubleQuoted(strings.Trim(strings.TrimSpace(parts[last]), `"`))
 			return &mistake{at, fmt.Sprintf("the name %s needs quotes", parts[last]), "write [" + strings.Join(parts, ".") + "]"}
 		}
-		return &mistake{at, "the header of a table is not closed", "write " + strings.TrimSpace(before) + strings.Repeat("]", max(1, strings.Count(before, "[")-strings.Count(before, "]")))}
+		return &mistake{at, "the header of a table is not closed", "write " + strings.TrimRight(strings.TrimSpace(before), "]") + strings.Repeat("]", strings.Count(before, "["))}
 	case strings.HasPrefix(msg, "expected newline"):
 		return s.tomlBehind(at)
 	case strings.Contains(msg, "escape"), strings.HasPrefix(msg, "need a character after"):

@@ -21,7 +21,7 @@ func valueMend(n *node, path string, s *shape) string {
 	}
 	switch n.kind {
 	case nullKind:
-		if l == langYAML && s.strct {
+		if l == langYAML && s.strct && s.leaf == nil {
 			return "indent the fields that are in it further than its name"
 		}
 		if l == langYAML {
