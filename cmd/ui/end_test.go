@@ -53,9 +53,9 @@ web2  unchanged  3           rebooted: kernel 6.6.2
 				{Number: 2, System: system, Created: time.Date(2026, 1, 2, 3, 4, 6, 0, time.Local), Version: "a very long version of NixOS"},
 			}},
 			{Host: "web3", Status: exec.Listed}, failed},
-			`HOST  GENERATION  CREATED                      VERSION           SYSTEM
-web1  1           2026-01-02 03:04:05          25.11             s66mzxpv…  cur…
-web1  2           2026-01-02 03:04:06          a very long ver…  s66mzxpv…  new…
+			`HOST  GENERATION  CREATED                      VERSION                       SYSTEM
+web1  1           2026-01-02 03:04:05          25.11                         s66mzxpv…  current
+web1  2           2026-01-02 03:04:06          a very long version of NixOS  s66mzxpv…  newest
 web3  none
 web2  failed      connect: connection refused
 `},
@@ -77,9 +77,9 @@ web2  failed                        connect: connection refused
 				},
 				Reboot: []string{"kernel"},
 			}}, failed},
-			`HOST  WAVE  GENERATION  PACKAGES                     TO COPY           UNITS   …
-web1  1     3 → new     +1 −1 ~3                     4 paths, 61.6 kB  +0 −0 ~1…
+			`HOST  WAVE  GENERATION  PACKAGES                     TO COPY           UNITS     REBOOT
 web2  1                 connect: connection refused
+web1  1     3 → new     +1 −1 ~3                     4 paths, 61.6 kB  +0 −0 ~1  needed
 
 web1
   to       ` + system + `
@@ -100,7 +100,7 @@ new system, after muster push, is asked what it would do.
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
-			ui.NewText(&out, &bytes.Buffer{}, noHint).End(c.outcomes)
+			ui.NewText(&out, &bytes.Buffer{}, noHint, ui.ColorAuto).End(c.outcomes)
 			if diff := cmp.Diff(c.want, out.String()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
