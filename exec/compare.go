@@ -14,11 +14,7 @@ import (
 // A Diff is what a deployment would change on a host, found out without
 // changing anything there.
 type Diff struct {
-	Added   []Package `json:"added,omitempty"`
-	Removed []Package `json:"removed,omitempty"`
-	Changed []Package `json:"changed,omitempty"` // in version
-	// Rebuilt counts the packages that are others under the same version.
-	Rebuilt int `json:"rebuilt,omitempty"`
+	PackageDiff
 
 	CopyPaths int   `json:"copy_paths"` // that the host lacks
 	CopyBytes int64 `json:"copy_bytes"` // of their archives
@@ -30,6 +26,15 @@ type Diff struct {
 	Asked bool `json:"asked"`
 	// Reboot are the parts that take a restart to change.
 	Reboot []string `json:"reboot,omitempty"`
+}
+
+// A PackageDiff is how the packages of two systems differ.
+type PackageDiff struct {
+	Added   []Package `json:"added,omitempty"`
+	Removed []Package `json:"removed,omitempty"`
+	Changed []Package `json:"changed,omitempty"` // in version
+	// Rebuilt counts the packages that are others under the same version.
+	Rebuilt int `json:"rebuilt,omitempty"`
 }
 
 // A Package is what a store path's name says, before and after.
@@ -85,7 +90,7 @@ func compare(ctx context.Context, j *job) error {
 }
 
 // packages compares two closures by the names of their paths.
-func (d *Diff) packages(now, next []store.Path) {
+func (d *PackageDiff) packages(now, next []store.Path) {
 	before, after := versions(now), versions(next)
 	same := map[store.Path]bool{}
 	for _, p := range now {

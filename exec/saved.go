@@ -95,6 +95,7 @@ type savedHost struct {
 	Local      bool               `json:"local,omitempty"`
 	NoAddress  bool               `json:"no_address,omitempty"`
 	System     savedWord          `json:"system,omitempty"`
+	Roles      []savedWord        `json:"roles,omitempty"` // for reports
 	Policy     schema.Policy      `json:"policy,omitempty"`
 	Failed     schema.FailedUnits `json:"failed_units,omitempty"`
 	Care       *savedCare         `json:"care,omitempty"`
@@ -269,6 +270,9 @@ func saveHost(h *schema.Host) savedHost {
 		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
 		Others: saveWays(h.Others), SSH: saveSSH(&h.SSH), Become: h.PrivilegeCommand,
 		Care: saveCare(&h.Care), GuestOf: savedWord(h.GuestOf), VariantOf: savedWord(h.VariantOf),
+	}
+	for _, role := range h.Roles {
+		s.Roles = append(s.Roles, savedWord(role))
 	}
 	s.Secrets = saveSecrets(h.AllSecrets)
 	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
@@ -450,6 +454,9 @@ func (s *savedHost) load() *schema.Host {
 		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
 		Others: loadWays(s.Others), SSH: s.SSH.load(), PrivilegeCommand: s.Become,
 		Care: s.Care.load(), GuestOf: string(s.GuestOf), VariantOf: string(s.VariantOf),
+	}
+	for _, role := range s.Roles {
+		h.Roles = append(h.Roles, string(role))
 	}
 	h.AllSecrets = loadSecrets(s.Secrets)
 	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()

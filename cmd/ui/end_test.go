@@ -66,10 +66,13 @@ web2  failed                        connect: connection refused
 `},
 		{"plan", []exec.Outcome{
 			{Host: "web1", Status: exec.Seen, System: system, Before: before, Diff: &exec.Diff{
-				Added:   []exec.Package{{Name: "hello", After: []string{"2.12"}}},
-				Removed: []exec.Package{{Name: "cowsay", Before: []string{"3"}}},
-				Changed: []exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}},
-				Rebuilt: 2, CopyPaths: 4, CopyBytes: 61_600,
+				PackageDiff: exec.PackageDiff{
+					Added:   []exec.Package{{Name: "hello", After: []string{"2.12"}}},
+					Removed: []exec.Package{{Name: "cowsay", Before: []string{"3"}}},
+					Changed: []exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}},
+					Rebuilt: 2,
+				},
+				CopyPaths: 4, CopyBytes: 61_600,
 				Forecast: units.Forecast{
 					Restart: []string{"nginx.service"}, Again: []string{"backup.service"},
 					Unknown: []units.Note{{Unit: "new.service", Text: "it starts if its conditions hold"}, {Text: "what scripts ask for"}},
