@@ -279,7 +279,7 @@ func (s *session) carryOut(ctx context.Context, plan *exec.Plan, o exec.Options,
 // journal gives a plan's run its name and its journal. Without one, which is
 // reported before anything is done to a host, the run goes on all the same.
 func (s *session) journal(plan *exec.Plan) *exec.Journal {
-	plan.Run = ""
+	plan.Run, plan.Who = "", operator()
 	j, err := createJournal(plan)
 	if err != nil {
 		plan.Run = exec.NewRunID()

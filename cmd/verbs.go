@@ -252,6 +252,7 @@ current generation, the running one and the booted one stay.
 List the generations of the hosts' system profiles, oldest first.
 
 ` + inventoryHelp},
+		historyVerb(), showVerb(), logsVerb(), eventsVerb(),
 		{group: "fleet", use: "rollback [INVENTORY]", verb: &rollbackOptions{}, short: "undo the last deployment", long: `
 Undo the last deployment: the hosts that it changed go back to what they ran before,
 the others are left alone. Which deployment is the last, the hosts say: it is the

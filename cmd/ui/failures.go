@@ -82,6 +82,9 @@ func (c *cause) more(run Run) string {
 		drv, _ := build.FailedBuild()
 		return fmt.Sprintf("nix log %s", drv)
 	case run.Recorded && c.stage != "" && c.stage != exec.Evaluate && c.stage != exec.ConnectTo:
+		if run.Past {
+			return fmt.Sprintf("muster logs %s --run %s", c.first.Host, run.ID)
+		}
 		return fmt.Sprintf("muster logs %s", c.first.Host)
 	}
 	return ""

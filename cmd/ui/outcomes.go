@@ -73,19 +73,22 @@ func sameEnd(o *exec.Outcome) string {
 
 // countLine counts the hosts by what became of them, and names those that failed.
 func countLine(outcomes []exec.Outcome) line {
-	l := say(human.Count(len(outcomes), "host") + ": ")
-	first := true
+	return append(say(human.Count(len(outcomes), "host")+": "), counts(outcomes, len(outcomes))...)
+}
+
+// counts counts hosts, out of so many, by what became of them.
+func counts(outcomes []exec.Outcome, of int) line {
+	var l line
 	for _, s := range exec.Statuses {
 		hosts := hostsWith(outcomes, s)
 		if len(hosts) == 0 {
 			continue
 		}
-		if !first {
+		if len(l) > 0 {
 			l = l.and(ordinary, ", ")
 		}
-		first = false
 		text := fmt.Sprintf("%d %s", len(hosts), s)
-		if (s == exec.Failed || s == exec.RolledBack) && len(outcomes) > 1 {
+		if (s == exec.Failed || s == exec.RolledBack) && of > 1 {
 			text += fmt.Sprintf(" (%s)", abbreviate(hosts, 4))
 		}
 		l = l.and(styleOf(s), text)

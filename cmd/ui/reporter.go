@@ -35,6 +35,7 @@ type Run struct {
 	Hosts  []string
 	// Recorded says that the run has a journal: it can be resumed and looked up.
 	Recorded bool
+	Past     bool // it is looked up, and may not be the last one
 }
 
 // A Hint says what the user can do about an error on a host, "" if there is

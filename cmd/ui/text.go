@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -116,7 +117,7 @@ func (t *text) Begin(r Run) {
 func (t *text) Event(e exec.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.keep(e)
+	KeepLast(t.last, e)
 	now := time.Now()
 	t.view.take(e, now)
 	if line := t.lineOf(e); line != "" {
@@ -133,23 +134,6 @@ func (t *text) stamped(text string) string {
 		return text + "\n"
 	}
 	return time.Now().Format(time.TimeOnly) + " " + text + "\n"
-}
-
-// keep keeps the last lines that the stage of a host prints.
-func (t *text) keep(e exec.Event) {
-	switch e := e.(type) {
-	case exec.StageStarted:
-		delete(t.last, e.Host)
-	case exec.Said:
-		if line := strings.TrimSpace(Printable(e.Line)); line != "" {
-			last := append(t.last[e.Host], line)
-			t.last[e.Host] = last[max(0, len(last)-lastLines):]
-		}
-	case exec.HostEnded:
-		if e.Outcome.OK() {
-			delete(t.last, e.Outcome.Host)
-		}
-	}
 }
 
 // lineOf is the line for an event that stays, "" for none. Where the view is drawn, it has
@@ -238,7 +222,8 @@ func (t *text) sentence(o *exec.Outcome) string {
 	return fmt.Sprintf("%s: %s%s in %s", o.Host, o.Status, sent, human.Duration(o.Took))
 }
 
-// failure says that a host failed.
+// failure says that a host failed. A mistake in the configuration, which hosts share, is told
+// in full, and not again at the end.
 func (t *text) failure(o *exec.Outcome) string {
 	names, as := t.who(o)
 	where := ""
@@ -251,7 +236,14 @@ func (t *text) failure(o *exec.Outcome) string {
 	case as != "":
 		return fmt.Sprintf("%s: %s: %sas %s", names, o.Status, where, as)
 	}
-	return fmt.Sprintf("%s: %s: %s%s", names, o.Status, where, reasonOf(o))
+	if mistake, _ := mistakeOf(o); mistake == "" {
+		return fmt.Sprintf("%s: %s: %s%s", names, o.Status, where, reasonOf(o))
+	}
+	text := fmt.Sprintf("%s: %s: %s%s", names, o.Status, where, strings.ReplaceAll(strings.TrimSpace(human.Plain(o.Err.Error())), "\n", "\n    "))
+	if h := t.hint(o.Host, o.Err); h != "" {
+		text += "\nhint: " + h
+	}
+	return text
 }
 
 func (t *text) Interrupted() {
@@ -416,10 +408,16 @@ func (t *text) Close() {
 	t.ticking.Wait()
 }
 
+// told reports whether it has been told in full why a host failed.
+func (t *text) told(o exec.Outcome) bool {
+	mistake, _ := mistakeOf(&o)
+	return t.mistakes[mistake] != ""
+}
+
 // End prints why hosts failed, and the table of outcomes.
 func (t *text) End(outcomes []exec.Outcome) {
 	t.Close()
 	errs := newPage(t.errs, t.color)
-	printFailures(errs, outcomes, t.last, t.run, t.hint)
+	printFailures(errs, slices.DeleteFunc(slices.Clone(outcomes), t.told), t.last, t.run, t.hint)
 	printEnd(newPage(t.out, t.color), outcomes)
 }

@@ -149,8 +149,10 @@ TIME d: draining
 TIME d: unchanged, rebooted: kernel 6.6.1 → 6.6.2 in 20.0 s
 TIME e: unchanged: not changed by run x
 TIME f: failed: evaluate: in f
+hint: look at in f
 TIME g: failed: evaluate: as f
 TIME h, i, j: failed: evaluate: in three
+hint: look at in three
 2 hosts failed: a, b
   build: line one
     line two
