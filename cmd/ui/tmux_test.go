@@ -1,21 +1,21 @@
 package ui_test
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"muster/cmd/ui"
-	musterexec "muster/exec"
+	"muster/exec"
+	"muster/exec/lab"
 )
 
 var update = flag.Bool("update", false, "rewrite the screens in testdata")
@@ -48,63 +48,28 @@ func play(dir string) {
 	report := ui.NewText(os.Stdout, os.Stderr, func(string, error) string { return "" }, ui.ColorAuto)
 	report.Begin(ui.Run{Hosts: hosts, Recorded: true})
 	report.Note("the last run of this fleet did not end: muster resume continues it, and this one overtakes it")
-	var outcomes []musterexec.Outcome
-	end := func(o musterexec.Outcome) {
+	var outcomes []exec.Outcome
+	end := func(o exec.Outcome) {
 		outcomes = append(outcomes, o)
-		report.Event(musterexec.HostEnded{Outcome: o})
+		report.Event(exec.HostEnded{Outcome: o})
 	}
 	for i, h := range hosts[:20] {
-		report.Event(musterexec.StageStarted{Host: h, Stage: []musterexec.Stage{musterexec.Copy, musterexec.Activate}[i%2]})
+		report.Event(exec.StageStarted{Host: h, Stage: []exec.Stage{exec.Copy, exec.Activate}[i%2]})
 	}
-	end(musterexec.Outcome{Host: "web7", Status: musterexec.Failed, Stage: musterexec.ConnectTo, Err: errors.New("unreachable: connect to 192.0.2.7:22: connection refused")})
+	end(exec.Outcome{Host: "web7", Status: exec.Failed, Stage: exec.ConnectTo, Err: errors.New("unreachable: connect to 192.0.2.7:22: connection refused")})
 	wait()
 	for _, h := range hosts[:18] {
 		if h != "web7" {
-			end(musterexec.Outcome{Host: h, Status: musterexec.Activated})
+			end(exec.Outcome{Host: h, Status: exec.Activated})
 		}
 	}
 	wait()
 	for _, h := range hosts[18:] {
-		end(musterexec.Outcome{Host: h, Status: musterexec.Activated})
+		end(exec.Outcome{Host: h, Status: exec.Activated})
 	}
 	report.End(outcomes)
 	fmt.Print("$ ")
 	wait()
-}
-
-// A tmux is a terminal multiplexer with one window.
-type tmux struct {
-	t      *testing.T
-	socket string
-}
-
-// startTmux starts a command in a terminal of a size.
-func startTmux(t *testing.T, width, height int, command string) *tmux {
-	t.Helper()
-	if _, err := exec.LookPath("tmux"); err != nil {
-		t.Fatal("there is no tmux, which README.md has among the packages for tests: ", err)
-	}
-	m := &tmux{t: t, socket: filepath.Join(t.TempDir(), "tmux")}
-	m.do("-u", "-f", "/dev/null", "new-session", "-d", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height), command)
-	t.Cleanup(func() { exec.Command("tmux", "-S", m.socket, "kill-server").Run() })
-	return m
-}
-
-// do gives tmux a command, and returns what it prints.
-func (m *tmux) do(args ...string) string {
-	m.t.Helper()
-	c := exec.Command("tmux", append([]string{"-S", m.socket}, args...)...)
-	c.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "TERM=screen")
-	out, err := c.CombinedOutput()
-	if err != nil {
-		m.t.Fatalf("tmux %q: %v: %s", args, err, out)
-	}
-	return string(out)
-}
-
-func (m *tmux) resize(width, height int) {
-	m.t.Helper()
-	m.do("resize-window", "-x", fmt.Sprint(width), "-y", fmt.Sprint(height))
 }
 
 // untimed replaces durations, which are in a column but for the first line.
@@ -115,17 +80,19 @@ func untimed(screen string) string {
 	return screen
 }
 
-// shows waits until the screen, with what has scrolled off it, is that of a file of testdata.
-// Times are left out.
-func (m *tmux) shows(name string) {
-	m.t.Helper()
+// showsFile waits until the screen, with what has scrolled off it, is that of a file of
+// testdata. Times are left out.
+func showsFile(t *testing.T, terminal *lab.Terminal, name string) {
+	t.Helper()
 	golden := filepath.Join("testdata", "screens", name+".txt")
 	want, _ := os.ReadFile(golden)
 	var got string
 	same := 0
 	for range 400 {
 		last := got
-		got = untimed(m.do("capture-pane", "-p", "-S", "-"))
+		screen, err := terminal.Screen()
+		must(t, err)
+		got = untimed(screen)
 		if !*update && got == string(want) {
 			return
 		}
@@ -133,17 +100,19 @@ func (m *tmux) shows(name string) {
 			same = 0
 		}
 		if *update && same > 30 {
-			break
+			must(t, os.WriteFile(golden, []byte(got), 0o644))
+			return
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			m.t.Fatal(err)
-		}
-		return
+	t.Errorf("the screen %s (-want +got):\n%s", name, cmp.Diff(string(want), got))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
-	m.t.Errorf("the screen %s (-want +got):\n%s", name, cmp.Diff(string(want), got))
 }
 
 // A terminal that is made narrower, lower and larger while a run is shown has no row of an
@@ -151,28 +120,24 @@ func (m *tmux) shows(name string) {
 func TestResizedTerminal(t *testing.T) {
 	dir := t.TempDir()
 	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
+	must(t, err)
+	next := func() { must(t, os.WriteFile(filepath.Join(dir, "next"), nil, 0o644)) }
+	terminal, err := lab.StartTerminal(context.Background(), dir, 80, 24, fmt.Sprintf("env NO_COLOR=1 %s=%s %s", playEnv, dir, self))
+	must(t, err)
+	t.Cleanup(func() { terminal.Close() })
+	showsFile(t, terminal, "80x24")
+	for _, size := range [][2]int{{40, 12}, {140, 40}, {60, 10}} {
+		must(t, terminal.Resize(size[0], size[1]))
+		showsFile(t, terminal, fmt.Sprintf("%dx%d", size[0], size[1]))
 	}
-	next := func() {
-		if err := os.WriteFile(filepath.Join(dir, "next"), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m := startTmux(t, 80, 24, fmt.Sprintf("env NO_COLOR=1 %s=%s %s", playEnv, dir, self))
-	m.shows("80x24")
-	m.resize(40, 12)
-	m.shows("40x12")
-	m.resize(140, 40)
-	m.shows("140x40")
-	m.resize(60, 10)
-	m.shows("60x10")
 	next()
-	m.shows("60x10-later")
-	m.resize(80, 24)
+	showsFile(t, terminal, "60x10-later")
+	must(t, terminal.Resize(80, 24))
 	next()
-	m.shows("80x24-end")
-	if got := m.do("display-message", "-p", "#{cursor_x}"); strings.TrimSpace(got) != "2" {
-		t.Errorf("the cursor is in column %s", got)
+	showsFile(t, terminal, "80x24-end")
+	column, err := terminal.Column()
+	must(t, err)
+	if column != "2" {
+		t.Errorf("the cursor is in column %s", column)
 	}
 }
