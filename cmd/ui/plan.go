@@ -155,12 +155,21 @@ func printDiff(p page, hosts []*exec.Outcome) {
 			p.print(line{}.and(s, fmt.Sprintf("  %s %s %s", mark, k.Name, versions)))
 		}
 	}
+	say("copy", fmt.Sprintf("%s, %s", human.Count(d.CopyPaths, "path"), human.Bytes(d.CopyBytes)))
 	packages(good, "+", d.Added)
 	packages(bad, "−", d.Removed)
 	packages(odd, "~", d.Changed)
 	if d.Rebuilt > 0 {
 		p.print(line{}.and(odd, fmt.Sprintf("  ~ %s in the same version", human.Count(d.Rebuilt, "package"))))
 	}
+	files := func(s style, mark string, names []string) {
+		if len(names) > 0 {
+			p.print(line{}.and(s, fmt.Sprintf("  %s /etc/ %s", mark, abbreviate(names, mostLines))))
+		}
+	}
+	files(good, "+", d.Etc.Added)
+	files(bad, "−", d.Etc.Removed)
+	files(odd, "~", d.Etc.Changed)
 	for _, u := range []struct {
 		what string
 		list []string

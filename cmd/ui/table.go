@@ -22,7 +22,9 @@ type Table struct {
 // NewReport is [NewTable] for a report on hosts: its lines fit the terminal. The
 // last columns give way; their text is printed in full elsewhere. Where there is no
 // terminal, nothing is cut.
-func NewReport(w io.Writer, header ...string) *Table { return newReport(newPage(w, ColorNever), header...) }
+func NewReport(w io.Writer, header ...string) *Table {
+	return newReport(newPage(w, ColorNever), header...)
+}
 
 func newReport(p page, header ...string) *Table {
 	t := newTable(p, header...)
@@ -31,7 +33,9 @@ func newReport(p page, header ...string) *Table {
 }
 
 // NewTable begins a table. [Table.Flush] prints it.
-func NewTable(w io.Writer, header ...string) *Table { return newTable(newPage(w, ColorNever), header...) }
+func NewTable(w io.Writer, header ...string) *Table {
+	return newTable(newPage(w, ColorNever), header...)
+}
 
 func newTable(p page, header ...string) *Table {
 	t := &Table{page: p}

@@ -231,7 +231,9 @@ func TestOthersPrintBesideTheView(t *testing.T) {
 	errs := report.Around(term.tty)
 	fmt.Fprint(errs, "before\n")
 	report.Event(exec.StageStarted{Host: "web1", Stage: exec.Copy})
-	term.shows(t, "the host alone", func(screen string) bool { return strings.Contains(screen, "\n  web1") && !strings.Contains(screen, "before") })
+	term.shows(t, "the host alone", func(screen string) bool {
+		return strings.Contains(screen, "\n  web1") && !strings.Contains(screen, "before")
+	})
 	fmt.Fprint(errs, "warning: old\nnote: new\n")
 	term.shows(t, "both lines below the host", func(screen string) bool {
 		lines := strings.Split(screen, "\n")
