@@ -195,8 +195,6 @@ func replaces(name string) (whole bool, err error) {
 			return false, fmt.Errorf("write %q: it is a symbolic link, which muster apply would not read", name)
 		}
 		return false, nil
-	case err == nil && info.IsDir():
-		return false, fmt.Errorf("write %q: it is a directory", name)
 	}
 	return err != nil || info.Mode().IsRegular(), nil
 }

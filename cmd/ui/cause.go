@@ -10,7 +10,6 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
-	"muster/exec/human"
 )
 
 // A cause is why hosts did not end as was asked. Hosts whose errors differ in nothing but
@@ -58,14 +57,6 @@ func (c *causes) add(o *exec.Outcome) {
 	}
 	c.by[key] = &cause{status: o.Status, stage: o.Stage, hosts: []string{o.Host}, first: o, reason: reason, all: true}
 	c.list = append(c.list, c.by[key])
-}
-
-// who names the hosts, or counts them where they are many.
-func (c *cause) who(most int) string {
-	if len(c.hosts) == 1 {
-		return c.hosts[0]
-	}
-	return fmt.Sprintf("%s: %s", human.Count(len(c.hosts), "host"), abbreviate(c.hosts, most))
 }
 
 // where is the stage in front of what is said about it.

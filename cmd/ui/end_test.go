@@ -102,8 +102,8 @@ web1
   unknown  what scripts ask for
   undone   web.socket: restart it
 
-What becomes of units is foretold by the rules of NixOS. A host that already has its
-new system, after muster push, is asked what it would do.
+What becomes of units is foretold by the rules of NixOS. A host that already
+has its new system, after muster push, is asked what it would do.
 `},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -21,7 +21,7 @@ func printFailures(p page, outcomes []exec.Outcome, last map[string][]string, ru
 	hinted := map[string]bool{}
 	for _, c := range causesOf(outcomes) {
 		p.print(c.title())
-		p.print(say("  ").and(bad, c.what()))
+		p.wrapped(bad, "  ", c.what())
 		for _, l := range c.details(last[c.first.Host]) {
 			p.print(say("    ").and(faint, l))
 		}

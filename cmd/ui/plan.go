@@ -38,8 +38,8 @@ func printPlan(p page, outcomes []exec.Outcome) {
 	}
 	if byRules {
 		p.print(nil)
-		p.print(say("What becomes of units is foretold by the rules of NixOS. A host that already has its"))
-		p.print(say("new system, after muster push, is asked what it would do."))
+		p.print(say("What becomes of units is foretold by the rules of NixOS. A host that already"))
+		p.print(say("has its new system, after muster push, is asked what it would do."))
 	}
 }
 
@@ -137,7 +137,7 @@ func printDiff(p page, hosts []*exec.Outcome) {
 		such = fmt.Sprintf(" (%s)", o.Host)
 	}
 	p.print(title)
-	say := func(what, text string) { p.print(say(fmt.Sprintf("  %-8s %s", what, text))) }
+	say := func(what, text string) { p.wrapped(ordinary, fmt.Sprintf("  %-8s ", what), text) }
 	if o.Before.Current != "" {
 		say("from", string(o.Before.Current)+such)
 	}
@@ -164,7 +164,7 @@ func printDiff(p page, hosts []*exec.Outcome) {
 	}
 	files := func(s style, mark string, names []string) {
 		if len(names) > 0 {
-			p.print(line{}.and(s, fmt.Sprintf("  %s /etc/ %s", mark, abbreviate(names, mostLines))))
+			p.wrapped(s, fmt.Sprintf("  %s /etc/ ", mark), abbreviate(names, mostLines))
 		}
 	}
 	files(good, "+", d.Etc.Added)

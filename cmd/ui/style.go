@@ -129,6 +129,29 @@ func newPage(w io.Writer, color Color) page {
 // print prints a line as long as it is.
 func (p page) print(l line) { io.WriteString(p.w, l.render(p.color)+"\n") }
 
+// wrapped prints words behind a heading: on a terminal in as many lines as they take, with
+// the words below each other.
+func (p page) wrapped(s style, heading, text string) {
+	indent := twwidth.Width(heading)
+	room := p.width - indent - 1
+	if p.width == 0 || room < 20 {
+		p.print(line{}.and(s, heading+text))
+		return
+	}
+	row := ""
+	for word := range strings.FieldsSeq(Printable(text)) {
+		if row != "" && twwidth.Width(row+" "+word) > room {
+			p.print(line{}.and(s, heading+row))
+			heading, row = strings.Repeat(" ", indent), ""
+		}
+		if row != "" {
+			row += " "
+		}
+		row += word
+	}
+	p.print(line{}.and(s, heading+row))
+}
+
 // sizeOf is the size of a terminal; one that does not say has 80 columns and 24 rows.
 func sizeOf(fd int) (width, height int) {
 	width, height, err := term.GetSize(fd)
