@@ -108,9 +108,12 @@ func likeness(o *exec.Outcome, reason string) string {
 		drv, _ := build.FailedBuild()
 		return string(drv)
 	}
-	reason = strings.ReplaceAll(" "+reason+" ", " "+o.Host+" ", " HOST ")
-	reason = hostWord(o.Host).ReplaceAllString(reason, "${1}HOST$2")
-	return particular().ReplaceAllString(reason, "…")
+	return impersonal(o.Host, reason)
+}
+
+// impersonal is a text about a host without its name, addresses and times.
+func impersonal(host, text string) string {
+	return particular().ReplaceAllString(hostWord(host).ReplaceAllString(text, "${1}HOST$2"), "…")
 }
 
 // hostWord matches the name of a host where it stands alone, or begins a domain name.

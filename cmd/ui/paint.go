@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
@@ -142,7 +143,7 @@ func failedRows(list []*cause, names, most int) []line {
 		}
 		what := c.what()
 		if len(c.hosts) > 1 {
-			what += " · " + abbreviate(c.hosts, 6)
+			what += " · " + someOf(c.hosts)
 		}
 		rows = append(rows, say("  "+pad(failedName(c), names)+"  ").and(styleOf(c.status), pad(string(c.status), 9)).and(ordinary, " "+what))
 	}
@@ -187,9 +188,18 @@ func stageRows(works []*hostView, most int) []line {
 		if most > 1 && len(rows) == most-1 && len(order)-i > 1 {
 			return append(rows, say(fmt.Sprintf("  … and %s", human.Count(len(order)-i, "more stage"))))
 		}
-		rows = append(rows, say("  ").and(active, pad(string(s), 9)).and(ordinary, fmt.Sprintf(" %s: %s", human.Count(len(in[s]), "host"), abbreviate(in[s], 6))))
+		rows = append(rows, say("  ").and(active, pad(string(s), 9)).and(ordinary, fmt.Sprintf(" %s: %s", human.Count(len(in[s]), "host"), someOf(in[s]))))
 	}
 	return rows
+}
+
+// someOf names hosts in a row of a view. Names of very many are not sorted for each drawing.
+func someOf(names []string) string {
+	const most, sorted = 6, 200
+	if len(names) <= sorted {
+		return abbreviate(names, most)
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // pad makes a text exactly so many columns wide.

@@ -59,7 +59,7 @@ const (
 	redraws   = 200 * time.Millisecond
 	// apart is the least time between two drawings because of events: a host that
 	// prints much must not have all rows drawn for every line.
-	apart = 50 * time.Millisecond
+	apart = 100 * time.Millisecond
 	// patience is after which time a view is shown: a run that is over by then has none.
 	patience = 300 * time.Millisecond
 	// silence is after how long without a line the totals are printed, where nothing is drawn.

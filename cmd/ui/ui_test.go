@@ -227,6 +227,25 @@ func TestStates(t *testing.T) {
 	}
 }
 
+// Many hosts that cannot be reached share a row.
+func TestUnreachableHostsShareARow(t *testing.T) {
+	var all []ui.HostState
+	for i := range 1000 {
+		all = append(all, ui.HostState{Host: fmt.Sprint("web", i), State: ui.Unreachable, Error: fmt.Sprintf("unreachable: connect to 10.0.0.%d:22: no route to host", i%250)})
+	}
+	all = append(all, ui.HostState{Host: "db", State: ui.InSync, Generation: 3})
+	var out bytes.Buffer
+	ui.PrintStates(&out, all)
+	want := `HOST               STATE    GENERATION  DETAIL
+web0 and 999 more  unknown              unreachable: connect to 10.0.0.0:22: no route to host
+db                 in sync  3
+1001 hosts: 1000 unknown, 1 in sync
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // Of very many problems of a kind, the first are printed, and a count.
 func TestManyProblemsAreCounted(t *testing.T) {
 	var problems schema.Errors
