@@ -14,11 +14,9 @@ import (
 // A Diff is what a deployment would change on a host, found out without
 // changing anything there.
 type Diff struct {
-	Added   []Package `json:"added,omitempty"`
-	Removed []Package `json:"removed,omitempty"`
-	Changed []Package `json:"changed,omitempty"` // in version
-	// Rebuilt counts the packages that are others under the same version.
-	Rebuilt int `json:"rebuilt,omitempty"`
+	PackageDiff
+
+	Etc FileDiff `json:"etc,omitzero"`
 
 	CopyPaths int   `json:"copy_paths"` // that the host lacks
 	CopyBytes int64 `json:"copy_bytes"` // of their archives
@@ -30,6 +28,15 @@ type Diff struct {
 	Asked bool `json:"asked"`
 	// Reboot are the parts that take a restart to change.
 	Reboot []string `json:"reboot,omitempty"`
+}
+
+// A PackageDiff is how the packages of two systems differ.
+type PackageDiff struct {
+	Added   []Package `json:"added,omitempty"`
+	Removed []Package `json:"removed,omitempty"`
+	Changed []Package `json:"changed,omitempty"` // in version
+	// Rebuilt counts the packages that are others under the same version.
+	Rebuilt int `json:"rebuilt,omitempty"`
 }
 
 // A Package is what a store path's name says, before and after.
@@ -71,6 +78,7 @@ func compare(ctx context.Context, j *job) error {
 		d.CopyBytes += sizes[p]
 	}
 	d.packages(now.Has, next)
+	d.Etc = compareEtc(now.Etc, filepath.Join(string(out), "etc"))
 	if err := compareUnits(ctx, j, d, now); err != nil {
 		return err
 	}
@@ -85,7 +93,7 @@ func compare(ctx context.Context, j *job) error {
 }
 
 // packages compares two closures by the names of their paths.
-func (d *Diff) packages(now, next []store.Path) {
+func (d *PackageDiff) packages(now, next []store.Path) {
 	before, after := versions(now), versions(next)
 	same := map[store.Path]bool{}
 	for _, p := range now {

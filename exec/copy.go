@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"muster/compile/store"
@@ -118,6 +120,9 @@ func unaccounted(ctx context.Context, j *job, dst *nixserve.Client) ([]store.Pat
 			runs[p] = true
 		}
 	}
+	if len(runs) > 0 {
+		emitPackages(j, slices.Collect(maps.Keys(runs)), pathsOf(infos))
+	}
 	var rest []store.Path
 	for _, info := range infos {
 		if !runs[info.Path] {
@@ -125,6 +130,31 @@ func unaccounted(ctx context.Context, j *job, dst *nixserve.Client) ([]store.Pat
 		}
 	}
 	return rest, nil
+}
+
+// emitPackages tells how the packages of the system that the host gets differ from those
+// of the one that it runs.
+func emitPackages(j *job, runs, next []store.Path) {
+	e := PackagesCompared{Host: j.step.Host.Name}
+	e.packages(runs, next)
+	for _, list := range []*[]Package{&e.Changed, &e.Added, &e.Removed} {
+		if most := maxPackages / 3; len(*list) > most {
+			e.Left += len(*list) - most
+			*list = (*list)[:most]
+		}
+	}
+	j.emit(e)
+}
+
+// maxPackages is how many packages an event lists.
+const maxPackages = 3000
+
+func pathsOf(infos []nixserve.PathInfo) []store.Path {
+	paths := make([]store.Path, len(infos))
+	for i, info := range infos {
+		paths[i] = info.Path
+	}
+	return paths
 }
 
 // A sender sends closures to the host of a job, in the way the options say.

@@ -11,7 +11,7 @@ import (
 )
 
 // An Event is a fact about a run: one of [StageStarted], [StageEnded],
-// [Inspected], [Progressed], [Said], [Found], [Checked], [WaveStarted], [Paused],
+// [Inspected], [Progressed], [Said], [Found], [Checked], [PackagesCompared], [WaveStarted], [Paused],
 // [UndoChosen], [JournalFailed] and [HostEnded]. Events are plain data and never hold a
 // secret.
 type Event interface {
@@ -73,6 +73,15 @@ type Checked struct {
 	Err   string `json:"error,omitempty"`
 }
 
+// PackagesCompared says how the packages of the system that a host gets differ from
+// those of the system that it runs.
+type PackagesCompared struct {
+	Host string `json:"host"`
+	PackageDiff
+	// Left counts the packages that are not listed, as the lists were too long.
+	Left int `json:"left,omitempty" want:"0..2147483647"`
+}
+
 // WaveStarted says that the hosts of a wave may activate. Waves count from 1.
 type WaveStarted struct {
 	Wave  int `json:"wave"`
@@ -105,31 +114,33 @@ type HostEnded struct {
 	Outcome Outcome `json:"outcome"`
 }
 
-func (StageStarted) Name() string  { return "StageStarted" }
-func (StageEnded) Name() string    { return "StageEnded" }
-func (Inspected) Name() string     { return "Inspected" }
-func (Progressed) Name() string    { return "Progressed" }
-func (Said) Name() string          { return "Said" }
-func (Found) Name() string         { return "Found" }
-func (Checked) Name() string       { return "Checked" }
-func (WaveStarted) Name() string   { return "WaveStarted" }
-func (Paused) Name() string        { return "Paused" }
-func (UndoChosen) Name() string    { return "UndoChosen" }
-func (JournalFailed) Name() string { return "JournalFailed" }
-func (HostEnded) Name() string     { return "HostEnded" }
+func (StageStarted) Name() string     { return "StageStarted" }
+func (StageEnded) Name() string       { return "StageEnded" }
+func (Inspected) Name() string        { return "Inspected" }
+func (Progressed) Name() string       { return "Progressed" }
+func (Said) Name() string             { return "Said" }
+func (Found) Name() string            { return "Found" }
+func (Checked) Name() string          { return "Checked" }
+func (PackagesCompared) Name() string { return "PackagesCompared" }
+func (WaveStarted) Name() string      { return "WaveStarted" }
+func (Paused) Name() string           { return "Paused" }
+func (UndoChosen) Name() string       { return "UndoChosen" }
+func (JournalFailed) Name() string    { return "JournalFailed" }
+func (HostEnded) Name() string        { return "HostEnded" }
 
-func (StageStarted) event()  {}
-func (StageEnded) event()    {}
-func (Inspected) event()     {}
-func (Progressed) event()    {}
-func (Said) event()          {}
-func (Found) event()         {}
-func (Checked) event()       {}
-func (WaveStarted) event()   {}
-func (Paused) event()        {}
-func (UndoChosen) event()    {}
-func (JournalFailed) event() {}
-func (HostEnded) event()     {}
+func (StageStarted) event()     {}
+func (StageEnded) event()       {}
+func (Inspected) event()        {}
+func (Progressed) event()       {}
+func (Said) event()             {}
+func (Found) event()            {}
+func (Checked) event()          {}
+func (PackagesCompared) event() {}
+func (WaveStarted) event()      {}
+func (Paused) event()           {}
+func (UndoChosen) event()       {}
+func (JournalFailed) event()    {}
+func (HostEnded) event()        {}
 
 // An eventCodec reads the events of one type.
 type eventCodec struct {
@@ -148,6 +159,7 @@ func init() {
 	reads[Said]()
 	reads[Found]()
 	reads[Checked]()
+	reads[PackagesCompared]()
 	reads[WaveStarted]()
 	reads[Paused]()
 	reads[UndoChosen]()

@@ -51,7 +51,8 @@ const (
 const journalVersion = 2
 
 // What a journal may hold, in bytes. The lines that a build or an activation
-// prints are left out of a large one, so that all else has room.
+// prints, and the packages that change, are left out of a large one, so that all else
+// has room.
 const (
 	maxJournal       = 256 << 20
 	maxJournalOutput = 64 << 20
@@ -209,7 +210,7 @@ func (j *Journal) takes(e Event) bool {
 	switch e.(type) {
 	case Progressed:
 		return false
-	case Said:
+	case Said, PackagesCompared:
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		return j.size < maxJournalOutput

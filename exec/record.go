@@ -33,6 +33,9 @@ type Record struct {
 	whole     int64               // bytes of the whole lines
 	size      int64               // bytes of the file
 	held      int64               // bytes of texts in Outcomes
+
+	// each gets every event, in a replay.
+	each func(at time.Time, e Event)
 }
 
 // A JournalError says why a journal cannot be read.
@@ -63,13 +66,18 @@ var errCut = errors.New("it ends in the middle, as a file that was cut does")
 // ReadJournal reads a journal, which only this user or root can have written. A
 // last line that is cut, as a crash leaves it, is left out. Anything else that is
 // not understood is an error of type [*JournalError].
-func ReadJournal(name string) (*Record, error) {
+func ReadJournal(name string) (*Record, error) { return ReplayJournal(name, nil) }
+
+// ReplayJournal is [ReadJournal], and hands on each event with its time, in the order in
+// which they were. The last attempt of a run that was resumed goes on behind the one
+// before.
+func ReplayJournal(name string, each func(at time.Time, e Event)) (*Record, error) {
 	f, err := foreign.Open(name, foreign.Limits{Size: maxJournal, Trusted: true})
 	if err != nil {
 		return nil, &JournalError{Name: name, Err: err}
 	}
 	defer f.Close()
-	r := &Record{Name: name, Outcomes: map[string]Outcome{}, Reached: map[string]Attempt{}, baselines: map[string]Baseline{}}
+	r := &Record{Name: name, Outcomes: map[string]Outcome{}, Reached: map[string]Attempt{}, baselines: map[string]Baseline{}, each: each}
 	if err := r.read(f); err != nil {
 		return nil, err
 	}
@@ -239,15 +247,31 @@ func (r *Record) add(e *entry) error {
 		err := strictjson.Decode(e.Data, &last, limitsOf(maxEventMemory))
 		r.Ended, r.Status = true, last.Status
 		return err
-	case (HostEnded{}).Name(), (UndoChosen{}).Name(), (StageStarted{}).Name(), (Inspected{}).Name():
-		event, err := DecodeEvent(e.Event, e.Data)
-		if err != nil {
-			return err
-		}
-		r.Ended = false
-		return r.addEvent(event, e.Time)
 	}
-	return CheckEvent(e.Event, e.Data)
+	if r.each == nil && !r.tells(e.Event) {
+		return CheckEvent(e.Event, e.Data)
+	}
+	event, err := DecodeEvent(e.Event, e.Data)
+	if err != nil {
+		return err
+	}
+	if r.each != nil {
+		r.each(e.Time, event)
+	}
+	if !r.tells(e.Event) {
+		return nil
+	}
+	r.Ended = false
+	return r.addEvent(event, e.Time)
+}
+
+// tells reports whether events of a name say how far the run has come.
+func (r *Record) tells(name string) bool {
+	switch name {
+	case (HostEnded{}).Name(), (UndoChosen{}).Name(), (StageStarted{}).Name(), (Inspected{}).Name():
+		return true
+	}
+	return false
 }
 
 func (r *Record) addPlan(e *entry) error {
@@ -285,7 +309,7 @@ func (r *Record) addEvent(event Event, at time.Time) error {
 		if err := r.knows(event.Host); err != nil {
 			return err
 		}
-		if event.Stage.inActivation() {
+		if event.Stage.InActivation() {
 			// A clock that was ahead must not make anyone wait.
 			if now := time.Now(); at.After(now) {
 				at = now

@@ -37,6 +37,7 @@ const maxPlanMemory = 64 << 20
 type savedPlan struct {
 	Version    int          `json:"muster_plan" want:"0..1000000"`
 	Run        savedWord    `json:"run,omitempty"`
+	Who        string       `json:"who,omitempty"`
 	Dir        string       `json:"dir"`
 	Action     Action       `json:"action"`
 	Generation int          `json:"generation,omitempty" want:"0..2147483647"`
@@ -95,6 +96,7 @@ type savedHost struct {
 	Local      bool               `json:"local,omitempty"`
 	NoAddress  bool               `json:"no_address,omitempty"`
 	System     savedWord          `json:"system,omitempty"`
+	Roles      []savedWord        `json:"roles,omitempty"` // for reports
 	Policy     schema.Policy      `json:"policy,omitempty"`
 	Failed     schema.FailedUnits `json:"failed_units,omitempty"`
 	Care       *savedCare         `json:"care,omitempty"`
@@ -196,7 +198,7 @@ func (s *savedPlan) sumBytes() []byte {
 
 func (p *Plan) save() *savedPlan {
 	s := &savedPlan{
-		Version: planVersion, Run: savedWord(p.Run), Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: savedWord(p.Undo),
+		Version: planVersion, Run: savedWord(p.Run), Who: p.Who, Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: savedWord(p.Undo),
 		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Command: p.Command,
 		Reinstall: p.Wanted.Reinstall, NoReboot: p.Wanted.NoReboot, InPlace: p.Wanted.InPlace,
 		Rollout: savedRollout{
@@ -269,6 +271,9 @@ func saveHost(h *schema.Host) savedHost {
 		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
 		Others: saveWays(h.Others), SSH: saveSSH(&h.SSH), Become: h.PrivilegeCommand,
 		Care: saveCare(&h.Care), GuestOf: savedWord(h.GuestOf), VariantOf: savedWord(h.VariantOf),
+	}
+	for _, role := range h.Roles {
+		s.Roles = append(s.Roles, savedWord(role))
 	}
 	s.Secrets = saveSecrets(h.AllSecrets)
 	s.Disks, s.Install = saveDisks(h), saveInstall(&h.Install)
@@ -377,7 +382,7 @@ func (s *savedPlan) load() (*Plan, error) {
 		return nil, errors.New("action: it is missing")
 	}
 	p := &Plan{
-		Run: string(s.Run), Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: string(s.Undo), Builders: s.Builders, Command: s.Command,
+		Run: string(s.Run), Who: s.Who, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: string(s.Undo), Builders: s.Builders, Command: s.Command,
 		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom},
 		Rollout: schema.Rollout{
 			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,
@@ -450,6 +455,9 @@ func (s *savedHost) load() *schema.Host {
 		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
 		Others: loadWays(s.Others), SSH: s.SSH.load(), PrivilegeCommand: s.Become,
 		Care: s.Care.load(), GuestOf: string(s.GuestOf), VariantOf: string(s.VariantOf),
+	}
+	for _, role := range s.Roles {
+		h.Roles = append(h.Roles, string(role))
 	}
 	h.AllSecrets = loadSecrets(s.Secrets)
 	h.Disks, h.Install = loadDisks(s.Disks), s.Install.load()

@@ -51,6 +51,11 @@ func (s *HostState) Drifted() bool {
 	return !known || len(s.FailedUnits) > 0 || len(s.FailedChecks) > 0 || len(s.Secrets) > 0 || len(s.NeedsReboot) > 0 || s.Activation != ""
 }
 
+// likeness is what the host has in common with others that fail for one cause.
+func (s *HostState) likeness() string {
+	return fmt.Sprintf("%s %d %s", s.State, s.Generation, impersonal(s.Host, s.details()))
+}
+
 // details is everything about the host that its state does not say.
 func (s *HostState) details() string {
 	var details []string
@@ -75,11 +80,16 @@ func (s *HostState) details() string {
 	return strings.Join(append(details, s.Findings...), "; ")
 }
 
-// PrintStates prints a line for each host, and a last one that counts.
+// PrintStates prints a line for each host, and a last one that counts. Many hosts that could
+// not be looked at for one cause share a line.
 func PrintStates(w io.Writer, all []HostState) {
 	table := NewReport(w, "host", "state", "generation", "detail")
 	counts := map[State]int{}
 	var order []State
+	hosts := map[string][]string{}
+	for _, s := range all {
+		hosts[s.likeness()] = append(hosts[s.likeness()], s.Host)
+	}
 	for _, s := range all {
 		if counts[s.State]++; counts[s.State] == 1 {
 			order = append(order, s.State)
@@ -88,7 +98,14 @@ func PrintStates(w io.Writer, all []HostState) {
 		if s.Generation > 0 {
 			generation = fmt.Sprint(s.Generation)
 		}
-		table.Row(s.Host, string(s.State), generation, s.details())
+		name := s.Host
+		if alike := hosts[s.likeness()]; s.Error != "" && len(alike) > fewHosts {
+			if s.Host != alike[0] {
+				continue
+			}
+			name = fmt.Sprintf("%s and %d more", name, len(alike)-1)
+		}
+		table.Row(name, string(s.State), generation, s.details())
 	}
 	table.Flush()
 	var parts []string
