@@ -25,6 +25,10 @@ type Target struct {
 	// machine is known. It is not added to known_hosts.
 	AcceptHostKey string
 
+	// Password logs in instead of keys, once for each connection. No password of a user is sent otherwise. It needs
+	// [BuiltIn].
+	Password []byte
+
 	// Jump is the route to the machine, as an argument of ssh -J: "bastion" or "a,me@b:2222". "" is as the ssh
 	// configuration says, "none" is direct.
 	Jump string
@@ -144,6 +148,9 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	}
 	last := &route[len(route)-1]
 	last.pinned, last.accept = t.HostKeys, t.AcceptHostKey
+	if t.Password != nil {
+		last.login = &passwordLogin{password: t.Password}
+	}
 	c, err := d.connect(ctx, route)
 	if err != nil {
 		return nil, err

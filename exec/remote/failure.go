@@ -41,6 +41,8 @@ func (c *connector) explain(e *attemptError, timedOut bool) error {
 		return fmt.Errorf("%w: no answer from %s within %v", ErrUnreachable, c.addr, c.limit)
 	case !e.connected:
 		return fmt.Errorf("%w: connect to %s: %s", ErrUnreachable, c.addr, plainNetError(e.err))
+	case c.login != nil && isAuthFailure(e.err, e.trusted):
+		return c.login.explain(c, e)
 	case isAuthFailure(e.err, e.trusted):
 		cause := plainSSHError(e.err)
 		if strings.HasPrefix(cause, "unable to authenticate") {

@@ -54,6 +54,8 @@ func (d *Dialer) dialOpenSSH(ctx context.Context, t Target) (*Machine, error) {
 		return nil, fmt.Errorf("connect to %s: ssh is not available here", t.Address)
 	case t.ForwardAgent:
 		return nil, fmt.Errorf("connect to %s: the ssh-agent is forwarded only without OpenSSH", t.Address)
+	case t.Password != nil:
+		return nil, fmt.Errorf("connect to %s: a password is sent only without OpenSSH", t.Address)
 	case t.AcceptHostKey != "":
 		return nil, fmt.Errorf("connect to %s: a host key can be accepted by its fingerprint only without OpenSSH: add it to known_hosts", t.Address)
 	}

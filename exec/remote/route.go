@@ -15,6 +15,7 @@ type hop struct {
 	values *sshconfig.Values
 	pinned []string // host keys from the inventory
 	accept string   // the fingerprint of a key that is accepted where none is known
+	login  *passwordLogin
 }
 
 func (h hop) addr() string { return net.JoinHostPort(h.HostName, strconv.Itoa(h.Port)) }
