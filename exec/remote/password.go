@@ -125,3 +125,29 @@ func (d *Dialer) OfferedKey(ctx context.Context, t Target) (string, error) {
 	}
 	return "", nil
 }
+
+// ReadPublicKey reads a public key from its file, or from the one beside the file of a private key, and returns it as it
+// is there.
+func ReadPublicKey(file string) (string, error) {
+	data, err := readKey(file)
+	if err != nil {
+		return "", err
+	}
+	if strings.Contains(string(data), "PRIVATE KEY") {
+		return ReadPublicKey(file + ".pub")
+	}
+	text := strings.TrimSpace(string(data))
+	if _, _, _, rest, err := ssh.ParseAuthorizedKey([]byte(text)); err != nil || len(rest) > 0 || strings.ContainsAny(text, "\r\n\x00") {
+		return "", errors.New("want one public key, such as ssh-ed25519 AAAA…")
+	}
+	return text, nil
+}
+
+// FingerprintOf is the fingerprint of a public key in the format of authorized_keys.
+func FingerprintOf(key string) (Fingerprint, error) {
+	public, _, _, _, err := ssh.ParseAuthorizedKey([]byte(key))
+	if err != nil {
+		return Fingerprint{}, fmt.Errorf("%q is no public key", key)
+	}
+	return fingerprint(public), nil
+}
