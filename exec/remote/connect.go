@@ -24,7 +24,7 @@ func (d *Dialer) connect(ctx context.Context, route []hop) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := d.establish(ctx, last.Settings, release, &connector{addr: last.addr(), user: last.User, keys: keys, dial: dial, login: last.login})
+	c, err := d.establish(ctx, last.Settings, release, &connector{addr: last.addr(), user: last.User, keys: keys, dial: dial, login: newPasswordLogin(last.password)})
 	if err != nil {
 		release()
 		return nil, throughJump(route, err)

@@ -148,14 +148,12 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	}
 	last := &route[len(route)-1]
 	last.pinned, last.accept = t.HostKeys, t.AcceptHostKey
-	if t.Password != nil {
-		last.login = &passwordLogin{password: t.Password}
-	}
+	last.password = t.Password
 	c, err := d.connect(ctx, route)
 	if err != nil {
 		return nil, err
 	}
-	m := newMachine(t, last.User, c)
+	m := newMachine(t, last.User, c, func(ctx context.Context) (*conn, error) { return d.connect(ctx, route) })
 	m.address = last.HostName
 	if t.ForwardAgent {
 		if err := d.forwardAgent(ctx, m, last.IdentityAgent); err != nil {

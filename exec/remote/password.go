@@ -21,6 +21,14 @@ type passwordLogin struct {
 	asked    error // why a question of the server is not answered
 }
 
+// newPasswordLogin is nil where there is no password.
+func newPasswordLogin(password []byte) *passwordLogin {
+	if password == nil {
+		return nil
+	}
+	return &passwordLogin{password: password}
+}
+
 // next is the way to log in of those that the server allows; nil for none.
 func (l *passwordLogin) next(allowed []string) ssh.AuthMethod {
 	switch {

@@ -28,14 +28,8 @@ func passwordServer(t *testing.T, changed int, lines ...string) (_ *sshd, home s
 	if err != nil {
 		t.Fatal(err)
 	}
-	var others strings.Builder
-	for line := range strings.Lines(string(passwd)) {
-		if !strings.HasPrefix(line, "root:") {
-			others.WriteString(line)
-		}
-	}
 	etc := map[string]string{
-		"/etc/passwd":     fmt.Sprintf("root:x:0:0:root:%s:/bin/sh\n%s", home, &others),
+		"/etc/passwd":     fmt.Sprintf("root:x:0:0:root:%s:/bin/sh\n%s", home, withoutRoot(string(passwd))),
 		"/etc/shadow":     fmt.Sprintf("root:%s:%d:0:99999:7:::\n", strings.TrimSpace(string(hash)), changed),
 		"/etc/pam.d/sshd": "auth required pam_unix.so\naccount required pam_unix.so\nsession required pam_permit.so\npassword required pam_unix.so\n",
 	}
