@@ -233,7 +233,7 @@ func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 	sshConn, channels, requests, err := ssh.NewClientConn(t, c.addr, config)
 	switch {
 	case err == nil:
-		return ssh.NewClient(sshConn, channels, requests), nil
+		return ssh.NewClient(sshConn, channels, c.keys.learnFrom(sshConn, requests)), nil
 	case refused != nil:
 		return nil, &attemptError{err: refused, connected: true}
 	}

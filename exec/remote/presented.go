@@ -175,6 +175,11 @@ func (d *Dialer) AddKnownHost(ctx context.Context, t Target, key string, replace
 func (d *Dialer) removeKnown(file string, s *sshconfig.Settings) error {
 	d.knownHosts.Lock()
 	defer d.knownHosts.Unlock()
+	return editKnown(file, func(data []byte) ([]byte, error) { return withoutHost(data, file, knownName(s)) })
+}
+
+// editKnown gives a known_hosts file another text, if it is there: whole or not at all, and with its mode. A link stays.
+func editKnown(file string, edit func([]byte) ([]byte, error)) error {
 	target, err := filepath.EvalSymlinks(file)
 	if errors.Is(err, os.ErrNotExist) || file == os.DevNull {
 		return nil
@@ -186,8 +191,8 @@ func (d *Dialer) removeKnown(file string, s *sshconfig.Settings) error {
 	if err != nil {
 		return err
 	}
-	lines, err := withoutHost(data, file, knownName(s))
-	if err != nil || bytes.Equal(lines, data) {
+	text, err := edit(data)
+	if err != nil || bytes.Equal(text, data) {
 		return err
 	}
 	info, err := os.Stat(target)
@@ -203,7 +208,7 @@ func (d *Dialer) removeKnown(file string, s *sshconfig.Settings) error {
 		if err := f.Chmod(info.Mode().Perm()); err != nil {
 			return err
 		}
-		_, err := f.Write(lines)
+		_, err := f.Write(text)
 		return err
 	})
 }

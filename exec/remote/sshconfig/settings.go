@@ -38,7 +38,8 @@ type Settings struct {
 	StrictHostKeys    string // "yes", "no", "ask" or "accept-new"
 	HostKeyAlias      string
 	HashKnownHosts    bool
-	RequiredRSASize   int // bits
+	UpdateHostKeys    bool // and not only after a question
+	RequiredRSASize   int  // bits
 
 	// Algorithms, nil where the configuration says nothing.
 	HostKeyAlgorithms, KexAlgorithms, Ciphers, MACs, PubkeyAlgorithms, CASignatureAlgorithms []string
@@ -75,6 +76,7 @@ func (v *Values) Settings() (*Settings, error) {
 		StrictHostKeys:  strictness(v.first("stricthostkeychecking")),
 		HostKeyAlias:    v.first("hostkeyalias"),
 		HashKnownHosts:  v.first("hashknownhosts") == "yes",
+		UpdateHostKeys:  v.first("updatehostkeys") == "true",
 		RequiredRSASize: b.number("requiredrsasize"),
 		ConnectTimeout:  b.duration("connecttimeout"),
 		AliveInterval:   b.duration("serveraliveinterval"),
