@@ -189,6 +189,7 @@ func (c *connector) attempt(ctx context.Context) (*ssh.Client, *transport, *atte
 	case r := <-done:
 		if r.err != nil {
 			t.Close()
+			r.err.hear(t.heard())
 			return nil, nil, r.err
 		}
 		return r.client, t, nil

@@ -259,13 +259,12 @@ func (d *Dialer) runMaster(ctx context.Context, t Target, limit time.Duration, a
 // isDropByOpenSSH reports whether ssh has said no more than that the other side closed the connection before it named
 // itself. With a jump host, other lines say why.
 func isDropByOpenSSH(said string) bool {
-	lines := strings.Split(strings.TrimSpace(said), "\n")
-	for _, line := range lines {
-		if !strings.HasPrefix(line, "kex_exchange_identification: ") && !strings.HasPrefix(line, "Connection closed by") && !strings.HasPrefix(line, "Connection reset by") {
+	for line := range strings.Lines(strings.TrimSpace(said)) {
+		if !strings.Contains(line, "onnection closed by") && !strings.Contains(line, "onnection reset by") {
 			return false
 		}
 	}
-	return strings.HasPrefix(lines[0], "kex_exchange_identification: ")
+	return strings.HasPrefix(said, "kex_exchange_identification: ")
 }
 
 // openSSHErrors are what ssh (OpenSSH's ssh.c, sshconnect.c, sshconnect2.c and sshd's answers) says where it does not

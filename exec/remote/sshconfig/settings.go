@@ -26,6 +26,7 @@ type Settings struct {
 	Attempts      int    // ConnectionAttempts
 
 	IdentityFiles    []string
+	NamedIdentities  bool // by IdentityFile
 	CertificateFiles []string
 	IdentitiesOnly   bool
 	IdentityAgent    string // the agent's socket; "" is none
@@ -147,6 +148,7 @@ func (b *builder) proxy(s *Settings) {
 
 func (b *builder) files(s *Settings) {
 	s.IdentityFiles = b.paths("identityfile", defaultIdentities)
+	s.NamedIdentities = b.values["identityfile"] != nil
 	s.CertificateFiles = b.paths("certificatefile", nil)
 	s.UserKnownHosts = withoutNone(b.values["userknownhostsfile"])
 	s.GlobalKnownHosts = defaultGlobalKnownHosts
