@@ -36,7 +36,7 @@ const (
 	noForwarding = "muster forwards nothing"
 	noTerminal   = "muster asks for no terminal and starts no interactive session"
 	noMaster     = "muster keeps one connection a host by itself"
-	noPasswords  = "muster never sends a password"
+	noPasswords  = "muster sends a password only for trust --password, which asks for it"
 	noLog        = "about ssh's own messages"
 	noTicket     = "muster logs in by public keys alone, so it tries less than ssh"
 	noConfig     = "decides how the file is read"
