@@ -157,7 +157,7 @@ func withoutRoot(passwd string) string {
 
 // workOn does with a machine what a deployment does.
 func workOn(ctx context.Context, d *Dialer, t Target) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	m, err := d.Dial(ctx, t)
 	if err != nil {
