@@ -47,7 +47,7 @@ test-systemd *args:
 
 # the tests of connections and all faults through the system's ssh, which CI makes ten of (Linux, root)
 test-openssh *args:
-    go test ./exec/remote -openssh -count 1 {{args}}
+    go test ./exec/remote -openssh -unusual-mb 200 -count 1 {{args}}
     go test ./exec -run '^TestFaults$' -openssh -count 1 -timeout 40m {{args}}
 
 # N runs of faults at random on FIELDS times five hosts that systemd boots, each run a line (Linux, root); 300 on 5 fields take half an hour to an hour
@@ -81,6 +81,10 @@ bench-copy *args:
 # muster deploy against the shortest script and against colmena, in turns, on fresh lab hosts (Linux, root)
 bench-deploy *args:
     go test ./cmd -run '^TestDeployBench$' -v -timeout 2h -deploybench {{args}} | grep -v '^[=-]'
+
+# muster deploy --ssh openssh with nothing to do against ssh HOST true, in turns, on 50 lab hosts (Linux, root)
+bench-openssh *args:
+    go test ./cmd -run '^TestOpenSSHBench$' -v -timeout 2h -opensshbench {{args}} | grep -v '^[=-]'
 
 # muster secrets push against one scp for each secret and against colmena's upload, in turns, on lab hosts (Linux, root)
 bench-secrets *args:

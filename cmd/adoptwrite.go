@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"muster/cmd/ui"
-	"muster/compile"
 	"muster/exec/adopt"
 	"muster/exec/foreign"
 	"muster/exec/human"
@@ -170,9 +169,7 @@ func (a *adoption) writeInventory(ctx context.Context, text []byte) error {
 
 // verify loads the inventory as it is to be.
 func (a *adoption) verify(ctx context.Context, text []byte) error {
-	fleet, err := schema.Load(ctx, a.file, schema.Options{
-		Nix: compile.CheckNix, Data: compile.ReadData, Time: a.options.reading.timeout, Memory: int64(a.options.reading.memory) << 20, Texts: map[string][]byte{a.file: text},
-	})
+	fleet, err := schema.Load(ctx, a.file, a.options.reading.options(map[string][]byte{a.file: text}))
 	var problems schema.Errors
 	if errors.As(err, &problems) {
 		err = problems.Invalid()

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"slices"
 	"strings"
 
 	"muster/cmd/ui"
@@ -72,22 +72,24 @@ func report(ctx context.Context, w io.Writer, err error) int {
 // hint says what the user can do about an error on the host of a name, naming the flag or the
 // file; "" if there is nothing to say.
 func hint(name string, err error) string {
+	if h := (hinted{}); errors.As(err, &h) {
+		return h.hint
+	}
 	var key *remote.HostKeyError
 	if errors.As(err, &key) {
 		switch {
+		case errors.Is(err, remote.ErrHostKeyUnknown) && name != "" && !errors.As(err, new(*remote.JumpError)):
+			return fmt.Sprintf("compare the fingerprint with the machine's, and pin the key: muster trust --on %s", name)
 		case errors.Is(err, remote.ErrHostKeyUnknown):
 			return fmt.Sprintf("compare the fingerprint with the machine's, then: ssh-keyscan %s >> ~/.ssh/known_hosts; or pin host_keys in the inventory", bare(key.Addr))
 		case errors.Is(err, remote.ErrHostKeyChanged) && len(key.Known) > 0 && key.Known[0].File == "inventory":
-			return fmt.Sprintf("if %s was reinstalled, change its host_keys in the inventory, or add the key that it has until it gets the one among its secrets; if not, this may be a man-in-the-middle attack", name)
+			return fmt.Sprintf("if %[1]s was reinstalled, change its host_keys in the inventory (muster trust --on %[1]s --replace %[1]s), or add the key that it has until it gets the one among its secrets; if not, this may be a man-in-the-middle attack", name)
 		case errors.Is(err, remote.ErrHostKeyChanged):
 			return fmt.Sprintf("if %s was reinstalled, remove its old key with ssh-keygen -R %s and accept the new one; if not, this may be a man-in-the-middle attack", name, quoteAddr(key.Addr))
 		}
 	}
 	if auth := (*remote.AuthError)(nil); errors.As(err, &auth) {
-		return authHint(auth)
-	}
-	if h := (hinted{}); errors.As(err, &h) {
-		return h.hint
+		return authHint(name, auth)
 	}
 	switch {
 	case errors.Is(err, eval.ErrTime):
@@ -131,28 +133,21 @@ func hint(name string, err error) string {
 }
 
 // authHint says what the user can do about a host that refuses the user.
-func authHint(e *remote.AuthError) string {
+func authHint(name string, e *remote.AuthError) string {
 	switch {
 	case e.TooMany:
 		return "the ssh-agent holds more keys than the host lets you try: name the right one with IdentityFile, and set IdentitiesOnly yes, in the SSH configuration"
 	case e.SecondFactor:
 		return "--ssh openssh connects by the ssh of this machine, which answers what the host asks; or let this user in by a key alone (sshd_config: AuthenticationMethods publickey)"
 	case e.NoPublicKeys():
-		return fmt.Sprintf("muster never sends a password: install a key with ssh-copy-id %s@%s, and let sshd take keys (PubkeyAuthentication yes)", e.User, hostOf(e.Addr))
+		return fmt.Sprintf("muster sends no password but to install a key: muster trust --password --on %s, and let sshd take keys (PubkeyAuthentication yes)", name)
+	case slices.Contains(e.Allowed, "password"):
+		return keyHint + fmt.Sprintf("; with a password alone, install a key: muster trust --password --on %s", name)
 	}
 	return keyHint
 }
 
 const keyHint = "add a key that the host accepts with ssh-add, or name one with IdentityFile in the file given to --ssh-config"
-
-// hostOf is the host of an address with a port.
-func hostOf(addr string) string {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	return host
-}
 
 // bare turns a known_hosts name such as [web1]:2222 into arguments of ssh-keyscan.
 func bare(addr string) string {

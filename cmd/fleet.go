@@ -69,7 +69,7 @@ func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, err
 	if f.past != nil {
 		where = f.past.where
 	}
-	fleet, err := schema.Load(ctx, where, schema.Options{Nix: compile.CheckNix, Data: compile.ReadData, Time: f.timeout, Memory: int64(f.memory) << 20, Unpinned: f.unpinned})
+	fleet, err := schema.Load(ctx, where, f.options(nil))
 	var problems schema.Errors
 	if errors.As(err, &problems) {
 		for _, p := range problems {
@@ -89,6 +89,11 @@ func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, err
 		}
 	}
 	return fleet, err
+}
+
+// options are those of a load, in which some texts take the place of what files hold.
+func (f *loadFlags) options(texts map[string][]byte) schema.Options {
+	return schema.Options{Nix: compile.CheckNix, Data: compile.ReadData, Time: f.timeout, Memory: int64(f.memory) << 20, Unpinned: f.unpinned, Texts: texts}
 }
 
 // printWarningsOf prints the warnings about an inventory.

@@ -20,7 +20,7 @@ import (
 // They read journals, and no inventory.
 
 func historyVerb() entry {
-	return entry{group: "fleet", use: "history [INVENTORY]", examples: exampleLines{{"muster history", "the runs that this machine has recorded"}, {"muster history --on web1", "those that web1 took part in"}}, verb: &historyOptions{}, short: "list the runs of the fleet", long: `
+	return entry{group: "fleet", use: "history [INVENTORY]", examples: exampleLines{{"muster history", "the runs that this machine has recorded"}, {"muster history --output json", "the same, a line of JSON each"}}, verb: &historyOptions{}, short: "list the runs of the fleet", long: `
 List the runs of the fleet that this machine has recorded, the newest first: when and
 by whom each was begun, and what became of its hosts.
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"muster/cmd/ui"
 	"muster/exec/nixcmd"
 	"muster/exec/remote"
 )
@@ -29,9 +30,8 @@ func remoteConfig(f *sshFlags, warn func(text string)) remote.Config {
 // askPassphrase asks for the passphrases of keys with the program of $SSH_ASKPASS, each once. It is nil where ssh does not
 // use that program either: without a display, unless $SSH_ASKPASS_REQUIRE says so.
 func askPassphrase() func(ctx context.Context, file string) ([]byte, error) {
-	program, required := os.Getenv("SSH_ASKPASS"), os.Getenv("SSH_ASKPASS_REQUIRE")
-	display := os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
-	if program == "" || required == "never" || !display && required != "force" && required != "prefer" {
+	program := askProgram()
+	if program == "" {
 		return nil
 	}
 	var (
@@ -50,6 +50,25 @@ func askPassphrase() func(ctx context.Context, file string) ([]byte, error) {
 		}
 		return answer, err
 	}
+}
+
+// askProgram is $SSH_ASKPASS where ssh would use it, and else "".
+func askProgram() string {
+	program, required := os.Getenv("SSH_ASKPASS"), os.Getenv("SSH_ASKPASS_REQUIRE")
+	display := os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != ""
+	if required == "never" || !display && required != "force" && required != "prefer" {
+		return ""
+	}
+	return program
+}
+
+// askPassword asks the user for a password on the terminal, or by $SSH_ASKPASS as ssh does.
+func askPassword(ctx context.Context, question string) ([]byte, error) {
+	program := askProgram()
+	if program == "" || os.Getenv("SSH_ASKPASS_REQUIRE") == "" && ui.CanAsk() {
+		return ui.Password(question)
+	}
+	return nixcmd.Askpass(ctx, program, question)
 }
 
 // warn tells of something that is not as the user may think.

@@ -83,9 +83,7 @@ func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, 
 	failed := make([]error, 0, len(ways))
 	for _, i := range order(len(ways), last) {
 		t := target(h, ways[i])
-		if client == sshOpenSSH || client == sshAuto && h.SSH.OpenSSH {
-			t.Client = remote.OpenSSH
-		}
+		t.Client = clientOf(client, h)
 		if h.Privilege == schema.SudoPassword {
 			t.SudoPassword = password
 		}
@@ -105,6 +103,14 @@ func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, 
 		}
 	}
 	return nil, noWay(failed)
+}
+
+// clientOf is what connects to a host, by the value of --ssh.
+func clientOf(client string, h *schema.Host) remote.Client {
+	if client == sshOpenSSH || client == sshAuto && h.SSH.OpenSSH {
+		return remote.OpenSSH
+	}
+	return remote.BuiltIn
 }
 
 // order is the numbers below n, with one of them first.

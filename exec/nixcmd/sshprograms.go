@@ -51,7 +51,12 @@ func KnownHostsCommand(ctx context.Context, argv []string) ([]byte, error) {
 
 // AskPassphrase asks for the passphrase of a key with the program that $SSH_ASKPASS names, in a window of its own.
 func AskPassphrase(ctx context.Context, program, file string) ([]byte, error) {
-	output, err := sshProgram(ctx, program, fmt.Sprintf("Enter passphrase for key '%s': ", file))
+	return Askpass(ctx, program, fmt.Sprintf("Enter passphrase for key '%s': ", file))
+}
+
+// Askpass asks the user by the program that $SSH_ASKPASS names.
+func Askpass(ctx context.Context, program, question string) ([]byte, error) {
+	output, err := sshProgram(ctx, program, question)
 	if err != nil {
 		return nil, fmt.Errorf("run $SSH_ASKPASS: %w", err)
 	}

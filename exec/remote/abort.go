@@ -48,14 +48,14 @@ func (s *Stream) cutOff() {
 	case <-s.aborted:
 	case <-s.closed:
 		return
-	case <-s.machine.conn.lost():
+	case <-s.conn.lost():
 		return
 	}
 	select {
 	case <-s.closed:
-	case <-s.machine.conn.lost():
+	case <-s.conn.lost():
 	case <-time.After(closeGrace):
-		s.machine.conn.end(fmt.Errorf("%w: closed here, for a command that could not be ended: %s", ErrConnectionLost, s.command))
+		s.conn.end(fmt.Errorf("%w: closed here, for a command that could not be ended: %s", ErrConnectionLost, s.command))
 	}
 }
 
@@ -68,7 +68,7 @@ func (s *Stream) kill() {
 		s.machine.kill(pid, s.privileged, limit.C)
 	case <-limit.C:
 	case <-s.closed:
-	case <-s.machine.conn.lost():
+	case <-s.conn.lost():
 	}
 }
 

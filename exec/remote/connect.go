@@ -16,32 +16,44 @@ import (
 // connect makes the connection to the last hop of a route, through those before it.
 func (d *Dialer) connect(ctx context.Context, route []hop) (*conn, error) {
 	last := route[len(route)-1]
-	keys, err := d.knownHostKeys(last.pinned, last.Settings)
+	keys, err := d.expectedKeys(ctx, last)
 	if err != nil {
 		return nil, err
-	}
-	keys.accepted = last.accept
-	if len(last.pinned) == 0 {
-		if keys.command, err = d.keysCommand(ctx, last); err != nil {
-			return nil, err
-		}
-		if err := keys.command.ask(keys, purposeOrder, nil); err != nil {
-			return nil, err
-		}
 	}
 	dial, release, err := d.way(ctx, route)
 	if err != nil {
 		return nil, err
 	}
-	c, err := d.establish(ctx, last.Settings, release, &connector{addr: last.addr(), user: last.User, keys: keys, dial: dial})
+	c, err := d.establish(ctx, last.Settings, release, &connector{addr: last.addr(), user: last.User, keys: keys, dial: dial, login: newPasswordLogin(last.password)})
 	if err != nil {
 		release()
-		if len(route) > 1 {
-			err = fmt.Errorf("through %s: %w", route[len(route)-2].addr(), err)
-		}
-		return nil, err
+		return nil, throughJump(route, err)
 	}
 	return c, nil
+}
+
+// expectedKeys are the keys that a hop may present.
+func (d *Dialer) expectedKeys(ctx context.Context, h hop) (*hostKeys, error) {
+	keys, err := d.knownHostKeys(h.pinned, h.Settings)
+	if err != nil {
+		return nil, err
+	}
+	keys.accepted = h.accept
+	if len(h.pinned) > 0 {
+		return keys, nil
+	}
+	if keys.command, err = d.keysCommand(ctx, h); err != nil {
+		return nil, err
+	}
+	return keys, keys.command.ask(keys, purposeOrder, nil)
+}
+
+// throughJump names the jump host in an error about the last hop of a route.
+func throughJump(route []hop, err error) error {
+	if len(route) > 1 {
+		return fmt.Errorf("through %s: %w", route[len(route)-2].addr(), err)
+	}
+	return err
 }
 
 // A dialFunc makes the network connection to a hop.
@@ -77,18 +89,14 @@ func (d *Dialer) way(ctx context.Context, route []hop) (dial dialFunc, release f
 
 // establish makes a connection within the time limit, and starts to watch it. release is called when it has ended.
 func (d *Dialer) establish(ctx context.Context, s *sshconfig.Settings, release func(), c *connector) (*conn, error) {
-	c.limit = d.connectTimeout(s)
-	limited, cancel := context.WithTimeout(ctx, c.limit)
+	limited, cancel := context.WithTimeout(ctx, d.connectTimeout(s))
 	defer cancel()
-	var err error
-	if c.algorithms, err = c.keys.algorithms(s.HostKeyAlgorithms); err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", c.addr, err)
+	if err := d.prepare(c, s); err != nil {
+		return nil, err
 	}
-	if c.transport, err = transportConfig(s); err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", c.addr, err)
+	if c.offer = new(offer); c.login == nil {
+		c.offer = d.keys(limited, s)
 	}
-	c.attempts = s.Attempts
-	c.offer = d.keys(limited, s)
 	client, t, err := c.connect(ctx, limited)
 	if err != nil {
 		return nil, err
@@ -99,16 +107,30 @@ func (d *Dialer) establish(ctx context.Context, s *sshconfig.Settings, release f
 	return conn, nil
 }
 
+// prepare sets what the settings say about a connection.
+func (d *Dialer) prepare(c *connector, s *sshconfig.Settings) (err error) {
+	c.limit, c.attempts, c.check = d.connectTimeout(s), s.Attempts, c.keys.check
+	if c.algorithms, err = c.keys.algorithms(s.HostKeyAlgorithms); err != nil {
+		return fmt.Errorf("connect to %s: %w", c.addr, err)
+	}
+	if c.transport, err = transportConfig(s); err != nil {
+		return fmt.Errorf("connect to %s: %w", c.addr, err)
+	}
+	return nil
+}
+
 // A connector connects to one address.
 type connector struct {
 	addr       string // host:port
 	user       string
 	dial       dialFunc
 	keys       *hostKeys
-	algorithms []string // of host keys
+	check      func(ssh.PublicKey) error // the host key
+	algorithms []string                  // of host keys
 	transport  ssh.Config
 	attempts   int // to make the network connection
 	offer      *offer
+	login      *passwordLogin // instead of the keys of offer; nil for these
 	limit      time.Duration
 }
 
@@ -167,6 +189,7 @@ func (c *connector) attempt(ctx context.Context) (*ssh.Client, *transport, *atte
 	case r := <-done:
 		if r.err != nil {
 			t.Close()
+			r.err.hear(t.heard())
 			return nil, nil, r.err
 		}
 		return r.client, t, nil
@@ -193,7 +216,7 @@ func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 		User:              c.user,
 		HostKeyAlgorithms: c.algorithms,
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
-			refused = c.keys.check(key)
+			refused = c.check(key)
 			if trusted = refused == nil; trusted {
 				c.keys.shown = plainKey(key)
 			}
@@ -202,13 +225,16 @@ func (c *connector) handshake(t *transport) (*ssh.Client, *attemptError) {
 		Auth: []ssh.AuthMethod{ssh.PublicKeys(c.offer.signers...)},
 		AuthCallback: func(a *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 			allowed, passed = a.AllowedMethods, a.PartialSuccessMethods
+			if c.login != nil {
+				return c.login.next(allowed), nil
+			}
 			return nil, nil // the next of Auth
 		},
 	}
 	sshConn, channels, requests, err := ssh.NewClientConn(t, c.addr, config)
 	switch {
 	case err == nil:
-		return ssh.NewClient(sshConn, channels, requests), nil
+		return ssh.NewClient(sshConn, channels, c.keys.learnFrom(sshConn, requests)), nil
 	case refused != nil:
 		return nil, &attemptError{err: refused, connected: true}
 	}

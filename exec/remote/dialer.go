@@ -25,6 +25,10 @@ type Target struct {
 	// machine is known. It is not added to known_hosts.
 	AcceptHostKey string
 
+	// Password logs in instead of keys, once for each connection. No password of a user is sent otherwise. It needs
+	// [BuiltIn].
+	Password []byte
+
 	// Jump is the route to the machine, as an argument of ssh -J: "bastion" or "a,me@b:2222". "" is as the ssh
 	// configuration says, "none" is direct.
 	Jump string
@@ -144,11 +148,12 @@ func (d *Dialer) Dial(ctx context.Context, t Target) (*Machine, error) {
 	}
 	last := &route[len(route)-1]
 	last.pinned, last.accept = t.HostKeys, t.AcceptHostKey
+	last.password = t.Password
 	c, err := d.connect(ctx, route)
 	if err != nil {
 		return nil, err
 	}
-	m := newMachine(t, last.User, c)
+	m := newMachine(t, last.User, c, func(ctx context.Context) (*conn, error) { return d.connect(ctx, route) })
 	m.address = last.HostName
 	if t.ForwardAgent {
 		if err := d.forwardAgent(ctx, m, last.IdentityAgent); err != nil {

@@ -20,6 +20,10 @@
 //	              hostkey.go (keys to expect: knownhosts.go, keyscommand.go, hostalgorithms.go; not to take: revoked.go, krl.go)
 //	              connect.go (attempts; through jump.go where there is a jump host; bind.go, algorithms.go)
 //	    ▶ conn.go (keepalives) on transport.go (batch.go, coalesce.go)
+//	          learn.go (further keys of the host); extra.go (where the server allows few sessions)
+//
+// [Dialer.HostKey] (presented.go) ends a dial when the host key is seen. Target.Password (password.go) logs in without keys,
+// to install one by [Machine.Authorize].
 //
 // The flow of a command:
 //

@@ -9,16 +9,18 @@ import (
 
 // What can be wrong with a connection, for errors.Is.
 var (
-	ErrUnreachable    = errors.New("unreachable")           // refused, no route, no answer in time
-	ErrAuth           = errors.New("permission denied")     // no key was accepted: an *AuthError
-	ErrHostKeyUnknown = errors.New("host key unknown")      // no key of the host is known: a *HostKeyError
-	ErrHostKeyChanged = errors.New("host key changed")      // another key of the host is known: a *HostKeyError
-	ErrHostKeyRevoked = errors.New("host key revoked")      // by @revoked or RevokedHostKeys: a *HostKeyError
-	ErrHostKeyWeak    = errors.New("host key too short")    // an RSA key below RequiredRSASize: a *HostKeyError
-	ErrNoAlgorithm    = errors.New("no common algorithm")   // of encryption, with the server or with the ssh configuration
-	ErrConnectionLost = errors.New("connection lost")       // the connection was made, and broke
-	ErrNoSudo         = errors.New("no root privilege")     // the way to become root is missing, or not allowed for the user
-	ErrSudoPassword   = errors.New("sudo needs a password") // none was given, or the wrong one
+	ErrUnreachable    = errors.New("unreachable")         // refused, no route, no answer in time
+	ErrAuth           = errors.New("permission denied")   // no key was accepted: an *AuthError
+	ErrHostKeyUnknown = errors.New("host key unknown")    // no key of the host is known: a *HostKeyError
+	ErrHostKeyChanged = errors.New("host key changed")    // another key of the host is known: a *HostKeyError
+	ErrHostKeyRevoked = errors.New("host key revoked")    // by @revoked or RevokedHostKeys: a *HostKeyError
+	ErrHostKeyWeak    = errors.New("host key too short")  // an RSA key below RequiredRSASize: a *HostKeyError
+	ErrNoAlgorithm    = errors.New("no common algorithm") // of encryption, with the server or with the ssh configuration
+	ErrConnectionLost = errors.New("connection lost")     // the connection was made, and broke
+	// ErrPasswordExpired says that the server wants the user to change the password before anything else.
+	ErrPasswordExpired = errors.New("the password has expired")
+	ErrNoSudo          = errors.New("no root privilege")     // the way to become root is missing, or not allowed for the user
+	ErrSudoPassword    = errors.New("sudo needs a password") // none was given, or the wrong one
 )
 
 // An AuthError says which keys a server refused. It is an [ErrAuth].

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -19,8 +20,26 @@ type attemptError struct {
 	trusted   bool // the host key was accepted
 	dropped   bool // the server closed the connection before it showed its host key: worth another attempt
 
+	heard    string // the first line of what answered
+	stranger bool   // what answered is no SSH server, or speaks an older SSH
+
 	allowed []string // the ways to log in that the server names
 	passed  []string // those that it has accepted, and that are not enough
+}
+
+// busyServers are the first words of sshd where it has too many connections, or too many from here: another attempt may
+// succeed.
+var busyServers = []string{"Exceeded MaxStartups", "Not allowed at this time"}
+
+// hear says what answered in its first line.
+func (e *attemptError) hear(line string) {
+	e.heard = line
+	isBusy := func(words string) bool { return strings.HasPrefix(line, words) }
+	switch {
+	case line == "", strings.HasPrefix(line, "SSH-2.0-"), strings.HasPrefix(line, "SSH-1.99-"), e.trusted, slices.ContainsFunc(busyServers, isBusy):
+		return
+	}
+	e.stranger, e.dropped = true, false
 }
 
 // explain makes the error that Dial returns.
@@ -33,6 +52,10 @@ func (c *connector) explain(e *attemptError, timedOut bool) error {
 	case errors.As(e.err, &negotiation):
 		return fmt.Errorf("%w: %w with %s for %s: it has %s; muster offers %s", ErrUnreachable, ErrNoAlgorithm, c.addr,
 			clip(strings.TrimPrefix(negotiation.What, "client to server ")), clip(orNone(negotiation.RequestedAlgorithms)), orNone(negotiation.SupportedAlgorithms))
+	case e.stranger:
+		return fmt.Errorf("%w: what answers at %s is no SSH server of version 2: it says %q", ErrUnreachable, c.addr, e.heard)
+	case timedOut && e.dropped && e.heard != "":
+		return fmt.Errorf("%w: %s keeps closing the connection (tried for %v): it says %q", ErrUnreachable, c.addr, c.limit, e.heard)
 	case timedOut && e.dropped:
 		return fmt.Errorf("%w: %s keeps closing the connection (tried for %v)", ErrUnreachable, c.addr, c.limit)
 	case timedOut && e.connected:
@@ -41,6 +64,8 @@ func (c *connector) explain(e *attemptError, timedOut bool) error {
 		return fmt.Errorf("%w: no answer from %s within %v", ErrUnreachable, c.addr, c.limit)
 	case !e.connected:
 		return fmt.Errorf("%w: connect to %s: %s", ErrUnreachable, c.addr, plainNetError(e.err))
+	case c.login != nil && isAuthFailure(e.err, e.trusted):
+		return c.login.explain(c, e)
 	case isAuthFailure(e.err, e.trusted):
 		cause := plainSSHError(e.err)
 		if strings.HasPrefix(cause, "unable to authenticate") {

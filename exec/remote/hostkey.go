@@ -37,7 +37,10 @@ type hostKeys struct {
 	strict string // StrictHostKeyChecking; "accept-new" adds unknown keys
 	addTo  string // to this file,
 	hashed bool   // under a hash of the name
-	mu     *sync.Mutex
+	update bool   // UpdateHostKeys: known_hosts gets all keys of the host
+
+	userFiles []string // UserKnownHostsFile
+	mu        *sync.Mutex
 }
 
 // A knownKey is an entry of a known_hosts file, or a pin of the inventory.
@@ -79,6 +82,7 @@ func (d *Dialer) knownHostKeys(pinned []string, s *sshconfig.Settings) (*hostKey
 	if len(pinned) > 0 {
 		return h, h.pin(pinned)
 	}
+	h.update, h.userFiles = s.UpdateHostKeys, s.UserKnownHosts
 	h.files = slices.Concat(s.UserKnownHosts, s.GlobalKnownHosts)
 	for _, file := range h.files {
 		known, err := d.knownFiles.read(file)

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,8 +27,9 @@ type identity struct {
 	inAgent   bool
 }
 
-// readIdentities reads the key files that exist. What is wrong with one of them becomes a note of the offer.
-func readIdentities(files []string, o *offer) (identities []*identity) {
+// readIdentities reads the key files that exist. What is wrong with one of them becomes a note of the offer; that one is
+// missing does where the configuration names it.
+func readIdentities(files []string, named bool, o *offer) (identities []*identity) {
 	for _, file := range files {
 		id, err := readIdentity(file)
 		switch {
@@ -35,6 +37,8 @@ func readIdentities(files []string, o *offer) (identities []*identity) {
 			identities = append(identities, id)
 		case !errors.Is(err, os.ErrNotExist):
 			o.note("%v", err)
+		case named:
+			o.note("IdentityFile %s: there is no such file", file)
 		}
 	}
 	return identities
@@ -89,6 +93,9 @@ func readIdentity(file string) (*identity, error) {
 	}
 	if public != nil { // a key on a token, which only an agent can use
 		return &identity{file: file, public: public}, nil
+	}
+	if bytes.HasPrefix(data, []byte("PuTTY-User-Key-File")) {
+		return nil, fmt.Errorf("read key %[1]s: a key of PuTTY: export it for OpenSSH with puttygen %[1]s -O private-openssh -o FILE", file)
 	}
 	return nil, fmt.Errorf("read key %s: %s", file, strings.TrimPrefix(err.Error(), "ssh: "))
 }

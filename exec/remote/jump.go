@@ -16,6 +16,15 @@ type jump struct {
 	err   error
 }
 
+// A JumpError is about the connection to a jump host.
+type JumpError struct {
+	Name string // host:port
+	Err  error
+}
+
+func (e *JumpError) Error() string { return fmt.Sprintf("jump host %s: %v", e.Name, e.Err) }
+func (e *JumpError) Unwrap() error { return e.Err }
+
 // jump connects to the last hop of a route, or shares the connection that others have made.
 func (d *Dialer) jump(ctx context.Context, route []hop) (*jump, error) {
 	var names []string
@@ -53,7 +62,7 @@ func (d *Dialer) connectJump(ctx context.Context, j *jump, route []hop, name str
 	c, err := d.connect(ctx, route)
 	d.mu.Lock()
 	if err != nil {
-		j.err = fmt.Errorf("jump host %s: %w", name, err)
+		j.err = &JumpError{Name: name, Err: err}
 		if d.jumps[j.key] == j {
 			delete(d.jumps, j.key)
 		}

@@ -28,6 +28,8 @@ type Machine struct {
 	drainLimit time.Duration
 
 	sudo sudoState
+
+	extra extraConns
 }
 
 // sshd allows ten sessions on a connection (MaxSessions). Two are reserved for ending commands.
@@ -36,10 +38,13 @@ const (
 	spareSessions = 2
 )
 
-func newMachine(t Target, user string, c *conn) *Machine {
-	return &Machine{target: t, user: user, conn: c,
+// newMachine makes a Machine of a connection. again makes another one to it; it may be nil.
+func newMachine(t Target, user string, c *conn, again func(context.Context) (*conn, error)) *Machine {
+	m := &Machine{target: t, user: user, conn: c,
 		slots: make(chan struct{}, maxSessions), spare: make(chan struct{}, spareSessions),
-		beginLimit: beginLimit, drainLimit: drainLimit, sudo: sudoState{probing: make(chan struct{}, 1)}}
+		beginLimit: beginLimit, drainLimit: drainLimit, sudo: sudoState{probing: make(chan struct{}, 1)}, extra: extraConns{dial: again}}
+	context.AfterFunc(c.up, m.extra.close)
+	return m
 }
 
 // Name is the target's name in the inventory.
@@ -69,6 +74,7 @@ func (m *Machine) Lost() <-chan struct{} { return m.conn.lost() }
 // Close closes the connection. A command that still runs sees the end of its input and cannot write output; to end it for
 // certain, end its context before.
 func (m *Machine) Close() error {
+	m.extra.close()
 	m.conn.close()
 	return nil
 }

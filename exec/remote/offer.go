@@ -33,7 +33,7 @@ func (d *Dialer) keys(ctx context.Context, s *sshconfig.Settings) *offer {
 		return o
 	}
 	held := d.agentKeys(ctx, s.IdentityAgent, o)
-	identities := readIdentities(s.IdentityFiles, o)
+	identities := readIdentities(s.IdentityFiles, s.NamedIdentities, o)
 	for _, file := range s.CertificateFiles {
 		o.readCertificate(file, true)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"muster/exec/backoff"
 	"muster/exec/remote/sshconfig"
 )
 
@@ -54,6 +55,8 @@ func (d *Dialer) dialOpenSSH(ctx context.Context, t Target) (*Machine, error) {
 		return nil, fmt.Errorf("connect to %s: ssh is not available here", t.Address)
 	case t.ForwardAgent:
 		return nil, fmt.Errorf("connect to %s: the ssh-agent is forwarded only without OpenSSH", t.Address)
+	case t.Password != nil:
+		return nil, fmt.Errorf("connect to %s: a password is sent only without OpenSSH", t.Address)
 	case t.AcceptHostKey != "":
 		return nil, fmt.Errorf("connect to %s: a host key can be accepted by its fingerprint only without OpenSSH: add it to known_hosts", t.Address)
 	}
@@ -61,16 +64,22 @@ func (d *Dialer) dialOpenSSH(ctx context.Context, t Target) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp(socketDir(), "muster-ssh-")
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %v", t.Address, err)
+	again := func(ctx context.Context) (*conn, error) {
+		dir, err := os.MkdirTemp(socketDir(), "muster-ssh-")
+		if err != nil {
+			return nil, fmt.Errorf("connect to %s: %v", t.Address, err)
+		}
+		c, err := d.openMaster(ctx, t, s.Settings, dir)
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+		return c, err
 	}
-	c, err := d.openMaster(ctx, t, s.Settings, dir)
+	c, err := again(ctx)
 	if err != nil {
-		os.RemoveAll(dir)
 		return nil, err
 	}
-	m := newMachine(t, s.User, c)
+	m := newMachine(t, s.User, c, again)
 	m.address = s.HostName
 	return m, nil
 }
@@ -218,19 +227,44 @@ func (d *Dialer) startMaster(ctx context.Context, t Target, limit time.Duration,
 	return asked
 }
 
+// runMaster runs ssh within a time limit. Where the server closes the connection before it shows its host key, it has too
+// many unauthenticated connections (sshd's MaxStartups): ssh is run again.
 func (d *Dialer) runMaster(ctx context.Context, t Target, limit time.Duration, args []string, ask bool) error {
 	limited, cancel := context.WithTimeout(ctx, limit+time.Second) // ssh's own limit gives the better reason
 	defer cancel()
-	said, err := d.config.Master(limited, args, ask)
-	switch {
-	case err == nil, errors.Is(err, ErrNoQuestions):
-		return err
-	case ctx.Err() != nil:
-		return fmt.Errorf("connect to %s: %w", t.Address, context.Cause(ctx))
-	case limited.Err() != nil:
-		return fmt.Errorf("connect to %s: %w: no answer within %v", t.Address, ErrUnreachable, limit)
+	retry := backoff.Backoff{First: 100 * time.Millisecond, Max: limit, Jitter: true}
+	dropped := false
+	for {
+		said, err := d.config.Master(limited, args, ask)
+		switch {
+		case err == nil, errors.Is(err, ErrNoQuestions):
+			return err
+		case ctx.Err() != nil:
+			return fmt.Errorf("connect to %s: %w", t.Address, context.Cause(ctx))
+		case isDropByOpenSSH(said):
+			if dropped = true; retry.Wait(limited) == nil {
+				continue
+			}
+		}
+		switch {
+		case dropped && limited.Err() != nil:
+			return fmt.Errorf("connect to %s: %w: it keeps closing the connection (tried for %v)", t.Address, ErrUnreachable, limit)
+		case limited.Err() != nil:
+			return fmt.Errorf("connect to %s: %w: no answer within %v", t.Address, ErrUnreachable, limit)
+		}
+		return explainOpenSSH(t.Address, said, err)
 	}
-	return explainOpenSSH(t.Address, said, err)
+}
+
+// isDropByOpenSSH reports whether ssh has said no more than that the other side closed the connection before it named
+// itself. With a jump host, other lines say why.
+func isDropByOpenSSH(said string) bool {
+	for line := range strings.Lines(strings.TrimSpace(said)) {
+		if !strings.Contains(line, "onnection closed by") && !strings.Contains(line, "onnection reset by") {
+			return false
+		}
+	}
+	return strings.HasPrefix(said, "kex_exchange_identification: ")
 }
 
 // openSSHErrors are what ssh (OpenSSH's ssh.c, sshconnect.c, sshconnect2.c and sshd's answers) says where it does not

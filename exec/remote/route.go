@@ -15,6 +15,8 @@ type hop struct {
 	values *sshconfig.Values
 	pinned []string // host keys from the inventory
 	accept string   // the fingerprint of a key that is accepted where none is known
+
+	password []byte // to log in with instead of keys
 }
 
 func (h hop) addr() string { return net.JoinHostPort(h.HostName, strconv.Itoa(h.Port)) }

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-
-	"muster/exec/backoff"
 )
 
 const (
@@ -73,23 +71,25 @@ func (m *Machine) abandon(ctx context.Context, s *Stream, started <-chan error) 
 
 // startSession runs a command in a session of its own, and keeps the slot until the server has closed that session.
 func (m *Machine) startSession(ctx context.Context, s *Stream, argv []string, root prefix, slots chan struct{}) error {
-	channel, requests, err := m.openSession(ctx)
+	opened, err := m.openSession(ctx)
 	if err != nil {
 		<-slots
 		return m.explain(err)
 	}
+	channel := opened.channel
 	if m.forwardsAgent {
 		askForAgent(channel)
 	}
 	marker := "muster-" + rand.Text()
-	s.attach(channel, marker)
+	s.attach(opened, marker)
 	go func() {
-		s.watch(requests)
+		s.watch(opened.requests)
+		opened.release()
 		<-slots
 	}()
 	go s.readStderr(marker)
 
-	answered := m.conn.awaitAnswer()
+	answered := opened.conn.awaitAnswer()
 	accepted, err := channel.SendRequest("exec", true, ssh.Marshal(struct{ Line string }{line(root.wrap(argv), marker)}))
 	answered()
 	if err == nil && accepted {
@@ -105,26 +105,6 @@ func (m *Machine) startSession(ctx context.Context, s *Stream, argv []string, ro
 		return m.explain(err)
 	}
 	return errors.New("the server runs no commands for this user")
-}
-
-// openSession opens a session. A server with a lower limit of sessions (sshd's MaxSessions) than ours refuses:
-// openSession then waits for another session to end.
-func (m *Machine) openSession(ctx context.Context) (ssh.Channel, <-chan *ssh.Request, error) {
-	ctx, stop := m.conn.whileUp(ctx)
-	defer stop()
-	retry := backoff.Backoff{First: 20 * time.Millisecond, Max: time.Second}
-	for {
-		answered := m.conn.awaitAnswer()
-		channel, requests, err := m.conn.client.OpenChannel("session", nil)
-		answered()
-		var refused *ssh.OpenChannelError
-		if err == nil || !errors.As(err, &refused) || len(m.slots)+len(m.spare) < 2 {
-			return channel, requests, err
-		}
-		if retry.Wait(ctx) != nil {
-			return nil, nil, err
-		}
-	}
 }
 
 // explain makes the error of a session that broke or was not opened. If the cause is the connection, that takes a moment

@@ -25,6 +25,7 @@ type Stream struct {
 	Stdout io.Reader // what start-up files of the login shell print first is left out
 
 	machine    *Machine
+	conn       *conn  // that carries the session
 	command    string // for messages
 	privileged bool
 	channel    ssh.Channel
@@ -71,9 +72,9 @@ func (m *Machine) newStream(command string, privileged bool, stderr io.Writer) *
 }
 
 // attach connects the stream with its session.
-func (s *Stream) attach(channel ssh.Channel, marker string) {
-	s.channel = channel
-	s.Stdin = &stdinWriter{channel: channel, conn: s.machine.conn}
+func (s *Stream) attach(opened *session, marker string) {
+	s.channel, s.conn = opened.channel, opened.conn
+	s.Stdin = &stdinWriter{channel: opened.channel, conn: opened.conn}
 	s.stdout = &stdoutReader{stream: s, marker: marker + "\n"}
 	s.Stdout = s.stdout
 	limit := s.machine.beginLimit

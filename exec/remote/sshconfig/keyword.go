@@ -36,7 +36,7 @@ const (
 	noForwarding = "muster forwards nothing"
 	noTerminal   = "muster asks for no terminal and starts no interactive session"
 	noMaster     = "muster keeps one connection a host by itself"
-	noPasswords  = "muster never sends a password"
+	noPasswords  = "muster sends a password only for trust --password, which asks for it"
 	noLog        = "about ssh's own messages"
 	noTicket     = "muster logs in by public keys alone, so it tries less than ssh"
 	noConfig     = "decides how the file is read"
@@ -83,9 +83,9 @@ var keywords = []keyword{
 	{name: "stricthostkeychecking", parse: with(trueFalse, "ask", "ask", "off", "false", "accept-new", "accept-new"), initial: "ask", use: used, why: "no and ask mean yes: a deployment hands root to whoever answers"},
 	{name: "tcpkeepalive", aliases: []string{"keepalive"}, parse: flag, initial: "yes", use: harmless, why: "muster probes every connection by itself"},
 	{name: "tunnel", parse: with([]string{"ethernet", "ethernet", "point-to-point", "point-to-point", "yes", "point-to-point", "true", "point-to-point", "no", "false", "false", "false"}), initial: "false", use: harmless, why: noForwarding},
-	{name: "verifyhostkeydns", parse: with(trueFalse, "ask", "ask"), initial: "false", use: warned, why: "a key that only the DNS confirms is unknown to muster"},
+	{name: "verifyhostkeydns", parse: with(trueFalse, "ask", "ask"), initial: "false", use: warned, why: "a key that only the DNS confirms is unknown to muster, unless with --ssh openssh"},
 	{name: "visualhostkey", parse: flag, initial: "no", use: harmless, why: noLog},
-	{name: "updatehostkeys", parse: with(trueFalse, "ask", "ask"), use: harmless, why: "muster adds no further keys of a known host to known_hosts"},
+	{name: "updatehostkeys", parse: with(trueFalse, "ask", "ask"), use: used, why: "ask means no: nothing is asked"},
 	{name: "enableescapecommandline", parse: flag, initial: "no", use: harmless, why: noTerminal},
 	{name: "canonicalizemaxdots", parse: integer, initial: "1", use: used},
 	{name: "connectionattempts", parse: integer, initial: "1", use: used},
@@ -111,7 +111,7 @@ var keywords = []keyword{
 	{name: "remotecommand", parse: command, use: harmless, why: "muster runs commands of its own"},
 	{name: "loglevel", parse: oneOf("quiet", "SILENT", "fatal", "FATAL", "error", "ERROR", "info", "INFO", "verbose", "VERBOSE", "debug", "DEBUG", "debug1", "DEBUG", "debug2", "DEBUG2", "debug3", "DEBUG3"), initial: "INFO", use: harmless, why: noLog},
 	{name: "macs", parse: algorithms, use: used},
-	{name: "pkcs11provider", aliases: []string{"smartcarddevice"}, parse: word, use: warned, why: "its keys are not offered: add them to an ssh-agent with ssh-add -s"},
+	{name: "pkcs11provider", aliases: []string{"smartcarddevice"}, parse: word, use: warned, why: "its keys are not offered: add them to an ssh-agent with ssh-add -s, or connect with --ssh openssh"},
 	{name: "securitykeyprovider", parse: word, initial: "internal", use: harmless, why: "keys on a token are offered where an ssh-agent holds them"},
 	{name: "preferredauthentications", parse: word, use: used},
 	{name: "pubkeyacceptedalgorithms", aliases: []string{"pubkeyacceptedkeytypes"}, parse: algorithms, use: used},

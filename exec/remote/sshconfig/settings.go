@@ -26,6 +26,7 @@ type Settings struct {
 	Attempts      int    // ConnectionAttempts
 
 	IdentityFiles    []string
+	NamedIdentities  bool // by IdentityFile
 	CertificateFiles []string
 	IdentitiesOnly   bool
 	IdentityAgent    string // the agent's socket; "" is none
@@ -38,7 +39,8 @@ type Settings struct {
 	StrictHostKeys    string // "yes", "no", "ask" or "accept-new"
 	HostKeyAlias      string
 	HashKnownHosts    bool
-	RequiredRSASize   int // bits
+	UpdateHostKeys    bool // and not only after a question
+	RequiredRSASize   int  // bits
 
 	// Algorithms, nil where the configuration says nothing.
 	HostKeyAlgorithms, KexAlgorithms, Ciphers, MACs, PubkeyAlgorithms, CASignatureAlgorithms []string
@@ -75,6 +77,7 @@ func (v *Values) Settings() (*Settings, error) {
 		StrictHostKeys:  strictness(v.first("stricthostkeychecking")),
 		HostKeyAlias:    v.first("hostkeyalias"),
 		HashKnownHosts:  v.first("hashknownhosts") == "yes",
+		UpdateHostKeys:  v.first("updatehostkeys") == "true",
 		RequiredRSASize: b.number("requiredrsasize"),
 		ConnectTimeout:  b.duration("connecttimeout"),
 		AliveInterval:   b.duration("serveraliveinterval"),
@@ -145,6 +148,7 @@ func (b *builder) proxy(s *Settings) {
 
 func (b *builder) files(s *Settings) {
 	s.IdentityFiles = b.paths("identityfile", defaultIdentities)
+	s.NamedIdentities = b.values["identityfile"] != nil
 	s.CertificateFiles = b.paths("certificatefile", nil)
 	s.UserKnownHosts = withoutNone(b.values["userknownhostsfile"])
 	s.GlobalKnownHosts = defaultGlobalKnownHosts

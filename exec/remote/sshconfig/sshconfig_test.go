@@ -134,7 +134,7 @@ func TestSettings(t *testing.T) {
 		{"warnings", "NoHostAuthenticationForLocalhost yes\nPKCS11Provider /lib/p.so\n", Query{}, func(s *Settings) {
 			s.Warnings = []string{
 				"config:1: nohostauthenticationforlocalhost yes: host keys are always checked, also of this machine",
-				"config:2: pkcs11provider /lib/p.so: its keys are not offered: add them to an ssh-agent with ssh-add -s",
+				"config:2: pkcs11provider /lib/p.so: its keys are not offered: add them to an ssh-agent with ssh-add -s, or connect with --ssh openssh",
 			}
 		}},
 		{"match negated", "Match !host db1 user deploy\n Port 4\n", Query{User: "deploy"}, func(s *Settings) { s.User, s.Port = "deploy", 4 }},
