@@ -178,6 +178,20 @@ test-tools dir="/var/tmp/muster-tools" nix="nix":
 test-colmena dir="/var/tmp/muster-tools":
     PATH="$PATH:{{dir}}/colmena/target/release" go test ./cmd -run '^TestScripts$/^flake_colmena$' -v -count 1
 
+# the flake that is written, switched to by nixos-rebuild of a checkout of NIXPKGS (24.05 or older; of a newer one, by nixos-rebuild-ng) on lab hosts (Linux, root)
+test-nixos-rebuild nixpkgs:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    bin=$(mktemp -d) && trap 'rm -rf "$bin"' EXIT
+    cd '{{nixpkgs}}/pkgs'
+    old=os-specific/linux/nixos-rebuild/nixos-rebuild.sh new=by-name/ni/nixos-rebuild-ng/src
+    [ ! -e $old ] || sed 's|@runtimeShell@|/bin/bash|; s|@nix@/bin|/usr/bin|; s|@path@|/usr/bin|; s|@nix_[a-z0-9_]*@||' $old >"$bin/nixos-rebuild"
+    [ ! -e $new ] || printf '#!/bin/sh\nPYTHONPATH=%s exec python3 -m nixos_rebuild "$@"\n' "$PWD/$new" >"$bin/nixos-rebuild-ng"
+    [ -e "$bin/nixos-rebuild" ] || sed 's/"$@"/--no-reexec &/' "$bin/nixos-rebuild-ng" >"$bin/nixos-rebuild"
+    chmod +x "$bin"/*
+    cd '{{justfile_directory()}}'
+    PATH=$bin:$PATH go test ./cmd -run '^TestScripts$/^flake_nixos_rebuild$' -v -count 1
+
 # the profile that go build compiles muster by (cmd/muster/default.pgo), of the programs in DIR/evaluator-bench
 profile dir:
     go test ./compile/eval -run '^$' -bench Programs -benchtime 5x -bench-programs '{{absolute_path(dir)}}/evaluator-bench/*.nix' -cpuprofile /tmp/muster-profile -o /tmp/muster-profile.test
