@@ -192,6 +192,18 @@ test-nixos-rebuild nixpkgs:
     cd '{{justfile_directory()}}'
     PATH=$bin:$PATH go test ./cmd -run '^TestScripts$/^flake_nixos_rebuild$' -v -count 1
 
+# the flake that is written for deploy-rs, deployed by deploy-rs itself to a lab host (Linux, root); TOOLS has checkouts called deploy-rs
+# (with cargo build --release --locked made in it) and flake-utils
+test-deploy-rs tools:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    tools='{{absolute_path(tools)}}' made=$(mktemp -d) && trap 'rm -rf "$made"' EXIT
+    # deploy-rs's own flake, over minios with the programs that cargo has built.
+    mkdir "$made/deploy-rs" "$made/nixpkgs" && cp -r "$tools/deploy-rs"/{flake.nix,flake.lock,interface.json,Cargo.lock,Cargo.toml,src} "$made/deploy-rs"
+    cp -r examples/minios "$tools/deploy-rs/target/release/activate" cmd/testdata/deploy-rs/*.nix "$made/nixpkgs"
+    PATH=$tools/deploy-rs/target/release:$PATH MUSTER_DEPLOY_RS=$made MUSTER_FLAKE_UTILS=$tools/flake-utils \
+      go test ./cmd -run '^TestScripts$/^flake_deploy_rs$' -v -count 1
+
 # the profile that go build compiles muster by (cmd/muster/default.pgo), of the programs in DIR/evaluator-bench
 profile dir:
     go test ./compile/eval -run '^$' -bench Programs -benchtime 5x -bench-programs '{{absolute_path(dir)}}/evaluator-bench/*.nix' -cpuprofile /tmp/muster-profile -o /tmp/muster-profile.test
