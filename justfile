@@ -26,10 +26,11 @@ test-install *args:
     [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
     go test ./cmd -run '^TestInstallVirtualMachine$' -install-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
 
-# muster convert against the deployers' own evaluators and options; TOOLS has checkouts called colmena, morph, nixops, deploy-rs and nixinate
-test-convert tools *args:
+# muster convert against the deployers' own evaluators and options, and over NIXPKGS (all of it) their example networks; TOOLS has checkouts
+# called colmena, morph, nixops, deploy-rs and nixinate
+test-convert tools nixpkgs="" *args="":
     go test ./compile/convert -run '^TestOptionsAreThoseOfTheDeployers$' -tools '{{tools}}' -count 1 {{args}}
-    go test ./cmd -run '^TestConvert$' -tools '{{tools}}' -count 1 {{args}}
+    go test ./cmd -run '^TestConvert(Examples)?$' -tools '{{tools}}' -tools-nixpkgs '{{nixpkgs}}' -count 1 -timeout 1h {{args}}
 
 # virtual machines that systemd boots: secrets after a real restart, after a power cut, and from a copy of the disk; and muster install --in-place on one with Debian (Linux, root; the packages qemu-system-x86, linux-image-cloud-amd64, e2fsprogs, kmod, cpio, debootstrap, age)
 test-vm *args:
@@ -150,6 +151,16 @@ compare-public mirrors dir="/var/tmp/muster-nix" *args="":
     # Nix has a store of its own at /nix, as flakes read what others have put there.
     unshare -m bash -c 'mount --bind "$0/nix" /nix && exec "$0/public.test" "$@"' "$store" -test.run '^TestPublicFlakes$' -test.v -test.timeout 3h \
       -public-mirrors '{{absolute_path(mirrors)}}' -public-dir "$store/trees" -public-nix "$PWD/testdata/nix-of-root.sh" {{args}}
+
+# the public fleets of exec/evaluate/testdata/fleets.txt, whose git directories are in MIRRORS as OWNER+NAME/repo, converted over NIXPKGS, a tree with
+# all of it of about July 2024
+convert-public mirrors nixpkgs *args="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    made=$(mktemp -d) && trap 'chmod -R u+w "$made" && rm -rf "$made"' EXIT
+    go build -o "$made/muster" ./cmd/muster
+    go test ./exec/evaluate -run '^TestPublicFleets$' -v -count 1 -timeout 6h -public-mirrors '{{absolute_path(mirrors)}}' -public-nixpkgs '{{absolute_path(nixpkgs)}}' \
+      -public-dir "$made/trees" -public-muster "$made/muster" {{args}}
 
 # what is written for other tools, read by the tools themselves: morph builds (as
 # root), colmena, NixOps 1.7 and 2 and flakes evaluate, nixfmt changes nothing.

@@ -160,6 +160,7 @@ func writeTree(t *testing.T, dir string, files map[string]string) {
 
 var (
 	packageName = regexp.MustCompile(`pkgs\.([a-zA-Z_][\w-]*)|(?m:^\s*([a-zA-Z_][\w-]*),?$)|(?m:^\s*, ([a-zA-Z_][\w-]*)$)`)
+	ofFlakes    = regexp.MustCompile(`^(outPath|inputs|lock|locked|source|url|flake|localSystem|shortRev|follows|legacyPackages|x86_64-linux)$`)
 	stubModule  = regexp.MustCompile(`(nixosModules?|homeManagerModules?|homeModules?|darwinModules?|flakeModules?|overlays)\.([a-zA-Z_][\w-]*)`)
 	modulePath  = regexp.MustCompile(`modulesPath\s*(?:\}|\+)\s*"?(/[\w./-]+)`)
 )
@@ -180,7 +181,7 @@ func (p *publicInputs) packages(t *testing.T, table string) {
 			text, err := os.ReadFile(file)
 			for _, m := range packageName.FindAllSubmatch(text, -1) {
 				// A bare word may be the name of an argument, which a real package would take.
-				if *publicNixpkgs == "" || len(m[1]) > 0 {
+				if *publicNixpkgs == "" || len(m[1]) > 0 && !ofFlakes.Match(m[1]) {
 					names[string(bytes.Join(m[1:], nil))] = true
 				}
 			}
@@ -203,13 +204,13 @@ func (p *publicInputs) packages(t *testing.T, table string) {
 		}
 	}
 	text, _ := json.Marshal(slices.Sorted(maps.Keys(names)))
-	modules["names.json"] = string(text)
 	modules["nixos/modules/installer/scan/not-detected.nix"] = "{ }\n"
 	for name := range modules { // of a real nixpkgs, modules are there
 		if _, err := os.Stat(filepath.Join(p.nixpkgs, name)); err == nil && *publicNixpkgs != "" {
 			delete(modules, name)
 		}
 	}
+	modules["names.json"] = string(text)
 	writeTree(t, p.nixpkgs, modules)
 	var b strings.Builder
 	for _, at := range slices.Sorted(maps.Keys(stubs)) {
