@@ -244,12 +244,12 @@ HOST may then be [USER@]ADDRESS where no inventory has a host of that name.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "gc [INVENTORY]", verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `
-Remove old generations of the hosts' system profiles, and collect garbage. The
+Remove old generations of the hosts' systems and profiles, and collect garbage. The
 current generation, the running one and the booted one stay.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "generations [INVENTORY]", verb: &generationsOptions{}, short: "list the generations of the hosts", long: `
-List the generations of the hosts' system profiles, oldest first.
+List the generations of the hosts' systems and profiles, oldest first.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "rollback [INVENTORY]", verb: &rollbackOptions{}, short: "undo the last deployment", long: `
