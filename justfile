@@ -26,10 +26,11 @@ test-install *args:
     [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
     go test ./cmd -run '^TestInstallVirtualMachine$' -install-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
 
-# muster convert against the deployers' own evaluators and options; TOOLS has checkouts called colmena, morph, nixops, deploy-rs and nixinate
-test-convert tools *args:
+# muster convert against the deployers' own evaluators and options, and over NIXPKGS (all of it) their example networks; TOOLS has checkouts
+# called colmena, morph, nixops, deploy-rs and nixinate
+test-convert tools nixpkgs="" *args="":
     go test ./compile/convert -run '^TestOptionsAreThoseOfTheDeployers$' -tools '{{tools}}' -count 1 {{args}}
-    go test ./cmd -run '^TestConvert$' -tools '{{tools}}' -count 1 {{args}}
+    go test ./cmd -run '^TestConvert(Examples)?$' -tools '{{tools}}' -tools-nixpkgs '{{nixpkgs}}' -count 1 -timeout 1h {{args}}
 
 # virtual machines that systemd boots: secrets after a real restart, after a power cut, and from a copy of the disk; and muster install --in-place on one with Debian (Linux, root; the packages qemu-system-x86, linux-image-cloud-amd64, e2fsprogs, kmod, cpio, debootstrap, age)
 test-vm *args:
@@ -155,6 +156,16 @@ compare-public mirrors dir="/var/tmp/muster-nix" *args="":
     unshare -m bash -c 'mount --bind "$0/nix" /nix && exec "$0/public.test" "$@"' "$store" -test.run '^TestPublicFlakes$' -test.v -test.timeout 3h \
       -public-mirrors '{{absolute_path(mirrors)}}' -public-dir "$store/trees" -public-nix "$PWD/testdata/nix-of-root.sh" {{args}}
 
+# the public fleets of exec/evaluate/testdata/fleets.txt, whose git directories are in MIRRORS as OWNER+NAME/repo, converted over NIXPKGS, a tree with
+# all of it of about July 2024
+convert-public mirrors nixpkgs *args="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    made=$(mktemp -d) && trap 'chmod -R u+w "$made" && rm -rf "$made"' EXIT
+    go build -o "$made/muster" ./cmd/muster
+    go test ./exec/evaluate -run '^TestPublicFleets$' -v -count 1 -timeout 6h -public-mirrors '{{absolute_path(mirrors)}}' -public-nixpkgs '{{absolute_path(nixpkgs)}}' \
+      -public-dir "$made/trees" -public-muster "$made/muster" {{args}}
+
 # what is written for other tools, read by the tools themselves: morph builds (as
 # root), colmena, NixOps 1.7 and 2 and flakes evaluate, nixfmt changes nothing.
 # DIR holds checkouts of their sources, named morph, colmena, nixops-1.7,
@@ -181,6 +192,32 @@ test-tools dir="/var/tmp/muster-tools" nix="nix":
 # the flake that is written, deployed by colmena itself (DIR/colmena, built) to lab hosts (Linux, root)
 test-colmena dir="/var/tmp/muster-tools":
     PATH="$PATH:{{dir}}/colmena/target/release" go test ./cmd -run '^TestScripts$/^flake_colmena$' -v -count 1
+
+# the flake that is written, switched to by nixos-rebuild of a checkout of NIXPKGS (24.05 or older; of a newer one, by nixos-rebuild-ng) on lab hosts (Linux, root)
+test-nixos-rebuild nixpkgs:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    bin=$(mktemp -d) && trap 'rm -rf "$bin"' EXIT
+    cd '{{nixpkgs}}/pkgs'
+    old=os-specific/linux/nixos-rebuild/nixos-rebuild.sh new=by-name/ni/nixos-rebuild-ng/src
+    [ ! -e $old ] || sed 's|@runtimeShell@|/bin/bash|; s|@nix@/bin|/usr/bin|; s|@path@|/usr/bin|; s|@nix_[a-z0-9_]*@||' $old >"$bin/nixos-rebuild"
+    [ ! -e $new ] || printf '#!/bin/sh\nPYTHONPATH=%s exec python3 -m nixos_rebuild "$@"\n' "$PWD/$new" >"$bin/nixos-rebuild-ng"
+    [ -e "$bin/nixos-rebuild" ] || sed 's/"$@"/--no-reexec &/' "$bin/nixos-rebuild-ng" >"$bin/nixos-rebuild"
+    chmod +x "$bin"/*
+    cd '{{justfile_directory()}}'
+    PATH=$bin:$PATH go test ./cmd -run '^TestScripts$/^flake_nixos_rebuild$' -v -count 1
+
+# the flake that is written for deploy-rs, deployed by deploy-rs itself to a lab host (Linux, root); TOOLS has checkouts called deploy-rs
+# (with cargo build --release --locked made in it) and flake-utils
+test-deploy-rs tools:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    tools='{{absolute_path(tools)}}' made=$(mktemp -d) && trap 'rm -rf "$made"' EXIT
+    # deploy-rs's own flake, over minios with the programs that cargo has built.
+    mkdir "$made/deploy-rs" "$made/nixpkgs" && cp -r "$tools/deploy-rs"/{flake.nix,flake.lock,interface.json,Cargo.lock,Cargo.toml,src} "$made/deploy-rs"
+    cp -r examples/minios "$tools/deploy-rs/target/release/activate" cmd/testdata/deploy-rs/*.nix "$made/nixpkgs"
+    PATH=$tools/deploy-rs/target/release:$PATH MUSTER_DEPLOY_RS=$made MUSTER_FLAKE_UTILS=$tools/flake-utils \
+      go test ./cmd -run '^TestScripts$/^flake_deploy_rs$' -v -count 1
 
 # the profile that go build compiles muster by (cmd/muster/default.pgo), of the programs in DIR/evaluator-bench
 profile dir:

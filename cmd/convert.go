@@ -240,6 +240,9 @@ func (m *moving) evaluator() (done func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	if environment.Overrides, err = m.how.overridden(); err != nil {
+		return nil, err
+	}
 	m.ev, done = environment.Evaluator(evaluate.Options{Trace: m.std.err, MaxTime: m.how.maxTime})
 	return done, nil
 }

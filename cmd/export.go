@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"muster/cmd/flags"
@@ -54,25 +55,30 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 	defer s.close()
 	manifest := archive.Manifest{Paths: o.paths}
 	if len(o.paths) == 0 {
-		if manifest.Hosts, err = o.build(ctx, s); err != nil {
+		if manifest, err = o.build(ctx, s); err != nil {
 			return err
 		}
 	}
 	return o.write(ctx, s, manifest)
 }
 
-// build builds the hosts' systems. An archive must have all of them.
-func (o *exportOptions) build(ctx context.Context, s *session) ([]archive.Host, error) {
+// build builds the hosts' systems and profiles. An archive must have all of them.
+func (o *exportOptions) build(ctx context.Context, s *session) (m archive.Manifest, err error) {
 	plan := s.plan(exec.BuildOnly)
 	outcomes := s.carryOut(ctx, plan, s.options(plan, &o.jobs, &o.building), nil)
 	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {
-		return nil, s.end(ctx, outcomes)
+		return m, s.end(ctx, outcomes)
 	}
-	var list []archive.Host
 	for i, out := range outcomes {
-		list = append(list, archive.Host{Name: out.Host, Drv: s.results[i].System.Drv, System: out.System})
+		if h := plan.Steps[i].Host; h.Profile != nil {
+			if !slices.Contains(m.Paths, out.System) { // hosts may share it
+				m.Paths = append(m.Paths, out.System)
+			}
+			continue
+		}
+		m.Hosts = append(m.Hosts, archive.Host{Name: out.Host, Drv: plan.Steps[i].System.Drv, System: out.System})
 	}
-	return list, nil
+	return m, nil
 }
 
 // write writes the archive and reports what was written.

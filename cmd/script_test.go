@@ -55,6 +55,9 @@ func scriptParams() testscript.Params {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("NIX_CONFIG", "substitute = false\nsandbox = false\nbuild-users-group =")
 			env.Setenv("TERM", "dumb")
+			for _, name := range []string{"MUSTER_DEPLOY_RS", "MUSTER_FLAKE_UTILS"} { // of just test-deploy-rs
+				env.Setenv(name, os.Getenv(name))
+			}
 			env.Values[labKey{}] = new(*lab.Lab)
 			return nil
 		},

@@ -32,23 +32,12 @@ func target(h *schema.Host, way schema.Way) remote.Target {
 	return t
 }
 
-// sshConfigOf are the SSH fields of a host as options of ssh_config.
+// sshConfigOf are the SSH fields of a host as options of ssh_config, by their names in
+// lower case.
 func sshConfigOf(s *schema.SSH) map[string]string {
 	options := map[string]string{}
-	for _, o := range s.Options {
+	for _, o := range s.Config() {
 		options[strings.ToLower(o.Name)] = o.Value
-	}
-	if s.AddressFamily != "" {
-		options["addressfamily"] = s.AddressFamily
-	}
-	if s.KeepAlive > 0 {
-		options["serveraliveinterval"] = fmt.Sprint(int(s.KeepAlive.Seconds()))
-	}
-	switch {
-	case s.KnownKeysOnly:
-		options["stricthostkeychecking"] = "yes"
-	case s.AcceptNew != "":
-		options["stricthostkeychecking"] = "accept-new"
 	}
 	return options
 }

@@ -254,12 +254,12 @@ HOST may then be [USER@]ADDRESS where no inventory has a host of that name.
 ` + inventoryHelp},
 		trustEntry(),
 		{group: "fleet", use: "gc [INVENTORY]", examples: exampleLines{{"muster gc --keep 5", "keep five generations on each host"}, {"muster gc --newer-than 720h --dry-run", "see what would go if a month stayed"}}, verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `
-Remove old generations of the hosts' system profiles, and collect garbage. The
+Remove old generations of the hosts' systems and profiles, and collect garbage. The
 current generation, the running one and the booted one stay.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "generations [INVENTORY]", examples: exampleLines{{"muster generations", "list the generations of all hosts"}, {"muster generations --on web1", "list those of one"}}, verb: &generationsOptions{}, short: "list the generations of the hosts", long: `
-List the generations of the hosts' system profiles, oldest first.
+List the generations of the hosts' systems and profiles, oldest first.
 
 ` + inventoryHelp},
 		historyVerb(), showVerb(), logsVerb(), eventsVerb(),

@@ -16,15 +16,19 @@ type Format string
 // The formats. Modules of hosts are the same in all; the composition and the names
 // of deployment.* differ.
 const (
-	Muster  Format = "muster"  // for muster: a NixOps network
-	NixOps  Format = "nixops"  // NixOps 1.7 and 2
-	Morph   Format = "morph"   // morph
-	Colmena Format = "colmena" // a colmena hive
-	Flake   Format = "flake"   // a flake with nixosConfigurations and colmena
+	Muster   Format = "muster"    // for muster: a NixOps network
+	NixOps   Format = "nixops"    // NixOps 1.7 and 2
+	Morph    Format = "morph"     // morph
+	Colmena  Format = "colmena"   // a colmena hive
+	Flake    Format = "flake"     // a flake with nixosConfigurations and colmena
+	DeployRS Format = "deploy-rs" // that flake, with deploy.nodes besides
 )
 
 // Formats returns all formats, Muster first.
-func Formats() []Format { return []Format{Muster, NixOps, Morph, Colmena, Flake} }
+func Formats() []Format { return []Format{Muster, NixOps, Morph, Colmena, Flake, DeployRS} }
+
+// inFlake reports whether the format is a flake.
+func (f Format) inFlake() bool { return f == Flake || f == DeployRS }
 
 // A format says how to write the network for one tool.
 type format struct {
@@ -39,12 +43,13 @@ type format struct {
 }
 
 var formats = map[Format]format{
-	"":      {deployment: musterDeployment, write: (*writer).musterNetwork},
-	Muster:  {deployment: musterDeployment, write: (*writer).musterNetwork},
-	NixOps:  {deployment: nixopsDeployment, write: (*writer).nixopsNetwork},
-	Morph:   {deployment: morphDeployment, common: morphModule, write: (*writer).morphNetwork},
-	Colmena: {deployment: colmenaDeployment, write: (*writer).colmenaHive},
-	Flake:   {deployment: colmenaDeployment, apart: true, write: (*writer).flake},
+	"":       {deployment: musterDeployment, write: (*writer).musterNetwork},
+	Muster:   {deployment: musterDeployment, write: (*writer).musterNetwork},
+	NixOps:   {deployment: nixopsDeployment, write: (*writer).nixopsNetwork},
+	Morph:    {deployment: morphDeployment, common: morphModule, write: (*writer).morphNetwork},
+	Colmena:  {deployment: colmenaDeployment, write: (*writer).colmenaHive},
+	Flake:    {deployment: colmenaDeployment, apart: true, write: (*writer).flake},
+	DeployRS: {deployment: colmenaDeployment, apart: true, write: (*writer).deployRSFlake},
 }
 
 // reach returns the options that have the same name in all tools.
@@ -78,7 +83,7 @@ func nixopsDeployment(w *writer, h *schema.Host) *schema.Attrs {
 		root.User = ""
 	}
 	d := musterDeployment(w, &root)
-	w.putJump(d, h)
+	w.putSSHOptions(d, h)
 	return d
 }
 
@@ -109,16 +114,48 @@ func colmenaDeployment(w *writer, h *schema.Host) *schema.Attrs {
 	if h.BuildOn == schema.BuildTarget {
 		put(d, schema.Bool{At: h.PosOf("build_on"), V: true}, "buildOnTarget")
 	}
-	w.putJump(d, h)
+	if h.Care.KeepForeign {
+		put(d, schema.Bool{At: h.PosOf("replace_foreign"), V: false}, "replaceUnknownProfiles")
+	}
+	if words := escalation[h.Privilege]; len(words) > 0 {
+		put(d, texts(h.PosOf("privilege"), words), "privilegeEscalationCommand")
+	} else if h.Privilege == schema.Command {
+		put(d, texts(h.PosOf("privilege"), h.PrivilegeCommand), "privilegeEscalationCommand")
+	}
+	w.putSSHOptions(d, h)
 	return d
 }
 
-// putJump sets the options of ssh for a host that is reached through another.
-func (w *writer) putJump(d *schema.Attrs, h *schema.Host) {
-	if h.Jump == "" {
-		return
+// escalation are the commands that run the words after them as root, where a tool's own
+// sudo does not do.
+var escalation = map[schema.Privilege][]string{
+	schema.Doas: {"doas", "-n"},
+	schema.Run0: {"run0"},
+}
+
+// putSSHOptions sets the arguments that ssh gets for a host, unless there are none.
+func (w *writer) putSSHOptions(d *schema.Attrs, h *schema.Host) {
+	if args := w.sshArgs(h); len(args) > 0 {
+		put(d, texts(h.PosOf("jump"), args), "sshOptions")
 	}
-	put(d, texts(h.PosOf("jump"), []string{"-J", w.jump(h.Jump)}), "sshOptions")
+}
+
+// sshArgs are the arguments that ssh gets for a host, but its port and user.
+func (w *writer) sshArgs(h *schema.Host) (args []string) {
+	switch h.Jump {
+	case "":
+	case "none":
+		args = append(args, "-o", "ProxyJump=none")
+	default:
+		args = append(args, "-J", w.jump(h.Jump))
+	}
+	if h.SSH.AgentForwarding {
+		args = append(args, "-A")
+	}
+	for _, o := range h.SSH.Config() {
+		args = append(args, "-o", o.Name+"="+o.Value)
+	}
+	return args
 }
 
 // jump returns a jump host in the notation of ssh -J. It uses the address if the
@@ -311,11 +348,19 @@ func (p parts) lets() []syntax.Binding {
 // systemArgument returns { system = "x86_64-linux"; }.
 func systemArgument() *syntax.Attrs { return attrs(attr("system", str(defaultSystem))) }
 
-// flake writes the hosts once, as modules, and makes both outputs from them.
-func (w *writer) flake(p parts) syntax.Expr {
-	w.cannot(Flake)
+func (w *writer) flake(p parts) syntax.Expr { return w.flakeFor(Flake, p, flakeMore{}) }
+
+// flakeMore is what a flake has besides the hosts and what colmena reads.
+type flakeMore struct {
+	inputs, outputs []syntax.Binding
+	arguments       []syntax.Formal // of the function outputs
+}
+
+// flakeFor writes the hosts once, as modules, and makes all outputs from them.
+func (w *writer) flakeFor(format Format, p parts, more flakeMore) syntax.Expr {
+	w.cannot(format)
 	if n := w.fleet.Nixpkgs; len(n.Patches) > 0 {
-		w.fail(n.Patches[0].At, "patches of nixpkgs: the format %s has no words for them", Flake)
+		w.fail(n.Patches[0].At, "patches of nixpkgs: the format %s has no words for them", format)
 	}
 	special := w.special()
 	hosts := &syntax.Attrs{}
@@ -357,17 +402,18 @@ func (w *writer) flake(p parts) syntax.Expr {
 		ident("hosts"))
 
 	outputs := &syntax.Lambda{
-		Formals: &syntax.Formals{List: formals},
-		Body: &syntax.Let{Bindings: lets, Body: attrs(
+		Formals: &syntax.Formals{List: append(formals, more.arguments...)},
+		Body: &syntax.Let{Bindings: lets, Body: attrs(append([]syntax.Binding{
 			attr("nixosConfigurations", configurations),
 			spaced(attr("colmena", ident("hive"))),
 			evaluatedHive(),
-		)},
+		}, more.outputs...)...)},
 	}
 	top := attrs(attr("description", str(w.fleet.Network.Description)))
 	if w.fleet.Nixpkgs.Input == "" {
 		top.Bindings = append(top.Bindings, &syntax.Attr{Path: attrPath("inputs", "nixpkgs", "url"), Value: str(w.flakeURL())})
 	}
+	top.Bindings = append(top.Bindings, more.inputs...)
 	top.Bindings = append(top.Bindings, spaced(attr("outputs", outputs)))
 	return top
 }
@@ -388,8 +434,7 @@ func withSpecial(special []syntax.Binding, args syntax.Expr) syntax.Expr {
 func (w *writer) hiveEntry(_ int, h *schema.Host) *syntax.Attr {
 	deployment := w.field(nil, schema.Field{At: h.At, Name: "deployment", Value: w.format.deployment(w, h)})
 	if h.AddressOption != nil { // config stands for a module's argument
-		config := &syntax.Select{X: ident("self"), Path: attrPath("nixosConfigurations", h.Name, "config")}
-		deployment.Value = &syntax.Let{Bindings: []syntax.Binding{attr("config", config)}, Body: deployment.Value}
+		deployment.Value = &syntax.Let{Bindings: []syntax.Binding{w.configOf(h)}, Body: deployment.Value}
 	}
 	return attr(h.Name, attrs(
 		attr("imports", &syntax.List{Elems: []syntax.Expr{

@@ -54,6 +54,43 @@ func TestHostsWithoutAnAddress(t *testing.T) {
 	}
 }
 
+// How a host is reached and what guards it is not lost on the way to other tools.
+func TestHowHostsAreReachedByOtherTools(t *testing.T) {
+	all := schema.Host{
+		Name: "web", Address: "192.0.2.1", Privilege: schema.Doas, Jump: "none",
+		SSH:  schema.SSH{AgentForwarding: true, KeepAlive: 15e9, AcceptNew: "a lab", Options: []schema.SSHOption{{Name: "IdentityFile", Value: "~/.ssh/fleet"}}},
+		Care: schema.Care{KeepForeign: true, GuardOff: "a lab", RollbackOff: "a lab", Timeouts: schema.Timeouts{Confirm: 20e9, Activate: 90e9 + 1}},
+	}
+	own, run0 := all, schema.Host{Name: "web", Address: "192.0.2.1", Port: 2222, Privilege: schema.Run0}
+	own.Privilege, own.PrivilegeCommand, own.SSH, own.Care = schema.Command, []string{"su-exec", "root"}, schema.SSH{}, schema.Care{}
+	const ssh = `[ "-o" "ProxyJump=none" "-A" "-o" "IdentityFile=~/.ssh/fleet" "-o" "ServerAliveInterval=15" "-o" "StrictHostKeyChecking=accept-new" ]`
+	for _, tt := range []struct {
+		format Format
+		host   schema.Host
+		want   string
+	}{
+		{Colmena, all, `{ targetHost = "192.0.2.1"; replaceUnknownProfiles = false; privilegeEscalationCommand = [ "doas" "-n" ]; sshOptions = ` + ssh + `; }`},
+		{Colmena, own, `{ targetHost = "192.0.2.1"; privilegeEscalationCommand = [ "su-exec" "root" ]; sshOptions = [ "-o" "ProxyJump=none" ]; }`},
+		{DeployRS, all, `{ hostname = "192.0.2.1"; sshOpts = ` + ssh + `; fastConnection = true; sudo = "doas -n -u"; magicRollback = false; autoRollback = false; confirmTimeout = 20; activationTimeout = 91; }`},
+		{DeployRS, run0, `{ hostname = "192.0.2.1"; sshOpts = [ "-p" "2222" ]; fastConnection = true; sudo = "run0 --user"; }`},
+	} {
+		w := newWriter(&schema.Fleet{Hosts: []*schema.Host{&tt.host}}, Options{Format: tt.format})
+		var got syntax.Expr
+		if tt.format == DeployRS {
+			got = w.deployRSNode(&tt.host).Value
+		} else {
+			got = w.attrs(formats[tt.format].deployment(w, &tt.host))
+		}
+		if text := strings.Join(strings.Fields(syntax.FormatExpr(got)), " "); text != tt.want {
+			t.Errorf("%s: got %s\nwant %s", tt.format, text, tt.want)
+		}
+	}
+	w := newWriter(&schema.Fleet{}, Options{Format: DeployRS})
+	if w.deployRSNode(&own); len(w.errs) == 0 {
+		t.Error("deploy-rs takes a command of its own")
+	}
+}
+
 func TestTheWayToAHostBehindAnother(t *testing.T) {
 	f := &schema.Fleet{Hosts: []*schema.Host{
 		{Name: "gate", Address: "192.0.2.1"},

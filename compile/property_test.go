@@ -303,7 +303,7 @@ func roundTrip(t *testing.T, f *schema.Fleet, format Format, want map[string]any
 	if split {
 		splitInto(t, f, format, f.Dir)
 		network = filepath.Join(f.Dir, "default.nix")
-		if format == Flake {
+		if format.inFlake() {
 			network = filepath.Join(f.Dir, "flake.nix")
 		}
 	} else {
@@ -345,10 +345,11 @@ func roundTrip(t *testing.T, f *schema.Fleet, format Format, want map[string]any
 		      m // (if m ? imports then { imports = map module m.imports; } else { });
 
 		  net = import `+network+`;
-		  flake = net.outputs {
+		  flake = net.outputs (builtins.intersectAttrs (builtins.functionArgs net.outputs) {
 		    self = { };
 		    nixpkgs.lib.nixosSystem = args: builtins.elemAt args.modules 1;
-		  };
+		    deploy-rs = { };
+		  });
 		  about = if net ? outputs then net else net.network or net.meta;
 		  hosts =
 		    if net ? outputs then

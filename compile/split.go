@@ -61,7 +61,7 @@ func Split(f *schema.Fleet, o Options, write func(*syntax.File) error) error {
 	names := hostFiles(f.Hosts)
 	p.module = func(i int, _ *schema.Host) syntax.Expr { return w.sibling(names[i]) }
 	top := "default.nix"
-	if o.Format == Flake {
+	if o.Format.inFlake() {
 		top = "flake.nix"
 	}
 	files = append([]*syntax.File{w.file(top, w.format.write(w, p))}, files...)

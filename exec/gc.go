@@ -49,6 +49,10 @@ func collect(ctx context.Context, j *job) error {
 	limit := j.activateTimeout()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
 	defer cancel()
+	if p := j.step.Host.Profile; p != nil {
+		j.out.Freed, err = j.conn.ask().CollectProfile(ctx, host.ProfileName{User: p.User, Path: p.Path}, j.out.Removed)
+		return err
+	}
 	j.out.Freed, err = j.conn.ask().Collect(ctx, j.out.Removed)
 	return err
 }

@@ -42,7 +42,7 @@ func (a Action) changes() bool {
 // their systems.
 func (a Action) TakesProfiles() bool {
 	switch a {
-	case BuildOnly, Push, Switch, Preview, Rollback, WouldRevert, Look:
+	case BuildOnly, Push, Switch, Preview, Rollback, WouldRevert, Look, List, Clean:
 		return true
 	}
 	return false

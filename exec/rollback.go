@@ -69,9 +69,14 @@ func list(ctx context.Context, j *job) error {
 	return err
 }
 
-// generations are those of the system profile, oldest first.
-func generations(ctx context.Context, j *job) ([]host.Generation, error) {
-	gens, err := j.conn.ask().Generations(ctx)
+// generations are those of the system profile, or of the profile that the step is about,
+// oldest first.
+func generations(ctx context.Context, j *job) (gens []host.Generation, err error) {
+	if p := j.step.Host.Profile; p != nil {
+		gens, err = j.conn.ask().ProfileGenerations(ctx, host.ProfileName{User: p.User, Path: p.Path})
+	} else {
+		gens, err = j.conn.ask().Generations(ctx)
+	}
 	for i := range gens {
 		gens[i].Current = gens[i].Number == j.out.Before.Generation.Number
 	}

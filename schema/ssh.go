@@ -35,6 +35,29 @@ func (s *SSH) IsZero() bool {
 // An SSHOption is an option of ssh_config(5).
 type SSHOption struct{ Name, Value string }
 
+// Config are the fields as options of ssh_config, where there is one for them. Those of
+// Options come first, and the fields that have names of their own replace them.
+func (s *SSH) Config() []SSHOption {
+	options := slices.Clone(s.Options)
+	set := func(name, value string) {
+		same := func(o SSHOption) bool { return strings.EqualFold(o.Name, name) }
+		options = append(slices.DeleteFunc(options, same), SSHOption{Name: name, Value: value})
+	}
+	if s.AddressFamily != "" {
+		set("AddressFamily", s.AddressFamily)
+	}
+	if s.KeepAlive > 0 {
+		set("ServerAliveInterval", fmt.Sprint(int(s.KeepAlive.Seconds())))
+	}
+	switch {
+	case s.KnownKeysOnly:
+		set("StrictHostKeyChecking", "yes")
+	case s.AcceptNew != "":
+		set("StrictHostKeyChecking", "accept-new")
+	}
+	return options
+}
+
 // ssh decodes the SSH fields of a host: each is the host's, or that of the last of its
 // roles that has it, or that of the defaults. pos gets their positions.
 func (d *decoder) ssh(h *Host, n, defaults *node, path string, pos map[string]Pos) (s SSH) {

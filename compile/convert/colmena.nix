@@ -3,6 +3,8 @@
 {
   # The hive: a set, or a function to one.
   hive,
+  # The function that makes the options of a key.
+  keyOptions,
 }:
 let
   given = if builtins.isFunction hive || hive ? __functor then hive { } else hive;
@@ -54,27 +56,15 @@ let
       config,
       ...
     }:
-    let
-      option = type: default: lib.mkOption { inherit type default; };
-      inherit (lib) types;
-    in
     {
-      options = {
-        name = option types.str name;
-        text = option (types.nullOr types.str) null;
-        keyFile = option (types.nullOr types.path) null // {
-          apply = file: if file == null then null else toString file;
+      options = keyOptions { inherit lib name config; } // {
+        uploadAt = lib.mkOption {
+          type = lib.types.enum [
+            "pre-activation"
+            "post-activation"
+          ];
+          default = "pre-activation";
         };
-        keyCommand = option (types.nullOr (types.listOf types.str)) null;
-        destDir = option types.path "/run/keys";
-        path = option types.path "${config.destDir}/${config.name}";
-        user = option types.str "root";
-        group = option types.str "root";
-        permissions = option types.str "0600";
-        uploadAt = option (types.enum [
-          "pre-activation"
-          "post-activation"
-        ]) "pre-activation";
       };
     };
 

@@ -74,6 +74,7 @@ func New(s *Source, f *Facts) *Conversion {
 		}
 	}
 	c.separate()
+	c.buildHosts()
 	for _, o := range f.Others {
 		c.Notes = append(c.Notes, Note{Setting: "nixosConfigurations." + o, Text: "it is no host of " + c.kind.String() + ": it is left out"})
 	}

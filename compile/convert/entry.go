@@ -39,6 +39,7 @@ type entry struct {
 	guessed               bool     // host is an address that no deployer says
 	variantOf             string   // the host whose machine it is another system of
 	platform              string
+	builder               *buildHost // the machine that builds; nil where none is named
 
 	c *Conversion
 }
@@ -76,21 +77,44 @@ func (e *entry) targetHost(s *Setting) {
 		}
 		return
 	}
-	given := text
-	text = strings.TrimSuffix(strings.TrimPrefix(text, "ssh://"), "/")
-	if user, rest, ok := strings.Cut(text, "@"); ok {
-		text = rest
-		e.setUser(s, user)
+	t := parseTarget(text)
+	if t.user != "" {
+		e.setUser(s, t.user)
 	}
-	if rest, port, ok := cutPort(text); ok {
-		text = rest
-		e.port = port
+	if t.port != 0 {
+		e.port = t.port
 	}
-	if text = strings.Trim(text, "[]"); !isAddress(text) {
-		e.list(s, "%q is no address that muster takes: the host is built, and not connected to until host says where it is", given)
+	if !isAddress(t.host) {
+		e.list(s, "%q is no address that muster takes: the host is built, and not connected to until host says where it is", text)
 		return
 	}
-	e.host = text
+	e.host = t.host
+	for _, option := range strings.FieldsFunc(t.options, func(r rune) bool { return r == '&' }) {
+		if name, value, _ := strings.Cut(option, "="); !e.sshOption(s, strings.ToLower(name), value) {
+			e.list(s, "ssh's option %s: say it for the host in ssh_config, which muster reads", option)
+		}
+	}
+}
+
+// A target is an address with the user that logs in and the port, where they are given.
+type target struct {
+	user, host string
+	port       int
+	options    string // of ssh, as clan has them behind a question mark
+}
+
+// parseTarget takes an address in any of the forms that ssh takes.
+func parseTarget(text string) (t target) {
+	text, t.options, _ = strings.Cut(text, "?")
+	text = strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(text, "ssh-ng://"), "ssh://"), "/")
+	if user, rest, ok := strings.Cut(text, "@"); ok {
+		t.user, text = user, rest
+	}
+	if rest, port, ok := cutPort(text); ok {
+		t.port, text = port, rest
+	}
+	t.host = strings.Trim(text, "[]")
+	return t
 }
 
 // cutPort splits host:port and [address]:port.
@@ -275,8 +299,8 @@ func (e *entry) clanDeploy(s *Setting) {
 	if at.Value = deploy.TargetHost; e.host == "" {
 		e.targetHost(&at)
 	}
-	if b := string(deploy.BuildHost); b != "" && b != "null" {
-		e.list(s, "buildHost: %s", noBuildHost)
+	if at.Value = deploy.BuildHost; e.builder == nil && len(at.Value) > 0 {
+		e.buildsOn(&at)
 	}
 }
 

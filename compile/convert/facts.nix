@@ -189,8 +189,15 @@ let
       else
         tried (node.config.networking.fqdn or "${node.config.networking.hostName}.${node.config.networking.domain}");
     addresses = if placed then [ ] else interfaces node.config;
-    settings = optionsOf node ++ more;
+    settings = optionsOf node ++ ofHive name node ++ more;
   };
+  # Where the hosts of a hive have no options of colmena, it says itself what colmena reads.
+  ofHive =
+    name: node:
+    if kind == "colmena" && flake ? colmenaHive && !(node.options ? deployment) then
+      given "deployment." (flake.colmenaHive.deploymentConfig.${name} or { })
+    else
+      [ ];
 
   # deploy-rs: a profile's settings go before those of its node, and theirs before those
   # of all.

@@ -4,6 +4,8 @@
 {
   # Network expressions: files, sets, and functions to sets.
   files,
+  # The function that makes the options of a key.
+  keyOptions,
   # Arguments of the functions.
   args ? { },
   # The flake that the network is an output of, or null.
@@ -81,24 +83,8 @@ let
       config,
       ...
     }:
-    let
-      option = type: default: lib.mkOption { inherit type default; };
-      inherit (lib) types;
-    in
     {
-      options = {
-        name = option types.str name;
-        text = option (types.nullOr types.str) null;
-        keyCommand = option (types.nullOr (types.listOf types.str)) null;
-        keyFile = option (types.nullOr types.path) null // {
-          apply = file: if file == null then null else toString file;
-        };
-        destDir = option types.path "/run/keys";
-        path = option types.path "${config.destDir}/${config.name}";
-        user = option types.str "root";
-        group = option types.str "root";
-        permissions = option types.str "0600";
-      };
+      options = keyOptions { inherit lib name config; };
     };
 
   options =

@@ -112,8 +112,6 @@ var morphRules = map[string]Rule{
 	"deployment.preDeployChecks":         become("health", (*entry).preDeployChecks),
 }
 
-const noBuildHost = "build_on of the inventory knows local and target; other machines are builders"
-
 const noCloud = "muster makes no machines: the host is one that exists, at the address of the inventory"
 
 var nixopsRules = with(map[string]Rule{
@@ -213,7 +211,7 @@ var lollypopsRules = map[string]Rule{
 
 var clanRules = map[string]Rule{
 	"clan.core.networking.targetHost":            become("host", (*entry).targetHost),
-	"clan.core.networking.buildHost":             unless(noBuildHost, `""`),
+	"clan.core.networking.buildHost":             become("build_on", (*entry).buildsOn),
 	"clan.core.deployment.requireExplicitUpdate": become("allow_all", (*entry).explicitUpdate),
 	"clan.core.deployment.nixosMobileWorkaround": unless("muster activates in one way only", "false"),
 	"clan.core.deployment.file":                  kept("it is made of the others"),

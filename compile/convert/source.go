@@ -80,6 +80,8 @@ var (
 	morphNix string
 	//go:embed nixops.nix
 	nixopsNix string
+	//go:embed key.nix
+	keyNix string
 	//go:embed facts.nix
 	factsNix string
 	//go:embed detect.nix
@@ -226,18 +228,18 @@ func (s *Source) nodes(path func(string) string) string {
 		if s.Output == "colmenaHive" {
 			return "flake.colmenaHive.nodes"
 		}
-		return fmt.Sprintf("(%s) { hive = %s; }", strings.TrimSpace(colmenaNix), s.hive(path))
+		return fmt.Sprintf("(%s) { hive = %s; keyOptions = %s; }", strings.TrimSpace(colmenaNix), s.hive(path), strings.TrimSpace(keyNix))
 	case Morph:
 		return fmt.Sprintf("(%s) { network = %s; }", strings.TrimSpace(morphNix), s.values(path))
 	case NixOps:
 		if s.Flake != "" {
-			return fmt.Sprintf("(%s) { files = [ flake.nixopsConfigurations.default ]; inherit flake; }", strings.TrimSpace(nixopsNix))
+			return fmt.Sprintf("(%s) { files = [ flake.nixopsConfigurations.default ]; keyOptions = %s; inherit flake; }", strings.TrimSpace(nixopsNix), strings.TrimSpace(keyNix))
 		}
 		args := ""
 		if s.Args != "" {
 			args = " args = " + s.Args + ";"
 		}
-		return fmt.Sprintf("(%s) { files = [ %s ];%s }", strings.TrimSpace(nixopsNix), s.paths(path), args)
+		return fmt.Sprintf("(%s) { files = [ %s ]; keyOptions = %s;%s }", strings.TrimSpace(nixopsNix), s.paths(path), strings.TrimSpace(keyNix), args)
 	}
 	return "flake.nixosConfigurations or { }"
 }

@@ -24,17 +24,51 @@ func (n ProfileName) argv(s script, args ...string) []string {
 // InspectProfile looks at a profile and changes nothing. What runs is what the profile
 // is on.
 func (h *Host) InspectProfile(ctx context.Context, n ProfileName) (Inspection, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, h.answer, fmt.Errorf("no answer within %v", h.answer))
-	defer cancel()
 	asked := time.Now()
-	out := &bounded.Head{Limit: maxAnswer}
-	if err := h.machine.Run(ctx, n.argv(profileInspectScript), out, nil); err != nil {
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-		}
+	out, err := h.asProfile(ctx, h.answer, n, profileInspectScript)
+	if err != nil {
 		return Inspection{}, err
 	}
-	return parseInspection(out.String(), asked, time.Now())
+	return parseInspection(out, asked, time.Now())
+}
+
+// ProfileGenerations are those of a profile, oldest first.
+func (h *Host) ProfileGenerations(ctx context.Context, n ProfileName) ([]Generation, error) {
+	out, err := h.asProfile(ctx, h.answer, n, profileGenerationsScript)
+	if err != nil {
+		return nil, fmt.Errorf("list the profile's generations: %w", err)
+	}
+	return parseGenerations(out), nil
+}
+
+// CollectProfile removes generations of a profile and what nothing needs any more, and
+// returns what Nix says of that. ctx is the only limit on its time.
+func (h *Host) CollectProfile(ctx context.Context, n ProfileName, generations []int) (freed string, err error) {
+	var numbers []string
+	for _, g := range generations {
+		numbers = append(numbers, strconv.Itoa(g))
+	}
+	out, err := h.asProfile(ctx, 0, n, profileCollectScript, numbers...)
+	if err != nil {
+		return "", fmt.Errorf("collect garbage: %w", err)
+	}
+	return lastLine(out), nil
+}
+
+// asProfile runs a script as the profile's user and returns what it prints. A limit of 0
+// is none.
+func (h *Host) asProfile(ctx context.Context, limit time.Duration, n ProfileName, s script, args ...string) (string, error) {
+	if limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
+		defer cancel()
+	}
+	out := &bounded.Head{Limit: maxAnswer}
+	err := h.machine.Run(ctx, n.argv(s, args...), out, nil)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return out.String(), err
 }
 
 // A ProfileOrder is what is to become of a profile.

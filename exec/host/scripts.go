@@ -57,9 +57,11 @@ const (
 	unlockScript        script = "unlock"
 	verifyScript        script = "verify"
 
-	profileActivateScript script = "profileactivate"
-	profileBecomeScript   script = "profilebecome"
-	profileInspectScript  script = "profileinspect"
+	profileActivateScript    script = "profileactivate"
+	profileBecomeScript      script = "profilebecome"
+	profileCollectScript     script = "profilecollect"
+	profileGenerationsScript script = "profilegenerations"
+	profileInspectScript     script = "profileinspect"
 )
 
 // A part is a file of functions that several scripts go on with.
@@ -107,8 +109,10 @@ var parts = map[script][]part{
 	settleSecretsScript: {setsPart},
 	tellScript:          {launchPart, wordsPart},
 
-	profileActivateScript: {profilePart},
-	profileInspectScript:  {profilePart},
+	profileActivateScript:    {profilePart},
+	profileCollectScript:     {profilePart},
+	profileGenerationsScript: {profilePart},
+	profileInspectScript:     {profilePart},
 }
 
 // guard is the text of the guard, read when it is first needed.
