@@ -36,31 +36,32 @@ func attrValues(th *thread, x value) value {
 }
 
 func getAttr(th *thread, name, set value) value {
-	s := th.wantPlainString(name, 0)
-	a := th.attribute(set, lookup(s))
+	name = th.wantPlain(name, 0)
+	a := th.attribute(set, name)
 	if a == nil {
-		th.fail(0, "attribute '%s' missing", intern(s))
+		th.fail(0, "attribute '%s' missing", symbolOf(name))
 	}
 	return th.force(a.v)
 }
 
-// attribute returns an attribute of a set, else nil.
-func (th *thread) attribute(set value, sym symbol) *attr {
+// attribute returns an attribute of a set, else nil. The name is looked up last: the set
+// may be the first to have an attribute with this name.
+func (th *thread) attribute(set, name value) *attr {
 	set = th.force(set)
 	if set.kind() != kindSet {
 		th.wantSet(set, 0)
 	}
-	return th.lookup(set, sym)
+	return th.lookup(set, lookupOf(name))
 }
 
 func hasAttr(th *thread, name, set value) value {
-	s := th.wantPlainString(name, 0)
-	return boolValue(th.attribute(set, lookup(s)) != nil)
+	name = th.wantPlain(name, 0)
+	return boolValue(th.attribute(set, name) != nil)
 }
 
 func unsafeGetAttrPos(th *thread, name, set value) value {
-	s := th.wantPlainString(name, 0)
-	a := th.attribute(set, lookup(s))
+	name = th.wantPlain(name, 0)
+	a := th.attribute(set, name)
 	if a == nil {
 		return valueNull
 	}
@@ -71,7 +72,7 @@ func removeAttrs(th *thread, set, names value) value {
 	attrs := th.wantSet(set, 0)
 	var remove []symbol
 	for _, n := range th.wantList(names, 0) {
-		if s := lookup(th.wantPlainString(n, 0)); s != 0 && find(attrs, s) != nil {
+		if s := lookupOf(th.wantPlain(n, 0)); s != 0 && find(attrs, s) != nil {
 			remove = append(remove, s)
 		}
 	}
@@ -98,7 +99,7 @@ func listToAttrs(th *thread, x value) value {
 	attrs := th.newAttrs(len(l))
 	for i, x := range l {
 		pair := th.wantSet(x, 0)
-		name := intern(th.wantPlainString(th.wantAttr(pair, symName), 0))
+		name := th.wantName(th.wantAttr(pair, symName), 0)
 		attrs[i].sym = name
 		if v := find(pair, symValue); v != nil {
 			attrs[i] = attr{name, v.pos, v.v}
@@ -153,10 +154,11 @@ func intersectAttrs(th *thread, x, y value) value {
 }
 
 func catAttrs(th *thread, name, x value) value {
-	s := lookup(th.wantPlainString(name, 0))
+	name = th.wantPlain(name, 0)
 	var out []value
 	for _, x := range th.wantList(x, 0) {
-		if a := find(th.wantSet(x, 0), s); a != nil {
+		attrs := th.wantSet(x, 0) // which may be the first to have the name
+		if a := find(attrs, lookupOf(name)); a != nil {
 			out = th.add(out, a.v)
 		}
 	}
@@ -166,11 +168,11 @@ func catAttrs(th *thread, name, x value) value {
 func mapAttrs(th *thread, f, x value) value {
 	attrs := th.wantSet(x, 0)
 	out := th.newAttrs(len(attrs))
-	for i, a := range attrs {
+	for i := range attrs {
 		if i%1024 == 1023 {
-			th.reserve(1024 * (thunkSize + 2*valueSize))
+			th.reserve(1024 * thunkSize)
 		}
-		out[i] = attr{sym: a.sym, v: th.delayCall2(f, a.sym.value(), a.v)}
+		out[i] = attr{sym: attrs[i].sym, v: th.delayMapping(f, &attrs[i])}
 	}
 	return th.newSet(out)
 }

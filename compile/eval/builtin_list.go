@@ -207,7 +207,7 @@ func groupBy(th *thread, f, x value) value {
 	f = th.wantFunction(f, 0)
 	groups := map[symbol][]value{}
 	for _, x := range th.wantList(x, 0) {
-		key := intern(th.wantPlainString(th.call(f, x), 0))
+		key := th.wantName(th.call(f, x), 0)
 		groups[key] = th.add(groups[key], x)
 	}
 	attrs := th.newAttrs(len(groups))[:0]

@@ -133,7 +133,7 @@ func (d *dynamicDefinition) add(th *thread, attrs []attr, inner *frame) []attr {
 	if name.kind() == kindNull {
 		return attrs
 	}
-	sym := intern(th.wantPlainString(name, d.pos))
+	sym := th.wantName(name, d.pos)
 	i := sort.Search(len(attrs), func(i int) bool { return attrs[i].sym >= sym })
 	if i < len(attrs) && attrs[i].sym == sym {
 		th.fail(d.pos, "dynamic attribute '%s' already defined at %s", sym, th.ev.shownAt(attrs[i].pos))
@@ -171,7 +171,7 @@ func (n *attrName) symbol(th *thread, env *frame) symbol {
 	if n.sym != 0 {
 		return n.sym
 	}
-	return intern(th.wantPlainString(n.node.eval(th, env), n.pos))
+	return th.wantName(n.node.eval(th, env), n.pos)
 }
 
 // A select1 is x.name, the most frequent selection.
