@@ -1,6 +1,9 @@
 package eval
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // attrBuiltins build and inspect attribute sets.
 var attrBuiltins = []*builtin{
@@ -18,19 +21,19 @@ var attrBuiltins = []*builtin{
 }
 
 func attrNames(th *thread, x value) value {
-	attrs := th.byName(th.wantSet(x, 0))
-	out := th.newValues(len(attrs))
-	for i, a := range attrs {
-		out[i] = a.sym.value()
+	order := th.nameOrder(th.wantSet(x, 0))
+	out := th.newValues(len(order))
+	for i, r := range order {
+		out[i] = r.sym.value()
 	}
 	return th.newList(out)
 }
 
 func attrValues(th *thread, x value) value {
-	attrs := th.byName(th.wantSet(x, 0))
+	attrs := th.wantSet(x, 0)
 	out := th.newValues(len(attrs))
-	for i, a := range attrs {
-		out[i] = a.v
+	for i, r := range th.nameOrder(attrs) {
+		out[i] = attrs[r.at].v
 	}
 	return th.newList(out)
 }
@@ -181,16 +184,52 @@ func mapAttrs(th *thread, f, x value) value {
 // its values.
 func zipAttrsWith(th *thread, f, x value) value {
 	f = th.wantFunction(f, 0)
-	values := map[symbol][]value{}
-	for _, x := range th.wantList(x, 0) {
-		for _, a := range th.wantSet(x, 0) {
-			values[a.sym] = th.add(values[a.sym], a.v)
+	sets := th.wantList(x, 0)
+	total := 0
+	for _, x := range sets {
+		total += len(th.wantSet(x, 0))
+	}
+	th.reserve(total * (3*valueSize + attrSize + thunkSize))
+	// The attributes of all sets, sorted by symbol and then by set.
+	th.zip = th.zip[:0]
+	for set, x := range sets {
+		for at, a := range th.force(x).attrs() {
+			th.zip = append(th.zip, zipped{a.sym, uint32(set), uint32(at)})
 		}
 	}
-	out := th.newAttrs(len(values))[:0]
-	for name, l := range values {
-		out = append(out, attr{sym: name, v: th.delayCall2(f, name.value(), th.newList(l))})
+	slices.SortFunc(th.zip, zipped.compare)
+	names := 0
+	for i, z := range th.zip {
+		if i == 0 || z.sym != th.zip[i-1].sym {
+			names++
+		}
 	}
-	sortAttrs(out)
+	out := th.newAttrs(names)[:0]
+	for rest := th.zip; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].sym == rest[0].sym {
+			n++
+		}
+		l := th.newValues(n)
+		for i, z := range rest[:n] {
+			l[i] = th.force(sets[z.set]).attrs()[z.at].v
+		}
+		out = append(out, attr{sym: rest[0].sym, v: th.delayCall2(f, rest[0].sym.value(), th.newList(l))})
+		rest = rest[n:]
+	}
+	th.zip = keepSmall(th.zip)
 	return th.newSet(out)
+}
+
+// A zipped is an attribute of one of the sets that zipAttrsWith is given.
+type zipped struct {
+	sym     symbol
+	set, at uint32
+}
+
+func (z zipped) compare(other zipped) int {
+	if z.sym != other.sym {
+		return cmp.Compare(z.sym, other.sym)
+	}
+	return cmp.Compare(z.set, other.set)
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"strings"
 	"sync"
@@ -33,8 +34,9 @@ type symbolBlock [symbolsPerBlock]symbolName
 // A symbolName holds the spelling, and the string value of it that attrNames
 // and mapAttrs return.
 type symbolName struct {
-	name  string
-	value stringObject
+	name   string
+	prefix uint64 // the first 8 bytes, the first the most significant: it sorts as they do
+	value  stringObject
 }
 
 type symbolShard struct {
@@ -70,6 +72,9 @@ func intern(name string) symbol {
 	symbols.bytes.Add(int64(len(name)) + nameSize)
 	entry := &block[s%symbolsPerBlock]
 	entry.name = name
+	var first [8]byte
+	copy(first[:], name)
+	entry.prefix = binary.BigEndian.Uint64(first[:])
 	entry.value = stringObject{object{kind: kindString, n: uint32(s)}, name}
 	if shard.ids == nil {
 		shard.ids = make(map[string]symbol)
