@@ -24,10 +24,10 @@ type Host struct {
 // system derivation as soon as that is known, one host at a time, in any order.
 //
 // At most workers hosts are evaluated at once. What they share, the files and
-// the package set, is evaluated once and kept; the first host is evaluated
-// alone, to do that. What belongs to a single host is freed when the host is
-// done, so memory grows with the number of workers, not of hosts. (What one
-// host reads of another, through a set of all nodes, is kept as well.)
+// the package set, is evaluated once, by the host that needs it first, and kept.
+// What belongs to a single host is freed when the host is done, so memory grows
+// with the number of workers, not of hosts. (What one host reads of another,
+// through a set of all nodes, is kept as well.)
 //
 // Results and errors, including traces, do not depend on the number of workers
 // or the order of names.
@@ -35,15 +35,14 @@ func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, att
 	if len(names) == 0 {
 		return
 	}
-	found(ev.host(ctx, hosts, names[0], attribute, 1))
 	results := make(chan Host)
 	go func() {
 		defer close(results)
 		var g errgroup.Group
 		g.SetLimit(max(1, workers))
-		for i, name := range names[1:] {
+		for i, name := range names {
 			g.Go(func() error {
-				results <- ev.host(ctx, hosts, name, attribute, uint16(i%65000)+2)
+				results <- ev.host(ctx, hosts, name, attribute, uint16(i%65000)+1)
 				return nil
 			})
 		}
@@ -73,7 +72,7 @@ func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute stri
 	result := make(chan Host, 1)
 	go func() {
 		defer th.release()
-		growStack(len(name))
+		growStack(len(name), 2)
 		result <- th.evaluateHost(hosts, name, attribute)
 	}()
 	select {
@@ -95,14 +94,17 @@ func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute stri
 // stack, and copies it, each time that the evaluation of a host nests deeper.
 //
 //go:noinline
-func growStack(at int) byte {
+func growStack(at, times int) byte {
 	var room [hostStack]byte // one that is not used at all would be left out
 	room[at] = 1
+	if times > 1 {
+		return growStack(at, times-1) + room[at/2]
+	}
 	return room[at/2]
 }
 
 // hostStack is the stack that the evaluation of a small host needs, in bytes.
-const hostStack = 200 << 10
+const hostStack = 100 << 10
 
 // grace is how long a thread may take to notice that its context has ended.
 const grace = 10 * time.Second
