@@ -24,10 +24,10 @@ type Host struct {
 // system derivation as soon as that is known, one host at a time, in any order.
 //
 // At most workers hosts are evaluated at once. What they share, the files and
-// the package set, is evaluated once, by the host that needs it first, and kept.
-// What belongs to a single host is freed when the host is done, so memory grows
-// with the number of workers, not of hosts. (What one host reads of another,
-// through a set of all nodes, is kept as well.)
+// the package set, is evaluated once and kept; the first host is evaluated
+// alone, to do that. What belongs to a single host is freed when the host is
+// done, so memory grows with the number of workers, not of hosts. (What one
+// host reads of another, through a set of all nodes, is kept as well.)
 //
 // Results and errors, including traces, do not depend on the number of workers
 // or the order of names.
@@ -35,14 +35,15 @@ func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, att
 	if len(names) == 0 {
 		return
 	}
+	found(ev.host(ctx, hosts, names[0], attribute, 1))
 	results := make(chan Host)
 	go func() {
 		defer close(results)
 		var g errgroup.Group
 		g.SetLimit(max(1, workers))
-		for i, name := range names {
+		for i, name := range names[1:] {
 			g.Go(func() error {
-				results <- ev.host(ctx, hosts, name, attribute, uint16(i%65000)+1)
+				results <- ev.host(ctx, hosts, name, attribute, uint16(i%65000)+2)
 				return nil
 			})
 		}

@@ -26,7 +26,7 @@ type Embedded struct {
 	Options
 	Environment Environment
 	CacheDir    string      // holds the caches of all fleets; "" if every host is to be evaluated
-	FirstDone   func()      // called when the first host is evaluated, and with it most of what hosts share; may be nil
+	FirstDone   func()      // called when the first host is evaluated, and with it what hosts share; may be nil
 	Log         io.Writer   // is told why the cache is not used; may be nil
 	Store       *nixcmd.Nix // the derivations are written to its store; nil if their names suffice
 }
