@@ -73,7 +73,7 @@ func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute stri
 	result := make(chan Host, 1)
 	go func() {
 		defer th.release()
-		growStack(len(name), 2)
+		growStack(1, 2)
 		result <- th.evaluateHost(hosts, name, attribute)
 	}()
 	select {
