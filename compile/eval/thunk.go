@@ -48,10 +48,12 @@ func (th *thread) forceThunk(t *thunk) value {
 		return t.result()
 	}
 	own := t.region != 0 && t.region == th.own.region
-	if own && state == thunkPending {
+	if state != thunkPending || !own && !atomic.CompareAndSwapUint32(&t.n, thunkPending, th.id<<ownerShift|thunkRunning) {
+		if !th.claim(t) {
+			return t.result()
+		}
+	} else if own {
 		t.n = th.id<<ownerShift | thunkRunning
-	} else if !th.claim(t) {
-		return t.result()
 	}
 	th.running = append(th.running, t)
 	if len(th.running) > th.deepest {
