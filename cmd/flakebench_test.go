@@ -30,6 +30,7 @@ const (
 	flakeBarFirst  = 0.35
 	flakeBarEdited = 0.05
 	flakeBarAgain  = 200 * time.Millisecond
+	flakeBarMemory = 1.1 // of the memory that fewer hosts take
 )
 
 func TestFlakeBench(t *testing.T) {
@@ -40,21 +41,28 @@ func TestFlakeBench(t *testing.T) {
 		return
 	}
 	fmt.Printf("%-6s %-8s %9s %9s %9s %7s   %s\n", "hosts", "what", "cpu", "wall", "memory", "wall", "bar")
+	var before int64
 	for text := range strings.SplitSeq(*flakeBenchHosts, ",") {
 		hosts, err := strconv.Atoi(text)
 		b.must(err)
-		b.compareFlake(hosts)
+		memory := b.compareFlake(hosts)
+		if before > 0 {
+			fmt.Printf("%-6d %-8s %29s %6.3f×   of the hosts above ≤ %v×, from 100 hosts on\n", hosts, "memory", human.Bytes(memory), float64(memory)/float64(before), flakeBarMemory)
+		}
+		before = memory
 	}
 }
 
 // A flakeRun is what one round took.
 type flakeRun struct{ first, again, edited, nix figure }
 
-// compareFlake prints the medians of some rounds.
-func (b *evalBencher) compareFlake(hosts int) {
+// compareFlake prints the medians of some rounds, and returns the most memory that a first
+// run took.
+func (b *evalBencher) compareFlake(hosts int) (memory int64) {
 	var runs []flakeRun
 	for round := range *flakeBenchRounds {
 		runs = append(runs, b.flakeRound(hosts, round))
+		memory = max(memory, runs[round].first.memory)
 	}
 	row := func(what string, of func(flakeRun) figure, bar string) {
 		var wall, cpu, parts []float64
@@ -75,6 +83,7 @@ func (b *evalBencher) compareFlake(hosts int) {
 	row("again", func(r flakeRun) figure { return r.again }, fmt.Sprintf("wall ≤ %v", flakeBarAgain))
 	row("edited", func(r flakeRun) figure { return r.edited }, fmt.Sprintf("wall ≤ %v×", flakeBarEdited))
 	row("nix", func(r flakeRun) figure { return r.nix }, "")
+	return memory
 }
 
 // flakeRound evaluates a new flake for the first time, again, with one host edited, and

@@ -169,8 +169,9 @@ func leafOf(v cue.Value) func(*node) bool {
 		if err != nil {
 			panic("schema.cue: " + err.Error())
 		}
-		re := regexp.MustCompile(pattern)
-		return func(n *node) bool { return n.kind == stringKind && re.MatchString(n.text) }
+		// Compiled when it is needed: an inventory uses few of the schema's fields.
+		re := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+		return func(n *node) bool { return n.kind == stringKind && re().MatchString(n.text) }
 	case cue.GreaterThanOp, cue.GreaterThanEqualOp, cue.LessThanOp, cue.LessThanEqualOp:
 		bound, err := args[0].Int64()
 		if err != nil {

@@ -1,6 +1,9 @@
 package eval
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // attrBuiltins build and inspect attribute sets.
 var attrBuiltins = []*builtin{
@@ -18,49 +21,50 @@ var attrBuiltins = []*builtin{
 }
 
 func attrNames(th *thread, x value) value {
-	attrs := th.byName(th.wantSet(x, 0))
-	out := th.newValues(len(attrs))
-	for i, a := range attrs {
-		out[i] = a.sym.value()
+	order := th.nameOrder(th.wantSet(x, 0))
+	out := th.newValues(len(order))
+	for i, r := range order {
+		out[i] = r.sym.value()
 	}
 	return th.newList(out)
 }
 
 func attrValues(th *thread, x value) value {
-	attrs := th.byName(th.wantSet(x, 0))
+	attrs := th.wantSet(x, 0)
 	out := th.newValues(len(attrs))
-	for i, a := range attrs {
-		out[i] = a.v
+	for i, r := range th.nameOrder(attrs) {
+		out[i] = attrs[r.at].v
 	}
 	return th.newList(out)
 }
 
 func getAttr(th *thread, name, set value) value {
-	s := th.wantPlainString(name, 0)
-	a := th.attribute(set, lookup(s))
+	name = th.wantPlain(name, 0)
+	a := th.attribute(set, name)
 	if a == nil {
-		th.fail(0, "attribute '%s' missing", intern(s))
+		th.fail(0, "attribute '%s' missing", symbolOf(name))
 	}
 	return th.force(a.v)
 }
 
-// attribute returns an attribute of a set, else nil.
-func (th *thread) attribute(set value, sym symbol) *attr {
+// attribute returns an attribute of a set, else nil. The name is looked up last: the set
+// may be the first to have an attribute with this name.
+func (th *thread) attribute(set, name value) *attr {
 	set = th.force(set)
 	if set.kind() != kindSet {
 		th.wantSet(set, 0)
 	}
-	return th.lookup(set, sym)
+	return th.lookup(set, lookupOf(name))
 }
 
 func hasAttr(th *thread, name, set value) value {
-	s := th.wantPlainString(name, 0)
-	return boolValue(th.attribute(set, lookup(s)) != nil)
+	name = th.wantPlain(name, 0)
+	return boolValue(th.attribute(set, name) != nil)
 }
 
 func unsafeGetAttrPos(th *thread, name, set value) value {
-	s := th.wantPlainString(name, 0)
-	a := th.attribute(set, lookup(s))
+	name = th.wantPlain(name, 0)
+	a := th.attribute(set, name)
 	if a == nil {
 		return valueNull
 	}
@@ -71,7 +75,7 @@ func removeAttrs(th *thread, set, names value) value {
 	attrs := th.wantSet(set, 0)
 	var remove []symbol
 	for _, n := range th.wantList(names, 0) {
-		if s := lookup(th.wantPlainString(n, 0)); s != 0 && find(attrs, s) != nil {
+		if s := lookupOf(th.wantPlain(n, 0)); s != 0 && find(attrs, s) != nil {
 			remove = append(remove, s)
 		}
 	}
@@ -98,7 +102,7 @@ func listToAttrs(th *thread, x value) value {
 	attrs := th.newAttrs(len(l))
 	for i, x := range l {
 		pair := th.wantSet(x, 0)
-		name := intern(th.wantPlainString(th.wantAttr(pair, symName), 0))
+		name := th.wantName(th.wantAttr(pair, symName), 0)
 		attrs[i].sym = name
 		if v := find(pair, symValue); v != nil {
 			attrs[i] = attr{name, v.pos, v.v}
@@ -153,10 +157,11 @@ func intersectAttrs(th *thread, x, y value) value {
 }
 
 func catAttrs(th *thread, name, x value) value {
-	s := lookup(th.wantPlainString(name, 0))
+	name = th.wantPlain(name, 0)
 	var out []value
 	for _, x := range th.wantList(x, 0) {
-		if a := find(th.wantSet(x, 0), s); a != nil {
+		attrs := th.wantSet(x, 0) // which may be the first to have the name
+		if a := find(attrs, lookupOf(name)); a != nil {
 			out = th.add(out, a.v)
 		}
 	}
@@ -166,11 +171,11 @@ func catAttrs(th *thread, name, x value) value {
 func mapAttrs(th *thread, f, x value) value {
 	attrs := th.wantSet(x, 0)
 	out := th.newAttrs(len(attrs))
-	for i, a := range attrs {
+	for i := range attrs {
 		if i%1024 == 1023 {
-			th.reserve(1024 * (thunkSize + 2*valueSize))
+			th.reserve(1024 * thunkSize)
 		}
-		out[i] = attr{sym: a.sym, v: th.delayCall2(f, a.sym.value(), a.v)}
+		out[i] = attr{sym: attrs[i].sym, v: th.delayMapping(f, &attrs[i])}
 	}
 	return th.newSet(out)
 }
@@ -179,16 +184,52 @@ func mapAttrs(th *thread, f, x value) value {
 // its values.
 func zipAttrsWith(th *thread, f, x value) value {
 	f = th.wantFunction(f, 0)
-	values := map[symbol][]value{}
-	for _, x := range th.wantList(x, 0) {
-		for _, a := range th.wantSet(x, 0) {
-			values[a.sym] = th.add(values[a.sym], a.v)
+	sets := th.wantList(x, 0)
+	total := 0
+	for _, x := range sets {
+		total += len(th.wantSet(x, 0))
+	}
+	th.reserve(total * (3*valueSize + attrSize + thunkSize))
+	// The attributes of all sets, sorted by symbol and then by set.
+	th.zip = th.zip[:0]
+	for set, x := range sets {
+		for at, a := range th.force(x).attrs() {
+			th.zip = append(th.zip, zipped{a.sym, uint32(set), uint32(at)})
 		}
 	}
-	out := th.newAttrs(len(values))[:0]
-	for name, l := range values {
-		out = append(out, attr{sym: name, v: th.delayCall2(f, name.value(), th.newList(l))})
+	slices.SortFunc(th.zip, zipped.compare)
+	names := 0
+	for i, z := range th.zip {
+		if i == 0 || z.sym != th.zip[i-1].sym {
+			names++
+		}
 	}
-	sortAttrs(out)
+	out := th.newAttrs(names)[:0]
+	for rest := th.zip; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].sym == rest[0].sym {
+			n++
+		}
+		l := th.newValues(n)
+		for i, z := range rest[:n] {
+			l[i] = th.force(sets[z.set]).attrs()[z.at].v
+		}
+		out = append(out, attr{sym: rest[0].sym, v: th.delayCall2(f, rest[0].sym.value(), th.newList(l))})
+		rest = rest[n:]
+	}
+	th.zip = keepSmall(th.zip)
 	return th.newSet(out)
+}
+
+// A zipped is an attribute of one of the sets that zipAttrsWith is given.
+type zipped struct {
+	sym     symbol
+	set, at uint32
+}
+
+func (z zipped) compare(other zipped) int {
+	if z.sym != other.sym {
+		return cmp.Compare(z.sym, other.sym)
+	}
+	return cmp.Compare(z.set, other.set)
 }

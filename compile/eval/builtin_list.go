@@ -81,16 +81,20 @@ func filterList(th *thread, f, x value) value {
 	}
 	f = th.wantFunction(f, 0)
 	th.reserve(valueSize * len(l))
-	out := make([]value, 0, len(l))
+	base := len(th.scratch)
 	for _, x := range l {
 		if th.wantBool(th.call(f, x), 0) {
-			out = append(out, x)
+			th.scratch = append(th.scratch, x)
 		}
 	}
-	if len(out) == len(l) {
-		return th.force(x)
+	out := th.force(x)
+	if passed := th.scratch[base:]; len(passed) < len(l) {
+		list := th.newValues(len(passed))
+		copy(list, passed)
+		out = th.newList(list)
 	}
-	return th.newList(out)
+	th.unwind(base)
+	return out
 }
 
 // foldl evaluates the accumulator at every step.
@@ -207,7 +211,7 @@ func groupBy(th *thread, f, x value) value {
 	f = th.wantFunction(f, 0)
 	groups := map[symbol][]value{}
 	for _, x := range th.wantList(x, 0) {
-		key := intern(th.wantPlainString(th.call(f, x), 0))
+		key := th.wantName(th.call(f, x), 0)
 		groups[key] = th.add(groups[key], x)
 	}
 	attrs := th.newAttrs(len(groups))[:0]
@@ -222,12 +226,15 @@ func concatMap(th *thread, f, x value) value {
 	f = th.wantFunction(f, 0)
 	l := th.wantList(x, 0)
 	th.reserve(valueSize * len(l))
-	out := make([]value, len(l))
-	for i, x := range l {
-		out[i] = th.call(f, x)
-		th.wantList(out[i], 0)
+	base := len(th.scratch)
+	for _, x := range l {
+		part := th.call(f, x)
+		th.wantList(part, 0)
+		th.scratch = append(th.scratch, part)
 	}
-	return th.concatLists(out)
+	out := th.concatLists(th.scratch[base:])
+	th.unwind(base)
+	return out
 }
 
 // concatLists joins lists. A list that is the only non-empty one is returned

@@ -66,7 +66,13 @@ func (th *thread) wantString(v value, pos posID) value {
 }
 
 // wantPlainString returns a string without context.
-func (th *thread) wantPlainString(v value, pos posID) string {
+func (th *thread) wantPlainString(v value, pos posID) string { return th.wantPlain(v, pos).str() }
+
+// wantName returns the symbol of a string without context.
+func (th *thread) wantName(v value, pos posID) symbol { return symbolOf(th.wantPlain(v, pos)) }
+
+// wantPlain returns a string without context as a value.
+func (th *thread) wantPlain(v value, pos posID) value {
 	v = th.wantString(v, pos)
 	if c := v.context(); len(c) > 0 {
 		th.fail(pos, "the string '%s' is not allowed to refer to a store path (such as '%s')", v.str(), c[0].path())
@@ -74,7 +80,7 @@ func (th *thread) wantPlainString(v value, pos posID) string {
 	if th.ev.trees.any() {
 		th.observe(v.str())
 	}
-	return v.str()
+	return v
 }
 
 func (th *thread) wantFunction(v value, pos posID) value {

@@ -73,6 +73,7 @@ func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute stri
 	result := make(chan Host, 1)
 	go func() {
 		defer th.release()
+		growStack(1, 2)
 		result <- th.evaluateHost(hosts, name, attribute)
 	}()
 	select {
@@ -89,6 +90,22 @@ func (ev *Evaluator) host(ctx context.Context, hosts Value, name, attribute stri
 		return Host{Name: name, Err: th.contextError()}
 	}
 }
+
+// growStack makes room on the stack of a new goroutine, once. Else the runtime doubles the
+// stack, and copies it, each time that the evaluation of a host nests deeper.
+//
+//go:noinline
+func growStack(at, times int) byte {
+	var room [hostStack]byte // one that is not used at all would be left out
+	room[at] = 1
+	if times > 1 {
+		return growStack(at, times-1) + room[at/2]
+	}
+	return room[at/2]
+}
+
+// hostStack is the stack that the evaluation of a small host needs, in bytes.
+const hostStack = 100 << 10
 
 // grace is how long a thread may take to notice that its context has ended.
 const grace = 10 * time.Second

@@ -262,3 +262,10 @@ func (th *thread) delayCall2(f, x, y value) value {
 	t.flags, t.code, t.env = appliesTwo, unsafe.Pointer(f.o), unsafe.Pointer(unsafe.SliceData(args))
 	return value{&t.object}
 }
+
+// delayMapping returns a thunk for f name value of an attribute.
+func (th *thread) delayMapping(f value, a *attr) value {
+	t := th.takeThunk()
+	t.flags, t.code, t.env = mapsAttr, unsafe.Pointer(f.o), unsafe.Pointer(a)
+	return value{&t.object}
+}

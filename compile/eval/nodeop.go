@@ -251,6 +251,9 @@ type interpolation struct {
 }
 
 func (n *interpolation) eval(th *thread, env *frame) value {
+	if len(n.parts) == 1 {
+		return th.interpolate(n.parts[0].eval(th, env), n.pos)
+	}
 	var c references
 	var buf [8]string
 	texts := buf[:0]
@@ -275,6 +278,19 @@ func (n *interpolation) eval(th *thread, env *frame) value {
 		return th.newString(text(b))
 	}
 	return contextValue(text(b), c)
+}
+
+// interpolate returns "${v}".
+func (th *thread) interpolate(v value, pos posID) value {
+	if v.kind() == kindString {
+		return v
+	}
+	var c references
+	s := th.coerce(v, &c, pos, copyPaths)
+	if len(c) == 0 {
+		return th.newString(s)
+	}
+	return contextValue(s, c)
 }
 
 // A pathNode is ./a/${x}. Its first part is a path.

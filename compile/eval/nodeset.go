@@ -1,8 +1,10 @@
 package eval
 
 import (
+	"cmp"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // A definition is one static binding of a set or let.
@@ -133,7 +135,7 @@ func (d *dynamicDefinition) add(th *thread, attrs []attr, inner *frame) []attr {
 	if name.kind() == kindNull {
 		return attrs
 	}
-	sym := intern(th.wantPlainString(name, d.pos))
+	sym := th.wantName(name, d.pos)
 	i := sort.Search(len(attrs), func(i int) bool { return attrs[i].sym >= sym })
 	if i < len(attrs) && attrs[i].sym == sym {
 		th.fail(d.pos, "dynamic attribute '%s' already defined at %s", sym, th.ev.shownAt(attrs[i].pos))
@@ -171,7 +173,7 @@ func (n *attrName) symbol(th *thread, env *frame) symbol {
 	if n.sym != 0 {
 		return n.sym
 	}
-	return intern(th.wantPlainString(n.node.eval(th, env), n.pos))
+	return th.wantName(n.node.eval(th, env), n.pos)
 }
 
 // A select1 is x.name, the most frequent selection.
@@ -332,35 +334,51 @@ func sortAttrs(attrs []attr) {
 	slices.SortFunc(attrs, func(a, b attr) int { return int(int64(a.sym) - int64(b.sym)) })
 }
 
+// A ranked is an attribute in a list that is sorted by name.
+type ranked struct {
+	prefix uint64 // of the name; see symbolName
+	sym    symbol
+	at     uint32 // its index in the set
+}
+
+func (r ranked) compare(other ranked) int {
+	if r.prefix != other.prefix {
+		return cmp.Compare(r.prefix, other.prefix)
+	}
+	return strings.Compare(r.sym.String(), other.sym.String())
+}
+
+// nameOrder appends the attributes to order and sorts them by the bytes of their names.
+func nameOrder(order []ranked, attrs []attr) []ranked {
+	for i, a := range attrs {
+		order = append(order, ranked{a.sym.entry().prefix, a.sym, uint32(i)})
+	}
+	slices.SortFunc(order, ranked.compare)
+	return order
+}
+
+// nameOrder returns the order by name until it is called again.
+func (th *thread) nameOrder(attrs []attr) []ranked {
+	th.reserve(attrSize * len(attrs))
+	order := nameOrder(th.order[:0], attrs)
+	th.order = keepSmall(order)
+	return order
+}
+
 // byName is the function byName within the memory limit.
 func (th *thread) byName(attrs []attr) []attr {
-	th.reserve(3 * attrSize * len(attrs))
-	return byName(attrs)
+	th.reserve(attrSize * len(attrs))
+	return inOrder(attrs, th.nameOrder(attrs))
 }
 
 // byName returns the attributes in the order of the bytes of their names, in
 // which they are printed and listed.
-func byName(attrs []attr) []attr {
-	type named struct {
-		name string
-		attr attr
-	}
-	list := make([]named, len(attrs))
-	for i, a := range attrs {
-		list[i] = named{a.sym.String(), a}
-	}
-	slices.SortFunc(list, func(a, b named) int {
-		switch {
-		case a.name < b.name:
-			return -1
-		case a.name > b.name:
-			return 1
-		}
-		return 0
-	})
-	out := make([]attr, len(list))
-	for i := range list {
-		out[i] = list[i].attr
+func byName(attrs []attr) []attr { return inOrder(attrs, nameOrder(nil, attrs)) }
+
+func inOrder(attrs []attr, order []ranked) []attr {
+	out := make([]attr, len(attrs))
+	for i, r := range order {
+		out[i] = attrs[r.at]
 	}
 	return out
 }

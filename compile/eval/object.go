@@ -36,7 +36,7 @@ type object struct {
 	kind   kind
 	flags  uint8  // of a string: hasContext; of an integer: isLong; of a thunk: what it runs
 	region uint16 // of a thunk: the region it allocates in; see heap.go
-	n      uint32 // of a list or set: its length; of a boolean: 0 or 1; of an integer that fits: its value; of a thunk: its state, atomic
+	n      uint32 // of a list or set: its length; of a boolean: 0 or 1; of an integer that fits: its value; of a string: its symbol, if known, atomic; of a thunk: its state, atomic
 }
 
 const (
@@ -111,6 +111,7 @@ type partial struct {
 //	runsCode    *lazy          *frame          evaluate the code in the frame
 //	appliesOne  *object (f)    *object (x)     f x
 //	appliesTwo  *object (f)    *[2]value       f x y
+//	mapsAttr    *object (f)    *attr (x = y)   f "x" y
 //
 // Once it is done, code is the *object of the result; once it failed, the
 // *Error. env is then nil, so that what it needed can be collected. See
@@ -125,6 +126,7 @@ const (
 	runsCode uint8 = iota
 	appliesOne
 	appliesTwo
+	mapsAttr
 )
 
 // A frame holds the variables of one scope: a reference to the frame of the
@@ -204,6 +206,9 @@ func (t *thunk) run(th *thread) value {
 		return (*lazy)(t.code).node.eval(th, (*frame)(t.env))
 	case appliesOne:
 		return th.call(value{(*object)(t.code)}, value{(*object)(t.env)})
+	case mapsAttr:
+		a := (*attr)(t.env)
+		return th.call2(value{(*object)(t.code)}, a.sym.value(), a.v)
 	}
 	args := (*[2]value)(t.env)
 	return th.call2(value{(*object)(t.code)}, args[0], args[1])

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"strings"
 	"sync"
@@ -33,8 +34,9 @@ type symbolBlock [symbolsPerBlock]symbolName
 // A symbolName holds the spelling, and the string value of it that attrNames
 // and mapAttrs return.
 type symbolName struct {
-	name  string
-	value stringObject
+	name   string
+	prefix uint64 // the first 8 bytes, the first the most significant: it sorts as they do
+	value  stringObject
 }
 
 type symbolShard struct {
@@ -70,11 +72,35 @@ func intern(name string) symbol {
 	symbols.bytes.Add(int64(len(name)) + nameSize)
 	entry := &block[s%symbolsPerBlock]
 	entry.name = name
-	entry.value = stringObject{object{kind: kindString}, name}
+	var first [8]byte
+	copy(first[:], name)
+	entry.prefix = binary.BigEndian.Uint64(first[:])
+	entry.value = stringObject{object{kind: kindString, n: uint32(s)}, name}
 	if shard.ids == nil {
 		shard.ids = make(map[string]symbol)
 	}
 	shard.ids[name] = s
+	return s
+}
+
+// symbolOf is intern for the text of a string. The string remembers its symbol.
+func symbolOf(v value) symbol {
+	s := symbol(atomic.LoadUint32(&v.o.n))
+	if s == 0 {
+		s = intern(v.str())
+		atomic.StoreUint32(&v.o.n, uint32(s))
+	}
+	return s
+}
+
+// lookupOf is lookup for the text of a string.
+func lookupOf(v value) symbol {
+	s := symbol(atomic.LoadUint32(&v.o.n))
+	if s == 0 {
+		if s = lookup(v.str()); s != 0 {
+			atomic.StoreUint32(&v.o.n, uint32(s))
+		}
+	}
 	return s
 }
 

@@ -40,6 +40,10 @@ type thread struct {
 
 	root posID // the position of the expression that it evaluates, if known
 
+	scratch []value  // what builtins collect, innermost last
+	order   []ranked // of the last call of nameOrder
+	zip     []zipped // of the last call of zipAttrsWith
+
 	waiting *thunk // the thunk of another thread that this one waits for; guarded by ev.waits.mu
 }
 
@@ -222,7 +226,7 @@ func (th *thread) try(f func() value) (value, *Error) {
 // attempt is try without the trace. The thunks that f began and did not finish
 // fail with the error.
 func (th *thread) attempt(f func() value) (v value, err *Error) {
-	running, depth, notes, nesting, heap := len(th.running), th.depth, len(th.notes), th.nesting, th.heap
+	running, depth, notes, nesting, heap, scratch := len(th.running), th.depth, len(th.notes), th.nesting, th.heap, len(th.scratch)
 	defer func() {
 		r := recover()
 		if r == nil {
@@ -234,6 +238,21 @@ func (th *thread) attempt(f func() value) (v value, err *Error) {
 		}
 		err = th.abandon(x, running, depth, notes)
 		th.depth, th.notes, th.nesting, th.heap = depth, th.notes[:notes], nesting, heap
+		th.unwind(scratch)
 	}()
 	return f(), nil
+}
+
+// unwind removes from scratch all but the first n values.
+func (th *thread) unwind(n int) {
+	clear(th.scratch[n:])
+	th.scratch = th.scratch[:n]
+}
+
+// keepSmall returns a buffer for the next use if it is small.
+func keepSmall[T any](buffer []T) []T {
+	if cap(buffer) > 1<<12 {
+		return nil
+	}
+	return buffer
 }

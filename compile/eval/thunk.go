@@ -16,6 +16,9 @@ import (
 //	              ▼  │
 //	            awaited               running, and another thread sleeps until it ends
 //
+// No other thread meets a thunk in the region of a host, so the one that evaluates the
+// host needs no atomic operations to change its state.
+//
 // A thread that meets a thunk it is running itself has found an infinite
 // recursion. A thread that meets a thunk of another thread waits, unless that
 // thread waits, directly or through others, for it: that is an infinite
@@ -44,10 +47,13 @@ func (th *thread) forceThunk(t *thunk) value {
 	if state == thunkDone {
 		return t.result()
 	}
-	if state != thunkPending || !atomic.CompareAndSwapUint32(&t.n, thunkPending, th.id<<ownerShift|thunkRunning) {
+	own := t.region != 0 && t.region == th.own.region
+	if state != thunkPending || !own && !atomic.CompareAndSwapUint32(&t.n, thunkPending, th.id<<ownerShift|thunkRunning) {
 		if !th.claim(t) {
 			return t.result()
 		}
+	} else if own {
+		t.n = th.id<<ownerShift | thunkRunning
 	}
 	th.running = append(th.running, t)
 	if len(th.running) > th.deepest {
@@ -64,7 +70,9 @@ func (th *thread) forceThunk(t *thunk) value {
 	}
 	th.running = th.running[:len(th.running)-1]
 	t.setResult(v)
-	if atomic.SwapUint32(&t.n, thunkDone)&phaseMask == thunkAwaited {
+	if own {
+		t.n = thunkDone
+	} else if atomic.SwapUint32(&t.n, thunkDone)&phaseMask == thunkAwaited {
 		th.ev.waits.wake()
 	}
 	return v

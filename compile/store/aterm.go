@@ -125,17 +125,16 @@ func appendTuple(b []byte, list ...string) []byte {
 
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
-	for s != "" {
-		i := strings.IndexAny(s, "\"\\\n\r\t")
-		if i < 0 {
-			b = append(b, s...)
-			break
+	plain := 0 // where the text begins that is not appended yet
+	for i := range len(s) {
+		switch s[i] {
+		case '"', '\\', '\n', '\r', '\t':
+			b = append(b, s[plain:i]...)
+			b = append(b, '\\', escapeLetter(s[i]))
+			plain = i + 1
 		}
-		b = append(b, s[:i]...)
-		b = append(b, '\\', escapeLetter(s[i]))
-		s = s[i+1:]
 	}
-	return append(b, '"')
+	return append(append(b, s[plain:]...), '"')
 }
 
 func escapeLetter(c byte) byte {

@@ -155,19 +155,26 @@ func (c *cache) save(fleet []string, evaluated map[string]evaluatedHost, shared 
 	if slices.ContainsFunc(shared, changesByItself) {
 		return nil
 	}
-	w := cacheWriter{content: cacheContent{Key: c.content.Key, Hosts: map[string]cachedHost{}}, at: map[string]int{}}
+	w := cacheWriter{content: cacheContent{Key: c.content.Key, Hosts: map[string]cachedHost{}}, at: map[inputKey]int{}}
+	common := w.indexes(shared)
+	kept := make([]int, len(c.content.Inputs)) // the new index of each stored input, plus 1
 	for _, name := range fleet {
 		if h, ok := evaluated[name]; ok {
 			if !slices.ContainsFunc(h.inputs, changesByItself) {
 				traced := append(slices.Clone(sharedTraces), h.traced...)
-				w.add(name, cachedHost{System: h.result.System, Warnings: h.result.Warnings, Traced: traced}, shared, h.inputs)
+				w.add(name, cachedHost{System: h.result.System, Warnings: h.result.Warnings, Traced: traced}, append(w.indexes(h.inputs), common...))
 			}
 		} else if h, ok := c.content.Hosts[name]; ok {
-			var inputs [][]eval.Input
+			var indexes []int
 			for _, r := range h.Reads {
-				inputs = append(inputs, c.content.Inputs[r[0]:r[1]])
+				for i := r[0]; i < r[1]; i++ {
+					if kept[i] == 0 {
+						kept[i] = w.index(c.content.Inputs[i]) + 1
+					}
+					indexes = append(indexes, kept[i]-1)
+				}
 			}
-			w.add(name, h, inputs...)
+			w.add(name, h, indexes)
 		}
 	}
 	text, err := json.Marshal(w.content)
@@ -185,17 +192,18 @@ func changesByItself(in eval.Input) bool { return !in.Lasting() }
 // their inputs in common, so each refers to few ranges of the list.
 type cacheWriter struct {
 	content cacheContent
-	at      map[string]int // the index of an input, by its JSON
+	at      map[inputKey]int // the index of an input
 }
 
-// add adds a host with its inputs; h.Reads is replaced.
-func (w *cacheWriter) add(name string, h cachedHost, inputs ...[]eval.Input) {
-	var indexes []int
-	for _, list := range inputs {
-		for _, in := range list {
-			indexes = append(indexes, w.index(in))
-		}
-	}
+// An inputKey is an input as a key of a map.
+type inputKey struct {
+	kind               eval.InputKind
+	tree, name, digest string
+	omit               string // the input in JSON if it has an Omit
+}
+
+// add adds a host with the indexes of its inputs; h.Reads is replaced.
+func (w *cacheWriter) add(name string, h cachedHost, indexes []int) {
 	slices.Sort(indexes)
 	h.Reads = nil
 	for _, i := range slices.Compact(indexes) {
@@ -208,13 +216,26 @@ func (w *cacheWriter) add(name string, h cachedHost, inputs ...[]eval.Input) {
 	w.content.Hosts[name] = h
 }
 
+// indexes returns the indexes of inputs.
+func (w *cacheWriter) indexes(inputs []eval.Input) []int {
+	list := make([]int, len(inputs))
+	for i, in := range inputs {
+		list[i] = w.index(in)
+	}
+	return list
+}
+
 // index returns the index of an input, and adds it if it is new.
 func (w *cacheWriter) index(in eval.Input) int {
-	key, _ := json.Marshal(in)
-	i, ok := w.at[string(key)]
+	key := inputKey{kind: in.Kind, tree: in.Tree, name: in.Name, digest: in.Digest}
+	if len(in.Omit) > 0 {
+		omit, _ := json.Marshal(in)
+		key.omit = string(omit)
+	}
+	i, ok := w.at[key]
 	if !ok {
 		i = len(w.content.Inputs)
-		w.at[string(key)] = i
+		w.at[key] = i
 		w.content.Inputs = append(w.content.Inputs, in)
 	}
 	return i

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/netip"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,24 +18,24 @@ import (
 
 // The forms of what a machine says.
 var (
-	nameForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$`)
-	deviceForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!_.:+-]{0,63}$`)
-	numberForm  = regexp.MustCompile(`^[0-9]{1,10}:[0-9]{1,10}$`)
-	linkForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9#+.:=@_\\-]{0,250}$`) // what udev leaves in the name of a link
-	labelForm   = regexp.MustCompile(`^[!-~]{1,100}$`)
-	uuidForm    = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
-	typeForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-	ifaceForm   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
-	macForm     = regexp.MustCompile(`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`)
-	optionForm  = regexp.MustCompile(`^[!-+.-~-]{1,200}$`) // printable, without comma and space
-	wordForm    = regexp.MustCompile(`^[!-~]{1,200}$`)
-	userForm    = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
-	keyForm     = regexp.MustCompile(`^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{16,}={0,2}$`)
-	anyKeyForm  = regexp.MustCompile(`(?:^|[ ,"])((?:ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+) ([A-Za-z0-9+/]{16,}={0,2})(?: |$)`)
-	versionForm = regexp.MustCompile(`[0-9]{2}\.[0-9]{2}`)
-	stateForm   = regexp.MustCompile(`^[^#]*\bstateVersion\s*=\s*(?:lib\.mkDefault\s+)?"([0-9]{2}\.[0-9]{2})"`)
-	luksForm    = regexp.MustCompile(`^CRYPT-LUKS[12]-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})-`)
-	hostIDForm  = regexp.MustCompile(`^[0-9a-f]{8}$`)
+	nameForm    = newForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$`)
+	deviceForm  = newForm(`^[A-Za-z0-9][A-Za-z0-9!_.:+-]{0,63}$`)
+	numberForm  = newForm(`^[0-9]{1,10}:[0-9]{1,10}$`)
+	linkForm    = newForm(`^[A-Za-z0-9][A-Za-z0-9#+.:=@_\\-]{0,250}$`) // what udev leaves in the name of a link
+	labelForm   = newForm(`^[!-~]{1,100}$`)
+	uuidForm    = newForm(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
+	typeForm    = newForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+	ifaceForm   = newForm(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
+	macForm     = newForm(`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`)
+	optionForm  = newForm(`^[!-+.-~-]{1,200}$`) // printable, without comma and space
+	wordForm    = newForm(`^[!-~]{1,200}$`)
+	userForm    = newForm(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
+	keyForm     = newForm(`^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{16,}={0,2}$`)
+	anyKeyForm  = newForm(`(?:^|[ ,"])((?:ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+) ([A-Za-z0-9+/]{16,}={0,2})(?: |$)`)
+	versionForm = newForm(`[0-9]{2}\.[0-9]{2}`)
+	stateForm   = newForm(`^[^#]*\bstateVersion\s*=\s*(?:lib\.mkDefault\s+)?"([0-9]{2}\.[0-9]{2})"`)
+	luksForm    = newForm(`^CRYPT-LUKS[12]-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})-`)
+	hostIDForm  = newForm(`^[0-9a-f]{8}$`)
 )
 
 // maxFact is the length of the longest line that is read, in bytes: an RSA key with
@@ -122,7 +121,7 @@ func (r *hardwareReader) unclear(format string, args ...any) {
 }
 
 // take sets a field to a text that has the form, and notes one that has not.
-func (r *hardwareReader) take(field *string, form *regexp.Regexp, text, what string) {
+func (r *hardwareReader) take(field *string, form form, text, what string) {
 	if text == "" {
 		return
 	}

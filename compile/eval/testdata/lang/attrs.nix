@@ -8,6 +8,12 @@ builtins.getAttr "b" { a = 1; }    ### error "attribute 'b' missing"
 ---
 builtins.hasAttr "a" { a = throw "x"; }    ### true
 ---
+builtins.hasAttr ("first seen" + " by hasAttr") (builtins.listToAttrs [ { name = "first " + "seen by hasAttr"; value = 1; } ])    ### true
+---
+builtins.getAttr ("first seen" + " by getAttr") (builtins.listToAttrs [ { name = "first " + "seen by getAttr"; value = 1; } ])    ### 1
+---
+builtins.catAttrs ("first seen" + " by catAttrs") [ { } (builtins.listToAttrs [ { name = "first " + "seen by catAttrs"; value = 1; } ]) ]    ### [ 1 ]
+---
 builtins.hasAttr 1 { }    ### error "expected a string but found an integer: 1"
 ---
 removeAttrs { a = 1; b = 2; c = 3; } [ "a" "c" "d" ]    ### { b = 2; }
