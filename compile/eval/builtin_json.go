@@ -73,7 +73,7 @@ func (th *thread) writeJSON(b *jsonWriter, v value, c *references) {
 	case kindSet:
 		th.writeJSONSet(b, v, c)
 	default:
-		th.fail(0, "cannot convert %s to JSON", kindNames[v.kind()])
+		th.fail(functionPos(v), "cannot convert %s to JSON", typeWords(v))
 	}
 	th.nesting--
 	th.spend(1)

@@ -225,7 +225,7 @@ func concatMap(th *thread, f, x value) value {
 	out := make([]value, len(l))
 	for i, x := range l {
 		out[i] = th.call(f, x)
-		th.wantList(out[i], 0)
+		th.wantList(out[i], functionPos(f))
 	}
 	return th.concatLists(out)
 }
