@@ -2,6 +2,7 @@ package eval
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"muster/compile/flake"
@@ -237,7 +238,9 @@ func getFlake(th *thread, x value) value {
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
-	if th.ev.opts.Pure && !ref.Attrs.Locked() {
+	if slices.Contains(th.ev.opts.OwnFlakes, text) {
+		source.names, source.pure = true, false
+	} else if th.ev.opts.Pure && !ref.Attrs.Locked() {
 		th.fail(0, "cannot call 'getFlake' on unlocked flake reference '%s' (use --impure to override)", text)
 	}
 	if p := ref.Attrs.String("path"); ref.Attrs.String("type") == "path" && inside(p, store.Dir) && p != store.Dir {

@@ -31,6 +31,7 @@ type Options struct {
 	Overrides map[string]flake.Ref // other references for inputs of flakes that getFlake is called for, by path
 
 	Pure       bool     // only the program's own text and what has a hash
+	OwnFlakes  []string // references that getFlake takes in pure mode though they are not locked
 	Restricted bool     // only files below the search path and Allowed
 	Allowed    []string // paths that may be read in pure and restricted mode
 
