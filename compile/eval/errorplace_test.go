@@ -27,8 +27,34 @@ var recordErrors = flag.String("record-errors", "", "write testdata/errors anew 
 // column and the message that Nix 2.34 gives. Where Nix has no place for the error itself, there is ~ and the place of the
 // innermost expression that Nix names: ours is there or inside of it. just record-errors writes the file.
 func TestErrorsAreWhereNixHasThem(t *testing.T) {
-	file := filepath.Join("testdata", "errors", "programs.txt")
-	programs := failingPrograms()
+	for p, want := range recordedPrograms(t, "programs.txt", failingPrograms()) {
+		if why, ok := differsFromNix[p]; ok {
+			t.Logf("left out: %s: %s", p, why)
+			continue
+		}
+		at, got := failureHere(t, p)
+		where, msg, _ := strings.Cut(want, " ")
+		if msg != got || !sameErrorPlace(p, where, at) {
+			t.Errorf("\n%s\n here %d:%d %s\n  nix %s", p, at.Line, at.Col, got, want)
+		}
+	}
+}
+
+// TestOddTextsAreWhatNixMakesOfThem evaluates literals, JSON, TOML, paths and numbers that are at a limit of what is
+// allowed. testdata/errors/odd.txt has what Nix 2.34 makes of them. Of errors it only counts that there is one.
+func TestOddTextsAreWhatNixMakesOfThem(t *testing.T) {
+	for p, want := range recordedPrograms(t, "odd.txt", oddPrograms()) {
+		_, got := failureHere(t, p)
+		value, ok := strings.CutPrefix(want, "- ")
+		if ok && strings.HasPrefix(value, "value ") && got != value || !ok && strings.HasPrefix(got, "value ") {
+			t.Errorf("\n%s\n here %s\n  nix %s", p, got, want)
+		}
+	}
+}
+
+// recordedPrograms returns what a file in testdata/errors has for each program.
+func recordedPrograms(t *testing.T, name string, programs []string) map[string]string {
+	file := filepath.Join("testdata", "errors", name)
 	if *recordErrors != "" {
 		recordFailures(t, file, programs)
 	}
@@ -46,21 +72,11 @@ func TestErrorsAreWhereNixHasThem(t *testing.T) {
 		t.Errorf("%d programs are recorded, and there are %d: just record-errors", len(recorded), len(programs))
 	}
 	for _, p := range programs {
-		want, ok := recorded[p]
-		if !ok {
+		if _, ok := recorded[p]; !ok {
 			t.Errorf("not recorded: just record-errors\n%s", p)
-			continue
-		}
-		if why, ok := differsFromNix[p]; ok {
-			t.Logf("left out: %s: %s", p, why)
-			continue
-		}
-		at, got := failureHere(t, p)
-		where, msg, _ := strings.Cut(want, " ")
-		if msg != got || !sameErrorPlace(p, where, at) {
-			t.Errorf("\n%s\n here %d:%d %s\n  nix %s", p, at.Line, at.Col, got, want)
 		}
 	}
+	return recorded
 }
 
 // differsFromNix are programs that are not compared, and why.
@@ -294,4 +310,49 @@ func failingCalls(values []string) []string {
 		}
 	}
 	return all
+}
+
+// oddPrograms makes the programs of TestOddTextsAreWhatNixMakesOfThem.
+func oddPrograms() []string {
+	var all []string
+	add := func(format string, list ...string) {
+		for _, x := range list {
+			if p := fmt.Sprintf(format, x); !slices.Contains(all, p) {
+				all = append(all, p)
+			}
+		}
+	}
+	numbers := []string{
+		"0", "-0", "00", "007", "9223372036854775807", "-9223372036854775807", "9223372036854775808", "0.0", "-0.0", "1.", ".5", "0.5", "1.0e3", "1e3", "1.e3", ".5e1", "1.0E+3", "1.0e-3",
+		"1.0e308", "1.8e308", "-1.8e308", "1.0e-307", "2.2250738585072014e-308", "1.0e-308", "5.0e-324", "1.0e-400", "0.0e999", "0.1", "0.2", "0.30000000000000004", "100000.0", "1000000.0", "123456.7", "1234567.8", "12345678.9",
+		"0.0001", "0.00001", "0.000012345678", "3.141592653589793", "1.0e15", "1.0e16", "1.0e17", "123456789012345680.0", "9007199254740993.0", "4.35", "2.675", "1.0e21", "1.0e22", "1.7976931348623157e308", "1.5e300 * 1.0e10", "(1.0e308 * 10)", "(1.0e308 * 10 - 1.0e308 * 10)",
+	}
+	add("(%s)", numbers...)
+	add("toString (%s)", numbers...)
+	add("builtins.toJSON (%s)", numbers...)
+	add("[ (builtins.ceil (%s)) ]", "1.5", "-1.5", "0.5", "-0.5", "1.0e18", "9.3e18", "-9.3e18", "9223372036854775807", "-0.0", "1.0e308 * 10")
+	add("[ (builtins.floor (%s)) ]", "1.5", "-1.5", "0.5", "-0.5", "1.0e18", "9.3e18", "9223372036854775806", "-0.0")
+	add("builtins.fromJSON %s", quoteNix(
+		"0", "-0", "-0.0", "01", "+1", "1.", ".5", "1e2", "1E+2", "1e-2", "1e400", "-1e400", "1e-400", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "18446744073709551615", "18446744073709551616", "1.0", "100.0", "123456789.125",
+		"", " ", "null", "nul", "nulll", "true false", "True", "NaN", "Infinity", "[]", "[ ]", "[1,]", "[,1]", "[1 2]", "0]", "[1]]", "{}]", "{}{}", "{\"a\":1,}", "{\"a\":1,\"a\":2}", "{\"a\" 1}", "{a:1}", "{'a':1}", "{\"\":1}", "{\"a\":{\"b\":[{}]}}",
+		"\"\"", "\"a", "\"\\u0041\"", "\"\\ud83d\\ude00\"", "\"\\ud83d\"", "\"\\ude00\"", "\"\\u0000\"", "\"\\x\"", "\"\\/\\b\\f\\n\\r\\t\"", "\"\t\"", "\"\n\"", "// c\n1", "/* c */ 1", "1 // c", "\xef\xbb\xbf1", "[1,\n\t2\r\n]", "\"\xc3\xa9\"", "\"\xff\"", "\"\x7f\"",
+	)...)
+	add("builtins.fromTOML %s", quoteNix(
+		"", "a = 1", "a = +1", "a = -0", "a = 01", "a = 0x1F", "a = 0xdead_beef", "a = 0o17", "a = 0b101", "a = 1_000", "a = 1__0", "a = _1", "a = 9223372036854775807", "a = 9223372036854775808", "a = -9223372036854775808", "a = 1.0", "a = 1.", "a = .5", "a = 1e3", "a = 1e-3", "a = 6.626e-34", "a = 1_0.0_1", "a = inf", "a = -inf", "a = nan", "a = +nan", "a = 1e400",
+		"a = true", "a = True", "a = \"x\"", "a = 'x'", "a = \"\\u00e9\"", "a = \"\\U0001F600\"", "a = \"\\x41\"", "a = \"\\e\"", "a = \"\"\"\nx\n\"\"\"", "a = \"\"\"x\\\n   y\"\"\"", "a = '''\nx'''", "a = \"a\nb\"", "a = \"\"\"a\"\"b\"\"\"", "a = \"\"\"\"\"\"\"",
+		"a = []", "a = [1,]", "a = [1,,2]", "a = [1, \"x\"]", "a = [\n1, # c\n2\n]", "a = {}", "a = {b = 1}", "a = {b = 1,}", "a = {b.c = 1, d = 2}", "a = {b = 1\n}", "a.b = 1\na.c = 2", "a = 1\na = 2", "a.b = 1\na = 2", "a = 1\na.b = 2", "[a]\nb = 1\n[a]\nc = 2", "[a]\n[a.b]\n[a]", "[a.b]\nx = 1\n[a]\ny = 2", "[[a]]\nx = 1\n[[a]]\nx = 2", "[a]\n[[a]]", "[[a]]\n[a]", "[[a]]\n[a.b]\nc = 1", "a = [1]\n[[a]]",
+		"\"a b\" = 1", "'a' = 1", "\"\" = 1", "a-b_c = 1", "1 = 2", "1.2 = 3", "a.\"b.c\".d = 1", "= 1", "a =", "a", "a = 1 b = 2", "a = 1 # c", "# c", "a = 1\r\nb = 2", "a = 1\rb = 2", "\ta = 1", "[ a . b ]\nc = 1", "[]", "[a", "[a]]", "a = 1979-05-27", "a = 1979-05-27T07:32:00Z", "a = 07:32:00", "a = 1979-05-27 07:32:00", "é = 1", "a = \"\x01\"", "\xef\xbb\xbfa = 1",
+	)...)
+	add("%s", "/a/../b", "/a/./b", "/..", "/a//b", "./.", "../x", "/a/b/..", "/.a", "/a.b", "/a-b/c+d", "/a_b", "~/x", "/a/${\"b\"}", "/a/${\"../b\"}", "/a + \"b\"", "/a + \"/b\"", "/a + \"/../b\"", "/. + \"a\"", "/. + \"/a\"", "(/a == /b/../a)", "(/a < /b)", "(/a == \"/a\")", "\"${toString /a/../b}\"", "dirOf /a/b", "dirOf /", "dirOf /a", "dirOf \"a/b\"", "dirOf \"a\"", "dirOf \"/a/b/\"", "dirOf \"\"", "baseNameOf /a/b", "baseNameOf /", "baseNameOf \"a/b/\"", "baseNameOf \"/\"", "baseNameOf \"a//\"", "baseNameOf \"\"", "builtins.toPath \"/a/../b\"", "builtins.toPath \"a\"", "builtins.hasContext \"${/.}\"",
+		"\"\\n\\t\\r\\x\\$\\\"\"", "\"$\"", "\"$$\"", "\"$${1}\"", "\"\\${1}\"", "\"$\\{1}\"", "''a''", "''  a''", "''\n  a\n    b\n''", "''\n\ta\n  b''", "''''$''", "''''\\n''", "'''a'''", "'''''''", "''$${1}''", "''''${1}''", "''a\n \n  b\n''", "''\n\n  a''", "''  ${\"x\"}\n    y''", "\"a\r\nb\"", "''a\r\nb''", "http://example.org/x?y=z", "a:b", "x:x", "mailto:a@b", "{ a.b.c = 1; a.b.d = 2; }", "{ a = { b = 1; }; a.c = 2; }", "rec { a = 1; b = a; }", "{ \"a b\" = 1; \"1\" = 2; if' = 3; or = 4; }", "{ ${null} = 1; }", "let or = 1; in [ or ]", "[ 1 or ]", "{ a = 1; }.a or 2", "{ }.a or 2", "1.a or 2", "[ -1 ]", "[ - 1 ]", "- - 1", "!true == false", "1 - -1", "-1.5", "2 - 1 - 1", "8 / 2 / 2", "[ 1 ] ++ [ 2 ] ++ [ 3 ]", "{ a = 1; } // { a = 2; } // { a = 3; }", "true -> false -> true", "1 == 1.0", "1 < 1.5", "\"a\" < \"b\"", "[ 1 2 ] < [ 1 3 ]", "[ ] < [ 1 ]", "null == null", "(x: x) == (x: x)", "{ } == { }", "{ f = x: x; } == { f = x: x; }", "let f = x: x; in f == f", "let f = x: x; in [ f ] == [ f ]", "{ type = \"derivation\"; outPath = 1; a = 2; } == { type = \"derivation\"; outPath = 1; a = 3; }", "0.1 + 0.2 == 0.3", "builtins.typeOf 1.0", "7 / 2", "-7 / 2", "7 / -2", "7.0 / 2", "(-9223372036854775807 - 1) / -1", "builtins.bitAnd (-1) 255", "builtins.compareVersions \"1.0\" \"1.0pre\"", "builtins.splitVersion \"1.2-a3..b\"", "builtins.parseDrvName \"a-b-1.2-c\"", "builtins.parseDrvName \"a-\"", "builtins.substring 1 (-1) \"abc\"", "builtins.substring 5 1 \"abc\"", "builtins.stringLength \"é\"", "builtins.toJSON \"é\\n\"", "builtins.toXML { a = [ 1 1.5 null true \"<&>\" ]; }", "builtins.replaceStrings [ \"\" ] [ \"x\" ] \"ab\"", "builtins.replaceStrings [ \"\" \"a\" ] [ \"x\" \"y\" ] \"ab\"", "builtins.split \"(b)|(x)\" \"abc\"", "builtins.split \"\" \"ab\"", "builtins.match \"a(b)?\" \"a\"", "builtins.match \".*\" \"a\\nb\"", "builtins.lessThan 1 1.5", "builtins.sort (a: b: a > b) [ 1 3 2 ]", "builtins.genericClosure { startSet = [ { key = 1; } { key = 1.0; } ]; operator = x: [ ]; }",
+	)
+	return all
+}
+
+// quoteNix writes texts as strings of Nix.
+func quoteNix(texts ...string) []string {
+	for i, s := range texts {
+		texts[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "${", `\${`, "\r", `\r`).Replace(s) + `"`
+	}
+	return texts
 }
