@@ -132,7 +132,7 @@ func TestInspect(t *testing.T) {
 		{"hosts.il.roles", `["kubernetes-master","kubernetes-node"]`, "-"},
 		{"hosts.il.roles[1]", `"kubernetes-node"`, "-"},
 		{`hosts."ee".system`, `"x86_64-linux"`, "-"},
-		{"kluster", `{"master":"il","etcd":["il"],"domain":"cluster.local"}`, "hosts.toml:1:2"},
+		{"kluster", `{"distribution":"kubernetes","master":"il","etcd":["il"],"domain":"cluster.local"}`, "hosts.toml:1:2"},
 		{"hosts.el", `error: inspect "hosts.el": hosts has no "el"; did you mean "il"?`, ""},
 		{"hosts..x", `error: inspect "hosts..x": missing name before ".x"`, ""},
 		{"hosts.", `error: inspect "hosts.": missing name at the end`, ""},
