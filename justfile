@@ -139,9 +139,15 @@ record-flakes dir="/var/tmp/muster-nix" *args="":
     #!/usr/bin/env bash
     set -euo pipefail
     store=$(mktemp -d) && trap 'chmod -R u+w "$store" && rm -rf "$store"' EXIT
-    export NIX_REMOTE=$store/root XDG_CACHE_HOME=$store/cache MUSTER_NIX_ROOT={{dir}}/sid/root
+    GOCACHE=$(go env GOCACHE) # before another XDG_CACHE_HOME
+    export GOCACHE NIX_REMOTE=$store/root XDG_CACHE_HOME=$store/cache MUSTER_NIX_ROOT={{dir}}/sid/root
     export NIX_CONFIG=$'flake-registry =\nsubstituters =\nbuild-users-group =\nsandbox = false'
     go test ./exec/evaluate -run '^TestFlakesGiveWhatNixGives$' -count 1 -timeout 30m -record-flakes "$PWD/exec/evaluate/testdata/nix-of-root.sh" {{args}}
+
+# what Nix 2.34 says of the programs in compile/eval/testdata/errors, written anew; NIX is its nix-instantiate, whose
+# settings are the default ones
+record-errors nix *args="":
+    go test ./compile/eval -run '^Test(ErrorsAreWhereNixHasThem|OddTextsAreWhatNixMakesOfThem)$' -count 1 -timeout 60m -record-errors {{absolute_path(nix)}} {{args}}
 
 # the public flakes of exec/evaluate/testdata/public.txt, whose git directories are in MIRRORS as OWNER+NAME/repo, by muster and by
 # the Nix 2.34 that test-nix has unpacked below DIR (Linux, root)
@@ -149,7 +155,8 @@ compare-public mirrors dir="/var/tmp/muster-nix" *args="":
     #!/usr/bin/env bash
     set -euo pipefail
     store=$(mktemp -d) && trap 'chmod -R u+w "$store" && rm -rf "$store"' EXIT
-    export XDG_CACHE_HOME=$store/cache MUSTER_NIX_ROOT={{dir}}/sid/root
+    GOCACHE=$(go env GOCACHE) # before another XDG_CACHE_HOME
+    export GOCACHE XDG_CACHE_HOME=$store/cache MUSTER_NIX_ROOT={{dir}}/sid/root
     export NIX_CONFIG=$'flake-registry =\nsubstituters =\nbuild-users-group =\nsandbox = false'
     go test -c -o "$store/public.test" ./exec/evaluate && cd exec/evaluate && mkdir -p "$store/nix" /nix
     # Nix has a store of its own at /nix, as flakes read what others have put there.

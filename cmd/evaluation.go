@@ -100,7 +100,7 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 	if o.evaluator == byNix {
 		return warnings.Around(nixOnly), nil
 	}
-	embedded := evaluate.Embedded{Options: options, Environment: environment, FirstDone: firstDone}
+	embedded := evaluate.Embedded{Options: options, Environment: environment, Impure: o.impure || fleet.Impure, FirstDone: firstDone}
 	if o.evaluator == byBoth {
 		embedded.Trace = nil
 		if embedded.Environment.NixVersion, err = nix.Version(ctx); err != nil {

@@ -249,18 +249,9 @@ func (w *writer) flakeSystems() []syntax.Binding {
 // flakeRef is a reference to the flake of a system. One in a Git repository is that of
 // the repository, as for Nix's own commands.
 func (w *writer) flakeRef(f *schema.FlakeSystem) syntax.Expr {
-	if f.Dir == "" {
-		return str(f.Ref)
-	}
-	kind, root, query := "path", f.Dir, ""
-	if f.Repo != "" {
-		kind, root = "git+file", f.Repo
-		if sub, err := filepath.Rel(w.inFleet(f.Repo), w.inFleet(f.Dir)); err == nil && sub != "." {
-			query = "?dir=" + url.QueryEscape(sub)
-		}
-	}
-	if abs := w.inFleet(root); w.absolute || filepath.IsAbs(root) {
-		return str(kind + "://" + (&url.URL{Path: abs}).EscapedPath() + query)
+	kind, root, query := flakeTree(w.fleet, f)
+	if w.absolute || f.Dir == "" || filepath.IsAbs(root) {
+		return str(FlakeRef(w.fleet, f))
 	}
 	ref := &syntax.String{Parts: []syntax.Part{{Text: kind + "://"}, {Expr: apply(ident("toString"), w.path(f.At, root))}}}
 	if query != "" {
@@ -269,12 +260,32 @@ func (w *writer) flakeRef(f *schema.FlakeSystem) syntax.Expr {
 	return ref
 }
 
+// FlakeRef is the reference to the flake of a system, as a network expression with absolute paths has it.
+func FlakeRef(fleet *schema.Fleet, f *schema.FlakeSystem) string {
+	if f.Dir == "" {
+		return f.Ref
+	}
+	kind, root, query := flakeTree(fleet, f)
+	return kind + "://" + (&url.URL{Path: inFleet(fleet, root)}).EscapedPath() + query
+}
+
+// flakeTree is the kind of reference, the directory and the query for a flake on this machine.
+func flakeTree(fleet *schema.Fleet, f *schema.FlakeSystem) (kind, root, query string) {
+	if f.Repo == "" {
+		return "path", f.Dir, ""
+	}
+	if sub, err := filepath.Rel(inFleet(fleet, f.Repo), inFleet(fleet, f.Dir)); err == nil && sub != "." {
+		query = "?dir=" + url.QueryEscape(sub)
+	}
+	return "git+file", f.Repo, query
+}
+
 // inFleet is the absolute path of a file of the inventory.
-func (w *writer) inFleet(name string) string {
+func inFleet(fleet *schema.Fleet, name string) string {
 	if filepath.IsAbs(name) {
 		return name
 	}
-	return filepath.Join(w.fleet.Dir, name)
+	return filepath.Join(fleet.Dir, name)
 }
 
 // packageOptions is a module of the nixpkgs configuration and the overlays of a

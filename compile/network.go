@@ -259,7 +259,7 @@ func (w *writer) path(at schema.Pos, name string) syntax.Expr {
 // relative returns the name of a file relative to the file being written, unless
 // paths are absolute. It begins with a slash or a dot.
 func (w *writer) relative(name string) string {
-	abs := w.inFleet(name)
+	abs := inFleet(w.fleet, name)
 	rel, err := filepath.Rel(w.dir, abs)
 	switch {
 	case err != nil || w.absolute || filepath.IsAbs(name):

@@ -15,12 +15,12 @@ func (th *thread) unequal(l, r value, pos posID) {
 	switch {
 	case number(a) && number(b):
 		if !th.equalForced(l, r) {
-			differ("%s with value '%s' is not equal to %s with value '%s'", kindNames[a], th.show(l), kindNames[b], th.show(r))
+			differ("%s with value '%s' is not equal to %s with value '%s'", typeWords(l), th.show(l), typeWords(r), th.show(r))
 		}
 	case l.isFunction() && r.isFunction():
 		differ("distinct functions and immediate comparisons of identical functions compare as unequal")
 	case a != b:
-		differ("%s of value '%s' is not equal to %s of value '%s'", kindNames[a], th.show(l), kindNames[b], th.show(r))
+		differ("%s of value '%s' is not equal to %s of value '%s'", typeWords(l), th.show(l), typeWords(r), th.show(r))
 	case a == kindBool:
 		if !l.same(r) {
 			differ("boolean '%s' is not equal to boolean '%s'", th.show(l), th.show(r))
@@ -62,7 +62,7 @@ func (th *thread) unequalSets(l, r value, pos posID) {
 			th.failAs(AssertError, pos, "attribute name '%s' is contained in '%s', but not in '%s'", a.sym, th.show(l), th.show(r))
 		}
 		if !a.v.same(b.v) {
-			th.unequal(a.v, b.v, pos)
+			th.unequal(a.v, b.v, b.pos)
 		}
 	}
 }

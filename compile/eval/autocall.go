@@ -42,7 +42,7 @@ func (th *thread) selectPath(v value, path string, args map[string]Value) value 
 		v = th.autoCall(v, args)
 		if i, err := strconv.Atoi(name); err == nil && i >= 0 {
 			if v.kind() != kindList {
-				th.fail(0, "the expression selected by the selection path '%s' should be a list but is %s", path, kindNames[v.kind()])
+				th.fail(0, "the expression selected by the selection path '%s' should be a list but is %s", path, typeWords(v))
 			}
 			if i >= len(v.list()) {
 				th.fail(0, "list index %d in selection path '%s' is out of range", i, path)
@@ -51,7 +51,7 @@ func (th *thread) selectPath(v value, path string, args map[string]Value) value 
 			continue
 		}
 		if v.kind() != kindSet {
-			th.fail(0, "the expression selected by the selection path '%s' should be a set but is %s", path, kindNames[v.kind()])
+			th.fail(0, "the expression selected by the selection path '%s' should be a set but is %s", path, typeWords(v))
 		}
 		if name == "" {
 			th.fail(0, "empty attribute name in selection path '%s'", path)

@@ -21,6 +21,7 @@ type builtin struct {
 	arity int
 
 	features []string // it exists if one of these experimental features is on; empty: always
+	listed   bool     // it exists without them if the Nix that is imitated listsFlakes
 	f1       func(th *thread, x value) value
 	f2       func(th *thread, x, y value) value
 	f3       func(th *thread, x, y, z value) value
@@ -111,7 +112,7 @@ func (ev *Evaluator) bindBuiltins() {
 	define("nixPath", ev.nixPathValue())
 	for _, family := range families() {
 		for _, b := range family {
-			if len(b.features) == 0 || slices.ContainsFunc(b.features, ev.enabled) {
+			if len(b.features) == 0 || b.listed && ev.compat.listsFlakes || slices.ContainsFunc(b.features, ev.enabled) {
 				define(b.name, b.value())
 			}
 		}
@@ -179,6 +180,7 @@ type compat struct {
 	plainMissing bool // the name of a missing attribute is never in quotes: before 2.9
 	oldTrace     bool // trace prints values as nix-instantiate --eval does: before 2.20
 	clampsTOML   bool // fromTOML reads a float beyond the largest as the largest: 2.8 does, 2.26 refuses it
+	listsFlakes  bool // getFlake and the like exist without the feature flakes: 2.34 has them, 2.26 does not
 	pure         bool
 
 	allReferences bool // a file read from the store has all references of its store object: before 2.12

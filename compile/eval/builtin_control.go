@@ -22,15 +22,13 @@ var controlBuiltins = []*builtin{
 
 func abort(th *thread, x value) value {
 	var c references
-	called := th.called
-	th.failCalled(AbortError, called, "evaluation aborted with the following error message: '%s'", th.coerce(x, &c, 0, copyPaths))
+	th.failAs(AbortError, 0, "evaluation aborted with the following error message: '%s'", th.coerce(x, &c, 0, copyPaths))
 	return value{}
 }
 
 func throw(th *thread, x value) value {
 	var c references
-	called := th.called
-	th.failCalled(ThrowError, called, "%s", th.coerce(x, &c, 0, copyPaths))
+	th.failAs(ThrowError, 0, "%s", th.coerce(x, &c, 0, copyPaths))
 	return value{}
 }
 

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"muster/compile/flake"
@@ -10,13 +11,28 @@ import (
 
 // flakeBuiltins are about flakes and their inputs.
 var flakeBuiltins = []*builtin{
-	experimental(fn1("getFlake", getFlake), "flakes"),
-	experimental(fn1("parseFlakeRef", parseFlakeRef), "flakes"),
-	experimental(fn1("flakeRefToString", flakeRefToString), "flakes"),
+	listed(experimental(fn1("getFlake", getFlake), "flakes")),
+	listed(experimental(fn1("parseFlakeRef", parseFlakeRef), "flakes")),
+	listed(experimental(fn1("flakeRefToString", flakeRefToString), "flakes")),
+}
+
+// listed returns a builtin that exists without its feature in a Nix that listsFlakes, and then refuses flakes.
+func listed(b *builtin) *builtin {
+	b.listed = true
+	return b
+}
+
+// needFlakes refuses what only the feature flakes allows.
+func (th *thread) needFlakes() {
+	if !th.ev.enabled("flakes") {
+		th.fail(0, "experimental Nix feature 'flakes' is disabled; add '--extra-experimental-features flakes' to enable it")
+	}
 }
 
 func parseFlakeRef(th *thread, x value) value {
-	ref, err := flake.Parse(th.wantPlainString(x, 0), false)
+	text := th.wantPlainString(x, 0)
+	th.needFlakes()
+	ref, err := flake.Parse(text, false)
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
@@ -54,7 +70,7 @@ func flakeRefToString(th *thread, x value) value {
 		case kindString:
 			a[at.sym.String()] = v.str()
 		default:
-			th.fail(0, "flake reference attribute sets may only contain integers, Booleans, and strings, but attribute '%s' is %s", at.sym, kindNames[v.kind()])
+			th.fail(0, "flake reference attribute sets may only contain integers, Booleans, and strings, but attribute '%s' is %s", at.sym, typeWords(v))
 		}
 	}
 	ref, err := flake.RefFromAttrs(a)
@@ -144,7 +160,7 @@ func (th *thread) inputAttrs(fetcher string, x value, git bool) flake.Attrs {
 			}
 			a[at.sym.String()] = v.int()
 		default:
-			th.fail(at.pos, "argument '%s' to '%s' is %s while a string, Boolean or integer is expected", at.sym, fetcher, kindNames[v.kind()])
+			th.fail(at.pos, "argument '%s' to '%s' is %s while a string, Boolean or integer is expected", at.sym, fetcher, typeWords(v))
 		}
 	}
 	if git && !a.Has("exportIgnore") && !a.Bool("submodules") {
@@ -211,16 +227,20 @@ func getFlake(th *thread, x value) value {
 		if _, _, err := store.SplitPath(p); err != nil {
 			th.fail(0, "path '%s' is not in the Nix store", p)
 		}
+		th.needFlakes()
 		ref, _ := flake.Parse("flake:get-flake", false)
 		top := source.read(p, ref, ref, nil)
 		return source.call(top, source.resolve(top, nil))
 	}
 	text := th.wantPlainString(x, 0)
+	th.needFlakes()
 	ref, err := flake.Parse(text, false)
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
-	if th.ev.opts.Pure && !ref.Attrs.Locked() {
+	if slices.Contains(th.ev.opts.OwnFlakes, text) {
+		source.names, source.pure = true, false
+	} else if th.ev.opts.Pure && !ref.Attrs.Locked() {
 		th.fail(0, "cannot call 'getFlake' on unlocked flake reference '%s' (use --impure to override)", text)
 	}
 	if p := ref.Attrs.String("path"); ref.Attrs.String("type") == "path" && inside(p, store.Dir) && p != store.Dir {

@@ -73,7 +73,7 @@ func (th *thread) writeJSON(b *jsonWriter, v value, c *references) {
 	case kindSet:
 		th.writeJSONSet(b, v, c)
 	default:
-		th.fail(0, "cannot convert %s to JSON", kindNames[v.kind()])
+		th.fail(functionPos(v), "cannot convert %s to JSON", typeWords(v))
 	}
 	th.nesting--
 	th.spend(1)
@@ -192,7 +192,7 @@ func fromJSON(th *thread, x value) value {
 	s := th.wantPlainString(x, 0)
 	th.reserve(3 * len(s)) // the decoder's buffer doubles
 	th.wantUnicode(s)
-	d := json.NewDecoder(strings.NewReader(s))
+	d := json.NewDecoder(strings.NewReader(strings.TrimPrefix(s, "\ufeff")))
 	d.UseNumber()
 	v, err := th.readJSON(d)
 	if _, end := d.Token(); err == nil && end != io.EOF { // d.More is false before a bracket as well

@@ -229,7 +229,7 @@ func concatMap(th *thread, f, x value) value {
 	base := len(th.scratch)
 	for _, x := range l {
 		part := th.call(f, x)
-		th.wantList(part, 0)
+		th.wantList(part, functionPos(f))
 		th.scratch = append(th.scratch, part)
 	}
 	out := th.concatLists(th.scratch[base:])

@@ -173,9 +173,13 @@ func (n *callNode) eval(th *thread, env *frame) value {
 			b := f.builtin()
 			switch {
 			case b.arity == 2 && len(args) >= 2:
+				outer := th.calling(n.pos)
 				f = b.f2(th, args[0].delay(th, env), args[1].delay(th, env))
+				th.called = outer
 			case b.arity == 3 && len(args) >= 3:
+				outer := th.calling(n.pos)
 				f = b.f3(th, args[0].delay(th, env), args[1].delay(th, env), args[2].delay(th, env))
+				th.called = outer
 			default:
 				f = th.apply(f, args[0].delay(th, env), n.pos)
 				args = args[1:]
@@ -200,8 +204,10 @@ func (th *thread) apply(f, x value, pos posID) value {
 	case kindBuiltin:
 		b := f.builtin()
 		if b.arity == 1 {
-			th.called = pos
-			return b.f1(th, x)
+			outer := th.calling(pos)
+			v := b.f1(th, x)
+			th.called = outer
+			return v
 		}
 		return value{&(&partial{object{kind: kindPartial}, b, 1, [2]value{x}}).object}
 	case kindPartial:
@@ -209,20 +215,45 @@ func (th *thread) apply(f, x value, pos posID) value {
 		switch {
 		case p.n+1 < p.b.arity:
 			return value{&(&partial{object{kind: kindPartial}, p.b, 2, [2]value{p.args[0], x}}).object}
-		case p.n == 1:
-			return p.b.f2(th, p.args[0], x)
 		}
-		return p.b.f3(th, p.args[0], p.args[1], x)
+		outer := th.calling(pos)
+		var v value
+		if p.n == 1 {
+			v = p.b.f2(th, p.args[0], x)
+		} else {
+			v = p.b.f3(th, p.args[0], p.args[1], x)
+		}
+		th.called = outer
+		return v
 	case kindSet:
 		if a := find(f.attrs(), symFunctor); a != nil {
 			th.descend()
-			v := th.apply(th.call(a.v, f), x, pos)
+			th.spend(1)
+			v := th.apply(th.apply(th.force(a.v), f, a.pos), x, pos)
 			th.nesting--
 			return v
 		}
 	}
 	th.fail(pos, "attempt to call something which is not a function but %s", th.describe(f))
 	return value{}
+}
+
+// calling records that a builtin is called at a position, and returns where the builtin around it is called, for
+// th.called when the call ends. A builtin that is called by another one has no position of its own.
+func (th *thread) calling(pos posID) (outer posID) {
+	outer = th.called
+	if pos != 0 {
+		th.called = pos
+	}
+	return outer
+}
+
+// functionPos returns where a function is written, 0 of other values.
+func functionPos(f value) posID {
+	if f.kind() == kindLambda {
+		return f.closure().fn.pos
+	}
+	return 0
 }
 
 // call applies f, which may be a thunk, to x.
@@ -244,7 +275,7 @@ func (th *thread) call2(f, x, y value) value {
 		if next := l.curried; next != nil {
 			return th.invoke(next, th.bind(next, inner, y), (l.plain+1)*next.plain)
 		}
-		v := th.apply(l.body.eval(th, inner), y, 0)
+		v := th.apply(l.body.eval(th, inner), y, l.pos)
 		th.depth--
 		return v
 	case kindBuiltin:

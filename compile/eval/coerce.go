@@ -117,7 +117,8 @@ func (th *thread) coerce(v value, c *references, pos posID, how coercion) string
 		th.descend()
 		defer func() { th.nesting-- }()
 		if f := find(v.attrs(), symToString); f != nil {
-			return th.coerce(th.call(f.v, v), c, pos, how)
+			th.spend(1)
+			return th.coerce(th.apply(th.force(f.v), v, pos), c, pos, how)
 		}
 		if p := find(v.attrs(), symOutPath); p != nil {
 			return th.coerce(p.v, c, pos, how)
@@ -140,7 +141,7 @@ func (th *thread) coerce(v value, c *references, pos posID, how coercion) string
 			return th.coerceList(v.list(), c, pos, how)
 		}
 	}
-	th.fail(pos, "cannot coerce %s to a string: %s", kindNames[v.kind()], th.show(v))
+	th.fail(pos, "cannot coerce %s to a string: %s", typeWords(v), th.show(v))
 	return ""
 }
 

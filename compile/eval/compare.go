@@ -124,8 +124,8 @@ func (th *thread) less(l, r value, pos posID) bool {
 		return false
 	}
 	if a == b {
-		th.fail(pos, "cannot compare %s with %s; values of that type are incomparable (values are %s and %s)", kindNames[a], kindNames[b], th.show(l), th.show(r))
+		th.fail(pos, "cannot compare %s with %s; values of that type are incomparable (values are %s and %s)", typeWords(l), typeWords(r), th.show(l), th.show(r))
 	}
-	th.fail(pos, "cannot compare %s with %s; values are %s and %s", kindNames[a], kindNames[b], th.show(l), th.show(r))
+	th.fail(pos, "cannot compare %s with %s; values are %s and %s", typeWords(l), typeWords(r), th.show(l), th.show(r))
 	return false
 }

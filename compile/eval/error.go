@@ -123,19 +123,20 @@ func (th *thread) failAs(kind ErrorKind, pos posID, format string, args ...any) 
 	panic(&Error{Kind: kind, Msg: sprintf(format, args), Pos: th.ev.shownAt(pos)})
 }
 
-// failCalled is failAs for an error that has no position in Nix: that of a builtin
-// called at pos.
-func (th *thread) failCalled(kind ErrorKind, pos posID, format string, args ...any) {
-	err := &Error{Kind: kind, Msg: sprintf(format, args)}
-	if pos != 0 {
-		err.steps = []step{{pos: pos}}
-	}
-	panic(err)
-}
-
 // failCause is fail for an error that has a cause outside the program.
 func (th *thread) failCause(pos posID, cause error, format string, args ...any) {
 	panic(&Error{Kind: EvalError, Msg: sprintf(format, args), Pos: th.ev.shownAt(pos), cause: cause})
+}
+
+// placed returns an error that has just been raised. One without a position is that of a builtin: its first step is
+// where that was called.
+func (th *thread) placed(err *Error) *Error {
+	if err.Pos.IsValid() || len(err.steps) > 0 || th.called == 0 || err.transient() {
+		return err
+	}
+	y := *err
+	y.steps = []step{{pos: th.called}}
+	return &y
 }
 
 // maxText is how many bytes of a text of the program messages show.
@@ -190,10 +191,21 @@ func (th *thread) wantType(pos posID, want string, v value) {
 
 // describe returns the type of a value and the value itself.
 func (th *thread) describe(v value) string {
-	return kindNames[v.kind()] + ": " + th.show(v)
+	return typeWords(v) + ": " + th.show(v)
 }
 
-// kindNames are the types in the words of error messages.
+// typeWords returns the type of a value in the words of error messages: "a set", "the built-in function 'head'".
+func typeWords(v value) string {
+	switch v.kind() {
+	case kindBuiltin:
+		return "the built-in function '" + v.builtin().name + "'"
+	case kindPartial:
+		return "the partially applied built-in function '" + v.partial().b.name + "'"
+	}
+	return kindNames[v.kind()]
+}
+
+// kindNames are the types in the words of error messages. [typeWords] names builtins too.
 var kindNames = [...]string{
 	kindNull: "null", kindBool: "a Boolean", kindInt: "an integer", kindFloat: "a float", kindString: "a string",
 	kindPath: "a path", kindList: "a list", kindSet: "a set", kindLambda: "a function", kindBuiltin: "a built-in function",

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -169,6 +170,21 @@ func (ev *Evaluator) onDisk(p string) string {
 	return s.File + rest
 }
 
+// accepted returns those entries of a directory that no filter has refused. Only one of a source that is not in the store
+// yet has others: it is read where it comes from.
+func (ev *Evaluator) accepted(p string, entries []fs.DirEntry) []fs.DirEntry {
+	sp, _, err := store.SplitPath(p)
+	if err != nil {
+		return entries
+	}
+	s, ok := ev.Source(sp)
+	dir := ev.onDisk(p)
+	if !ok || len(s.Omit) == 0 || dir == p {
+		return entries
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e fs.DirEntry) bool { return s.Omit[dir+"/"+e.Name()] })
+}
+
 // lstat is Lstat of the world; a text that is not in the store yet is a file,
 // too.
 func (ev *Evaluator) lstat(p string) (fs.FileInfo, error) {
@@ -213,7 +229,7 @@ func (ev *Evaluator) mayLook(p string) *Error {
 	if !ev.opts.Pure && !ev.opts.Restricted {
 		return nil
 	}
-	if p == store.Dir {
+	if p == store.Dir || p == "/" {
 		return nil // that it exists is no secret
 	}
 	if err := ev.mayReadPlain(p); err != nil {

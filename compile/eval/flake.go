@@ -217,7 +217,7 @@ func (s *flakeSource) wantPlain(a attr, kinds ...kind) value {
 			return v
 		}
 	}
-	s.th.fail(a.pos, "expected %s but got %s", kindNames[kinds[0]], kindNames[v.kind()])
+	s.th.fail(a.pos, "expected %s but got %s", kindNames[kinds[0]], typeWords(v))
 	return v
 }
 
@@ -359,7 +359,7 @@ func (s *flakeSource) inputAttribute(a attr) any {
 		}
 		return v.int()
 	}
-	s.th.fail(a.pos, "flake input attribute '%s' is %s while a string, Boolean, or integer is expected", a.sym, kindNames[a.v.kind()])
+	s.th.fail(a.pos, "flake input attribute '%s' is %s while a string, Boolean, or integer is expected", a.sym, typeWords(a.v))
 	return nil
 }
 
@@ -423,13 +423,13 @@ func (s *flakeSource) settingsIn(config attr) []FlakeSetting {
 			var words []string
 			for _, x := range v.list() {
 				if x.kind() != kindString {
-					s.th.fail(a.pos, "list element in flake configuration setting '%s' is %s while a string is expected", a.sym, kindNames[v.kind()])
+					s.th.fail(a.pos, "list element in flake configuration setting '%s' is %s while a string is expected", a.sym, typeWords(v))
 				}
 				words = append(words, x.str())
 			}
 			text = strings.Join(words, " ")
 		default:
-			s.th.fail(a.pos, "flake configuration setting '%s' is %s", a.sym, kindNames[v.kind()])
+			s.th.fail(a.pos, "flake configuration setting '%s' is %s", a.sym, typeWords(v))
 		}
 		settings = append(settings, FlakeSetting{Name: a.sym.String(), Value: text})
 	}

@@ -70,6 +70,7 @@ type scope struct {
 	first     symbol           // of a function: its parameter, in slot 0
 	names     []symbol         // sorted; in the following slots
 	with      bool             // its frame has one slot, the set
+	pos       posID            // of a with
 	constants map[symbol]value // of the outermost scope: the builtins
 }
 
@@ -102,7 +103,7 @@ func (sc *scope) defines(name symbol) bool {
 // variable resolves a name.
 func (l *lowering) variable(sc *scope, name symbol, p syntax.Pos) node {
 	level := 0
-	var withs []int
+	var withs []withScope
 	for s := sc; s != nil; s = s.up {
 		switch {
 		case s.constants != nil:
@@ -114,7 +115,7 @@ func (l *lowering) variable(sc *scope, name symbol, p syntax.Pos) node {
 			}
 			continue
 		case s.with:
-			withs = append(withs, level)
+			withs = append(withs, withScope{level, s.pos})
 		default:
 			if slot, ok := s.slot(name); ok {
 				switch level {
@@ -220,7 +221,7 @@ func (l *lowering) node(e syntax.Expr, sc *scope) node {
 		set := l.set(&syntax.Attrs{At: e.At, Rec: true, Bindings: e.Bindings}, sc)
 		return &select1{set, symBody, l.at.id(e.At)}
 	case *syntax.With:
-		return &with{l.lazy(e.Scope, sc), l.expr(e.Body, &scope{up: sc, with: true})}
+		return &with{l.lazy(e.Scope, sc), l.expr(e.Body, &scope{up: sc, with: true, pos: l.at.id(e.At)})}
 	case *syntax.If:
 		return &ifNode{newCondition(l.expr(e.Cond, sc), l.at.id(e.At)), l.expr(e.Then, sc), l.expr(e.Else, sc)}
 	case *syntax.Assert:
@@ -237,7 +238,7 @@ func (l *lowering) text(e *syntax.String, sc *scope) node {
 	if s, ok := plainText(e.Parts); ok {
 		return &constant{stringValue(s)}
 	}
-	return &interpolation{l.parts(e.Parts, sc), l.at.id(e.At)}
+	return &interpolation{l.parts(e.Parts, sc), l.places(e.Parts), l.at.id(e.At)}
 }
 
 // plainText returns the text of parts without interpolation.
@@ -270,6 +271,17 @@ func (l *lowering) parts(parts []syntax.Part, sc *scope) []node {
 	return out
 }
 
+// places returns where the parts are.
+func (l *lowering) places(parts []syntax.Part) []posID {
+	out := make([]posID, len(parts))
+	for i, p := range parts {
+		if out[i] = l.at.id(p.At); p.Expr != nil && out[i] == 0 {
+			out[i] = l.at.id(p.Expr.Pos())
+		}
+	}
+	return out
+}
+
 func (l *lowering) path(e *syntax.Path, sc *scope) node {
 	first := e.Parts[0].Text
 	switch {
@@ -292,21 +304,21 @@ func (l *lowering) path(e *syntax.Path, sc *scope) node {
 		clean += "/"
 	}
 	parts := append([]node{&constant{pathValue(clean)}}, l.parts(e.Parts[1:], sc)...)
-	return &pathNode{parts, l.at.id(e.At)}
+	return &pathNode{parts, l.places(e.Parts), l.at.id(e.At)}
 }
 
 // attrName lowers one name of an attribute path. A name in quotes is the same
 // as one without.
 func (l *lowering) attrName(n syntax.AttrName, sc *scope) attrName {
 	if n.Expr == nil {
-		return attrName{sym: l.sym(n.Name), pos: l.at.id(n.At)}
+		return attrName{sym: l.sym(n.Name)}
 	}
 	if s, ok := n.Expr.(*syntax.String); ok {
 		if name, ok := plainText(s.Parts); ok {
-			return attrName{sym: l.sym(name), pos: l.at.id(n.At)}
+			return attrName{sym: l.sym(name)}
 		}
 	}
-	return attrName{node: l.expr(n.Expr, sc), pos: l.at.id(n.At)}
+	return attrName{node: l.expr(n.Expr, sc), pos: l.at.id(n.Expr.Pos())}
 }
 
 func (l *lowering) attrPath(path syntax.AttrPath, sc *scope) []attrName {
@@ -320,7 +332,7 @@ func (l *lowering) attrPath(path syntax.AttrPath, sc *scope) []attrName {
 func (l *lowering) selection(e *syntax.Select, sc *scope) node {
 	x, path := l.expr(e.X, sc), l.attrPath(e.Path, sc)
 	if len(path) == 1 && path[0].sym != 0 && e.Default == nil {
-		return &select1{x, path[0].sym, path[0].pos}
+		return &select1{x, path[0].sym, l.at.id(e.At)}
 	}
 	n := &selectNode{x: x, path: path, pos: l.at.id(e.At)}
 	if e.Default != nil {
@@ -377,7 +389,7 @@ func named(z lazy, name symbol) lazy {
 func (l *lowering) unary(e *syntax.Unary, sc *scope) node {
 	x := l.expr(e.X, sc)
 	if e.Op == syntax.Not {
-		return &notNode{newCondition(x, l.at.id(e.At))}
+		return &notNode{newCondition(x, l.at.id(e.X.Pos()))}
 	}
 	return l.arithmetic('-', &constant{intValue(0)}, x, sc, e.At)
 }
@@ -409,11 +421,11 @@ func (l *lowering) binary(e *syntax.Binary, sc *scope) node {
 	case syntax.GreaterEq:
 		return l.order(x, y, true, sc, e.At)
 	case syntax.Update:
-		return &updateNode{x, y, pos}
+		return &updateNode{x, y, pos, l.at.id(e.X.Pos()), l.at.id(e.Y.Pos())}
 	case syntax.Concat:
 		return &concatNode{x, y, pos}
 	case syntax.Add:
-		return &addNode{x, y, pos}
+		return &addNode{x, y, pos, l.begin(e.XAt, e.X), l.begin(e.YAt, e.Y)}
 	case syntax.Sub:
 		return l.arithmetic('-', x, y, sc, e.At)
 	case syntax.Mul:
@@ -422,6 +434,14 @@ func (l *lowering) binary(e *syntax.Binary, sc *scope) node {
 		return l.arithmetic('/', x, y, sc, e.At)
 	}
 	panic(fmt.Sprintf("unknown operator %s", e.Op))
+}
+
+// begin returns where an operand begins. Generated code does not say.
+func (l *lowering) begin(at syntax.Pos, e syntax.Expr) posID {
+	if at.IsValid() {
+		return l.at.id(at)
+	}
+	return l.at.id(e.Pos())
 }
 
 // arithmetic returns the node of an operator. In Nix it is a call of __sub and

@@ -115,7 +115,7 @@ func (l *lowering) definitions(s *syntax.Set, attrs []orderedDef, inner, outer *
 		def := definition{sym: o.sym, pos: l.at.id(a.At)}
 		switch a.Kind {
 		case syntax.Plain:
-			def.value = named(l.value(a.Value, a.Set, inner), def.sym)
+			def.value = l.alias(named(l.value(a.Value, a.Set, inner), def.sym), a.Value)
 		case syntax.Inherited:
 			def.scope = scopeOuter
 			def.value = l.delayed(l.variable(outer, def.sym, a.At))
@@ -126,4 +126,12 @@ func (l *lowering) definitions(s *syntax.Set, attrs []orderedDef, inner, outer *
 		d.list[i] = def
 	}
 	return d
+}
+
+// alias gives the definition x = y the position of y, where a circle of such definitions is an infinite recursion.
+func (l *lowering) alias(z lazy, e syntax.Expr) lazy {
+	if z.kind == lazyVariable {
+		z.node = &placedVariable{z.node, l.at.id(e.Pos())}
+	}
+	return z
 }

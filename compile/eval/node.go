@@ -202,20 +202,32 @@ func (n *variable1) eval(th *thread, env *frame) value { return th.force(*env.up
 // A withVariable is a name that no enclosing scope defines. It is looked up in
 // the sets of the enclosing with expressions, innermost first.
 type withVariable struct {
-	levels []int // of the frames of the with expressions
-	sym    symbol
-	pos    posID
+	withs []withScope
+	sym   symbol
+	pos   posID
+}
+
+// A placedVariable is a variable with a position.
+type placedVariable struct {
+	node
+	pos posID
+}
+
+// A withScope is a with expression: the level of its frame, and where it is.
+type withScope struct {
+	level int
+	pos   posID
 }
 
 func (n *withVariable) eval(th *thread, env *frame) value {
 	level := 0
-	for _, l := range n.levels {
-		for ; level < l; level++ {
+	for _, w := range n.withs {
+		for ; level < w.level; level++ {
 			env = env.up
 		}
 		set := th.force(*env.slot(0))
 		if set.kind() != kindSet {
-			th.wantType(n.pos, "a set", set)
+			th.wantType(w.pos, "a set", set)
 		}
 		if a := th.lookup(set, n.sym); a != nil {
 			return th.force(a.v)

@@ -201,8 +201,9 @@ func (th *thread) integerArithmetic(op byte, a, b int64, pos posID) int64 {
 
 // An addNode is l + r: of numbers, strings or paths.
 type addNode struct {
-	l, r node
-	pos  posID
+	l, r       node
+	pos        posID
+	lpos, rpos posID // of the operands, where errors in them are
 }
 
 func (n *addNode) eval(th *thread, env *frame) value {
@@ -218,12 +219,12 @@ func (n *addNode) eval(th *thread, env *frame) value {
 		fallthrough
 	case kindFloat:
 		if r.kind() != kindInt && r.kind() != kindFloat {
-			th.fail(n.pos, "cannot add %s to %s", kindNames[r.kind()], kindNames[l.kind()])
+			th.fail(n.rpos, "cannot add %s to %s", typeWords(r), typeWords(l))
 		}
-		return th.arithmetic('+', l, r, n.pos)
+		return th.arithmetic('+', l, r, n.rpos)
 	case kindPath:
 		var c references
-		s := th.coerce(r, &c, n.pos, 0)
+		s := th.coerce(r, &c, n.rpos, 0)
 		if len(c) > 0 {
 			th.fail(n.pos, "a string that refers to a store path cannot be appended to a path")
 		}
@@ -235,8 +236,8 @@ func (n *addNode) eval(th *thread, env *frame) value {
 	if l.kind() == kindString {
 		how = copyPaths
 	}
-	a := th.coerce(l, &c, n.pos, how)
-	b := th.coerce(r, &c, n.pos, how)
+	a := th.coerce(l, &c, n.lpos, how)
+	b := th.coerce(r, &c, n.rpos, how)
 	th.reserve(len(a) + len(b))
 	if len(c) == 0 {
 		return th.newString(a + b)
@@ -247,6 +248,7 @@ func (n *addNode) eval(th *thread, env *frame) value {
 // An interpolation is "…${x}…".
 type interpolation struct {
 	parts []node
+	at    []posID // of the parts
 	pos   posID
 }
 
@@ -258,13 +260,13 @@ func (n *interpolation) eval(th *thread, env *frame) value {
 	var buf [8]string
 	texts := buf[:0]
 	size := 0
-	for _, p := range n.parts {
+	for i, p := range n.parts {
 		v := p.eval(th, env)
 		s := ""
 		if v.kind() == kindString && v.o.flags == 0 {
 			s = v.str()
 		} else {
-			s = th.coerce(v, &c, n.pos, copyPaths)
+			s = th.coerce(v, &c, n.at[i], copyPaths)
 		}
 		texts = append(texts, s)
 		size += len(s)
@@ -296,14 +298,15 @@ func (th *thread) interpolate(v value, pos posID) value {
 // A pathNode is ./a/${x}. Its first part is a path.
 type pathNode struct {
 	parts []node
+	at    []posID // of the parts
 	pos   posID
 }
 
 func (n *pathNode) eval(th *thread, env *frame) value {
 	var c references
 	b := textBuilder{th: th}
-	for _, p := range n.parts {
-		b.WriteString(th.coerce(p.eval(th, env), &c, n.pos, 0))
+	for i, p := range n.parts {
+		b.WriteString(th.coerce(p.eval(th, env), &c, n.at[i], 0))
 		if len(c) > 0 {
 			th.fail(n.pos, "a string that refers to a store path cannot be appended to a path")
 		}

@@ -166,7 +166,7 @@ func find(attrs []attr, s symbol) *attr {
 type attrName struct {
 	sym  symbol // 0 if computed
 	node node
-	pos  posID
+	pos  posID // of node
 }
 
 func (n *attrName) symbol(th *thread, env *frame) symbol {
@@ -214,13 +214,13 @@ func (n *selectNode) eval(th *thread, env *frame) value {
 		if v.kind() == kindSet {
 			a = th.lookup(v, sym)
 		} else if n.def == nil {
-			th.wantType(n.path[i].pos, "a set", v)
+			th.wantType(n.pos, "a set", v)
 		}
 		if a == nil {
 			if n.def != nil {
 				return n.def.eval(th, env)
 			}
-			th.missing(n.path[i].pos, sym, v)
+			th.missing(n.pos, sym, v)
 		}
 		v = th.force(a.v)
 	}
@@ -261,23 +261,24 @@ func (n *hasAttrNode) eval(th *thread, env *frame) value { return boolValue(n.ho
 
 // An updateNode is l // r.
 type updateNode struct {
-	l, r node
-	pos  posID
+	l, r       node
+	pos        posID
+	lpos, rpos posID // of the operands, where errors in them are
 }
 
 func (n *updateNode) eval(th *thread, env *frame) value {
 	if th.ev.compat.rightFirst {
-		r := n.operand(n.r, th, env)
-		return th.update(n.operand(n.l, th, env), r)
+		r := n.operand(n.r, n.rpos, th, env)
+		return th.update(n.operand(n.l, n.lpos, th, env), r)
 	}
-	l := n.operand(n.l, th, env)
-	return th.update(l, n.operand(n.r, th, env))
+	l := n.operand(n.l, n.lpos, th, env)
+	return th.update(l, n.operand(n.r, n.rpos, th, env))
 }
 
-func (n *updateNode) operand(x node, th *thread, env *frame) value {
+func (n *updateNode) operand(x node, pos posID, th *thread, env *frame) value {
 	v := x.eval(th, env)
 	if v.kind() != kindSet {
-		th.wantType(n.pos, "a set", v)
+		th.wantType(pos, "a set", v)
 	}
 	return v
 }

@@ -107,6 +107,8 @@ func positionOf(n node) posID {
 		return n.pos
 	case *withVariable:
 		return n.pos
+	case *placedVariable:
+		return n.pos
 	case *hereNode:
 		return n.pos
 	case *letNode:

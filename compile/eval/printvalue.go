@@ -2,7 +2,8 @@ package eval
 
 import (
 	"context"
-	"strings"
+
+	"muster/compile/store"
 )
 
 // Show returns the value as nix eval prints it: with everything in it evaluated,
@@ -48,7 +49,7 @@ func (p *printer) failure(err *Error) {
 	if err.transient() && err.Kind != RecursionError {
 		panic(err)
 	}
-	p.b.WriteString("«error: " + strings.ReplaceAll(err.Msg, "\n", " ") + "»")
+	p.b.WriteString("«error: " + err.Msg + "»")
 }
 
 func (p *printer) evaluatedSet(v value) {
@@ -56,8 +57,7 @@ func (p *printer) evaluatedSet(v value) {
 	if p.repeated(v.o) {
 		return
 	}
-	if drv, ok := p.derivation(v); ok {
-		p.b.WriteString("«derivation " + drv + "»")
+	if p.derivation(v) {
 		return
 	}
 	p.b.WriteString("{ ")
@@ -82,21 +82,32 @@ func (p *printer) evaluatedList(v value, cell *object) {
 	p.b.WriteByte(']')
 }
 
-// derivation returns the path of a set that is a derivation.
-func (p *printer) derivation(v value) (drv string, ok bool) {
-	kind := find(v.attrs(), symType)
-	path := find(v.attrs(), symDrvPath)
-	if kind == nil || path == nil {
-		return "", false
-	}
-	out, err := p.th.attempt(func() value {
-		if k := p.th.force(kind.v); k.kind() != kindString || k.str() != "derivation" {
-			return valueNull
+// derivation reports whether a set is a derivation, and prints it then. Of one whose path cannot be had it prints why.
+func (p *printer) derivation(v value) bool {
+	is, err := p.th.attempt(func() value {
+		if !p.th.isDerivation(v.attrs()) {
+			return valueFalse
 		}
-		return p.th.wantString(path.v, path.pos)
+		text := "«derivation"
+		if a := find(v.attrs(), symDrvPath); a != nil {
+			text += " " + p.th.storePathOf(a)
+		}
+		p.b.WriteString(text + "»")
+		return valueTrue
 	})
-	if err != nil || out.kind() != kindString {
-		return "", false
+	if err != nil {
+		p.failure(err)
+		return true
 	}
-	return out.str(), true
+	return is.bool()
+}
+
+// storePathOf returns the store path that an attribute coerces to.
+func (th *thread) storePathOf(a *attr) string {
+	var c references
+	s := th.coerce(a.v, &c, a.pos, 0)
+	if _, rest, err := store.SplitPath(s); err != nil || rest != "" {
+		th.fail(a.pos, "path '%s' is not in the Nix store", s)
+	}
+	return s
 }

@@ -27,7 +27,7 @@ type thread struct {
 	running []*thunk   // thunks being evaluated, innermost last
 	calls   []callSite // functions being called, innermost at depth-1
 	depth   int
-	called  posID  // the last call of a builtin with one argument, for errors
+	called  posID  // the innermost call of a builtin, for errors
 	notes   []note // of addErrorContext, innermost last
 	nesting int    // depth of walks over values: printing, comparing, …
 	lowest  int    // depth of walks down to which lower need not be called
@@ -226,7 +226,7 @@ func (th *thread) try(f func() value) (value, *Error) {
 // attempt is try without the trace. The thunks that f began and did not finish
 // fail with the error.
 func (th *thread) attempt(f func() value) (v value, err *Error) {
-	running, depth, notes, nesting, heap, scratch := len(th.running), th.depth, len(th.notes), th.nesting, th.heap, len(th.scratch)
+	running, depth, notes, nesting, heap, scratch, called := len(th.running), th.depth, len(th.notes), th.nesting, th.heap, len(th.scratch), th.called
 	defer func() {
 		r := recover()
 		if r == nil {
@@ -236,8 +236,8 @@ func (th *thread) attempt(f func() value) (v value, err *Error) {
 		if !ok {
 			x = &Error{Kind: InternalError, Msg: fmt.Sprintf("evaluator bug: %v", r), cause: fmt.Errorf("%v\n%s", r, debug.Stack())}
 		}
-		err = th.abandon(x, running, depth, notes)
-		th.depth, th.notes, th.nesting, th.heap = depth, th.notes[:notes], nesting, heap
+		err = th.abandon(th.placed(x), running, depth, notes)
+		th.depth, th.notes, th.nesting, th.heap, th.called = depth, th.notes[:notes], nesting, heap, called
 		th.unwind(scratch)
 	}()
 	return f(), nil

@@ -139,7 +139,7 @@ type AttrName struct {
 
 // A Select is X.a.b or X.a.b or Default.
 type Select struct {
-	At      Pos
+	At      Pos // where X begins, with its parentheses
 	X       Expr
 	Path    AttrPath
 	Default Expr // may be nil
@@ -155,7 +155,7 @@ type HasAttr struct {
 // An Apply is F a b. It has at least one argument. (f a) b and f a b are the same
 // tree.
 type Apply struct {
-	At   Pos
+	At   Pos // where F begins, with its parentheses
 	F    Expr
 	Args []Expr
 }
@@ -226,9 +226,10 @@ type Unary struct {
 
 // A Binary is X op Y.
 type Binary struct {
-	At   Pos
-	Op   Op
-	X, Y Expr
+	At       Pos
+	Op       Op
+	X, Y     Expr
+	XAt, YAt Pos // where the operands begin, with their parentheses
 }
 
 // An Op is an operator.

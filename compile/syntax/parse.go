@@ -224,7 +224,7 @@ func (p *parser) expr2(at Pos) Expr {
 			l.Body = p.expr()
 			return l
 		}
-		return p.pipeline(p.application(p.postfix(&Ident{At: at, Name: name})))
+		return p.pipeline(p.application(at, p.postfix(at, &Ident{At: at, Name: name})))
 	case tokLBrace:
 		if p.atFormals() {
 			return p.formalLambda(at)
@@ -406,7 +406,7 @@ func (p *parser) emptyNames() map[string]bool {
 func (p *parser) letOrLegacy(at Pos) Expr {
 	p.next()
 	if p.tok == tokLBrace {
-		return p.pipeline(p.application(p.postfix(p.legacyLet(at))))
+		return p.pipeline(p.application(at, p.postfix(at, p.legacyLet(at))))
 	}
 	e := &Let{At: at}
 	e.Bindings = p.bindingList(tokIn, letExpected)
@@ -473,14 +473,17 @@ func (p *parser) operation(min int, x Expr) Expr {
 }
 
 func (p *parser) operationFrom(min int, x Expr) Expr {
-	if x == nil {
+	start := p.pos()
+	if x != nil {
+		start = x.Pos()
+	} else {
 		switch at := p.pos(); p.tok {
 		case tokNot:
 			x = p.unary(at, Not, precNot)
 		case tokMinus:
 			x = p.unary(at, Negate, precNegate)
 		default:
-			x = p.application(p.simple())
+			x = p.application(at, p.simple())
 		}
 	}
 	// A non-associative operator ends the expression at its own level.
@@ -516,8 +519,9 @@ func (p *parser) operationFrom(min int, x Expr) Expr {
 		}
 		at := p.pos()
 		p.next()
+		right := p.pos()
 		y := p.operand(op, prec)
-		x = &Binary{At: at, Op: op, X: x, Y: y}
+		x = &Binary{At: at, Op: op, X: x, Y: y, XAt: start, YAt: right}
 		p.grow()
 		switch ops[op].assoc {
 		case assocNone:
@@ -558,8 +562,8 @@ func (p *parser) unary(at Pos, op Op, prec int) Expr {
 	return e
 }
 
-// application parses the arguments of f.
-func (p *parser) application(f Expr) Expr {
+// application parses the arguments of f, which begins at a position.
+func (p *parser) application(at Pos, f Expr) Expr {
 	if !p.atSimple() {
 		return f
 	}
@@ -580,7 +584,7 @@ func (p *parser) application(f Expr) Expr {
 		all := make([]Expr, 0, len(inner.Args)+len(args))
 		return &Apply{At: inner.At, F: inner.F, Args: append(append(all, inner.Args...), args...)}
 	}
-	return &Apply{At: f.Pos(), F: f, Args: args}
+	return &Apply{At: at, F: f, Args: args}
 }
 
 func (p *parser) popExprs(base int) []Expr {
@@ -599,13 +603,13 @@ var startsSimple = [tokPipeFrom + 1]bool{
 func (p *parser) atSimple() bool { return startsSimple[p.tok] }
 
 // simple parses a term and selections from it.
-func (p *parser) simple() Expr { return p.postfix(p.term()) }
+func (p *parser) simple() Expr { return p.postfix(p.pos(), p.term()) }
 
-// postfix parses .a.b, or default, and the old a or, after x.
-func (p *parser) postfix(x Expr) Expr {
+// postfix parses .a.b, or default, and the old a or, after x, which begins at a position.
+func (p *parser) postfix(at Pos, x Expr) Expr {
 	switch p.tok {
 	case tokDot:
-		e := &Select{At: x.Pos(), X: x}
+		e := &Select{At: at, X: x}
 		p.next()
 		e.Path = p.attrPath()
 		if p.tok == tokOr {
@@ -618,7 +622,7 @@ func (p *parser) postfix(x Expr) Expr {
 	case tokOr:
 		or := &Ident{At: p.pos(), Name: "or"}
 		p.next()
-		return &Apply{At: x.Pos(), F: x, Args: []Expr{or}}
+		return &Apply{At: at, F: x, Args: []Expr{or}}
 	}
 	return x
 }

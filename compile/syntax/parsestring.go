@@ -326,6 +326,17 @@ func (p *parser) segments(i, end int) int {
 	return i
 }
 
+// slashAt returns where Nix sees the slash that ends a path, whose last text is src[from:to]: in what it has read last.
+func slashAt(src string, from, to int) int {
+	switch {
+	case to < len(src):
+		return to
+	case strings.HasSuffix(src[from:to], "//"):
+		return to - 1
+	}
+	return from
+}
+
 // pathParts parses a path that begins with the current token, and makes the whole
 // path the current token.
 func (p *parser) pathParts() []Part {
@@ -337,11 +348,13 @@ func (p *parser) pathParts() []Part {
 	if p.tok == tokHomePath {
 		i++
 	}
+	text := i
 	for {
 		from := i
 		if i == start+1 && tok == tokHomePath {
 			from = start
 		}
+		text = from
 		for i < len(src) && (class[src[i]]&classPath != 0 || src[i] == '/') {
 			i++
 		}
@@ -363,7 +376,7 @@ func (p *parser) pathParts() []Part {
 	}
 	p.off, p.start, p.tokLine, p.tokStart, p.tok = i, start, tokLine, tokStart, tok
 	if src[i-1] == '/' {
-		p.fail(p.here(i), "path has a trailing slash")
+		p.fail(p.here(slashAt(src, text, i)), "path has a trailing slash")
 	}
 	return p.popParts(base)
 }

@@ -25,6 +25,7 @@ import (
 type Embedded struct {
 	Options
 	Environment Environment
+	Impure      bool        // systems of flakes may read what Nix's pure evaluation forbids
 	CacheDir    string      // holds the caches of all fleets; "" if every host is to be evaluated
 	FirstDone   func()      // called when the first host is evaluated, and with it what hosts share; may be nil
 	Log         io.Writer   // is told why the cache is not used; may be nil
@@ -33,7 +34,13 @@ type Embedded struct {
 
 // Systems implements [Evaluator].
 func (e Embedded) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error) {
-	ev, err := e.open(e.CacheDir)
+	return eachPurity(e, hosts, func(hosts []*schema.Host, pure bool) ([]Result, error) {
+		return e.systems(ctx, hosts, pure)
+	}, func(h *schema.Host) Result { return Result{Host: h} })
+}
+
+func (e Embedded) systems(ctx context.Context, hosts []*schema.Host, pure bool) ([]Result, error) {
+	ev, err := e.open(e.CacheDir, pure)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +82,13 @@ const lastWrites = 20 * time.Second
 // Query implements [Evaluator]. The cache holds systems only, so every host is
 // evaluated.
 func (e Embedded) Query(ctx context.Context, hosts []*schema.Host, attr []string) ([]Value, error) {
-	ev, err := e.open("")
+	return eachPurity(e, hosts, func(hosts []*schema.Host, pure bool) ([]Value, error) {
+		return e.query(ctx, hosts, attr, pure)
+	}, func(h *schema.Host) Value { return Value{Host: h} })
+}
+
+func (e Embedded) query(ctx context.Context, hosts []*schema.Host, attr []string, pure bool) ([]Value, error) {
+	ev, err := e.open("", pure)
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +117,16 @@ type evaluation struct {
 // hosts. No host has this name.
 const hostNames = "host names"
 
-// open prepares an evaluation.
-func (e Embedded) open(cacheDir string) (*evaluation, error) {
+// open prepares an evaluation. Pure is that of systems of flakes.
+func (e Embedded) open(cacheDir string, pure bool) (*evaluation, error) {
 	file, err := e.network()
 	if err != nil {
 		return nil, err
 	}
 	opts, done := e.Environment.options(e.Options)
+	if pure {
+		opts.Pure, opts.OwnFlakes, opts.Allowed = true, ownFlakes(e.Fleet), pathsIn(file.Expr)
+	}
 	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace, log: e.log, firstDone: e.FirstDone}
 	if cacheDir != "" {
 		common, hosts := compile.Parts(file)
@@ -131,7 +147,7 @@ func (e Embedded) open(cacheDir string) (*evaluation, error) {
 // settingsKey is everything besides files that the options of an evaluator tell a
 // program. It is quoted: a=b c and a b=c are different search paths.
 func settingsKey(o eval.Options) string {
-	return fmt.Sprintf("%#v", []any{o.NixPath, o.System, o.NixVersion, o.Home, o.AbortOnWarn, o.Features, o.Pure, o.Restricted, o.Allowed,
+	return fmt.Sprintf("%#v", []any{o.NixPath, o.System, o.NixVersion, o.Home, o.AbortOnWarn, o.Features, o.Pure, o.Restricted, o.Allowed, o.OwnFlakes,
 		o.TraceVerbose, o.NoImportFromDerivation, o.MaxDepth, o.Lints, o.Overrides})
 }
 

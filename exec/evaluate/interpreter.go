@@ -38,7 +38,7 @@ var callText string
 
 // Interpreter prepares the evaluation of expressions. The caller closes it.
 func (e Embedded) Interpreter(ctx context.Context) (*Interpreter, error) {
-	ev, err := e.open("")
+	ev, err := e.open("", false)
 	if err != nil {
 		return nil, err
 	}
