@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"path"
 	"regexp"
@@ -23,7 +22,7 @@ var (
 	deviceForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9!_.:+-]{0,63}$`)
 	numberForm  = regexp.MustCompile(`^[0-9]{1,10}:[0-9]{1,10}$`)
 	linkForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9#+.:=@_\\-]{0,250}$`) // what udev leaves in the name of a link
-	labelForm   = regexp.MustCompile(`^[!-~]{1,100}$`)
+	labelForm   = regexp.MustCompile(`^[!-~]([ -~]{0,98}[!-~])?$`)
 	uuidForm    = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
 	typeForm    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 	ifaceForm   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
@@ -49,13 +48,16 @@ var platforms = map[string]string{
 	"armv6l": "armv6l-linux", "riscv64": "riscv64-linux", "ppc64le": "powerpc64le-linux", "loongarch64": "loongarch64-linux",
 }
 
-// A hardwareReader collects what adopt.sh printed.
+// A hardwareReader collects what adopt.sh printed, and of installlook.sh what it says of
+// disks.
 type hardwareReader struct {
 	*Hardware
 	begun     bool
-	device    *Device           // that the lines are about
 	links     map[string]string // targets below /dev, by link
 	blkid     []string
+	mounted   []Mount           // all mounts, also those that are not listed
+	held      map[string]string // devices that a mounted file system has beside its first, by name, and its type
+	tables    map[string]string // IDs of partition tables, by disk
 	uid       string
 	resolv    [2][]netip.Addr // of resolv.conf, and of systemd-resolved's own
 	states    []Found
@@ -70,23 +72,14 @@ type hardwareReader struct {
 
 // parseHardware reads what adopt.sh printed.
 func parseHardware(out string) (*Hardware, error) {
-	r := &hardwareReader{
-		Hardware: &Hardware{Memory: -1}, links: map[string]string{}, passwords: map[string]bool{}, admins: map[string]bool{},
-	}
+	r := newHardwareReader()
 	for line := range strings.Lines(out) {
-		line = strings.TrimSuffix(line, "\n")
-		word, rest, _ := strings.Cut(line, " ")
-		switch {
-		case word == "adopt" && rest == "1":
+		switch line = strings.TrimSuffix(line, "\n"); {
+		case line == "adopt 1":
 			r.begun = true // a start-up file may have printed before
-			continue
-		case !r.begun:
-			continue
-		case len(line) > maxFact || hasControl(line):
-			r.unclear("a line of %s", clipWord(word))
-			continue
+		case r.begun:
+			r.fact(line)
 		}
-		r.line(word, strings.TrimSpace(rest))
 	}
 	switch {
 	case !r.begun:
@@ -98,6 +91,23 @@ func parseHardware(out string) (*Hardware, error) {
 	}
 	r.finish()
 	return r.Hardware, nil
+}
+
+func newHardwareReader() *hardwareReader {
+	return &hardwareReader{
+		Hardware: &Hardware{Memory: -1}, links: map[string]string{}, held: map[string]string{}, tables: map[string]string{},
+		passwords: map[string]bool{}, admins: map[string]bool{},
+	}
+}
+
+// fact reads one line.
+func (r *hardwareReader) fact(line string) {
+	word, rest, _ := strings.Cut(line, " ")
+	if len(line) > maxFact || hasControl(line) {
+		r.unclear("a line of %s", clipWord(word))
+		return
+	}
+	r.line(word, strings.TrimSpace(rest))
 }
 
 // hasControl reports whether a text has control characters other than tabs, or is not
@@ -133,7 +143,7 @@ func (r *hardwareReader) take(field *string, form *regexp.Regexp, text, what str
 	*field = text
 }
 
-// line reads one fact.
+// line reads the text of a fact.
 func (r *hardwareReader) line(word, text string) {
 	first, rest, _ := strings.Cut(text, " ")
 	rest = strings.TrimSpace(rest)
@@ -326,18 +336,7 @@ func (r *hardwareReader) driver(bus string, f []string) {
 
 // finish puts together what depends on several facts.
 func (r *hardwareReader) finish() {
-	for _, link := range slices.Sorted(maps.Keys(r.links)) {
-		if d := r.Device(r.links[link]); d != nil {
-			r.link(d, link)
-		}
-	}
-	for _, line := range r.blkid {
-		r.readBlkid(line)
-	}
-	for i := range r.Devices {
-		slices.SortFunc(r.Devices[i].IDs, compareIDs)
-	}
-	r.placeMounts()
+	r.finishDisks()
 	if r.Nameservers = r.resolv[1]; len(r.Nameservers) == 0 {
 		r.Nameservers = r.resolv[0]
 	}

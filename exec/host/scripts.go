@@ -69,6 +69,7 @@ const (
 	preamblePart    part = "preamble"
 	profilePart     part = "profileparts"
 	bootDefaultPart part = "bootdefault"
+	diskPart        part = "diskparts"
 	hostKeyPart     part = "hostkeyparts"
 	installPart     part = "installparts"
 	launchPart      part = "launch"
@@ -80,6 +81,7 @@ const (
 // parts are those that a script needs besides the preamble. What no script of a
 // request needs is not sent: the host would have to parse it.
 var parts = map[script][]part{
+	adoptScript:         {diskPart},
 	applySecretsScript:  {setsPart},
 	armScript:           {bootDefaultPart, launchPart, watchPart},
 	confirmScript:       {bootDefaultPart, launchPart, watchPart, wordsPart},
@@ -98,6 +100,7 @@ var parts = map[script][]part{
 	installKexecScript:  {installPart},
 	installKeysScript:   {installPart},
 	installLeaveScript:  {installPart},
+	installLookScript:   {diskPart},
 	installLUKSScript:   {installPart},
 	installMountScript:  {installPart},
 	installSystemScript: {installPart},
