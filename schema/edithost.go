@@ -15,9 +15,10 @@ type HostEdit struct {
 	Path string // below the host: "host", "host_keys", "disks.sda.device"; "disks.sdb" for a new disk
 
 	// Value is a string, a []string, or a []NewField where there is nothing yet. Texts of
-	// a list that are there already keep their places; Same reports whether two are the
-	// same, where that is not equality.
+	// a list that are there already keep their places, and with Keep all that are there;
+	// Same reports whether two are the same, where that is not equality.
 	Value any
+	Keep  bool
 	Same  func(a, b string) bool
 
 	Old     string // what a string is now
@@ -108,7 +109,7 @@ func (f *hostFile) editList(e *HostEdit, at int, want []string) bool {
 		}
 	}
 	for _, l := range elems {
-		if slices.ContainsFunc(want, func(w string) bool { return same(l.text, w) }) {
+		if e.Keep || slices.ContainsFunc(want, func(w string) bool { return same(l.text, w) }) {
 			kept = append(kept, l)
 		} else if len(added) > 0 { // in the place of another
 			f.put(l.from, l.to, jsonText(added[0], "", false))
