@@ -47,7 +47,7 @@ func TestRecordedMachinesAreAdopted(t *testing.T) {
 	}
 	adoptAll(t, dir, machines, "adopted")
 	out := muster(t, "vet", dir)
-	if want := "4 hosts, all in order\n"; out != want {
+	if want := "6 hosts, all in order\n"; out != want {
 		t.Errorf("vet: %s", out)
 	}
 	for option, want := range adoptedOptions {
@@ -77,6 +77,10 @@ var adoptedOptions = map[string]any{
 	`anna config.boot.initrd.luks.devices.cryptroot.device`:      "/dev/disk/by-uuid/5f1c0e6e-2a9b-4e0f-a2c6-d1f0a1b2c3d4",
 	`anna config.boot.loader.systemd-boot.enable`:                true,
 	`anna config.system.stateVersion`:                            "23.05",
+	`Rescue-01 config.networking.defaultGateway6.address`:        "fe80::1",
+	`Rescue-01 config.networking.interfaces.eth0.ipv6.addresses`: []any{map[string]any{"address": "2001:db8:1::7", "prefixLength": 64.0}},
+	`edge7 config.networking.defaultGateway.interface`:           "eth0",
+	`edge7 config.networking.interfaces.eth2.useDHCP`:            true,
 	`debian-4gb-fsn1 config.boot.loader.grub.devices`:            []any{"/dev/disk/by-id/virtio-hc-volume-1"},
 	`debian-4gb-fsn1 config.fileSystems."/var/www".device`:       "/mnt/vol/www",
 	`debian-4gb-fsn1 config.networking.defaultGateway.address`:   "172.31.0.1",

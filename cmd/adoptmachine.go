@@ -76,6 +76,7 @@ func (a *adoption) place(m *adopted) error {
 		return a.compare(m)
 	}
 	m.entry = adopt.Entry(m.Name, m.way, m.Hardware)
+	m.Notes = append(m.Notes, adopt.EntryNotes(m.way, m.Hardware)...)
 	m.State = "would adopt"
 	var text bytes.Buffer
 	if err := syntax.Fprint(&text, adopt.Module(m.Hardware)); err != nil {
@@ -155,7 +156,10 @@ func (a *adoption) nameIt(m *adopted) error {
 	m.Name = a.options.name
 	if m.Name == "" {
 		m.Name, _, _ = strings.Cut(m.Hardware.Name, ".")
-		if _, err := hostName.Parse(m.Name); err != nil || m.Name == "localhost" || m.Name == "nixos" || m.Name == "debian" {
+		if _, err := hostName.Parse(m.Name); err != nil {
+			return fmt.Errorf("its host name is %q, which is none for a host of an inventory: give it one with --name", m.Hardware.Name)
+		}
+		if slices.Contains([]string{"localhost", "nixos", "debian"}, strings.ToLower(m.Name)) {
 			return fmt.Errorf("its host name is %q, by which it is not told from others: give it one with --name", m.Hardware.Name)
 		}
 	}

@@ -68,6 +68,12 @@ type hardwareReader struct {
 	container string
 	flags     string // of the processor
 	loaders   []string
+	gateways  []metricGateway
+	noIP      bool         // addresses are those that the kernel lists for all to read
+	connected []connected  // networks of IPv4 that interfaces are in
+	local     []netip.Addr // addresses of IPv4 without their interfaces
+	trieAddr  string       // the address that the next line is about
+	clients   [][]string   // command lines of DHCP clients
 }
 
 // parseHardware reads what adopt.sh printed.
@@ -215,7 +221,13 @@ func (r *hardwareReader) line(word, text string) {
 	case "crypttab":
 		r.crypttab(strings.Fields(text))
 	case "noaddr":
-		r.Undetected = appendNew(r.Undetected, "its network addresses: it has no program ip")
+		r.noIP = true
+	case "inet6":
+		r.inet6(strings.Fields(text))
+	case "trie":
+		r.trie(text)
+	case "dhcp":
+		r.clients = append(r.clients, strings.Fields(text))
 	case "hostid":
 		r.take(&r.HostID, hostIDForm, first, "host ID")
 	case "pci", "usb", "mmc":
@@ -337,6 +349,7 @@ func (r *hardwareReader) driver(bus string, f []string) {
 // finish puts together what depends on several facts.
 func (r *hardwareReader) finish() {
 	r.finishDisks()
+	r.finishNetwork()
 	if r.Nameservers = r.resolv[1]; len(r.Nameservers) == 0 {
 		r.Nameservers = r.resolv[0]
 	}

@@ -19,7 +19,7 @@ say machine "$line"
 fact kernel /proc/sys/kernel/osrelease
 fact name /proc/sys/kernel/hostname
 fact etcname /etc/hostname
-facts os /etc/os-release
+if [ -r "$root/etc/os-release" ]; then facts os /etc/os-release; else facts os /usr/lib/os-release; fi
 while read -r name value _; do [ "$name" != MemTotal: ] || { say memory "$value" && break; }; done <"$root/proc/meminfo"
 while IFS= read -r line; do
   case $line in
@@ -101,8 +101,18 @@ for d in "$root"/sys/class/net/*; do
   module "$d/device"
   say "net $name module" "$line"
 done
-ask addr ip -o addr show
-[ -n "$root" ] || command -v ip >/dev/null || echo noaddr
+if [ -r "$root/recorded/ip" ] || { [ -z "$root" ] && command -v ip >/dev/null; }; then
+  ask addr ip -o addr show
+else
+  echo noaddr
+  facts inet6 /proc/net/if_inet6
+  facts trie /proc/net/fib_trie
+fi
+# DHCP clients that set addresses which do not lapse.
+for d in "$root"/proc/[0-9]*; do
+  first "${d#"$root"}/comm"
+  case $line in udhcpc | dhclient | dhcpcd) say dhcp "$(tr '\000' ' ' <"$d/cmdline")" ;; esac
+done
 facts route /proc/net/route
 [ ! -r "$root/proc/net/ipv6_route" ] || while IFS= read -r line; do
   case $line in "00000000000000000000000000000000 00 "*) say route6 "$line" ;; esac
