@@ -90,9 +90,11 @@ disks() {
 
 # known prints what is on disks. The blkid of busybox has no cache, and no options.
 known() {
-  if [ -z "$root" ] && blkid -c /dev/null -o full </dev/null | grep -q .; then
-    ask blkid blkid -c /dev/null -o full
-  else
-    ask blkid blkid
+  if [ -n "$root" ]; then
+    facts blkid /recorded/blkid
+    return
   fi
+  on=$(blkid -c /dev/null -o full </dev/null)
+  [ -n "$on" ] || on=$(blkid </dev/null)
+  printf '%s\n' "$on" | while IFS= read -r line; do say blkid "$line"; done
 }
