@@ -1,7 +1,12 @@
 package host
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -74,5 +79,55 @@ blkid /dev/sda1: UUID="1" LABEL="old root" TYPE="ext4" PARTLABEL="x"
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A disk of this computer is seen with its partition table, what is on it and what it is
+// in use as, and so is one of a kind that is not listed unasked.
+func TestDisksOfThisMachineAreSeen(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	file := filepath.Join(t.TempDir(), "disk.img")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, 8<<20); err != nil {
+		t.Fatal(err)
+	}
+	table := exec.Command("sfdisk", "-q", file)
+	table.Stdin = strings.NewReader("label: gpt\nlabel-id: 01234567-89ab-4def-8123-456789abcdef\nsize=2MiB, type=L\n")
+	if out, err := table.CombinedOutput(); err != nil {
+		t.Skipf("sfdisk: %v: %s", err, out)
+	}
+	out, err := exec.Command("losetup", "--find", "--show", file).Output()
+	if err != nil {
+		t.Skipf("losetup: %v", err)
+	}
+	loop := strings.TrimSpace(string(out))
+	t.Cleanup(func() { exec.Command("losetup", "--detach", loop).Run() })
+	b, err := New(here{}, time.Minute).LookBare(t.Context(), []string{loop, "/dev/none"}, []string{"sh", "no-such-program"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := b.Disks[0]; d.Missing || d.Partition || d.Size != 8<<20 || d.TableID != "01234567-89ab-4def-8123-456789abcdef" || len(d.Used) > 0 {
+		t.Errorf("%+v", d)
+	}
+	if !b.Disks[1].Missing || len(b.Lacks) != 1 || b.RootFS == "" {
+		t.Errorf("%+v", b)
+	}
+	hw, err := New(here{}, time.Minute).Hardware(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := hw.MountedAt("/")
+	if root == nil || root.Device == "" {
+		return // no disk of this computer is known to be in use
+	}
+	if b, err = New(here{}, time.Minute).LookBare(t.Context(), []string{"/dev/" + root.Device}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.Disks[0].Used) == 0 || len(b.Named)+len(b.Nameless) == 0 {
+		t.Errorf("%+v", b)
 	}
 }
