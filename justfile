@@ -195,6 +195,15 @@ identity expression nix="nix-instantiate" workers="2":
 fleet-order *args="-race":
     go test ./compile/eval -run 'Fleet|AcrossHosts' -v -count 1 -timeout 3h {{args}} -fleet-full
 
+# builds muster without symbols and C, and installs it with its manual and completions
+install prefix="/usr/local":
+    CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o {{prefix}}/bin/muster ./cmd/muster
+    {{prefix}}/bin/muster man-pages {{prefix}}/share/man/man1
+    mkdir -p {{prefix}}/share/bash-completion/completions {{prefix}}/share/zsh/site-functions {{prefix}}/share/fish/vendor_completions.d
+    {{prefix}}/bin/muster completion bash >{{prefix}}/share/bash-completion/completions/muster
+    {{prefix}}/bin/muster completion zsh >{{prefix}}/share/zsh/site-functions/_muster
+    {{prefix}}/bin/muster completion fish >{{prefix}}/share/fish/vendor_completions.d/muster.fish
+
 # three throw-away machines, deployed for real (Linux, root)
 demo:
     go run ./cmd/muster demo

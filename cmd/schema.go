@@ -2,10 +2,7 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"muster/cmd/flags"
 	"muster/schema"
@@ -33,27 +30,4 @@ func (o *schemaOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	_, err := io.WriteString(std.out, text)
 	return err
-}
-
-// initOptions are those of init, which writes an inventory to begin with.
-type initOptions struct{ noRules }
-
-func (o *initOptions) groups() []group { return nil }
-
-func (o *initOptions) addFlags(*flags.Set) {}
-
-func (o *initOptions) run(ctx context.Context, std streams, args []string) error {
-	for _, other := range []string{"hosts.toml", "hosts.yaml", "hosts.yml", "hosts.json"} {
-		if _, err := os.Stat(filepath.Join(inventory(args), other)); err == nil {
-			return usageError{fmt.Errorf("init: %s is an inventory already, and hosts.cue would take its place", other)}
-		}
-	}
-	files, err := schema.Init(inventory(args))
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		fmt.Fprintf(std.out, "wrote %s\n", f)
-	}
-	return nil
 }

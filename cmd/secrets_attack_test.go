@@ -233,6 +233,49 @@ var secretAttacks = []secretAttack{
 		attack:  func(f *attackFleet) { f.on("sh", "-c", "rm /var/lib/muster/secrets/current/.macs") },
 		after:   "now", says: "secrets: new other, token, word",
 	},
+	{
+		name:    "the host's own SSH key becomes a secret of the inventory, and the host has another",
+		outcome: "refused before anything is sent, unless `host_keys` names the key that the host has",
+		attack: func(f *attackFleet) {
+			f.newHostKey()
+			f.edit("secrets: {", `secrets: own: {age: "./own.age", path: "/etc/ssh/ssh_host_ed25519_key"}`+"\n\tsecrets: {")
+		},
+		status: 1, says: "host key changed",
+		undo: func(f *attackFleet) {
+			f.edit("\thost: ", fmt.Sprintf("\thost_keys: [%q]\n\thost: ", f.host.HostKey()))
+			f.muster(0, "deploy")
+			f.edit(fmt.Sprintf("\thost_keys: [%q]\n", f.host.HostKey()), "")
+		},
+	},
+	{
+		name:    "the file of the host's SSH key is exchanged for one with another key",
+		outcome: "refused before anything is sent: the public key beside the file is what connections expect",
+		attack: func(f *attackFleet) {
+			pinned := f.read("own.age.pub")
+			f.newHostKey()
+			f.write("own.age.pub", pinned)
+		},
+		status: 1, says: "none of the host's host_keys",
+		undo: func(f *attackFleet) { f.writeHostKey(f.former) },
+	},
+	{
+		name:    "the file of the host's SSH key and the public key beside it are exchanged",
+		outcome: "refused before anything is sent: the host does not present that key",
+		attack:  func(f *attackFleet) { f.newHostKey() },
+		status:  1, says: "host key changed",
+		undo: func(f *attackFleet) { f.writeHostKey(f.former) },
+	},
+	{
+		name:    "the host presents another SSH key than the one among its secrets",
+		outcome: "refused before anything is sent",
+		attack:  func(f *attackFleet) { f.must(f.host.ChangeHostKey(f.t.Context())); f.renew() },
+		status:  1, says: "host key changed",
+		undo: func(f *attackFleet) {
+			f.must(f.host.WriteFile("/etc/ssh/ssh_host_ed25519_key", f.key.private, 0o600))
+			f.must(f.host.StopSSH())
+			f.must(f.host.StartSSH(f.t.Context()))
+		},
+	},
 }
 
 // An attackFleet is a host with a few secrets.
@@ -245,6 +288,8 @@ type attackFleet struct {
 	identity, other *age.X25519Identity
 	round           int
 	token           string // content of the secret token
+	// key is the SSH host key in own.age and own.age.pub, and former the one before it.
+	key, former sshKey
 }
 
 func newAttackFleet(t *testing.T) *attackFleet {
@@ -311,6 +356,30 @@ func (f *attackFleet) renew() {
 	f.round++
 	f.token = fmt.Sprintf("token-%d", f.round)
 	f.seal("token.age", f.token, f.identity)
+}
+
+// An sshKey is an SSH key as ssh-keygen writes it.
+type sshKey struct{ private, public []byte }
+
+// newHostKey makes an SSH host key and writes it to own.age, and the public key to
+// own.age.pub.
+func (f *attackFleet) newHostKey() {
+	f.t.Helper()
+	file := filepath.Join(f.t.TempDir(), "key")
+	f.must(exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file).Run())
+	private, err := os.ReadFile(file)
+	f.must(err)
+	public, err := os.ReadFile(file + ".pub")
+	f.must(err)
+	f.former = f.key
+	f.writeHostKey(sshKey{private, public})
+}
+
+func (f *attackFleet) writeHostKey(key sshKey) {
+	f.t.Helper()
+	f.key = key
+	f.seal("own.age", string(key.private), f.identity)
+	f.write("own.age.pub", key.public)
 }
 
 func (f *attackFleet) edit(old, new string) {
@@ -390,7 +459,7 @@ func TestSecretAttacks(t *testing.T) {
 			if a.undo != nil {
 				a.undo(f)
 			}
-			if a.status != 0 && !strings.Contains(a.name, "another SSH key") { // the next row goes on from there
+			if a.status != 0 && !strings.Contains(a.name, "than the pinned one") { // the next row goes on from there
 				f.muster(0, "deploy")
 			}
 		})

@@ -95,5 +95,6 @@ func (o *vetOptions) vet(ctx context.Context, args []string) (*schema.Fleet, sch
 	if err != nil {
 		return nil, nil, fmt.Errorf("find the current directory: %v", err)
 	}
-	return fleet, append(fleet.Warnings, compile.CheckImports(ctx, fleet, dir)...), nil
+	problems = append(fleet.Warnings, schema.FirstDeploy(fleet)...)
+	return fleet, append(problems, compile.CheckImports(ctx, fleet, dir)...), nil
 }

@@ -223,7 +223,7 @@ func newSearch(f *schema.Fleet, h *schema.Host, message string) *search {
 		}
 	}
 	if f.Kluster != nil && (h.HasRole(schema.RoleMaster) || h.HasRole(schema.RoleNode)) {
-		s.add(host, w.module(module{own: w.kubernetes(h.HasRole(schema.RoleMaster))}))
+		s.add(host, w.module(module{own: w.kluster(h.HasRole(schema.RoleMaster))}))
 	}
 	s.add(all, w.module(module{own: &schema.Attrs{}, user: []schema.Module{f.Defaults}}))
 	var files []string

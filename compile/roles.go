@@ -54,10 +54,10 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 		lets = append(lets, b)
 	}
 	if used[masterModule] {
-		bind(masterModule, w.fleet.Kluster.At, module{own: w.kubernetes(true)})
+		bind(masterModule, w.fleet.Kluster.At, module{own: w.kluster(true)})
 	}
 	if used[nodeModule] {
-		bind(nodeModule, w.fleet.Kluster.At, module{own: w.kubernetes(false)})
+		bind(nodeModule, w.fleet.Kluster.At, module{own: w.kluster(false)})
 	}
 	for _, r := range w.fleet.Roles {
 		if name := w.roleIdents[r.Name]; used[name] {

@@ -78,27 +78,52 @@ alone() {
   flock 9
 }
 
-# put brings the content of a file into memory, with the time of the file, and under its
-# name when owner and permissions are right. A copy of what was in memory before is there
-# and stays if it has the time, owner and permissions that it should have.
-put() {
-  case $have in *"$newline$name $owner $group ${mode#0}$newline"*)
-    [ "$file" -nt "$new/$name" ] || [ "$file" -ot "$new/$name" ] || return 0
-    ;;
-  esac
+# there succeeds if what is in memory has the time, owner and permissions that it should
+# have: then it has the content of its file, too.
+there() {
+  case $have in *"$newline$name $owner $group ${mode#0}$newline"*) ;; *) return 1 ;; esac
+  ! { [ "$file" -nt "$new/$name" ] || [ "$file" -ot "$new/$name" ]; }
+}
+
+# decrypt brings the content of a file into $new/.put, readable to nobody but root.
+decrypt() {
   # shellcheck disable=SC2086
-  age -d $keys -o "$new/.new" "$file" 2>"$new/.why" || {
-    say "$name: cannot be decrypted with this host's SSH host keys: $(head -n 1 "$new/.why")"
-    return 1
-  }
-  if ! { touch -r "$file" "$new/.new" && chown "$owner:$group" "$new/.new" && chmod "$mode" "$new/.new" && mv -T "$new/.new" "$new/$name"; } 2>"$new/.why"; then
-    say "$name: $(head -n 1 "$new/.why")"
-    return 1
-  fi
-  if [ -e "$dir/$name" ] && ! cmp -s "$dir/$name" "$new/$name"; then
-    units restart "$restart"
-    units reload "$reload"
-  fi
+  age -d $keys -o "$new/.put/$name" "$file" 2>"$new/.why" && return
+  say "$name: cannot be decrypted with this host's SSH host keys: $(head -n 1 "$new/.why")"
+  return 1
+}
+
+# put gives what decrypt has brought the time of its file, owner and permissions, and only
+# then its name. $new/.todo has a line for each. Those that have all this in common take
+# one program each time: a thousand secrets are not thousands of programs.
+put() {
+  cd "$new/.put" || return 1
+  while [ -s "$new/.todo" ]; do
+    read -r _ of mode first _ <"$new/.todo"
+    alike=''
+    : >"$new/.later"
+    while read -r name owner permissions file restart reload; do
+      if [ "$owner $permissions" != "$of $mode" ] || [ "$file" -nt "$first" ] || [ "$file" -ot "$first" ]; then
+        echo "$name $owner $permissions $file $restart $reload" >>"$new/.later"
+        continue
+      fi
+      alike="$alike $name"
+      if [ "$restart$reload" != -- ] && [ -e "$dir/$name" ] && ! cmp -s "$dir/$name" "$name"; then
+        units restart "$restart"
+        units reload "$reload"
+      fi
+    done <"$new/.todo"
+    # shellcheck disable=SC2086
+    if ! { touch -r "$first" -- $alike && { [ "$of" = root:root ] || chown "$of" -- $alike; } && chmod "$mode" -- $alike && mv -f -- $alike ..; } 2>"$new/.why"; then
+      for name in $alike; do
+        say "$name: $(head -n 1 "$new/.why")"
+        rm -f -- "$new/$name"
+      done
+      status=1
+    fi
+    mv "$new/.later" "$new/.todo"
+  done
+  cd / && rm -rf "$new/.put" "$new/.todo" "$new/.later"
 }
 
 # prepare makes the directory for memory, and sets keys to the options for the identities.
@@ -136,19 +161,24 @@ install() {
   new=$(mktemp -d "$memory/XXXXXXXX") && chmod 0751 "$new" || return 1
   cp -a "$dir/." "$new/" 2>/dev/null
   have=$newline$(cd "$new" && stat -c '%n %U %G %a' -- * 2>/dev/null)$newline
-  named=' '
-  : >"$memory/links.new"
-  while read -r name owner group mode path restart reload; do
+  mkdir "$new/.put" && : >"$new/.todo" || return 1
+  while read -r name owner group mode _ restart reload; do
     if ! encrypted "$name"; then
       say "$name: it was not sent to this host: muster deploy sends it"
-      status=1
+    elif there; then
+      continue
+    elif decrypt; then
+      echo "$name $owner:$group $mode $file $restart $reload" >>"$new/.todo"
       continue
     fi
-    if ! put; then
-      rm -f "$new/.new"
-      status=1
-      continue
-    fi
+    rm -f -- "$new/$name"
+    status=1
+  done <"$table"
+  put || return 1
+  named=' '
+  : >"$memory/links.new"
+  while read -r name _ _ _ path _; do
+    [ -e "$new/$name" ] || continue
     named="$named$name "
     [ "$path" = - ] || echo "$name $path" >>"$memory/links.new"
   done <"$table"

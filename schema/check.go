@@ -200,46 +200,6 @@ func (c *checker) patches(path string, patches []Patch) {
 	}
 }
 
-// kluster checks the master and the members of etcd.
-func (c *checker) kluster() {
-	k := c.fleet.Kluster
-	if k == nil {
-		return
-	}
-	if slices.ContainsFunc(k.Etcd, func(m string) bool { return m != k.Master && !c.maySet(c.hosts[m], "services.etcd") }) {
-		c.report.warn(k.PosOf("etcd"), "kluster.etcd", "etcd", "muster sets up etcd only on the master").Hint = "set services.etcd in the config of the other members"
-	}
-	if k.Master != "" && c.hosts[k.Master] == nil {
-		c.noHost(k.PosOf("master"), "kluster.master", k.Master)
-	}
-	if m := c.hosts[k.Master]; m != nil && !m.HasRole(RoleMaster) {
-		e := c.report.add(m.PosOf("roles"), join("hosts", m.Name)+".roles", "master", "the host is kluster.master but lacks the role %s", RoleMaster)
-		e.Hint = "add the role, or leave out roles"
-	}
-	etcd := c.tree.get("kluster").get("etcd")
-	if etcd == nil || etcd.kind != listKind {
-		return
-	}
-	seen := make(map[string]bool)
-	for i, e := range etcd.elems {
-		path := fmt.Sprintf("kluster.etcd[%d]", i)
-		switch {
-		case e.kind != stringKind:
-		case c.hosts[e.text] == nil:
-			c.noHost(e.at, path, e.text)
-		case seen[e.text]:
-			c.report.add(e.at, path, "etcd", "host %s is listed twice", quote(e.text))
-		}
-		seen[text(e)] = true
-	}
-	switch n := len(etcd.elems); {
-	case n == 0:
-		c.report.add(etcd.at, "kluster.etcd", "etcd", "no members, want an odd number of hosts")
-	case n%2 == 0:
-		c.report.add(etcd.at, "kluster.etcd", "etcd", "%d members, want an odd number: %d tolerate no more failures than %d", n, n, n-1)
-	}
-}
-
 // maySet reports whether a host's configuration sets the option, or has parts
 // that are not parsed and may set it.
 func (c *checker) maySet(h *Host, path string) bool {
@@ -318,8 +278,9 @@ func (c *checker) networks() {
 
 // roles reports undefined roles and unused ones.
 func (c *checker) roles() {
-	known := []string{RoleMaster, RoleNode}
-	defined := map[string]bool{RoleMaster: true, RoleNode: true}
+	known := []string{RoleMaster, RoleNode, RoleBalancer}
+	builtin := func(role string) bool { return role == RoleMaster || role == RoleNode || role == RoleBalancer }
+	defined := map[string]bool{RoleMaster: true, RoleNode: true, RoleBalancer: true}
 	for _, r := range c.fleet.Roles {
 		if !defined[r.Name] {
 			known = append(known, r.Name)
@@ -339,10 +300,10 @@ func (c *checker) roles() {
 				} else {
 					x.Hint = "known roles: " + strings.Join(known, ", ")
 				}
-			case (name == RoleMaster || name == RoleNode) && c.fleet.Kluster == nil:
+			case builtin(name) && c.fleet.Kluster == nil:
 				c.report.add(e.at, path, "no-kluster", "the role %s needs a cluster", name).Hint = "set kluster.master"
-			case name == RoleMaster && c.fleet.Kluster.Master != "" && strings.HasPrefix(path, "hosts.") && !strings.HasPrefix(path, join("hosts", c.fleet.Kluster.Master)+"."):
-				c.report.add(e.at, path, "master", "%s is not the cluster's master: %s is", strings.TrimSuffix(path, fmt.Sprintf(".roles[%d]", i)), quote(c.fleet.Kluster.Master)).Hint = "see " + c.fleet.Kluster.PosOf("master").String()
+			case name == RoleMaster || name == RoleBalancer:
+				c.strayMember(e, path, name)
 			}
 			used[text(e)] = true
 		}
@@ -350,8 +311,7 @@ func (c *checker) roles() {
 	})
 	c.eachList("tags", c.repeated)
 	for _, r := range c.fleet.Roles {
-		builtin := c.fleet.Kluster != nil && (r.Name == RoleMaster || r.Name == RoleNode)
-		if !used[r.Name] && !builtin {
+		if !used[r.Name] && !(c.fleet.Kluster != nil && builtin(r.Name)) {
 			c.report.warn(r.At, join("roles", r.Name), "unused-role", "no host has the role")
 		}
 	}

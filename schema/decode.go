@@ -181,29 +181,6 @@ func (d *decoder) nixpkgs(n *node) Nixpkgs {
 	return p
 }
 
-func (d *decoder) kluster(n *node) {
-	if n == nil || n.kind != structKind {
-		return
-	}
-	k := &Kluster{At: n.at, pos: make(map[string]Pos)}
-	for _, f := range n.fields {
-		k.pos[f.name] = f.val.at
-	}
-	k.Master = text(n.get("master"))
-	k.Etcd = texts(n.get("etcd"))
-	k.Domain = text(n.get("domain"))
-	k.PodCIDR = d.prefix(n.get("pod_cidr"), "kluster.pod_cidr")
-	k.ServiceCIDR = d.prefix(n.get("service_cidr"), "kluster.service_cidr")
-	k.MeshCIDR = d.prefix(n.get("mesh_cidr"), "kluster.mesh_cidr")
-	if n.get("etcd") == nil && k.Master != "" {
-		k.Etcd = []string{k.Master}
-	}
-	if k.Domain == "" {
-		k.Domain = "cluster.local"
-	}
-	d.fleet.Kluster = k
-}
-
 func (d *decoder) prefix(n *node, path string) netip.Prefix {
 	if text(n) == "" {
 		return netip.Prefix{}
@@ -331,11 +308,9 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.Roles = texts(of("roles"))
 	h.Tags = texts(of("tags"))
 	if of("roles") == nil && d.fleet.Kluster != nil {
-		h.Roles = []string{RoleNode}
-		if h.Name == d.fleet.Kluster.Master {
-			h.Roles = []string{RoleMaster, RoleNode}
-		}
+		h.Roles = d.fleet.Kluster.memberRoles(h.Name)
 	}
+	h.Node = klusterNode(of("node"))
 	d.connection(h, n, defaults, path, pos, of)
 	d.care(h, n, defaults, path, of)
 	h.GuestOf, h.VariantOf = text(n.get("guest_of")), text(n.get("variant_of"))

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -18,14 +17,15 @@ type Fleet struct {
 
 	Network  Network
 	Nixpkgs  Nixpkgs
-	Inputs   []Input  // in inventory order
-	Lock     *Lock    // nil for a fleet without a lock file
-	Impure   bool     // evaluation may read what nix.conf's pure-eval forbids
-	Kluster  *Kluster // nil for a fleet without a Kubernetes cluster
-	Defaults Module   // configuration of all hosts; DefaultsAt is its position
-	Roles    []*Role  // the user's own roles, in inventory order
-	Hosts    []*Host  // in inventory order
-	Builders []string // build machines in the notation of Nix; empty means those of nix.conf
+	Inputs   []Input      // in inventory order
+	Lock     *Lock        // nil for a fleet without a lock file
+	Impure   bool         // evaluation may read what nix.conf's pure-eval forbids
+	Kluster  *Kluster     // nil for a fleet without a Kubernetes cluster
+	Defaults Module       // configuration of all hosts; DefaultsAt is its position
+	Node     *KlusterNode // labels and taints; nil for none
+	Roles    []*Role      // the user's own roles, in inventory order
+	Hosts    []*Host      // in inventory order
+	Builders []string     // build machines in the notation of Nix; empty means those of nix.conf
 	Cache    Cache
 	Rollout  Rollout
 	// SecretRecipients may decrypt the secret files that muster writes.
@@ -100,27 +100,6 @@ type Cache struct {
 	PullFrom string // "" means PushTo
 }
 
-// Kluster is the fleet's Kubernetes cluster.
-type Kluster struct {
-	At          Pos
-	Master      string // name of the host with the control plane
-	Etcd        []string
-	Domain      string
-	PodCIDR     netip.Prefix
-	ServiceCIDR netip.Prefix
-	MeshCIDR    netip.Prefix // the private network between the hosts, if any
-	pos         map[string]Pos
-}
-
-// PosOf returns the position of a field such as "master", or that of the cluster
-// if the inventory does not have the field.
-func (k *Kluster) PosOf(field string) Pos {
-	if p, ok := k.pos[field]; ok {
-		return p
-	}
-	return k.At
-}
-
 // A Module is NixOS configuration: imported files, options as data, and Nix text.
 type Module struct {
 	Imports       []Import
@@ -193,6 +172,7 @@ type Host struct {
 	Flake       *FlakeSystem // nil for a host that muster composes of modules
 	System      string       // x86_64-linux, …
 	Roles       []string
+	Node        *KlusterNode // what the cluster knows of it; nil for nothing
 	Tags        []string
 	Policy      Policy
 	FailedUnits FailedUnits
@@ -273,8 +253,9 @@ func (h *Host) HasRole(role string) bool {
 
 // The built-in roles.
 const (
-	RoleMaster = "kubernetes-master"
-	RoleNode   = "kubernetes-node"
+	RoleMaster   = "kubernetes-master"
+	RoleNode     = "kubernetes-node"
+	RoleBalancer = "kubernetes-load-balancer"
 )
 
 // Privilege is how muster becomes root on a host.

@@ -8,6 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+
+	"cuelang.org/go/cue/literal"
 )
 
 //go:embed init.cue.txt
@@ -18,19 +21,27 @@ var initText string
 //go:embed nix-in-cue.md
 var NixInCUE string
 
+// exampleKey stands in the text of [Init] for the key of the user.
+const exampleKey = `"ssh-ed25519 AAAA… you@example.org"`
+
 // moduleText is the CUE module of an inventory that [Init] makes.
 const moduleText = "module: \"fleet.example/fleet@v0\"\nlanguage: version: \"v0.17.0\"\n"
 
 // Init makes an inventory in a directory: hosts.cue to edit, and a CUE module with
 // the schema, so that cue vet and the CUE language server know it offline. It
 // leaves an existing module or hosts.cue alone, but always writes the schema,
-// because muster may have been upgraded. It returns the files it wrote.
-func Init(dir string) ([]string, error) {
+// because muster may have been upgraded. If the public key of the user is not empty, it
+// gives access to all hosts. Init returns the files it wrote.
+func Init(dir, key string) ([]string, error) {
+	hosts := initText
+	if key != "" {
+		hosts = strings.Replace(hosts, exampleKey, literal.String.Quote(key), 1)
+	}
 	files := []struct {
 		name, text string
 		keep       bool
 	}{
-		{"hosts.cue", initText, true},
+		{"hosts.cue", hosts, true},
 		{"cue.mod/module.cue", moduleText, true},
 		{filepath.Join("cue.mod/pkg", schemaModule, "schema.cue"), schemaText, false},
 	}

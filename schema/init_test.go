@@ -32,7 +32,7 @@ func TestStockVetKnowsTheSchema(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			if _, err := Init(dir); err != nil {
+			if _, err := Init(dir, ""); err != nil {
 				t.Fatal(err)
 			}
 			if err := os.WriteFile(filepath.Join(dir, "more.cue"), []byte("package fleet\n"+tt.more+"\n"), 0o644); err != nil {
@@ -59,7 +59,7 @@ func TestInitKeepsWhatIsThere(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "hosts.cue"), []byte("package mine\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	written, err := Init(dir)
+	written, err := Init(dir, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestInspect(t *testing.T) {
 		{"hosts.il.roles", `["kubernetes-master","kubernetes-node"]`, "-"},
 		{"hosts.il.roles[1]", `"kubernetes-node"`, "-"},
 		{`hosts."ee".system`, `"x86_64-linux"`, "-"},
-		{"kluster", `{"master":"il","etcd":["il"],"domain":"cluster.local"}`, "hosts.toml:1:2"},
+		{"kluster", `{"distribution":"kubernetes","master":"il","etcd":["il"],"domain":"cluster.local"}`, "hosts.toml:1:2"},
 		{"hosts.el", `error: inspect "hosts.el": hosts has no "el"; did you mean "il"?`, ""},
 		{"hosts..x", `error: inspect "hosts..x": missing name before ".x"`, ""},
 		{"hosts.", `error: inspect "hosts.": missing name at the end`, ""},

@@ -351,8 +351,23 @@ func (r *resolver) prefix(name string, p netip.Prefix, at Pos) {
 }
 
 func (r *resolver) kluster(k *Kluster) {
-	r.text("master", k.Master, k.pos["master"])
+	r.text("distribution", string(k.Distribution), k.pos["distribution"])
+	if at, ok := k.pos["masters"]; ok {
+		r.texts("masters", k.Masters, at)
+	} else {
+		r.text("master", k.First(), k.pos["master"])
+	}
 	r.texts("etcd", k.Etcd, k.pos["etcd"])
+	r.texts("load_balancers", k.LoadBalancers, k.pos["load_balancers"])
+	if at := k.PosOf("api"); k.API != (KlusterAPI{}) {
+		r.add("api", at, r.set(at, func() {
+			r.text("address", k.API.Address, at)
+			r.number("port", k.API.Port, at)
+			r.text("interface", k.API.Interface, at)
+		}))
+	}
+	r.text("token", k.Token, k.pos["token"])
+	r.text("pki", k.PKI, k.pos["pki"])
 	r.text("domain", k.Domain, k.pos["domain"])
 	r.prefix("pod_cidr", k.PodCIDR, k.pos["pod_cidr"])
 	r.prefix("service_cidr", k.ServiceCIDR, k.pos["service_cidr"])

@@ -14,6 +14,7 @@ func (c *checker) config() {
 	c.eachModule(func(m *Module, path string) {
 		if m.Config != nil {
 			c.secrets(m.Config, join(path, "config"), "")
+			c.configMistakes(m.Config, join(path, "config"))
 		}
 		for i, s := range m.Nix {
 			if what := secretText(s.Text); what != "" {
@@ -93,14 +94,7 @@ func (c *checker) wayIn() {
 		return
 	}
 	h := without[0]
-	who := "the host"
-	if len(without) > 1 {
-		who = fmt.Sprintf("this and %d other hosts", len(without)-1)
-		if len(without) == 2 {
-			who = "this host and " + without[1].Name
-		}
-	}
-	e := c.report.warn(h.At, join("hosts", h.Name), "no-way-in", "no SSH key gives access to %s after deployment", who)
+	e := c.report.warn(h.At, join("hosts", h.Name), "no-way-in", "no SSH key gives access to %s after deployment", whoseHost(without))
 	e.Hint = "set users.users.root.openssh.authorizedKeys.keys in config"
 }
 

@@ -34,7 +34,8 @@ type Secret struct {
 	Volatile     bool // in memory only
 	Keep         bool // a rollback brings back the content of that generation
 
-	pos map[string]Pos // of its fields
+	pos     map[string]Pos // of its fields
+	derived bool           // of the cluster's certificates, and not in the inventory
 }
 
 // PosOf returns the position of a field, or that of the secret if the inventory does
@@ -54,11 +55,13 @@ type Sops struct {
 
 // Generate is what makes a secret. Kind is "" for nothing.
 type Generate struct {
-	Kind      string
-	Length    int      // 0 means the kind's own
-	Names     []string // of a certificate: DNS names and addresses, at least one
-	Days      int      // that a certificate is valid; 0 means [CertificateDays]
-	Authority string   // a file of age with the key and certificate that sign it; "" for itself
+	Kind         string
+	Length       int      // 0 means the kind's own
+	CommonName   string   // of a certificate; "" for the first of Names
+	Organization string   // of a certificate's subject; "" for none
+	Names        []string // of a certificate: DNS names and addresses; at least one without CommonName
+	Days         int      // that a certificate is valid; 0 means [CertificateDays]
+	Authority    string   // a file of age with the key and certificate that sign it; "" for itself
 }
 
 // A Recipient is an age recipient or an SSH public key.
@@ -144,7 +147,7 @@ func (d *decoder) secret(f field, path string) *Secret {
 	}
 	if g := n.get("generate"); g != nil && g.kind == structKind {
 		s.Generate = Generate{
-			Kind: text(g.get("kind")), Length: number32(g.get("length")),
+			Kind: text(g.get("kind")), Length: number32(g.get("length")), CommonName: text(g.get("common_name")), Organization: text(g.get("organization")),
 			Names: texts(g.get("names")), Days: number32(g.get("days")), Authority: file(g.get("authority")),
 		}
 		d.generate(g, path+".generate")
@@ -167,11 +170,11 @@ func (d *decoder) secret(f field, path string) *Secret {
 // generate checks that what is to be generated has the fields of its kind.
 func (d *decoder) generate(g *node, path string) {
 	kind := text(g.get("kind"))
-	if kind == "x509" && len(texts(g.get("names"))) == 0 {
+	if kind == "x509" && len(texts(g.get("names"))) == 0 && text(g.get("common_name")) == "" {
 		d.report.add(g.at, path, "missing-field", "missing field: want names, those that the certificate is for")
 	}
 	for _, f := range g.fields {
-		of := map[string][]string{"length": {"password", "hex"}, "names": {"x509"}, "days": {"x509"}, "authority": {"x509"}}[f.name]
+		of := map[string][]string{"length": {"password", "hex"}, "names": {"x509"}, "common_name": {"x509"}, "organization": {"x509"}, "days": {"x509"}, "authority": {"x509"}}[f.name]
 		if of != nil && !slices.Contains(of, kind) {
 			d.report.add(f.at, join(path, f.name), "conflict", "%s is for kind %s, not %s", f.name, strings.Join(of, " and "), kind)
 		}
@@ -196,6 +199,7 @@ func (f *Fleet) allSecrets(h *Host) []*Secret {
 			add(r.Secrets)
 		}
 	}
+	add(f.Kluster.secrets(h))
 	add(h.Secrets)
 	return all
 }

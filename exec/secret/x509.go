@@ -26,10 +26,16 @@ const authorityDays = 3650
 // the key and the certificate, in PEM; certificate is what may be known of it.
 func Certificate(g schema.Generate, authority []byte, now time.Time) (content, certificate []byte, err error) {
 	template := &x509.Certificate{
-		Subject:     pkix.Name{CommonName: g.Names[0]},
+		Subject:     pkix.Name{CommonName: g.CommonName},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		NotAfter:    now.AddDate(0, 0, cmp.Or(g.Days, schema.CertificateDays)),
+	}
+	if g.CommonName == "" {
+		template.Subject.CommonName = g.Names[0]
+	}
+	if g.Organization != "" {
+		template.Subject.Organization = []string{g.Organization}
 	}
 	for _, name := range g.Names {
 		if addr, err := netip.ParseAddr(name); err == nil {

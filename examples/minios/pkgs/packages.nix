@@ -58,10 +58,14 @@ lib.mapAttrs daemon {
   containerd = "1.7.23";
   coredns = "1.11.3";
   flannel = "0.25.6";
+  haproxy = "3.0.5";
+  k3s = "1.31.1";
+  keepalived = "2.3.1";
   nginx = "1.26.2";
   podman = "5.2.3";
   postgresql = "16.4";
   redis = "7.2.6";
+  rke2 = "1.31.1";
 }
 // lib.mapAttrs plain {
   cfssl = "1.6.5";

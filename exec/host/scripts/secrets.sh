@@ -27,17 +27,30 @@ tar -C "$in" --no-same-owner --no-same-permissions -xf -
 
 # fill FROM TO BASE makes a set of what was sent and of what is there. By the time of its
 # file is known whether what is in memory is older: that of another content is another,
-# also where the file system counts seconds, or the clock was set back.
+# also where the file system counts seconds, or the clock was set back. All that is new has
+# one time, so that the host's own script can give it to many files at once.
 fill() {
   cp -R "$1/." "$2/"
+  for file in "$2"/*.age; do
+    [ -e "$file" ] || continue
+    touch -r "$2/.macs" "$2"/*.age
+    break
+  done
   for file in "$2"/*.age; do
     former=$3/${file##*/}
     if [ -z "$3" ] || [ ! -e "$file" ] || [ ! -e "$former" ]; then continue; fi
     [ "$file" -nt "$former" ] || [ "$file" -ot "$former" ] || touch -r "$former" -d '1 second' "$file"
   done
-  [ -s "$1/.same" ] || return 0
-  while read -r name; do ln "$3/$name.age" "$2/"; done <"$1/.same"
+  [ ! -s "$1/.same" ] || link_same "$3" "$2" <"$1/.same"
 }
+
+# link_same FROM TO gives a set the files of another one whose names are on standard input.
+link_same() (
+  from=$1 to=$2
+  set --
+  while read -r name; do set -- "$@" "$from/$name.age"; done
+  ln "$@" "$to/"
+)
 
 mkdir -p "$secrets/sets" "$secrets/of" "$volatile/sets" "$volatile/of"
 chmod 0700 "$secrets" "$volatile"

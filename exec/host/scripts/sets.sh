@@ -57,11 +57,18 @@ secrets_forget() {
 }
 
 # secrets_prune SET removes what is not to be kept, unless it is of the current set.
-secrets_prune() {
+secrets_prune() (
   [ ! "$1" -ef "$root/current" ] || return 0
-  for file in "$1"/*.age; do
+  cd "$1" || return 1
+  keep="
+$(cat .keep)
+"
+  set --
+  for file in *.age; do
     [ -e "$file" ] || continue
-    name=${file##*/}
-    grep -qxF -e "${name%.age}" "$1/.keep" || rm -f "$file"
+    case $keep in *"
+${file%.age}
+"*) ;; *) set -- "$@" "./$file" ;; esac
   done
-}
+  [ $# = 0 ] || rm -f "$@"
+)

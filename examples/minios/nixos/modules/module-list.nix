@@ -17,5 +17,8 @@
   ./services/web.nix
   ./services/containers.nix
   ./services/kubernetes.nix
+  ./services/k3s.nix
+  ./services/rke2.nix
+  ./services/balancers.nix
   ./services/misc.nix
 ]

@@ -75,6 +75,52 @@ let
   };
   inherit (cfg.kubelet) kubeconfig;
   secret = name: "${cfg.secretsPath}/${name}.pem";
+  # The options of a client of the API server.
+  client = {
+    server = str cfg.apiserverAddress "Where the API server is.";
+    caFile = mkOption {
+      type = types.nullOr types.path;
+      default = cfg.caFile;
+      description = "The authority that signed its certificate.";
+    };
+    certFile = maybe types.path "The client's certificate.";
+    keyFile = maybe types.path "Its key.";
+  };
+  # An option of a program for each file that is given.
+  files = lib.mapAttrsToList (name: file: lib.optionalString (file != null) "--${name}=${file}");
+  mkKubeConfig =
+    name: conf:
+    pkgs.writeText "${name}-kubeconfig" (
+      builtins.toJSON {
+        apiVersion = "v1";
+        kind = "Config";
+        clusters = [
+          {
+            name = "local";
+            cluster.certificate-authority = conf.caFile or cfg.caFile;
+            cluster.server = conf.server;
+          }
+        ];
+        users = [
+          {
+            inherit name;
+            user.client-certificate = conf.certFile;
+            user.client-key = conf.keyFile;
+          }
+        ];
+        contexts = [
+          {
+            name = "local";
+            context.cluster = "local";
+            context.user = name;
+          }
+        ];
+        current-context = "local";
+      }
+    );
+  # The kubeconfig of a component that has its own, or nothing.
+  own =
+    name: conf: lib.optionalString (conf.certFile != null) "--kubeconfig=${mkKubeConfig name conf}";
 in
 {
   imports = [
@@ -130,6 +176,12 @@ in
       default = [ ];
       description = "Packages in the services' PATH.";
     };
+    lib = mkOption {
+      type = types.attrs;
+      default = { inherit mkKubeConfig; };
+      readOnly = true;
+      description = "Functions for other modules.";
+    };
     kubeconfig = {
       server = mkOption {
         type = types.str;
@@ -150,6 +202,17 @@ in
       enableAdmissionPlugins = strings [ "NamespaceLifecycle" "ServiceAccount" "NodeRestriction" ] "Admission plugins.";
       extraSANs = strings [ ] "More names in the certificate.";
       etcd.servers = strings [ "https://127.0.0.1:2379" ] "The etcd servers.";
+      etcd.caFile = maybe types.path "The authority of the etcd servers.";
+      etcd.certFile = maybe types.path "The certificate for etcd.";
+      etcd.keyFile = maybe types.path "Its key.";
+      preferredAddressTypes = maybe types.str "By which addresses nodes are reached.";
+      kubeletClientCaFile = maybe types.path "The authority of kubelets.";
+      kubeletClientCertFile = maybe types.path "The certificate for kubelets.";
+      kubeletClientKeyFile = maybe types.path "Its key.";
+      proxyClientCertFile = maybe types.path "The certificate for other API servers.";
+      proxyClientKeyFile = maybe types.path "Its key.";
+      serviceAccountKeyFile = maybe types.path "What tokens of service accounts are checked with.";
+      serviceAccountSigningKeyFile = maybe types.path "What they are signed with.";
       clientCaFile = maybe types.path "The authority of clients.";
       tlsCertFile = maybe types.path "The certificate.";
       tlsKeyFile = maybe types.path "Its key.";
@@ -157,14 +220,19 @@ in
     controllerManager = component "Kubernetes controller manager" {
       leaderElect = flag true "Whether a leader is elected.";
       allocateNodeCIDRs = flag true "Whether nodes get networks.";
+      rootCaFile = maybe types.path "The authority that pods are told.";
+      serviceAccountKeyFile = maybe types.path "What tokens of service accounts are signed with.";
+      kubeconfig = client;
     };
     scheduler = component "Kubernetes scheduler" {
       leaderElect = flag true "Whether a leader is elected.";
       address = str "127.0.0.1" "The address to listen on.";
       port = port 10251 "The port.";
+      kubeconfig = client;
     };
     proxy = component "Kubernetes proxy" {
       bindAddress = str "0.0.0.0" "The address to listen on.";
+      kubeconfig = client;
     };
     kubelet = component "Kubernetes kubelet" {
       address = str "0.0.0.0" "The address to listen on.";
@@ -175,6 +243,9 @@ in
         description = "The node's name.";
       };
       nodeIp = maybe types.str "The node's address.";
+      clientCaFile = maybe types.path "The authority of the kubelet's clients.";
+      tlsCertFile = maybe types.path "The kubelet's certificate as a server.";
+      tlsKeyFile = maybe types.path "Its key.";
       kubeconfig = {
         server = str cfg.kubeconfig.server "Where the kubelet finds the API server.";
         caFile = maybe types.path "The authority that signed the API server's certificate.";
@@ -215,6 +286,11 @@ in
       caCertPathPrefix = str "${cfg.secretsPath}/ca" "Where the authority is kept.";
     };
     addonManager.enable = mkEnableOption "Kubernetes addon manager";
+    addonManager.bootstrapAddons = mkOption {
+      type = types.attrsOf types.attrs;
+      default = { };
+      description = "What the administrator sets up at first.";
+    };
     addons.dns = {
       enable = mkEnableOption "Kubernetes DNS addon";
       clusterDomain = str "cluster.local" "The cluster's domain.";
@@ -250,6 +326,8 @@ in
     certFile = maybe types.path "The certificate.";
     keyFile = maybe types.path "Its key.";
     trustedCaFile = maybe types.path "The authority.";
+    clientCertAuth = flag false "Whether clients need a certificate.";
+    peerClientCertAuth = flag false "Whether members need a certificate.";
     openFirewall = flag false "Whether the ports are opened.";
     extraConf = mkOption {
       type = types.attrsOf types.str;
@@ -257,6 +335,8 @@ in
       description = "More ETCD_ variables.";
     };
   };
+
+  options.services.flannel.kubeconfig = maybe types.path "How flannel reaches the API server.";
 
   config = lib.mkMerge [
     (mkIf master {
@@ -289,7 +369,7 @@ in
     })
     (mkIf cfg.apiserver.enable {
       networking.firewall.allowedTCPPorts = mkIf master [ cfg.apiserver.securePort ];
-      systemd.services.kube-apiserver = daemon "APIServer" "kube-apiserver" [
+      systemd.services.kube-apiserver = daemon "APIServer" "kube-apiserver" ([
         "--advertise-address=${toString cfg.apiserver.advertiseAddress}"
         "--allow-privileged=${lib.boolToString cfg.apiserver.allowPrivileged}"
         "--authorization-mode=${lib.concatStringsSep "," cfg.apiserver.authorizationMode}"
@@ -300,7 +380,21 @@ in
         "--service-cluster-ip-range=${cfg.apiserver.serviceClusterIpRange}"
         (lib.optionalString (cfg.caFile != null) "--client-ca-file=${cfg.caFile}")
         cfg.apiserver.extraOpts
-      ];
+      ] ++ files {
+        etcd-cafile = cfg.apiserver.etcd.caFile;
+        etcd-certfile = cfg.apiserver.etcd.certFile;
+        etcd-keyfile = cfg.apiserver.etcd.keyFile;
+        kubelet-certificate-authority = cfg.apiserver.kubeletClientCaFile;
+        kubelet-client-certificate = cfg.apiserver.kubeletClientCertFile;
+        kubelet-client-key = cfg.apiserver.kubeletClientKeyFile;
+        kubelet-preferred-address-types = cfg.apiserver.preferredAddressTypes;
+        proxy-client-cert-file = cfg.apiserver.proxyClientCertFile;
+        proxy-client-key-file = cfg.apiserver.proxyClientKeyFile;
+        service-account-key-file = cfg.apiserver.serviceAccountKeyFile;
+        service-account-signing-key-file = cfg.apiserver.serviceAccountSigningKeyFile;
+        tls-cert-file = cfg.apiserver.tlsCertFile;
+        tls-private-key-file = cfg.apiserver.tlsKeyFile;
+      });
     })
     (mkIf cfg.controllerManager.enable {
       systemd.services.kube-controller-manager = daemon "Controller Manager" "kube-controller-manager" [
@@ -308,6 +402,7 @@ in
         "--leader-elect=${lib.boolToString cfg.controllerManager.leaderElect}"
         "--master=${cfg.apiserverAddress}"
         cfg.controllerManager.extraOpts
+        (own "kube-controller-manager" cfg.controllerManager.kubeconfig)
       ];
     })
     (mkIf cfg.scheduler.enable {
@@ -315,6 +410,7 @@ in
         "--leader-elect=${lib.boolToString cfg.scheduler.leaderElect}"
         "--master=${cfg.apiserverAddress}"
         cfg.scheduler.extraOpts
+        (own "kube-scheduler" cfg.scheduler.kubeconfig)
       ];
     })
     (mkIf cfg.proxy.enable {
@@ -322,6 +418,7 @@ in
         "--cluster-cidr=${toString cfg.clusterCidr}"
         "--master=${cfg.apiserverAddress}"
         cfg.proxy.extraOpts
+        (own "kube-proxy" cfg.proxy.kubeconfig)
       ];
     })
     (mkIf cfg.kubelet.enable {
@@ -344,24 +441,35 @@ in
           }
         ];
       };
-      systemd.services.kubelet = daemon "Kubelet" "kubelet" [
+      systemd.services.kubelet = daemon "Kubelet" "kubelet" ([
         "--address=${cfg.kubelet.address}"
         "--hostname-override=${cfg.kubelet.hostname}"
         "--kubeconfig=/etc/kubernetes/kubeconfig"
         "--port=${toString cfg.kubelet.port}"
-        "--register-with-taints=${lib.optionalString cfg.kubelet.unschedulable "unschedulable=true:NoSchedule"}"
+        "--register-with-taints=${
+          lib.concatStringsSep "," (
+            lib.optional cfg.kubelet.unschedulable "unschedulable=true:NoSchedule"
+            ++ lib.mapAttrsToList (_: t: "${t.key}=${t.value}:${t.effect}") cfg.kubelet.taints
+          )
+        }"
         "--cluster-dns=${lib.concatStringsSep "," cfg.kubelet.clusterDns}"
         "--cluster-domain=${cfg.kubelet.clusterDomain}"
         (lib.optionalString (cfg.kubelet.nodeIp != null) "--node-ip=${cfg.kubelet.nodeIp}")
         cfg.kubelet.extraOpts
-      ];
+      ] ++ files {
+        client-ca-file = cfg.kubelet.clientCaFile;
+        tls-cert-file = cfg.kubelet.tlsCertFile;
+        tls-private-key-file = cfg.kubelet.tlsKeyFile;
+      });
     })
     (mkIf cfg.flannel.enable {
       networking.firewall.allowedUDPPorts = [ 8285 8472 ];
       systemd.services.flannel = {
         description = "Flannel Service";
         wantedBy = [ "multi-user.target" ];
-        serviceConfig.ExecStart = "${pkgs.flannel}/bin/flannel --kube-subnet-mgr --net=${toString cfg.clusterCidr}";
+        serviceConfig.ExecStart = "${pkgs.flannel}/bin/flannel --kube-subnet-mgr --net=${toString cfg.clusterCidr}${
+          lib.optionalString (config.services.flannel.kubeconfig != null) " --kubeconfig-file=${config.services.flannel.kubeconfig}"
+        }";
       };
     })
     (mkIf (cfg.addons.dns.enable && cfg.addonManager.enable) {

@@ -1,0 +1,118 @@
+package compile
+
+import (
+	"cmp"
+	"net/netip"
+
+	"muster/schema"
+)
+
+// The ports of k3s and RKE2, besides that of the API: https://docs.k3s.io/installation/requirements
+// and https://docs.rke2.io/install/requirements.
+const (
+	rke2Port    = 9345 // where servers of RKE2 take new members
+	kubeletPort = 10250
+	vxlanPort   = 8472 // UDP
+)
+
+// controlPlaneTaint keeps pods away from masters that are no nodes.
+const controlPlaneTaint = "node-role.kubernetes.io/control-plane=true:NoSchedule"
+
+// rancher returns the options of a server or an agent of k3s or RKE2, following the guides
+// of their NixOS modules (pkgs/applications/networking/cluster/k3s/docs).
+func (w *writer) rancher(master bool) *schema.Attrs {
+	k := w.fleet.Kluster
+	set := &schema.Attrs{At: k.At}
+	at := func(v schema.Value, option string) { put(set, v, "services", string(k.Distribution), option) }
+	open := []int{kubeletPort}
+	role := "agent"
+	var flags []string
+	if master {
+		role = "server"
+		open = append(open, schema.APIPort)
+		if k.Distribution == schema.RKE2 {
+			open = append(open, rke2Port)
+		}
+		if len(k.Masters) > 1 {
+			open = append(open, etcdClientPort, etcdPeerPort)
+		}
+		flags = w.serverFlags()
+	}
+	put(set, ports(k.At, open...), "networking", "firewall", "allowedTCPPorts")
+	put(set, ports(k.At, vxlanPort), "networking", "firewall", "allowedUDPPorts")
+	at(schema.Bool{At: k.At, V: true}, "enable")
+	at(schema.String{At: k.At, V: role}, "role")
+	if k.Token != "" {
+		at(schema.SecretPath{At: k.PosOf("token"), Name: k.Token}, "tokenFile")
+	}
+	if !master {
+		at(schema.String{At: k.At, V: w.joinURL()}, "serverAddr")
+	}
+	if len(flags) > 0 {
+		at(texts(k.At, flags), "extraFlags")
+	}
+	return set
+}
+
+// serverFlags are the options that all servers have alike, as they must.
+func (w *writer) serverFlags() []string {
+	k := w.fleet.Kluster
+	var flags []string
+	add := func(name, value string) {
+		if value != "" {
+			flags = append(flags, "--"+name+"="+value)
+		}
+	}
+	if k.PodCIDR.IsValid() {
+		add("cluster-cidr", k.PodCIDR.String())
+	}
+	if k.ServiceCIDR.IsValid() {
+		add("service-cidr", k.ServiceCIDR.String())
+	}
+	if k.Domain != defaultDomain {
+		add("cluster-domain", k.Domain)
+	}
+	add("tls-san", k.API.Address)
+	return flags
+}
+
+// joinURL is where new members join.
+func (w *writer) joinURL() string {
+	k := w.fleet.Kluster
+	if k.Distribution == schema.RKE2 {
+		return w.endpoint(rke2Port)
+	}
+	return w.endpoint(cmp.Or(k.API.Port, schema.APIPort))
+}
+
+// rancherMember puts what differs between members.
+func (w *writer) rancherMember(own *schema.Attrs, h *schema.Host) {
+	k := w.fleet.Kluster
+	at := func(v schema.Value, option string) { put(own, v, "services", string(k.Distribution), option) }
+	master := h.HasRole(schema.RoleMaster)
+	switch {
+	case !master:
+	case h.Name != k.First():
+		at(schema.String{At: k.PosOf("masters"), V: w.joinURL()}, "serverAddr")
+	case k.Distribution == schema.K3s && len(k.Masters) > 1:
+		at(schema.Bool{At: k.PosOf("masters"), V: true}, "clusterInit")
+	}
+	var flags []string
+	if a, err := netip.ParseAddr(h.ClusterAddress()); err == nil {
+		flags = append(flags, "--node-ip="+a.String())
+	}
+	if master && !h.HasRole(schema.RoleNode) {
+		flags = append(flags, "--node-taint="+controlPlaneTaint)
+	}
+	if h.Node != nil {
+		for _, l := range h.Node.Labels {
+			flags = append(flags, "--node-label="+l.Name+"="+l.Value)
+		}
+		for _, t := range h.Node.Taints {
+			flags = append(flags, "--node-taint="+t)
+		}
+	}
+	if len(flags) > 0 {
+		at(texts(h.At, flags), "extraFlags")
+	}
+}

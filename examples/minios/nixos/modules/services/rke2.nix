@@ -1,0 +1,70 @@
+# rke2: a server runs the control plane, an agent runs pods only.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkIf mkOption types;
+  cfg = config.services.rke2;
+  str = default: description: mkOption {
+    type = types.str;
+    inherit default description;
+  };
+  path = description: mkOption {
+    type = types.nullOr types.path;
+    default = null;
+    inherit description;
+  };
+in
+{
+  options.services.rke2 = {
+    enable = lib.mkEnableOption "rke2";
+    package = lib.mkPackageOption pkgs "rke2" { };
+    role = mkOption {
+      type = types.enum [
+        "server"
+        "agent"
+      ];
+      default = "server";
+      description = "What this machine is to the cluster.";
+    };
+    serverAddr = str "" "The server to join; none begins a cluster.";
+    token = str "" "The secret with which members join, in the store.";
+    tokenFile = path "The file with it.";
+    configPath = path "A configuration file.";
+    extraFlags = mkOption {
+      type = types.either types.str (types.listOf types.str);
+      default = [ ];
+      description = "More options of the program.";
+    };
+  };
+
+  config = mkIf cfg.enable {
+    assertions = [
+      {
+        assertion = cfg.role == "server" || cfg.serverAddr != "" || cfg.configPath != null;
+        message = "services.rke2.serverAddr must be set for an agent.";
+      }
+    ];
+    environment.systemPackages = [ cfg.package ];
+    systemd.services."rke2-${cfg.role}" = {
+      description = "rke2 service";
+      after = [ "network-online.target" ];
+      wantedBy = [ "multi-user.target" ];
+      serviceConfig = {
+        Type = if cfg.role == "agent" then "exec" else "notify";
+        Restart = "always";
+        RestartSec = "5s";
+        ExecStart = lib.concatStringsSep " " (
+          [ "${cfg.package}/bin/rke2 ${cfg.role}" ]
+          ++ lib.optional (cfg.serverAddr != "") "--server ${cfg.serverAddr}"
+          ++ lib.optional (cfg.tokenFile != null) "--token-file ${toString cfg.tokenFile}"
+          ++ lib.optional (cfg.configPath != null) "--config ${toString cfg.configPath}"
+          ++ lib.toList cfg.extraFlags
+        );
+      };
+    };
+  };
+}

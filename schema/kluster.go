@@ -1,0 +1,464 @@
+package schema
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Distribution is what makes a Kubernetes cluster.
+type Distribution string
+
+// The distributions, by the names of their NixOS modules.
+const (
+	Kubernetes Distribution = "kubernetes"
+	K3s        Distribution = "k3s"
+	RKE2       Distribution = "rke2"
+)
+
+// Kluster is the fleet's Kubernetes cluster.
+type Kluster struct {
+	At            Pos
+	Distribution  Distribution
+	Masters       []string // names of the hosts with the control plane; the first begins the cluster
+	Etcd          []string
+	LoadBalancers []string
+	API           KlusterAPI
+	Token         string // k3s, rke2: name of the secret with which members join
+	PKI           string // kubernetes: folder of the certificates that muster makes; "" for those of NixOS
+	Domain        string
+	PodCIDR       netip.Prefix
+	ServiceCIDR   netip.Prefix
+	MeshCIDR      netip.Prefix // the private network between the hosts, if any
+	pos           map[string]Pos
+}
+
+// KlusterAPI is where a cluster's API is reached. Address is "" for the first master's.
+type KlusterAPI struct {
+	Address   string
+	Port      int    // 0 means 6443
+	Interface string // on which several load balancers share the address
+}
+
+// A KlusterNode is what the cluster knows of a host.
+type KlusterNode struct {
+	At     Pos
+	Labels []Label
+	Taints []string // key=value:Effect
+}
+
+// A Label is one of a node.
+type Label struct{ Name, Value string }
+
+// PosOf returns the position of a field such as "master", or that of the cluster
+// if the inventory does not have the field.
+func (k *Kluster) PosOf(field string) Pos {
+	if p, ok := k.pos[field]; ok {
+		return p
+	}
+	return k.At
+}
+
+// First is the master that begins the cluster; "" where the inventory has none.
+func (k *Kluster) First() string {
+	if len(k.Masters) == 0 {
+		return ""
+	}
+	return k.Masters[0]
+}
+
+// IsMaster reports whether a host has the control plane.
+func (k *Kluster) IsMaster(host string) bool { return slices.Contains(k.Masters, host) }
+
+// mastersField is the field that names the masters.
+func (k *Kluster) mastersField() string {
+	if _, ok := k.pos["masters"]; ok {
+		return "masters"
+	}
+	return "master"
+}
+
+// Services is the network of the services' addresses.
+func (k *Kluster) Services() netip.Prefix {
+	if k.ServiceCIDR.IsValid() {
+		return k.ServiceCIDR
+	}
+	return netip.MustParsePrefix("10.0.0.0/24") // the default of NixOS
+}
+
+func (d *decoder) kluster(n *node) {
+	if n == nil || n.kind != structKind {
+		return
+	}
+	k := &Kluster{At: n.at, pos: make(map[string]Pos)}
+	for _, f := range n.fields {
+		k.pos[f.name] = f.val.at
+	}
+	k.Distribution = Kubernetes
+	if name := text(n.get("distribution")); name != "" {
+		k.Distribution = Distribution(name)
+	}
+	if k.Masters = texts(n.get("masters")); text(n.get("master")) != "" {
+		k.Masters = []string{n.get("master").text}
+	}
+	d.oneOf(n, "kluster", "master", "masters")
+	if k.Etcd = texts(n.get("etcd")); n.get("etcd") == nil {
+		k.Etcd = k.Masters
+	}
+	k.LoadBalancers = texts(n.get("load_balancers"))
+	if a := n.get("api"); a != nil && a.kind == structKind {
+		k.API = KlusterAPI{Address: text(a.get("address")), Port: number32(a.get("port")), Interface: text(a.get("interface"))}
+	}
+	k.Token = text(n.get("token"))
+	if p := n.get("pki"); text(p) != "" {
+		k.PKI = d.resolve(p.text, p.at)
+	}
+	k.Domain = text(n.get("domain"))
+	k.PodCIDR = d.prefix(n.get("pod_cidr"), "kluster.pod_cidr")
+	k.ServiceCIDR = d.prefix(n.get("service_cidr"), "kluster.service_cidr")
+	k.MeshCIDR = d.prefix(n.get("mesh_cidr"), "kluster.mesh_cidr")
+	if k.Domain == "" {
+		k.Domain = "cluster.local"
+	}
+	d.fleet.Kluster = k
+}
+
+// klusterNode decodes what the cluster knows of a host.
+func klusterNode(n *node) *KlusterNode {
+	if n == nil || n.kind != structKind {
+		return nil
+	}
+	node := &KlusterNode{At: n.at, Taints: texts(n.get("taints"))}
+	if labels := n.get("labels"); labels != nil {
+		for _, f := range labels.fields {
+			node.Labels = append(node.Labels, Label{f.name, text(f.val)})
+		}
+	}
+	return node
+}
+
+// memberRoles are the roles of a host that the inventory gives none: what the cluster has
+// it for.
+func (k *Kluster) memberRoles(host string) []string {
+	switch {
+	case k.IsMaster(host):
+		return []string{RoleMaster, RoleNode}
+	case slices.Contains(k.LoadBalancers, host):
+		return []string{RoleBalancer}
+	}
+	return []string{RoleNode}
+}
+
+// A member's certificates are secrets, by these names, each of a file of the folder pki.
+const (
+	CertAPIServer         = "kubernetes-apiserver"
+	CertAPIServerEtcd     = "kubernetes-apiserver-etcd-client"
+	CertAPIServerKubelet  = "kubernetes-apiserver-kubelet-client"
+	CertAPIServerProxy    = "kubernetes-apiserver-proxy-client"
+	CertServiceAccount    = "kubernetes-service-account"
+	CertControllerManager = "kubernetes-controller-manager"
+	CertScheduler         = "kubernetes-scheduler"
+	CertAddonManager      = "kubernetes-addon-manager"
+	CertAdmin             = "kubernetes-cluster-admin"
+	CertKubelet           = "kubernetes-kubelet"
+	CertProxy             = "kubernetes-proxy"
+	CertFlannel           = "kubernetes-flannel"
+	CertEtcd              = "kubernetes-etcd"
+)
+
+// Authority is the file of the authority that signs the cluster's certificates, and
+// EtcdAuthority that of etcd: who may be a client of the API is none of etcd.
+func (k *Kluster) Authority() string     { return k.pkiFile("ca") }
+func (k *Kluster) EtcdAuthority() string { return k.pkiFile("etcd-ca") }
+
+func (k *Kluster) pkiFile(name string) string {
+	return k.PKI + "/" + name + ".age"
+}
+
+// secrets are a host's certificates, where muster makes the cluster's. The names and
+// groups are those that Kubernetes and the NixOS module expect:
+// https://kubernetes.io/docs/setup/best-practices/certificates and
+// nixos/modules/services/cluster/kubernetes/pki.nix.
+func (k *Kluster) secrets(h *Host) []*Secret {
+	if k == nil || k.PKI == "" || k.Distribution != Kubernetes {
+		return nil
+	}
+	var all []*Secret
+	add := func(secret, file, owner string, g Generate, units ...string) {
+		g.Kind = "x509"
+		if g.Authority == "" {
+			g.Authority = k.Authority()
+		}
+		all = append(all, &Secret{
+			Name: secret, At: k.PosOf("pki"), Age: k.pkiFile(file), Generate: g,
+			Owner: owner, Group: "root", Mode: 0o400, Restart: units, derived: true,
+		})
+	}
+	own := func(name string) string { return h.Name + "/" + name }
+	names := append([]string{h.Name}, h.plainAddresses()...)
+	master := k.IsMaster(h.Name)
+	if master {
+		add(CertAPIServer, own("apiserver"), "kubernetes", Generate{CommonName: "kubernetes", Names: k.apiNames(names)}, "kube-apiserver.service")
+		add(CertAPIServerEtcd, own("apiserver-etcd-client"), "kubernetes", Generate{CommonName: "etcd-client", Authority: k.EtcdAuthority()}, "kube-apiserver.service")
+		add(CertAPIServerKubelet, own("apiserver-kubelet-client"), "kubernetes", Generate{CommonName: "system:kube-apiserver"}, "kube-apiserver.service")
+		add(CertAPIServerProxy, own("apiserver-proxy-client"), "kubernetes", Generate{CommonName: "front-proxy-client"}, "kube-apiserver.service")
+		// All masters sign and check the tokens of service accounts with one key.
+		add(CertServiceAccount, "service-account", "kubernetes", Generate{CommonName: "system:service-account-signer"}, "kube-apiserver.service", "kube-controller-manager.service")
+		add(CertControllerManager, own("controller-manager"), "kubernetes", Generate{CommonName: "system:kube-controller-manager"}, "kube-controller-manager.service")
+		add(CertScheduler, own("scheduler"), "kubernetes", Generate{CommonName: "system:kube-scheduler"}, "kube-scheduler.service")
+		add(CertAddonManager, own("addon-manager"), "kubernetes", Generate{CommonName: "system:kube-addon-manager"}, "kube-addon-manager.service")
+		add(CertAdmin, own("cluster-admin"), "kubernetes", Generate{CommonName: "cluster-admin", Organization: "system:masters"})
+	}
+	if master || h.HasRole(RoleNode) {
+		add(CertKubelet, own("kubelet"), "root", Generate{CommonName: "system:node:" + strings.ToLower(h.Name), Organization: "system:nodes", Names: names}, "kubelet.service")
+		add(CertProxy, own("kube-proxy"), "root", Generate{CommonName: "system:kube-proxy"}, "kube-proxy.service")
+		add(CertFlannel, own("flannel"), "root", Generate{CommonName: "flannel-client"}, "flannel.service")
+	}
+	if slices.Contains(k.Etcd, h.Name) {
+		add(CertEtcd, own("etcd"), "etcd", Generate{CommonName: h.Name, Names: append(slices.Clone(names), "localhost", "127.0.0.1"), Authority: k.EtcdAuthority()}, "etcd.service")
+	}
+	return all
+}
+
+// apiNames are the names of an API server: its host's, the shared ones, and those by which
+// pods know it.
+func (k *Kluster) apiNames(host []string) []string {
+	names := slices.Clone(host)
+	if k.API.Address != "" && !slices.Contains(names, k.API.Address) {
+		names = append(names, k.API.Address)
+	}
+	return append(names,
+		k.Services().Masked().Addr().Next().String(), "127.0.0.1", "localhost",
+		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc."+k.Domain)
+}
+
+// ClusterAddress is the address by which the members of the cluster know a host: the first
+// of its addresses that others can use, or its name.
+func (h *Host) ClusterAddress() string {
+	if all := h.plainAddresses(); len(all) > 0 {
+		return all[0]
+	}
+	return h.Name
+}
+
+// plainAddresses are the addresses of a host that others can use: no zones, no names that
+// only this machine's SSH configuration knows.
+func (h *Host) plainAddresses() []string {
+	var all []string
+	for _, way := range h.Ways() {
+		name := way.Address
+		if a, err := netip.ParseAddr(name); err == nil {
+			if name = a.String(); a.Zone() != "" {
+				continue
+			}
+		} else if !strings.Contains(name, ".") {
+			continue
+		}
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// kluster checks the members of the cluster and what its distribution needs.
+func (c *checker) kluster() {
+	k := c.fleet.Kluster
+	if k == nil {
+		return
+	}
+	c.members(k.mastersField(), k.Masters)
+	c.members("load_balancers", k.LoadBalancers)
+	c.memberRole(k.Masters, RoleMaster, "kluster."+k.mastersField())
+	c.memberRole(k.LoadBalancers, RoleBalancer, "kluster.load_balancers")
+	c.etcd()
+	c.api()
+	switch k.Distribution {
+	case Kubernetes:
+		c.certificates()
+	case K3s, RKE2:
+		c.joining()
+	}
+	for _, field := range []struct {
+		name string
+		of   []Distribution
+		hint string
+	}{
+		{"token", []Distribution{K3s, RKE2}, "its members prove themselves with certificates"},
+		{"pki", []Distribution{Kubernetes}, "its members join with kluster.token, and make their certificates"},
+		{"etcd", []Distribution{Kubernetes}, "its masters are the members of etcd"},
+	} {
+		if at := k.PosOf(field.name); at != k.At && !slices.Contains(field.of, k.Distribution) {
+			c.report.add(at, "kluster."+field.name, "conflict", "%s has no %s", k.Distribution, field.name).Hint = field.hint
+		}
+	}
+}
+
+// members reports hosts of a list of the cluster that are not there, or there twice.
+func (c *checker) members(field string, names []string) {
+	list := c.tree.get("kluster").get(field)
+	seen := make(map[string]bool)
+	for i, name := range names {
+		at, path := list.at, "kluster."+field
+		if list.kind == listKind && len(list.elems) == len(names) {
+			at, path = list.elems[i].at, fmt.Sprintf("%s[%d]", path, i)
+		}
+		switch {
+		case c.hosts[name] == nil:
+			c.noHost(at, path, name)
+		case seen[name]:
+			c.report.add(at, path, "repeated", "host %s is listed twice", quote(name))
+		}
+		seen[name] = true
+	}
+}
+
+// memberRole reports members that have roles, and lack the one that goes with the list.
+func (c *checker) memberRole(names []string, role, field string) {
+	for _, name := range names {
+		if h := c.hosts[name]; h != nil && !h.HasRole(role) && !(role == RoleBalancer && c.fleet.Kluster.IsMaster(name)) {
+			e := c.report.add(h.PosOf("roles"), join("hosts", name)+".roles", "master", "the host is in %s but lacks the role %s", field, role)
+			e.Hint = "add the role, or leave out roles"
+		}
+	}
+}
+
+// etcd checks the members of etcd.
+func (c *checker) etcd() {
+	k := c.fleet.Kluster
+	if k.Distribution == Kubernetes && k.PKI == "" && len(k.Masters) == 1 && slices.ContainsFunc(k.Etcd, func(m string) bool { return m != k.First() && !c.maySet(c.hosts[m], "services.etcd") }) {
+		c.report.warn(k.PosOf("etcd"), "kluster.etcd", "etcd", "muster sets up etcd only on the master").Hint = "set pki, so that muster makes the certificates that members need, or services.etcd in the config of the other members"
+	}
+	field := "etcd"
+	list := c.tree.get("kluster").get("etcd")
+	if list != nil && list.kind == listKind {
+		c.members("etcd", k.Etcd)
+	} else if field, list = k.mastersField(), c.tree.get("kluster").get("masters"); list == nil {
+		return
+	}
+	what := "members"
+	if field == "masters" {
+		what = "masters, which are the members of etcd"
+	}
+	switch n := len(list.elems); {
+	case list.kind != listKind:
+	case n == 0:
+		c.report.add(list.at, "kluster."+field, "etcd", "no members, want an odd number of hosts")
+	case n%2 == 0:
+		c.report.add(list.at, "kluster."+field, "etcd", "%d %s, want an odd number: %d tolerate no more failures than %d", n, what, n, n-1)
+	}
+}
+
+// api checks the address that members reach the API at.
+func (c *checker) api() {
+	k := c.fleet.Kluster
+	switch n := len(k.LoadBalancers); {
+	case n > 0 && k.API.Address == "":
+		c.report.add(k.PosOf("load_balancers"), "kluster.load_balancers", "missing-field", "missing field: want kluster.api.address, where they are reached")
+	case n > 1 && k.API.Interface == "":
+		c.report.add(k.PosOf("api"), "kluster.api", "missing-field", "missing field: want interface, on which %d load balancers share %s", n, k.API.Address)
+	case n == 0 && k.API.Interface != "":
+		c.report.add(k.PosOf("api"), "kluster.api.interface", "conflict", "no load_balancers are there to share the address")
+	}
+	if addr, err := netip.ParseAddr(k.API.Address); k.API.Address != "" && err == nil && len(k.LoadBalancers) > 1 {
+		for _, h := range c.fleet.Hosts {
+			if i := slices.Index(h.addresses(), addr.String()); i >= 0 {
+				at, path := h.posOfAddress(i)
+				c.report.add(at, path, "repeated-address", "%s is kluster.api.address, which the load balancers share", addr).Hint = "see " + k.PosOf("api").String()
+			}
+		}
+	}
+	for _, name := range k.LoadBalancers {
+		if k.IsMaster(name) && (k.API.Port == 0 || k.API.Port == APIPort) {
+			c.report.add(k.PosOf("load_balancers"), "kluster.load_balancers", "conflict", "%s is a master: its API server has the port %d already", quote(name), APIPort).Hint = "set kluster.api.port to another"
+			return
+		}
+	}
+	if len(k.Masters) > 1 && k.API.Address == "" {
+		c.report.warn(k.PosOf("masters"), "kluster.masters", "api", "members reach the API at %s: when it is down, the cluster is not reached", quote(k.First())).Hint = "set kluster.api.address to an address that the masters, or load_balancers, share"
+	}
+}
+
+// APIPort is the port of an API server.
+const APIPort = 6443
+
+// joining checks the secret with which members of k3s and rke2 join.
+func (c *checker) joining() {
+	k := c.fleet.Kluster
+	if k.Token == "" {
+		members := 0
+		for _, h := range c.fleet.Hosts {
+			if h.HasRole(RoleMaster) || h.HasRole(RoleNode) {
+				members++
+			}
+		}
+		if members > 1 {
+			c.report.add(k.At, "kluster", "missing-field", "missing field: want token, the name of the secret with which %d members join", members).Hint = `as in token: "kluster-token", with defaults: secrets: "kluster-token": {age: "./kluster-token.age", generate: kind: "password"}`
+		}
+		return
+	}
+	for _, h := range c.fleet.Hosts {
+		if (h.HasRole(RoleMaster) || h.HasRole(RoleNode)) && h.Secret(k.Token) == nil {
+			c.report.add(k.PosOf("token"), "kluster.token", "undefined", "host %s has no secret %s", h.Name, quote(k.Token)).Hint = "give it to all members under defaults.secrets"
+			return
+		}
+	}
+}
+
+// certificates checks what the members of a cluster of services.kubernetes prove
+// themselves with.
+func (c *checker) certificates() {
+	k := c.fleet.Kluster
+	if k.PKI == "" {
+		if len(k.Masters) > 1 {
+			c.report.add(k.PosOf("masters"), "kluster.masters", "missing-field", "the certificates that NixOS makes by itself are for one master, not %d", len(k.Masters)).Hint = `set pki: "./pki", a folder in which muster secrets generate makes them, or distribution: "k3s"`
+		}
+		return
+	}
+	missing := map[string]bool{}
+	seen := map[string]bool{}
+	for _, h := range c.fleet.Hosts {
+		for _, s := range h.AllSecrets {
+			if !s.derived || seen[s.Age] {
+				continue
+			}
+			seen[s.Age] = true
+			if c.lookFor(s.Age) == nil {
+				missing[s.Age] = true
+				continue
+			}
+			c.ageFile(s, "kluster.pki")
+			c.certificate(s, "kluster.pki", time.Now())
+		}
+	}
+	if len(missing) > 0 {
+		c.report.warn(k.PosOf("pki"), "kluster.pki", "missing-file", "%d of %d certificates are not in %s yet", len(missing), len(seen), quote(filepath.Clean(k.PKI))).Hint = "muster secrets generate makes them"
+	}
+}
+
+// strayMember reports a host that has the role of a list of the cluster and is not in it.
+func (c *checker) strayMember(e *node, path, role string) {
+	k := c.fleet.Kluster
+	list, field := k.Masters, k.mastersField()
+	if role == RoleBalancer {
+		list, field = k.LoadBalancers, "load_balancers"
+	}
+	host, ok := strings.CutPrefix(path, "hosts.")
+	if !ok || role == RoleMaster && len(list) == 0 {
+		return
+	}
+	host = host[:strings.LastIndex(host, ".roles[")]
+	for _, name := range list {
+		if join("hosts", name) == "hosts."+host {
+			return
+		}
+	}
+	if field == "master" {
+		c.report.add(e.at, path, "master", "hosts.%s is not the cluster's master: %s is", host, quote(k.First())).Hint = "see " + k.PosOf("master").String()
+		return
+	}
+	c.report.add(e.at, path, "master", "hosts.%s is not in kluster.%s", host, field).Hint = "see " + k.PosOf(field).String()
+}
