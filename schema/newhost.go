@@ -152,20 +152,20 @@ func cueStruct(fields []NewField) *ast.StructLit {
 
 func cueField(name string, value ast.Expr) *ast.Field {
 	var label ast.Label = ast.NewIdent(name)
-	if !plainLabel(name) {
+	if !unquotedLabel(name) {
 		label = cueString(name)
 	}
 	return &ast.Field{Label: label, Value: value}
 }
 
-// plainLabel reports whether a name is a label of a field without quotes.
-func plainLabel(name string) bool {
+// unquotedLabel reports whether a name is a label of a field without quotes.
+func unquotedLabel(name string) bool {
 	return ast.IsValidIdent(name) && !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, "#")
 }
 
 // cueLabel is a label of a field, in quotes where it has to be.
 func cueLabel(name string) string {
-	if plainLabel(name) {
+	if unquotedLabel(name) {
 		return name
 	}
 	return literal.String.Quote(name)
