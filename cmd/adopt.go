@@ -41,7 +41,7 @@ func (o *adoptOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&o.name, "", hostName), "name", "give the machine this `name` in the inventory: %s (default its host name)")
 	fs.Var(flags.OneOf(&o.privilege, schema.Root, schema.Sudo, schema.SudoPassword, schema.Doas, schema.Run0), "privilege", "how a user other than root becomes root: %s (default sudo for such users)")
 	fs.Var(flags.ListOf(&o.accept, keyFingerprint), "accept-host-key", "accept an unknown host key with this `fingerprint`, %s; several times for several")
-	fs.Var(flags.Bool(&o.update, false), "update", "write into the hardware modules of hosts of the inventory what their machines have become")
+	fs.Var(flags.Bool(&o.update, false), "update", "write what the machines of hosts of the inventory have become into their entries (address, host keys, system, disks) and hardware modules")
 	fs.VarP(flags.Bool(&o.yes, false), "yes", "y", "do not ask before files are changed")
 	fs.VarP(flags.Bool(&o.dry, false), "dry-run", "n", "write nothing and print what would be written")
 }
@@ -168,11 +168,13 @@ type adopted struct {
 	Err         string             `json:"error,omitempty"`
 	Hardware    *host.Hardware     `json:"hardware,omitempty"`
 
-	way    adopt.Way
-	known  *schema.Host    // that the inventory has already
-	entry  *schema.NewHost // to add to it
-	module []byte          // to write to its file; nil for none
-	err    error
+	way     adopt.Way
+	known   *schema.Host      // that the inventory has already
+	entry   *schema.NewHost   // to add to it
+	edits   []schema.HostEdit // of its entry
+	inFiles []string          // of the inventory, that these change
+	module  []byte            // to write to its file; nil for none
+	err     error
 }
 
 // emptyInventory are the beginnings of new inventories.

@@ -47,8 +47,10 @@ func (a *adoption) lookAtAll(ctx context.Context, dialer *remote.Dialer) {
 // look connects to a machine and reads what it is made of.
 func (a *adoption) look(ctx context.Context, dialer *remote.Dialer, m *adopted) error {
 	for _, h := range a.fleet.Hosts {
-		if h.Address == m.way.Address && (h.Port == m.way.Port || m.way.Port == 0) {
-			m.known, m.Name = h, h.Name
+		for _, w := range h.Ways() {
+			if w.Address == m.way.Address && (w.Port == m.way.Port || m.way.Port == 0) {
+				m.known, m.Name = h, h.Name
+			}
 		}
 	}
 	machine, err := a.connect(ctx, dialer, m)
@@ -74,6 +76,7 @@ func (a *adoption) place(m *adopted) error {
 		return a.compare(m)
 	}
 	m.entry = adopt.Entry(m.Name, m.way, m.Hardware)
+	m.Notes = append(m.Notes, adopt.EntryNotes(m.way, m.Hardware)...)
 	m.State = "would adopt"
 	var text bytes.Buffer
 	if err := syntax.Fprint(&text, adopt.Module(m.Hardware)); err != nil {
@@ -153,7 +156,10 @@ func (a *adoption) nameIt(m *adopted) error {
 	m.Name = a.options.name
 	if m.Name == "" {
 		m.Name, _, _ = strings.Cut(m.Hardware.Name, ".")
-		if _, err := hostName.Parse(m.Name); err != nil || m.Name == "localhost" || m.Name == "nixos" || m.Name == "debian" {
+		if _, err := hostName.Parse(m.Name); err != nil {
+			return fmt.Errorf("its host name is %q, which is none for a host of an inventory: give it one with --name", m.Hardware.Name)
+		}
+		if slices.Contains([]string{"localhost", "nixos", "debian"}, strings.ToLower(m.Name)) {
 			return fmt.Errorf("its host name is %q, by which it is not told from others: give it one with --name", m.Hardware.Name)
 		}
 	}
@@ -172,7 +178,9 @@ func (a *adoption) nameIt(m *adopted) error {
 	}
 	if slices.ContainsFunc(h.HostKeys, same) {
 		m.known = h
-		m.Differences = append(m.Differences, adopt.Difference{What: "host", In: h.PosOf("host").String(), Says: h.Address, Machine: m.way.Address})
+		if !slices.ContainsFunc(h.Ways(), func(w schema.Way) bool { return w.Address == m.way.Address }) {
+			m.Differences = append(m.Differences, adopt.Difference{What: "host", In: h.PosOf("host").String(), Says: h.Address, Machine: m.way.Address})
+		}
 		return nil
 	}
 	return fmt.Errorf("the inventory has another %s, at %s: give this one another name with --name", m.Name, h.PosOf("host"))
@@ -191,7 +199,11 @@ func (a *adoption) compare(m *adopted) error {
 	if m.State = "unchanged"; len(m.Differences) > 0 {
 		m.State = "differs"
 	}
-	if len(inModule) == 0 || !a.options.update {
+	if !a.options.update {
+		return nil
+	}
+	m.edits = adopt.Edits(m.known, m.way, m.Hardware, m.Differences)
+	if len(inModule) == 0 {
 		return nil
 	}
 	next := adopt.Module(m.Hardware)

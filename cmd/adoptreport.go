@@ -8,6 +8,7 @@ import (
 
 	"muster/cmd/ui"
 	"muster/exec"
+	"muster/exec/adopt"
 	"muster/exec/host"
 	"muster/exec/human"
 )
@@ -31,7 +32,11 @@ func (a *adoption) report() {
 			fmt.Fprintf(a.std.out, "  wrote %s\n", f)
 		}
 		for _, d := range m.Differences {
-			fmt.Fprintf(a.std.out, "  %s\n", d)
+			left := ""
+			if d.ByHand && a.options.update {
+				left = "left to you: "
+			}
+			fmt.Fprintf(a.std.out, "  %s%s\n", left, d)
 		}
 		for _, n := range m.Notes {
 			fmt.Fprintf(a.std.out, "  note: %s\n", n)
@@ -78,8 +83,9 @@ func summary(hw *host.Hardware) string {
 func (a *adoption) status() error {
 	failed, fine := 0, 0
 	for _, m := range a.machines {
-		switch m.State {
-		case "failed", "differs":
+		left := slices.ContainsFunc(m.Differences, func(d adopt.Difference) bool { return d.ByHand })
+		switch {
+		case m.State == "failed", m.State == "differs", m.State == "updated" && left:
 			failed++
 		default:
 			fine++

@@ -51,7 +51,7 @@ const vmToken = "a-token-that-no-disk-may-hold"
 // from its disk whenever it restarts, as one that was told so in a hoster's panel.
 func newVirtualMachine(t *testing.T) *virtualMachine {
 	t.Helper()
-	v := &virtualMachine{t: t, dir: t.TempDir(), port: freePort(t), down: make(chan struct{}), patience: 3 * time.Minute}
+	v := &virtualMachine{t: t, dir: t.TempDir(), port: freePort(t), down: make(chan struct{}), patience: 10 * time.Minute}
 	v.disks = []vmDisk{{"disk.img", "MUSTER01"}, {"other.img", "OTHER01"}}
 	v.boot = func(n int) []string {
 		if n > 0 {
@@ -391,7 +391,7 @@ func TestInstallVirtualMachine(t *testing.T) {
 	}
 	v.killAt("reboot", 800*time.Millisecond, first...)
 	t.Log("killed while it waited for the first boot")
-	out := v.must("resume", "--reboot-timeout", "5m")
+	out := v.must("resume", "--reboot-timeout", "15m")
 	if !strings.Contains(out, "vm: installed") {
 		t.Errorf("muster resume:\n%s", out)
 	}
@@ -415,7 +415,7 @@ func TestInstallVirtualMachine(t *testing.T) {
 	v.inventory("virtio-OTHER01", "OTHER01", true)
 	v.refused("disko.devices makes a disk that the inventory does not name in hosts.vm.disks", "install", "vm", "--yes", "--reinstall")
 	v.inventory("virtio-MUSTER01", "MUSTER01", true)
-	out = v.must("install", "vm", "--yes", "--reinstall", "--reboot-timeout", "5m")
+	out = v.must("install", "vm", "--yes", "--reinstall", "--reboot-timeout", "15m")
 	if !strings.Contains(out, "vm: installed") {
 		t.Errorf("muster install --reinstall:\n%s", out)
 	}

@@ -14,8 +14,8 @@ import (
 func TestMachinesThatAreNotReplaced(t *testing.T) {
 	const (
 		want   = "/nix/store/00000000000000000000000000000001-nixos-system-web-1"
-		debian = "uid 0\nos debian - Debian 12\nroot ext4 /dev/sda1\nmachine x86_64\n"
-		nixos  = "uid 0\nos nixos - NixOS\nroot ext4 /dev/sda1\nmachine x86_64\ncurrent " + want + "\nbooted " + want + "\n"
+		debian = "uid 0\nos debian - Debian 12\nmount 1 0 8:1 / / rw - ext4 /dev/sda1 rw\nmachine x86_64\n"
+		nixos  = "uid 0\nos nixos - NixOS\nmount 1 0 8:1 / / rw - ext4 /dev/sda1 rw\nmachine x86_64\ncurrent " + want + "\nbooted " + want + "\n"
 	)
 	for _, tt := range []struct{ name, text, want string }{
 		{"a Linux", debian, ""},

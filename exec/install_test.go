@@ -26,9 +26,9 @@ func TestMachinesThatAreNotInstalled(t *testing.T) {
 	const (
 		want   = "/nix/store/00000000000000000000000000000001-nixos-system-web-1"
 		other  = "/nix/store/00000000000000000000000000000002-nixos-system-web-2"
-		rescue = "uid 0\nos debian - A rescue system\nroot tmpfs tmpfs\nmachine x86_64\n"
-		debian = "uid 0\nos debian - Debian 12\nroot ext4 /dev/sda1\nmachine x86_64\n"
-		nixos  = "uid 0\nos nixos - NixOS\nroot ext4 /dev/sda1\nmachine x86_64\ncurrent " + want + "\nbooted " + want + "\n"
+		rescue = "uid 0\nos debian - A rescue system\nmount 1 0 0:20 / / rw - tmpfs tmpfs rw\nmachine x86_64\n"
+		debian = "uid 0\nos debian - Debian 12\nmount 1 0 8:1 / / rw - ext4 /dev/sda1 rw\nmachine x86_64\n"
+		nixos  = "uid 0\nos nixos - NixOS\nmount 1 0 8:1 / / rw - ext4 /dev/sda1 rw\nmachine x86_64\ncurrent " + want + "\nbooted " + want + "\n"
 	)
 	image := schema.Kexec{Path: "image.tar"}
 	for _, tt := range []struct {
@@ -39,7 +39,7 @@ func TestMachinesThatAreNotInstalled(t *testing.T) {
 	}{
 		{"what an attempt has installed and seen, resumed", nixos + "deployed run1\n", schema.Kexec{}, false, ""},
 		{"a rescue system", rescue, schema.Kexec{}, false, ""},
-		{"an installer on a medium", "uid 0\nos nixos installer NixOS\nroot ext4 /dev/sdb1\nmachine x86_64\n", schema.Kexec{}, false, ""},
+		{"an installer on a medium", "uid 0\nos nixos installer NixOS\nmount 1 0 8:1 / / rw - ext4 /dev/sdb1 rw\nmachine x86_64\n", schema.Kexec{}, false, ""},
 		{"of another kind", strings.Replace(rescue, "x86_64", "aarch64", 1), schema.Kexec{}, false, "it is a aarch64, and the inventory says x86_64-linux"},
 		{"without Nix", rescue + "lacks nix-env\nlacks nix-store\n", image, false, "the installer that runs (A rescue system) has no nix-env, nix-store: use one that has, or name one in install.kexec of the inventory"},
 		{"a Linux", debian, image, false, ""},

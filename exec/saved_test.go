@@ -120,7 +120,7 @@ var notSaved = cmp.Options{
 		"At": "a place in the inventory", "Generate": "done before", "Owner": "in the system", "Group": "in the system", "Mode": "in the system",
 		"Path": "in the system", "Restart": "in the system", "Reload": "in the system",
 	}),
-	ignoring(schema.Disk{}, map[string]string{"At": "a place in the inventory", "Boot": "in the system"}),
+	ignoring(schema.Disk{}, map[string]string{"At": "a place in the inventory"}),
 	ignoring(schema.Partition{}, map[string]string{"At": "a place in the inventory"}),
 	ignoring(schema.Kexec{}, map[string]string{"At": "a place in the inventory"}),
 	ignoring(schema.Check{}, map[string]string{"At": "a place in the inventory"}),
@@ -147,6 +147,84 @@ func TestEveryFieldOfAPlanIsSaved(t *testing.T) {
 	if diff := cmp.Diff(want, got, notSaved); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+// Whatever list of a plan or an event is empty, it is read again.
+func TestEmptyListsAreRead(t *testing.T) {
+	eachWithout(t, Plan{}, func(t *testing.T, without string, plan any) {
+		text, err := json.Marshal(plan)
+		if err != nil {
+			t.Fatalf("without %s: %v", without, err)
+		}
+		// A hook without a command is none.
+		err = json.Unmarshal(text, new(Plan))
+		if err != nil && strings.Contains(err.Error(), "want a list") && !strings.HasSuffix(without, ".Command") {
+			t.Errorf("without %s: %v", without, err)
+		}
+	})
+	for name, codec := range codecs {
+		zero, err := codec.decode(json.RawMessage(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		eachWithout(t, zero, func(t *testing.T, without string, event any) {
+			text, err := json.Marshal(event)
+			if err != nil {
+				t.Fatalf("%s without %s: %v", name, without, err)
+			}
+			if _, err := DecodeEvent(name, text); err != nil {
+				t.Errorf("%s without %s: %v", name, without, err)
+			}
+		})
+	}
+}
+
+// eachWithout calls f for each list of a type with a pointer to a full value in which that
+// list is empty.
+func eachWithout(t *testing.T, of any, f func(t *testing.T, without string, value any)) {
+	t.Helper()
+	for n := 0; ; n++ {
+		v := reflect.New(reflect.TypeOf(of))
+		new(filler).fill(t, v.Elem())
+		left := n
+		path, found := empty(v.Elem(), "", &left)
+		if !found {
+			return
+		}
+		f(t, path, v.Interface())
+	}
+}
+
+// empty empties the list of a number, from 0, in a value.
+func empty(v reflect.Value, path string, n *int) (string, bool) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return "", false
+		}
+		return empty(v.Elem(), path, n)
+	case reflect.Slice:
+		if *n == 0 {
+			v.SetZero()
+			return path, true
+		}
+		*n--
+		for i := range v.Len() {
+			if at, found := empty(v.Index(i), fmt.Sprintf("%s[%d]", path, i), n); found {
+				return at, true
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !v.Type().Field(i).IsExported() {
+				continue
+			}
+			if at, found := empty(v.Field(i), path+"."+v.Type().Field(i).Name, n); found {
+				return at, true
+			}
+		}
+	}
+	return "", false
 }
 
 func TestEveryFieldOfAnEventIsSaved(t *testing.T) {

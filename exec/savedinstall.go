@@ -29,7 +29,7 @@ type savedDisk struct {
 	Serial     savedWord        `json:"serial,omitempty"`
 	Table      savedWord        `json:"table"`
 	Boot       bool             `json:"boot,omitempty"`
-	Partitions []savedPartition `json:"partitions"`
+	Partitions []savedPartition `json:"partitions,omitempty"`
 }
 
 type savedPartition struct {

@@ -152,10 +152,23 @@ func cueStruct(fields []NewField) *ast.StructLit {
 
 func cueField(name string, value ast.Expr) *ast.Field {
 	var label ast.Label = ast.NewIdent(name)
-	if !ast.IsValidIdent(name) || strings.HasPrefix(name, "_") || strings.HasPrefix(name, "#") {
+	if !unquotedLabel(name) {
 		label = cueString(name)
 	}
 	return &ast.Field{Label: label, Value: value}
+}
+
+// unquotedLabel reports whether a name is a label of a field without quotes.
+func unquotedLabel(name string) bool {
+	return ast.IsValidIdent(name) && !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, "#")
+}
+
+// cueLabel is a label of a field, in quotes where it has to be.
+func cueLabel(name string) string {
+	if unquotedLabel(name) {
+		return name
+	}
+	return literal.String.Quote(name)
 }
 
 func cueString(text string) *ast.BasicLit {

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +73,19 @@ func TestModules(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// What a module and an entry cannot say of a machine is told.
+func TestNotes(t *testing.T) {
+	var b strings.Builder
+	all := machines(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		b.WriteString(name + ":\n")
+		for _, note := range slices.Concat(Notes(all[name]), EntryNotes(Way{User: "root", Address: "192.0.2.1"}, all[name])) {
+			b.WriteString("  " + note + "\n")
+		}
+	}
+	golden(t, "notes.txt", b.String())
 }
 
 // A says is a machine that answers every command with a text.

@@ -18,6 +18,9 @@ type Difference struct {
 	In      string `json:"in"`                // the file, or the place in the inventory
 	Says    string `json:"says,omitempty"`    // what the file says; "" for nothing
 	Machine string `json:"machine,omitempty"` // what the machine is; "" for nothing
+	ByHand  bool   `json:"by_hand,omitempty"` // adopt --update leaves it to the user
+
+	ofModule bool
 }
 
 func (d Difference) String() string {
@@ -25,7 +28,7 @@ func (d Difference) String() string {
 	case d.Says == "":
 		return fmt.Sprintf("%s: %s: the machine has %s, which is not here", d.In, d.What, d.Machine)
 	case d.Machine == "":
-		return fmt.Sprintf("%s: %s: %s is here, and the machine has it not", d.In, d.What, d.Says)
+		return fmt.Sprintf("%s: %s: %s is here, and the machine does not have it", d.In, d.What, d.Says)
 	}
 	return fmt.Sprintf("%s: %s: %s is here, and the machine has %s", d.In, d.What, d.Says, d.Machine)
 }
@@ -34,6 +37,14 @@ func (d Difference) String() string {
 // which is nil where there is none. What the module says besides is not looked at: only
 // mounts, swap, encrypted disks and addresses that the machine has no more.
 func CompareModule(name string, file *syntax.File, h *schema.Host, hw *host.Hardware) []Difference {
+	list := compareModule(name, file, h, hw)
+	for i := range list {
+		list[i].ofModule = true
+	}
+	return list
+}
+
+func compareModule(name string, file *syntax.File, h *schema.Host, hw *host.Hardware) []Difference {
 	if file == nil {
 		return []Difference{{What: "the module of its hardware", In: name, Machine: "hardware"}}
 	}
@@ -202,7 +213,7 @@ func CompareHost(fleet *schema.Fleet, h *schema.Host, way Way, hw *host.Hardware
 		}
 	}
 	for _, k := range h.HostKeys {
-		if !slices.ContainsFunc(keys, func(o string) bool { return sameKey(o, k) }) {
+		if len(hw.HostKeys) > 0 && !slices.ContainsFunc(keys, func(o string) bool { return sameKey(o, k) }) {
 			list = append(list, Difference{What: "host_keys", In: at("host_keys"), Says: k})
 		}
 	}
@@ -227,11 +238,8 @@ func compareDisks(h *schema.Host, hw *host.Hardware) []Difference {
 	if hw.Virtual.Container != "" {
 		return nil
 	}
-	for _, f := range disks(hw) {
-		d := hw.Device(f.Name)
-		if !slices.ContainsFunc(h.Disks, func(o schema.Disk) bool { return names(d, o.Device) }) {
-			list = append(list, Difference{What: "disks", In: h.PosOf("disks").String(), Machine: diskPath(d)})
-		}
+	for _, f := range newDisks(h, hw) {
+		list = append(list, Difference{What: "disks", In: h.PosOf("disks").String(), Machine: diskPath(hw.Device(f.Name))})
 	}
 	for _, o := range h.Disks {
 		if !slices.ContainsFunc(hw.Disks(), func(d *host.Device) bool { return names(d, o.Device) }) {

@@ -62,8 +62,26 @@ func Entry(name string, way Way, hw *host.Hardware) *schema.NewHost {
 	if users := users(way, hw); len(users) > 0 {
 		config = append(config, schema.NewField{Name: "users", Value: []schema.NewField{{Name: "users", Value: users}}})
 	}
+	if way.Privilege == string(schema.Sudo) {
+		config = append(config, schema.NewField{Name: "security", Value: []schema.NewField{{Name: "sudo", Value: []schema.NewField{
+			{Name: "wheelNeedsPassword", Comment: "sudo asked " + way.User + " for none", Value: false},
+		}}}})
+	}
 	add("config", config, "")
 	return e
+}
+
+// EntryNotes are what the entry of a machine does not say, for the user to see to.
+func EntryNotes(way Way, hw *host.Hardware) []string {
+	var notes []string
+	at := slices.IndexFunc(hw.Users, func(u host.User) bool { return u.Name == way.User })
+	if at < 0 || len(hw.Users[at].Keys) == 0 {
+		notes = append(notes, fmt.Sprintf("no authorized key of %s was found in its files: say in config.users how %s logs in, or the first deployment keeps you out", way.User, way.User))
+	}
+	if way.Privilege != "" && way.Privilege != string(schema.Sudo) && way.Privilege != string(schema.SudoPassword) {
+		notes = append(notes, fmt.Sprintf("%s became root by %s, which its configuration has to allow: see security.%s", way.User, way.Privilege, way.Privilege))
+	}
+	return notes
 }
 
 // HostKeys are the host keys to pin: the one that the machine presented, and then its

@@ -50,6 +50,7 @@ func Notes(hw *host.Hardware) []string {
 	m := &module{hw: hw, notes: map[any]*syntax.Note{}}
 	if hw.Virtual.Container == "" {
 		m.initrd()
+		m.systemPartition()
 		m.encrypted()
 		m.fileSystems()
 		m.swap()
@@ -348,6 +349,25 @@ func (m *module) bootLoader() {
 	}
 }
 
+// espType is the type of an EFI system partition.
+const espType = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+
+// systemPartition notes an EFI system partition that is not mounted: a boot loader is
+// installed to it.
+func (m *module) systemPartition() {
+	if m.hw.Boot.Firmware != host.EFI || m.hw.Boot.ESP != "" {
+		return
+	}
+	what := "its EFI system partition"
+	for _, d := range m.hw.Devices {
+		if d.PartType == espType {
+			what += " (" + d.Path() + ")"
+			break
+		}
+	}
+	m.note("it starts by EFI, and %s is not mounted at /boot, /boot/efi or /efi: mount it and adopt the machine again, or name it in file_systems", what)
+}
+
 // fileSystems sets what is mounted.
 func (m *module) fileSystems() {
 	for _, mount := range m.hw.Mounts {
@@ -403,13 +423,20 @@ func (m *module) fileSystem(mount host.Mount) (fileSystem, bool) {
 			m.note("%s is mounted with the password in %s, which no configuration brings: it has to stay there, or to be a secret of the inventory", mount.At, file)
 		}
 		return f, true
+	case mount.Device == "" && mount.At == "/":
+		m.note("its root is %s (%s), as that of a live or rescue system, and no disk: name the root file system in file_systems, or make it with muster install", mount.Source, mount.FSType)
+		return fileSystem{}, false
 	case mount.Device == "":
 		if strings.HasPrefix(mount.Source, "/dev/") || slices.Contains(passwordMounts, mount.FSType) {
 			m.note("%s (%s on %s) is left out: its disk was not found, or it needs a password", mount.At, mount.FSType, mount.Source)
 		}
 		return fileSystem{}, false
 	}
-	if from := m.boundFrom(mount); from != "" {
+	if mount.At == "/" && mount.Subtree != "/" && mount.FSType != "btrfs" {
+		m.note("its root is the directory %s of the file system on %s, and NixOS has the top of a file system as its root: name one in file_systems", mount.Subtree, m.onDisk(m.hw.Device(mount.Device)))
+		return fileSystem{}, false
+	}
+	if from := m.boundFrom(mount); mount.At != "/" && from != "" {
 		if mount.At == "/nix/store" {
 			return fileSystem{}, false // NixOS mounts it so itself
 		}
@@ -423,6 +450,9 @@ func (m *module) fileSystem(mount host.Mount) (fileSystem, bool) {
 		f.why += "; /etc/fstab"
 	} else {
 		f.options = kept(mount.Options, worthKeeping)
+	}
+	if f.device == "/dev/"+d.Name && d.Kind != host.RAIDArray {
+		m.note("%s is on %s, a name that may be another's after a restart: the machine has neither udev nor blkid to find its UUID", mount.At, f.device)
 	}
 	return f, true
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +55,54 @@ func TestHardware(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Without the program ip, the kernel's tables say which addresses a machine has, and of
+// which interface, unless two are in one network.
+func TestAddressesWithoutIP(t *testing.T) {
+	hw, err := parseHardware(`adopt 1
+name a
+net eth0 physical
+net eth1 physical
+net eth2 physical
+net eth3 physical
+noaddr
+inet6 20010db8000000000000000000000007 02 40 00 00     eth2
+inet6 broken
+trie +-- 10.0.0.0/24 2 0 2
+trie |-- 10.0.0.5
+trie /32 host LOCAL
+trie |-- 10.0.0.255
+trie /32 link BROADCAST
+trie |-- 10.9.0.6
+trie /32 host LOCAL
+trie |-- 127.0.0.1
+trie /32 host LOCAL
+trie |-- 192.168.7.20
+trie /32 host LOCAL
+route Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+route eth2	00000000	0107A8C0	0003	0	0	200	00000000	0	0	0
+route eth0	0000000A	00000000	0001	0	0	0	00FFFFFF	0	0	0
+route eth1	0000090A	00000000	0001	0	0	0	00FFFFFF	0	0	0
+route eth3	0000090A	00000000	0001	0	0	0	00FFFFFF	0	0	0
+route eth2	0007A8C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
+dhcp dhclient -4 eth2
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Interface{
+		{Name: "eth0", Physical: true, Addresses: []Address{{Prefix: netip.MustParsePrefix("10.0.0.5/24")}}},
+		{Name: "eth1", Physical: true},
+		{Name: "eth2", Physical: true, Addresses: []Address{{Prefix: netip.MustParsePrefix("2001:db8::7/64"), Dynamic: true}, {Prefix: netip.MustParsePrefix("192.168.7.20/24"), Dynamic: true}}},
+		{Name: "eth3", Physical: true},
+	}
+	if diff := cmp.Diff(want, hw.Interfaces, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(hw.Undetected) != 2 || !strings.Contains(hw.Undetected[0], "10.9.0.6") || !strings.Contains(hw.Undetected[1], "no program ip") {
+		t.Errorf("%q", hw.Undetected)
 	}
 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"cmp"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -15,13 +16,21 @@ func (r *hardwareReader) block(name, rest string) {
 		r.unclear("name of a device")
 		return
 	}
-	if r.device = r.Device(name); r.device == nil {
-		r.Devices = append(r.Devices, Device{Name: name, Kind: WholeDisk})
-		r.device = &r.Devices[len(r.Devices)-1]
-	}
-	d := r.device
 	attr, value, _ := strings.Cut(rest, " ")
 	value = strings.TrimSpace(value)
+	switch attr { // facts that are no device's own
+	case "held":
+		r.held[name] = clip(value, maxWord)
+		return
+	case "table":
+		r.tables[name] = strings.ToLower(strings.TrimPrefix(clip(value, maxWord), "0x"))
+		return
+	}
+	d := r.Device(name)
+	if d == nil {
+		r.Devices = append(r.Devices, Device{Name: name, Kind: WholeDisk})
+		d = &r.Devices[len(r.Devices)-1]
+	}
 	switch attr {
 	case "dev":
 		r.take(&d.Number, numberForm, value, "number of device "+name)
@@ -69,6 +78,8 @@ func (r *hardwareReader) block(name, rest string) {
 		}
 	case "device/serial", "serial":
 		d.Serial = clip(value, maxWord)
+	case "vpd":
+		d.Serial = cmp.Or(d.Serial, clip(value, maxWord))
 	case "module":
 		if typeForm.MatchString(value) {
 			r.Drivers = append(r.Drivers, Driver{Module: value, For: "disk " + name, Class: "block"})
@@ -107,6 +118,8 @@ func (r *hardwareReader) property(d *Device, key, value string) {
 		r.take(&d.Table, typeForm, value, "partition table of "+d.Name)
 	case "ID_SERIAL_SHORT":
 		d.Serial = clip(value, maxWord)
+	case "ID_SERIAL":
+		d.Serial = cmp.Or(d.Serial, clip(value, maxWord))
 	case "ID_MODEL":
 		d.Model = cmp.Or(d.Model, clip(strings.ReplaceAll(value, "_", " "), maxWord))
 	}
@@ -177,9 +190,28 @@ func (r *hardwareReader) mount(line string) {
 			m.Options = appendNew(m.Options, option)
 		}
 	}
+	r.mounted = append(r.mounted, m)
+	if ofRunningSystem(at) {
+		return
+	}
 	// Of two at one place, the later one is seen.
 	r.Mounts = slices.DeleteFunc(r.Mounts, func(o Mount) bool { return o.At == at })
 	r.Mounts = append(r.Mounts, m)
+}
+
+// ofRunningSystem reports whether a place has what a running system mounts there by itself.
+func ofRunningSystem(at string) bool {
+	for _, dir := range []string{"/proc", "/sys", "/dev", "/run"} {
+		if at == dir || strings.HasPrefix(at, dir+"/") {
+			return true
+		}
+	}
+	for _, dir := range []string{"/var/lib/docker/", "/var/lib/containers/", "/var/lib/kubelet/", "/var/lib/containerd/"} {
+		if strings.HasPrefix(at, dir) {
+			return true
+		}
+	}
+	return false
 }
 
 // fstab reads a line of /etc/fstab.
@@ -272,26 +304,91 @@ func compareIDs(a, b string) int {
 	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// placeMounts finds the devices of mounts and swaps.
-func (r *hardwareReader) placeMounts() {
-	find := func(number, source string) string {
-		for _, d := range r.Devices {
-			if number != "" && d.Number == number || source == "/dev/"+d.Name || d.Mapped != "" && source == "/dev/mapper/"+d.Mapped {
-				return d.Name
-			}
+// finishDisks puts together what several lines say of disks.
+func (r *hardwareReader) finishDisks() {
+	for _, link := range slices.Sorted(maps.Keys(r.links)) {
+		if d := r.Device(r.links[link]); d != nil {
+			r.link(d, link)
 		}
-		return ""
+	}
+	for _, line := range r.blkid {
+		r.readBlkid(line)
+	}
+	for i := range r.Devices {
+		slices.SortFunc(r.Devices[i].IDs, compareIDs)
 	}
 	for i := range r.Mounts {
 		m := &r.Mounts[i]
-		if m.Device = find(m.Number, m.Source); m.Device == "" && strings.HasPrefix(m.Source, "/dev/") {
-			m.Device = find("", "/dev/"+r.links[strings.TrimPrefix(m.Source, "/dev/")])
-		}
+		m.Device = r.deviceOf(m)
 		if d := r.Device(m.Device); d != nil && d.FSType == "" {
 			d.FSType = m.FSType
 		}
 	}
 	for i := range r.Swaps {
-		r.Swaps[i].Device = find("", r.Swaps[i].Path)
+		r.Swaps[i].Device = r.deviceAt("", r.Swaps[i].Path)
 	}
+}
+
+// deviceOf finds the device of a mount; "" for none.
+func (r *hardwareReader) deviceOf(m *Mount) string {
+	name := r.deviceAt(m.Number, m.Source)
+	if link, ok := r.links[strings.TrimPrefix(m.Source, "/dev/")]; ok && name == "" {
+		return r.deviceAt("", "/dev/"+link)
+	}
+	return name
+}
+
+// deviceAt finds the device of a number or a path.
+func (r *hardwareReader) deviceAt(number, path string) string {
+	for _, d := range r.Devices {
+		if number != "" && d.Number == number || path == "/dev/"+d.Name || d.Mapped != "" && path == "/dev/mapper/"+d.Mapped {
+			return d.Name
+		}
+	}
+	return ""
+}
+
+// uses are what a device and its partitions are in use as.
+func (r *hardwareReader) uses(name string) []Use {
+	var list []Use
+	add := func(name, as string) {
+		if use := (Use{Name: name, As: as}); !slices.Contains(list, use) && len(list) < maxList {
+			list = append(list, use)
+		}
+	}
+	for _, part := range r.withParts(name) {
+		for i := range r.mounted {
+			if r.deviceOf(&r.mounted[i]) == part.Name {
+				add(part.Name, clip(r.mounted[i].At, maxWord))
+			}
+		}
+		for _, s := range r.Swaps {
+			if s.Device == part.Name {
+				add(part.Name, "swap")
+			}
+		}
+		for _, o := range r.Devices {
+			if o.Kind != Partition && slices.Contains(o.Parents, part.Name) {
+				add(part.Name, "part of "+o.Name)
+			}
+		}
+		if fs := r.held[part.Name]; fs != "" && !slices.ContainsFunc(list, func(u Use) bool { return u.Name == part.Name }) {
+			add(part.Name, "part of a "+fs+" that is mounted")
+		}
+	}
+	return list
+}
+
+// withParts are a device and its partitions.
+func (r *hardwareReader) withParts(name string) []*Device {
+	var list []*Device
+	if d := r.Device(name); d != nil {
+		list = append(list, d)
+	}
+	for i := range r.Devices {
+		if d := &r.Devices[i]; d.Kind == Partition && slices.Contains(d.Parents, name) {
+			list = append(list, d)
+		}
+	}
+	return list
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"path"
 	"slices"
@@ -22,7 +21,7 @@ var (
 	deviceForm  = newForm(`^[A-Za-z0-9][A-Za-z0-9!_.:+-]{0,63}$`)
 	numberForm  = newForm(`^[0-9]{1,10}:[0-9]{1,10}$`)
 	linkForm    = newForm(`^[A-Za-z0-9][A-Za-z0-9#+.:=@_\\-]{0,250}$`) // what udev leaves in the name of a link
-	labelForm   = newForm(`^[!-~]{1,100}$`)
+	labelForm   = newForm(`^[!-~]([ -~]{0,98}[!-~])?$`)
 	uuidForm    = newForm(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
 	typeForm    = newForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 	ifaceForm   = newForm(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
@@ -48,13 +47,16 @@ var platforms = map[string]string{
 	"armv6l": "armv6l-linux", "riscv64": "riscv64-linux", "ppc64le": "powerpc64le-linux", "loongarch64": "loongarch64-linux",
 }
 
-// A hardwareReader collects what adopt.sh printed.
+// A hardwareReader collects what adopt.sh printed, and of installlook.sh what it says of
+// disks.
 type hardwareReader struct {
 	*Hardware
 	begun     bool
-	device    *Device           // that the lines are about
 	links     map[string]string // targets below /dev, by link
 	blkid     []string
+	mounted   []Mount           // all mounts, also those that are not listed
+	held      map[string]string // devices that a mounted file system has beside its first, by name, and its type
+	tables    map[string]string // IDs of partition tables, by disk
 	uid       string
 	resolv    [2][]netip.Addr // of resolv.conf, and of systemd-resolved's own
 	states    []Found
@@ -65,27 +67,24 @@ type hardwareReader struct {
 	container string
 	flags     string // of the processor
 	loaders   []string
+	gateways  []metricGateway
+	noIP      bool         // addresses are those that the kernel lists for all to read
+	connected []connected  // networks of IPv4 that interfaces are in
+	local     []netip.Addr // addresses of IPv4 without their interfaces
+	trieAddr  string       // the address that the next line is about
+	clients   [][]string   // command lines of DHCP clients
 }
 
 // parseHardware reads what adopt.sh printed.
 func parseHardware(out string) (*Hardware, error) {
-	r := &hardwareReader{
-		Hardware: &Hardware{Memory: -1}, links: map[string]string{}, passwords: map[string]bool{}, admins: map[string]bool{},
-	}
+	r := newHardwareReader()
 	for line := range strings.Lines(out) {
-		line = strings.TrimSuffix(line, "\n")
-		word, rest, _ := strings.Cut(line, " ")
-		switch {
-		case word == "adopt" && rest == "1":
+		switch line = strings.TrimSuffix(line, "\n"); {
+		case line == "adopt 1":
 			r.begun = true // a start-up file may have printed before
-			continue
-		case !r.begun:
-			continue
-		case len(line) > maxFact || hasControl(line):
-			r.unclear("a line of %s", clipWord(word))
-			continue
+		case r.begun:
+			r.fact(line)
 		}
-		r.line(word, strings.TrimSpace(rest))
 	}
 	switch {
 	case !r.begun:
@@ -97,6 +96,23 @@ func parseHardware(out string) (*Hardware, error) {
 	}
 	r.finish()
 	return r.Hardware, nil
+}
+
+func newHardwareReader() *hardwareReader {
+	return &hardwareReader{
+		Hardware: &Hardware{Memory: -1}, links: map[string]string{}, held: map[string]string{}, tables: map[string]string{},
+		passwords: map[string]bool{}, admins: map[string]bool{},
+	}
+}
+
+// fact reads one line.
+func (r *hardwareReader) fact(line string) {
+	word, rest, _ := strings.Cut(line, " ")
+	if len(line) > maxFact || hasControl(line) {
+		r.unclear("a line of %s", clipWord(word))
+		return
+	}
+	r.line(word, strings.TrimSpace(rest))
 }
 
 // hasControl reports whether a text has control characters other than tabs, or is not
@@ -132,7 +148,7 @@ func (r *hardwareReader) take(field *string, form form, text, what string) {
 	*field = text
 }
 
-// line reads one fact.
+// line reads the text of a fact.
 func (r *hardwareReader) line(word, text string) {
 	first, rest, _ := strings.Cut(text, " ")
 	rest = strings.TrimSpace(rest)
@@ -204,7 +220,13 @@ func (r *hardwareReader) line(word, text string) {
 	case "crypttab":
 		r.crypttab(strings.Fields(text))
 	case "noaddr":
-		r.Undetected = appendNew(r.Undetected, "its network addresses: it has no program ip")
+		r.noIP = true
+	case "inet6":
+		r.inet6(strings.Fields(text))
+	case "trie":
+		r.trie(text)
+	case "dhcp":
+		r.clients = append(r.clients, strings.Fields(text))
 	case "hostid":
 		r.take(&r.HostID, hostIDForm, first, "host ID")
 	case "pci", "usb", "mmc":
@@ -325,18 +347,8 @@ func (r *hardwareReader) driver(bus string, f []string) {
 
 // finish puts together what depends on several facts.
 func (r *hardwareReader) finish() {
-	for _, link := range slices.Sorted(maps.Keys(r.links)) {
-		if d := r.Device(r.links[link]); d != nil {
-			r.link(d, link)
-		}
-	}
-	for _, line := range r.blkid {
-		r.readBlkid(line)
-	}
-	for i := range r.Devices {
-		slices.SortFunc(r.Devices[i].IDs, compareIDs)
-	}
-	r.placeMounts()
+	r.finishDisks()
+	r.finishNetwork()
 	if r.Nameservers = r.resolv[1]; len(r.Nameservers) == 0 {
 		r.Nameservers = r.resolv[0]
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -102,9 +101,10 @@ func parseBare(out string, devices []string) (Bare, error) {
 	for i, d := range devices {
 		b.Disks[i] = BareDisk{Device: d, Missing: true}
 	}
-	uid := ""
+	r, uid := newHardwareReader(), ""
 	for line := range strings.Lines(out) {
-		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		line = strings.TrimRight(line, "\n")
+		name, value, _ := strings.Cut(line, " ")
 		value = clip(value, maxRecord)
 		switch name {
 		case "uid":
@@ -114,8 +114,6 @@ func parseBare(out string, devices []string) (Bare, error) {
 			if len(words) == 3 {
 				b.OS, b.Variant, b.Name = clip(words[0], maxWord), strings.TrimPrefix(clip(words[1], maxWord), "-"), clip(words[2], maxWord)
 			}
-		case "root":
-			b.RootFS, _, _ = strings.Cut(value, " ")
 		case "machine":
 			b.Machine = clip(value, maxWord)
 		case "firmware":
@@ -136,23 +134,15 @@ func parseBare(out string, devices []string) (Bare, error) {
 			b.Pending = parseNote(value)
 		case "agreed":
 			b.Agreed = clip(value, maxWord)
-		case "mounted":
-			b.Mounted, b.There = true, parseNote(value)
-		case "named":
-			words := strings.Fields(value)
-			if len(words) == 3 && len(b.Named) < maxList {
-				b.Named = append(b.Named, NamedDisk{ID: clip(words[0], maxWord), Name: clip(words[1], maxWord), Size: sectors(words[2])})
-			}
-		case "nameless":
-			words := strings.Fields(value)
-			if len(words) == 2 && len(b.Nameless) < maxList {
-				b.Nameless = append(b.Nameless, NamedDisk{Name: clip(words[0], maxWord), Size: sectors(words[1])})
-			}
-		case "disk":
-			number, fact, _ := strings.Cut(value, " ")
+		case "there":
+			b.There = parseNote(value)
+		case "wanted":
+			number, kernel, _ := strings.Cut(value, " ")
 			if i, err := strconv.Atoi(number); err == nil && i >= 0 && i < len(b.Disks) {
-				b.Disks[i].add(fact)
+				b.Disks[i].Name, b.Disks[i].Missing = clip(kernel, maxWord), false
 			}
+		case "block", "udev", "link", "blkid", "swap", "mount":
+			r.fact(line)
 		}
 	}
 	switch {
@@ -161,7 +151,31 @@ func parseBare(out string, devices []string) (Bare, error) {
 	case uid != "0":
 		return b, fmt.Errorf("not root on the machine, but user %s", uid)
 	}
+	r.finishDisks()
+	b.takeDisks(r)
 	return b, nil
+}
+
+// takeDisks takes in what was read of disks and mounts.
+func (b *Bare) takeDisks(r *hardwareReader) {
+	if m := r.MountedAt("/"); m != nil {
+		b.RootFS = m.FSType
+	}
+	if b.Mounted = r.MountedAt(InstallRoot) != nil; !b.Mounted {
+		b.There = Note{}
+	}
+	for i := range b.Disks {
+		b.Disks[i].read(r)
+	}
+	for _, d := range r.Disks() {
+		for _, id := range d.IDs {
+			b.Named = append(b.Named, NamedDisk{ID: id, Name: d.Name, Size: d.Size})
+		}
+		if len(d.IDs) == 0 {
+			b.Nameless = append(b.Nameless, NamedDisk{Name: d.Name, Size: d.Size})
+		}
+	}
+	b.Named, b.Nameless = b.Named[:min(len(b.Named), maxList)], b.Nameless[:min(len(b.Nameless), maxList)]
 }
 
 // parseNote reads LAYOUT RUN SYSTEM; the last two may be missing.
@@ -172,57 +186,21 @@ func parseNote(s string) (n Note) {
 	return n
 }
 
-// add takes in a fact on the disk.
-func (d *BareDisk) add(fact string) {
-	name, value, _ := strings.Cut(fact, " ")
-	value = strings.TrimSpace(value)
-	switch name {
-	case "name":
-		d.Name, d.Missing = clip(value, maxWord), false
-	case "partition":
-		d.Partition = true
-	case "size":
-		d.Size = sectors(value)
-	case "serial":
-		d.Serial = clip(value, maxWord)
-	case "model":
-		d.Model = clip(value, maxWord)
-	case "readonly":
-		d.ReadOnly = true
-	case "table":
-		d.TableID = strings.ToLower(strings.TrimPrefix(clip(value, maxWord), "0x"))
-	case "holds":
-		part, rest, _ := strings.Cut(value, " ")
-		size, tags, _ := strings.Cut(rest, " ")
-		if len(d.Holds) < maxList {
-			d.Holds = append(d.Holds, Content{Name: clip(part, maxWord), Size: sectors(size), Type: tag(tags, "TYPE"), Label: tag(tags, "LABEL")})
-		}
-	case "used":
-		part, as, _ := strings.Cut(value, " ")
-		use := Use{clip(part, maxWord), clip(as, maxWord)}
-		if len(d.Used) < maxList && !slices.Contains(d.Used, use) {
-			d.Used = append(d.Used, use)
+// read takes in what was read of the device that was asked for.
+func (d *BareDisk) read(r *hardwareReader) {
+	seen := r.Device(d.Name)
+	if seen == nil {
+		return
+	}
+	d.Partition = seen.Kind == Partition
+	d.Size, d.Serial, d.Model, d.ReadOnly, d.TableID = seen.Size, strings.ReplaceAll(seen.Serial, " ", ""), seen.Model, seen.ReadOnly, r.tables[d.Name]
+	for _, part := range r.withParts(d.Name) {
+		if part.Kind == Partition || part.FSType != "" {
+			d.Holds = append(d.Holds, Content{Name: part.Name, Size: part.Size, Type: part.FSType, Label: part.Label})
 		}
 	}
-}
-
-// tag finds NAME="value" in what blkid prints.
-func tag(tags, name string) string {
-	_, rest, ok := strings.Cut(" "+tags, " "+name+`="`)
-	if !ok {
-		return ""
-	}
-	value, _, _ := strings.Cut(rest, `"`)
-	return clip(value, maxWord)
-}
-
-// sectors reads a number of 512 bytes, and returns bytes; 0 where it is none.
-func sectors(s string) int64 {
-	n, err := strconv.ParseUint(s, 10, 50)
-	if err != nil {
-		return 0
-	}
-	return int64(n) << 9
+	d.Holds = d.Holds[:min(len(d.Holds), maxList)]
+	d.Used = r.uses(d.Name)
 }
 
 // InstallSteps do the long parts of an installation: each within a limit, its lines

@@ -71,6 +71,7 @@ const (
 	preamblePart    part = "preamble"
 	profilePart     part = "profileparts"
 	bootDefaultPart part = "bootdefault"
+	diskPart        part = "diskparts"
 	hostKeyPart     part = "hostkeyparts"
 	installPart     part = "installparts"
 	launchPart      part = "launch"
@@ -82,6 +83,7 @@ const (
 // parts are those that a script needs besides the preamble. What no script of a
 // request needs is not sent: the host would have to parse it.
 var parts = map[script][]part{
+	adoptScript:         {diskPart},
 	applySecretsScript:  {setsPart},
 	armScript:           {bootDefaultPart, launchPart, watchPart},
 	confirmScript:       {bootDefaultPart, launchPart, watchPart, wordsPart},
@@ -100,6 +102,7 @@ var parts = map[script][]part{
 	installKexecScript:  {installPart},
 	installKeysScript:   {installPart},
 	installLeaveScript:  {installPart},
+	installLookScript:   {diskPart},
 	installLUKSScript:   {installPart},
 	installMountScript:  {installPart},
 	installSystemScript: {installPart},

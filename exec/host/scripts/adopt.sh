@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC3013
+# shellcheck shell=sh disable=SC3013,SC2154
 # adopt.sh [ROOT] says what a running Linux is made of, and changes nothing on it: one
 # fact a line, a word and the rest. It reads /proc, /sys, the database of udev and a few
 # files of /etc, for which it needs no program; what only programs know it asks those
@@ -6,44 +6,6 @@
 # in it has what the programs printed.
 exec 2>/dev/null
 root=$1
-
-# first FILE sets line to the first line of a file, or to nothing.
-first() {
-  line=''
-  [ ! -r "$root$1" ] || IFS= read -r line <"$root$1"
-}
-
-# say WORD TEXT prints a fact, unless it is empty.
-say() { [ -z "$2" ] || printf '%s %s\n' "$1" "$2"; }
-
-# fact WORD FILE prints the first line of a file.
-fact() {
-  first "$2"
-  say "$1" "$line"
-}
-
-# facts WORD FILE prints all lines of a file.
-facts() {
-  [ ! -r "$root$2" ] || while IFS= read -r line || [ -n "$line" ]; do say "$1" "$line"; done <"$root$2"
-}
-
-# ask WORD PROGRAM ARGUMENT... prints each line that a program prints.
-ask() {
-  word=$1 program=$2
-  shift
-  if [ -n "$root" ]; then
-    facts "$word" "/recorded/$program"
-  elif command -v "$program" >/dev/null; then
-    "$@" </dev/null | while IFS= read -r line; do say "$word" "$line"; done
-  fi
-}
-
-# module DIRECTORY sets line to the kernel module that drives a device.
-module() {
-  line=''
-  [ ! -e "$1/driver/module" ] || line=$(readlink -f "$1/driver/module")
-  line=${line##*/}
-}
 
 echo 'adopt 1'
 [ -n "$root" ] || while read -r name value _; do
@@ -57,7 +19,7 @@ say machine "$line"
 fact kernel /proc/sys/kernel/osrelease
 fact name /proc/sys/kernel/hostname
 fact etcname /etc/hostname
-facts os /etc/os-release
+if [ -r "$root/etc/os-release" ]; then facts os /etc/os-release; else facts os /usr/lib/os-release; fi
 while read -r name value _; do [ "$name" != MemTotal: ] || { say memory "$value" && break; }; done <"$root/proc/meminfo"
 while IFS= read -r line; do
   case $line in
@@ -86,48 +48,9 @@ for name in /boot/loader/loader.conf /boot/efi/loader/loader.conf /efi/loader/lo
   [ ! -e "$root$name" ] || say loader "$name"
 done
 
-# Disks, partitions, and what is made of them.
-database=
-for d in "$root"/sys/class/block/*; do
-  name=${d##*/}
-  case $name in loop* | ram* | zram* | fd[0-9]* | sr[0-9]* | nbd* | '*') continue ;; esac
-  say block "$name"
-  for attr in dev size ro removable partition dm/name dm/uuid md/level md/uuid queue/rotational \
-    device/model device/vendor device/serial serial wwid device/wwid; do
-    fact "block $name $attr" "${d#"$root"}/$attr"
-    [ $attr != dev ] || dev=$line
-  done
-  for p in "$d/$name"*; do [ ! -e "$p/partition" ] || say "block ${p##*/} parent" "$name"; done
-  for p in "$d"/slaves/*; do [ ! -e "$p" ] || say "block $name parent" "${p##*/}"; done
-  module "$d/device"
-  say "block $name module" "$line"
-  data=/run/udev/data/b$dev
-  [ ! -r "$root$data" ] || database=1
-  [ ! -r "$root$data" ] || while IFS= read -r line; do
-    case $line in
-    S:disk/by-* | S:mapper/* | E:ID_FS_* | E:ID_PART_* | E:ID_SERIAL* | E:ID_MODEL=* | E:ID_VENDOR=* | E:ID_BUS=* | E:ID_WWN*)
-      say "udev $name" "$line"
-      ;;
-    esac
-  done <"$root$data"
-done
-if [ -z "$database" ]; then
-  for link in "$root"/dev/disk/by-*/* "$root"/dev/mapper/*; do
-    [ ! -L "$link" ] || say "link ${link#"$root/dev/"}" "$(readlink "$link")"
-  done
-  ask blkid blkid
-fi
-facts swap /proc/swaps
+disks
 facts fstab /etc/fstab
 facts crypttab /etc/crypttab
-[ ! -r "$root/proc/self/mountinfo" ] || while IFS= read -r line; do
-  # shellcheck disable=SC2086
-  case $(set -f && set -- $line && echo "$5") in
-  /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /run | /run/*) ;;
-  /var/lib/docker/* | /var/lib/containers/* | /var/lib/kubelet/* | /var/lib/containerd/*) ;;
-  *) say mount "$line" ;;
-  esac
-done <"$root/proc/self/mountinfo"
 [ ! -r "$root/etc/hostid" ] || say hostid "$(od -An -tx4 -N4 "$root/etc/hostid")"
 
 # What the first stage of a boot needs drivers for: storage, keyboards, and the
@@ -178,8 +101,18 @@ for d in "$root"/sys/class/net/*; do
   module "$d/device"
   say "net $name module" "$line"
 done
-ask addr ip -o addr show
-[ -n "$root" ] || command -v ip >/dev/null || echo noaddr
+if [ -r "$root/recorded/ip" ] || { [ -z "$root" ] && command -v ip >/dev/null; }; then
+  ask addr ip -o addr show
+else
+  echo noaddr
+  facts inet6 /proc/net/if_inet6
+  facts trie /proc/net/fib_trie
+fi
+# DHCP clients that set addresses which do not lapse.
+for d in "$root"/proc/[0-9]*; do
+  first "${d#"$root"}/comm"
+  case $line in udhcpc | dhclient | dhcpcd) say dhcp "$(tr '\000' ' ' <"$d/cmdline")" ;; esac
+done
 facts route /proc/net/route
 [ ! -r "$root/proc/net/ipv6_route" ] || while IFS= read -r line; do
   case $line in "00000000000000000000000000000000 00 "*) say route6 "$line" ;; esac
