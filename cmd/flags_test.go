@@ -59,6 +59,7 @@ var free = []string{
 	"export --to",
 	"plan --out",
 	"push --keep",
+	"report --out",
 }
 
 // eachVerb calls do with every command that is a verb, and its name.

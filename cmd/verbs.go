@@ -243,6 +243,7 @@ With -G, print what the SSH configuration means for HOST, in the format of ssh -
 HOST may then be [USER@]ADDRESS where no inventory has a host of that name.
 
 ` + inventoryHelp},
+		reportVerb(),
 		{group: "fleet", use: "gc [INVENTORY]", verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `
 Remove old generations of the hosts' system profiles, and collect garbage. The
 current generation, the running one and the booted one stay.
