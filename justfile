@@ -129,6 +129,14 @@ test-nix dir="/var/tmp/muster-nix":
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^(TestOtherNixVersions|TestScripts)$/^([0-9.]*|upgrade_flake)$' -v -count 1
 
+# the page of muster report in Chromium, in light and dark, narrow and wide: accessible (axe-core, of npm), 1,000 hosts open in 2 s; pictures go to DIR (npm, and the package chromium)
+test-report dir="/tmp/muster-report" *args="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p '{{dir}}'
+    [ -e '{{dir}}/package/axe.min.js' ] || (cd '{{dir}}' && tar -xzf "$(npm pack --silent axe-core@4 | tail -1)")
+    go test ./cmd/ui/report -axe '{{absolute_path(dir)}}/package/axe.min.js' -screenshots '{{absolute_path(dir)}}' -timed -v -count 1 -timeout 30m {{args}}
+
 # the values of the flakes in compile/flake/testdata/flakes, written anew from the Nix 2.34 that test-nix has unpacked below DIR
 record-flakes dir="/var/tmp/muster-nix" *args="":
     #!/usr/bin/env bash

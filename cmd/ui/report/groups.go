@@ -21,6 +21,8 @@ type link struct {
 	Name   string
 }
 
+func (h *host) link() link { return link{h.number, human.Plain(h.Name)} }
+
 // hosts are links to hosts. Of many, some are seen at once.
 type hosts struct{ First, Rest []link }
 
@@ -28,7 +30,7 @@ type hosts struct{ First, Rest []link }
 const mostSeen = 12
 
 func (l *hosts) add(h *host) {
-	to := link{h.number, h.Name}
+	to := h.link()
 	if len(l.First) < mostSeen {
 		l.First = append(l.First, to)
 	} else {
@@ -73,7 +75,7 @@ func (r *Report) failures() []*failure {
 			}
 			if o.Status != exec.Skipped {
 				f.Log, _ = h.log(logLines)
-				f.LogOf = h.Name
+				f.LogOf = h.link().Name
 			}
 			byCause[key] = f
 			list = append(list, f)

@@ -188,7 +188,7 @@ func (r *Report) page(o Options) *page {
 	zone := cmp.Or(o.Zone, time.Local)
 	p := &page{
 		Policy: policy(), Style: template.CSS(pageCSS), Script: template.JS(pageJS),
-		Fleet: cmp.Or(filepath.Base(r.plan.Dir), "fleet"), Verb: verbOf(r.plan.Action), Run: r.plan.Run,
+		Fleet: human.Plain(filepath.Base(r.plan.Dir)), Verb: verbOf(r.plan.Action), Run: r.plan.Run,
 		Large: len(r.hosts) > largeFleet, Version: o.Version,
 	}
 	p.Title = fmt.Sprintf("%s %s, %s", p.Verb, p.Fleet, r.began.In(zone).Format("2 January 2006 15:04"))
@@ -350,7 +350,7 @@ func (r *Report) next(p *page) string {
 // row is the line of a host.
 func (r *Report) row(h *host, a *axis, changes *changes) *row {
 	line := &row{
-		link: link{h.number, h.Name}, Roles: strings.Join(h.Roles, ", "), Address: h.Address, Wave: h.wave + 1,
+		link: h.link(), Roles: human.Plain(strings.Join(h.Roles, ", ")), Address: human.Plain(h.Address), Wave: h.wave + 1,
 		Status: statusOf(h.outcome), Packages: changes.of(h),
 	}
 	if len(h.stages) > 0 {

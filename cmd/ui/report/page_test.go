@@ -40,6 +40,9 @@ func TestInABrowser(t *testing.T) {
 		address, size := pageOf(t, hosts)
 		for _, width := range []int{400, 1600} {
 			for _, scheme := range []string{"light", "dark"} {
+				if hosts == 1000 && *axeFile == "" && (width < 1000) != (scheme == "dark") {
+					continue // colours are not looked at
+				}
 				t.Run(fmt.Sprintf("%d hosts %d px %s", hosts, width, scheme), func(t *testing.T) {
 					p := b.open(address, width, scheme)
 					p.t = t
@@ -163,12 +166,12 @@ func TestScript(t *testing.T) {
 	var got []string
 	shown := `[...document.querySelectorAll(".host")].filter((h) => !h.hidden).map((h) => h.querySelector(".name").textContent)`
 	p.eval(`(() => { const f = document.getElementById("find"); f.value = "rolled back"; f.dispatchEvent(new Event("input")); return `+shown+`; })()`, &got)
-	if strings.Join(got, " ") != "web2 edge33" {
+	if strings.Join(got, " ") != "web2 mail33" {
 		t.Errorf("rolled back: %q", got)
 	}
 	p.eval(`(() => { const f = document.getElementById("find"), o = document.getElementById("order");
 		f.value = ""; f.dispatchEvent(new Event("input")); o.value = "bad"; o.dispatchEvent(new Event("change")); return `+shown+`; })()`, &got)
-	if len(got) != 40 || got[0] != "web12" || got[1] != "web2" {
+	if len(got) != 40 || got[0] != "db12" || got[1] != "web2" {
 		t.Errorf("failed first: %q", got)
 	}
 	var open bool
