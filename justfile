@@ -60,7 +60,7 @@ test-foretell *args:
 
 # rewrite the golden files
 update:
-    go test ./schema ./compile ./compile/syntax ./exec ./exec/remote/sshconfig ./cmd ./examples -update
+    go test ./schema ./compile ./compile/syntax ./exec ./exec/remote/sshconfig ./cmd ./cmd/ui/graph ./examples -update
 
 # the golden files are what the code makes
 goldens: update

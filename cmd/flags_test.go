@@ -57,6 +57,7 @@ var free = []string{
 	"deploy --keep",
 	"eval --apply", "eval --expr", "eval --include",
 	"export --to",
+	"graph --out",
 	"plan --out",
 	"push --keep",
 	"report --out",

@@ -33,7 +33,7 @@ A last argument with a "/" or a "." in it is the INVENTORY.
 func (o *reportOptions) groups() []group { return nil }
 
 func (o *reportOptions) addFlags(fs *flags.Set) {
-	fs.VarP(flags.Of(&o.out, "", flags.NewFile()), "out", "o", "write the page to this `file`, - for standard output (default beside the run's journal)")
+	fs.VarP(flags.Of(&o.out, "", orStandardOutput(flags.NewFile())), "out", "o", "write the page to this `file` (default beside the run's journal)")
 }
 
 func (o *reportOptions) run(_ context.Context, std streams, args []string) error {

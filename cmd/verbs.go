@@ -84,6 +84,7 @@ of the flakes that hosts are systems of, into muster's cache. Evaluation needs n
 afterwards.
 
 ` + inventoryHelp},
+		graphVerb(),
 		{group: "inventory", use: "schema", verb: &schemaOptions{}, short: "print the schema of inventories", long: `
 Print the schema of inventories, as CUE or as JSON Schema. With the latter,
 editors check and complete TOML, YAML and JSON. Save it beside the inventory:
