@@ -12,7 +12,7 @@ lint:
 
 # static binaries of the commit, for Linux and macOS on amd64 and arm64, with checksums and SBOMs, into DIR; --check builds them twice, and compares
 release dir *args:
-    .ci/release {{args}} '{{dir}}'
+    .ci/release '{{dir}}' {{args}}
 
 # the licences of all modules that muster is linked of, into DIR
 notices dir:
