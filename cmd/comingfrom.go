@@ -3,8 +3,6 @@ package cmd
 import (
 	"fmt"
 	"strings"
-
-	"github.com/spf13/cobra"
 )
 
 // A counterpart is a command of another tool and the one of muster that takes its
@@ -124,17 +122,4 @@ func (t *formerTool) page() string {
 		fmt.Fprintf(&b, "  %-*s  %s\n", width, c.theirs, c.ours)
 	}
 	return b.String()
-}
-
-// comingFrom is a page of help with a page for each tool.
-func comingFrom() *cobra.Command {
-	const use = "coming-from"
-	all := &cobra.Command{Use: use, Short: "the commands of colmena, NixOps, morph, deploy-rs and nixos-rebuild, and ours"}
-	var pages []string
-	for _, t := range formerTools {
-		pages = append(pages, t.page())
-		all.AddCommand(&cobra.Command{Use: strings.ToLower(t.name), Short: "the commands of " + t.name + ", and ours", Long: t.page()})
-	}
-	all.Long = strings.Join(pages, "\n")
-	return all
 }

@@ -65,7 +65,7 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 		return o.flake.run(ctx, std, args, o)
 	}
 	// The embedded evaluator needs no Nix, and nothing is written here.
-	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: o.how.evaluator != byEmbedded})
+	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, later: true, nix: o.how.evaluator != byEmbedded})
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (o *evalOptions) run(ctx context.Context, std streams, args []string) error
 	if o.attr != "" {
 		return o.query(ctx, s)
 	}
-	results, err := o.how.systems(ctx, s.nix, s.fleet, s.systems, std.err)
+	results, err := o.how.systems(ctx, s.nix, s.fleet, s.systems, std.warn)
 	if results == nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (o *evalOptions) query(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	results, err := o.how.query(ctx, s.fleet, s.systems, attr, s.std.err)
+	results, err := o.how.query(ctx, s.fleet, s.systems, attr, s.std.warn)
 	if results == nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (f *loadFlags) load(ctx context.Context, args []string) (*schema.Fleet, err
 		return nil, err
 	}
 	if err != nil && ctx.Err() == nil {
-		return nil, inventoryError{err}
+		return nil, inventoryError{noInventory(where, err)}
 	}
 	if err == nil {
 		protectSecrets(fleet.Hosts)

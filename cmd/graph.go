@@ -19,7 +19,9 @@ type graphOptions struct {
 
 // graphVerb is graph's place in the help.
 func graphVerb() entry {
-	return entry{group: "inventory", use: "graph [INVENTORY]", verb: &graphOptions{}, short: "draw the fleet as an SVG", long: `
+	return entry{group: "inventory", use: "graph [INVENTORY]", verb: &graphOptions{}, short: "draw the fleet as an SVG",
+		examples: exampleLines{{"muster graph --out fleet.svg", "draw the whole fleet"}, {"muster graph --on @web", "draw some hosts, and print the drawing"}},
+		long: `
 Draw the hosts by wave and role, and the jump hosts on the way to them, as an SVG.
 Nothing is evaluated, and no host is connected to.
 

@@ -29,11 +29,18 @@ func matching(name, want, pattern string) flags.Kind[string] {
 	}}
 }
 
+// suggesting adds what the shell completes to a kind.
+func suggesting(suggest func(args []string, word string) []string, kind flags.Kind[string]) flags.Kind[string] {
+	kind.Suggest = suggest
+	return kind
+}
+
 // selector is the kind of an expression that chooses hosts. Whether there are
 // such hosts is known when the inventory is read.
 var selector = flags.Kind[string]{
-	Name: "selector",
-	Want: `names, globs, {a,b}, @tag, +role, !not, localhost, "," for union and "&" for intersection; or - for names from standard input`,
+	Name:    "selector",
+	Suggest: suggestSelectors,
+	Want:    `names, globs, {a,b}, @tag, +role, !not, localhost, "," for union and "&" for intersection; or - for names from standard input`,
 	Parse: func(text string) (string, error) {
 		if text == fromInput {
 			return text, nil
@@ -44,8 +51,8 @@ var selector = flags.Kind[string]{
 
 // attributePath is the kind of a path such as a.b."c.d".0, as nix-instantiate
 // takes it.
-var attributePath = matching("attribute path", "names with dots between them, such as config.time.timeZone",
-	`("[^"]+"|[A-Za-z0-9_'-]+)(\.("[^"]+"|[A-Za-z0-9_'-]+))*`)
+var attributePath = suggesting(suggestOptions, matching("attribute path", "names with dots between them, such as config.time.timeZone",
+	`("[^"]+"|[A-Za-z0-9_'-]+)(\.("[^"]+"|[A-Za-z0-9_'-]+))*`))
 
 // attrNames splits config.fileSystems."/".device into its names, by Nix's own
 // rules: the options of a host have no numbers in their paths.
@@ -196,10 +203,10 @@ func archiveName() flags.Kind[string] {
 }
 
 // runName is the kind of the name of a run, as it was reported.
-var runName = matching("run", "the name of a run, such as 20260102-150405-abcd", `[0-9A-Za-z-]+`)
+var runName = suggesting(suggestRuns, matching("run", "the name of a run, such as 20260102-150405-abcd", `[0-9A-Za-z-]+`))
 
 // hostName is the kind of the name of a host.
-var hostName = matching("host name", "the name of a host: letters, digits and hyphens", `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`)
+var hostName = suggesting(suggestHosts, matching("host name", "the name of a host: letters, digits and hyphens", `[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`))
 
 // imageKind is the kind of the kind of an image.
 var imageKind = matching("image kind", "the name of an image, such as iso, vm or sd", `[A-Za-z][A-Za-z0-9_-]{0,62}`)

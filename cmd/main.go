@@ -44,6 +44,7 @@ var errInterrupted = errors.New("interrupted")
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	checked := &checkedWriter{w: out}
 	std := streams{in: in, out: human.NewPlainWriter(checked), doc: checked, err: human.NewPlainWriter(errs)}
+	std.warn = &warningWriter{w: std.err}
 	if ui.IsTerminal(out) {
 		std.doc = std.out
 	}
@@ -56,6 +57,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if err == nil && checked.err != nil {
 		err = fmt.Errorf("write the output: %w", checked.err)
 	}
+	defer std.warn.show()
 	return report(ctx, std.err, err)
 }
 

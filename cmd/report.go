@@ -20,7 +20,9 @@ type reportOptions struct {
 
 // reportVerb is report's place in the help.
 func reportVerb() entry {
-	return entry{group: "fleet", use: "report [RUN] [INVENTORY]", verb: &reportOptions{}, short: "write what a run was like as one HTML page", long: `
+	return entry{group: "fleet", use: "report [RUN] [INVENTORY]", verb: &reportOptions{}, short: "write what a run was like as one HTML page",
+		examples: exampleLines{{"muster report", "write the page about the last run beside its journal"}, {"muster report 20260131-142233-k3qz --out run.html", "of a run that is named, to a file"}},
+		long: `
 Write an HTML page about RUN, by default the last run of the fleet: its hosts by wave
 and role, a time line of their stages, failures with their logs, the packages that
 changed, and what was found that is not as it should be. The page is one file, which

@@ -44,6 +44,7 @@ type needs struct {
 	ui        func(*session) ui.Reporter
 	selection *selectFlags                          // the inventory, and which of its hosts
 	warnings  bool                                  // print the inventory's warnings
+	later     bool                                  // the verb evaluates by itself, so that warnings wait for its errors
 	deploys   bool                                  // hosts are changed: those that do not take part are left out
 	agree     func(context.Context, *session) error // asks the user about the hosts before more is done; may be nil
 	nix       bool
@@ -97,7 +98,10 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 		return err
 	}
 	if n.warnings {
-		printWarningsOf(s.fleet, s.std)
+		ui.NewProblemPrinter(s.std.warn, ui.MostOfAKind).Print(s.fleet.Warnings)
+	}
+	if n.agree != nil || n.systems == nil && !n.later {
+		s.std.warn.show() // before the user is asked, or at once if nothing is evaluated
 	}
 	if s.hosts, err = n.selection.hosts(s.std, s.fleet); err != nil {
 		return err
@@ -116,10 +120,13 @@ func (s *session) evaluate(ctx context.Context, how *evaluateFlags) (err error) 
 	s.note("evaluating %s", human.Count(len(s.hosts), "host"))
 	began := time.Now()
 	if len(s.systems) > 0 || len(s.parts) == 0 {
-		s.results, err = how.systems(ctx, s.nix, s.fleet, s.systems, s.std.err)
+		s.results, err = how.systems(ctx, s.nix, s.fleet, s.systems, s.std.warn)
 	}
 	if err == nil {
-		s.profiles, err = how.profiles(ctx, s.nix, s.fleet, s.parts, s.std.err)
+		s.profiles, err = how.profiles(ctx, s.nix, s.fleet, s.parts, s.std.warn)
+	}
+	if err == nil && systemsIn(s.results) == len(s.results) {
+		s.std.warn.show()
 	}
 	switch found := systemsIn(s.results); {
 	case err != nil && found > 0:

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"muster/cmd/flags"
-	"muster/schema"
 )
 
 // A verb is one command of muster. Its flags come in groups, and the verb is
@@ -45,6 +43,8 @@ type streams struct {
 	// doc is standard output for documents that programs read, such as Nix: as
 	// they are, unless a terminal shows them.
 	doc io.Writer
+	// warn is standard error for warnings: they are printed behind the errors.
+	warn *warningWriter
 }
 
 const exitStatusHelp = `Exit status:
@@ -65,10 +65,13 @@ func newRoot(std streams) *cobra.Command {
 		Short: "deploy a fleet of NixOS machines from a typed inventory",
 		Long: `muster deploys a fleet of NixOS machines from a typed inventory.
 
-Write hosts.cue or hosts.toml, check it with "muster vet", read the Nix it
-means with "muster compile", and put it on the machines with "muster deploy".
-
-` + inventoryHelp + "\n\n" + exitStatusHelp,
+Begin a fleet with "muster init", check it with "muster vet", see what would change with
+"muster plan", and put it on the machines with "muster deploy". "muster demo" shows all
+of that on this computer. INVENTORY is a file or directory; see muster help inventory.`,
+		Example: exampleLines{
+			{"muster init", "begin a fleet"},
+			{"muster deploy --on web1", "bring one of its hosts to what the inventory says"},
+		}.text(),
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -78,12 +81,13 @@ means with "muster compile", and put it on the machines with "muster deploy".
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
-	root.SetUsageTemplate(strings.NewReplacer(
-		".LocalFlags.FlagUsages", ".LocalFlags.FlagUsagesWrapped 80",
-		".InheritedFlags.FlagUsages", ".InheritedFlags.FlagUsagesWrapped 80",
-	).Replace(root.UsageTemplate()))
+	root.SetHelpFunc(printHelp)
+	root.SetUsageFunc(func(c *cobra.Command) error {
+		printUsage(c.OutOrStderr(), c)
+		return nil
+	})
 	root.SetVersionTemplate("muster {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flags.Explain(err)} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{foreignFlag(c, flags.Explain(err))} })
 	root.CompletionOptions.HiddenDefaultCmd = true
 
 	root.AddGroup(
@@ -91,12 +95,11 @@ means with "muster compile", and put it on the machines with "muster deploy".
 		&cobra.Group{ID: "fleet", Title: "The fleet:"},
 		&cobra.Group{ID: "more", Title: "More:"},
 	)
-	root.SetHelpCommandGroupID("more")
 	root.SetCompletionCommandGroupID("more")
 
 	for _, e := range verbs() {
 		names, c := newCommand(std, e.use, e.verb)
-		c.Short, c.Long = e.short, strings.TrimPrefix(e.long, "\n")
+		c.Short, c.Long, c.Example = e.short, strings.TrimPrefix(e.long, "\n"), e.examples.text()
 		parent := root
 		if len(names) > 1 {
 			parent = family(root, e.group, names[0])
@@ -105,9 +108,7 @@ means with "muster compile", and put it on the machines with "muster deploy".
 		}
 		parent.AddCommand(c)
 	}
-	root.AddCommand(comingFrom())
-	// A page of help that is no command.
-	root.AddCommand(&cobra.Command{Use: "nix-in-cue", Short: "how Nix is written in an inventory", Long: schema.NixInCUE})
+	root.SetHelpCommand(newHelp(root))
 	return root
 }
 
@@ -125,15 +126,17 @@ func newCommand(std streams, use string, v verb) (names []string, _ *cobra.Comma
 	set := flags.New(c.Flags())
 	for _, g := range groups {
 		g.addFlags(set)
+		annotate(c.Flags(), g)
 	}
 	set.VarP(flags.Bool(new(bool), false), "help", "h", "show this help")
 	c.Args = func(c *cobra.Command, given []string) error {
 		given, _ = beforeDash(c, given)
 		if err := args(c, given); err != nil {
-			return usageError{err}
+			return usageError{explainArgs(c, given, err)}
 		}
 		return nil
 	}
+	c.ValidArgsFunction = completeArgs(use)
 	c.RunE = func(c *cobra.Command, given []string) error {
 		if taker, ok := v.(commandTaker); ok {
 			var command []string
@@ -176,7 +179,10 @@ func completeValues(c *cobra.Command) {
 		if !ok {
 			return
 		}
-		c.RegisterFlagCompletionFunc(f.Name, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		c.RegisterFlagCompletionFunc(f.Name, func(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if found := v.Suggest(); found != nil {
+				return found(args, word), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			}
 			switch v.Names() {
 			case flags.AnyFile:
 				return nil, cobra.ShellCompDirectiveDefault
@@ -186,19 +192,6 @@ func completeValues(c *cobra.Command) {
 			return v.Words(), cobra.ShellCompDirectiveNoFileComp
 		})
 	})
-}
-
-// noVerb refuses a word that is not a command, and suggests similar ones.
-func noVerb(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	meant := ""
-	c.SuggestionsMinimumDistance = 2
-	if like := c.SuggestionsFor(args[0]); len(like) > 0 {
-		meant = fmt.Sprintf("; did you mean %s?", strings.Join(like, " or "))
-	}
-	return usageError{fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), meant)}
 }
 
 // splitUse splits "inventory get PATH [INVENTORY]" into the command's names and

@@ -59,13 +59,18 @@ func (c *cueReader) reportError(e errors.Error, v cue.Value) {
 	if m := bound().FindStringSubmatch(msg); m != nil {
 		pos, others = c.valueFirst(m[1], pos, others)
 	}
+	what, mend := c.explain(pos, msg)
 	msg, rule := reword(msg)
+	if what != "" {
+		msg = what
+	}
 	if secretPath(e.Path()) {
 		msg = "conflicting or unsuitable values; they are not shown because the name is that of a secret"
 	}
 	x := c.report.add(pos, path, rule, "%s", msg)
+	x.Hint = mend
 	if len(others) > 0 && others[0] != pos {
-		x.Hint = "see also " + others[0].String()
+		x.Hint = strings.TrimPrefix(mend+"; see also "+others[0].String(), "; ")
 	}
 }
 

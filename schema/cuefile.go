@@ -248,7 +248,14 @@ func (c *cueReader) parse(name string, src any, cfg parser.Config) (*ast.File, e
 		c.report.list = append(c.report.list, e)
 		return nil, errSeen
 	}
-	return parser.ParseFile(name, data, cfg)
+	f, err := parser.ParseFile(name, data, cfg)
+	if err != nil {
+		for _, m := range text.cueMistakes(err) {
+			c.report.mistake(text, m)
+		}
+		return nil, errSeen
+	}
+	return f, nil
 }
 
 // errSeen stands for a problem that is already reported.

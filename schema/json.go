@@ -3,7 +3,6 @@ package schema
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"math"
 	"strconv"
@@ -18,7 +17,7 @@ func readJSON(s *source, r *report) *node {
 		tok, at := j.next()
 		n := j.value(tok, at, "", 0)
 		if _, err := j.dec.Token(); err != io.EOF {
-			r.add(s.pos(j.skip(int(j.dec.InputOffset()))), "", "syntax", "text after the end of the JSON value")
+			r.mistake(s, s.jsonMistake())
 		}
 		return n
 	})
@@ -46,13 +45,7 @@ func (j *jsonReader) next() (json.Token, int) {
 	if err == nil {
 		return tok, at
 	}
-	msg := err.Error()
-	if se := (*json.SyntaxError)(nil); errors.As(err, &se) {
-		at = min(max(0, int(se.Offset)-1), max(0, len(j.data)-1))
-	} else if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		at, msg = max(0, len(j.data)-1), "unexpected end of the JSON text"
-	}
-	j.report.add(j.pos(at), "", "syntax", "%s", oneLine(msg))
+	j.report.mistake(j.source, j.jsonMistake())
 	panic(stop{})
 }
 

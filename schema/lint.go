@@ -14,6 +14,7 @@ func (c *checker) config() {
 	c.eachModule(func(m *Module, path string) {
 		if m.Config != nil {
 			c.secrets(m.Config, join(path, "config"), "")
+			c.configMistakes(m.Config, join(path, "config"))
 		}
 		for i, s := range m.Nix {
 			if what := secretText(s.Text); what != "" {

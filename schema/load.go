@@ -60,6 +60,9 @@ func Load(ctx context.Context, path string, opts Options) (*Fleet, error) {
 	if l.read(ctx) {
 		l.check()
 	}
+	if len(l.report.list.Invalid()) > 0 {
+		l.valueOnNextLine()
+	}
 	l.report.list = l.report.list.sorted()
 	if len(l.report.list.Invalid()) > 0 {
 		return nil, l.report.list
@@ -252,7 +255,7 @@ func (l *loader) readData() *node {
 	case ".yaml", ".yml":
 		return readYAML(s, l.report)
 	default:
-		l.report.add(Pos{File: name, Line: 1, Col: 1}, "", "file", "unknown file type %q, want .cue, .toml, .yaml or .json", ext)
+		l.otherFile(s, ext)
 		return nil
 	}
 }

@@ -242,14 +242,14 @@ func (s *shape) check(n *node, path string, r *report) {
 	case n.kind == structKind && s.strct:
 		s.checkStruct(n, path, r)
 	case n.kind == listKind && s.some && len(n.elems) == 0:
-		r.add(n.at, path, "type", "got an empty list, want %s", s.want)
+		r.add(n.at, path, "type", "got an empty list, want %s", s.want).Hint = "leave the field out, or write what is in the list"
 	case n.kind == listKind && s.elem != nil:
 		for i, e := range n.elems {
 			s.elem.check(e, fmt.Sprintf("%s[%d]", path, i), r)
 		}
 	case n.kind != structKind && n.kind != listKind && s.leaf != nil && s.leaf(n):
 	default:
-		r.add(n.at, path, "type", "got %s, want %s", n, s.want)
+		r.add(n.at, path, "type", "got %s, want %s", n, s.want).Hint = valueMend(n, path, s)
 	}
 }
 
@@ -267,13 +267,19 @@ func (s *shape) checkStruct(n *node, path string, r *report) {
 		} else if s.nameOK(&node{kind: stringKind, text: f.name}) {
 			s.entry.check(f.val, below, r)
 		} else {
-			r.add(f.at, below, "name", "got the name %s, want %s", quote(f.name), s.names)
+			e := r.add(f.at, below, "name", "got the name %s, want %s", quote(f.name), s.names)
+			if plain := strings.Map(plainRune, f.name); plain != f.name {
+				e.Hint = "write plain quotes and characters instead of typographic ones"
+			}
 			s.entry.check(f.val, below, r)
 		}
 	}
 	for _, name := range s.order {
 		if fs := s.fields[name]; fs.required && n.index(name) < 0 {
-			r.add(n.at, path, "missing-field", "missing field %q, want %s", name, fs.want)
+			e := r.add(n.at, path, "missing-field", "missing field %q, want %s", name, fs.want)
+			if path == "" && name == "hosts" {
+				e.Hint = "such as " + hostExample[languageOf(n.at.File)]
+			}
 		}
 	}
 }
@@ -281,7 +287,11 @@ func (s *shape) checkStruct(n *node, path string, r *report) {
 // unknown reports an unknown field and suggests a known one.
 func (s *shape) unknown(f field, path string, r *report) {
 	e := r.add(f.at, path, "unknown-field", "unknown field %s", quote(f.name))
-	if near := nearest(f.name, s.order); near != "" {
+	if plain := strings.Map(plainRune, f.name); plain != f.name && slices.Contains(s.order, strings.Trim(plain, `"' `)) {
+		e.Hint = fmt.Sprintf("write %s, without what only looks like a plain character, or is invisible", strings.Trim(plain, `"' `))
+	} else if mend := elsewhere(f, path); mend != "" {
+		e.Hint = mend
+	} else if near := nearest(f.name, s.order); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	} else if near := s.meant(f.name); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
@@ -291,7 +301,7 @@ func (s *shape) unknown(f field, path string, r *report) {
 			known = slices.Clone(s.order)
 		}
 		slices.Sort(known)
-		e.Hint = "known fields: " + strings.Join(known, ", ")
+		e.Hint = "known fields: " + strings.Join(known, ", ") + ownName(f, path)
 	}
 }
 

@@ -40,7 +40,10 @@ func newSource(name string, data []byte, r *report) *source {
 		}
 	}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
-		r.add(s.pos(i), "", "syntax", "NUL byte in the file")
+		e := r.add(s.pos(i), "", "syntax", "NUL byte in the file")
+		if isUTF16(data) {
+			e.Pos, e.Msg, e.Hint = s.start(), "the file is UTF-16, not UTF-8", "save it as UTF-8, or: iconv -f UTF-16 -t UTF-8 "+name
+		}
 		return nil
 	}
 	if !utf8.Valid(data) {
@@ -52,7 +55,7 @@ func newSource(name string, data []byte, r *report) *source {
 			}
 			i += n
 		}
-		r.add(s.pos(i), "", "syntax", "byte 0x%02x is not UTF-8", data[i])
+		r.add(s.pos(i), "", "syntax", "byte 0x%02x is not UTF-8", data[i]).Hint = "save the file as UTF-8, or: iconv -f ISO-8859-1 -t UTF-8 " + name
 		return nil
 	}
 	return s
@@ -112,4 +115,13 @@ func (s *source) read(r *report, f func() *node) (n *node) {
 		}
 	}()
 	return f()
+}
+
+// isUTF16 reports whether a text is UTF-16: it has the mark of that, or every other byte
+// at its beginning is 0.
+func isUTF16(data []byte) bool {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return true
+	}
+	return len(data) >= 4 && (data[0] == 0) != (data[1] == 0) && (data[0] == 0) == (data[2] == 0) && (data[1] == 0) == (data[3] == 0)
 }

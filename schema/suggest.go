@@ -14,6 +14,10 @@ func nearest(name string, known []string) string {
 	return best
 }
 
+// Nearest returns the known name that is most similar to the given one, or "" if none is
+// similar enough to be meant.
+func Nearest(name string, known []string) string { return nearest(name, known) }
+
 // distance returns the number of letters to insert, delete, replace or swap with
 // their neighbour to turn b into a, but at most limit.
 func distance(a, b string, limit int) int {

@@ -56,14 +56,11 @@ func (t *tomlReader) document() *node {
 		}
 	}
 	if err := t.parser.Error(); err != nil {
-		pos, msg := t.start(), err.Error()
+		at, msg := 0, err.Error()
 		if pe := (*unstable.ParserError)(nil); errors.As(err, &pe) {
-			msg = pe.Message
-			if off := t.offsetOf(pe.Highlight); off >= 0 {
-				pos = t.pos(off)
-			}
+			at, msg = max(0, t.offsetOf(pe.Highlight)), pe.Message
 		}
-		t.report.add(pos, "", "syntax", "%s", oneLine(strings.TrimPrefix(msg, "toml: ")))
+		t.report.mistake(t.source, t.tomlMistake(at, strings.TrimPrefix(msg, "toml: ")))
 	}
 	return root
 }

@@ -59,15 +59,7 @@ func (y *yamlReader) document() *node {
 			text := y.line(line)
 			pos = Pos{File: y.name, Line: line, Col: len(text) - len(strings.TrimLeft(text, " ")) + 1}
 		}
-		switch {
-		case msg == "did not find expected key":
-			msg = "want a key, indented like its siblings"
-		case msg == "found unexpected end of stream":
-			msg = "unterminated quote"
-		case strings.HasPrefix(y.line(pos.Line)[min(pos.Col-1, len(y.line(pos.Line))):], "\t"):
-			msg = "tab in the indentation, want spaces"
-		}
-		y.report.add(pos, "", "syntax", "%s", oneLine(msg))
+		y.report.mistake(y.source, y.yamlMistake(pos, msg))
 		panic(stop{})
 	}
 	return y.value(&doc, "", 0)
@@ -162,6 +154,10 @@ func (y *yamlReader) mapping(n *node, v *yaml.Node, path string, depth int) {
 			k = k.Alias
 		}
 		if k.Kind != yaml.ScalarNode {
+			if m := y.yamlLine(k.Line); m != nil {
+				y.report.mistake(y.source, m)
+				panic(stop{})
+			}
 			y.fail(v.Content[i], "a key must be text")
 		}
 		if k.ShortTag() == "!!merge" {
@@ -223,7 +219,13 @@ func (y *yamlReader) scalar(n *node, v *yaml.Node, path string) {
 		number(n, strings.ReplaceAll(v.Value, "_", ""))
 	case "!!binary":
 		y.fail(v, "!!binary is not supported")
+	case "!!str":
+		n.kind, n.text = stringKind, v.Value
 	default:
+		if tag := v.ShortTag(); !strings.HasPrefix(tag, "!!") {
+			y.report.add(n.at, path, "syntax", "%s is a tag of YAML without a meaning here", shorten(tag)).Hint = "put a text that begins with ! in quotes"
+			return
+		}
 		n.kind, n.text = stringKind, v.Value
 	}
 }

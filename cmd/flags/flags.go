@@ -32,6 +32,8 @@ type Value interface {
 	Words() []string
 	// Names says what files the value may name.
 	Names() Names
+	// Suggest returns values that begin with a word; nil where Words and Names say all.
+	Suggest() func(args []string, word string) []string
 
 	// wrong is what is wrong with the default, which may come from the environment.
 	wrong() error

@@ -23,8 +23,11 @@ type Kind[T any] struct {
 	Free  string   // why Parse refuses nothing; "" where it does
 	Words []string // all the values there are, if they can be listed
 	Names Names    // what files a value may name
-	Empty bool     // the empty text is a value
-	Lines bool     // a value may have several lines
+	// Suggest returns values that begin with a word, for a command line that has these
+	// arguments; nil where Words and Names say all.
+	Suggest func(args []string, word string) []string
+	Empty   bool // the empty text is a value
+	Lines   bool // a value may have several lines
 }
 
 // Names says what files a value names, for the completion of the shell.
@@ -96,11 +99,12 @@ type properties struct {
 	name, want, free string
 	words            []string
 	names            Names
+	suggest          func(args []string, word string) []string
 	fault            error // what is wrong with the default
 }
 
 func (k *Kind[T]) properties() properties {
-	return properties{name: k.Name, want: k.Want, free: k.Free, words: k.Words, names: k.Names}
+	return properties{name: k.Name, want: k.Want, free: k.Free, words: k.Words, names: k.Names, suggest: k.Suggest}
 }
 
 func (p *properties) Type() string    { return p.name }
@@ -108,7 +112,10 @@ func (p *properties) Want() string    { return p.want }
 func (p *properties) Free() string    { return p.free }
 func (p *properties) Words() []string { return p.words }
 func (p *properties) Names() Names    { return p.names }
-func (p *properties) wrong() error    { return p.fault }
+func (p *properties) Suggest() func(args []string, word string) []string {
+	return p.suggest
+}
+func (p *properties) wrong() error { return p.fault }
 
 // one is the value of a flag that is given once.
 type one[T any] struct {

@@ -16,7 +16,11 @@ func Printable(s string) string { return strings.ReplaceAll(human.Plain(s), "\n"
 
 // terminal returns the terminal that a writer writes to, also through a [human.PlainWriter]; nil if it is none.
 func terminal(w io.Writer) *os.File {
-	if p, ok := w.(*human.PlainWriter); ok {
+	for {
+		p, ok := w.(interface{ Unwrap() io.Writer })
+		if !ok {
+			break
+		}
 		w = p.Unwrap()
 	}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {

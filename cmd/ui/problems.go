@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -30,9 +31,11 @@ func NewProblemPrinter(w io.Writer, most int) *ProblemPrinter {
 	return &ProblemPrinter{w: w, caret: terminal(w) != nil, most: most, files: map[string][]string{}}
 }
 
-// Print prints problems, one a line, in the order of the text. Of a kind with
-// very many problems it prints the first ones and how many more there are.
+// Print prints problems, one a line: first the errors, then the warnings, each in the
+// order of the text. Of a kind with very many problems it prints the first ones and how
+// many more there are.
 func (p *ProblemPrinter) Print(problems schema.Errors) {
+	problems = slices.Concat(problems.Invalid(), problems.Warnings())
 	shown, all := map[string]int{}, 0
 	left := map[string]int{}
 	var kinds []string

@@ -1,0 +1,245 @@
+package cmd
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"muster/schema"
+)
+
+// What a command line means that muster does not know: words and flags of other tools,
+// and hosts where an inventory is expected.
+
+// meantWords are words that are no command, and what to write instead. Words of the tools
+// that users come from are in [formerTools].
+var meantWords = map[string]string{
+	"check":       "muster vet checks the inventory, muster status the hosts",
+	"validate":    "muster vet checks the inventory",
+	"lint":        "muster vet checks the inventory",
+	"test":        "muster deploy --action test activates without a boot entry, muster vet checks the inventory",
+	"reboot":      "muster deploy --reboot restarts hosts whose new kernel needs it, muster exec --on HOST -- systemctl reboot any",
+	"restart":     "muster exec --on HOST -- systemctl restart UNIT",
+	"logs":        "muster exec --on HOST -- journalctl -n 50, or muster ssh HOST -- journalctl -f",
+	"log":         "muster exec --on HOST -- journalctl -n 50",
+	"journal":     "muster exec --on HOST -- journalctl -n 50",
+	"switch":      "muster deploy",
+	"activate":    "muster deploy",
+	"rebuild":     "muster deploy",
+	"up":          "muster deploy",
+	"sync":        "muster deploy",
+	"converge":    "muster deploy",
+	"diff":        "muster plan shows what deploy would change",
+	"dry-run":     "muster plan shows what deploy would change",
+	"preview":     "muster plan shows what deploy would change",
+	"new":         "muster init begins an inventory",
+	"add":         "muster adopt root@ADDRESS adds a machine that runs; or write a host into the inventory",
+	"remove":      "take the host out of the inventory",
+	"delete":      "take the host out of the inventory; machines are unmade by other tools",
+	"destroy":     "take the host out of the inventory; machines are unmade by other tools",
+	"list":        "muster inventory list lists the hosts, muster generations their generations",
+	"ls":          "muster inventory list lists the hosts",
+	"hosts":       "muster inventory list lists the hosts",
+	"nodes":       "muster inventory list lists the hosts",
+	"get":         "muster inventory get PATH",
+	"show-hosts":  "muster inventory list",
+	"run":         "muster exec -- COMMAND",
+	"cmd":         "muster exec -- COMMAND",
+	"shell":       "muster ssh HOST logs in, muster repl evaluates expressions",
+	"login":       "muster ssh HOST",
+	"connect":     "muster ssh HOST",
+	"scp":         "muster ssh -G HOST prints what ssh needs to know of a host; files belong in its configuration",
+	"console":     "muster repl",
+	"copy":        "muster push",
+	"upload":      "muster push copies systems, muster secrets push secrets",
+	"keys":        "muster secrets",
+	"secret":      "muster secrets",
+	"undo":        "muster rollback",
+	"revert":      "muster rollback",
+	"history":     "muster generations lists the generations of the hosts",
+	"upgrade":     "muster update pins the inputs to what is newest, then muster deploy",
+	"lock":        "muster update writes muster.lock",
+	"pull":        "muster update pins the inputs to what is newest, muster fetch fetches them",
+	"clean":       "muster gc removes old generations",
+	"format":      "muster fmt",
+	"health":      "muster status shows the health checks",
+	"ping":        "muster status, or muster exec -- true",
+	"facts":       "muster adopt root@ADDRESS reads a machine, muster eval --attr its configuration",
+	"image":       "muster build --image KIND",
+	"vm":          "muster build --image vm",
+	"playbook":    "muster deploy",
+	"continue":    "muster resume",
+	"man":         "muster help",
+	"bootstrap":   "muster install",
+	"provision":   "muster install",
+	"dry-build":   "muster build",
+	"import-nix":  "muster convert",
+	"migrate":     "muster convert",
+	"generate":    "muster secrets generate makes secrets, muster compile the Nix",
+	"confirm":     "muster resume confirms an activation that waits for it",
+	"unlock":      "a lock on a host lapses by itself, after --lock-timeout",
+	"interactive": "muster plan, then muster deploy",
+}
+
+// noVerb refuses a word that is not a command, and says what is meant by it.
+func noVerb(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
+	if meant := meantBy(c, args[0]); meant != "" {
+		return usageError{fmt.Errorf("%w; %s", err, meant)}
+	}
+	return usageError{err}
+}
+
+// meantBy says what is meant by a word that is not a command; "" if nothing tells.
+func meantBy(c *cobra.Command, word string) string {
+	c.SuggestionsMinimumDistance = 2
+	plain := strings.ToLower(strings.TrimLeft(word, "-"))
+	if !c.HasParent() {
+		if meant := meantWords[plain]; meant != "" {
+			return meant
+		}
+		if meant := formerly(plain); meant != "" {
+			return meant
+		}
+	}
+	for _, sub := range c.Commands() {
+		for _, below := range sub.Commands() {
+			if below.Name() == plain && below.IsAvailableCommand() {
+				return "did you mean " + below.CommandPath() + "?"
+			}
+		}
+	}
+	if like := c.SuggestionsFor(word); len(like) > 0 {
+		return fmt.Sprintf("did you mean %s?", strings.Join(like, " or "))
+	}
+	if c.HasParent() {
+		return fmt.Sprintf("%s --help lists the commands", c.CommandPath())
+	}
+	for _, t := range topics() {
+		if t.name == plain {
+			return "muster help " + plain + " is about it"
+		}
+	}
+	if strings.HasPrefix(word, "@") || strings.HasPrefix(word, "+") || len(hostsNamed([]string{word})) > 0 {
+		return fmt.Sprintf("hosts are chosen with --on: muster deploy --on %s", word)
+	}
+	if _, err := os.Stat(word); err == nil {
+		return fmt.Sprintf("an inventory stands behind the command: muster vet %s", word)
+	}
+	return ""
+}
+
+// formerly returns what takes the place of a command of another tool.
+func formerly(word string) string {
+	for _, t := range formerTools {
+		for _, c := range t.commands {
+			words := strings.Fields(c.theirs)
+			if len(words) > 1 && words[1] == word && len(words) == 2 || len(words) > 1 && words[1] == word && strings.ToLower(t.name) == "morph" {
+				return fmt.Sprintf("for %s, %s; muster help coming-from %s has the others", strings.Join(words[:2], " "), c.ours, strings.ToLower(t.name))
+			}
+		}
+	}
+	return ""
+}
+
+// explainArgs says what is wrong with the arguments of a command.
+func explainArgs(c *cobra.Command, given []string, err error) error {
+	usage := "usage: " + strings.TrimSuffix(c.UseLine(), " [flags]")
+	chosen := slices.DeleteFunc(slices.Clone(given), func(arg string) bool { return !meansHosts(arg) })
+	switch {
+	case len(chosen) > 0 && c.Flags().Lookup("on") != nil:
+		return fmt.Errorf("%s: hosts are chosen with --on: %s --on %s", strings.Join(given, " "), c.CommandPath(), strings.Join(chosen, ","))
+	case c.Name() == "apply":
+		return fmt.Errorf("apply carries out a plan that muster plan --out saved, and takes its file; muster deploy brings hosts to what the inventory says")
+	case len(given) == 0:
+		return fmt.Errorf("%s needs an argument; %s", c.CommandPath(), usage)
+	}
+	return fmt.Errorf("%s %s: %w; %s", c.CommandPath(), strings.Join(given, " "), err, usage)
+}
+
+// meansHosts reports whether an argument chooses hosts.
+func meansHosts(arg string) bool {
+	if _, err := os.Stat(arg); err == nil {
+		return false
+	}
+	return strings.HasPrefix(arg, "@") || strings.HasPrefix(arg, "+") || strings.HasPrefix(arg, "!") || len(hostsNamed([]string{arg})) > 0
+}
+
+// hostsNamed returns those of some words that are names of hosts of the inventory here.
+func hostsNamed(words []string) []string {
+	known := fleetNamesOf(nil)
+	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !slices.Contains(known.Hosts, w) })
+}
+
+// noInventory adds to an error about an inventory that is not there what was meant by its
+// name.
+func noInventory(where string, err error) error {
+	if meansHosts(where) {
+		return fmt.Errorf("%w; hosts are chosen with --on: --on %s", err, where)
+	}
+	dir := where
+	if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
+		return err
+	}
+	for _, other := range []struct{ file, mend string }{
+		{"flake.nix", "muster convert writes one from the hosts of the flake there"},
+		{"hive.nix", "muster convert hive.nix writes one from the hive of colmena there"},
+		{"network.nix", "muster convert network.nix writes one from the network there"},
+		{"configuration.nix", "muster init begins one; name configuration.nix in imports of its host"},
+	} {
+		if _, statErr := os.Stat(filepath.Join(dir, other.file)); statErr == nil {
+			return fmt.Errorf("%w; %s", err, other.mend)
+		}
+	}
+	return fmt.Errorf("%w; muster init begins one", err)
+}
+
+// meantFlags are flags of other tools, and those of muster that take their place.
+var meantFlags = map[string]string{
+	"include": "--on web1,web2", "exclude": "--on '!web1'", "limit": "--on", "hosts": "--on", "host": "--on", "node": "--on", "nodes": "--on",
+	"target": "--on", "targets": "--on", "target-host": "--on", "tagged": "--on @TAG", "tags": "--on @TAG", "tag": "--on @TAG", "only": "--on", "role": "--on +ROLE",
+	"parallel": "--jobs", "max-jobs": "--jobs", "forks": "--jobs", "concurrency": "--jobs", "serial": "rollout: batch in the inventory",
+	"force-reboot": "--reboot", "allow-reboot": "--reboot", "check": "--dry-run, or muster plan", "diff": "muster plan", "dry-activate": "--action dry-activate",
+	"boot": "--action boot", "switch": "--action switch", "test": "--action test", "build-only": "muster build", "copy-only": "muster push",
+	"keep-result": "muster build --keep", "result-path": "muster build --keep", "build-on-target": `build_on: "target" in the inventory`, "remote-build": `build_on: "target" in the inventory`,
+	"build-host": "--builders", "flake": "muster eval --flake, or flake of a host in the inventory", "config": "the INVENTORY behind the command", "file": "the INVENTORY behind the command",
+	"inventory": "the INVENTORY behind the command", "user": "user in the inventory", "port": "port in the inventory", "use-remote-sudo": `privilege: "sudo" in the inventory`, "sudo": `privilege: "sudo" in the inventory`,
+	"ssh-user": "user in the inventory", "ssh-opts": "ssh: options in the inventory", "verbose": "muster help of the command lists what it can show", "magic-rollback": "nothing: a host that cannot be reached goes back by itself",
+	"auto-rollback": "nothing: a host that fails goes back by itself", "force": "--yes, or --replace-foreign", "no-confirm": "--yes", "interactive": "muster plan, then muster deploy",
+	"eval-node-limit": "nothing: hosts share one evaluation", "rollback": "muster rollback", "upgrade": "muster update, then muster deploy", "fast": "nothing", "profile-name": "--profile",
+}
+
+var unknownFlag = regexp.MustCompile(`^unknown (?:shorthand )?flag: (?:--)?['"]?([\w-]+)`)
+
+// foreignFlag adds to an error about a flag that a command does not have which one is
+// meant.
+func foreignFlag(c *cobra.Command, err error) error {
+	m := unknownFlag.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	if c.Name() == "apply" && m[1] == "on" {
+		return fmt.Errorf("%w: apply carries out a saved plan as it is; muster deploy --on chooses hosts, and so does muster plan --on", err)
+	}
+	if meant := meantFlags[m[1]]; meant != "" && (!strings.HasPrefix(meant, "--on") || c.Flags().Lookup("on") != nil) {
+		return fmt.Errorf("%w for %s; want %s", err, c.CommandPath(), meant)
+	}
+	var known []string
+	for _, g := range flagGroups(c) {
+		for _, f := range g.flags {
+			known = append(known, f.Name)
+		}
+	}
+	if near := schema.Nearest(m[1], known); near != "" {
+		return fmt.Errorf("%w for %s; did you mean --%s?", err, c.CommandPath(), near)
+	}
+	return fmt.Errorf("%w; %s --help lists its flags", err, c.CommandPath())
+}

@@ -1,0 +1,150 @@
+package schema
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// What people mean by a value that the schema refuses, or by a field that it does not
+// have.
+
+// valueMend says what to write instead of a value that is not what the schema wants; ""
+// if nothing tells what is meant.
+func valueMend(n *node, path string, s *shape) string {
+	l := languageOf(n.at.File)
+	if path == "hosts" && n.kind != nullKind {
+		return "name the hosts, as in " + hostExample[l]
+	}
+	switch n.kind {
+	case nullKind:
+		if l == langYAML {
+			return "nothing stands behind the colon: write a value there, or leave the field out"
+		}
+		return "leave the field out"
+	case stringKind:
+		return textMend(n.text, s, l)
+	case intKind, floatKind:
+		if s.fits(n.String()) {
+			return "write " + doubleQuoted(n.String())
+		}
+	}
+	if s.leaf == nil && s.strct && len(s.order) > 0 {
+		return fieldsOf(s)
+	}
+	return ""
+}
+
+// hostExample is an inventory of one host.
+var hostExample = map[language]string{
+	langCUE: `hosts: web: host: "ADDRESS"`, langTOML: `[hosts.web] and host = "ADDRESS" below it`,
+	langJSON: `"hosts": {"web": {"host": "ADDRESS"}}`, langYAML: "hosts: {web: {host: ADDRESS}}",
+}
+
+// textMend is valueMend for a text.
+func textMend(text string, s *shape, l language) string {
+	first, _ := utf8.DecodeRuneInString(text)
+	plain := strings.TrimSpace(text)
+	switch {
+	case lookAlikes[first] == `"` || lookAlikes[first] == `'`:
+		return `write plain quotes, "…", instead of typographic ones`
+	case strings.IndexFunc(text, func(r rune) bool { _, ok := lookAlikes[r]; return ok && r != '…' }) >= 0 && s.fits(strings.Map(plainRune, text)):
+		return "a character in it only looks like a plain one: type it anew"
+	case plain != text && s.fits(plain):
+		return "delete the space around it"
+	case l == langYAML && strings.HasPrefix(text, "-") && s.elem != nil:
+		return "write a space behind each -"
+	case l == langYAML && yamlEquals().MatchString(text):
+		return "write " + yamlEquals().ReplaceAllString(text, "$1: $2")
+	case strings.Contains(text, "${") && l == langCUE:
+		return `CUE writes "\(name)" for the value of a field`
+	case strings.Contains(text, "${"), strings.Contains(text, "{{"):
+		return "nothing is filled in here; hosts.cue can refer to fields"
+	case s.elem != nil && s.leaf == nil && s.elem.fits(text):
+		return "write [" + doubleQuoted(clip(text)) + "]"
+	case s.leaf == nil && s.fields["host"] != nil && s.fields["host"].fits(text):
+		if l == langTOML {
+			return "write {host = " + doubleQuoted(text) + "}"
+		}
+		return "write {" + l.pair("host", doubleQuoted(text)) + "}"
+	case s.leaf == nil && s.strct && len(s.order) > 0:
+		return fieldsOf(s)
+	case s.leaf == nil:
+		return ""
+	}
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil && s.leaf(&node{kind: intKind, num: i}) {
+		return fmt.Sprintf("write %d, without quotes", i)
+	}
+	for _, word := range []bool{true, false} {
+		m := otherWord(0, text, l)
+		if s.leaf(&node{kind: boolKind, bool: word}) && (text == strconv.FormatBool(word) || m != nil && m.mend == fmt.Sprintf("write %t", word)) {
+			return fmt.Sprintf("write %t, without quotes", word)
+		}
+	}
+	return ""
+}
+
+// fieldsOf names the first fields of an attribute set.
+func fieldsOf(s *shape) string {
+	const most = 6
+	if len(s.order) > most {
+		return "its fields: " + strings.Join(s.order[:most], ", ") + ", …"
+	}
+	return "its fields: " + strings.Join(s.order, ", ")
+}
+
+// plainRune replaces a character by the one that it looks like, where that is one.
+func plainRune(r rune) rune {
+	if plain, ok := lookAlikes[r]; ok {
+		if plain == "" {
+			return -1
+		}
+		return rune(plain[0])
+	}
+	return r
+}
+
+// fits reports whether a shape accepts a text.
+func (s *shape) fits(text string) bool {
+	return s.leaf != nil && s.leaf(&node{kind: stringKind, text: text})
+}
+
+var yamlEquals = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([\w.-]+) *= *(\S.*)$`) })
+
+// nixosOptions are the names that most options of NixOS begin with.
+var nixosOptions = map[string]bool{
+	"services": true, "networking": true, "environment": true, "users": true, "boot": true, "programs": true, "security": true, "time": true,
+	"i18n": true, "systemd": true, "virtualisation": true, "hardware": true, "fileSystems": true, "swapDevices": true, "fonts": true,
+	"console": true, "documentation": true, "xdg": true, "sound": true, "powerManagement": true, "containers": true, "age": true, "sops": true, "home-manager": true,
+}
+
+// elsewhere says what takes the place of a field that another tool has; "" if there is
+// none.
+func elsewhere(f field, path string) string {
+	l := languageOf(f.at.File)
+	at, name := path[:max(0, strings.LastIndex(path, "."))], f.name
+	host := strings.Count(at, ".") == 1 && (strings.HasPrefix(at, "hosts.") || strings.HasPrefix(at, "roles.")) || at == "defaults"
+	switch {
+	case host && nixosOptions[name]:
+		return "an option of NixOS stands in config: " + map[language]string{langTOML: "config." + name + ". …", langJSON: `"config": {` + doubleQuoted(name) + ": …}", langYAML: "config: and " + name + ": below it", langCUE: "config: " + name + ": …"}[l]
+	case (host || at == "") && (name == "deployment" || name == "targetHost"):
+		return "host takes the place of deployment.targetHost, user of targetUser, port of targetPort, tags of tags, secrets of keys and build_on of buildOnTarget; muster convert carries a whole fleet over"
+	case at == "" && (name == "all" || name == "_meta") && f.val.get("hosts") != nil:
+		return "this is an inventory of Ansible: " + l.pair("hosts", "…") + " stands at the top, and the address of a host in host"
+	case at == "" && name == "machines", at == "" && name == "nodes", at == "" && name == "nixosConfigurations":
+		return "the field with the hosts is hosts"
+	}
+	return ""
+}
+
+// ownName says how a value of the user's own is named in CUE, which has fields that are
+// no part of the result.
+func ownName(f field, path string) string {
+	if strings.Contains(path, ".") || languageOf(f.at.File) != langCUE || !isIdent(f.name) {
+		return ""
+	}
+	return fmt.Sprintf("; for a value of your own, to refer to, write let %s = …, or _%s: …", f.name, f.name)
+}
