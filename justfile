@@ -64,11 +64,11 @@ test-foretell *args:
 
 # rewrite the golden files
 update:
-    go test ./schema ./compile ./compile/syntax ./exec ./exec/remote/sshconfig ./cmd ./cmd/ui/graph ./examples -update
+    go test ./schema ./compile ./compile/syntax ./exec ./exec/remote/sshconfig ./cmd ./cmd/ui ./cmd/ui/graph ./examples -update
 
 # the golden files are what the code makes
 goldens: update
-    git diff --exit-code -- '*/testdata/*' 'examples/*.nix' exec/FAULTS.md exec/SSH.md
+    git diff --exit-code -- '*/testdata/*' 'examples/*.nix' exec/FAULTS.md exec/SSH.md exec/events.schema.json
 
 # all benchmarks
 bench *args:

@@ -70,7 +70,7 @@ func checkSystem(path store.Path) error {
 // build builds the systems and, with --push-to, copies those that were built to a
 // store.
 func (o *deployOptions) build(ctx context.Context, s *session, plan *exec.Plan) error {
-	outcomes := exec.Run(ctx, plan, s.options(plan, &o.rollout, &o.building, &o.keep))
+	outcomes := s.carryOut(ctx, plan, s.options(plan, &o.rollout, &o.building, &o.keep), nil)
 	var built []store.Path
 	for _, out := range outcomes {
 		if out.OK() && out.System != "" {

@@ -64,7 +64,7 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 // build builds the hosts' systems. An archive must have all of them.
 func (o *exportOptions) build(ctx context.Context, s *session) ([]archive.Host, error) {
 	plan := s.plan(exec.BuildOnly)
-	outcomes := exec.Run(ctx, plan, s.options(plan, &o.jobs, &o.building))
+	outcomes := s.carryOut(ctx, plan, s.options(plan, &o.jobs, &o.building), nil)
 	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {
 		return nil, s.end(ctx, outcomes)
 	}

@@ -86,8 +86,7 @@ func (o *installOptions) run(ctx context.Context, std streams, args []string) er
 	if s.nix, err = wireNix(); err != nil {
 		return err
 	}
-	s.ui = o.output.reporter(s)
-	s.opened = append(s.opened, s.ui.Close)
+	s.show(o.output.reporter(s))
 	if err := s.evaluate(ctx, &o.how); err != nil {
 		return err
 	}

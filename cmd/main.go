@@ -33,6 +33,7 @@ func Main() int {
 		<-signals
 		stop(errInterrupted)
 		<-signals
+		ui.Leave()
 		os.Exit(exec.ExitInterrupted)
 	}()
 	return Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
@@ -66,6 +67,9 @@ type checkedWriter struct {
 	w   io.Writer
 	err error
 }
+
+// Unwrap returns the writer that the text goes to.
+func (c *checkedWriter) Unwrap() io.Writer { return c.w }
 
 func (c *checkedWriter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)

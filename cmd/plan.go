@@ -45,6 +45,11 @@ func (o *planOptions) check() error {
 }
 
 func (o *planOptions) run(ctx context.Context, std streams, args []string) error {
+	if o.out != "" { // hours may pass until it is written
+		if err := checkPrivate(o.out); err != nil {
+			return fmt.Errorf("save the plan: %w", err)
+		}
+	}
 	if o.from != "" {
 		past, err := at(ctx, inventory(args), o.from, std.err)
 		if err != nil {
@@ -100,13 +105,17 @@ func preview(ctx context.Context, s *session, f *systemFlags, action exec.Action
 	if err := plan.RollOut(s.fleet); err != nil {
 		return err
 	}
-	outcomes := exec.Run(ctx, plan, s.options(plan, &f.ssh, &f.rollout, &f.building, &f.secrets))
+	outcomes := s.carryOut(ctx, plan, s.options(plan, &f.ssh, &f.rollout, &f.building, &f.secrets), nil)
 	if out != "" {
 		if err := savePlan(out, plan, action, outcomes); err != nil {
 			return err
 		}
 	}
-	return s.end(ctx, outcomes)
+	err := s.end(ctx, outcomes)
+	if out != "" {
+		fmt.Fprintf(s.std.err, "saved; now: muster apply %s\n", out)
+	}
+	return err
 }
 
 // savePlan writes the plan as one for an action, with the states that the hosts
@@ -144,27 +153,62 @@ func savePlan(name string, p *exec.Plan, action exec.Action, outcomes []exec.Out
 // replaces one of the same name. No link is followed. What is no regular file,
 // such as /dev/stdout, is written to as it is.
 func writePrivate(name string, text []byte) error {
+	whole, err := replaces(name)
+	if err != nil {
+		return err
+	}
+	if !whole {
+		return writeFile(name, text)
+	}
+	return inDirectoryOf(name, func(root *os.Root) error {
+		return foreign.Replace(root, filepath.Base(name), func(f *os.File) error {
+			_, err := f.Write(text)
+			return err
+		})
+	})
+}
+
+// checkPrivate finds out whether writePrivate could write a file.
+func checkPrivate(name string) error {
+	whole, err := replaces(name)
+	if err != nil || !whole {
+		return err
+	}
+	return inDirectoryOf(name, func(root *os.Root) error {
+		f, temp, err := foreign.CreateTemp(root)
+		if err != nil {
+			return err
+		}
+		f.Close()
+		return root.Remove(temp)
+	})
+}
+
+// replaces reports whether a file is written whole in place of what has its name, and not
+// into what is there.
+func replaces(name string) (whole bool, err error) {
 	info, err := os.Lstat(name)
 	switch {
 	case err == nil && info.Mode()&os.ModeSymlink != 0:
 		target, err := os.Stat(name)
 		if err != nil || target.Mode().IsRegular() {
-			return fmt.Errorf("write %q: it is a symbolic link, which muster apply would not read", name)
+			return false, fmt.Errorf("write %q: it is a symbolic link, which muster apply would not read", name)
 		}
-		return writeFile(name, text)
-	case err == nil && !info.Mode().IsRegular():
-		return writeFile(name, text)
+		return false, nil
+	case err == nil && info.IsDir():
+		return false, fmt.Errorf("write %q: it is a directory", name)
 	}
+	return err != nil || info.Mode().IsRegular(), nil
+}
+
+// inDirectoryOf does something in the directory that a file is to be in.
+func inDirectoryOf(name string, do func(*os.Root) error) error {
 	root, err := os.OpenRoot(filepath.Dir(name))
 	if err != nil {
 		return plainError("write", name, err)
 	}
 	defer root.Close()
-	err = foreign.Replace(root, filepath.Base(name), func(f *os.File) error {
-		_, err := f.Write(text)
-		return err
-	})
-	if err != nil {
+	if err := do(root); err != nil {
 		return plainError("write", name, err)
 	}
 	return nil

@@ -42,5 +42,5 @@ func (o *pushOptions) run(ctx context.Context, std streams, args []string) error
 	fitDescriptors(&opts, std.err)
 	// Every host needs the closure: find it while muster connects to them.
 	go opts.Source.Closure(ctx, o.paths)
-	return s.end(ctx, exec.Run(ctx, plan, opts))
+	return s.end(ctx, s.carryOut(ctx, plan, opts, nil))
 }

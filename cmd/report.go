@@ -9,7 +9,6 @@ import (
 
 	"muster/cmd/flags"
 	htmlreport "muster/cmd/ui/report"
-	"muster/exec"
 )
 
 // reportOptions are those of report, which writes what a run was like as a page.
@@ -26,8 +25,7 @@ func reportVerb() entry {
 Write an HTML page about RUN, by default the last run of the fleet: its hosts by wave
 and role, a time line of their stages, failures with their logs, the packages that
 changed, and what was found that is not as it should be. The page is one file, which
-needs no network. Runs are named by deploy's journals, such as 20260131-142233-k3qz.
-A last argument with a "/" or a "." in it is the INVENTORY.
+needs no network. "muster history" lists the names of runs.
 
 ` + inventoryHelp}
 }
@@ -39,19 +37,11 @@ func (o *reportOptions) addFlags(fs *flags.Set) {
 }
 
 func (o *reportOptions) run(_ context.Context, std streams, args []string) error {
-	runs, where := namesAndInventory(args)
-	run := ""
-	if len(runs) > 0 {
-		parsed, err := runName.Parse(runs[0])
-		if err != nil {
-			return usageError{fmt.Errorf("run %q: want %s", runs[0], runName.Want)}
-		}
-		run = parsed
+	run, where, err := splitRun(args)
+	if err != nil {
+		return err
 	}
-	if len(runs) > 1 {
-		return usageError{fmt.Errorf("%s: want an inventory, such as ./%[1]s, behind the name of a run", runs[1])}
-	}
-	journal, err := journalOf(run, where)
+	journal, err := journalOf(where, run)
 	if err != nil {
 		return err
 	}
@@ -75,32 +65,4 @@ func (o *reportOptions) run(_ context.Context, std streams, args []string) error
 	}
 	fmt.Fprintln(std.out, o.out)
 	return nil
-}
-
-// journalOf is the journal of a run of a fleet, that of the last one where the run is "".
-func journalOf(run string, args []string) (string, error) {
-	dir, err := fleetDir(args)
-	if err != nil {
-		return "", err
-	}
-	runs := stateDir(dir, "runs")
-	if runs == "" {
-		return "", errNoState
-	}
-	journals, err := exec.Journals(runs)
-	if err != nil {
-		return "", err
-	}
-	if len(journals) == 0 {
-		return "", fmt.Errorf("no run of the fleet in %s is known here: muster deploy leaves a journal, also of what fails", dir)
-	}
-	if run == "" {
-		return journals[len(journals)-1], nil
-	}
-	for _, name := range journals {
-		if exec.RunOf(name) == run {
-			return name, nil
-		}
-	}
-	return "", fmt.Errorf("no run %s of the fleet in %s is known here; the last one is %s", run, dir, exec.RunOf(journals[len(journals)-1]))
 }

@@ -76,8 +76,7 @@ func begin(ctx context.Context, std streams, args []string, n needs) (_ *session
 		}
 	}
 	if n.ui != nil {
-		s.ui = n.ui(s)
-		s.opened = append(s.opened, s.ui.Close)
+		s.show(n.ui(s))
 	}
 	if n.systems != nil {
 		if err := s.evaluate(ctx, n.systems); err != nil {
@@ -90,6 +89,13 @@ func begin(ctx context.Context, std streams, args []string, n needs) (_ *session
 		}
 	}
 	return s, nil
+}
+
+// show has a reporter show what the session does.
+func (s *session) show(r ui.Reporter) {
+	s.ui = r
+	s.opened = append(s.opened, r.Close)
+	s.std.err = r.Around(s.std.err)
 }
 
 // load reads the inventory and chooses hosts.
@@ -117,7 +123,7 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 
 // evaluate finds the systems of the hosts.
 func (s *session) evaluate(ctx context.Context, how *evaluateFlags) (err error) {
-	s.note("evaluating %s", human.Count(len(s.hosts), "host"))
+	s.doing("evaluating %s", human.Count(len(s.hosts), "host"))
 	began := time.Now()
 	if len(s.systems) > 0 || len(s.parts) == 0 {
 		s.results, err = how.systems(ctx, s.nix, s.fleet, s.systems, s.std.warn)
@@ -132,7 +138,7 @@ func (s *session) evaluate(ctx context.Context, how *evaluateFlags) (err error) 
 	case err != nil && found > 0:
 		s.note("evaluated %d of %s", found, human.Count(len(s.hosts), "host"))
 	case err == nil:
-		s.note("evaluated %s in %s", human.Count(len(s.hosts), "host"), human.Duration(time.Since(began)))
+		s.doing("evaluated %s in %s", human.Count(len(s.hosts), "host"), human.Duration(time.Since(began)))
 	}
 	return err
 }
@@ -151,6 +157,13 @@ func systemsIn(results []evaluate.Result) (n int) {
 func (s *session) note(format string, args ...any) {
 	if s.ui != nil {
 		s.ui.Note(format, args...)
+	}
+}
+
+// doing reports what is done before a run, where there is a reporter.
+func (s *session) doing(format string, args ...any) {
+	if s.ui != nil {
+		s.ui.Doing(format, args...)
 	}
 }
 
@@ -227,7 +240,7 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 
 // run carries a plan out and reports how it ended, without a journal.
 func (s *session) run(ctx context.Context, plan *exec.Plan, groups ...runFlags) error {
-	return s.end(ctx, exec.Run(ctx, plan, s.options(plan, groups...)))
+	return s.end(ctx, s.carryOut(ctx, plan, s.options(plan, groups...), nil))
 }
 
 // end reports how a run ended, and returns its exit status as an error.
@@ -244,22 +257,36 @@ func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *
 		o.Sink = journal.Sink(o.Sink)
 		defer journal.Close()
 	}
-	told := context.AfterFunc(ctx, func() {
-		s.note("interrupted: finishing what is activating; interrupt again to leave at once")
-	})
-	outcomes := exec.Run(ctx, plan, o)
-	told()
+	outcomes := s.carryOut(ctx, plan, o, journal)
 	// A run that was interrupted has no end: it can be resumed.
-	if status := exec.ExitStatus(ctx, outcomes); journal != nil && status != exec.ExitInterrupted {
+	switch status := exec.ExitStatus(ctx, outcomes); {
+	case journal != nil && status == exec.ExitInterrupted:
+		defer fmt.Fprintf(s.std.err, "interrupted: run %s is not over; to continue it: muster resume\n", plan.Run)
+	case journal != nil:
 		journal.End(status)
 	}
 	return s.end(ctx, outcomes)
 }
 
+// carryOut carries a plan out and shows it. What goes on is told when the user interrupts.
+func (s *session) carryOut(ctx context.Context, plan *exec.Plan, o exec.Options, journal *exec.Journal) []exec.Outcome {
+	if s.ui == nil {
+		return exec.Run(ctx, plan, o)
+	}
+	o.Run = cmp.Or(plan.Run, exec.NewRunID())
+	run := ui.Run{ID: o.Run, Action: plan.Action, Recorded: journal != nil}
+	for _, step := range plan.Steps {
+		run.Hosts = append(run.Hosts, step.Host.Name)
+	}
+	s.ui.Begin(run)
+	defer context.AfterFunc(ctx, s.ui.Interrupted)()
+	return exec.Run(ctx, plan, o)
+}
+
 // journal gives a plan's run its name and its journal. Without one, which is
 // reported before anything is done to a host, the run goes on all the same.
 func (s *session) journal(plan *exec.Plan) *exec.Journal {
-	plan.Run = ""
+	plan.Run, plan.Who = "", operator()
 	j, err := createJournal(plan)
 	if err != nil {
 		plan.Run = exec.NewRunID()

@@ -259,6 +259,7 @@ current generation, the running one and the booted one stay.
 List the generations of the hosts' system profiles, oldest first.
 
 ` + inventoryHelp},
+		historyVerb(), showVerb(), logsVerb(), eventsVerb(),
 		{group: "fleet", use: "rollback [INVENTORY]", examples: exampleLines{{"muster rollback", "undo the last deployment on its hosts"}, {"muster rollback --on web1 --to 41", "go to a generation"}}, verb: &rollbackOptions{}, short: "undo the last deployment", long: `
 Undo the last deployment: the hosts that it changed go back to what they ran before,
 the others are left alone. Which deployment is the last, the hosts say: it is the

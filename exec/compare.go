@@ -16,6 +16,8 @@ import (
 type Diff struct {
 	PackageDiff
 
+	Etc FileDiff `json:"etc,omitzero"`
+
 	CopyPaths int   `json:"copy_paths"` // that the host lacks
 	CopyBytes int64 `json:"copy_bytes"` // of their archives
 
@@ -76,6 +78,7 @@ func compare(ctx context.Context, j *job) error {
 		d.CopyBytes += sizes[p]
 	}
 	d.packages(now.Has, next)
+	d.Etc = compareEtc(now.Etc, filepath.Join(string(out), "etc"))
 	if err := compareUnits(ctx, j, d, now); err != nil {
 		return err
 	}

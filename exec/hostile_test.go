@@ -409,7 +409,7 @@ func TestHostileDeployment(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer journal.Close()
-	report := ui.NewText(io.Discard, os.Stderr, func(string, error) string { return "" })
+	report := ui.NewText(io.Discard, os.Stderr, func(string, error) string { return "" }, ui.ColorNever)
 	defer report.Close()
 	out := exec.Run(t.Context(), plan, exec.Options{
 		Jobs: 50, AnswerTimeout: 5 * time.Second, ActivateTimeout: 4 * time.Second, ConfirmTimeout: 4 * time.Second,

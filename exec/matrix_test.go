@@ -574,7 +574,13 @@ func TestMain(m *testing.M) {
 	if !isSet("test.parallel") {
 		flag.Set("test.parallel", strconv.Itoa(max(4, *chaosFields)))
 	}
-	os.Exit(m.Run())
+	checked := exec.ObserveLines()
+	status := m.Run()
+	if err := checked(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
 }
 
 func isSet(name string) (set bool) {

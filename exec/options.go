@@ -107,15 +107,21 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// observe, where it is set, gets every event of every run. Tests set it.
+var observe Sink
+
 // oneAtATime is a sink that may be called from several goroutines.
 func oneAtATime(sink Sink) Sink {
 	if sink == nil {
-		return func(Event) {}
+		sink = func(Event) {}
 	}
 	var mu sync.Mutex
 	return func(e Event) {
 		mu.Lock()
 		defer mu.Unlock()
+		if observe != nil {
+			observe(e)
+		}
 		sink(e)
 	}
 }

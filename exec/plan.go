@@ -84,6 +84,7 @@ type Step struct {
 // A Plan is what a run will do, host by host in inventory order.
 type Plan struct {
 	Run    string // names the run, where the plan is that of one
+	Who    string // began the run, where the plan is that of one
 	Dir    string // the inventory's directory
 	Action Action
 	Steps  []Step

@@ -309,7 +309,7 @@ func (r *Record) addEvent(event Event, at time.Time) error {
 		if err := r.knows(event.Host); err != nil {
 			return err
 		}
-		if event.Stage.inActivation() {
+		if event.Stage.InActivation() {
 			// A clock that was ahead must not make anyone wait.
 			if now := time.Now(); at.After(now) {
 				at = now

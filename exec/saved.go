@@ -37,6 +37,7 @@ const maxPlanMemory = 64 << 20
 type savedPlan struct {
 	Version    int          `json:"muster_plan" want:"0..1000000"`
 	Run        savedWord    `json:"run,omitempty"`
+	Who        string       `json:"who,omitempty"`
 	Dir        string       `json:"dir"`
 	Action     Action       `json:"action"`
 	Generation int          `json:"generation,omitempty" want:"0..2147483647"`
@@ -197,7 +198,7 @@ func (s *savedPlan) sumBytes() []byte {
 
 func (p *Plan) save() *savedPlan {
 	s := &savedPlan{
-		Version: planVersion, Run: savedWord(p.Run), Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: savedWord(p.Undo),
+		Version: planVersion, Run: savedWord(p.Run), Who: p.Who, Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: savedWord(p.Undo),
 		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Command: p.Command,
 		Reinstall: p.Wanted.Reinstall, NoReboot: p.Wanted.NoReboot, InPlace: p.Wanted.InPlace,
 		Rollout: savedRollout{
@@ -381,7 +382,7 @@ func (s *savedPlan) load() (*Plan, error) {
 		return nil, errors.New("action: it is missing")
 	}
 	p := &Plan{
-		Run: string(s.Run), Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: string(s.Undo), Builders: s.Builders, Command: s.Command,
+		Run: string(s.Run), Who: s.Who, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: string(s.Undo), Builders: s.Builders, Command: s.Command,
 		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom},
 		Rollout: schema.Rollout{
 			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,

@@ -102,8 +102,8 @@ func split(all []Stage) (survey, rest []Stage) {
 	return all, nil
 }
 
-// inActivation reports whether a host may be between two systems in this stage.
-func (s Stage) inActivation() bool {
+// InActivation reports whether a host may be between two systems in this stage.
+func (s Stage) InActivation() bool {
 	switch s {
 	case Activate, Revert, Reach, Health, Confirm, Restart:
 		return true

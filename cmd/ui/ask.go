@@ -75,6 +75,10 @@ func Password(prompt string) ([]byte, error) {
 		return nil, err
 	}
 	defer tty.Close()
+	if t := onScreen.Load(); t != nil {
+		t.setAsked(true)
+		defer t.setAsked(false)
+	}
 	fmt.Fprint(tty, prompt)
 	defer fmt.Fprintln(tty)
 	return term.ReadPassword(int(tty.Fd()))

@@ -3,12 +3,14 @@ package ui_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"muster/cmd/ui"
+	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/host"
 	"muster/exec/units"
@@ -53,9 +55,9 @@ web2  unchanged  3           rebooted: kernel 6.6.2
 				{Number: 2, System: system, Created: time.Date(2026, 1, 2, 3, 4, 6, 0, time.Local), Version: "a very long version of NixOS"},
 			}},
 			{Host: "web3", Status: exec.Listed}, failed},
-			`HOST  GENERATION  CREATED                      VERSION           SYSTEM
-web1  1           2026-01-02 03:04:05          25.11             s66mzxpv…  cur…
-web1  2           2026-01-02 03:04:06          a very long ver…  s66mzxpv…  new…
+			`HOST  GENERATION  CREATED                      VERSION                       SYSTEM
+web1  1           2026-01-02 03:04:05          25.11                         s66mzxpv…  current
+web1  2           2026-01-02 03:04:06          a very long version of NixOS  s66mzxpv…  newest
 web3  none
 web2  failed      connect: connection refused
 `},
@@ -72,7 +74,7 @@ web2  failed                        connect: connection refused
 					Changed: []exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}},
 					Rebuilt: 2,
 				},
-				CopyPaths: 4, CopyBytes: 61_600,
+				CopyPaths: 4, CopyBytes: 61_600, Etc: exec.FileDiff{Added: []string{"motd"}, Changed: []string{"ssh/sshd_config", "hosts"}},
 				Forecast: units.Forecast{
 					Restart: []string{"nginx.service"}, Again: []string{"backup.service"},
 					Unknown: []units.Note{{Unit: "new.service", Text: "it starts if its conditions hold"}, {Text: "what scripts ask for"}},
@@ -80,16 +82,19 @@ web2  failed                        connect: connection refused
 				},
 				Reboot: []string{"kernel"},
 			}}, failed},
-			`HOST  WAVE  GENERATION  PACKAGES                     TO COPY           UNITS   …
-web1  1     3 → new     +1 −1 ~3                     4 paths, 61.6 kB  +0 −0 ~1…
+			`HOST  WAVE  GENERATION  PACKAGES                     TO COPY           UNITS     REBOOT
 web2  1                 connect: connection refused
+web1  1     3 → new     +1 −1 ~3                     4 paths, 61.6 kB  +0 −0 ~1  needed
 
 web1
   to       ` + system + `
+  copy     4 paths, 61.6 kB
   + hello 2.12
   − cowsay 3
   ~ nginx 1.26 → 1.28
   ~ 2 packages in the same version
+  + /etc/ motd
+  ~ /etc/ hosts, ssh/sshd_config
   restart  nginx.service
   again    backup.service
   reboot   kernel
@@ -103,10 +108,46 @@ new system, after muster push, is asked what it would do.
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
-			ui.NewText(&out, &bytes.Buffer{}, noHint).End(c.outcomes)
+			ui.NewText(&out, &bytes.Buffer{}, noHint, ui.ColorAuto).End(c.outcomes)
 			if diff := cmp.Diff(c.want, out.String()); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// Hosts on which the same changes are one entry, however many they are.
+func TestEqualChangesAreOneEntry(t *testing.T) {
+	var outcomes []exec.Outcome
+	for i := range 40 {
+		name := fmt.Sprint("web", i+1)
+		d := &exec.Diff{CopyPaths: 3, CopyBytes: int64(1000 + len(name))}
+		d.Changed = []exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}, {Name: "nixos-system-" + name, Before: []string{"25.05"}, After: []string{"25.11"}}}
+		if name == "web7" {
+			d.Reboot = []string{"kernel"}
+		}
+		outcomes = append(outcomes, exec.Outcome{Host: name, Status: exec.Previewed, System: store.Path("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-nixos-system-" + name), Diff: d})
+	}
+	var out bytes.Buffer
+	ui.NewText(&out, &bytes.Buffer{}, noHint, ui.ColorAuto).End(outcomes)
+	want := `HOST              WAVE  GENERATION  PACKAGES  TO COPY          UNITS     REBOOT
+web1 and 38 more  1     new         +0 −0 ~2  3 paths, 1.0 kB  +0 −0 ~0
+web7              1     new         +0 −0 ~2  3 paths, 1.0 kB  +0 −0 ~0  needed
+
+web1..web6, web8..web40 (39 hosts)
+  to       /nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-nixos-system-web1 (web1)
+  copy     3 paths, 1.0 kB
+  ~ nginx 1.26 → 1.28
+  ~ nixos-system-web1 25.05 → 25.11
+
+web7
+  to       /nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-nixos-system-web7
+  copy     3 paths, 1.0 kB
+  ~ nginx 1.26 → 1.28
+  ~ nixos-system-web7 25.05 → 25.11
+  reboot   kernel
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

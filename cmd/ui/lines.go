@@ -30,7 +30,11 @@ type lines struct {
 	ended map[string]*exec.Outcome // hosts that are done
 }
 
+func (l *lines) Doing(string, ...any) {}
+
 func (l *lines) Note(string, ...any) {}
+
+func (l *lines) Begin(Run) {}
 
 func (l *lines) Event(e exec.Event) {
 	switch e := e.(type) {
@@ -79,6 +83,10 @@ func (l *lines) failure(o *exec.Outcome) {
 }
 
 func (l *lines) End([]exec.Outcome) {}
+
+func (l *lines) Interrupted() {}
+
+func (l *lines) Around(errs io.Writer) io.Writer { return errs }
 
 func (l *lines) Asking(ask func() error) error { return ask() }
 

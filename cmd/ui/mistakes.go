@@ -25,6 +25,9 @@ func mistakeOf(o *exec.Outcome) (mistake string, hosts []string) {
 	return one.Mistake(), hosts
 }
 
+// mostInOneLine is how many names are written out in a line.
+const mostInOneLine = 40
+
 // who names the hosts that a failure is printed for, "" if it has been printed. As is the
 // first host with the same mistake, if only that is known.
 func (t *text) who(o *exec.Outcome) (names, as string) {
@@ -36,6 +39,9 @@ func (t *text) who(o *exec.Outcome) (names, as string) {
 	switch {
 	case !again && len(hosts) > 1:
 		t.mistakes[mistake] = o.Host
+		if len(hosts) > mostInOneLine {
+			return abbreviate(hosts, mostNamed), ""
+		}
 		return strings.Join(hosts, ", "), ""
 	case !again:
 		t.mistakes[mistake] = o.Host
@@ -46,31 +52,40 @@ func (t *text) who(o *exec.Outcome) (names, as string) {
 	return o.Host, first
 }
 
-// fewHosts have a row each in a table, also if they failed for the same mistake.
+// fewHosts have a row each in a table, also where they would share one.
 const fewHosts = 4
 
-// rowsOf calls row for each outcome that has a row in a table, with the name of its host.
-// Many hosts that failed for the same mistake share a row.
-func rowsOf(outcomes []exec.Outcome, row func(host string, o *exec.Outcome)) {
+// rowsOf calls row for each outcome that has a row in a table, with the name of its host:
+// failures first. Many hosts whose rows are alike share one; like is "" for a host that
+// shares none.
+func rowsOf(outcomes []exec.Outcome, like func(o *exec.Outcome) string, row func(host string, o *exec.Outcome)) {
 	hosts := map[string]int{}
-	key := func(o *exec.Outcome) string {
-		mistake, _ := mistakeOf(o)
-		if mistake == "" {
-			return ""
-		}
-		return fmt.Sprintf("%s %s %s %s", o.Status, o.Stage, generationChange(o), mistake)
-	}
+	alike := make([]string, len(outcomes))
 	for i := range outcomes {
-		hosts[key(&outcomes[i])]++
+		alike[i] = like(&outcomes[i])
+		hosts[alike[i]]++
 	}
-	for i := range outcomes {
-		o := &outcomes[i]
-		switch k := key(o); {
-		case k == "" || 0 < hosts[k] && hosts[k] <= fewHosts:
-			row(o.Host, o)
-		case hosts[k] > 0:
-			row(fmt.Sprintf("%s and %d more", o.Host, hosts[k]-1), o)
-			hosts[k] = 0 // the others have no row
+	for _, failures := range []bool{true, false} {
+		for i := range outcomes {
+			o := &outcomes[i]
+			if (o.Err != nil) != failures {
+				continue
+			}
+			switch k := alike[i]; {
+			case k == "" || 0 < hosts[k] && hosts[k] <= fewHosts:
+				row(o.Host, o)
+			case hosts[k] > 0:
+				row(fmt.Sprintf("%s and %d more", o.Host, hosts[k]-1), o)
+				hosts[k] = 0 // the others have no row
+			}
 		}
 	}
+}
+
+// sameFailure is what a failed host has in common with others of the same cause.
+func sameFailure(o *exec.Outcome) string {
+	if o.Err == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s %s %s %s", o.Status, o.Stage, generationChange(o), likeness(o, reasonOf(o)))
 }

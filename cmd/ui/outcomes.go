@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"muster/compile/store"
@@ -11,18 +10,18 @@ import (
 )
 
 // printEnd prints the outcomes of a run in the way that suits what it did.
-func printEnd(w io.Writer, outcomes []exec.Outcome) {
+func printEnd(p page, outcomes []exec.Outcome) {
 	switch {
 	case len(outcomes) == 0:
-		fmt.Fprintln(w, "no hosts")
+		p.print(say("no hosts"))
 	case len(outcomes[0].Generations) > 0 || outcomes[0].Status == exec.Listed:
-		printGenerations(w, outcomes)
+		printGenerations(p, outcomes)
 	case anyOf(outcomes, func(o *exec.Outcome) bool { return o.Diff != nil || o.Status == exec.Previewed && len(o.Secrets) > 0 }):
-		printPlan(w, outcomes)
+		printPlan(p, outcomes)
 	case anyOf(outcomes, func(o *exec.Outcome) bool { return o.Freed != "" || len(o.Removed) > 0 }):
-		printCollected(w, outcomes)
+		printCollected(p, outcomes)
 	default:
-		printOutcomes(w, outcomes)
+		printOutcomes(p, outcomes)
 	}
 }
 
@@ -35,28 +34,66 @@ func anyOf(outcomes []exec.Outcome, is func(*exec.Outcome) bool) bool {
 	return false
 }
 
-// printOutcomes prints a line for each host, and a last one that counts.
-func printOutcomes(w io.Writer, outcomes []exec.Outcome) {
-	table := NewReport(w, "host", "outcome", "generation", "detail")
-	counts := map[exec.Status]int{}
-	for i := range outcomes {
-		counts[outcomes[i].Status]++
-	}
-	rowsOf(outcomes, func(host string, o *exec.Outcome) {
-		table.Row(host, string(o.Status), generationChange(o), detail(o))
-	})
-	table.Flush()
-	var parts []string
-	for _, s := range exec.Statuses {
-		if counts[s] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
+// printOutcomes prints a line for each host, and a last one that counts. On a terminal that
+// would not show them all, hosts that ended alike share a line.
+func printOutcomes(p page, outcomes []exec.Outcome) {
+	table := newReport(p, "host", "outcome", "generation", "detail")
+	like, alike := sameFailure, map[string][]string{}
+	if p.height > 0 && len(outcomes)+len(causesOf(outcomes)) > p.height-4 {
+		like = sameEnd
+		for i := range outcomes {
+			if outcomes[i].Err == nil {
+				alike[sameEnd(&outcomes[i])] = append(alike[sameEnd(&outcomes[i])], outcomes[i].Host)
+			}
 		}
 	}
-	fmt.Fprintf(w, "%s: %s\n", human.Count(len(outcomes), "host"), strings.Join(parts, ", "))
+	rowsOf(outcomes, like, func(host string, o *exec.Outcome) {
+		if hosts := alike[sameEnd(o)]; len(hosts) > fewHosts {
+			table.row(styleOf(o.Status), abbreviate(hosts, 2), string(o.Status), "", human.Count(len(hosts), "host"))
+			return
+		}
+		table.row(styleOf(o.Status), host, string(o.Status), generationChange(o), detail(o))
+	})
+	table.Flush()
+	p.print(countLine(outcomes))
 	done := func(o *exec.Outcome) bool { return o.Reason != "" || o.Rebooted }
-	if counts[exec.Unchanged] == len(outcomes) && !anyOf(outcomes, done) {
-		fmt.Fprintln(w, "nothing to do: every host already is what the inventory says")
+	unchanged := func(o *exec.Outcome) bool { return o.Status != exec.Unchanged }
+	if !anyOf(outcomes, unchanged) && !anyOf(outcomes, done) {
+		p.print(say("nothing to do: every host already is what the inventory says"))
 	}
+}
+
+// sameEnd is what a host has in common with others that ended as it did.
+func sameEnd(o *exec.Outcome) string {
+	if o.Err != nil {
+		return sameFailure(o)
+	}
+	return string(o.Status)
+}
+
+// countLine counts the hosts by what became of them, and names those that failed.
+func countLine(outcomes []exec.Outcome) line {
+	return append(say(human.Count(len(outcomes), "host")+": "), counts(outcomes, len(outcomes))...)
+}
+
+// counts counts hosts, out of so many, by what became of them.
+func counts(outcomes []exec.Outcome, of int) line {
+	var l line
+	for _, s := range exec.Statuses {
+		hosts := hostsWith(outcomes, s)
+		if len(hosts) == 0 {
+			continue
+		}
+		if len(l) > 0 {
+			l = l.and(ordinary, ", ")
+		}
+		text := fmt.Sprintf("%d %s", len(hosts), s)
+		if (s == exec.Failed || s == exec.RolledBack) && of > 1 {
+			text += fmt.Sprintf(" (%s)", abbreviate(hosts, 4))
+		}
+		l = l.and(styleOf(s), text)
+	}
+	return l
 }
 
 // generationChange is the generation before and after.
@@ -77,11 +114,10 @@ func generationChange(o *exec.Outcome) string {
 // one cell.
 func detail(o *exec.Outcome) string {
 	if o.Err != nil {
-		line := firstLine(o.Err.Error())
 		if o.Stage == "" {
-			return line
+			return reasonOf(o)
 		}
-		return fmt.Sprintf("%s: %s", o.Stage, line)
+		return fmt.Sprintf("%s: %s", o.Stage, reasonOf(o))
 	}
 	if o.Reason != "" {
 		return o.Reason
@@ -116,12 +152,12 @@ func short(p store.Path) string {
 }
 
 // printGenerations prints a line for each generation of each host.
-func printGenerations(w io.Writer, outcomes []exec.Outcome) {
-	table := NewReport(w, "host", "generation", "created", "version", "system", "")
+func printGenerations(p page, outcomes []exec.Outcome) {
+	table := newReport(p, "host", "generation", "created", "version", "system", "")
 	for i := range outcomes {
 		o := &outcomes[i]
 		if o.Err != nil || o.Status == exec.NoAddress {
-			table.Row(o.Host, string(o.Status), Clip(detail(o), 60), "", "", "")
+			table.Row(o.Host, string(o.Status), table.clip(detail(o), 60), "", "", "")
 			continue
 		}
 		for _, g := range o.Generations {
@@ -133,7 +169,7 @@ func printGenerations(w io.Writer, outcomes []exec.Outcome) {
 				marks = append(marks, "newest")
 			}
 			table.Row(o.Host, fmt.Sprint(g.Number), g.Created.Local().Format("2006-01-02 15:04:05"),
-				Clip(g.Version, 16), short(g.System), strings.Join(marks, ", "))
+				table.clip(g.Version, 16), short(g.System), strings.Join(marks, ", "))
 		}
 		if len(o.Generations) == 0 {
 			table.Row(o.Host, "none", "", "", "", "")
@@ -143,8 +179,8 @@ func printGenerations(w io.Writer, outcomes []exec.Outcome) {
 }
 
 // printCollected prints what gc removed, a line for each host.
-func printCollected(w io.Writer, outcomes []exec.Outcome) {
-	table := NewReport(w, "host", "outcome", "generations removed", "detail")
+func printCollected(p page, outcomes []exec.Outcome) {
+	table := newReport(p, "host", "outcome", "generations removed", "detail")
 	for i := range outcomes {
 		o := &outcomes[i]
 		var removed []string

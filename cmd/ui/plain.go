@@ -14,16 +14,21 @@ import (
 // Printable is [human.Plain] for text that stays on one line: it moves no cursor.
 func Printable(s string) string { return strings.ReplaceAll(human.Plain(s), "\n", "") }
 
-// terminal returns the terminal that a writer writes to, also through a [human.PlainWriter]; nil if it is none.
-func terminal(w io.Writer) *os.File {
+// unwrapped is the writer that a writer writes to in the end, such as that of a
+// [human.PlainWriter].
+func unwrapped(w io.Writer) io.Writer {
 	for {
-		p, ok := w.(interface{ Unwrap() io.Writer })
+		around, ok := w.(interface{ Unwrap() io.Writer })
 		if !ok {
-			break
+			return w
 		}
-		w = p.Unwrap()
+		w = around.Unwrap()
 	}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+}
+
+// terminal returns the terminal that a writer writes to in the end; nil if it is none.
+func terminal(w io.Writer) *os.File {
+	if f, ok := unwrapped(w).(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return f
 	}
 	return nil
@@ -36,6 +41,14 @@ func IsTerminal(w io.Writer) bool { return terminal(w) != nil }
 func Clip(line string, columns int) string {
 	if columns < 1 || twwidth.Width(line) <= columns {
 		return line
+	}
+	return truncate(line, columns)
+}
+
+// truncate shortens a line that is too long.
+func truncate(line string, columns int) string {
+	if columns < 2 {
+		return "…"
 	}
 	return twwidth.Truncate(line, columns, "…")
 }

@@ -1,29 +1,79 @@
 package ui
 
 import (
+	"encoding/json"
 	"fmt"
-	"io"
+	"regexp"
 	"strings"
 
 	"muster/exec"
 	"muster/exec/human"
 )
 
-// printPlan prints a line for each host, then what changes on each.
-func printPlan(w io.Writer, outcomes []exec.Outcome) {
-	table := NewReport(w, "host", "wave", "generation", "packages", "to copy", "units", "reboot")
-	rowsOf(outcomes, func(host string, o *exec.Outcome) { table.Row(planRow(host, o)...) })
-	table.Flush()
-	byRules := false
-	for i := range outcomes {
-		if d := outcomes[i].Diff; d != nil {
-			printDiff(w, &outcomes[i])
-			byRules = byRules || !d.Asked && len(d.Unknown) > 0
+// printPlan prints a line for each host, then what changes: once for all hosts on which the
+// same changes.
+func printPlan(p page, outcomes []exec.Outcome) {
+	table := newReport(p, "host", "wave", "generation", "packages", "to copy", "units", "reboot")
+	changes := changesOf(outcomes)
+	entry := map[*exec.Outcome]string{}
+	for i, c := range changes {
+		for _, o := range c {
+			entry[o] = fmt.Sprintf("%d %d %s", i, o.Wave, generationChange(o))
 		}
 	}
-	if byRules {
-		fmt.Fprint(w, "\nWhat becomes of units is foretold by the rules of NixOS. A host that already has its\nnew system, after muster push, is asked what it would do.\n")
+	like := func(o *exec.Outcome) string {
+		if o.Diff == nil {
+			return sameFailure(o)
+		}
+		return entry[o]
 	}
+	rowsOf(outcomes, like, func(host string, o *exec.Outcome) { table.row(styleOf(o.Status), planRow(host, o)...) })
+	table.Flush()
+	byRules := false
+	for _, c := range changes {
+		p.print(nil)
+		printDiff(p, c)
+		d := c[0].Diff
+		byRules = byRules || !d.Asked && len(d.Unknown) > 0
+	}
+	if byRules {
+		p.print(nil)
+		p.print(say("What becomes of units is foretold by the rules of NixOS. A host that already has its"))
+		p.print(say("new system, after muster push, is asked what it would do."))
+	}
+}
+
+// changesOf are the hosts of a plan on which something changes, those together on which the
+// same does.
+func changesOf(outcomes []exec.Outcome) [][]*exec.Outcome {
+	var all [][]*exec.Outcome
+	known := map[string]int{}
+	for i := range outcomes {
+		o := &outcomes[i]
+		if o.Diff == nil {
+			continue
+		}
+		d := *o.Diff
+		d.CopyBytes = 0 // a longer name of a host takes more
+		text, _ := json.Marshal(struct {
+			Diff    exec.Diff
+			Secrets []exec.SecretChange
+		}{d, o.Secrets})
+		key := nameWithin(o.Host).ReplaceAllString(string(text), "${1}HOST$2")
+		n, again := known[key]
+		if !again {
+			n = len(all)
+			known[key], all = n, append(all, nil)
+		}
+		all[n] = append(all[n], o)
+	}
+	return all
+}
+
+// nameWithin matches the name of a host also as a part of another name, as in
+// nixos-system-web1-25.11.
+func nameWithin(host string) *regexp.Regexp {
+	return regexp.MustCompile(`(^|[^A-Za-z0-9])` + regexp.QuoteMeta(host) + `($|[^A-Za-z0-9])`)
 }
 
 // planRow is what changes on a host, in one line.
@@ -73,49 +123,69 @@ func changedUnits(d *exec.Diff) int { return len(d.Restart) + len(d.Reload) + le
 // mostLines is how many packages of a kind are listed for a host.
 const mostLines = 12
 
-// printDiff prints what changes on a host.
-func printDiff(w io.Writer, o *exec.Outcome) {
+// printDiff prints what changes on hosts, on all of them the same.
+func printDiff(p page, hosts []*exec.Outcome) {
+	o := hosts[0]
 	d := o.Diff
-	fmt.Fprintf(w, "\n%s\n", o.Host)
-	if o.Before.Current != "" {
-		fmt.Fprintf(w, "  from     %s\n", o.Before.Current)
+	names, such := []string{}, ""
+	for _, h := range hosts {
+		names = append(names, h.Host)
 	}
-	fmt.Fprintf(w, "  to       %s\n", o.System)
-	packages := func(mark string, list []exec.Package) {
-		for i, p := range list {
+	title := line{}.and(strong, abbreviate(names, mostNamed))
+	if len(hosts) > 1 {
+		title = title.and(ordinary, fmt.Sprintf(" (%s)", human.Count(len(hosts), "host")))
+		such = fmt.Sprintf(" (%s)", o.Host)
+	}
+	p.print(title)
+	say := func(what, text string) { p.print(say(fmt.Sprintf("  %-8s %s", what, text))) }
+	if o.Before.Current != "" {
+		say("from", string(o.Before.Current)+such)
+	}
+	say("to", string(o.System)+such)
+	packages := func(s style, mark string, list []exec.Package) {
+		for i, k := range list {
 			if i == mostLines {
-				fmt.Fprintf(w, "  %s … and %d more\n", mark, len(list)-i)
+				p.print(line{}.and(s, fmt.Sprintf("  %s … and %d more", mark, len(list)-i)))
 				return
 			}
-			versions := strings.Join(append(p.Before, p.After...), ", ")
-			if len(p.Before) > 0 && len(p.After) > 0 {
-				versions = strings.Join(p.Before, ", ") + " → " + strings.Join(p.After, ", ")
+			versions := strings.Join(append(k.Before, k.After...), ", ")
+			if len(k.Before) > 0 && len(k.After) > 0 {
+				versions = strings.Join(k.Before, ", ") + " → " + strings.Join(k.After, ", ")
 			}
-			fmt.Fprintf(w, "  %s %s %s\n", mark, p.Name, versions)
+			p.print(line{}.and(s, fmt.Sprintf("  %s %s %s", mark, k.Name, versions)))
 		}
 	}
-	packages("+", d.Added)
-	packages("−", d.Removed)
-	packages("~", d.Changed)
+	say("copy", fmt.Sprintf("%s, %s", human.Count(d.CopyPaths, "path"), human.Bytes(d.CopyBytes)))
+	packages(good, "+", d.Added)
+	packages(bad, "−", d.Removed)
+	packages(odd, "~", d.Changed)
 	if d.Rebuilt > 0 {
-		fmt.Fprintf(w, "  ~ %s in the same version\n", human.Count(d.Rebuilt, "package"))
+		p.print(line{}.and(odd, fmt.Sprintf("  ~ %s in the same version", human.Count(d.Rebuilt, "package"))))
 	}
+	files := func(s style, mark string, names []string) {
+		if len(names) > 0 {
+			p.print(line{}.and(s, fmt.Sprintf("  %s /etc/ %s", mark, abbreviate(names, mostLines))))
+		}
+	}
+	files(good, "+", d.Etc.Added)
+	files(bad, "−", d.Etc.Removed)
+	files(odd, "~", d.Etc.Changed)
 	for _, u := range []struct {
 		what string
 		list []string
 	}{{"stop", d.Stop}, {"start", d.Start}, {"restart", d.Restart}, {"reload", d.Reload}, {"again", d.Again}, {"leave", d.Stay}, {"reboot", d.Reboot}} {
 		if len(u.list) > 0 {
-			fmt.Fprintf(w, "  %-8s %s\n", u.what, Printable(strings.Join(u.list, ", ")))
+			say(u.what, strings.Join(u.list, ", "))
 		}
 	}
 	if len(o.Secrets) > 0 {
-		fmt.Fprintf(w, "  %-8s %s\n", "secrets", secretChanges(o))
+		say("secrets", secretChanges(o))
 	}
 	// A note about a unit begins with its name.
 	for _, n := range d.Unknown {
-		fmt.Fprintf(w, "  %-8s %s\n", "unknown", Printable(strings.TrimPrefix(n.Unit+": "+n.Text, ": ")))
+		say("unknown", strings.TrimPrefix(n.Unit+": "+n.Text, ": "))
 	}
 	for _, n := range d.Undone {
-		fmt.Fprintf(w, "  %-8s %s\n", "undone", Printable(strings.TrimPrefix(n.Unit+": "+n.Text, ": ")))
+		say("undone", strings.TrimPrefix(n.Unit+": "+n.Text, ": "))
 	}
 }

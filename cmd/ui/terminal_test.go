@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -95,61 +96,88 @@ func (t *terminal) shows(test *testing.T, what string, is func(screen string) bo
 	test.Errorf("the screen does not show %s:\n%s", what, screen)
 }
 
+// unseen matches what changes no text: colours, the cursor, and whether lines are wrapped.
+var unseen = regexp.MustCompile("^\x1b\\[([0-9;]*m|\\?(7|25)[lh])")
+
 // draw does what a terminal does with the few control characters that muster
-// writes, and panics at others.
+// writes, and panics at others. Its screens have no lower end.
 func draw(raw string, width int) []string {
-	lines, row, col := [][]rune{nil}, 0, 0
+	screen := &drawing{lines: [][]rune{nil}, width: width}
+	main := screen
 	for i := 0; i < len(raw); {
 		rest := raw[i:]
-		var up int
 		switch {
-		case strings.HasPrefix(rest, "\x1b[J"):
-			lines = lines[:row+1]
-			lines[row] = lines[row][:min(col, len(lines[row]))]
+		case strings.HasPrefix(rest, "\x1b[?1049h"):
+			screen = &drawing{lines: [][]rune{nil}, width: width}
+			i += len("\x1b[?1049h")
+		case strings.HasPrefix(rest, "\x1b[?1049l"):
+			screen = main
+			i += len("\x1b[?1049l")
+		case unseen.MatchString(rest):
+			i += len(unseen.FindString(rest))
+		case strings.HasPrefix(rest, "\x1b[H"):
+			screen.row, screen.col = 0, 0
 			i += 3
-		case strings.HasPrefix(rest, "\x1b["):
-			if _, err := fmt.Sscanf(rest, "\x1b[%dA", &up); err != nil {
-				panic(fmt.Sprintf("unknown control sequence %.10q", rest))
-			}
-			row = max(0, row-up)
-			i += len(fmt.Sprintf("\x1b[%dA", up))
-		case rest[0] == '\r':
-			col = 0
-			i++
-		case rest[0] == '\n':
-			if row++; row == len(lines) {
-				lines = append(lines, nil)
-			}
-			i++
+		case strings.HasPrefix(rest, "\x1b[J"), strings.HasPrefix(rest, "\x1b[K"):
+			screen.clear(rest[2] == 'J')
+			i += 3
 		default:
 			r, size := utf8.DecodeRuneInString(rest)
-			if r < ' ' {
-				panic(fmt.Sprintf("unknown control character %q", r))
-			}
-			if col == width {
-				if row++; row == len(lines) {
-					lines = append(lines, nil)
-				}
-				col = 0
-			}
-			for len(lines[row]) <= col {
-				lines[row] = append(lines[row], ' ')
-			}
-			lines[row][col] = r
-			col++
+			screen.put(r)
 			i += size
 		}
 	}
 	var out []string
-	for _, l := range lines {
+	for _, l := range screen.lines {
 		out = append(out, strings.TrimRight(string(l), " "))
 	}
 	return out
 }
 
+// A drawing is a screen of a terminal.
+type drawing struct {
+	lines           [][]rune
+	row, col, width int
+}
+
+// clear removes what is behind the cursor, in its line or to the end.
+func (d *drawing) clear(all bool) {
+	if all {
+		d.lines = d.lines[:d.row+1]
+	}
+	d.lines[d.row] = d.lines[d.row][:min(d.col, len(d.lines[d.row]))]
+}
+
+func (d *drawing) put(r rune) {
+	switch {
+	case r == '\r':
+		d.col = 0
+	case r == '\n':
+		d.down()
+	case r < ' ':
+		panic(fmt.Sprintf("unknown control character %q", r))
+	default:
+		if d.col == d.width {
+			d.down()
+			d.col = 0
+		}
+		for len(d.lines[d.row]) <= d.col {
+			d.lines[d.row] = append(d.lines[d.row], ' ')
+		}
+		d.lines[d.row][d.col] = r
+		d.col++
+	}
+}
+
+func (d *drawing) down() {
+	if d.row++; d.row == len(d.lines) {
+		d.lines = append(d.lines, nil)
+	}
+}
+
 func noHint(string, error) string { return "" }
 
-// Hosts in progress are drawn below the facts, redrawn, and gone at the end.
+// The totals, the failures and the hosts in progress are drawn, redrawn, and gone at the end.
 func TestProgressIsDrawn(t *testing.T) {
 	term := openTerminal(t, 60, 24)
 	var out bytes.Buffer
@@ -158,39 +186,85 @@ func TestProgressIsDrawn(t *testing.T) {
 			return "free some space"
 		}
 		return ""
-	})
-	report.Note("evaluating 2 hosts")
+	}, ui.ColorAuto)
+	report.Note("a note")
+	report.Doing("evaluating 2 hosts")
+	term.shows(t, "what is done before the run", func(screen string) bool { return strings.HasPrefix(screen, "evaluating 2 hosts · ") })
+	report.Begin(ui.Run{Hosts: []string{"web1", "web2"}, Recorded: true})
 	report.Event(exec.StageStarted{Host: "web1", Stage: exec.Copy})
 	report.Event(exec.StageStarted{Host: "web2", Stage: exec.Build})
 	report.Event(exec.Progressed{Host: "web1", Stage: exec.Copy, Done: 61_600, Total: 5_000_000})
 	report.Event(exec.Said{Host: "web2", Stage: exec.Build, Line: "\x1b[31mbuilding\x1b[0m a\x07 package whose line is too long for the terminal's width"})
 	term.shows(t, "both hosts", func(screen string) bool {
 		lines := strings.Split(screen, "\n")
-		return len(lines) == 4 && lines[0] == "evaluating 2 hosts" &&
-			strings.HasPrefix(lines[1], "  web1         copy") && strings.HasSuffix(lines[1], "61.6 kB of 5.0 MB") &&
-			strings.HasPrefix(lines[2], "  web2         build") && strings.Contains(lines[2], "building a package") && strings.HasSuffix(lines[2], "…")
+		return len(lines) == 3 && strings.HasPrefix(lines[0], "0/2 done · 2 running · ") &&
+			strings.HasPrefix(lines[1], "  web1  copy") && strings.HasSuffix(lines[1], "61.6 kB of 5.0 MB") &&
+			strings.HasPrefix(lines[2], "  web2  build") && strings.Contains(lines[2], "building a package") && strings.HasSuffix(lines[2], "…")
 	})
-	term.shows(t, "time going on", func(screen string) bool { return strings.Contains(screen, "0.4 s") })
+	before := strings.Join(term.screen(), "\n")
+	term.shows(t, "time going on", func(screen string) bool { return screen != before })
 
-	report.Event(exec.HostEnded{Outcome: exec.Outcome{Host: "web2", Status: exec.Failed, Stage: exec.Build, Err: errors.New("exit status 1: disk full")}})
-	term.shows(t, "the failure and its hint above the host in progress", func(screen string) bool {
+	failed := exec.Outcome{Host: "web2", Status: exec.Failed, Stage: exec.Build, Err: errors.New("exit status 1: disk full")}
+	report.Event(exec.HostEnded{Outcome: failed})
+	term.shows(t, "the failure above the host in progress", func(screen string) bool {
 		lines := strings.Split(screen, "\n")
-		return len(lines) == 7 && lines[1] == "web2: failed: build: exit status 1: disk full" && lines[4] == "hint: free some space" &&
-			lines[2]+lines[3] == "    building a package whose line is too long for the terminal's width" && strings.HasPrefix(lines[5], "  web1")
+		return len(lines) == 3 && strings.HasPrefix(lines[0], "0/2 done · 1 failed · 1 running · ") &&
+			lines[1] == "  web2  failed    build: exit status 1: disk full" && strings.HasPrefix(lines[2], "  web1  copy")
 	})
+	report.End([]exec.Outcome{{Host: "web1", Status: exec.Activated}, failed})
 	report.Close()
-	report.Close()
-	term.shows(t, "no host in progress", func(screen string) bool { return !strings.Contains(screen, "  web1") })
-	if out.Len() > 0 {
+	term.shows(t, "the failure, what the build had said, and its hint, and nothing else", func(screen string) bool {
+		lines := strings.Split(screen, "\n")
+		return len(lines) == 8 && lines[0] == "a note" && lines[1] == "web2 failed" && lines[2] == "  build: exit status 1: disk full" &&
+			lines[3]+lines[4] == "    building a package whose line is too long for the terminal's width" &&
+			lines[5] == "  more: muster logs web2" && lines[6] == "hint: free some space" && lines[7] == ""
+	})
+	if want := "HOST  OUTCOME    GENERATION  DETAIL\nweb2  failed                 build: exit status 1: disk full\nweb1  activated\n2 hosts: 1 activated, 1 failed (web2)\n"; out.String() != want {
 		t.Errorf("on standard output: %s", out.String())
 	}
+}
+
+// What others print on the terminal meanwhile is seen below the hosts, and stays.
+func TestOthersPrintBesideTheView(t *testing.T) {
+	term := openTerminal(t, 60, 24)
+	report := ui.NewText(&bytes.Buffer{}, term.tty, noHint, ui.ColorNever)
+	errs := report.Around(term.tty)
+	fmt.Fprint(errs, "before\n")
+	report.Event(exec.StageStarted{Host: "web1", Stage: exec.Copy})
+	term.shows(t, "the host alone", func(screen string) bool {
+		return strings.Contains(screen, "\n  web1") && !strings.Contains(screen, "before")
+	})
+	fmt.Fprint(errs, "warning: old\nnote: new\n")
+	term.shows(t, "both lines below the host", func(screen string) bool {
+		lines := strings.Split(screen, "\n")
+		return len(lines) == 4 && strings.HasPrefix(lines[1], "  web1") && lines[2] == "warning: old" && lines[3] == "note: new"
+	})
+	report.Close()
+	fmt.Fprint(errs, "the end\n")
+	term.shows(t, "what was printed", func(screen string) bool { return screen == "before\nwarning: old\nnote: new\nthe end\n" })
+}
+
+// A process that ends at once leaves the terminal as it was.
+func TestAViewIsLeftAtOnce(t *testing.T) {
+	term := openTerminal(t, 60, 24)
+	report := ui.NewText(&bytes.Buffer{}, term.tty, noHint, ui.ColorNever)
+	defer report.Close()
+	fmt.Fprint(term.tty, "$ muster deploy\n")
+	report.Event(exec.StageStarted{Host: "web1", Stage: exec.Activate})
+	term.shows(t, "the host", func(screen string) bool { return strings.Contains(screen, "\n  web1") })
+	report.Interrupted()
+	ui.Leave()
+	report.Event(exec.StageStarted{Host: "web1", Stage: exec.Health})
+	term.shows(t, "what stays", func(screen string) bool {
+		return strings.ReplaceAll(screen, "\n", "") == "$ muster deploy"+"interrupted: nothing new is begun; web1 is activating and is finished; interrupt again to leave at once"
+	})
 }
 
 // Many lines at once do not have the hosts in progress drawn for each of them, and
 // none is lost.
 func TestManyLinesAreDrawnTogether(t *testing.T) {
 	term := openTerminal(t, 60, 24)
-	report := ui.NewText(&bytes.Buffer{}, term.tty, noHint)
+	report := ui.NewText(&bytes.Buffer{}, term.tty, noHint, ui.ColorAuto)
 	for i := range 12 {
 		report.Event(exec.StageStarted{Host: fmt.Sprintf("web%d", i), Stage: exec.Activate})
 	}
@@ -212,7 +286,7 @@ func TestManyLinesAreDrawnTogether(t *testing.T) {
 // A question has the terminal for itself.
 func TestNothingIsDrawnWhileTheUserIsAsked(t *testing.T) {
 	term := openTerminal(t, 60, 24)
-	report := ui.NewText(&bytes.Buffer{}, term.tty, noHint)
+	report := ui.NewText(&bytes.Buffer{}, term.tty, noHint, ui.ColorAuto)
 	defer report.Close()
 	report.Event(exec.StageStarted{Host: "web1", Stage: exec.Copy})
 	err := report.Asking(func() error {
@@ -227,17 +301,18 @@ func TestNothingIsDrawnWhileTheUserIsAsked(t *testing.T) {
 	term.shows(t, "the host again", func(screen string) bool { return strings.Contains(screen, "  web1") })
 }
 
-// A fleet of many hosts takes no more lines than the terminal has.
-func TestManyHostsAreCounted(t *testing.T) {
-	term := openTerminal(t, 40, 24)
-	report := ui.NewText(&bytes.Buffer{}, term.tty, noHint)
+// A fleet of many hosts takes no more rows than the terminal has.
+func TestManyHostsAreFolded(t *testing.T) {
+	term := openTerminal(t, 40, 12)
+	report := ui.NewText(&bytes.Buffer{}, term.tty, noHint, ui.ColorAuto)
 	defer report.Close()
 	for i := range 100 {
-		report.Event(exec.StageStarted{Host: fmt.Sprintf("host-with-a-rather-long-name-%d", i), Stage: exec.Inspect})
+		report.Event(exec.StageStarted{Host: fmt.Sprintf("web%d", i), Stage: exec.Inspect})
 	}
-	term.shows(t, "twelve hosts and a count", func(screen string) bool {
+	term.shows(t, "the totals, the stage, and those that take longest", func(screen string) bool {
 		lines := strings.Split(screen, "\n")
-		return len(lines) == 14 && lines[12] == "  … and 88 more hosts"
+		return len(lines) == 12 && strings.HasPrefix(lines[0], "0/100 done · 100 running") && lines[1] == "  inspect   100 hosts: web0..web99" &&
+			strings.HasPrefix(lines[11], "  web9   inspect")
 	})
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -28,31 +30,34 @@ func ExampleNewTable() {
 }
 
 func ExampleNewText() {
-	report := ui.NewText(os.Stdout, os.Stdout, func(string, error) string { return "" })
+	report := ui.NewText(os.Stdout, io.Discard, func(string, error) string { return "" }, ui.ColorAuto)
 	defer report.Close()
 	report.Note("evaluated 1 host")
 	done := exec.Outcome{Host: "web1", Status: exec.Activated, Took: 110 * time.Second}
 	report.Event(exec.HostEnded{Outcome: done})
 	report.End([]exec.Outcome{done})
 	// Output:
-	// evaluated 1 host
-	// web1: activated in 1m50s
 	// HOST  OUTCOME    GENERATION  DETAIL
 	// web1  activated
 	// 1 host: 1 activated
 }
 
-// A table aligns wide characters, fits its width, and moves no cursor.
+// A table aligns wide characters, moves no cursor, and is cut only where a terminal shows it.
 func TestTables(t *testing.T) {
 	var b bytes.Buffer
 	table := ui.NewReport(&b, "host", "detail")
 	table.Row("主机", "a\x1b[2J\tb\r\nc")
 	table.Row("web1", strings.Repeat("x", 100))
 	table.Flush()
-	want := "HOST  DETAIL\n主机  a bc\nweb1  " + strings.Repeat("x", 73) + "…\n"
+	want := "HOST  DETAIL\n主机  a bc\nweb1  " + strings.Repeat("x", 100) + "\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	term := openTerminal(t, 80, 24)
+	table = ui.NewReport(term.tty, "host", "detail")
+	table.Row("web1", strings.Repeat("x", 100))
+	table.Flush()
+	term.shows(t, "a line that is cut", func(screen string) bool { return screen == "HOST  DETAIL\nweb1  "+strings.Repeat("x", 73)+"…\n" })
 	b.Reset()
 	ui.NewTable(&b, "host").Flush()
 	if b.Len() > 0 {
@@ -91,16 +96,21 @@ type sharedMistake struct{ mistake }
 func (sharedMistake) Mistake() string { return "another" }
 func (sharedMistake) Hosts() []string { return []string{"h", "i", "j"} }
 
-// Where there is no terminal, a run is reported as plain lines.
+// stamp matches the time in front of a line.
+var stamp = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d `)
+
+// Where there is no terminal, a run is reported as plain lines with times.
 func TestARunIsReportedAsLines(t *testing.T) {
 	var out, errs bytes.Buffer
 	hint := func(host string, err error) string { return "look at " + err.Error() }
-	report := ui.NewText(&out, &errs, hint)
+	report := ui.NewText(&out, &errs, hint, ui.ColorAuto)
 	for _, e := range []exec.Event{
 		exec.WaveStarted{Wave: 1, Of: 2, Hosts: 1},
 		exec.Paused{Wave: 2, For: 90 * time.Second},
 		exec.StageStarted{Host: "a", Stage: exec.Build},
 		exec.Said{Host: "a", Stage: exec.Build, Line: "cc: error\x07"},
+		exec.StageEnded{Host: "a", Stage: exec.Build, Took: 61 * time.Second},
+		exec.StageEnded{Host: "a", Stage: exec.Copy, Took: 20 * time.Millisecond},
 		exec.Said{Host: "a", Stage: exec.Activate, Line: "starting units"},
 		exec.Found{Host: "a", Finding: exec.Finding{Text: "small disk"}},
 		exec.Checked{Host: "a", Check: "http", Err: "timeout"},
@@ -119,36 +129,42 @@ func TestARunIsReportedAsLines(t *testing.T) {
 	} {
 		report.Event(e)
 	}
-	report.End([]exec.Outcome{{Host: "a", Status: exec.Failed, Stage: exec.Build, Err: errors.New("line one\nline two")}, {Host: "c", Status: exec.Activated}})
-	want := `wave 1 of 2: 1 host
-wave 2 begins in 1m30s
-a: starting units
-a: note: small disk
-a: http: timeout
-the last deployment: run 20260131-142233-k3qz by alice@laptop, 2 hosts; 1 host not reached
-note: no journal of this run: disk full
-a: failed: build: line one
+	report.End([]exec.Outcome{
+		{Host: "a", Status: exec.Failed, Stage: exec.Build, Err: errors.New("line one\nline two")},
+		{Host: "b", Status: exec.Failed, Stage: exec.Build, Err: errors.New("line one\nline two")},
+		{Host: "c", Status: exec.Activated},
+	})
+	want := `TIME wave 1 of 2: 1 host
+TIME wave 2 begins in 1m30s
+TIME a: build: done in 1m1s
+TIME a: starting units
+TIME a: note: small disk
+TIME a: http: timeout
+TIME the last deployment: run 20260131-142233-k3qz by alice@laptop, 2 hosts; 1 host not reached
+TIME note: no journal of this run: disk full
+TIME a: failed: build: line one
+TIME b: failed: build: line one
+TIME c: activated, 2 paths sent (61.6 kB) in 0.4 s
+TIME d: draining
+TIME d: unchanged, rebooted: kernel 6.6.1 → 6.6.2 in 20.0 s
+TIME e: unchanged: not changed by run x
+TIME f: failed: evaluate: in f
+hint: look at in f
+TIME g: failed: evaluate: as f
+TIME h, i, j: failed: evaluate: in three
+hint: look at in three
+2 hosts failed: a, b
+  build: line one
     line two
     cc: error
     starting units
 hint: look at line one
 line two
-b: failed: build: line one
-    line two
-c: activated, 2 paths sent (61.6 kB) in 0.4 s
-d: draining
-d: unchanged, rebooted: kernel 6.6.1 → 6.6.2 in 20.0 s
-e: unchanged: not changed by run x
-f: failed: evaluate: in f
-hint: look at in f
-g: failed: evaluate: as f
-h, i, j: failed: evaluate: in three
-hint: look at in three
 `
-	if diff := cmp.Diff(want, errs.String()); diff != "" {
+	if diff := cmp.Diff(want, stamp.ReplaceAllString(errs.String(), "TIME ")); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	want = "HOST  OUTCOME    GENERATION  DETAIL\na     failed                 build: line one\nc     activated\n2 hosts: 1 activated, 1 failed\n"
+	want = "HOST  OUTCOME    GENERATION  DETAIL\na     failed                 build: line one\nb     failed                 build: line one\nc     activated\n3 hosts: 1 activated, 2 failed (a, b)\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -186,10 +202,11 @@ func TestCommandLines(t *testing.T) {
 func TestEventsAreLinesOfJSON(t *testing.T) {
 	var out bytes.Buffer
 	report := ui.NewJSON(&out)
+	report.Begin(ui.Run{ID: "20260131-142233-k3qz"})
 	report.Event(exec.WaveStarted{Wave: 1, Of: 2, Hosts: 3})
 	report.Note("not an event")
 	report.End(nil)
-	if got := out.String(); !strings.HasPrefix(got, `{"data":{`) || !strings.HasSuffix(got, `"event":"WaveStarted"}`+"\n") || strings.Count(got, "\n") != 1 {
+	if got := out.String(); !regexp.MustCompile(`^\{"time":"[0-9TZ:.-]+","run":"20260131-142233-k3qz","version":1,"event":"WaveStarted","data":\{"wave":1,"of":2,"hosts":3\}\}\n$`).MatchString(got) || strings.Count(got, "\n") != 1 {
 		t.Errorf("got %s", got)
 	}
 }
@@ -233,11 +250,11 @@ func TestHostsWithOneMistakeShareARow(t *testing.T) {
 		}
 	}
 	var out, errs bytes.Buffer
-	ui.NewText(&out, &errs, nil).End(outcomes)
+	ui.NewText(&out, &errs, noHint, ui.ColorAuto).End(outcomes)
 	want := `HOST            OUTCOME    GENERATION  DETAIL
 h0 and 39 more  failed                 evaluate: wrong
 good            activated
-41 hosts: 1 activated, 40 failed
+41 hosts: 1 activated, 40 failed (h0..h39)
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -20,7 +20,9 @@ type Comparison struct {
 	// SystemUnits and UserUnits are the unit files of the running system, without
 	// their texts.
 	SystemUnits, UserUnits []units.Entry
-	State                  units.State
+	// Etc has where the files of /etc lead that the running system has, by their names in it.
+	Etc   map[string]string
+	State units.State
 }
 
 // Lacks asks which of some store paths the host lacks.
@@ -84,6 +86,10 @@ func (c *Comparison) read(out string, asked []store.Path) {
 				list = &c.UserUnits
 			}
 			*list = append(*list, units.Entry{Path: path, Link: link, Unread: true})
+		case "etc":
+			if rest != "" && len(rest) <= maxLine {
+				c.addEtc(rest, name)
+			}
 		case "fstab":
 			fstab.WriteString(value + "\n")
 		case "pending":
@@ -100,6 +106,18 @@ func (c *Comparison) read(out string, asked []store.Path) {
 	c.State.Fstab += fstab.String()
 	if all := units.ParseLoaded(loaded); known && len(all) > 0 {
 		c.State.Known, c.State.Units = true, all
+	}
+}
+
+// maxEtc is how many files of /etc are taken up.
+const maxEtc = 10_000
+
+func (c *Comparison) addEtc(name, link string) {
+	if c.Etc == nil {
+		c.Etc = map[string]string{}
+	}
+	if len(c.Etc) < maxEtc {
+		c.Etc[name] = clip(link, maxLine)
 	}
 }
 

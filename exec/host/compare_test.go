@@ -20,6 +20,9 @@ unit /nix/store/s-system/etc/systemd/system/ a.service /nix/store/u-a/a.service
 unit /nix/store/s-system/etc/systemd/system/ multi-user.target.wants/a.service ../a.service
 unit /nix/store/s-system/etc/systemd/system/ plain.service 
 unit /nix/store/s-system/etc/systemd/user/ b.service /nix/store/u-b/b.service
+etc /nix/store/m-motd motd
+etc /nix/store/s-sshd_config ssh/sshd config
+etc /nix/store/nothing
 fstab /dev/sda1 / ext4 defaults 0 1
 pending restart a.service
 user joe b.service
@@ -44,6 +47,7 @@ ActiveState=failed
 			{Path: "plain.service", Link: "/nix/store/s-system/etc/systemd/system/plain.service", Unread: true},
 		},
 		UserUnits: []units.Entry{{Path: "b.service", Link: "/nix/store/u-b/b.service", Unread: true}},
+		Etc:       map[string]string{"motd": "/nix/store/m-motd", "ssh/sshd config": "/nix/store/s-sshd_config"},
 		State: units.State{
 			Known:     true,
 			Units:     map[string]units.Loaded{"a.service": {Active: "active"}, "loaded.service": {Active: "failed"}},

@@ -192,6 +192,9 @@ func (e *BuildError) Error() string {
 	return e.Msg + "\n" + strings.Join(e.Log, "\n")
 }
 
+// FailedBuild returns the derivation, and the last lines of its log.
+func (e *BuildError) FailedBuild() (store.Path, []string) { return e.Drv, e.Log }
+
 // failures are the builds that failed in one process of Nix, in order.
 type failures struct{ list []*BuildError }
 

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # compare.sh ALL PATH… says which of the paths the host lacks. Where ALL is not
 # empty it also says what the running system is made of, with which parts it was
-# booted, the version of its init, the files of its units with where they lead, /etc/fstab, what an
+# booted, the version of its init, the files of its units and of its etc with where they lead, /etc/fstab, what an
 # interrupted activation left to do, which units users run, and last what systemd
 # has loaded. ALL is the list of properties for that.
 properties=$1
@@ -15,6 +15,7 @@ for part in kernel initrd kernel-modules systemd; do
 done
 [ ! -r "$system/init-interface-version" ] || { read -r version <"$system/init-interface-version" || [ -n "$version" ]; } && echo "interface $version"
 find "$system/etc/systemd/system/" "$system/etc/systemd/user/" -mindepth 1 -maxdepth 2 ! -type d -printf 'unit %H %P %l\n' 2>/dev/null
+find "$system/etc/" -mindepth 1 -type l -printf 'etc %l %P\n' 2>/dev/null
 [ ! -r /etc/fstab ] || while read -r line; do echo "fstab $line"; done </etc/fstab
 for list in start restart reload; do
   [ ! -r /run/nixos/$list-list ] || while read -r unit; do echo "pending $list $unit"; done </run/nixos/$list-list
