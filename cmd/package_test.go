@@ -54,8 +54,8 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// outputOf runs a program and returns what it prints.
-func outputOf(t *testing.T, name string, args ...string) []byte {
+// printedBy runs a program and returns what it prints.
+func printedBy(t *testing.T, name string, args ...string) []byte {
 	t.Helper()
 	c := osexec.Command(name, args...)
 	c.Env = append(os.Environ(), "NIX_CONFIG=substitute = false\nsandbox = false\nbuild-users-group =")
@@ -74,11 +74,11 @@ func TestNixPackage(t *testing.T) {
 		t.Fatalf("%v: install it with apt-get install nix-bin", err)
 	}
 	tree := sourceTree(t)
-	sum := strings.TrimSpace(string(outputOf(t, "nix-hash", "--type", "sha256", "--base32", filepath.Join(tree, "vendor"))))
-	sum = string(outputOf(t, "nix", "--extra-experimental-features", "nix-command", "hash", "to-sri", "--type", "sha256", sum))
+	sum := strings.TrimSpace(string(printedBy(t, "nix-hash", "--type", "sha256", "--base32", filepath.Join(tree, "vendor"))))
+	sum = string(printedBy(t, "nix", "--extra-experimental-features", "nix-command", "hash", "to-sri", "--type", "sha256", sum))
 
 	var got map[string]any
-	if err := json.Unmarshal(outputOf(t, "nix-instantiate", "--eval", "--strict", "--json", "testdata/nix/stub.nix", "-A", "arguments"), &got); err != nil {
+	if err := json.Unmarshal(printedBy(t, "nix-instantiate", "--eval", "--strict", "--json", "testdata/nix/stub.nix", "-A", "arguments"), &got); err != nil {
 		t.Fatal(err)
 	}
 	delete(got, "postInstall") // is run below
@@ -93,16 +93,16 @@ func TestNixPackage(t *testing.T) {
 		t.Errorf("arguments of buildGoModule; where vendorHash differs, cmd/muster/package.nix has to say %s (-want +got):\n%s", sum, diff)
 	}
 
-	cache := strings.TrimSpace(string(outputOf(t, "go", "env", "GOCACHE")))
+	cache := strings.TrimSpace(string(printedBy(t, "go", "env", "GOCACHE")))
 	link := filepath.Join(t.TempDir(), "result")
-	outputOf(t, "nix-build", "testdata/nix/stub.nix", "-A", "package", "--out-link", link,
+	printedBy(t, "nix-build", "testdata/nix/stub.nix", "-A", "package", "--out-link", link,
 		"--arg", "src", tree, "--argstr", "path", os.Getenv("PATH"), "--argstr", "cache", cache)
 	for _, name := range []string{"share/man/man1/muster.1", "share/man/man1/muster-deploy.1", "share/bash-completion/completions/muster.bash", "share/zsh/site-functions/_muster", "share/fish/vendor_completions.d/muster.fish"} {
 		if info, err := os.Stat(filepath.Join(link, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s is not installed: %v", name, err)
 		}
 	}
-	if out := outputOf(t, filepath.Join(link, "bin/muster"), "vet", "../examples/webserver"); bytes.Contains(out, []byte("error")) {
+	if out := printedBy(t, filepath.Join(link, "bin/muster"), "vet", "../examples/webserver"); bytes.Contains(out, []byte("error")) {
 		t.Errorf("the muster that was built: %s", out)
 	}
 }

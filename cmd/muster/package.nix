@@ -11,7 +11,7 @@ buildGoModule {
   src = lib.cleanSource ../..;
 
   # What `go mod vendor` makes of go.sum. A test keeps it right.
-  vendorHash = "sha256-VENDOR";
+  vendorHash = "sha256-Dr1li6UAPSUEXwympt6noJa+h9rmPvdIb95KzmEpFCY=";
   subPackages = [ "cmd/muster" ];
   env.CGO_ENABLED = 0;
   ldflags = [
