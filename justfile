@@ -10,6 +10,10 @@ check: lint test goldens
 lint:
     .ci/lint
 
+# static binaries of the commit, for Linux and macOS on amd64 and arm64, with checksums and SBOMs, into DIR; --check builds them twice, and compares
+release dir *args:
+    .ci/release '{{dir}}' {{args}}
+
 # the licences of all modules that muster is linked of, into DIR
 notices dir:
     .ci/notices '{{dir}}'
@@ -61,7 +65,7 @@ test-foretell *args:
 
 # rewrite the golden files
 update:
-    go test ./schema ./compile ./compile/syntax ./exec ./exec/remote/sshconfig ./cmd ./cmd/ui ./examples -update
+    go test ./schema ./compile ./compile/syntax ./exec ./exec/remote/sshconfig ./cmd ./cmd/ui ./cmd/ui/graph ./examples -update
 
 # the golden files are what the code makes
 goldens: update
@@ -133,6 +137,14 @@ test-nix dir="/var/tmp/muster-nix":
       nix=$nix,$version=$d/root
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^(TestOtherNixVersions|TestScripts)$/^([0-9.]*|upgrade_flake)$' -v -count 1
+
+# the page of muster report in Chromium, in light and dark, narrow and wide: accessible (axe-core, of npm), 1,000 hosts open in 2 s; pictures go to DIR (npm, and the package chromium)
+test-report dir="/tmp/muster-report" *args="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p '{{dir}}'
+    [ -e '{{dir}}/package/axe.min.js' ] || (cd '{{dir}}' && tar -xzf "$(npm pack --silent axe-core@4 | tail -1)")
+    go test ./cmd/ui/report -axe '{{absolute_path(dir)}}/package/axe.min.js' -screenshots '{{absolute_path(dir)}}' -timed -v -count 1 -timeout 30m {{args}}
 
 # the values of the flakes in compile/flake/testdata/flakes, written anew from the Nix 2.34 that test-nix has unpacked below DIR
 record-flakes dir="/var/tmp/muster-nix" *args="":

@@ -57,8 +57,10 @@ var free = []string{
 	"deploy --keep",
 	"eval --apply", "eval --expr", "eval --include",
 	"export --to",
+	"graph --out",
 	"plan --out",
 	"push --keep",
+	"report --out",
 }
 
 // eachVerb calls do with every command that is a verb, and its name.

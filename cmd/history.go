@@ -20,7 +20,7 @@ import (
 // They read journals, and no inventory.
 
 func historyVerb() entry {
-	return entry{group: "fleet", use: "history [INVENTORY]", examples: exampleLines{{"muster history", "the runs that this machine has recorded"}, {"muster history --output json", "the same, a line of JSON each"}}, verb: &historyOptions{}, short: "list the runs of the fleet", long: `
+	return entry{group: "fleet", use: "history [INVENTORY]", examples: exampleLines{{"muster history", "list the runs of this directory's fleet"}, {"muster history --limit 100 --output json", "list more of them, for a program"}}, verb: &historyOptions{}, short: "list the runs of the fleet", long: `
 List the runs of the fleet that this machine has recorded, the newest first: when and
 by whom each was begun, and what became of its hosts.
 
@@ -28,7 +28,7 @@ by whom each was begun, and what became of its hosts.
 }
 
 func showVerb() entry {
-	return entry{group: "fleet", use: "show [RUN] [INVENTORY]", examples: exampleLines{{"muster show", "what the last run did"}, {"muster show 20261129-181502-ab", "what another one did"}}, verb: &showOptions{}, short: "show what a run did", long: `
+	return entry{group: "fleet", use: "show [RUN] [INVENTORY]", examples: exampleLines{{"muster show", "show what the last run did"}, {"muster show 20260131-142233-k3qz", "show another run"}}, verb: &showOptions{}, short: "show what a run did", long: `
 Show a run of the fleet, the last one by default: when and by whom it was begun, why
 hosts failed, and what became of each. RUN is a name that "muster history" lists.
 
@@ -36,7 +36,7 @@ hosts failed, and what became of each. RUN is a name that "muster history" lists
 }
 
 func logsVerb() entry {
-	return entry{group: "fleet", use: "logs HOST [INVENTORY]", examples: exampleLines{{"muster logs web1", "what the last run did on web1"}, {"muster logs web1 --run 20261129-181502-ab", "what another one did there"}}, verb: &logsOptions{}, short: "show what happened on a host", long: `
+	return entry{group: "fleet", use: "logs HOST [INVENTORY]", examples: exampleLines{{"muster logs web1", "show what the last run did on a host"}, {"muster logs web1 --run 20260131-142233-k3qz", "and another run"}}, verb: &logsOptions{}, short: "show what happened on a host", long: `
 Show what the last run that had HOST did there, line by line with times: its stages,
 what builds and activations printed, health checks, and how it ended. --run names
 another run.
@@ -45,7 +45,7 @@ another run.
 }
 
 func eventsVerb() entry {
-	return entry{group: "fleet", use: "events [RUN] [INVENTORY]", examples: exampleLines{{"muster events", "the events of the last run"}, {"muster events --schema", "what a line can be"}}, verb: &eventsOptions{}, short: "print the events of a run as JSON", long: `
+	return entry{group: "fleet", use: "events [RUN] [INVENTORY]", examples: exampleLines{{"muster events", "print what happened in the last run, for a program"}, {"muster events --schema", "print what a line may be"}}, verb: &eventsOptions{}, short: "print the events of a run as JSON", long: `
 Print the events of a run, the last one by default, as --output json printed them: one
 a line, with time, run and version. --schema prints the JSON Schema of a line.
 

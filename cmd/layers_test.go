@@ -50,6 +50,8 @@ var mayImport = map[string][]string{
 	"cmd":                    {"*"},
 	"cmd/flags":              {},
 	"cmd/ui":                 {"schema", "exec", "exec/foreign", "exec/human", "compile/store"},
+	"cmd/ui/graph":           {"exec/human", "schema"},
+	"cmd/ui/report":          {"exec", "exec/human", "schema"},
 	"cmd/muster":             {"cmd"},
 }
 

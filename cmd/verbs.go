@@ -93,6 +93,7 @@ of the flakes that hosts are systems of, into muster's cache. Evaluation needs n
 afterwards.
 
 ` + inventoryHelp},
+		graphVerb(),
 		{group: "inventory", use: "schema", examples: exampleLines{{"muster schema", "print the schema as CUE, with what each field means"}, {"muster schema --json-schema", "print it for editors of TOML, YAML and JSON"}}, verb: &schemaOptions{}, short: "print the schema of inventories", long: `
 Print the schema of inventories, as CUE or as JSON Schema. With the latter,
 editors check and complete TOML, YAML and JSON. Save it beside the inventory:
@@ -253,6 +254,7 @@ HOST may then be [USER@]ADDRESS where no inventory has a host of that name.
 
 ` + inventoryHelp},
 		trustEntry(),
+		reportVerb(),
 		{group: "fleet", use: "gc [INVENTORY]", examples: exampleLines{{"muster gc --keep 5", "keep five generations on each host"}, {"muster gc --newer-than 720h --dry-run", "see what would go if a month stayed"}}, verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `
 Remove old generations of the hosts' systems and profiles, and collect garbage. The
 current generation, the running one and the booted one stay.
