@@ -254,7 +254,7 @@ type interpolation struct {
 
 func (n *interpolation) eval(th *thread, env *frame) value {
 	if len(n.parts) == 1 {
-		return th.interpolate(n.parts[0].eval(th, env), n.pos)
+		return th.interpolate(n.parts[0].eval(th, env), n.at[0])
 	}
 	var c references
 	var buf [8]string
