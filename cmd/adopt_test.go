@@ -207,7 +207,7 @@ func adoptAll(t *testing.T, dir string, machines []*adopted, state string, updat
 func muster(t *testing.T, args ...string) string {
 	t.Helper()
 	var out, stderr bytes.Buffer
-	root := newRoot(streams{in: strings.NewReader(""), out: &out, err: &stderr, doc: &out})
+	root := newRoot(streams{in: strings.NewReader(""), out: &out, err: &stderr, warn: &warningWriter{w: &stderr}, doc: &out})
 	root.SetArgs(args)
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatalf("muster %s: %v\n%s", strings.Join(args, " "), err, &stderr)
