@@ -120,7 +120,6 @@ func TestUnknownWordsLeadOn(t *testing.T) {
 	for line, want := range map[string]string{
 		"check":                             "muster vet checks the inventory, muster status the hosts",
 		"reboot":                            "muster deploy --reboot",
-		"logs web1":                         "journalctl",
 		"switch":                            "muster deploy",
 		"dry-run":                           "muster plan",
 		"upload-keys":                       "muster secrets push",

@@ -17,10 +17,14 @@ type warningWriter struct {
 // mostHeld is how many bytes of warnings are held.
 const mostHeld = 1 << 20
 
-// Write holds a warning, or prints it.
+// Write holds a warning. What builtins.trace says is printed at once: it is there to
+// follow an evaluation, and some do not end.
 func (h *warningWriter) Write(p []byte) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if bytes.HasPrefix(p, []byte("trace: ")) && !bytes.HasPrefix(p, []byte("trace: warning:")) {
+		return h.w.Write(p)
+	}
 	if h.held.Len()+len(p) > mostHeld {
 		if err := h.print(); err != nil {
 			return 0, err

@@ -91,12 +91,15 @@ func TestSettings(t *testing.T) {
 		{"tokens", "User u\nPort 9\nHostName x\nIdentityFile %d/%h/%n/%r/%p/%u/%i/%l/%L/%k/%%\n", Query{}, func(s *Settings) {
 			s.User, s.Port, s.HostName = "u", 9, "x"
 			s.IdentityFiles = []string{"/home/me/x/web1/u/9/me/1000/desk.example.org/desk/web1/%"}
+			s.NamedIdentities = true
 		}},
 		{"paths", "IdentityFile ~/a\nIdentityFile ~other/b\nIdentityFile ${DIR}/c\nIdentityFile none\nIdentityFile ~/a\n", Query{}, func(s *Settings) {
 			s.IdentityFiles = []string{"/home/me/a", "/home/other/b", "/d/c"}
+			s.NamedIdentities = true
 		}},
 		{"known hosts", "UserKnownHostsFile /a \"/b c\"\nGlobalKnownHostsFile none\n", Query{}, func(s *Settings) {
 			s.UserKnownHosts, s.GlobalKnownHosts = []string{"/a", "/b c"}, nil
+			s.UpdateHostKeys = false
 		}},
 		{"agent", "IdentityAgent ~/agent\n", Query{}, func(s *Settings) { s.IdentityAgent = "/home/me/agent" }},
 		{"agent of a variable", "IdentityAgent $OTHER_SOCK\n", Query{}, func(s *Settings) { s.IdentityAgent = "/run/other" }},
@@ -151,7 +154,7 @@ func TestSettings(t *testing.T) {
 			}
 			want := &Settings{
 				Original: "web1", HostName: "web1", Port: 22, StrictHostKeys: "yes", IdentityAgent: "/run/agent",
-				User: "me", AddressFamily: "any", Attempts: 1, RequiredRSASize: 1024,
+				User: "me", AddressFamily: "any", Attempts: 1, RequiredRSASize: 1024, UpdateHostKeys: true,
 				UserKnownHosts:   []string{"/home/me/.ssh/known_hosts", "/home/me/.ssh/known_hosts2"},
 				GlobalKnownHosts: []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"},
 			}
