@@ -408,12 +408,16 @@ func (s *source) notClosed(b bracket) *mistake {
 
 // indentOf is the indentation of the line that an offset is on.
 func (s *source) indentOf(at int) int {
-	line := s.line(s.pos(at).Line)
-	return len(line) - len(strings.TrimLeft(line, " \t"))
+	start := s.lines[s.pos(at).Line-1]
+	n := 0
+	for start+n < len(s.data) && (s.data[start+n] == ' ' || s.data[start+n] == '\t') {
+		n++
+	}
+	return n
 }
 
 // firstOnLine reports whether nothing stands before an offset on its line.
-func (s *source) firstOnLine(at int) bool { return strings.TrimSpace(s.beforeOnLine(at)) == "" }
+func (s *source) firstOnLine(at int) bool { return s.pos(at).Col-1 <= s.indentOf(at) }
 
 // otherFile reports a file whose name is not that of an inventory.
 func (l *loader) otherFile(s *source, ext string) {
