@@ -12,7 +12,7 @@
         "x86_64-darwin"
         "aarch64-darwin"
       ];
-      package = pkgs: pkgs.callPackage ./cmd/muster/package.nix { };
+      package = pkgs: pkgs.callPackage ./package.nix { };
     in
     {
       packages = each (system: rec {
