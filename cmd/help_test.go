@@ -79,6 +79,20 @@ func TestHelpTeaches(t *testing.T) {
 	})
 }
 
+// Every command says in a line what it is, also one that only has subcommands.
+func TestEveryCommandHasAWord(t *testing.T) {
+	var look func(*cobra.Command)
+	look = func(c *cobra.Command) {
+		if c.Short == "" {
+			t.Errorf("%s: no short description", c.CommandPath())
+		}
+		for _, sub := range c.Commands() {
+			look(sub)
+		}
+	}
+	look(newTestRoot())
+}
+
 // Every topic has a page; muster help lists it.
 func TestTopics(t *testing.T) {
 	list := helpOf(t, "help")

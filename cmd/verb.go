@@ -218,6 +218,7 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 // families describes the commands that only have subcommands.
 var families = map[string]string{
 	"inventory": "show the resolved inventory",
+	"secrets":   "list, make, change and bring the secrets of the hosts",
 }
 
 // family returns the command of that name that has subcommands, which it makes the
