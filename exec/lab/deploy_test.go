@@ -180,6 +180,8 @@ func TestSystemdRunsMinios(t *testing.T) {
 
 	// A service behind a socket is stopped with it, and only the socket starts again.
 	run(t, il, "perl", "-MIO::Socket::UNIX", "-e", `IO::Socket::UNIX->new("/run/by-socket") or die`)
+	// systemd starts it on its own after the connection.
+	run(t, il, "timeout", "20", "sh", "-c", "until systemctl is-active --quiet by-socket.service; do sleep 0.1; done")
 	d.check("by socket", d.states("by-socket.service"), []string{"active"})
 	lines, status = d.act(systems["first"], "test")
 	d.check("back to the first: status", status, 0)
