@@ -90,16 +90,15 @@ func (w *writer) klusterAddress(name string) string {
 	return name
 }
 
-// endpoint is an HTTPS URL where the cluster is reached, by a port of all masters.
-func (w *writer) endpoint(port int) string {
+// apiAddress is the address at which the cluster is reached.
+func (w *writer) apiAddress() string {
 	k := w.fleet.Kluster
-	address := cmp.Or(k.API.Address, w.klusterAddress(k.First()))
-	return https(address, port)
+	return cmp.Or(k.API.Address, w.klusterAddress(k.First()))
 }
 
 // apiURL is the URL of the cluster's API.
 func (w *writer) apiURL() string {
-	return w.endpoint(cmp.Or(w.fleet.Kluster.API.Port, schema.APIPort))
+	return https(w.apiAddress(), cmp.Or(w.fleet.Kluster.API.Port, schema.APIPort))
 }
 
 func https(address string, port int) string {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"muster/schema"
 )
@@ -38,7 +37,7 @@ func (w *writer) certified(master bool) *schema.Attrs {
 	if master {
 		put(set, ports(k.At, schema.APIPort), "networking", "firewall", "allowedTCPPorts")
 	}
-	at(text(address(w.endpoint(schema.APIPort))), "masterAddress")
+	at(text(w.apiAddress()), "masterAddress")
 	at(text(w.apiURL()), "apiserverAddress")
 	at(ca, "caFile")
 	if k.PodCIDR.IsValid() {
@@ -177,10 +176,4 @@ func (w *writer) etcdMember(own *schema.Attrs, h *schema.Host) {
 	for _, option := range []string{"certFile", "keyFile"} {
 		at(schema.SecretPath{At: pos, Name: schema.CertEtcd}, option)
 	}
-}
-
-// address is the host of a URL.
-func address(url string) string {
-	host := strings.TrimPrefix(url, "https://")
-	return strings.Trim(host[:strings.LastIndexByte(host, ':')], "[]")
 }

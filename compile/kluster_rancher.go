@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"cmp"
 	"net/netip"
 
 	"muster/schema"
@@ -78,11 +77,10 @@ func (w *writer) serverFlags() []string {
 
 // joinURL is where new members join.
 func (w *writer) joinURL() string {
-	k := w.fleet.Kluster
-	if k.Distribution == schema.RKE2 {
-		return w.endpoint(rke2Port)
+	if w.fleet.Kluster.Distribution == schema.RKE2 {
+		return https(w.apiAddress(), rke2Port)
 	}
-	return w.endpoint(cmp.Or(k.API.Port, schema.APIPort))
+	return w.apiURL()
 }
 
 // rancherMember puts what differs between members.
