@@ -116,13 +116,13 @@ func (o *convertOptions) run(ctx context.Context, std streams, args []string) er
 		_, err := std.doc.Write(m.texts[m.file])
 		return err
 	}
-	undo, err := m.write()
+	files, err := m.write()
 	if err != nil {
 		return err
 	}
 	fleet, err := schema.Load(ctx, m.file, schema.Options{Nix: compile.CheckNix, Time: o.reading.timeout, Memory: int64(o.reading.memory) << 20})
 	if err != nil {
-		undo()
+		files.undo()
 		return unsound(err)
 	}
 	for _, name := range m.order {
@@ -398,42 +398,26 @@ func (m *moving) seal() error {
 	return nil
 }
 
-// write writes the files. undo brings back what there was.
-func (m *moving) write() (undo func(), err error) {
-	var undoing []func()
-	undo = func() {
-		for _, f := range slices.Backward(undoing) {
-			f()
-		}
-	}
-	there := map[string][]byte{}
+// write writes the files, unless one is there that is not to be replaced.
+func (m *moving) write() (*writtenFiles, error) {
 	for _, name := range m.order {
 		before, err := foreign.ReadFile(name, foreign.Limits{Size: schema.MaxFileSize, Time: foreign.Time, Links: true})
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			continue
 		case err != nil:
-			return undo, fmt.Errorf("write %s: %v", shownFile(name), err)
+			return nil, fmt.Errorf("write %s: %v", shownFile(name), err)
 		case !m.replace && !bytes.Equal(before, m.texts[name]):
-			return undo, hinted{fmt.Errorf("%s is there already: nothing is written", shownFile(name)), "--out names another inventory; --replace replaces it"}
+			return nil, hinted{fmt.Errorf("%s is there already: nothing is written", shownFile(name)), "--out names another inventory; --replace replaces it"}
 		}
-		there[name] = before
 	}
+	files := new(writtenFiles)
 	for _, name := range m.order {
-		if before, ok := there[name]; ok {
-			undoing = append(undoing, func() { writeFile(name, before) })
-		} else {
-			undoing = append(undoing, func() { os.Remove(name) })
-		}
-		if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
-			return undo, plainError("write", name, err)
-		}
-		if err := writeFile(name, m.texts[name]); err != nil {
-			undo()
-			return undo, err
+		if err := files.write(name, m.texts[name]); err != nil {
+			files.undo()
+			return nil, err
 		}
 	}
-	return undo, nil
+	return files, nil
 }
 
 // shownFile is the name of a file as the user would write it.
