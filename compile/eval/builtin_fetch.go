@@ -134,9 +134,8 @@ func (th *thread) download(fetcher string, x value) value {
 	}
 	if !hash.IsZero() {
 		if p, err := store.FixedPath(name, hash, tarball); err == nil {
-			info, err := th.ev.world.Lstat(string(p))
-			th.recordType(typeInput, string(p), info, err)
-			if err == nil {
+			if info, err := th.ev.world.Lstat(string(p)); err == nil {
+				th.recordType(typeInput, string(p), info, nil)
 				return th.found(p)
 			}
 		}

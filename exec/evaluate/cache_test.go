@@ -110,7 +110,7 @@ func (w *fleetDir) evaluate(e Embedded) evaluatedFleet {
 	w.t.Helper()
 	var trace bytes.Buffer
 	e.Trace = &trace
-	ev, err := e.open(e.CacheDir, false)
+	ev, err := e.open(e.CacheDir, e.isPure(e.Fleet.Hosts[0]))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func TestHostsAreEvaluatedForTheirDerivation(t *testing.T) {
 	w := newFleetDir(t)
 	want := w.evaluate(w.evaluator())
 	e := w.evaluator()
-	ev, err := e.open(e.CacheDir, false)
+	ev, err := e.open(e.CacheDir, e.isPure(e.Fleet.Hosts[0]))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -75,9 +75,11 @@ var treeReaders = []string{
 	`builtins.trace self.sourceInfo "traced"`,
 	`builtins.toXML { path = toString ../.; }`,
 	`toString (builtins.pathExists "/tmp/${baseNameOf self.outPath}")`,
-	`(builtins.fetchTree { type = "path"; path = toString ../data; }).narHash`,
-	`(builtins.getFlake "path:${toString ../lib}").outPath`,
 	`toString (../. == /. + toString ../.)`,
+	// An input that is locked: a tree of its own.
+	`other.outPath`,
+	`other.text`,
+	`builtins.readFile "${other}/text"`,
 	// What describes it.
 	`self.narHash`,
 	`self.sourceInfo.narHash`,
@@ -105,11 +107,18 @@ var treeReaders = []string{
 	`"nothing"`,
 }
 
+// impureReaders fetch what is not locked, which pure evaluation forbids.
+var impureReaders = []string{
+	`(builtins.fetchTree { type = "path"; path = toString ../data; }).narHash`,
+	`(builtins.getFlake "path:${toString ../lib}").outPath`,
+}
+
 // A flakeDir is a fleet whose hosts are systems of a flake.
 type flakeDir struct {
 	*fleetDir
-	git   bool
-	fetch string
+	git    bool
+	impure bool
+	fetch  string
 }
 
 // newFlakeDir writes a flake with a host for each of some programs.
@@ -126,15 +135,18 @@ func newFlakeDir(t *testing.T, git bool, programs []string) *flakeDir {
 	w := &flakeDir{fleetDir: &fleetDir{t: t, dir: dir, caches: filepath.Join(t.TempDir(), "eval")}, git: git, fetch: t.TempDir()}
 	w.write("flake/flake.nix", `{
   inputs.lib.url = "path:./lib";
-  outputs = { self, lib }: {
+  inputs.other.url = "path:/nonexistent";
+  outputs = { self, lib, other }: {
     nixosConfigurations = builtins.listToAttrs (map (file: let name = builtins.head (builtins.match "(.*)\\.nix" file); in {
       inherit name;
-      value = lib.system { inherit name; module = args: import (./hosts + "/${file}") (args // { inherit self lib; }); };
+      value = lib.system { inherit name; module = args: import (./hosts + "/${file}") (args // { inherit self lib other; }); };
     }) (builtins.attrNames (builtins.readDir ./hosts)));
   };
 }`)
-	w.write("flake/flake.lock", `{"nodes": {"lib": {"locked": {"path": "./lib", "type": "path"}, "original": {"path": "./lib", "type": "path"}, "parent": []}, "root": {"inputs": {"lib": "lib"}}}, "root": "root", "version": 7}
-`)
+	w.write("other/flake.nix", `{ outputs = { self }: { text = import ./text.nix; }; }`)
+	w.write("other/text.nix", `builtins.readFile ./text`)
+	w.write("other/text", "other")
+	w.write("flake/flake.lock", fmt.Sprintf(otherLock, filepath.Join(dir, "other"), w.lock("other")))
 	w.write("flake/lib/flake.nix", `{ outputs = { self }: { system = import ./system.nix; }; }`)
 	w.write("flake/lib/system.nix", `{ name, module }: rec {
   config.text = module { inherit name; };
@@ -144,7 +156,7 @@ func newFlakeDir(t *testing.T, git bool, programs []string) *flakeDir {
 	w.write("flake/data/set.nix", `{ x = 1; file = __curPos.file; }`)
 	cue := "package fleet\n"
 	for i, program := range programs {
-		w.write(fmt.Sprintf("flake/hosts/h%d.nix", i), "{ name, self, lib, ... }:\n"+program+"\n")
+		w.write(fmt.Sprintf("flake/hosts/h%d.nix", i), "{ name, self, lib, other, ... }:\n"+program+"\n")
 		cue += fmt.Sprintf("hosts: h%d: {host: \"192.0.2.%d\", flake: \"./flake#h%d\"}\n", i, i+1, i)
 	}
 	w.write("hosts.cue", cue)
@@ -154,6 +166,28 @@ func newFlakeDir(t *testing.T, git bool, programs []string) *flakeDir {
 		w.run("git", "commit", "-qm", "first")
 	}
 	return w
+}
+
+// otherLock is a lock file with the path and the hash of the input other.
+const otherLock = `{"nodes": {
+  "lib": {"locked": {"path": "./lib", "type": "path"}, "original": {"path": "./lib", "type": "path"}, "parent": []},
+  "other": {"locked": {"path": %[1]q, "type": "path", "narHash": %[2]q}, "original": {"path": "/nonexistent", "type": "path"}},
+  "root": {"inputs": {"lib": "lib", "other": "other"}}}, "root": "root", "version": 7}
+`
+
+// lock returns the hash of a directory of the fleet.
+func (w *flakeDir) lock(name string) string {
+	w.t.Helper()
+	tree, err := w.fetcher().Fetch(w.t.Context(), flake.Attrs{"type": "path", "path": filepath.Join(w.dir, name)}, false)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tree.Locked["narHash"].(string)
+}
+
+// fetcher keeps what it fetches in a directory of the test, and uses no store.
+func (w *flakeDir) fetcher() *fetch.Fetcher {
+	return &fetch.Fetcher{Dir: w.fetch, StoreDir: "/nonexistent", Registry: flake.Registry{}, TTL: -1}
 }
 
 // run runs a command in the flake.
@@ -173,10 +207,10 @@ func (w *flakeDir) evaluator() Embedded {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	fetcher := &fetch.Fetcher{Dir: w.fetch, StoreDir: "/nonexistent", Registry: flake.Registry{}, TTL: -1}
 	return Embedded{
 		Options:     Options{Fleet: fleet},
-		Environment: Environment{Getenv: os.Getenv, NixVersion: "2.34.8", Fetcher: fetcher},
+		Environment: Environment{Getenv: os.Getenv, NixVersion: "2.34.8", Fetcher: w.fetcher()},
+		Impure:      w.impure,
 		CacheDir:    w.caches,
 	}
 }
@@ -198,19 +232,33 @@ func (w *flakeDir) compare(what string) (fresh []string) {
 }
 
 // A tree of a flake is changed in 100 ways, 50 as a plain directory and 50 as a working tree
-// of git: with the cache, the systems are those that an evaluation without finds.
+// of git: with the cache, the systems are those that an evaluation without finds. Some of the
+// trees are evaluated impurely.
 func TestTheCacheNeverLiesAboutFlakes(t *testing.T) {
-	for name, git := range map[string]bool{"path": false, "git": true} {
+	for name, c := range map[string]struct {
+		git, impure bool
+		changes     int
+	}{
+		"path":         {changes: *treeChanges},
+		"git":          {git: true, changes: *treeChanges},
+		"path, impure": {impure: true, changes: *treeChanges / 5},
+		"git, impure":  {git: true, impure: true, changes: *treeChanges / 5},
+	} {
 		t.Run(name, func(t *testing.T) {
-			w := newFlakeDir(t, git, treeReaders)
+			readers := treeReaders
+			if c.impure {
+				readers = append(slices.Clone(treeReaders), impureReaders...)
+			}
+			w := newFlakeDir(t, c.git, readers)
+			w.impure = c.impure
 			rng := rand.New(rand.NewPCG(24, 3))
 			cached := 0
-			for i := range *treeChanges {
+			for i := range c.changes {
 				what := w.change(rng)
 				fresh := w.compare(fmt.Sprintf("%d: %s", i, what))
-				cached += len(treeReaders) - len(fresh)
+				cached += len(readers) - len(fresh)
 			}
-			if all := *treeChanges * len(treeReaders); cached < all/4 {
+			if all := c.changes * len(readers); cached < all/4 {
 				t.Errorf("only %d of %d systems came from the cache", cached, all)
 			} else {
 				t.Logf("%d of %d systems came from the cache", cached, all)
@@ -276,7 +324,7 @@ func TestUnchangedHostsOfFlakesAreNotEvaluated(t *testing.T) {
 		`builtins.readFile ../data/a + baseNameOf (toString ../data) + builtins.seq self.outPath ""`,
 		`if self ? rev then self.rev else "dirty"`,
 		`"${../data}"`,
-		`"plain"`,
+		`other.text`,
 	})
 	step := func(what string, change func(), fresh ...string) {
 		t.Helper()
@@ -308,8 +356,9 @@ func TestATreeThatBecomesAnotherIsSeen(t *testing.T) {
 		`if builtins.unsafeDiscardStringContext self.outPath == builtins.getEnv "TREE" then "equal" else "other"`,
 		`if builtins.elem (toString ../.) [ (builtins.getEnv "TREE") ] then "equal" else "other"`,
 	})
+	w.impure = true // pure evaluation has no environment
 	w.write("flake/data/a", "the other")
-	tree, err := w.evaluator().Environment.Fetcher.Fetch(t.Context(), flake.Attrs{"type": "path", "path": filepath.Join(w.dir, "flake")}, false)
+	tree, err := w.fetcher().Fetch(t.Context(), flake.Attrs{"type": "path", "path": filepath.Join(w.dir, "flake")}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
