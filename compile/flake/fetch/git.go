@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"muster/compile/flake"
 	"muster/exec/foreign"
 )
@@ -280,21 +282,28 @@ func (f *Fetcher) revCount(ctx context.Context, r repository, rev string) (int64
 // worktree makes the tree of a work tree: of the files that git tracks, as they are on disk.
 func (f *Fetcher) worktree(ctx context.Context, a flake.Attrs, r repository) (Tree, error) {
 	a = maps.Clone(a)
-	tracked, dirty, err := r.tracked(ctx, "", a.Bool("submodules"), a.Bool("exportIgnore"))
-	if err != nil {
+	var tracked tracked
+	var dirty bool
+	var rev string
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		tracked, dirty, err = r.tracked(groupCtx, "", a.Bool("submodules"), a.Bool("exportIgnore"))
+		return err
+	})
+	var modified int64 // when HEAD was committed
+	group.Go(func() (err error) {
+		rev, modified, err = r.headCommit(groupCtx)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return Tree{}, err
 	}
-	rev, err := r.line(ctx, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-	if errors.As(err, new(*gitError)) {
-		rev, err = "", nil
-	}
-	if err != nil {
-		return Tree{}, err
-	}
+	a["lastModified"] = modified
 	// Git knows whether a file has changed without reading it.
 	key := keyOf(append([]string{"worktree", r.dir, rev, a.Name()}, slices.Sorted(maps.Keys(tracked))...)...)
 	t, _, _, known := f.recall(key)
 	if dirty || rev == "" || a.Bool("submodules") || !known {
+		var err error
 		if t, err = f.copy(r.dir, a.Name(), tracked.filter(r.dir), nil); err != nil {
 			return Tree{}, err
 		}
@@ -310,12 +319,6 @@ func (f *Fetcher) worktree(ctx context.Context, a flake.Attrs, r repository) (Tr
 		f.warn("Git tree '%s' is dirty", r.dir)
 	default:
 		if err := r.clean(ctx, a, rev); err != nil {
-			return Tree{}, err
-		}
-	}
-	a["lastModified"] = int64(0)
-	if rev != "" {
-		if a["lastModified"], err = r.number(ctx, "log", "-1", "--format=%ct", "--no-show-signature", "--end-of-options", rev); err != nil {
 			return Tree{}, err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -148,6 +149,21 @@ func (r repository) head(ctx context.Context) (string, error) {
 		return "HEAD", nil
 	}
 	return ref, err
+}
+
+// headCommit returns the commit that is checked out, and when it was committed, in seconds. There is none, "" and 0, before
+// the first commit.
+func (r repository) headCommit(ctx context.Context) (rev string, committed int64, err error) {
+	out, err := r.line(ctx, "log", "-1", "--format=%H %ct", "--no-show-signature", "HEAD", "--")
+	if errors.As(err, new(*gitError)) {
+		return "", 0, nil
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	rev, seconds, _ := strings.Cut(out, " ")
+	committed, err = strconv.ParseInt(seconds, 10, 64)
+	return rev, committed, err
 }
 
 func (r repository) shallow(ctx context.Context) bool {

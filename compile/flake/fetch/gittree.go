@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"muster/compile/flake"
 	"muster/compile/store"
 )
@@ -346,8 +348,17 @@ func (t tracked) filter(dir string) store.Filter {
 // tracked returns the files of a work tree that are in its index and on disk, and whether any differs from HEAD. Below is
 // the path of the work tree in the outermost one.
 func (r repository) tracked(ctx context.Context, below string, submodules, exportIgnore bool) (t tracked, dirty bool, err error) {
-	out, err := r.run(ctx, "ls-files", "-z", "--stage")
-	if err != nil {
+	var out, status string
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		out, err = r.run(groupCtx, "ls-files", "-z", "--stage")
+		return err
+	})
+	group.Go(func() (err error) {
+		status, err = r.run(groupCtx, "status", "--porcelain=v1", "-z", "--untracked-files=no", "--ignore-submodules=all")
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, false, err
 	}
 	var entries []gitEntry
@@ -370,10 +381,6 @@ func (r repository) tracked(ctx context.Context, below string, submodules, expor
 		if info, err := os.Lstat(filepath.Join(r.dir, e.path)); err == nil && !info.IsDir() {
 			t.add(path.Join(below, e.path))
 		}
-	}
-	status, err := r.run(ctx, "status", "--porcelain=v1", "-z", "--untracked-files=no", "--ignore-submodules=all")
-	if err != nil {
-		return nil, false, err
 	}
 	dirty = status != ""
 	if submodules {
