@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Run carries out a plan and returns the outcomes in the plan's order. When
@@ -44,7 +42,7 @@ func newRun(p *Plan, o Options) *run {
 	w := newWaves(p, &o)
 	return &run{
 		plan: p, opts: o, waves: w, undo: undo{sink: o.Sink},
-		queue: newQueue(w, o.BuildJobs+o.CopyJobs+o.ActivateJobs),
+		queue: newQueue(w, o.clock, o.BuildJobs+o.CopyJobs+o.ActivateJobs),
 		limits: map[Stage]chan struct{}{
 			Build: make(chan struct{}, o.BuildJobs),
 			Copy:  make(chan struct{}, o.CopyJobs),
@@ -83,14 +81,15 @@ func (r *run) do(ctx context.Context) []Outcome {
 		}
 	}
 
-	// Not errgroup.WithContext: one host's failure is its own.
-	var surveys errgroup.Group
-	surveys.SetLimit(r.opts.ConnectJobs)
+	surveys := make(chan struct{}, r.opts.ConnectJobs)
+	always := context.WithoutCancel(ctx) // a host's part in the run says itself why it is not begun
 	for place, i := range r.plan.ordered() {
 		if inProgress[i] {
 			continue
 		}
-		surveys.Go(func() error {
+		_ = r.opts.clock.Acquire(always, surveys)
+		r.opts.clock.Go(func() {
+			defer func() { <-surveys }()
 			j := r.newJob(r.plan.Steps[i])
 			j.begin(ctx, starts, survey)
 			if j.failure.stage == ConnectTo {
@@ -102,7 +101,7 @@ func (r *run) do(ctx context.Context) []Outcome {
 					j.stages(ctx, starts, rest) // nothing to do in them
 				}
 				end(i, j)
-				return nil
+				return
 			}
 			r.park(j)
 			chain.after(i, func(ok bool) {
@@ -116,11 +115,12 @@ func (r *run) do(ctx context.Context) []Outcome {
 					end(i, j)
 				})
 			})
-			return nil
 		})
 	}
-	surveys.Wait()
-	r.queue.wait()
+	for range cap(surveys) {
+		_ = r.opts.clock.Acquire(always, surveys)
+	}
+	r.queue.wait(always)
 	return outcomes
 }
 
