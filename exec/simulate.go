@@ -135,6 +135,9 @@ func (w *simulatedRun) stage(s Stage) stageFunc {
 			if s.InActivation() && s != Restart && !visit.lost {
 				j.out.Status = RolledBack
 			}
+			if s == ConnectTo {
+				return fmt.Errorf("simulated: %w", ErrUnreachable)
+			}
 			return fmt.Errorf("simulated: stage %s fails", s)
 		}
 		switch s {
@@ -349,4 +352,27 @@ func stageModel(list []StageEnded) StageModel {
 	slices.Sort(m.Took)
 	slices.Sort(m.TookFailing)
 	return m
+}
+
+// SetLatency has a stage take so long in the median, also on hosts that are known.
+func (m *Model) SetLatency(s Stage, median time.Duration) {
+	stage := m.Stages[s]
+	stage.Took, stage.TookFailing = Around(median), nil
+	m.Stages[s] = stage
+	m.forget(s)
+}
+
+// SetFailures has a stage fail on a share of the hosts, also of those that are known.
+func (m *Model) SetFailures(s Stage, share float64) {
+	stage := m.Stages[s]
+	stage.Failures = share
+	m.Stages[s] = stage
+	m.forget(s)
+}
+
+// forget drops what is known of a stage of single hosts.
+func (m *Model) forget(s Stage) {
+	for _, known := range m.Known {
+		delete(known.Took, s)
+	}
 }
