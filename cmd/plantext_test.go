@@ -19,7 +19,7 @@ func TestALargePlanIsSavedOnOneLine(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		most, lines int
-	}{{exec.MaxPlan, 1000}, {10_000, 1}} {
+	}{{exec.MaxPlan, 500}, {10_000, 1}} {
 		text, err := planText(p, tt.most)
 		if err != nil {
 			t.Fatal(err)
