@@ -30,6 +30,7 @@ type run struct {
 	waves  *waves
 	queue  *queue
 	undo   undo
+	sites  *sites
 	limits map[Stage]chan struct{}
 	// activating limits hosts from their activation to their confirmation.
 	activating chan struct{}
@@ -41,7 +42,7 @@ type run struct {
 func newRun(p *Plan, o Options) *run {
 	w := newWaves(p, &o)
 	return &run{
-		plan: p, opts: o, waves: w, undo: undo{sink: o.Sink},
+		plan: p, opts: o, waves: w, undo: undo{sink: o.Sink}, sites: newSites(p, o.clock),
 		queue: newQueue(w, o.clock, o.BuildJobs+o.CopyJobs+o.ActivateJobs),
 		limits: map[Stage]chan struct{}{
 			Build: make(chan struct{}, o.BuildJobs),
@@ -54,6 +55,7 @@ func newRun(p *Plan, o Options) *run {
 func (r *run) do(ctx context.Context) []Outcome {
 	starts, stopStarting := context.WithCancelCause(ctx)
 	defer stopStarting(nil)
+	defer r.sites.close()
 
 	outcomes := make([]Outcome, len(r.plan.Steps))
 	chain := newChain(r.plan)
