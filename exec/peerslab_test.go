@@ -200,4 +200,3 @@ func TestTheFirstOfASiteHasNoRoom(t *testing.T) {
 		t.Errorf("the system was sent to %d hosts", sent)
 	}
 }
-

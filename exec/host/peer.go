@@ -96,14 +96,14 @@ func (h *Host) Fetch(ctx context.Context, f PeerFetch, from PeerServer, address 
 			return err
 		}
 	}
-	said := &bounded.Tail{Limit: 4 << 10}
+	said := &bounded.Tail{Limit: 1 << 10}
 	argv := peerFetchScript.argv(f.dir, address, strconv.Itoa(port), strconv.Itoa(what.Skip), strconv.Itoa(len(what.Greeting)))
 	err := h.machine.Run(ctx, argv, answers, said)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if line := lastLine(said.String()); err != nil && line != "" {
-		return errors.New(line)
+	if text := strings.Join(strings.Fields(said.String()), " "); err != nil && text != "" {
+		return errors.New(text) // of ssh, nix-store or both
 	}
 	return err
 }
