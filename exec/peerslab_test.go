@@ -101,81 +101,80 @@ func onSecondCopy(do func(first string)) func(exec.Event) {
 	}
 }
 
-func TestPeersThatFail(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		on   func(t *testing.T, f *field) func(exec.Event)
-		note string // "" for none
-	}{
-		{"wrong bytes", func(t *testing.T, f *field) func(exec.Event) {
-			return onSecondCopy(func(first string) {
-				// Of the same length.
-				if out, err := f.lab.Host(first).Run(t.Context(), "sh", "-c", "for f in /nix/store/*-ballast; do printf wrong | dd of=$f conv=notrunc; done"); err != nil {
-					t.Error(err, out)
-				}
-			})
-		}, "hash mismatch"},
-		{"dies in the middle", func(t *testing.T, f *field) func(exec.Event) {
-			return onSecondCopy(func(first string) {
-				h := f.lab.Host(first)
-				if err := h.Rate(4_000_000); err != nil {
-					t.Error(err)
-				}
-				go func() {
-					// Its sshd for peers has sent for a while.
-					if out, err := h.Run(t.Context(), "sh", "-c", "until pgrep -f 'nix-store --serve' >/dev/null; do sleep 0.1; done; sleep 1"); err != nil {
-						t.Error(err, out)
-					}
-					if err := h.KillSessions(); err != nil {
-						t.Error(err)
-					}
-				}()
-			})
-		}, "fetch from"},
-		{"its sshd is not there", func(t *testing.T, f *field) func(exec.Event) {
-			return onSecondCopy(func(first string) {
-				if err := f.lab.Host(first).StopSSH(); err != nil {
-					t.Error(err)
-				}
-			})
-		}, "it does not serve"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			f, p := siteOf(t, "a", "b", "c")
-			out := f.run(t.Context(), p, f.opts, tt.on(t, f))
-			var all []string
-			var sent int
-			for i := range out {
-				if out[i].Status != exec.Copied {
-					t.Errorf("%s: %s: %v", out[i].Host, out[i].Status, out[i].Err)
-				}
-				if out[i].Bytes > 7<<20 {
-					sent++
-				}
-				all = append(all, notes(&out[i])...)
-			}
-			if !strings.Contains(strings.Join(all, "\n"), tt.note) {
-				t.Errorf("notes %q, want %q", all, tt.note)
-			}
-			if sent < 2 {
-				t.Errorf("the system was sent to %d hosts", sent)
-			}
-			if tt.name != "wrong bytes" {
-				return
-			}
-			for i := range out {
-				if out[i].Bytes == 0 {
-					f.hasAll(out[i].Host, system(t, "big"))
-				}
+// A peerFault happens to the first host of a site, from which another one fetches.
+type peerFault struct {
+	on   func(t *testing.T, f *field) func(exec.Event)
+	note string
+}
+
+var peerFaults = map[string]peerFault{
+	"wrong bytes": {func(t *testing.T, f *field) func(exec.Event) {
+		return onSecondCopy(func(first string) {
+			// Of the same length.
+			if out, err := f.lab.Host(first).Run(t.Context(), "sh", "-c", "for f in /nix/store/*-ballast; do printf wrong | dd of=$f conv=notrunc; done"); err != nil {
+				t.Error(err, out)
 			}
 		})
+	}, "hash mismatch"},
+	"dies in the middle": {func(t *testing.T, f *field) func(exec.Event) {
+		return onSecondCopy(func(first string) {
+			h := f.lab.Host(first)
+			if err := h.Rate(4_000_000); err != nil {
+				t.Error(err)
+			}
+			go func() {
+				// Its sshd for peers has sent for a while.
+				if out, err := h.Run(t.Context(), "sh", "-c", "until pgrep -f 'nix-store --serve' >/dev/null; do sleep 0.1; done; sleep 1"); err != nil {
+					t.Error(err, out)
+				}
+				if err := h.KillSessions(); err != nil {
+					t.Error(err)
+				}
+			}()
+		})
+	}, "fetch from"},
+	"its sshd is not there": {func(t *testing.T, f *field) func(exec.Event) {
+		return onSecondCopy(func(first string) {
+			if err := f.lab.Host(first).StopSSH(); err != nil {
+				t.Error(err)
+			}
+		})
+	}, "it does not serve"},
+}
+
+// peersThatFail is the test of a fault of a peer: see the table of faults.
+func peersThatFail(name string) func(*testing.T) {
+	return func(t *testing.T) {
+		tt := peerFaults[name]
+		f, p := siteOf(t, "a", "b", "c")
+		out := f.run(t.Context(), p, f.opts, tt.on(t, f))
+		var all []string
+		var sent int
+		for i := range out {
+			if out[i].Status != exec.Copied {
+				t.Errorf("%s: %s: %v", out[i].Host, out[i].Status, out[i].Err)
+			}
+			if out[i].Bytes > 7<<20 {
+				sent++
+			}
+			all = append(all, notes(&out[i])...)
+		}
+		if !strings.Contains(strings.Join(all, "\n"), tt.note) {
+			t.Errorf("notes %q, want %q", all, tt.note)
+		}
+		if sent < 2 {
+			t.Errorf("the system was sent to %d hosts", sent)
+		}
+		for i := range out {
+			if name != "wrong bytes" || out[i].Bytes == 0 { // else it may be the one that was made wrong
+				f.hasAll(out[i].Host, system(t, "big"))
+			}
+		}
 	}
 }
 
 // The first host of a site has no room: the next one takes its place.
-func TestTheFirstOfASiteHasNoRoom(t *testing.T) {
-	t.Parallel()
+func firstOfASiteHasNoRoom(t *testing.T) {
 	f, p := siteOf(t, "a", "b", "c")
 	if err := f.lab.Host("a").FillDisk(1 << 20); err != nil {
 		t.Fatal(err)

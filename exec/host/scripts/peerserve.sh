@@ -4,10 +4,12 @@
 # directory and its host key, then a line every second:
 #
 #   serving DIRECTORY ssh-ed25519 AAAA…
-sshd=$(command -v sshd) && nix=$(command -v nix-store) || {
+sshd=$(command -v sshd)
+nix=$(command -v nix-store)
+if [ -z "$sshd" ] || [ -z "$nix" ]; then
   echo "there is no sshd or no nix-store" >&2
   exit 1
-}
+fi
 [ -d "$dir" ] || mkdir -p "$dir" || exit 1
 d=$(mktemp -d "$dir/peer.XXXXXX") || exit 1
 pid=''
