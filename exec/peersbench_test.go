@@ -14,6 +14,7 @@ import (
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/human"
+	"muster/exec/remote"
 )
 
 var (
@@ -36,6 +37,10 @@ func TestPeersBench(t *testing.T) {
 		names = append(names, fmt.Sprintf("h%d", i))
 	}
 	f := newField(t, names...)
+	// A full uplink delays answers.
+	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: time.Minute, KeepAlive: time.Minute, Master: quietMaster})
+	t.Cleanup(func() { f.dialer.Close() })
+	f.opts.AnswerTimeout = 5 * time.Minute
 	if err := f.lab.RateUplink(*peersMbit * 1_000_000); err != nil {
 		t.Fatal(err)
 	}
