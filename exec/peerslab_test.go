@@ -80,7 +80,7 @@ func TestASiteIsSentAClosureOnce(t *testing.T) {
 	}
 }
 
-// onCopyOf calls do when the first of some hosts begins to copy after another one has.
+// onSecondCopy calls do when a host begins to copy after another one has ended that.
 func onSecondCopy(do func(first string)) func(exec.Event) {
 	var mu sync.Mutex
 	var once sync.Once

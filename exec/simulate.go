@@ -23,8 +23,6 @@ type Simulation struct {
 	// Stopped is why the hosts that are left were not begun; "" where none is left.
 	Stopped  string         `json:"stopped,omitempty"`
 	Statuses map[Status]int `json:"statuses"`
-
-	outcomes []Outcome
 }
 
 // A SimulatedWave is how one wave went.
@@ -63,7 +61,7 @@ func Simulate(ctx context.Context, p *Plan, o Options, m *Model, seed uint64) (*
 	o.Sink, o.simulated = w.event, w
 	clock.Simulate(ctx, time.Unix(0, 0).UTC(), func(c *clock.Simulated) {
 		w.clock, o.clock, w.began = c, c, c.Now()
-		w.result.outcomes = Run(ctx, &plan, o)
+		Run(ctx, &plan, o)
 		w.result.Took = c.Now().Sub(w.began)
 	})
 	if ctx.Err() != nil {

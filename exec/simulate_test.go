@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"muster/schema"
 )
@@ -95,7 +94,7 @@ func TestSimulatedTimeIsThatOfTheLatencies(t *testing.T) {
 		{Wave: 1, Hosts: 5, Hit: 5, Begun: true, Took: 3 * time.Minute, Statuses: map[Status]int{Activated: 5}},
 		{Wave: 2, Hosts: 5, Hit: 5, Begun: true, Began: time.Hour + 3*time.Minute, Took: 3 * time.Minute, Statuses: map[Status]int{Activated: 5}},
 	}}
-	if diff := cmp.Diff(want, s, cmpopts.IgnoreUnexported(Simulation{})); diff != "" {
+	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -113,11 +112,11 @@ func TestSimulateIsTheSameForASeed(t *testing.T) {
 	}
 	first := simulate(1)
 	for range 3 {
-		if diff := cmp.Diff(first, simulate(1), cmpopts.IgnoreUnexported(Simulation{})); diff != "" {
+		if diff := cmp.Diff(first, simulate(1)); diff != "" {
 			t.Fatalf("the same seed (-first +again):\n%s", diff)
 		}
 	}
-	if cmp.Equal(first, simulate(2), cmpopts.IgnoreUnexported(Simulation{})) {
+	if cmp.Equal(first, simulate(2)) {
 		t.Error("another seed is the same run")
 	}
 }
