@@ -53,7 +53,15 @@ func ClusterOf(fleet *schema.Fleet) *ClusterPlan {
 	if k == nil || k.Rollout == nil {
 		return nil
 	}
-	c := &ClusterPlan{Distribution: k.Distribution, PKI: k.PKI, Version: k.Version, Rollout: *k.Rollout, Members: fleet.Members()}
+	c := ClusterWithout(fleet)
+	c.Rollout = *k.Rollout
+	return c
+}
+
+// ClusterWithout is the cluster of a fleet that has one, without its rollout.
+func ClusterWithout(fleet *schema.Fleet) *ClusterPlan {
+	k := fleet.Kluster
+	c := &ClusterPlan{Distribution: k.Distribution, PKI: k.PKI, Version: k.Version, Members: fleet.Members()}
 	for _, name := range k.Masters {
 		if h := fleet.Host(name); h != nil && !h.Unconnected {
 			c.Masters = append(c.Masters, h)

@@ -92,7 +92,11 @@ func (j *job) begin(ctx, starts context.Context, list []Stage) {
 // proceed takes the host through the rest of its stages.
 func (j *job) proceed(ctx, starts context.Context, list []Stage) {
 	if j.action().goesBack() && !j.step.Host.Unconnected && starts.Err() == nil && !j.hasGuard() {
-		if j.failure = choose(ctx, j); j.failed() || j.back.way.leave != "" || j.action() == WouldRevert {
+		if j.failure = choose(ctx, j); j.failed() || j.action() == WouldRevert {
+			return
+		}
+		if j.back.way.leave != "" {
+			j.stages(ctx, starts, []Stage{Rejoin}) // what an earlier attempt has taken out
 			return
 		}
 	}

@@ -94,7 +94,7 @@ func (w *world) must(err error) {
 // register makes a node as its kubelet does.
 func (w *world) register(name string, addrs []string) {
 	w.t.Helper()
-	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}}}
 	w.must(w.api.core.Post().Resource("nodes").Body(n).Do(w.t.Context()).Into(n))
 	n.Status.NodeInfo.KubeletVersion = "v1.34.1"
 	for _, a := range addrs {
@@ -102,6 +102,8 @@ func (w *world) register(name string, addrs []string) {
 	}
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
 	w.must(w.api.core.Put().Resource("nodes").Name(name).SubResource("status").Body(n).Do(w.t.Context()).Error())
+	// A node that was removed has left it behind.
+	_ = w.api.leases.Delete().Namespace(corev1.NamespaceNodeLease).Resource("leases").Name(name).Do(w.t.Context()).Error()
 	now := metav1.NowMicro()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: corev1.NamespaceNodeLease}, Spec: coordinationv1.LeaseSpec{RenewTime: &now}}
 	w.must(w.api.leases.Post().Namespace(lease.Namespace).Resource("leases").Body(lease).Do(w.t.Context()).Error())

@@ -99,6 +99,11 @@ func (c *Cluster) open(ctx context.Context) (*opened, error) {
 	return o, nil
 }
 
+// Credentials are the administrator's, as a master has them.
+func (c *Cluster) Credentials(ctx context.Context) (*Credentials, error) {
+	return c.masters.credentials(ctx, c.config.Distribution, c.config.PKI)
+}
+
 // endpoints are where etcd is reached: at its members, as any master sees them.
 func (c *Cluster) endpoints() []string {
 	var all []string
@@ -121,7 +126,7 @@ func joinPort(host, port string) string {
 }
 
 // A Tell is told what happens: a change of a node, "" for a line about the work.
-type Tell func(change, text string)
+type Tell = func(change, text string)
 
 // The changes of a node.
 const (
@@ -151,7 +156,7 @@ func (c *Cluster) Leave(ctx context.Context, m *fleet.KlusterMember, run string,
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
 	defer cancel()
 	o, err := c.open(ctx)
-	if errors.Is(err, errNoCluster) {
+	if errors.Is(err, ErrNotBegun) {
 		tell("", "the cluster has not begun: nothing to drain")
 		return nil
 	}
@@ -346,7 +351,7 @@ func (c *Cluster) Held(ctx context.Context, m *fleet.KlusterMember) (bool, error
 	ctx, cancel := context.WithTimeoutCause(ctx, heldLimit, fmt.Errorf("no answer within %v", heldLimit))
 	defer cancel()
 	o, err := c.open(ctx)
-	if errors.Is(err, errNoCluster) {
+	if errors.Is(err, ErrNotBegun) {
 		return false, nil
 	}
 	if err != nil {

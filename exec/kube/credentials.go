@@ -56,8 +56,8 @@ func places(d fleet.Distribution, pki *PKI) []files {
 // A PKI has the authorities of a cluster whose certificates muster makes.
 type PKI struct{ CA, EtcdCA []byte }
 
-// errNoCluster says that a master has no credentials: its cluster has not begun.
-var errNoCluster = errors.New("the cluster has not begun: it has no certificate of an administrator")
+// ErrNotBegun says that no master has no credentials: its cluster has not begun.
+var ErrNotBegun = errors.New("the cluster has not begun: it has no certificate of an administrator")
 
 // readCredentials reads the credentials that a master has.
 func readCredentials(ctx context.Context, m Machine, d fleet.Distribution, pki *PKI) (*Credentials, error) {
@@ -77,7 +77,7 @@ func readCredentials(ctx context.Context, m Machine, d fleet.Distribution, pki *
 			return c, nil
 		}
 	}
-	return nil, errNoCluster
+	return nil, ErrNotBegun
 }
 
 // credentials takes the credentials out of files; nil where a part is not there.
@@ -131,7 +131,7 @@ func (m *masters) credentials(ctx context.Context, d fleet.Distribution, pki *PK
 			if err == nil {
 				return c, nil
 			}
-			if errors.Is(err, errNoCluster) {
+			if errors.Is(err, ErrNotBegun) {
 				none++
 			} else {
 				m.drop(name, machine)
@@ -140,7 +140,7 @@ func (m *masters) credentials(ctx context.Context, d fleet.Distribution, pki *PK
 		all = errors.Join(all, fmt.Errorf("%s: %w", name, err))
 	}
 	if none == len(m.names) {
-		return nil, errNoCluster
+		return nil, ErrNotBegun
 	}
 	return nil, all
 }

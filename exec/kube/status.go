@@ -30,17 +30,11 @@ type NodeStatus struct {
 	CordonedBy string // the run of muster that cordoned it; "" for others
 }
 
-// errNotBegun says that a cluster is not there yet.
-var errNotBegun = errors.New("the cluster has not begun")
-
 // Status asks the API server and etcd how the cluster is.
 func (c *Cluster) Status(ctx context.Context) (*Status, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, heldLimit, fmt.Errorf("no answer within %v", heldLimit))
 	defer cancel()
 	o, err := c.open(ctx)
-	if errors.Is(err, errNoCluster) {
-		return nil, errNotBegun
-	}
 	if err != nil {
 		return nil, err
 	}

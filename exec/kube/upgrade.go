@@ -22,7 +22,7 @@ func (c *Cluster) CheckUpgrade(ctx context.Context, versions map[string]string) 
 	ctx, cancel := context.WithTimeoutCause(ctx, heldLimit, fmt.Errorf("no answer within %v", heldLimit))
 	defer cancel()
 	o, err := c.open(ctx)
-	if errors.Is(err, errNoCluster) {
+	if errors.Is(err, ErrNotBegun) {
 		return nil
 	}
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,6 +44,10 @@ type Cluster struct {
 	mu  sync.Mutex
 	cut map[string]bool // masters that cannot be reached
 	api bool            // no API server can be reached
+
+	calls     sync.Once
+	client    *http.Client
+	callError error
 }
 
 type master struct {
@@ -198,9 +203,12 @@ func (c *Cluster) Close() {
 
 // Log is the end of what a program of a master has logged.
 func (c *Cluster) Log(name string) string {
-	text, _ := os.ReadFile(filepath.Join(c.config.Dir, name+".log"))
+	text, _ := os.ReadFile(c.LogName(name))
 	return string(text[max(len(text)-4000, 0):])
 }
+
+// LogName is the file that a program of a master logs to.
+func (c *Cluster) LogName(name string) string { return filepath.Join(c.config.Dir, name+".log") }
 
 func (c *Cluster) master(name string) *master {
 	return c.masters[slices.IndexFunc(c.masters, func(m *master) bool { return m.name == name })]
@@ -302,6 +310,37 @@ func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, fmt.Errorf("dial %s: %w", addr, ErrCut)
 	}
 	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(to)))
+}
+
+// Call makes a request to an API server as the administrator, whatever the lab has cut off.
+func (c *Cluster) Call(ctx context.Context, method, path, contentType, body string) ([]byte, error) {
+	c.calls.Do(func() { c.client, c.callError = c.PKI.client() })
+	if c.callError != nil {
+		return nil, c.callError
+	}
+	var last error
+	for _, m := range c.masters {
+		req, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("https://127.0.0.1:%d%s", m.apiPort, path), strings.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Content-Type", contentType)
+		resp, err := c.client.Do(req)
+		if err != nil {
+			last = err
+			continue
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err == nil && resp.StatusCode >= 300 {
+			err = fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, text)
+		}
+		if err == nil || resp.StatusCode < 500 {
+			return text, err
+		}
+		last = err
+	}
+	return nil, last
 }
 
 // freePorts are ports that nothing listens on.

@@ -4,12 +4,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -90,6 +92,17 @@ func (p *PKI) issue(name string, parent *pair, t *x509.Certificate) (*pair, erro
 	}
 	cert, err := x509.ParseCertificate(der)
 	return &pair{cert, key}, err
+}
+
+// client makes requests as the administrator.
+func (p *PKI) client() (*http.Client, error) {
+	pair, err := tls.LoadX509KeyPair(p.file("admin.crt"), p.file("admin.key"))
+	if err != nil {
+		return nil, err
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(p.text("ca.crt"))
+	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}}}, nil
 }
 
 func (p *PKI) file(name string) string { return filepath.Join(p.dir, name) }
