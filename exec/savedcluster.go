@@ -11,10 +11,10 @@ import (
 // cluster is asked.
 type savedCluster struct {
 	Distribution savedWord     `json:"distribution"`
-	Masters      []savedHost   `json:"masters"`
+	Masters      []savedHost   `json:"masters,omitempty"`
 	PKI          string        `json:"pki,omitempty"`
 	Version      savedWord     `json:"version,omitempty"`
-	Members      []savedMember `json:"members"`
+	Members      []savedMember `json:"members,omitempty"`
 
 	MaxUnavailable  int           `json:"max_unavailable,omitempty" want:"0..1000000"`
 	PerZone         int           `json:"per_zone,omitempty" want:"0..1000000"`

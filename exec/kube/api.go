@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -11,31 +12,21 @@ import (
 	"sync"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	"muster/exec/backoff"
 )
 
-// codecs read and write the few kinds of objects that are used here. The client set of
-// Kubernetes registers all kinds when a program starts.
+// codecs read what the API says of errors.
 var codecs = sync.OnceValue(func() serializer.CodecFactory {
 	scheme := runtime.NewScheme()
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, policyv1.AddToScheme, coordinationv1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			panic(err) // the kinds are compiled in
-		}
-	}
 	return serializer.NewCodecFactory(scheme)
 })
 
@@ -46,10 +37,7 @@ const apiName = "kubernetes.default.svc"
 type api struct {
 	masters *masters
 	client  *http.Client
-	config  rest.Config
-	core    *rest.RESTClient
-	apps    *rest.RESTClient
-	leases  *rest.RESTClient
+	rest    *rest.RESTClient
 }
 
 // requestLimit is the limit for one request.
@@ -75,24 +63,46 @@ func newAPI(m *masters, addr string, c *Credentials) (*api, error) {
 			TLSNextProto:    map[string]func(string, *tls.Conn) http.RoundTripper{}, MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second,
 		},
 	}
-	a.config = rest.Config{Host: "https://" + apiName, QPS: -1, UserAgent: fieldManager}
-	for _, g := range []struct {
-		client *(*rest.RESTClient)
-		gv     schema.GroupVersion
-	}{{&a.core, corev1.SchemeGroupVersion}, {&a.apps, appsv1.SchemeGroupVersion}, {&a.leases, coordinationv1.SchemeGroupVersion}} {
-		config := a.config
-		config.GroupVersion, config.NegotiatedSerializer = &g.gv, codecs().WithoutConversion()
-		if config.APIPath = "/apis"; g.gv.Group == "" {
-			config.APIPath = "/api"
-		}
-		if *g.client, err = rest.RESTClientForConfigAndClient(&config, a.client); err != nil {
-			return nil, err
-		}
-	}
-	return a, nil
+	a.rest, err = rest.UnversionedRESTClientForConfigAndClient(&rest.Config{
+		Host: "https://" + apiName, QPS: -1, UserAgent: fieldManager,
+		ContentConfig: rest.ContentConfig{GroupVersion: &schema.GroupVersion{Version: "v1"}, NegotiatedSerializer: codecs().WithoutConversion()},
+	}, a.client)
+	return a, err
 }
 
 func (a *api) close() { a.client.CloseIdleConnections() }
+
+// get reads an object or a list.
+func (a *api) get(ctx context.Context, path string, into any) error {
+	return answer(a.rest.Get().RequestURI(path).MaxRetries(0).Do(ctx), into)
+}
+
+// patch changes the fields of an object that a merge patch has.
+func (a *api) patch(ctx context.Context, path string, patch any) error {
+	body, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	return answer(a.rest.Patch(types.MergePatchType).AbsPath(path).Param("fieldManager", fieldManager).Body(body).MaxRetries(0).Do(ctx), nil)
+}
+
+// post makes an object.
+func (a *api) post(ctx context.Context, path string, object any) error {
+	body, err := json.Marshal(object)
+	if err != nil {
+		return err
+	}
+	return answer(a.rest.Post().AbsPath(path).SetHeader("Content-Type", "application/json").Body(body).MaxRetries(0).Do(ctx), nil)
+}
+
+// answer reads the answer to a request.
+func answer(r rest.Result, into any) error {
+	body, err := r.Raw()
+	if err != nil || into == nil {
+		return err
+	}
+	return json.Unmarshal(body, into)
+}
 
 // fieldManager is the name under which muster changes objects.
 const fieldManager = "muster"
@@ -122,8 +132,11 @@ func passes(err error) bool {
 	}
 	code := status.Status().Code
 	// An API server that has just begun forbids what it will allow: its rules are not there yet.
-	return code >= 500 || code == http.StatusTooManyRequests || code == http.StatusForbidden && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
+	return code >= 500 || code == http.StatusTooManyRequests || code == http.StatusForbidden && !apierrors.HasStatusCause(err, namespaceTerminating)
 }
+
+// namespaceTerminating is why nothing is made in a namespace that is being deleted.
+const namespaceTerminating metav1.CauseType = "NamespaceTerminating"
 
 // A Version is that of a part of a cluster.
 type Version struct{ Major, Minor, Patch int }
@@ -139,14 +152,10 @@ func ParseVersion(s string) (v Version, ok bool) {
 // serverVersion is the version of an API server.
 func (a *api) serverVersion(ctx context.Context) (v Version, err error) {
 	err = a.retry(ctx, func(ctx context.Context) error {
-		body, err := a.core.Get().AbsPath("/version").MaxRetries(0).DoRaw(ctx)
-		if err != nil {
-			return err
-		}
 		var said struct {
 			GitVersion string `json:"gitVersion"`
 		}
-		if err := json.Unmarshal(body, &said); err != nil {
+		if err := a.get(ctx, "/version", &said); err != nil {
 			return err
 		}
 		var ok bool

@@ -15,7 +15,9 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/rest"
 
@@ -29,6 +31,9 @@ type world struct {
 	t       *testing.T
 	lab     *kubelab.Cluster
 	api     *api
+	core    *rest.RESTClient
+	apps    *rest.RESTClient
+	leases  *rest.RESTClient
 	policy  *rest.RESTClient
 	members []fleet.KlusterMember
 
@@ -53,15 +58,29 @@ func newWorld(t *testing.T, masters, nodes int) *world {
 	if _, err := w.api.serverVersion(ctx); err != nil {
 		t.Fatal(err)
 	}
-	config := w.api.config
-	config.APIPath, config.GroupVersion, config.NegotiatedSerializer = "/apis", &schema.GroupVersion{Group: "policy", Version: "v1"}, codecs().WithoutConversion()
-	if w.policy, err = rest.RESTClientForConfigAndClient(&config, w.api.client); err != nil {
-		t.Fatal(err)
+	scheme := runtime.NewScheme()
+	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
+	for _, g := range []struct {
+		client **rest.RESTClient
+		gv     schema.GroupVersion
+		add    func(*runtime.Scheme) error
+	}{
+		{&w.core, corev1.SchemeGroupVersion, corev1.AddToScheme}, {&w.apps, appsv1.SchemeGroupVersion, appsv1.AddToScheme},
+		{&w.leases, coordinationv1.SchemeGroupVersion, coordinationv1.AddToScheme}, {&w.policy, policyv1.SchemeGroupVersion, policyv1.AddToScheme},
+	} {
+		w.must(g.add(scheme))
+		config := rest.Config{Host: "https://" + apiName, QPS: -1, APIPath: "/apis", UserAgent: "test"}
+		if g.gv.Group == "" {
+			config.APIPath = "/api"
+		}
+		config.GroupVersion, config.NegotiatedSerializer = &g.gv, serializer.NewCodecFactory(scheme).WithoutConversion()
+		*g.client, err = rest.RESTClientForConfigAndClient(&config, w.api.client)
+		w.must(err)
 	}
 	// The namespaces are made when the API server has begun.
 	for _, name := range []string{"default", "kube-system", corev1.NamespaceNodeLease} {
 		w.must(w.api.retry(ctx, func(ctx context.Context) error {
-			err := w.api.core.Get().Resource("namespaces").Name(name).Do(ctx).Error()
+			err := w.core.Get().Resource("namespaces").Name(name).Do(ctx).Error()
 			if err != nil {
 				return fmt.Errorf("namespace %s: %v", name, err)
 			}
@@ -95,18 +114,18 @@ func (w *world) must(err error) {
 func (w *world) register(name string, addrs []string) {
 	w.t.Helper()
 	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}}}
-	w.must(w.api.core.Post().Resource("nodes").Body(n).Do(w.t.Context()).Into(n))
+	w.must(w.core.Post().Resource("nodes").Body(n).Do(w.t.Context()).Into(n))
 	n.Status.NodeInfo.KubeletVersion = "v1.34.1"
 	for _, a := range addrs {
 		n.Status.Addresses = append(n.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a})
 	}
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
-	w.must(w.api.core.Put().Resource("nodes").Name(name).SubResource("status").Body(n).Do(w.t.Context()).Error())
+	w.must(w.core.Put().Resource("nodes").Name(name).SubResource("status").Body(n).Do(w.t.Context()).Error())
 	// A node that was removed has left it behind.
-	_ = w.api.leases.Delete().Namespace(corev1.NamespaceNodeLease).Resource("leases").Name(name).Do(w.t.Context()).Error()
+	_ = w.leases.Delete().Namespace(corev1.NamespaceNodeLease).Resource("leases").Name(name).Do(w.t.Context()).Error()
 	now := metav1.NowMicro()
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: corev1.NamespaceNodeLease}, Spec: coordinationv1.LeaseSpec{RenewTime: &now}}
-	w.must(w.api.leases.Post().Namespace(lease.Namespace).Resource("leases").Body(lease).Do(w.t.Context()).Error())
+	w.must(w.leases.Post().Namespace(lease.Namespace).Resource("leases").Body(lease).Do(w.t.Context()).Error())
 }
 
 // setReady has the cluster know that a node is ready, or not.
@@ -121,11 +140,11 @@ func (w *world) setReady(name string, ready bool) {
 	}
 	w.must(w.api.retry(w.t.Context(), func(ctx context.Context) error {
 		var n corev1.Node
-		if err := w.api.core.Get().Resource("nodes").Name(name).Do(ctx).Into(&n); err != nil {
+		if err := w.core.Get().Resource("nodes").Name(name).Do(ctx).Into(&n); err != nil {
 			return err
 		}
 		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: status, Message: "Kubelet stopped posting node status."}}
-		return w.api.core.Put().Resource("nodes").Name(name).SubResource("status").Body(&n).Do(ctx).Error()
+		return w.core.Put().Resource("nodes").Name(name).SubResource("status").Body(&n).Do(ctx).Error()
 	}))
 }
 
@@ -139,17 +158,17 @@ func (w *world) kubelets(ctx context.Context) {
 			continue
 		}
 		var lease coordinationv1.Lease
-		if w.api.leases.Get().Namespace(corev1.NamespaceNodeLease).Resource("leases").Name(m.Host).Do(ctx).Into(&lease) == nil {
+		if w.leases.Get().Namespace(corev1.NamespaceNodeLease).Resource("leases").Name(m.Host).Do(ctx).Into(&lease) == nil {
 			now := metav1.NowMicro()
 			lease.Spec.RenewTime = &now
-			_ = w.api.leases.Put().Namespace(corev1.NamespaceNodeLease).Resource("leases").Name(m.Host).Body(&lease).Do(ctx).Error()
+			_ = w.leases.Put().Namespace(corev1.NamespaceNodeLease).Resource("leases").Name(m.Host).Body(&lease).Do(ctx).Error()
 		}
 		var pods corev1.PodList
-		_ = w.api.core.Get().Resource("pods").Param("fieldSelector", "spec.nodeName="+m.Host).Do(ctx).Into(&pods)
+		_ = w.core.Get().Resource("pods").Param("fieldSelector", "spec.nodeName="+m.Host).Do(ctx).Into(&pods)
 		for _, p := range pods.Items {
 			if p.DeletionTimestamp != nil {
 				now := int64(0)
-				_ = w.api.core.Delete().Namespace(p.Namespace).Resource("pods").Name(p.Name).Body(&metav1.DeleteOptions{GracePeriodSeconds: &now}).Do(ctx).Error()
+				_ = w.core.Delete().Namespace(p.Namespace).Resource("pods").Name(p.Name).Body(&metav1.DeleteOptions{GracePeriodSeconds: &now}).Do(ctx).Error()
 			}
 		}
 	}
@@ -187,10 +206,10 @@ func (w *world) pod(name, node string, options ...podOption) {
 	for _, o := range options {
 		o(p)
 	}
-	w.must(w.api.core.Post().Namespace("default").Resource("pods").Body(p).Do(w.t.Context()).Into(p))
+	w.must(w.core.Post().Namespace("default").Resource("pods").Body(p).Do(w.t.Context()).Into(p))
 	p.Status.Phase = corev1.PodRunning
 	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-	w.must(w.api.core.Put().Namespace("default").Resource("pods").Name(name).SubResource("status").Body(p).Do(w.t.Context()).Error())
+	w.must(w.core.Put().Namespace("default").Resource("pods").Name(name).SubResource("status").Body(p).Do(w.t.Context()).Error())
 }
 
 func (w *world) daemonSet(name string) {
@@ -200,7 +219,7 @@ func (w *world) daemonSet(name string) {
 		Selector: &metav1.LabelSelector{MatchLabels: labels},
 		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}}},
 	}}
-	w.must(w.api.apps.Post().Namespace("default").Resource("daemonsets").Body(ds).Do(w.t.Context()).Error())
+	w.must(w.apps.Post().Namespace("default").Resource("daemonsets").Body(ds).Do(w.t.Context()).Error())
 }
 
 // budget makes a PodDisruptionBudget for an app, and says how many of its pods may go, as
@@ -240,13 +259,13 @@ func (w *world) on(node string) (names []string) {
 func (w *world) clear() {
 	w.t.Helper()
 	now := int64(0)
-	w.must(w.api.core.Delete().Namespace("default").Resource("pods").Body(&metav1.DeleteOptions{GracePeriodSeconds: &now}).Do(w.t.Context()).Error())
+	w.must(w.core.Delete().Namespace("default").Resource("pods").Body(&metav1.DeleteOptions{GracePeriodSeconds: &now}).Do(w.t.Context()).Error())
 }
 
 func (w *world) node(name string) *corev1.Node {
 	w.t.Helper()
 	var n corev1.Node
-	w.must(w.api.core.Get().Resource("nodes").Name(name).Do(w.t.Context()).Into(&n))
+	w.must(w.core.Get().Resource("nodes").Name(name).Do(w.t.Context()).Into(&n))
 	return &n
 }
 
@@ -254,7 +273,7 @@ func (w *world) node(name string) *corev1.Node {
 func (w *world) kubectl(name string, unschedulable bool) {
 	w.t.Helper()
 	patch := fmt.Sprintf(`{"spec":{"unschedulable":%v}}`, unschedulable)
-	w.must(w.api.core.Patch("application/strategic-merge-patch+json").Resource("nodes").Name(name).Param("fieldManager", "kubectl").Body([]byte(patch)).Do(w.t.Context()).Error())
+	w.must(w.core.Patch("application/strategic-merge-patch+json").Resource("nodes").Name(name).Param("fieldManager", "kubectl").Body([]byte(patch)).Do(w.t.Context()).Error())
 }
 
 // member is a member of the world.
@@ -342,7 +361,7 @@ func podsThatStay(t *testing.T, w *world) {
 			t.Errorf("%s: on the node: %v", tt.name, got)
 		}
 		now := int64(0)
-		w.must(w.api.core.Delete().Namespace("default").Resource("pods").Name(tt.name).Body(&metav1.DeleteOptions{GracePeriodSeconds: &now}).Do(t.Context()).Error())
+		w.must(w.core.Delete().Namespace("default").Resource("pods").Name(tt.name).Body(&metav1.DeleteOptions{GracePeriodSeconds: &now}).Do(t.Context()).Error())
 	}
 }
 
@@ -490,7 +509,7 @@ func notReadyAgain(t *testing.T, w *world) {
 		if err == nil || err.Error() != "not back in the cluster: not done after 2s: "+want {
 			t.Errorf("error %v, want %s", err, want)
 		}
-		if n := w.node("n1"); !isOurs(n) {
+		if n := w.node("n1"); !n.Spec.Unschedulable || n.Annotations[cordonedBy] == "" {
 			t.Error("the node is uncordoned")
 		}
 	}
@@ -504,9 +523,9 @@ func notReadyAgain(t *testing.T, w *world) {
 	w.setReady("n1", true)
 	ready := func(status corev1.ConditionStatus) {
 		var p corev1.Pod
-		w.must(w.api.core.Get().Namespace("default").Resource("pods").Name("agent-1").Do(t.Context()).Into(&p))
+		w.must(w.core.Get().Namespace("default").Resource("pods").Name("agent-1").Do(t.Context()).Into(&p))
 		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}
-		w.must(w.api.core.Put().Namespace("default").Resource("pods").Name("agent-1").SubResource("status").Body(&p).Do(t.Context()).Error())
+		w.must(w.core.Put().Namespace("default").Resource("pods").Name("agent-1").SubResource("status").Body(&p).Do(t.Context()).Error())
 	}
 	ready(corev1.ConditionFalse)
 	rejoin("node n1: 1 pod not ready: default/agent-1")

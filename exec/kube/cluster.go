@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"muster/exec/human"
 	fleet "muster/schema"
 )
@@ -214,7 +212,7 @@ func (c *Cluster) pause(ctx context.Context) error {
 
 // take cordons the node of a member when there is room for it among those that are out. It
 // returns nil where there is no node to drain.
-func (c *Cluster) take(ctx context.Context, o *opened, m *fleet.KlusterMember, run string, tell Tell) (*corev1.Node, error) {
+func (c *Cluster) take(ctx context.Context, o *opened, m *fleet.KlusterMember, run string, tell Tell) (*node, error) {
 	said := ""
 	for {
 		n, others, err := c.tryTake(ctx, o, m, run, tell)
@@ -233,7 +231,7 @@ func (c *Cluster) take(ctx context.Context, o *opened, m *fleet.KlusterMember, r
 }
 
 // tryTake is take once. Where there is no room, it returns the nodes that are out.
-func (c *Cluster) tryTake(ctx context.Context, o *opened, m *fleet.KlusterMember, run string, tell Tell) (_ *corev1.Node, others []string, _ error) {
+func (c *Cluster) tryTake(ctx context.Context, o *opened, m *fleet.KlusterMember, run string, tell Tell) (_ *node, others []string, _ error) {
 	c.leaving.Lock()
 	defer c.leaving.Unlock()
 	nodes, err := o.api.nodes(ctx)
@@ -270,7 +268,7 @@ func (c *Cluster) tryTake(ctx context.Context, o *opened, m *fleet.KlusterMember
 
 // out names the nodes of the same kind that are out of service, where one more would be too
 // many: not ready, or cordoned by muster.
-func (c *Cluster) out(nodes []corev1.Node, m *fleet.KlusterMember) []string {
+func (c *Cluster) out(nodes []node, m *fleet.KlusterMember) []string {
 	var kind, zone []string
 	for i := range c.config.Members {
 		other := &c.config.Members[i]
@@ -301,7 +299,7 @@ func (c *Cluster) out(nodes []corev1.Node, m *fleet.KlusterMember) []string {
 }
 
 // drainNode evicts the pods of a node that is cordoned.
-func (c *Cluster) drainNode(ctx context.Context, o *opened, n *corev1.Node, tell Tell) error {
+func (c *Cluster) drainNode(ctx context.Context, o *opened, n *node, tell Tell) error {
 	d := &c.config.Rollout.Drain
 	if d.Off != "" {
 		tell("", "not drained: "+d.Off)
@@ -311,7 +309,7 @@ func (c *Cluster) drainNode(ctx context.Context, o *opened, n *corev1.Node, tell
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(nodes, func(other corev1.Node) bool {
+	if !slices.ContainsFunc(nodes, func(other node) bool {
 		return other.Name != n.Name && isReady(&other) && !other.Spec.Unschedulable
 	}) {
 		tell("", fmt.Sprintf("no other node is ready to take the pods of node %s: they stay", n.Name))
@@ -434,10 +432,12 @@ func (c *Cluster) awaitMember(ctx context.Context, o *opened, m *fleet.KlusterMe
 // its kubelet has said so since. It returns the node's name.
 func (c *Cluster) awaitReady(ctx context.Context, o *opened, m *fleet.KlusterMember) (string, error) {
 	var first time.Time
-	seen := false
+	seen, why := false, ""
 	for {
 		n, err := o.api.node(ctx, m)
-		var why string
+		if why != "" && ctx.Err() != nil {
+			return "", fmt.Errorf("not back in the cluster: %w: %s", context.Cause(ctx), why)
+		}
 		switch {
 		case err != nil:
 			why = err.Error()

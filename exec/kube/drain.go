@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -34,10 +30,12 @@ import (
 const drainPoll = time.Second
 
 // pods are those of a node.
-func (a *api) pods(ctx context.Context, node string) ([]corev1.Pod, error) {
-	var list corev1.PodList
+func (a *api) pods(ctx context.Context, node string) ([]pod, error) {
+	var list struct {
+		Items []pod `json:"items"`
+	}
 	err := a.retry(ctx, func(ctx context.Context) error {
-		return a.core.Get().Resource("pods").Param("fieldSelector", "spec.nodeName="+node).MaxRetries(0).Do(ctx).Into(&list)
+		return a.get(ctx, "/api/v1/pods?fieldSelector=spec.nodeName%3D"+node, &list)
 	})
 	return list.Items, err
 }
@@ -48,14 +46,14 @@ func (a *api) drain(ctx context.Context, node string, d *fleet.Drain, poll time.
 	if err != nil {
 		return 0, err
 	}
-	var leaving []corev1.Pod
+	var leaving []pod
 	var refused []string
 	for i := range all {
 		p := &all[i]
 		leaves, err := a.leaves(ctx, p, d)
 		switch {
 		case err != nil:
-			refused = append(refused, fmt.Sprintf("pod %s %v", podName(p), err))
+			refused = append(refused, fmt.Sprintf("pod %s %v", p.name(), err))
 		case leaves:
 			leaving = append(leaving, *p)
 		}
@@ -68,12 +66,12 @@ func (a *api) drain(ctx context.Context, node string, d *fleet.Drain, poll time.
 
 // leaves reports whether a pod leaves a node that is drained. Its error is why the node
 // cannot be drained.
-func (a *api) leaves(ctx context.Context, p *corev1.Pod, d *fleet.Drain) (bool, error) {
-	if p.Annotations[corev1.MirrorPodAnnotationKey] != "" {
+func (a *api) leaves(ctx context.Context, p *pod, d *fleet.Drain) (bool, error) {
+	if p.isMirror() {
 		return false, nil
 	}
-	ended := p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
-	owner := controller(p)
+	ended := p.Status.Phase == "Succeeded" || p.Status.Phase == "Failed"
+	owner := p.controller()
 	switch {
 	case ended:
 		return true, nil
@@ -91,7 +89,10 @@ func (a *api) leaves(ctx context.Context, p *corev1.Pod, d *fleet.Drain) (bool, 
 	case owner == nil && !d.DeleteUnmanaged:
 		return false, errors.New("has no controller that starts it elsewhere: want drain: {delete_unmanaged: true}")
 	}
-	if !d.DeleteLocalData && slices.ContainsFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return v.EmptyDir != nil }) {
+	for _, v := range p.Spec.Volumes {
+		if v.EmptyDir == nil || d.DeleteLocalData {
+			continue
+		}
 		return false, errors.New("has data in an emptyDir, which go with it: want drain: {delete_local_data: true}")
 	}
 	return true, nil
@@ -99,7 +100,7 @@ func (a *api) leaves(ctx context.Context, p *corev1.Pod, d *fleet.Drain) (bool, 
 
 func (a *api) hasDaemonSet(ctx context.Context, namespace, name string) (bool, error) {
 	err := a.retry(ctx, func(ctx context.Context) error {
-		return a.apps.Get().Namespace(namespace).Resource("daemonsets").Name(name).MaxRetries(0).Do(ctx).Into(&appsv1.DaemonSet{})
+		return a.get(ctx, "/apis/apps/v1/namespaces/"+namespace+"/daemonsets/"+name, nil)
 	})
 	if apierrors.IsNotFound(err) {
 		return false, nil
@@ -109,23 +110,23 @@ func (a *api) hasDaemonSet(ctx context.Context, namespace, name string) (bool, e
 
 // A leavingPod is a pod that is to go from its node.
 type leavingPod struct {
-	*corev1.Pod
+	*pod
 	evicted bool
 	why     string // it is still there
 }
 
 // evictAll evicts pods and waits until they are gone.
-func (a *api) evictAll(ctx context.Context, pods []corev1.Pod, d *fleet.Drain, poll time.Duration) error {
+func (a *api) evictAll(ctx context.Context, pods []pod, d *fleet.Drain, poll time.Duration) error {
 	var left []*leavingPod
 	for i := range pods {
-		left = append(left, &leavingPod{Pod: &pods[i], why: "it was not asked to go"})
+		left = append(left, &leavingPod{pod: &pods[i], why: "it was not asked to go"})
 	}
 	for {
 		var still []*leavingPod
 		for _, p := range left {
 			gone, err := a.evict(ctx, p, d)
 			if err != nil && ctx.Err() == nil {
-				return fmt.Errorf("evict pod %s: %w", podName(p.Pod), err)
+				return fmt.Errorf("evict pod %s: %w", p.name(), err)
 			}
 			if !gone {
 				still = append(still, p)
@@ -148,7 +149,7 @@ const mostNamed = 5
 func whatIsLeft(left []*leavingPod) string {
 	var words []string
 	for _, p := range left[:min(len(left), mostNamed)] {
-		words = append(words, fmt.Sprintf("pod %s: %s", podName(p.Pod), p.why))
+		words = append(words, fmt.Sprintf("pod %s: %s", p.name(), p.why))
 	}
 	if more := len(left) - mostNamed; more > 0 {
 		words = append(words, fmt.Sprintf("and %s", human.Count(more, "more pod")))
@@ -159,34 +160,33 @@ func whatIsLeft(left []*leavingPod) string {
 // evict takes one pod a step further, and reports whether it is gone.
 func (a *api) evict(ctx context.Context, p *leavingPod, d *fleet.Drain) (gone bool, err error) {
 	if p.evicted {
-		var now corev1.Pod
-		err := a.core.Get().Namespace(p.Namespace).Resource("pods").Name(p.Name).MaxRetries(0).Do(ctx).Into(&now)
+		var now pod
+		err := a.get(ctx, p.path(), &now)
 		if apierrors.IsNotFound(err) || err == nil && now.UID != p.UID {
 			return true, nil
 		}
-		return false, a.wait(p, err)
+		return false, a.wait(ctx, p, err)
 	}
-	options := &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}}
+	options := map[string]any{"preconditions": map[string]any{"uid": p.UID}}
 	if d.GracePeriod > 0 {
-		seconds := int64(d.GracePeriod.Round(time.Second) / time.Second)
-		options.GracePeriodSeconds = &seconds
+		options["gracePeriodSeconds"] = int64(d.GracePeriod.Round(time.Second) / time.Second)
 	}
-	err = a.core.Post().Namespace(p.Namespace).Resource("pods").Name(p.Name).SubResource("eviction").MaxRetries(0).Body(&policyv1.Eviction{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1", Kind: "Eviction"},
-		ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}, DeleteOptions: options,
-	}).Do(ctx).Error()
+	err = a.post(ctx, p.path()+"/eviction", map[string]any{
+		"apiVersion": "policy/v1", "kind": "Eviction",
+		"metadata": map[string]any{"name": p.Name, "namespace": p.Namespace}, "deleteOptions": options,
+	})
 	switch {
-	case err == nil, apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+	case err == nil, apierrors.HasStatusCause(err, namespaceTerminating):
 		p.evicted, p.why = true, "it was asked to go, and is still there"
 		return false, nil
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // gone, or another pod has its name
 		return true, nil
 	}
-	return false, a.wait(p, err)
+	return false, a.wait(ctx, p, err)
 }
 
 // wait keeps why a pod is still there; an error that will not pass is returned.
-func (a *api) wait(p *leavingPod, err error) error {
+func (a *api) wait(ctx context.Context, p *leavingPod, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -198,17 +198,22 @@ func (a *api) wait(p *leavingPod, err error) error {
 	if !passes(err) {
 		return err
 	}
-	p.why = err.Error()
+	if ctx.Err() == nil {
+		p.why = err.Error()
+	}
 	a.client.CloseIdleConnections()
 	a.masters.skip()
 	return nil
 }
 
+// disruptionBudget is why an eviction is forbidden for now.
+const disruptionBudget metav1.CauseType = "DisruptionBudget"
+
 // budget is why a PodDisruptionBudget forbids an eviction.
 func budget(s metav1.Status) string {
 	if s.Details != nil {
 		for _, c := range s.Details.Causes {
-			if c.Type == policyv1.DisruptionBudgetCause {
+			if c.Type == disruptionBudget {
 				return c.Message
 			}
 		}
@@ -222,15 +227,12 @@ func (a *api) unready(ctx context.Context, node string) (names []string, err err
 	all, err := a.pods(ctx, node)
 	for i := range all {
 		p := &all[i]
-		owner := controller(p)
-		if own := p.Annotations[corev1.MirrorPodAnnotationKey] != "" || owner != nil && owner.Kind == "DaemonSet"; !own || p.DeletionTimestamp != nil {
+		owner := p.controller()
+		if own := p.isMirror() || owner != nil && owner.Kind == "DaemonSet"; !own || p.DeletionTimestamp != nil {
 			continue
 		}
-		ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-		})
-		if !ready {
-			names = append(names, podName(p))
+		if !isTrue(p.Status.Conditions, readyCondition) {
+			names = append(names, p.name())
 		}
 	}
 	return names, err

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"muster/exec/lab/kubelab"
 	fleet "muster/schema"
 )
@@ -246,9 +244,9 @@ func TestUpgradesGoInTheOrderOfKubernetes(t *testing.T) {
 		{"old nodes, control plane as it is", "v1.30.0", wants("1.34", "1.34"), ""},
 	} {
 		c := &Cluster{config: Config{Members: all}}
-		var nodes []corev1.Node
+		var nodes []node
 		for _, m := range all {
-			n := corev1.Node{}
+			n := node{}
 			n.Name, n.Status.NodeInfo.KubeletVersion = m.Host, tt.kubelets
 			nodes = append(nodes, n)
 		}

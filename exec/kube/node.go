@@ -2,18 +2,13 @@ package kube
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
-	coordinationv1 "k8s.io/api/coordination/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	fleet "muster/schema"
 )
@@ -33,16 +28,18 @@ const cordonedBy = "muster.dev/cordoned-by"
 // errNoNode says that a host is not in the cluster.
 var errNoNode = errors.New("the cluster has no such node")
 
-func (a *api) nodes(ctx context.Context) ([]corev1.Node, error) {
-	var list corev1.NodeList
-	err := a.retry(ctx, func(ctx context.Context) error {
-		return a.core.Get().Resource("nodes").MaxRetries(0).Do(ctx).Into(&list)
-	})
+const nodesPath = "/api/v1/nodes"
+
+func (a *api) nodes(ctx context.Context) ([]node, error) {
+	var list struct {
+		Items []node `json:"items"`
+	}
+	err := a.retry(ctx, func(ctx context.Context) error { return a.get(ctx, nodesPath, &list) })
 	return list.Items, err
 }
 
 // node returns the node that a host is, whatever name its kubelet has given it.
-func (a *api) node(ctx context.Context, m *fleet.KlusterMember) (*corev1.Node, error) {
+func (a *api) node(ctx context.Context, m *fleet.KlusterMember) (*node, error) {
 	all, err := a.nodes(ctx)
 	if err != nil {
 		return nil, err
@@ -54,19 +51,19 @@ func (a *api) node(ctx context.Context, m *fleet.KlusterMember) (*corev1.Node, e
 }
 
 // nodeOf finds the node of a member: by its name, the first label of it, or an address.
-func nodeOf(nodes []corev1.Node, m *fleet.KlusterMember) *corev1.Node {
+func nodeOf(nodes []node, m *fleet.KlusterMember) *node {
 	name := strings.ToLower(m.Host)
-	for _, is := range []func(n *corev1.Node) bool{
-		func(n *corev1.Node) bool { return n.Name == name },
-		func(n *corev1.Node) bool { return strings.HasPrefix(n.Name, name+".") },
-		func(n *corev1.Node) bool {
-			return slices.ContainsFunc(n.Status.Addresses, func(a corev1.NodeAddress) bool {
+	for _, is := range []func(n *node) bool{
+		func(n *node) bool { return n.Name == name },
+		func(n *node) bool { return strings.HasPrefix(n.Name, name+".") },
+		func(n *node) bool {
+			return slices.ContainsFunc(n.Status.Addresses, func(a nodeAddress) bool {
 				_, err := netip.ParseAddr(a.Address)
 				return err == nil && slices.Contains(m.Addresses, a.Address)
 			})
 		},
 	} {
-		if i := slices.IndexFunc(nodes, func(n corev1.Node) bool { return is(&n) }); i >= 0 {
+		if i := slices.IndexFunc(nodes, func(n node) bool { return is(&n) }); i >= 0 {
 			return &nodes[i]
 		}
 	}
@@ -75,19 +72,12 @@ func nodeOf(nodes []corev1.Node, m *fleet.KlusterMember) *corev1.Node {
 
 // isReady reports whether the kubelet of a node says that it is ready, as far as the cluster
 // knows.
-func isReady(n *corev1.Node) bool {
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
+func isReady(n *node) bool { return isTrue(n.Status.Conditions, readyCondition) }
 
 // whyNotReady is what a node says of itself where it is not ready.
-func whyNotReady(n *corev1.Node) string {
+func whyNotReady(n *node) string {
 	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady && c.Message != "" {
+		if c.Type == readyCondition && c.Message != "" {
 			return c.Message
 		}
 	}
@@ -95,40 +85,44 @@ func whyNotReady(n *corev1.Node) string {
 }
 
 // isOurs reports whether muster has cordoned a node, and nobody has changed that since.
-func isOurs(n *corev1.Node) bool {
+func isOurs(n *node) bool {
 	return n.Annotations[cordonedBy] != "" && n.Spec.Unschedulable && managesCordon(n)
 }
 
 // managesCordon reports whether muster has set spec.unschedulable of a node last.
-func managesCordon(n *corev1.Node) bool {
+func managesCordon(n *node) bool {
 	for _, m := range n.ManagedFields {
-		if m.FieldsV1 == nil || m.Manager == fieldManager {
-			continue
-		}
-		var set struct {
-			Spec map[string]json.RawMessage `json:"f:spec"`
-		}
-		if json.Unmarshal(m.FieldsV1.Raw, &set) == nil && set.Spec["f:unschedulable"] != nil {
+		if m.Manager != fieldManager && m.Fields.Spec["f:unschedulable"] != nil {
 			return false
 		}
 	}
 	return true
 }
 
+// A nodePatch changes a node, where it is still as it was read.
+type nodePatch struct {
+	Metadata struct {
+		ResourceVersion string         `json:"resourceVersion"`
+		Annotations     map[string]any `json:"annotations"`
+	} `json:"metadata"`
+	Spec map[string]any `json:"spec,omitempty"`
+}
+
 // update changes a node as it is, again where another has changed it in the meantime.
-// change reports whether anything is to be changed.
-func (a *api) update(ctx context.Context, name string, change func(*corev1.Node) bool) (changed bool, err error) {
+// change returns nil where nothing is to be changed.
+func (a *api) update(ctx context.Context, name string, change func(*node) *nodePatch) (changed bool, err error) {
 	err = a.retry(ctx, func(ctx context.Context) error {
 		for {
-			var n corev1.Node
-			if err := a.core.Get().Resource("nodes").Name(name).MaxRetries(0).Do(ctx).Into(&n); err != nil {
+			var n node
+			if err := a.get(ctx, nodesPath+"/"+name, &n); err != nil {
 				return err
 			}
-			if changed = change(&n); !changed {
+			patch := change(&n)
+			if changed = patch != nil; !changed {
 				return nil
 			}
-			err := a.core.Put().Resource("nodes").Name(name).Param("fieldManager", fieldManager).Body(&n).MaxRetries(0).Do(ctx).Error()
-			if !apierrors.IsConflict(err) {
+			patch.Metadata.ResourceVersion = n.ResourceVersion
+			if err := a.patch(ctx, nodesPath+"/"+name, patch); !apierrors.IsConflict(err) {
 				return err
 			}
 		}
@@ -139,16 +133,13 @@ func (a *api) update(ctx context.Context, name string, change func(*corev1.Node)
 // cordon makes a node take no new pods. It reports false where the node takes none already:
 // an operator has cordoned it, or an earlier attempt of muster.
 func (a *api) cordon(ctx context.Context, name, run string) (bool, error) {
-	return a.update(ctx, name, func(n *corev1.Node) bool {
+	return a.update(ctx, name, func(n *node) *nodePatch {
 		if n.Spec.Unschedulable {
-			return false
+			return nil
 		}
-		n.Spec.Unschedulable = true
-		if n.Annotations == nil {
-			n.Annotations = map[string]string{}
-		}
-		n.Annotations[cordonedBy] = run
-		return true
+		patch := &nodePatch{Spec: map[string]any{"unschedulable": true}}
+		patch.Metadata.Annotations = map[string]any{cordonedBy: run}
+		return patch
 	})
 }
 
@@ -156,16 +147,17 @@ func (a *api) cordon(ctx context.Context, name, run string) (bool, error) {
 // does.
 func (a *api) uncordon(ctx context.Context, name string) (bool, error) {
 	var uncordoned bool
-	_, err := a.update(ctx, name, func(n *corev1.Node) bool {
+	_, err := a.update(ctx, name, func(n *node) *nodePatch {
 		uncordoned = isOurs(n)
 		if n.Annotations[cordonedBy] == "" {
-			return false
+			return nil
 		}
-		delete(n.Annotations, cordonedBy)
+		patch := &nodePatch{}
+		patch.Metadata.Annotations = map[string]any{cordonedBy: nil}
 		if uncordoned {
-			n.Spec.Unschedulable = false
+			patch.Spec = map[string]any{"unschedulable": nil}
 		}
-		return true
+		return patch
 	})
 	return uncordoned, err
 }
@@ -173,7 +165,7 @@ func (a *api) uncordon(ctx context.Context, name string) (bool, error) {
 // remove deletes a node.
 func (a *api) remove(ctx context.Context, name string) error {
 	return a.retry(ctx, func(ctx context.Context) error {
-		err := a.core.Delete().Resource("nodes").Name(name).MaxRetries(0).Do(ctx).Error()
+		err := a.rest.Delete().AbsPath(nodesPath + "/" + name).MaxRetries(0).Do(ctx).Error()
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
@@ -184,21 +176,15 @@ func (a *api) remove(ctx context.Context, name string) error {
 // renewed is when the kubelet of a node has last said that it is alive; the zero time where
 // it has not.
 func (a *api) renewed(ctx context.Context, name string) (time.Time, error) {
-	var lease coordinationv1.Lease
+	var l lease
 	err := a.retry(ctx, func(ctx context.Context) error {
-		return a.leases.Get().Namespace(corev1.NamespaceNodeLease).Resource("leases").Name(name).MaxRetries(0).Do(ctx).Into(&lease)
+		return a.get(ctx, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"+name, &l)
 	})
 	if apierrors.IsNotFound(err) {
 		return time.Time{}, nil
 	}
-	if err != nil || lease.Spec.RenewTime == nil {
+	if err != nil || l.Spec.RenewTime == nil {
 		return time.Time{}, err
 	}
-	return lease.Spec.RenewTime.Time, nil
+	return *l.Spec.RenewTime, nil
 }
-
-// controller is what a pod belongs to; nil for none.
-func controller(p *corev1.Pod) *metav1.OwnerReference { return metav1.GetControllerOf(p) }
-
-// podName names a pod.
-func podName(p *corev1.Pod) string { return fmt.Sprintf("%s/%s", p.Namespace, p.Name) }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
 	fleet "muster/schema"
 )
 
@@ -68,7 +66,7 @@ func (c *Cluster) Status(ctx context.Context) (*Status, error) {
 }
 
 // hostOf is the member that a node is; "" for none.
-func (c *Cluster) hostOf(nodes []corev1.Node, n *corev1.Node) string {
+func (c *Cluster) hostOf(nodes []node, n *node) string {
 	for i := range c.config.Members {
 		if found := nodeOf(nodes, &c.config.Members[i]); found != nil && found.Name == n.Name {
 			return c.config.Members[i].Host
@@ -133,7 +131,7 @@ func (c *Cluster) Remove(ctx context.Context, name, run string, tell Tell) error
 
 // empty cordons and drains a node that is to be removed. One that is not ready keeps its
 // pods until it is removed: nothing there can end them.
-func (c *Cluster) empty(ctx context.Context, o *opened, n *corev1.Node, run string, tell Tell) error {
+func (c *Cluster) empty(ctx context.Context, o *opened, n *node, run string, tell Tell) error {
 	cordoned, err := o.api.cordon(ctx, n.Name, run)
 	if err != nil {
 		return fmt.Errorf("cordon node %s: %w", n.Name, err)
@@ -152,9 +150,9 @@ func (c *Cluster) empty(ctx context.Context, o *opened, n *corev1.Node, run stri
 }
 
 // addresses are those of a node.
-func addresses(n *corev1.Node) (all []string) {
+func addresses(n *node) (all []string) {
 	for _, a := range n.Status.Addresses {
-		if a.Type == corev1.NodeInternalIP || a.Type == corev1.NodeExternalIP {
+		if a.Type == "InternalIP" || a.Type == "ExternalIP" {
 			all = append(all, a.Address)
 		}
 	}

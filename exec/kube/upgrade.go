@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-
 	fleet "muster/schema"
 )
 
@@ -47,7 +45,7 @@ type upgrade struct {
 	members []fleet.KlusterMember
 }
 
-func (c *Cluster) upgrade(runs Version, nodes []corev1.Node, versions map[string]string) *upgrade {
+func (c *Cluster) upgrade(runs Version, nodes []node, versions map[string]string) *upgrade {
 	u := &upgrade{runs: runs, kubelet: map[string]Version{}, wants: map[string]fleet.KubernetesVersion{}, members: c.config.Members}
 	for i := range c.config.Members {
 		m := &c.config.Members[i]
