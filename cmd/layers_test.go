@@ -73,7 +73,6 @@ var home = map[string][]string{
 	"github.com/spf13":                   {"cmd", "cmd/flags"},
 	"github.com/olekukonko/tablewriter":  {"cmd/ui"},
 	"golang.org/x/term":                  {"cmd/ui"},
-	"k8s.io/api":                         {"exec/kube"},
 	"k8s.io/apimachinery":                {"exec/kube"},
 	"k8s.io/client-go":                   {"exec/kube"},
 	"sigs.k8s.io/yaml":                   {"exec/kube"},

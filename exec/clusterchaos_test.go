@@ -235,7 +235,12 @@ type deployer struct {
 
 	mu     sync.Mutex
 	killed bool
+	dead   chan struct{} // closed when it is killed
 	conns  []net.Conn
+}
+
+func newDeployer(w *chaosWorld, run string) *deployer {
+	return &deployer{world: w, run: run, dead: make(chan struct{})}
 }
 
 var errKilled = errors.New("the deployer is killed")
@@ -244,6 +249,7 @@ func (d *deployer) kill() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.killed = true
+	close(d.dead)
 	for _, c := range d.conns {
 		c.Close()
 	}
@@ -465,21 +471,26 @@ func (w *chaosWorld) run(seed uint64) {
 	}
 
 	// The first run, with a journal that ends where the deployer is killed.
-	d := &deployer{world: w}
 	plan := newPlan()
 	dir := t.TempDir()
 	journal, err := CreateJournal(dir, plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.run = plan.Run
+	d := newDeployer(w, plan.Run)
 	write := journal.Sink(sink(d))
 	o, closeCluster := d.options(plan.Cluster, func(e Event) {
 		if d.alive() == nil {
 			write(e)
 		}
 	})
-	outcomes := Run(t.Context(), plan, o)
+	var outcomes []Outcome
+	ended := make(chan []Outcome, 1)
+	go func() { ended <- Run(t.Context(), plan, o) }()
+	select {
+	case outcomes = <-ended:
+	case <-d.dead: // what it waits for has no effect
+	}
 	closeCluster()
 	journal.Close()
 	resumed := false
@@ -492,7 +503,7 @@ func (w *chaosWorld) run(seed uint64) {
 		rest := record.Rest(func(_ string, ended *Outcome) bool {
 			return ended == nil || ended.Status == Skipped || ended.Interrupted
 		})
-		d = &deployer{world: w, run: record.Plan.Run}
+		d = newDeployer(w, record.Plan.Run)
 		o, closeCluster = d.options(rest.Cluster, sink(d))
 		outcomes = Run(t.Context(), rest, o)
 		closeCluster()
@@ -506,7 +517,7 @@ func (w *chaosWorld) run(seed uint64) {
 	again := 0
 	for failed(outcomes) && again < 4 {
 		again++
-		d = &deployer{world: w, run: NewRunID()}
+		d = newDeployer(w, NewRunID())
 		plan = newPlan()
 		o, closeCluster = d.options(plan.Cluster, sink(d))
 		outcomes = Run(t.Context(), plan, o)

@@ -97,8 +97,11 @@ func (a *api) post(ctx context.Context, path string, object any) error {
 
 // answer reads the answer to a request.
 func answer(r rest.Result, into any) error {
+	if err := r.Error(); err != nil || into == nil { // Raw leaves out what the API says of it
+		return err
+	}
 	body, err := r.Raw()
-	if err != nil || into == nil {
+	if err != nil {
 		return err
 	}
 	return json.Unmarshal(body, into)

@@ -412,11 +412,13 @@ func (c *Cluster) openUntil(ctx context.Context) (*opened, error) {
 
 // awaitMember waits until a member of etcd is healthy.
 func (c *Cluster) awaitMember(ctx context.Context, o *opened, m *fleet.KlusterMember) error {
+	why := ""
 	for {
-		why := "it is not there"
 		all, err := o.etcd.members(ctx)
-		if err != nil {
+		if err != nil && (why == "" || ctx.Err() == nil) {
 			why = err.Error()
+		} else if err == nil && memberOf(all, m) == nil {
+			why = "it is not there"
 		} else if member := memberOf(all, m); member != nil {
 			if why = member.Problem; why == "" {
 				return nil
@@ -431,40 +433,46 @@ func (c *Cluster) awaitMember(ctx context.Context, o *opened, m *fleet.KlusterMe
 // awaitReady waits until the node of a member is ready with the pods that belong to it, and
 // its kubelet has said so since. It returns the node's name.
 func (c *Cluster) awaitReady(ctx context.Context, o *opened, m *fleet.KlusterMember) (string, error) {
-	var first time.Time
-	seen, why := false, ""
+	var since time.Time
+	why := ""
 	for {
-		n, err := o.api.node(ctx, m)
-		if why != "" && ctx.Err() != nil {
-			return "", fmt.Errorf("not back in the cluster: %w: %s", context.Cause(ctx), why)
+		name, now := c.notReady(ctx, o, m, &since)
+		if now == "" {
+			return name, nil
 		}
-		switch {
-		case err != nil:
-			why = err.Error()
-		case !isReady(n):
-			why = fmt.Sprintf("node %s is not ready: %s", n.Name, whyNotReady(n))
-		default:
-			renewed, err := o.api.renewed(ctx, n.Name)
-			if !seen && err == nil {
-				first, seen = renewed, true
-			}
-			switch {
-			case err != nil:
-				why = err.Error()
-			case !renewed.IsZero() && renewed.Equal(first):
-				why = fmt.Sprintf("the kubelet of node %s has not said anything since", n.Name)
-			default:
-				if why, err = c.unreadyPods(ctx, o, m, n.Name); err == nil && why == "" {
-					return n.Name, nil
-				} else if err != nil {
-					why = err.Error()
-				}
-			}
+		if why == "" || ctx.Err() == nil { // not that the limit has cut the question
+			why = now
 		}
 		if err := c.pause(ctx); err != nil {
 			return "", fmt.Errorf("not back in the cluster: %w: %s", err, why)
 		}
 	}
+}
+
+// notReady is why the node of a member is not ready with its pods; "" where it is. since is
+// when its kubelet had last said that it lives, when that was first asked.
+func (c *Cluster) notReady(ctx context.Context, o *opened, m *fleet.KlusterMember, since *time.Time) (name, why string) {
+	n, err := o.api.node(ctx, m)
+	if err != nil {
+		return "", err.Error()
+	}
+	if !isReady(n) {
+		return n.Name, fmt.Sprintf("node %s is not ready: %s", n.Name, whyNotReady(n))
+	}
+	renewed, err := o.api.renewed(ctx, n.Name)
+	if err != nil {
+		return n.Name, err.Error()
+	}
+	if since.IsZero() {
+		*since = renewed
+	}
+	if !renewed.IsZero() && renewed.Equal(*since) {
+		return n.Name, fmt.Sprintf("the kubelet of node %s has not said anything since", n.Name)
+	}
+	if why, err = c.unreadyPods(ctx, o, m, n.Name); err != nil {
+		why = err.Error()
+	}
+	return n.Name, why
 }
 
 // unreadyPods names the pods that belong to a node and are not ready, though they were before
