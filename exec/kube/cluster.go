@@ -198,7 +198,7 @@ func (c *Cluster) awaitSpare(ctx context.Context, o *opened, m *fleet.KlusterMem
 }
 
 // spareTries is how often etcd is asked again whether it can lose a member.
-const spareTries = 3
+const spareTries = 10
 
 // pause waits for the next look.
 func (c *Cluster) pause(ctx context.Context) error {

@@ -30,6 +30,7 @@ type EtcdMember struct {
 	Version string
 	Size    int64  // of its database, in bytes
 	Problem string // why it is not healthy; "" where it is
+	Down    bool   // it does not answer
 }
 
 // etcd is the etcd of a cluster, behind the masters.
@@ -99,7 +100,7 @@ func (e *etcd) members(ctx context.Context) ([]EtcdMember, error) {
 func (e *etcd) member(ctx context.Context, m *etcdserverpb.Member) EtcdMember {
 	member := EtcdMember{ID: m.ID, Name: m.Name, URLs: m.ClientURLs, Learner: m.IsLearner}
 	if len(m.ClientURLs) == 0 {
-		member.Problem = "it has not begun"
+		member.Problem, member.Down = "it has not begun", true
 		return member
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, askLimit, fmt.Errorf("no answer within %v", askLimit))
@@ -107,7 +108,7 @@ func (e *etcd) member(ctx context.Context, m *etcdserverpb.Member) EtcdMember {
 	s, err := e.client.Status(limited, m.ClientURLs[0])
 	switch {
 	case err != nil:
-		member.Problem = cause(limited, err).Error()
+		member.Problem, member.Down = cause(limited, err).Error(), true
 	case s.Leader == 0:
 		member.Problem = "it knows no leader"
 	case len(s.Errors) > 0:
@@ -148,27 +149,30 @@ func memberOf(all []EtcdMember, m *fleet.KlusterMember) *EtcdMember {
 	return &all[i]
 }
 
-// mayLose fails where etcd would lose its quorum without a member. One that is not healthy
-// is lost already.
+// mayLose fails where the others would have no quorum without a member. One that does not
+// answer is lost already. One that answers and knows no leader is not: an election may be
+// going on.
 func mayLose(all []EtcdMember, member *EtcdMember) error {
-	voters, healthy := 0, 0
+	voters, healthy := 0, 0 // without the member itself
 	var ill []string
 	for i := range all {
 		if all[i].Learner {
 			continue
 		}
 		voters++
-		if all[i].Problem == "" {
+		switch {
+		case all[i].ID == member.ID:
+		case all[i].Problem == "":
 			healthy++
-		} else {
+		default:
 			ill = append(ill, fmt.Sprintf("%s: %s", all[i].Name, all[i].Problem))
 		}
 	}
-	if voters <= 1 || member.Learner || member.Problem != "" {
+	if voters <= 1 || member.Learner || member.Down {
 		return nil
 	}
-	if quorum := voters/2 + 1; healthy-1 < quorum {
-		text := fmt.Sprintf("etcd would lose its quorum without %s: %d of %d members would be healthy, and %d are needed", member.Name, healthy-1, voters, quorum)
+	if quorum := voters/2 + 1; healthy < quorum {
+		text := fmt.Sprintf("etcd would lose its quorum without %s: %d of %d members would be healthy, and %d are needed", member.Name, healthy, voters, quorum)
 		if len(ill) > 0 {
 			text += " (" + strings.Join(ill, "; ") + ")"
 		}

@@ -178,7 +178,7 @@ func TestEtcdKeepsItsQuorum(t *testing.T) {
 }
 
 func TestMayLose(t *testing.T) {
-	ok, ill := EtcdMember{}, EtcdMember{Problem: "down"}
+	ok, ill, leaderless := EtcdMember{}, EtcdMember{Problem: "down", Down: true}, EtcdMember{Problem: "it knows no leader"}
 	for _, tt := range []struct {
 		name   string
 		all    []EtcdMember
@@ -193,6 +193,8 @@ func TestMayLose(t *testing.T) {
 		{"the one that is down", []EtcdMember{ok, ok, ill}, 2, true, true},
 		{"one of five, another is down", []EtcdMember{ok, ok, ok, ok, ill}, 0, true, true},
 		{"one of five, two are down", []EtcdMember{ok, ok, ok, ill, ill}, 0, false, false},
+		{"one of three in an election", []EtcdMember{leaderless, leaderless, ill}, 0, false, false},
+		{"one of three that knows no leader, as the only one", []EtcdMember{leaderless, ok, ok}, 0, true, true},
 		{"a learner", []EtcdMember{ok, ok, ill, {Learner: true}}, 3, true, true},
 		{"learners do not vote", []EtcdMember{ok, ok, ill, {Learner: true}}, 0, false, false},
 	} {
