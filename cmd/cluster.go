@@ -139,6 +139,27 @@ func (s *session) checkCluster(ctx context.Context, plan *exec.Plan, ssh *sshFla
 	return nil
 }
 
+// printClusterState prints how the cluster of the fleet is, where its hosts are taken out of
+// it by kluster.rollout, and reports whether all is well.
+func (s *session) printClusterState(ctx context.Context, ssh *sshFlags) (well bool) {
+	if exec.ClusterOf(s.fleet) == nil {
+		return true
+	}
+	c, err := s.clusterOf(ssh)
+	var state *kube.Status
+	if err == nil {
+		state, err = c.Status(ctx)
+	}
+	if state != nil {
+		well = printCluster(s.std.out, state)
+	}
+	if err != nil {
+		fmt.Fprintf(s.std.out, "cluster: %v\n", err)
+		return false
+	}
+	return well
+}
+
 // printCluster prints how a cluster is, and reports whether all is well.
 func printCluster(w io.Writer, s *kube.Status) (well bool) {
 	well = true
