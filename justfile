@@ -150,6 +150,15 @@ test-nix dir="/var/tmp/muster-nix":
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^(TestOtherNixVersions|TestScripts)$/^([0-9.]*|upgrade_flake)$' -v -count 1
 
+# rollouts through a real Kubernetes API server, which is built below DIR the first time (20 minutes), and real etcd; and N rolling upgrades of 3 masters and 4 nodes with faults at random (the package etcd-server)
+test-kube n="100" seed="1" dir="/var/tmp/muster-kube" *args="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p '{{dir}}'
+    api=$(exec/kube/testdata/build-apiserver.sh '{{absolute_path(dir)}}')
+    go test ./exec/kube -apiserver "$api" -v -count 1 -timeout 30m {{args}}
+    go test ./exec -run '^TestClusterChaos$' -apiserver "$api" -cluster-chaos '{{n}}' -cluster-seed '{{seed}}' -v -count 1 -timeout 5h {{args}}
+
 # the page of muster report in Chromium, in light and dark, narrow and wide: accessible (axe-core, of npm), 1,000 hosts open in 2 s; pictures go to DIR (npm, and the package chromium)
 test-report dir="/tmp/muster-report" *args="":
     #!/usr/bin/env bash

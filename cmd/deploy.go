@@ -111,5 +111,8 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	if err := plan.RollOut(s.fleet); err != nil {
 		return err
 	}
+	if err := s.checkCluster(ctx, plan, &o.ssh); err != nil {
+		return err
+	}
 	return s.runWithJournal(ctx, plan, s.journal(plan), groups...)
 }

@@ -59,6 +59,7 @@ var free = []string{
 	"eval --apply", "eval --expr", "eval --include",
 	"export --to",
 	"graph --out",
+	"kubeconfig --out",
 	"plan --out",
 	"push --keep",
 	"report --out",

@@ -105,6 +105,9 @@ func preview(ctx context.Context, s *session, f *systemFlags, action exec.Action
 	if err := plan.RollOut(s.fleet); err != nil {
 		return err
 	}
+	if err := s.checkCluster(ctx, plan, &f.ssh); err != nil {
+		return err
+	}
 	outcomes := s.carryOut(ctx, plan, s.options(plan, &f.ssh, &f.rollout, &f.building, &f.secrets), nil)
 	if out != "" {
 		if err := savePlan(out, plan, action, outcomes); err != nil {

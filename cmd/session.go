@@ -241,7 +241,7 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 
 // run carries a plan out and reports how it ended, without a journal.
 func (s *session) run(ctx context.Context, plan *exec.Plan, groups ...runFlags) error {
-	return s.end(ctx, s.carryOut(ctx, plan, s.options(plan, groups...), nil))
+	return s.runWithJournal(ctx, plan, nil, groups...)
 }
 
 // end reports how a run ended, and returns its exit status as an error.
@@ -254,6 +254,9 @@ func (s *session) end(ctx context.Context, outcomes []exec.Outcome) error {
 // can be resumed.
 func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *exec.Journal, groups ...runFlags) error {
 	o := s.options(plan, groups...)
+	if err := s.joinCluster(plan, &o); err != nil {
+		return err
+	}
 	if journal != nil {
 		o.Sink = journal.Sink(o.Sink)
 		defer journal.Close()

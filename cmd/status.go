@@ -57,6 +57,7 @@ func (o *statusOptions) run(ctx context.Context, std streams, args []string) err
 		err = ui.JSON(std.out, all)
 	} else {
 		ui.PrintStates(std.out, all)
+		drift = !s.printClusterState(ctx, &o.ssh) || drift
 	}
 	switch {
 	case ctx.Err() != nil:

@@ -218,6 +218,7 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 // families describes the commands that only have subcommands.
 var families = map[string]string{
 	"inventory": "show the resolved inventory",
+	"cluster":   "ask the cluster how it is, and take nodes out of it",
 	"secrets":   "list, make, change and bring the secrets of the hosts",
 }
 

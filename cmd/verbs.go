@@ -253,6 +253,7 @@ With -G, print what the SSH configuration means for HOST, in the format of ssh -
 HOST may then be [USER@]ADDRESS where no inventory has a host of that name.
 
 ` + inventoryHelp},
+		kubeconfigEntry(), clusterStatusEntry(), clusterRemoveEntry(),
 		trustEntry(),
 		reportVerb(),
 		{group: "fleet", use: "gc [INVENTORY]", examples: exampleLines{{"muster gc --keep 5", "keep five generations on each host"}, {"muster gc --newer-than 720h --dry-run", "see what would go if a month stayed"}}, verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `

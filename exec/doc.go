@@ -5,7 +5,8 @@
 // How a host is taken from one system to the next without a moment in which it
 // cannot be reached or booted is told in activate.go; what watches over it on
 // the host itself is guard.sh. Where a rollback goes is told in undo.go, and how a
-// host is restarted in restart.go. How a machine without NixOS becomes a host is told in
+// host is restarted in restart.go. How a host is taken out of its Kubernetes cluster
+// meanwhile is told in cluster.go. How a machine without NixOS becomes a host is told in
 // install.go.
 //
 // A [Plan] is a value: an action and, for every host in inventory order, the

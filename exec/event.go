@@ -12,7 +12,7 @@ import (
 
 // An Event is a fact about a run: one of [StageStarted], [StageEnded],
 // [Inspected], [Progressed], [Said], [Found], [Checked], [PackagesCompared], [WaveStarted], [Paused],
-// [UndoChosen], [JournalFailed] and [HostEnded]. Events are plain data and never hold a
+// [NodeChanged], [UndoChosen], [JournalFailed] and [HostEnded]. Events are plain data and never hold a
 // secret.
 type Event interface {
 	// Name is what journals and JSON output call the event. It never changes.
@@ -95,6 +95,14 @@ type Paused struct {
 	For  time.Duration `json:"for_ns"`
 }
 
+// NodeChanged says what became of a host's node in its cluster: it is cordoned, drained,
+// ready or uncordoned.
+type NodeChanged struct {
+	Host   string `json:"host"`
+	Change string `json:"change"`
+	Text   string `json:"text,omitempty"`
+}
+
 // UndoChosen says which run's deployment a rollback undoes, and on how many of its
 // hosts. Those that were not reached may have had a later one.
 type UndoChosen struct {
@@ -124,6 +132,7 @@ func (Checked) Name() string          { return "Checked" }
 func (PackagesCompared) Name() string { return "PackagesCompared" }
 func (WaveStarted) Name() string      { return "WaveStarted" }
 func (Paused) Name() string           { return "Paused" }
+func (NodeChanged) Name() string      { return "NodeChanged" }
 func (UndoChosen) Name() string       { return "UndoChosen" }
 func (JournalFailed) Name() string    { return "JournalFailed" }
 func (HostEnded) Name() string        { return "HostEnded" }
@@ -138,6 +147,7 @@ func (Checked) event()          {}
 func (PackagesCompared) event() {}
 func (WaveStarted) event()      {}
 func (Paused) event()           {}
+func (NodeChanged) event()      {}
 func (UndoChosen) event()       {}
 func (JournalFailed) event()    {}
 func (HostEnded) event()        {}
@@ -162,6 +172,7 @@ func init() {
 	reads[PackagesCompared]()
 	reads[WaveStarted]()
 	reads[Paused]()
+	reads[NodeChanged]()
 	reads[UndoChosen]()
 	reads[JournalFailed]()
 	reads[HostEnded]()

@@ -25,7 +25,8 @@ type job struct {
 	bare    bareWork
 	back    back
 	held    held
-	share   share           // in its site; see peers.go
+	share   share // in its site; see peers.go
+	cluster membership
 	built   transfer.Source // where another host has built the system; nil for this machine
 	out     Outcome
 	journey
@@ -72,6 +73,7 @@ func (r *run) newJob(step Step) *job {
 	conn := &connection{host: step.Host, dial: dial, answer: r.opts.AnswerTimeout}
 	j := &job{run: r, step: step, conn: conn}
 	j.outputs = &outputs{emit: func(s Stage, line string) { j.emit(Said{Host: step.Host.Name, Stage: s, Line: line}) }}
+	j.cluster = r.membership(&j.step)
 	j.guard = &guard{conn: conn, watch: host.Watch{Run: r.opts.Run}, said: j.said}
 	return j
 }
@@ -91,7 +93,11 @@ func (j *job) begin(ctx, starts context.Context, list []Stage) {
 // proceed takes the host through the rest of its stages.
 func (j *job) proceed(ctx, starts context.Context, list []Stage) {
 	if j.action().goesBack() && !j.step.Host.Unconnected && starts.Err() == nil && !j.hasGuard() {
-		if j.failure = choose(ctx, j); j.failed() || j.back.way.leave != "" || j.action() == WouldRevert {
+		if j.failure = choose(ctx, j); j.failed() || j.action() == WouldRevert {
+			return
+		}
+		if j.back.way.leave != "" {
+			j.stages(ctx, starts, []Stage{Rejoin}) // what an earlier attempt has taken out
 			return
 		}
 	}
@@ -112,12 +118,17 @@ func (j *job) stages(ctx, starts context.Context, list []Stage) {
 		return
 	}
 	for _, s := range list {
-		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() || s == PreCheck && !j.checksBefore() || s == HostKey && !j.secrets.keyChanges() {
+		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() || s == PreCheck && !j.checksBefore() || s == HostKey && !j.secrets.keyChanges() ||
+			s == Leave && !j.leaves() || s == Rejoin && !j.cluster.isOut() {
 			continue
 		}
 		if err := j.stage(ctx, s); err != nil {
 			j.failure = failure{s, err}
+			j.rejoinAfterFailure(ctx)
 			return
+		}
+		if s == Inspect {
+			j.cluster.survey(ctx, j)
 		}
 	}
 }
@@ -130,7 +141,7 @@ func (j *job) skip(why error) {
 
 // stage does one stage, with its hooks, when its turn has come.
 func (j *job) stage(ctx context.Context, s Stage) error {
-	if (s == PreCheck || s == Activate || s == Revert) && !j.upToDate() && !j.place.entered || s == Restart && j.needsRestart() && !j.place.entered {
+	if (s == PreCheck || s == Activate || s == Revert) && !j.upToDate() && !j.place.entered || (s == Leave || s == Restart && j.needsRestart()) && !j.place.entered {
 		if err := j.enter(ctx); err != nil {
 			return err
 		}
@@ -171,11 +182,11 @@ func (j *job) enter(ctx context.Context) error {
 		return nil
 	}
 	if j.guard.resumed {
-		j.run.waves.rejoin()
+		j.run.waves.rejoin(&j.step)
 		j.place.entered = true
 		return nil
 	}
-	if err := j.run.waves.enter(ctx, j.step.Wave); err != nil {
+	if err := j.run.waves.enter(ctx, &j.step); err != nil {
 		j.out.Status = Skipped
 		return err
 	}
@@ -217,7 +228,7 @@ func (j *job) systemUpToDate() bool {
 // hasWork reports whether anything remains to be done on an inspected host: an
 // up-to-date one may have to be checked or restarted.
 func (j *job) hasWork() bool {
-	return !j.upToDate() || j.needsRestart() || j.checksUpToDate()
+	return !j.upToDate() || j.needsRestart() || j.checksUpToDate() || j.cluster.held
 }
 
 // installsBootLoader reports whether the boot loader itself is installed anew.
@@ -254,7 +265,8 @@ func (j *job) end(ctx context.Context) Outcome {
 		j.out.Status = NoAddress
 	}
 	if j.place.entered {
-		j.run.waves.leave(j.out.OK() || j.out.Status == RolledBack)
+		untouched := j.failure.stage == Leave && !j.out.changed
+		j.run.waves.leave(&j.step, j.out.OK() || j.out.Status == RolledBack || untouched)
 	}
 	return j.out
 }

@@ -60,7 +60,8 @@ type Options struct {
 	Local   Local        // runs hooks here; nil where there are none
 	Secrets SecretSource // nil for a fleet without secrets
 	Install InstallOptions
-	Sink    Sink // may be nil
+	Cluster Cluster // of the hosts; nil where they are not taken out of one
+	Sink    Sink    // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.
 	Confirm func(ctx context.Context, wave int) error
 

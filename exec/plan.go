@@ -93,7 +93,8 @@ type Plan struct {
 	Generation int
 	Undo       string // the run whose deployment is undone, where that is decided; see undo.go
 	Rollout    schema.Rollout
-	Builders   []string // machines to build on, as for Nix; none: as nix.conf says
+	Cluster    *ClusterPlan // nil where hosts are not taken out of one
+	Builders   []string     // machines to build on, as for Nix; none: as nix.conf says
 	Cache      schema.Cache
 	Command    []string // for Command
 	Keep       Keep     // for Clean

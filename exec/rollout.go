@@ -10,7 +10,8 @@ import (
 )
 
 // RollOut gives the plan's hosts their waves, as the fleet's rollout says:
-// canaries first, then batches, in the order of the rollout's selectors and
+// the control plane of a cluster first, each host in a wave of its own, then canaries,
+// then batches, in the order of the rollout's selectors and
 // then of the inventory. Hosts of one wave are activated side by side; a wave
 // begins when all hosts of those before have ended.
 func (p *Plan) RollOut(fleet *schema.Fleet) error {
@@ -48,6 +49,7 @@ func (p *Plan) RollOut(fleet *schema.Fleet) error {
 		}
 	}
 	canaries := len(order)
+	p.Cluster = ClusterOf(fleet)
 	for _, selector := range r.Order {
 		if err := take(selector); err != nil {
 			return err
@@ -69,22 +71,26 @@ func (p *Plan) RollOut(fleet *schema.Fleet) error {
 			}
 		}
 	}
-	size, err := batchSize(r.Batch, len(order)-canaries)
+	masters, first, rest := p.controlPlaneFirst(order[:canaries], order[canaries:])
+	size, err := batchSize(r.Batch, len(rest))
 	if err != nil {
 		return err
 	}
 	wave := 0
-	if canaries > 0 {
-		wave = 1
+	for _, i := range masters {
+		p.Steps[i].Wave = wave
+		wave++
 	}
-	for n, i := range order {
-		if n < canaries {
-			p.Steps[i].Wave = 0
-			continue
-		}
-		p.Steps[i].Wave = wave + (n-canaries)/size
+	for _, i := range first {
+		p.Steps[i].Wave = wave
 	}
-	p.order = order
+	if len(first) > 0 {
+		wave++
+	}
+	for n, i := range rest {
+		p.Steps[i].Wave = wave + n/size
+	}
+	p.order = slices.Concat(masters, first, rest)
 	return nil
 }
 

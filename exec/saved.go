@@ -35,24 +35,25 @@ const MaxPlan = 32 << 20
 const maxPlanMemory = 64 << 20
 
 type savedPlan struct {
-	Version    int          `json:"muster_plan" want:"0..1000000"`
-	Run        savedWord    `json:"run,omitempty"`
-	Who        string       `json:"who,omitempty"`
-	Dir        string       `json:"dir"`
-	Action     Action       `json:"action"`
-	Generation int          `json:"generation,omitempty" want:"0..2147483647"`
-	Undo       savedWord    `json:"undo,omitempty"`
-	Builders   []string     `json:"builders,omitempty"`
-	PushTo     string       `json:"push_to,omitempty"`
-	PullFrom   string       `json:"pull_from,omitempty"`
-	Peers      []string     `json:"peers,omitempty"`
-	Rollout    savedRollout `json:"rollout"`
-	Command    []string     `json:"command,omitempty"`
-	Keep       *savedKeep   `json:"keep,omitempty"`
-	Reinstall  bool         `json:"reinstall,omitempty"`
-	NoReboot   bool         `json:"no_reboot,omitempty"`
-	InPlace    bool         `json:"in_place,omitempty"`
-	Steps      savedSteps   `json:"steps"`
+	Version    int           `json:"muster_plan" want:"0..1000000"`
+	Run        savedWord     `json:"run,omitempty"`
+	Who        string        `json:"who,omitempty"`
+	Dir        string        `json:"dir"`
+	Action     Action        `json:"action"`
+	Generation int           `json:"generation,omitempty" want:"0..2147483647"`
+	Undo       savedWord     `json:"undo,omitempty"`
+	Builders   []string      `json:"builders,omitempty"`
+	PushTo     string        `json:"push_to,omitempty"`
+	PullFrom   string        `json:"pull_from,omitempty"`
+	Peers      []string      `json:"peers,omitempty"`
+	Rollout    savedRollout  `json:"rollout"`
+	Cluster    *savedCluster `json:"cluster,omitempty"`
+	Command    []string      `json:"command,omitempty"`
+	Keep       *savedKeep    `json:"keep,omitempty"`
+	Reinstall  bool          `json:"reinstall,omitempty"`
+	NoReboot   bool          `json:"no_reboot,omitempty"`
+	InPlace    bool          `json:"in_place,omitempty"`
+	Steps      savedSteps    `json:"steps"`
 	// Sum is the SHA-256 of the plan without white space and without this field, which is the last.
 	Sum string `json:"sha256,omitempty"`
 }
@@ -211,6 +212,7 @@ func (p *Plan) save() *savedPlan {
 	if k := p.Keep; k != (Keep{}) {
 		s.Keep = &savedKeep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
 	}
+	s.Cluster = saveCluster(p.Cluster)
 	s.Steps = p.Steps
 	return s
 }
@@ -394,6 +396,10 @@ func (s *savedPlan) load() (*Plan, error) {
 	}
 	if k := s.Keep; k != nil {
 		p.Keep = Keep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
+	}
+	var err error
+	if p.Cluster, err = s.Cluster.load(); err != nil {
+		return nil, err
 	}
 	for i := range p.Steps {
 		if step := &p.Steps[i]; step.Wave > len(p.Steps) {

@@ -27,6 +27,8 @@ const (
 	Report      Stage = "report"
 	RunCommand  Stage = "exec"
 	Collect     Stage = "gc"
+	Leave       Stage = "leave cluster"
+	Rejoin      Stage = "rejoin cluster"
 
 	LookBare      Stage = "look" // at a machine that has no system of the fleet yet
 	Kexec         Stage = "kexec"
@@ -42,12 +44,12 @@ var stages = map[Action][]Stage{
 	BuildOnly:   {Build},
 	Push:        {ConnectTo, Build, Copy},
 	CopyPaths:   {ConnectTo, Copy},
-	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Reach, Health, Confirm, Restart},
-	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Restart},
-	Test:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Reach, Health, Confirm},
+	Switch:      {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, Leave, HostKey, SendSecrets, Activate, Reach, Health, Confirm, Restart, Rejoin},
+	Boot:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, HostKey, SendSecrets, Activate, Leave, Restart, Rejoin},
+	Test:        {ConnectTo, Inspect, Build, Lock, Copy, PreCheck, Leave, HostKey, SendSecrets, Activate, Reach, Health, Confirm, Rejoin},
 	DryActivate: {ConnectTo, Inspect, Build, Copy, Activate},
 	Preview:     {ConnectTo, Inspect, Build, Compare},
-	Rollback:    {ConnectTo, Inspect, Lock, Revert, Reach, Health, Confirm, Restart},
+	Rollback:    {ConnectTo, Inspect, Lock, Leave, Revert, Reach, Health, Confirm, Restart, Rejoin},
 	WouldRevert: {ConnectTo, Inspect},
 	List:        {ConnectTo, Inspect, ListProfile},
 	Look:        {ConnectTo, Inspect, Health, Report},
@@ -83,6 +85,8 @@ var work = map[Stage]stageFunc{
 	Report:      report,
 	RunCommand:  runCommand,
 	Collect:     collect,
+	Leave:       leave,
+	Rejoin:      rejoin,
 
 	LookBare:      lookBare,
 	Kexec:         kexec,

@@ -27,6 +27,8 @@ type waves struct {
 	down      int // hosts that are being activated
 	lost      int // hosts that did not come back from it
 	change    chan struct{}
+
+	pools map[string][]*pool // of the hosts of a cluster
 }
 
 type wave struct {
@@ -43,6 +45,7 @@ func newWaves(p *Plan, o *Options) *waves {
 		}
 		w.all[s.Wave].left++
 	}
+	w.pools = poolsOf(p)
 	return w
 }
 
@@ -132,9 +135,10 @@ func (w *waves) refuse(wave int, err error) {
 	w.next = len(w.all)
 }
 
-// enter waits until a host of the wave may activate. leave must be called
-// afterwards with whether the host is up.
-func (w *waves) enter(ctx context.Context, wave int) error {
+// enter waits until a host may activate. leave must be called afterwards with whether the
+// host is up.
+func (w *waves) enter(ctx context.Context, s *Step) error {
+	wave := s.Wave
 	if err := w.clock.Wait(ctx, w.all[wave].open); err != nil {
 		return err
 	}
@@ -148,8 +152,13 @@ func (w *waves) enter(ctx context.Context, wave int) error {
 			w.mu.Unlock()
 			return fmt.Errorf("not begun: %s down: max_unavailable reached", human.Count(w.lost, "host"))
 		}
-		if most == 0 || w.down+w.lost < most {
-			w.down++
+		room, err := roomIn(w.pools[s.Host.Name])
+		if err != nil {
+			w.mu.Unlock()
+			return err
+		}
+		if room && (most == 0 || w.down+w.lost < most) {
+			w.count(s, 1)
 			w.mu.Unlock()
 			return nil
 		}
@@ -162,19 +171,30 @@ func (w *waves) enter(ctx context.Context, wave int) error {
 }
 
 // rejoin is enter for a host that is being activated already.
-func (w *waves) rejoin() {
+func (w *waves) rejoin(s *Step) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.down++
+	w.count(s, 1)
+}
+
+// count adds to the hosts that are being activated. The caller holds w.mu.
+func (w *waves) count(s *Step, n int) {
+	w.down += n
+	for _, p := range w.pools[s.Host.Name] {
+		p.down += n
+	}
 }
 
 // leave counts a host as no longer being activated, and as lost unless it is well.
-func (w *waves) leave(well bool) {
+func (w *waves) leave(s *Step, well bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.down--
+	w.count(s, -1)
 	if !well {
 		w.lost++
+		for _, p := range w.pools[s.Host.Name] {
+			p.lost++
+		}
 	}
 	close(w.change)
 	w.change = make(chan struct{})

@@ -33,6 +33,8 @@ type Kluster struct {
 	PodCIDR       netip.Prefix
 	ServiceCIDR   netip.Prefix
 	MeshCIDR      netip.Prefix // the private network between the hosts, if any
+	Version       string       // of Kubernetes; "" where it is not pinned
+	Rollout       *KlusterRollout
 	pos           map[string]Pos
 }
 
@@ -48,6 +50,9 @@ type KlusterNode struct {
 	At     Pos
 	Labels []Label
 	Taints []string // key=value:Effect
+
+	Version   string // of Kubernetes; "" for the cluster's
+	versionAt Pos
 }
 
 // A Label is one of a node.
@@ -123,6 +128,8 @@ func (d *decoder) kluster(n *node) {
 	if k.Domain == "" {
 		k.Domain = "cluster.local"
 	}
+	k.Version = text(n.get("version"))
+	k.Rollout = d.klusterRollout(n.get("rollout"))
 	d.fleet.Kluster = k
 }
 
@@ -131,7 +138,10 @@ func klusterNode(n *node) *KlusterNode {
 	if n == nil || n.kind != structKind {
 		return nil
 	}
-	node := &KlusterNode{At: n.at, Taints: texts(n.get("taints"))}
+	node := &KlusterNode{At: n.at, Taints: texts(n.get("taints")), Version: text(n.get("version"))}
+	if v := n.get("version"); v != nil {
+		node.versionAt = v.at
+	}
 	if labels := n.get("labels"); labels != nil {
 		for _, f := range labels.fields {
 			node.Labels = append(node.Labels, Label{f.name, text(f.val)})
@@ -276,6 +286,8 @@ func (c *checker) kluster() {
 	c.memberRole(k.LoadBalancers, RoleBalancer, "kluster.load_balancers")
 	c.etcd()
 	c.api()
+	c.klusterRollout()
+	c.versionSkew()
 	switch k.Distribution {
 	case Kubernetes:
 		c.certificates()

@@ -146,6 +146,8 @@ func (t *text) lineOf(e exec.Event) string {
 		if !e.Bad {
 			return fmt.Sprintf("%s: note: %s", e.Host, Printable(e.Text))
 		}
+	case exec.NodeChanged:
+		return fmt.Sprintf("%s: node %s: %s", e.Host, e.Change, Printable(e.Text))
 	case exec.UndoChosen:
 		return undone(e)
 	case exec.JournalFailed:
@@ -198,7 +200,7 @@ func (t *text) printed(e exec.Said) string {
 		return ""
 	}
 	switch e.Stage {
-	case exec.Activate, exec.Revert, exec.Restart, exec.InstallSystem:
+	case exec.Activate, exec.Revert, exec.Restart, exec.InstallSystem, exec.Leave, exec.Rejoin:
 		return fmt.Sprintf("%s: %s", e.Host, line)
 	}
 	return ""

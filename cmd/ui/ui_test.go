@@ -114,6 +114,7 @@ func TestARunIsReportedAsLines(t *testing.T) {
 		exec.Said{Host: "a", Stage: exec.Activate, Line: "starting units"},
 		exec.Found{Host: "a", Finding: exec.Finding{Text: "small disk"}},
 		exec.Checked{Host: "a", Check: "http", Err: "timeout"},
+		exec.NodeChanged{Host: "a", Change: "drained", Text: "a: 2 pods evicted"},
 		exec.UndoChosen{Run: "20260131-142233-k3qz", Who: "alice@laptop", Hosts: 2, NotReached: 1},
 		exec.JournalFailed{Err: "disk full"},
 		exec.HostEnded{Outcome: exec.Outcome{Host: "a", Status: exec.Failed, Stage: exec.Build, Err: errors.New("line one\nline two")}},
@@ -140,6 +141,7 @@ TIME a: build: done in 1m1s
 TIME a: starting units
 TIME a: note: small disk
 TIME a: http: timeout
+TIME a: node drained: a: 2 pods evicted
 TIME the last deployment: run 20260131-142233-k3qz by alice@laptop, 2 hosts; 1 host not reached
 TIME note: no journal of this run: disk full
 TIME a: failed: build: line one

@@ -60,6 +60,26 @@ func Certificate(g schema.Generate, authority []byte, now time.Time) (content, c
 	return certify(template, parent, key, now)
 }
 
+// ClientCertificate makes a private key and a certificate for a client of that name, in
+// groups, for a while. It is signed by the authority, whose key and certificate are in PEM.
+func ClientCertificate(name string, groups []string, lifetime time.Duration, authority []byte, now time.Time) (key, certificate []byte, err error) {
+	parentKey, parent, err := parsePair(authority)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the authority: %w", err)
+	}
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: name, Organization: groups},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		NotAfter:    now.Add(lifetime),
+	}
+	if template.NotAfter.After(parent.NotAfter) {
+		template.NotAfter = parent.NotAfter
+	}
+	content, certificate, err := certify(template, parent, parentKey, now)
+	return bytes.TrimSuffix(content, certificate), certificate, err
+}
+
 // Authority makes the key and certificate of an authority.
 func Authority(name string, now time.Time) (content, certificate []byte, err error) {
 	return certify(&x509.Certificate{

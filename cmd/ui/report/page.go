@@ -144,11 +144,11 @@ func kindOf(s exec.Stage) string {
 		return "build"
 	case exec.Copy:
 		return "copy"
-	case exec.Lock, exec.PreCheck, exec.HostKey, exec.SendSecrets, exec.PlaceKeys:
+	case exec.Lock, exec.PreCheck, exec.HostKey, exec.SendSecrets, exec.PlaceKeys, exec.Leave:
 		return "guard"
 	case exec.Activate, exec.Revert, exec.InstallSystem, exec.MakeDisks, exec.Collect, exec.RunCommand:
 		return "act"
-	case exec.Reach, exec.Health, exec.Confirm:
+	case exec.Reach, exec.Health, exec.Confirm, exec.Rejoin:
 		return "prove"
 	case exec.Restart, exec.Kexec:
 		return "boot"

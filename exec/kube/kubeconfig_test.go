@@ -1,0 +1,55 @@
+package kube
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestKubeconfigIsMerged(t *testing.T) {
+	k := Kubeconfig{Name: "api.example.com", Server: "https://api.example.com:6443", User: "ada", Credentials: &Credentials{CA: []byte("A"), Cert: []byte("B"), Key: []byte("C")}}
+	first, err := k.Merge(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `apiVersion: v1
+clusters:
+- cluster:
+    certificate-authority-data: QQ==
+    server: https://api.example.com:6443
+  name: api.example.com
+contexts:
+- context:
+    cluster: api.example.com
+    user: ada@api.example.com
+  name: api.example.com
+current-context: api.example.com
+kind: Config
+users:
+- name: ada@api.example.com
+  user:
+    client-certificate-data: Qg==
+    client-key-data: Qw==
+`
+	if string(first) != want {
+		t.Errorf("a new file:\n%s", first)
+	}
+	other := strings.NewReplacer("api.example.com", "other", "QQ==", "RA==").Replace(want) + "preferences:\n  colors: true\n"
+	merged, err := k.Merge([]byte(other))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := k.Merge(merged)
+	if err != nil || string(again) != string(merged) {
+		t.Errorf("again: %v\n%s", err, again)
+	}
+	for _, part := range []string{"name: other\n", "name: ada@other", "server: https://other:6443", "server: https://api.example.com:6443", "colors: true", "current-context: api.example.com"} {
+		if !strings.Contains(string(merged), part) {
+			t.Errorf("%q is missing:\n%s", part, merged)
+		}
+	}
+	for _, bad := range []string{"clusters: 3", "kind: Pod", "a: [", "- x"} {
+		if _, err := k.Merge([]byte(bad)); err == nil || !strings.HasPrefix(err.Error(), "read the kubeconfig: ") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
