@@ -37,6 +37,9 @@ func (w *writer) certified(master bool) *schema.Attrs {
 	if master {
 		put(set, ports(k.At, schema.APIPort), "networking", "firewall", "allowedTCPPorts")
 	}
+	if k.Mesh != "" {
+		put(set, text(k.Mesh), "services", "flannel", "iface")
+	}
 	at(text(w.apiAddress()), "masterAddress")
 	at(text(w.apiURL()), "apiserverAddress")
 	at(ca, "caFile")

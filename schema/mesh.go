@@ -27,7 +27,7 @@ type Mesh struct {
 
 	byHost map[string]*MeshMember
 	pos    map[string]Pos
-	cut    bool // a part of it was not read
+	cut    bool // on selects nothing
 }
 
 // A MeshMember is a host as a member of a mesh.

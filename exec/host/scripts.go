@@ -46,6 +46,7 @@ const (
 	installTableScript  script = "installtable"
 	lastBootScript      script = "lastboot"
 	lockScript          script = "lock"
+	mendMeshScript      script = "mendmesh"
 	rebootScript        script = "reboot"
 	recoverScript       script = "recover"
 	restartedScript     script = "restarted"
