@@ -69,3 +69,35 @@ func (f *meshFleet) muster(t *testing.T, args ...string) string {
 	}
 	return out
 }
+
+// meshHosts is an inventory text of hosts h1, h2, … of which the last is behind NAT.
+func meshHosts(n int, mesh string) string {
+	var b strings.Builder
+	b.WriteString("defaults: config: users: users: root: openssh: authorizedKeys: keys: [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBzOBS0ma5kWaMp9MNx8lyzgIDVOOqMvDwmsOTtsuDQS\"]\n")
+	for i := range n {
+		fmt.Fprintf(&b, "hosts: h%d: {host: \"192.0.2.%d\", disk_uuid: \"01b3bcba-c0ef-4538-8dd2-f7dee29523%02d\"}\n", i+1, i+1, i)
+	}
+	b.WriteString(mesh)
+	return b.String()
+}
+
+// Meshes of both backends evaluate, with muster's evaluator and with Nix's, to the same
+// derivations.
+func TestMeshesEvaluate(t *testing.T) {
+	for name, mesh := range map[string]string{
+		"wireguard": `mesh: wg0: {network: "10.99.0.0/16", hosts: h4: nat: true}`,
+		"networkd":  `mesh: wg0: {network: "10.99.0.0/16", ipv6: "fd5a:12c8:73d1::/64", backend: "networkd", names: true, hub: "h1", hosts: {h3: nat: true, h4: nat: true}}`,
+		"two":       `mesh: {wg0: {network: "10.99.0.0/16", names: "mesh.example.org"}, wg1: {network: "10.98.0.0/24", on: "h1,h2", port: 51821}}`,
+		"cluster":   `mesh: wg0: network: "10.99.0.0/16", kluster: {masters: ["h1", "h2", "h3"], mesh: "wg0", pki: "./pki", api: address: "10.99.0.1"}`,
+		"k3s":       `mesh: wg0: network: "10.99.0.0/16", kluster: {distribution: "k3s", master: "h1", mesh: "wg0", token: "join"}, defaults: secrets: join: {age: "./join.age", generate: kind: "password"}`,
+		"easyCerts": `mesh: wg0: network: "10.99.0.0/16", kluster: {master: "h1", mesh: "wg0"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newMeshFleet(t, meshHosts(4, strings.NewReplacer(", kluster", "\nkluster", ", defaults", "\ndefaults").Replace(mesh)))
+			f.muster(t, "mesh", "assign")
+			f.muster(t, "secrets", "generate")
+			f.muster(t, "eval", "--evaluator", "both")
+		})
+	}
+}
