@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
@@ -185,37 +187,79 @@ func meshTurns(fleet *schema.Fleet, hosts []*schema.Host) []meshTurn {
 }
 
 // turn switches one host and then the others, and makes the next key the host's in the
-// inventory.
+// inventory:
+//
+//	knows      every member has the next key
+//	later      the others are told to switch in a while, each in the background
+//	later      the host is told to switch a moment before them
+//	switched   all have
+//
+// The host comes first: what it still gets under its former key it can read, and what it
+// sends waits until the others have switched. All are told beforehand, for the connections
+// to them may lead through the mesh.
 func (o *meshSwitchOptions) turn(ctx context.Context, s *session, t meshTurn) error {
-	command := func(verb string, hosts []*schema.Host) error {
-		s.hosts = hosts
-		plan := s.planWithoutSystems(exec.Command)
-		plan.Command = []string{host.MeshProgram, verb, t.mesh.Name, t.member.NextKey}
-		outcomes := exec.Run(ctx, plan, s.options(plan, &o.ssh, &o.jobs))
-		for _, out := range outcomes {
-			if out.Err != nil {
-				fmt.Fprintf(s.std.err, "%s: %s\n", out.Host, ui.Printable(out.Err.Error()))
-			}
-		}
-		return status(ctx, outcomes)
-	}
-	if err := command("knows", t.hosts); err != nil {
+	began := time.Now()
+	if err := o.command(ctx, s, t.hosts, true, "knows", t.mesh.Name, t.member.NextKey); err != nil {
 		fmt.Fprintf(s.std.err, "nothing was switched: not all members of mesh %s know the next key of %s: muster deploy brings it to them\n", t.mesh.Name, t.member.Host)
 		return err
 	}
-	// The host comes first: what it still gets under its former key it can read, and what
-	// it sends waits until the others know that it has switched.
-	if err := command("switch", t.hosts[:1]); err != nil {
+	round := time.Since(began)
+	later := func(hosts []*schema.Host, in time.Duration) error {
+		return o.command(ctx, s, hosts, true, "later", t.mesh.Name, t.member.NextKey, fmt.Sprintf("%.1f", max(in, 0).Seconds()))
+	}
+	told := time.Now()
+	in := 3*round + switchMargin
+	failed := later(t.hosts[1:], in)
+	if err := later(t.hosts[:1], time.Until(told.Add(in-round-switchMargin))); err != nil {
 		return err
 	}
-	err := command("switch", t.hosts[1:])
-	if failed := t.promote(s.fleet.Dir); failed != nil {
-		return failed
+	time.Sleep(time.Until(told.Add(in + round)))
+	err := o.switched(ctx, s, t)
+	if err := t.promote(s.fleet.Dir); err != nil {
+		return err
 	}
-	if err == nil {
+	if err = cmp.Or(failed, err); err == nil {
 		fmt.Fprintf(s.std.out, "mesh %s: %s has switched to its next key, and so have %s; muster deploy removes the former one\n", t.mesh.Name, t.member.Host, human.Count(len(t.hosts)-1, "other member"))
 	}
 	return err
+}
+
+// switchMargin is how long before the others a host switches, and switchTries how often is
+// asked, a second apart, whether all have.
+const (
+	switchMargin = time.Second
+	switchTries  = 10
+)
+
+// switched waits until all members have switched. Those that have not by then get the next
+// key with the next deployment.
+func (o *meshSwitchOptions) switched(ctx context.Context, s *session, t meshTurn) (err error) {
+	for try := range switchTries {
+		if err = o.command(ctx, s, t.hosts, try == switchTries-1, "switched", t.mesh.Name, t.member.NextKey); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+	}
+	return err
+}
+
+// command runs a command of the hosts' own program for meshes, and tells of those where it
+// fails.
+func (o *meshSwitchOptions) command(ctx context.Context, s *session, hosts []*schema.Host, tell bool, words ...string) error {
+	s.hosts = hosts
+	plan := s.planWithoutSystems(exec.Command)
+	plan.Command = append([]string{host.MeshProgram}, words...)
+	outcomes := exec.Run(ctx, plan, s.options(plan, &o.ssh, &o.jobs))
+	for _, out := range outcomes {
+		if tell && out.Err != nil {
+			fmt.Fprintf(s.std.err, "%s: %s\n", out.Host, ui.Printable(out.Err.Error()))
+		}
+	}
+	return status(ctx, outcomes)
 }
 
 // promote makes the next key the host's key in the inventory.

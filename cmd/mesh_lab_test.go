@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -73,13 +75,13 @@ func (m *meshLab) inventory(hosts []string) {
 	fmt.Fprintf(&b, "package fleet\n\nnixpkgs: path: %q\nsecret_recipients: [%q]\n", here("../examples/minios"), m.id.Recipient())
 	fmt.Fprintf(&b, "defaults: {imports: [%q], config: users: users: root: openssh: authorizedKeys: keys: [%q]}\n", here("testdata/mesh/lab.nix"), strings.TrimSpace(string(key)))
 	fmt.Fprintf(&b, "mesh: wg0: {network: \"%s0/24\", names: true, deploy: true, hub: \"h1\", hosts: h6: nat: true}\n", m.prefix)
-	for i, name := range hosts {
+	for _, name := range hosts {
 		h := m.lab.Host(name)
 		address := h.Addr
 		if name == "h6" {
 			address = m.lab.Host("gw").Addr + ":2222"
 		}
-		fmt.Fprintf(&b, "hosts: %s: {host: %q, host_keys: [%q], disk_uuid: \"01b3bcba-c0ef-4538-8dd2-f7dee29523%02d\"}\n", name, address, h.HostKey(), i)
+		fmt.Fprintf(&b, "hosts: %s: {host: %q, host_keys: [%q], disk_uuid: \"01b3bcba-c0ef-4538-8dd2-f7dee295235%s\"}\n", name, address, h.HostKey(), name[1:])
 	}
 	m.write(m.t, "hosts.cue", b.String())
 }
@@ -159,19 +161,25 @@ func (m *meshLab) begin(from, to string) *pinging {
 	return p
 }
 
-// lost ends the ping and returns how many answers came, and the numbers of pings without
-// one.
-func (p *pinging) lost(t *testing.T) (lines []string) {
+// statistics is what ping prints at its end.
+var statistics = regexp.MustCompile(`(\d+) packets transmitted, (\d+) received`)
+
+// end ends the ping and returns how many packets were sent, and how many of them were not
+// answered. One that is under way at the end is not counted.
+func (p *pinging) end(t *testing.T) (sent, lost int) {
 	t.Helper()
 	p.cmd.Process.Signal(os.Interrupt)
 	p.cmd.Wait()
-	gaps := exec.Command("testdata/mesh/gaps.sh")
-	gaps.Stdin = &p.out
-	out, err := gaps.CombinedOutput()
-	if err != nil {
-		t.Fatalf("gaps.sh: %v\n%s", err, out)
+	m := statistics.FindStringSubmatch(p.out.String())
+	if m == nil {
+		t.Fatalf("ping %s: %s", p.name, p.out.String())
 	}
-	return strings.Split(strings.TrimSpace(string(out)), "\n")
+	sent, _ = strconv.Atoi(m[1])
+	received, _ := strconv.Atoi(m[2])
+	if strings.Contains(p.out.String(), fmt.Sprintf("icmp_seq=%d ", sent)) {
+		return sent, sent - received
+	}
+	return sent - 1, sent - 1 - received
 }
 
 // Six hosts, one of them behind NAT, reach each other over the mesh after they are
@@ -191,6 +199,7 @@ func TestMeshInTheLab(t *testing.T) {
 	m.muster(t, "secrets", "generate")
 	m.muster(t, "deploy", "--identity", "identity")
 	m.allReach("after the deployment", six)
+	m.join("h1")
 	done()
 
 	done = step("add a seventh")
@@ -212,4 +221,111 @@ func TestMeshInTheLab(t *testing.T) {
 	m.muster(t, "deploy", "--identity", "identity")
 	m.allReach("with a seventh", seven)
 	done()
+
+	done = step("remove h3")
+	rest := slices.DeleteFunc(slices.Clone(seven), func(h string) bool { return h == "h3" })
+	gone := m.address("h3")
+	m.inventory(rest)
+	m.muster(t, "deploy", "--identity", "identity")
+	for _, other := range rest {
+		if _, err := m.lab.Host("h3").Run(t.Context(), "ping", "-c", "1", "-W", "1", m.address(other)); err == nil {
+			t.Errorf("h3 is no member any more, and still reaches %s", other)
+		}
+		if out := m.run(other, "wg", "show"); strings.Contains(out, gone+"/32") {
+			t.Errorf("%s still has h3 as a peer:\n%s", other, out)
+		}
+	}
+	if !strings.Contains(m.read(t, "mesh.lock"), `"`+gone+`"`) {
+		t.Errorf("the address of h3 is free before anybody has said so:\n%s", m.read(t, "mesh.lock"))
+	}
+	m.allReach("without h3", rest)
+	done()
+
+	for round := range *meshRounds {
+		done = step("rotate a key")
+		rotated := []string{"h2", "h6", "h1"}[round%3]
+		pings := []*pinging{m.begin("h5", rotated), m.begin(rotated, "h6"), m.begin("h4", "h6")}
+		if rotated == "h6" {
+			pings[1] = m.begin("h6", "h2")
+		}
+		m.rotate(rotated)
+		for _, p := range pings {
+			sent, lost := p.end(t)
+			if t.Logf("rotation of the key of %s: ping %s: %d of %d lost", rotated, p.name, lost, sent); lost != 0 {
+				t.Errorf("pings are lost:\n%s", p.out.String())
+			}
+		}
+		m.allReach("after the rotation", rest)
+		done()
+	}
+
+	done = step("deploy through the mesh")
+	out := m.muster(t, "exec", "--on", "h5", "--", "sh", "-c", "echo $SSH_CONNECTION")
+	if !strings.Contains(out, " "+m.address("h5")+" 22") {
+		t.Errorf("h5 was not reached over the mesh: %s", out)
+	}
+	done()
+
+	done = step("mend a broken mesh")
+	wrong := m.run("h4", "sh", "-c", "wg genkey | tee /run/wrong | wg pubkey")
+	m.run("h4", "wg", "set", "wg0", "private-key", "/run/wrong", "peer", strings.TrimSpace(wrong), "allowed-ips", m.address("h5")+"/32")
+	m.run("h4", "ip", "link", "set", "wg0", "down")
+	m.run("h5", "sh", "-c", "for peer in $(wg show wg0 peers); do wg set wg0 peer $peer remove; done")
+	m.run("h2", "ip", "address", "del", m.address("h2")+"/24", "dev", "wg0")
+	if status, err := m.try(t, "status", "--identity", "identity"); err == nil || !strings.Contains(status, "mesh wg0: the interface is not as the configuration says (down)") {
+		t.Errorf("status says nothing of it: %v\n%s", err, status)
+	}
+	out = m.muster(t, "deploy", "--identity", "identity")
+	if n := strings.Count(out, ": mended"); n != 3 {
+		t.Errorf("%d interfaces were mended, want 3:\n%s", n, out)
+	}
+	// A host behind NAT finds out by itself that the other has lost its key.
+	for deadline := time.Now().Add(90 * time.Second); len(m.unreached(rest, "5")) > 0 && time.Now().Before(deadline); {
+	}
+	m.allReach("after it was mended", rest)
+	out = m.muster(t, "status", "--identity", "identity")
+	if !strings.Contains(out, " ago") || strings.Contains(out, "none with") {
+		t.Errorf("status has no handshakes:\n%s", out)
+	}
+	t.Logf("status:\n%s", out)
+	done()
+}
+
+// rotate rotates the key of a host, in the steps that users take.
+func (m *meshLab) rotate(host string) {
+	m.t.Helper()
+	former := m.read(m.t, "mesh/wg0/"+host+".age.pub")
+	if out, err := m.try(m.t, "mesh", "switch"); err == nil {
+		m.t.Fatalf("a switch without a next key: %s", out)
+	}
+	m.muster(m.t, "secrets", "rotate", "mesh-wg0", "--on", host)
+	if out, err := m.try(m.t, "mesh", "switch"); err == nil || !strings.Contains(out, "nothing was switched") {
+		m.t.Fatalf("a switch that the hosts do not know of: %v\n%s", err, out)
+	}
+	m.muster(m.t, "deploy", "--identity", "identity")
+	m.muster(m.t, "mesh", "switch")
+	if now := m.read(m.t, "mesh/wg0/"+host+".age.pub"); now == former {
+		m.t.Fatalf("%s has its former key in the inventory", host)
+	}
+	time.Sleep(time.Second) // pings with the next key
+	m.muster(m.t, "deploy", "--identity", "identity")
+	if out := m.run("h4", "wg", "show", "wg0", "peers"); strings.Contains(out, strings.TrimSpace(former)) {
+		m.t.Fatalf("h4 still knows the former key of %s", host)
+	}
+	time.Sleep(time.Second)
+}
+
+// join has this machine reach the mesh through a member, which translates its address.
+func (m *meshLab) join(through string) {
+	m.t.Helper()
+	pid := fmt.Sprint(m.lab.Host(through).Pid())
+	if out, err := exec.Command("nsenter", "--target", pid, "--net", "iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "wg0", "-j", "MASQUERADE").CombinedOutput(); err != nil {
+		m.t.Fatalf("iptables: %v\n%s", err, out)
+	}
+	route := []string{"route", "add", m.prefix + "0/24", "via", m.lab.Host(through).Addr}
+	if out, err := exec.Command("ip", route...).CombinedOutput(); err != nil {
+		m.t.Fatalf("ip %v: %v\n%s", route, err, out)
+	}
+	route[1] = "del"
+	m.t.Cleanup(func() { exec.Command("ip", route...).Run() })
 }

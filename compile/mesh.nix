@@ -48,6 +48,7 @@ let
         pkgs.coreutils
         pkgs.gnugrep
         pkgs.iproute2
+        pkgs.util-linux
         pkgs.wireguard-tools
       ]
     }:$PATH

@@ -17,7 +17,10 @@
 #                       mesh MESH right, or differs, or down
 #                       peer MESH NAME SECONDS   since the last handshake; - for none yet
 #   knows MESH KEY    succeed if KEY is a next key of the mesh, or a key
+#   later MESH KEY S  switch to a next key in S seconds, in the background: the connection
+#                     that asks may lead through the mesh
 #   switch MESH KEY   switch to a next key, for good
+#   switched MESH KEY succeed if it was switched to, and the interface is right
 #
 # The keys that were switched to are in /var/lib/muster/mesh.
 switched=/var/lib/muster/mesh
@@ -171,11 +174,15 @@ mend)
   ;;
 show) every show ;;
 knows) grep -qF -e " $3" "$tables/$mesh" ;;
+later)
+  # Not a process of the session, which ends.
+  if [ -d /run/systemd/system ]; then
+    exec systemd-run --quiet --collect --no-block /bin/sh -c "sleep $4; exec /etc/muster/mesh switch $2 $3"
+  fi
+  setsid /bin/sh -c "sleep $4; exec /etc/muster/mesh switch $2 $3" </dev/null >/dev/null 2>&1 &
+  ;;
+switched) is_switched "$3" && [ "$(state)" = right ] ;;
 switch)
-  grep -qF -e " $3" "$tables/$mesh" || {
-    say "$mesh: no member has the next key $3"
-    exit 1
-  }
   mkdir -p "$switched"
   is_switched "$3" || echo "$3" >>"$switched/$mesh"
   sync
