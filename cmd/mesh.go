@@ -83,6 +83,13 @@ func (o *meshAssignOptions) run(ctx context.Context, std streams, args []string)
 	}
 	now := fleet.AssignMeshes(before, o.release)
 	tellAssigned(std, before, now)
+	for _, m := range fleet.Meshes {
+		for _, member := range m.Members {
+			if slices.ContainsFunc(member.Addresses, func(a netip.Addr) bool { return !a.IsValid() }) {
+				return inventoryError{fmt.Errorf("%s: mesh %s has no free address for host %s: take a larger network, or free the addresses of hosts that are gone with --release", m.PosOf("network"), m.Name, member.Host)}
+			}
+		}
+	}
 	switch {
 	case bytes.Equal(text, now.Text()):
 		fmt.Fprintln(std.out, "every member has its address")
