@@ -58,6 +58,10 @@ test-systemd *args:
     go test ./cmd -run '^TestScripts$/^(deploy_three|rollback_last)$' -systemd -count 1 {{args}}
     go test ./cmd -run '^TestNoSecretIsAnywhereElse$' -systemd -count 1 -timeout 40m {{args}}
 
+# the tests of meshes in the lab with six rotations of keys, which CI makes one of (Linux, root, wireguard-go, wireguard-tools, iptables)
+test-mesh *args:
+    go test ./cmd -run '^TestMesh' -mesh-rounds 6 -v -count 1 -timeout 20m {{args}}
+
 # the tests of connections and all faults through the system's ssh, which CI makes ten of (Linux, root)
 test-openssh *args:
     go test ./exec/remote -openssh -unusual-mb 200 -count 1 {{args}}

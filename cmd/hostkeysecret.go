@@ -10,7 +10,10 @@ import (
 // writeSecret encrypts a secret to its file. The public key of an SSH host key is written
 // beside it.
 func (k *keeper) writeSecret(s *schema.Secret, content []byte) error {
-	if s.HostKey() == "" {
+	switch {
+	case s.Mesh != "":
+		return k.writeMeshKey(s.Age, content)
+	case s.HostKey() == "":
 		return k.write(s.Age, content)
 	}
 	return k.writeHostKey(s.Age, content, s.HostKey())

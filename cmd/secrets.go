@@ -325,6 +325,9 @@ func (k *keeper) rotate(name string) error {
 	if s.Generate.Kind == "" {
 		return usageError{fmt.Errorf("%s: secret %s is not generated: change it with muster secrets edit %s", s.At, name, name)}
 	}
+	if s.Mesh != "" {
+		return k.rotateMeshKey(s)
+	}
 	return k.generate([]*schema.Secret{s})
 }
 

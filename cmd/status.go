@@ -85,6 +85,7 @@ func stateOf(o *exec.Outcome, broken error) ui.HostState {
 	}
 	if o.Facts != nil {
 		s.FailedUnits, s.Activation = o.Facts.FailedUnits, activation(o.Facts)
+		s.Meshes = meshStates(o.Facts.Meshes)
 	}
 	profile := o.Before.Generation.System
 	switch {
@@ -121,4 +122,21 @@ func activation(f *host.Facts) string {
 		return fmt.Sprintf("run %s is %s", f.ActivationRun, f.Activation)
 	}
 	return ""
+}
+
+// meshStates are the meshes of a host, for the report.
+func meshStates(all []host.Mesh) []ui.MeshState {
+	var states []ui.MeshState
+	for _, m := range all {
+		state := ui.MeshState{Mesh: m.Name, State: string(m.State)}
+		for _, p := range m.Peers {
+			peer := ui.MeshPeer{Name: p.Name}
+			if p.Handshake >= 0 {
+				peer.Handshake = &p.Handshake
+			}
+			state.Peers = append(state.Peers, peer)
+		}
+		states = append(states, state)
+	}
+	return states
 }

@@ -62,7 +62,7 @@ type waysTaken struct {
 // last, then the others in their order. Every way has its host key checked, so that
 // another machine at an address of the host is passed over.
 func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, client string, password func(context.Context) ([]byte, error)) (*remote.Machine, error) {
-	ways := h.Ways()
+	ways := h.DialWays()
 	if h.AddressOption != nil && h.Address == "" {
 		return nil, addressError(h, errors.New("it has not been read"))
 	}
@@ -72,6 +72,9 @@ func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, 
 	failed := make([]error, 0, len(ways))
 	for _, i := range order(len(ways), last) {
 		t := target(h, ways[i])
+		if i < len(h.MeshWays) {
+			t.Options = withHostKeyOf(t.Options, h)
+		}
 		t.Client = clientOf(client, h)
 		if h.Privilege == schema.SudoPassword {
 			t.SudoPassword = password
@@ -92,6 +95,19 @@ func (w *waysTaken) dial(ctx context.Context, d *remote.Dialer, h *schema.Host, 
 		}
 	}
 	return nil, noWay(failed)
+}
+
+// withHostKeyOf adds to options that a host reached through a mesh has the host key that is
+// known of its own address.
+func withHostKeyOf(options map[string]string, h *schema.Host) map[string]string {
+	if options["hostkeyalias"] != "" || h.Address == "" {
+		return options
+	}
+	options["hostkeyalias"] = h.Address
+	if h.Port != 0 && h.Port != 22 {
+		options["hostkeyalias"] = fmt.Sprintf("[%s]:%d", h.Address, h.Port)
+	}
+	return options
 }
 
 // clientOf is what connects to a host, by the value of --ssh.

@@ -149,6 +149,7 @@ secret_recipients that the inventory has now.
 
 ` + inventoryHelp},
 
+		meshAssignEntry(), meshSwitchEntry(),
 		{group: "fleet", use: "secrets push [INVENTORY]", examples: exampleLines{{"muster secrets push", "bring changed secrets to all hosts"}, {"muster secrets push --on @db", "bring them to some"}}, verb: &pushSecretsOptions{}, short: "bring secrets to the hosts, and leave their systems alone", long: `
 Send each host the secrets that changed, bring them into its memory, and restart
 or reload the units that asked for it. A host whose units do not run with them gets

@@ -125,11 +125,17 @@ func (w *writer) kubernetes(master bool) *schema.Attrs {
 
 	// Members reach the master by its name, which networking.extraHosts resolves.
 	// If the address is itself a name, it resolves already.
-	address := head.Name
-	if _, err := netip.ParseAddr(head.Address); err == nil {
-		put(set, text(head.Address+" "+head.Name), "networking", "extraHosts")
-	} else if head.Address != "" {
-		address = head.Address
+	address, where := head.Name, head.Address
+	if k.Mesh != "" {
+		where = head.ClusterAddress()
+		put(set, text(k.Mesh), "services", "flannel", "iface")
+	}
+	_, err := netip.ParseAddr(where)
+	isIP := err == nil
+	if isIP {
+		put(set, text(where+" "+head.Name), "networking", "extraHosts")
+	} else if where != "" {
+		address = where
 	}
 	api := "https://" + address + ":443"
 
@@ -153,8 +159,8 @@ func (w *writer) kubernetes(master bool) *schema.Attrs {
 	at(schema.Bool{At: k.At, V: true}, "easyCerts")
 	if master {
 		at(schema.Int{At: k.At, V: apiPort}, "apiserver", "securePort")
-		if _, err := netip.ParseAddr(head.Address); err == nil {
-			at(text(head.Address), "apiserver", "advertiseAddress")
+		if isIP {
+			at(text(where), "apiserver", "advertiseAddress")
 		}
 		if k.ServiceCIDR.IsValid() {
 			at(text(k.ServiceCIDR.String()), "apiserver", "serviceClusterIpRange")

@@ -38,6 +38,9 @@ func (w *writer) certified(master bool) *schema.Attrs {
 	if master {
 		open = append(open, schema.APIPort)
 	}
+	if k.Mesh != "" {
+		put(set, text(k.Mesh), "services", "flannel", "iface")
+	}
 	put(set, ports(k.At, open...), "networking", "firewall", "allowedTCPPorts")
 	at(text(w.apiAddress()), "masterAddress")
 	at(text(w.apiURL()), "apiserverAddress")

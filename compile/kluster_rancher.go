@@ -99,6 +99,9 @@ func (w *writer) rancherMember(own *schema.Attrs, h *schema.Host) {
 	if a, err := netip.ParseAddr(h.ClusterAddress()); err == nil {
 		flags = append(flags, "--node-ip="+a.String())
 	}
+	if k.Mesh != "" && k.Distribution == schema.K3s {
+		flags = append(flags, "--flannel-iface="+k.Mesh)
+	}
 	if master && !h.HasRole(schema.RoleNode) {
 		flags = append(flags, "--node-taint="+controlPlaneTaint)
 	}

@@ -81,6 +81,7 @@ func (w *writer) host(h *schema.Host) module {
 		put(own, schema.List{At: h.PosOf("swap"), Elems: swaps}, "swapDevices")
 	}
 	w.member(own, h)
+	w.mesh(own, h)
 	if secrets := w.secrets(h); secrets != nil {
 		put(own, secrets, "muster", "secrets")
 	}

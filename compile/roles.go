@@ -31,6 +31,9 @@ func (w *writer) roleNames(h *schema.Host) []string {
 	if len(h.AllSecrets) > 0 {
 		names = append(names, secretsModule)
 	}
+	if len(w.meshesOf(h)) > 0 {
+		names = append(names, meshModule, membersModule)
+	}
 	if h.Upgrades != nil {
 		names = append(names, upgradeModule)
 	}
@@ -75,6 +78,12 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 		b.Note = &syntax.Note{Before: []string{"how the secrets of the inventory reach memory"}, Blank: len(lets) > 0}
 		lets = append(lets, b)
 	}
+	if used[meshModule] {
+		b := attr(meshModule, meshText())
+		b.Note = &syntax.Note{Before: []string{"how the interfaces of meshes get their peers"}, Blank: len(lets) > 0}
+		lets = append(lets, b)
+		bind(membersModule, w.fleet.Meshes[0].At, module{own: w.meshMembers()})
+	}
 	if used[upgradeModule] {
 		b := attr(upgradeModule, upgradeText())
 		b.Note = &syntax.Note{Before: []string{"how hosts upgrade themselves to what the fleet has"}, Blank: len(lets) > 0}
@@ -93,7 +102,7 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 // with the arguments of modules.
 func roleIdents(roles []*schema.Role) map[string]string {
 	idents := map[string]string{}
-	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true, upgradeModule: true, lustrateModule: true, knownHostsModule: true, extraHostsModule: true}
+	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true, upgradeModule: true, lustrateModule: true, knownHostsModule: true, extraHostsModule: true, meshModule: true, membersModule: true}
 	for _, r := range roles {
 		base := camel(r.Name) + "Role"
 		name := base

@@ -38,7 +38,7 @@ func activate(ctx context.Context, j *job) error {
 	if j.upToDate() {
 		j.out.Status = Unchanged
 		j.out.After = j.out.Before.Generation
-		return nil
+		return mendMeshes(ctx, j)
 	}
 	if err := ctx.Err(); err != nil {
 		return context.Cause(ctx)

@@ -228,7 +228,7 @@ func (j *job) systemUpToDate() bool {
 // hasWork reports whether anything remains to be done on an inspected host: an
 // up-to-date one may have to be checked or restarted.
 func (j *job) hasWork() bool {
-	return !j.upToDate() || j.needsRestart() || j.checksUpToDate() || j.cluster.held
+	return !j.upToDate() || j.needsRestart() || j.checksUpToDate() || j.cluster.held || len(j.brokenMeshes()) > 0
 }
 
 // installsBootLoader reports whether the boot loader itself is installed anew.

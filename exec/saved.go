@@ -91,6 +91,7 @@ type savedHost struct {
 	Port       int                `json:"port,omitempty" want:"0..65535"`
 	User       savedWord          `json:"user,omitempty"`
 	Others     []savedWay         `json:"other_addresses,omitempty"`
+	MeshWays   []savedWay         `json:"mesh_addresses,omitempty"`
 	HostKeys   []string           `json:"host_keys,omitempty"`
 	Jump       savedWord          `json:"jump,omitempty"`
 	SSH        *savedSSH          `json:"ssh,omitempty"`
@@ -273,7 +274,7 @@ func saveHost(h *schema.Host) savedHost {
 		Name: savedName(h.Name), Address: savedWord(h.Address), Port: h.Port, User: savedWord(h.User), HostKeys: h.HostKeys, Jump: savedWord(h.Jump),
 		Privilege: h.Privilege, Local: h.Local, NoAddress: h.Unconnected, System: savedWord(h.System), Policy: h.Policy, Failed: h.FailedUnits, BuildOn: h.BuildOn, Substitute: h.Substitute,
 		LimitRate: h.LimitRate, DiskUUID: savedWord(h.DiskUUID),
-		Others: saveWays(h.Others), SSH: saveSSH(&h.SSH), Become: h.PrivilegeCommand,
+		Others: saveWays(h.Others), MeshWays: saveWays(h.MeshWays), SSH: saveSSH(&h.SSH), Become: h.PrivilegeCommand,
 		Care: saveCare(&h.Care), GuestOf: savedWord(h.GuestOf), VariantOf: savedWord(h.VariantOf),
 	}
 	for _, role := range h.Roles {
@@ -461,7 +462,7 @@ func (s *savedHost) load() *schema.Host {
 		Name: string(s.Name), Address: string(s.Address), Port: s.Port, User: string(s.User), HostKeys: s.HostKeys, Jump: string(s.Jump),
 		Privilege: s.Privilege, Local: s.Local, Unconnected: s.NoAddress, System: string(s.System), Policy: s.Policy, FailedUnits: s.Failed, BuildOn: s.BuildOn, Substitute: s.Substitute,
 		LimitRate: s.LimitRate, DiskUUID: string(s.DiskUUID),
-		Others: loadWays(s.Others), SSH: s.SSH.load(), PrivilegeCommand: s.Become,
+		Others: loadWays(s.Others), MeshWays: loadWays(s.MeshWays), SSH: s.SSH.load(), PrivilegeCommand: s.Become,
 		Care: s.Care.load(), GuestOf: string(s.GuestOf), VariantOf: string(s.VariantOf),
 	}
 	for _, role := range s.Roles {

@@ -118,7 +118,7 @@ var notSaved = cmp.Options{
 	}),
 	ignoring(schema.Secret{}, map[string]string{
 		"At": "a place in the inventory", "Generate": "done before", "Owner": "in the system", "Group": "in the system", "Mode": "in the system",
-		"Path": "in the system", "Restart": "in the system", "Reload": "in the system",
+		"Path": "in the system", "Restart": "in the system", "Reload": "in the system", "Mesh": "done before",
 	}),
 	ignoring(schema.Disk{}, map[string]string{"At": "a place in the inventory"}),
 	ignoring(schema.Partition{}, map[string]string{"At": "a place in the inventory"}),

@@ -44,6 +44,7 @@ func (c *checker) run() {
 	c.nixpkgs()
 	c.kluster()
 	c.networks()
+	c.checkMeshes()
 	c.roles()
 	c.unique()
 	for _, h := range c.fleet.Hosts {
@@ -224,17 +225,15 @@ func (c *checker) noHost(at Pos, path, name string) *Error {
 	return e
 }
 
-// networks reports networks of the cluster that overlap each other or contain
-// the address of a host. For those not given it takes the defaults of NixOS.
-func (c *checker) networks() {
-	k := c.fleet.Kluster
-	if k == nil {
-		return
-	}
-	type network struct {
-		field  string
-		prefix netip.Prefix
-	}
+// A klusterNetwork is a network of the cluster, by the field that gives it.
+type klusterNetwork struct {
+	field  string
+	prefix netip.Prefix
+}
+
+// networks are the networks of the cluster: those of the inventory, or the defaults of
+// NixOS.
+func (k *Kluster) networks() []klusterNetwork {
 	pods, services := k.PodCIDR, k.ServiceCIDR
 	if !pods.IsValid() && k.PosOf("pod_cidr") == k.At {
 		pods = netip.MustParsePrefix("10.1.0.0/16")
@@ -242,8 +241,18 @@ func (c *checker) networks() {
 	if !services.IsValid() && k.PosOf("service_cidr") == k.At {
 		services = netip.MustParsePrefix("10.0.0.0/24")
 	}
-	nets := []network{{"pod_cidr", pods}, {"service_cidr", services}, {"mesh_cidr", k.MeshCIDR}}
-	given := func(n network) bool { return k.PosOf(n.field) != k.At }
+	return []klusterNetwork{{"pod_cidr", pods}, {"service_cidr", services}, {"mesh_cidr", k.MeshCIDR}}
+}
+
+// networks reports networks of the cluster that overlap each other or contain
+// the address of a host. For those not given it takes the defaults of NixOS.
+func (c *checker) networks() {
+	k := c.fleet.Kluster
+	if k == nil {
+		return
+	}
+	nets := k.networks()
+	given := func(n klusterNetwork) bool { return k.PosOf(n.field) != k.At }
 	for i, a := range nets {
 		for _, b := range nets[:i] {
 			if !a.prefix.IsValid() || !b.prefix.IsValid() || !a.prefix.Overlaps(b.prefix) || !given(a) && !given(b) {

@@ -65,6 +65,7 @@ func (d *decoder) decode() {
 		}
 	}
 	f.variants()
+	d.meshes(t.get("mesh"))
 	f.Builders = texts(t.get("builders"))
 	if l := t.get("secret_recipients"); l != nil && l.kind == listKind {
 		for _, e := range l.elems {

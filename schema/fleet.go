@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ type Fleet struct {
 	Lock     *Lock        // nil for a fleet without a lock file
 	Impure   bool         // evaluation may read what nix.conf's pure-eval forbids
 	Kluster  *Kluster     // nil for a fleet without a Kubernetes cluster
+	Meshes   []*Mesh      // in inventory order
 	Defaults Module       // configuration of all hosts; DefaultsAt is its position
 	Node     *KlusterNode // labels and taints; nil for none
 	Roles    []*Role      // the user's own roles, in inventory order
@@ -152,7 +154,9 @@ type Host struct {
 	Port          int    // 0 means that of the SSH configuration
 	User          string // "" means that of the SSH configuration
 	// Others are further ways to the host, tried in order where Address does not answer.
-	Others    []Way
+	Others []Way
+	// MeshWays are the ways to it through meshes, which are tried before all others.
+	MeshWays  []Way
 	HostKeys  []string
 	Jump      string
 	SSH       SSH // of the host, its roles and the defaults
@@ -203,6 +207,9 @@ type Host struct {
 	// Upgrades are those that the host does by itself, of its own, its roles or the
 	// defaults; nil for none.
 	Upgrades *Upgrade
+
+	inMesh         bool       // it has secrets or addresses of a mesh
+	clusterAddress netip.Addr // in the mesh of the cluster; not valid for none
 
 	// pos has the positions of the fields in the inventory, by path: "host",
 	// "disk_uuid", "file_systems./boot.device".

@@ -286,6 +286,13 @@ func (f *Fleet) resolved() *Attrs {
 		if k := f.Kluster; k != nil {
 			r.add("kluster", k.At, r.set(k.At, func() { r.kluster(k) }))
 		}
+		if len(f.Meshes) > 0 {
+			r.add("mesh", f.Meshes[0].At, r.set(f.Meshes[0].At, func() {
+				for _, m := range f.Meshes {
+					r.add(m.Name, m.At, r.set(m.At, func() { r.mesh(m) }))
+				}
+			}))
+		}
 		r.add("defaults", Pos{}, r.set(Pos{}, func() { r.sharedModule(&f.Defaults) }))
 		r.add("roles", roles.At, roles)
 		r.add("hosts", hosts.At, hosts)
@@ -373,6 +380,40 @@ func (r *resolver) kluster(k *Kluster) {
 	r.prefix("pod_cidr", k.PodCIDR, k.pos["pod_cidr"])
 	r.prefix("service_cidr", k.ServiceCIDR, k.pos["service_cidr"])
 	r.prefix("mesh_cidr", k.MeshCIDR, k.pos["mesh_cidr"])
+	r.text("mesh", k.Mesh, k.pos["mesh"])
+}
+
+// mesh adds a mesh with the addresses and endpoints of its members.
+func (r *resolver) mesh(m *Mesh) {
+	r.prefix("network", m.Network, m.PosOf("network"))
+	r.prefix("ipv6", m.Network6, m.PosOf("ipv6"))
+	r.text("on", m.On, m.PosOf("on"))
+	r.text("hub", m.Hub, m.PosOf("hub"))
+	r.number("port", m.Port, m.PosOf("port"))
+	if m.Networkd {
+		r.text("backend", "networkd", m.PosOf("backend"))
+	}
+	r.text("names", m.Domain, m.PosOf("names"))
+	r.text("keys", m.Keys, m.PosOf("keys"))
+	if m.Deploy {
+		r.bool("deploy", true, m.PosOf("deploy"))
+	}
+	r.add("hosts", m.At, r.set(m.At, func() {
+		for _, member := range m.Members {
+			r.add(member.Host, member.At, r.set(member.At, func() {
+				for i, a := range member.Addresses {
+					if a.IsValid() {
+						field := []string{"address", "ipv6"}[i]
+						r.text(field, a.String(), member.PosOf(field))
+					}
+				}
+				if r.text("endpoint", member.Endpoint, member.PosOf("endpoint")); member.nat {
+					r.bool("nat", true, member.PosOf("nat"))
+				}
+				r.number("port", member.Port, member.PosOf("port"))
+			}))
+		}
+	}))
 }
 
 func (r *resolver) nixpkgs(n Nixpkgs, at func(field string) Pos) {

@@ -35,6 +35,7 @@ type Kluster struct {
 	MeshCIDR      netip.Prefix // the private network between the hosts, if any
 	Version       string       // of Kubernetes; "" where it is not pinned
 	Rollout       *KlusterRollout
+	Mesh          string // the mesh whose addresses the members use; "" for none
 	pos           map[string]Pos
 }
 
@@ -124,6 +125,7 @@ func (d *decoder) kluster(n *node) {
 	k.Domain = text(n.get("domain"))
 	k.PodCIDR = d.prefix(n.get("pod_cidr"), "kluster.pod_cidr")
 	k.ServiceCIDR = d.prefix(n.get("service_cidr"), "kluster.service_cidr")
+	k.Mesh = text(n.get("mesh"))
 	k.MeshCIDR = d.prefix(n.get("mesh_cidr"), "kluster.mesh_cidr")
 	if k.Domain == "" {
 		k.Domain = "cluster.local"
@@ -208,7 +210,11 @@ func (k *Kluster) secrets(h *Host) []*Secret {
 		})
 	}
 	own := func(name string) string { return h.Name + "/" + name }
-	names := append([]string{h.Name}, h.plainAddresses()...)
+	names := []string{h.Name}
+	if h.clusterAddress.IsValid() {
+		names = append(names, h.clusterAddress.String())
+	}
+	names = append(names, h.plainAddresses()...)
 	master := k.IsMaster(h.Name)
 	if master {
 		add(CertAPIServer, own("apiserver"), "kubernetes", Generate{CommonName: "kubernetes", Names: k.apiNames(names)}, "kube-apiserver.service")
@@ -245,9 +251,12 @@ func (k *Kluster) apiNames(host []string) []string {
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc."+k.Domain)
 }
 
-// ClusterAddress is the address by which the members of the cluster know a host: the first
-// of its addresses that others can use, or its name.
+// ClusterAddress is the address by which the members of the cluster know a host: that of
+// the cluster's mesh, the first of its addresses that others can use, or its name.
 func (h *Host) ClusterAddress() string {
+	if h.clusterAddress.IsValid() {
+		return h.clusterAddress.String()
+	}
 	if all := h.plainAddresses(); len(all) > 0 {
 		return all[0]
 	}
@@ -434,7 +443,7 @@ func (c *checker) certificates() {
 	seen := map[string]bool{}
 	for _, h := range c.fleet.Hosts {
 		for _, s := range h.AllSecrets {
-			if !s.derived || seen[s.Age] {
+			if !s.derived || s.Mesh != "" || seen[s.Age] {
 				continue
 			}
 			seen[s.Age] = true

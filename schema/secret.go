@@ -31,11 +31,12 @@ type Secret struct {
 	Path         string // where a link to it is; "" for none
 	Restart      []string
 	Reload       []string
-	Volatile     bool // in memory only
-	Keep         bool // a rollback brings back the content of that generation
+	Volatile     bool   // in memory only
+	Keep         bool   // a rollback brings back the content of that generation
+	Mesh         string // it is a host's key in this mesh; "" for any other secret
 
 	pos     map[string]Pos // of its fields
-	derived bool           // of the cluster's certificates, and not in the inventory
+	derived bool           // of the cluster's certificates or a mesh's keys, and not in the inventory
 }
 
 // PosOf returns the position of a field, or that of the secret if the inventory does
@@ -200,6 +201,7 @@ func (f *Fleet) allSecrets(h *Host) []*Secret {
 		}
 	}
 	add(f.Kluster.secrets(h))
+	add(f.meshSecrets(h))
 	add(h.Secrets)
 	return all
 }

@@ -24,6 +24,7 @@ type HostState struct {
 	// Activation says what a guard does on the host: it waits for confirmation,
 	// say, and when it goes back.
 	Activation string        `json:"activation,omitempty"`
+	Meshes     []MeshState   `json:"meshes,omitempty"`
 	Error      string        `json:"error,omitempty"`
 	Policy     schema.Policy `json:"policy"`
 }
@@ -48,7 +49,7 @@ const (
 // Drifted reports whether the host is not as the inventory says.
 func (s *HostState) Drifted() bool {
 	known := s.State == InSync || s.State == Away || s.State == NoAddress
-	return !known || len(s.FailedUnits) > 0 || len(s.FailedChecks) > 0 || len(s.Secrets) > 0 || len(s.NeedsReboot) > 0 || s.Activation != ""
+	return !known || len(s.FailedUnits) > 0 || len(s.FailedChecks) > 0 || len(s.Secrets) > 0 || len(s.NeedsReboot) > 0 || s.Activation != "" || s.meshBroken()
 }
 
 // likeness is what the host has in common with others that fail for one cause.
@@ -73,6 +74,11 @@ func (s *HostState) details() string {
 	}
 	for _, c := range s.FailedChecks {
 		details = append(details, "check "+c)
+	}
+	for _, m := range s.Meshes {
+		if m.broken() {
+			details = append(details, fmt.Sprintf("mesh %s: the interface is not as the configuration says (%s)", m.Mesh, m.State))
+		}
 	}
 	for _, secret := range s.Secrets {
 		details = append(details, "secret "+secret)
@@ -108,6 +114,7 @@ func PrintStates(w io.Writer, all []HostState) {
 		table.Row(name, string(s.State), generation, s.details())
 	}
 	table.Flush()
+	printMeshes(w, all)
 	var parts []string
 	for _, state := range order {
 		parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))

@@ -61,6 +61,7 @@ type Facts struct {
 	Activation    Phase         `json:"activation,omitempty"`
 	ActivationRun string        `json:"activation_run,omitempty"`
 	Returns       time.Duration `json:"returns_ns,omitempty"`
+	Meshes        []Mesh        `json:"meshes,omitempty"` // that the host is in
 }
 
 // A Disk is how the file system at / stands to the disk that the inventory names.
@@ -184,7 +185,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		case "restarting":
 			in.Restart = parseRestart(value)
 		default:
-			if !in.Secrets.add(name, value) {
+			if !f.addMesh(name, value) && !in.Secrets.add(name, value) {
 				in.History.add(name, value)
 			}
 		}

@@ -46,6 +46,7 @@ const (
 	installTableScript  script = "installtable"
 	lastBootScript      script = "lastboot"
 	lockScript          script = "lock"
+	mendMeshScript      script = "mendmesh"
 	peerFetchScript     script = "peerfetch"
 	peerGrantScript     script = "peergrant"
 	peerPutScript       script = "peerput"

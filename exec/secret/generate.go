@@ -48,6 +48,19 @@ func Generate(g schema.Generate, name string) (content []byte, public string, er
 	return nil, "", fmt.Errorf("generate %q: not known", g.Kind)
 }
 
+// WireGuardPublicKey returns the public key of a private key as wg genkey prints it.
+func WireGuardPublicKey(private []byte) (string, error) {
+	b, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(private)))
+	var key *ecdh.PrivateKey
+	if err == nil {
+		key, err = ecdh.X25519().NewPrivateKey(b)
+	}
+	if err != nil {
+		return "", errors.New("not a private key of WireGuard: want 44 characters in base64, as wg genkey prints them")
+	}
+	return base64.StdEncoding.EncodeToString(key.PublicKey().Bytes()), nil
+}
+
 func password(length int) ([]byte, error) {
 	var out bytes.Buffer
 	for range length {

@@ -151,6 +151,8 @@ LIST
   done
   [ ! -e /run/muster-secrets.pending ] || echo secretpending
 fi
+# A line for each mesh, and for each peer in it.
+[ ! -x /etc/muster/mesh ] || /etc/muster/mesh show
 [ ! -r "$records/restarting" ] || echo "restarting $(cat "$records/restarting")"
 if [ -n "$history" ]; then
   for file in deployments:deployment rejected:rejected deployed:confirmed; do

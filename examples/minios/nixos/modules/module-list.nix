@@ -9,6 +9,7 @@
   ./system/systemd.nix
   ./system/boot.nix
   ./config/networking.nix
+  ./config/networkd.nix
   ./config/filesystems.nix
   ./config/users.nix
   ./config/environment.nix

@@ -337,6 +337,7 @@ in
   };
 
   options.services.flannel.kubeconfig = maybe types.path "How flannel reaches the API server.";
+  options.services.flannel.iface = maybe types.str "The interface that packets between nodes take.";
 
   config = lib.mkMerge [
     (mkIf master {
@@ -471,6 +472,7 @@ in
         wantedBy = [ "multi-user.target" ];
         serviceConfig.ExecStart = "${pkgs.flannel}/bin/flannel --kube-subnet-mgr --net=${toString cfg.clusterCidr}${
           lib.optionalString (config.services.flannel.kubeconfig != null) " --kubeconfig-file=${config.services.flannel.kubeconfig}"
+          + lib.optionalString (config.services.flannel.iface != null) " --iface=${config.services.flannel.iface}"
         }";
       };
     })
