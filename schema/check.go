@@ -56,6 +56,7 @@ func (c *checker) run() {
 	c.files()
 	c.checkSecrets()
 	c.checkUpgrades()
+	c.checkPulls()
 	c.unread()
 	c.config()
 	c.nixTexts()
