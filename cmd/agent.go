@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,8 +28,8 @@ import (
 func agentVerb() entry {
 	return entry{group: "fleet", use: "agent run", verb: &agentOptions{}, short: "on a host: take the release that is published for it",
 		examples: exampleLines{
-			{"muster agent run --from https://releases.example.com --key fleet-1:…", "look once, and take what is new"},
-			{"muster agent run --from s3://fleet --key fleet-1:… --host web1", "say which host this machine is"},
+			{"muster agent run --from https://releases.example.com", "look once, and take what is new"},
+			{"muster agent run --from s3://fleet --host web1", "say which host this machine is"},
 		},
 		long: `
 Look once at the store of "muster publish". A release that is new, signed by one of the
@@ -59,19 +60,16 @@ func (o *agentOptions) groups() []group { return []group{&o.output} }
 
 func (o *agentOptions) addFlags(fs *flags.Set) {
 	o.from.addFlag(fs, "from", "take releases from the store at this `URL`: %s")
-	fs.Var(flags.ListOf(&o.keys, publicKey), "key", "believe releases that this public `key` has signed; several times for several")
+	fs.Var(flags.ListOf(&o.keys, publicKey), "key", "believe releases that this public `key` has signed; several times for several (default those in "+releaseKeys+")")
 	fs.Var(flags.Of(&o.host, "", hostName), "host", "this machine is the `host` of that name (default its own host name)")
-	fs.Var(flags.Of(&o.state, "/var/lib/muster-agent", flags.Text("a directory", "it is made where it is not there")), "state", "keep the number of the last release in this `directory`")
+	fs.Var(flags.Of(&o.state, "/var/lib/muster-agent", flags.NewDirectory()), "state", "keep the number of the last release in this `directory`")
 	fs.Var(flags.Positive(&o.interval, 10*time.Minute), "interval", "the `time` between polls: while a wave waits, its progress is counted as often")
 	addActivateTimeout(fs, &o.timeout)
 }
 
 func (o *agentOptions) check() error {
-	switch {
-	case o.from.url == "":
+	if o.from.url == "" {
 		return errors.New("agent run needs --from: the URL of the store")
-	case len(o.keys) == 0:
-		return errors.New("agent run needs --key: the public key that releases are signed with")
 	}
 	return nil
 }
@@ -88,6 +86,10 @@ func (o *agentOptions) run(ctx context.Context, std streams, _ []string) error {
 		}
 		o.host, _, _ = strings.Cut(name, ".")
 	}
+	keys, err := o.trusted()
+	if err != nil {
+		return err
+	}
 	s, err := begin(ctx, std, nil, needs{nix: true, ui: o.output.reporter})
 	if err != nil {
 		return err
@@ -98,7 +100,7 @@ func (o *agentOptions) run(ctx context.Context, std streams, _ []string) error {
 		return fmt.Errorf("agent run: %w", err)
 	}
 	agent := &pull.Agent{
-		Store: from, Keys: o.keys, Host: o.host, Dir: o.state, Version: version(), Fresh: o.interval,
+		Store: from, Keys: keys, Host: o.host, Dir: o.state, Version: version(), Fresh: o.interval,
 		Machine: &agentMachine{session: s, machine: thisMachine{m}, root: filepath.Join(o.state, "system"), timeout: o.timeout},
 	}
 	result, err := agent.Poll(ctx)
@@ -114,6 +116,21 @@ func (o *agentOptions) run(ctx context.Context, std streams, _ []string) error {
 		return exitError(exec.ExitPartly)
 	}
 	return nil
+}
+
+// releaseKeys has the public keys that releases are signed with, one a line. Lines that begin with # are comments.
+const releaseKeys = "/etc/muster/release-keys"
+
+// trusted are the keys whose releases are believed.
+func (o *agentOptions) trusted() ([]archive.PublicKey, error) {
+	if len(o.keys) > 0 {
+		return o.keys, nil
+	}
+	keys, err := keysIn(releaseKeys)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(keys) == 0 {
+		return nil, usageError{fmt.Errorf("agent run needs --key, or a key in %s: the public key that releases are signed with", releaseKeys)}
+	}
+	return keys, err
 }
 
 // An agentMachine is this machine for its agent.

@@ -51,7 +51,7 @@ var goodAfterAll = map[string][]string{
 // free are the flags whose text nothing can be said about, on purpose. What they
 // refuse is no text at all: see flags.Kind.
 var free = []string{
-	"apply-local --keep", "build --keep", "build --out",
+	"agent run --state", "apply-local --keep", "build --keep", "build --out",
 	"compile --output", "compile --split",
 	"convert --out",
 	"deploy --keep",
@@ -59,7 +59,7 @@ var free = []string{
 	"export --to",
 	"graph --out",
 	"plan --out",
-	"push --keep",
+	"publish --key", "push --keep",
 	"report --out",
 }
 

@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"exec/host":              {"compile/store", "exec/backoff", "exec/bounded", "exec/human", "exec/units"},
 	"exec/human":             {},
 	"exec/lab":               {},
+	"exec/lab/objectlab":     {},
 	"exec/lab/storelab":      {"compile/store"},
 	"exec/local":             {"exec/bounded"},
 	"exec/nixcmd":            {"compile/syntax", "compile/store", "exec/bounded", "exec/foreign", "exec/human"},

@@ -59,6 +59,7 @@ type publishOptions struct {
 	start     time.Time
 	share     int
 	spread    bool
+	number    int64
 }
 
 func (o *publishOptions) groups() []group {
@@ -67,11 +68,12 @@ func (o *publishOptions) groups() []group {
 
 func (o *publishOptions) addFlags(fs *flags.Set) {
 	o.to.addFlag(fs, "to", "publish to the store at this `URL`: %s")
-	fs.Var(flags.ListOf(&o.key, flags.Text("the file of a secret key", "it is looked for when it is read, or made by --make-key")), "key", "sign with the secret key in this `file`, which age may have encrypted; several times while hosts change from one key to another")
+	fs.Var(flags.ListOf(&o.key, flags.NewFile()), "key", "sign with the secret key in this `file`, which age may have encrypted; several times while hosts change from one key to another")
 	fs.Var(flags.Of(&o.makeKey, "", keyName), "make-key", "make a key with this `name` in the file of --key, print its public half, and do nothing else")
 	fs.Var(flags.Positive(&o.goodFor, 7*24*time.Hour), "good-for", "hosts begin nothing of the release after this `time`")
 	fs.Var(flags.Of(&o.start, "", moment), "start", "no host begins before this `moment`: %s")
 	fs.Var(flags.Number(&o.share, 100, 1, 100), "share", "a wave begins when this `percentage` of the hosts of the waves before is done")
+	fs.Var(flags.Number(&o.number, 0, 1, 1<<53), "number", "give the release this `number`, for a store that was emptied or set back (default one more than the last)")
 	fs.Var(flags.Bool(&o.spread, false), "spread", "fill batches in an order that differs from release to release, instead of the inventory's")
 }
 
@@ -160,7 +162,7 @@ func (o *publishOptions) publish(ctx context.Context, s *session, plan *exec.Pla
 	s.note("%s: %s in the binary cache, %d of them new (%s) in %s", to, human.Count(stats.Closure, "path"), stats.Written, human.Bytes(stats.WrittenBytes), human.Duration(time.Since(made)))
 	// The time of a release is that of its head: a deployment during the upload is older.
 	now := time.Now()
-	h, err := release.Publish(ctx, to, &release.Draft{Fleet: s.fleet.Network.Description, Plan: plan, Made: now, Until: now.Add(o.goodFor), Start: o.start, Share: o.share}, keys)
+	h, err := release.Publish(ctx, to, &release.Draft{Fleet: s.fleet.Network.Description, Plan: plan, Made: now, Until: now.Add(o.goodFor), Start: o.start, Share: o.share, Number: o.number}, keys)
 	if err != nil {
 		return fmt.Errorf("%w; hosts see the release before", err)
 	}

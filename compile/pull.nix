@@ -15,11 +15,7 @@ let
     cfg.host
     "--from"
     cfg.from
-  ]
-  ++ lib.concatMap (key: [
-    "--key"
-    key
-  ]) cfg.keys;
+  ];
   option =
     type: default: description:
     lib.mkOption { inherit type default description; };
@@ -44,6 +40,7 @@ in
   };
 
   config = {
+    environment.etc."muster/release-keys".text = lib.concatMapStrings (key: key + "\n") cfg.keys;
     systemd.timers.muster-agent = {
       description = "Look for a release of the fleet";
       wantedBy = [ "timers.target" ];

@@ -43,8 +43,9 @@ func newBucket(u *url.URL) (*bucket, error) {
 	}
 	endpoint = strings.TrimPrefix(endpoint, "https://")
 	client, err := minio.New(endpoint, &minio.Options{
-		Secure: secure,
-		Region: cmp.Or(set.Get("region"), "us-east-1"), // else it is asked for before each request
+		Secure:     secure,
+		MaxRetries: 3,
+		Region:     cmp.Or(set.Get("region"), "us-east-1"), // else it is asked for before each request
 		Creds: credentials.NewChainCredentials([]credentials.Provider{
 			&credentials.EnvAWS{},
 			&credentials.FileAWSCredentials{Profile: set.Get("profile")},

@@ -25,6 +25,8 @@ type Draft struct {
 	// Start is when the first wave may begin; the zero value for at once.
 	Start time.Time
 	Share int
+	// Number is that of the release; 0 is one more than that of the last.
+	Number int64
 }
 
 // Publish writes a release: the documents first, then the head, where that still is the one that the number was taken from.
@@ -35,11 +37,14 @@ func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive
 		return nil, err
 	}
 	condition := objectstore.Condition{Match: etag}
-	number := int64(1)
-	if last != nil {
-		number = last.Number + 1
-	} else {
+	number := max(d.Number, 1)
+	switch {
+	case last == nil:
 		condition = objectstore.Condition{Absent: true}
+	case d.Number == 0:
+		number = last.Number + 1
+	case number <= last.Number:
+		return nil, fmt.Errorf("publish release %d: release %d is there already: want a higher number", number, last.Number)
 	}
 	h, documents, err := d.documents(number, keys)
 	if err != nil {
