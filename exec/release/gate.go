@@ -46,7 +46,7 @@ func (h *Head) Count(wave int, members []Member, reports map[string]*Report, now
 			continue
 		}
 		switch {
-		case r.Status.done():
+		case r.Status.Done():
 			g.Done++
 		case r.Status.failed():
 			g.Failed++

@@ -29,14 +29,14 @@ const (
 
 var statuses = []Status{Activated, Unchanged, Waiting, Retrying, RolledBack, Failed, Overtaken, Absent, Refused}
 
-// done reports whether the host has what the release says, or something newer.
-func (s Status) done() bool { return s == Activated || s == Unchanged || s == Overtaken }
+// Done reports whether the host has what the release says, or something newer.
+func (s Status) Done() bool { return s == Activated || s == Unchanged || s == Overtaken }
 
 // failed reports whether the release was too much for the host.
 func (s Status) failed() bool { return s == RolledBack || s == Failed }
 
 // Settled reports whether nothing more is done about the release on the host.
-func (s Status) Settled() bool { return s.done() || s.failed() || s == Absent }
+func (s Status) Settled() bool { return s.Done() || s.failed() || s == Absent }
 
 // A Report is what a host says of itself. Nobody signs it.
 type Report struct {
