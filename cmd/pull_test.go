@@ -172,7 +172,7 @@ func (f *pullFleet) on(host string, argv ...string) string {
 func (f *pullFleet) inventory(more string) {
 	f.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "package fleet\n\nnixpkgs: path: %q\nrollout: {canaries: \"h0\", batch: %q}\n", f.home+"/minios", fmt.Sprint((*pullHosts)/2))
+	fmt.Fprintf(&b, "package fleet\n\nnixpkgs: path: %q\nrollout: {canaries: \"h0\", batch: %d}\n", f.home+"/minios", *pullHosts/2)
 	fmt.Fprintf(&b, "defaults: {\n\tpull: {from: %q, key: %q, every: \"2099-01-01\"}\n\tconfig: system: stateVersion: \"24.05\"\n", f.url, f.key)
 	// The test starts the agent; the package is the muster that the test has put there.
 	b.WriteString("\tconfig: boot: loader: grub: device: \"/dev/sda\"\n\tconfig: muster: pull: package: $expr: \"pkgs.writeShellScriptBin \\\"muster\\\" \\\"exec /root/muster \\\\\\\"$@\\\\\\\"\\\"\"\n}\n")

@@ -16,6 +16,11 @@ let
     "--from"
     cfg.from
   ];
+  package =
+    if cfg.package == null then
+      throw "muster.pull.package: nixpkgs has no muster: set it to the package of muster's flake, or to callPackage of its cmd/muster/package.nix"
+    else
+      cfg.package;
   option =
     type: default: description:
     lib.mkOption { inherit type default description; };
@@ -30,13 +35,9 @@ in
     keys = option (lib.types.listOf lib.types.str) [ ] "The public keys that releases are signed with.";
     every = option lib.types.str "*:0/15" "When, as systemd's OnCalendar has it.";
     jitter = option lib.types.str "5m" "The longest random delay.";
-    package = lib.mkOption {
-      type = lib.types.package;
-      default =
-        pkgs.muster
-          or (throw "muster.pull.package: nixpkgs has no muster; set it to that of muster's flake, or to callPackage of its cmd/muster/package.nix");
-      description = "The package of muster that has the agent.";
-    };
+    package = option (lib.types.nullOr lib.types.package) (
+      pkgs.muster or null
+    ) "The package of muster that has the agent.";
   };
 
   config = {
@@ -76,7 +77,7 @@ in
           "-/etc/muster/agent.env"
           "-/run/muster-secrets/agent.env"
         ];
-        ExecStart = "${cfg.package}/bin/muster agent run ${lib.concatMapStringsSep " " word flags}";
+        ExecStart = "${package}/bin/muster agent run ${lib.concatMapStringsSep " " word flags}";
       };
     };
   };

@@ -51,11 +51,11 @@ func Upload(ctx context.Context, src Source, s objectstore.Store, paths []store.
 	p := &progress{now: Progress{TotalPaths: len(missing), TotalBytes: nixserve.TotalSize(missing)}, report: opts.Report}
 	p.add(0, 0)
 	var mu sync.Mutex // guards p
-	g, ctx := errgroup.WithContext(ctx)
+	g, together := errgroup.WithContext(ctx)
 	g.SetLimit(uploads)
 	for _, info := range missing {
 		g.Go(func() error {
-			if err := u.path(ctx, info); err != nil {
+			if err := u.path(together, info); err != nil {
 				return fmt.Errorf("upload %s to %s: %w", info.Path, s, err)
 			}
 			mu.Lock()
