@@ -202,7 +202,7 @@ func (p *poll) take(ctx context.Context) report {
 		return retry(err)
 	}
 	seen := report{Running: state.Current, Boots: state.Boots, Generation: state.Generation.Number}
-	if by := overtaken(p.head, p.part.System, state, deployments); by != "" {
+	if by := p.overtaken(state, deployments); by != "" {
 		seen.Status, seen.Error = release.Overtaken, by
 		return seen
 	}
@@ -257,15 +257,20 @@ func (p *poll) readPart(ctx context.Context) error {
 
 // overtaken says what was deployed to the host by other means after the release was made; "" for nothing. A push is not undone
 // by an older release. Between releases, the number decides.
-func overtaken(h *release.Head, system store.Path, state host.State, deployments []host.Deployment) string {
-	if len(deployments) == 0 || state.Generation.System == system {
+func (p *poll) overtaken(state host.State, deployments []host.Deployment) string {
+	last := host.Deployment{Run: "none"}
+	if len(deployments) > 0 {
+		last = deployments[len(deployments)-1]
+	}
+	// What comes after the first look is newer, whatever the clocks say.
+	if p.memory.Found == "" {
+		p.memory.Found = last.Run
+	}
+	ours := last.Run == "none" || strings.HasPrefix(last.Who, Who)
+	if ours || state.Generation.System == p.part.System || last.Run == p.memory.Found && last.Time.Before(p.head.Made) {
 		return ""
 	}
-	last := deployments[len(deployments)-1]
-	if strings.HasPrefix(last.Who, Who) || !last.Time.After(h.Made) {
-		return ""
-	}
-	return fmt.Sprintf("run %s (%s) deployed at %s, after release %d was made", last.Run, last.Who, last.Time.UTC().Format(time.RFC3339), h.Number)
+	return fmt.Sprintf("run %s (%s) deployed at %s, after release %d was made", last.Run, last.Who, last.Time.UTC().Format(time.RFC3339), p.head.Number)
 }
 
 // activate activates the system as a push does. An activation that was killed is begun again, and not for ever.

@@ -23,7 +23,8 @@ type memory struct {
 	ETag     string         `json:"etag,omitempty"` // of its head in the store
 	Latest   time.Time      `json:"latest"`         // the latest time that a release has shown
 	Status   release.Status `json:"status,omitempty"`
-	Run      string         `json:"run,omitempty"` // of its activation
+	Run      string         `json:"run,omitempty"`   // of its activation
+	Found    string         `json:"found,omitempty"` // the run of the last deployment when the release was first looked at
 	Attempts int            `json:"attempts,omitempty" want:"0..1000"`
 	Report   string         `json:"report,omitempty"` // the last one, without its time
 	Reported time.Time      `json:"reported,omitzero"`
@@ -82,7 +83,7 @@ func (a *Agent) write(name string, text []byte) error {
 // take has the memory be about a release, before anything is done about it.
 func (m *memory) take(a *Agent, h *release.Head, text []byte, etag string) error {
 	if h.Dir != m.Dir {
-		m.Status, m.Run, m.Attempts = "", "", 0
+		m.Status, m.Run, m.Found, m.Attempts = "", "", "", 0
 	}
 	m.Number, m.Dir, m.ETag = h.Number, h.Dir, etag
 	if h.Made.After(m.Latest) {

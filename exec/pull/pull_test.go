@@ -206,11 +206,15 @@ func TestWhatIsRefused(t *testing.T) {
 		want  error
 		says  string
 	}{
-		"replayed":      {func(w *world, old []byte) { w.server.Set(release.HeadKey, old) }, ErrReplayed, "it is older than one that the host has taken"},
-		"expired":       {func(w *world, _ []byte) { w.publish("bad", waves); w.now = w.now.Add(2 * time.Hour) }, ErrExpired, "it was good until 2026-11-29T13:00:00Z"},
-		"half":          {func(w *world, _ []byte) { w.publish("bad", waves); half(w, release.HeadKey) }, release.ErrDamaged, "not whole"},
-		"tampered":      {func(w *world, _ []byte) { w.publish("bad", waves); tamper(w, release.HeadKey) }, release.ErrUnsigned, "no trusted key"},
-		"wrong key":     {func(w *world, _ []byte) { w.server.Set(release.HeadKey, nil); w.key = key(w, "fleet-1", 9); w.publish("bad", waves) }, release.ErrUnsigned, "no trusted key"},
+		"replayed": {func(w *world, old []byte) { w.server.Set(release.HeadKey, old) }, ErrReplayed, "it is older than one that the host has taken"},
+		"expired":  {func(w *world, _ []byte) { w.publish("bad", waves); w.now = w.now.Add(2 * time.Hour) }, ErrExpired, "it was good until 2026-11-29T13:00:00Z"},
+		"half":     {func(w *world, _ []byte) { w.publish("bad", waves); half(w, release.HeadKey) }, release.ErrDamaged, "not whole"},
+		"tampered": {func(w *world, _ []byte) { w.publish("bad", waves); tamper(w, release.HeadKey) }, release.ErrUnsigned, "no trusted key"},
+		"wrong key": {func(w *world, _ []byte) {
+			w.server.Set(release.HeadKey, nil)
+			w.key = key(w, "fleet-1", 9)
+			w.publish("bad", waves)
+		}, release.ErrUnsigned, "no trusted key"},
 		"another seven": {sameNumber, ErrReplayed, "was another release"},
 	} {
 		t.Run(name, func(t *testing.T) {
