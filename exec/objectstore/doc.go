@@ -19,6 +19,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"muster/exec/foreign"
 )
 
 // A Store holds objects by their keys, such as nar/1b4s….nar.zst. Its methods may be called side by side.
@@ -110,12 +112,11 @@ func Read(ctx context.Context, s Store, key string, o ReadOptions) (text []byte,
 		return nil, "", fmt.Errorf("read %s of %s: %w", key, s, err)
 	}
 	defer obj.Body.Close()
-	text, err = io.ReadAll(io.LimitReader(obj.Body, o.Limit+1))
+	name := key + " of " + s.String()
+	text, err = foreign.ReadAll(obj.Body, "it", o.Limit)
 	switch {
 	case err != nil:
-		return nil, "", fmt.Errorf("read %s of %s: %w", key, s, err)
-	case int64(len(text)) > o.Limit:
-		return nil, "", fmt.Errorf("read %s of %s: it has more than %d bytes", key, s, o.Limit)
+		return nil, "", fmt.Errorf("read %s: %w", name, err)
 	case obj.Size >= 0 && obj.Size != int64(len(text)):
 		return nil, "", fmt.Errorf("read %s of %s: it ends after %d of %d bytes", key, s, len(text), obj.Size)
 	}

@@ -71,7 +71,7 @@ func TestObjects(t *testing.T) {
 		if err := write(strings.Repeat("x", 101), Condition{}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := read(""); err == nil || !strings.Contains(err.Error(), "more than 100 bytes") {
+		if _, _, err := read(""); err == nil || !strings.Contains(err.Error(), "longer than 100 bytes") {
 			t.Errorf("too large: %v", err)
 		}
 	})
@@ -194,4 +194,18 @@ func TestAStoreThatIsAway(t *testing.T) {
 		}
 		cancel()
 	}
+}
+
+func FuzzURL(f *testing.F) {
+	f.Add("s3://fleet?endpoint=h:9000&scheme=http", "nar/x")
+	f.Add("https://user:word@example.com/x", "../x")
+	f.Fuzz(func(t *testing.T, url, key string) {
+		s, err := Open(url, Options{})
+		if err == nil && s.String() == "" {
+			t.Errorf("%q has no name", url)
+		}
+		if checkKey(key) == nil && !filepath.IsLocal(key) {
+			t.Errorf("%q leads out", key)
+		}
+	})
 }

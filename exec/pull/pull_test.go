@@ -511,3 +511,23 @@ func loadOf(t *testing.T, agents int) map[string]objectlab.Load {
 	load["poll without news"] = w.server.Load()
 	return load
 }
+
+func FuzzMemory(f *testing.F) {
+	f.Add([]byte(`{"muster_agent":1,"number":7,"dir":"7-00","latest":"2026-11-29T12:00:00Z","status":"activated"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		a := &Agent{Dir: t.TempDir()}
+		if err := os.WriteFile(filepath.Join(a.Dir, memoryFile), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := a.recall()
+		if err != nil {
+			return
+		}
+		if err := m.keep(a); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := a.recall(); err != nil || again.Number != m.Number || again.Dir != m.Dir {
+			t.Errorf("%+v, then %+v, %v", m, again, err)
+		}
+	})
+}
