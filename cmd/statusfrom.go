@@ -53,7 +53,9 @@ func (o *statusOptions) fromStore(ctx context.Context, std streams, args []strin
 	} else {
 		printPulled(std, states)
 	}
-	behind := func(s pulledState) bool { return s.Behind && s.Policy != schema.BestEffort && s.Policy != schema.Roaming }
+	behind := func(s pulledState) bool {
+		return s.Behind && s.Policy != schema.BestEffort && s.Policy != schema.Roaming
+	}
 	if err == nil && slices.ContainsFunc(states, behind) {
 		return exitError(exec.ExitPartly)
 	}
