@@ -61,6 +61,13 @@ test-systemd *args:
 # the tests of meshes in the lab with six rotations of keys, which CI makes one of (Linux, root, wireguard-go, wireguard-tools, iptables)
 test-mesh *args:
     go test ./cmd -run '^TestMesh' -mesh-rounds 6 -v -count 1 -timeout 20m {{args}}
+# hosts that systemd boots pull releases from a server with PUT, then from a bucket of S3; push and pull at once, RUNS times with mishaps (Linux, root, debootstrap, systemd-container)
+test-pull hosts="12" runs="100" dir="/var/tmp/muster-s3":
+    test -x '{{dir}}/versitygw' || GOBIN='{{dir}}' go install github.com/versity/versitygw/cmd/versitygw@latest
+    go test ./cmd -run '^TestPull$' -systemd -pull-hosts {{hosts}} -v -count 1 -timeout 40m
+    go test ./cmd -run '^TestPull$' -systemd -pull-hosts {{hosts}} -pull-s3 '{{dir}}/versitygw' -v -count 1 -timeout 40m
+    go test ./exec/pull -run '^TestTheLoadIsLinear$' -agents 1000 -v -count 1 -timeout 40m
+    go test ./exec -run '^TestChaos$' -chaos-pull -chaos {{runs}} -chaos-fields 3 -v -count 1 -timeout 3h | grep -a -v '^=== '
 
 # the tests of connections and all faults through the system's ssh, which CI makes ten of (Linux, root)
 test-openssh *args:

@@ -41,6 +41,7 @@ var goodAfterAll = map[string][]string{
 	"number from 0":         {"0"},
 	"duration of 0 or more": {"0s", "0"},
 	"run":                   {"-1", "0", "99999999999999999999", "-5s", "0s", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16)},
+	"key name":              {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
 	"profile name":          {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
 	"host name":             {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
 	"flake reference":       {"?!bogus", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "/nonexistent/directory/file", strings.Repeat("x", 1<<16)},
@@ -52,7 +53,7 @@ var goodAfterAll = map[string][]string{
 // free are the flags whose text nothing can be said about, on purpose. What they
 // refuse is no text at all: see flags.Kind.
 var free = []string{
-	"apply-local --keep", "build --keep", "build --out",
+	"agent run --state", "apply-local --keep", "build --keep", "build --out",
 	"compile --output", "compile --split",
 	"convert --out",
 	"deploy --keep",
@@ -61,7 +62,7 @@ var free = []string{
 	"graph --out",
 	"kubeconfig --out",
 	"plan --out",
-	"push --keep",
+	"publish --key", "push --keep",
 	"report --out",
 }
 
@@ -411,6 +412,9 @@ func (w *flagWorld) tryBadValues(verb string, f *pflag.Flag, run func([]string) 
 		args := append(strings.Fields(verb), "--"+f.Name+"="+bad)
 		if verb == "export" && f.Name != "to" {
 			args = append(args, "--to", "archive.tar")
+		}
+		if verb == "publish" && f.Name != "to" && f.Name != "key" {
+			args = append(args, "--to", "file:///nonexistent", "--key", "release.key")
 		}
 		status, stderr := run(args)
 		if status != 2 || !message.MatchString(stderr) || strings.Contains(stderr, onOutput) {

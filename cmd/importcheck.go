@@ -116,7 +116,7 @@ const requiredFile = "/etc/muster/require-signature"
 
 // requiredKeys are the keys of which one must have signed the archive, by the flags and by the machine's setting.
 func (o *importOptions) requiredKeys() ([]archive.PublicKey, error) {
-	text, err := foreign.ReadFile(requiredFile, foreign.Limits{Size: 1 << 16, Trusted: true, Links: true})
+	all, err := keysIn(requiredFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return o.required, nil
 	}
@@ -124,20 +124,32 @@ func (o *importOptions) requiredKeys() ([]archive.PublicKey, error) {
 		return nil, err
 	}
 	var keys []archive.PublicKey
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-			continue
-		}
-		k, err := archive.ParsePublicKey(line)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", requiredFile, err)
-		}
+	for _, k := range all {
 		if len(o.required) == 0 || slices.Contains(o.required, k) {
 			keys = append(keys, k)
 		}
 	}
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%s: it has no key, or none of those of --require-signature: nothing can be imported", requiredFile)
+	}
+	return keys, nil
+}
+
+// keysIn reads a file of public keys, one a line.
+func keysIn(file string) (keys []archive.PublicKey, err error) {
+	text, err := foreign.ReadFile(file, foreign.Limits{Size: 1 << 16, Trusted: true, Links: true})
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		k, err := archive.ParsePublicKey(line)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		keys = append(keys, k)
 	}
 	return keys, nil
 }

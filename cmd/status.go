@@ -20,6 +20,7 @@ type statusOptions struct {
 	how       evaluateFlags
 	jobs      jobsFlag
 	secrets   secretFlags
+	from      storeFlags
 	format    string
 }
 
@@ -28,10 +29,14 @@ func (o *statusOptions) groups() []group {
 }
 
 func (o *statusOptions) addFlags(fs *flags.Set) {
+	o.from.addFlag(fs, "from", "ask no host, and show what hosts with pull have reported to the store at this `URL`: %s")
 	fs.Var(flags.OneOf(&o.format, outputText, outputJSON), "output", "report as `format`: %s")
 }
 
 func (o *statusOptions) run(ctx context.Context, std streams, args []string) error {
+	if o.from.url != "" {
+		return o.fromStore(ctx, std, args)
+	}
 	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, systems: &o.how, connects: true})
 	if err != nil {
 		return err

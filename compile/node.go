@@ -88,6 +88,9 @@ func (w *writer) host(h *schema.Host) module {
 	if h.Upgrades != nil {
 		put(own, upgrade(h), "muster", "upgrade")
 	}
+	if h.Pulls != nil {
+		put(own, pull(h), "muster", "pull")
+	}
 	return module{roles: w.roleNames(h), own: own, user: []schema.Module{h.Module}}
 }
 

@@ -37,6 +37,9 @@ func (w *writer) roleNames(h *schema.Host) []string {
 	if h.Upgrades != nil {
 		names = append(names, upgradeModule)
 	}
+	if h.Pulls != nil {
+		names = append(names, pullModule)
+	}
 	if h.Install.InPlace {
 		names = append(names, lustrateModule)
 	}
@@ -89,6 +92,11 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 		b.Note = &syntax.Note{Before: []string{"how hosts upgrade themselves to what the fleet has"}, Blank: len(lets) > 0}
 		lets = append(lets, b)
 	}
+	if used[pullModule] {
+		b := attr(pullModule, pullText())
+		b.Note = &syntax.Note{Before: []string{"how hosts take releases from where they are published"}, Blank: len(lets) > 0}
+		lets = append(lets, b)
+	}
 	if used[lustrateModule] {
 		b := attr(lustrateModule, lustrateText())
 		b.Note = &syntax.Note{Before: []string{"how NixOS takes the place of another Linux"}, Blank: len(lets) > 0}
@@ -102,7 +110,7 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 // with the arguments of modules.
 func roleIdents(roles []*schema.Role) map[string]string {
 	idents := map[string]string{}
-	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true, upgradeModule: true, lustrateModule: true, knownHostsModule: true, extraHostsModule: true, meshModule: true, membersModule: true}
+	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true, upgradeModule: true, pullModule: true, lustrateModule: true, knownHostsModule: true, extraHostsModule: true, meshModule: true, membersModule: true}
 	for _, r := range roles {
 		base := camel(r.Name) + "Role"
 		name := base

@@ -173,6 +173,11 @@ func newChaosRun(names []string, number int) chaosRun {
 	case 3:
 		r.rival, r.later = other(), time.Duration(rng.IntN(4000))*time.Millisecond
 	}
+	if *chaosPull {
+		r.rival, r.later = other(), time.Duration(rng.IntN(4000))*time.Millisecond
+		// Which of a deployment and a release is newer is known by clocks.
+		r.mishaps = slices.DeleteFunc(r.mishaps, func(m mishap) bool { return strings.HasPrefix(m.name, "clock") })
+	}
 	// A host on which nobody is left to take it back is the deployer's to take back.
 	r.mishaps = slices.DeleteFunc(r.mishaps, func(m mishap) bool { return m.alone && (r.kill != nil || r.target == "nosshd") })
 	return r
@@ -416,7 +421,15 @@ func (f *field) chaos(r chaosRun) bool {
 		}
 		rival.Go(func() {
 			time.Sleep(r.later)
-			rivals = exec.Run(f.Context(), f.plan(exec.Switch, f.all(system(f, r.rival))), o)
+			if !*chaosPull {
+				rivals = exec.Run(f.Context(), f.plan(exec.Switch, f.all(system(f, r.rival))), o)
+				return
+			}
+			p := newPuller(f.TB, f, o)
+			if err := p.publish(f.Context(), system(f, r.rival)); err != nil {
+				f.Error(err)
+			}
+			rivals = p.pull(f.Context())
 		})
 	}
 	observe := func(e exec.Event) {
@@ -467,6 +480,9 @@ func (f *field) chaos(r chaosRun) bool {
 	limit := o.ActivateTimeout + o.ConfirmTimeout + 2*o.RevertTimeout + 4*o.AnswerTimeout + 20*time.Second
 	if r.kill != nil || r.rival != "" {
 		limit *= 2 // one after the other
+	}
+	if *chaosPull {
+		limit += patience
 	}
 	if took > limit {
 		wrong("it took %v, more than %v", took, limit)

@@ -58,6 +58,7 @@ func (c *checker) run() {
 	c.files()
 	c.checkSecrets()
 	c.checkUpgrades()
+	c.checkPulls()
 	c.unread()
 	c.config()
 	c.nixTexts()

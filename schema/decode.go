@@ -204,6 +204,7 @@ func (d *decoder) module(n *node, path string) Module {
 	}
 	m.Secrets = d.secrets(n.get("secrets"), join(path, "secrets"))
 	m.Upgrade = d.upgrade(n.get("upgrade"))
+	m.Pull = d.pull(n.get("pull"))
 	if l := n.get("imports"); l != nil && l.kind == listKind {
 		for i, e := range l.elems {
 			if e.kind == stringKind && e.text != "" {
@@ -329,6 +330,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.Module = d.module(n, path)
 	h.AllSecrets = d.fleet.allSecrets(h)
 	h.Upgrades = d.fleet.upgradeOf(h)
+	h.Pulls = d.fleet.pullOf(h)
 	d.storage(h, n, path)
 	h.Install = d.install(n.get("install"), defaults.get("install"), join(path, "install"))
 	return h

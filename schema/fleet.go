@@ -112,6 +112,7 @@ type Module struct {
 	Nix           []Snippet
 	Secrets       []*Secret
 	Upgrade       *Upgrade // nil for none
+	Pull          *Pull    // nil for none
 	Nixpkgs       *Nixpkgs // nil for that of the fleet
 	NixpkgsConfig *Attrs   // may be nil
 	Overlays      []Value
@@ -207,6 +208,9 @@ type Host struct {
 	// Upgrades are those that the host does by itself, of its own, its roles or the
 	// defaults; nil for none.
 	Upgrades *Upgrade
+	// Pulls says where the host takes releases from, by itself, its roles or the
+	// defaults; nil for nowhere.
+	Pulls *Pull
 
 	inMesh         bool       // it has secrets or addresses of a mesh
 	clusterAddress netip.Addr // in the mesh of the cluster; not valid for none

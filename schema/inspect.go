@@ -576,6 +576,7 @@ func (r *resolver) host(h *Host) {
 	r.install(&h.Install)
 	r.secrets(h.AllSecrets)
 	r.upgrade(h.Upgrades)
+	r.pull(h.Pulls)
 	if len(h.Health) > 0 {
 		l := List{At: at("health")}
 		for i, c := range h.Health {

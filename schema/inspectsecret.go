@@ -6,6 +6,7 @@ import "fmt"
 func (r *resolver) sharedModule(m *Module) {
 	r.secrets(m.Secrets)
 	r.upgrade(m.Upgrade)
+	r.pull(m.Pull)
 	r.module(*m)
 }
 

@@ -11,7 +11,7 @@ buildGoModule {
   src = lib.cleanSource ../..;
 
   # What `go mod vendor` makes of go.sum. A test keeps it right.
-  vendorHash = "sha256-Dr1li6UAPSUEXwympt6noJa+h9rmPvdIb95KzmEpFCY=";
+  vendorHash = "sha256-pwfSKrs43b8MLM6iMK0PAIh1QCUyB3L0YbaxuAB1ztg=";
   subPackages = [ "cmd/muster" ];
   env.CGO_ENABLED = 0;
   ldflags = [

@@ -160,7 +160,7 @@ func (e *exporting) finish() error {
 	if len(e.opts.Keys) > 0 {
 		var sigs strings.Builder
 		for _, k := range e.opts.Keys {
-			sigs.WriteString(k.sign(manifestFingerprint(manifest)) + "\n")
+			sigs.WriteString(k.Sign(manifestFingerprint(manifest)) + "\n")
 		}
 		if err := putText(e.out, manifestSigs, []byte(sigs.String())); err != nil {
 			return err

@@ -43,7 +43,7 @@ func FuzzPublicKey(f *testing.F) {
 			if again, err := ParsePublicKey(key.String()); err != nil || again != key {
 				t.Errorf("%q: %v", key, err)
 			}
-			if key.verifies("text", text) {
+			if key.Verifies("text", text) {
 				t.Error("a key is a signature")
 			}
 		}

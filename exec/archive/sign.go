@@ -39,7 +39,9 @@ func (k *SecretKey) Public() PublicKey {
 	return PublicKey{name: k.name, key: string(k.key.Public().(ed25519.PublicKey))}
 }
 
-func (k *SecretKey) sign(text string) string {
+// Sign returns a signature of a text. A text begins with a word that says what is signed, so that no signature is good for
+// something else.
+func (k *SecretKey) Sign(text string) string {
 	return k.name + ":" + base64.StdEncoding.EncodeToString(ed25519.Sign(k.key, []byte(text)))
 }
 
@@ -60,8 +62,8 @@ func (k PublicKey) String() string {
 	return k.name + ":" + base64.StdEncoding.EncodeToString([]byte(k.key))
 }
 
-// verifies reports whether sig is a signature of text by the key.
-func (k PublicKey) verifies(text, sig string) bool {
+// Verifies reports whether sig is a signature of text by the key.
+func (k PublicKey) Verifies(text, sig string) bool {
 	name, raw, err := parseKey(sig, ed25519.SignatureSize)
 	return err == nil && name == k.name && ed25519.Verify(ed25519.PublicKey(k.key), []byte(text), raw)
 }
@@ -99,7 +101,7 @@ func manifestFingerprint(text []byte) string {
 func sign(info nixserve.PathInfo, keys []*SecretKey) nixserve.PathInfo {
 	info.Signatures = slices.Clone(info.Signatures)
 	for _, k := range keys {
-		info.Signatures = append(info.Signatures, k.sign(fingerprint(info)))
+		info.Signatures = append(info.Signatures, k.Sign(fingerprint(info)))
 	}
 	slices.Sort(info.Signatures)
 	info.Signatures = slices.Compact(info.Signatures)
@@ -109,6 +111,6 @@ func sign(info nixserve.PathInfo, keys []*SecretKey) nixserve.PathInfo {
 // verified returns those signatures of a text that one of keys has made.
 func verified(text string, signatures []string, keys []PublicKey) []string {
 	return slices.DeleteFunc(slices.Clone(signatures), func(sig string) bool {
-		return !slices.ContainsFunc(keys, func(k PublicKey) bool { return k.verifies(text, sig) })
+		return !slices.ContainsFunc(keys, func(k PublicKey) bool { return k.Verifies(text, sig) })
 	})
 }

@@ -1,0 +1,186 @@
+package objectstore
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+)
+
+// A server is a store behind HTTP: GET reads, PUT writes, as WebDAV has it. Conditions are those of RFC 9110.
+type server struct {
+	base   *url.URL // without credentials
+	auth   string   // value of the header Authorization; "" for none
+	client *http.Client
+	limit  time.Duration
+}
+
+func newServer(u *url.URL, o Options) (*server, error) {
+	if u.Host == "" || u.RawQuery != "" {
+		return nil, ErrNoURL
+	}
+	base := *u
+	base.User = nil
+	base.Path = strings.TrimSuffix(base.Path, "/") + "/"
+	s := &server{base: &base, limit: o.Limit}
+	switch password, has := u.User.Password(); {
+	case has:
+		s.auth = basic(u.User.Username() + ":" + password)
+	case strings.Contains(o.Authorization, ":"):
+		s.auth = basic(o.Authorization)
+	case o.Authorization != "":
+		s.auth = "Bearer " + o.Authorization
+	}
+	s.client = &http.Client{Transport: &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    15 * time.Second,
+		ResponseHeaderTimeout:  o.Limit,
+		MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        30 * time.Second,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+	}}
+	return s, nil
+}
+
+func basic(words string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(words))
+}
+
+func (s *server) String() string { return strings.TrimSuffix(s.base.String(), "/") }
+
+// do makes a request for an object or a collection.
+func (s *server) do(ctx context.Context, method, key string, body io.Reader, size int64, header map[string]string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, s.base.JoinPath(key).String(), body)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.ContentLength = size
+		if size == 0 {
+			req.Body = http.NoBody
+		}
+	}
+	if s.auth != "" {
+		req.Header.Set("Authorization", s.auth)
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		var wrapped *url.Error // which repeats the URL
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return resp, nil
+}
+
+func (s *server) Get(ctx context.Context, key, etag string) (*Object, error) {
+	if err := checkKey(key); err != nil {
+		return nil, err
+	}
+	header := map[string]string{}
+	if etag != "" {
+		header["If-None-Match"] = etag
+	}
+	resp, err := s.do(ctx, http.MethodGet, key, nil, 0, header)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusOK {
+		return &Object{Body: resp.Body, Size: resp.ContentLength, ETag: resp.Header.Get("ETag")}, nil
+	}
+	return nil, discard(resp)
+}
+
+func (s *server) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, c Condition) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	err := s.put(ctx, key, body, size, c)
+	if !errors.Is(err, errNoCollection) {
+		return err
+	}
+	if err := s.makeCollections(ctx, path.Dir(key)); err != nil {
+		return err
+	}
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return s.put(ctx, key, body, size, c)
+}
+
+func (s *server) put(ctx context.Context, key string, body io.Reader, size int64, c Condition) error {
+	header := map[string]string{"Content-Type": "application/octet-stream"}
+	switch {
+	case c.Absent:
+		header["If-None-Match"] = "*"
+	case c.Match != "":
+		header["If-Match"] = c.Match
+	}
+	// The client closes bodies, and this one may be sent again.
+	resp, err := s.do(ctx, http.MethodPut, key, io.NopCloser(body), size, header)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode/100 == 2 {
+		resp.Body.Close()
+		return nil
+	}
+	return discard(resp)
+}
+
+// errNoCollection says that the directory of an object is missing, as WebDAV does.
+var errNoCollection = errors.New("its collection does not exist")
+
+// makeCollections makes the directories of WebDAV that lead to one.
+func (s *server) makeCollections(ctx context.Context, dir string) error {
+	made := ""
+	for name := range strings.SplitSeq(dir, "/") {
+		made = path.Join(made, name)
+		resp, err := s.do(ctx, "MKCOL", made+"/", nil, 0, nil)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		// 405 Method Not Allowed: it is there.
+		if resp.StatusCode/100 != 2 && resp.StatusCode != http.StatusMethodNotAllowed {
+			return fmt.Errorf("make the collection %s: it answers %s", made, resp.Status)
+		}
+	}
+	return nil
+}
+
+// discard makes an error of an answer that is not the object.
+func discard(resp *http.Response) error {
+	io.CopyN(io.Discard, resp.Body, 4<<10) // so that the connection can be used again
+	resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusNotFound, http.StatusGone:
+		return ErrNotFound
+	case http.StatusNotModified:
+		return ErrNotModified
+	case http.StatusPreconditionFailed:
+		return ErrConflict
+	case http.StatusConflict:
+		return errNoCollection
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return fmt.Errorf("it answers %s: the credentials are missing or do not allow this", resp.Status)
+	}
+	return fmt.Errorf("it answers %s", resp.Status)
+}
