@@ -296,6 +296,7 @@ func (f *Fleet) resolved() *Attrs {
 				r.text("pull_from", c.PullFrom, c.At)
 			}))
 		}
+		r.showProvision(f)
 		if f.Rollout.At.IsValid() {
 			r.add("rollout", f.Rollout.At, r.set(f.Rollout.At, func() { r.rollout(f) }))
 		}
@@ -534,6 +535,9 @@ func (r *resolver) host(h *Host) {
 	r.install(&h.Install)
 	r.secrets(h.AllSecrets)
 	r.upgrade(h.Upgrades)
+	if h.Provision != nil {
+		r.add("provision", h.Provision.At, h.Provision.all)
+	}
 	if len(h.Health) > 0 {
 		l := List{At: at("health")}
 		for i, c := range h.Health {
