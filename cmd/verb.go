@@ -218,6 +218,7 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 // families describes the commands that only have subcommands.
 var families = map[string]string{
 	"inventory": "show the resolved inventory",
+	"provision": "make machines with OpenTofu or Terraform",
 	"secrets":   "list, make, change and bring the secrets of the hosts",
 }
 

@@ -28,8 +28,9 @@ type File struct {
 	Text []byte
 }
 
-// Output is the name of the output that has all machines, by host.
-const Output = "muster_machines"
+// Output is the name of the output that has the machine of a host. Each host has one, so that the failure of one machine leaves
+// the others known.
+func Output(host string) string { return "muster_" + schema.TofuLabel(host) }
 
 // Files are the files of the configuration of a fleet.
 func Files(fleet *schema.Fleet) []File {
@@ -42,10 +43,7 @@ func Files(fleet *schema.Fleet) []File {
 	return []File{
 		{"muster.tf.json", text(c.settings())},
 		{"machines.tf.json", text(object{"resource": c.resources})},
-		{"outputs.tf.json", text(object{"output": object{Output: object{
-			"description": "The machines of the fleet, by host.",
-			"value":       c.outputs,
-		}}})},
+		{"outputs.tf.json", text(object{"output": c.outputs})},
 	}
 }
 
@@ -231,14 +229,14 @@ func (c *configuration) machine(h *schema.Host) {
 		}
 		return "${" + Address(h) + "." + attribute + "}"
 	}
-	output := object{"address": read(out.Address), "id": read(out.ID), "target": string(m.Target)}
+	output := object{"host": literal(h.Name), "address": read(out.Address), "id": read(out.ID), "target": string(m.Target)}
 	if out.HostKeys != "" {
 		output["host_keys"] = read(out.HostKeys)
 	}
 	if out.Disks != "" {
 		output["disks"] = read(out.Disks)
 	}
-	c.outputs[literal(h.Name)] = output
+	c.outputs[Output(h.Name)] = object{"description": "The machine of the host " + literal(h.Name) + ".", "value": output}
 }
 
 // literal is a text that means itself where the program reads expressions.

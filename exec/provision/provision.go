@@ -253,47 +253,54 @@ func lastError(text string) string {
 	return ""
 }
 
-// Machines are the machines of the state, by host, in the order of hosts.
+// Machines are the machines of the state that belong to hosts, in their order.
 func (t *Tofu) Machines(ctx context.Context, hosts []*schema.Host) (machines []schema.PinnedMachine, err error) {
 	var outputs map[string]tfexec.OutputMeta
 	if err := t.run("output", func() (err error) { outputs, err = t.tf.Output(ctx); return err }); err != nil {
 		return nil, err
 	}
-	value, ok := outputs[tofu.Output]
-	if !ok {
-		return nil, nil
+	for _, h := range hosts {
+		name := tofu.Output(h.Name)
+		m, err := parseMachine(outputs[name].Value)
+		if err != nil {
+			return nil, fmt.Errorf("output %s: %w", name, err)
+		}
+		if m != nil {
+			m.Host = h.Name
+			machines = append(machines, *m)
+		}
 	}
-	return parseMachines(value.Value, hosts)
+	return machines, nil
 }
 
-// parseMachines reads the output that has all machines. One without an address is not
-// made yet.
-func parseMachines(value []byte, hosts []*schema.Host) (machines []schema.PinnedMachine, err error) {
-	var all map[string]struct {
+// parseMachine reads the output of one machine. It is nil for one that is not made yet.
+func parseMachine(value json.RawMessage) (*schema.PinnedMachine, error) {
+	if len(value) == 0 {
+		return nil, nil
+	}
+	var one struct {
 		Address  string          `json:"address"`
 		ID       json.RawMessage `json:"id"`
 		Target   string          `json:"target"`
 		HostKeys json.RawMessage `json:"host_keys"`
 		Disks    json.RawMessage `json:"disks"`
 	}
-	if err := json.Unmarshal(value, &all); err != nil {
-		return nil, fmt.Errorf("output %s: want an address and an id for each host: %v", tofu.Output, err)
+	if err := json.Unmarshal(value, &one); err != nil {
+		return nil, fmt.Errorf("want an address and an id: %v", err)
 	}
-	for _, h := range hosts {
-		one, there := all[h.Name]
-		if !there || one.Address == "" || len(one.ID) == 0 || string(one.ID) == "null" {
-			continue
-		}
-		m := schema.PinnedMachine{Host: h.Name, Target: schema.ProvisionTarget(one.Target), Address: one.Address, ID: strings.Trim(string(one.ID), `"`)}
-		if m.HostKeys, err = texts(one.HostKeys); err != nil {
-			return nil, fmt.Errorf("output %s: host_keys of %s: %w", tofu.Output, h.Name, err)
-		}
-		if m.Disks, err = namedTexts(one.Disks); err != nil {
-			return nil, fmt.Errorf("output %s: disks of %s: %w", tofu.Output, h.Name, err)
-		}
-		machines = append(machines, m)
+	id := strings.Trim(string(one.ID), `"`)
+	if one.Address == "" || id == "" || id == "null" {
+		return nil, nil
 	}
-	return machines, nil
+	m := &schema.PinnedMachine{Target: schema.ProvisionTarget(one.Target), Address: one.Address, ID: id}
+	var err error
+	if m.HostKeys, err = texts(one.HostKeys); err != nil {
+		return nil, fmt.Errorf("host_keys: %w", err)
+	}
+	if m.Disks, err = namedTexts(one.Disks); err != nil {
+		return nil, fmt.Errorf("disks: %w", err)
+	}
+	return m, nil
 }
 
 // texts reads a text, or a list of them, or nothing.
