@@ -45,6 +45,7 @@ var mayImport = map[string][]string{
 	"exec/remote/sshconfig":  {},
 	"exec/secret":            {"schema", "exec/foreign"},
 	"exec/strictjson":        {},
+	"exec/telemetry":         {"exec", "exec/backoff", "exec/human"},
 	"exec/transfer":          {"compile/store", "exec/backoff", "exec/human", "exec/nixserve"},
 	"exec/units":             {},
 	"examples":               {},

@@ -259,7 +259,14 @@ func (t *Tofu) Machines(ctx context.Context, hosts []*schema.Host) (machines []s
 	if err := t.run("output", func() (err error) { outputs, err = t.tf.Output(ctx); return err }); err != nil {
 		return nil, err
 	}
+	there, err := t.resources(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, h := range hosts {
+		if !there[tofu.Address(h)] {
+			continue // destroyed: the output is that of the last whole apply
+		}
 		name := tofu.Output(h.Name)
 		m, err := parseMachine(outputs[name].Value)
 		if err != nil {
@@ -271,6 +278,21 @@ func (t *Tofu) Machines(ctx context.Context, hosts []*schema.Host) (machines []s
 		}
 	}
 	return machines, nil
+}
+
+// resources are the addresses of the resources in the state.
+func (t *Tofu) resources(ctx context.Context) (map[string]bool, error) {
+	var state *tfjson.State
+	if err := t.run("show", func() (err error) { state, err = t.tf.Show(ctx); return err }); err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	if state.Values != nil && state.Values.RootModule != nil {
+		for _, r := range state.Values.RootModule.Resources {
+			there[r.Address] = true
+		}
+	}
+	return there, nil
 }
 
 // parseMachine reads the output of one machine. It is nil for one that is not made yet.
