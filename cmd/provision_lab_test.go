@@ -37,7 +37,7 @@ type cloud struct {
 	sizes    map[string]string    // by id
 	requests map[string]int       // by method
 	slow     time.Duration        // each creation takes so long
-	creating chan struct{}        // gets a value when one begins; may be nil
+	creating chan struct{}        // gets a value when the next one begins; may be nil
 }
 
 func newCloud(t *testing.T, hosts ...string) *cloud {
@@ -79,6 +79,7 @@ func (c *cloud) create(w http.ResponseWriter, r *http.Request) {
 	}
 	if c.creating != nil {
 		c.creating <- struct{}{}
+		c.creating = nil
 	}
 	time.Sleep(c.slow)
 	for _, h := range c.lab.Hosts {
@@ -353,13 +354,14 @@ func TestProvisionKilled(t *testing.T) {
 	}
 	c := newCloud(t, "a", "b")
 	f := newProvisionFleet(t, c, "web", "db")
-	c.slow, c.creating = 2*time.Second, make(chan struct{}, 10)
+	creating := make(chan struct{}, 1)
+	c.slow, c.creating = 2*time.Second, creating
 	apply := []string{"provision", "apply", "--yes"}
 	cmd := f.command(apply...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-c.creating
+	<-creating
 	cmd.Process.Kill()
 	cmd.Wait()
 	began := time.Now()

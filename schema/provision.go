@@ -315,7 +315,7 @@ func (d *decoder) machineRules(n, all *node, m *ProvisionedMachine, rule targetR
 			e.Hint = "put it into arguments, by the provider's own name"
 		}
 	}
-	if rule.keys != "" && len(m.SSHKeys) == 0 && !m.Arguments.has(rule.keys) {
+	if rule.keys != "" && len(m.SSHKeys) == 0 && !m.Arguments.Has(rule.keys) {
 		d.report.add(all.at, path, "missing-field", "missing field %q: nobody could log in", "ssh_keys")
 	}
 	if m.Target == Libvirt && m.Size != "" {
@@ -342,6 +342,9 @@ func (c *checker) checkProvision() {
 		}
 		if written, there := h.pos.find("host"); there && written.File != c.pinnedFile {
 			c.report.add(written, path+".host", "conflict", "the machine of the host is made by provision, which says its address").Hint = `leave host out, or set provision: target: "none"`
+		}
+		if m.Target == Azure && (h.User == "" || h.User == "root") {
+			c.report.add(m.At, path+".provision", "missing-field", "azure lets nobody log in as root: want the fields user and privilege of the host").Hint = `for instance user: "ops", privilege: "sudo"`
 		}
 		label := TofuLabel(h.Name)
 		if other := labels[label]; other != nil {
@@ -393,7 +396,7 @@ func (r *resolver) showProvision(f *Fleet) {
 	}))
 }
 
-// has reports whether there is a field of the name; a may be nil.
-func (a *Attrs) has(name string) bool {
+// Has reports whether there is a field of the name; a may be nil.
+func (a *Attrs) Has(name string) bool {
 	return a != nil && slices.ContainsFunc(a.Fields, func(f Field) bool { return f.Name == name })
 }

@@ -129,7 +129,7 @@ func (l *loader) pinnedMachine(f field) *PinnedMachine {
 	path := join("hosts", f.name)
 	for _, name := range []string{"target", "id", "address"} {
 		if v := f.val.get(name); v == nil || v.kind != stringKind {
-			l.report.add(f.at, path, "missing-field", "missing field %q, want text", name).Hint = "muster provision apply writes the file anew"
+			l.report.add(f.at, path, "missing-field", "missing field %q, want text", name).Hint = "remove the file: muster provision apply writes it anew"
 			return nil
 		}
 	}

@@ -13,6 +13,7 @@ package tofu
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -205,7 +206,7 @@ func (c *configuration) machine(h *schema.Host) {
 	out := schema.ProvisionedOutputs{ID: "id"}
 	switch m.Target {
 	case schema.Hetzner:
-		arguments, out.Address = c.hetzner(h, label), "ipv4_address"
+		arguments, out.Address = c.hetzner(h), "ipv4_address"
 	case schema.AWS:
 		arguments, out.Address = c.aws(h, label), fmt.Sprintf(`${aws_instance.%[1]s.public_ip != "" ? aws_instance.%[1]s.public_ip : aws_instance.%[1]s.private_ip}`, label)
 	case schema.GCP:
@@ -213,7 +214,7 @@ func (c *configuration) machine(h *schema.Host) {
 	case schema.Azure:
 		arguments, out.Address = c.azure(h, label), "public_ip_address"
 	case schema.DigitalOcean:
-		arguments, out.Address = c.digitalOcean(h, label), "ipv4_address"
+		arguments, out.Address = c.digitalOcean(h), "ipv4_address"
 	case schema.Libvirt:
 		arguments, out.Address = c.libvirt(h, label), "network_interface[0].addresses[0]"
 	default:
@@ -260,23 +261,28 @@ func set(o object, name, value string) {
 	}
 }
 
-func (c *configuration) hetzner(h *schema.Host, label string) object {
+func (c *configuration) hetzner(h *schema.Host) object {
 	m := h.Provision
 	o := object{"name": literal(h.Name), "server_type": literal(m.Size), "image": literal(m.Image), "location": literal(m.Region)}
-	if keys := c.keys("hcloud_ssh_key", label, h, "id"); len(keys) > 0 {
+	if keys := c.keys("hcloud_ssh_key", h, "id"); len(keys) > 0 {
 		o["ssh_keys"] = keys
 	}
 	set(o, "user_data", m.UserData)
 	return o
 }
 
-// keys adds a resource for each SSH key of a host, and returns the attribute of each by
-// which a machine names it.
-func (c *configuration) keys(kind, label string, h *schema.Host, attribute string) []any {
+// keys adds a resource for each SSH key of a host, unless its arguments name keys, and
+// returns the attribute of each by which a machine names it. Hosts share a key's resource:
+// these clouds refuse a key that they have already.
+func (c *configuration) keys(kind string, h *schema.Host, attribute string) []any {
+	if h.Provision.Arguments.Has("ssh_keys") {
+		return nil
+	}
 	var names []any
-	for i, key := range h.Provision.SSHKeys {
-		name := fmt.Sprintf("%s-%d", label, i+1)
-		c.add(kind, name, object{"name": literal(fmt.Sprintf("%s-%d", h.Name, i+1)), "public_key": literal(key)})
+	for _, key := range h.Provision.SSHKeys {
+		sum := sha256.Sum256([]byte(key))
+		name := fmt.Sprintf("muster-%x", sum[:4])
+		c.add(kind, name, object{"name": name, "public_key": literal(key)})
 		names = append(names, fmt.Sprintf("${%s.%s.%s}", kind, name, attribute))
 	}
 	return names
@@ -400,10 +406,10 @@ func networkID(network string) string {
 	return literal(network)
 }
 
-func (c *configuration) digitalOcean(h *schema.Host, label string) object {
+func (c *configuration) digitalOcean(h *schema.Host) object {
 	m := h.Provision
 	o := object{"name": literal(h.Name), "size": literal(m.Size), "image": literal(m.Image), "region": literal(m.Region)}
-	if keys := c.keys("digitalocean_ssh_key", label, h, "fingerprint"); len(keys) > 0 {
+	if keys := c.keys("digitalocean_ssh_key", h, "fingerprint"); len(keys) > 0 {
 		o["ssh_keys"] = keys
 	}
 	if m.Network != "" {
