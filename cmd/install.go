@@ -235,6 +235,9 @@ type image struct {
 func (k *keeper) makeHostKeys() error {
 	for _, h := range k.hosts {
 		i := &h.Install
+		if h.Unconnected && h.Provision != nil {
+			return usageError{fmt.Errorf("%s: the machine of host %s is not made yet: muster provision apply --on %s --then install makes and installs it", h.At, h.Name, h.Name)}
+		}
 		if h.Unconnected {
 			return usageError{fmt.Errorf("%s: host %s has no address, by which its machine could be reached: set its host", h.At, h.Name)}
 		}
