@@ -15,6 +15,7 @@ import (
 	"muster/cmd/ui"
 	"muster/compile/tofu"
 	"muster/exec"
+	"muster/exec/foreign"
 	"muster/exec/host"
 	"muster/exec/human"
 	"muster/exec/provision"
@@ -101,7 +102,7 @@ func (p *provisioning) writeConfiguration() error {
 	}
 	for _, f := range tofu.Files(p.fleet) {
 		name := filepath.Join(p.dir, f.Name)
-		if before, err := os.ReadFile(name); err == nil && bytes.Equal(before, f.Text) {
+		if before, err := readGenerated(name); err == nil && bytes.Equal(before, f.Text) {
 			continue
 		}
 		if err := writeFile(name, f.Text); err != nil {
@@ -297,10 +298,15 @@ func (p *provisioning) write(machines []schema.PinnedMachine) error {
 		name = filepath.Join(p.fleet.Dir, name)
 	}
 	text := schema.PinnedText(machines)
-	if before, err := os.ReadFile(name); err == nil && bytes.Equal(before, text) || err != nil && len(machines) == 0 {
+	if before, err := readGenerated(name); err == nil && bytes.Equal(before, text) || err != nil && len(machines) == 0 {
 		return nil
 	}
 	return writeFile(name, text)
+}
+
+// readGenerated reads a file that muster wrote.
+func readGenerated(name string) ([]byte, error) {
+	return foreign.ReadFile(name, foreign.Limits{Size: schema.MaxFileSize, Time: foreign.Time, Links: true})
 }
 
 // fromRoot is the absolute name of a file.

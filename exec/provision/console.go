@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -67,11 +66,8 @@ func consoleKeys(console []byte) (keys []string) {
 		console = console[len(console)-mostConsole:]
 	}
 	within := false
-	lines := bufio.NewScanner(bytes.NewReader(console))
-	lines.Buffer(nil, mostConsole)
 	var found []string
-	for lines.Scan() {
-		line := lines.Text()
+	for line := range strings.Lines(string(console)) {
 		switch {
 		case strings.Contains(line, keysBegin):
 			within, found = true, nil

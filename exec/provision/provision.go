@@ -213,7 +213,7 @@ func (t *Tofu) Apply(ctx context.Context, plan string) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	err = t.follow(ctx, cmd, log.Name(), ended)
+	err = t.follow(ctx, cmd, log, ended)
 	if err == nil {
 		return nil
 	}
@@ -222,25 +222,26 @@ func (t *Tofu) Apply(ctx context.Context, plan string) error {
 }
 
 // follow shows what the program writes to a file until it has ended.
-func (t *Tofu) follow(ctx context.Context, cmd *exec.Cmd, name string, ended <-chan error) error {
-	in, err := os.Open(name)
-	if err != nil {
-		return err
+func (t *Tofu) follow(ctx context.Context, cmd *exec.Cmd, log *os.File, ended <-chan error) error {
+	shown := int64(0)
+	show := func() {
+		// The offset of the file is that of the program, which writes to it.
+		n, _ := io.Copy(t.out, io.NewSectionReader(log, shown, 1<<62))
+		shown += n
 	}
-	defer in.Close()
+	defer show()
 	interrupted := ctx.Done()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
 		case err := <-ended:
-			io.Copy(t.out, in)
 			return err
 		case <-interrupted:
 			interrupted = nil
 			cmd.Process.Signal(os.Interrupt)
 		case <-tick.C:
-			io.Copy(t.out, in)
+			show()
 		}
 	}
 }

@@ -110,15 +110,15 @@ func (m *machine) do(ctx context.Context, method, path string, body any) (answer
 		return answer, false, err
 	}
 	defer r.Body.Close()
-	switch data, err := io.ReadAll(r.Body); {
-	case err != nil:
-		return answer, false, err
+	switch {
 	case r.StatusCode == http.StatusNotFound:
 		return answer, false, nil
 	case r.StatusCode != http.StatusOK:
-		return answer, false, fmt.Errorf("%s %s: %s: %s", method, path, r.Status, data)
+		why := make([]byte, 1000)
+		n, _ := io.ReadFull(r.Body, why)
+		return answer, false, fmt.Errorf("%s %s: %s: %s", method, path, r.Status, why[:n])
 	default:
-		return answer, true, json.Unmarshal(data, &answer)
+		return answer, true, json.NewDecoder(r.Body).Decode(&answer)
 	}
 }
 
