@@ -11,7 +11,7 @@ buildGoModule {
   src = lib.cleanSource ../..;
 
   # What `go mod vendor` makes of go.sum. A test keeps it right.
-  vendorHash = "sha256-Dr1li6UAPSUEXwympt6noJa+h9rmPvdIb95KzmEpFCY=";
+  vendorHash = "sha256-hjH9YxXxZGCoF6HY/84Bj2dpaeOglR5pGnaZ4YGSbGI=";
   subPackages = [ "cmd/muster" ];
   env.CGO_ENABLED = 0;
   ldflags = [
