@@ -311,12 +311,14 @@ func parseMachine(value json.RawMessage) (*schema.PinnedMachine, error) {
 	if err := json.Unmarshal(value, &one); err != nil {
 		return nil, fmt.Errorf("want an address and an id: %v", err)
 	}
-	id := strings.Trim(string(one.ID), `"`)
-	if one.Address == "" || id == "" || id == "null" {
+	id, err := idText(one.ID)
+	if err != nil {
+		return nil, err
+	}
+	if one.Address == "" || id == "" {
 		return nil, nil
 	}
 	m := &schema.PinnedMachine{Target: schema.ProvisionTarget(one.Target), Address: one.Address, ID: id}
-	var err error
 	if m.HostKeys, err = texts(one.HostKeys); err != nil {
 		return nil, fmt.Errorf("host_keys: %w", err)
 	}
@@ -324,6 +326,18 @@ func parseMachine(value json.RawMessage) (*schema.PinnedMachine, error) {
 		return nil, fmt.Errorf("disks: %w", err)
 	}
 	return m, nil
+}
+
+// idText reads an id: a text or a number; "" for none.
+func idText(value json.RawMessage) (id string, err error) {
+	if len(value) == 0 || json.Unmarshal(value, &id) == nil { // null is none
+		return id, nil
+	}
+	var number json.Number
+	if json.Unmarshal(value, &number) != nil {
+		return "", errors.New("id: want a text or a number")
+	}
+	return number.String(), nil
 }
 
 // texts reads a text, or a list of them, or nothing.

@@ -33,6 +33,7 @@ func TestParseMachine(t *testing.T) {
 			want: &schema.PinnedMachine{Target: "custom", ID: "i", Address: "a", HostKeys: []string{"ssh-ed25519 A", "ssh-rsa B"}, Disks: map[string]string{"root": "/dev/vda"}},
 		},
 		{name: "not a machine", value: `"192.0.2.1"`, err: "want an address and an id"},
+		{name: "odd id", value: `{"address": "a", "id": ["i"]}`, err: "id: want a text or a number"},
 		{name: "odd keys", value: `{"address": "a", "id": "i", "host_keys": 7}`, err: "host_keys: want a text or a list of texts"},
 		{name: "odd disks", value: `{"address": "a", "id": "i", "disks": 7}`, err: "disks: want a list of devices, or devices by name"},
 	}
@@ -94,4 +95,29 @@ func TestHostKeysOfConsole(t *testing.T) {
 	if _, err := HostKeys(ended, h, schema.PinnedMachine{ID: "i-2"}, time.Minute); err != context.Canceled {
 		t.Errorf("interrupted: %v", err)
 	}
+}
+
+// Whatever a provider puts into an output, a machine that is read from it has an address
+// and an id.
+func FuzzParseMachine(f *testing.F) {
+	f.Add(`{"address": "192.0.2.1", "id": 4711, "target": "hetzner", "host_keys": ["k"], "disks": {"a": "/dev/sda"}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		m, err := parseMachine(json.RawMessage(text))
+		if err == nil && m != nil && (m.Address == "" || m.ID == "") {
+			t.Errorf("%q: %+v", text, m)
+		}
+	})
+}
+
+// Whatever a machine prints on its console, what is taken for a host key is a type and a
+// text, and nothing else.
+func FuzzConsoleKeys(f *testing.F) {
+	f.Add(console)
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, key := range consoleKeys([]byte(text)) {
+			if words := strings.Fields(key); len(words) != 2 || strings.Join(words, " ") != key {
+				t.Errorf("%q", key)
+			}
+		}
+	})
 }
