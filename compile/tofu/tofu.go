@@ -245,15 +245,6 @@ func literal(s string) string {
 	return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(s)
 }
 
-// literals is literal for several texts.
-func literals(list []string) []any {
-	out := make([]any, 0, len(list))
-	for _, s := range list {
-		out = append(out, literal(s))
-	}
-	return out
-}
-
 // set sets a text that is not empty.
 func set(o object, name, value string) {
 	if value != "" {
