@@ -108,6 +108,10 @@ bench-openssh *args:
 bench-secrets *args:
     go test ./cmd -run '^TestSecretsBench$' -v -timeout 3h -secretsbench {{args}} | grep -v '^[=-]'
 
+# 30 lab hosts behind one uplink of 100 Mbit/s: 300 MB to one, to all, and to all with peers (Linux, root)
+bench-peers *args:
+    go test ./exec -run '^TestPeersBench$' -v -timeout 2h -peersbench {{args}} | grep -v '^[=-]'
+
 # muster eval against Nix, in turns, on the corpora in DIR: evaluator-bench and what its README says
 bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
     go test ./cmd -run '^TestEvalBench$' -v -timeout 12h -evalbench {{dir}} -evalbench-nix {{nix}} {{args}} | grep -v '^[=-]'

@@ -36,6 +36,7 @@ var badValues = []string{
 // is not here takes none of them.
 var goodAfterAll = map[string][]string{
 	"bool":                  {"0"},
+	"share":                 {"0"},
 	"selector":              {"0", "-5s", "0s", "99999999999999999999", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16), "/nonexistent/directory/file", "\xff\xfe", "a\xff"},
 	"number from 0":         {"0"},
 	"duration of 0 or more": {"0s", "0"},

@@ -135,11 +135,10 @@ func savePlan(name string, p *exec.Plan, action exec.Action, outcomes []exec.Out
 			s.Expect, s.Err = nil, fmt.Errorf("it was not inspected: %s", o.Error)
 		}
 	}
-	text, err := json.MarshalIndent(&saved, "", "  ")
+	text, err := planText(&saved, exec.MaxPlan)
 	if err != nil {
 		return err
 	}
-	text = append(text, '\n')
 	if len(text) > exec.MaxPlan {
 		return fmt.Errorf("save the plan: it takes %s: want at most %s; plan for fewer hosts with --on", human.Bytes(int64(len(text))), human.Bytes(exec.MaxPlan))
 	}
@@ -147,6 +146,15 @@ func savePlan(name string, p *exec.Plan, action exec.Action, outcomes []exec.Out
 		return fmt.Errorf("save the plan: %w", err)
 	}
 	return nil
+}
+
+// planText is the text of a plan, for people to read unless it is longer than most.
+func planText(p *exec.Plan, most int) ([]byte, error) {
+	text, err := json.MarshalIndent(p, "", "  ")
+	if err == nil && len(text) >= most {
+		text, err = json.Marshal(p)
+	}
+	return append(text, '\n'), err
 }
 
 // writePrivate writes a file that only this user can read and write, which

@@ -185,6 +185,7 @@ func (s *session) plan(action exec.Action) *exec.Plan {
 	s.addBuildHosts(list)
 	p := exec.NewPlan(action, list)
 	p.Dir, p.Builders, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Cache
+	p.JoinSites(s.fleet)
 	return p
 }
 

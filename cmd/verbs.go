@@ -93,7 +93,7 @@ of the flakes that hosts are systems of, into muster's cache. Evaluation needs n
 afterwards.
 
 ` + inventoryHelp},
-		graphVerb(),
+		graphVerb(), simulateVerb(),
 		{group: "inventory", use: "schema", examples: exampleLines{{"muster schema", "print the schema as CUE, with what each field means"}, {"muster schema --json-schema", "print it for editors of TOML, YAML and JSON"}}, verb: &schemaOptions{}, short: "print the schema of inventories", long: `
 Print the schema of inventories, as CUE or as JSON Schema. With the latter,
 editors check and complete TOML, YAML and JSON. Save it beside the inventory:

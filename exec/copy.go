@@ -248,9 +248,12 @@ func (s *sender) serve(ctx context.Context, paths []store.Path) (*nixserve.Clien
 	ctx, stop := context.WithCancelCause(ctx)
 	s.j.conn.onClose(func() { stop(nil) })
 	o := &s.j.run.opts
-	var fetch func(context.Context) error
-	if o.Copy.Cache != nil && s.j.built == nil { // which is filled from here
-		fetch = func(ctx context.Context) error { return s.fromCache(ctx, paths) }
+	var fetch func(context.Context, []nixserve.PathInfo) error
+	switch {
+	case o.Copy.Cache != nil && s.j.built == nil: // which is filled from here
+		fetch = func(ctx context.Context, _ []nixserve.PathInfo) error { return s.fromCache(ctx, paths) }
+	case s.j.share.from != nil && s.stage == Copy:
+		fetch = s.fromPeers
 	}
 	dst, stats, err := s.link().Copy(ctx, s.j.source(), paths, transfer.Options{
 		Fetch:       fetch,

@@ -25,6 +25,7 @@ type job struct {
 	bare    bareWork
 	back    back
 	held    held
+	share   share           // in its site; see peers.go
 	built   transfer.Source // where another host has built the system; nil for this machine
 	out     Outcome
 	journey
@@ -78,7 +79,7 @@ func (r *run) newJob(step Step) *job {
 // begin takes the host through its first stages. starts says whether it may
 // begin, ctx whether it may go on.
 func (j *job) begin(ctx, starts context.Context, list []Stage) {
-	j.began = time.Now()
+	j.began = j.now()
 	j.out = Outcome{Host: j.step.Host.Name, System: j.step.System.Out, Policy: j.step.Host.Policy, Wave: j.step.Wave}
 	if j.step.Err != nil {
 		j.failure = failure{Evaluate, j.step.Err}
@@ -134,21 +135,28 @@ func (j *job) stage(ctx context.Context, s Stage) error {
 			return err
 		}
 	}
+	if s == Copy { // waits for others of its site, and takes no place meanwhile
+		if err := j.run.sites.join(ctx, j); err != nil {
+			return err
+		}
+	}
 	if limit := j.run.limits[s]; limit != nil && !j.upToDate() {
-		select {
-		case limit <- struct{}{}:
+		if j.run.opts.clock.Acquire(ctx, limit) == nil {
 			defer func() { <-limit }()
-		case <-ctx.Done():
 		}
 	}
 	if ctx.Err() != nil && !j.guard.waiting && j.out.Status != Activated && j.out.Status != Reverted {
+		j.run.sites.leave(ctx, j, context.Cause(ctx))
 		return context.Cause(ctx)
 	}
-	began := time.Now()
+	began := j.now()
 	j.emit(StageStarted{Host: j.step.Host.Name, Stage: s})
 	err := clipped(withHooks(ctx, j, s))
+	if s == Copy {
+		j.run.sites.leave(ctx, j, err)
+	}
 	j.outputs.of(s).end()
-	ended := StageEnded{Host: j.step.Host.Name, Stage: s, Took: time.Since(began)}
+	ended := StageEnded{Host: j.step.Host.Name, Stage: s, Took: j.now().Sub(began)}
 	if err != nil {
 		ended.Err = err.Error()
 	}
@@ -172,10 +180,8 @@ func (j *job) enter(ctx context.Context) error {
 		return err
 	}
 	j.place.entered = true
-	select {
-	case j.run.activating <- struct{}{}:
+	if j.run.opts.clock.Acquire(ctx, j.run.activating) == nil {
 		j.conn.onClose(func() { <-j.run.activating })
-	case <-ctx.Done():
 	}
 	if ctx.Err() != nil {
 		j.out.Status = Skipped
@@ -230,7 +236,7 @@ func (j *job) hasGuard() bool { return j.seen.Guard == j.run.opts.Run }
 // end sums the job up.
 func (j *job) end(ctx context.Context) Outcome {
 	j.conn.close()
-	j.out.Took = time.Since(j.began)
+	j.out.Took = j.now().Sub(j.began)
 	if err := clipped(j.failure.err); err != nil {
 		j.out.Stage, j.out.Err, j.out.Error = j.failure.stage, err, err.Error()
 		j.out.Interrupted = ctx.Err() != nil && errors.Is(err, context.Cause(ctx))
@@ -252,6 +258,8 @@ func (j *job) end(ctx context.Context) Outcome {
 	}
 	return j.out
 }
+
+func (j *job) now() time.Time { return j.run.opts.clock.Now() }
 
 func (j *job) failed() bool { return j.failure.err != nil }
 

@@ -54,7 +54,7 @@ const journalVersion = 2
 // prints, and the packages that change, are left out of a large one, so that all else
 // has room.
 const (
-	maxJournal       = 256 << 20
+	maxJournal       = 1 << 30
 	maxJournalOutput = 64 << 20
 	maxEntry         = 1 << 20 // of a line, except for the plan's
 )

@@ -208,7 +208,7 @@ func TestAJournalStaysReadable(t *testing.T) {
 	sink(StageStarted{Host: "a", Stage: Copy})
 	sink(StageStarted{Host: "a", Stage: Activate})
 	j.Close()
-	if diff := cmp.Diff([]string{"write StageStarted: the journal is full at 268.4 MB"}, told); diff != "" {
+	if diff := cmp.Diff([]string{"write StageStarted: the journal is full at 1.1 GB"}, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
 	names, err := Journals(dir)

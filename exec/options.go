@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/clock"
 	"muster/exec/transfer"
 	"muster/schema"
 )
@@ -62,6 +63,9 @@ type Options struct {
 	Sink    Sink // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.
 	Confirm func(ctx context.Context, wave int) error
+
+	clock     clock.Clock   // [clock.Real], unless the run is simulated
+	simulated *simulatedRun // does the stages in a simulation; else nil
 }
 
 // A Builder makes derivations of the local store into what they build.
@@ -104,6 +108,9 @@ func (o Options) withDefaults() Options {
 	}
 	o.Who = cmp.Or(o.Who, "an unknown user")
 	o.Sink = oneAtATime(o.Sink)
+	if o.clock == nil {
+		o.clock = clock.Real{}
+	}
 	return o
 }
 

@@ -70,7 +70,8 @@ type Step struct {
 	System    System
 	Paths     []store.Path // what CopyPaths copies
 	Err       error
-	Wave      int // from 0; see [Plan.RollOut]
+	Wave      int    // from 0; see [Plan.RollOut]
+	Site      string // of the host; "" for none; see [Plan.JoinSites]
 	Hooks     []schema.Hook
 	Expect    *host.State // what the host must still be; nil for anything
 	// Earlier is how far an earlier attempt of the same run had come; nil for a

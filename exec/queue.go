@@ -1,8 +1,11 @@
 package exec
 
 import (
-	"slices"
+	"container/heap"
+	"context"
 	"sync"
+
+	"muster/exec/clock"
 )
 
 // A queue begins work on inspected hosts, as many at once as it has places. Hosts
@@ -11,13 +14,15 @@ import (
 // could keep out the hosts they wait for.
 type queue struct {
 	waves  *waves
+	clock  clock.Clock
 	places int
 
 	mu      sync.Mutex
-	ready   []ready
+	ready   readyHosts
 	working map[int]int // hosts at work by wave
 	total   int
-	all     sync.WaitGroup
+	left    int           // hosts that were added and are not done
+	done    chan struct{} // closed when left is 0; nil while nobody waits for that
 }
 
 // A ready host waits for a place.
@@ -26,22 +31,30 @@ type ready struct {
 	work        func()
 }
 
-func newQueue(w *waves, places int) *queue {
-	return &queue{waves: w, places: max(places, 2), working: map[int]int{}}
+func newQueue(w *waves, c clock.Clock, places int) *queue {
+	return &queue{waves: w, clock: c, places: max(places, 2), working: map[int]int{}}
 }
 
 // add has work done when there is a place.
 func (q *queue) add(place, wave int, work func()) {
-	q.all.Add(1)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	at, _ := slices.BinarySearchFunc(q.ready, place, func(r ready, place int) int { return r.place - place })
-	q.ready = slices.Insert(q.ready, at, ready{place, wave, work})
+	q.left++
+	heap.Push(&q.ready, ready{place, wave, work})
 	q.dispatch()
 }
 
 // wait returns when everything that was added is done.
-func (q *queue) wait() { q.all.Wait() }
+func (q *queue) wait(ctx context.Context) {
+	q.mu.Lock()
+	if q.left == 0 {
+		q.mu.Unlock()
+		return
+	}
+	q.done = make(chan struct{})
+	q.mu.Unlock()
+	_ = q.clock.Wait(ctx, q.done)
+}
 
 // dispatch fills the places. The caller holds q.mu.
 func (q *queue) dispatch() {
@@ -52,27 +65,45 @@ func (q *queue) dispatch() {
 			ahead += n
 		}
 	}
-	for i := 0; i < len(q.ready) && q.total < q.places; {
-		r := q.ready[i]
-		if r.wave > turn {
+	for len(q.ready) > 0 && q.total < q.places {
+		if q.ready[0].wave > turn {
 			if ahead >= q.places/2 {
 				break // the rest are of the same wave or of later ones
 			}
 			ahead++
 		}
-		q.ready = slices.Delete(q.ready, i, i+1)
+		r := heap.Pop(&q.ready).(ready)
 		q.total++
 		q.working[r.wave]++
-		go q.do(r)
+		q.clock.Go(func() { q.do(r) })
 	}
 }
 
 func (q *queue) do(r ready) {
-	defer q.all.Done()
 	r.work()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.total--
-	q.working[r.wave]--
+	if q.working[r.wave]--; q.working[r.wave] == 0 {
+		delete(q.working, r.wave)
+	}
 	q.dispatch()
+	if q.left--; q.left == 0 && q.done != nil {
+		close(q.done)
+	}
+}
+
+// readyHosts are a heap, the first in the order of the plan first.
+type readyHosts []ready
+
+func (h readyHosts) Len() int           { return len(h) }
+func (h readyHosts) Less(i, j int) bool { return h[i].place < h[j].place }
+func (h readyHosts) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *readyHosts) Push(r any)        { *h = append(*h, r.(ready)) }
+func (h *readyHosts) Pop() any {
+	old := *h
+	r := old[len(old)-1]
+	old[len(old)-1] = ready{} // its job is not kept
+	*h = old[:len(old)-1]
+	return r
 }

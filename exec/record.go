@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -372,17 +373,13 @@ func (r *Record) Rest(keep func(host string, ended *Outcome) bool) *Plan {
 
 // closeGaps numbers the waves of steps anew, so that none is empty.
 func closeGaps(steps []Step) {
-	waves := map[int]bool{}
+	var waves []int
 	for _, s := range steps {
-		waves[s.Wave] = true
+		waves = append(waves, s.Wave)
 	}
+	slices.Sort(waves)
+	waves = slices.Compact(waves)
 	for i := range steps {
-		before := 0
-		for w := range waves {
-			if w < steps[i].Wave {
-				before++
-			}
-		}
-		steps[i].Wave = before
+		steps[i].Wave, _ = slices.BinarySearch(waves, steps[i].Wave)
 	}
 }

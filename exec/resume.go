@@ -158,6 +158,9 @@ func awaitReturn(ctx context.Context, j *job, err error) error {
 
 // work is what a stage does to the host, or to the profile that the job is about.
 func (j *job) work(s Stage) stageFunc {
+	if sim := j.run.opts.simulated; sim != nil {
+		return sim.stage(s)
+	}
 	if f, ok := profileWork[s]; ok && j.step.Host.Profile != nil {
 		return f
 	}

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -137,17 +138,10 @@ func (p *Plan) ordered() []int {
 	if len(p.order) == len(p.Steps) {
 		return p.order
 	}
-	order := make([]int, 0, len(p.Steps))
-	for wave := 0; len(order) < len(p.Steps); wave++ {
-		before := len(order)
-		for i := range p.Steps {
-			if p.Steps[i].Wave == wave {
-				order = append(order, i)
-			}
-		}
-		if len(order) == before && wave > len(p.Steps) {
-			break
-		}
+	order := make([]int, len(p.Steps))
+	for i := range order {
+		order[i] = i
 	}
+	slices.SortStableFunc(order, func(a, b int) int { return p.Steps[a].Wave - p.Steps[b].Wave })
 	return order
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Run carries out a plan and returns the outcomes in the plan's order. When
@@ -32,6 +30,7 @@ type run struct {
 	waves  *waves
 	queue  *queue
 	undo   undo
+	sites  *sites
 	limits map[Stage]chan struct{}
 	// activating limits hosts from their activation to their confirmation.
 	activating chan struct{}
@@ -43,8 +42,8 @@ type run struct {
 func newRun(p *Plan, o Options) *run {
 	w := newWaves(p, &o)
 	return &run{
-		plan: p, opts: o, waves: w, undo: undo{sink: o.Sink},
-		queue: newQueue(w, o.BuildJobs+o.CopyJobs+o.ActivateJobs),
+		plan: p, opts: o, waves: w, undo: undo{sink: o.Sink}, sites: newSites(p, o.clock),
+		queue: newQueue(w, o.clock, o.BuildJobs+o.CopyJobs+o.ActivateJobs),
 		limits: map[Stage]chan struct{}{
 			Build: make(chan struct{}, o.BuildJobs),
 			Copy:  make(chan struct{}, o.CopyJobs),
@@ -56,6 +55,7 @@ func newRun(p *Plan, o Options) *run {
 func (r *run) do(ctx context.Context) []Outcome {
 	starts, stopStarting := context.WithCancelCause(ctx)
 	defer stopStarting(nil)
+	defer r.sites.close()
 
 	outcomes := make([]Outcome, len(r.plan.Steps))
 	chain := newChain(r.plan)
@@ -83,14 +83,15 @@ func (r *run) do(ctx context.Context) []Outcome {
 		}
 	}
 
-	// Not errgroup.WithContext: one host's failure is its own.
-	var surveys errgroup.Group
-	surveys.SetLimit(r.opts.ConnectJobs)
+	surveys := make(chan struct{}, r.opts.ConnectJobs)
+	always := context.WithoutCancel(ctx) // a host's part in the run says itself why it is not begun
 	for place, i := range r.plan.ordered() {
 		if inProgress[i] {
 			continue
 		}
-		surveys.Go(func() error {
+		_ = r.opts.clock.Acquire(always, surveys)
+		r.opts.clock.Go(func() {
+			defer func() { <-surveys }()
 			j := r.newJob(r.plan.Steps[i])
 			j.begin(ctx, starts, survey)
 			if j.failure.stage == ConnectTo {
@@ -102,7 +103,7 @@ func (r *run) do(ctx context.Context) []Outcome {
 					j.stages(ctx, starts, rest) // nothing to do in them
 				}
 				end(i, j)
-				return nil
+				return
 			}
 			r.park(j)
 			chain.after(i, func(ok bool) {
@@ -116,11 +117,12 @@ func (r *run) do(ctx context.Context) []Outcome {
 					end(i, j)
 				})
 			})
-			return nil
 		})
 	}
-	surveys.Wait()
-	r.queue.wait()
+	for range cap(surveys) {
+		_ = r.opts.clock.Acquire(always, surveys)
+	}
+	r.queue.wait(always)
 	return outcomes
 }
 

@@ -45,6 +45,7 @@ type savedPlan struct {
 	Builders   []string     `json:"builders,omitempty"`
 	PushTo     string       `json:"push_to,omitempty"`
 	PullFrom   string       `json:"pull_from,omitempty"`
+	Peers      []string     `json:"peers,omitempty"`
 	Rollout    savedRollout `json:"rollout"`
 	Command    []string     `json:"command,omitempty"`
 	Keep       *savedKeep   `json:"keep,omitempty"`
@@ -75,6 +76,7 @@ type savedStep struct {
 	System    System       `json:"system,omitzero"`
 	Paths     []store.Path `json:"paths,omitempty"`
 	Wave      int          `json:"wave" want:"0..1000000"`
+	Site      string       `json:"site,omitempty"`
 	Expect    *host.State  `json:"expect,omitempty"`
 	Hooks     []savedHook  `json:"hooks,omitempty"`
 	Error     string       `json:"error,omitempty"`
@@ -199,7 +201,7 @@ func (s *savedPlan) sumBytes() []byte {
 func (p *Plan) save() *savedPlan {
 	s := &savedPlan{
 		Version: planVersion, Run: savedWord(p.Run), Who: p.Who, Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: savedWord(p.Undo),
-		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Command: p.Command,
+		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Peers: p.Cache.Peers, Command: p.Command,
 		Reinstall: p.Wanted.Reinstall, NoReboot: p.Wanted.NoReboot, InPlace: p.Wanted.InPlace,
 		Rollout: savedRollout{
 			MaxUnavailable: p.Rollout.MaxUnavailable, MaxFailures: p.Rollout.MaxFailures,
@@ -250,7 +252,7 @@ func (steps *savedSteps) UnmarshalJSON(text []byte) error {
 }
 
 func saveStep(step *Step) savedStep {
-	s := savedStep{Host: saveHost(step.Host), System: step.System, Paths: step.Paths, Wave: step.Wave, Expect: step.Expect, Baseline: step.Baseline}
+	s := savedStep{Host: saveHost(step.Host), System: step.System, Paths: step.Paths, Wave: step.Wave, Site: step.Site, Expect: step.Expect, Baseline: step.Baseline}
 	if b := step.BuildHost; b != nil {
 		saved := saveHost(b)
 		s.BuildHost = &saved
@@ -383,7 +385,7 @@ func (s *savedPlan) load() (*Plan, error) {
 	}
 	p := &Plan{
 		Run: string(s.Run), Who: s.Who, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: string(s.Undo), Builders: s.Builders, Command: s.Command,
-		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom},
+		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom, Peers: s.Peers},
 		Rollout: schema.Rollout{
 			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,
 		},
@@ -416,7 +418,7 @@ func (s *savedStep) load() (Step, error) {
 			return Step{}, fmt.Errorf("health[%d]: want one of command, http, tcp and unit", i)
 		}
 	}
-	step := Step{Host: s.Host.load(), System: s.System, Paths: s.Paths, Wave: s.Wave, Expect: s.Expect, Baseline: s.Baseline}
+	step := Step{Host: s.Host.load(), System: s.System, Paths: s.Paths, Wave: s.Wave, Site: s.Site, Expect: s.Expect, Baseline: s.Baseline}
 	if b := s.BuildHost; b != nil {
 		if step.BuildHost = b.load(); step.BuildHost.Name == "" {
 			return Step{}, errors.New("build_host: want a host with a name")

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
+	"muster/exec/clock"
 	"muster/exec/human"
 	"muster/schema"
 )
@@ -16,6 +16,7 @@ import (
 type waves struct {
 	rollout schema.Rollout
 	sink    Sink
+	clock   clock.Clock
 	ask     func(ctx context.Context, wave int) error
 
 	mu        sync.Mutex
@@ -35,7 +36,7 @@ type wave struct {
 }
 
 func newWaves(p *Plan, o *Options) *waves {
-	w := &waves{rollout: p.Rollout, sink: o.Sink, ask: o.Confirm, surveying: len(p.Steps), change: make(chan struct{})}
+	w := &waves{rollout: p.Rollout, sink: o.Sink, clock: o.clock, ask: o.Confirm, surveying: len(p.Steps), change: make(chan struct{})}
 	for _, s := range p.Steps {
 		for len(w.all) <= s.Wave {
 			w.all = append(w.all, wave{open: make(chan struct{})})
@@ -55,12 +56,7 @@ func (w *waves) surveyed(ctx context.Context) {
 
 // awaitSurvey waits until every host has been inspected.
 func (w *waves) awaitSurvey(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-w.all[0].open:
-		return nil
-	}
+	return w.clock.Wait(ctx, w.all[0].open)
 }
 
 // ended counts a host as ended, with its outcome.
@@ -96,7 +92,7 @@ func (w *waves) advance(ctx context.Context) {
 			close(w.all[wave].open)
 			continue
 		}
-		go w.between(ctx, wave)
+		w.clock.Go(func() { w.between(ctx, wave) })
 		return
 	}
 }
@@ -106,10 +102,8 @@ func (w *waves) between(ctx context.Context, wave int) {
 	var err error
 	if w.rollout.Pause > 0 {
 		w.sink(Paused{Wave: wave + 1, For: w.rollout.Pause})
-		select {
-		case <-ctx.Done():
-			err = fmt.Errorf("not begun: %w", context.Cause(ctx))
-		case <-time.After(w.rollout.Pause):
+		if err = w.clock.Sleep(ctx, w.rollout.Pause); err != nil {
+			err = fmt.Errorf("not begun: %w", err)
 		}
 	}
 	if err == nil && w.rollout.Confirm {
@@ -141,10 +135,8 @@ func (w *waves) refuse(wave int, err error) {
 // enter waits until a host of the wave may activate. leave must be called
 // afterwards with whether the host is up.
 func (w *waves) enter(ctx context.Context, wave int) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-w.all[wave].open:
+	if err := w.clock.Wait(ctx, w.all[wave].open); err != nil {
+		return err
 	}
 	if err := w.all[wave].err; err != nil {
 		return err
@@ -163,10 +155,8 @@ func (w *waves) enter(ctx context.Context, wave int) error {
 		}
 		changed := w.change
 		w.mu.Unlock()
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-changed:
+		if err := w.clock.Wait(ctx, changed); err != nil {
+			return err
 		}
 	}
 }

@@ -54,6 +54,7 @@ func (c *checker) run() {
 	c.guests()
 	c.buildHosts()
 	c.rollout()
+	c.cache()
 	c.files()
 	c.checkSecrets()
 	c.checkUpgrades()
@@ -599,6 +600,29 @@ func (c *checker) rollout() {
 	if l := n.get("hooks"); l != nil {
 		for i, e := range l.elems {
 			selector(e.get("hosts"), fmt.Sprintf("rollout.hooks[%d].hosts", i))
+		}
+	}
+}
+
+// cache checks that the cache is a binary cache or peers, and the selectors of peers.
+func (c *checker) cache() {
+	n := c.tree.get("cache")
+	if n == nil {
+		return
+	}
+	peers := n.get("peers")
+	if n.get("push_to") == nil && (peers == nil || n.get("pull_from") != nil) {
+		c.report.add(n.at, "cache", "missing-field", "missing field \"push_to\", want a store URL such as s3://bucket or ssh://cache")
+	}
+	if peers == nil || len(c.fleet.Hosts) == 0 {
+		return
+	}
+	for i, e := range peers.elems {
+		if text(e) == "" {
+			continue
+		}
+		if _, err := Select(c.fleet, e.text); err != nil {
+			c.report.add(e.at, fmt.Sprintf("cache.peers[%d]", i), "selector", "%s", strings.TrimPrefix(err.Error(), "select "))
 		}
 	}
 }

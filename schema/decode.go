@@ -75,7 +75,7 @@ func (d *decoder) decode() {
 		}
 	}
 	if c := t.get("cache"); c != nil {
-		f.Cache = Cache{At: c.at, PushTo: text(c.get("push_to")), PullFrom: text(c.get("pull_from"))}
+		f.Cache = Cache{At: c.at, PushTo: text(c.get("push_to")), PullFrom: text(c.get("pull_from")), Peers: texts(c.get("peers"))}
 	}
 	d.rollout(t.get("rollout"))
 }

@@ -100,6 +100,9 @@ type Cache struct {
 	At       Pos
 	PushTo   string
 	PullFrom string // "" means PushTo
+	// Peers are selectors of the hosts of each site, which send each other what one of
+	// them was sent.
+	Peers []string
 }
 
 // A Module is NixOS configuration: imported files, options as data, and Nix text.

@@ -294,6 +294,7 @@ func (f *Fleet) resolved() *Attrs {
 			r.add("cache", c.At, r.set(c.At, func() {
 				r.text("push_to", c.PushTo, c.At)
 				r.text("pull_from", c.PullFrom, c.At)
+				r.texts("peers", c.Peers, c.At)
 			}))
 		}
 		r.showProvision(f)

@@ -296,6 +296,29 @@ func (h *Host) Rate(bits int64) error {
 	return nil
 }
 
+// RateUplink limits what this machine sends to all hosts together to this many bits per second. 0 takes the limit away.
+func (l *Lab) RateUplink(bits int64) error {
+	args := []string{"qdisc", "replace", "dev", l.net.uplink, "root", "tbf", "rate", fmt.Sprintf("%dbit", bits), "burst", "64kb", "latency", "50ms"}
+	if bits == 0 {
+		args = []string{"qdisc", "replace", "dev", l.net.uplink, "root", "pfifo"}
+	}
+	cmd := exec.Command("tc", args...)
+	cmd.Env = cleanEnv()
+	if err := output("tc", cmd, cmd.Start); err != nil {
+		return fmt.Errorf("rate of the uplink: %w", err)
+	}
+	return nil
+}
+
+// UplinkBytes counts what this machine has sent to hosts.
+func (l *Lab) UplinkBytes() (int64, error) {
+	text, err := os.ReadFile("/sys/class/net/" + l.net.uplink + "/statistics/tx_bytes")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+}
+
 // neighbour names, to ip(8), what this machine knows of the host's hardware address.
 func (h *Host) neighbour() string { return h.Addr + " dev " + h.lab.net.uplink }
 

@@ -28,6 +28,7 @@ const (
 const (
 	cmdQueryValidPaths = 1
 	cmdQueryPathInfos  = 2
+	cmdDumpStorePath   = 3
 	cmdQueryClosure    = 7
 	cmdAddToStoreNar   = 9
 )

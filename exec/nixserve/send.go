@@ -135,17 +135,7 @@ func (s *sending) writeRequests(ctx context.Context, nar NARFunc) error {
 
 // addToStoreNAR writes one request with its archive.
 func (s *sending) addToStoreNAR(ctx context.Context, info PathInfo, nar NARFunc) error {
-	s.out.PutUint64(cmdAddToStoreNar)
-	s.out.PutString(string(info.Path))
-	s.out.PutString(string(info.Deriver))
-	s.out.PutString(info.NARHash.Base16())
-	s.out.PutPaths(info.References)
-	s.out.PutUint64(0) // registration time: now
-	s.out.PutUint64(uint64(info.NARSize))
-	s.out.PutBool(false) // ultimate: trusted without signature because built there
-	s.out.PutStrings(info.Signatures)
-	s.out.PutString(info.CA)
-
+	s.putAddToStoreNAR(info)
 	body := narBody{client: s.Client, left: info.NARSize}
 	if err := nar(ctx, info, &body); err != nil {
 		if body.err != nil {
@@ -158,6 +148,20 @@ func (s *sending) addToStoreNAR(ctx context.Context, info PathInfo, nar NARFunc)
 			Err: fmt.Errorf("%w: its archive lacks %d of %d bytes", ErrCorrupt, body.left, info.NARSize)}
 	}
 	return nil
+}
+
+// putAddToStoreNAR writes what comes before the archive.
+func (c *Client) putAddToStoreNAR(info PathInfo) {
+	c.out.PutUint64(cmdAddToStoreNar)
+	c.out.PutString(string(info.Path))
+	c.out.PutString(string(info.Deriver))
+	c.out.PutString(info.NARHash.Base16())
+	c.out.PutPaths(info.References)
+	c.out.PutUint64(0) // registration time: now
+	c.out.PutUint64(uint64(info.NARSize))
+	c.out.PutBool(false) // ultimate: trusted without signature because built there
+	c.out.PutStrings(info.Signatures)
+	c.out.PutString(info.CA)
 }
 
 // A narBody takes the archive of one request, and no more bytes than were announced: the server would read one more as the

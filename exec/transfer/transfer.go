@@ -16,9 +16,9 @@ import (
 type Options struct {
 	Substitute  bool        // let the destination fetch what it can from its own binary caches first
 	Compression Compression // when to compress
-	// Fetch brings what is missing in another way before anything is sent. What it leaves out is sent. It is not called
+	// Fetch brings what is missing, of which it is told, in another way before anything is sent. What it leaves out is sent. It is not called
 	// when nothing is missing. May be nil.
-	Fetch    func(context.Context) error
+	Fetch    func(ctx context.Context, missing []nixserve.PathInfo) error
 	Progress func(Progress) // called as bytes are written and paths confirmed, never concurrently; may be nil
 	// Answer is how long the destination may take to answer a question. Substitution takes as long as it takes, up to
 	// substituteLimit. 0: no limit.
@@ -48,7 +48,7 @@ type Stats struct {
 type transfer struct {
 	src        Source
 	substitute bool
-	fetch      func(context.Context) error
+	fetch      func(context.Context, []nixserve.PathInfo) error
 	roots      []store.Path
 	closure    []nixserve.PathInfo
 	missing    []nixserve.PathInfo // what the destination still lacks
@@ -80,7 +80,7 @@ func (t *transfer) compare(ctx context.Context, dst *nixserve.Client) error {
 	}
 	if fetch := t.fetch; fetch != nil && len(t.missing) > 0 {
 		t.fetch, t.substitute = nil, false
-		if err := fetch(ctx); err != nil {
+		if err := fetch(ctx, t.missing); err != nil {
 			return err
 		}
 		if err := t.findMissing(ctx, dst); err != nil {

@@ -43,6 +43,7 @@ type group struct {
 	jump  string // "" for none
 	apart bool   // there is no way to them
 	hosts []*schema.Host
+	drawn int // hosts that have a cell; the others are counted in one more
 
 	y, height int
 }
@@ -60,6 +61,12 @@ const (
 	waveHead = 34
 	charW    = 8  // of a text, at most
 	mostText = 24 // letters in a cell
+)
+
+// In a fleet of more than largeFleet hosts, so many of a group are drawn.
+const (
+	largeFleet = 2000
+	mostDrawn  = 40
 )
 
 // Write draws a fleet.
@@ -92,6 +99,12 @@ func groupsOf(f Fleet) []*group {
 		groups[at].hosts = append(groups[at].hosts, h)
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(a.wave, b.wave) })
+	for _, g := range groups {
+		g.drawn = len(g.hosts)
+		if len(f.Hosts) > largeFleet {
+			g.drawn = min(g.drawn, mostDrawn)
+		}
+	}
 	return groups
 }
 
@@ -114,7 +127,7 @@ func cellWidth(hosts []*schema.Host) int {
 
 // cells are how wide the cells of a group are, and how many fit beside each other.
 func (g *group) cells() (cellW, perLine int) {
-	cellW = cellWidth(g.hosts)
+	cellW = cellWidth(g.hosts[:g.drawn])
 	return cellW, max((bandW-titleW-2*gap)/(cellW+gap), 1)
 }
 
@@ -149,7 +162,11 @@ func (d *drawing) layOut() {
 				continue
 			}
 			_, perLine := g.cells()
-			lines := (len(g.hosts) + perLine - 1) / perLine
+			cells := g.drawn
+			if cells < len(g.hosts) {
+				cells++
+			}
+			lines := (cells + perLine - 1) / perLine
 			g.y, g.height = y, lines*(cellH+gap)+gap
 			y += g.height + gap
 			box.hosts += len(g.hosts)
@@ -247,14 +264,19 @@ func (d *drawing) group(g *group, jumps map[string]bool) {
 	fmt.Fprintf(&d.boxes, `<text class="role" x="%d" y="%d">%s<title>%s</title></text>`+"\n", bandX+2*gap, g.y+gap+17, fit(g.roles, titleW-gap), escape(g.roles))
 	left := bandX + gap + titleW
 	cellW, perLine := g.cells()
-	for i, h := range g.hosts {
-		x, y := left+i%perLine*(cellW+gap), g.y+gap+i/perLine*(cellH+gap)
+	at := func(i int) (x, y int) { return left + i%perLine*(cellW+gap), g.y + gap + i/perLine*(cellH+gap) }
+	for i, h := range g.hosts[:g.drawn] {
+		x, y := at(i)
 		class := "host"
 		if jumps[h.Name] {
 			class += " jump"
 		}
 		fmt.Fprintf(&d.boxes, `<g><title>%s</title><rect class="%s" x="%d" y="%d" width="%d" height="%d" rx="5"/><text x="%d" y="%d">%s</text></g>`+"\n",
 			escape(about(h, g)), class, x, y, cellW, cellH, x+10, y+18, fit(h.Name, cellW-20))
+	}
+	if more := len(g.hosts) - g.drawn; more > 0 {
+		x, y := at(g.drawn)
+		fmt.Fprintf(&d.boxes, `<text class="soft" x="%d" y="%d">and %s more</text>`+"\n", x, y+18, human.Count(more, "host"))
 	}
 }
 

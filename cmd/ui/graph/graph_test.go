@@ -139,3 +139,16 @@ func TestNothingOverlaps(t *testing.T) {
 		}
 	}
 }
+
+// In a very large fleet, some hosts of each group are drawn, and the others counted.
+func TestVeryManyHostsAreCounted(t *testing.T) {
+	text := drawn(t, large(50_000))
+	if len(text) > 1<<20 {
+		t.Errorf("the drawing has %d kB", len(text)>>10)
+	}
+	for _, want := range []string{"and 1210 hosts more", "The fleet production", `>web1<`} {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("the drawing has no %q", want)
+		}
+	}
+}

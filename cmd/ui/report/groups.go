@@ -15,31 +15,78 @@ import (
 // In a large fleet, hosts that are alike are told of once: those that failed for one
 // cause, that change in the same way, or of which the same was found.
 
-// A link leads to the line of a host.
+// A link leads to the line of a host. A host that is only counted has no line.
 type link struct {
-	Number int
-	Name   string
+	Number  int
+	Name    string
+	Counted bool
 }
 
-func (h *host) link() link { return link{h.number, human.Plain(h.Name)} }
+func (h *host) link() link {
+	return link{Number: h.number, Name: human.Plain(h.Name), Counted: h.counted}
+}
 
-// hosts are links to hosts. Of many, some are seen at once.
-type hosts struct{ First, Rest []link }
+// roles are the roles of the host, "" for none.
+func (h *host) roles() string { return human.Plain(strings.Join(h.Roles, ", ")) }
+
+// mostListed is how many hosts have a line of their own.
+const mostListed = 1000
+
+// listed chooses the hosts that have a line of their own, and returns how many others
+// there are: in a very large fleet, what did not end as was asked comes first, then what
+// took longest.
+func (r *Report) listed() (counted int) {
+	if len(r.hosts) <= mostListed {
+		return 0
+	}
+	byNote := slices.Clone(r.hosts)
+	note := func(h *host) int {
+		switch {
+		case h.outcome == nil, h.outcome.Interrupted:
+			return 1
+		case h.outcome.OK():
+			return 2
+		case h.outcome.Status == exec.Skipped:
+			return 3
+		}
+		return 0
+	}
+	slices.SortStableFunc(byNote, func(a, b *host) int { return cmp.Or(cmp.Compare(note(a), note(b)), cmp.Compare(b.took(), a.took())) })
+	for _, h := range byNote[mostListed:] {
+		h.counted = true
+	}
+	return len(byNote) - mostListed
+}
+
+// hosts are links to hosts. Of many, some are seen at once, and of very many some are
+// only counted.
+type hosts struct {
+	First, Rest []link
+	More        int
+}
+
+// mostNamed is how many hosts are named in one place.
+const mostNamed = 1000
 
 // mostSeen is how many hosts are seen at once.
 const mostSeen = 12
 
 func (l *hosts) add(h *host) {
-	to := h.link()
-	if len(l.First) < mostSeen {
+	switch to := h.link(); {
+	case len(l.First) < mostSeen:
 		l.First = append(l.First, to)
-	} else {
+	case len(l.Rest) < mostNamed:
 		l.Rest = append(l.Rest, to)
+	default:
+		l.More++
 	}
 }
 
+// Others is how many are not seen at once.
+func (l hosts) Others() int { return len(l.Rest) + l.More }
+
 // Count is how many there are.
-func (l hosts) Count() string { return human.Count(len(l.First)+len(l.Rest), "host") }
+func (l hosts) Count() string { return human.Count(len(l.First)+len(l.Rest)+l.More, "host") }
 
 // A failure is a cause for which hosts did not end as was asked.
 type failure struct {
@@ -139,7 +186,7 @@ func (r *Report) wavesOf(rows []*row) []*wave {
 		}
 		g := w.Roles[at]
 		g.Hosts = append(g.Hosts, rows[i])
-		if h.outcome == nil || h.failed() && h.outcome.Status != exec.Skipped {
+		if !h.counted && (h.outcome == nil || h.failed() && h.outcome.Status != exec.Skipped) {
 			g.Failed = append(g.Failed, rows[i])
 		}
 	}
@@ -148,6 +195,9 @@ func (r *Report) wavesOf(rows []*row) []*wave {
 		for _, g := range w.Roles {
 			g.Text = inWords(g.Hosts)
 			all = append(all, g.Hosts...)
+			if len(r.hosts) > mostListed {
+				g.Counts, g.Hosts = counts(g.Hosts), nil
+			}
 		}
 		w.Counts = inWords(all)
 	}

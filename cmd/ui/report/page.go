@@ -59,7 +59,8 @@ type page struct {
 	Large                   bool // hosts are dots, without names
 	Ticks, Cuts             []tick
 	Kinds                   []kind // of stages, for the legend
-	Hosts                   []*row
+	Hosts                   []*row // that are listed
+	Counted                 int    // hosts that are only counted
 	Changes                 []*change
 	Drift                   []*drift
 	Version                 string
@@ -90,7 +91,8 @@ type wave struct {
 type roleGroup struct {
 	Name   string
 	Hosts  []*row
-	Text   string // what became of them, for those who do not see the dots
+	Counts []count // in place of Hosts, where there are too many for a dot each
+	Text   string  // what became of them, for those who do not see the dots
 	Failed []*row
 }
 
@@ -194,16 +196,23 @@ func (r *Report) page(o Options) *page {
 	p.Title = fmt.Sprintf("%s %s, %s", p.Verb, p.Fleet, r.began.In(zone).Format("2 January 2006 15:04"))
 	a := newAxis(r.began, r.hosts)
 	p.Ticks, p.Cuts, p.Kinds = a.ticks(), a.cuts(), kinds
+	p.Counted = r.listed()
 	changes := newChanges(r.hosts)
+	var all []*row
 	for _, h := range r.hosts {
-		p.Hosts = append(p.Hosts, r.row(h, a, changes))
+		if h.counted {
+			all = append(all, &row{link: h.link(), Roles: h.roles(), Status: statusOf(h.outcome)})
+			continue
+		}
+		line := r.row(h, a, changes)
+		all, p.Hosts = append(all, line), append(p.Hosts, line)
 	}
 	p.Changes = changes.list
-	p.Counts = counts(p.Hosts)
+	p.Counts = counts(all)
 	p.Verdict, p.Summary = r.verdict(p)
 	p.Facts = r.facts(zone)
 	p.Failures = r.failures()
-	p.Waves = r.wavesOf(p.Hosts)
+	p.Waves = r.wavesOf(all)
 	p.Drift = r.drift()
 	p.Next = r.next(p)
 	return p
@@ -350,7 +359,7 @@ func (r *Report) next(p *page) string {
 // row is the line of a host.
 func (r *Report) row(h *host, a *axis, changes *changes) *row {
 	line := &row{
-		link: h.link(), Roles: human.Plain(strings.Join(h.Roles, ", ")), Address: human.Plain(h.Address), Wave: h.wave + 1,
+		link: h.link(), Roles: h.roles(), Address: human.Plain(h.Address), Wave: h.wave + 1,
 		Status: statusOf(h.outcome), Packages: changes.of(h),
 	}
 	if len(h.stages) > 0 {

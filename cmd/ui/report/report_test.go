@@ -161,3 +161,48 @@ func TestThePageIsOneFile(t *testing.T) {
 		}
 	}
 }
+
+// In a very large fleet, the hosts that failed are listed, and the others are counted.
+func TestVeryManyHostsAreCounted(t *testing.T) {
+	const n = mostListed + 1000
+	r := sampleReport(n)
+	p := r.page(Options{Zone: time.UTC})
+	if len(p.Hosts) != mostListed || p.Counted != 1000 {
+		t.Errorf("%d hosts are listed, %d counted", len(p.Hosts), p.Counted)
+	}
+	listed := map[string]bool{}
+	for _, h := range p.Hosts {
+		listed[h.Name] = true
+	}
+	for _, h := range r.hosts {
+		if h.failed() && !listed[h.Name] {
+			t.Errorf("%s has failed and is not listed", h.Name)
+		}
+	}
+	total := 0
+	for _, c := range p.Counts {
+		total += c.N
+	}
+	for _, w := range p.Waves {
+		for _, g := range w.Roles {
+			for _, c := range g.Counts {
+				total += c.N
+			}
+		}
+	}
+	if total != 2*n {
+		t.Errorf("%d hosts are counted", total)
+	}
+	var text bytes.Buffer
+	if err := r.Write(&text, Options{Zone: time.UTC}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"The 1000 hosts below are those that failed", "1000 others are counted above"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the page has no %q", want)
+		}
+	}
+	if text.Len() > 8<<20 {
+		t.Errorf("the page has %d MB", text.Len()>>20)
+	}
+}

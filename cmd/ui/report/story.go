@@ -34,6 +34,7 @@ type host struct {
 	found    *exec.Inspected
 	packages *exec.PackagesCompared
 	outcome  *exec.Outcome // nil while it has not ended
+	counted  bool          // it has no line of its own: see listed
 }
 
 // A stage is one stage of the work on a host.
