@@ -82,9 +82,14 @@ chaos n="300" fields="5" seed="1" *args="":
 test-foretell *args:
     go test ./exec -run '^TestPlanForetells$' -foretell -v -count 1 -timeout 40m {{args}}
 
+# muster provision with a real OpenTofu and a provider of lab machines, both built here once (Linux, root); killed again and again
+test-provision *args:
+    .ci/provision-tools /var/tmp/muster-tofu
+    go test ./cmd -run '^TestProvision(Killed)?$' -provision-tools /var/tmp/muster-tofu -v -count 1 -timeout 40m {{args}}
+
 # rewrite the golden files
 update:
-    go test ./schema ./compile ./compile/syntax ./exec ./exec/remote/sshconfig ./cmd ./cmd/ui ./cmd/ui/graph ./examples -update
+    go test ./schema ./compile ./compile/syntax ./compile/tofu ./exec ./exec/telemetry ./exec/remote/sshconfig ./cmd ./cmd/ui ./cmd/ui/graph ./examples -update
 
 # the golden files are what the code makes
 goldens: update

@@ -18,7 +18,7 @@ type applyLocalOptions struct {
 
 func (o *applyLocalOptions) groups() []group {
 	o.rollout.activates = true
-	return []group{&o.selection.reading, &o.output, &o.how, &o.building, &o.rollout, &o.copy, &o.keep, &o.secrets, &o.deployOptions}
+	return []group{&o.selection.reading, &o.output, &o.how, &o.building, &o.rollout, &o.copy, &o.keep, &o.secrets, &o.tell, &o.deployOptions}
 }
 
 func (o *applyLocalOptions) addFlags(fs *flags.Set) {

@@ -38,6 +38,7 @@ type deployOptions struct {
 	systemFlags
 	copy   copyFlags
 	keep   keepFlag
+	tell   tellFlags
 	action exec.Action
 	dry    bool
 	path   store.Path // a system that is in the store; "" for those of the inventory
@@ -50,7 +51,7 @@ func (o *deployOptions) groups() []group {
 		return []group{&o.selection, &o.selection.profile, &o.output, &o.how, &o.building, &o.rollout, &o.keep, &o.image}
 	}
 	o.rollout.activates = o.action == exec.Switch
-	groups := append(o.systemFlags.groups(), &o.copy, &o.keep)
+	groups := append(o.systemFlags.groups(), &o.copy, &o.keep, &o.tell)
 	if o.rollout.activates {
 		groups = append(groups, &o.secrets)
 	}
@@ -101,7 +102,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 		return preview(ctx, s, &o.systemFlags, o.action, "")
 	}
 	plan := s.plan(o.action)
-	groups := []runFlags{&o.ssh, &o.rollout, &o.building, &o.copy, &o.secrets, &o.keep}
+	groups := []runFlags{&o.ssh, &o.rollout, &o.building, &o.copy, &o.secrets, &o.keep, &o.tell}
 	if o.action == exec.BuildOnly {
 		return o.build(ctx, s, plan)
 	}

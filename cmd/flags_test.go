@@ -53,17 +53,33 @@ var goodAfterAll = map[string][]string{
 // free are the flags whose text nothing can be said about, on purpose. What they
 // refuse is no text at all: see flags.Kind.
 var free = []string{
-	"agent run --state", "apply-local --keep", "build --keep", "build --out",
-	"compile --output", "compile --split",
+	"agent run --state",
+	"apply --metrics",
+	"apply-local --keep",
+	"apply-local --metrics",
+	"build --keep",
+	"build --out",
+	"compile --output",
+	"compile --split",
 	"convert --out",
 	"deploy --keep",
-	"eval --apply", "eval --expr", "eval --include",
+	"deploy --metrics",
+	"eval --apply",
+	"eval --expr",
+	"eval --include",
 	"export --to",
 	"graph --out",
+	"install --metrics",
 	"kubeconfig --out",
 	"plan --out",
-	"publish --key", "push --keep",
+	"provision plan --out",
+	"publish --key",
+	"push --keep",
+	"push --metrics",
 	"report --out",
+	"resume --metrics",
+	"retry --metrics",
+	"rollback --metrics",
 }
 
 // eachVerb calls do with every command that is a verb, and its name.

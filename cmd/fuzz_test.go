@@ -39,8 +39,9 @@ var fuzzed = map[string][]string{
 	"flake references, locks and registries":           {"compile/flake.FuzzParse", "compile/flake.FuzzParseLock", "compile/flake.FuzzParseRegistry"},
 	"archives of sources, netrc":                       {"compile/flake/fetch.FuzzUnpack", "compile/flake/fetch.FuzzNetrc"},
 	"the evaluation cache":                             {"exec/evaluate.FuzzCache"},
-	"secrets":                                          {"exec/secret.FuzzPick", "exec/secret.FuzzIdentities"},
-	"text for the terminal":                            {"exec/human.FuzzPlain"},
+	"machines that OpenTofu made, and their consoles":  {"exec/provision.FuzzParseMachine", "exec/provision.FuzzConsoleKeys"},
+	"secrets":               {"exec/secret.FuzzPick", "exec/secret.FuzzIdentities"},
+	"text for the terminal": {"exec/human.FuzzPlain"},
 }
 
 // parsesNothing are packages that open foreign files and leave their text to others, with the reason.

@@ -35,6 +35,7 @@ type installOptions struct {
 	building  buildFlags
 	secrets   secretFlags
 	jobs      jobsFlag
+	tell      tellFlags
 
 	yes           bool
 	reinstall     bool
@@ -46,7 +47,7 @@ type installOptions struct {
 }
 
 func (o *installOptions) groups() []group {
-	return []group{&o.selection.reading, &o.ssh, &o.output, &o.how, &o.building, &o.secrets, &o.jobs}
+	return []group{&o.selection.reading, &o.ssh, &o.output, &o.how, &o.building, &o.secrets, &o.jobs, &o.tell}
 }
 
 func (o *installOptions) addFlags(fs *flags.Set) {
@@ -96,7 +97,7 @@ func (o *installOptions) run(ctx context.Context, std streams, args []string) er
 	plan := s.plan(exec.Install)
 	plan.Wanted = exec.Wanted{Reinstall: o.reinstall, NoReboot: o.noReboot, InPlace: o.inPlace}
 	plan.Cache = schema.Cache{} // an installer would fetch to its own store
-	return s.runWithJournal(ctx, plan, s.journal(plan), &o.ssh, &o.building, &o.secrets, &o.jobs, o)
+	return s.runWithJournal(ctx, plan, s.journal(plan), &o.ssh, &o.building, &o.secrets, &o.jobs, &o.tell, o)
 }
 
 // apply says how the machines are installed.
@@ -234,6 +235,9 @@ type image struct {
 func (k *keeper) makeHostKeys() error {
 	for _, h := range k.hosts {
 		i := &h.Install
+		if h.Unconnected && h.Provision != nil {
+			return usageError{fmt.Errorf("%s: the machine of host %s is not made yet: muster provision apply --on %s --then install makes and installs it", h.At, h.Name, h.Name)}
+		}
 		if h.Unconnected {
 			return usageError{fmt.Errorf("%s: host %s has no address, by which its machine could be reached: set its host", h.At, h.Name)}
 		}

@@ -257,11 +257,12 @@ type continueFlags struct {
 	rollout  rolloutFlags
 	building buildFlags
 	copy     copyFlags
+	tell     tellFlags
 }
 
 func (f *continueFlags) groups() []group {
 	f.rollout.activates = true
-	return []group{&f.ssh, &f.output, &f.rollout, &f.building, &f.copy, &f.secrets}
+	return []group{&f.ssh, &f.output, &f.rollout, &f.building, &f.copy, &f.secrets, &f.tell}
 }
 
 // begin reads no inventory: the plan says what there is to do.
@@ -275,5 +276,5 @@ func (f *continueFlags) begin(ctx context.Context, std streams, plan *exec.Plan)
 }
 
 func (f *continueFlags) carryOut(ctx context.Context, s *session, plan *exec.Plan, journal *exec.Journal) error {
-	return s.runWithJournal(ctx, plan, journal, &f.ssh, &f.building, &f.copy, &f.rollout, &f.secrets, installing{yes: f.rollout.yes})
+	return s.runWithJournal(ctx, plan, journal, &f.ssh, &f.building, &f.copy, &f.rollout, &f.secrets, &f.tell, installing{yes: f.rollout.yes})
 }

@@ -15,13 +15,14 @@ type rollbackOptions struct {
 	ssh       sshFlags
 	output    outputFlag
 	rollout   rolloutFlags
+	tell      tellFlags
 	to        int // 0 undoes the last deployment
 	dry       bool
 }
 
 func (o *rollbackOptions) groups() []group {
 	o.rollout.activates = true
-	return []group{&o.selection, &o.selection.profile, &o.ssh, &o.output, &o.rollout}
+	return []group{&o.selection, &o.selection.profile, &o.ssh, &o.output, &o.rollout, &o.tell}
 }
 
 func (o *rollbackOptions) addFlags(fs *flags.Set) {
@@ -47,5 +48,5 @@ func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) e
 	if o.dry {
 		return s.run(ctx, plan, &o.ssh, &o.rollout)
 	}
-	return s.runWithJournal(ctx, plan, s.journal(plan), &o.ssh, &o.rollout)
+	return s.runWithJournal(ctx, plan, s.journal(plan), &o.ssh, &o.rollout, &o.tell)
 }

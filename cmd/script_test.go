@@ -55,6 +55,11 @@ func scriptParams() testscript.Params {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("NIX_CONFIG", "substitute = false\nsandbox = false\nbuild-users-group =")
 			env.Setenv("TERM", "dumb")
+			examples, err := filepath.Abs("../examples")
+			if err != nil {
+				return err
+			}
+			env.Setenv("EXAMPLES", examples)
 			for _, name := range []string{"MUSTER_DEPLOY_RS", "MUSTER_FLAKE_UTILS"} { // of just test-deploy-rs
 				env.Setenv(name, os.Getenv(name))
 			}

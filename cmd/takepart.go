@@ -37,6 +37,9 @@ func (s *session) takePart(on string) error {
 			fmt.Fprintf(s.std.err, "note: %s%s\n", left.why, someOf(left.hosts))
 		}
 	}
+	if missing := withoutMachine(take); len(missing) > 0 {
+		fmt.Fprintf(s.std.err, "note: no machine is made yet: muster provision apply makes it: %s\n", someOf(missing))
+	}
 	s.hosts = take
 	if len(take) == 0 && len(never)+len(notChosen) > 0 {
 		return usageError{errors.New("no host to deploy: choose one with --on that takes part; muster build builds those that are never deployed")}
@@ -55,4 +58,14 @@ func oneSystem(fleet *schema.Fleet, hosts []*schema.Host) error {
 		of[m] = h
 	}
 	return nil
+}
+
+// withoutMachine are the hosts whose machines are still to be made.
+func withoutMachine(hosts []*schema.Host) (names []string) {
+	for _, h := range hosts {
+		if h.Provision != nil && h.Unconnected {
+			names = append(names, h.Name)
+		}
+	}
+	return names
 }

@@ -219,6 +219,7 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 var families = map[string]string{
 	"inventory": "show the resolved inventory",
 	"cluster":   "ask the cluster how it is, and take nodes out of it",
+	"provision": "make machines with OpenTofu or Terraform",
 	"secrets":   "list, make, change and bring the secrets of the hosts",
 }
 

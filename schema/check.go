@@ -25,7 +25,8 @@ type checker struct {
 	named  bool                // the user named the file itself, not its directory
 	nix    func(v Value, module bool) *Error
 
-	unpinned bool // inputs need no pin
+	unpinned   bool   // inputs need no pin
+	pinnedFile string // of machines that are made; "" for none
 
 	hosts map[string]*Host
 	stat  map[string]os.FileInfo // files looked up; nil for a missing one
@@ -59,6 +60,7 @@ func (c *checker) run() {
 	c.checkSecrets()
 	c.checkUpgrades()
 	c.checkPulls()
+	c.checkProvision()
 	c.unread()
 	c.config()
 	c.nixTexts()

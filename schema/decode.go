@@ -23,13 +23,14 @@ type decoder struct {
 	// name of a file in messages.
 	absDir func(Pos) string
 	show   func(string) string
+	pinned []PinnedMachine // that are made
 }
 
 // decode fills in the fleet.
 func (d *decoder) decode() {
 	f, t := d.fleet, d.tree
 	f.pos = make(map[string]Pos)
-	for _, name := range []string{"network", "nixpkgs", "rollout"} {
+	for _, name := range []string{"network", "nixpkgs", "provision", "rollout"} {
 		note(f.pos, name, t.get(name))
 	}
 	d.values = valueReader{report: d.report, resolve: d.resolve}
@@ -46,6 +47,8 @@ func (d *decoder) decode() {
 	}
 	d.kluster(t.get("kluster"))
 	d.network(t.get("network"))
+	f.Provision = d.provision(t.get("provision"))
+	f.Provision.Machines = d.pinned
 	defaults := t.get("defaults")
 	f.Defaults = d.module(defaults, "defaults")
 	if i := t.index("defaults"); i >= 0 {
@@ -313,6 +316,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 		h.Roles = d.fleet.Kluster.memberRoles(h.Name)
 	}
 	h.Node = klusterNode(of("node"))
+	h.Provision = d.machine(n, path, pos)
 	d.connection(h, n, defaults, path, pos, of)
 	d.care(h, n, defaults, path, of)
 	h.GuestOf, h.VariantOf = text(n.get("guest_of")), text(n.get("variant_of"))

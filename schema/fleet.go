@@ -30,6 +30,8 @@ type Fleet struct {
 	Builders []string     // build machines in the notation of Nix; empty means those of nix.conf
 	Cache    Cache
 	Rollout  Rollout
+	// Provision is how the machines of hosts with Provision are made.
+	Provision Provision
 	// SecretRecipients may decrypt the secret files that muster writes.
 	SecretRecipients []Recipient
 
@@ -189,8 +191,9 @@ type Host struct {
 	// addresses of all hosts.
 	KnownHosts, ExtraHosts bool
 
-	GuestOf     string // the host that this one is deployed with; "" for none
-	VariantOf   string // the host whose machine this is another system of; "" for none
+	Provision   *ProvisionedMachine // the machine that is made for it; nil for one that is there
+	GuestOf     string              // the host that this one is deployed with; "" for none
+	VariantOf   string              // the host whose machine this is another system of; "" for none
 	BuildOn     BuildOn
 	Substitute  bool  // the host fetches what it can from its own binary caches
 	LimitRate   int64 // maximum of bytes per second sent to it; 0 means no limit

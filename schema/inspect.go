@@ -304,6 +304,7 @@ func (f *Fleet) resolved() *Attrs {
 				r.texts("peers", c.Peers, c.At)
 			}))
 		}
+		r.showProvision(f)
 		if f.Rollout.At.IsValid() {
 			r.add("rollout", f.Rollout.At, r.set(f.Rollout.At, func() { r.rollout(f) }))
 		}
@@ -577,6 +578,9 @@ func (r *resolver) host(h *Host) {
 	r.secrets(h.AllSecrets)
 	r.upgrade(h.Upgrades)
 	r.pull(h.Pulls)
+	if h.Provision != nil {
+		r.add("provision", h.Provision.At, h.Provision.all)
+	}
 	if len(h.Health) > 0 {
 		l := List{At: at("health")}
 		for i, c := range h.Health {

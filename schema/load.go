@@ -73,17 +73,19 @@ func Load(ctx context.Context, path string, opts Options) (*Fleet, error) {
 
 // A loader turns the text of one inventory into a [Fleet].
 type loader struct {
-	report *report
-	fleet  *Fleet
-	base   string // directory that file names in messages are relative to
-	file   string // absolute name of the file to read, or of the first of the package
-	root   string // root of the directory tree of the inventory
-	tree   *node
-	limits limits
-	texts  map[string][]byte // read instead of files
-	named  bool              // the user named the file itself, not its directory
-	nix    func(v Value, module bool) *Error
-	data   func(name string, text []byte) (Value, *Error)
+	report     *report
+	fleet      *Fleet
+	base       string // directory that file names in messages are relative to
+	file       string // absolute name of the file to read, or of the first of the package
+	root       string // root of the directory tree of the inventory
+	tree       *node
+	limits     limits
+	pinned     []PinnedMachine // that are made, of the file pinnedFile in messages
+	pinnedFile string
+	texts      map[string][]byte // read instead of files
+	named      bool              // the user named the file itself, not its directory
+	nix        func(v Value, module bool) *Error
+	data       func(name string, text []byte) (Value, *Error)
 
 	unpinned bool // inputs need no pin
 }
@@ -231,6 +233,7 @@ func (l *loader) read(ctx context.Context) bool {
 	}
 	if l.tree != nil {
 		l.expandHosts(ctx)
+		l.addProvisioned()
 	}
 	return l.tree != nil
 }
@@ -325,8 +328,8 @@ func (l *loader) check() {
 		}()
 	}
 	inventoryShape().check(l.tree, "", l.report)
-	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf, show: l.show}
+	d := &decoder{report: l.report, fleet: l.fleet, tree: l.tree, absDir: l.dirOf, show: l.show, pinned: l.pinned}
 	d.decode()
-	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, inputs: d.values.inputs, show: l.show, named: l.named, nix: l.nix, unpinned: l.unpinned}
+	c := &checker{report: l.report, fleet: l.fleet, tree: l.tree, root: l.root, paths: d.values.paths, inputs: d.values.inputs, show: l.show, named: l.named, pinnedFile: l.pinnedFile, nix: l.nix, unpinned: l.unpinned}
 	c.run()
 }
