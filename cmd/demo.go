@@ -162,6 +162,9 @@ func (d *demo) setUp() error {
 	// No cache has what the fleet is built of: it comes with muster. minios builds
 	// with the shell of this machine, so outside of a sandbox. A new installation
 	// of Nix may have no build users, and root needs none.
+	if os.Getenv("NIX_PATH") == "" {
+		d.setenv("NIX_PATH", "nixpkgs="+filepath.Join(dir, "minios"))
+	}
 	d.setenv("NIX_CONFIG", os.Getenv("NIX_CONFIG")+"\nsubstitute = false\nsandbox = false\nbuild-users-group =")
 	return nil
 }

@@ -262,10 +262,16 @@ func shellOf(ts *testscript.TestScript, command string) (string, int) {
 	return ts.ReadFile("stdout"), status
 }
 
+// differingHere is what differs from one machine to the next, besides what differs from one
+// run to the next.
+var differingHere = []struct{ from, to string }{
+	{`adopted: .*`, "adopted"},
+}
+
 // likeOutput is what a command prints without what differs from one run to the next.
 func likeOutput(lines []string) string {
 	text := strings.Join(lines, "\n")
-	for _, d := range differing {
+	for _, d := range append(slices.Clone(differing), differingHere...) {
 		text = regexp.MustCompile(d.from).ReplaceAllString(text, d.to)
 	}
 	return regexp.MustCompile(` {2,}`).ReplaceAllString(text, " ")
@@ -330,5 +336,39 @@ func TestDocsSayWhatIsNotRun(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), b.String()); diff != "" {
 		t.Errorf("%s: go test ./cmd -run TestDocsSayWhatIsNotRun -update rewrites it (-want +got):\n%s", name, diff)
+	}
+}
+
+// missingInDocs matches what vet may say of an inventory in a page: that files and hosts are
+// missing, and that … is no value.
+var missingInDocs = regexp.MustCompile(`…|no such (file|directory)|cannot be read|no flake\.nix|no host named|no host has the tag|missing field "hosts"|is not base64|nixpkgs is not pinned`)
+
+// The inventories of the documentation have no fields that do not exist and no values that are
+// wrong.
+func TestInventoriesOfDocsAreValid(t *testing.T) {
+	checked := 0
+	for _, page := range docPages(t) {
+		for _, b := range page.blocks {
+			if b.lang != "cue" && b.lang != "toml" && b.lang != "yaml" {
+				continue
+			}
+			checked++
+			dir := t.TempDir()
+			name := filepath.Join(dir, "hosts."+b.lang)
+			if err := os.WriteFile(name, []byte(strings.Join(b.text, "\n")+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			Run(t.Context(), []string{"vet", name}, nil, &out, &out)
+			for line := range strings.Lines(out.String()) {
+				if !strings.HasPrefix(line, dir) || strings.Contains(line, ": warning: ") || missingInDocs.MatchString(line) {
+					continue
+				}
+				t.Errorf("%s:%d: %s", page.name, b.line, strings.TrimPrefix(line, dir+"/"))
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("no page has an inventory")
 	}
 }
