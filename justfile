@@ -14,6 +14,11 @@ lint:
 release dir *args:
     .ci/release '{{dir}}' {{args}}
 
+# the documentation as one page of HTML, and pictures of a session in a terminal, one of them moving, into DIR
+docs dir:
+    mkdir -p '{{dir}}'
+    go test ./cmd -run '^TestDocsAreOnePage$' -docs '{{absolute_path(dir)}}' -count 1
+
 # the licences of all modules that muster is linked of, into DIR
 notices dir:
     .ci/notices '{{dir}}'

@@ -372,3 +372,41 @@ func TestInventoriesOfDocsAreValid(t *testing.T) {
 		t.Error("no page has an inventory")
 	}
 }
+
+// A page that shows another text than a command prints is found.
+func TestSameOutput(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		page, printed string
+		same          bool
+	}{
+		{"nothing", "", "", true},
+		{"equal", "a\nb", "a\nb", true},
+		{"another line", "a\nb", "a\nc", false},
+		{"a line more", "a", "a\nb", false},
+		{"a line less", "a\nb", "a", false},
+		{"other times", "a in 2.0 s", "a in 31.7 s", true},
+		{"other store paths", "3835jw02…-x", "grx4lnx1…-x", true},
+		{"other numbers", "3 hosts", "4 hosts", false},
+		{"the middle left out", "a\n…\nd", "a\nb\nc\nd", true},
+		{"nothing left out", "a\n…\nd", "a\nd", true},
+		{"the end left out", "a\n…", "a\nb\nc", true},
+		{"the beginning left out", "…\nd", "b\nc\nd", true},
+		{"all left out", "…", "b\nc\nd", true},
+		{"another beginning", "a\n…\nd", "b\nc\nd", false},
+		{"another end", "a\n…\nd", "a\nc\nx", false},
+		{"part of a line at the end", "…\nd", "b\nad", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			split := func(text string) []string {
+				if text == "" {
+					return nil
+				}
+				return strings.Split(text, "\n")
+			}
+			if got := sameOutput(split(tt.page), split(tt.printed)); got != tt.same {
+				t.Errorf("got %v, want %v", got, tt.same)
+			}
+		})
+	}
+}
