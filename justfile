@@ -49,6 +49,14 @@ test-vm *args:
     [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
     go test ./cmd -run '^Test(Reboot|InPlace)VirtualMachine$' -reboot-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
 
+# clusters of all sizes over NIXPKGS, a tree with all of it, by muster's evaluator and by Nix's
+test-kluster nixpkgs *args="":
+    go test ./cmd -run '^TestClusters$' -kluster-nixpkgs '{{absolute_path(nixpkgs)}}' -v -count 1 -timeout 1h {{args}} | grep -v '^=== '
+
+# pushes of secrets cut by a loss of power, N in each test, and N secrets of random content besides the odd ones (Linux, root)
+test-secrets n="100" *args="":
+    go test ./cmd -run '^Test(Secrets|OddSecrets|HostKeyOpens)' -powercuts {{n}} -oddsecrets {{n}} -count 1 -timeout 2h {{args}}
+
 # the tests of exec with real hosts on machines that systemd boots (Linux, root, debootstrap, systemd-container)
 test-systemd *args:
     go test ./exec -run '^Test(Faults|Chaos|RebootIntoANewKernel|ApplyIsDeploy|DeployThroughSudo)$' -systemd -count 1 -timeout 40m {{args}}

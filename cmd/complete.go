@@ -57,7 +57,7 @@ func fleetNamesOf(args []string) *fleetNames {
 	}
 	cache := ""
 	known := &fleetNames{}
-	if dir, err := os.UserCacheDir(); err == nil {
+	if dir, err := cacheDir(); err == nil {
 		sum := sha256.Sum256([]byte(where))
 		cache = filepath.Join(dir, "muster", "names", hex.EncodeToString(sum[:12])+".json")
 		known = cachedNames(cache)

@@ -20,10 +20,10 @@ func TestConvertExamples(t *testing.T) {
 		t.Skip("needs -tools and -tools-nixpkgs")
 	}
 	for source, hosts := range map[string]string{
-		"morph/examples/simple.nix":                          "3 of 3",
+		"morph/examples/simple.nix":                          "2 of 2",
 		"morph/examples/secrets.nix":                         "1 of 1",
-		"morph/examples/healthchecks.nix":                    "2 of 2",
-		"colmena/integration-tests/apply/hive.nix":           "4 of 4",
+		"morph/examples/healthchecks.nix":                    "1 of 1",
+		"colmena/integration-tests/apply/hive.nix":           "5 of 5",
 		"colmena/integration-tests/exec/hive.nix":            "4 of 4",
 		"colmena/integration-tests/parallel/hive.nix":        "4 of 4",
 		"colmena/integration-tests/build-on-target/hive.nix": "3 of 3",

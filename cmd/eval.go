@@ -102,12 +102,21 @@ func (o *evalOptions) query(ctx context.Context, s *session) error {
 	values, found, errs := map[string]json.RawMessage{}, map[string]string{}, map[string]error{}
 	for _, r := range results {
 		if r.Err != nil {
-			errs[r.Host.Name] = r.Err
+			errs[r.Host.Name] = hintAtConfig(r.Err, attr)
 			continue
 		}
 		values[r.Host.Name], found[r.Host.Name] = r.JSON, string(r.JSON)
 	}
 	return o.print(s, o.attr, values, found, errs, err)
+}
+
+// hintAtConfig adds to an error that a host has no attribute that the values of options are
+// below config, which nixos-option and the NixOS manual leave out.
+func hintAtConfig(err error, attr []string) error {
+	if attr[0] == "config" || !strings.Contains(err.Error(), fmt.Sprintf("attribute '%s' missing", attr[0])) {
+		return err
+	}
+	return hinted{err, "values of options are below config: --attr config." + strings.Join(attr, ".")}
 }
 
 // print prints what was found for each host, as JSON or as a table, and which

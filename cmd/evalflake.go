@@ -188,7 +188,7 @@ func settingNames(settings []eval.FlakeSetting) string {
 
 // newFetcher makes what fetches sources and inputs, with Nix's settings about it.
 func newFetcher(s nixcmd.Settings, home string, warn func(string)) (*fetch.Fetcher, error) {
-	cache, err := os.UserCacheDir()
+	cache, err := cacheDir()
 	if err != nil {
 		return nil, nil // nothing can be fetched
 	}

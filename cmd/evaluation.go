@@ -110,7 +110,7 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 	}
 	embedded.Store = write
 	embedded.Log = warn
-	if dir, err := os.UserCacheDir(); o.noCache {
+	if dir, err := cacheDir(); o.noCache {
 	} else if err != nil {
 		fmt.Fprintf(warn, "note: the evaluation cache is not used: %v\n", err)
 	} else {

@@ -210,7 +210,7 @@ func openImage(ctx context.Context, dir string, k schema.Kexec) (io.ReadCloser, 
 
 // fetchImage fetches an installer, unless it is at hand.
 func fetchImage(ctx context.Context, k schema.Kexec) (name string, err error) {
-	cache, err := os.UserCacheDir()
+	cache, err := cacheDir()
 	if err != nil {
 		return "", err
 	}

@@ -3,6 +3,7 @@ package cmd
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -15,6 +16,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+var klusterNixpkgs = flag.String("kluster-nixpkgs", "", "a `directory` with all of nixpkgs, over which clusters evaluate in place of minios")
+
+// klusterTree is the tree that clusters evaluate over. Real reports whether that is a whole nixpkgs.
+func klusterTree(t *testing.T) (tree string, real bool) {
+	t.Helper()
+	tree = "../examples/minios"
+	if *klusterNixpkgs != "" {
+		tree, real = *klusterNixpkgs, true
+	}
+	tree, err := filepath.Abs(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree, real
+}
+
 // A cluster is a fleet of hosts that are one Kubernetes cluster.
 type cluster struct {
 	distribution   string
@@ -26,16 +43,16 @@ type cluster struct {
 // secrets.
 func (c cluster) write(t *testing.T, dir string) {
 	t.Helper()
-	minios, err := filepath.Abs("../examples/minios")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tree, real := klusterTree(t)
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "package fleet\n\nnixpkgs: path: %q\nsecret_recipients: [%q]\n", minios, id.Recipient())
+	fmt.Fprintf(&b, "package fleet\n\nnixpkgs: path: %q\nsecret_recipients: [%q]\n", tree, id.Recipient())
+	if real {
+		b.WriteString("defaults: config: {system: stateVersion: \"24.05\", boot: loader: grub: device: \"nodev\"}\n")
+	}
 	b.WriteString("defaults: config: users: users: root: openssh: authorizedKeys: keys: [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBzOBS0ma5kWaMp9MNx8lyzgIDVOOqMvDwmsOTtsuDQS\"]\n")
 	var masters []string
 	for i := range c.hosts {
@@ -70,7 +87,17 @@ func (c cluster) muster(t *testing.T, dir string, args ...string) string {
 // Clusters of every distribution, with one master and with three, evaluate: with muster's
 // evaluator and with Nix's, to the same derivations.
 func TestClusters(t *testing.T) {
-	for _, distribution := range []string{"kubernetes", "k3s", "rke2"} {
+	distributions := []string{"kubernetes", "k3s", "rke2"}
+	if tree, real := klusterTree(t); real {
+		modules := filepath.Join(tree, "nixos/modules/services/cluster")
+		if _, err := os.Stat(filepath.Join(modules, "rancher")); err != nil {
+			if _, err := os.Stat(filepath.Join(modules, "rke2")); err != nil {
+				t.Log("this nixpkgs is older than 24.11: its k3s takes one text of flags, and it has no rke2")
+				distributions = distributions[:1]
+			}
+		}
+	}
+	for _, distribution := range distributions {
 		for _, hosts := range []int{1, 3, 5, 7} {
 			for _, masters := range []int{1, 3} {
 				if masters > hosts {
@@ -80,18 +107,29 @@ func TestClusters(t *testing.T) {
 				if distribution == "kubernetes" && masters > 1 {
 					c.more = `, pki: "./pki"`
 				}
-				t.Run(fmt.Sprintf("%s/%d hosts/%d masters", distribution, hosts, masters), func(t *testing.T) {
-					t.Parallel()
-					dir := t.TempDir()
-					c.write(t, dir)
-					if c.more != "" {
-						c.muster(t, dir, "secrets", "generate")
-					}
-					c.muster(t, dir, "eval", "--evaluator", "both")
-				})
+				t.Run(fmt.Sprintf("%s/%d hosts/%d masters", distribution, hosts, masters), c.evaluates)
 			}
 		}
 	}
+	t.Run("kubernetes/etcd elsewhere and load balancers", cluster{"kubernetes", 6, 3,
+		`, etcd: ["h4", "h5", "h6"], pki: "./pki", load_balancers: ["h4", "h5"], domain: "k.example.com", api: interface: "eth1"`}.evaluates)
+	t.Run("kubernetes/networks", cluster{"kubernetes", 4, 3, `, pki: "./pki", service_cidr: "10.32.0.0/24", pod_cidr: "10.200.0.0/16"`}.evaluates)
+}
+
+// evaluates evaluates the cluster by both evaluators.
+func (c cluster) evaluates(t *testing.T) {
+	if *klusterNixpkgs == "" { // Nix takes gigabytes for a cluster over all of nixpkgs
+		t.Parallel()
+	}
+	dir := t.TempDir()
+	c.write(t, dir)
+	if strings.Contains(c.more, "load_balancers") {
+		edit(t, filepath.Join(dir, "hosts.cue"), `address: "10.9.0.1"`, `address: "10.9.0.100"`, 1)
+	}
+	if c.more != "" {
+		c.muster(t, dir, "secrets", "generate")
+	}
+	c.muster(t, dir, "eval", "--evaluator", "both")
 }
 
 // What a cluster of three masters is compiled to: the modules that masters and nodes

@@ -24,6 +24,16 @@ func stateDir(dir, what string) string {
 	return filepath.Join(state, "muster", what, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
 }
 
+// cacheDir is the user's directory for what can be made again. A relative path in
+// XDG_CACHE_HOME is ignored, as the XDG base directory specification has it.
+func cacheDir() (string, error) {
+	if dir := os.Getenv("XDG_CACHE_HOME"); dir != "" && !filepath.IsAbs(dir) {
+		home, err := os.UserHomeDir()
+		return filepath.Join(home, ".cache"), err
+	}
+	return os.UserCacheDir()
+}
+
 // noteOnState says what is odd about where a state directory is, "" if nothing.
 func noteOnState(dir string) string {
 	state := os.Getenv("XDG_STATE_HOME")

@@ -20,3 +20,23 @@ func TestNoteOnState(t *testing.T) {
 		}
 	}
 }
+
+func TestCacheDir(t *testing.T) {
+	for _, tt := range []struct{ home, cache, want string }{
+		{home: "/root", cache: "", want: "/root/.cache"},
+		{home: "/root", cache: "/var/cache", want: "/var/cache"},
+		{home: "/root", cache: "cache", want: "/root/.cache"},
+		{home: "", cache: "/var/cache", want: "/var/cache"},
+	} {
+		t.Setenv("HOME", tt.home)
+		t.Setenv("XDG_CACHE_HOME", tt.cache)
+		if got, err := cacheDir(); got != tt.want || err != nil {
+			t.Errorf("%+v: got %q, %v", tt, got, err)
+		}
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "cache")
+	if got, err := cacheDir(); err == nil {
+		t.Errorf("without a home: got %q", got)
+	}
+}

@@ -34,11 +34,14 @@ func (w *writer) certified(master bool) *schema.Attrs {
 		schema.Pkg{At: k.At, Name: "kubernetes"},
 		schema.Pkg{At: k.At, Name: "kubectl"},
 	}}, "environment", "systemPackages")
+	open := []int{kubeletPort} // for logs and exec, which the API servers pass on
 	if master {
-		put(set, ports(k.At, schema.APIPort), "networking", "firewall", "allowedTCPPorts")
+		open = append(open, schema.APIPort)
 	}
+	put(set, ports(k.At, open...), "networking", "firewall", "allowedTCPPorts")
 	at(text(w.apiAddress()), "masterAddress")
 	at(text(w.apiURL()), "apiserverAddress")
+	at(schema.Bool{At: k.PosOf("pki"), V: false}, "easyCerts") // which roles switch on
 	at(ca, "caFile")
 	if k.PodCIDR.IsValid() {
 		at(text(k.PodCIDR.String()), "clusterCidr")
@@ -141,7 +144,8 @@ func (w *writer) certifiedMember(own *schema.Attrs, h *schema.Host) {
 	if slices.Contains(k.Etcd, h.Name) {
 		w.etcdMember(own, h)
 	} else if master {
-		put(own, schema.Bool{At: k.PosOf("etcd"), V: false}, "services", "etcd", "enable")
+		// The role of a master switches it on.
+		put(own, schema.Mark{At: k.PosOf("etcd"), Kind: schema.Force, Values: []schema.Value{schema.Bool{At: k.PosOf("etcd"), V: false}}}, "services", "etcd", "enable")
 	}
 }
 

@@ -80,7 +80,7 @@ func removeAttrs(th *thread, set, names value) value {
 		}
 	}
 	if len(remove) == 0 {
-		return th.force(set)
+		return th.newSet(attrs) // another one, which is not printed as «repeated»
 	}
 	slices.Sort(remove)
 	out := th.newAttrs(len(attrs))[:0]

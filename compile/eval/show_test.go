@@ -6,13 +6,15 @@ import (
 	"muster/compile/eval"
 )
 
-// What Nix 2.26 and 2.34 print of empty sets and lists: nix eval --expr.
-func TestShowTellsOfRepeatedEmptySets(t *testing.T) {
+// What Nix 2.26 and 2.34 print of sets and lists that are there twice: nix eval --expr.
+func TestShowTellsOfWhatIsRepeated(t *testing.T) {
 	for expr, want := range map[string]string{
 		`{ a = { }; b = { }; c = [ ]; d = [ ]; e = [ 1 ]; f = [ 1 ]; }`:                                                            `{ a = { }; b = «repeated»; c = [ ]; d = [ ]; e = [ 1 ]; f = [ 1 ]; }`,
 		`let e = { }; l = [ ]; in [ e e { } [ ] [ ] l l ]`:                                                                         `[ { } «repeated» «repeated» [ ] [ ] [ ] [ ] ]`,
 		`let e = removeAttrs { a = 1; } [ "a" ]; in [ e e { } e ]`:                                                                 `[ { } «repeated» { } «repeated» ]`,
 		`let m = builtins.mapAttrs (n: v: v) { }; in [ m m ({ } // { }) (builtins.fromJSON "{}") (builtins.functionArgs (x: x)) ]`: `[ { } «repeated» «repeated» «repeated» «repeated» ]`,
+		`let s = { a = 1; b = [ 1 ]; }; in [ s (removeAttrs s [ ]) (removeAttrs s [ "c" ]) (s // { }) ]`:                           `[ { a = 1; b = [ 1 ]; } { a = 1; b = «repeated»; } { a = 1; b = «repeated»; } «repeated» ]`,
+		`[ (removeAttrs { } [ ]) (removeAttrs { } [ "a" ]) { } ]`:                                                                  `[ { } «repeated» «repeated» ]`,
 	} {
 		showsAs(t, expr, want)
 	}

@@ -19,10 +19,14 @@
         certFile = "/run/muster-secrets/kubernetes-cluster-admin";
         keyFile = "/run/muster-secrets/kubernetes-cluster-admin";
       };
-  networking.firewall.allowedTCPPorts = [ 6443 ];
+  networking.firewall.allowedTCPPorts = [
+    10250
+    6443
+  ];
   services.kubernetes = {
     masterAddress = "10.9.0.1";
     apiserverAddress = "https://10.9.0.1:6443";
+    easyCerts = false;
     caFile = ../../pki/ca.crt;
     clusterCidr = "10.200.0.0/16";
     addons.dns.enable = true;
@@ -114,9 +118,11 @@
     pkgs.kubernetes
     pkgs.kubectl
   ];
+  networking.firewall.allowedTCPPorts = [ 10250 ];
   services.kubernetes = {
     masterAddress = "10.9.0.1";
     apiserverAddress = "https://10.9.0.1:6443";
+    easyCerts = false;
     caFile = ../../pki/ca.crt;
     clusterCidr = "10.200.0.0/16";
     addons.dns.enable = true;

@@ -19,10 +19,14 @@
         certFile = "/run/muster-secrets/kubernetes-cluster-admin";
         keyFile = "/run/muster-secrets/kubernetes-cluster-admin";
       };
-  networking.firewall.allowedTCPPorts = [ 6443 ];
+  networking.firewall.allowedTCPPorts = [
+    10250
+    6443
+  ];
   services.kubernetes = {
     masterAddress = "10.9.0.100";
     apiserverAddress = "https://10.9.0.100:6443";
+    easyCerts = false;
     caFile = ../../pki/ca.crt;
     addons.dns = {
       enable = true;
@@ -115,9 +119,11 @@
     pkgs.kubernetes
     pkgs.kubectl
   ];
+  networking.firewall.allowedTCPPorts = [ 10250 ];
   services.kubernetes = {
     masterAddress = "10.9.0.100";
     apiserverAddress = "https://10.9.0.100:6443";
+    easyCerts = false;
     caFile = ../../pki/ca.crt;
     addons.dns = {
       enable = true;
@@ -149,6 +155,7 @@
 # hosts/h1.nix
 # Written by muster compile from hosts.cue; edit that instead.
 # hosts.cue:6
+{ lib, ... }:
 {
   imports = [
     ../roles/kubernetes-master.nix
@@ -172,7 +179,7 @@
     kubelet.nodeIp = "10.9.0.1";
     apiserver.advertiseAddress = "10.9.0.1";
   };
-  services.etcd.enable = false;
+  services.etcd.enable = lib.mkForce false;
   muster.secrets = {
     kubernetes-apiserver = {
       owner = "kubernetes";
@@ -219,6 +226,7 @@
 # hosts/h2.nix
 # Written by muster compile from hosts.cue; edit that instead.
 # hosts.cue:7
+{ lib, ... }:
 {
   imports = [
     ../roles/kubernetes-master.nix
@@ -257,7 +265,7 @@
     };
     apiserver.advertiseAddress = "10.9.0.2";
   };
-  services.etcd.enable = false;
+  services.etcd.enable = lib.mkForce false;
   muster.secrets = {
     kubernetes-apiserver = {
       owner = "kubernetes";
@@ -304,6 +312,7 @@
 # hosts/h3.nix
 # Written by muster compile from hosts.cue; edit that instead.
 # hosts.cue:8
+{ lib, ... }:
 {
   imports = [
     ../roles/kubernetes-master.nix
@@ -324,7 +333,7 @@
     kubelet.nodeIp = "10.9.0.3";
     apiserver.advertiseAddress = "10.9.0.3";
   };
-  services.etcd.enable = false;
+  services.etcd.enable = lib.mkForce false;
   muster.secrets = {
     kubernetes-apiserver = {
       owner = "kubernetes";

@@ -153,7 +153,7 @@ in
     };
     caFile = mkOption {
       type = types.nullOr types.path;
-      default = if cfg.easyCerts then secret "ca" else null;
+      default = null;
       description = "The certificate authority.";
     };
     dataDir = mkOption {
@@ -351,8 +351,9 @@ in
         kubelet.enable = mkDefault true;
         addons.dns.enable = mkDefault true;
       };
-      services.etcd.enable = mkDefault true;
+      services.etcd.enable = true;
     })
+    (mkIf cfg.easyCerts { services.kubernetes.caFile = secret "ca"; })
     (mkIf node {
       services.kubernetes = {
         kubelet.enable = mkDefault true;
@@ -361,6 +362,7 @@ in
     })
     (mkIf (cfg.roles != [ ]) {
       services.kubernetes.flannel.enable = mkDefault true;
+      services.kubernetes.easyCerts = mkDefault true;
       environment.systemPackages = [ pkgs.kubectl ];
       boot.kernel.sysctl."net.ipv4.ip_forward" = mkDefault 1;
       boot.kernelModules = [ "br_netfilter" "overlay" ];
