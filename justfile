@@ -14,6 +14,11 @@ lint:
 release dir *args:
     .ci/release '{{dir}}' {{args}}
 
+# the documentation as one page of HTML, and pictures of a session in a terminal, one of them moving, into DIR
+docs dir:
+    mkdir -p '{{dir}}'
+    go test ./cmd -run '^TestDocsAreOnePage$' -docs '{{absolute_path(dir)}}' -count 1
+
 # the licences of all modules that muster is linked of, into DIR
 notices dir:
     .ci/notices '{{dir}}'
@@ -182,6 +187,15 @@ test-report dir="/tmp/muster-report" *args="":
     mkdir -p '{{dir}}'
     [ -e '{{dir}}/package/axe.min.js' ] || (cd '{{dir}}' && tar -xzf "$(npm pack --silent axe-core@4 | tail -1)")
     go test ./cmd/ui/report -axe '{{absolute_path(dir)}}/package/axe.min.js' -screenshots '{{absolute_path(dir)}}' -timed -v -count 1 -timeout 30m {{args}}
+
+# inventories in the language servers of editors, which npm installs in DIR: taplo, yaml-language-server and VS Code's service for JSON; that of CUE
+# is tried by CI as well
+test-editors dir="/var/tmp/muster-editors":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p '{{dir}}'
+    npm install --silent --no-audit --no-fund --prefix '{{dir}}' @taplo/cli@0.7 yaml-language-server@1 vscode-json-languageservice@5
+    go test ./schema -run '^Test(CUELanguageServer|Taplo|YAMLLanguageServer|JSONLanguageService)$' -editors '{{absolute_path(dir)}}/node_modules' -v -count 1
 
 # the values of the flakes in compile/flake/testdata/flakes, written anew from the Nix 2.34 that test-nix has unpacked below DIR
 record-flakes dir="/var/tmp/muster-nix" *args="":

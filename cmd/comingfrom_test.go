@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -79,6 +80,40 @@ func TestComingFromIsHelp(t *testing.T) {
 			if status := Run(t.Context(), args, nil, &out, &out); status != 0 || !strings.Contains(out.String(), tool.page()) {
 				t.Errorf("muster %q: exit status %d, without the page of %s:\n%s", args, status, tool.name, &out)
 			}
+		}
+	}
+}
+
+// The pages of the documentation have the tables of muster help coming-from; -update writes them.
+func TestComingFromIsInDocs(t *testing.T) {
+	const begin, end = "<!-- commands -->\n", "<!-- end -->\n"
+	for _, tool := range formerTools {
+		var table strings.Builder
+		fmt.Fprintf(&table, "| %s | muster |\n| --- | --- |\n", tool.name)
+		for _, c := range tool.commands {
+			ours := "`" + c.ours + "`"
+			if len(commandsIn(c.ours)) != 1 || commandsIn(c.ours)[0] != c.ours {
+				ours = c.ours
+			}
+			fmt.Fprintf(&table, "| `%s` | %s |\n", c.theirs, ours)
+		}
+		name := "../examples/docs/coming-from-" + strings.ToLower(tool.name) + ".md"
+		page, err := os.ReadFile(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		before, rest, _ := strings.Cut(string(page), begin)
+		got, after, ok := strings.Cut(rest, end)
+		switch {
+		case !ok:
+			t.Errorf("%s: no table between %s and %s", name, begin, end)
+		case got != table.String() && *update:
+			if err := os.WriteFile(name, []byte(before+begin+table.String()+end+after), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		case got != table.String():
+			t.Errorf("%s: go test ./cmd -run TestComingFromIsInDocs -update writes the table (-want +got):\n%s", name, cmp.Diff(table.String(), got))
 		}
 	}
 }

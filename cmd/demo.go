@@ -21,13 +21,15 @@ import (
 // starts and removes.
 type demoOptions struct {
 	noRules
-	keep bool
+	keep  bool
+	shell bool
 }
 
 func (o *demoOptions) groups() []group { return nil }
 
 func (o *demoOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Bool(&o.keep, false), "keep", "keep the machines running until Enter is pressed")
+	fs.Var(flags.Bool(&o.shell, false), "shell", "show nothing: start a shell beside the fleet of the machines, until it ends")
 }
 
 // demoHosts are the hosts of examples/kluster-cue with their addresses. The lab
@@ -49,6 +51,9 @@ func (o *demoOptions) run(ctx context.Context, std streams, _ []string) (err err
 	defer d.cleanUp()
 	if err := d.setUp(); err != nil {
 		return err
+	}
+	if o.shell {
+		return d.startShell()
 	}
 	for _, step := range []func() error{d.look, d.deploy, d.change, d.rollBack} {
 		if err := step(); err != nil {
@@ -76,6 +81,21 @@ func (d *demo) linger() {
 	case <-enter:
 	case <-d.ctx.Done():
 	}
+}
+
+// startShell gives the user the machines and the fleet.
+func (d *demo) startShell() error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %v", err)
+	}
+	d.setenv("PATH", filepath.Dir(self)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	d.say("hosts.cue has the machines: il, ee and sam. Begin with: muster deploy\n# They are removed when you leave this shell: exit")
+	if err := d.lab.Shell(d.ctx, d.dir); err != nil {
+		return err
+	}
+	d.say("The machines and files are removed.")
+	return nil
 }
 
 // A demo is one demonstration in progress.
@@ -142,6 +162,9 @@ func (d *demo) setUp() error {
 	// No cache has what the fleet is built of: it comes with muster. minios builds
 	// with the shell of this machine, so outside of a sandbox. A new installation
 	// of Nix may have no build users, and root needs none.
+	if os.Getenv("NIX_PATH") == "" {
+		d.setenv("NIX_PATH", "nixpkgs="+filepath.Join(dir, "minios"))
+	}
 	d.setenv("NIX_CONFIG", os.Getenv("NIX_CONFIG")+"\nsubstitute = false\nsandbox = false\nbuild-users-group =")
 	return nil
 }

@@ -54,7 +54,7 @@ func report(ctx context.Context, w io.Writer, err error) int {
 		fmt.Fprintln(w, "muster: interrupted")
 		return exec.ExitInterrupted
 	case errors.As(err, &problems):
-		ui.NewProblemPrinter(w, ui.MostOfAKind).Print(problems)
+		ui.NewProblemPrinter(w, ui.ColorAuto, ui.MostOfAKind).Print(problems)
 		return exec.ExitUsage
 	case errors.As(err, &missing):
 		fmt.Fprintf(w, "muster: %v\n", err)

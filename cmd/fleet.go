@@ -98,7 +98,7 @@ func (f *loadFlags) options(texts map[string][]byte) schema.Options {
 
 // printWarningsOf prints the warnings about an inventory.
 func printWarningsOf(fleet *schema.Fleet, std streams) {
-	ui.NewProblemPrinter(std.err, ui.MostOfAKind).Print(fleet.Warnings)
+	ui.NewProblemPrinter(std.err, ui.ColorAuto, ui.MostOfAKind).Print(fleet.Warnings)
 }
 
 // An inventoryError says that the inventory that was named cannot be read.

@@ -200,7 +200,7 @@ func (r *repl) show(ctx context.Context, expr string, text func(eval.Value) (str
 func (r *repl) report(err error) {
 	var problems schema.Errors
 	if errors.As(err, &problems) {
-		ui.NewProblemPrinter(r.std.err, ui.MostOfAKind).Print(problems)
+		ui.NewProblemPrinter(r.std.err, ui.ColorAuto, ui.MostOfAKind).Print(problems)
 		return
 	}
 	var wrong *syntax.Error

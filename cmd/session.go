@@ -104,7 +104,7 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 		return err
 	}
 	if n.warnings {
-		ui.NewProblemPrinter(s.std.warn, ui.MostOfAKind).Print(s.fleet.Warnings)
+		ui.NewProblemPrinter(s.std.warn, ui.ColorAuto, ui.MostOfAKind).Print(s.fleet.Warnings)
 	}
 	if n.agree != nil || n.systems == nil && !n.later {
 		s.std.warn.show() // before the user is asked, or at once if nothing is evaluated

@@ -11,7 +11,7 @@ import (
 )
 
 // installLine finds the command of README.md that makes the binary.
-var installLine = regexp.MustCompile("`((?:[A-Z_]+=[^ `]+ )*go install \\./cmd/muster)`")
+var installLine = regexp.MustCompile("`((?:[A-Z_]+=[^ `]+ )*go install (?:-[^ `]+ )*\\./cmd/muster)`")
 
 // TestTheInstalledBinaryNeedsNothing builds muster by the README's line and starts
 // it in a root directory that has nothing but /proc, the binary and an inventory.

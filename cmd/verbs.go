@@ -285,10 +285,10 @@ as a deployment. --dry-run shows where each host would go.
 
 		versionEntry(),
 		manEntry(),
-		{group: "more", use: "demo", examples: exampleLines{{"muster demo", "see a whole deployment on this computer"}, {"muster demo --keep", "and keep the machines to look at"}}, verb: &demoOptions{}, short: "deploy three throw-away machines on this computer", long: `
+		{group: "more", use: "demo", examples: exampleLines{{"muster demo", "see a whole deployment on this computer"}, {"muster demo --shell", "have the machines for yourself, until you leave the shell"}}, verb: &demoOptions{}, short: "deploy three throw-away machines on this computer", long: `
 Start three machines on this computer, each a network namespace with its own store
 and sshd, and show vet, compile, eval, build, deploy, a change, a second deploy and
-a rollback on them. Needs Linux, root, and the Debian packages nix-bin,
-openssh-server and iproute2 or equivalents.`},
+a rollback on them; --shell leaves all of that to you. Needs Linux, root, and the
+Debian packages nix-bin, openssh-server and iproute2 or equivalents.`},
 	}
 }

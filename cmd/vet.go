@@ -18,6 +18,7 @@ import (
 type vetOptions struct {
 	noRules
 	reading loadFlags
+	color   colorFlag
 	strict  bool
 	format  string
 	all     bool
@@ -26,7 +27,7 @@ type vetOptions struct {
 // formatSARIF is the format of static analysis results.
 const formatSARIF = "sarif"
 
-func (o *vetOptions) groups() []group { return []group{&o.reading} }
+func (o *vetOptions) groups() []group { return []group{&o.reading, &o.color} }
 
 func (o *vetOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Bool(&o.strict, false), "strict", "treat warnings as errors")
@@ -49,7 +50,7 @@ func (o *vetOptions) run(ctx context.Context, std streams, args []string) error 
 		if o.all {
 			most = 0
 		}
-		ui.NewProblemPrinter(std.err, most).Print(problems)
+		ui.NewProblemPrinter(std.err, o.color.color, most).Print(problems)
 	}
 	if err != nil {
 		return err

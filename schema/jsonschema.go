@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -113,7 +115,7 @@ func jsonScalar(v cue.Value) jsonObject {
 		if err != nil {
 			panic("schema.cue: " + err.Error())
 		}
-		return jsonObject{"type": "string", "pattern": pattern}
+		return jsonPattern(pattern)
 	case cue.GreaterThanOp, cue.GreaterThanEqualOp, cue.LessThanOp, cue.LessThanEqualOp:
 		bound, err := args[0].Int64()
 		if err != nil {
@@ -143,4 +145,19 @@ func jsonScalar(v cue.Value) jsonObject {
 		return jsonObject{"anyOf": alternatives}
 	}
 	panic(fmt.Sprintf("schema.cue: %v: JSON Schema cannot express %v", v.Pos(), op))
+}
+
+// countedClass matches a count of a class of Unicode characters, with one such character
+// before it and one after: A(B{0,198}C)?
+var countedClass = regexp.MustCompile(`^(\^\[[^\]]*\]\(\[[^\]]*\\p\{[^\]]*\])\{0,(\d+)\}(\[[^\]]*\]\)\?\$)$`)
+
+// jsonPattern converts a regular expression. The engine of taplo, the language server of TOML,
+// refuses large counts of classes of Unicode characters, and with them the whole schema: the
+// length is bounded beside the pattern.
+func jsonPattern(pattern string) jsonObject {
+	if m := countedClass.FindStringSubmatch(pattern); m != nil {
+		n, _ := strconv.Atoi(m[2])
+		return jsonObject{"type": "string", "pattern": m[1] + "*" + m[3], "maxLength": n + 2}
+	}
+	return jsonObject{"type": "string", "pattern": pattern}
 }

@@ -14,7 +14,7 @@ import (
 
 // A ProblemPrinter shows the problems of an inventory.
 type ProblemPrinter struct {
-	w     io.Writer
+	page
 	caret bool // show the line of each, with a caret
 	most  int  // problems of one kind, and four times as many in all; 0 is no limit
 
@@ -27,8 +27,8 @@ const MostOfAKind = 25
 
 // NewProblemPrinter shows problems the way that suits w: to a person at a
 // terminal with the text they are about.
-func NewProblemPrinter(w io.Writer, most int) *ProblemPrinter {
-	return &ProblemPrinter{w: w, caret: terminal(w) != nil, most: most, files: map[string][]string{}}
+func NewProblemPrinter(w io.Writer, color Color, most int) *ProblemPrinter {
+	return &ProblemPrinter{page: newPage(w, color), caret: terminal(w) != nil, most: most, files: map[string][]string{}}
 }
 
 // Print prints problems, one a line: first the errors, then the warnings, each in the
@@ -49,18 +49,47 @@ func (p *ProblemPrinter) Print(problems schema.Errors) {
 		}
 		shown[e.Rule]++
 		all++
-		fmt.Fprintln(p.w, e)
+		p.problem(e)
 		if p.caret {
-			p.excerpt(e.Pos)
+			p.excerpt(e)
 		}
 	}
 	for _, k := range kinds {
-		fmt.Fprintf(p.w, "and %d more (%s)\n", left[k], cmp.Or(k, "other"))
+		p.print(say(fmt.Sprintf("and %d more (%s)", left[k], cmp.Or(k, "other"))))
+	}
+}
+
+// styleOfProblem is the style of what is wrong.
+func styleOfProblem(e *schema.Error) style {
+	if e.Severity == schema.Warning {
+		return odd
+	}
+	return bad
+}
+
+// problem prints a problem as its Error says it: its place, what is wrong, and why.
+func (p *ProblemPrinter) problem(e *schema.Error) {
+	var l line
+	rest := e.Error()
+	if place := e.Pos.String() + ": "; e.Pos.IsValid() && strings.HasPrefix(rest, place) {
+		l, rest = l.and(strong, place), rest[len(place):]
+	}
+	for _, what := range []string{"warning: ", e.Path + ": "} {
+		if strings.HasPrefix(rest, what) && what != ": " {
+			l, rest = l.and(styleOfProblem(e), what), rest[len(what):]
+			break
+		}
+	}
+	first, more, _ := strings.Cut(rest, "\n")
+	p.print(l.and(ordinary, first))
+	for text := range strings.Lines(more) {
+		p.print(say(strings.TrimSuffix(text, "\n")))
 	}
 }
 
 // excerpt shows the line a problem is on, with a caret below its column.
-func (p *ProblemPrinter) excerpt(at schema.Pos) {
+func (p *ProblemPrinter) excerpt(e *schema.Error) {
+	at := e.Pos
 	if !at.IsValid() {
 		return
 	}
@@ -74,13 +103,14 @@ func (p *ProblemPrinter) excerpt(at schema.Pos) {
 	if at.Line > len(lines) {
 		return
 	}
-	line := lines[at.Line-1]
-	if len(line) > 400 || at.Col-1 > len(line) {
+	text := lines[at.Line-1]
+	if len(text) > 400 || at.Col-1 > len(text) {
 		return
 	}
 	// [Printable] drops characters: the caret counts those that it leaves.
-	pad := strings.Repeat(" ", utf8.RuneCountInString(Printable(line[:at.Col-1])))
-	fmt.Fprintf(p.w, "    %s\n    %s^\n", Printable(line), pad)
+	pad := strings.Repeat(" ", utf8.RuneCountInString(Printable(text[:at.Col-1])))
+	p.print(say("    " + text))
+	p.print(say("    "+pad).and(styleOfProblem(e), "^"))
 }
 
 // ProblemsJSON prints problems as JSON.

@@ -323,7 +323,7 @@ func TestProblemsHaveACaret(t *testing.T) {
 	if err := os.WriteFile("hosts.cue", []byte("a: 1\n\tport: \x1b[31m0\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	ui.NewProblemPrinter(term.tty, ui.MostOfAKind).Print(schema.Errors{{Pos: schema.Pos{File: "hosts.cue", Line: 2, Col: 8}, Path: "port", Msg: "want a port"}})
+	ui.NewProblemPrinter(term.tty, ui.ColorNever, ui.MostOfAKind).Print(schema.Errors{{Pos: schema.Pos{File: "hosts.cue", Line: 2, Col: 8}, Path: "port", Msg: "want a port"}})
 	term.shows(t, "the line and a caret", func(screen string) bool {
 		return strings.HasSuffix(strings.TrimSpace(screen), "port: 0\n           ^")
 	})

@@ -255,7 +255,7 @@ func TestManyProblemsAreCounted(t *testing.T) {
 		problems = append(problems, &schema.Error{Path: "hosts", Msg: "want a host", Rule: "type"})
 	}
 	var out bytes.Buffer
-	ui.NewProblemPrinter(&out, 2).Print(problems)
+	ui.NewProblemPrinter(&out, ui.ColorNever, 2).Print(problems)
 	if got := out.String(); strings.Count(got, "want a host") != 2 || !strings.HasSuffix(got, "and 3 more (type)\n") {
 		t.Errorf("got %s", got)
 	}
@@ -279,5 +279,23 @@ good            activated
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// With colours the place, what is wrong and the mark below it stand out.
+func TestProblemsInColours(t *testing.T) {
+	problems := schema.Errors{
+		{Pos: schema.Pos{File: "hosts.cue", Line: 2, Col: 8}, Path: "hosts.web.port", Msg: "want a port"},
+		{Pos: schema.Pos{File: "hosts.cue", Line: 3, Col: 1}, Path: "nixpkgs", Msg: "missing", Severity: schema.Warning},
+	}
+	for color, want := range map[ui.Color]string{
+		ui.ColorNever:  "hosts.cue:2:8: hosts.web.port: want a port\nhosts.cue:3:1: warning: nixpkgs: missing\n",
+		ui.ColorAlways: "\x1b[1mhosts.cue:2:8: \x1b[m\x1b[31mhosts.web.port: \x1b[mwant a port\n\x1b[1mhosts.cue:3:1: \x1b[m\x1b[33mwarning: \x1b[mnixpkgs: missing\n",
+	} {
+		var out bytes.Buffer
+		ui.NewProblemPrinter(&out, color, 0).Print(problems)
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", color, diff)
+		}
 	}
 }

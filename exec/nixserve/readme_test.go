@@ -8,13 +8,13 @@ import (
 	"muster/exec/nixserve"
 )
 
-// The README says which Nix hosts need.
+// The documentation says which Nix hosts need.
 func TestReadmeNamesTheOldestNix(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../examples/docs/copying.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if want := "Hosts need Nix " + nixserve.OldestNix + " or later."; !strings.Contains(string(text), want) {
-		t.Errorf("README.md does not say %q", want)
+		t.Errorf("examples/docs/copying.md does not say %q", want)
 	}
 }
