@@ -35,19 +35,21 @@ var badValues = []string{
 // goodAfterAll are those of the bad values that are values of a kind. A kind that
 // is not here takes none of them.
 var goodAfterAll = map[string][]string{
-	"bool":                  {"0"},
-	"share":                 {"0"},
-	"selector":              {"0", "-5s", "0s", "99999999999999999999", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16), "/nonexistent/directory/file", "\xff\xfe", "a\xff"},
-	"number from 0":         {"0"},
-	"duration of 0 or more": {"0s", "0"},
-	"run":                   {"-1", "0", "99999999999999999999", "-5s", "0s", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16)},
-	"key name":              {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
-	"profile name":          {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
-	"host name":             {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
-	"flake reference":       {"?!bogus", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "/nonexistent/directory/file", strings.Repeat("x", 1<<16)},
-	"attribute path":        {"0s", "9999999999h", "1e400", "-5s", "-1", "0", "99999999999999999999", "--", strings.Repeat("x", 1<<16)},
-	"revision":              {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
-	"build machines":        {"", " ", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "a\xff", strings.Repeat("x", 1<<16)},
+	"bool":                    {"0"},
+	"share":                   {"0"},
+	"selector":                {"0", "-5s", "0s", "99999999999999999999", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16), "/nonexistent/directory/file", "\xff\xfe", "a\xff"},
+	"number from 0":           {"0"},
+	"duration of 0 or more":   {"0s", "0"},
+	"run":                     {"-1", "0", "99999999999999999999", "-5s", "0s", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16)},
+	"key name":                {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
+	"profile name":            {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
+	"host name":               {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
+	"name of a machine":       {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
+	"name of a user or group": {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
+	"flake reference":         {"?!bogus", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "/nonexistent/directory/file", strings.Repeat("x", 1<<16)},
+	"attribute path":          {"0s", "9999999999h", "1e400", "-5s", "-1", "0", "99999999999999999999", "--", strings.Repeat("x", 1<<16)},
+	"revision":                {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
+	"build machines":          {"", " ", "0", "0s", "99999999999999999999", "9999999999h", "1e400", "a\xff", strings.Repeat("x", 1<<16)},
 }
 
 // free are the flags whose text nothing can be said about, on purpose. What they

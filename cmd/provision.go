@@ -121,7 +121,7 @@ func (o *provisionApplyOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&o.plan, "", flags.Existing()), "plan", "carry out the plan in this `file`, of muster provision plan --out")
 	fs.Var(flags.OneOf(&o.then, thenInventory, thenFlag(schema.ThenInstall), thenFlag(schema.ThenAdopt), thenFlag(schema.ThenDeploy), thenFlag(schema.ThenNothing)), "then", "what to do with new machines: %s; inventory is as provision.then says")
 	fs.VarP(flags.Bool(&o.yes, false), "yes", "y", "do not ask before machines are made and changed, nor before new ones are installed or adopted")
-	fs.Var(flags.ListOf(&o.destroys, fleetHost), "destroy", "agree that the machine of `HOST` is destroyed, or destroyed and made anew; several times for several")
+	fs.Var(flags.ListOf(&o.destroys, machineName), "destroy", "agree that the machine of `HOST` is destroyed, or destroyed and made anew; several times for several")
 	fs.Var(flags.Bool(&o.trust, false), "trust-new", "accept the SSH host key that a new machine shows first, where neither an output nor its console says which it has")
 	fs.Var(flags.Positive(&o.patience, 5*time.Minute), "boot-timeout", "give up on a new machine that does not answer by SSH within this `duration`")
 }
@@ -175,6 +175,9 @@ func (o *provisionApplyOptions) changes(ctx context.Context, p *provisioning) ([
 	return p.tofu.Plan(ctx, provision.Request{Out: p.plan, Only: p.only()})
 }
 
+// machineName is that of a host, which may have left the inventory.
+var machineName = matching("name of a machine", "the name of a host whose machine is there", `[A-Za-z0-9][A-Za-z0-9._-]{0,252}`)
+
 // provisionDestroyOptions are those of provision destroy.
 type provisionDestroyOptions struct {
 	selection selectFlags // of which the hosts are arguments
@@ -185,7 +188,7 @@ type provisionDestroyOptions struct {
 func (o *provisionDestroyOptions) groups() []group { return []group{&o.selection.reading, &o.ssh} }
 
 func (o *provisionDestroyOptions) addFlags(fs *flags.Set) {
-	fs.VarP(flags.ListOf(&o.yes, fleetHost), "yes", "y", "destroy the machine of `HOST` without asking; several times for several")
+	fs.VarP(flags.ListOf(&o.yes, machineName), "yes", "y", "destroy the machine of `HOST` without asking; several times for several")
 }
 
 func (o *provisionDestroyOptions) check() error { return nil }

@@ -217,8 +217,10 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 
 // families describes the commands that only have subcommands.
 var families = map[string]string{
-	"inventory": "show the resolved inventory",
+	"agent":     "take releases, on a host",
 	"cluster":   "ask the cluster how it is, and take nodes out of it",
+	"inventory": "show the resolved inventory",
+	"mesh":      "give the members of a mesh addresses, and change their keys",
 	"provision": "make machines with OpenTofu or Terraform",
 	"secrets":   "list, make, change and bring the secrets of the hosts",
 }

@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -119,7 +118,6 @@ func (w *world) report(name string) *release.Report {
 
 // A pretended machine activates what its test says.
 type pretended struct {
-	mu          sync.Mutex
 	state       host.State
 	deployments []host.Deployment
 	outcome     exec.Outcome // of an activation that does not succeed
