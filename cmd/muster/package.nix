@@ -11,7 +11,7 @@ buildGoModule {
   src = lib.cleanSource ../..;
 
   # What `go mod vendor` makes of go.sum. A test keeps it right.
-  vendorHash = "sha256-pwfSKrs43b8MLM6iMK0PAIh1QCUyB3L0YbaxuAB1ztg=";
+  vendorHash = "sha256-/Zrr0wdl4lqOhldnq1j4rGc7yQy0fmkLvEl1zjEqvhQ=";
   subPackages = [ "cmd/muster" ];
   env.CGO_ENABLED = 0;
   ldflags = [
