@@ -51,9 +51,13 @@ func (w *Warnings) Write(b []byte) (int, error) {
 
 // evaluationWarning returns the text of a traced line that is a warning.
 func evaluationWarning(line string) (text string, ok bool) {
-	// Old versions of Nix and of nixpkgs put "trace: " in front.
-	text, ok = strings.CutPrefix(strings.TrimPrefix(human.Plain(line), "trace: "), "evaluation warning: ")
-	return strings.TrimSpace(text), ok
+	// lib.warn of nixpkgs before 24.11 is a trace, and so is that of others.
+	text, traced := strings.CutPrefix(human.Plain(line), "trace: ")
+	rest, ok := strings.CutPrefix(text, "evaluation warning: ")
+	if !ok && traced {
+		rest, ok = strings.CutPrefix(text, "warning: ")
+	}
+	return strings.TrimSpace(rest), ok
 }
 
 // Around returns e with the warnings of its systems written after they are

@@ -52,6 +52,12 @@ func TestWarnings(t *testing.T) {
 			want:    []string{"a, b and 2 more: warning: system.stateVersion is not set"},
 		},
 		{
+			name:    "lib.warn of an old nixpkgs is a trace",
+			traces:  []string{"trace: \x1b[1;31mwarning: mind the gap\nand the step\x1b[0m\n", "trace: warning: mind the gap\nand the step", "warning: of Nix", "trace: a warning: x"},
+			results: map[string]Result{"a": warned(system("a"), "mind the gap\nand the step"), "b": warned(system("b"), "mind the gap\nand the step")},
+			want:    []string{"warning: of Nix", "trace: a warning: x", "a, b: warning: mind the gap", "and the step"},
+		},
+		{
 			name: "in the order of the hosts, then of the text",
 			results: map[string]Result{
 				"a": warned(system("a"), "y", "x"),
