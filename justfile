@@ -25,7 +25,7 @@ notices dir:
 
 # all tests, with real Nix and real sshd where this is Linux and root
 test *args:
-    go test -race -timeout 40m ./... {{args}}
+    go test -race -timeout 60m ./... {{args}}
 
 # muster install on a virtual machine, from an empty disk, killed at each stage (Linux, root; the packages qemu-system-x86, linux-image-cloud-amd64, extlinux, fdisk, dosfstools, kexec-tools, cryptsetup-bin, cpio, kmod, age, zstd)
 test-install *args:
