@@ -20,32 +20,39 @@ OpenTofu or Terraform, in JSON, to the folder provision beside the inventory; th
 makes them and keeps its own state. What it made (addresses, ids, disks, host keys) is
 written to provision.json, which the inventory reads: keep both in version control.`
 
-func provisionVerbs() []entry {
-	return []entry{
-		{group: "fleet", use: "provision plan [INVENTORY]", verb: &provisionPlanOptions{}, short: "show what would become of the machines",
-			examples: exampleLines{{"muster provision plan", "show which machines would be made, changed and destroyed"}, {"muster provision plan --out machines.plan", "save the plan, for muster provision apply --plan"}},
-			long:     "\nShow which machines OpenTofu or Terraform would make, change and destroy.\n" + provisionHelp + "\n\n" + inventoryHelp},
-		{group: "fleet", use: "provision apply [INVENTORY]", verb: &provisionApplyOptions{}, short: "make the machines, and go on as the inventory says",
-			examples: exampleLines{{"muster provision apply", "make what is missing, after a yes"}, {"muster provision apply --on web1 --then install", "make a machine, and install it"}},
-			long: `
+func provisionPlanVerb() entry {
+	return entry{group: "fleet", use: "provision plan [INVENTORY]", verb: &provisionPlanOptions{}, short: "show what would become of the machines",
+		examples: exampleLines{{"muster provision plan", "show which machines would be made, changed and destroyed"}, {"muster provision plan --out machines.plan", "save the plan, for muster provision apply --plan"}},
+		long:     "\nShow which machines OpenTofu or Terraform would make, change and destroy.\n" + provisionHelp + "\n\n" + inventoryHelp}
+}
+
+func provisionApplyVerb() entry {
+	return entry{group: "fleet", use: "provision apply [INVENTORY]", verb: &provisionApplyOptions{}, short: "make the machines, and go on as the inventory says",
+		examples: exampleLines{{"muster provision apply", "make what is missing, after a yes"}, {"muster provision apply --on web1 --then install", "make a machine, and install it"}},
+		long: `
 Make and change the machines, pin what is known of them, and go on with each new one as
 provision.then says: install it, adopt it, deploy to it. Run it again where it was
 interrupted: it goes on where it was. A machine that would be destroyed or made anew is
 named by you, on the terminal or with --destroy.
-` + provisionHelp + "\n\n" + inventoryHelp + "\n\n" + exitStatusHelp},
-		{group: "fleet", use: "provision destroy HOST [HOST...] [INVENTORY]", verb: &provisionDestroyOptions{}, short: "destroy the machines of hosts",
-			examples: exampleLines{{"muster provision destroy web1", "destroy a machine, after you have typed its name"}, {"muster provision destroy web1 --yes web1", "without a terminal"}},
-			long: `
+` + provisionHelp + "\n\n" + inventoryHelp + "\n\n" + exitStatusHelp}
+}
+
+func provisionDestroyVerb() entry {
+	return entry{group: "fleet", use: "provision destroy HOST [HOST...] [INVENTORY]", verb: &provisionDestroyOptions{}, short: "destroy the machines of hosts",
+		examples: exampleLines{{"muster provision destroy web1", "destroy a machine, after you have typed its name"}, {"muster provision destroy web1 --yes web1", "without a terminal"}},
+		long: `
 Destroy the machine of each HOST, with all that is on it, after you have typed its name. A
 machine that a deployment is working on is left alone. The next muster provision apply
 makes it anew, unless the inventory has no machine for the host any more.
 
 A last argument with a "/" or a "." in it is the INVENTORY.
-` + inventoryHelp + "\n\n" + exitStatusHelp},
-		{group: "fleet", use: "provision show [INVENTORY]", verb: &provisionShowOptions{}, short: "list the machines that are made",
-			examples: exampleLines{{"muster provision show", "list the machines that are pinned"}, {"muster provision show --output json", "for programs"}},
-			long:     "\nList the machines of hosts with provision, as provision.json has them.\n\n" + inventoryHelp},
-	}
+` + inventoryHelp + "\n\n" + exitStatusHelp}
+}
+
+func provisionShowVerb() entry {
+	return entry{group: "fleet", use: "provision show [INVENTORY]", verb: &provisionShowOptions{}, short: "list the machines that are made",
+		examples: exampleLines{{"muster provision show", "list the machines that are pinned"}, {"muster provision show --output json", "for programs"}},
+		long:     "\nList the machines of hosts with provision, as provision.json has them.\n\n" + inventoryHelp}
 }
 
 // provisionPlanOptions are those of provision plan.
@@ -69,9 +76,6 @@ func (o *provisionPlanOptions) run(ctx context.Context, std streams, args []stri
 		return err
 	}
 	defer p.close()
-	if err := p.open(ctx); err != nil {
-		return err
-	}
 	if o.out != "" {
 		p.plan = fromRoot(o.out)
 	}
@@ -139,9 +143,6 @@ func (o *provisionApplyOptions) run(ctx context.Context, std streams, args []str
 		return err
 	}
 	defer p.close()
-	if err := p.open(ctx); err != nil {
-		return err
-	}
 	changes, err := o.changes(ctx, p)
 	if err != nil {
 		return err
@@ -176,7 +177,7 @@ func (o *provisionApplyOptions) changes(ctx context.Context, p *provisioning) ([
 }
 
 // machineName is that of a host, which may have left the inventory.
-var machineName = matching("name of a machine", "the name of a host whose machine is there", `[A-Za-z0-9][A-Za-z0-9._-]{0,252}`)
+var machineName = matching("name of a machine", "the name of a host whose machine is there", hostNamePattern)
 
 // provisionDestroyOptions are those of provision destroy.
 type provisionDestroyOptions struct {
@@ -204,9 +205,6 @@ func (o *provisionDestroyOptions) run(ctx context.Context, std streams, args []s
 		return err
 	}
 	defer p.close()
-	if err := p.open(ctx); err != nil {
-		return err
-	}
 	changes, err := p.tofu.Plan(ctx, provision.Request{Out: p.plan, Destroy: true, Only: p.addresses(p.hosts)})
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ type provisioning struct {
 	plan  string // the file of the plan
 }
 
-// beginProvisioning reads the inventory.
+// beginProvisioning reads the inventory, writes the configuration and prepares the program.
 func beginProvisioning(ctx context.Context, std streams, selection *selectFlags, args []string) (*provisioning, error) {
 	s, err := begin(ctx, std, args, needs{selection: selection, warnings: true})
 	if err != nil {
@@ -61,6 +61,10 @@ func beginProvisioning(ctx context.Context, std streams, selection *selectFlags,
 	if len(p.all) == 0 && len(s.fleet.Provision.Machines) == 0 {
 		s.close()
 		return nil, usageError{hinted{errors.New("no host of the inventory has a machine to make"), `give hosts, roles or defaults a provision such as {target: "hetzner", size: "cx22", region: "fsn1", image: "debian-12"}`}}
+	}
+	if err := p.open(ctx); err != nil {
+		p.close()
+		return nil, err
 	}
 	return p, nil
 }

@@ -69,7 +69,10 @@ func (o *trustOptions) check() error {
 }
 
 // fleetHost is the kind of the name of a host of the fleet.
-var fleetHost = matching("name of a host", "the name of a host of the inventory", `[A-Za-z0-9][A-Za-z0-9._-]{0,252}`)
+var fleetHost = matching("name of a host", "the name of a host of the inventory", hostNamePattern)
+
+// hostNamePattern is the form of the name of a host.
+const hostNamePattern = `[A-Za-z0-9][A-Za-z0-9._-]{0,252}`
 
 // A trusting looks at the host keys of hosts, and pins them.
 type trusting struct {

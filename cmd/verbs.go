@@ -257,7 +257,7 @@ HOST may then be [USER@]ADDRESS where no inventory has a host of that name.
 		kubeconfigEntry(), clusterStatusEntry(), clusterRemoveEntry(),
 		trustEntry(),
 		publishVerb(), agentVerb(),
-		provisionVerbs()[0], provisionVerbs()[1], provisionVerbs()[2], provisionVerbs()[3],
+		provisionPlanVerb(), provisionApplyVerb(), provisionDestroyVerb(), provisionShowVerb(),
 		reportVerb(),
 		{group: "fleet", use: "gc [INVENTORY]", examples: exampleLines{{"muster gc --keep 5", "keep five generations on each host"}, {"muster gc --newer-than 720h --dry-run", "see what would go if a month stayed"}}, verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `
 Remove old generations of the hosts' systems and profiles, and collect garbage. The
