@@ -71,6 +71,7 @@ test-pull hosts="12" runs="100" dir="/var/tmp/muster-s3":
     test -x '{{dir}}/versitygw' || GOBIN='{{dir}}' go install github.com/versity/versitygw/cmd/versitygw@latest
     go test ./cmd -run '^TestPull$' -systemd -pull-hosts {{hosts}} -v -count 1 -timeout 40m
     go test ./cmd -run '^TestPull$' -systemd -pull-hosts {{hosts}} -pull-s3 '{{dir}}/versitygw' -v -count 1 -timeout 40m
+    go test ./exec/objectstore -s3 '{{dir}}/versitygw' -count 1
     go test ./exec/pull -run '^TestTheLoadIsLinear$' -agents 1000 -v -count 1 -timeout 40m
     go test ./exec -run '^TestChaos$' -chaos-pull -chaos {{runs}} -chaos-fields 3 -v -count 1 -timeout 3h | grep -a -v '^=== '
 

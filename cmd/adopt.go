@@ -90,7 +90,9 @@ func (o *adoptOptions) run(ctx context.Context, std streams, args []string) erro
 }
 
 // A machine is given as USER@ADDRESS, with a port behind the address.
-var machineForm = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]{0,31})@(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[0-9A-Za-z_][0-9A-Za-z_.-]*|[0-9A-Fa-f:.]+)$`)
+var machineForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]{0,31})@(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[0-9A-Za-z_][0-9A-Za-z_.-]*|[0-9A-Fa-f:.]+)$`)
+})
 
 // machinesOf splits the machines from the inventory, which is the last argument.
 func machinesOf(args []string) (ways []adopt.Way, rest []string, err error) {
@@ -125,7 +127,7 @@ func parseWay(arg string) (adopt.Way, error) {
 			way.Port, arg = int(port), user+"@"+address[:at]
 		}
 	}
-	m := machineForm.FindStringSubmatch(arg)
+	m := machineForm().FindStringSubmatch(arg)
 	if m == nil {
 		return way, wrong
 	}

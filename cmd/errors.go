@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"muster/cmd/ui"
 	"muster/compile/eval"
@@ -71,7 +72,7 @@ func report(ctx context.Context, w io.Writer, err error) int {
 }
 
 // impureBuiltin is the message about a builtin that pure evaluation lacks.
-var impureBuiltin = regexp.MustCompile(`attribute '(currentSystem|currentTime)' missing`)
+var impureBuiltin = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`attribute '(currentSystem|currentTime)' missing`) })
 
 // hint says what the user can do about an error on the host of a name, naming the flag or the
 // file; "" if there is nothing to say.
@@ -118,7 +119,7 @@ func hint(name string, err error) string {
 		return "install Nix: apt-get install nix-bin, or see nixos.org/download"
 	case strings.Contains(err.Error(), "'nixpkgs' was not found in the Nix search path"):
 		return "set nixpkgs in the inventory, such as nixpkgs: {rev: \"…\", hash: \"sha256-…\"} or nixpkgs: path: \"…\""
-	case strings.Contains(err.Error(), "in pure evaluation mode"), impureBuiltin.MatchString(err.Error()):
+	case strings.Contains(err.Error(), "in pure evaluation mode"), impureBuiltin().MatchString(err.Error()):
 		return "the systems of flakes are evaluated purely, as by nix build; --impure, or impure: true in the inventory, allows what is not pure"
 	case strings.Contains(err.Error(), "build-users-group"):
 		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set an empty build-users-group in /etc/nix/nix.conf"

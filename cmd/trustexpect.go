@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"muster/cmd/flags"
 	"muster/exec/foreign"
@@ -47,9 +48,11 @@ func (e expectations) has(host string, p *remote.Presented) bool {
 }
 
 var (
-	fingerprintIn = regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}`)
-	publicKeyIn   = regexp.MustCompile(`(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{16,}={0,2}`)
-	oldPrintIn    = regexp.MustCompile(`([0-9a-f]{2}:){15}[0-9a-f]{2}`)
+	fingerprintIn = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}`) })
+	publicKeyIn   = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{16,}={0,2}`)
+	})
+	oldPrintIn = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([0-9a-f]{2}:){15}[0-9a-f]{2}`) })
 )
 
 // maxExpected is how large a file of fingerprints may be: a console's whole output.
@@ -64,7 +67,7 @@ func readExpectations(std streams, fleet *schema.Fleet, values []string) (expect
 		switch {
 		case value == fromInput:
 			text, err = foreign.ReadAll(std.in, "standard input", maxExpected)
-		case fingerprintIn.MatchString(value):
+		case fingerprintIn().MatchString(value):
 			text = []byte(value)
 		default:
 			text, err = foreign.ReadFile(value, foreign.Limits{Size: maxExpected, Time: foreign.Time, Links: true})
@@ -88,8 +91,8 @@ func (e expectations) add(fleet *schema.Fleet, text string) error {
 		if host = strings.TrimSuffix(host, ":"); fleet.Host(host) == nil {
 			host = ""
 		}
-		prints := fingerprintIn.FindAllString(line, -1)
-		for _, key := range publicKeyIn.FindAllString(line, -1) {
+		prints := fingerprintIn().FindAllString(line, -1)
+		for _, key := range publicKeyIn().FindAllString(line, -1) {
 			if p, err := remote.FingerprintOf(key); err == nil {
 				prints = append(prints, p.SHA256)
 			}
@@ -102,7 +105,7 @@ func (e expectations) add(fleet *schema.Fleet, text string) error {
 	switch {
 	case found:
 		return nil
-	case oldPrintIn.MatchString(text):
+	case oldPrintIn().MatchString(text):
 		return errors.New("it has fingerprints by MD5, which is broken: want SHA256, such as from ssh-keygen -l -E sha256")
 	}
 	return errors.New("no fingerprint SHA256:… and no public key is in it")

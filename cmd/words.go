@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -217,12 +218,12 @@ var meantFlags = map[string]string{
 	"eval-node-limit": "nothing: hosts share one evaluation", "rollback": "muster rollback", "upgrade": "muster update, then muster deploy", "fast": "nothing", "profile-name": "--profile",
 }
 
-var unknownFlag = regexp.MustCompile(`^unknown (?:shorthand )?flag: (?:--)?['"]?([\w-]+)`)
+var unknownFlag = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^unknown (?:shorthand )?flag: (?:--)?['"]?([\w-]+)`) })
 
 // foreignFlag adds to an error about a flag that a command does not have which one is
 // meant.
 func foreignFlag(c *cobra.Command, err error) error {
-	m := unknownFlag.FindStringSubmatch(err.Error())
+	m := unknownFlag().FindStringSubmatch(err.Error())
 	if m == nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"muster/compile/syntax"
 )
@@ -106,7 +107,7 @@ func isBinding(b syntax.Binding) bool {
 // exprText returns the text of an expression.
 func exprText(e syntax.Expr) string { return string(syntax.Format(&syntax.File{Expr: e})) }
 
-var word = regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_'-]*`)
+var word = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_'-]*`) })
 
 // withLets appends to a text the bindings that it refers to, directly or not.
 func withLets(text string, lets map[string]string) string {
@@ -115,7 +116,7 @@ func withLets(text string, lets map[string]string) string {
 	var add func(text string)
 	add = func(text string) {
 		out.WriteString(text)
-		for _, w := range word.FindAllString(text, -1) {
+		for _, w := range word().FindAllString(text, -1) {
 			if value, ok := lets[w]; ok && !seen[w] {
 				seen[w] = true
 				out.WriteString(w + " = ")

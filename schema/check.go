@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A checker checks the rules about the whole fleet: names that must be defined,
@@ -186,7 +187,7 @@ func (c *checker) nixpkgsPath(at Pos, field, path string) {
 }
 
 // storeName is what the name of a file in the Nix store may be.
-var storeName = regexp.MustCompile(`^[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]*$`)
+var storeName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]*$`) })
 
 // patches checks that patches are files that Nix can copy to the store.
 func (c *checker) patches(path string, patches []Patch) {
@@ -197,7 +198,7 @@ func (c *checker) patches(path string, patches []Patch) {
 			c.report.add(p.At, at, "missing-file", "no such file: %s", quote(p.Path))
 		case info.IsDir():
 			c.report.add(p.At, at, "missing-file", "not a file: %s", quote(p.Path)).Hint = "name each patch in it"
-		case !storeName.MatchString(filepath.Base(p.Path)):
+		case !storeName().MatchString(filepath.Base(p.Path)):
 			c.report.add(p.At, at, "patch", "the Nix store takes no file named %s", quote(filepath.Base(p.Path))).Hint = "use letters, digits and + - . _ ? =, not beginning with a dot"
 		default:
 			c.inside(p.At, at, p.Path)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
@@ -188,7 +189,7 @@ func (c *cueReader) embeds(inst *build.Instance) bool {
 	return fine
 }
 
-var embedArgument = regexp.MustCompile(`(file|glob)\s*=\s*("(?:[^"\\]|\\.)*"|[^,)"]*)`)
+var embedArgument = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(file|glob)\s*=\s*("(?:[^"\\]|\\.)*"|[^,)"]*)`) })
 
 // embedded returns the files that an @embed attribute names.
 func embedded(dir, attribute string) ([]string, error) {
@@ -196,7 +197,7 @@ func embedded(dir, attribute string) ([]string, error) {
 		return nil, nil
 	}
 	var names []string
-	for _, m := range embedArgument.FindAllStringSubmatch(attribute, -1) {
+	for _, m := range embedArgument().FindAllStringSubmatch(attribute, -1) {
 		name := strings.TrimSpace(m[2])
 		if strings.HasPrefix(name, `"`) {
 			plain, err := literal.Unquote(name)

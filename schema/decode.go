@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -353,12 +354,12 @@ func bytesOf(n *node) int64 {
 }
 
 // bytesText is a number of bytes, as #Rate of schema.cue has it.
-var bytesText = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)([kKMG]?)$`)
+var bytesText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)([kKMG]?)$`) })
 
 // ParseBytes parses a number of bytes: 800, 500k, 10M, 1.5G; units are of 1000.
 func ParseBytes(s string) (int64, error) {
 	n := 0.0
-	if m := bytesText.FindStringSubmatch(s); m != nil {
+	if m := bytesText().FindStringSubmatch(s); m != nil {
 		n, _ = strconv.ParseFloat(m[1], 64) // one that is too large is infinite
 		n *= map[string]float64{"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}[m[2]]
 	}
@@ -439,14 +440,14 @@ func (d *decoder) duration(n *node, path string, byDefault time.Duration) time.D
 		return byDefault
 	}
 	t, err := time.ParseDuration(n.text)
-	if err != nil && durationText.MatchString(n.text) {
+	if err != nil && durationText().MatchString(n.text) {
 		d.report.add(n.at, path, "type", "got %s, want a duration such as 30s or 5m", n)
 	}
 	return t
 }
 
 // durationText is #Duration of schema.cue.
-var durationText = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`)
+var durationText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`) })
 
 // checks decodes health checks.
 func (d *decoder) checks(n *node, path string) []Check {

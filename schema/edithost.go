@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A HostEdit is a fact of a host that its inventory is to say.
@@ -170,12 +171,12 @@ func (f *hostFile) addAfter(l listed, text string, dashes bool) {
 }
 
 // hostKey is the key of a host's address, behind what precedes it on its line.
-var hostKey = regexp.MustCompile(`^(.*?)(?:"host"|'host'|host)[ \t]*[:=][ \t]*$`)
+var hostKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.*?)(?:"host"|'host'|host)[ \t]*[:=][ \t]*$`) })
 
 // addField adds a field to the host beside its address, which is at a place.
 func (f *hostFile) addField(e *HostEdit, at int) bool {
 	end, text, ok := f.literal(at, f.inFlow(at))
-	m := hostKey.FindStringSubmatch(string(f.before(at)))
+	m := hostKey().FindStringSubmatch(string(f.before(at)))
 	if !ok || text != e.Host.Address || m == nil {
 		return false
 	}

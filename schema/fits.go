@@ -18,12 +18,12 @@ func Fits(definition, text string) bool {
 }
 
 // definitionPattern matches a definition that is one pattern.
-var definitionPattern = regexp.MustCompile(`(?m)^#([A-Za-z0-9]+): =~("(?:[^"\\]|\\.)*")$`)
+var definitionPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^#([A-Za-z0-9]+): =~("(?:[^"\\]|\\.)*")$`) })
 
 // patterns are the definitions that are one pattern, by their names.
 var patterns = sync.OnceValue(func() map[string]*regexp.Regexp {
 	all := map[string]*regexp.Regexp{}
-	for _, m := range definitionPattern.FindAllStringSubmatch(schemaText, -1) {
+	for _, m := range definitionPattern().FindAllStringSubmatch(schemaText, -1) {
 		text, err := literal.Unquote(m[2])
 		if err != nil {
 			panic("schema: pattern #" + m[1] + ": " + err.Error())

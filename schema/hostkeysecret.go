@@ -13,7 +13,7 @@ import (
 // for any other secret. A host key is a file on the host's disk at its path; the other
 // secrets are encrypted to it.
 func (s *Secret) HostKey() string {
-	m := hostKeyFile.FindStringSubmatch(s.Path)
+	m := hostKeyFile().FindStringSubmatch(s.Path)
 	if m == nil {
 		return ""
 	}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // An Input is a tree beside nixpkgs that modules of the fleet come from. Kind says
@@ -424,8 +425,10 @@ type inputUse struct {
 
 // The forms of attributes and files of inputs, as schema.cue has them.
 var (
-	attrPathText = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
-	subPathText  = regexp.MustCompile(`^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$`)
+	attrPathText = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
+	})
+	subPathText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$`) })
 )
 
 // inputFields checks what stands beside $input.
@@ -444,7 +447,7 @@ func (v *valueReader) inputFields(n *node, path string) bool {
 			return false
 		}
 		given = append(given, f.name)
-		if f.val.kind != stringKind || !form.MatchString(f.val.text) || strings.Contains("/"+f.val.text+"/", "/../") {
+		if f.val.kind != stringKind || !form().MatchString(f.val.text) || strings.Contains("/"+f.val.text+"/", "/../") {
 			v.report.add(f.val.at, join(path, f.name), "marker", "got %s, want %s", f.val, want)
 			return false
 		}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/cuecontext"
@@ -149,13 +150,15 @@ func jsonScalar(v cue.Value) jsonObject {
 
 // countedClass matches a count of a class of Unicode characters, with one such character
 // before it and one after: A(B{0,198}C)?
-var countedClass = regexp.MustCompile(`^(\^\[[^\]]*\]\(\[[^\]]*\\p\{[^\]]*\])\{0,(\d+)\}(\[[^\]]*\]\)\?\$)$`)
+var countedClass = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(\^\[[^\]]*\]\(\[[^\]]*\\p\{[^\]]*\])\{0,(\d+)\}(\[[^\]]*\]\)\?\$)$`)
+})
 
 // jsonPattern converts a regular expression. The engine of taplo, the language server of TOML,
 // refuses large counts of classes of Unicode characters, and with them the whole schema: the
 // length is bounded beside the pattern.
 func jsonPattern(pattern string) jsonObject {
-	if m := countedClass.FindStringSubmatch(pattern); m != nil {
+	if m := countedClass().FindStringSubmatch(pattern); m != nil {
 		n, _ := strconv.Atoi(m[2])
 		return jsonObject{"type": "string", "pattern": m[1] + "*" + m[3], "maxLength": n + 2}
 	}

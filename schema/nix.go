@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A valueReader turns nodes below config into values. It interprets markers such
@@ -112,7 +113,9 @@ var markers = map[string]struct {
 
 var markerNames = []string{"$path", "$pkg", "$secret", "$input", "$expr", "$str", "$force", "$default", "$if", "$merge", "$before", "$after", "$override", "$order"}
 
-var pkgName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
+var pkgName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
+})
 
 // marker converts a marker.
 func (v *valueReader) marker(n *node, path string) Value {
@@ -134,7 +137,7 @@ func (v *valueReader) marker(n *node, path string) Value {
 		}
 	case "$pkg":
 		text, ok := v.text(arg, path, "a package such as valgrind.doc")
-		if ok && !pkgName.MatchString(text) {
+		if ok && !pkgName().MatchString(text) {
 			v.report.add(arg.at, path, "marker", "got %s, want a package such as valgrind.doc", arg)
 			ok = false
 		}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Provision says how OpenTofu or Terraform makes the machines of the fleet.
@@ -84,41 +85,46 @@ const (
 
 // A targetRule is what a cloud demands of a machine.
 type targetRule struct {
-	needs []string // fields
-	takes []string // fields that it may have besides those of all machines
-	keys  string   // arguments that let somebody log in, where ssh_keys is missing
-	name  *regexp.Regexp
-	names string // what name accepts
+	needs []string              // fields
+	takes []string              // fields that it may have besides those of all machines
+	keys  string                // arguments that let somebody log in, where ssh_keys is missing
+	name  func() *regexp.Regexp // accepts names of machines
+	names string                // what name accepts
 }
 
 var targetRules = map[ProvisionTarget]targetRule{
 	Hetzner: {
 		needs: []string{"size", "region", "image"}, keys: "ssh_keys",
-		name: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`), names: "letters, digits, inner hyphens and dots",
+		name: onFirstUse(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`), names: "letters, digits, inner hyphens and dots",
 	},
 	AWS: {
 		needs: []string{"size", "region", "image"}, takes: []string{"disk", "network"}, keys: "key_name",
-		name: regexp.MustCompile(`^.{1,255}$`), names: "at most 255 characters",
+		name: onFirstUse(`^.{1,255}$`), names: "at most 255 characters",
 	},
 	GCP: {
 		needs: []string{"size", "region", "image"}, takes: []string{"disk", "network"}, keys: "metadata",
-		name: regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), names: "lower-case letters, digits and inner hyphens, beginning with a letter, at most 63",
+		name: onFirstUse(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), names: "lower-case letters, digits and inner hyphens, beginning with a letter, at most 63",
 	},
 	Azure: {
 		needs: []string{"size", "region", "image", "network", "group"}, takes: []string{"disk"}, keys: "admin_ssh_key",
-		name: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$`), names: "letters, digits and inner hyphens, at most 64",
+		name: onFirstUse(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$`), names: "letters, digits and inner hyphens, at most 64",
 	},
 	DigitalOcean: {
 		needs: []string{"size", "region", "image"}, takes: []string{"network"}, keys: "ssh_keys",
-		name: regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`), names: "letters, digits, inner hyphens and dots",
+		name: onFirstUse(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`), names: "letters, digits, inner hyphens and dots",
 	},
 	Libvirt: {
 		needs: []string{"size", "image"}, takes: []string{"disk", "network", "group"}, keys: "cloudinit",
-		name: regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$`), names: "letters, digits, '_', '.' and '-'",
+		name: onFirstUse(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$`), names: "letters, digits, '_', '.' and '-'",
 	},
 	CustomTarget: {
-		needs: []string{"resource", "outputs"}, name: regexp.MustCompile(`^.+$`),
+		needs: []string{"resource", "outputs"}, name: onFirstUse(`^.+$`),
 	},
+}
+
+// onFirstUse compiles a pattern when it is first used.
+func onFirstUse(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 }
 
 // ofSome are the fields of a machine that not all targets have.
@@ -206,7 +212,7 @@ func (d *decoder) noSecrets(n *node, path string) {
 			d.report.add(f.at, below, "marker", "markers such as %s are for NixOS options: OpenTofu and Terraform do not know them", f.name)
 		case f.val.kind == stringKind && secretName().MatchString(f.name) && f.val.text != "" && !strings.Contains(f.val.text, "${"):
 			d.report.add(f.val.at, below, "secret", "a secret in plain text, which would be in files and in the state of the program").Hint = `set it in the environment (the provider's documentation names the variable), or as "${var.` + strings.ToLower(f.name) + `}" with a variable of your own`
-		case f.val.kind == stringKind && privateKey.MatchString(f.val.text):
+		case f.val.kind == stringKind && privateKey().MatchString(f.val.text):
 			d.report.add(f.val.at, below, "secret", "a private key, which would be in files and in the state of the program").Hint = "send it as one of the secrets of the host"
 		default:
 			d.noSecrets(f.val, below)
@@ -218,7 +224,9 @@ func (d *decoder) noSecrets(n *node, path string) {
 }
 
 // privateKey matches texts that hold a private key.
-var privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1`)
+var privateKey = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1`)
+})
 
 // machineFields are the fields of a host's machine: those of the host, or of the last of
 // its roles that has them, or of the defaults. It is nil where none says anything.
@@ -323,7 +331,7 @@ func (d *decoder) machineRules(n, all *node, m *ProvisionedMachine, rule targetR
 			d.report.add(all.get("size").at, path+".size", "type", "got %s, want processors and memory such as 2x4G", all.get("size"))
 		}
 	}
-	if v := all.get("user_data"); v != nil && privateKey.MatchString(v.text) {
+	if v := all.get("user_data"); v != nil && privateKey().MatchString(v.text) {
 		d.report.add(v.at, path+".user_data", "secret", "a private key, which would be in the state of the program").Hint = "send it as one of the secrets of the host"
 	}
 }
@@ -337,7 +345,7 @@ func (c *checker) checkProvision() {
 			continue
 		}
 		path := join("hosts", h.Name)
-		if rule := targetRules[m.Target]; !rule.name.MatchString(h.Name) {
+		if rule := targetRules[m.Target]; !rule.name().MatchString(h.Name) {
 			c.report.add(h.At, path, "name", "%s does not accept this name for a machine: want %s", m.Target, rule.names).Hint = "rename the host"
 		}
 		if written, there := h.pos.find("host"); there && written.File != c.pinnedFile {

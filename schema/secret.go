@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -78,18 +79,18 @@ const SecretsDir = "/run/muster-secrets"
 func (s *Secret) Unit() string { return "muster-secret-" + s.Name + ".service" }
 
 // secretNames is #SecretName of schema.cue.
-var secretNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var secretNames = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`) })
 
 // IsSecretName reports whether a text can be the name of a secret.
-func IsSecretName(name string) bool { return secretNames.MatchString(name) }
+func IsSecretName(name string) bool { return secretNames().MatchString(name) }
 
 // placeholder is {{NAME}} in a template.
-var placeholder = regexp.MustCompile(`\{\{ *([A-Za-z0-9._-]+) *\}\}`)
+var placeholder = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{\{ *([A-Za-z0-9._-]+) *\}\}`) })
 
 // Placeholders are the secrets that the template names, each once.
 func (s *Secret) Placeholders() []string {
 	var names []string
-	for _, m := range placeholder.FindAllStringSubmatch(s.Template, -1) {
+	for _, m := range placeholder().FindAllStringSubmatch(s.Template, -1) {
 		if !slices.Contains(names, m[1]) {
 			names = append(names, m[1])
 		}
@@ -99,13 +100,13 @@ func (s *Secret) Placeholders() []string {
 
 // Fill replaces the placeholders of the template.
 func (s *Secret) Fill(value func(name string) string) string {
-	return placeholder.ReplaceAllStringFunc(s.Template, func(m string) string {
-		return value(placeholder.FindStringSubmatch(m)[1])
+	return placeholder().ReplaceAllStringFunc(s.Template, func(m string) string {
+		return value(placeholder().FindStringSubmatch(m)[1])
 	})
 }
 
 // hostKeyFile is where sshd has the keys that secrets can be encrypted to.
-var hostKeyFile = regexp.MustCompile(`^/etc/ssh/ssh_host_(ed25519|rsa)_key$`)
+var hostKeyFile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^/etc/ssh/ssh_host_(ed25519|rsa)_key$`) })
 
 // secrets decodes the secrets of a module.
 func (d *decoder) secrets(n *node, path string) []*Secret {
@@ -329,7 +330,9 @@ func (c *checker) secretFiles(s *Secret, path string) {
 }
 
 // nixPath is a path in Nix text.
-var nixPath = regexp.MustCompile(`(?:^|[^A-Za-z0-9._+/-])(\.{0,2}/[A-Za-z0-9._+-][A-Za-z0-9._+/-]*)`)
+var nixPath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|[^A-Za-z0-9._+/-])(\.{0,2}/[A-Za-z0-9._+-][A-Za-z0-9._+/-]*)`)
+})
 
 // plainSecrets checks that nothing in the configuration leads to the plain file of a
 // secret: what a path leads to is copied to the store.
@@ -357,7 +360,7 @@ func (c *checker) plainSecrets() {
 	}
 	// A directory in Nix text may be there for what else is in it: only the file is sure.
 	text := func(at Pos, path, text string) {
-		for _, m := range nixPath.FindAllStringSubmatch(text, -1) {
+		for _, m := range nixPath().FindAllStringSubmatch(text, -1) {
 			if file := filepath.Clean(c.absolute(m[1])); files[file] != "" {
 				tell(at, path, m[1], file)
 			}

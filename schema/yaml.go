@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -25,9 +26,9 @@ type yamlReader struct {
 	count  int                 // values that aliases expanded to
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var yamlLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: (?:line (\d+): )?`) })
 
-var yamlAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+var yamlAnchor = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^unknown anchor '(.*)' referenced`) })
 
 func (y *yamlReader) document() *node {
 	dec := yaml.NewDecoder(bytes.NewReader(y.data))
@@ -45,13 +46,13 @@ func (y *yamlReader) document() *node {
 	}
 	if err != nil {
 		pos, msg := y.start(), err.Error()
-		if m := yamlLine.FindStringSubmatch(msg); m != nil {
+		if m := yamlLine().FindStringSubmatch(msg); m != nil {
 			msg = msg[len(m[0]):]
 			if l, _ := strconv.Atoi(m[1]); l > 0 {
 				pos.Line = min(l, len(y.lines))
 			}
 		}
-		if m := yamlAnchor.FindStringSubmatch(msg); m != nil {
+		if m := yamlAnchor().FindStringSubmatch(msg); m != nil {
 			if i := bytes.Index(y.data, []byte("*"+m[1])); i >= 0 {
 				pos = y.pos(i)
 			}
@@ -84,7 +85,7 @@ func (y *yamlReader) failsAt(msg string) int {
 			case err == io.EOF:
 				return false
 			case err != nil:
-				return yamlLine.ReplaceAllString(err.Error(), "") == msg
+				return yamlLine().ReplaceAllString(err.Error(), "") == msg
 			}
 		}
 	}
@@ -193,10 +194,10 @@ func (y *yamlReader) mapping(n *node, v *yaml.Node, path string, depth int) {
 
 // yamlOctal matches a number that is octal in YAML 1.1, which go-yaml implements,
 // and decimal in YAML 1.2.
-var yamlOctal = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
+var yamlOctal = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-+]?0[0-9_]+$`) })
 
 func (y *yamlReader) scalar(n *node, v *yaml.Node, path string) {
-	if tag := v.ShortTag(); (tag == "!!int" || tag == "!!float") && yamlOctal.MatchString(v.Value) {
+	if tag := v.ShortTag(); (tag == "!!int" || tag == "!!float") && yamlOctal().MatchString(v.Value) {
 		y.report.add(n.at, path, "number", "got %s, which is octal in YAML 1.1 and decimal in YAML 1.2", shorten(v.Value)).Hint = "write it without the leading 0, or in quotes"
 		return
 	}

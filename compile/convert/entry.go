@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"muster/schema"
 )
@@ -57,7 +58,7 @@ func (e *entry) list(s *Setting, text string, args ...any) {
 }
 
 // octal matches permissions.
-var octal = regexp.MustCompile(`^0?[0-7]{3}$`)
+var octal = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^0?[0-7]{3}$`) })
 
 // isAddress reports whether a text can be host of the inventory.
 func isAddress(text string) bool {

@@ -154,7 +154,7 @@ func (e *entry) access(s *Setting, sec *secret, name, user, group, mode, path st
 	}
 	bits, err := strconv.ParseUint(mode, 8, 12)
 	switch {
-	case err != nil || !octal.MatchString(mode):
+	case err != nil || !octal().MatchString(mode):
 		e.list(s, "permissions %q of the secret %s are no octal number of three digits: they are 0400", mode, name)
 	case bits&0o007 != 0:
 		mode = fmt.Sprintf("%04o", bits&^0o007)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"muster/compile/store"
@@ -22,18 +23,22 @@ type Ref struct {
 }
 
 var (
-	idPattern       = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
-	revPattern      = regexp.MustCompile(`^[0-9a-fA-F]{40}$`)
-	longRevPattern  = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
-	hostPattern     = regexp.MustCompile(`^[a-zA-Z0-9.-]*$`)
-	idRefPattern    = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*(/([0-9a-fA-F]{40}|[a-zA-Z0-9@][a-zA-Z0-9_./@+-]*))?(#([^#]*))?$`)
-	badRefSequences = regexp.MustCompile(`//|/\.|\.\.|[[:cntrl:][:space:]:?^~\[]|\\|\*|\.lock$|\.lock/|@\{|/$|\.$|^@$|^\.|^/|^-`)
+	idPattern      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`) })
+	revPattern     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{40}$`) })
+	longRevPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{64}$`) })
+	hostPattern    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9.-]*$`) })
+	idRefPattern   = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*(/([0-9a-fA-F]{40}|[a-zA-Z0-9@][a-zA-Z0-9_./@+-]*))?(#([^#]*))?$`)
+	})
+	badRefSequences = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`//|/\.|\.\.|[[:cntrl:][:space:]:?^~\[]|\\|\*|\.lock$|\.lock/|@\{|/$|\.$|^@$|^\.|^/|^-`)
+	})
 )
 
 // IsID reports whether a text may name an input.
-func IsID(s string) bool { return idPattern.MatchString(s) }
+func IsID(s string) bool { return idPattern().MatchString(s) }
 
-func isRefName(s string) bool { return s != "" && !badRefSequences.MatchString(s) }
+func isRefName(s string) bool { return s != "" && !badRefSequences().MatchString(s) }
 
 // Parse parses a reference that stands in a flake: paths in it must be absolute unless relative paths are allowed.
 func Parse(text string, relative bool) (Ref, error) {
@@ -64,7 +69,7 @@ func ParseSource(text string) (Ref, error) {
 
 // ParseWithFragment is Parse for a reference that may end in #fragment, which it returns decoded.
 func ParseWithFragment(text string, relative bool) (ref Ref, fragment string, err error) {
-	if idRefPattern.MatchString(text) {
+	if idRefPattern().MatchString(text) {
 		id, fragment, _ := strings.Cut(text, "#")
 		u := locator{scheme: "flake", path: strings.Split(id, "/"), fragment: fragment}
 		ref, err := fromURL(u)
@@ -86,7 +91,7 @@ func ParseWithFragment(text string, relative bool) (ref Ref, fragment string, er
 func IsPath(text string) (p, query, fragment string, ok bool) {
 	rest, fragment, _ := strings.Cut(text, "#")
 	p, query, _ = strings.Cut(rest, "?")
-	if idRefPattern.MatchString(text) {
+	if idRefPattern().MatchString(text) {
 		return "", "", "", false
 	}
 	u, err := parseURL(text)
@@ -194,7 +199,7 @@ func indirectFromURL(u locator) (Attrs, error) {
 	}
 	a := Attrs{"type": "indirect", "id": p[0]}
 	switch {
-	case len(p) == 2 && revPattern.MatchString(p[1]):
+	case len(p) == 2 && revPattern().MatchString(p[1]):
 		a["rev"] = strings.ToLower(p[1])
 	case len(p) == 2 && isRefName(p[1]):
 		a["ref"] = p[1]
@@ -202,7 +207,7 @@ func indirectFromURL(u locator) (Attrs, error) {
 		return nil, badURLf("in flake URL '%s', '%s' is not a commit hash or branch/tag name", u, p[1])
 	case len(p) == 3 && !isRefName(p[1]):
 		return nil, badURLf("in flake URL '%s', '%s' is not a branch/tag name", u, p[1])
-	case len(p) == 3 && !revPattern.MatchString(p[2]):
+	case len(p) == 3 && !revPattern().MatchString(p[2]):
 		return nil, badURLf("in flake URL '%s', '%s' is not a commit hash", u, p[2])
 	case len(p) == 3:
 		a["ref"], a["rev"] = p[1], strings.ToLower(p[2])
@@ -219,7 +224,7 @@ func forgeFromURL(u locator) (Attrs, error) {
 	}
 	a := Attrs{"type": u.scheme, "owner": p[0], "repo": p[1]}
 	switch {
-	case len(p) == 3 && revPattern.MatchString(p[2]):
+	case len(p) == 3 && revPattern().MatchString(p[2]):
 		a["rev"] = p[2]
 	case len(p) > 2:
 		a["ref"] = strings.Join(p[2:], "/")
@@ -415,7 +420,7 @@ func checkForge(a Attrs) error {
 		return badURLf("input %s contains both a commit hash ('%s') and a branch/tag name ('%s')", a.JSON(), a.String("rev"), a.String("ref"))
 	case a.Has("ref") && !isRefName(a.String("ref")):
 		return badURLf("input %s contains an invalid branch/tag name", a.JSON())
-	case a.Has("host") && !hostPattern.MatchString(a.String("host")):
+	case a.Has("host") && !hostPattern().MatchString(a.String("host")):
 		return badURLf("input %s contains an invalid instance host", a.JSON())
 	}
 	return nil
@@ -423,7 +428,7 @@ func checkForge(a Attrs) error {
 
 // checkPins checks the attributes that pin an input. A revision must not be able to pass for an option of git.
 func checkPins(a Attrs) error {
-	if rev := a.String("rev"); a.Has("rev") && !revPattern.MatchString(rev) && !longRevPattern.MatchString(rev) {
+	if rev := a.String("rev"); a.Has("rev") && !revPattern().MatchString(rev) && !longRevPattern().MatchString(rev) {
 		return fmt.Errorf("rev '%s' is not a commit hash: want 40 hexadecimal digits", rev)
 	}
 	if a.Has("narHash") {

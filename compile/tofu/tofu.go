@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"muster/schema"
 )
@@ -160,11 +161,13 @@ func (c *configuration) addRegions(settings object) {
 }
 
 // zone matches an availability zone of aws: a region and a letter, or a local zone.
-var zone = regexp.MustCompile(`^([a-z]{2}(?:-[a-z]+)+-[0-9]+)(-[a-z]+-[0-9]+)?[a-z]$`)
+var zone = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([a-z]{2}(?:-[a-z]+)+-[0-9]+)(-[a-z]+-[0-9]+)?[a-z]$`)
+})
 
 // splitZone returns the region of a place of aws, and the zone where it names one.
 func splitZone(place string) (region, within string) {
-	if m := zone.FindStringSubmatch(place); m != nil {
+	if m := zone().FindStringSubmatch(place); m != nil {
 		return m[1], place
 	}
 	return place, ""

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"muster/exec/host"
 	"muster/exec/human"
@@ -97,7 +98,7 @@ func HostKeys(way Way, hw *host.Hardware) []string {
 }
 
 // diskName is the form of a disk's name in an inventory.
-var diskName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+var diskName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`) })
 
 // disks are the disks of the machine by their IDs. Those that hold what GRUB starts
 // from have boot set.
@@ -108,7 +109,7 @@ func disks(hw *host.Hardware) []schema.NewField {
 	boot := bootDisks(hw)
 	var list []schema.NewField
 	for _, d := range hw.Disks() {
-		if d.Removable || !diskName.MatchString(d.Name) {
+		if d.Removable || !diskName().MatchString(d.Name) {
 			continue
 		}
 		what := []string{human.Bytes(d.Size)}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"regexp"
 	"slices"
+	"sync"
 
 	"muster/compile/syntax"
 	"muster/exec/host"
@@ -89,7 +90,7 @@ func interfacePath(name string, rest ...string) syntax.AttrPath {
 	return p
 }
 
-var kernelName = regexp.MustCompile(`^(eth|wlan)[0-9]+$`)
+var kernelName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(eth|wlan)[0-9]+$`) })
 
 // kernelNames reports whether the interfaces of a machine have names that udev did not
 // choose. A container gets its names from its host.
@@ -97,7 +98,7 @@ func (m *module) kernelNames() bool {
 	physical := 0
 	for _, i := range m.hw.Interfaces {
 		if i.Physical {
-			if physical++; !kernelName.MatchString(i.Name) {
+			if physical++; !kernelName().MatchString(i.Name) {
 				return false
 			}
 		}

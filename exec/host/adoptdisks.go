@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // block reads an attribute of a block device.
@@ -281,14 +282,14 @@ func (r *hardwareReader) readBlkid(line string) {
 	names := map[string]string{
 		"UUID": "ID_FS_UUID", "TYPE": "ID_FS_TYPE", "LABEL": "ID_FS_LABEL", "PARTUUID": "ID_PART_ENTRY_UUID", "PTTYPE": "ID_PART_TABLE_TYPE",
 	}
-	for _, m := range blkidForm.FindAllStringSubmatch(rest, -1) {
+	for _, m := range blkidForm().FindAllStringSubmatch(rest, -1) {
 		if key, ok := names[m[1]]; ok {
 			r.property(d, key, m[2])
 		}
 	}
 }
 
-var blkidForm = regexp.MustCompile(`\b([A-Z_]+)="([^"]*)"`)
+var blkidForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b([A-Z_]+)="([^"]*)"`) })
 
 // compareIDs orders names of a disk: first those with its model and serial number, and of
 // them the short ones.

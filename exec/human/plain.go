@@ -11,7 +11,9 @@ import (
 
 // sequence matches the control sequences of terminals, such as colours, and their control strings, such as titles
 // (ECMA-48, 5.4 and 5.6).
-var sequence = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[]P^_X][^\x07\x1b\n]*(?:\x07|\x1b\\\\)")
+var sequence = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[]P^_X][^\x07\x1b\n]*(?:\x07|\x1b\\\\)")
+})
 
 // Plain removes from a text what a terminal would obey: control sequences and control characters. Line ends stay, and a
 // tab becomes a space. Characters that are not seen, or that change how others are seen, become U+FFFD, and so do bytes
@@ -35,7 +37,7 @@ func plain(s string, tab rune) string {
 			return utf8.RuneError
 		}
 		return r
-	}, sequence.ReplaceAllString(s, ""))
+	}, sequence().ReplaceAllString(s, ""))
 }
 
 // harmless reports whether a text is lines of printable ASCII, as most are.

@@ -8,9 +8,6 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"muster/exec/human"
 	fleet "muster/schema"
 )
@@ -102,7 +99,7 @@ func (a *api) hasDaemonSet(ctx context.Context, namespace, name string) (bool, e
 	err := a.retry(ctx, func(ctx context.Context) error {
 		return a.get(ctx, "/apis/apps/v1/namespaces/"+namespace+"/daemonsets/"+name, nil)
 	})
-	if apierrors.IsNotFound(err) {
+	if isRefused(err, http.StatusNotFound) {
 		return false, nil
 	}
 	return err == nil, err
@@ -162,7 +159,7 @@ func (a *api) evict(ctx context.Context, p *leavingPod, d *fleet.Drain) (gone bo
 	if p.evicted {
 		var now pod
 		err := a.get(ctx, p.path(), &now)
-		if apierrors.IsNotFound(err) || err == nil && now.UID != p.UID {
+		if isRefused(err, http.StatusNotFound) || err == nil && now.UID != p.UID {
 			return true, nil
 		}
 		return false, a.wait(ctx, p, err)
@@ -176,10 +173,10 @@ func (a *api) evict(ctx context.Context, p *leavingPod, d *fleet.Drain) (gone bo
 		"metadata": map[string]any{"name": p.Name, "namespace": p.Namespace}, "deleteOptions": options,
 	})
 	switch {
-	case err == nil, apierrors.HasStatusCause(err, namespaceTerminating):
+	case err == nil, hasCause(err, namespaceTerminating):
 		p.evicted, p.why = true, "it was asked to go, and is still there"
 		return false, nil
-	case apierrors.IsNotFound(err), apierrors.IsConflict(err): // gone, or another pod has its name
+	case isRefused(err, http.StatusNotFound), isRefused(err, http.StatusConflict): // gone, or another pod has its name
 		return true, nil
 	}
 	return false, a.wait(ctx, p, err)
@@ -190,9 +187,11 @@ func (a *api) wait(ctx context.Context, p *leavingPod, err error) error {
 	if err == nil {
 		return nil
 	}
-	var status apierrors.APIStatus
-	if errors.As(err, &status) && status.Status().Code == http.StatusTooManyRequests {
-		p.why = budget(status.Status())
+	if r, ok := errors.AsType[*refusal](err); ok && r.Code == http.StatusTooManyRequests {
+		p.why = r.Message
+		if c := r.cause(disruptionBudget); c != nil {
+			p.why = c.Message
+		}
 		return nil
 	}
 	if !passes(err) {
@@ -204,21 +203,6 @@ func (a *api) wait(ctx context.Context, p *leavingPod, err error) error {
 	a.client.CloseIdleConnections()
 	a.masters.skip()
 	return nil
-}
-
-// disruptionBudget is why an eviction is forbidden for now.
-const disruptionBudget metav1.CauseType = "DisruptionBudget"
-
-// budget is why a PodDisruptionBudget forbids an eviction.
-func budget(s metav1.Status) string {
-	if s.Details != nil {
-		for _, c := range s.Details.Causes {
-			if c.Type == disruptionBudget {
-				return c.Message
-			}
-		}
-	}
-	return s.Message
 }
 
 // unready names the pods that belong to a node (mirror pods, and those of daemon sets) and

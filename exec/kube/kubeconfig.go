@@ -1,10 +1,11 @@
 package kube
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 
-	"sigs.k8s.io/yaml"
+	"go.yaml.in/yaml/v3"
 )
 
 // A Kubeconfig is a way to the API of a cluster, as kubectl and others read it from a file.
@@ -17,42 +18,97 @@ type Kubeconfig struct {
 
 // Merge returns a kubeconfig file with the cluster, the user and the context in it, which is
 // the current one. What the former file, which may be empty, has under the same names is
-// replaced; all else stays. Comments do not.
+// replaced; all else stays, comments too.
 func (k *Kubeconfig) Merge(former []byte) ([]byte, error) {
-	file := map[string]any{}
-	if err := yaml.Unmarshal(former, &file); err != nil {
+	var document yaml.Node
+	if err := yaml.Unmarshal(former, &document); err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
-	if kind, ok := file["kind"]; ok && kind != "Config" {
-		return nil, fmt.Errorf("read the kubeconfig: its kind is %q, not Config", fmt.Sprint(kind))
+	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
+		document = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
 	}
+	file := document.Content[0]
+	if file.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("read the kubeconfig: line %d: want fields such as clusters and users", file.Line)
+	}
+	if kind := member(file, "kind"); kind != nil && kind.Value != "Config" {
+		return nil, fmt.Errorf("read the kubeconfig: its kind is %q, not Config", kind.Value)
+	}
+	setMember(file, "apiVersion", text("v1"))
+	setMember(file, "kind", text("Config"))
 	user := k.User + "@" + k.Name
-	encode := base64.StdEncoding.EncodeToString
+	encode := func(pem []byte) *yaml.Node { return text(base64.StdEncoding.EncodeToString(pem)) }
 	for _, entry := range []struct {
 		list, name, field string
-		value             map[string]any
+		value             *yaml.Node
 	}{
-		{"clusters", k.Name, "cluster", map[string]any{"server": k.Server, "certificate-authority-data": encode(k.CA)}},
-		{"users", user, "user", map[string]any{"client-certificate-data": encode(k.Cert), "client-key-data": encode(k.Key)}},
-		{"contexts", k.Name, "context", map[string]any{"cluster": k.Name, "user": user}},
+		{"clusters", k.Name, "cluster", mapping("server", text(k.Server), "certificate-authority-data", encode(k.CA))},
+		{"users", user, "user", mapping("client-certificate-data", encode(k.Cert), "client-key-data", encode(k.Key))},
+		{"contexts", k.Name, "context", mapping("cluster", text(k.Name), "user", text(user))},
 	} {
-		list, ok := file[entry.list].([]any)
-		if file[entry.list] != nil && !ok {
-			return nil, fmt.Errorf("read the kubeconfig: %s is not a list", entry.list)
+		list := member(file, entry.list)
+		switch {
+		case list == nil || list.Tag == "!!null":
+			list = &yaml.Node{Kind: yaml.SequenceNode}
+			setMember(file, entry.list, list)
+		case list.Kind != yaml.SequenceNode:
+			return nil, fmt.Errorf("read the kubeconfig: line %d: %s is not a list", list.Line, entry.list)
 		}
-		file[entry.list] = replaceNamed(list, entry.name, map[string]any{"name": entry.name, entry.field: entry.value})
+		replaceNamed(list, entry.name, mapping("name", text(entry.name), entry.field, entry.value))
 	}
-	file["apiVersion"], file["kind"], file["current-context"] = "v1", "Config", k.Name
-	return yaml.Marshal(file)
+	setMember(file, "current-context", text(k.Name))
+	var out bytes.Buffer
+	e := yaml.NewEncoder(&out)
+	e.SetIndent(2)
+	if err := e.Encode(&document); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 // replaceNamed puts an entry in the place of the one of its name, or at the end.
-func replaceNamed(list []any, name string, entry map[string]any) []any {
-	for i := range list {
-		if old, ok := list[i].(map[string]any); ok && old["name"] == name {
-			list[i] = entry
-			return list
+func replaceNamed(list *yaml.Node, name string, entry *yaml.Node) {
+	list.Style = 0 // a list in brackets becomes one of lines
+	for i, old := range list.Content {
+		if n := member(old, "name"); n != nil && n.Value == name {
+			list.Content[i] = entry
+			return
 		}
 	}
-	return append(list, entry)
+	list.Content = append(list.Content, entry)
+}
+
+// text is a string in YAML.
+func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
+
+// mapping is a mapping of YAML of names and values in turns.
+func mapping(members ...any) *yaml.Node {
+	m := &yaml.Node{Kind: yaml.MappingNode}
+	for i := 0; i < len(members); i += 2 {
+		setMember(m, members[i].(string), members[i+1].(*yaml.Node))
+	}
+	return m
+}
+
+// member is the value of a name in a mapping; nil where it has none, or is no mapping.
+func member(m *yaml.Node, name string) *yaml.Node {
+	if m.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value == name {
+			return m.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// setMember gives a name in a mapping a value.
+func setMember(m *yaml.Node, name string, value *yaml.Node) {
+	if old := member(m, name); old != nil {
+		*old = *value
+		return
+	}
+	m.Style = 0
+	m.Content = append(m.Content, text(name), value)
 }

@@ -12,28 +12,28 @@ func TestKubeconfigIsMerged(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `apiVersion: v1
-clusters:
-- cluster:
-    certificate-authority-data: QQ==
-    server: https://api.example.com:6443
-  name: api.example.com
-contexts:
-- context:
-    cluster: api.example.com
-    user: ada@api.example.com
-  name: api.example.com
-current-context: api.example.com
 kind: Config
+clusters:
+  - name: api.example.com
+    cluster:
+      server: https://api.example.com:6443
+      certificate-authority-data: QQ==
 users:
-- name: ada@api.example.com
-  user:
-    client-certificate-data: Qg==
-    client-key-data: Qw==
+  - name: ada@api.example.com
+    user:
+      client-certificate-data: Qg==
+      client-key-data: Qw==
+contexts:
+  - name: api.example.com
+    context:
+      cluster: api.example.com
+      user: ada@api.example.com
+current-context: api.example.com
 `
 	if string(first) != want {
 		t.Errorf("a new file:\n%s", first)
 	}
-	other := strings.NewReplacer("api.example.com", "other", "QQ==", "RA==").Replace(want) + "preferences:\n  colors: true\n"
+	other := strings.NewReplacer("api.example.com", "other", "QQ==", "RA==").Replace(want) + "preferences: {colors: true} # mine\n"
 	merged, err := k.Merge([]byte(other))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ users:
 	if err != nil || string(again) != string(merged) {
 		t.Errorf("again: %v\n%s", err, again)
 	}
-	for _, part := range []string{"name: other\n", "name: ada@other", "server: https://other:6443", "server: https://api.example.com:6443", "colors: true", "current-context: api.example.com"} {
+	for _, part := range []string{"name: other\n", "name: ada@other", "server: https://other:6443", "server: https://api.example.com:6443", "colors: true} # mine", "current-context: api.example.com"} {
 		if !strings.Contains(string(merged), part) {
 			t.Errorf("%q is missing:\n%s", part, merged)
 		}

@@ -3,12 +3,11 @@ package kube
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	fleet "muster/schema"
 )
@@ -122,7 +121,7 @@ func (a *api) update(ctx context.Context, name string, change func(*node) *nodeP
 				return nil
 			}
 			patch.Metadata.ResourceVersion = n.ResourceVersion
-			if err := a.patch(ctx, nodesPath+"/"+name, patch); !apierrors.IsConflict(err) {
+			if err := a.patch(ctx, nodesPath+"/"+name, patch); !isRefused(err, http.StatusConflict) {
 				return err
 			}
 		}
@@ -162,11 +161,11 @@ func (a *api) uncordon(ctx context.Context, name string) (bool, error) {
 	return uncordoned, err
 }
 
-// remove deletes a node.
-func (a *api) remove(ctx context.Context, name string) error {
+// removeNode deletes a node.
+func (a *api) removeNode(ctx context.Context, name string) error {
 	return a.retry(ctx, func(ctx context.Context) error {
-		err := a.rest.Delete().AbsPath(nodesPath + "/" + name).MaxRetries(0).Do(ctx).Error()
-		if apierrors.IsNotFound(err) {
+		err := a.remove(ctx, nodesPath+"/"+name)
+		if isRefused(err, http.StatusNotFound) {
 			return nil
 		}
 		return err
@@ -180,7 +179,7 @@ func (a *api) renewed(ctx context.Context, name string) (time.Time, error) {
 	err := a.retry(ctx, func(ctx context.Context) error {
 		return a.get(ctx, "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/"+name, &l)
 	})
-	if apierrors.IsNotFound(err) {
+	if isRefused(err, http.StatusNotFound) {
 		return time.Time{}, nil
 	}
 	if err != nil || l.Spec.RenewTime == nil {

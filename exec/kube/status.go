@@ -121,7 +121,7 @@ func (c *Cluster) Remove(ctx context.Context, name, run string, tell Tell) error
 		tell(Removed, fmt.Sprintf("%s from etcd", member.Name))
 	}
 	if n != nil {
-		if err := o.api.remove(ctx, n.Name); err != nil {
+		if err := o.api.removeNode(ctx, n.Name); err != nil {
 			return fmt.Errorf("remove node %s: %w", n.Name, err)
 		}
 		tell(Removed, "node "+n.Name)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -100,7 +101,7 @@ type Step struct {
 
 // stepPlace matches "at network.nix:3:5:" in a trace, and not «string»:1:1, which is
 // not a file.
-var stepPlace = regexp.MustCompile(`^\s*at (/?[^«<].*):(\d+):(\d+):?$`)
+var stepPlace = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*at (/?[^«<].*):(\d+):(\d+):?$`) })
 
 // Trace returns the trace in standard error, innermost step first. The first step is
 // the position of the error itself, and has no text.
@@ -117,7 +118,7 @@ func (e *ExitError) Trace() []Step {
 			outermostFirst = true
 			steps = append(steps, Step{})
 		default:
-			if m := stepPlace.FindStringSubmatch(line); m != nil && last.File == "" {
+			if m := stepPlace().FindStringSubmatch(line); m != nil && last.File == "" {
 				last.File = m[1]
 				last.Line, _ = strconv.Atoi(m[2])
 				last.Col, _ = strconv.Atoi(m[3])
@@ -137,7 +138,7 @@ func indented(lines []string) []string {
 	var out []string
 	for _, line := range lines {
 		text := strings.TrimSpace(line)
-		if stepPlace.MatchString(line) || strings.HasPrefix(text, "at «") || strings.HasPrefix(text, "…") || strings.HasPrefix(text, "error:") || text != "" && line[0] != ' ' {
+		if stepPlace().MatchString(line) || strings.HasPrefix(text, "at «") || strings.HasPrefix(text, "…") || strings.HasPrefix(text, "error:") || text != "" && line[0] != ' ' {
 			break
 		}
 		out = append(out, strings.TrimRight(strings.TrimPrefix(line, indentation), " "))

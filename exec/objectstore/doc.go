@@ -83,7 +83,7 @@ func Open(text string, o Options) (Store, error) {
 	case "http", "https":
 		return newServer(u, o)
 	case "s3":
-		return newBucket(u)
+		return newBucket(u, o)
 	}
 	return nil, ErrNoURL
 }

@@ -3,14 +3,20 @@ package objectstore
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"flag"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"muster/exec/lab/objectlab"
 )
@@ -33,6 +39,129 @@ func stores(t *testing.T, test func(t *testing.T, s Store)) {
 		}
 		test(t, s)
 	})
+	t.Run("bucket", func(t *testing.T) {
+		server := httptest.NewServer(signed(t, objectlab.New("")))
+		defer server.Close()
+		t.Setenv("AWS_ACCESS_KEY_ID", "fleet")
+		t.Setenv("AWS_SECRET_ACCESS_KEY", "word1234")
+		s, err := Open("s3://fleet/some%20dir?scheme=http&endpoint="+strings.TrimPrefix(server.URL, "http://"), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, s)
+	})
+	if *gateway == "" {
+		return
+	}
+	t.Run("versitygw", func(t *testing.T) {
+		t.Setenv("AWS_ACCESS_KEY_ID", "fleet")
+		t.Setenv("AWS_SECRET_ACCESS_KEY", "word1234")
+		s, err := Open("s3://fleet/some%20dir+?scheme=http&endpoint="+serveS3(t), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, s)
+	})
+}
+
+var gateway = flag.String("s3", "", "read and write objects through this versitygw `program`, too")
+
+// serveS3 starts versitygw with a bucket named fleet, and returns where it listens.
+func serveS3(t *testing.T) (address string) {
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/fleet", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = l.Addr().String()
+	l.Close()
+	cmd := exec.Command(*gateway, "--access", "fleet", "--secret", "word1234", "--port", address, "posix", "--sidecar", t.TempDir(), dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	for range 100 {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			return address
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatal("versitygw does not listen")
+	return ""
+}
+
+// signed serves requests that are signed as S3 wants it. Whether signatures are right is seen
+// by versitygw in the test of pull.
+func signed(t *testing.T, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if err == nil && r.Header.Get("X-Amz-Content-Sha256") != fmt.Sprintf("%x", sha256.Sum256(body)) {
+			t.Errorf("%s %s: the sum of the body is %q", r.Method, r.URL, r.Header.Get("X-Amz-Content-Sha256"))
+		}
+		if !strings.HasPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=fleet/") || !strings.HasPrefix(r.URL.Path, "/fleet/some dir/") {
+			t.Errorf("%s %s: %v", r.Method, r.URL, r.Header)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// What a store has no time for is asked again; what S3 says in XML is read.
+func TestBusyAndRefusing(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "fleet")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "word1234")
+	var status, asked int
+	var answer string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		body, _ := io.ReadAll(r.Body)
+		switch {
+		case asked < 3:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case status == 0 && string(body) != "one":
+			t.Errorf("the body became %q", body)
+		case status != 0:
+			w.WriteHeader(status)
+			io.WriteString(w, answer)
+		}
+	}))
+	defer server.Close()
+	for _, url := range []string{server.URL, "s3://fleet?scheme=http&endpoint=" + strings.TrimPrefix(server.URL, "http://")} {
+		s, err := Open(url, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, asked = 0, 0
+		if err := Write(t.Context(), s, "x", []byte("one"), Condition{}); err != nil || asked != 3 {
+			t.Errorf("%s: %v after %d requests", url, err, asked)
+		}
+	}
+	s, err := Open("s3://fleet?scheme=http&endpoint="+strings.TrimPrefix(server.URL, "http://"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		status       int
+		answer, want string
+	}{
+		{404, "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>", ErrNotFound.Error()},
+		{404, "<Error><Code>NoSuchBucket</Code><Message>The bucket is not there</Message></Error>", "The bucket is not there (NoSuchBucket)"},
+		{403, "<Error><Code>AccessDenied</Code></Error>", "Forbidden (AccessDenied)"},
+		{502, "<html>Bad gateway</html>", "it answers 502 Bad Gateway"},
+		{409, "<Error><Code>ConditionalRequestConflict</Code></Error>", ErrConflict.Error()},
+	} {
+		status, answer, asked = c.status, c.answer, 3
+		if _, err := s.Get(t.Context(), "x", ""); err == nil || err.Error() != c.want {
+			t.Errorf("%d %s: got %v, want %s", c.status, c.answer, err, c.want)
+		}
+	}
 }
 
 func TestObjects(t *testing.T) {
@@ -128,12 +257,12 @@ func TestKeysStayInside(t *testing.T) {
 }
 
 func TestURLs(t *testing.T) {
-	for _, url := range []string{"file:///srv/x", "https://example.com/x", "http://u:p@example.com", "s3://b?endpoint=h:9000&scheme=http&region=r", "s3://b/prefix"} {
+	for _, url := range []string{"file:///srv/x", "https://example.com/x", "http://u:p@example.com", "s3://fleet?endpoint=h:9000&scheme=http&region=r", "s3://fleet/prefix"} {
 		if _, err := Open(url, Options{}); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	for _, url := range []string{"", "x", "ftp://h/x", "file://h/x", "file:x", "https:///x", "s3://", "s3://b?scheme=ftp", "https://h/x?y=z", "https://h/#x"} {
+	for _, url := range []string{"", "x", "ftp://h/x", "file://h/x", "file:x", "https:///x", "s3://", "s3://fleet?scheme=ftp", "s3://fleet?endpoint=h/x", "s3://b", "https://h/x?y=z", "https://h/#x"} {
 		if _, err := Open(url, Options{}); err == nil {
 			t.Errorf("%s: it was taken", url)
 		}

@@ -12,14 +12,17 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"muster/exec/backoff"
 )
 
-// A server is a store behind HTTP: GET reads, PUT writes, as WebDAV has it. Conditions are those of RFC 9110.
+// A server is a store behind HTTP: GET reads, PUT writes, as WebDAV and S3 have it. Conditions are those of RFC 9110.
 type server struct {
-	base   *url.URL // without credentials
-	auth   string   // value of the header Authorization; "" for none
-	client *http.Client
-	limit  time.Duration
+	base    *url.URL // without credentials
+	text    string   // the URL that the user knows
+	client  *http.Client
+	sign    func(req *http.Request, body io.ReadSeeker) (*http.Request, error) // gives a request its credentials
+	refused func(*http.Response) error                                         // makes an error of an answer that is not the object
 }
 
 func newServer(u *url.URL, o Options) (*server, error) {
@@ -29,16 +32,27 @@ func newServer(u *url.URL, o Options) (*server, error) {
 	base := *u
 	base.User = nil
 	base.Path = strings.TrimSuffix(base.Path, "/") + "/"
-	s := &server{base: &base, limit: o.Limit}
+	var auth string
 	switch password, has := u.User.Password(); {
 	case has:
-		s.auth = basic(u.User.Username() + ":" + password)
+		auth = basic(u.User.Username() + ":" + password)
 	case strings.Contains(o.Authorization, ":"):
-		s.auth = basic(o.Authorization)
+		auth = basic(o.Authorization)
 	case o.Authorization != "":
-		s.auth = "Bearer " + o.Authorization
+		auth = "Bearer " + o.Authorization
 	}
-	s.client = &http.Client{Transport: &http.Transport{
+	sign := func(req *http.Request, _ io.ReadSeeker) (*http.Request, error) {
+		if auth != "" {
+			req.Header.Set("Authorization", auth)
+		}
+		return req, nil
+	}
+	return &server{base: &base, text: strings.TrimSuffix(base.String(), "/"), client: newClient(o), sign: sign, refused: discard}, nil
+}
+
+// newClient returns the client of a store's requests.
+func newClient(o Options) *http.Client {
+	return &http.Client{Transport: &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    15 * time.Second,
@@ -49,32 +63,56 @@ func newServer(u *url.URL, o Options) (*server, error) {
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
 	}}
-	return s, nil
 }
 
 func basic(words string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(words))
 }
 
-func (s *server) String() string { return strings.TrimSuffix(s.base.String(), "/") }
+func (s *server) String() string { return s.text }
+
+// attempts is how often a request is made that a store refuses because it has too many.
+const attempts = 3
 
 // do makes a request for an object or a collection.
-func (s *server) do(ctx context.Context, method, key string, body io.Reader, size int64, header map[string]string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, s.base.JoinPath(key).String(), body)
+func (s *server) do(ctx context.Context, method, key string, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
+	wait := backoff.Backoff{First: 200 * time.Millisecond, Max: 2 * time.Second, Jitter: true}
+	for left := attempts - 1; ; left-- {
+		resp, err := s.once(ctx, method, key, body, size, header)
+		busy := err == nil && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable)
+		if !busy || left == 0 {
+			return resp, err
+		}
+		resp.Body.Close()
+		if wait.Wait(ctx) != nil {
+			return nil, context.Cause(ctx)
+		}
+		if body != nil {
+			if _, err := body.Seek(0, io.SeekStart); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// once makes a request once.
+func (s *server) once(ctx context.Context, method, key string, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, s.base.JoinPath(key).String(), nil)
 	if err != nil {
 		return nil, err
 	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
 	if body != nil {
 		req.ContentLength = size
+		req.Body = io.NopCloser(body) // the client closes bodies, and this one may be sent again
 		if size == 0 {
 			req.Body = http.NoBody
 		}
 	}
-	if s.auth != "" {
-		req.Header.Set("Authorization", s.auth)
-	}
-	for name, value := range header {
-		req.Header.Set(name, value)
+	if req, err = s.sign(req, body); err != nil {
+		return nil, err
 	}
 	resp, err := s.client.Do(req)
 	if err != nil {
@@ -105,7 +143,7 @@ func (s *server) Get(ctx context.Context, key, etag string) (*Object, error) {
 	if resp.StatusCode == http.StatusOK {
 		return &Object{Body: resp.Body, Size: resp.ContentLength, ETag: resp.Header.Get("ETag")}, nil
 	}
-	return nil, discard(resp)
+	return nil, s.refused(resp)
 }
 
 func (s *server) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, c Condition) error {
@@ -125,7 +163,7 @@ func (s *server) Put(ctx context.Context, key string, body io.ReadSeeker, size i
 	return s.put(ctx, key, body, size, c)
 }
 
-func (s *server) put(ctx context.Context, key string, body io.Reader, size int64, c Condition) error {
+func (s *server) put(ctx context.Context, key string, body io.ReadSeeker, size int64, c Condition) error {
 	header := map[string]string{"Content-Type": "application/octet-stream"}
 	switch {
 	case c.Absent:
@@ -133,8 +171,7 @@ func (s *server) put(ctx context.Context, key string, body io.Reader, size int64
 	case c.Match != "":
 		header["If-Match"] = c.Match
 	}
-	// The client closes bodies, and this one may be sent again.
-	resp, err := s.do(ctx, http.MethodPut, key, io.NopCloser(body), size, header)
+	resp, err := s.do(ctx, http.MethodPut, key, body, size, header)
 	if err != nil {
 		return err
 	}
@@ -142,7 +179,7 @@ func (s *server) put(ctx context.Context, key string, body io.Reader, size int64
 		resp.Body.Close()
 		return nil
 	}
-	return discard(resp)
+	return s.refused(resp)
 }
 
 // errNoCollection says that the directory of an object is missing, as WebDAV does.

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A Command is a program to run on a machine. It is not a shell line: every argument arrives as it is.
@@ -32,7 +33,7 @@ func (c *Command) name() string {
 	return Quote(c.Argv)
 }
 
-var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var envName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
 
 // argv is the command with its environment in front.
 func (c *Command) argv() ([]string, error) {
@@ -49,7 +50,7 @@ func (c *Command) argv() ([]string, error) {
 		}
 		argv = []string{"env"}
 		for _, name := range slices.Sorted(maps.Keys(c.Env)) {
-			if !envName.MatchString(name) {
+			if !envName().MatchString(name) {
 				return nil, fmt.Errorf("run %s: %q is not a name of a variable", c.Argv[0], name)
 			}
 			argv = append(argv, name+"="+c.Env[name])

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 
@@ -47,22 +48,26 @@ func (l *passwordLogin) next(allowed []string) ssh.AuthMethod {
 
 var (
 	// What a server asks for that is no password of the user.
-	otherFactor = regexp.MustCompile(`(?i)code|token|otp|one.time|verification|factor|\bpin\b|duo|yubi|challenge`)
+	otherFactor = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)code|token|otp|one.time|verification|factor|\bpin\b|duo|yubi|challenge`)
+	})
 	// What a server says that has the user change the password: OpenSSH, Linux-PAM, the BSDs.
-	wantsChange = regexp.MustCompile(`(?i)(new|retype|change|current).{0,12} password|password.{0,30}(has expired|expired|must be changed|change required)|(must|required to) change your password`)
+	wantsChange = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)(new|retype|change|current).{0,12} password|password.{0,30}(has expired|expired|must be changed|change required)|(must|required to) change your password`)
+	})
 )
 
 // answer answers the question for the password, and no other.
 func (l *passwordLogin) answer(_, instruction string, questions []string, echos []bool) ([]string, error) {
 	text := strings.TrimSpace(strings.Join(append([]string{instruction}, questions...), " "))
 	switch {
-	case wantsChange.MatchString(text):
+	case wantsChange().MatchString(text):
 		l.asked = ErrPasswordExpired
 	case len(questions) == 0:
 		return nil, nil
-	case l.sent && !otherFactor.MatchString(text):
+	case l.sent && !otherFactor().MatchString(text):
 		l.asked = errWrongPassword
-	case l.sent || len(questions) > 1 || echos[0] || otherFactor.MatchString(text):
+	case l.sent || len(questions) > 1 || echos[0] || otherFactor().MatchString(text):
 		l.asked = fmt.Errorf("it also asks %q", clip(text))
 	}
 	if l.asked != nil {
@@ -112,7 +117,7 @@ func (m *Machine) Authorize(ctx context.Context, key string) (added bool, err er
 	err = m.Run(ctx, Command{Argv: argv, Script: true, Stdin: strings.NewReader(key + "\n"), Stdout: out})
 	var exit *ExitError
 	switch {
-	case errors.As(err, &exit) && wantsChange.Match(exit.Stderr):
+	case errors.As(err, &exit) && wantsChange().Match(exit.Stderr):
 		return false, fmt.Errorf("%s: %w, and must be changed first", m.user, ErrPasswordExpired)
 	case err != nil:
 		return false, fmt.Errorf("install the key in ~/.ssh/authorized_keys: %w", err)

@@ -3,6 +3,7 @@ package remote
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Quote writes argv as one line for a shell, which reads exactly these words from it. Any login shell does: backslashes
@@ -16,10 +17,10 @@ func Quote(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-]+$`)
+var plainWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-]+$`) })
 
 func quoteWord(word string) string {
-	if plainWord.MatchString(word) {
+	if plainWord().MatchString(word) {
 		return word
 	}
 	return `'` + strings.NewReplacer(`'`, `'\''`, `\`, `'\\'`).Replace(word) + `'`

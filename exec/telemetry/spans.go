@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -104,7 +105,9 @@ func randomHex(n int) string {
 }
 
 // traceParent matches the header traceparent of W3C Trace Context.
-var traceParent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}`)
+var traceParent = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}`)
+})
 
 // spansOf are the spans of the run: part of the trace that parent names, as the variable
 // TRACEPARENT of a CI job has it, or a trace of their own.
@@ -112,7 +115,7 @@ func (r *Record) spansOf(parent string) []span {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m, above := &spanMaker{trace: randomHex(16)}, ""
-	if p := traceParent.FindStringSubmatch(parent); p != nil {
+	if p := traceParent().FindStringSubmatch(parent); p != nil {
 		m.trace, above = p[1], p[2]
 	}
 	failed := 0

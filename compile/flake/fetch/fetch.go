@@ -96,7 +96,7 @@ func (f *Fetcher) Fetch(ctx context.Context, a flake.Attrs, final bool) (Tree, e
 	defer end()
 	t, err := f.fetch(ctx, a)
 	if err != nil {
-		return Tree{}, fmt.Errorf("fetch the input '%s': %w", password.ReplaceAllString(flake.Ref{Attrs: a}.String(), "://$1:xxxxx@"), err)
+		return Tree{}, fmt.Errorf("fetch the input '%s': %w", password().ReplaceAllString(flake.Ref{Attrs: a}.String(), "://$1:xxxxx@"), err)
 	}
 	t.Locked, err = checkLocks(a, t.Locked, final)
 	return t, err
@@ -160,7 +160,7 @@ func (f *Fetcher) fetch(ctx context.Context, a flake.Attrs) (Tree, error) {
 }
 
 // password finds a password in a URL.
-var password = regexp.MustCompile(`://([^/@:]*):[^/@]*@`)
+var password = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`://([^/@:]*):[^/@]*@`) })
 
 // checkLocks compares what was fetched with what the input pins, and returns the attributes that it has now.
 func checkLocks(want, got flake.Attrs, final bool) (flake.Attrs, error) {

@@ -14,6 +14,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -113,7 +114,7 @@ func (f *Fetcher) open(u *url.URL) (*response, error) {
 	return &response{body: file}, nil
 }
 
-var immutableLink = regexp.MustCompile(`<([^>]*)>; *rel="immutable"`)
+var immutableLink = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`<([^>]*)>; *rel="immutable"`) })
 
 // ask sends one request.
 func (f *Fetcher) ask(ctx context.Context, u *url.URL, r request) (*response, error) {
@@ -157,7 +158,7 @@ func (f *Fetcher) ask(ctx context.Context, u *url.URL, r request) (*response, er
 	}
 	got := &response{body: body, etag: answer.Header.Get("ETag")}
 	for _, link := range answer.Header.Values("Link") {
-		if m := immutableLink.FindStringSubmatch(link); m != nil {
+		if m := immutableLink().FindStringSubmatch(link); m != nil {
 			got.immutable = m[1]
 		}
 	}
