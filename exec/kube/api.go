@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"muster/exec/backoff"
+	"muster/exec/foreign"
 )
 
 // apiName is a name that the certificate of every API server is for.
@@ -104,7 +105,7 @@ func (a *api) do(ctx context.Context, method, path, contentType string, body, in
 		return err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, answerLimit))
+	text, err := foreign.ReadAll(answer.Body, "the answer", answerLimit)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s %s: %w", method, request.URL.Path, err)
