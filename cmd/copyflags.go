@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 
 	"muster/cmd/flags"
 	"muster/compile/store"
@@ -28,9 +29,27 @@ func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	if f.builders != nil {
 		plan.Builders = f.builders
 	}
-	b := s.nix.NewBuilder()
-	b.Machines = plan.Builders
-	o.Builder = b
+	g := s.nix.NewGraph()
+	g.Machines = buildersOf(plan)
+	o.Builder = g
+}
+
+// buildersOf are the builders of a plan. Those of nix.conf are named as well where this user's
+// Nix uses the store without a daemon, so that one that is lost can be taken out.
+func buildersOf(plan *exec.Plan) []string {
+	if len(plan.Builders) > 0 {
+		return plan.Builders
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	home, _ := os.UserHomeDir()
+	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
+	read, err := source.Read(nil)
+	if err != nil {
+		return nil // Nix says so
+	}
+	return []string{cmp.Or(read.Builders, "@/etc/nix/machines")}
 }
 
 // copyFlags say how closures are sent to hosts.

@@ -227,7 +227,7 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 	if s.nix != nil {
 		local, closeLocal := wireLocal(s.nix)
 		s.opened = append(s.opened, closeLocal)
-		o.Builder, o.Source, o.Roots = s.nix.NewBuilder(), local, stateDir(plan.Dir, "gcroots")
+		o.Builder, o.Source, o.Roots = s.nix.NewGraph(), local, stateDir(plan.Dir, "gcroots")
 		if note := noteOnState(o.Roots); note != "" {
 			fmt.Fprintln(s.std.err, "note: "+note)
 		}

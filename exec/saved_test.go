@@ -260,7 +260,7 @@ func TestEveryFieldOfAnEventIsSaved(t *testing.T) {
 // What is called by another name is read no more: journals and plans of earlier
 // versions depend on these.
 func TestNamesOfEventsStay(t *testing.T) {
-	want := []string{"Checked", "Found", "HostEnded", "Inspected", "JournalFailed", "NodeChanged", "PackagesCompared", "Paused", "Progressed", "Said", "StageEnded", "StageStarted", "UndoChosen", "WaveStarted"}
+	want := []string{"BuildEnded", "BuildPhase", "BuildPrinted", "BuildStarted", "BuilderLost", "BuildsCounted", "Checked", "Found", "HostEnded", "Inspected", "JournalFailed", "NixSaid", "NodeChanged", "PackagesCompared", "Paused", "Progressed", "Said", "StageEnded", "StageStarted", "UndoChosen", "WaveStarted"}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(codecs))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
