@@ -18,11 +18,13 @@ import (
 // buildFlags say where systems are built.
 type buildFlags struct {
 	noRules
-	builders []string // nil is as the inventory says
+	builders  []string // nil is as the inventory says
+	onlyThere bool
 }
 
 func (f *buildFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&f.builders, "", buildMachines), "builders", "build on these `machines`: %s (default the inventory's builders, else nix.conf's)")
+	fs.Var(flags.Bool(&f.onlyThere, false), "builders-only", "build nothing here, also where no builder is left")
 }
 
 func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
@@ -30,7 +32,8 @@ func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 		plan.Builders = f.builders
 	}
 	g := s.nix.NewGraph()
-	g.Machines = buildersOf(plan)
+	plan.OnlyThere = plan.OnlyThere || f.onlyThere
+	g.Machines, g.Here = buildersOf(plan), !plan.OnlyThere
 	o.Builder = g
 }
 

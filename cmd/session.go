@@ -184,7 +184,7 @@ func (s *session) plan(action exec.Action) *exec.Plan {
 	s.failUnaddressed(list)
 	s.addBuildHosts(list)
 	p := exec.NewPlan(action, list)
-	p.Dir, p.Builders, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Cache
+	p.Dir, p.Builders, p.OnlyThere, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Build.OnlyThere, s.fleet.Cache
 	p.JoinSites(s.fleet)
 	return p
 }

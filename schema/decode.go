@@ -71,6 +71,7 @@ func (d *decoder) decode() {
 	f.variants()
 	d.meshes(t.get("mesh"))
 	f.Builders = texts(t.get("builders"))
+	d.build(t.get("build"))
 	if l := t.get("secret_recipients"); l != nil && l.kind == listKind {
 		for _, e := range l.elems {
 			f.SecretRecipients = append(f.SecretRecipients, Recipient{At: e.at, Text: text(e)})

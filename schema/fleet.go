@@ -28,6 +28,7 @@ type Fleet struct {
 	Roles    []*Role      // the user's own roles, in inventory order
 	Hosts    []*Host      // in inventory order
 	Builders []string     // build machines in the notation of Nix; empty means those of nix.conf
+	Build    Build
 	Cache    Cache
 	Rollout  Rollout
 	// Provision is how the machines of hosts with Provision are made.

@@ -297,6 +297,9 @@ func (f *Fleet) resolved() *Attrs {
 		r.add("roles", roles.At, roles)
 		r.add("hosts", hosts.At, hosts)
 		r.texts("builders", f.Builders, Pos{})
+		if f.Build.OnlyThere {
+			r.add("build", Pos{}, r.set(Pos{}, func() { r.bool("here", false, Pos{}) }))
+		}
 		if c := f.Cache; c.At.IsValid() {
 			r.add("cache", c.At, r.set(c.At, func() {
 				r.text("push_to", c.PushTo, c.At)
