@@ -114,6 +114,11 @@ func (c *checker) builders() {
 			c.report.add(m.At, path, "builder", "host %s has port %d, and Nix has none in the address of a builder", quote(m.Name), host.Port).Hint = "set url to a name that ~/.ssh/config has with its port"
 		}
 	}
+	for _, h := range c.fleet.Hosts {
+		if h.Cross != "" && h.Cross == h.System {
+			c.report.add(h.PosOf("cross"), join("hosts", h.Name)+".cross", "builder", "the host is itself %s", h.Cross).Hint = "leave cross out, or set system to that of the host"
+		}
+	}
 	if c.fleet.Build.OnlyThere && len(c.fleet.Builders) == 0 {
 		c.report.warn(c.tree.get("build").at, "build.here", "builder", "nothing is built here, and the inventory has no builders: those of nix.conf build")
 	}

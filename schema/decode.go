@@ -308,6 +308,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	d.privilege(h, of("privilege"), join(path, "privilege"))
 	h.Policy = Policy(cmp.Or(text(of("policy")), string(Required)))
 	h.FailedUnits = FailedUnits(cmp.Or(text(of("failed_units")), string(NewFailures)))
+	h.Cross = text(of("cross"))
 	h.BuildOn = BuildOn(cmp.Or(text(of("build_on")), string(BuildLocal)))
 	h.Substitute = truth(of("substitute"))
 	h.KnownHosts, h.ExtraHosts = truth(of("known_hosts")), truth(of("extra_hosts"))

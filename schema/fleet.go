@@ -182,6 +182,7 @@ type Host struct {
 
 	Flake       *FlakeSystem // nil for a host that muster composes of modules
 	System      string       // x86_64-linux, …
+	Cross       string       // the system that it is cross-built on; "" where it is not
 	Roles       []string
 	Node        *KlusterNode // what the cluster knows of it; nil for nothing
 	Tags        []string

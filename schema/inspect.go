@@ -538,6 +538,9 @@ func (r *resolver) host(h *Host) {
 	r.text("policy", string(h.Policy), at("policy"))
 	r.text("failed_units", string(h.FailedUnits), at("failed_units"))
 	r.text("build_on", string(h.BuildOn), at("build_on"))
+	if h.Cross != "" {
+		r.text("cross", h.Cross, at("cross"))
+	}
 	r.bool("substitute", h.Substitute, at("substitute"))
 	r.number("limit_rate", int(h.LimitRate), at("limit_rate"))
 	r.text("disk_uuid", h.DiskUUID, at("disk_uuid"))
