@@ -138,7 +138,7 @@ func (c *checker) machine(m *BuildMachine, field string) *node {
 const builderHint = "a line has, parted by spaces and - for none: URL, systems, file of an SSH key, builds at once, speed, features, features that a derivation must need, host key in base64"
 
 var (
-	builderURL     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[a-z][a-z0-9+-]*://)?[^\s/]+|^/\S*$`) })
+	builderURL     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[a-z][a-z0-9+-]*://\S+|[A-Za-z0-9]\S*)$`) })
 	builderSystem  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9_]+-[a-z0-9_]+$|^builtin$`) })
 	builderFeature = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._+:-]+$`) })
 )
