@@ -129,6 +129,10 @@ bench-secrets *args:
 bench-peers *args:
     go test ./exec -run '^TestPeersBench$' -v -timeout 2h -peersbench {{args}} | grep -v '^[=-]'
 
+# the systems of N hosts with shared derivations on two lab builders: as one graph, host after host, and by nix-store (Linux, root)
+bench-builds n="100" *args:
+    go test ./exec/nixcmd -run '^TestGraphBench$' -v -timeout 2h -graphbench {{n}} {{args}} | grep -v '^[=-]\|^    '
+
 # muster eval against Nix, in turns, on the corpora in DIR: evaluator-bench and what its README says
 bench-eval dir="/tmp/corp" nix="2.8=nix-instantiate" *args:
     go test ./cmd -run '^TestEvalBench$' -v -timeout 12h -evalbench {{dir}} -evalbench-nix {{nix}} {{args}} | grep -v '^[=-]'

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/builds"
 	"muster/exec/lab"
 	"muster/exec/nixcmd"
 )
@@ -200,6 +201,17 @@ func TestUserWhoIsNotTrusted(t *testing.T) {
 	verify(t, h)
 }
 
+// A nobody watches builds and keeps nothing.
+type nobody struct{}
+
+func (nobody) Started(store.Path, string)                      {}
+func (nobody) Phase(store.Path, string)                        {}
+func (nobody) Printed(store.Path, string)                      {}
+func (nobody) Ended(store.Path, string, time.Duration, string) {}
+func (nobody) Counted(builds.Counts)                           {}
+func (nobody) Lost(builds.Loss)                                {}
+func (nobody) Said(string)                                     {}
+
 // Nix builds on the machines that builders names.
 func TestBuildersBuild(t *testing.T) {
 	lab.RequireLab(t)
@@ -215,9 +227,10 @@ func TestBuildersBuild(t *testing.T) {
 	if err := n.Run(t.Context(), []string{"nix-instantiate", "--expr", expr}, &drv, nil); err != nil {
 		t.Fatal(err)
 	}
-	b := n.NewBuilder()
-	b.Machines = []string{"ssh://builder x86_64-linux,aarch64-linux - 2 1"}
-	out, err := b.Realise(t.Context(), store.Path(strings.TrimSpace(drv.String())), "", nil)
+	g := n.NewGraph()
+	g.Machines = []string{"ssh://builder x86_64-linux,aarch64-linux - 2 1"}
+	var out store.Path
+	g.Build(t.Context(), []builds.Want{{Drv: store.Path(strings.TrimSpace(drv.String())), Done: func(built store.Path, failed error) { out, err = built, failed }}}, nobody{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"os"
 
 	"muster/cmd/flags"
 	"muster/compile/store"
@@ -17,20 +18,41 @@ import (
 // buildFlags say where systems are built.
 type buildFlags struct {
 	noRules
-	builders []string // nil is as the inventory says
+	builders  []string // nil is as the inventory says
+	onlyThere bool
 }
 
 func (f *buildFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&f.builders, "", buildMachines), "builders", "build on these `machines`: %s (default the inventory's builders, else nix.conf's)")
+	fs.Var(flags.Bool(&f.onlyThere, false), "builders-only", "build nothing here, also where no builder is left")
 }
 
 func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	if f.builders != nil {
 		plan.Builders = f.builders
 	}
-	b := s.nix.NewBuilder()
-	b.Machines = plan.Builders
-	o.Builder = b
+	g := s.nix.NewGraph()
+	plan.OnlyThere = plan.OnlyThere || f.onlyThere
+	g.Machines, g.Here = buildersOf(plan), !plan.OnlyThere
+	o.Builder = g
+}
+
+// buildersOf are the builders of a plan. Those of nix.conf are named as well where this user's
+// Nix uses the store without a daemon, so that one that is lost can be taken out.
+func buildersOf(plan *exec.Plan) []string {
+	if len(plan.Builders) > 0 {
+		return plan.Builders
+	}
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	home, _ := os.UserHomeDir()
+	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
+	read, err := source.Read(nil)
+	if err != nil {
+		return nil // Nix says so
+	}
+	return []string{cmp.Or(read.Builders, "@/etc/nix/machines")}
 }
 
 // copyFlags say how closures are sent to hosts.

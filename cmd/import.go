@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"muster/cmd/flags"
-	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/archive"
+	"muster/exec/builds"
 	"muster/exec/human"
 	"muster/exec/local"
 	"muster/schema"
@@ -114,6 +114,8 @@ func (o *importOptions) step(m *archive.Manifest) (exec.Step, error) {
 // builtBefore is a builder for a system that was built elsewhere.
 type builtBefore exec.System
 
-func (b builtBefore) Realise(context.Context, store.Path, string, func(string)) (store.Path, error) {
-	return b.Out, nil
+func (b builtBefore) Build(_ context.Context, wants []builds.Want, _ builds.Watcher) {
+	for _, w := range wants {
+		w.Done(b.Out, nil)
+	}
 }

@@ -147,17 +147,13 @@ var buildMachines = flags.Kind[[]string]{
 	Parse: func(text string) ([]string, error) {
 		machines := strings.Split(text, ";")
 		for _, m := range machines {
-			if m = strings.TrimSpace(m); m != "" && !buildMachine().MatchString(m) {
+			if strings.TrimSpace(m) != "" && schema.CheckBuilder(m) != nil {
 				return nil, flags.ErrRefused
 			}
 		}
 		return machines, nil
 	},
 }
-
-// buildMachine matches a host or the URL of one with what follows it, or a file
-// of them.
-var buildMachine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(@/|[A-Za-z0-9])`) })
 
 // sshConfig is the kind of an SSH configuration file, or none.
 func sshConfig() flags.Kind[string] {

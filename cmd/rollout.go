@@ -35,7 +35,7 @@ type rolloutFlags struct {
 
 func (f *rolloutFlags) addFlags(fs *flags.Set) {
 	addJobs(fs, &f.jobs)
-	fs.Var(flags.Number(&f.buildJobs, 0, 1, mostJobs), "build-jobs", "build for at most `n` hosts at once (default as --jobs)")
+	fs.Var(flags.Number(&f.buildJobs, 0, 1, mostJobs), "build-jobs", "have at most `n` hosts build at once, where build_on names hosts (default as --jobs)")
 	fs.Var(flags.Number(&f.copyJobs, 0, 1, mostJobs), "copy-jobs", "copy to at most `n` hosts at once (default as --jobs)")
 	fs.Var(flags.Bool(&f.failFast, false), "fail-fast", "begin no other host after one has failed")
 	if !f.activates {

@@ -188,7 +188,7 @@ func (s *session) plan(action exec.Action) *exec.Plan {
 	s.failUnaddressed(list)
 	s.addBuildHosts(list)
 	p := exec.NewPlan(action, list)
-	p.Dir, p.Builders, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Cache
+	p.Dir, p.Builders, p.OnlyThere, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Build.OnlyThere, s.fleet.Cache
 	p.JoinSites(s.fleet)
 	return p
 }
@@ -231,7 +231,7 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 	if s.nix != nil {
 		local, closeLocal := wireLocal(s.nix)
 		s.opened = append(s.opened, closeLocal)
-		o.Builder, o.Source, o.Roots = s.nix.NewBuilder(), local, stateDir(plan.Dir, "gcroots")
+		o.Builder, o.Source, o.Roots = s.nix.NewGraph(), local, stateDir(plan.Dir, "gcroots")
 		if note := noteOnState(o.Roots); note != "" {
 			fmt.Fprintln(s.std.err, "note: "+note)
 		}

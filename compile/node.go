@@ -30,8 +30,11 @@ func (w *writer) host(h *schema.Host) module {
 			put(own, schema.Mark{At: h.At, Kind: schema.Default, Values: []schema.Value{schema.String{At: h.At, V: domain}}}, "networking", "domain")
 		}
 	}
-	if h.System != "" && h.System != defaultSystem {
+	if h.System != "" && (h.System != defaultSystem || h.Cross != "") {
 		put(own, text("system", h.System), "nixpkgs", "hostPlatform")
+	}
+	if h.Cross != "" {
+		put(own, text("cross", h.Cross), "nixpkgs", "buildPlatform")
 	}
 	if h.DiskUUID != "" {
 		put(own, text("disk_uuid", "/dev/disk/by-uuid/"+h.DiskUUID), "fileSystems", "/", "device")

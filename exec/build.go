@@ -1,10 +1,8 @@
 package exec
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"muster/compile/store"
 	"muster/schema"
@@ -27,19 +25,7 @@ func build(ctx context.Context, j *job) error {
 	case j.buildsElsewhere():
 		return buildOnHost(ctx, j)
 	}
-	root := ""
-	if j.run.opts.Roots != "" {
-		root = filepath.Join(j.run.opts.Roots, j.step.Host.Name)
-	}
-	// A system without a derivation is in the store already, and gets its root.
-	out, err := j.run.opts.Builder.Realise(ctx, cmp.Or(j.step.System.Drv, j.step.System.Out), root, j.said(Build))
-	if err != nil {
-		return err
-	}
-	j.step.System.Out = out
-	j.out.System = out
-	j.out.Status = Built
-	return nil
+	return buildAlone(ctx, j)
 }
 
 // buildsElsewhere reports whether the system is built on a host, as the inventory may

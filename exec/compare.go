@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -55,6 +56,9 @@ func compare(ctx context.Context, j *job) error {
 			j.out.Status = Unchanged
 		}
 		return nil
+	}
+	if h := j.step.Host; h.Cross != "" {
+		j.note(Finding{Check: "build", Text: fmt.Sprintf("cross-built on %s for %s", h.Cross, h.System)})
 	}
 	if j.buildsElsewhere() {
 		return nil // its closure is known when it is built

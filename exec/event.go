@@ -12,7 +12,8 @@ import (
 
 // An Event is a fact about a run: one of [StageStarted], [StageEnded],
 // [Inspected], [Progressed], [Said], [Found], [Checked], [PackagesCompared], [WaveStarted], [Paused],
-// [NodeChanged], [UndoChosen], [JournalFailed] and [HostEnded]. Events are plain data and never hold a
+// [NodeChanged], [UndoChosen], [JournalFailed], [HostEnded], and of builds [BuildStarted], [BuildPhase],
+// [BuildPrinted], [BuildEnded], [BuildsCounted], [BuilderLost] and [NixSaid]. Events are plain data and never hold a
 // secret.
 type Event interface {
 	// Name is what journals and JSON output call the event. It never changes.

@@ -27,6 +27,7 @@ type job struct {
 	held    held
 	share   share // in its site; see peers.go
 	cluster membership
+	early   bool            // the system was built in the run's graph, or has failed
 	built   transfer.Source // where another host has built the system; nil for this machine
 	out     Outcome
 	journey
@@ -113,12 +114,15 @@ func (j *job) proceed(ctx, starts context.Context, list []Stage) {
 
 // stages takes the host through some of its stages.
 func (j *job) stages(ctx, starts context.Context, list []Stage) {
+	if j.early && j.failed() {
+		return
+	}
 	if starts.Err() != nil {
 		j.skip(fmt.Errorf("not begun: %w", context.Cause(starts)))
 		return
 	}
 	for _, s := range list {
-		if j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() || s == PreCheck && !j.checksBefore() || s == HostKey && !j.secrets.keyChanges() ||
+		if s == Build && j.early || j.step.Host.Unconnected && s != Build || s == SendSecrets && !j.secrets.changed() || s == PreCheck && !j.checksBefore() || s == HostKey && !j.secrets.keyChanges() ||
 			s == Leave && !j.leaves() || s == Rejoin && !j.cluster.isOut() {
 			continue
 		}

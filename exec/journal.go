@@ -208,9 +208,9 @@ func (j *Journal) Sink(next Sink) Sink {
 // takes reports whether the journal keeps an event.
 func (j *Journal) takes(e Event) bool {
 	switch e.(type) {
-	case Progressed:
+	case Progressed, BuildPhase, BuildsCounted:
 		return false
-	case Said, PackagesCompared:
+	case Said, PackagesCompared, BuildStarted, BuildPrinted, BuildEnded, NixSaid:
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		return j.size < maxJournalOutput

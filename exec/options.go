@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"muster/compile/store"
+	"muster/exec/builds"
 	"muster/exec/clock"
 	"muster/exec/transfer"
 	"muster/schema"
@@ -25,7 +25,7 @@ type Options struct {
 
 	Jobs         int // hosts at once in each kind of work that has no limit of its own; [StandardJobs]
 	ConnectJobs  int // hosts being connected to and inspected
-	BuildJobs    int // hosts being built for
+	BuildJobs    int // hosts that build systems, by themselves or for others
 	CopyJobs     int // hosts being copied to
 	ActivateJobs int // hosts being activated
 	KeepOpen     int // connections kept between the inspection of a host and the rest of its work; [StandardKeepOpen]
@@ -71,10 +71,10 @@ type Options struct {
 
 // A Builder makes derivations of the local store into what they build.
 type Builder interface {
-	// Realise builds drv under the garbage collector root, a file name, and
-	// returns what it built. Lines of the build go to log. A path that is no
-	// derivation has to be in the store, and is returned.
-	Realise(ctx context.Context, drv store.Path, root string, log func(line string)) (store.Path, error)
+	// Build builds all wants as one graph of derivations. It calls Done of each once, as soon
+	// as its system is there or cannot be built, and returns after that. It may be called again
+	// meanwhile.
+	Build(ctx context.Context, wants []builds.Want, w builds.Watcher)
 }
 
 // A Local runs a command on this machine, with more in its environment, and

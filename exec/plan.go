@@ -95,6 +95,7 @@ type Plan struct {
 	Rollout    schema.Rollout
 	Cluster    *ClusterPlan // nil where hosts are not taken out of one
 	Builders   []string     // machines to build on, as for Nix; none: as nix.conf says
+	OnlyThere  bool         // this machine builds nothing
 	Cache      schema.Cache
 	Command    []string // for Command
 	Keep       Keep     // for Clean

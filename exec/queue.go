@@ -44,6 +44,26 @@ func (q *queue) add(place, wave int, work func()) {
 	q.dispatch()
 }
 
+// reserve has wait wait until release, for what is added later.
+func (q *queue) reserve() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.left++
+}
+
+func (q *queue) release() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ended()
+}
+
+// ended counts one less as left. The caller holds q.mu.
+func (q *queue) ended() {
+	if q.left--; q.left == 0 && q.done != nil {
+		close(q.done)
+	}
+}
+
 // wait returns when everything that was added is done.
 func (q *queue) wait(ctx context.Context) {
 	q.mu.Lock()
@@ -88,9 +108,7 @@ func (q *queue) do(r ready) {
 		delete(q.working, r.wave)
 	}
 	q.dispatch()
-	if q.left--; q.left == 0 && q.done != nil {
-		close(q.done)
-	}
+	q.ended()
 }
 
 // readyHosts are a heap, the first in the order of the plan first.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"muster/compile/store"
+	"muster/exec/builds"
 	"muster/exec/host"
 	"muster/schema"
 )
@@ -103,8 +103,10 @@ func TestResumeLeavesWhatHasMovedOn(t *testing.T) {
 // A noBuilder has nothing.
 type noBuilder struct{}
 
-func (noBuilder) Realise(context.Context, store.Path, string, func(string)) (store.Path, error) {
-	return "", errors.New("nothing is built here")
+func (noBuilder) Build(_ context.Context, wants []builds.Want, _ builds.Watcher) {
+	for _, w := range wants {
+		w.Done("", errors.New("nothing is built here"))
+	}
 }
 
 // What a run finds a host on is written down before anything is done there, and stands for all attempts.

@@ -29,6 +29,7 @@ type run struct {
 	opts   Options
 	waves  *waves
 	queue  *queue
+	builds *buildGraph
 	undo   undo
 	sites  *sites
 	limits map[Stage]chan struct{}
@@ -41,7 +42,7 @@ type run struct {
 
 func newRun(p *Plan, o Options) *run {
 	w := newWaves(p, &o)
-	return &run{
+	r := &run{
 		plan: p, opts: o, waves: w, undo: undo{sink: o.Sink}, sites: newSites(p, o.clock),
 		queue: newQueue(w, o.clock, o.BuildJobs+o.CopyJobs+o.ActivateJobs),
 		limits: map[Stage]chan struct{}{
@@ -50,6 +51,8 @@ func newRun(p *Plan, o Options) *run {
 		},
 		activating: make(chan struct{}, o.ActivateJobs),
 	}
+	r.builds = newBuildGraph(r)
+	return r
 }
 
 func (r *run) do(ctx context.Context) []Outcome {
@@ -76,6 +79,7 @@ func (r *run) do(ctx context.Context) []Outcome {
 		if j := r.newJob(r.plan.Steps[i]); inActivation(j) {
 			inProgress[i] = true
 			r.waves.surveyed(ctx)
+			r.builds.surveyed(starts)
 			r.queue.add(place, j.step.Wave, func() {
 				j.begin(ctx, starts, slices.Concat(survey, rest))
 				end(i, j)
@@ -92,6 +96,7 @@ func (r *run) do(ctx context.Context) []Outcome {
 		_ = r.opts.clock.Acquire(always, surveys)
 		r.opts.clock.Go(func() {
 			defer func() { <-surveys }()
+			defer r.builds.surveyed(starts)
 			j := r.newJob(r.plan.Steps[i])
 			j.begin(ctx, starts, survey)
 			if j.failure.stage == ConnectTo {
@@ -106,16 +111,27 @@ func (r *run) do(ctx context.Context) []Outcome {
 				return
 			}
 			r.park(j)
-			chain.after(i, func(ok bool) {
-				r.queue.add(place, j.step.Wave, func() {
-					r.unpark(j)
-					if ok {
-						j.proceed(ctx, starts, rest)
-					} else {
-						j.skip(errors.New("not begun: what the host has before it has failed"))
-					}
-					end(i, j)
+			begin := func() {
+				chain.after(i, func(ok bool) {
+					r.queue.add(place, j.step.Wave, func() {
+						r.unpark(j)
+						if ok {
+							j.proceed(ctx, starts, rest)
+						} else {
+							j.skip(errors.New("not begun: what the host has before it has failed"))
+						}
+						end(i, j)
+					})
 				})
+			}
+			if !r.builds.takes(j, rest) || starts.Err() != nil {
+				begin()
+				return
+			}
+			r.queue.reserve()
+			r.builds.ask(ctx, starts, j, func() {
+				begin()
+				r.queue.release()
 			})
 		})
 	}

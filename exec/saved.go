@@ -43,6 +43,7 @@ type savedPlan struct {
 	Generation int           `json:"generation,omitempty" want:"0..2147483647"`
 	Undo       savedWord     `json:"undo,omitempty"`
 	Builders   []string      `json:"builders,omitempty"`
+	OnlyThere  bool          `json:"only_builders,omitempty"`
 	PushTo     string        `json:"push_to,omitempty"`
 	PullFrom   string        `json:"pull_from,omitempty"`
 	Peers      []string      `json:"peers,omitempty"`
@@ -203,7 +204,7 @@ func (s *savedPlan) sumBytes() []byte {
 func (p *Plan) save() *savedPlan {
 	s := &savedPlan{
 		Version: planVersion, Run: savedWord(p.Run), Who: p.Who, Dir: p.Dir, Action: p.Action, Generation: p.Generation, Undo: savedWord(p.Undo),
-		Builders: p.Builders, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Peers: p.Cache.Peers, Command: p.Command,
+		Builders: p.Builders, OnlyThere: p.OnlyThere, PushTo: p.Cache.PushTo, PullFrom: p.Cache.PullFrom, Peers: p.Cache.Peers, Command: p.Command,
 		Reinstall: p.Wanted.Reinstall, NoReboot: p.Wanted.NoReboot, InPlace: p.Wanted.InPlace,
 		Rollout: savedRollout{
 			MaxUnavailable: p.Rollout.MaxUnavailable, MaxFailures: p.Rollout.MaxFailures,
@@ -387,7 +388,7 @@ func (s *savedPlan) load() (*Plan, error) {
 		return nil, errors.New("action: it is missing")
 	}
 	p := &Plan{
-		Run: string(s.Run), Who: s.Who, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: string(s.Undo), Builders: s.Builders, Command: s.Command,
+		Run: string(s.Run), Who: s.Who, Dir: s.Dir, Action: s.Action, Generation: s.Generation, Undo: string(s.Undo), Builders: s.Builders, OnlyThere: s.OnlyThere, Command: s.Command,
 		Cache: schema.Cache{PushTo: s.PushTo, PullFrom: s.PullFrom, Peers: s.Peers},
 		Rollout: schema.Rollout{
 			MaxUnavailable: s.Rollout.MaxUnavailable, MaxFailures: s.Rollout.MaxFailures, Pause: s.Rollout.Pause, Confirm: s.Rollout.Confirm,

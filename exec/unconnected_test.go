@@ -6,16 +6,17 @@ import (
 	"slices"
 	"testing"
 
-	"muster/compile/store"
+	"muster/exec/builds"
 	"muster/schema"
 )
 
 // A builder that has everything.
 type hasAll struct{}
 
-func (hasAll) Realise(_ context.Context, _ store.Path, _ string, log func(string)) (store.Path, error) {
-	log("building")
-	return newSystem, nil
+func (hasAll) Build(_ context.Context, wants []builds.Want, _ builds.Watcher) {
+	for _, w := range wants {
+		w.Done(newSystem, nil)
+	}
 }
 
 // A host without an address is built for where an action builds, and never

@@ -55,6 +55,7 @@ func (c *checker) run() {
 	c.jumps()
 	c.guests()
 	c.buildHosts()
+	c.builders()
 	c.rollout()
 	c.cache()
 	c.files()

@@ -71,6 +71,7 @@ func (d *decoder) decode() {
 	f.variants()
 	d.meshes(t.get("mesh"))
 	f.Builders = texts(t.get("builders"))
+	d.build(t.get("build"))
 	if l := t.get("secret_recipients"); l != nil && l.kind == listKind {
 		for _, e := range l.elems {
 			f.SecretRecipients = append(f.SecretRecipients, Recipient{At: e.at, Text: text(e)})
@@ -307,6 +308,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	d.privilege(h, of("privilege"), join(path, "privilege"))
 	h.Policy = Policy(cmp.Or(text(of("policy")), string(Required)))
 	h.FailedUnits = FailedUnits(cmp.Or(text(of("failed_units")), string(NewFailures)))
+	h.Cross = text(of("cross"))
 	h.BuildOn = BuildOn(cmp.Or(text(of("build_on")), string(BuildLocal)))
 	h.Substitute = truth(of("substitute"))
 	h.KnownHosts, h.ExtraHosts = truth(of("known_hosts")), truth(of("extra_hosts"))

@@ -28,6 +28,7 @@ type Fleet struct {
 	Roles    []*Role      // the user's own roles, in inventory order
 	Hosts    []*Host      // in inventory order
 	Builders []string     // build machines in the notation of Nix; empty means those of nix.conf
+	Build    Build
 	Cache    Cache
 	Rollout  Rollout
 	// Provision is how the machines of hosts with Provision are made.
@@ -181,6 +182,7 @@ type Host struct {
 
 	Flake       *FlakeSystem // nil for a host that muster composes of modules
 	System      string       // x86_64-linux, …
+	Cross       string       // the system that it is cross-built on; "" where it is not
 	Roles       []string
 	Node        *KlusterNode // what the cluster knows of it; nil for nothing
 	Tags        []string

@@ -8,7 +8,7 @@ import "cuelang.org/go/cue"
 func generatedShape() *shape {
 	return &shape{
 		strct: true,
-		order: []string{"network", "nixpkgs", "inputs", "lock", "impure", "kluster", "mesh", "defaults", "roles", "hosts", "meta", "builders", "cache", "provision", "rollout", "secret_recipients", "$schema"},
+		order: []string{"network", "nixpkgs", "inputs", "lock", "impure", "kluster", "mesh", "defaults", "roles", "hosts", "meta", "builders", "build", "cache", "provision", "rollout", "secret_recipients", "$schema"},
 		fields: map[string]*shape{
 			"network": &shape{
 				want:  "an attribute set with description and enable_rollback",
@@ -496,7 +496,7 @@ func generatedShape() *shape {
 				want:  "an attribute set of configuration and defaults",
 				doc:   "Configuration of all hosts, and defaults for their fields.",
 				strct: true,
-				order: []string{"imports", "config", "nix", "nixpkgs", "nixpkgs_config", "overlays", "port", "special_args", "secrets", "ssh", "provision", "upgrade", "pull", "user", "jump", "privilege", "local", "system", "roles", "node", "tags", "policy", "failed_units", "timeouts", "guard", "rollback", "replace_foreign", "allow_all", "deploy", "known_hosts", "extra_hosts", "build_on", "substitute", "limit_rate", "health", "install", "meta"},
+				order: []string{"imports", "config", "nix", "nixpkgs", "nixpkgs_config", "overlays", "port", "special_args", "secrets", "ssh", "provision", "upgrade", "pull", "user", "jump", "privilege", "local", "system", "roles", "node", "tags", "policy", "failed_units", "timeouts", "guard", "rollback", "replace_foreign", "allow_all", "deploy", "known_hosts", "extra_hosts", "build_on", "cross", "substitute", "limit_rate", "health", "install", "meta"},
 				fields: map[string]*shape{
 					"imports": &shape{
 						want: "a list of Nix files and modules of inputs",
@@ -1322,6 +1322,12 @@ func generatedShape() *shape {
 						doc:  "Where the system is built: where muster runs (\"local\"), on the host (\"target\"), or\non another host of the inventory, by its name.",
 						like: []string{"buildontarget", "buildhost"},
 						leaf: oneOf{theText("local"), theText("target"), onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")},
+					},
+					"cross": &shape{
+						want: "a system such as x86_64-linux",
+						doc:  "The system that it is cross-built on, as nixpkgs.buildPlatform; by default it is\nbuilt on its own.",
+						like: []string{"buildplatform", "cross_system", "crosssystem"},
+						leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
 					},
 					"substitute": &shape{
 						want: "true or false",
@@ -2174,7 +2180,7 @@ func generatedShape() *shape {
 				entry: &shape{
 					want:  "an attribute set",
 					strct: true,
-					order: []string{"host", "guest_of", "imports", "config", "nix", "nixpkgs", "nixpkgs_config", "overlays", "port", "special_args", "secrets", "ssh", "provision", "upgrade", "pull", "user", "jump", "privilege", "local", "system", "roles", "node", "tags", "policy", "failed_units", "timeouts", "guard", "rollback", "replace_foreign", "allow_all", "deploy", "known_hosts", "extra_hosts", "build_on", "substitute", "limit_rate", "health", "install", "meta", "variant_of", "flake", "nixos", "profiles", "host_keys", "disk_uuid", "disks", "file_systems", "swap"},
+					order: []string{"host", "guest_of", "imports", "config", "nix", "nixpkgs", "nixpkgs_config", "overlays", "port", "special_args", "secrets", "ssh", "provision", "upgrade", "pull", "user", "jump", "privilege", "local", "system", "roles", "node", "tags", "policy", "failed_units", "timeouts", "guard", "rollback", "replace_foreign", "allow_all", "deploy", "known_hosts", "extra_hosts", "build_on", "cross", "substitute", "limit_rate", "health", "install", "meta", "variant_of", "flake", "nixos", "profiles", "host_keys", "disk_uuid", "disks", "file_systems", "swap"},
 					fields: map[string]*shape{
 						"host": &shape{
 							want:  "an IPv4 or IPv6 address or a domain name",
@@ -3028,6 +3034,12 @@ func generatedShape() *shape {
 							like: []string{"buildontarget", "buildhost"},
 							leaf: oneOf{theText("local"), theText("target"), onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")},
 						},
+						"cross": &shape{
+							want: "a system such as x86_64-linux",
+							doc:  "The system that it is cross-built on, as nixpkgs.buildPlatform; by default it is\nbuilt on its own.",
+							like: []string{"buildplatform", "cross_system", "crosssystem"},
+							leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
+						},
 						"substitute": &shape{
 							want: "true or false",
 							doc:  "Whether the host fetches what it can from its own binary caches.",
@@ -3516,10 +3528,97 @@ func generatedShape() *shape {
 			"builders": &shape{
 				want: "a list of build machines",
 				doc:  "Build machines in the notation of Nix's builders setting; those of\nnix.conf by default.",
-				like: []string{"remotebuilders", "buildmachines", "buildhosts"},
+				like: []string{"remotebuilders", "buildhosts"},
 				elem: &shape{
 					want: "a build machine such as ssh://builder x86_64-linux",
 					leaf: onFirstUse("^[^;\\x00-\\x1f]+$"),
+				},
+			},
+			"build": &shape{
+				want:  "an attribute set such as {here: false, machines: {big: {jobs: 8}}}",
+				doc:   "Where systems are built, and builders in fields instead of Nix's notation.",
+				like:  []string{"building"},
+				strct: true,
+				order: []string{"here", "machines"},
+				fields: map[string]*shape{
+					"here": &shape{
+						want: "true or false",
+						doc:  "false: all is built on builders, and nothing where muster runs.",
+						like: []string{"local"},
+						leaf: ofKind(cue.BoolKind),
+					},
+					"machines": &shape{
+						want:   "an attribute set of builders by name",
+						names:  "a host name",
+						doc:    "Builders, by name. One that is a host of the inventory is reached as that host, and\nhas its system and host key.",
+						like:   []string{"builders", "buildmachines"},
+						strct:  true,
+						nameOK: onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$"),
+						entry: &shape{
+							want:  "an attribute set",
+							strct: true,
+							order: []string{"url", "systems", "jobs", "speed", "features", "mandatory_features", "key", "host_key"},
+							fields: map[string]*shape{
+								"url": &shape{
+									want: "a store URL such as ssh://builder or ssh-ng://builder",
+									doc:  "Its store URL, ssh:// or ssh-ng://; ssh:// and its name by default.",
+									like: []string{"hostname", "uri", "address", "host"},
+									leaf: onFirstUse("^[a-z0-9+]+://[^ \\x00-\\x1f]+$"),
+								},
+								"systems": &shape{
+									want: "a list of systems",
+									doc:  "The systems that it builds for; that of the machine where muster runs by default.",
+									like: []string{"system", "supportedsystems"},
+									elem: &shape{
+										want: "a system such as x86_64-linux",
+										leaf: onFirstUse("^[a-z0-9_]+-[a-z0-9_]+$"),
+									},
+								},
+								"jobs": &shape{
+									want: "a number of builds, 1 or more",
+									doc:  "How many derivations it builds at once; 1 by default.",
+									like: []string{"maxjobs", "max_jobs"},
+									leaf: allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(100000)},
+								},
+								"speed": &shape{
+									want: "a number, 1 or more",
+									doc:  "How fast it is beside other builders; 1 by default.",
+									like: []string{"speedfactor", "speed_factor"},
+									leaf: allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(1000000)},
+								},
+								"features": &shape{
+									want: "a list of features",
+									doc:  "The features that it has, such as kvm and big-parallel.",
+									like: []string{"supportedfeatures", "supported_features"},
+									elem: &shape{
+										want: "a feature such as kvm",
+										leaf: onFirstUse("^[A-Za-z0-9._+:-]+$"),
+									},
+								},
+								"mandatory_features": &shape{
+									want: "a list of features",
+									doc:  "The features that a derivation must need to be built on it.",
+									like: []string{"mandatoryfeatures"},
+									elem: &shape{
+										want: "a feature such as benchmark",
+										leaf: onFirstUse("^[A-Za-z0-9._+:-]+$"),
+									},
+								},
+								"key": &shape{
+									want: "the absolute path of a private SSH key",
+									doc:  "The file of the private SSH key.",
+									like: []string{"sshkey", "ssh_key", "identity"},
+									leaf: onFirstUse("^/[^ \\x00-\\x1f]+$"),
+								},
+								"host_key": &shape{
+									want: "a public key such as ssh-ed25519 AAAA…",
+									doc:  "Its public SSH host key.",
+									like: []string{"publichostkey", "public_host_key"},
+									leaf: onFirstUse("^(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+$"),
+								},
+							},
+						},
+					},
 				},
 			},
 			"cache": &shape{

@@ -297,6 +297,9 @@ func (f *Fleet) resolved() *Attrs {
 		r.add("roles", roles.At, roles)
 		r.add("hosts", hosts.At, hosts)
 		r.texts("builders", f.Builders, Pos{})
+		if f.Build.OnlyThere {
+			r.add("build", Pos{}, r.set(Pos{}, func() { r.bool("here", false, Pos{}) }))
+		}
 		if c := f.Cache; c.At.IsValid() {
 			r.add("cache", c.At, r.set(c.At, func() {
 				r.text("push_to", c.PushTo, c.At)
@@ -535,6 +538,9 @@ func (r *resolver) host(h *Host) {
 	r.text("policy", string(h.Policy), at("policy"))
 	r.text("failed_units", string(h.FailedUnits), at("failed_units"))
 	r.text("build_on", string(h.BuildOn), at("build_on"))
+	if h.Cross != "" {
+		r.text("cross", h.Cross, at("cross"))
+	}
 	r.bool("substitute", h.Substitute, at("substitute"))
 	r.number("limit_rate", int(h.LimitRate), at("limit_rate"))
 	r.text("disk_uuid", h.DiskUUID, at("disk_uuid"))

@@ -13,7 +13,7 @@ import (
 )
 
 // paint draws a view in at most so many rows, none wider than so many columns: a line with
-// totals, the failures, the hosts in progress, and the last notes.
+// totals, the failures, the builds, the hosts in progress, and the last notes.
 //
 //	12/40 done · 1 failed · 3 running · 24 waiting · 1m20s · waits for web7: build
 //	  web3    failed    connect: unreachable: connect to 192.0.2.3:22: connection refused
@@ -40,8 +40,10 @@ func paint(v *view, width, height int, now time.Time) []line {
 	rows := height - 1 - len(notes)
 	failed := failedRows(v.failures.list, nameColumn(v, works, width), max(1, rows-min(len(works), rows/2)))
 	rows -= len(failed)
+	builds := v.builds.rows(min(v.builds.longest(), max(8, width/3)), rows-min(len(works), rows/2), now)
+	rows -= len(builds)
 	running := workRows(works, nameColumn(v, works, width), rows, now)
-	for _, l := range slices.Concat(failed, running) {
+	for _, l := range slices.Concat(failed, builds, running) {
 		lines = append(lines, l.clip(width))
 	}
 	for _, n := range notes {
@@ -87,6 +89,9 @@ func (v *view) head(works []*hostView, width int, now time.Time) line {
 	}
 	add(active, len(works), "running")
 	parts = append(parts, say(human.Duration(now.Sub(v.began))))
+	if built := v.builds.total(); built != "" {
+		parts = append(parts, say(built))
+	}
 	add(ordinary, v.ended[exec.Skipped], "skipped")
 	add(ordinary, total-ended-len(works), "waiting")
 	if v.waves > 1 {

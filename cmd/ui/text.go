@@ -49,6 +49,7 @@ type text struct {
 	shut  bool            // nothing is drawn any more
 	run   Run             // that is shown
 	view  *view           // what is drawn
+	lost  []string        // builders, for the end
 
 	last     map[string][]string // the last lines that each host's stage printed
 	mistakes map[string]string   // the first host with each mistake in the configuration
@@ -118,6 +119,9 @@ func (t *text) Event(e exec.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	KeepLast(t.last, e)
+	if lost, ok := e.(exec.BuilderLost); ok {
+		t.lost = append(t.lost, lossOf(lost))
+	}
 	now := time.Now()
 	t.view.take(e, now)
 	if line := t.lineOf(e); line != "" {
@@ -152,6 +156,9 @@ func (t *text) lineOf(e exec.Event) string {
 		return undone(e)
 	case exec.JournalFailed:
 		return fmt.Sprintf("note: no journal of this run: %s", Printable(e.Err))
+	}
+	if line := buildLine(e, t.live); line != "" {
+		return line
 	}
 	if t.live {
 		return ""
@@ -420,6 +427,9 @@ func (t *text) told(o exec.Outcome) bool {
 func (t *text) End(outcomes []exec.Outcome) {
 	t.Close()
 	errs := newPage(t.errs, t.color)
+	for _, lost := range t.lost {
+		errs.print(line{}.and(odd, lost))
+	}
 	printFailures(errs, slices.DeleteFunc(slices.Clone(outcomes), t.told), t.last, t.run, t.hint)
 	printEnd(newPage(t.out, t.color), outcomes)
 }

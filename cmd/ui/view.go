@@ -27,6 +27,7 @@ type view struct {
 	ended    map[exec.Status]int
 	done     int // hosts that ended as was asked
 	failures causes
+	builds   buildsView
 	notes    []string // the last lines that were printed
 }
 
@@ -59,6 +60,7 @@ func (v *view) take(e exec.Event, now time.Time) {
 		v.began = now
 	}
 	v.doing = ""
+	v.builds.take(e, now)
 	switch e := e.(type) {
 	case exec.StageStarted:
 		*v.host(e.Host) = hostView{name: e.Host, stage: e.Stage, since: now}

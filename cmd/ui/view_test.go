@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 
+	"muster/compile/store"
 	"muster/exec"
 )
 
@@ -87,6 +88,15 @@ func TestViews(t *testing.T) {
 			started("web1", exec.Copy), {59500 * time.Millisecond, exec.StageEnded{Host: "web1", Stage: exec.Copy}},
 			started("web2", exec.Copy), {30 * time.Second, exec.StageEnded{Host: "web2", Stage: exec.Copy}},
 		}, 2, 80, 24, "0/2 done · 1 running · 1m · 1 waiting · waits for web1: copy\n  web1  copy       0.5 s\n"},
+		{"builds", []moment{
+			started("web1", exec.Build),
+			{10 * time.Second, exec.BuildStarted{Drv: "/nix/store/g1bkas69ylqs68650shlgjxlvzq221xr-nginx-1.26.2.drv", Builder: "ssh://big"}},
+			{20 * time.Second, exec.BuildPhase{Drv: "/nix/store/g1bkas69ylqs68650shlgjxlvzq221xr-nginx-1.26.2.drv", Phase: "checkPhase"}},
+			{50 * time.Second, exec.BuildStarted{Drv: "/nix/store/h1bkas69ylqs68650shlgjxlvzq221xr-etc.drv"}},
+			{50 * time.Second, exec.BuildStarted{Drv: "/nix/store/i1bkas69ylqs68650shlgjxlvzq221xr-units.drv"}},
+			{55 * time.Second, exec.BuildEnded{Drv: "/nix/store/i1bkas69ylqs68650shlgjxlvzq221xr-units.drv"}},
+			{55 * time.Second, exec.BuildsCounted{Built: 1, Running: 2, Total: 12}},
+		}, 1, 90, 24, "0/1 done · 1 running · 1m · 1 of 12 derivations built · waits for web1: build\n  nginx-1.26.2  building  50.0 s  on ssh://big checkPhase\n  etc           building  10.0 s  here\n  web1  build     59.0 s\n"},
 		{"pause", []moment{{55 * time.Second, exec.Paused{Wave: 2, For: 10 * time.Second}}}, 2, 80, 24,
 			"0/2 done · 1m · 2 waiting · the next wave begins in 5.0 s\n"},
 		{"a host that checks", []moment{started("web1", exec.Health), {at, exec.Checked{Host: "web1", Check: "http", Err: "timeout"}}}, 1, 80, 24,
@@ -125,6 +135,7 @@ func TestViewsFit(t *testing.T) {
 	for i := range 200 {
 		v.take(exec.StageStarted{Host: fmt.Sprintf("主机-with-a-long-name-%d", i), Stage: []exec.Stage{exec.Build, exec.Copy, exec.Health}[i%3]}, began)
 		v.take(exec.Said{Host: fmt.Sprintf("主机-with-a-long-name-%d", i), Line: strings.Repeat("长 ", 300)}, began)
+		v.take(exec.BuildStarted{Drv: store.Path(fmt.Sprintf("/nix/store/i1bkas69ylqs68650shlgjxlvzq221xr-a-long-name-of-a-derivation-%d.drv", i)), Builder: "ssh://" + strings.Repeat("long", i)}, began)
 		v.take(exec.HostEnded{Outcome: exec.Outcome{Host: fmt.Sprint("db", i), Status: exec.Failed, Stage: exec.Build, Err: fmt.Errorf("%c%s", 'a'+i%26, strings.Repeat("错", 100))}}, began)
 	}
 	for width := 1; width < 130; width++ {

@@ -19,10 +19,6 @@ import (
 // all that was requested meanwhile: concurrent processes would wait for each other's
 // locks, which Nix polls only every five seconds.
 type Builder struct {
-	// Machines are the build machines in the notation of Nix's builders setting;
-	// nil means those of nix.conf.
-	Machines []string
-
 	nix *Nix
 
 	mu      sync.Mutex
@@ -104,7 +100,7 @@ func (b *Builder) build(batch []*request) {
 	}()
 
 	var failures failures
-	args := append([]string{"--realise", "--keep-going"}, b.options()...)
+	args := []string{"--realise", "--keep-going"}
 	for _, r := range batch {
 		args = append(args, string(r.drv))
 	}
@@ -145,20 +141,12 @@ func (b *Builder) take(ctx context.Context, r *request, err error, f *failures) 
 		return "", err
 	}
 	// The derivation is built. If not, building it again tells the reason.
-	return b.nix.realise(ctx, r.drv, r.root, r.log, b.options()...)
-}
-
-// options returns the command line options of all builds.
-func (b *Builder) options() []string {
-	if b.Machines == nil {
-		return nil
-	}
-	return []string{"--option", "builders", strings.Join(b.Machines, ";")}
+	return b.nix.realise(ctx, r.drv, r.root, r.log)
 }
 
 // realise builds one derivation, and adds a garbage collector root unless it is "".
-func (n *Nix) realise(ctx context.Context, drv store.Path, root string, log func(string), options ...string) (store.Path, error) {
-	args := append([]string{"--realise", string(drv)}, options...)
+func (n *Nix) realise(ctx context.Context, drv store.Path, root string, log func(string)) (store.Path, error) {
+	args := []string{"--realise", string(drv)}
 	if root != "" {
 		if err := os.MkdirAll(filepath.Dir(root), 0o755); err != nil {
 			return "", fmt.Errorf("create garbage collector root %s: %v", root, err)

@@ -31,6 +31,7 @@ type Settings struct {
 	NetrcFile         string            // "" if it is not set
 	FlakeRegistry     string            // a file or URL; "" if it is not set
 	AcceptFlakeConfig bool
+	Builders          string // "" if it is not set
 	// TarballTTL is for how long what a branch or URL was is used again; 0 if it is not
 	// set.
 	TarballTTL time.Duration // negative: never
@@ -284,6 +285,7 @@ func (v settingValues) settings() (Settings, error) {
 		NetrcFile:            v["netrc-file"].text,
 		FlakeRegistry:        v["flake-registry"].text,
 		AcceptFlakeConfig:    v.on("accept-flake-config"),
+		Builders:             v["builders"].text,
 	}
 	imports := v["allow-import-from-derivation"].text
 	s.NoImportFromDerivation = imports != "" && !isOn(imports)
