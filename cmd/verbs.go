@@ -203,8 +203,9 @@ changes.
 ` + exitStatusHelp},
 		{group: "fleet", use: "plan [INVENTORY]", examples: exampleLines{{"muster plan", "show what deploy would change on each host"}, {"muster plan --on @web --out plan.json", "save a plan, for muster apply"}}, verb: &planOptions{}, short: "show what deploy would change, host by host", long: `
 Connect to the hosts, build their systems here, and show for each what deploying
-would change: packages, paths to copy, units, whether a restart is needed, and in
-which wave. Nothing on the hosts is changed. --out saves the plan.
+would change: options, packages, paths to copy, units, whether a restart is needed,
+and in which wave. Nothing on the hosts is changed. --out saves the plan. Options are
+named where the host's present system was deployed from here, or with --no-hosts.
 
 Of units it lists those that stop, start, restart and reload; those that ran once
 and run again; those that change and are left running ("leave"); what cannot be
