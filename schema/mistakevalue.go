@@ -131,6 +131,9 @@ var nixosOptions = map[string]bool{
 	"console": true, "documentation": true, "xdg": true, "sound": true, "powerManagement": true, "containers": true, "age": true, "sops": true, "home-manager": true,
 }
 
+// IsOptionRoot reports whether options of NixOS begin with a name.
+func IsOptionRoot(name string) bool { return nixosOptions[name] }
+
 // elsewhere says what takes the place of a field that another tool has; "" if there is
 // none.
 func elsewhere(f field, path string) string {
