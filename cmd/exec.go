@@ -16,6 +16,7 @@ type execOptions struct {
 	output    outputFlag
 	jobs      jobsFlag
 	ordered   bool
+	grouped   bool
 	command   []string
 }
 
@@ -23,6 +24,7 @@ func (o *execOptions) groups() []group { return []group{&o.selection, &o.ssh, &o
 
 func (o *execOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Bool(&o.ordered, false), "ordered", "print the lines of each host together, in the inventory's order, instead of each line as it comes")
+	fs.Var(flags.Bool(&o.grouped, false), "grouped", "when all hosts have ended, print what they printed once for all that printed the same")
 }
 
 // takeCommand takes the words behind --, for newCommand.
@@ -31,6 +33,9 @@ func (o *execOptions) takeCommand(words []string) { o.command = words }
 func (o *execOptions) check() error {
 	if len(o.command) == 0 {
 		return errors.New("exec needs a command: muster exec --on @web -- uptime")
+	}
+	if o.ordered && o.grouped {
+		return errors.New("--ordered and --grouped are mutually exclusive")
 	}
 	return nil
 }
@@ -48,8 +53,14 @@ func (o *execOptions) run(ctx context.Context, std streams, args []string) error
 
 // reporter shows what the command prints.
 func (o *execOptions) reporter(s *session) ui.Reporter {
-	if o.output.format == outputText {
-		return ui.NewLines(s.std.out, s.std.err, hint, names(s.hosts), o.ordered)
+	how := ui.AsTheyCome
+	switch {
+	case o.output.format != outputText:
+		return o.output.reporter(s)
+	case o.ordered:
+		how = ui.HostByHost
+	case o.grouped:
+		how = ui.Grouped
 	}
-	return o.output.reporter(s)
+	return ui.NewLines(s.std.out, s.std.err, hint, names(s.hosts), how)
 }

@@ -65,6 +65,7 @@ func (o *exportOptions) run(ctx context.Context, std streams, args []string) err
 // build builds the hosts' systems and profiles. An archive must have all of them.
 func (o *exportOptions) build(ctx context.Context, s *session) (m archive.Manifest, err error) {
 	plan := s.plan(exec.BuildOnly)
+	s.keepDefinitions(plan)
 	outcomes := s.carryOut(ctx, plan, s.options(plan, &o.jobs, &o.building), nil)
 	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {
 		return m, s.end(ctx, outcomes)

@@ -91,6 +91,7 @@ func (o *planOptions) compare(ctx context.Context, std streams, args []string, p
 	}
 	defer there.close()
 	errs := compareSystems(std, here.results, there.results)
+	compareFleets(std, here, there)
 	report := &evalOptions{how: o.how}
 	return report.end(std, there.systems, errs, len(there.systems)-len(errs))
 }
@@ -108,8 +109,11 @@ func preview(ctx context.Context, s *session, f *systemFlags, action exec.Action
 	if err := s.checkCluster(ctx, plan, &f.ssh); err != nil {
 		return err
 	}
-	outcomes := s.carryOut(ctx, plan, s.options(plan, &f.ssh, &f.rollout, &f.building, &f.secrets), nil)
+	o := s.options(plan, &f.ssh, &f.rollout, &f.building, &f.secrets)
+	o.Definitions = s.compareDefinitions(plan.Dir)
+	outcomes := s.carryOut(ctx, plan, o, nil)
 	if out != "" {
+		s.keepDefinitions(plan)
 		if err := savePlan(out, plan, action, outcomes); err != nil {
 			return err
 		}

@@ -114,6 +114,7 @@ func (o *publishOptions) run(ctx context.Context, std streams, args []string) er
 	}
 	noteOtherKeys(s, keys)
 	plan := s.plan(exec.BuildOnly)
+	s.keepDefinitions(plan)
 	plan.Steps = slices.DeleteFunc(plan.Steps, func(step exec.Step) bool { return step.Host.Profile != nil })
 	outcomes := s.carryOut(ctx, plan, s.options(plan, &o.jobs, &o.building), nil)
 	if exec.ExitStatus(ctx, outcomes) != exec.ExitOK {

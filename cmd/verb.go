@@ -87,7 +87,13 @@ of that on this computer. INVENTORY is a file or directory; see muster help inve
 		return nil
 	})
 	root.SetVersionTemplate("muster {{.Version}}\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError{foreignFlag(c, flags.Explain(err))} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		// The flags of a command that is not there are unknown as well.
+		if words := c.Flags().Args(); c.HasSubCommands() && len(words) > 0 {
+			return noVerb(c, words)
+		}
+		return usageError{foreignFlag(c, flags.Explain(err))}
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 
 	root.AddGroup(

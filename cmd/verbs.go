@@ -203,8 +203,9 @@ changes.
 ` + exitStatusHelp},
 		{group: "fleet", use: "plan [INVENTORY]", examples: exampleLines{{"muster plan", "show what deploy would change on each host"}, {"muster plan --on @web --out plan.json", "save a plan, for muster apply"}}, verb: &planOptions{}, short: "show what deploy would change, host by host", long: `
 Connect to the hosts, build their systems here, and show for each what deploying
-would change: packages, paths to copy, units, whether a restart is needed, and in
-which wave. Nothing on the hosts is changed. --out saves the plan.
+would change: options, packages, paths to copy, units, whether a restart is needed,
+and in which wave. Nothing on the hosts is changed. --out saves the plan. Options are
+named where the host's present system was deployed from here, or with --no-hosts.
 
 Of units it lists those that stop, start, restart and reload; those that ran once
 and run again; those that change and are left running ("leave"); what cannot be
@@ -241,7 +242,10 @@ status is 0 if all is well, and 3 otherwise.
 		{group: "fleet", use: "exec [INVENTORY] -- COMMAND...", examples: exampleLines{{"muster exec --on @web -- systemctl --failed", "run a command on some hosts"}, {"muster exec -- sh -c 'uptime; free'", "use a shell on all"}}, verb: &execOptions{}, short: "run a command on the hosts", long: `
 Run a command on hosts as root, in parallel. Its arguments reach the host
 unchanged. For a shell, write: -- sh -c 'uptime; free'. Of what a host prints,
-4 MB are shown.
+4 MB are shown: each line with its host, as it comes. With --ordered, hosts come in
+the inventory's order; with --grouped, those that print the same have one entry. Of
+several hosts, the last line of standard error counts those that ran and names those
+that failed.
 
 ` + inventoryHelp},
 		{group: "fleet", use: "ssh HOST [INVENTORY] [--] [COMMAND...]", examples: exampleLines{{"muster ssh web1", "log in"}, {"muster ssh web1 -- journalctl -u sshd -n 20", "run a command"}}, verb: &sshOptions{}, short: "log in on a host", long: `

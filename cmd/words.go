@@ -180,11 +180,20 @@ func hostsNamed(words []string) []string {
 	return slices.DeleteFunc(slices.Clone(words), func(w string) bool { return !slices.Contains(known.Hosts, w) })
 }
 
+// meansOption reports whether an argument is the name of an option of NixOS.
+func meansOption(arg string) bool {
+	root, rest, dotted := strings.Cut(arg, ".")
+	return dotted && rest != "" && schema.IsOptionRoot(root) || root == "config" && dotted
+}
+
 // noInventory adds to an error about an inventory that is not there what was meant by its
 // name.
 func noInventory(where string, err error) error {
 	if meansHosts(where) {
 		return fmt.Errorf("%w; hosts are chosen with --on: --on %s", err, where)
+	}
+	if meansOption(where) {
+		return fmt.Errorf("%w; an option is named with --attr: muster eval --attr config.%s", err, strings.TrimPrefix(where, "config."))
 	}
 	dir := where
 	if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
@@ -213,7 +222,10 @@ var meantFlags = map[string]string{
 	"keep-result": "muster build --keep", "result-path": "muster build --keep", "build-on-target": `build_on: "target" in the inventory`, "remote-build": `build_on: "target" in the inventory`,
 	"build-host": "--builders", "flake": "muster eval --flake, or flake of a host in the inventory", "config": "the INVENTORY behind the command", "file": "the INVENTORY behind the command",
 	"inventory": "the INVENTORY behind the command", "user": "user in the inventory", "port": "port in the inventory", "use-remote-sudo": `privilege: "sudo" in the inventory`, "sudo": `privilege: "sudo" in the inventory`,
-	"ssh-user": "user in the inventory", "ssh-opts": "ssh: options in the inventory", "verbose": "muster help of the command lists what it can show", "magic-rollback": "nothing: a host that cannot be reached goes back by itself",
+	"ssh-user": "user in the inventory", "ssh-opts": "ssh: options in the inventory", "verbose": "--output json, which prints every event", "v": "--output json, which prints every event", "debug": "--output json, which prints every event",
+	"json": "--output json", "quiet": "2>/dev/null: standard output has the outcomes alone", "q": "2>/dev/null: standard output has the outcomes alone", "silent": "2>/dev/null: standard output has the outcomes alone",
+	"dry": "--dry-run, or muster plan", "timeout": "--activate-timeout, --connect-timeout or another that ends in -timeout", "o": "--on, or --output",
+	"no-rollback": "rollback: false in the inventory", "magic-rollback": "nothing: a host that cannot be reached goes back by itself",
 	"auto-rollback": "nothing: a host that fails goes back by itself", "force": "--yes, or --replace-foreign", "no-confirm": "--yes", "interactive": "muster plan, then muster deploy",
 	"eval-node-limit": "nothing: hosts share one evaluation", "rollback": "muster rollback", "upgrade": "muster update, then muster deploy", "fast": "nothing", "profile-name": "--profile",
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"muster/compile/definitions"
 	"muster/compile/store"
 	"muster/exec/host"
 	"muster/exec/units"
@@ -18,6 +19,9 @@ type Diff struct {
 	PackageDiff
 
 	Etc FileDiff `json:"etc,omitzero"`
+	// Options is how the definitions of options differ; nil where those of the host's
+	// present system are not known.
+	Options *definitions.Changes `json:"options,omitempty"`
 
 	CopyPaths int   `json:"copy_paths"` // that the host lacks
 	CopyBytes int64 `json:"copy_bytes"` // of their archives
@@ -82,6 +86,9 @@ func compare(ctx context.Context, j *job) error {
 		d.CopyBytes += sizes[p]
 	}
 	d.packages(now.Has, next)
+	if known := j.run.opts.Definitions; known != nil {
+		d.Options = known(j.step.Host.Name, j.out.Before.Current)
+	}
 	d.Etc = compareEtc(now.Etc, filepath.Join(string(out), "etc"))
 	if err := compareUnits(ctx, j, d, now); err != nil {
 		return err

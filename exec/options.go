@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"muster/compile/definitions"
+	"muster/compile/store"
 	"muster/exec/builds"
 	"muster/exec/clock"
 	"muster/exec/transfer"
@@ -60,8 +62,11 @@ type Options struct {
 	Local   Local        // runs hooks here; nil where there are none
 	Secrets SecretSource // nil for a fleet without secrets
 	Install InstallOptions
-	Cluster Cluster // of the hosts; nil where they are not taken out of one
-	Sink    Sink    // may be nil
+	// Definitions is how the definitions of a host's options differ from those that the
+	// system it runs was made of; nil where these are not known. It may be nil.
+	Definitions func(host string, running store.Path) *definitions.Changes
+	Cluster     Cluster // of the hosts; nil where they are not taken out of one
+	Sink        Sink    // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.
 	Confirm func(ctx context.Context, wave int) error
 

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -310,10 +311,12 @@ func (c *checker) roles() {
 			case e.kind != stringKind:
 			case !defined[name]:
 				x := c.report.add(e.at, path, "undefined-role", "no role named %s", quote(name))
-				if near := nearest(name, known); near != "" {
+				if mend := meantBy(path, name, langCUE); mend != "" {
+					x.Hint = mend
+				} else if near := cmp.Or(nearest(name, known), endingIn("-"+name, known)); near != "" {
 					x.Hint = fmt.Sprintf("did you mean %q?", near)
 				} else {
-					x.Hint = "known roles: " + strings.Join(known, ", ")
+					x.Hint = "known roles: " + strings.Join(known, ", ") + "; roles at the top of the inventory defines others"
 				}
 			case builtin(name) && c.fleet.Kluster == nil:
 				c.report.add(e.at, path, "no-kluster", "the role %s needs a cluster", name).Hint = "set kluster.master"
@@ -678,9 +681,11 @@ func (c *checker) files() {
 			case strings.Contains(im.Path, "<"):
 				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path)).Hint = "import it in nix, as in \"{ modulesPath, ... }: { imports = [ (modulesPath + \\\"/…\\\") ]; }\""
 			case info == nil:
-				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path))
+				c.report.add(im.At, at, "missing-file", "no such file: %s", quote(im.Path)).Hint = missingModule(c.fleet.Dir, im.Path)
 			case info.IsDir() && c.lookFor(filepath.Join(im.Path, "default.nix")) == nil:
-				c.report.add(im.At, at, "missing-file", "a directory without default.nix: %s", quote(im.Path))
+				c.report.add(im.At, at, "missing-file", "a directory without default.nix: %s", quote(im.Path)).Hint = "name the files in it, or import them in a default.nix"
+			case !info.IsDir() && inventoryFile().MatchString(im.Path):
+				c.report.add(im.At, at, "type", "not a Nix file: %s", quote(im.Path)).Hint = "imports takes modules in Nix; the files of an inventory are taken together in one folder"
 			default:
 				c.inside(im.At, at, im.Path)
 			}

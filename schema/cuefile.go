@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +17,8 @@ import (
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/scanner"
 	"cuelang.org/go/cue/token"
+
+	"muster/exec/foreign"
 )
 
 // Which files CUE may read, and what keeps one from exhausting its parser.
@@ -92,10 +95,47 @@ func specialFiles(dir string) []string {
 // admit reports a file that must not be read.
 func (c *cueReader) admit(name string) bool {
 	why := c.outside(name)
-	if why != "" {
-		c.report.add(Pos{File: c.show(name), Line: 1, Col: 1}, "", "outside-tree", "not read: %s", why)
+	if why == "" {
+		return c.readable(name)
 	}
-	return why == ""
+	c.report.add(Pos{File: c.show(name), Line: 1, Col: 1}, "", "outside-tree", "not read: %s", why).Hint = linkMend(name)
+	return false
+}
+
+// readable reports a file that this user may not read.
+func (c *cueReader) readable(name string) bool {
+	if _, given := c.given[name]; given {
+		return true
+	}
+	f, err := foreign.Open(name, foreign.Limits{Size: MaxFileSize, Links: true})
+	if err == nil {
+		f.Close()
+	}
+	if !errors.Is(err, fs.ErrPermission) {
+		return true
+	}
+	c.report.add(Pos{File: c.show(name), Line: 1, Col: 1}, "", "unread", "not read: permission denied").Hint = permissionMend(err)
+	return false
+}
+
+// permissionMend says what to do about a file that this user may not read; "" for another error.
+func permissionMend(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "let yourself read it with chmod or chown, or run muster as its owner"
+	}
+	return ""
+}
+
+// linkMend says what is wrong with a symbolic link that leads nowhere; "" for another file.
+func linkMend(name string) string {
+	target, err := os.Readlink(name)
+	if err != nil {
+		return ""
+	}
+	if _, err := os.Stat(name); err != nil {
+		return "it is a symbolic link to " + target + ", which is not there"
+	}
+	return ""
 }
 
 // imports returns the directories that the packages may be in which a file
@@ -230,7 +270,7 @@ func (c *cueReader) parse(name string, src any, cfg parser.Config) (*ast.File, e
 		return parser.ParseFile(name, src, cfg)
 	}
 	if why := c.outside(name); why != "" {
-		c.report.add(Pos{File: c.show(name), Line: 1, Col: 1}, "", "outside-tree", "not read: %s", why)
+		c.report.add(Pos{File: c.show(name), Line: 1, Col: 1}, "", "outside-tree", "not read: %s", why).Hint = linkMend(name)
 		return nil, errSeen
 	}
 	// src is no substitute: the loader replaces bytes that are not UTF-8.

@@ -243,7 +243,7 @@ func (l *loader) readData() *node {
 	l.fleet.Files = []string{l.file}
 	data, err := readText(l.file, l.texts)
 	if err != nil {
-		l.report.add(Pos{File: name, Line: 1, Col: 1}, "", "file", "cannot be read: %v", bare(err))
+		l.report.add(Pos{File: name, Line: 1, Col: 1}, "", "file", "cannot be read: %v", bare(err)).Hint = permissionMend(err)
 		return nil
 	}
 	s := newSource(name, bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), l.report)

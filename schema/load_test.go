@@ -125,7 +125,7 @@ hosts: sam: policy: "z"
 `
 	_, err = loadFiles(t, "hosts.cue", cue)
 	want = `hosts.cue:4:24: hosts.ee.user: not concrete: only known to be string; want a user name
-hosts.cue:5:15: hosts.il.roles[0]: no role named "web"; known roles: kubernetes-master, kubernetes-node, kubernetes-load-balancer
+hosts.cue:5:15: hosts.il.roles[0]: no role named "web"; known roles: kubernetes-master, kubernetes-node, kubernetes-load-balancer; roles at the top of the inventory defines others
 hosts.cue:6:26: hosts.il.host: got "10.0.0.300", want an IPv4 or IPv6 address or a domain name
 hosts.cue:6:40: hosts.il.prot: unknown field "prot"; did you mean "port"?
 hosts.cue:7:36: hosts.ee.host: conflicting values "b.example.org" and "a.example.org"; see also hosts.cue:7:18

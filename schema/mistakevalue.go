@@ -29,7 +29,14 @@ func valueMend(n *node, path string, s *shape) string {
 		}
 		return "leave the field out"
 	case stringKind:
+		if mend := meantBy(path, n.text, l); mend != "" {
+			return mend
+		}
 		return textMend(n.text, s, l)
+	case listKind:
+		if mend := meantLists[path]; mend != "" {
+			return mend
+		}
 	case intKind, floatKind:
 		if s.fits(n.String()) {
 			return "write " + doubleQuoted(n.String())
@@ -124,6 +131,9 @@ var nixosOptions = map[string]bool{
 	"console": true, "documentation": true, "xdg": true, "sound": true, "powerManagement": true, "containers": true, "age": true, "sops": true, "home-manager": true,
 }
 
+// IsOptionRoot reports whether options of NixOS begin with a name.
+func IsOptionRoot(name string) bool { return nixosOptions[name] }
+
 // elsewhere says what takes the place of a field that another tool has; "" if there is
 // none.
 func elsewhere(f field, path string) string {
@@ -139,6 +149,10 @@ func elsewhere(f field, path string) string {
 		return "this is an inventory of Ansible: " + l.pair("hosts", "…") + " stands at the top, and the address of a host in host"
 	case at == "" && f.val.get("host") != nil:
 		return "a host stands in hosts: " + hostAt(l, name)
+	case at == "nixpkgs" && (name == "channel" || name == "branch" || name == "ref"):
+		return "a branch is an input, which muster update pins: inputs has nixpkgs with github \"NixOS/nixpkgs\" and ref, and nixpkgs has input \"nixpkgs\""
+	case at == "" && name == "groups":
+		return "a group is a tag of its hosts: tags in each, and --on @TAG for all of them"
 	case at == "" && name == "machines", at == "" && name == "nodes", at == "" && name == "nixosConfigurations":
 		return "the field with the hosts is hosts"
 	}
@@ -161,7 +175,12 @@ func hostAt(l language, name string) string {
 // ownName says how a value of the user's own is named in CUE, which has fields that are
 // no part of the result.
 func ownName(f field, path string) string {
-	if strings.Contains(path, ".") || languageOf(f.at.File) != langCUE || !isIdent(f.name) {
+	switch {
+	case strings.Contains(path, "."):
+		return ""
+	case languageOf(f.at.File) != langCUE:
+		return "; a value of your own stands in meta"
+	case !isIdent(f.name):
 		return ""
 	}
 	return fmt.Sprintf("; for a value of your own, to refer to, write let %s = …, or _%s: …", f.name, f.name)

@@ -3,8 +3,10 @@ package schema
 import (
 	"fmt"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -267,10 +269,39 @@ func (p *selection) add(set []bool, word string) error {
 		return nil
 	}
 	err = fmt.Errorf("no host %s %s", what, quote(pattern))
+	if meant := meantSelector(word); meant != "" {
+		return fmt.Errorf("%w; %s", err, meant)
+	}
 	if near := nearest(pattern, p.words(of)); near != "" {
 		err = fmt.Errorf("%w; did you mean %s%s?", err, word[:len(word)-len(pattern)], near)
 	}
 	return err
+}
+
+var selectorOfOthers = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(tag|tags|group|role|roles|host|name)[:=](.+)$`)
+})
+
+// meantSelector says what is meant by a word in the notation of another tool; "" if nothing tells.
+func meantSelector(word string) string {
+	if m := selectorOfOthers().FindStringSubmatch(word); m != nil {
+		switch m[1] {
+		case "host", "name":
+			return "a host is chosen by its name alone: " + m[2]
+		case "role", "roles":
+			return "a role is chosen with +: +" + m[2]
+		}
+		return "a tag is chosen with @: @" + m[2]
+	}
+	switch {
+	case strings.EqualFold(word, "all"):
+		return `all hosts are chosen by "*", and without a selector`
+	case strings.HasPrefix(word, "~"), len(word) > 2 && word[0] == '/' && word[len(word)-1] == '/':
+		return "names are matched by globs, such as web*, not by regular expressions"
+	case inventoryFile().MatchString(word):
+		return "an inventory stands behind the command, without a flag"
+	}
+	return ""
 }
 
 // wordsOf appends the words of a host that selectors compare with.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"regexp"
@@ -125,6 +126,8 @@ func (s *shape) check(n *node, path string, r *report) {
 			s.elem.check(e, fmt.Sprintf("%s[%d]", path, i), r)
 		}
 	case n.kind != structKind && n.kind != listKind && s.leaf != nil && s.leaf.accepts(n):
+	case isSecretText(n, path):
+		r.add(n.at, path, "type", "got a text, want %s", s.want).Hint = secretInFile
 	default:
 		r.add(n.at, path, "type", "got %s, want %s", n, s.want).Hint = valueMend(n, path, s)
 	}
@@ -170,7 +173,7 @@ func (s *shape) unknown(f field, path string, r *report) {
 		e.Hint = mend
 	} else if near := nearest(f.name, s.order); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
-	} else if near := s.meant(f.name); near != "" {
+	} else if near := cmp.Or(s.meant(f.name), aliasOf(f.name, s.order)); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	} else {
 		known := slices.DeleteFunc(slices.Clone(s.order), func(name string) bool { return name[0] == '$' })

@@ -41,6 +41,7 @@ func newSource(name string, data []byte, r *report) *source {
 	}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		e := r.add(s.pos(i), "", "syntax", "NUL byte in the file")
+		e.Hint = "this is no text: an inventory is text in CUE, TOML, YAML or JSON"
 		if isUTF16(data) {
 			e.Pos, e.Msg, e.Hint = s.start(), "the file is UTF-16, not UTF-8", "save it as UTF-8, or: iconv -f UTF-16 -t UTF-8 "+name
 		}

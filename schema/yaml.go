@@ -39,7 +39,7 @@ func (y *yamlReader) document() *node {
 	}
 	if err == nil {
 		if e := dec.Decode(&more); e == nil {
-			y.fail(&more, "more than one document")
+			y.fail(&more, "more than one document; delete the line ---, and put all hosts below one hosts")
 		} else if e != io.EOF {
 			err = e
 		}

@@ -124,5 +124,5 @@ func lossOf(e exec.BuilderLost) string {
 	if e.Drv != "" {
 		then = fmt.Sprintf("; %s is built elsewhere", nameOf(e.Drv))
 	}
-	return fmt.Sprintf("builder %s %s: %s%s; %s left", builderName(e.Builder), what, strings.TrimSpace(Printable(firstLine(e.Why))), then, human.Count(e.Left, "builder"))
+	return fmt.Sprintf("builder %s %s: %s%s; %s left", builderName(e.Builder), what, strings.TrimSpace(Printable(human.Reason(e.Why))), then, human.Count(e.Left, "builder"))
 }

@@ -10,6 +10,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec"
+	"muster/exec/human"
 )
 
 // A cause is why hosts did not end as was asked. Hosts whose errors differ in nothing but
@@ -92,7 +93,7 @@ func reasonOf(o *exec.Outcome) string {
 			}
 		}
 	}
-	return strings.TrimSpace(Printable(firstLine(strings.TrimSpace(o.Err.Error()))))
+	return strings.TrimSpace(Printable(human.Reason(o.Err.Error())))
 }
 
 // nameOf is the name of what a derivation builds, such as nginx-1.26.2.

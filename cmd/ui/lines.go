@@ -6,13 +6,23 @@ import (
 	"strings"
 
 	"muster/exec"
+	"muster/exec/human"
 )
 
-// NewLines returns a reporter that shows what commands print, each line with its
-// host: as it comes or, if ordered, the lines of each host together and the hosts
-// in their order.
-func NewLines(out, errs io.Writer, hint Hint, hosts []string, ordered bool) Reporter {
-	l := &lines{out: out, errs: errs, hint: hint, ordered: ordered, held: map[string][]string{}, next: hosts, ended: map[string]*exec.Outcome{}}
+// An Arrangement is how lines of several hosts are put in order.
+type Arrangement int
+
+// The arrangements.
+const (
+	AsTheyCome Arrangement = iota // each line with its host
+	HostByHost                    // the lines of each host together, and the hosts in their order
+	Grouped                       // hosts that print the same together, when all have ended
+)
+
+// NewLines returns a reporter that shows what commands print, and in the end, of several hosts,
+// how many ran and which failed.
+func NewLines(out, errs io.Writer, hint Hint, hosts []string, how Arrangement) Reporter {
+	l := &lines{out: out, errs: errs, hint: hint, how: how, hosts: hosts, held: map[string][]string{}, next: hosts, ended: map[string]*exec.Outcome{}}
 	for _, h := range hosts {
 		l.width = max(l.width, len(h))
 	}
@@ -22,10 +32,11 @@ func NewLines(out, errs io.Writer, hint Hint, hosts []string, ordered bool) Repo
 type lines struct {
 	out, errs io.Writer
 	hint      Hint
-	ordered   bool
+	how       Arrangement
 	width     int // of the longest host name
+	hosts     []string
 
-	held  map[string][]string      // what hosts printed that are not yet next
+	held  map[string][]string      // what hosts printed that is not yet shown
 	next  []string                 // hosts that are not yet shown, in order
 	ended map[string]*exec.Outcome // hosts that are done
 }
@@ -39,17 +50,47 @@ func (l *lines) Begin(Run) {}
 func (l *lines) Event(e exec.Event) {
 	switch e := e.(type) {
 	case exec.Said:
-		if l.ordered {
-			l.held[e.Host] = append(l.held[e.Host], e.Line)
-		} else {
+		if l.how == AsTheyCome {
 			l.line(e.Host, e.Line)
+		} else {
+			l.held[e.Host] = append(l.held[e.Host], e.Line)
 		}
 	case exec.HostEnded:
-		if l.ordered {
+		switch l.how {
+		case AsTheyCome:
+			l.failure(&e.Outcome)
+		case HostByHost:
 			l.ended[e.Outcome.Host] = &e.Outcome
 			l.release()
-		} else {
-			l.failure(&e.Outcome)
+		}
+	}
+}
+
+// group shows what hosts printed, once for all that printed the same.
+func (l *lines) group() {
+	var order []string
+	groups := map[string][]string{}
+	for _, host := range l.hosts {
+		text := strings.Join(l.held[host], "\n")
+		if groups[text] == nil {
+			order = append(order, text)
+		}
+		groups[text] = append(groups[text], host)
+	}
+	p := newPage(l.out, ColorAuto)
+	for _, text := range order {
+		title := line{}.and(strong, abbreviate(groups[text], mostNamed))
+		if n := len(groups[text]); n > 1 {
+			title = append(line{}.and(strong, human.Count(n, "host")+": "), title...)
+		}
+		lines := l.held[groups[text][0]]
+		if len(lines) == 0 {
+			p.print(title.and(faint, ": no output"))
+			continue
+		}
+		p.print(title)
+		for _, said := range lines {
+			p.print(say("  " + Printable(said)))
 		}
 	}
 }
@@ -82,7 +123,17 @@ func (l *lines) failure(o *exec.Outcome) {
 	}
 }
 
-func (l *lines) End([]exec.Outcome) {}
+// End says how many hosts ran the command, where there are several.
+func (l *lines) End(outcomes []exec.Outcome) {
+	p := newPage(l.errs, ColorAuto)
+	if l.how == Grouped {
+		l.group()
+		printFailures(p, outcomes, nil, Run{}, l.hint)
+	}
+	if len(outcomes) > 1 {
+		p.print(countLine(outcomes))
+	}
+}
 
 func (l *lines) Interrupted() {}
 

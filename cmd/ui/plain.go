@@ -52,9 +52,3 @@ func truncate(line string, columns int) string {
 	}
 	return twwidth.Truncate(line, columns, "…")
 }
-
-// firstLine is the first line of a text.
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
-}

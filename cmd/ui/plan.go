@@ -123,6 +123,9 @@ func changedUnits(d *exec.Diff) int { return len(d.Restart) + len(d.Reload) + le
 // mostLines is how many packages of a kind are listed for a host.
 const mostLines = 12
 
+// ofHosts says how many hosts are named before it.
+func ofHosts(names []string) string { return fmt.Sprintf(" (%s)", human.Count(len(names), "host")) }
+
 // printDiff prints what changes on hosts, on all of them the same.
 func printDiff(p page, hosts []*exec.Outcome) {
 	o := hosts[0]
@@ -133,7 +136,7 @@ func printDiff(p page, hosts []*exec.Outcome) {
 	}
 	title := line{}.and(strong, abbreviate(names, mostNamed))
 	if len(hosts) > 1 {
-		title = title.and(ordinary, fmt.Sprintf(" (%s)", human.Count(len(hosts), "host")))
+		title = title.and(ordinary, ofHosts(names))
 		such = fmt.Sprintf(" (%s)", o.Host)
 	}
 	p.print(title)
@@ -155,6 +158,7 @@ func printDiff(p page, hosts []*exec.Outcome) {
 			p.print(line{}.and(s, fmt.Sprintf("  %s %s %s", mark, k.Name, versions)))
 		}
 	}
+	printDefinitions(p, d.Options)
 	say("copy", fmt.Sprintf("%s, %s", human.Count(d.CopyPaths, "path"), human.Bytes(d.CopyBytes)))
 	packages(good, "+", d.Added)
 	packages(bad, "−", d.Removed)

@@ -61,7 +61,7 @@ func (s *HostState) likeness() string {
 func (s *HostState) details() string {
 	var details []string
 	if s.Error != "" {
-		details = append(details, firstLine(s.Error))
+		details = append(details, human.Reason(s.Error))
 	}
 	if s.Activation != "" {
 		details = append(details, s.Activation)

@@ -175,28 +175,30 @@ line two
 // What commands print is shown as it comes, or host by host.
 func TestCommandLines(t *testing.T) {
 	for _, c := range []struct {
-		ordered bool
-		want    string
+		how        ui.Arrangement
+		want, errs string
 	}{
-		{false, "b    1\nweb  2\nb    3\n"},
-		{true, "web  2\nb    1\nb    3\n"},
+		{ui.AsTheyCome, "b    1\nweb  2\nb    3\n", "b: exit status 3\n"},
+		{ui.HostByHost, "web  2\nb    1\nb    3\n", "b: exit status 3\n"},
+		{ui.Grouped, "web\n  2\nb\n  1\n  3\n", "b failed\n  exit status 3\n"},
 	} {
 		var out, errs bytes.Buffer
-		report := ui.NewLines(&out, &errs, noHint, []string{"web", "b"}, c.ordered)
+		ran, failed := exec.Outcome{Host: "web", Status: exec.Ran}, exec.Outcome{Host: "b", Status: exec.Failed, Err: errors.New("exit status 3")}
+		report := ui.NewLines(&out, &errs, noHint, []string{"web", "b"}, c.how)
 		for _, e := range []exec.Event{
 			exec.Said{Host: "b", Line: "1"}, exec.Said{Host: "web", Line: "2"}, exec.Said{Host: "b", Line: "3"},
-			exec.HostEnded{Outcome: exec.Outcome{Host: "b", Err: errors.New("exit status 3")}},
-			exec.HostEnded{Outcome: exec.Outcome{Host: "web"}},
+			exec.HostEnded{Outcome: failed},
+			exec.HostEnded{Outcome: ran},
 		} {
 			report.Event(e)
 		}
-		report.End(nil)
+		report.End([]exec.Outcome{ran, failed})
 		report.Close()
 		if diff := cmp.Diff(c.want, out.String()); diff != "" {
-			t.Errorf("ordered %v (-want +got):\n%s", c.ordered, diff)
+			t.Errorf("arrangement %v (-want +got):\n%s", c.how, diff)
 		}
-		if errs.String() != "b: exit status 3\n" {
-			t.Errorf("errors: %q", errs.String())
+		if diff := cmp.Diff(c.errs+"2 hosts: 1 ran, 1 failed (b)\n", errs.String()); diff != "" {
+			t.Errorf("arrangement %v, errors (-want +got):\n%s", c.how, diff)
 		}
 	}
 }

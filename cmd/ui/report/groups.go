@@ -116,7 +116,7 @@ func (r *Report) failures() []*failure {
 		key := strings.Join([]string{string(o.Status), string(o.Stage), h.alike(o.Error)}, "\n")
 		f := byCause[key]
 		if f == nil {
-			f = &failure{Status: statusOf(o), Stage: string(o.Stage), Reason: human.Plain(firstLine(o.Error)), rank: rank(o.Status)}
+			f = &failure{Status: statusOf(o), Stage: string(o.Stage), Reason: human.Plain(human.Reason(o.Error)), rank: rank(o.Status)}
 			if strings.Contains(strings.TrimSpace(o.Error), "\n") {
 				f.Text = plainLines(o.Error)
 			}

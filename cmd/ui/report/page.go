@@ -391,7 +391,7 @@ func (r *Report) row(h *host, a *axis, changes *changes) *row {
 		line.Notes = append(line.Notes, human.Plain(f.Check+": "+f.Text))
 	}
 	for _, c := range h.checks {
-		line.Notes = append(line.Notes, human.Plain(fmt.Sprintf("check %s: %s", c.Check, firstLine(c.Err))))
+		line.Notes = append(line.Notes, human.Plain(fmt.Sprintf("check %s: %s", c.Check, human.Reason(c.Err))))
 	}
 	line.Notes = slices.Compact(line.Notes)
 	return line
@@ -426,7 +426,7 @@ func result(s stage) string {
 
 // reason is why a host did not end as was asked, or was left alone, in one line.
 func reason(o *exec.Outcome) string {
-	text := firstLine(cmp.Or(o.Error, o.Reason))
+	text := human.Reason(cmp.Or(o.Error, o.Reason))
 	if o.Error != "" && o.Stage != "" {
 		text = string(o.Stage) + ": " + text
 	}
@@ -493,11 +493,6 @@ func (h *host) log(most int) (text, head string) {
 		return b.String(), fmt.Sprintf("Log, its last %d lines", len(said))
 	}
 	return b.String(), fmt.Sprintf("Log, %s", human.Count(len(said), "line"))
-}
-
-func firstLine(text string) string {
-	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
-	return text
 }
 
 // percent is a part of a width as SVG has it.
