@@ -76,7 +76,7 @@ func (o *kubeconfigOptions) run(ctx context.Context, std streams, args []string)
 		Name: cmp.Or(o.name, address), User: cmp.Or(o.user, userName()),
 		Server: "https://" + net.JoinHostPort(address, strconv.Itoa(cmp.Or(k.API.Port, schema.APIPort))),
 	}
-	if k.PKI != "" {
+	if k.PKI != "" && k.Distribution == schema.Kubernetes {
 		config.Credentials, err = o.certify(s.fleet, config.User)
 	} else {
 		config.Credentials, err = o.fetch(ctx, s)
@@ -100,7 +100,7 @@ func (o *kubeconfigOptions) certify(fleet *schema.Fleet, user string) (*kube.Cre
 	if err != nil {
 		return nil, fmt.Errorf("the cluster's authority: %w", err)
 	}
-	pki, err := readAuthorities(fleet.Dir, k.PKI)
+	pki, err := readAuthorities(fleet.Dir, k.PKI, true)
 	if err != nil {
 		return nil, err
 	}

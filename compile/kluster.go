@@ -46,6 +46,9 @@ func (w *writer) member(own *schema.Attrs, h *schema.Host) {
 		w.balancer(own, h)
 	}
 	in := h.HasRole(schema.RoleMaster) || h.HasRole(schema.RoleNode)
+	if k.HasDatastore() && slices.Contains(k.Etcd, h.Name) {
+		w.etcdMember(own, h)
+	}
 	switch {
 	case k.Distribution != schema.Kubernetes && in:
 		w.rancherMember(own, h)

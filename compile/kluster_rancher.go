@@ -2,6 +2,7 @@ package compile
 
 import (
 	"net/netip"
+	"strings"
 
 	"muster/schema"
 )
@@ -32,7 +33,7 @@ func (w *writer) rancher(master bool) *schema.Attrs {
 		if k.Distribution == schema.RKE2 {
 			open = append(open, rke2Port)
 		}
-		if len(k.Masters) > 1 {
+		if len(k.Masters) > 1 && !k.HasDatastore() {
 			open = append(open, etcdClientPort, etcdPeerPort)
 		}
 		flags = w.serverFlags()
@@ -72,8 +73,39 @@ func (w *writer) serverFlags() []string {
 		add("cluster-domain", k.Domain)
 	}
 	add("tls-san", k.API.Address)
+	if k.HasDatastore() && len(k.Etcd) > 0 {
+		flags = append(flags, w.datastoreFlags()...)
+	}
 	return flags
 }
+
+// datastoreFlags are the options by which servers of k3s reach the members of etcd
+// (https://docs.k3s.io/datastore).
+func (w *writer) datastoreFlags() []string {
+	k := w.fleet.Kluster
+	var members []string
+	for _, m := range k.Etcd {
+		members = append(members, https(w.klusterAddress(m), etcdClientPort))
+	}
+	file := schema.SecretsDir + "/" + schema.CertAPIServerEtcd
+	return []string{
+		"--datastore-endpoint=" + strings.Join(members, ","),
+		"--datastore-cafile=/etc/" + etcdAuthorityFile,
+		"--datastore-certfile=" + file,
+		"--datastore-keyfile=" + file,
+	}
+}
+
+// datastoreAuthority is the option with the authority of etcd, whose file is beside the
+// inventory.
+func (w *writer) datastoreAuthority(own *schema.Attrs) {
+	k := w.fleet.Kluster
+	at := k.PosOf("etcd")
+	put(own, schema.Path{At: at, Name: schema.CertificateFile(k.EtcdAuthority())}, "environment", "etc", etcdAuthorityFile, "source")
+}
+
+// etcdAuthorityFile is the name below /etc of the certificate of etcd's authority.
+const etcdAuthorityFile = "rancher/k3s/etcd-ca.crt"
 
 // joinURL is where new members join.
 func (w *writer) joinURL() string {
@@ -90,6 +122,10 @@ func (w *writer) rancherMember(own *schema.Attrs, h *schema.Host) {
 	master := h.HasRole(schema.RoleMaster)
 	switch {
 	case !master:
+	case k.HasDatastore(): // in which servers find each other
+		if len(k.Etcd) > 0 {
+			w.datastoreAuthority(own)
+		}
 	case h.Name != k.First():
 		at(schema.String{At: k.PosOf("masters"), V: w.joinURL()}, "serverAddr")
 	case k.Distribution == schema.K3s && len(k.Masters) > 1:

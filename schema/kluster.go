@@ -79,6 +79,14 @@ func (k *Kluster) First() string {
 // IsMaster reports whether a host has the control plane.
 func (k *Kluster) IsMaster(host string) bool { return slices.Contains(k.Masters, host) }
 
+// HasDatastore reports whether k3s keeps the cluster's state elsewhere than on its masters:
+// in the etcd of kluster.etcd, or, where that is empty, in what the configuration of the
+// masters says.
+func (k *Kluster) HasDatastore() bool {
+	_, given := k.pos["etcd"]
+	return k.Distribution == K3s && given
+}
+
 // mastersField is the field that names the masters.
 func (k *Kluster) mastersField() string {
 	if _, ok := k.pos["masters"]; ok {
@@ -195,7 +203,7 @@ func (k *Kluster) pkiFile(name string) string {
 // https://kubernetes.io/docs/setup/best-practices/certificates and
 // nixos/modules/services/cluster/kubernetes/pki.nix.
 func (k *Kluster) secrets(h *Host) []*Secret {
-	if k == nil || k.PKI == "" || k.Distribution != Kubernetes {
+	if k == nil || k.PKI == "" || k.Distribution == RKE2 {
 		return nil
 	}
 	var all []*Secret
@@ -215,7 +223,19 @@ func (k *Kluster) secrets(h *Host) []*Secret {
 		names = append(names, h.clusterAddress.String())
 	}
 	names = append(names, h.plainAddresses()...)
+	member := func() {
+		if slices.Contains(k.Etcd, h.Name) {
+			add(CertEtcd, own("etcd"), "etcd", Generate{CommonName: h.Name, Names: append(slices.Clone(names), "localhost", "127.0.0.1"), Authority: k.EtcdAuthority()}, "etcd.service")
+		}
+	}
 	master := k.IsMaster(h.Name)
+	if k.Distribution == K3s {
+		if master {
+			add(CertAPIServerEtcd, own("apiserver-etcd-client"), "root", Generate{CommonName: "etcd-client", Authority: k.EtcdAuthority()}, "k3s.service")
+		}
+		member()
+		return all
+	}
 	if master {
 		add(CertAPIServer, own("apiserver"), "kubernetes", Generate{CommonName: "kubernetes", Names: k.apiNames(names)}, "kube-apiserver.service")
 		add(CertAPIServerEtcd, own("apiserver-etcd-client"), "kubernetes", Generate{CommonName: "etcd-client", Authority: k.EtcdAuthority()}, "kube-apiserver.service")
@@ -233,9 +253,7 @@ func (k *Kluster) secrets(h *Host) []*Secret {
 		add(CertProxy, own("kube-proxy"), "root", Generate{CommonName: "system:kube-proxy"}, "kube-proxy.service")
 		add(CertFlannel, own("flannel"), "root", Generate{CommonName: "flannel-client"}, "flannel.service")
 	}
-	if slices.Contains(k.Etcd, h.Name) {
-		add(CertEtcd, own("etcd"), "etcd", Generate{CommonName: h.Name, Names: append(slices.Clone(names), "localhost", "127.0.0.1"), Authority: k.EtcdAuthority()}, "etcd.service")
-	}
+	member()
 	return all
 }
 
@@ -302,6 +320,7 @@ func (c *checker) kluster() {
 		c.certificates()
 	case K3s, RKE2:
 		c.joining()
+		c.datastore()
 	}
 	for _, field := range []struct {
 		name string
@@ -309,8 +328,8 @@ func (c *checker) kluster() {
 		hint string
 	}{
 		{"token", []Distribution{K3s, RKE2}, "its members prove themselves with certificates"},
-		{"pki", []Distribution{Kubernetes}, "its members join with kluster.token, and make their certificates"},
-		{"etcd", []Distribution{Kubernetes}, "its masters are the members of etcd"},
+		{"pki", []Distribution{Kubernetes, K3s}, "its members join with kluster.token, and make their certificates"},
+		{"etcd", []Distribution{Kubernetes, K3s}, "its masters are the members of etcd"},
 	} {
 		if at := k.PosOf(field.name); at != k.At && !slices.Contains(field.of, k.Distribution) {
 			c.report.add(at, "kluster."+field.name, "conflict", "%s has no %s", k.Distribution, field.name).Hint = field.hint
@@ -366,6 +385,7 @@ func (c *checker) etcd() {
 	}
 	switch n := len(list.elems); {
 	case list.kind != listKind:
+	case n == 0 && k.HasDatastore():
 	case n == 0:
 		c.report.add(list.at, "kluster."+field, "etcd", "no members, want an odd number of hosts")
 	case n%2 == 0:
@@ -429,6 +449,19 @@ func (c *checker) joining() {
 	}
 }
 
+// datastore checks where k3s keeps the state of the cluster, if that is not its masters.
+func (c *checker) datastore() {
+	k := c.fleet.Kluster
+	switch external := k.HasDatastore() && len(k.Etcd) > 0; {
+	case external && k.PKI == "":
+		c.report.add(k.PosOf("etcd"), "kluster.etcd", "missing-field", "missing field: want kluster.pki, a folder with the certificates of etcd").Hint = `set pki: "./pki", in which muster secrets generate makes them; or leave out etcd: several masters of k3s are its members by themselves`
+	case external:
+		c.certificateFiles()
+	case k.PKI != "" && k.Distribution == K3s:
+		c.report.add(k.PosOf("pki"), "kluster.pki", "conflict", "k3s has no pki where its masters are the members of etcd").Hint = "its members join with kluster.token, and make their certificates"
+	}
+}
+
 // certificates checks what the members of a cluster of services.kubernetes prove
 // themselves with.
 func (c *checker) certificates() {
@@ -439,6 +472,12 @@ func (c *checker) certificates() {
 		}
 		return
 	}
+	c.certificateFiles()
+}
+
+// certificateFiles checks the certificates in the cluster's folder.
+func (c *checker) certificateFiles() {
+	k := c.fleet.Kluster
 	missing := map[string]bool{}
 	seen := map[string]bool{}
 	for _, h := range c.fleet.Hosts {
