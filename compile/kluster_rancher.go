@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"net/netip"
 	"strings"
 
 	"muster/schema"
@@ -37,6 +36,7 @@ func (w *writer) rancher(master bool) *schema.Attrs {
 			open = append(open, etcdClientPort, etcdPeerPort)
 		}
 		flags = w.serverFlags()
+		w.rancherManifests(set)
 	}
 	put(set, ports(k.At, open...), "networking", "firewall", "allowedTCPPorts")
 	put(set, ports(k.At, vxlanPort), "networking", "firewall", "allowedUDPPorts")
@@ -63,16 +63,18 @@ func (w *writer) serverFlags() []string {
 			flags = append(flags, "--"+name+"="+value)
 		}
 	}
-	if k.PodCIDR.IsValid() {
-		add("cluster-cidr", k.PodCIDR.String())
-	}
-	if k.ServiceCIDR.IsValid() {
-		add("service-cidr", k.ServiceCIDR.String())
+	add("cluster-cidr", both(k.PodCIDR, k.Pods(), k.PodCIDR6))
+	add("service-cidr", both(k.ServiceCIDR, k.Services(), k.ServiceCIDR6))
+	if k.DualStack() && k.Distribution == schema.K3s && k.PodCIDR6.Addr().IsPrivate() {
+		flags = append(flags, "--flannel-ipv6-masq") // nobody else routes to such addresses
 	}
 	if k.Domain != defaultDomain {
 		add("cluster-domain", k.Domain)
 	}
 	add("tls-san", k.API.Address)
+	if k.NoDNS {
+		add("disable", map[schema.Distribution]string{schema.K3s: "coredns", schema.RKE2: "rke2-coredns"}[k.Distribution])
+	}
 	if k.HasDatastore() && len(k.Etcd) > 0 {
 		flags = append(flags, w.datastoreFlags()...)
 	}
@@ -132,8 +134,8 @@ func (w *writer) rancherMember(own *schema.Attrs, h *schema.Host) {
 		at(schema.Bool{At: k.PosOf("masters"), V: true}, "clusterInit")
 	}
 	var flags []string
-	if a, err := netip.ParseAddr(h.ClusterAddress()); err == nil {
-		flags = append(flags, "--node-ip="+a.String())
+	if addresses := w.nodeAddresses(h); addresses != "" {
+		flags = append(flags, "--node-ip="+addresses)
 	}
 	if k.Mesh != "" && k.Distribution == schema.K3s {
 		flags = append(flags, "--flannel-iface="+k.Mesh)

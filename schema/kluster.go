@@ -32,9 +32,13 @@ type Kluster struct {
 	Domain        string
 	PodCIDR       netip.Prefix
 	ServiceCIDR   netip.Prefix
+	PodCIDR6      netip.Prefix // not valid for a cluster with one family of addresses
+	ServiceCIDR6  netip.Prefix
 	MeshCIDR      netip.Prefix // the private network between the hosts, if any
 	Version       string       // of Kubernetes; "" where it is not pinned
 	Rollout       *KlusterRollout
+	NoDNS         bool // it has no DNS of its own
+	Manifests     []Manifest
 	Mesh          string // the mesh whose addresses the members use; "" for none
 	pos           map[string]Pos
 }
@@ -95,14 +99,6 @@ func (k *Kluster) mastersField() string {
 	return "master"
 }
 
-// Services is the network of the services' addresses.
-func (k *Kluster) Services() netip.Prefix {
-	if k.ServiceCIDR.IsValid() {
-		return k.ServiceCIDR
-	}
-	return netip.MustParsePrefix("10.0.0.0/24") // the default of NixOS
-}
-
 func (d *decoder) kluster(n *node) {
 	if n == nil || n.kind != structKind {
 		return
@@ -133,6 +129,10 @@ func (d *decoder) kluster(n *node) {
 	k.Domain = text(n.get("domain"))
 	k.PodCIDR = d.prefix(n.get("pod_cidr"), "kluster.pod_cidr")
 	k.ServiceCIDR = d.prefix(n.get("service_cidr"), "kluster.service_cidr")
+	k.PodCIDR6 = d.prefix(n.get("pod_cidr6"), "kluster.pod_cidr6")
+	k.ServiceCIDR6 = d.prefix(n.get("service_cidr6"), "kluster.service_cidr6")
+	k.NoDNS = n.get("dns") != nil && !truth(n.get("dns"))
+	k.Manifests = d.manifests(n.get("manifests"))
 	k.Mesh = text(n.get("mesh"))
 	k.MeshCIDR = d.prefix(n.get("mesh_cidr"), "kluster.mesh_cidr")
 	if k.Domain == "" {
@@ -219,8 +219,8 @@ func (k *Kluster) secrets(h *Host) []*Secret {
 	}
 	own := func(name string) string { return h.Name + "/" + name }
 	names := []string{h.Name}
-	if h.clusterAddress.IsValid() {
-		names = append(names, h.clusterAddress.String())
+	for _, a := range h.clusterAddresses {
+		names = append(names, a.String())
 	}
 	names = append(names, h.plainAddresses()...)
 	member := func() {
@@ -264,8 +264,12 @@ func (k *Kluster) apiNames(host []string) []string {
 	if k.API.Address != "" && !slices.Contains(names, k.API.Address) {
 		names = append(names, k.API.Address)
 	}
-	return append(names,
-		k.Services().Masked().Addr().Next().String(), "127.0.0.1", "localhost",
+	for _, services := range []netip.Prefix{k.Services(), k.ServiceCIDR6} {
+		if services.IsValid() {
+			names = append(names, services.Masked().Addr().Next().String())
+		}
+	}
+	return append(names, "127.0.0.1", "localhost",
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc."+k.Domain)
 }
 
@@ -315,6 +319,8 @@ func (c *checker) kluster() {
 	c.api()
 	c.klusterRollout()
 	c.versionSkew()
+	c.stack()
+	c.manifests()
 	switch k.Distribution {
 	case Kubernetes:
 		c.certificates()
