@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"muster/exec"
 	"muster/exec/foreign"
@@ -164,9 +165,9 @@ func (s *session) printClusterState(ctx context.Context, ssh *sshFlags) (well bo
 	}
 	if err != nil {
 		fmt.Fprintf(s.std.out, "cluster: %v\n", err)
-		return false
+		well = false
 	}
-	return well
+	return printEnding(s.std.out, s.fleet) && well
 }
 
 // printCluster prints how a cluster is, and reports whether all is well.
@@ -188,6 +189,9 @@ func printCluster(w io.Writer, s *kube.Status) (well bool) {
 			words = append(words, "not in the inventory")
 		}
 		fmt.Fprintf(w, "  node %s  %s\n", n.Name, strings.Join(words, ", "))
+	}
+	for _, e := range s.Ending {
+		fmt.Fprintf(w, "  certificate %s  ends on %s\n", e.Of, e.Ends.UTC().Format(time.DateOnly))
 	}
 	for _, m := range s.Etcd {
 		words := []string{"healthy"}
