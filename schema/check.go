@@ -251,7 +251,7 @@ func (c *checker) networks() {
 			if given(other) {
 				e.Hint = "see " + k.PosOf(other.field).String()
 			} else {
-				e.Hint = "that is the default of " + string(k.Distribution)
+				e.Hint = "that is the default of " + k.defaults()
 			}
 		}
 	}

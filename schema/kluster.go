@@ -58,6 +58,8 @@ type KlusterNode struct {
 
 	Version   string // of Kubernetes; "" for the cluster's
 	versionAt Pos
+
+	labelsAt, taintsAt []Pos
 }
 
 // A Label is one of a node.
@@ -152,9 +154,15 @@ func klusterNode(n *node) *KlusterNode {
 	if v := n.get("version"); v != nil {
 		node.versionAt = v.at
 	}
+	if taints := n.get("taints"); taints != nil {
+		for _, e := range taints.elems {
+			node.taintsAt = append(node.taintsAt, e.at)
+		}
+	}
 	if labels := n.get("labels"); labels != nil {
 		for _, f := range labels.fields {
 			node.Labels = append(node.Labels, Label{f.name, text(f.val)})
+			node.labelsAt = append(node.labelsAt, f.at)
 		}
 	}
 	return node
@@ -307,6 +315,7 @@ func (h *Host) plainAddresses() []string {
 
 // kluster checks the members of the cluster and what its distribution needs.
 func (c *checker) kluster() {
+	c.memberPlaces()
 	k := c.fleet.Kluster
 	if k == nil {
 		return
@@ -320,6 +329,10 @@ func (c *checker) kluster() {
 	c.klusterRollout()
 	c.versionSkew()
 	c.stack()
+	c.specialNetworks()
+	c.apiPlace()
+	c.balancerPort()
+	c.klusterWords()
 	c.manifests()
 	switch k.Distribution {
 	case Kubernetes:

@@ -40,6 +40,14 @@ func (k *Kluster) network(field string, given, nixos, rancher netip.Prefix) neti
 	return rancher
 }
 
+// defaults names what the default networks are those of.
+func (k *Kluster) defaults() string {
+	if k.Distribution == Kubernetes {
+		return "NixOS"
+	}
+	return string(k.Distribution)
+}
+
 // networks are the networks of the cluster: those of the inventory, or the defaults.
 func (k *Kluster) networks() []klusterNetwork {
 	return []klusterNetwork{

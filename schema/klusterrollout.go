@@ -110,6 +110,9 @@ func (d *decoder) klusterRollout(n *node) *KlusterRollout {
 	return r
 }
 
+// standardDrain is how long a drain takes at most where the inventory does not say.
+const standardDrain = 5 * time.Minute
+
 // klusterRollout checks how hosts are taken out of the cluster.
 func (c *checker) klusterRollout() {
 	r := c.fleet.Kluster.Rollout
