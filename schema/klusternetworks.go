@@ -177,6 +177,9 @@ func (c *checker) networkSize(field string, p netip.Prefix) {
 // bothFamilies checks that every node has an address of each family.
 func (c *checker) bothFamilies() {
 	k := c.fleet.Kluster
+	if m := c.fleet.Mesh(k.Mesh); m != nil && m.Network.Addr().Is4() && m.Network6.IsValid() {
+		return // muster mesh assign gives both
+	}
 	for _, h := range c.fleet.Hosts {
 		if !h.HasRole(RoleMaster) && !h.HasRole(RoleNode) || len(k.NodeAddresses(h)) == 2 {
 			continue
