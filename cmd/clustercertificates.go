@@ -71,10 +71,10 @@ func (s *session) renewCertificates(secrets *secretFlags) {
 	quiet := s.std
 	quiet.out = new(bytes.Buffer)
 	if err := renew(quiet, s.fleet, secrets, ending); err != nil {
-		s.note("%s end soon, the first on %s, and could not be renewed: %v", human.Count(len(ending), "cluster certificate"), firstEnd(ending), err)
+		s.note("of the cluster's certificates, %d end soon, the first on %s, and could not be renewed: %v", len(ending), firstEnd(ending), err)
 		return
 	}
-	s.note("renewed %s, the first of which ended on %s: commit the files in %s", human.Count(len(ending), "cluster certificate"), firstEnd(ending), s.fleet.Kluster.PKI)
+	s.note("renewed %s, the first of which was to end on %s: commit the files in %s", human.Count(len(ending), "cluster certificate"), firstEnd(ending), s.fleet.Kluster.PKI)
 }
 
 // firstEnd is the day on which the first of some certificates ends.

@@ -55,7 +55,7 @@ func TestClusterCertificatesAreRenewed(t *testing.T) {
 		if now.VerifyHostname("kubernetes.default.svc") != nil {
 			t.Errorf("%v: for %v", renew, now.DNSNames)
 		}
-		if renew[0] == "deploy" && !strings.Contains(out, "renewed 1 cluster certificate, the first of which ended on "+old.NotAfter.UTC().Format(time.DateOnly)) {
+		if renew[0] == "deploy" && !strings.Contains(out, "renewed 1 cluster certificate, the first of which was to end on "+old.NotAfter.UTC().Format(time.DateOnly)) {
 			t.Errorf("deploy: %s", out)
 		}
 	}
@@ -67,7 +67,7 @@ func TestClusterCertificatesAreRenewed(t *testing.T) {
 
 	// Without an identity that opens the authority, a deployment says so and goes on.
 	pki.age("h1/apiserver", "ca", schema.Generate{CommonName: "kubernetes", Days: 3})
-	if out := pki.muster("deploy", "--yes"); !strings.Contains(out, "1 cluster certificate end") || !strings.Contains(out, "could not be renewed") {
+	if out := pki.muster("deploy", "--yes"); !strings.Contains(out, "of the cluster's certificates, 1 end soon") || !strings.Contains(out, "could not be renewed") {
 		t.Errorf("deploy without an identity: %s", out)
 	}
 }

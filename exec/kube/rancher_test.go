@@ -65,29 +65,30 @@ func TestServersOfK3sAndRKE2(t *testing.T) {
 		files        func(p *kubelab.PKI, master string) map[string]string
 		etcd         int  // members that are found
 		elsewhere    bool // the etcd is that of kluster.etcd
+		quorum       bool // whether that of a real etcd is lost, too
 	}{
-		{"k3s with etcd", fleet.K3s, 3, func(p *kubelab.PKI, _ string) map[string]string { return rancherFiles("k3s", p) }, 3, false},
+		{"k3s with etcd", fleet.K3s, 3, func(p *kubelab.PKI, _ string) map[string]string { return rancherFiles("k3s", p) }, 3, false, true},
 		{"k3s with its kubeconfig elsewhere", fleet.K3s, 1, func(p *kubelab.PKI, _ string) map[string]string {
 			return without(rancherFiles("k3s", p), "/etc/rancher/k3s/k3s.yaml")
-		}, 1, false},
+		}, 1, false, false},
 		{"k3s with SQLite", fleet.K3s, 1, func(p *kubelab.PKI, _ string) map[string]string {
 			return without(rancherFiles("k3s", p), k3s+"db/etcd/config")
-		}, 0, false},
+		}, 0, false, false},
 		{"k3s with etcd elsewhere", fleet.K3s, 1, func(p *kubelab.PKI, _ string) map[string]string {
 			files := without(rancherFiles("k3s", p), k3s+"db/etcd/config")
 			files[etcdFile] = p.Text("etcd-client.crt") + p.Text("etcd-client.key")
 			return files
-		}, 1, true},
+		}, 1, true, false},
 		{"the second server of k3s has begun", fleet.K3s, 3, func(p *kubelab.PKI, master string) map[string]string {
 			if master == "m1" {
 				return nil
 			}
 			return rancherFiles("k3s", p)
-		}, 3, false},
-		{"RKE2", fleet.RKE2, 3, func(p *kubelab.PKI, _ string) map[string]string { return rancherFiles("rke2", p) }, 3, false},
+		}, 3, false, false},
+		{"RKE2", fleet.RKE2, 3, func(p *kubelab.PKI, _ string) map[string]string { return rancherFiles("rke2", p) }, 3, false, false},
 		{"RKE2 with its kubeconfig elsewhere", fleet.RKE2, 1, func(p *kubelab.PKI, _ string) map[string]string {
 			return without(rancherFiles("rke2", p), "/etc/rancher/rke2/rke2.yaml", rke2+"cred")
-		}, 1, false},
+		}, 1, false, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			lab := startLabAs(t, kubelab.Config{Masters: row.masters, APIServer: *apiServer, Files: row.files})
@@ -111,7 +112,7 @@ func TestServersOfK3sAndRKE2(t *testing.T) {
 			if err := c.Spare(t.Context(), &all[0]); err != nil {
 				t.Errorf("m1 is restarted: %v", err)
 			}
-			if row.masters == 3 {
+			if row.quorum {
 				lab.StopEtcd("m3")
 				awaitEtcd(t, c, 2)
 				if err := c.Spare(t.Context(), &all[0]); err == nil || !strings.Contains(err.Error(), "etcd would lose its quorum without m1") {
