@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"exec/foreign":           {},
 	"exec/host":              {"compile/store", "exec/backoff", "exec/bounded", "exec/human", "exec/units"},
 	"exec/human":             {},
-	"exec/kube":              {"schema", "exec/backoff", "exec/host", "exec/human"},
+	"exec/kube":              {"schema", "exec/backoff", "exec/foreign", "exec/host", "exec/human"},
 	"exec/lab":               {},
 	"exec/lab/kubelab":       {},
 	"exec/lab/objectlab":     {},

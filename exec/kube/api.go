@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"muster/exec/backoff"
+	"muster/exec/foreign"
 )
 
 // apiName is a name that the certificate of every API server is for.
@@ -127,7 +128,7 @@ func (a *api) do(ctx context.Context, method, path, contentType string, body, in
 	}
 	defer answer.Body.Close()
 	a.shown(answer.TLS)
-	text, err := io.ReadAll(io.LimitReader(answer.Body, answerLimit))
+	text, err := foreign.ReadAll(answer.Body, "the answer of the API", answerLimit)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s %s: %w", method, request.URL.Path, err)
