@@ -183,6 +183,7 @@ test-kube n="100" seed="1" dir="/var/tmp/muster-kube" *args="":
     mkdir -p '{{dir}}'
     api=$(exec/kube/testdata/build-apiserver.sh '{{absolute_path(dir)}}')
     go test ./exec/kube -apiserver "$api" -v -count 1 -timeout 30m {{args}}
+    go test ./exec -run '^Test(NodesAreDrainedAndRestarted|MusterIsKilledWhileANodeBoots|ANodeThatNeverComesBackStaysCordoned)$' -apiserver "$api" -v -count 1 -timeout 30m {{args}}
     go test ./exec -run '^TestClusterChaos$' -apiserver "$api" -cluster-chaos '{{n}}' -cluster-seed '{{seed}}' -v -count 1 -timeout 5h {{args}}
 
 # the page of muster report in Chromium, in light and dark, narrow and wide: accessible (axe-core, of npm), 1,000 hosts open in 2 s; pictures go to DIR (npm, and the package chromium)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"muster/exec"
 	"muster/exec/foreign"
@@ -38,7 +39,7 @@ func wireCluster(dir string, p *exec.ClusterPlan, connect exec.Connect) (_ *kube
 		return reached, nil
 	}
 	if p.PKI != "" {
-		if config.PKI, err = readAuthorities(dir, p.PKI); err != nil {
+		if config.PKI, err = readAuthorities(dir, p.PKI, p.Distribution == schema.Kubernetes); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -46,8 +47,9 @@ func wireCluster(dir string, p *exec.ClusterPlan, connect exec.Connect) (_ *kube
 	return c, c.Close, nil
 }
 
-// readAuthorities reads the certificates of the authorities of a cluster.
-func readAuthorities(dir, pki string) (*kube.PKI, error) {
+// readAuthorities reads the certificates of the authorities of a cluster: that of etcd, and,
+// where muster makes all of the cluster's certificates, that of the cluster.
+func readAuthorities(dir, pki string, all bool) (*kube.PKI, error) {
 	k := &schema.Kluster{PKI: pki}
 	reader := &secret.Reader{Dir: dir}
 	read := func(age string) ([]byte, error) {
@@ -57,12 +59,15 @@ func readAuthorities(dir, pki string) (*kube.PKI, error) {
 		}
 		return text, nil
 	}
-	ca, err := read(k.Authority())
-	if err != nil {
-		return nil, err
+	authorities := &kube.PKI{}
+	var err error
+	if all {
+		if authorities.CA, err = read(k.Authority()); err != nil {
+			return nil, err
+		}
 	}
-	etcd, err := read(k.EtcdAuthority())
-	return &kube.PKI{CA: ca, EtcdCA: etcd}, err
+	authorities.EtcdCA, err = read(k.EtcdAuthority())
+	return authorities, err
 }
 
 // Dial connects to an address as this machine sees it.
@@ -72,7 +77,7 @@ func (m thisMachine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 
 // joinCluster gives a run the cluster that its hosts are taken out of, where the plan says so.
 func (s *session) joinCluster(plan *exec.Plan, o *exec.Options) error {
-	if plan.Cluster == nil || o.Connect == nil || !slices.Contains([]exec.Action{exec.Switch, exec.Boot, exec.Test, exec.Rollback}, plan.Action) {
+	if plan.Cluster == nil || o.Connect == nil || !slices.Contains([]exec.Action{exec.Switch, exec.Boot, exec.Test, exec.Rollback, exec.PushSecrets}, plan.Action) {
 		return nil
 	}
 	c, done, err := wireCluster(plan.Dir, plan.Cluster, o.Connect)
@@ -94,8 +99,13 @@ func (s *session) clusterOf(ssh *sshFlags) (*kube.Cluster, error) {
 	if p == nil {
 		p = exec.ClusterWithout(s.fleet)
 	}
+	return s.askCluster(s.fleet.Dir, p, ssh)
+}
+
+// askCluster is a cluster, with connections of its own to the masters.
+func (s *session) askCluster(dir string, p *exec.ClusterPlan, ssh *sshFlags) (*kube.Cluster, error) {
 	connect, closeConnect := wireConnect(ssh, func(text string) { fmt.Fprintln(s.std.err, text) })
-	c, done, err := wireCluster(s.fleet.Dir, p, connect)
+	c, done, err := wireCluster(dir, p, connect)
 	if err != nil {
 		closeConnect()
 		return nil, err
@@ -108,17 +118,17 @@ func (s *session) clusterOf(ssh *sshFlags) (*kube.Cluster, error) {
 // tells of nodes that the inventory does not have. A cluster that does not answer is told of:
 // its hosts may be what is to be mended.
 func (s *session) checkCluster(ctx context.Context, plan *exec.Plan, ssh *sshFlags) error {
-	if plan.Cluster == nil {
+	if plan.Cluster == nil || !slices.Contains([]exec.Action{exec.Switch, exec.Boot, exec.Test, exec.Preview}, plan.Action) {
 		return nil
 	}
-	c, err := s.clusterOf(ssh)
+	c, err := s.askCluster(plan.Dir, plan.Cluster, ssh)
 	if err != nil {
 		return err
 	}
 	versions := map[string]string{}
-	for _, step := range plan.Steps {
-		if h := s.fleet.Host(step.Host.Name); h != nil && step.Host.Profile == nil {
-			versions[h.Name] = s.fleet.Kluster.NodeVersion(h)
+	for i := range plan.Steps {
+		if m := plan.Cluster.Member(&plan.Steps[i]); m != nil {
+			versions[m.Host] = m.Version
 		}
 	}
 	state, err := c.Status(ctx)
@@ -155,9 +165,9 @@ func (s *session) printClusterState(ctx context.Context, ssh *sshFlags) (well bo
 	}
 	if err != nil {
 		fmt.Fprintf(s.std.out, "cluster: %v\n", err)
-		return false
+		well = false
 	}
-	return well
+	return printEnding(s.std.out, s.fleet) && well
 }
 
 // printCluster prints how a cluster is, and reports whether all is well.
@@ -179,6 +189,9 @@ func printCluster(w io.Writer, s *kube.Status) (well bool) {
 			words = append(words, "not in the inventory")
 		}
 		fmt.Fprintf(w, "  node %s  %s\n", n.Name, strings.Join(words, ", "))
+	}
+	for _, e := range s.Ending {
+		fmt.Fprintf(w, "  certificate %s  ends on %s\n", e.Of, e.Ends.UTC().Format(time.DateOnly))
 	}
 	for _, m := range s.Etcd {
 		words := []string{"healthy"}

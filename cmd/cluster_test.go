@@ -16,7 +16,7 @@ import (
 // for a while, and only the user can read it. Merged again, it has it once.
 func TestKubeconfig(t *testing.T) {
 	dir := t.TempDir()
-	c := cluster{"kubernetes", 3, 3, `, pki: "./pki"`}
+	c := cluster{distribution: "kubernetes", hosts: 3, masters: 3, more: `, pki: "./pki"`}
 	c.write(t, dir)
 	c.muster(t, dir, "secrets", "generate")
 	file := filepath.Join(dir, "admin.kubeconfig")

@@ -76,7 +76,7 @@ func (o *kubeconfigOptions) run(ctx context.Context, std streams, args []string)
 		Name: cmp.Or(o.name, address), User: cmp.Or(o.user, userName()),
 		Server: "https://" + net.JoinHostPort(address, strconv.Itoa(cmp.Or(k.API.Port, schema.APIPort))),
 	}
-	if k.PKI != "" {
+	if k.PKI != "" && k.Distribution == schema.Kubernetes {
 		config.Credentials, err = o.certify(s.fleet, config.User)
 	} else {
 		config.Credentials, err = o.fetch(ctx, s)
@@ -100,7 +100,7 @@ func (o *kubeconfigOptions) certify(fleet *schema.Fleet, user string) (*kube.Cre
 	if err != nil {
 		return nil, fmt.Errorf("the cluster's authority: %w", err)
 	}
-	pki, err := readAuthorities(fleet.Dir, k.PKI)
+	pki, err := readAuthorities(fleet.Dir, k.PKI, true)
 	if err != nil {
 		return nil, err
 	}
@@ -165,8 +165,8 @@ func (o *kubeconfigOptions) write(std streams, config *kube.Kubeconfig) error {
 func clusterStatusEntry() entry {
 	return entry{group: "fleet", use: "cluster status [INVENTORY]", examples: exampleLines{{"muster cluster status", "ask the API and etcd how the cluster is"}, {"muster cluster status --output json", "for programs"}}, verb: &clusterOptions{}, short: "show the nodes and the etcd of the cluster", long: `
 Ask the API server and etcd, through a master, for the nodes of the cluster, their
-versions, who cordoned them, and the health of the members of etcd. The exit status is 0
-if all is well, and 3 otherwise.
+versions, who cordoned them, and the health of the members of etcd. Certificates that end
+soon are named. The exit status is 0 if all is well, and 3 otherwise.
 
 ` + inventoryHelp}
 }
@@ -203,7 +203,8 @@ func (o *clusterOptions) run(ctx context.Context, std streams, args []string) er
 	if o.format == outputJSON {
 		return ui.JSON(std.out, state)
 	}
-	if !printCluster(std.out, state) {
+	well := printCluster(std.out, state)
+	if !printEnding(std.out, s.fleet) || !well {
 		return exitError(exec.ExitPartly)
 	}
 	return nil

@@ -115,5 +115,6 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	if err := s.checkCluster(ctx, plan, &o.ssh); err != nil {
 		return err
 	}
+	s.renewCertificates(&o.secrets)
 	return s.runWithJournal(ctx, plan, s.journal(plan), groups...)
 }

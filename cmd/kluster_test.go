@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,7 @@ type cluster struct {
 	distribution   string
 	hosts, masters int
 	more           string // fields of kluster
+	dual           bool   // hosts have addresses of both families
 }
 
 // write writes the cluster's inventory to a directory, and an identity that opens its
@@ -59,7 +61,11 @@ func (c cluster) write(t *testing.T, dir string) {
 		if i < c.masters {
 			masters = append(masters, fmt.Sprintf("%q", fmt.Sprintf("h%d", i+1)))
 		}
-		fmt.Fprintf(&b, "hosts: h%d: {host: \"10.9.0.%d\", disk_uuid: \"01b3bcba-c0ef-4538-8dd2-f7dee29523%02d\"}\n", i+1, i+1, i)
+		address := fmt.Sprintf("%q", fmt.Sprintf("10.9.0.%d", i+1))
+		if c.dual {
+			address = fmt.Sprintf("[%s, %q]", address, fmt.Sprintf("fd09::%d", i+1))
+		}
+		fmt.Fprintf(&b, "hosts: h%d: {host: %s, disk_uuid: \"01b3bcba-c0ef-4538-8dd2-f7dee29523%02d\"}\n", i+1, address, i)
 	}
 	fmt.Fprintf(&b, "kluster: {distribution: %q, masters: [%s], api: address: \"10.9.0.1\"%s}\n", c.distribution, strings.Join(masters, ", "), c.more)
 	if c.distribution != "kubernetes" {
@@ -111,10 +117,24 @@ func TestClusters(t *testing.T) {
 			}
 		}
 	}
-	t.Run("kubernetes/etcd elsewhere and load balancers", cluster{"kubernetes", 6, 3,
-		`, etcd: ["h4", "h5", "h6"], pki: "./pki", load_balancers: ["h4", "h5"], domain: "k.example.com", api: interface: "eth1"`}.evaluates)
-	t.Run("kubernetes/networks", cluster{"kubernetes", 4, 3, `, pki: "./pki", service_cidr: "10.32.0.0/24", pod_cidr: "10.200.0.0/16"`}.evaluates)
+	for name, c := range map[string]cluster{
+		"etcd elsewhere and load balancers": {distribution: "kubernetes", hosts: 6, masters: 3,
+			more: `, etcd: ["h4", "h5", "h6"], pki: "./pki", load_balancers: ["h4", "h5"], domain: "k.example.com", api: interface: "eth1"`},
+		"networks":        {distribution: "kubernetes", hosts: 4, masters: 3, more: `, pki: "./pki", service_cidr: "10.32.0.0/24", pod_cidr: "10.200.0.0/16"`},
+		"both families":   {distribution: "kubernetes", hosts: 4, masters: 3, more: `, pki: "./pki"` + klusterStack, dual: true},
+		"easyCerts":       {distribution: "kubernetes", hosts: 2, masters: 1, more: klusterStack, dual: true},
+		"etcd elsewhere":  {distribution: "k3s", hosts: 6, masters: 3, more: `, etcd: ["h4", "h5", "h6"], pki: "./pki"`},
+		"all of it":       {distribution: "k3s", hosts: 3, masters: 1, more: klusterStack, dual: true},
+		"all that it has": {distribution: "rke2", hosts: 4, masters: 3, more: klusterStack, dual: true},
+	} {
+		if slices.Contains(distributions, c.distribution) {
+			t.Run(c.distribution+"/"+name, c.evaluates)
+		}
+	}
 }
+
+// klusterStack is a cluster with both families of addresses, an object of its own, and no DNS.
+const klusterStack = `, pod_cidr6: "fd42:10::/56", service_cidr6: "fd42:11::/112", dns: false, manifests: web: {apiVersion: "v1", kind: "ConfigMap", metadata: {name: "web", namespace: "kube-system"}, data: a: "b"}`
 
 // evaluates evaluates the cluster by both evaluators.
 func (c cluster) evaluates(t *testing.T) {
@@ -136,18 +156,25 @@ func (c cluster) evaluates(t *testing.T) {
 // share, and what each host has of its own.
 func TestClusterModules(t *testing.T) {
 	for _, c := range []cluster{
-		{"kubernetes", 4, 3, `, pki: "./pki", service_cidr: "10.32.0.0/24", pod_cidr: "10.200.0.0/16"`},
-		{"kubernetes", 6, 3, `, etcd: ["h4", "h5", "h6"], pki: "./pki", load_balancers: ["h4", "h5"], domain: "k.example.com"} & {api: interface: "eth1"`},
-		{"k3s", 4, 3, `, domain: "k.example.com", pod_cidr: "10.42.0.0/16", service_cidr: "10.43.0.0/16"`},
-		{"rke2", 5, 3, `, load_balancers: ["h5"]`},
+		{distribution: "kubernetes", hosts: 4, masters: 3, more: `, pki: "./pki", service_cidr: "10.32.0.0/24", pod_cidr: "10.200.0.0/16"`},
+		{distribution: "kubernetes", hosts: 6, masters: 3, more: `, etcd: ["h4", "h5", "h6"], pki: "./pki", load_balancers: ["h4", "h5"], domain: "k.example.com"} & {api: interface: "eth1"`},
+		{distribution: "k3s", hosts: 4, masters: 3, more: `, domain: "k.example.com", pod_cidr: "10.42.0.0/16", service_cidr: "10.43.0.0/16"`},
+		{distribution: "rke2", hosts: 5, masters: 3, more: `, load_balancers: ["h5"]`},
+		{distribution: "kubernetes", hosts: 3, masters: 1, more: `, pki: "./pki", version: "1.31.2"` + klusterStack, dual: true},
+		{distribution: "k3s", hosts: 6, masters: 3, more: `, version: "1.31", etcd: ["h4", "h5", "h6"], pki: "./pki"` + klusterStack, dual: true},
+		{distribution: "rke2", hosts: 3, masters: 1, more: klusterStack, dual: true},
 	} {
 		t.Run(fmt.Sprint(c.distribution, c.hosts), func(t *testing.T) {
 			dir := t.TempDir()
 			c.write(t, dir)
-			if c.hosts > 4 {
+			if c.hosts > 4 && strings.Contains(c.more, "load_balancers") {
 				edit(t, filepath.Join(dir, "hosts.cue"), `"10.9.0.1"`, `"10.9.0.100"`, 2)
 			}
-			edit(t, filepath.Join(dir, "hosts.cue"), "kluster: {", `hosts: h2: node: {labels: zone: "a", taints: ["gpu=yes:NoSchedule", "old:NoExecute"]}`+"\nhosts: h3: roles: [\"kubernetes-master\"]\nkluster: {", 1)
+			master := ""
+			if c.masters > 2 {
+				master = "hosts: h3: roles: [\"kubernetes-master\"]\n"
+			}
+			edit(t, filepath.Join(dir, "hosts.cue"), "kluster: {", `hosts: h2: node: {labels: zone: "a", taints: ["gpu=yes:NoSchedule", "old:NoExecute"]}`+"\n"+master+"kluster: {", 1)
 			c.muster(t, dir, "compile", "--split", "out")
 			var got strings.Builder
 			for _, pattern := range []string{"roles/kubernetes-*.nix", "hosts/*.nix"} {
@@ -200,7 +227,7 @@ func edit(t *testing.T, name, old, new string, nth int) {
 // are signed by another authority: a client of the API is none of etcd.
 func TestClusterCertificates(t *testing.T) {
 	dir := t.TempDir()
-	c := cluster{"kubernetes", 4, 3, `, pki: "./pki", service_cidr: "10.32.0.0/24"`}
+	c := cluster{distribution: "kubernetes", hosts: 4, masters: 3, more: `, pki: "./pki", service_cidr: "10.32.0.0/24"`}
 	c.write(t, dir)
 	c.muster(t, dir, "secrets", "generate")
 	read := func(name string) *x509.Certificate {
@@ -254,7 +281,7 @@ func TestEtcdTakesTheCertificates(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	c := cluster{"kubernetes", 3, 3, `, pki: "./pki"`}
+	c := cluster{distribution: "kubernetes", hosts: 3, masters: 3, more: `, pki: "./pki"`}
 	c.write(t, dir)
 	c.muster(t, dir, "secrets", "generate")
 	opened := func(name string) string {

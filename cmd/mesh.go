@@ -30,7 +30,8 @@ func meshAssignEntry() entry {
 Give every member of a mesh that has no address the first free one of its network, and
 write the addresses to mesh.lock, which belongs into version control. Who has an address
 keeps it; an address that the inventory gives comes first. The address of a host that is
-no longer a member stays taken until --release.
+no longer a member stays taken until --release, which removes its keys in the folder of
+the mesh, too.
 
 ` + inventoryHelp}
 }
@@ -90,6 +91,9 @@ func (o *meshAssignOptions) run(ctx context.Context, std streams, args []string)
 			}
 		}
 	}
+	if err := o.dropKeys(std, fleet); err != nil {
+		return err
+	}
 	switch {
 	case bytes.Equal(text, now.Text()):
 		fmt.Fprintln(std.out, "every member has its address")
@@ -99,6 +103,69 @@ func (o *meshAssignOptions) run(ctx context.Context, std streams, args []string)
 		return nil
 	}
 	return writeFile(name, now.Text())
+}
+
+// dropKeys removes the keys of hosts that are no longer members of a mesh, where their
+// addresses are freed.
+func (o *meshAssignOptions) dropKeys(std streams, fleet *schema.Fleet) error {
+	if !o.release {
+		return nil
+	}
+	for _, m := range fleet.Meshes {
+		files, err := staleKeys(fleet, m)
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			if o.dryRun {
+				fmt.Fprintf(std.out, "not removed: %s, of a host that is no member of mesh %s\n", file, m.Name)
+				continue
+			}
+			if err := os.Remove(file); err != nil {
+				return fmt.Errorf("remove the key of a host that is no member of mesh %s: %w", m.Name, err)
+			}
+			fmt.Fprintf(std.out, "removed %s, of a host that is no member of mesh %s\n", file, m.Name)
+		}
+	}
+	return nil
+}
+
+// staleKeys are the files of keys in the folder of a mesh that are of no member of any mesh.
+// Only files with names that muster gives them count, a private key with its public one.
+func staleKeys(fleet *schema.Fleet, m *schema.Mesh) ([]string, error) {
+	at := func(file string) string {
+		if filepath.IsAbs(file) {
+			return filepath.Clean(file)
+		}
+		return filepath.Join(fleet.Dir, file)
+	}
+	keep := map[string]bool{}
+	for _, of := range fleet.Meshes { // several may have one folder
+		for _, member := range of.Members {
+			keep[at(of.KeyFile(member.Host))], keep[at(of.NextKeyFile(member.Host))] = true, true
+		}
+	}
+	folder := filepath.Dir(at(m.KeyFile("x")))
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var stale []string
+	for _, e := range entries {
+		age := filepath.Join(folder, e.Name())
+		public := schema.PublicKeyFile(age)
+		if keep[age] || filepath.Ext(age) != ".age" || !e.Type().IsRegular() {
+			continue
+		}
+		text, err := foreign.ReadFile(public, foreign.Limits{Size: schema.MaxFileSize, Time: foreign.Time, Links: false})
+		if err == nil && schema.IsMeshKey(strings.TrimSpace(string(text))) {
+			stale = append(stale, age, public)
+		}
+	}
+	return stale, nil
 }
 
 // tellAssigned prints what becomes of addresses.

@@ -32,27 +32,37 @@ type meshLab struct {
 	lab    *lab.Lab
 	prefix string // of the mesh's addresses, such as 10.213.4.
 	id     *age.X25519Identity
+	behind map[string]string // hosts behind NAT, and their gateways
 }
 
 func newMeshLab(t *testing.T) *meshLab {
+	t.Helper()
+	return newMeshLabOf(t, []string{"gw", "h1", "h2", "h3", "h4", "h5", "h6", "h7"}, map[string]string{"h6": "gw"})
+}
+
+// newMeshLabOf is newMeshLab with hosts of one's own choice, and which of them are behind
+// which others.
+func newMeshLabOf(t *testing.T, hosts []string, behind map[string]string) *meshLab {
 	t.Helper()
 	for _, program := range []string{"wireguard-go", "wg", "iptables", "ping"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("%v: apt-get install wireguard-go wireguard-tools iptables iputils-ping", err)
 		}
 	}
-	l := lab.NewWith(t, lab.Options{Hosts: []string{"gw", "h1", "h2", "h3", "h4", "h5", "h6", "h7"}, Boot: "mkdir -p /dev/net && mknod /dev/net/tun c 10 200"})
+	l := lab.NewWith(t, lab.Options{Hosts: hosts, Boot: "mkdir -p /dev/net && mknod /dev/net/tun c 10 200"})
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &meshLab{t: t, lab: l, id: id, prefix: fmt.Sprintf("10.213.%d.", os.Getpid()%256)}
+	m := &meshLab{t: t, lab: l, id: id, behind: behind, prefix: fmt.Sprintf("10.213.%d.", os.Getpid()%256)}
 	m.meshFleet = newMeshFleet(t, "")
 	m.write(t, "identity", id.String()+"\n")
 	m.write(t, "ssh_config", fmt.Sprintf("Host *\n  User root\n  IdentityFile %q\n  IdentitiesOnly yes\n  UserKnownHostsFile %q\n  ConnectTimeout 5\n", l.Identity, l.KnownHosts))
 	m.env = append(m.env, "MUSTER_SSH_CONFIG="+filepath.Join(m.dir, "ssh_config"))
-	if out, err := exec.Command("testdata/mesh/nat.sh", fmt.Sprint(l.Host("gw").Pid()), fmt.Sprint(l.Host("h6").Pid())).CombinedOutput(); err != nil {
-		t.Fatalf("nat.sh: %v\n%s", err, out)
+	for inside, gateway := range behind {
+		if out, err := exec.Command("testdata/mesh/nat.sh", fmt.Sprint(l.Host(gateway).Pid()), fmt.Sprint(l.Host(inside).Pid())).CombinedOutput(); err != nil {
+			t.Fatalf("nat.sh: %v\n%s", err, out)
+		}
 	}
 	return m
 }
@@ -74,12 +84,13 @@ func (m *meshLab) inventory(hosts []string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "package fleet\n\nnixpkgs: path: %q\nsecret_recipients: [%q]\n", here("../examples/minios"), m.id.Recipient())
 	fmt.Fprintf(&b, "defaults: {imports: [%q], config: users: users: root: openssh: authorizedKeys: keys: [%q]}\n", here("testdata/mesh/lab.nix"), strings.TrimSpace(string(key)))
-	fmt.Fprintf(&b, "mesh: wg0: {network: \"%s0/24\", names: true, deploy: true, hub: \"h1\", hosts: h6: nat: true}\n", m.prefix)
+	fmt.Fprintf(&b, "mesh: wg0: {network: \"%s0/24\", names: true, deploy: true, hub: \"h1\"}\n", m.prefix)
 	for _, name := range hosts {
 		h := m.lab.Host(name)
 		address := h.Addr
-		if name == "h6" {
-			address = m.lab.Host("gw").Addr + ":2222"
+		if gateway := m.behind[name]; gateway != "" {
+			address = m.lab.Host(gateway).Addr + ":2222"
+			fmt.Fprintf(&b, "mesh: wg0: hosts: %s: nat: true\n", name)
 		}
 		fmt.Fprintf(&b, "hosts: %s: {host: %q, host_keys: [%q], disk_uuid: \"01b3bcba-c0ef-4538-8dd2-f7dee295235%s\"}\n", name, address, h.HostKey(), name[1:])
 	}
@@ -328,4 +339,38 @@ func (m *meshLab) join(through string) {
 	}
 	route[1] = "del"
 	m.t.Cleanup(func() { exec.Command("ip", route...).Run() })
+}
+
+// Two hosts behind NAT of their own know only members with an endpoint, and reach each other
+// through the hub, which forwards their packets; none of the others does.
+func TestMeshBehindTwoNATs(t *testing.T) {
+	hosts := []string{"h1", "h2", "h6", "h7"}
+	m := newMeshLabOf(t, append([]string{"gw", "gw2"}, hosts...), map[string]string{"h6": "gw", "h7": "gw2"})
+	m.inventory(hosts)
+	m.muster(t, "mesh", "assign")
+	m.muster(t, "secrets", "generate")
+	m.muster(t, "deploy", "--identity", "identity")
+	m.allReach("after the deployment", hosts)
+	for inside, other := range map[string]string{"h6": "h7", "h7": "h6"} {
+		peers := m.run(inside, "wg", "show", "wg0", "allowed-ips")
+		if n := len(strings.Split(strings.TrimSpace(peers), "\n")); n != 2 {
+			t.Errorf("%s has %d peers, want the two with an endpoint:\n%s", inside, n, peers)
+		}
+		hub := strings.TrimSpace(m.read(t, "mesh/wg0/h1.age.pub"))
+		for line := range strings.Lines(peers) {
+			if has := strings.Contains(line, m.address(other)+"/32"); has != strings.HasPrefix(line, hub) {
+				t.Errorf("%s sends packets for %s to another one than the hub:\n%s", inside, other, peers)
+			}
+		}
+	}
+	// Without the hub, they do not reach each other, and all else goes on.
+	m.run("h1", "ip", "link", "set", "wg0", "down")
+	want := []string{"h1 h2", "h1 h6", "h1 h7", "h2 h1", "h6 h1", "h6 h7", "h7 h1", "h7 h6"}
+	if diff := cmp.Diff(want, m.unreached(hosts, "2")); diff != "" {
+		t.Errorf("without the hub, unreached pairs (-want +got):\n%s", diff)
+	}
+	m.muster(t, "deploy", "--identity", "identity")
+	for deadline := time.Now().Add(90 * time.Second); len(m.unreached(hosts, "5")) > 0 && time.Now().Before(deadline); {
+	}
+	m.allReach("after the hub was mended", hosts)
 }

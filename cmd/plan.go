@@ -270,13 +270,22 @@ func (f *continueFlags) groups() []group {
 }
 
 // begin reads no inventory: the plan says what there is to do.
+// What its hosts' cluster became since is asked again.
 func (f *continueFlags) begin(ctx context.Context, std streams, plan *exec.Plan) (*session, error) {
 	var hosts []*schema.Host
 	for _, step := range plan.Steps {
 		hosts = append(hosts, step.Host)
 	}
 	protectSecrets(hosts)
-	return begin(ctx, std, nil, needs{nix: true, ui: f.output.reporter})
+	s, err := begin(ctx, std, nil, needs{nix: true, ui: f.output.reporter})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkCluster(ctx, plan, &f.ssh); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
 }
 
 func (f *continueFlags) carryOut(ctx context.Context, s *session, plan *exec.Plan, journal *exec.Journal) error {

@@ -439,5 +439,6 @@ func (o *pushSecretsOptions) run(ctx context.Context, std streams, args []string
 	}
 	defer s.close()
 	plan := s.planWithoutSystems(exec.PushSecrets)
+	plan.Cluster = exec.ClusterOf(s.fleet)
 	return s.run(ctx, plan, &o.ssh, &o.jobs, &o.secrets)
 }

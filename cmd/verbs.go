@@ -133,6 +133,7 @@ Make the secrets with generate whose files are not there yet, encrypted to
 secret_recipients of the inventory.
 
 ` + inventoryHelp},
+		secretsRenewEntry(),
 		{group: "inventory", use: "secrets rotate SECRET [INVENTORY]", examples: exampleLines{{"muster secrets rotate db-password", "make a secret anew"}, {"muster secrets rotate ca.age", "begin to replace an authority"}}, verb: &secretsOptions{verb: "rotate"}, short: "make a generated secret anew", long: `
 Make a secret with generate anew. muster deploy sends it. With the file of an authority,
 such as ca.age, do the next of three steps that replace it.

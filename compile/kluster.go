@@ -46,6 +46,9 @@ func (w *writer) member(own *schema.Attrs, h *schema.Host) {
 		w.balancer(own, h)
 	}
 	in := h.HasRole(schema.RoleMaster) || h.HasRole(schema.RoleNode)
+	if k.HasDatastore() && slices.Contains(k.Etcd, h.Name) {
+		w.etcdMember(own, h)
+	}
 	switch {
 	case k.Distribution != schema.Kubernetes && in:
 		w.rancherMember(own, h)
@@ -54,6 +57,9 @@ func (w *writer) member(own *schema.Attrs, h *schema.Host) {
 	}
 	if k.Distribution == schema.Kubernetes && in && h.Node != nil {
 		kubeletNode(own, h.Node)
+	}
+	if in {
+		w.pinnedVersion(own, h)
 	}
 }
 
@@ -162,17 +168,13 @@ func (w *writer) kubernetes(master bool) *schema.Attrs {
 		if isIP {
 			at(text(where), "apiserver", "advertiseAddress")
 		}
-		if k.ServiceCIDR.IsValid() {
-			at(text(k.ServiceCIDR.String()), "apiserver", "serviceClusterIpRange")
-		}
+		w.serviceNetworks(set)
 	} else {
 		at(text(api), "apiserverAddress")
 		at(text(api), "kubelet", "kubeconfig", "server")
 	}
-	if k.PodCIDR.IsValid() {
-		at(text(k.PodCIDR.String()), "clusterCidr")
-	}
-	at(schema.Bool{At: k.At, V: true}, "addons", "dns", "enable")
+	w.podNetworks(set)
+	w.addons(set, master)
 	if k.Domain != "" && k.Domain != defaultDomain {
 		at(text(k.Domain), "addons", "dns", "clusterDomain")
 	}

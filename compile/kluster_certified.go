@@ -46,14 +46,13 @@ func (w *writer) certified(master bool) *schema.Attrs {
 	at(text(w.apiURL()), "apiserverAddress")
 	at(schema.Bool{At: k.PosOf("pki"), V: false}, "easyCerts") // which roles switch on
 	at(ca, "caFile")
-	if k.PodCIDR.IsValid() {
-		at(text(k.PodCIDR.String()), "clusterCidr")
-	}
-	at(schema.Bool{At: k.At, V: true}, "addons", "dns", "enable")
+	w.podNetworks(set)
+	w.addons(set, master)
 	if k.Domain != defaultDomain {
 		at(text(k.Domain), "addons", "dns", "clusterDomain")
 	}
 	if master {
+		w.serviceNetworks(set)
 		w.controlPlane(at, pair, client, ca)
 		w.addonManager(set)
 	}
@@ -73,9 +72,6 @@ func (w *writer) controlPlane(at func(schema.Value, ...string), pair func(secret
 		etcd = append(etcd, https(w.klusterAddress(m), etcdClientPort))
 	}
 	at(schema.Int{At: k.At, V: schema.APIPort}, "apiserver", "securePort")
-	if k.ServiceCIDR.IsValid() {
-		at(schema.String{At: k.At, V: k.ServiceCIDR.String()}, "apiserver", "serviceClusterIpRange")
-	}
 	// Names of nodes need not be known to masters.
 	at(schema.String{At: k.At, V: "InternalIP,Hostname"}, "apiserver", "preferredAddressTypes")
 	at(ca, "apiserver", "clientCaFile")
@@ -137,8 +133,8 @@ func (w *writer) certifiedMember(own *schema.Attrs, h *schema.Host) {
 	}
 	if len(roles) > 0 {
 		at(texts(h.PosOf("roles"), roles), "roles")
-		if _, err := netip.ParseAddr(h.ClusterAddress()); err == nil {
-			at(schema.String{At: h.PosOf("host"), V: h.ClusterAddress()}, "kubelet", "nodeIp")
+		if addresses := w.nodeAddresses(h); addresses != "" {
+			at(schema.String{At: h.PosOf("host"), V: addresses}, "kubelet", "nodeIp")
 			if master {
 				at(schema.String{At: h.PosOf("host"), V: h.ClusterAddress()}, "apiserver", "advertiseAddress")
 			}

@@ -1,7 +1,7 @@
 package compile
 
 import (
-	"net/netip"
+	"strings"
 
 	"muster/schema"
 )
@@ -32,10 +32,11 @@ func (w *writer) rancher(master bool) *schema.Attrs {
 		if k.Distribution == schema.RKE2 {
 			open = append(open, rke2Port)
 		}
-		if len(k.Masters) > 1 {
+		if len(k.Masters) > 1 && !k.HasDatastore() {
 			open = append(open, etcdClientPort, etcdPeerPort)
 		}
 		flags = w.serverFlags()
+		w.rancherManifests(set)
 	}
 	put(set, ports(k.At, open...), "networking", "firewall", "allowedTCPPorts")
 	put(set, ports(k.At, vxlanPort), "networking", "firewall", "allowedUDPPorts")
@@ -62,18 +63,51 @@ func (w *writer) serverFlags() []string {
 			flags = append(flags, "--"+name+"="+value)
 		}
 	}
-	if k.PodCIDR.IsValid() {
-		add("cluster-cidr", k.PodCIDR.String())
-	}
-	if k.ServiceCIDR.IsValid() {
-		add("service-cidr", k.ServiceCIDR.String())
+	add("cluster-cidr", both(k.PodCIDR, k.Pods(), k.PodCIDR6))
+	add("service-cidr", both(k.ServiceCIDR, k.Services(), k.ServiceCIDR6))
+	if k.DualStack() && k.Distribution == schema.K3s && k.PodCIDR6.Addr().IsPrivate() {
+		flags = append(flags, "--flannel-ipv6-masq") // nobody else routes to such addresses
 	}
 	if k.Domain != defaultDomain {
 		add("cluster-domain", k.Domain)
 	}
 	add("tls-san", k.API.Address)
+	if k.NoDNS {
+		add("disable", map[schema.Distribution]string{schema.K3s: "coredns", schema.RKE2: "rke2-coredns"}[k.Distribution])
+	}
+	if k.HasDatastore() && len(k.Etcd) > 0 {
+		flags = append(flags, w.datastoreFlags()...)
+	}
 	return flags
 }
+
+// datastoreFlags are the options by which servers of k3s reach the members of etcd
+// (https://docs.k3s.io/datastore).
+func (w *writer) datastoreFlags() []string {
+	k := w.fleet.Kluster
+	var members []string
+	for _, m := range k.Etcd {
+		members = append(members, https(w.klusterAddress(m), etcdClientPort))
+	}
+	file := schema.SecretsDir + "/" + schema.CertAPIServerEtcd
+	return []string{
+		"--datastore-endpoint=" + strings.Join(members, ","),
+		"--datastore-cafile=/etc/" + etcdAuthorityFile,
+		"--datastore-certfile=" + file,
+		"--datastore-keyfile=" + file,
+	}
+}
+
+// datastoreAuthority is the option with the authority of etcd, whose file is beside the
+// inventory.
+func (w *writer) datastoreAuthority(own *schema.Attrs) {
+	k := w.fleet.Kluster
+	at := k.PosOf("etcd")
+	put(own, schema.Path{At: at, Name: schema.CertificateFile(k.EtcdAuthority())}, "environment", "etc", etcdAuthorityFile, "source")
+}
+
+// etcdAuthorityFile is the name below /etc of the certificate of etcd's authority.
+const etcdAuthorityFile = "rancher/k3s/etcd-ca.crt"
 
 // joinURL is where new members join.
 func (w *writer) joinURL() string {
@@ -90,14 +124,18 @@ func (w *writer) rancherMember(own *schema.Attrs, h *schema.Host) {
 	master := h.HasRole(schema.RoleMaster)
 	switch {
 	case !master:
+	case k.HasDatastore(): // in which servers find each other
+		if len(k.Etcd) > 0 {
+			w.datastoreAuthority(own)
+		}
 	case h.Name != k.First():
 		at(schema.String{At: k.PosOf("masters"), V: w.joinURL()}, "serverAddr")
 	case k.Distribution == schema.K3s && len(k.Masters) > 1:
 		at(schema.Bool{At: k.PosOf("masters"), V: true}, "clusterInit")
 	}
 	var flags []string
-	if a, err := netip.ParseAddr(h.ClusterAddress()); err == nil {
-		flags = append(flags, "--node-ip="+a.String())
+	if addresses := w.nodeAddresses(h); addresses != "" {
+		flags = append(flags, "--node-ip="+addresses)
 	}
 	if k.Mesh != "" && k.Distribution == schema.K3s {
 		flags = append(flags, "--flannel-iface="+k.Mesh)

@@ -130,6 +130,17 @@ sync() {
   return $status
 }
 
+# join adds the peers of the table to those that are there, and takes the addresses of
+# former keys over. A peer that is removed loses the packets that it has not sent yet: until
+# then, it has some time to send them.
+join() {
+  if is_there && text=$(config); then
+    printf '%s\n' "$text" | grep -v -e '^.Interface' -e '^ListenPort' -e '^PrivateKey' |
+      WG_ENDPOINT_RESOLUTION_RETRIES=1 wg addconf "$mesh" /dev/stdin || true
+    sleep 0.3
+  fi
+}
+
 # show prints how the interface stands to its table, and the handshakes.
 show() {
   echo "mesh $mesh $(state)"
@@ -185,6 +196,7 @@ switched) is_switched "$3" && [ "$(state)" = right ] ;;
 switch)
   mkdir -p "$switched"
   is_switched "$3" || echo "$3" >>"$switched/$mesh"
+  join
   sync
   ;;
 esac

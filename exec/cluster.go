@@ -29,6 +29,8 @@ import (
 type Cluster interface {
 	// Leave makes a member ready to be changed. Where it fails, the cluster is as it was.
 	Leave(ctx context.Context, m *schema.KlusterMember, run string, tell func(change, text string)) error
+	// Spare fails where etcd would lose its quorum while a member is restarted.
+	Spare(ctx context.Context, m *schema.KlusterMember) error
 	// Rejoin waits until a member is whole again, and has its node take pods again.
 	Rejoin(ctx context.Context, m *schema.KlusterMember, tell func(change, text string)) error
 	// Held reports whether the node of a member takes no pods because a run has not given
@@ -70,8 +72,8 @@ func ClusterWithout(fleet *schema.Fleet) *ClusterPlan {
 	return c
 }
 
-// member is what a step's host is in the cluster; nil for none, and for a profile.
-func (c *ClusterPlan) member(s *Step) *schema.KlusterMember {
+// Member is what a step's host is in the cluster; nil for none, and for a profile.
+func (c *ClusterPlan) Member(s *Step) *schema.KlusterMember {
 	if c == nil || s.Host.Profile != nil {
 		return nil
 	}
@@ -88,7 +90,7 @@ func (c *ClusterPlan) member(s *Step) *schema.KlusterMember {
 func (p *Plan) controlPlaneFirst(canaries, others []int) (masters, first, rest []int) {
 	split := func(steps []int) (hosts []int) {
 		for _, i := range steps {
-			if m := p.Cluster.member(&p.Steps[i]); m != nil && m.ControlPlane() {
+			if m := p.Cluster.Member(&p.Steps[i]); m != nil && m.ControlPlane() {
 				masters = append(masters, i)
 			} else {
 				hosts = append(hosts, i)
@@ -114,7 +116,7 @@ func poolsOf(p *Plan) map[string][]*pool {
 	of := map[string][]*pool{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		m := p.Cluster.member(s)
+		m := p.Cluster.Member(s)
 		if m == nil {
 			continue
 		}
@@ -131,6 +133,9 @@ func poolsOf(p *Plan) map[string][]*pool {
 		if m.ControlPlane() {
 			add("the control plane", most)
 			continue
+		}
+		if p.Action == PushSecrets {
+			continue // restarts no pods
 		}
 		add("the cluster's nodes", most)
 		add("the zone "+strconv.Quote(m.Zone), inZone)
@@ -160,7 +165,7 @@ func (r *run) membership(step *Step) membership {
 	if r.opts.Cluster == nil {
 		return membership{}
 	}
-	return membership{KlusterMember: r.plan.Cluster.member(step)}
+	return membership{KlusterMember: r.plan.Cluster.Member(step)}
 }
 
 // isOut reports whether the host is to be taken into its cluster again.
@@ -186,15 +191,42 @@ func (j *job) leaves() bool {
 	if j.cluster.KlusterMember == nil || j.hasGuard() {
 		return false
 	}
+	return j.stopsPods() || j.stopsControlPlane()
+}
+
+// stopsPods reports whether what is to be done stops what the node runs.
+func (j *job) stopsPods() bool {
 	if j.action() == Boot {
 		return j.needsRestart()
 	}
 	return !j.systemUpToDate() || j.needsRestart()
 }
 
-// leave takes the host out of its cluster.
+// controlPlaneUnits are the units that run etcd or an API server, which needs it.
+var controlPlaneUnits = []string{"etcd.service", "kube-apiserver.service", "k3s.service", "rke2-server.service"}
+
+// stopsControlPlane reports whether a secret changes that has etcd or an API server
+// restarted.
+func (j *job) stopsControlPlane() bool {
+	if !j.cluster.ControlPlane() || j.action() == Boot {
+		return false
+	}
+	return slices.ContainsFunc(j.secrets.changes, func(c SecretChange) bool {
+		s := j.step.Host.Secret(c.Name)
+		return s != nil && slices.ContainsFunc(s.Restart, func(unit string) bool { return slices.Contains(controlPlaneUnits, unit) })
+	})
+}
+
+// leave takes the host out of its cluster. Where only etcd or an API server is restarted,
+// its pods stay, and the quorum of etcd is asked for.
 func leave(ctx context.Context, j *job) error {
-	if err := j.run.opts.Cluster.Leave(ctx, j.cluster.KlusterMember, j.run.opts.Run, j.tellOfNode(Leave)); err != nil {
+	take := func() error {
+		return j.run.opts.Cluster.Leave(ctx, j.cluster.KlusterMember, j.run.opts.Run, j.tellOfNode(Leave))
+	}
+	if !j.stopsPods() {
+		take = func() error { return j.run.opts.Cluster.Spare(ctx, j.cluster.KlusterMember) }
+	}
+	if err := take(); err != nil {
 		return fmt.Errorf("%w; nothing on the host was changed", err)
 	}
 	j.cluster.left = true

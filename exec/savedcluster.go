@@ -33,6 +33,7 @@ type savedMember struct {
 	Master    bool        `json:"master,omitempty"`
 	Etcd      bool        `json:"etcd,omitempty"`
 	Zone      savedWord   `json:"zone,omitempty"`
+	Version   savedWord   `json:"version,omitempty"`
 }
 
 func saveCluster(c *ClusterPlan) *savedCluster {
@@ -50,7 +51,7 @@ func saveCluster(c *ClusterPlan) *savedCluster {
 		s.Masters = append(s.Masters, saveHost(h))
 	}
 	for _, m := range c.Members {
-		saved := savedMember{Host: savedWord(m.Host), Master: m.Master, Etcd: m.Etcd, Zone: savedWord(m.Zone)}
+		saved := savedMember{Host: savedWord(m.Host), Master: m.Master, Etcd: m.Etcd, Zone: savedWord(m.Zone), Version: savedWord(m.Version)}
 		for _, a := range m.Addresses {
 			saved.Addresses = append(saved.Addresses, savedWord(a))
 		}
@@ -81,7 +82,7 @@ func (s *savedCluster) load() (*ClusterPlan, error) {
 		c.Masters = append(c.Masters, h)
 	}
 	for _, saved := range s.Members {
-		m := schema.KlusterMember{Host: string(saved.Host), Master: saved.Master, Etcd: saved.Etcd, Zone: string(saved.Zone)}
+		m := schema.KlusterMember{Host: string(saved.Host), Master: saved.Master, Etcd: saved.Etcd, Zone: string(saved.Zone), Version: string(saved.Version)}
 		for _, a := range saved.Addresses {
 			m.Addresses = append(m.Addresses, string(a))
 		}

@@ -56,7 +56,7 @@ var stages = map[Action][]Stage{
 	Command:     {ConnectTo, RunCommand},
 	Clean:       {ConnectTo, Inspect, Lock, Collect},
 	Install:     {ConnectTo, LookBare, Build, Kexec, Lock, MakeDisks, Copy, PlaceKeys, InstallSystem, Restart},
-	PushSecrets: {ConnectTo, Inspect, Lock, HostKey, SendSecrets, Activate, Health, Confirm},
+	PushSecrets: {ConnectTo, Inspect, Lock, Leave, HostKey, SendSecrets, Activate, Health, Confirm, Rejoin},
 }
 
 // A stageFunc does the work of one stage on one host. It reads what the stages

@@ -50,6 +50,9 @@ func (c *checker) certificate(s *Secret, path string, now time.Time) {
 	warn := func(format string, args ...any) {
 		e := c.report.warn(s.PosOf("generate"), path+".generate", "certificate", format, args...)
 		e.Hint = "muster secrets rotate " + s.Name + " makes a new one"
+		if s.derived {
+			e.Hint = "muster deploy and muster secrets renew make a new one before it ends; muster secrets rotate " + s.Name + " --on HOST makes one now"
+		}
 	}
 	file := CertificateFile(s.Age)
 	cert := readCertificate(c.absolute(file))
@@ -58,6 +61,7 @@ func (c *checker) certificate(s *Secret, path string, now time.Time) {
 		return
 	}
 	switch end := cert.NotAfter.UTC().Format(time.DateOnly); {
+	case s.derived && s.Name == CertServiceAccount: // only its key is used
 	case now.After(cert.NotAfter):
 		warn("the certificate in %s has ended on %s", quote(file), end)
 	case CertificateEnding(cert.NotBefore, cert.NotAfter, now):

@@ -231,27 +231,8 @@ func (c *checker) noHost(at Pos, path, name string) *Error {
 	return e
 }
 
-// A klusterNetwork is a network of the cluster, by the field that gives it.
-type klusterNetwork struct {
-	field  string
-	prefix netip.Prefix
-}
-
-// networks are the networks of the cluster: those of the inventory, or the defaults of
-// NixOS.
-func (k *Kluster) networks() []klusterNetwork {
-	pods, services := k.PodCIDR, k.ServiceCIDR
-	if !pods.IsValid() && k.PosOf("pod_cidr") == k.At {
-		pods = netip.MustParsePrefix("10.1.0.0/16")
-	}
-	if !services.IsValid() && k.PosOf("service_cidr") == k.At {
-		services = netip.MustParsePrefix("10.0.0.0/24")
-	}
-	return []klusterNetwork{{"pod_cidr", pods}, {"service_cidr", services}, {"mesh_cidr", k.MeshCIDR}}
-}
-
 // networks reports networks of the cluster that overlap each other or contain
-// the address of a host. For those not given it takes the defaults of NixOS.
+// the address of a host. For those not given it takes the defaults.
 func (c *checker) networks() {
 	k := c.fleet.Kluster
 	if k == nil {
@@ -272,7 +253,7 @@ func (c *checker) networks() {
 			if given(other) {
 				e.Hint = "see " + k.PosOf(other.field).String()
 			} else {
-				e.Hint = "that is the default of NixOS"
+				e.Hint = "that is the default of " + k.defaults()
 			}
 		}
 	}
@@ -282,8 +263,8 @@ func (c *checker) networks() {
 			if err != nil {
 				continue
 			}
-			for _, n := range nets[:2] {
-				if given(n) && n.prefix.IsValid() && n.prefix.Contains(a.Unmap()) {
+			for _, n := range nets[:len(nets)-1] {
+				if n.prefix.IsValid() && given(n) && n.prefix.Contains(a.Unmap()) {
 					at, path := h.posOfAddress(i)
 					c.report.add(at, path, "overlapping-networks", "%s is inside %s, %s", address, "kluster."+n.field, n.prefix)
 				}

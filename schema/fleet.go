@@ -217,8 +217,9 @@ type Host struct {
 	// defaults; nil for nowhere.
 	Pulls *Pull
 
-	inMesh         bool       // it has secrets or addresses of a mesh
-	clusterAddress netip.Addr // in the mesh of the cluster; not valid for none
+	inMesh           bool         // it has secrets or addresses of a mesh
+	clusterAddress   netip.Addr   // in the mesh of the cluster; not valid for none
+	clusterAddresses []netip.Addr // all that it has there
 
 	// pos has the positions of the fields in the inventory, by path: "host",
 	// "disk_uuid", "file_systems./boot.device".

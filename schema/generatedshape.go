@@ -192,7 +192,7 @@ func generatedShape() *shape {
 				doc:   "The Kubernetes cluster the hosts form. Hosts without roles are its\nnodes.",
 				like:  []string{"cluster", "kubernetes", "k8s"},
 				strct: true,
-				order: []string{"distribution", "master", "masters", "etcd", "api", "load_balancers", "rollout", "version", "token", "pki", "domain", "pod_cidr", "service_cidr", "mesh_cidr", "mesh"},
+				order: []string{"distribution", "master", "masters", "etcd", "api", "load_balancers", "rollout", "version", "token", "pki", "domain", "pod_cidr", "service_cidr", "pod_cidr6", "service_cidr6", "dns", "manifests", "mesh_cidr", "mesh"},
 				fields: map[string]*shape{
 					"distribution": &shape{
 						want: "kubernetes, k3s or rke2",
@@ -217,7 +217,7 @@ func generatedShape() *shape {
 					},
 					"etcd": &shape{
 						want: "a list of host names",
-						doc:  "The members of etcd, an odd number of hosts; the masters by default.",
+						doc:  "The members of etcd, an odd number of hosts; the masters by default. k3s: hosts of an\netcd of its own, whose certificates are in pki; [] where the configuration of the\nmasters names another datastore.",
 						elem: &shape{
 							want: "the name of a host",
 							leaf: onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$"),
@@ -324,9 +324,9 @@ func generatedShape() *shape {
 					},
 					"version": &shape{
 						want: "a version such as \"1.34.1\"",
-						doc:  "The version of Kubernetes, \"1.34\" or \"1.34.1\". A deployment that would skip a minor\nversion, or make nodes newer than their masters, is refused.",
+						doc:  "The version of Kubernetes, \"1.34\" or \"1.34.1\". That of the package which the hosts\nget must be it. A deployment that would skip a minor version, or make nodes newer than\ntheir masters, is refused.",
 						like: []string{"kubernetes_version", "k8s_version", "release"},
-						leaf: onFirstUse("^1\\.[0-9]{1,3}(\\.[0-9]{1,3})?$"),
+						leaf: onFirstUse("^1\\.(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2}))?$"),
 					},
 					"token": &shape{
 						want: "the name of a secret",
@@ -336,7 +336,7 @@ func generatedShape() *shape {
 					},
 					"pki": &shape{
 						want: "the path of a folder such as ./pki",
-						doc:  "kubernetes: the folder of the cluster's certificates, where muster makes them.\nmuster secrets generate writes them there, encrypted. Several masters need it:\nthe certificates that NixOS makes by itself are for one.",
+						doc:  "kubernetes: the folder of the cluster's certificates, where muster makes them.\nmuster secrets generate writes them there, encrypted. Several masters need it:\nthe certificates that NixOS makes by itself are for one. k3s: those of etcd, where\netcd names its members.",
 						like: []string{"certificates", "certs"},
 						leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
 					},
@@ -354,6 +354,37 @@ func generatedShape() *shape {
 						want: "a network such as 10.0.0.0/24",
 						doc:  "The network of the services' addresses.",
 						leaf: onFirstUse("^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
+					},
+					"pod_cidr6": &shape{
+						want: "an IPv6 network such as fd42:10::/56",
+						doc:  "The network of the pods' IPv6 addresses, for a cluster with both families of\naddresses. All members then have an address of each, and pod_cidr is IPv4.",
+						like: []string{"pod_cidr_v6", "pod_cidr_ipv6"},
+						leaf: onFirstUse("^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
+					},
+					"service_cidr6": &shape{
+						want: "an IPv6 network such as fd42:11::/112",
+						doc:  "The network of the services' IPv6 addresses, /108 at most.",
+						like: []string{"service_cidr_v6", "service_cidr_ipv6"},
+						leaf: onFirstUse("^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
+					},
+					"dns": &shape{
+						want: "true or false",
+						doc:  "Whether the cluster has a DNS server of its own, CoreDNS; true by default.",
+						like: []string{"coredns", "addons"},
+						leaf: ofKind(cue.BoolKind),
+					},
+					"manifests": &shape{
+						want:   "an attribute set of objects of Kubernetes by name",
+						names:  "lower-case letters, digits and '-', at most 63",
+						doc:    "Objects of Kubernetes that the cluster is given and keeps, by names of your own:\naddons of the addon manager of NixOS, manifests of k3s and RKE2.",
+						like:   []string{"objects", "resources"},
+						strct:  true,
+						nameOK: onFirstUse("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
+						entry: &shape{
+							want:  "an attribute set",
+							open:  true,
+							strct: true,
+						},
 					},
 					"mesh_cidr": &shape{
 						want: "a network such as 10.2.0.0/24",
@@ -1188,7 +1219,7 @@ func generatedShape() *shape {
 								want: "a version such as \"1.33.5\"",
 								doc:  "The version of Kubernetes on the host, where it is another than the cluster's.",
 								like: []string{"kubernetes_version", "kubelet_version"},
-								leaf: onFirstUse("^1\\.[0-9]{1,3}(\\.[0-9]{1,3})?$"),
+								leaf: onFirstUse("^1\\.(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2}))?$"),
 							},
 							"labels": &shape{
 								want:   "an attribute set of labels",
@@ -2899,7 +2930,7 @@ func generatedShape() *shape {
 									want: "a version such as \"1.33.5\"",
 									doc:  "The version of Kubernetes on the host, where it is another than the cluster's.",
 									like: []string{"kubernetes_version", "kubelet_version"},
-									leaf: onFirstUse("^1\\.[0-9]{1,3}(\\.[0-9]{1,3})?$"),
+									leaf: onFirstUse("^1\\.(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2}))?$"),
 								},
 								"labels": &shape{
 									want:   "an attribute set of labels",

@@ -383,6 +383,18 @@ func (r *resolver) kluster(k *Kluster) {
 	r.text("domain", k.Domain, k.pos["domain"])
 	r.prefix("pod_cidr", k.PodCIDR, k.pos["pod_cidr"])
 	r.prefix("service_cidr", k.ServiceCIDR, k.pos["service_cidr"])
+	r.prefix("pod_cidr6", k.PodCIDR6, k.pos["pod_cidr6"])
+	r.prefix("service_cidr6", k.ServiceCIDR6, k.pos["service_cidr6"])
+	if k.NoDNS {
+		r.bool("dns", false, k.pos["dns"])
+	}
+	if at, ok := k.pos["manifests"]; ok {
+		r.add("manifests", at, r.set(at, func() {
+			for _, m := range k.Manifests {
+				r.add(m.Name, m.At, m.Object)
+			}
+		}))
+	}
 	r.prefix("mesh_cidr", k.MeshCIDR, k.pos["mesh_cidr"])
 	r.text("mesh", k.Mesh, k.pos["mesh"])
 }

@@ -32,9 +32,13 @@ type Kluster struct {
 	Domain        string
 	PodCIDR       netip.Prefix
 	ServiceCIDR   netip.Prefix
+	PodCIDR6      netip.Prefix // not valid for a cluster with one family of addresses
+	ServiceCIDR6  netip.Prefix
 	MeshCIDR      netip.Prefix // the private network between the hosts, if any
 	Version       string       // of Kubernetes; "" where it is not pinned
 	Rollout       *KlusterRollout
+	NoDNS         bool // it has no DNS of its own
+	Manifests     []Manifest
 	Mesh          string // the mesh whose addresses the members use; "" for none
 	pos           map[string]Pos
 }
@@ -54,6 +58,8 @@ type KlusterNode struct {
 
 	Version   string // of Kubernetes; "" for the cluster's
 	versionAt Pos
+
+	labelsAt, taintsAt []Pos
 }
 
 // A Label is one of a node.
@@ -79,20 +85,20 @@ func (k *Kluster) First() string {
 // IsMaster reports whether a host has the control plane.
 func (k *Kluster) IsMaster(host string) bool { return slices.Contains(k.Masters, host) }
 
+// HasDatastore reports whether k3s keeps the cluster's state elsewhere than on its masters:
+// in the etcd of kluster.etcd, or, where that is empty, in what the configuration of the
+// masters says.
+func (k *Kluster) HasDatastore() bool {
+	_, given := k.pos["etcd"]
+	return k.Distribution == K3s && given
+}
+
 // mastersField is the field that names the masters.
 func (k *Kluster) mastersField() string {
 	if _, ok := k.pos["masters"]; ok {
 		return "masters"
 	}
 	return "master"
-}
-
-// Services is the network of the services' addresses.
-func (k *Kluster) Services() netip.Prefix {
-	if k.ServiceCIDR.IsValid() {
-		return k.ServiceCIDR
-	}
-	return netip.MustParsePrefix("10.0.0.0/24") // the default of NixOS
 }
 
 func (d *decoder) kluster(n *node) {
@@ -125,6 +131,10 @@ func (d *decoder) kluster(n *node) {
 	k.Domain = text(n.get("domain"))
 	k.PodCIDR = d.prefix(n.get("pod_cidr"), "kluster.pod_cidr")
 	k.ServiceCIDR = d.prefix(n.get("service_cidr"), "kluster.service_cidr")
+	k.PodCIDR6 = d.prefix(n.get("pod_cidr6"), "kluster.pod_cidr6")
+	k.ServiceCIDR6 = d.prefix(n.get("service_cidr6"), "kluster.service_cidr6")
+	k.NoDNS = n.get("dns") != nil && !truth(n.get("dns"))
+	k.Manifests = d.manifests(n.get("manifests"))
 	k.Mesh = text(n.get("mesh"))
 	k.MeshCIDR = d.prefix(n.get("mesh_cidr"), "kluster.mesh_cidr")
 	if k.Domain == "" {
@@ -144,9 +154,15 @@ func klusterNode(n *node) *KlusterNode {
 	if v := n.get("version"); v != nil {
 		node.versionAt = v.at
 	}
+	if taints := n.get("taints"); taints != nil {
+		for _, e := range taints.elems {
+			node.taintsAt = append(node.taintsAt, e.at)
+		}
+	}
 	if labels := n.get("labels"); labels != nil {
 		for _, f := range labels.fields {
 			node.Labels = append(node.Labels, Label{f.name, text(f.val)})
+			node.labelsAt = append(node.labelsAt, f.at)
 		}
 	}
 	return node
@@ -195,7 +211,7 @@ func (k *Kluster) pkiFile(name string) string {
 // https://kubernetes.io/docs/setup/best-practices/certificates and
 // nixos/modules/services/cluster/kubernetes/pki.nix.
 func (k *Kluster) secrets(h *Host) []*Secret {
-	if k == nil || k.PKI == "" || k.Distribution != Kubernetes {
+	if k == nil || k.PKI == "" || k.Distribution == RKE2 {
 		return nil
 	}
 	var all []*Secret
@@ -211,11 +227,23 @@ func (k *Kluster) secrets(h *Host) []*Secret {
 	}
 	own := func(name string) string { return h.Name + "/" + name }
 	names := []string{h.Name}
-	if h.clusterAddress.IsValid() {
-		names = append(names, h.clusterAddress.String())
+	for _, a := range h.clusterAddresses {
+		names = append(names, a.String())
 	}
 	names = append(names, h.plainAddresses()...)
+	member := func() {
+		if slices.Contains(k.Etcd, h.Name) {
+			add(CertEtcd, own("etcd"), "etcd", Generate{CommonName: h.Name, Names: append(slices.Clone(names), "localhost", "127.0.0.1"), Authority: k.EtcdAuthority()}, "etcd.service")
+		}
+	}
 	master := k.IsMaster(h.Name)
+	if k.Distribution == K3s {
+		if master {
+			add(CertAPIServerEtcd, own("apiserver-etcd-client"), "root", Generate{CommonName: "etcd-client", Authority: k.EtcdAuthority()}, "k3s.service")
+		}
+		member()
+		return all
+	}
 	if master {
 		add(CertAPIServer, own("apiserver"), "kubernetes", Generate{CommonName: "kubernetes", Names: k.apiNames(names)}, "kube-apiserver.service")
 		add(CertAPIServerEtcd, own("apiserver-etcd-client"), "kubernetes", Generate{CommonName: "etcd-client", Authority: k.EtcdAuthority()}, "kube-apiserver.service")
@@ -233,9 +261,7 @@ func (k *Kluster) secrets(h *Host) []*Secret {
 		add(CertProxy, own("kube-proxy"), "root", Generate{CommonName: "system:kube-proxy"}, "kube-proxy.service")
 		add(CertFlannel, own("flannel"), "root", Generate{CommonName: "flannel-client"}, "flannel.service")
 	}
-	if slices.Contains(k.Etcd, h.Name) {
-		add(CertEtcd, own("etcd"), "etcd", Generate{CommonName: h.Name, Names: append(slices.Clone(names), "localhost", "127.0.0.1"), Authority: k.EtcdAuthority()}, "etcd.service")
-	}
+	member()
 	return all
 }
 
@@ -246,8 +272,12 @@ func (k *Kluster) apiNames(host []string) []string {
 	if k.API.Address != "" && !slices.Contains(names, k.API.Address) {
 		names = append(names, k.API.Address)
 	}
-	return append(names,
-		k.Services().Masked().Addr().Next().String(), "127.0.0.1", "localhost",
+	for _, services := range []netip.Prefix{k.Services(), k.ServiceCIDR6} {
+		if services.IsValid() {
+			names = append(names, services.Masked().Addr().Next().String())
+		}
+	}
+	return append(names, "127.0.0.1", "localhost",
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc."+k.Domain)
 }
 
@@ -285,6 +315,7 @@ func (h *Host) plainAddresses() []string {
 
 // kluster checks the members of the cluster and what its distribution needs.
 func (c *checker) kluster() {
+	c.memberPlaces()
 	k := c.fleet.Kluster
 	if k == nil {
 		return
@@ -297,11 +328,18 @@ func (c *checker) kluster() {
 	c.api()
 	c.klusterRollout()
 	c.versionSkew()
+	c.stack()
+	c.specialNetworks()
+	c.apiPlace()
+	c.balancerPort()
+	c.klusterWords()
+	c.manifests()
 	switch k.Distribution {
 	case Kubernetes:
 		c.certificates()
 	case K3s, RKE2:
 		c.joining()
+		c.datastore()
 	}
 	for _, field := range []struct {
 		name string
@@ -309,8 +347,8 @@ func (c *checker) kluster() {
 		hint string
 	}{
 		{"token", []Distribution{K3s, RKE2}, "its members prove themselves with certificates"},
-		{"pki", []Distribution{Kubernetes}, "its members join with kluster.token, and make their certificates"},
-		{"etcd", []Distribution{Kubernetes}, "its masters are the members of etcd"},
+		{"pki", []Distribution{Kubernetes, K3s}, "its members join with kluster.token, and make their certificates"},
+		{"etcd", []Distribution{Kubernetes, K3s}, "its masters are the members of etcd"},
 	} {
 		if at := k.PosOf(field.name); at != k.At && !slices.Contains(field.of, k.Distribution) {
 			c.report.add(at, "kluster."+field.name, "conflict", "%s has no %s", k.Distribution, field.name).Hint = field.hint
@@ -366,6 +404,7 @@ func (c *checker) etcd() {
 	}
 	switch n := len(list.elems); {
 	case list.kind != listKind:
+	case n == 0 && k.HasDatastore():
 	case n == 0:
 		c.report.add(list.at, "kluster."+field, "etcd", "no members, want an odd number of hosts")
 	case n%2 == 0:
@@ -429,6 +468,19 @@ func (c *checker) joining() {
 	}
 }
 
+// datastore checks where k3s keeps the state of the cluster, if that is not its masters.
+func (c *checker) datastore() {
+	k := c.fleet.Kluster
+	switch external := k.HasDatastore() && len(k.Etcd) > 0; {
+	case external && k.PKI == "":
+		c.report.add(k.PosOf("etcd"), "kluster.etcd", "missing-field", "missing field: want kluster.pki, a folder with the certificates of etcd").Hint = `set pki: "./pki", in which muster secrets generate makes them; or leave out etcd: several masters of k3s are its members by themselves`
+	case external:
+		c.certificateFiles()
+	case k.PKI != "" && k.Distribution == K3s:
+		c.report.add(k.PosOf("pki"), "kluster.pki", "conflict", "k3s has no pki where its masters are the members of etcd").Hint = "its members join with kluster.token, and make their certificates"
+	}
+}
+
 // certificates checks what the members of a cluster of services.kubernetes prove
 // themselves with.
 func (c *checker) certificates() {
@@ -439,6 +491,12 @@ func (c *checker) certificates() {
 		}
 		return
 	}
+	c.certificateFiles()
+}
+
+// certificateFiles checks the certificates in the cluster's folder.
+func (c *checker) certificateFiles() {
+	k := c.fleet.Kluster
 	missing := map[string]bool{}
 	seen := map[string]bool{}
 	for _, h := range c.fleet.Hosts {

@@ -32,6 +32,7 @@ type KlusterMember struct {
 	Master    bool
 	Etcd      bool
 	Zone      string
+	Version   string // of Kubernetes that the inventory pins for it; "" for none
 }
 
 // ControlPlane reports whether the cluster needs the member to be managed.
@@ -54,7 +55,7 @@ const zoneLabel = "topology.kubernetes.io/zone"
 
 // Member is what a host is in the cluster; nil where it has no part in it, as a load balancer.
 func (k *Kluster) Member(h *Host) *KlusterMember {
-	m := &KlusterMember{Host: h.Name, Addresses: h.plainAddresses(), Master: k.IsMaster(h.Name), Etcd: slices.Contains(k.Etcd, h.Name)}
+	m := &KlusterMember{Host: h.Name, Addresses: h.memberAddresses(), Master: k.IsMaster(h.Name), Etcd: slices.Contains(k.Etcd, h.Name), Version: k.NodeVersion(h)}
 	if !m.ControlPlane() && !h.HasRole(RoleNode) || h.Profile != nil {
 		return nil
 	}
@@ -66,6 +67,16 @@ func (k *Kluster) Member(h *Host) *KlusterMember {
 		}
 	}
 	return m
+}
+
+// memberAddresses are the addresses of a host in its cluster, that of the cluster's mesh first.
+func (h *Host) memberAddresses() []string {
+	all := h.plainAddresses()
+	if !h.clusterAddress.IsValid() {
+		return all
+	}
+	own := h.clusterAddress.String()
+	return append([]string{own}, slices.DeleteFunc(all, func(a string) bool { return a == own })...)
 }
 
 // Members are all hosts that are in the cluster, in inventory order.
@@ -98,6 +109,9 @@ func (d *decoder) klusterRollout(n *node) *KlusterRollout {
 	}
 	return r
 }
+
+// standardDrain is how long a drain takes at most where the inventory does not say.
+const standardDrain = 5 * time.Minute
 
 // klusterRollout checks how hosts are taken out of the cluster.
 func (c *checker) klusterRollout() {

@@ -42,9 +42,12 @@ type pinned struct {
 }
 
 // at is where the version is pinned.
-func (p *pinned) at(k *Kluster) (Pos, string) {
-	if p.host.Node != nil && p.host.Node.Version != "" {
-		return p.host.Node.versionAt, join("hosts", p.host.Name) + ".node.version"
+func (p *pinned) at(k *Kluster) (Pos, string) { return k.VersionAt(p.host) }
+
+// VersionAt is where the inventory pins the version of a host: its position and its path.
+func (k *Kluster) VersionAt(h *Host) (Pos, string) {
+	if h.Node != nil && h.Node.Version != "" {
+		return h.Node.versionAt, join("hosts", h.Name) + ".node.version"
 	}
 	return k.PosOf("version"), "kluster.version"
 }

@@ -265,7 +265,13 @@ func (d *decoder) clusterMesh() {
 		return
 	}
 	for _, member := range d.fleet.Mesh(k.Mesh).Members {
-		member.host.clusterAddress = member.Address()
+		h := member.host
+		h.clusterAddress = member.Address()
+		for _, a := range member.Addresses {
+			if a.IsValid() {
+				h.clusterAddresses = append(h.clusterAddresses, a)
+			}
+		}
 	}
 }
 

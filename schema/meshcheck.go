@@ -16,6 +16,7 @@ func (c *checker) checkMeshes() {
 	for i, m := range meshes {
 		path := join("mesh", m.Name)
 		c.meshNetworks(m, path)
+		c.meshMistakes(m, path)
 		for _, other := range meshes[:i] {
 			c.meshBeside(m, other, path)
 		}
@@ -39,7 +40,7 @@ func (c *checker) meshNetworks(m *Mesh, path string) {
 			for _, other := range k.networks() {
 				if other.prefix.IsValid() && network.IsValid() && network.Overlaps(other.prefix) {
 					e := c.report.add(at, path, "overlapping-networks", "%s overlaps kluster.%s, %s", network, other.field, other.prefix)
-					if e.Hint = "that is the default of NixOS"; k.PosOf(other.field) != k.At {
+					if e.Hint = "that is the default of " + k.defaults(); k.PosOf(other.field) != k.At {
 						e.Hint = "see " + k.PosOf(other.field).String()
 					}
 				}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"muster/exec/backoff"
@@ -26,6 +27,27 @@ const apiName = "kubernetes.default.svc"
 type api struct {
 	masters *masters
 	client  *http.Client
+	own     *x509.Certificate // the administrator's
+
+	mu     sync.Mutex
+	server *x509.Certificate // that the API server has shown last
+}
+
+// certificates are those that the administrator and the API server show each other.
+func (a *api) certificates() map[string]*x509.Certificate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return map[string]*x509.Certificate{"of the API server": a.server, "of the administrator": a.own}
+}
+
+// shown keeps the certificate that an API server has shown.
+func (a *api) shown(state *tls.ConnectionState) {
+	if state == nil || len(state.PeerCertificates) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.server = state.PeerCertificates[0]
 }
 
 // requestLimit is the limit for one request.
@@ -41,7 +63,7 @@ func newAPI(m *masters, addr string, c *Credentials) (*api, error) {
 	if !roots.AppendCertsFromPEM(c.CA) {
 		return nil, errors.New("the cluster's authority: no certificate")
 	}
-	a := &api{masters: m}
+	a := &api{masters: m, own: pair.Leaf}
 	a.client = &http.Client{
 		Timeout: requestLimit,
 		// HTTP/1.1: an idle connection to a master that went away is not used again.
@@ -105,7 +127,8 @@ func (a *api) do(ctx context.Context, method, path, contentType string, body, in
 		return err
 	}
 	defer answer.Body.Close()
-	text, err := foreign.ReadAll(answer.Body, "the answer", answerLimit)
+	a.shown(answer.TLS)
+	text, err := foreign.ReadAll(answer.Body, "the answer of the API", answerLimit)
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s %s: %w", method, request.URL.Path, err)

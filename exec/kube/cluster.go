@@ -176,6 +176,22 @@ func (c *Cluster) Leave(ctx context.Context, m *fleet.KlusterMember, run string,
 	return nil
 }
 
+// Spare fails where etcd would lose its quorum while a member is restarted. A cluster that
+// has not begun has none to lose.
+func (c *Cluster) Spare(ctx context.Context, m *fleet.KlusterMember) error {
+	limit := c.timeout()
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done after %v", limit))
+	defer cancel()
+	o, err := c.open(ctx)
+	if errors.Is(err, ErrNotBegun) {
+		return nil
+	}
+	if err != nil || !m.Etcd || o.etcd == nil {
+		return err
+	}
+	return c.awaitSpare(ctx, o, m)
+}
+
 // awaitSpare fails where etcd would lose its quorum without a member. It waits a little:
 // another member may have come back just now.
 func (c *Cluster) awaitSpare(ctx context.Context, o *opened, m *fleet.KlusterMember) error {

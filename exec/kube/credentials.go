@@ -25,24 +25,18 @@ type files struct {
 	kubeconfig                string // has the first three, in base64
 	ca, cert, key             string
 	etcdCA, etcdCert, etcdKey string
+	etcd                      string // is there where the master runs a member of etcd; "" where it need not be
 }
 
 // places are where the masters of a distribution have the credentials; the first place
 // that has them counts.
 func places(d fleet.Distribution, pki *PKI) []files {
-	rancher := func(name string) []files {
-		tls := "/var/lib/rancher/" + name + "/server/tls/"
-		return []files{{
-			kubeconfig: "/etc/rancher/" + name + "/" + name + ".yaml",
-			etcdCA:     tls + "etcd/server-ca.crt", etcdCert: tls + "etcd/client.crt", etcdKey: tls + "etcd/client.key",
-		}}
-	}
+	admin, client := fleet.SecretsDir+"/"+fleet.CertAdmin, fleet.SecretsDir+"/"+fleet.CertAPIServerEtcd
 	switch d {
 	case fleet.K3s, fleet.RKE2:
-		return rancher(string(d))
+		return rancherPlaces(string(d), pki, client)
 	}
 	const easy = "/var/lib/kubernetes/secrets/" // of services.kubernetes.easyCerts
-	admin, client := fleet.SecretsDir+"/"+fleet.CertAdmin, fleet.SecretsDir+"/"+fleet.CertAPIServerEtcd
 	list := []files{{
 		ca: easy + "ca.pem", cert: easy + "cluster-admin.pem", key: easy + "cluster-admin-key.pem",
 		etcdCA: easy + "ca.pem", etcdCert: easy + "kube-apiserver-etcd-client.pem", etcdKey: easy + "kube-apiserver-etcd-client-key.pem",
@@ -53,7 +47,28 @@ func places(d fleet.Distribution, pki *PKI) []files {
 	return list
 }
 
-// A PKI has the authorities of a cluster whose certificates muster makes.
+// rancherPlaces are where k3s and rke2 have the credentials. Their kubeconfig may be
+// elsewhere (--write-kubeconfig); the files that it is made from are not. Certificates for
+// etcd are there whatever the datastore is (k3s' pkg/daemons/control/deps), so that only
+// the configuration of a member tells that there is one.
+func rancherPlaces(name string, pki *PKI, client string) []files {
+	server := "/var/lib/rancher/" + name + "/server/"
+	tls := server + "tls/"
+	kubeconfig := files{
+		kubeconfig: "/etc/rancher/" + name + "/" + name + ".yaml",
+		etcdCA:     tls + "etcd/server-ca.crt", etcdCert: tls + "etcd/client.crt", etcdKey: tls + "etcd/client.key",
+		etcd: server + "db/etcd/config",
+	}
+	if pki != nil { // etcd is elsewhere
+		kubeconfig.etcdCA, kubeconfig.etcdCert, kubeconfig.etcdKey, kubeconfig.etcd = "", client, client, ""
+	}
+	made := kubeconfig
+	made.kubeconfig, made.ca, made.cert, made.key = "", tls+"server-ca.crt", tls+"client-admin.crt", tls+"client-admin.key"
+	return []files{kubeconfig, made}
+}
+
+// A PKI has the authorities of a cluster whose certificates muster makes. CA is empty where
+// muster makes those of etcd alone.
 type PKI struct{ CA, EtcdCA []byte }
 
 // ErrNotBegun says that no master has no credentials: its cluster has not begun.
@@ -64,7 +79,7 @@ func readCredentials(ctx context.Context, m Machine, d fleet.Distribution, pki *
 	h := host.New(m, reachLimit)
 	for _, f := range places(d, pki) {
 		var names []string
-		for _, name := range []string{f.kubeconfig, f.ca, f.cert, f.key, f.etcdCA, f.etcdCert, f.etcdKey} {
+		for _, name := range []string{f.kubeconfig, f.ca, f.cert, f.key, f.etcdCA, f.etcdCert, f.etcdKey, f.etcd} {
 			if name != "" {
 				names = append(names, name)
 			}
@@ -90,7 +105,13 @@ func (f *files) credentials(texts map[string]string, pki *PKI) *Credentials {
 		c.CA, c.Cert, c.Key = field(config, "certificate-authority-data"), field(config, "client-certificate-data"), field(config, "client-key-data")
 	}
 	if f.ca == "" && f.kubeconfig == "" && pki != nil {
-		c.CA, c.EtcdCA = pki.CA, pki.EtcdCA
+		c.CA = pki.CA
+	}
+	if f.etcdCA == "" && pki != nil {
+		c.EtcdCA = pki.EtcdCA
+	}
+	if f.etcd != "" && texts[f.etcd] == "" {
+		c.EtcdCA, c.EtcdCert, c.EtcdKey = nil, nil, nil
 	}
 	if _, err := tls.X509KeyPair(c.Cert, c.Key); err != nil || len(c.CA) == 0 {
 		return nil

@@ -24,7 +24,13 @@ var (
 
 func startLab(t *testing.T, masters int, api string) *kubelab.Cluster {
 	t.Helper()
-	lab, err := kubelab.Start(kubelab.Config{Dir: t.TempDir(), Masters: masters, APIServer: api, Secrets: []string{adminFile, etcdFile}})
+	return startLabAs(t, kubelab.Config{Masters: masters, APIServer: api, Secrets: []string{adminFile, etcdFile}})
+}
+
+func startLabAs(t *testing.T, config kubelab.Config) *kubelab.Cluster {
+	t.Helper()
+	config.Dir = t.TempDir()
+	lab, err := kubelab.Start(config)
 	if err != nil {
 		t.Fatalf("%v: apt-get install etcd-server", err)
 	}
@@ -239,6 +245,7 @@ func TestUpgradesGoInTheOrderOfKubernetes(t *testing.T) {
 		{"one minor version", "v1.34.1", wants("1.35", "1.35.0"), ""},
 		{"two", "v1.34.1", wants("1.36", "1.36"), "master m1: Kubernetes 1.36 after 1.34.1 skips a minor version: upgrade to 1.35 first; master m2"},
 		{"back", "v1.34.1", back, "master m2: Kubernetes 1.33 is older than 1.34.1 of the API: a control plane does not go back"},
+		{"nodes, after a run that upgraded the masters and was cut off", "v1.35.0", wants("", "1.35"), ""},
 		{"nodes alone", "v1.34.1", wants("", "1.35"), "node n1: Kubernetes 1.35 is newer than 1.34 of the API: upgrade the masters first, all of them; node n2"},
 		{"nodes with one master", "v1.34.1", one, "node n1: Kubernetes 1.35 is newer than 1.34 of the API"},
 		{"nodes that are behind", "v1.31.4+k3s1", wants("1.35", "1.35"), "node n1: its kubelet 1.31.4 is more than 3 minor versions older than 1.35: upgrade the node to 1.34 first"},

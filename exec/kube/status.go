@@ -2,10 +2,12 @@ package kube
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	fleet "muster/schema"
 )
@@ -15,6 +17,24 @@ type Status struct {
 	Version string
 	Nodes   []NodeStatus
 	Etcd    []EtcdMember // empty where the cluster has none that can be asked
+	Ending  []Ending     // the certificates in use that end soon
+}
+
+// An Ending is a certificate that ends soon, or has ended.
+type Ending struct {
+	Of   string
+	Ends time.Time
+}
+
+// ending are those of some certificates that end soon.
+func ending(now time.Time, certificates map[string]*x509.Certificate) (all []Ending) {
+	for of, c := range certificates {
+		if c != nil && fleet.CertificateEnding(c.NotBefore, c.NotAfter, now) {
+			all = append(all, Ending{Of: of, Ends: c.NotAfter})
+		}
+	}
+	slices.SortFunc(all, func(a, b Ending) int { return strings.Compare(a.Of, b.Of) })
+	return all
 }
 
 // A NodeStatus is what the API says of a node.
@@ -44,7 +64,7 @@ func (c *Cluster) Status(ctx context.Context) (*Status, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the API for the nodes: %w", err)
 	}
-	s := &Status{Version: v.String()}
+	s := &Status{Version: v.String(), Ending: ending(time.Now(), o.api.certificates())}
 	for i := range nodes {
 		n := &nodes[i]
 		state := NodeStatus{Name: n.Name, Ready: isReady(n), Version: n.Status.NodeInfo.KubeletVersion, Cordoned: n.Spec.Unschedulable, Host: c.hostOf(nodes, n)}

@@ -100,7 +100,8 @@ func (u *upgrade) masters() (all []int) {
 		case ok:
 			all = append(all, v.Minor)
 		default:
-			all = append(all, u.runs.Minor)
+			// Its kubelet was upgraded with its API server.
+			all = append(all, max(u.runs.Minor, u.kubelet[m.Host].Minor))
 		}
 	}
 	return all

@@ -31,8 +31,8 @@
     clusterCidr = "10.200.0.0/16";
     addons.dns.enable = true;
     apiserver = {
-      securePort = 6443;
       serviceClusterIpRange = "10.32.0.0/24";
+      securePort = 6443;
       preferredAddressTypes = "InternalIP,Hostname";
       clientCaFile = ../../pki/ca.crt;
       tlsCertFile = "/run/muster-secrets/kubernetes-apiserver";

@@ -33,6 +33,9 @@ type Config struct {
 	Masters   int
 	APIServer string   // the program; "" for etcd alone
 	Secrets   []string // the names of the files with the administrator's certificate and with that for etcd, on a master
+
+	// Files are what a master has besides, as another distribution lays it out.
+	Files func(p *PKI, master string) map[string]string
 }
 
 // A Cluster is a control plane that runs.
@@ -285,6 +288,14 @@ func (m *Machine) Run(_ context.Context, argv []string, stdout, _ io.Writer) err
 		if slices.Contains(argv, secret) {
 			name := []string{"admin", "etcd-client"}[i]
 			fmt.Fprintf(stdout, "==> %s <==\n%s%s\n", secret, m.cluster.PKI.text(name+".crt"), m.cluster.PKI.text(name+".key"))
+		}
+	}
+	if m.cluster.config.Files == nil {
+		return nil
+	}
+	for name, content := range m.cluster.config.Files(m.cluster.PKI, m.master.name) {
+		if slices.Contains(argv, name) {
+			fmt.Fprintf(stdout, "==> %s <==\n%s\n", name, content)
 		}
 	}
 	return nil

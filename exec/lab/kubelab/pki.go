@@ -110,6 +110,9 @@ func (p *PKI) file(name string) string { return filepath.Join(p.dir, name) }
 // Authorities are the certificates of the cluster's authority and of etcd's.
 func (p *PKI) Authorities() (ca, etcd []byte) { return p.text("ca.crt"), p.text("etcd-ca.crt") }
 
+// Text is a file: NAME.crt or NAME.key of ca, etcd-ca, admin or etcd-client.
+func (p *PKI) Text(name string) string { return string(p.text(name)) }
+
 func (p *PKI) text(name string) []byte {
 	text, _ := os.ReadFile(p.file(name))
 	return text

@@ -39,6 +39,18 @@ in
       default = false;
       description = "Whether the server begins a cluster with etcd.";
     };
+    manifests = mkOption {
+      type = types.attrsOf (
+        types.submodule {
+          options.content = mkOption {
+            type = types.attrs;
+            description = "The object.";
+          };
+        }
+      );
+      default = { };
+      description = "Objects that the cluster is given.";
+    };
     extraFlags = mkOption {
       type = types.either types.str (types.listOf types.str);
       default = [ ];
@@ -54,6 +66,10 @@ in
       }
     ];
     environment.systemPackages = [ cfg.package ];
+    environment.etc = lib.mapAttrs' (name: m: {
+      name = "rancher/k3s/manifests/${name}.json";
+      value.text = builtins.toJSON m.content;
+    }) cfg.manifests;
     systemd.services.k3s = {
       description = "k3s service";
       after = [ "network-online.target" ];

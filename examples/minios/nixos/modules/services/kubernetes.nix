@@ -291,6 +291,11 @@ in
       default = { };
       description = "What the administrator sets up at first.";
     };
+    addonManager.addons = mkOption {
+      type = types.attrsOf (types.either types.attrs (types.listOf types.attrs));
+      default = { };
+      description = "Objects that the cluster is given and keeps.";
+    };
     addons.dns = {
       enable = mkEnableOption "Kubernetes DNS addon";
       clusterDomain = str "cluster.local" "The cluster's domain.";
@@ -338,6 +343,17 @@ in
 
   options.services.flannel.kubeconfig = maybe types.path "How flannel reaches the API server.";
   options.services.flannel.iface = maybe types.str "The interface that packets between nodes take.";
+  options.services.flannel.network = str "10.1.0.0/16" "The network of all pods.";
+  options.services.flannel.subnetLen = mkOption {
+    type = types.int;
+    default = 24;
+    description = "The size of the network of each node.";
+  };
+  options.services.flannel.backend = mkOption {
+    type = types.attrs;
+    default.Type = "vxlan";
+    description = "How packets between nodes travel.";
+  };
 
   config = lib.mkMerge [
     (mkIf master {
@@ -467,6 +483,11 @@ in
     })
     (mkIf cfg.flannel.enable {
       networking.firewall.allowedUDPPorts = [ 8285 8472 ];
+      environment.etc."kube-flannel/net-conf.json".source = pkgs.writeText "net-conf.json" (builtins.toJSON {
+        Network = config.services.flannel.network;
+        SubnetLen = config.services.flannel.subnetLen;
+        Backend = config.services.flannel.backend;
+      });
       systemd.services.flannel = {
         description = "Flannel Service";
         wantedBy = [ "multi-user.target" ];
@@ -475,6 +496,12 @@ in
           + lib.optionalString (config.services.flannel.iface != null) " --iface=${config.services.flannel.iface}"
         }";
       };
+    })
+    (mkIf cfg.addonManager.enable {
+      environment.etc = lib.mapAttrs' (name: object: {
+        name = "kubernetes/addons/${name}.json";
+        value.text = builtins.toJSON object;
+      }) cfg.addonManager.addons;
     })
     (mkIf (cfg.addons.dns.enable && cfg.addonManager.enable) {
       environment.etc."kubernetes/addons/coredns.json".text = builtins.toJSON {

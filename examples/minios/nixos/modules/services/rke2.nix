@@ -34,6 +34,18 @@ in
     token = str "" "The secret with which members join, in the store.";
     tokenFile = path "The file with it.";
     configPath = path "A configuration file.";
+    manifests = mkOption {
+      type = types.attrsOf (
+        types.submodule {
+          options.content = mkOption {
+            type = types.attrs;
+            description = "The object.";
+          };
+        }
+      );
+      default = { };
+      description = "Objects that the cluster is given.";
+    };
     extraFlags = mkOption {
       type = types.either types.str (types.listOf types.str);
       default = [ ];
@@ -49,6 +61,10 @@ in
       }
     ];
     environment.systemPackages = [ cfg.package ];
+    environment.etc = lib.mapAttrs' (name: m: {
+      name = "rancher/rke2/manifests/${name}.json";
+      value.text = builtins.toJSON m.content;
+    }) cfg.manifests;
     systemd.services."rke2-${cfg.role}" = {
       description = "rke2 service";
       after = [ "network-online.target" ];
