@@ -11,6 +11,7 @@ import (
 	"muster/compile/store"
 	"muster/exec/human"
 	"muster/exec/nixserve"
+	"muster/schema"
 )
 
 // fromPeers has the host fetch what it lacks from hosts of its site. What they cannot send
@@ -117,7 +118,7 @@ func (s *sender) fetch(ctx context.Context, p *peer, infos []nixserve.PathInfo) 
 		requesting.Close()
 		adding.Close()
 	}()
-	err = h.Fetch(ctx, ready, p.server, p.conn.address(), PeerPort, nixserve.GreetingSize, adds, f)
+	err = h.Fetch(ctx, ready, p.server, p.conn.address(), schema.PeerPort, nixserve.GreetingSize, adds, f)
 	return f.end(err)
 }
 

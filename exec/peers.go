@@ -26,9 +26,6 @@ import (
 // granted for one host (host/scripts/peerserve.sh). What a peer sends is checked against
 // the hashes that this machine knows. Whatever goes wrong, what is missing is sent from here.
 
-// PeerPort is the port at which hosts serve others of their site.
-const PeerPort = 17322
-
 const (
 	usersOfPeer  = 3 // hosts that fetch from one peer at once
 	peerTries    = 2 // peers that may fail a host
@@ -301,7 +298,7 @@ func (p *peer) start(ctx context.Context, r *run) {
 	ready := make(chan struct{})
 	go func() {
 		defer close(p.ended)
-		err := p.conn.ask().ServePeers(lasting, PeerPort, func(s host.PeerServer) { p.server = s; close(ready) })
+		err := p.conn.ask().ServePeers(lasting, schema.PeerPort, func(s host.PeerServer) { p.server = s; close(ready) })
 		if lasting.Err() == nil {
 			stop(fmt.Errorf("it has ended: %v", err))
 		}
@@ -329,19 +326,10 @@ func (p *peer) await(ctx context.Context, limit time.Duration, answer <-chan str
 
 // JoinSites gives the plan's hosts their sites, as the fleet's cache says.
 func (p *Plan) JoinSites(fleet *schema.Fleet) {
-	for _, selector := range fleet.Cache.Peers {
-		hosts, err := schema.Select(fleet, selector)
-		if err != nil {
-			continue // the inventory was checked: its hosts are not all of the fleet
-		}
-		in := map[string]bool{}
-		for _, h := range hosts {
-			in[h.Name] = true
-		}
-		for i := range p.Steps {
-			if s := &p.Steps[i]; s.Site == "" && in[s.Host.MachineName()] && s.Host.Profile == nil {
-				s.Site = selector
-			}
+	sites := schema.Sites(fleet)
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Host.Profile == nil {
+			s.Site = sites[s.Host.MachineName()]
 		}
 	}
 }
