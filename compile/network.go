@@ -200,6 +200,7 @@ type writer struct {
 	rest     map[*syntax.Attrs]syntax.Bindings // hosts that are written when they are printed; nil to write all now
 
 	roleIdents map[string]string       // let binding of each of the user's roles
+	sites      map[string]string       // of hosts; nil until one is looked for
 	hosts      map[string]*schema.Host // by name; nil until a jump host is looked for
 }
 

@@ -85,6 +85,7 @@ func (w *writer) host(h *schema.Host) module {
 	}
 	w.member(own, h)
 	w.mesh(own, h)
+	w.peers(own, h)
 	if secrets := w.secrets(h); secrets != nil {
 		put(own, secrets, "muster", "secrets")
 	}

@@ -34,6 +34,9 @@ func (w *writer) roleNames(h *schema.Host) []string {
 	if len(w.meshesOf(h)) > 0 {
 		names = append(names, meshModule, membersModule)
 	}
+	if w.site(h) != "" {
+		names = append(names, peersModule, sitesModule)
+	}
 	if h.Upgrades != nil {
 		names = append(names, upgradeModule)
 	}
@@ -87,6 +90,12 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 		lets = append(lets, b)
 		bind(membersModule, w.fleet.Meshes[0].At, module{own: w.meshMembers()})
 	}
+	if used[peersModule] {
+		b := attr(peersModule, peersText())
+		b.Note = &syntax.Note{Before: []string{"how hosts of a site let each other fetch store paths"}, Blank: len(lets) > 0}
+		lets = append(lets, b)
+		bind(sitesModule, w.fleet.Cache.At, module{own: w.siteAddresses()})
+	}
 	if used[upgradeModule] {
 		b := attr(upgradeModule, upgradeText())
 		b.Note = &syntax.Note{Before: []string{"how hosts upgrade themselves to what the fleet has"}, Blank: len(lets) > 0}
@@ -110,7 +119,7 @@ func (w *writer) roles(used map[string]bool) []syntax.Binding {
 // with the arguments of modules.
 func roleIdents(roles []*schema.Role) map[string]string {
 	idents := map[string]string{}
-	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true, upgradeModule: true, pullModule: true, lustrateModule: true, knownHostsModule: true, extraHostsModule: true, meshModule: true, membersModule: true}
+	taken := map[string]bool{masterModule: true, nodeModule: true, secretsModule: true, upgradeModule: true, pullModule: true, lustrateModule: true, knownHostsModule: true, extraHostsModule: true, meshModule: true, membersModule: true, peersModule: true, sitesModule: true}
 	for _, r := range roles {
 		base := camel(r.Name) + "Role"
 		name := base

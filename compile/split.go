@@ -98,8 +98,8 @@ func hostFiles(hosts []*schema.Host) []string {
 // roleFiles returns the file names of shared modules, by the names of their let
 // bindings in a network of one file.
 func (w *writer) roleFiles() map[string]string {
-	idents := []string{masterModule, nodeModule, secretsModule, upgradeModule, pullModule, lustrateModule, knownHostsModule, extraHostsModule, meshModule, membersModule}
-	names := []string{schema.RoleMaster, schema.RoleNode, "muster-secrets", "muster-upgrade", "muster-pull", "muster-lustrate", "fleet-host-keys", "fleet-addresses", "muster-mesh", "mesh-members"}
+	idents := []string{masterModule, nodeModule, secretsModule, upgradeModule, pullModule, lustrateModule, knownHostsModule, extraHostsModule, meshModule, membersModule, peersModule, sitesModule}
+	names := []string{schema.RoleMaster, schema.RoleNode, "muster-secrets", "muster-upgrade", "muster-pull", "muster-lustrate", "fleet-host-keys", "fleet-addresses", "muster-mesh", "mesh-members", "muster-peers", "muster-sites"}
 	if w.format.common != nil {
 		ident := w.format.common().Path[0].Name
 		idents = append(idents, ident)

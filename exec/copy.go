@@ -249,11 +249,13 @@ func (s *sender) serve(ctx context.Context, paths []store.Path) (*nixserve.Clien
 	s.j.conn.onClose(func() { stop(nil) })
 	o := &s.j.run.opts
 	var fetch func(context.Context, []nixserve.PathInfo) error
+	var confirmed func(nixserve.PathInfo)
 	switch {
 	case o.Copy.Cache != nil && s.j.built == nil: // which is filled from here
 		fetch = func(ctx context.Context, _ []nixserve.PathInfo) error { return s.fromCache(ctx, paths) }
-	case s.j.share.from != nil && s.stage == Copy:
+	case s.j.share.self != nil && s.stage == Copy:
 		fetch = s.fromPeers
+		confirmed = func(info nixserve.PathInfo) { s.j.run.sites.has(s.j.share.self, info.Path) }
 	}
 	dst, stats, err := s.link().Copy(ctx, s.j.source(), paths, transfer.Options{
 		Fetch:       fetch,
@@ -261,6 +263,7 @@ func (s *sender) serve(ctx context.Context, paths []store.Path) (*nixserve.Clien
 		Stall:       o.ActivateTimeout,
 		Substitute:  s.j.step.Host.Substitute,
 		Compression: o.Copy.Pack,
+		Confirmed:   confirmed,
 		Progress: func(p transfer.Progress) {
 			// The first report comes before anything is sent.
 			if free := s.j.seen.Facts.Space; p.Bytes == 0 && free > 0 && p.TotalBytes > free {

@@ -16,3 +16,6 @@ const OldSystem, NewSystem = oldSystem, newSystem
 
 // HostOf is the host behind a machine.
 func HostOf(m Machine) *host.Host { return host.New(m, time.Minute) }
+
+// LeavePeers has hosts leave a peer that is slower than a rate, in bytes a second, for some time.
+func LeavePeers(o *Options, after time.Duration, rate int64) { o.slowness = slowness{after, rate} }

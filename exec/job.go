@@ -150,25 +150,25 @@ func (j *job) stage(ctx context.Context, s Stage) error {
 			return err
 		}
 	}
-	if s == Copy { // waits for others of its site, and takes no place meanwhile
-		if err := j.run.sites.join(ctx, j); err != nil {
-			return err
-		}
-	}
 	if limit := j.run.limits[s]; limit != nil && !j.upToDate() {
 		if j.run.opts.clock.Acquire(ctx, limit) == nil {
 			defer func() { <-limit }()
 		}
 	}
 	if ctx.Err() != nil && !j.guard.waiting && j.out.Status != Activated && j.out.Status != Reverted {
-		j.run.sites.leave(ctx, j, context.Cause(ctx))
 		return context.Cause(ctx)
+	}
+	if s == Copy { // those of its site that it waits for have places
+		if err := j.run.sites.join(ctx, j); err != nil {
+			j.run.sites.leave(j, err)
+			return err
+		}
 	}
 	began := j.now()
 	j.emit(StageStarted{Host: j.step.Host.Name, Stage: s})
 	err := clipped(withHooks(ctx, j, s))
 	if s == Copy {
-		j.run.sites.leave(ctx, j, err)
+		j.run.sites.leave(j, err)
 	}
 	j.outputs.of(s).end()
 	ended := StageEnded{Host: j.step.Host.Name, Stage: s, Took: j.now().Sub(began)}

@@ -205,6 +205,10 @@ func (m machine) Run(ctx context.Context, argv []string, stdout, stderr io.Write
 	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: true, Stdout: stdout, Stderr: stderr})
 }
 
+func (m machine) Feed(ctx context.Context, argv []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	return m.Machine.Run(ctx, remote.Command{Argv: argv, Script: argv[0] == "/bin/sh", Privileged: true, Stdin: stdin, Stdout: stdout, Stderr: stderr})
+}
+
 func (m machine) Serve(ctx context.Context) (nixserve.Stream, error) {
 	s, err := m.Machine.Stream(ctx, remote.Command{Argv: []string{"nix-store", "--serve", "--write"}, Privileged: true})
 	if err != nil {

@@ -72,6 +72,7 @@ type Options struct {
 
 	clock     clock.Clock   // [clock.Real], unless the run is simulated
 	simulated *simulatedRun // does the stages in a simulation; else nil
+	slowness  slowness      // of peers
 }
 
 // A Builder makes derivations of the local store into what they build.
@@ -117,6 +118,7 @@ func (o Options) withDefaults() Options {
 	if o.clock == nil {
 		o.clock = clock.Real{}
 	}
+	o.slowness = cmp.Or(o.slowness, defaultSlowness)
 	return o
 }
 

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,7 +10,6 @@ import (
 	"muster/compile/store"
 	"muster/exec/clock"
 	"muster/exec/host"
-	"muster/exec/human"
 	"muster/exec/nixserve"
 	"muster/schema"
 )
@@ -21,25 +19,19 @@ import (
 //	this machine ═ uplink ═▶ first host of the site ─▶ others ─▶ others
 //	             ─ what only they have ─────────────▶
 //
-// The first host of a site that has something to copy gets it from here; the others wait
-// for that. Each host that has its system then serves it to a few others at once, by an
-// sshd of its own that knows no command but to read what it was granted for one host
-// (host/scripts/peerserve.sh). What a peer sends is checked against the hashes that this
-// machine knows. Whatever goes wrong, what is missing is sent from here.
-
-// PeerPort is the port at which hosts serve others of their site.
-const PeerPort = 17322
+// The first host of a site that has something to copy gets it from here. Each other one
+// fetches from a host that has begun before it, path by path, as soon as that one has a path:
+// the whole site has its systems soon after the first host. A host serves a few
+// others at once, by an sshd of its own that knows no command but to read what it was
+// granted for one host (host/scripts/peerserve.sh). What a peer sends is checked against
+// the hashes that this machine knows. Whatever goes wrong, what is missing is sent from here.
 
 const (
-	usersOfPeer = 3 // hosts that fetch from one peer at once
-	peerTries   = 2 // peers that a host tries
+	usersOfPeer  = 3 // hosts that fetch from one peer at once
+	peerTries    = 2 // peers that may fail a host
+	peerFailures = 2 // hosts that a peer may fail
+	mostSeeds    = 2 // hosts of a site that get from here what the others wait for; the second one, where the first is slow
 )
-
-// How long the next path of a peer may take: a while, and as long as it takes at a low rate.
-var peerPatience = struct {
-	least time.Duration
-	rate  int64 // bytes per second
-}{30 * time.Second, 1 << 20}
 
 // sites are the sites of a run.
 type sites struct {
@@ -51,17 +43,22 @@ type sites struct {
 
 // A site is the hosts behind one uplink. The mutex of the sites guards it.
 type site struct {
-	seeding bool // a host is getting its system from here
-	peers   []*peer
-	change  chan struct{} // closed when any of this changes
+	peers  []*peer       // in the order in which they began
+	change chan struct{} // closed when a peer has room for another user, and when one ends
 }
 
-// A peer is a host that has its system.
+// A peer is a host that has its system, or is getting it.
 type peer struct {
-	host   *schema.Host
+	host    *schema.Host
+	closure map[store.Path]bool // what it has in the end
+
+	// The mutex of the sites guards these.
+	state  peerState
+	depth  int // peers between this machine and it, while it gets its system
 	has    map[store.Path]bool
+	change chan struct{} // closed when it has more, or ends
 	users  int
-	broken bool
+	failed int // fetches from it
 
 	serving sync.Once
 	server  host.PeerServer
@@ -71,6 +68,18 @@ type peer struct {
 	err     error
 	grants  atomic.Int64
 }
+
+// A peerState says what a peer is good for.
+//
+//	getting ─▶ whole ─▶ broken
+//	   └─────────────────▲
+type peerState int
+
+const (
+	getting peerState = iota // its system: it has some paths, and will have the others
+	whole                    // has its system
+	broken                   // its copy, or peerFailures fetches from it, have failed
+)
 
 func newSites(p *Plan, c clock.Clock) *sites {
 	s := &sites{clock: c, byName: map[string]*site{}}
@@ -84,9 +93,10 @@ func newSites(p *Plan, c clock.Clock) *sites {
 
 // A share is how a job takes part in its site.
 type share struct {
-	site  *site
-	seeds bool  // it gets from here what the others wait for
-	from  *peer // where the host fetches from; nil for none
+	site *site
+	self *peer          // nil for a job that takes no part
+	from *peer          // where the host fetches from; nil for this machine
+	not  map[*peer]bool // that have failed the host
 }
 
 // takesPart reports whether what the host lacks may come from others of its site.
@@ -98,88 +108,167 @@ func (j *job) takesPart() bool {
 	return false
 }
 
-// join waits until the host may copy: as the first of its site, or from a peer.
+// join waits until the host may copy: as the first of its site, or from a peer. Those that
+// it may fetch from have joined before, so no two wait for each other.
 func (s *sites) join(ctx context.Context, j *job) error {
 	if !j.takesPart() {
 		return nil
 	}
+	infos, err := j.source().Closure(ctx, []store.Path{j.step.System.Out})
+	if err != nil {
+		return nil // the copy fails for the same reason
+	}
+	self := &peer{host: j.step.Host, closure: map[store.Path]bool{}, has: map[store.Path]bool{}, change: make(chan struct{}), ended: make(chan struct{})}
+	for _, info := range infos {
+		self.closure[info.Path] = true
+	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	site := s.byName[j.step.Site]
+	site.peers = append(site.peers, self)
+	j.share = share{site: site, self: self, not: map[*peer]bool{}}
+	return s.choose(ctx, &j.share)
+}
+
+// choose takes the peer that is the nearest to this machine, and of those the one with the
+// fewest users. It waits where all have as many as they may. The caller holds the mutex,
+// which it gives up meanwhile.
+func (s *sites) choose(ctx context.Context, sh *share) error {
 	for {
-		p, any := site.choose(nil)
-		if p != nil || !any && !site.seeding {
-			site.seeding = site.seeding || p == nil
-			j.share = share{site: site, seeds: p == nil, from: p}
-			s.mu.Unlock()
-			return nil
-		}
-		change := site.change
-		s.mu.Unlock()
-		if err := s.clock.Wait(ctx, change); err != nil {
-			return err
-		}
-		s.mu.Lock()
-	}
-}
-
-// choose takes the peer with the fewest users, nil where all have as many as they may.
-// any is whether there is a peer at all. The caller holds the mutex.
-func (s *site) choose(not *peer) (best *peer, any bool) {
-	for _, p := range s.peers {
-		if p.broken || p == not {
-			continue
-		}
-		any = true
-		if p.users < usersOfPeer && (best == nil || p.users < best.users) {
-			best = p
-		}
-	}
-	if best != nil {
-		best.users++
-	}
-	return best, any
-}
-
-// leave ends a host's copy. A host that has its system is a peer from then on.
-func (s *sites) leave(ctx context.Context, j *job, err error) {
-	site := j.share.site
-	if site == nil {
-		return
-	}
-	var new *peer
-	if err == nil {
-		if infos, err := j.source().Closure(ctx, []store.Path{j.step.System.Out}); err == nil {
-			new = &peer{host: j.step.Host, has: map[store.Path]bool{}, ended: make(chan struct{})}
-			for _, info := range infos {
-				new.has[info.Path] = true
+		any := false
+		for _, p := range sh.eligible() {
+			any = true
+			if p.users < usersOfPeer && (sh.from == nil || p.depth < sh.from.depth || p.depth == sh.from.depth && p.users < sh.from.users) {
+				sh.from = p
 			}
 		}
+		if sh.from != nil {
+			sh.from.users++
+			sh.self.depth = sh.from.depth + 1
+			return nil
+		}
+		if !any {
+			sh.self.depth = 0
+			return nil
+		}
+		change := sh.site.change
+		s.mu.Unlock()
+		err := s.clock.Wait(ctx, change)
+		s.mu.Lock()
+		if err != nil {
+			return err
+		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if j.share.seeds {
-		site.seeding = false
-	}
-	if j.share.from != nil {
-		j.share.from.users--
-	}
-	if new != nil {
-		site.peers = append(site.peers, new)
-	}
-	j.share = share{}
-	close(site.change)
-	site.change = make(chan struct{})
 }
 
-// next gives back the peer that has failed the host, and takes another one.
-func (s *sites) next(j *job) *peer {
+// eligible are the peers that a host may fetch from.
+func (sh *share) eligible() (list []*peer) {
+	before := true
+	for _, p := range sh.site.peers {
+		if p == sh.self {
+			before = false
+		}
+		if p != sh.self && !sh.not[p] && (p.state == whole || p.state == getting && before) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// leftBehind reports whether a host gets a path sooner that its peer does not have: from
+// another one, or from here.
+func (s *sites) leftBehind(sh *share, path store.Path) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := j.share.from
-	old.users--
-	old.broken = true
-	j.share.from, _ = j.share.site.choose(old)
-	return j.share.from
+	for _, p := range sh.eligible() {
+		if p != sh.from && p.has[path] && p.users < usersOfPeer {
+			return true
+		}
+	}
+	seeds := 0
+	for _, p := range sh.site.peers {
+		if p.state == getting && p.depth == 0 {
+			seeds++
+		}
+	}
+	return seeds < mostSeeds
+}
+
+// broadcast closes a channel that others wait at, and makes the next one.
+func broadcast(c *chan struct{}) {
+	close(*c)
+	*c = make(chan struct{})
+}
+
+// leave ends a host's copy.
+func (s *sites) leave(j *job, err error) {
+	if j.share.self == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	self := j.share.self
+	switch {
+	case err != nil:
+		self.state = broken
+	case self.state == getting:
+		self.state, self.has = whole, self.closure
+	}
+	self.depth = 0
+	s.release(&j.share)
+	broadcast(&self.change)
+	j.share = share{}
+}
+
+// release gives back the peer that the host has fetched from. The caller holds the mutex.
+func (s *sites) release(sh *share) {
+	if sh.from != nil {
+		sh.from.users--
+		sh.from = nil
+	}
+	broadcast(&sh.site.change)
+}
+
+// next takes another peer in place of the one that has failed the host.
+func (s *sites) next(ctx context.Context, j *job) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := j.share.from
+	j.share.not[p] = true
+	if p.failed++; p.failed >= peerFailures || p.err != nil {
+		p.state = broken
+		broadcast(&p.change)
+	}
+	s.release(&j.share)
+	return s.choose(ctx, &j.share)
+}
+
+// lacks tells that a host has all of its system but these paths.
+func (s *sites) lacks(p *peer, missing []nixserve.PathInfo) {
+	without := map[store.Path]bool{}
+	for _, info := range missing {
+		without[info.Path] = true
+	}
+	var has []store.Path
+	for path := range p.closure {
+		if !without[path] {
+			has = append(has, path)
+		}
+	}
+	s.has(p, has...)
+}
+
+// has tells that a host has more paths.
+func (s *sites) has(p *peer, paths ...store.Path) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.state != getting {
+		return
+	}
+	for _, path := range paths {
+		p.has[path] = true
+	}
+	broadcast(&p.change)
 }
 
 // close ends what peers serve.
@@ -197,112 +286,6 @@ func (s *sites) close() {
 	}
 }
 
-// fromPeers has the host fetch what it lacks from hosts of its site. What they cannot send
-// is left out.
-func (s *sender) fromPeers(ctx context.Context, missing []nixserve.PathInfo) error {
-	j := s.j
-	for range peerTries {
-		p := j.share.from
-		if p == nil {
-			return nil
-		}
-		var there []nixserve.PathInfo
-		for _, info := range missing {
-			if p.has[info.Path] {
-				there = append(there, info)
-			}
-		}
-		if len(there) == 0 {
-			return nil
-		}
-		added, err := s.fetch(ctx, p, there)
-		j.said(s.stage)(fmt.Sprintf("muster: %s of %d (%s) from %s", human.Count(added, "path"), len(there), human.Bytes(nixserve.TotalSize(there[:added])), p.host.Name))
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		j.note(Finding{Check: "peers", Text: fmt.Sprintf("fetch from %s: %v; the rest comes from elsewhere", p.host.Name, err)})
-		missing = without(missing, there[:added])
-		j.run.sites.next(j)
-	}
-	return nil
-}
-
-// without are infos without others.
-func without(infos, others []nixserve.PathInfo) []nixserve.PathInfo {
-	drop := map[store.Path]bool{}
-	for _, info := range others {
-		drop[info.Path] = true
-	}
-	var rest []nixserve.PathInfo
-	for _, info := range infos {
-		if !drop[info.Path] {
-			rest = append(rest, info)
-		}
-	}
-	return rest
-}
-
-// fetch has the host fetch paths from a peer. added is how many it has got.
-func (s *sender) fetch(ctx context.Context, p *peer, infos []nixserve.PathInfo) (added int, err error) {
-	p.serving.Do(func() { p.start(ctx, s.j.run) })
-	if p.err != nil {
-		return 0, fmt.Errorf("it does not serve: %w", p.err)
-	}
-	h, relay := s.j.conn.ask(), nixserve.NewRelay(infos)
-	ready, err := h.ReadyToFetch(ctx)
-	if err != nil {
-		return 0, err
-	}
-	name := fmt.Sprintf("request%d", p.grants.Add(1))
-	if err := p.conn.ask().Grant(ctx, p.server, name, ready.Key, relay.Read); err != nil {
-		return 0, fmt.Errorf("grant: %w", err)
-	}
-	s.j.out.changed = true
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	answers := newAnswerMonitor(relay, stop)
-	defer answers.timer.Stop()
-	what := host.Fetched{Skip: relay.Skip, Greeting: relay.Greeting, Headers: relay.Headers, Sizes: relay.Sizes}
-	err = h.Fetch(ctx, ready, p.server, p.conn.address(), PeerPort, what, answers)
-	added = relay.Added(answers.bytes.Load())
-	if err == nil && added < len(infos) {
-		err = fmt.Errorf("it sent %d of %s", added, human.Count(len(infos), "path"))
-	}
-	return min(added, len(infos)), err
-}
-
-// An answerMonitor counts the answers of the store that paths are added to, and ends a
-// fetch whose next answer takes too long.
-type answerMonitor struct {
-	relay *nixserve.Relay
-	stop  context.CancelCauseFunc
-	bytes atomic.Int64
-	timer *time.Timer
-}
-
-func newAnswerMonitor(r *nixserve.Relay, stop context.CancelCauseFunc) *answerMonitor {
-	m := &answerMonitor{relay: r, stop: stop}
-	m.timer = time.AfterFunc(m.patience(), func() { stop(errSlowPeer) })
-	return m
-}
-
-var errSlowPeer = errors.New("it is too slow")
-
-// patience is how long the next answer may take.
-func (m *answerMonitor) patience() time.Duration {
-	next := min(m.relay.Added(m.bytes.Load()), len(m.relay.Sizes)-1)
-	return peerPatience.least + time.Duration(m.relay.Sizes[next]*int64(time.Second)/peerPatience.rate)
-}
-
-func (m *answerMonitor) Write(b []byte) (int, error) {
-	m.bytes.Add(int64(len(b)))
-	m.timer.Reset(m.patience())
-	return len(b), nil
-}
-
 // start has the peer serve until the run ends.
 func (p *peer) start(ctx context.Context, r *run) {
 	lasting, stop := context.WithCancelCause(context.WithoutCancel(ctx))
@@ -315,39 +298,38 @@ func (p *peer) start(ctx context.Context, r *run) {
 	ready := make(chan struct{})
 	go func() {
 		defer close(p.ended)
-		err := p.conn.ask().ServePeers(lasting, PeerPort, func(s host.PeerServer) { p.server = s; close(ready) })
+		err := p.conn.ask().ServePeers(lasting, schema.PeerPort, func(s host.PeerServer) { p.server = s; close(ready) })
 		if lasting.Err() == nil {
 			stop(fmt.Errorf("it has ended: %v", err))
 		}
 	}()
-	timeout := time.NewTimer(r.opts.AnswerTimeout)
+	gone := make(chan error, 1)
+	go func() { <-p.ended; gone <- context.Cause(lasting) }()
+	p.err = p.await(ctx, r.opts.AnswerTimeout, ready, gone)
+}
+
+// await waits for an answer of the peer, within a limit.
+func (p *peer) await(ctx context.Context, limit time.Duration, answer <-chan struct{}, ended <-chan error) error {
+	timeout := time.NewTimer(limit)
 	defer timeout.Stop()
 	select {
-	case <-ready:
-	case <-p.ended:
-		p.err = context.Cause(lasting)
+	case <-answer:
+		return nil
+	case err := <-ended:
+		return err
 	case <-timeout.C:
-		p.err = fmt.Errorf("no answer within %v", r.opts.AnswerTimeout)
+		return fmt.Errorf("no answer within %v", limit)
 	case <-ctx.Done():
-		p.err = context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
 
 // JoinSites gives the plan's hosts their sites, as the fleet's cache says.
 func (p *Plan) JoinSites(fleet *schema.Fleet) {
-	for _, selector := range fleet.Cache.Peers {
-		hosts, err := schema.Select(fleet, selector)
-		if err != nil {
-			continue // the inventory was checked: its hosts are not all of the fleet
-		}
-		in := map[string]bool{}
-		for _, h := range hosts {
-			in[h.Name] = true
-		}
-		for i := range p.Steps {
-			if s := &p.Steps[i]; s.Site == "" && in[s.Host.MachineName()] && s.Host.Profile == nil {
-				s.Site = selector
-			}
+	sites := schema.Sites(fleet)
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Host.Profile == nil {
+			s.Site = sites[s.Host.MachineName()]
 		}
 	}
 }

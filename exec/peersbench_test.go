@@ -4,16 +4,19 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
-	"os"
 	osexec "os/exec"
-	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 	"time"
 
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/human"
+	"muster/exec/nixcmd"
+	"muster/exec/nixserve"
 	"muster/exec/remote"
 )
 
@@ -21,6 +24,7 @@ var (
 	peersBench  = flag.Bool("peersbench", false, "compare pushing with and without peers")
 	peersHosts  = flag.Int("peersbench-hosts", 30, "hosts behind one uplink")
 	peersMB     = flag.Int("peersbench-megabytes", 300, "size of what is pushed")
+	peersPaths  = flag.Int("peersbench-paths", 150, "store paths that this is in")
 	peersMbit   = flag.Int64("peersbench-mbit", 100, "rate of the uplink, in Mbit/s")
 	peersRounds = flag.Int("peersbench-rounds", 3, "push each way `n` times")
 	peersDirect = flag.Bool("peersbench-direct", true, "push to all without peers too")
@@ -36,6 +40,12 @@ func TestPeersBench(t *testing.T) {
 	for i := range *peersHosts {
 		names = append(names, fmt.Sprintf("h%d", i))
 	}
+	t.Cleanup(func() {
+		var used syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &used); err == nil {
+			fmt.Println("processor time of all hosts:", human.Duration(time.Duration(used.Utime.Nano()+used.Stime.Nano())))
+		}
+	})
 	f := newField(t, names...)
 	// A full uplink delays answers.
 	f.dialer = remote.NewDialer(remote.Config{ConfigFile: f.lab.SSHConfig, ConnectTimeout: time.Minute, KeepAlive: time.Minute, Master: quietMaster})
@@ -57,7 +67,8 @@ func TestPeersBench(t *testing.T) {
 // pushNew pushes bytes that no host has to some hosts, prints what that took, and returns it.
 func (f *field) pushNew(way string, hosts int, site string, one time.Duration) time.Duration {
 	f.Helper()
-	p := f.randomPath(*peersMB)
+	all := f.randomClosure(*peersMB*1_000_000, *peersPaths)
+	p := all[0]
 	plan := &exec.Plan{Action: exec.Push}
 	for _, h := range f.lab.Hosts[:hosts] {
 		plan.Steps = append(plan.Steps, exec.Step{Host: f.hosts[h.Name], System: exec.System{Out: p}, Site: site})
@@ -81,28 +92,65 @@ func (f *field) pushNew(way string, hosts int, site string, one time.Duration) t
 		ratio = fmt.Sprintf("%.2fx", took.Seconds()/one.Seconds())
 	}
 	fmt.Printf("%-22s %9s %12s %6s\n", way, human.Duration(took), human.Bytes(after-before), ratio)
-	for _, h := range f.lab.Hosts {
-		if _, err := h.Run(f.Context(), "sh", "-c", "nix-store --delete --ignore-liveness "+string(p)+" >/dev/null 2>&1 || true"); err != nil {
-			f.Fatal(err)
+	remove := []string{"nix-store", "--delete", "--ignore-liveness"}
+	for _, p := range all {
+		remove = append(remove, string(p))
+	}
+	for _, h := range f.lab.Hosts[:hosts] {
+		if out, err := h.Run(f.Context(), remove...); err != nil {
+			f.Fatal(err, out)
 		}
 	}
-	osexec.Command("nix-store", "--delete", string(p)).Run()
+	osexec.Command(remove[0], slices.Delete(remove[1:], 1, 2)...).Run()
 	return took
 }
 
-// randomPath is a store path of so many MB that do not compress.
-func (f *field) randomPath(mb int) store.Path {
+// randomClosure is a closure of so many bytes that do not compress: a root, and what it
+// refers to. As in a system, few paths have most of the bytes.
+func (f *field) randomClosure(size, paths int) (all []store.Path) {
 	f.Helper()
-	name := filepath.Join(f.TempDir(), fmt.Sprintf("ballast-%d", time.Now().UnixNano()))
-	bytes := make([]byte, mb*1_000_000)
-	rand.NewChaCha8([32]byte{byte(time.Now().UnixNano()), 1}).Read(bytes)
-	if err := os.WriteFile(name, bytes, 0o644); err != nil {
-		f.Fatal(err)
+	var harmonic float64
+	for i := range paths {
+		harmonic += 1 / float64(i+1)
 	}
-	out, err := osexec.CommandContext(context.WithoutCancel(f.Context()), "nix-store", "--add", name).Output()
+	var infos []nixserve.PathInfo
+	contents := map[store.Path][]byte{}
+	for i, at := range rand.Perm(paths) {
+		bytes := make([]byte, int(float64(size)/harmonic/float64(at+1)))
+		rand.NewChaCha8([32]byte{byte(time.Now().UnixNano()), byte(time.Now().UnixNano() >> 8), byte(i)}).Read(bytes)
+		h := store.NewHashWriter(store.SHA256, io.Discard)
+		if err := store.DumpFile(h, bytes, false); err != nil {
+			f.Fatal(err)
+		}
+		p, err := store.OutputPath(fmt.Sprintf("ballast-%d", i), "out", h.Sum())
+		if err != nil {
+			f.Fatal(err)
+		}
+		info := nixserve.PathInfo{Path: p, NARHash: h.Sum(), NARSize: h.Size()}
+		if i == paths-1 {
+			info.References = slices.Sorted(slices.Values(all))
+		}
+		contents[p] = bytes
+		all, infos = append(all, p), append(infos, info)
+	}
+	nix, err := nixcmd.Find()
 	if err != nil {
 		f.Fatal(err)
 	}
-	os.Remove(name)
-	return store.Path(string(out[:len(out)-1]))
+	stream, err := nix.Serve(f.Context(), true)
+	if err != nil {
+		f.Fatal(err)
+	}
+	c, err := nixserve.New(f.Context(), stream)
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Send(f.Context(), infos, func(_ context.Context, info nixserve.PathInfo, w io.Writer) error {
+		return store.DumpFile(w, contents[info.Path], false)
+	}, nil); err != nil {
+		f.Fatal(err)
+	}
+	slices.Reverse(all)
+	return all
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"muster/compile/store"
 	"muster/exec"
@@ -80,6 +81,46 @@ func TestASiteIsSentAClosureOnce(t *testing.T) {
 	}
 }
 
+// Hosts of a site do not wait for the first one to have all.
+func TestASiteSendsOnWhatHasCome(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "a", "b", "c", "d", "e", "f")
+	if err := f.lab.RateUplink(6_000_000); err != nil {
+		t.Fatal(err)
+	}
+	closure := f.randomClosure(8_000_000, 30)
+	plan := &exec.Plan{Action: exec.Push}
+	for _, h := range f.lab.Hosts {
+		plan.Steps = append(plan.Steps, exec.Step{Host: f.hosts[h.Name], System: exec.System{Out: closure[0]}, Site: "@site"})
+	}
+	has := map[string]int{} // when the first one had all
+	out := f.run(t.Context(), plan, f.opts, func(e exec.Event) {
+		if ended, ok := e.(exec.StageEnded); !ok || ended.Stage != exec.Copy || len(has) > 0 {
+			return
+		}
+		for _, h := range f.lab.Hosts {
+			all, err := h.Run(t.Context(), "ls", "/nix/store")
+			if err != nil {
+				t.Error(err)
+			}
+			for _, p := range closure {
+				if strings.Contains(all, p.Base()+"\n") {
+					has[h.Name]++
+				}
+			}
+		}
+	})
+	for i := range out {
+		if out[i].Status != exec.Copied || len(notes(&out[i])) > 0 {
+			t.Errorf("%s: %s: %v, %q", out[i].Host, out[i].Status, out[i].Err, notes(&out[i]))
+		}
+		f.hasAll(out[i].Host, closure[0])
+	}
+	if len(has) < 2 {
+		t.Errorf("when the first host had all, these had something: %v", has)
+	}
+}
+
 // onSecondCopy calls do when a host begins to copy after another one has ended that.
 func onSecondCopy(do func(first string)) func(exec.Event) {
 	var mu sync.Mutex
@@ -101,10 +142,22 @@ func onSecondCopy(do func(first string)) func(exec.Event) {
 	}
 }
 
+// onFirstBytes calls do when a host is being sent its system.
+func onFirstBytes(do func(first string)) func(exec.Event) {
+	var once sync.Once
+	return func(e exec.Event) {
+		if e, ok := e.(exec.Progressed); ok && e.Done > 0 {
+			once.Do(func() { do(e.Host) })
+		}
+	}
+}
+
 // A peerFault happens to the first host of a site, from which another one fetches.
 type peerFault struct {
-	on   func(t *testing.T, f *field) func(exec.Event)
-	note string
+	on    func(t *testing.T, f *field) func(exec.Event)
+	early bool // it happens while that one gets its own system
+	ends  bool // that one fails
+	note  string
 }
 
 var peerFaults = map[string]peerFault{
@@ -115,7 +168,7 @@ var peerFaults = map[string]peerFault{
 				t.Error(err, out)
 			}
 		})
-	}, "hash mismatch"},
+	}, false, false, "hash mismatch"},
 	"dies in the middle": {func(t *testing.T, f *field) func(exec.Event) {
 		return onSecondCopy(func(first string) {
 			h := f.lab.Host(first)
@@ -132,14 +185,41 @@ var peerFaults = map[string]peerFault{
 				}
 			}()
 		})
-	}, "fetch from"},
+	}, false, false, "fetch from"},
 	"its sshd is not there": {func(t *testing.T, f *field) func(exec.Event) {
 		return onSecondCopy(func(first string) {
 			if err := f.lab.Host(first).StopSSH(); err != nil {
 				t.Error(err)
 			}
 		})
-	}, "it does not serve"},
+	}, false, false, "it does not serve"},
+	"is slow": {func(t *testing.T, f *field) func(exec.Event) {
+		return onSecondCopy(func(first string) {
+			if err := f.lab.Host(first).Rate(4_000_000); err != nil {
+				t.Error(err)
+			}
+		})
+	}, false, false, "it is too slow"},
+	"is slow, and gets its own": {func(t *testing.T, f *field) func(exec.Event) {
+		return onFirstBytes(func(first string) {
+			if err := f.lab.Host(first).Rate(4_000_000); err != nil {
+				t.Error(err)
+			}
+		})
+	}, true, false, "it is too slow"},
+	"dies, and gets its own": {func(t *testing.T, f *field) func(exec.Event) {
+		if err := f.lab.RateUplink(32_000_000); err != nil {
+			t.Fatal(err)
+		}
+		return onFirstBytes(func(first string) {
+			if err := f.lab.Host(first).StopSSH(); err != nil {
+				t.Error(err)
+			}
+			if err := f.lab.Host(first).KillSessions(); err != nil {
+				t.Error(err)
+			}
+		})
+	}, true, true, "fetch from"},
 }
 
 // peersThatFail is the test of a fault of a peer: see the table of faults.
@@ -147,12 +227,20 @@ func peersThatFail(name string) func(*testing.T) {
 	return func(t *testing.T) {
 		tt := peerFaults[name]
 		f, p := siteOf(t, "a", "b", "c")
-		out := f.run(t.Context(), p, f.opts, tt.on(t, f))
+		o := f.opts
+		if !tt.early {
+			o.CopyJobs = 1 // the first host has its system before the second one begins
+		}
+		exec.LeavePeers(&o, time.Second, 4<<20)
+		out := f.run(t.Context(), p, o, tt.on(t, f))
 		var all []string
-		var sent int
+		var sent, failed int
 		for i := range out {
 			if out[i].Status != exec.Copied {
-				t.Errorf("%s: %s: %v", out[i].Host, out[i].Status, out[i].Err)
+				failed++
+				if !tt.ends {
+					t.Errorf("%s: %s: %v", out[i].Host, out[i].Status, out[i].Err)
+				}
 			}
 			if out[i].Bytes > 7<<20 {
 				sent++
@@ -162,11 +250,11 @@ func peersThatFail(name string) func(*testing.T) {
 		if !strings.Contains(strings.Join(all, "\n"), tt.note) {
 			t.Errorf("notes %q, want %q", all, tt.note)
 		}
-		if sent < 2 {
-			t.Errorf("the system was sent to %d hosts", sent)
+		if sent < 2 && !tt.ends || sent != 1 && tt.ends || failed > 1 {
+			t.Errorf("the system was sent to %d hosts, and %d have failed", sent, failed)
 		}
 		for i := range out {
-			if name != "wrong bytes" || out[i].Bytes == 0 { // else it may be the one that was made wrong
+			if out[i].Status == exec.Copied && (name != "wrong bytes" || out[i].Bytes == 0) { // else it may be the one that was made wrong
 				f.hasAll(out[i].Host, system(t, "big"))
 			}
 		}

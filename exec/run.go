@@ -151,8 +151,7 @@ func (r *run) park(j *job) {
 		j.place.parked = true
 	}
 	r.mu.Unlock()
-	if m := j.conn.machine(); !keep && m != nil {
-		m.Close()
+	if !keep && j.conn.drop() {
 		j.place.dropped = true
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -223,6 +224,50 @@ func rollBackMany(t testing.TB, n int) time.Duration {
 	return took
 }
 
+// lookAtMany has muster status look at n played hosts: 32 at once, and no more connections
+// than are kept for later besides.
+func lookAtMany(t testing.TB, n int) time.Duration {
+	t.Helper()
+	_, dialer := startManyHosts(t)
+	plan := &Plan{Action: Look}
+	for i := range n {
+		plan.Steps = append(plan.Steps, Step{Host: &schema.Host{Name: fmt.Sprintf("h%05d", i)}, System: System{Out: newSystem}})
+	}
+	var open, most atomic.Int64
+	began := processorTime(t)
+	out := Run(t.Context(), plan, Options{Jobs: 32, Connect: func(ctx context.Context, h *schema.Host) (Machine, error) {
+		c, err := dialer.Dial(ctx, remote.Target{Name: h.Name, Address: "host", User: h.Name})
+		if err != nil {
+			return nil, err
+		}
+		now := open.Add(1)
+		for seen := most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+		}
+		return countedMachine{sshMachine{c}, &open}, nil
+	}})
+	took := processorTime(t) - began
+	for i := range out {
+		if out[i].Err != nil || out[i].Before.Current != newSystem {
+			t.Fatalf("%s: %s: %v", out[i].Host, out[i].Status, out[i].Err)
+		}
+	}
+	if most.Load() > 32+StandardKeepOpen || open.Load() != 0 {
+		t.Errorf("%d connections at once, and %d are still open", most.Load(), open.Load())
+	}
+	return took
+}
+
+// A countedMachine counts itself out when it is closed.
+type countedMachine struct {
+	sshMachine
+	open *atomic.Int64
+}
+
+func (m countedMachine) Close() error {
+	m.open.Add(-1)
+	return m.sshMachine.Close()
+}
+
 func processorTime(t testing.TB) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -239,8 +284,15 @@ func TestScale(t *testing.T) {
 	if testing.Short() {
 		t.Skip("not in short tests")
 	}
+	for name, play := range map[string]func(testing.TB, int) time.Duration{"back": rollBackMany, "looked at": lookAtMany} {
+		t.Run(name, func(t *testing.T) { scales(t, play) })
+	}
+}
+
+// scales plays with few hosts and with many.
+func scales(t *testing.T, play func(testing.TB, int) time.Duration) {
 	small := max(*scaleHosts/10, 10)
-	first := rollBackMany(t, small)
+	first := play(t, small)
 	done := make(chan struct{})
 	var most uint64
 	var watch sync.WaitGroup
@@ -256,7 +308,7 @@ func TestScale(t *testing.T) {
 			}
 		}
 	})
-	all := rollBackMany(t, *scaleHosts)
+	all := play(t, *scaleHosts)
 	close(done)
 	watch.Wait()
 	perFew, perMany := first/time.Duration(small), all/time.Duration(*scaleHosts)

@@ -10,7 +10,8 @@ import (
 	"cuelang.org/go/cue/token"
 )
 
-// A plainReader reads CUE that is plain data: fields, strings, numbers, lists.
+// A plainReader reads CUE that is plain data: fields, strings, numbers, lists, and
+// simple templates of hosts (see [plainTemplates]).
 // Programs write only that, people mostly, and there is nothing in it to
 // evaluate. Anything else it leaves to CUE; a test compares the two.
 type plainReader struct {
@@ -19,13 +20,16 @@ type plainReader struct {
 	// text refers to it.
 	schema string
 	used   bool
+	// templates are those of the package.
+	templates *plainTemplates
 }
 
 // plain returns the tree of a package of plain data, or nil for another package.
 func (c *cueReader) plain(inst *build.Instance) *node {
 	root := &node{kind: structKind, at: c.start()}
+	templates := &plainTemplates{}
 	for _, f := range inst.Files {
-		p := &plainReader{cueReader: c}
+		p := &plainReader{cueReader: c, templates: templates}
 		for s := range f.ImportSpecs() {
 			name, err := strconv.Unquote(s.Path.Value)
 			if err != nil || name != schemaModule || p.schema != "" {
@@ -67,12 +71,37 @@ func (p *plainReader) fields(n *node, decls []ast.Decl, depth int) bool {
 		if f.Alias != nil || f.Constraint != token.ILLEGAL || len(f.Attrs) > 0 {
 			return false
 		}
+		if n == p.templates.hosts {
+			if _, pattern := f.Label.(*ast.ListLit); pattern {
+				if !p.template(n, f) {
+					return false
+				}
+				continue
+			}
+		}
 		name, plain := labelName(f.Label)
 		if !plain {
 			return false
 		}
 		value := p.unwrap(f.Value)
 		i := n.index(name)
+		if n == p.templates.hosts && len(p.templates.all) > 0 {
+			val := p.host(name, f)
+			if val == nil || i >= 0 {
+				return false
+			}
+			n.set(name, p.pos(f.Label.Pos()), val)
+			continue
+		}
+		if lit, ok := value.(*ast.StructLit); ok && i < 0 && depth == 0 && name == "hosts" {
+			hosts := &node{kind: structKind, at: p.pos(f.Value.Pos())}
+			p.templates.hosts = hosts
+			n.set(name, p.pos(f.Label.Pos()), hosts)
+			if !p.fields(hosts, lit.Elts, depth+1) {
+				return false
+			}
+			continue
+		}
 		if i < 0 {
 			val := p.value(value, depth+1)
 			if val == nil {

@@ -2,12 +2,11 @@ package host
 
 import (
 	"bufio"
+	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -45,14 +44,29 @@ func (h *Host) ServePeers(ctx context.Context, port int, ready func(PeerServer))
 	return err
 }
 
-// Grant lets the owner of a key have what a request of nix-store --serve reads. name is
-// the file of the request, of letters and digits.
-func (h *Host) Grant(ctx context.Context, s PeerServer, name, key string, request []byte) error {
-	if err := h.put(ctx, s.Dir+"/"+name, request); err != nil {
-		return err
+// Grant lets the owner of a key have what nix-store --serve answers to requests, until
+// these end. name is a name of letters and digits. It calls ready once.
+func (h *Host) Grant(ctx context.Context, s PeerServer, name, key string, requests io.Reader, ready func()) error {
+	feeder, ok := h.machine.(Feeder)
+	if !ok {
+		return errNoInput
 	}
-	_, err := h.ask(ctx, peerGrantScript, s.Dir, name, key)
-	return err
+	said := &bounded.Tail{Limit: 1 << 10}
+	granted := &onFirstLine{do: ready}
+	return saidBy(ctx, feeder.Feed(ctx, peerGrantScript.argv(s.Dir, name, key), requests, granted, said), said)
+}
+
+var errNoInput = errors.New("commands take no input there")
+
+// An onFirstLine does something once a line was written to it.
+type onFirstLine struct{ do func() }
+
+func (w *onFirstLine) Write(b []byte) (int, error) {
+	if w.do != nil && bytes.IndexByte(b, '\n') >= 0 {
+		w.do()
+		w.do = nil
+	}
+	return len(b), nil
 }
 
 // A PeerFetch is a fetch from a peer that is being prepared.
@@ -74,49 +88,26 @@ func (h *Host) ReadyToFetch(ctx context.Context) (PeerFetch, error) {
 	return PeerFetch{dir: words[0], Key: strings.Join(words[1:3], " ")}, nil
 }
 
-// A Fetched is what a host fetches: what nix-store --serve --write is told before each
-// archive that the peer sends, and how long these are.
-type Fetched struct {
-	Skip     int // bytes that the peer sends first
-	Greeting []byte
-	Headers  [][]byte
-	Sizes    []int64
-}
-
-// Fetch fetches from a peer at an address. answers takes what nix-store --serve answers.
-// ctx is the only limit.
-func (h *Host) Fetch(ctx context.Context, f PeerFetch, from PeerServer, address string, port int, what Fetched, answers io.Writer) error {
-	var sizes strings.Builder
-	for i, header := range what.Headers {
-		fmt.Fprintln(&sizes, len(header), what.Sizes[i])
-	}
-	files := map[string][]byte{"known": []byte("peer " + from.Key + "\n"), "sizes": []byte(sizes.String()), "headers": slices.Concat(append([][]byte{what.Greeting}, what.Headers...)...)}
-	for _, name := range []string{"known", "sizes", "headers"} {
-		if err := h.put(ctx, f.dir+"/"+name, files[name]); err != nil {
-			return err
-		}
+// Fetch fetches from a peer at an address and port. skip bytes of what it sends come
+// before the first archive. adds says what is added to the store, as a nixserve.Relay
+// writes it; answers takes what nix-store --serve answers. ctx is the only limit.
+func (h *Host) Fetch(ctx context.Context, f PeerFetch, from PeerServer, address string, port, skip int, adds io.Reader, answers io.Writer) error {
+	feeder, ok := h.machine.(Feeder)
+	if !ok {
+		return errNoInput
 	}
 	said := &bounded.Tail{Limit: 1 << 10}
-	argv := peerFetchScript.argv(f.dir, address, strconv.Itoa(port), strconv.Itoa(what.Skip), strconv.Itoa(len(what.Greeting)))
-	err := h.machine.Run(ctx, argv, answers, said)
+	argv := peerFetchScript.argv(f.dir, address, strconv.Itoa(port), strconv.Itoa(skip), from.Key)
+	return saidBy(ctx, feeder.Feed(ctx, argv, adds, answers, said), said)
+}
+
+// saidBy is the error of a command, as what the command itself says of it.
+func saidBy(ctx context.Context, err error, said *bounded.Tail) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if text := strings.Join(strings.Fields(said.String()), " "); err != nil && text != "" {
-		return errors.New(text) // of ssh, nix-store or both
+		return errors.New(text)
 	}
 	return err
-}
-
-// putAtOnce is how many bytes one command line takes to a file.
-const putAtOnce = 60 << 10
-
-// put writes a file of the host.
-func (h *Host) put(ctx context.Context, name string, content []byte) error {
-	for chunk := range slices.Chunk(content, putAtOnce) {
-		if _, err := h.ask(ctx, peerPutScript, name, base64.StdEncoding.EncodeToString(chunk)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -49,7 +49,6 @@ const (
 	mendMeshScript      script = "mendmesh"
 	peerFetchScript     script = "peerfetch"
 	peerGrantScript     script = "peergrant"
-	peerPutScript       script = "peerput"
 	peerReadyScript     script = "peerready"
 	peerServeScript     script = "peerserve"
 	rebootScript        script = "reboot"

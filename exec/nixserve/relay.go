@@ -3,6 +3,8 @@ package nixserve
 import (
 	"bufio"
 	"bytes"
+	"fmt"
+	"io"
 
 	"muster/compile/store"
 )
@@ -10,41 +12,57 @@ import (
 // A Relay has one server read store paths and another add them, without this process
 // between the two: the answers of the first are parts of the requests to the second.
 //
-//	Read ─▶ nix-store --serve ─▶ greeting, archive, archive, …
-//	Greeting, Headers[0], archive, Headers[1], archive, … ─▶ nix-store --serve --write
+//	requests ─▶ nix-store --serve ─▶ greeting, archive, archive, …
+//	adds: header, [archive], header, [archive], … ─▶ nix-store --serve --write
 //
 // The second server refuses an archive that has another hash than its header says.
 type Relay struct {
-	Read     []byte // all that the first server is told
-	Skip     int    // bytes of the first server's greeting
-	Greeting []byte // what the second server is told first
-	Headers  [][]byte
-	Sizes    []int64 // of the archives
+	requests, adds io.Writer
 }
 
-// greetingSize is how long a greeting is in both directions.
-const greetingSize = 16
+// GreetingSize is how many bytes a server sends before its first answer.
+const GreetingSize = 16
 
-// NewRelay is the relay of some paths, references first.
-func NewRelay(infos []PathInfo) *Relay {
-	r := &Relay{Skip: greetingSize}
-	r.Greeting = written(func(c *Client) { c.greet() })
-	r.Read = written(func(c *Client) {
-		c.greet()
+// NewRelay begins a relay. What the first server is to be told goes to requests. What the
+// second one is to be told goes to adds, with a line of two numbers before each header:
+//
+//	BYTES OF THE HEADER, BYTES OF THE ARCHIVE BEHIND IT
+func NewRelay(requests, adds io.Writer) (*Relay, error) {
+	r := &Relay{requests: requests, adds: adds}
+	greeting := written(func(c *Client) { c.greet() })
+	if _, err := requests.Write(greeting); err != nil {
+		return nil, err
+	}
+	return r, r.add(greeting, 0)
+}
+
+// Send has paths sent from the first server to the second, references first. The archives
+// may be under way when it returns.
+func (r *Relay) Send(infos []PathInfo) error {
+	dumps := written(func(c *Client) {
 		for _, info := range infos {
 			c.out.PutUint64(cmdDumpStorePath)
 			c.out.PutString(string(info.Path))
 		}
 	})
-	for _, info := range infos {
-		r.Headers = append(r.Headers, written(func(c *Client) { c.putAddToStoreNAR(info) }))
-		r.Sizes = append(r.Sizes, info.NARSize)
+	if _, err := r.requests.Write(dumps); err != nil {
+		return err
 	}
-	return r
+	for _, info := range infos {
+		if err := r.add(written(func(c *Client) { c.putAddToStoreNAR(info) }), info.NARSize); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Relay) add(header []byte, archive int64) error {
+	_, err := fmt.Fprintf(r.adds, "%d %d\n%s", len(header), archive, header)
+	return err
 }
 
 // Added is how many paths the second server has confirmed with so many bytes of answers.
-func (r *Relay) Added(answered int64) int { return int(max(answered-greetingSize, 0) / 8) }
+func Added(answered int64) int { return int(max(answered-GreetingSize, 0) / 8) }
 
 // written is what a client writes.
 func written(write func(*Client)) []byte {

@@ -46,7 +46,7 @@ func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive
 	case number <= last.Number:
 		return nil, fmt.Errorf("publish release %d: release %d is there already: want a higher number", number, last.Number)
 	}
-	h, documents, err := d.documents(number, keys)
+	h, documents, err := d.documents(number, newDir(number), keys)
 	if err != nil {
 		return nil, err
 	}
@@ -105,9 +105,9 @@ func Current(ctx context.Context, s objectstore.Store, keys []archive.PublicKey)
 }
 
 // documents makes the head of a release and its other documents by their keys.
-func (d *Draft) documents(number int64, keys []*archive.SecretKey) (*Head, map[string][]byte, error) {
+func (d *Draft) documents(number int64, dir string, keys []*archive.SecretKey) (*Head, map[string][]byte, error) {
 	h := &Head{
-		Version: version, Fleet: d.Fleet, Number: number, Dir: newDir(number),
+		Version: version, Fleet: d.Fleet, Number: number, Dir: dir,
 		Made: d.Made.UTC().Truncate(time.Second), Until: d.Until.UTC().Truncate(time.Second),
 		MaxFailures: d.Plan.Rollout.MaxFailures, Pause: d.Plan.Rollout.Pause, Share: d.Share,
 	}

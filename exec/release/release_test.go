@@ -183,7 +183,7 @@ func (f *failing) Put(ctx context.Context, key string, body io.ReadSeeker, size 
 func TestTwoPublishers(t *testing.T) {
 	s, k := open(t), key(t, "fleet-1", 1)
 	d := draft(nil, "web1")
-	h, documents, err := d.documents(1, []*archive.SecretKey{k})
+	h, documents, err := d.documents(1, newDir(1), []*archive.SecretKey{k})
 	if err != nil || len(documents) != 2 {
 		t.Fatalf("%v, %d documents", err, len(documents))
 	}
@@ -202,7 +202,7 @@ func TestTwoPublishers(t *testing.T) {
 func TestWhatIsNoRelease(t *testing.T) {
 	k := key(t, "fleet-1", 1)
 	keys := []archive.PublicKey{k.Public()}
-	h, documents, err := draft(nil, "web1", "web2").documents(7, []*archive.SecretKey{k})
+	h, documents, err := draft(nil, "web1", "web2").documents(7, newDir(7), []*archive.SecretKey{k})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +294,7 @@ func TestGates(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	k := key(f, "fleet-1", 1)
 	keys := []archive.PublicKey{k.Public()}
-	h, documents, err := draft(nil, "web1").documents(7, []*archive.SecretKey{k})
+	h, documents, err := draft(nil, "web1").documents(7, "7-0123456789abcdef", []*archive.SecretKey{k})
 	if err != nil {
 		f.Fatal(err)
 	}

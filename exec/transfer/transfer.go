@@ -18,8 +18,10 @@ type Options struct {
 	Compression Compression // when to compress
 	// Fetch brings what is missing, of which it is told, in another way before anything is sent. What it leaves out is sent. It is not called
 	// when nothing is missing. May be nil.
-	Fetch    func(ctx context.Context, missing []nixserve.PathInfo) error
-	Progress func(Progress) // called as bytes are written and paths confirmed, never concurrently; may be nil
+	Fetch func(ctx context.Context, missing []nixserve.PathInfo) error
+	// Confirmed is called for each path that was sent and that the destination has registered, never concurrently. May be nil.
+	Confirmed func(nixserve.PathInfo)
+	Progress  func(Progress) // called as bytes are written and paths confirmed, never concurrently; may be nil
 	// Answer is how long the destination may take to answer a question. Substitution takes as long as it takes, up to
 	// substituteLimit. 0: no limit.
 	Answer time.Duration
@@ -54,12 +56,13 @@ type transfer struct {
 	missing    []nixserve.PathInfo // what the destination still lacks
 	stats      Stats
 	progress   progress
-	throughput *throughputMonitor // nil: not monitored
+	registered func(nixserve.PathInfo) // may be nil
+	throughput *throughputMonitor      // nil: not monitored
 	limits     limits
 }
 
 func newTransfer(src Source, opts Options) *transfer {
-	return &transfer{src: src, substitute: opts.Substitute, fetch: opts.Fetch, progress: progress{report: opts.Progress},
+	return &transfer{src: src, substitute: opts.Substitute, fetch: opts.Fetch, progress: progress{report: opts.Progress}, registered: opts.Confirmed,
 		limits: limits{answer: opts.Answer, stall: opts.Stall}}
 }
 
@@ -155,9 +158,12 @@ func (t *transfer) send(ctx context.Context, dst *nixserve.Client, w *window) er
 }
 
 // confirmed is called for each path that the destination has registered.
-func (t *transfer) confirmed() {
+func (t *transfer) confirmed(info nixserve.PathInfo) {
 	t.limits.moved.Add(stallBytes)
 	t.progress.add(1, 0)
+	if t.registered != nil {
+		t.registered(info)
+	}
 }
 
 // A progress counts for two goroutines: one writes archives, the other reads confirmations.

@@ -13,8 +13,8 @@ import (
 // that does: up to OpenSSH 9.3 its buffers grow by a few bytes at a time, and are copied whole each time. So no more is
 // sent ahead than keeps the far end from ever waiting.
 type window struct {
-	limit     int64  // bytes; 0: none
-	confirmed func() // called for each path that is confirmed
+	limit     int64                   // bytes; 0: none
+	confirmed func(nixserve.PathInfo) // called for each path that is confirmed
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -33,7 +33,7 @@ type distant interface {
 	RoundTrip() (time.Duration, bool)
 }
 
-func newWindow(s nixserve.Stream, confirmed func()) *window {
+func newWindow(s nixserve.Stream, confirmed func(nixserve.PathInfo)) *window {
 	w := &window{confirmed: confirmed}
 	w.changed.L = &w.mu
 	if d, ok := s.(distant); ok {
@@ -82,7 +82,7 @@ func (w *window) Confirmed(info nixserve.PathInfo) {
 		}
 		w.mu.Unlock()
 	}
-	w.confirmed()
+	w.confirmed(info)
 }
 
 // Close ends the wait in Acquire.

@@ -69,7 +69,7 @@ func TestWindow(t *testing.T) {
 			src, infos := newMemorySource(t, slices.Repeat([]int{1000}, paths)...)
 			result := make(chan error)
 			go func() {
-				_, err := c.Send(context.Background(), infos, src.NAR, newWindow(stream, func() {}))
+				_, err := c.Send(context.Background(), infos, src.NAR, newWindow(stream, func(nixserve.PathInfo) {}))
 				result <- err
 			}()
 			for deadline := time.Now().Add(10 * time.Second); got.Load() < tt.least && time.Now().Before(deadline); {

@@ -1,27 +1,47 @@
 # shellcheck shell=sh
-# peerfetch.sh DIRECTORY ADDRESS PORT SKIP GREETING adds paths to the store whose archives a
-# peer sends. The directory is that of peerready.sh, with the files
+# peerfetch.sh DIRECTORY ADDRESS PORT SKIP KEY adds paths to the store whose archives a
+# peer with a host key sends. The directory is that of peerready.sh. For each path
+# there comes in
 #
-#   known    the peer's host key, as known_hosts has it
-#   headers  what nix-store --serve is told first, and before each archive
-#   sizes    lines of two numbers: the bytes of a header, and of its archive
+#   HEADER ARCHIVE
+#   what nix-store --serve is told before an archive
 #
-# SKIP bytes of what the peer sends come before the first archive, and GREETING bytes of
-# headers before the first header. nix-store checks the hash of each archive. Its answers
-# are printed as they are.
+# where the first line has the bytes of the header and of its archive. SKIP bytes of what
+# the peer sends come before the first archive. nix-store checks the hash of each. Its
+# answers are printed as they are.
 cd "$1" || exit 1
-trap 'rm -rf "$1"' EXIT
+requests='' ssh='' adds=''
+trap 'kill $requests $ssh $adds 2>/dev/null; rm -rf "$1"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
-archives() {
-  ssh -F none -T -n -p "$2" -i key -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 \
-    -o StrictHostKeyChecking=yes -o UserKnownHostsFile=known -o GlobalKnownHostsFile=/dev/null -o HostKeyAlias=peer "root@$1"
-}
-requests() {
-  head -c "$1" >/dev/null
-  head -c "$2" <&4
-  while read -r header archive <&5; do
-    head -c "$header" <&4
-    head -c "$archive"
+exec 4<&0
+echo "peer $5" >known
+mkfifo archives adds || exit 1
+
+# AES is the fastest cipher where the processor has instructions for it.
+ciphers=''
+! grep -qw aes /proc/cpuinfo 2>/dev/null || ciphers='-o Ciphers=^aes128-gcm@openssh.com'
+
+# dd reads more at once than head, which is less work for large archives.
+take() { dd bs=128k iflag=fullblock,count_bytes count="$1" status=none; }
+{
+  take "$4" >/dev/null
+  while read -r header archive <&4; do
+    take "$header" <&4
+    [ "$archive" -eq 0 ] || take "$archive"
   done
-}
-archives "$2" "$3" | requests "$4" "$5" 4<headers 5<sizes | nix-store --serve --write
+} <archives >adds &
+requests=$!
+# shellcheck disable=SC2086
+ssh -F none -T -n -p "$3" -i key $ciphers -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=10 -o ServerAliveInterval=5 \
+  -o StrictHostKeyChecking=yes -o UserKnownHostsFile=known -o GlobalKnownHostsFile=/dev/null -o HostKeyAlias=peer "root@$2" 4<&- >archives &
+ssh=$!
+# What ends early ends the others: they would wait for the rest.
+{
+  nix-store --serve --write 4<&- <adds
+  status=$?
+  kill $requests $ssh 2>/dev/null
+  exit $status
+} &
+adds=$!
+wait $ssh || kill $requests 2>/dev/null
+wait $adds

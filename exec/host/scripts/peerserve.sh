@@ -13,7 +13,8 @@ fi
 [ -d "$dir" ] || mkdir -p "$dir" || exit 1
 d=$(mktemp -d "$dir/peer.XXXXXX") || exit 1
 pid=''
-trap 'kill $pid 2>/dev/null; rm -rf "$d"' EXIT
+# What waits for requests of which none will come ends when they are opened.
+trap 'kill $pid 2>/dev/null; for f in "$d"/request*; do [ ! -p "$f" ] || : <>"$f"; done; rm -rf "$d"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 ssh-keygen -q -t ed25519 -N '' -C '' -f "$d/host" || exit 1
 : >"$d/keys"

@@ -294,6 +294,11 @@ in
         default = "";
         description = "More of the start script.";
       };
+      extraInputRules = mkOption {
+        type = types.lines;
+        default = "";
+        description = "More rules for what comes in, where nftables is used.";
+      };
       extraStopCommands = mkOption {
         type = types.lines;
         default = "";
