@@ -268,6 +268,9 @@ func (ev *Evaluator) insideSource(p, real string) bool {
 	if !ok || s.File == "" {
 		return false
 	}
+	if info, err := ev.world.Lstat(s.File); err != nil || info.Mode()&fs.ModeSymlink != 0 {
+		return false // the source is the link
+	}
 	dir, err := ev.world.EvalSymlinks(s.File)
 	return err == nil && inside(real, dir)
 }
