@@ -78,6 +78,9 @@ func (s *search) blame(h *schema.Host, w Witness) (Blame, bool) {
 			return Blame{Pos: at, Option: option}, true
 		}
 	}
+	if at, option := s.wrongDefault(named, w.Message); at.IsValid() {
+		return Blame{Pos: at, Option: option}, true
+	}
 	evaluated := ""
 	if len(named) > 0 {
 		evaluated = named[0]
@@ -348,6 +351,21 @@ func (s *search) find(option string) (schema.Pos, int) {
 		return schema.Pos{}, 0
 	}
 	return posOf(best.at), best.depth
+}
+
+// wrongDefault returns the declaration of an option of the user's own whose default is
+// not of its type: nothing else defines it.
+func (s *search) wrongDefault(named []string, message string) (at schema.Pos, option string) {
+	if !strings.Contains(message, "is not of type") {
+		return schema.Pos{}, ""
+	}
+	for _, option := range named {
+		declared := "options." + option
+		if at, depth := s.find(declared); depth == len(splitOption(declared)) {
+			return at, option
+		}
+	}
+	return schema.Pos{}, ""
 }
 
 // best returns the definition of an option that matches the message best, except

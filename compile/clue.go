@@ -89,13 +89,20 @@ func lateArgument(imports syntax.Expr, late map[string]bool) *syntax.Ident {
 	return found
 }
 
+// longestAssertion is how many lines the text of an assertion may have that is looked for.
+const longestAssertion = 30
+
 // textOf returns where the text of a message is written: in throw "…", abort "…" and
 // the like, or as the message of an assertion.
 func (s *search) textOf(message string) (schema.Pos, bool) {
 	lines := []string{strings.TrimSpace(message)}
-	for _, line := range strings.Split(message, "\n") {
+	all := strings.Split(message, "\n")
+	for i, line := range all {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "- "); ok {
-			lines = append(lines, strings.TrimSpace(rest))
+			// The text of an assertion may have several lines, some of which begin like another.
+			for n := range min(len(all)-i, longestAssertion) {
+				lines = append(lines, strings.TrimSpace(strings.Join(append([]string{rest}, all[i+1:i+1+n]...), "\n")))
+			}
 		}
 	}
 	var places []syntax.Pos
