@@ -52,6 +52,7 @@ func (e Embedded) systems(ctx context.Context, hosts []*schema.Host, pure bool) 
 	if err != nil && results == nil {
 		return nil, fmt.Errorf("evaluate the fleet: %w", err)
 	}
+	e.worktrees = ev.ev.WorkTrees()
 	var drvs []store.Path
 	for i, r := range results {
 		if r.Err == nil {
@@ -93,6 +94,7 @@ func (e Embedded) query(ctx context.Context, hosts []*schema.Host, attr []string
 	}
 	defer ev.done()
 	values, err := ev.query(ctx, hosts, attr)
+	e.worktrees = ev.ev.WorkTrees()
 	for i, v := range values {
 		values[i].Err = e.hostError(v.Host, ev.file, v.Err)
 	}
