@@ -58,9 +58,27 @@ func BlameFor(f *schema.Fleet, host string, w Witness, dir string) (Blame, bool)
 	s := newSearch(f, h, w.Message)
 	s.dir = dir
 	b, ok := s.blame(h, w)
+	if !ok {
+		if at, found := s.textInFlake(h, w.Message); found {
+			b, ok = Blame{Pos: at, Option: w.evaluated()}, true
+		}
+	}
 	b.Pos.File = s.shown(b.Pos.File)
 	b.Message = s.withPlaces(w.Message)
 	return b, ok
+}
+
+// evaluated is the option that a message is about, or the innermost that was evaluated.
+func (w Witness) evaluated() string {
+	if named, _ := optionsIn(w.Message); len(named) > 0 {
+		return named[0]
+	}
+	for _, step := range w.Steps {
+		if options, _ := optionsIn(step.Text); len(options) > 0 {
+			return options[0]
+		}
+	}
+	return ""
 }
 
 func (s *search) blame(h *schema.Host, w Witness) (Blame, bool) {
@@ -81,15 +99,7 @@ func (s *search) blame(h *schema.Host, w Witness) (Blame, bool) {
 	if at, option := s.wrongDefault(named, w.Message); at.IsValid() {
 		return Blame{Pos: at, Option: option}, true
 	}
-	evaluated := ""
-	if len(named) > 0 {
-		evaluated = named[0]
-	}
-	for _, step := range w.Steps {
-		if options, _ := optionsIn(step.Text); evaluated == "" && len(options) > 0 {
-			evaluated = options[0]
-		}
-	}
+	evaluated := w.evaluated()
 	if at, ok := s.textOf(w.Message); ok {
 		return Blame{Pos: at, Option: evaluated}, true
 	}

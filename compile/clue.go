@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -87,6 +88,26 @@ func lateArgument(imports syntax.Expr, late map[string]bool) *syntax.Ident {
 		return found == nil
 	})
 	return found
+}
+
+// textInFlake is textOf in all files of the flake that a host is a system of: which of
+// them are its modules is not known.
+func (s *search) textInFlake(h *schema.Host, message string) (schema.Pos, bool) {
+	if h.Flake == nil || h.Flake.Dir == "" {
+		return schema.Pos{}, false
+	}
+	_ = filepath.WalkDir(inFleet(s.fleet, h.Flake.Dir), func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || len(s.modules) > maxModules:
+			return fs.SkipAll
+		case d.IsDir() && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.Type().IsRegular() && filepath.Ext(name) == ".nix":
+			s.addFile(name)
+		}
+		return nil
+	})
+	return s.textOf(message)
 }
 
 // longestAssertion is how many lines the text of an assertion may have that is looked for.

@@ -242,6 +242,20 @@ func (th *thread) treeValue(p store.Path, a flake.Attrs, git, dirty bool) value 
 	return th.ev.describe(sortedSet(attrs...), p)
 }
 
+// checkHash compares a directory of a source that is not in the store yet with the hash that a reference to it has.
+func (th *thread) checkHash(ref flake.Ref, from Source, p string) {
+	if !ref.Attrs.Has("narHash") {
+		return
+	}
+	got, _, err := store.HashNAR(store.SHA256, th.ev.world, th.ev.onDisk(p), func(name string, _ store.FileType) (bool, error) { return !from.Omit[name], nil })
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	if want := ref.Attrs.NARHash(); got != want {
+		th.fail(0, "NAR hash mismatch in input '%s', expected '%s' but got '%s'", ref, want.SRI(), got.SRI())
+	}
+}
+
 // getFlake returns the outputs of a flake, and what describes it.
 func getFlake(th *thread, x value) value {
 	x = th.force(x)
@@ -269,7 +283,8 @@ func getFlake(th *thread, x value) value {
 	}
 	if p := ref.Attrs.String("path"); ref.Attrs.String("type") == "path" && inside(p, store.Dir) && p != store.Dir {
 		sp, rest, err := store.SplitPath(p)
-		if _, ours := th.ev.Source(sp); err == nil && ours {
+		if from, ours := th.ev.Source(sp); err == nil && ours {
+			th.checkHash(ref, from, p)
 			get, _ := flake.Parse("flake:get-flake", false)
 			top := source.read(path.Join(string(sp), rest, ref.Dir), get, get, nil)
 			return source.call(top, source.resolve(top, nil))
