@@ -119,7 +119,7 @@ func hint(name string, err error) string {
 		return "install Nix: apt-get install nix-bin, or see nixos.org/download"
 	case strings.Contains(err.Error(), "'nixpkgs' was not found in the Nix search path"):
 		return "set nixpkgs in the inventory, such as nixpkgs: {rev: \"…\", hash: \"sha256-…\"} or nixpkgs: path: \"…\""
-	case strings.Contains(err.Error(), "in pure evaluation mode"), impureBuiltin().MatchString(err.Error()):
+	case strings.Contains(err.Error(), "in pure evaluation mode"), strings.Contains(err.Error(), "in pure eval mode"), impureBuiltin().MatchString(err.Error()):
 		return "the systems of flakes are evaluated purely, as by nix build; --impure, or impure: true in the inventory, allows what is not pure"
 	case strings.Contains(err.Error(), "build-users-group"):
 		return "this Nix has no build users: apt-get install nix-setup-systemd, or as root set an empty build-users-group in /etc/nix/nix.conf"

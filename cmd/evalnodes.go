@@ -40,7 +40,11 @@ func (f *rawFlags) runOverFleet(ctx context.Context, std streams, args []string,
 		return err
 	}
 	defer i.Close()
-	text, err := f.evaluateOverFleet(ctx, i, o)
+	var text string
+	err = i.Do(ctx, func(i *evaluate.Interpreter) error {
+		text, err = f.evaluateOverFleet(ctx, i, o)
+		return err
+	})
 	if err != nil {
 		return reportEvaluation(std, err, o.how.trace)
 	}

@@ -94,13 +94,13 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 			return nil, err
 		}
 	}
-	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace, MaxTime: o.maxTime}
+	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace, MaxTime: o.maxTime, Impure: o.impure || fleet.Impure}
 	options.WorkDir, _ = os.Getwd()
 	nixOnly := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath}
 	if o.evaluator == byNix {
 		return warnings.Around(nixOnly), nil
 	}
-	embedded := evaluate.Embedded{Options: options, Environment: environment, Impure: o.impure || fleet.Impure, FirstDone: firstDone}
+	embedded := evaluate.Embedded{Options: options, Environment: environment, FirstDone: firstDone}
 	if o.evaluator == byBoth {
 		embedded.Trace = nil
 		if embedded.Environment.NixVersion, err = nix.Version(ctx); err != nil {

@@ -17,14 +17,14 @@ import (
 	"muster/cmd"
 )
 
-// mistakesFile is a table of mistakes. Each is a folder in it:
+// mistakesFiles are tables of mistakes. Each mistake is a folder in one:
 //
 //	NAME/host.cue  what stands in host web of the inventory, beside what all have
 //	NAME/hosts.cue the whole inventory, instead
 //	NAME/*.nix     modules; web.nix is imported if it is there
 //	NAME/want      what muster vet says of it, or muster eval if vet finds nothing
 //	NAME/nix       what eval --evaluator nix says, where that differs
-const mistakesFile = "testdata/mistakes.txtar"
+var mistakesFiles = []string{"testdata/mistakes.txtar", "testdata/mistakes-more.txtar"}
 
 // A mistake is a folder of the table.
 type mistake struct {
@@ -32,9 +32,9 @@ type mistake struct {
 	files map[string]string
 }
 
-func readMistakes(t *testing.T) []mistake {
+func readMistakes(t *testing.T, file string) []mistake {
 	t.Helper()
-	archive, err := txtar.ParseFile(mistakesFile)
+	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,6 +52,18 @@ func readMistakes(t *testing.T) []mistake {
 // Every mistake is told with its file, line and column, and the host, alike by both
 // evaluators; vet finds those that need no evaluation.
 func TestMistakes(t *testing.T) {
+	for _, file := range mistakesFiles {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			absolute, err := filepath.Abs(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			runMistakes(t, absolute)
+		})
+	}
+}
+
+func runMistakes(t *testing.T, file string) {
 	minios, err := filepath.Abs("../examples/minios")
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +71,7 @@ func TestMistakes(t *testing.T) {
 	version, _ := osexec.Command("nix-instantiate", "--version").Output()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv("NIX_CONFIG", "substitute = false\nsandbox = false\nbuild-users-group =")
-	mistakes := readMistakes(t)
+	mistakes := readMistakes(t, file)
 	root := t.TempDir()
 	for i, m := range mistakes {
 		t.Run(m.name, func(t *testing.T) {
@@ -84,7 +96,7 @@ func TestMistakes(t *testing.T) {
 		})
 	}
 	if update() {
-		writeMistakes(t, mistakes)
+		writeMistakes(t, file, mistakes)
 	}
 }
 
@@ -187,9 +199,9 @@ func (m mistake) write(t *testing.T, dir, minios string) {
 	}
 }
 
-func writeMistakes(t *testing.T, mistakes []mistake) {
+func writeMistakes(t *testing.T, file string, mistakes []mistake) {
 	t.Helper()
-	old, err := txtar.ParseFile(mistakesFile)
+	old, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +219,7 @@ func writeMistakes(t *testing.T, mistakes []mistake) {
 			}
 		}
 	}
-	if err := os.WriteFile(mistakesFile, txtar.Format(&archive), 0o644); err != nil {
+	if err := os.WriteFile(file, txtar.Format(&archive), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -50,7 +50,7 @@ func (o *evaluateFlags) interpreter(ctx context.Context, fleet *schema.Fleet, wa
 // embedded is the evaluator of this process, without a cache.
 func (o *evaluateFlags) embedded(fleet *schema.Fleet, warn io.Writer) (e evaluate.Embedded, err error) {
 	nix, _ := wireNix() // nil if Nix is not installed
-	e.Options = evaluate.Options{Fleet: fleet, Trace: warn, ShowTrace: o.trace, MaxTime: o.maxTime}
+	e.Options = evaluate.Options{Fleet: fleet, Trace: warn, ShowTrace: o.trace, MaxTime: o.maxTime, Impure: o.impure || fleet.Impure}
 	if e.WorkDir, err = os.Getwd(); err != nil {
 		return e, fmt.Errorf("find the current directory: %v", err)
 	}
@@ -183,12 +183,15 @@ func (r *repl) answer(ctx context.Context, text string) error {
 }
 
 // show evaluates an expression and prints what text makes of its value.
-func (r *repl) show(ctx context.Context, expr string, text func(eval.Value) (string, error)) error {
-	v, err := r.interpreter.Evaluate(ctx, expr)
-	if err != nil {
+func (r *repl) show(ctx context.Context, expr string, text func(eval.Value) (string, error)) (err error) {
+	var printed string
+	err = r.interpreter.Do(ctx, func(i *evaluate.Interpreter) error {
+		v, err := i.Evaluate(ctx, expr)
+		if err == nil {
+			printed, err = text(v)
+		}
 		return err
-	}
-	printed, err := text(v)
+	})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,11 @@ import (
 func anchor(tree syntax.Expr, at syntax.Pos) (found syntax.Pos, ok bool) {
 	// The name of a binding stands for its value.
 	syntax.Walk(tree, func(e syntax.Expr) bool {
+		eachInherited(e, func(name syntax.Pos) {
+			if samePlace(name, at) {
+				found, ok = name, true
+			}
+		})
 		eachBinding(e, func(value syntax.Expr, names ...syntax.Pos) {
 			for _, name := range names {
 				if begin := beginning(value); samePlace(name, at) && begin.IsValid() {
@@ -36,14 +41,7 @@ func anchor(tree syntax.Expr, at syntax.Pos) (found syntax.Pos, ok bool) {
 // eachBinding calls f for the values of the bindings of a set or let, with the
 // positions of their names.
 func eachBinding(e syntax.Expr, f func(value syntax.Expr, names ...syntax.Pos)) {
-	var bindings []syntax.Binding
-	switch e := e.(type) {
-	case *syntax.Attrs:
-		bindings = e.Bindings
-	case *syntax.Let:
-		bindings = e.Bindings
-	}
-	for _, b := range bindings {
+	for _, b := range bindingsOf(e) {
 		if a, ok := b.(*syntax.Attr); ok {
 			names := []syntax.Pos{a.At}
 			for _, n := range a.Path {
@@ -52,6 +50,27 @@ func eachBinding(e syntax.Expr, f func(value syntax.Expr, names ...syntax.Pos)) 
 			f(a.Value, names...)
 		}
 	}
+}
+
+// eachInherited calls f for the positions of the names that a set or let inherits.
+func eachInherited(e syntax.Expr, f func(name syntax.Pos)) {
+	for _, b := range bindingsOf(e) {
+		if i, ok := b.(*syntax.Inherit); ok {
+			for _, n := range i.Names {
+				f(n.At)
+			}
+		}
+	}
+}
+
+func bindingsOf(e syntax.Expr) []syntax.Binding {
+	switch e := e.(type) {
+	case *syntax.Attrs:
+		return e.Bindings
+	case *syntax.Let:
+		return e.Bindings
+	}
+	return nil
 }
 
 func sameFile(a, b syntax.Pos) bool { return a.IsValid() && b.IsValid() && a.File() == b.File() }

@@ -58,9 +58,27 @@ func BlameFor(f *schema.Fleet, host string, w Witness, dir string) (Blame, bool)
 	s := newSearch(f, h, w.Message)
 	s.dir = dir
 	b, ok := s.blame(h, w)
+	if !ok {
+		if at, found := s.textInFlake(h, w.Message); found {
+			b, ok = Blame{Pos: at, Option: w.evaluated()}, true
+		}
+	}
 	b.Pos.File = s.shown(b.Pos.File)
 	b.Message = s.withPlaces(w.Message)
 	return b, ok
+}
+
+// evaluated is the option that a message is about, or the innermost that was evaluated.
+func (w Witness) evaluated() string {
+	if named, _ := optionsIn(w.Message); len(named) > 0 {
+		return named[0]
+	}
+	for _, step := range w.Steps {
+		if options, _ := optionsIn(step.Text); len(options) > 0 {
+			return options[0]
+		}
+	}
+	return ""
 }
 
 func (s *search) blame(h *schema.Host, w Witness) (Blame, bool) {
@@ -78,15 +96,10 @@ func (s *search) blame(h *schema.Host, w Witness) (Blame, bool) {
 			return Blame{Pos: at, Option: option}, true
 		}
 	}
-	evaluated := ""
-	if len(named) > 0 {
-		evaluated = named[0]
+	if at, option := s.wrongDefault(named, w.Message); at.IsValid() {
+		return Blame{Pos: at, Option: option}, true
 	}
-	for _, step := range w.Steps {
-		if options, _ := optionsIn(step.Text); evaluated == "" && len(options) > 0 {
-			evaluated = options[0]
-		}
-	}
+	evaluated := w.evaluated()
 	if at, ok := s.textOf(w.Message); ok {
 		return Blame{Pos: at, Option: evaluated}, true
 	}
@@ -348,6 +361,21 @@ func (s *search) find(option string) (schema.Pos, int) {
 		return schema.Pos{}, 0
 	}
 	return posOf(best.at), best.depth
+}
+
+// wrongDefault returns the declaration of an option of the user's own whose default is
+// not of its type: nothing else defines it.
+func (s *search) wrongDefault(named []string, message string) (at schema.Pos, option string) {
+	if !strings.Contains(message, "is not of type") {
+		return schema.Pos{}, ""
+	}
+	for _, option := range named {
+		declared := "options." + option
+		if at, depth := s.find(declared); depth == len(splitOption(declared)) {
+			return at, option
+		}
+	}
+	return schema.Pos{}, ""
 }
 
 // best returns the definition of an option that matches the message best, except

@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -89,13 +90,40 @@ func lateArgument(imports syntax.Expr, late map[string]bool) *syntax.Ident {
 	return found
 }
 
+// textInFlake is textOf in all files of the flake that a host is a system of: which of
+// them are its modules is not known.
+func (s *search) textInFlake(h *schema.Host, message string) (schema.Pos, bool) {
+	if h.Flake == nil || h.Flake.Dir == "" {
+		return schema.Pos{}, false
+	}
+	_ = filepath.WalkDir(inFleet(s.fleet, h.Flake.Dir), func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil || len(s.modules) > maxModules:
+			return fs.SkipAll
+		case d.IsDir() && strings.HasPrefix(d.Name(), "."):
+			return fs.SkipDir
+		case d.Type().IsRegular() && filepath.Ext(name) == ".nix":
+			s.addFile(name)
+		}
+		return nil
+	})
+	return s.textOf(message)
+}
+
+// longestAssertion is how many lines the text of an assertion may have that is looked for.
+const longestAssertion = 30
+
 // textOf returns where the text of a message is written: in throw "…", abort "…" and
 // the like, or as the message of an assertion.
 func (s *search) textOf(message string) (schema.Pos, bool) {
 	lines := []string{strings.TrimSpace(message)}
-	for _, line := range strings.Split(message, "\n") {
+	all := strings.Split(message, "\n")
+	for i, line := range all {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line), "- "); ok {
-			lines = append(lines, strings.TrimSpace(rest))
+			// The text of an assertion may have several lines, some of which begin like another.
+			for n := range min(len(all)-i, longestAssertion) {
+				lines = append(lines, strings.TrimSpace(strings.Join(append([]string{rest}, all[i+1:i+1+n]...), "\n")))
+			}
 		}
 	}
 	var places []syntax.Pos

@@ -104,9 +104,10 @@ func (th *thread) download(fetcher string, x value) value {
 				url = th.wantPlainString(a.v, a.pos)
 			case symSha256:
 				sum, pinned = th.wantPlainString(a.v, a.pos), true
-				if sum != "" { // an empty hash means that the right one is not known yet
-					hash = th.parseHash(sum, store.SHA256, a.pos)
+				if sum == "" { // the right one is not known yet: the error tells it
+					sum = noHash
 				}
+				hash = th.parseHash(sum, store.SHA256, a.pos)
 			case symName:
 				name = th.wantPlainString(a.v, a.pos)
 				advice = ". Please change the value for the 'name' attribute passed to '" + fetcher + "', so that it can create a valid store path."
@@ -152,6 +153,9 @@ func (th *thread) download(fetcher string, x value) value {
 	}
 	return storeString(th.mustFetch(fetcher, r).Path)
 }
+
+// noHash is what Nix takes an empty hash for.
+const noHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 
 // tarballRequest asks for the content of an archive.
 func tarballRequest(url, name string, hash store.Hash) FetchRequest {

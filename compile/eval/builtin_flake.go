@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -29,14 +30,27 @@ func (th *thread) needFlakes() {
 	}
 }
 
+// needVerified refuses attributes about signatures without the feature verified-fetches.
+func (th *thread) needVerified(a flake.Attrs) {
+	for _, name := range []string{"keytype", "publicKey", "publicKeys", "verifyCommit"} {
+		if a.String("type") == "git" && a.Has(name) && !th.ev.enabled("verified-fetches") {
+			th.fail(0, "experimental Nix feature 'verified-fetches' is disabled; add '--extra-experimental-features verified-fetches' to enable it")
+		}
+	}
+}
+
 func parseFlakeRef(th *thread, x value) value {
 	text := th.wantPlainString(x, 0)
 	th.needFlakes()
 	ref, err := flake.Parse(text, false)
+	if pin := new(flake.PinError); errors.As(err, &pin) {
+		ref, err = pin.Ref, nil
+	}
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
 	a := ref.Flat()
+	th.needVerified(a)
 	var attrs []attr
 	for _, name := range a.Names() {
 		attrs = append(attrs, attr{sym: intern(name), v: attributeValue(a[name])})
@@ -74,6 +88,11 @@ func flakeRefToString(th *thread, x value) value {
 		}
 	}
 	ref, err := flake.RefFromAttrs(a)
+	th.needVerified(a)
+	// Neither says what pins it in a URL.
+	if pin := new(flake.PinError); errors.As(err, &pin) && (a["type"] == "git" || a["type"] == "indirect") && !a.Has("rev") {
+		ref, err = pin.Ref, nil
+	}
 	var s string
 	if err == nil {
 		s, err = ref.URL()
@@ -109,6 +128,11 @@ func (th *thread) fetchTree(x value, git bool) value {
 	if err != nil {
 		th.fail(0, "%v", err)
 	}
+	th.needVerified(a)
+	if a.Bool(flake.FinalAttr) {
+		th.fail(0, "input '%s' is not allowed to use the '__final' attribute", flake.Ref{Attrs: a})
+	}
+	a = a.Without(flake.FinalAttr)
 	if th.ev.opts.Pure && !a.Locked() {
 		if !a.Has("narHash") {
 			th.fail(0, "in pure evaluation mode, '%s' doesn't fetch unlocked input '%s'", name, flake.Ref{Attrs: a})
@@ -218,6 +242,20 @@ func (th *thread) treeValue(p store.Path, a flake.Attrs, git, dirty bool) value 
 	return th.ev.describe(sortedSet(attrs...), p)
 }
 
+// checkHash compares a directory of a source that is not in the store yet with the hash that a reference to it has.
+func (th *thread) checkHash(ref flake.Ref, from Source, p string) {
+	if !ref.Attrs.Has("narHash") {
+		return
+	}
+	got, _, err := store.HashNAR(store.SHA256, th.ev.world, th.ev.onDisk(p), func(name string, _ store.FileType) (bool, error) { return !from.Omit[name], nil })
+	if err != nil {
+		th.fail(0, "%v", err)
+	}
+	if want := ref.Attrs.NARHash(); got != want {
+		th.fail(0, "NAR hash mismatch in input '%s', expected '%s' but got '%s'", ref, want.SRI(), got.SRI())
+	}
+}
+
 // getFlake returns the outputs of a flake, and what describes it.
 func getFlake(th *thread, x value) value {
 	x = th.force(x)
@@ -245,7 +283,8 @@ func getFlake(th *thread, x value) value {
 	}
 	if p := ref.Attrs.String("path"); ref.Attrs.String("type") == "path" && inside(p, store.Dir) && p != store.Dir {
 		sp, rest, err := store.SplitPath(p)
-		if _, ours := th.ev.Source(sp); err == nil && ours {
+		if from, ours := th.ev.Source(sp); err == nil && ours {
+			th.checkHash(ref, from, p)
 			get, _ := flake.Parse("flake:get-flake", false)
 			top := source.read(path.Join(string(sp), rest, ref.Dir), get, get, nil)
 			return source.call(top, source.resolve(top, nil))

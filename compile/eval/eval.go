@@ -76,6 +76,7 @@ type Evaluator struct {
 	regexes   regexCache
 	sources   sync.Map // *storedSource by path
 	origins   sync.Map // origin by store path, of trees of flakes
+	worktrees sync.Map // directory by store path, of trees that are not locked
 	fetched   sync.Map // *fetching by FetchRequest
 	trees     localTrees
 	flakes    sync.Map // *openedFlake by its reference

@@ -239,6 +239,11 @@ func (ev *Evaluator) mayLook(p string) *Error {
 	return ev.mayFollow(path.Dir(p))
 }
 
+// Allow adds to the paths that may be read in pure and restricted mode. No evaluation may be in progress.
+func (ev *Evaluator) Allow(paths ...string) {
+	ev.opts.Allowed = append(slices.Clone(ev.opts.Allowed), paths...)
+}
+
 // mayFollow returns an error if the links in a path lead to one that is forbidden.
 func (ev *Evaluator) mayFollow(p string) *Error {
 	if inside(p, store.Dir) && !ev.opts.Pure {
@@ -262,6 +267,9 @@ func (ev *Evaluator) insideSource(p, real string) bool {
 	s, ok := ev.Source(sp)
 	if !ok || s.File == "" {
 		return false
+	}
+	if info, err := ev.world.Lstat(s.File); err != nil || info.Mode()&fs.ModeSymlink != 0 {
+		return false // the source is the link
 	}
 	dir, err := ev.world.EvalSymlinks(s.File)
 	return err == nil && inside(real, dir)

@@ -198,6 +198,9 @@ func (s *flakeSource) plain(v value) value {
 		return t.result()
 	}
 	if t.flags == runsCode && t.n == thunkPending {
+		if t.lazy().kind == lazyEmptySet {
+			return s.th.force(v)
+		}
 		switch n := t.lazy().node.(type) {
 		case *setNode:
 			if len(n.dynamic) == 0 {
@@ -389,10 +392,11 @@ func (s *flakeSource) selfAttrs(dir string, a flake.Attrs) flake.Attrs {
 	}
 	for _, x := range s.th.byName(s.wantPlain(*self, kindSet).attrs()) {
 		v := s.inputAttribute(x)
-		if name := x.sym.String(); name == "submodules" || name == "lfs" {
-			a = a.With(name, v)
-		} else {
+		switch name := x.sym.String(); {
+		case name != "submodules" && name != "lfs":
 			s.th.fail(x.pos, "flake 'self' attribute '%s' is not supported", name)
+		case a.String("type") == "git": // others have neither
+			a = a.With(name, v)
 		}
 	}
 	return a
@@ -413,8 +417,11 @@ func (s *flakeSource) settingsIn(config attr) []FlakeSetting {
 		v := s.plain(a.v)
 		text := ""
 		switch v.kind() {
-		case kindString, kindPath:
+		case kindString:
 			text = v.str()
+		case kindPath:
+			var c references
+			text = s.th.coerce(v, &c, a.pos, copyPaths)
 		case kindInt:
 			text = strconv.FormatInt(v.int(), 10)
 		case kindBool:

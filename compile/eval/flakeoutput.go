@@ -55,6 +55,9 @@ func alternatives(words []string) string {
 
 // OutputPaths are where nix eval looks for what the user names behind a flake's #.
 func OutputPaths(fragment, system string) []string {
+	if i := strings.LastIndexByte(fragment, '^'); i >= 0 && isOutputs(fragment[i+1:]) {
+		fragment = fragment[:i] // an evaluation has no use for outputs of a derivation
+	}
 	if fragment == "" {
 		return []string{"packages." + system + ".default", "defaultPackage." + system}
 	}
@@ -62,6 +65,19 @@ func OutputPaths(fragment, system string) []string {
 		return []string{whole}
 	}
 	return []string{"packages." + system + "." + fragment, "legacyPackages." + system + "." + fragment, fragment}
+}
+
+// isOutputs reports whether a text names outputs of a derivation, as out,dev does.
+func isOutputs(text string) bool {
+	if text == "*" {
+		return true
+	}
+	for name := range strings.SplitSeq(text, ",") {
+		if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-._?=") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // Raw returns the text of a string, or of what can be converted to one, as nix eval

@@ -20,6 +20,9 @@ type origin struct {
 // setOrigin remembers where a tree was fetched from. Of a tree with several origins it is
 // the first.
 func (ev *Evaluator) setOrigin(asked flake.Attrs, got flake.Attrs, p store.Path) {
+	if dir := asked.String("path"); asked.String("type") == "path" && !asked.Has("narHash") && !inside(dir, store.Dir) {
+		ev.worktrees.LoadOrStore(p, dir)
+	}
 	o := origin{name: "«" + flake.Ref{Attrs: asked}.String() + "»"}
 	local, isURL := strings.CutPrefix(asked.String("url"), "file://")
 	switch {
@@ -33,12 +36,24 @@ func (ev *Evaluator) setOrigin(asked flake.Attrs, got flake.Attrs, p store.Path)
 			return
 		}
 		o = origin{name: dir, worktree: true}
+		ev.worktrees.LoadOrStore(p, dir)
 	case asked.String("type") == "git":
 		o.name = "«" + flake.Ref{Attrs: got.Without("narHash").Without("lastModified").Without("revCount")}.String() + "»"
 	default:
 		return
 	}
 	ev.origins.LoadOrStore(p, o)
+}
+
+// WorkTrees returns the directories that trees of flakes are copies of, by store path: those
+// that a user edits, and not what is locked.
+func (ev *Evaluator) WorkTrees() map[store.Path]string {
+	dirs := map[store.Path]string{}
+	ev.worktrees.Range(func(p, dir any) bool {
+		dirs[p.(store.Path)] = dir.(string)
+		return true
+	})
+	return dirs
 }
 
 // originOf returns where the tree came from that a path is in, and the rest of the path.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
@@ -40,7 +41,7 @@ const (
 func EmptyLock() *Lock { return &Lock{Root: &Node{Inputs: map[string]Edge{}}} }
 
 type lockText struct {
-	Version json.Number              `json:"version"`
+	Version float64                  `json:"version"`
 	Root    *string                  `json:"root"`
 	Nodes   map[string]*lockNodeText `json:"nodes"`
 }
@@ -57,6 +58,7 @@ type lockNodeText struct {
 // ParseLock parses a lock file of the versions 5 to 7.
 func ParseLock(name string, text []byte) (*Lock, error) {
 	var raw lockText
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	err := d.Decode(&raw)
@@ -68,10 +70,10 @@ func ParseLock(name string, text []byte) (*Lock, error) {
 	if err != nil {
 		return nil, lockError(name, text, err)
 	}
-	version, err := raw.Version.Int64()
-	if err != nil || version < 5 || version > 7 {
-		return nil, fmt.Errorf("lock file '%s' has unsupported version %d", name, version)
+	if version := math.Trunc(raw.Version); version < 5 || version > 7 {
+		return nil, fmt.Errorf("lock file '%s' has unsupported version %.0f", name, version)
 	}
+	// Nix takes a lock without its root for one that locks nothing; it is more likely a damaged one.
 	if raw.Root == nil || raw.Nodes[*raw.Root] == nil {
 		return nil, fmt.Errorf("lock file '%s' has no root node", name)
 	}

@@ -1,6 +1,9 @@
 package flake
 
 import (
+	"cmp"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -133,6 +136,10 @@ func fromURL(u locator) (Ref, error) {
 	}
 	u.fragment = ""
 	a, err := inputFromURL(u)
+	var pin *PinError
+	if errors.As(err, &pin) {
+		pin.Ref.Dir = dir
+	}
 	if err != nil {
 		return Ref{}, err
 	}
@@ -174,7 +181,10 @@ func pathFromURL(u locator) (Attrs, error) {
 	if u.authority != "" {
 		return nil, fmt.Errorf("path URL '%s' should not have an authority ('%s')", u, u.authority)
 	}
-	a := Attrs{"type": "path", "path": u.filePath()}
+	if slices.ContainsFunc(u.path, func(segment string) bool { return strings.Contains(segment, "/") }) {
+		return nil, badURLf("path URL '%s' has a slash in a name", u)
+	}
+	a := Attrs{"type": "path", "path": cmp.Or(u.filePath(), "/")}
 	for name, value := range u.query {
 		switch name {
 		case "rev", "narHash":
@@ -327,10 +337,16 @@ var (
 	downloadAttrs = []string{"url", "narHash", "name", "unpack", "rev", "revCount", "lastModified"}
 )
 
+// FinalAttr marks an input that is what a lock file says. It is no attribute of a reference.
+const FinalAttr = "__final"
+
 // FromAttrs checks the attributes of an input and returns them in the spelling that Nix gives them.
 func FromAttrs(a Attrs) (Attrs, error) {
 	a = maps.Clone(a)
 	kind, ok := a["type"].(string)
+	if !ok && a.Has("type") {
+		return nil, fmt.Errorf("input attribute 'type' is not a string %s", a.JSON())
+	}
 	if !ok {
 		return nil, fmt.Errorf("'type' attribute to specify input scheme is required but not provided")
 	}
@@ -339,7 +355,7 @@ func FromAttrs(a Attrs) (Attrs, error) {
 		return a, nil // what cannot be fetched can still be handed on
 	}
 	for _, name := range a.Names() {
-		if name != "type" && !slices.Contains(names, name) {
+		if name != "type" && name != FinalAttr && !slices.Contains(names, name) {
 			return nil, fmt.Errorf("input attribute '%s' not supported by scheme '%s'", name, kind)
 		}
 	}
@@ -356,6 +372,8 @@ func FromAttrs(a Attrs) (Attrs, error) {
 		}
 	case kind == "git":
 		err = checkGit(a)
+	case kind == "tarball", kind == "file", kind == "hg":
+		err = need(a, "url")
 	case isForge(kind):
 		err = checkForge(a)
 	}
@@ -381,11 +399,14 @@ func checkKinds(a Attrs) error {
 		case "revCount", "lastModified":
 			want = "an integer"
 			_, ok = a[name].(int64)
-		case "shallow", "submodules", "lfs", "exportIgnore", "allRefs", "verifyCommit", "unpack":
+		case "shallow", "submodules", "lfs", "exportIgnore", "allRefs", "verifyCommit", "unpack", FinalAttr:
 			want = "a Boolean"
 			_, ok = a[name].(bool)
 		default:
 			_, ok = a[name].(string)
+		}
+		if !ok && want == "a string" {
+			return fmt.Errorf("input attribute '%s' is not a string %s", name, a.JSON())
 		}
 		if !ok {
 			return fmt.Errorf("input attribute '%s' is not %s", name, want)
@@ -426,17 +447,44 @@ func checkForge(a Attrs) error {
 	return nil
 }
 
+// A PinError says that what pins an input is no hash. Nix says so when it uses the pin: Ref is the reference that it
+// makes of the text.
+type PinError struct {
+	Ref Ref
+	msg string
+}
+
+func (e *PinError) Error() string { return e.msg }
+
 // checkPins checks the attributes that pin an input. A revision must not be able to pass for an option of git.
 func checkPins(a Attrs) error {
 	if rev := a.String("rev"); a.Has("rev") && !revPattern().MatchString(rev) && !longRevPattern().MatchString(rev) {
-		return fmt.Errorf("rev '%s' is not a commit hash: want 40 hexadecimal digits", rev)
+		msg := fmt.Sprintf("hash '%s' has wrong length for hash algorithm 'sha1'", rev)
+		if isForge(a.String("type")) {
+			return errors.New(msg)
+		}
+		return &PinError{Ref: Ref{Attrs: a}, msg: msg}
 	}
 	if a.Has("narHash") {
-		if _, err := store.ParseHash(a.String("narHash"), ""); err != nil {
-			return err
+		_, err := store.ParseHash(a.String("narHash"), "")
+		if name, _, sri := strings.Cut(a.String("narHash"), "-"); err != nil || !sri || strings.Contains(name, ":") {
+			return &PinError{Ref: Ref{Attrs: a}, msg: badHash(a.String("narHash"), err)}
 		}
 	}
 	return nil
+}
+
+// badHash is what Nix says of a hash that cannot be read.
+func badHash(text string, err error) string {
+	name, rest, sri := strings.Cut(text, "-")
+	if !sri || strings.Contains(name, ":") {
+		return fmt.Sprintf("hash '%s' is not SRI", text)
+	}
+	sum, bad := base64.StdEncoding.WithPadding(base64.NoPadding).DecodeString(strings.TrimRight(rest, "="))
+	if size := store.Algo(name).Size(); size > 0 && (bad == nil || len(rest) < 4) && len(sum) != size {
+		return fmt.Sprintf("invalid SRI hash '%s', length %d != expected length %d", rest, len(sum), size)
+	}
+	return err.Error()
 }
 
 // NARHash returns the hash that pins the content; the zero Hash if there is none.

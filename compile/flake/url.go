@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A locator is a URL in its parts, decoded: scheme://authority/path?query#fragment.
@@ -41,7 +43,7 @@ func parseURL(text string) (locator, error) {
 	if !ok || !isScheme(scheme) {
 		return locator{}, badURLf("'%s' doesn't have a scheme", text)
 	}
-	u := locator{scheme: strings.ToLower(scheme)}
+	u := locator{scheme: scheme}
 	if after, ok := strings.CutPrefix(rest, "//"); ok {
 		end := strings.IndexByte(after, '/')
 		if end < 0 {
@@ -176,13 +178,14 @@ func gitURL(text string) (locator, error) {
 	if strings.HasPrefix(text, "/") {
 		return locator{scheme: "file", hasAuthority: true, path: strings.Split(text, "/")}, nil
 	}
-	if !strings.Contains(text, "://") {
-		if host, p, ok := strings.Cut(text, ":"); ok && !strings.Contains(host, "/") && host != "file" && host != "git+file" && host != "" {
-			return locator{scheme: "ssh", hasAuthority: true, authority: host, path: strings.Split("/"+strings.TrimPrefix(p, "/"), "/")}, nil
+	if m := scpPattern().FindStringSubmatch(text); m != nil {
+		text = "ssh://" + m[1] + "@" + m[2] + "/" + m[3]
+	}
+	if !strings.HasPrefix(text, "file:") && !strings.HasPrefix(text, "git+file:") && !strings.Contains(text, "://") {
+		if host, _, ok := strings.Cut(text, ":"); ok && !strings.Contains(host, "/") {
+			return locator{}, badURLf("SCP-like URL '%s' is not supported; use SSH URL syntax instead (ssh://...)", text)
 		}
-		if !strings.HasPrefix(text, "file:") && !strings.HasPrefix(text, "git+file:") {
-			return locator{scheme: "file", hasAuthority: true, path: strings.Split(text, "/")}, nil
-		}
+		return locator{scheme: "file", path: strings.Split(text, "/")}, nil
 	}
 	u, err := parseURL(text)
 	if err != nil {
@@ -191,8 +194,8 @@ func gitURL(text string) (locator, error) {
 	if application, transport := splitScheme(u.scheme); application == "git" {
 		u.scheme = transport
 	}
-	if u.scheme == "file" {
-		u.hasAuthority = true
-	}
 	return u, nil
 }
+
+// scpPattern is a repository as ssh has it: git@example.org:path.
+var scpPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([^/]*)@(.*):(.*)$`) })

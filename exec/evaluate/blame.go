@@ -100,6 +100,17 @@ func (o Options) hostError(h *schema.Host, network *syntax.File, err error) erro
 	default:
 		return &Error{Blame: compile.Blame{Pos: o.relative(h.At)}, Message: message, Err: err, host: h.Name, atHost: true}
 	}
+	trees := o.worktrees
+	if nix != nil {
+		trees = worktreesIn(o.Fleet, nix.Stderr)
+	}
+	message = inWorktrees(trees, message)
+	for i := range steps {
+		if at := steps[i].At; at.IsValid() {
+			name := inWorktrees(trees, at.File())
+			steps[i].At = syntax.NewPos(&name, int(at.Line), int(at.Col))
+		}
+	}
 	blame, known := compile.BlameFor(o.Fleet, h.Name, compile.Witness{Message: message, Steps: steps, Log: log}, o.WorkDir)
 	e := &Error{Blame: blame, Message: human.Plain(blame.Message), Err: err, host: h.Name}
 	if !known {

@@ -25,7 +25,6 @@ import (
 type Embedded struct {
 	Options
 	Environment Environment
-	Impure      bool        // systems of flakes may read what Nix's pure evaluation forbids
 	CacheDir    string      // holds the caches of all fleets; "" if every host is to be evaluated
 	FirstDone   func()      // called when the first host is evaluated, and with it what hosts share; may be nil
 	Log         io.Writer   // is told why the cache is not used; may be nil
@@ -34,7 +33,7 @@ type Embedded struct {
 
 // Systems implements [Evaluator].
 func (e Embedded) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error) {
-	return eachPurity(e, hosts, func(hosts []*schema.Host, pure bool) ([]Result, error) {
+	return eachPurity(e.Options, hosts, func(hosts []*schema.Host, pure bool) ([]Result, error) {
 		return e.systems(ctx, hosts, pure)
 	}, func(h *schema.Host) Result { return Result{Host: h} })
 }
@@ -53,6 +52,7 @@ func (e Embedded) systems(ctx context.Context, hosts []*schema.Host, pure bool) 
 	if err != nil && results == nil {
 		return nil, fmt.Errorf("evaluate the fleet: %w", err)
 	}
+	e.worktrees = ev.ev.WorkTrees()
 	var drvs []store.Path
 	for i, r := range results {
 		if r.Err == nil {
@@ -82,7 +82,7 @@ const lastWrites = 20 * time.Second
 // Query implements [Evaluator]. The cache holds systems only, so every host is
 // evaluated.
 func (e Embedded) Query(ctx context.Context, hosts []*schema.Host, attr []string) ([]Value, error) {
-	return eachPurity(e, hosts, func(hosts []*schema.Host, pure bool) ([]Value, error) {
+	return eachPurity(e.Options, hosts, func(hosts []*schema.Host, pure bool) ([]Value, error) {
 		return e.query(ctx, hosts, attr, pure)
 	}, func(h *schema.Host) Value { return Value{Host: h} })
 }
@@ -94,6 +94,7 @@ func (e Embedded) query(ctx context.Context, hosts []*schema.Host, attr []string
 	}
 	defer ev.done()
 	values, err := ev.query(ctx, hosts, attr)
+	e.worktrees = ev.ev.WorkTrees()
 	for i, v := range values {
 		values[i].Err = e.hostError(v.Host, ev.file, v.Err)
 	}
@@ -125,7 +126,7 @@ func (e Embedded) open(cacheDir string, pure bool) (*evaluation, error) {
 	}
 	opts, done := e.Environment.options(e.Options)
 	if pure {
-		opts.Pure, opts.OwnFlakes, opts.Allowed = true, ownFlakes(e.Fleet), pathsIn(file.Expr)
+		opts.Pure, opts.OwnFlakes, opts.Allowed = true, ownFlakes(e.Fleet), pathsIn(file.Expr, e.Fleet.Dir)
 	}
 	ev := &evaluation{done: done, fleet: e.Fleet, file: file, trace: opts.Trace, log: e.log, firstDone: e.FirstDone}
 	if cacheDir != "" {

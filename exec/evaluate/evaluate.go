@@ -57,6 +57,9 @@ type Options struct {
 	ShowTrace bool          // errors contain the evaluator's whole trace
 	MaxTime   time.Duration // how long the evaluation of a host may take; 0 is no limit
 	WorkDir   string        // errors name files relative to this directory
+	Impure    bool          // systems of flakes may read what Nix's pure evaluation forbids
+
+	worktrees map[store.Path]string // directories of the fleet by the store paths that they are copied to
 }
 
 // network generates the network expression of the fleet.

@@ -43,6 +43,7 @@ var (
 //	eval REF           the value follows; $DIR is the directory of all
 //	raw REF, json REF  the same with --raw and --json
 //	impure REF         the same with --impure
+//	refused REF        an error follows that there is with --impure, of which only counts that there is one
 //	fail REF           an error follows, of which only counts that there is one
 //	error REF          an error follows, whose message counts
 func TestFlakesGiveWhatNixGives(t *testing.T) {
@@ -133,7 +134,7 @@ func (c *flakeCase) command(line string) {
 	switch name {
 	case "=": // the value of the line before
 		return
-	case "eval", "raw", "json", "impure", "fail", "error":
+	case "eval", "raw", "json", "impure", "refused", "fail", "error":
 		name, value := c.value(name, rest)
 		c.lines = append(c.lines, name+" "+rest)
 		for l := range strings.Lines(value + "\n") {
@@ -223,14 +224,14 @@ func (c *flakeCase) lock(dir string) {
 func (c *flakeCase) value(how, ref string) (command, value string) {
 	c.stamp()
 	full := strings.ReplaceAll(ref, "$DIR", c.dir)
-	failed := how == "fail" || how == "error"
+	failed := how == "fail" || how == "error" || how == "refused"
 	var msg string
 	switch {
 	case *recordFlakes != "":
-		args := map[string][]string{"raw": {"--raw"}, "json": {"--json"}, "impure": {"--impure"}}[how]
+		args := map[string][]string{"raw": {"--raw"}, "json": {"--json"}, "impure": {"--impure"}, "refused": {"--impure"}}[how]
 		value, msg = c.nix(append(append([]string{"eval", "--no-write-lock-file"}, args...), full)...)
 		if failed != (msg != "") {
-			how = map[bool]string{true: "fail", false: "eval"}[msg != ""]
+			how = otherwise(how)
 			failed = !failed
 		}
 	default:
@@ -238,7 +239,7 @@ func (c *flakeCase) value(how, ref string) (command, value string) {
 		if failed != (msg != "") {
 			c.t.Errorf("%s %s: value %q, error %q", how, ref, value, msg)
 		}
-		if how == "fail" {
+		if how == "fail" || how == "refused" {
 			return how, c.recorded(how + " " + ref)
 		}
 	}
@@ -246,6 +247,19 @@ func (c *flakeCase) value(how, ref string) (command, value string) {
 		value = msg
 	}
 	return how, strings.ReplaceAll(strings.TrimSuffix(value, "\n"), c.dir, "$DIR")
+}
+
+// otherwise is the command for a reference that has a value for one that has none, and the reverse.
+func otherwise(how string) string {
+	switch how {
+	case "impure":
+		return "refused"
+	case "refused":
+		return "impure"
+	case "fail", "error":
+		return "eval"
+	}
+	return "fail"
 }
 
 // recorded returns the error that Nix has for a reference: that of ours may be another.
@@ -292,7 +306,7 @@ func (c *flakeCase) here(how, text string) (value, msg string) {
 		return "", err.Error()
 	}
 	environment := evaluate.Environment{
-		Settings:   nixcmd.Settings{System: "x86_64-linux", ExperimentalFeatures: []string{"flakes"}, PureEval: how != "impure"},
+		Settings:   nixcmd.Settings{System: "x86_64-linux", ExperimentalFeatures: []string{"flakes"}, PureEval: how != "impure" && how != "refused"},
 		NixVersion: "2.34.8",
 		Fetcher:    &fetch.Fetcher{Dir: filepath.Join(c.cache, "fetch"), StoreDir: "/nonexistent", Registry: flake.Registry{}, TTL: -1},
 	}

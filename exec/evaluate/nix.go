@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -20,10 +21,12 @@ type Nix struct {
 
 // Systems implements [Evaluator].
 func (n Nix) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error) {
-	net, err := n.network(hosts)
-	if err != nil {
-		return nil, err
-	}
+	return eachNetwork(ctx, n, hosts, func(n Nix, net nixcmd.Network, hosts []*schema.Host) ([]Result, error) {
+		return n.systems(ctx, net, hosts)
+	}, func(h *schema.Host) Result { return Result{Host: h, Err: errNotEvaluated} })
+}
+
+func (n Nix) systems(ctx context.Context, net nixcmd.Network, hosts []*schema.Host) ([]Result, error) {
 	found, err := n.Command.Evaluate(ctx, net)
 	if err != nil && found == nil {
 		return nil, fmt.Errorf("evaluate the fleet: %w", err)
@@ -43,10 +46,12 @@ func (n Nix) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error
 
 // Query implements [Evaluator].
 func (n Nix) Query(ctx context.Context, hosts []*schema.Host, attr []string) ([]Value, error) {
-	net, err := n.network(hosts)
-	if err != nil {
-		return nil, err
-	}
+	return eachNetwork(ctx, n, hosts, func(n Nix, net nixcmd.Network, hosts []*schema.Host) ([]Value, error) {
+		return n.query(ctx, net, hosts, attr)
+	}, func(h *schema.Host) Value { return Value{Host: h, Err: errNotEvaluated} })
+}
+
+func (n Nix) query(ctx context.Context, net nixcmd.Network, hosts []*schema.Host, attr []string) ([]Value, error) {
 	found, err := n.Command.Query(ctx, net, attr)
 	if err != nil && found == nil {
 		return nil, err
@@ -57,6 +62,9 @@ func (n Nix) Query(ctx context.Context, hosts []*schema.Host, attr []string) ([]
 	}
 	return values, err
 }
+
+// errNotEvaluated is the error of hosts that an interrupt has left out.
+var errNotEvaluated = errors.New("not evaluated")
 
 // network is the fleet's network expression with what Nix needs besides.
 func (n Nix) network(hosts []*schema.Host) (nixcmd.Network, error) {

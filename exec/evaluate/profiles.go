@@ -18,7 +18,8 @@ import (
 // Profiles finds what the profiles of hosts are. The hosts of the results are parts:
 // see [schema.Host.Part].
 func (e Embedded) Profiles(ctx context.Context, parts []*schema.Host) ([]Result, error) {
-	return e.derivations(ctx, parts, func(i *Interpreter, part *schema.Host) (eval.Value, error) {
+	isPure := func(part *schema.Host) bool { return part.Profile.Flake != nil && !e.Impure }
+	return e.derivations(ctx, parts, isPure, func(i *Interpreter, part *schema.Host) (eval.Value, error) {
 		return i.profileValue(ctx, e.Fleet, part.Profile, part.System)
 	})
 }
@@ -31,9 +32,10 @@ var imageText string
 // Images finds images of hosts: of a kind such as iso, with the modules in some files
 // besides the host's own.
 func (e Embedded) Images(ctx context.Context, hosts []*schema.Host, kind string, modules []string) ([]Result, error) {
-	return e.derivations(ctx, hosts, func(i *Interpreter, h *schema.Host) (eval.Value, error) {
+	return e.derivations(ctx, hosts, e.isPure, func(i *Interpreter, h *schema.Host) (eval.Value, error) {
 		list := &syntax.List{}
 		for _, name := range modules {
+			i.allow(readWith(name))
 			list.Elems = append(list.Elems, &syntax.Path{Parts: []syntax.Part{{Text: name}}})
 		}
 		files, err := i.evaluation.ev.Tree(ctx, list, "/")
@@ -54,7 +56,7 @@ func (e Embedded) Images(ctx context.Context, hosts []*schema.Host, kind string,
 
 // derivations finds a derivation for each host, and writes those to the store if there
 // is one.
-func (e Embedded) derivations(ctx context.Context, hosts []*schema.Host, of func(*Interpreter, *schema.Host) (eval.Value, error)) ([]Result, error) {
+func (e Embedded) derivations(ctx context.Context, hosts []*schema.Host, isPure func(*schema.Host) bool, of func(*Interpreter, *schema.Host) (eval.Value, error)) ([]Result, error) {
 	if len(hosts) == 0 {
 		return nil, nil
 	}
@@ -66,25 +68,40 @@ func (e Embedded) derivations(ctx context.Context, hosts []*schema.Host, of func
 	}
 	defer i.Close()
 	results := make([]Result, len(hosts))
-	var drvs []store.Path
+	drvs := map[*Interpreter][]store.Path{}
 	for n, h := range hosts {
 		var system System
-		v, err := of(i, h)
-		if err == nil {
-			system, err = derivation(ctx, v)
+		by := i
+		if isPure(h) {
+			if by, err = i.purely(ctx); err != nil {
+				return nil, fmt.Errorf("evaluate the fleet: %w", err)
+			}
 		}
+		err := by.Do(ctx, func(i *Interpreter) error {
+			by = i
+			v, err := of(i, h)
+			if err == nil {
+				system, err = derivation(ctx, v)
+			}
+			return err
+		})
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		results[n] = Result{Host: h, System: system, Err: e.hostError(h, i.evaluation.file, err)}
 		if err == nil {
-			drvs = append(drvs, system.Drv)
+			drvs[by] = append(drvs[by], system.Drv)
 		}
 	}
 	if e.Store == nil {
 		return results, nil
 	}
-	return results, instantiate(ctx, e.Store, i.evaluation.ev, drvs)
+	for by, drvs := range drvs {
+		if err := instantiate(ctx, e.Store, by.evaluation.ev, drvs); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
 }
 
 // derivation returns the names of a derivation and of what it builds.

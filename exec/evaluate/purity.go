@@ -3,6 +3,7 @@ package evaluate
 import (
 	"path"
 	"slices"
+	"strings"
 
 	"muster/compile"
 	"muster/compile/syntax"
@@ -14,25 +15,25 @@ import (
 // after the other. They have nothing in common but the driver.
 
 // isPure reports whether a host is evaluated purely.
-func (e Embedded) isPure(h *schema.Host) bool {
-	return !e.Impure && h.Flake != nil && h.Flake.File == ""
+func (o Options) isPure(h *schema.Host) bool {
+	return !o.Impure && h.Flake != nil && h.Flake.File == ""
 }
 
 // eachPurity evaluates the hosts that are evaluated purely, and the others, and returns the results in the order of the
 // hosts. Those of hosts that an interrupt has left out are as none makes them.
-func eachPurity[R any](e Embedded, hosts []*schema.Host, evaluate func([]*schema.Host, bool) ([]R, error), none func(*schema.Host) R) ([]R, error) {
-	impure := slices.DeleteFunc(slices.Clone(hosts), e.isPure)
+func eachPurity[R any](o Options, hosts []*schema.Host, evaluate func([]*schema.Host, bool) ([]R, error), none func(*schema.Host) R) ([]R, error) {
+	impure := slices.DeleteFunc(slices.Clone(hosts), o.isPure)
 	switch len(impure) {
 	case len(hosts):
 		return evaluate(hosts, false)
 	case 0:
 		return evaluate(hosts, true)
 	}
-	pure := slices.DeleteFunc(slices.Clone(hosts), func(h *schema.Host) bool { return !e.isPure(h) })
+	pure := slices.DeleteFunc(slices.Clone(hosts), func(h *schema.Host) bool { return !o.isPure(h) })
 	found := map[*schema.Host]R{}
 	var problem error
 	for _, group := range [][]*schema.Host{impure, pure} {
-		results, err := evaluate(group, e.isPure(group[0]))
+		results, err := evaluate(group, o.isPure(group[0]))
 		for i, r := range results {
 			found[group[i]] = r
 		}
@@ -43,6 +44,11 @@ func eachPurity[R any](e Embedded, hosts []*schema.Host, evaluate func([]*schema
 	if problem != nil && len(found) == 0 {
 		return nil, problem
 	}
+	return inOrderOf(hosts, found, none), problem
+}
+
+// inOrderOf returns the results of hosts in their order; none makes those that are missing.
+func inOrderOf[R any](hosts []*schema.Host, found map[*schema.Host]R, none func(*schema.Host) R) []R {
 	all := make([]R, len(hosts))
 	for i, h := range hosts {
 		r, ok := found[h]
@@ -51,7 +57,7 @@ func eachPurity[R any](e Embedded, hosts []*schema.Host, evaluate func([]*schema
 		}
 		all[i] = r
 	}
-	return all, problem
+	return all
 }
 
 // ownFlakes are the references to the flakes that define systems.
@@ -65,19 +71,45 @@ func ownFlakes(fleet *schema.Fleet) (refs []string) {
 	return slices.Compact(refs)
 }
 
-// pathsIn are the paths that an expression names, which a pure evaluation may read, and the directories of files among
-// them: a module of the inventory imports others beside it.
-func pathsIn(e syntax.Expr) (paths []string) {
+// pathsIn are the paths that an expression in a directory names, which a pure evaluation may read: see readWith.
+func pathsIn(e syntax.Expr, dir string) (paths []string) {
+	eachPath(e, dir, func(name string, _ func(string)) { paths = append(paths, readWith(name)) })
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// eachPath visits the paths that an expression in a directory names, with what writes another absolute path there. One
+// that no literal can name is a string behind the root, as package compile writes it.
+func eachPath(e syntax.Expr, dir string, visit func(name string, replace func(string))) {
 	syntax.Walk(e, func(e syntax.Expr) bool {
-		if p, ok := e.(*syntax.Path); ok && path.IsAbs(p.Parts[0].Text) {
-			name := p.Parts[0].Text
-			if path.Ext(name) == ".nix" {
-				name = path.Dir(name)
+		if b, ok := e.(*syntax.Binary); ok && b.Op == syntax.Add {
+			root, isPath := b.X.(*syntax.Path)
+			rest, isString := b.Y.(*syntax.String)
+			if isPath && isString && len(rest.Parts) == 1 && rest.Parts[0].Expr == nil && strings.HasPrefix(rest.Parts[0].Text, "/") {
+				part := &rest.Parts[0]
+				visit(path.Join(absolute(root.Parts[0].Text, dir), part.Text), func(name string) { root.Parts[0].Text, part.Text = "/.", name })
+				return false
 			}
-			paths = append(paths, name)
+		}
+		if p, ok := e.(*syntax.Path); ok && !strings.HasPrefix(p.Parts[0].Text, "~") {
+			visit(absolute(p.Parts[0].Text, dir), func(name string) { p.Parts[0].Text = name })
 		}
 		return true
 	})
-	slices.Sort(paths)
-	return slices.Compact(paths)
+}
+
+func absolute(name, dir string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
+	}
+	return path.Join(dir, name)
+}
+
+// readWith is what may be read with a path that the inventory names: itself, or the directory of a file of Nix, since a
+// module imports others beside it.
+func readWith(name string) string {
+	if path.Ext(name) == ".nix" {
+		return path.Dir(name)
+	}
+	return name
 }

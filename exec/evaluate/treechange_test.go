@@ -208,9 +208,8 @@ func (w *flakeDir) evaluator() Embedded {
 		w.t.Fatal(err)
 	}
 	return Embedded{
-		Options:     Options{Fleet: fleet},
+		Options:     Options{Fleet: fleet, Impure: w.impure},
 		Environment: Environment{Getenv: os.Getenv, NixVersion: "2.34.8", Fetcher: w.fetcher()},
-		Impure:      w.impure,
 		CacheDir:    w.caches,
 	}
 }

@@ -27,6 +27,7 @@ type Network struct {
 	SearchPath []string      // entries for -I
 	Trace      io.Writer     // gets the lines of builtins.trace; may be nil
 	MaxTime    time.Duration // how long the evaluation of a host may take; 0 is no limit
+	Pure       *Purity       // evaluates purely; nil to evaluate as nix-instantiate does
 }
 
 // NetworkFile is what Nix's messages call the network expression.
@@ -57,7 +58,7 @@ func (n *Nix) Evaluate(ctx context.Context, net Network) ([]Result[System], erro
 		Drv, Out string
 		Warnings []string
 	}
-	summaries, interrupt := evaluate[summary](ctx, n, net, "--read-write-mode")
+	summaries, interrupt := evaluate[summary](ctx, n, net, nil)
 	if summaries == nil {
 		return nil, interrupt
 	}
@@ -83,30 +84,27 @@ func (n *Nix) Evaluate(ctx context.Context, net Network) ([]Result[System], erro
 // Query evaluates an attribute of each host, such as config.time.timeZone, to
 // its JSON. Results and errors are as those of [Nix.Evaluate].
 func (n *Nix) Query(ctx context.Context, net Network, attr []string) ([]Result[json.RawMessage], error) {
-	args := []string{"--arg", "attr", nixStrings(attr)}
-	if net.Builds || len(net.Features) > 0 { // inputs that are directories are read from the store
-		args = append(args, "--read-write-mode")
+	if attr == nil {
+		attr = []string{} // the host itself
 	}
-	return evaluate[json.RawMessage](ctx, n, net, args...)
+	return evaluate[json.RawMessage](ctx, n, net, attr)
 }
 
 // evaluate applies the driver to all hosts at once and, if that fails or takes
 // longer than one host may, to one host after the other. If ctx ends, it returns the
 // results of the hosts that were done by then with the cause.
-func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) ([]Result[T], error) {
-	dir, err := writeNetwork(net)
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	for _, p := range net.SearchPath {
-		args = append(args, "-I", p)
-	}
-	if len(net.Features) > 0 {
-		args = append(args, "--extra-experimental-features", strings.Join(net.Features, " "))
+func evaluate[T any](ctx context.Context, n *Nix, net Network, attr []string) ([]Result[T], error) {
+	run := driverRun{attr: attr}
+	if net.Pure == nil {
+		dir, err := writeNetwork(net)
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir)
+		run.dir = dir
 	}
 	results := make([]Result[T], len(net.Hosts))
-	all, err := runDriver[T](ctx, n, net, dir, net.Hosts, args)
+	all, err := runDriver[T](ctx, n, net, run, net.Hosts)
 	for i, host := range net.Hosts {
 		results[i] = Result[T]{Host: host, Value: all[host], Err: err}
 	}
@@ -117,7 +115,7 @@ func evaluate[T any](ctx context.Context, n *Nix, net Network, args ...string) (
 		if ctx.Err() != nil {
 			break
 		}
-		one, err := runDriver[T](ctx, n, net, dir, []string{host}, args)
+		one, err := runDriver[T](ctx, n, net, run, []string{host})
 		results[i].Value, results[i].Err = one[host], err
 	}
 	return results, context.Cause(ctx)
@@ -142,36 +140,71 @@ func writeNetwork(net Network) (dir string, err error) {
 	return dir, nil
 }
 
-// runDriver runs the driver in dir on some of the hosts.
-func runDriver[T any](ctx context.Context, n *Nix, net Network, dir string, hosts, args []string) (map[string]T, error) {
+// A driverRun is how the driver is run.
+type driverRun struct {
+	dir  string   // of the network expression and its driver; "" if they are in the store
+	attr []string // what is evaluated of each host; nil for its system
+}
+
+// command is nix-instantiate with its arguments.
+func (r driverRun) command(net Network, hosts []string) (name string, argv []string) {
+	argv = []string{
+		// The trace tells where an error comes from.
+		"--eval", "--strict", "--json", "--show-trace", filepath.Join(r.dir, driverFile),
+		"--arg", "network", filepath.Join(r.dir, NetworkFile),
+		"--arg", "hosts", nixStrings(hosts),
+	}
+	if r.attr != nil {
+		argv = append(argv, "--arg", "attr", nixStrings(r.attr))
+	}
+	// Inputs that are directories are read from the store.
+	if r.attr == nil || net.Builds || len(net.Features) > 0 {
+		argv = append(argv, "--read-write-mode")
+	}
+	for _, p := range net.SearchPath {
+		argv = append(argv, "-I", p)
+	}
+	if len(net.Features) > 0 {
+		argv = append(argv, "--extra-experimental-features", strings.Join(net.Features, " "))
+	}
+	return "nix-instantiate", argv
+}
+
+// plainNames writes the messages of Nix with the names of files that the user knows.
+func (r driverRun) plainNames(net Network, text string) string {
+	if net.Pure != nil {
+		return net.Pure.plainNames(text)
+	}
+	return strings.ReplaceAll(text, r.dir+"/", "") // the directory no longer exists when the user reads this
+}
+
+// runDriver runs the driver on some of the hosts.
+func runDriver[T any](ctx context.Context, n *Nix, net Network, run driverRun, hosts []string) (map[string]T, error) {
 	traced := func(line string) {
 		if net.Trace != nil && strings.HasPrefix(line, "trace: ") {
 			fmt.Fprintln(net.Trace, line)
 		}
 	}
-	argv := append([]string{
-		// The trace tells where an error comes from.
-		"--eval", "--strict", "--json", "--show-trace", filepath.Join(dir, driverFile),
-		"--arg", "network", filepath.Join(dir, NetworkFile),
-		"--arg", "hosts", nixStrings(hosts),
-	}, args...)
+	name, argv := run.command(net, hosts)
+	if net.Pure != nil {
+		name, argv = net.Pure.command(hosts, run.attr)
+	}
 	if net.MaxTime > 0 {
 		var end context.CancelFunc
 		ctx, end = context.WithTimeoutCause(ctx, net.MaxTime, fmt.Errorf("evaluation takes longer than %v", net.MaxTime))
 		defer end()
 	}
-	out, err := n.output(ctx, nil, traced, "nix-instantiate", argv...)
+	out, err := n.output(ctx, nil, traced, name, argv...)
 	if err != nil {
 		var exit *ExitError
 		if errors.As(err, &exit) {
-			// The directory no longer exists when the user reads this.
-			exit.Stderr = strings.ReplaceAll(exit.Stderr, dir+"/", "")
+			exit.Stderr = run.plainNames(net, exit.Stderr)
 		}
 		return nil, err
 	}
 	var found map[string]T
 	if err := json.Unmarshal(out, &found); err != nil {
-		return nil, fmt.Errorf("read what nix-instantiate printed: %v", err)
+		return nil, fmt.Errorf("read what %s printed: %v", name, err)
 	}
 	return found, nil
 }

@@ -2,18 +2,21 @@ package fetch
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -147,6 +150,57 @@ func TestArchivesAreUnpacked(t *testing.T) {
 	}
 }
 
+// zipOf is a zip archive of one file.
+func zipOf(t *testing.T, name, content string, mode fs.FileMode) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	h := &zip.FileHeader{Name: name}
+	h.SetMode(mode)
+	w, err := z.CreateHeader(h)
+	if err == nil {
+		_, err = io.WriteString(w, content)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// shortened makes the index of a zip archive say that its file has half of its bytes.
+func shortened(z []byte) []byte {
+	size := bytes.LastIndex(z, []byte("PK\x01\x02")) + 24
+	z[size] /= 2
+	return z
+}
+
+// TestOddArchivesAreUnpacked are archives that Nix unpacks as well.
+func TestOddArchivesAreUnpacked(t *testing.T) {
+	good := made(t, member{name: "top/a", content: "A"})
+	for name, c := range map[string]struct {
+		content []byte
+		want    map[string]string
+	}{
+		"something behind gzip":  {append(gzipped(good), "garbage, and more of it"...), map[string]string{"a": "A"}},
+		"gzip in two parts":      {append(gzipped(good[:512]), gzipped(good[512:])...), map[string]string{"a": "A"}},
+		"dots in names":          {made(t, member{name: "./", kind: tar.TypeDir}, member{name: "./top/", kind: tar.TypeDir}, member{name: "./top//a", content: "A"}, member{name: "top/./b", content: "B"}), map[string]string{"a": "A", "b": "B"}},
+		"a zip of Windows":       {zipOf(t, `top\d\a`, "A", 0o644), map[string]string{"d/a": "A"}},
+		"two directories on top": {made(t, member{name: "r/a", content: "A"}, member{name: "s/b", content: "B"}), map[string]string{"r/a": "A", "s/b": "B"}},
+		"a file on top":          {made(t, member{name: "only", content: "A"}), map[string]string{"only": "A"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, _ := serving(t, c.content)
+			tree, err := newFetcher(t).Fetch(t.Context(), tarballOf(url), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, read(t, tree.Dir)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestEvilArchivesAreRefused(t *testing.T) {
 	good := made(t, member{name: "top/a", content: strings.Repeat("content", 1000)})
 	zipped := gzipped(good)
@@ -175,6 +229,31 @@ func TestEvilArchivesAreRefused(t *testing.T) {
 		{"truncated after a file", good[:512+7168], "the archive is truncated"},
 		{"no archive", []byte("<html>" + strings.Repeat("not found ", 100)), "not an archive that can be unpacked"},
 		{"empty", nil, "the archive is truncated"},
+		{"page of a few words", []byte("<html>not found</html>"), "not an archive that can be unpacked"},
+		{"compressed twice", gzipped(zipped), "not an archive that can be unpacked"},
+		{"truncated checksum", zipped[:len(zipped)-3], "the archive is truncated"},
+		{"cut second part", append(slices.Clone(zipped), zipped[:20]...), "the archive is truncated"},
+		{"no name", made(t, member{name: "", content: "x"}), "a member has no name"},
+		{"file in place of the root", made(t, member{name: "./.", content: "x"}), "a member is a file in place of the directory"},
+		{"long name", made(t, member{name: "top/" + strings.Repeat("n", 300), content: "x"}), `n"… has a name of more than 255 bytes`},
+		{"deep", made(t, member{name: strings.Repeat("d/", 1500) + "f", content: "x"}), `"… is more than 1000 directories deep`},
+		{"long path", made(t, member{name: strings.Repeat(strings.Repeat("d", 200)+"/", 25), kind: tar.TypeDir}), "does not belong below the directory"},
+		{"link to itself in a path", made(t, member{name: "top/l", content: "l", kind: tar.TypeSymlink}, member{name: "top/l/x", content: "x"}), `member "top/l" is a directory, and was a file or a link before`},
+		{"through a link up", made(t, member{name: "top/a/l", content: "..", kind: tar.TypeSymlink}, member{name: "top/a/l/x", content: "x"}), `member "top/a/l" is a directory, and was a file or a link before`},
+		{"hard link through a link", made(t, member{name: "top/l", content: ".", kind: tar.TypeSymlink}, member{name: "top/h", content: "top/l/h", kind: tar.TypeLink}), `member "top/l" is a directory, and was a file or a link before`},
+		{"hard link to a directory", made(t, member{name: "top/d/", kind: tar.TypeDir}, member{name: "top/h", content: "top/d", kind: tar.TypeLink}), "which is no file before it"},
+		{"hard link outside by name", made(t, member{name: "top/h", content: "/etc/passwd", kind: tar.TypeLink}), `member "/etc/passwd" does not belong below`},
+		{"file below a file", made(t, member{name: "top/a", content: "x"}, member{name: "top/a/b", content: "x"}), `member "top/a" is a directory, and was a file or a link before`},
+		{"file over a directory", made(t, member{name: "top/d/", kind: tar.TypeDir}, member{name: "top/d", content: "x"}), `member "top/d" is a file, and was a directory before`},
+		{"link without a target", made(t, member{name: "top/l", content: "", kind: tar.TypeSymlink}), `member "top/l" is a link to ""`},
+		{"block device", made(t, member{name: "top/d", kind: tar.TypeBlock}), "neither a file, a directory nor a link"},
+		{"wrong checksum of a header", append([]byte("x"), good[1:]...), "not an archive that can be unpacked"},
+		{"zip above", zipOf(t, "top/../../evil", "x", 0o644), `member "top/../../evil" leads out`},
+		{"zip absolute", zipOf(t, "/tmp/evil", "x", 0o644), `member "/tmp/evil" does not belong below`},
+		{"zip link out", zipOf(t, "top/l", "/etc/passwd", fs.ModeSymlink|0o777), "is a link out of the archive"},
+		{"zip above with backslashes", zipOf(t, `top\..\..\evil`, "x", 0o644), "leads out"},
+		{"zip cut", zipOf(t, "top/a", "content", 0o644)[:60], "the archive is damaged or truncated"},
+		{"zip whose index says less", shortened(zipOf(t, "top/a", strings.Repeat("x", 60), 0o644)), "is not what the index of the archive says"},
 		{"damaged", append(append([]byte{}, zipped[:60]...), bytes.Repeat([]byte{7}, 60)...), "unpack "},
 		{"too large", made(t, member{name: "top/a", content: strings.Repeat("x", 300_000)}), "its files have more than 100000 bytes"},
 		{"bomb", gzipped(made(t, member{name: "top/a", content: strings.Repeat("x", 5_000_000)})), "its files have more than 100000 bytes"},

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,9 +36,12 @@ func (f *Fetcher) git(ctx context.Context, a flake.Attrs) (Tree, error) {
 		return Tree{}, fmt.Errorf("%s is not a URL", a.String("url"))
 	}
 	if u.Scheme == "file" {
-		dir, err := filepath.Abs(u.Path)
+		dir, err := filepath.Abs(cmp.Or(u.Path, u.Opaque))
 		if err != nil {
 			return Tree{}, err
+		}
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = real
 		}
 		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
 			return f.localGit(ctx, a, repository{f: f, dir: dir, worktree: true})

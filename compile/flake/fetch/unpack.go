@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/bzip2"
 	"compress/gzip"
 	"errors"
@@ -52,10 +53,10 @@ func unpack(r io.Reader, dir string, limits Limits) (*unpacker, error) {
 }
 
 // decompress reads what gzip, xz, zstd or bzip2 have compressed.
-func decompress(r io.Reader, magic []byte) (io.Reader, error) {
+func decompress(r *bufio.Reader, magic []byte) (io.Reader, error) {
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		return gzip.NewReader(r)
+		return newGzipReader(r)
 	case bytes.HasPrefix(magic, []byte("\xfd7zXZ\x00")):
 		return xz.ReaderConfig{DictCap: maxDictionary}.NewReader(r)
 	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
@@ -70,12 +71,44 @@ func decompress(r io.Reader, magic []byte) (io.Reader, error) {
 	return r, nil
 }
 
+// A gzipReader reads parts that gzip has compressed, one behind the other. As tar and Nix do, it ignores what follows them.
+type gzipReader struct {
+	from *bufio.Reader
+	part *gzip.Reader
+}
+
+func newGzipReader(from *bufio.Reader) (io.Reader, error) {
+	part, err := gzip.NewReader(from)
+	if err != nil {
+		return nil, err
+	}
+	part.Multistream(false)
+	return &gzipReader{from: from, part: part}, nil
+}
+
+func (g *gzipReader) Read(p []byte) (int, error) {
+	n, err := g.part.Read(p)
+	if err != io.EOF {
+		return n, err
+	}
+	if magic, _ := g.from.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+		return n, io.EOF
+	}
+	err = g.part.Reset(g.from)
+	g.part.Multistream(false)
+	return n, err
+}
+
 // maxDictionary bounds the memory of a decompressor.
 const maxDictionary = 128 << 20
 
 // tar unpacks the members of a tar archive. It must end as it should: a truncated one could otherwise pass for another.
 func (u *unpacker) tar(r io.Reader) error {
-	last := &endReader{r: r}
+	whole := bufio.NewReaderSize(r, tarBlock)
+	if head, err := whole.Peek(tarBlock); err == io.EOF && len(head) > 0 {
+		return errNoArchive
+	}
+	last := &endReader{r: whole}
 	t := tar.NewReader(last)
 	for {
 		h, err := t.Next()
@@ -83,10 +116,10 @@ func (u *unpacker) tar(r io.Reader) error {
 		case err == io.EOF && last.zeros < tarBlock:
 			return io.ErrUnexpectedEOF
 		case err == io.EOF:
-			_, err := io.Copy(io.Discard, io.LimitReader(r, u.limits.Unpacked)) // a checksum may follow
+			_, err := io.Copy(io.Discard, io.LimitReader(whole, u.limits.Unpacked)) // a checksum may follow
 			return err
 		case errors.Is(err, tar.ErrHeader):
-			return errors.New("it is not an archive that can be unpacked (tar, also compressed by gzip, xz, zstd or bzip2, or zip)")
+			return errNoArchive
 		case err != nil:
 			return err
 		}
@@ -95,6 +128,8 @@ func (u *unpacker) tar(r io.Reader) error {
 		}
 	}
 }
+
+var errNoArchive = errors.New("it is not an archive that can be unpacked (tar, also compressed by gzip, xz, zstd or bzip2, or zip)")
 
 // An endReader counts the zeros that it has read last: a tar archive ends with blocks of them.
 type endReader struct {
@@ -138,12 +173,18 @@ func (u *unpacker) member(h *tar.Header, r io.Reader) error {
 
 // place checks the name of a member and returns it clean; "." is the root.
 func (u *unpacker) place(name string) (string, error) {
+	if name == "" {
+		return "", errors.New("a member has no name")
+	}
 	if strings.HasPrefix(name, "/") || strings.ContainsRune(name, 0) || len(name) > 4095 {
-		return "", fmt.Errorf("member %q does not belong below the directory that the archive is unpacked in", name)
+		return "", fmt.Errorf("member %s does not belong below the directory that the archive is unpacked in", shortName(name))
 	}
 	for part := range strings.SplitSeq(name, "/") {
-		if part == ".." {
-			return "", fmt.Errorf("member %q leads out of the directory that the archive is unpacked in", name)
+		switch {
+		case part == "..":
+			return "", fmt.Errorf("member %s leads out of the directory that the archive is unpacked in", shortName(name))
+		case len(part) > maxName:
+			return "", fmt.Errorf("member %s has a name of more than %d bytes, which no file can have", shortName(name), maxName)
 		}
 	}
 	if len(u.kinds) >= u.limits.Entries {
@@ -153,7 +194,24 @@ func (u *unpacker) place(name string) (string, error) {
 	if name == "." {
 		return name, nil
 	}
+	if strings.Count(name, "/") >= maxDepth {
+		return "", fmt.Errorf("member %s is more than %d directories deep", shortName(name), maxDepth)
+	}
 	return name, u.dir(path.Dir(name))
+}
+
+const (
+	maxName  = 255 // bytes of a file's name
+	maxDepth = 1000
+	maxShown = 120 // bytes of a name in a message
+)
+
+// shortName quotes the name of a member for a message.
+func shortName(name string) string {
+	if len(name) > maxShown {
+		return fmt.Sprintf("%q…", name[:maxShown])
+	}
+	return fmt.Sprintf("%q", name)
 }
 
 // dir makes a directory and those above. A member must not be written through a link, nor below a file.
@@ -187,6 +245,9 @@ func (u *unpacker) free(name string) error {
 }
 
 func (u *unpacker) file(name string, r io.Reader, size int64, executable bool) error {
+	if name == "." {
+		return errors.New("a member is a file in place of the directory that the archive is unpacked in")
+	}
 	if err := u.free(name); err != nil {
 		return err
 	}
@@ -277,9 +338,15 @@ func (u *unpacker) zip(r io.Reader, dir string) error {
 	return nil
 }
 
+var errLonger = errors.New("it is longer")
+
 func (u *unpacker) zipMember(member *zip.File) error {
 	u.newest = max(u.newest, member.Modified.Unix())
-	name, err := u.place(member.Name)
+	name := member.Name
+	if !strings.Contains(name, "/") {
+		name = strings.ReplaceAll(name, `\`, "/") // as archives of Windows have it
+	}
+	name, err := u.place(name)
 	if err != nil {
 		return err
 	}
@@ -294,7 +361,14 @@ func (u *unpacker) zipMember(member *zip.File) error {
 	defer in.Close()
 	switch {
 	case mode.IsRegular():
-		return u.file(name, in, int64(member.UncompressedSize64), mode&0o100 != 0)
+		if err := u.file(name, in, int64(member.UncompressedSize64), mode&0o100 != 0); err != nil {
+			return err
+		}
+		// At its end, the content is compared with its checksum.
+		if n, err := io.CopyN(io.Discard, in, 1); n > 0 || err != io.EOF {
+			return fmt.Errorf("member %s is not what the index of the archive says: %w", shortName(member.Name), cmp.Or(err, errLonger))
+		}
+		return nil
 	case mode&os.ModeSymlink != 0:
 		var target strings.Builder
 		if _, err := io.Copy(&target, io.LimitReader(in, maxTarget+1)); err != nil {
