@@ -79,7 +79,7 @@ func New(s *Source, f *Facts) *Conversion {
 		c.Notes = append(c.Notes, Note{Setting: "nixosConfigurations." + o, Text: "it is no host of " + c.kind.String() + ": it is left out"})
 	}
 	for _, b := range f.Broken {
-		c.Notes = append(c.Notes, Note{Setting: "the host " + b.Name, Text: "it does not evaluate and is left out: " + strings.ReplaceAll(b.Why, f.Root+"/", "")})
+		c.Notes = append(c.Notes, Note{Setting: "the host " + b.Name, Text: "it does not evaluate and is left out: " + c.InSource(b.Why)})
 	}
 	c.texts()
 	return c
@@ -104,6 +104,16 @@ func (c *Conversion) separate() {
 			e.variantOf = o.name
 		}
 	}
+}
+
+// InSource is a text with the files of the source relative to it.
+func (c *Conversion) InSource(text string) string {
+	for _, dir := range []string{c.facts.Root, c.source.Dir} {
+		if dir != "" {
+			text = strings.ReplaceAll(text, dir+"/", "")
+		}
+	}
+	return text
 }
 
 // Kind is the kind of the source, as its systems show it.
