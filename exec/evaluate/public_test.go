@@ -101,14 +101,59 @@ func newPublicInputs(t *testing.T, table string) *publicInputs {
 	if err := os.CopyFS(filepath.Join(p.nixpkgs, "lib"), os.DirFS(filepath.Join(lib, "lib"))); err != nil && !errors.Is(err, os.ErrExist) {
 		t.Fatal(err)
 	}
+	p.everything(t)
 	p.packages(t, table)
 	return p
+}
+
+// everything changes the module system of the stand-in: options that nobody declares are as lazy as others, each
+// evaluated when something asks for it.
+func (p *publicInputs) everything(t *testing.T) {
+	name := filepath.Join(p.nixpkgs, "lib/modules.nix")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const plain = "recursiveUpdate freeformConfig declaredConfig;"
+	const lazy = `if declaredConfig._module.freeformType.name != "everything" then
+          recursiveUpdate freeformConfig declaredConfig
+        else
+          let
+            below =
+              at: options: defs:
+              let
+                pushed = concatMap (d: map (value: { inherit (d) file; inherit value; }) (pushDownProperties d.value)) defs;
+                names = foldl' (all: d: all // d.value) options pushed;
+              in
+              mapAttrs (
+                name: _:
+                let
+                  here = map (d: { inherit (d) file; value = d.value.${name}; }) (filter (d: d.value ? ${name}) pushed);
+                in
+                if options ? ${name} then
+                  (if isOption options.${name} then options.${name}.value else below (at ++ [ name ]) options.${name} here)
+                else
+                  (mergeDefinitions (at ++ [ name ]) declaredConfig._module.freeformType here).optionalValue.value or { }
+              ) names;
+          in
+          below prefix options (map (m: { file = m._file; value = m.config; }) (reverseList (doCollect { }).modules));`
+	if strings.Contains(string(text), lazy) {
+		return
+	}
+	if !strings.Contains(string(text), plain) {
+		t.Fatalf("%s: no %q", name, plain)
+	}
+	os.Chmod(name, 0o644)
+	if err := os.WriteFile(name, []byte(strings.Replace(string(text), plain, lazy, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // movedRepositories are names by which lock files know a repository too.
 var movedRepositories = map[string][]string{
 	"nix-community/home-manager": {"rycee/home-manager"},
 	"nix-community/srvos":        {"numtide/srvos"},
+	"zhaofengli/colmena":         {"nix-community/colmena"},
 	"cachix/git-hooks.nix":       {"cachix/pre-commit-hooks.nix"},
 }
 
@@ -160,14 +205,18 @@ func writeTree(t *testing.T, dir string, files map[string]string) {
 
 var (
 	packageName = regexp.MustCompile(`pkgs\.([a-zA-Z_][\w-]*)|(?m:^\s*([a-zA-Z_][\w-]*),?$)|(?m:^\s*, ([a-zA-Z_][\w-]*)$)`)
-	ofFlakes    = regexp.MustCompile(`^(outPath|inputs|lock|locked|source|url|flake|localSystem|shortRev|follows|legacyPackages|x86_64-linux)$`)
+	ofFlakes    = regexp.MustCompile(`^(outPath|outputs|types|lib|overlays|inputs|lock|locked|source|url|flake|localSystem|shortRev|follows|legacyPackages|x86_64-linux)$`)
 	stubModule  = regexp.MustCompile(`(nixosModules?|homeManagerModules?|homeModules?|darwinModules?|flakeModules?|overlays)\.([a-zA-Z_][\w-]*)`)
+	packagePart = regexp.MustCompile(`pkgs\.([a-zA-Z_][\w-]*)\.([a-zA-Z_][\w-]*)|(?m:^\s*([a-zA-Z_][\w-]*)\.([a-zA-Z_][\w-]*)$)`)
+	ofPackages  = regexp.MustCompile(`^(override|overrideAttrs|outPath|meta|version|pname|name|passthru|src|lib|drvPath|type|outputs|system|pkgs|buildPhase)$`)
+	anOption    = regexp.MustCompile(`\b(services|programs)\.([a-zA-Z_][\w-]*)\.`)
 	modulePath  = regexp.MustCompile(`modulesPath\s*(?:\}|\+)\s*"?(/[\w./-]+)`)
 )
 
 // packages writes the names of the packages and the NixOS modules that the flakes mention, for the stub of nixpkgs.
 func (p *publicInputs) packages(t *testing.T, table string) {
 	names, modules := map[string]bool{"hello": true}, map[string]string{}
+	parts, options := map[string]map[string]bool{}, map[string]map[string]bool{"services": {}, "programs": {}}
 	stubs := map[string]bool{"nixosModules.default": true, "homeManagerModules.default": true, "homeModules.default": true, "overlays.default": true}
 	for line := range strings.Lines(table) {
 		repo, commit, ok := strings.Cut(strings.TrimSpace(line), " ")
@@ -181,9 +230,22 @@ func (p *publicInputs) packages(t *testing.T, table string) {
 			text, err := os.ReadFile(file)
 			for _, m := range packageName.FindAllSubmatch(text, -1) {
 				// A bare word may be the name of an argument, which a real package would take.
-				if *publicNixpkgs == "" || len(m[1]) > 0 && !ofFlakes.Match(m[1]) {
-					names[string(bytes.Join(m[1:], nil))] = true
+				if name := bytes.Join(m[1:], nil); !ofFlakes.Match(name) && (*publicNixpkgs == "" || len(m[1]) > 0) {
+					names[string(name)] = true
 				}
+			}
+			for _, m := range packagePart.FindAllSubmatch(text, -1) {
+				set, part := string(m[1])+string(m[3]), string(m[2])+string(m[4])
+				if ofFlakes.MatchString(set) || ofPackages.MatchString(part) {
+					continue
+				}
+				if parts[set] == nil {
+					parts[set] = map[string]bool{}
+				}
+				parts[set][part] = true
+			}
+			for _, m := range anOption.FindAllSubmatch(text, -1) {
+				options[string(m[1])][string(m[2])] = true
 			}
 			for _, m := range modulePath.FindAllSubmatch(text, -1) {
 				name := "nixos/modules" + string(m[1])
@@ -211,6 +273,8 @@ func (p *publicInputs) packages(t *testing.T, table string) {
 		}
 	}
 	modules["names.json"] = string(text)
+	modules["parts.json"] = namesOf(parts)
+	modules["options.json"] = namesOf(options)
 	writeTree(t, p.nixpkgs, modules)
 	var b strings.Builder
 	for _, at := range slices.Sorted(maps.Keys(stubs)) {
@@ -221,9 +285,19 @@ func (p *publicInputs) packages(t *testing.T, table string) {
 		}
 	}
 	writeTree(t, p.stub, map[string]string{
-		"flake.nix":   "{\n  outputs = _: {\n" + b.String() + "    flakeModule = { };\n    nixosModule = { };\n    overlay = _: _: { };\n    lib = { };\n  };\n}\n",
+		"flake.nix":   "{\n  outputs = _: {\n" + b.String() + "    flakeModule = { _module.check = false; perSystem = _: { _module.check = false; }; };\n    nixosModule = { };\n    overlay = _: _: { };\n    lib = { };\n  };\n}\n",
 		"default.nix": "{ }\n",
 	})
+}
+
+// namesOf is JSON for the names in sets of them.
+func namesOf(sets map[string]map[string]bool) string {
+	lists := map[string][]string{}
+	for name, set := range sets {
+		lists[name] = slices.Sorted(maps.Keys(set))
+	}
+	text, _ := json.Marshal(lists)
+	return string(text)
 }
 
 // tree checks a commit of a repository out, once. Without a commit, or with one that the mirror lacks, it is the newest.

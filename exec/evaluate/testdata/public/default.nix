@@ -56,6 +56,8 @@ let
           src = attrs.src or null;
           meta = attrs.meta or { };
           passthru = attrs.passthru or { };
+          # Outputs that packages have, and this one does not.
+          inherit (lib.genAttrs [ "terminfo" "dev" "lib" "man" "bin" "doc" "opencl" "dri" ] (_: drv)) terminfo dev lib man bin doc opencl dri;
           overrideAttrs =
             f:
             let
@@ -79,6 +81,8 @@ let
       platforms = lib.platforms.all;
     };
   }) { };
+  # Sets of packages, and what packages have beside what all have.
+  parts = lib.mapAttrs (name: parts: stub name // lib.genAttrs parts stub) (builtins.fromJSON (builtins.readFile ./parts.json));
   scope = self: {
     newScope = extra: lib.callPackageWith (self // extra);
     callPackage = lib.callPackageWith self;
@@ -172,7 +176,7 @@ let
       kind: _: {
         type = lib.types.attrsOf lib.types.anything;
         generate = name: value: simple name { text = builtins.toJSON (plain value); inherit kind; };
-        lib = { };
+        lib.types.atom = lib.types.anything;
       }
     );
     nixosTest = test: simple "nixos-test" { test = if builtins.isFunction test then "function" else test.name or "unnamed"; };
@@ -220,6 +224,6 @@ let
 in
 lib.fix (
   lib.foldl' (acc: f: lib.extends f acc) (
-    self: lib.genAttrs names stub // scope self // builders self
+    self: lib.genAttrs names stub // parts // scope self // builders self
   ) overlays
 )

@@ -7,7 +7,40 @@
 }:
 let
   inherit (lib) mkOption types;
-  any = types.attrsOf types.anything;
+  # A value of any type. Which attributes a set has is known before their conditions are: modules of unknown options may
+  # look at each other. The library of the stand-in knows the name.
+  anything = lib.mkOptionType {
+    name = "everything";
+    merge =
+      loc: defs:
+      if builtins.all (def: builtins.isAttrs def.value && !(def.value ? outPath)) defs then
+        any.merge loc defs
+      else
+        types.anything.merge loc defs;
+    emptyValue.value = { };
+  };
+  any = types.lazyAttrsOf anything;
+  # The services or programs that the flakes of the run mention, with what modules read of those of others.
+  mentioned =
+    kind:
+    lib.genAttrs (lib.subtractLists [ "openssh" "nginx" "xserver" "postgresql" "prometheus" "fish" "zsh" "bash" "ssh" ] (builtins.fromJSON (builtins.readFile ../../options.json)).${kind}) (
+      name:
+      mkOption {
+        default = { };
+        type = types.submodule {
+          freeformType = anything;
+          options = {
+            enable = flag;
+            package = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.hello // { pname = name; }; };
+            port = mkOption { type = types.unspecified; default = 1; };
+            user = mkOption { type = types.unspecified; default = name; };
+            group = mkOption { type = types.unspecified; default = name; };
+            dataDir = mkOption { type = types.unspecified; default = "/var/lib/${name}"; };
+            settings = set;
+          };
+        };
+      }
+    );
   list = type: mkOption { type = types.listOf type; default = [ ]; };
   set = mkOption { type = any; default = { }; };
   flag = mkOption { type = types.bool; default = false; };
@@ -30,126 +63,153 @@ in
 {
   imports = [ ./misc/assertions.nix ];
   options = {
-    environment.systemPackages = list types.package;
-    environment.etc = mkOption {
-      default = { };
-      type = types.attrsOf (
-        types.submodule (
-          { name, ... }:
-          {
-            freeformType = any;
-            options.target = mkOption { type = types.str; default = name; };
-            options.text = mkOption { type = types.nullOr types.lines; default = null; };
-          }
-        )
-      );
+    environment = {
+      systemPackages = list types.package;
+      etc = mkOption {
+        default = { };
+        type = types.attrsOf (
+          types.submodule (
+            { name, ... }:
+            {
+              freeformType = any;
+              options.target = mkOption { type = types.str; default = name; };
+              options.text = mkOption { type = types.nullOr types.lines; default = null; };
+            }
+          )
+        );
+      };
+      variables = set;
+      shellAliases = set;
     };
-    environment.variables = set;
-    environment.shellAliases = set;
-    boot.kernelModules = list types.str;
-    boot.kernelParams = list types.str;
-    boot.initrd.availableKernelModules = list types.str;
-    boot.initrd.kernelModules = list types.str;
-    boot.supportedFilesystems = mkOption { type = types.anything; default = { }; };
-    boot.kernelPackages = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.linuxPackages; };
-    boot.kernel.sysctl = set;
-    boot.zfs = set;
+    boot = {
+      kernelModules = list types.str;
+      kernelParams = list types.str;
+      initrd = {
+        availableKernelModules = list types.str;
+        kernelModules = list types.str;
+        systemd = { enable = flag; };
+        luks = set;
+      };
+      supportedFilesystems = mkOption { type = anything; default = { }; };
+      kernelPackages = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.linuxPackages; };
+      kernel.sysctl = set;
+      zfs = set;
+      loader = { grub = { enable = flag; }; systemd-boot = { enable = flag; }; };
+    };
     fileSystems = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
     swapDevices = list types.anything;
-    users.users = mkOption {
-      default = { };
-      type = types.attrsOf (
-        types.submodule (
-          { name, config, ... }:
-          {
-            freeformType = any;
-            options = {
-              name = mkOption { type = types.str; default = name; };
-              home = mkOption { type = types.str; default = "/home/${name}"; };
-              group = mkOption { type = types.str; default = "users"; };
-              shell = mkOption { type = types.unspecified; default = null; };
-              extraGroups = list types.str;
-              packages = list types.package;
-              isNormalUser = flag;
-              uid = mkOption { type = types.nullOr types.int; default = null; };
-              openssh.authorizedKeys.keys = list types.str;
-              openssh.authorizedKeys.keyFiles = list types.path;
-            };
-          }
-        )
-      );
+    hardware = { graphics = { enable = flag; }; bluetooth = { enable = flag; }; };
+    i18n = { glibcLocales = mkOption { type = types.package; default = config.nixpkgs.pkgs.glibcLocales; }; };
+    fonts = { packages = list types.package; };
+    users = {
+      users = mkOption {
+        default = { };
+        type = types.attrsOf (
+          types.submodule (
+            { name, config, ... }:
+            {
+              freeformType = any;
+              options = {
+                name = mkOption { type = types.str; default = name; };
+                home = mkOption { type = types.str; default = "/home/${name}"; };
+                group = mkOption { type = types.str; default = "users"; };
+                shell = mkOption { type = types.unspecified; default = null; };
+                description = mkOption { type = types.str; default = ""; };
+                extraGroups = list types.str;
+                packages = list types.package;
+                isNormalUser = flag;
+                uid = mkOption { type = types.nullOr types.int; default = null; };
+                openssh.authorizedKeys.keys = list types.str;
+                openssh.authorizedKeys.keyFiles = list types.path;
+              };
+            }
+          )
+        );
+      };
+      groups = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
     };
-    users.groups = set;
-    networking.hostName = mkOption { type = types.str; default = "nixos"; };
-    networking.domain = mkOption { type = types.nullOr types.str; default = null; };
-    networking.fqdn = mkOption { type = types.str; default = config.networking.hostName + lib.optionalString (config.networking.domain != null) ".${config.networking.domain}"; };
-    networking.hostId = mkOption { type = types.nullOr types.str; default = null; };
-    networking.firewall = {
-      enable = mkOption { type = types.bool; default = true; };
-      allowedTCPPorts = list types.port;
-      allowedUDPPorts = list types.port;
+    networking = {
+      hostName = mkOption { type = types.str; default = "nixos"; };
+      domain = mkOption { type = types.nullOr types.str; default = null; };
+      fqdn = mkOption { type = types.str; default = config.networking.hostName + lib.optionalString (config.networking.domain != null) ".${config.networking.domain}"; };
+      hostId = mkOption { type = types.nullOr types.str; default = null; };
+      firewall = {
+        enable = mkOption { type = types.bool; default = true; };
+        allowedTCPPorts = list types.port;
+        allowedUDPPorts = list types.port;
+        interfaces = set;
+      };
+      hosts = mkOption { type = types.attrsOf (types.listOf types.str); default = { }; };
+      nftables = { enable = flag; };
+      useNetworkd = flag;
+      useDHCP = mkOption { type = types.bool; default = true; };
       interfaces = set;
+      networkmanager = { enable = flag; };
     };
-    networking.hosts = mkOption { type = types.attrsOf (types.listOf types.str); default = { }; };
-    networking.nftables.enable = flag;
-    networking.useNetworkd = flag;
-    networking.useDHCP = mkOption { type = types.bool; default = true; };
-    networking.interfaces = set;
-    networking.networkmanager.enable = flag;
-    nix.settings = set;
-    nix.enable = mkOption { type = types.bool; default = true; };
-    nix.package = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.nix; };
-    nix.registry = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
-    nixpkgs.system = mkOption { type = types.str; default = "x86_64-linux"; };
-    nixpkgs.hostPlatform = mkOption { type = types.unspecified; default = config.nixpkgs.system; };
-    nixpkgs.config = mkOption { type = types.anything; default = { }; };
-    nixpkgs.overlays = list types.unspecified;
-    nixpkgs.pkgs = mkOption {
-      type = types.unspecified;
-      default = import ../.. {
-        inherit (config.nixpkgs) config overlays;
-        system = config.nixpkgs.hostPlatform.system or config.nixpkgs.hostPlatform;
+    nix = {
+      settings = set;
+      enable = mkOption { type = types.bool; default = true; };
+      package = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.nix; };
+      registry = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
+    };
+    nixpkgs = {
+      system = mkOption { type = types.str; default = "x86_64-linux"; };
+      hostPlatform = mkOption { type = types.unspecified; default = config.nixpkgs.system; };
+      config = mkOption { type = anything; default = { }; };
+      overlays = list types.unspecified;
+      pkgs = mkOption {
+        type = types.unspecified;
+        default = import ../.. {
+          inherit (config.nixpkgs) config overlays;
+          system = config.nixpkgs.hostPlatform.system or config.nixpkgs.hostPlatform;
+        };
       };
     };
-    programs = {
-      fish.enable = flag;
-      zsh.enable = flag;
-      bash.enable = flag;
+    programs = mentioned "programs" // {
+      fish = { enable = flag; };
+      zsh = { enable = flag; };
+      bash = { enable = flag; };
       ssh = set;
     };
-    security.acme.certs = set;
-    services.openssh = {
-      enable = flag;
-      ports = mkOption { type = types.listOf types.port; default = [ 22 ]; };
-      settings = set;
-      hostKeys = list types.anything;
+    security = { acme = { certs = set; }; };
+    services = mentioned "services" // {
+      openssh = {
+        enable = flag;
+        ports = mkOption { type = types.listOf types.port; default = [ 22 ]; };
+        settings = set;
+        hostKeys = list types.anything;
+      };
+      nginx = {
+        enable = flag;
+        package = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.nginx; };
+        virtualHosts = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
+      };
+      xserver = { enable = flag; };
+      postgresql = {
+        enable = flag;
+        package = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.postgresql; };
+        ensureUsers = list types.anything;
+        ensureDatabases = list types.str;
+      };
+      prometheus = { exporters = mkOption { default = { }; type = types.lazyAttrsOf (types.submodule { freeformType = any; options.port = mkOption { type = types.port; default = 9100; }; }); }; };
     };
-    services.nginx = {
-      enable = flag;
-      package = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.nginx; };
-      virtualHosts = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
+    systemd = {
+      services = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
+      timers = set;
+      tmpfiles = { rules = list types.str; };
+      network = { enable = flag; };
     };
-    services.xserver.enable = flag;
-    services.postgresql = {
-      enable = flag;
-      package = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.postgresql; };
-      ensureUsers = list types.anything;
-      ensureDatabases = list types.str;
+    system = {
+      stateVersion = mkOption { type = types.str; default = "26.05"; };
+      nixos = { release = mkOption { type = types.str; default = "26.05"; }; version = mkOption { type = types.str; default = "26.05"; }; };
+      activationScripts = mkOption { type = anything; default = { }; };
+      build = mkOption { type = types.lazyAttrsOf types.unspecified; default = { }; };
     };
-    services.prometheus.exporters = set;
-    systemd.services = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
-    systemd.timers = set;
-    systemd.tmpfiles.rules = list types.str;
-    systemd.network.enable = flag;
-    system.stateVersion = mkOption { type = types.str; default = "26.05"; };
-    system.nixos = { release = mkOption { type = types.str; default = "26.05"; }; version = mkOption { type = types.str; default = "26.05"; }; };
-    system.activationScripts = mkOption { type = types.anything; default = { }; };
-    system.build = mkOption { type = types.lazyAttrsOf types.unspecified; default = { }; };
-    time.timeZone = mkOption { type = types.nullOr types.str; default = null; };
-    virtualisation = { docker.enable = flag; podman.enable = flag; libvirtd.enable = flag; };
+    time = { timeZone = mkOption { type = types.nullOr types.str; default = null; }; };
+    virtualisation = { docker = { enable = flag; }; podman = { enable = flag; }; libvirtd = { enable = flag; }; };
   };
   config = {
-    _module.freeformType = types.attrsOf types.anything;
+    _module.freeformType = anything;
     _module.args.pkgs = config.nixpkgs.pkgs;
     _module.args.utils = { escapeSystemdPath = lib.replaceStrings [ "/" ] [ "-" ]; };
     system.build.toplevel =
