@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
@@ -71,8 +72,34 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 	s.note("%s run %s of %s: %s%s", o.verb(), record.Plan.Run, began(record), human.Count(len(plan.Steps), "host"), done)
 	if o.retry {
 		journal = s.journal(plan)
+		return o.carryOut(ctx, s, plan, journal)
 	}
-	return o.carryOut(ctx, s, plan, journal)
+	s.ended = endedBefore(record, plan)
+	err = o.carryOut(ctx, s, plan, journal)
+	if failed := failedHosts(s.ended); len(failed) > 0 {
+		s.note("before run %s was interrupted, %s failed: %s; to try again: muster retry --run %[1]s", record.Plan.Run, human.Count(len(failed), "host"), someOf(failed))
+	}
+	return err
+}
+
+// endedBefore are the outcomes of the hosts of a run that the plan of its rest leaves out.
+func endedBefore(r *exec.Record, rest *exec.Plan) (ended []exec.Outcome) {
+	for _, s := range r.Plan.Steps {
+		if !slices.ContainsFunc(rest.Steps, func(left exec.Step) bool { return left.Host.Name == s.Host.Name }) {
+			ended = append(ended, r.Outcomes[s.Host.Name])
+		}
+	}
+	return ended
+}
+
+// failedHosts are the hosts of outcomes that are not done.
+func failedHosts(outcomes []exec.Outcome) (names []string) {
+	for i := range outcomes {
+		if !outcomes[i].OK() {
+			names = append(names, outcomes[i].Host)
+		}
+	}
+	return names
 }
 
 func began(r *exec.Record) string { return r.Began.Local().Format("2006-01-02 15:04:05") }
@@ -81,21 +108,13 @@ func began(r *exec.Record) string { return r.Began.Local().Format("2006-01-02 15
 // before it could say so has ended now.
 func (o *resumeOptions) conclude(ctx context.Context, std streams, r *exec.Record, journal *exec.Journal) error {
 	defer journal.Close()
-	var outcomes []exec.Outcome
-	failed := 0
-	for _, s := range r.Plan.Steps {
-		ended := r.Outcomes[s.Host.Name]
-		outcomes = append(outcomes, ended)
-		if !ended.OK() {
-			failed++
-		}
-	}
+	outcomes := endedBefore(r, &exec.Plan{})
 	if !o.retry && !r.Ended {
 		journal.End(exec.ExitStatus(ctx, outcomes))
 	}
-	if failed > 0 {
-		fmt.Fprintf(std.out, "nothing to %s: run %s has ended on every host; for the %s that failed: muster retry --run %[2]s\n", o.verb(), r.Plan.Run, human.Count(failed, "host"))
-		return nil
+	if failed := failedHosts(outcomes); len(failed) > 0 {
+		fmt.Fprintf(std.out, "nothing to %s: run %s has ended on every host; for the %s that failed, %s: muster retry --run %[2]s\n", o.verb(), r.Plan.Run, human.Count(len(failed), "host"), someOf(failed))
+		return status(ctx, outcomes)
 	}
 	fmt.Fprintf(std.out, "nothing to %s: every host of run %s is done\n", o.verb(), r.Plan.Run)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"muster/cmd/ui"
@@ -34,6 +35,9 @@ type session struct {
 	profiles []evaluate.Result // of the profiles of the hosts
 	// unaddressed has why the address of a host or a part of one could not be read.
 	unaddressed map[string]error
+	// ended are the hosts of a run that is resumed which ended before: they count for the
+	// run, and nothing is done to them.
+	ended []exec.Outcome
 
 	opened []func()
 }
@@ -247,7 +251,7 @@ func (s *session) run(ctx context.Context, plan *exec.Plan, groups ...runFlags) 
 // end reports how a run ended, and returns its exit status as an error.
 func (s *session) end(ctx context.Context, outcomes []exec.Outcome) error {
 	s.ui.End(outcomes)
-	return status(ctx, outcomes)
+	return status(ctx, slices.Concat(s.ended, outcomes))
 }
 
 // runWithJournal carries a plan out with a journal, if there is one, by which it
@@ -263,7 +267,7 @@ func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *
 	}
 	outcomes := s.carryOut(ctx, plan, o, journal)
 	// A run that was interrupted has no end: it can be resumed.
-	switch status := exec.ExitStatus(ctx, outcomes); {
+	switch status := exec.ExitStatus(ctx, slices.Concat(s.ended, outcomes)); {
 	case journal != nil && status == exec.ExitInterrupted:
 		defer fmt.Fprintf(s.std.err, "interrupted: run %s is not over; to continue it: muster resume\n", plan.Run)
 	case journal != nil:

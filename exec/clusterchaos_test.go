@@ -507,6 +507,12 @@ func (w *chaosWorld) run(seed uint64) {
 		o, closeCluster = d.options(rest.Cluster, sink(d))
 		outcomes = Run(t.Context(), rest, o)
 		closeCluster()
+		// A node that failed before the deployer was killed is not resumed.
+		for _, step := range record.Plan.Steps {
+			if !slices.ContainsFunc(outcomes, func(o Outcome) bool { return o.Host == step.Host.Name }) {
+				outcomes = append(outcomes, record.Outcomes[step.Host.Name])
+			}
+		}
 	}
 	for _, timer := range timers {
 		timer.Stop()

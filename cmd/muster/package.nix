@@ -11,7 +11,7 @@ buildGoModule {
   src = lib.cleanSource ../..;
 
   # What `go mod vendor` makes of go.sum. A test keeps it right.
-  vendorHash = "sha256-/Zrr0wdl4lqOhldnq1j4rGc7yQy0fmkLvEl1zjEqvhQ=";
+  vendorHash = "sha256-vbs49ACzEBgLPIXVNIo6OdWiB5MfLtKJLjlqJsNtgL8=";
   subPackages = [ "cmd/muster" ];
   env.CGO_ENABLED = 0;
   ldflags = [

@@ -42,8 +42,9 @@ type Error struct {
 	Msg   string
 	Pos   syntax.Pos // may be invalid
 	Trace []TraceEntry
-	steps []step // further entries of Trace, not yet in words
-	cause error
+	steps  []step // further entries of Trace, not yet in words
+	cause  error
+	waited bool // the limit of time was reached while another thread was waited for
 }
 
 // A TraceEntry is one step on the way to an error, innermost first: "while

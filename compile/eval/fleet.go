@@ -24,10 +24,10 @@ type Host struct {
 // system derivation as soon as that is known, one host at a time, in any order.
 //
 // At most workers hosts are evaluated at once. What they share, the files and
-// the package set, is evaluated once and kept; the first host is evaluated
-// alone, to do that. What belongs to a single host is freed when the host is
-// done, so memory grows with the number of workers, not of hosts. (What one
-// host reads of another, through a set of all nodes, is kept as well.)
+// the package set, is evaluated once, by the host that comes to it first, and
+// kept. What belongs to a single host is freed when the host is done, so memory
+// grows with the number of workers, not of hosts. (What one host reads of
+// another, through a set of all nodes, is kept as well.)
 //
 // Results and errors, including traces, do not depend on the number of workers
 // or the order of names.
@@ -35,13 +35,12 @@ func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, att
 	if len(names) == 0 {
 		return
 	}
-	found(ev.host(ctx, hosts, names[0], attribute, 1))
 	results := make(chan Host)
 	go func() {
 		defer close(results)
 		var g errgroup.Group
 		g.SetLimit(max(1, workers))
-		for i, name := range names[1:] {
+		for i, name := range names {
 			g.Go(func() error {
 				results <- ev.host(ctx, hosts, name, attribute, uint16(i%65000)+2)
 				return nil
@@ -51,10 +50,11 @@ func (ev *Evaluator) Fleet(ctx context.Context, hosts Value, names []string, att
 	}()
 	// When several hosts ran into the same recursion at once, each found only a
 	// part of it. Alone, each finds all of it. When memory became short, it is not
-	// known which host took it. Alone, only the one that needs too much fails.
+	// known which host took it. Alone, only the one that needs too much fails. A host
+	// that waited for another until its time was over has its time now.
 	var alone []string
 	for h := range results {
-		if e, ok := h.Err.(*Error); ok && (e.Kind == RecursionError || e.cause == ErrMemory) {
+		if e, ok := h.Err.(*Error); ok && (e.Kind == RecursionError || e.cause == ErrMemory || e.waited) {
 			alone = append(alone, h.Name)
 			continue
 		}

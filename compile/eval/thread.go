@@ -161,6 +161,17 @@ func (th *thread) canceled() {
 	panic(err)
 }
 
+// canceledWaiting ends the evaluation after its context has ended while it waited for another
+// thread.
+func (th *thread) canceledWaiting() {
+	err := th.contextError()
+	if err.Kind != LimitError {
+		panic(err)
+	}
+	err.Pos, err.waited = th.ev.shownAt(th.place()), true
+	panic(err)
+}
+
 // contextError says why the context has ended.
 func (th *thread) contextError() *Error {
 	cause := context.Cause(th.ctx)
