@@ -546,14 +546,15 @@ func (m *moving) verdict(theirs map[string]sourceSystem, results []evaluate.Resu
 	return nil
 }
 
-// reason is an error in a line: its place, the option that was evaluated, and the message.
+// reason is an error in a line: its place in the source, the option that was evaluated,
+// and the message.
 // Where the message announces more, as that of failed assertions does, what follows is
 // part of it.
 func reason(err error) string {
 	message, where := err.Error(), ""
 	var own *eval.Error
 	if errors.As(err, &own) {
-		if message = own.Msg; own.Pos.IsValid() {
+		if message = own.Msg; own.Pos.IsValid() && own.Pos.File() != "«string»" {
 			where = own.Pos.String() + ": "
 		}
 		if option := evaluatedOption(own); option != "" {
