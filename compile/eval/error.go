@@ -38,10 +38,10 @@ const (
 
 // An Error says why a value could not be computed, in Nix's words.
 type Error struct {
-	Kind  ErrorKind
-	Msg   string
-	Pos   syntax.Pos // may be invalid
-	Trace []TraceEntry
+	Kind   ErrorKind
+	Msg    string
+	Pos    syntax.Pos // may be invalid
+	Trace  []TraceEntry
 	steps  []step // further entries of Trace, not yet in words
 	cause  error
 	waited bool // the limit of time was reached while another thread was waited for
