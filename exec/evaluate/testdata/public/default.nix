@@ -72,7 +72,7 @@ let
   fetch = kind: args: build ({ name = args.name or "source"; inherit kind; } // removeAttrs args [ "name" "postFetch" ]);
   # The names that the flakes of the run have for packages; the driver writes them.
   names = builtins.fromJSON (builtins.readFile ./names.json);
-  stub = name: lib.makeOverridable (_: build {
+  stub = name: used (lib.makeOverridable (_: build {
     pname = name;
     version = "1.0";
     meta = {
@@ -80,7 +80,16 @@ let
       description = name;
       platforms = lib.platforms.all;
     };
-  }) { };
+  }) { });
+  # A package as what it may be beside one: a function, and a set with plugins.
+  used = package: package // {
+    __functor = self: _: self;
+    withPackages = _: package;
+    withPlugins = _: package;
+    withExtensions = _: package;
+    qtQmlPrefix = "lib/qml";
+    qtPluginPrefix = "lib/plugins";
+  };
   # Sets of packages, and what packages have beside what all have.
   parts = lib.mapAttrs (name: parts: stub name // lib.genAttrs parts stub) (builtins.fromJSON (builtins.readFile ./parts.json));
   scope = self: {
@@ -94,6 +103,7 @@ let
     path = ./.;
     system = systemName;
     pkgs = self;
+    __splicedPackages = self;
     buildPackages = self;
     targetPackages = self;
     pkgsBuildBuild = self;
@@ -112,6 +122,7 @@ let
       isDarwin = platform.isDarwin;
       cc = stub "cc" // { cc = stub "gcc"; bintools = stub "bintools"; };
       shell = "/bin/sh";
+      shellDryRun = "/bin/sh -n";
     };
     stdenvNoCC = self.stdenv;
     clangStdenv = self.stdenv;
@@ -203,16 +214,17 @@ let
     python311 = self.python3;
     python312 = self.python3;
     python313 = self.python3;
-    haskellPackages = lib.genAttrs names stub;
-    perlPackages = lib.genAttrs names stub;
-    nodePackages = lib.genAttrs names stub;
-    vimPlugins = lib.genAttrs names stub;
+    haskellPackages = lib.genAttrs names stub // parts;
+    perlPackages = lib.genAttrs names stub // parts;
+    nodePackages = lib.genAttrs names stub // parts;
+    vimPlugins = lib.genAttrs names stub // parts;
     tree-sitter-grammars = lib.genAttrs names stub;
-    gnomeExtensions = lib.genAttrs names stub;
+    gnomeExtensions = lib.genAttrs names stub // parts;
     linuxPackages = lib.genAttrs names stub // { kernel = stub "linux" // { kernelOlder = _: false; kernelAtLeast = _: true; }; };
     linuxPackages_latest = self.linuxPackages;
     linuxPackages_hardened = self.linuxPackages;
     linuxPackagesFor = _: self.linuxPackages;
+    nur.repos.rycee.firefox-addons = lib.genAttrs names stub;
     recurseIntoAttrs = lib.recurseIntoAttrs;
     dockerTools = {
       buildImage = build;

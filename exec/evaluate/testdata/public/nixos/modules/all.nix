@@ -15,35 +15,46 @@ let
       loc: defs:
       if builtins.all (def: builtins.isAttrs def.value && !(def.value ? outPath)) defs then
         any.merge loc defs
+      else if builtins.all (def: builtins.isList def.value) defs then
+        lib.concatMap (def: def.value) defs
+      else if builtins.all (def: builtins.isString def.value) defs then
+        lib.concatStringsSep "\n" (lib.unique (map (def: def.value) defs))
       else
         types.anything.merge loc defs;
     emptyValue.value = { };
   };
   any = types.lazyAttrsOf anything;
-  # The services or programs that the flakes of the run mention, with what modules read of those of others.
-  mentioned =
-    kind:
-    lib.genAttrs (lib.subtractLists [ "openssh" "nginx" "xserver" "postgresql" "prometheus" "fish" "zsh" "bash" "ssh" ] (builtins.fromJSON (builtins.readFile ../../options.json)).${kind}) (
-      name:
-      mkOption {
-        default = { };
-        type = types.submodule {
-          freeformType = anything;
-          options = {
-            enable = flag;
-            package = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.hello // { pname = name; }; };
-            port = mkOption { type = types.unspecified; default = 1; };
-            user = mkOption { type = types.unspecified; default = name; };
-            group = mkOption { type = types.unspecified; default = name; };
-            dataDir = mkOption { type = types.unspecified; default = "/var/lib/${name}"; };
-            settings = set;
-          };
-        };
-      }
-    );
+  # What modules read of the services and programs of others, which the flakes of the run mention.
+  mentioned = builtins.fromJSON (builtins.readFile ../../options.json);
+  unset = name: {
+    enable = false;
+    package = config.nixpkgs.pkgs.hello // { pname = name; };
+    port = 1;
+    user = name;
+    group = name;
+    dataDir = "/var/lib/${name}";
+    stateDir = "/var/lib/${name}";
+    configDir = "/etc/${name}";
+    settings = { };
+    interfaceName = "${name}0";
+  };
   list = type: mkOption { type = types.listOf type; default = [ ]; };
   set = mkOption { type = any; default = { }; };
   flag = mkOption { type = types.bool; default = false; };
+  units =
+    kind:
+    mkOption {
+      default = { };
+      type = types.attrsOf (
+        types.submodule (
+          { name, ... }:
+          {
+            freeformType = any;
+            options.name = mkOption { type = types.str; default = "${name}.${kind}"; };
+          }
+        )
+      );
+    };
   # What a derivation can hold of any value.
   plain =
     depth: v:
@@ -63,6 +74,29 @@ in
 {
   imports = [ ./misc/assertions.nix ];
   options = {
+    # What is known of options that nobody declares: their names below a path, and what they are.
+    _stub = mkOption {
+      internal = true;
+      default = {
+        names =
+          at:
+          if builtins.length at == 1 then
+            lib.genAttrs (mentioned.${builtins.head at} or [ ]) (_: { })
+          else if at == [ "services" "prometheus" ] then
+            { exporters = { }; }
+          else if at == [ "services" "prometheus" "exporters" ] then
+            { node = { }; }
+          else
+            { };
+        value =
+          at:
+          if builtins.length at == 2 && mentioned ? ${builtins.head at} || builtins.length at == 4 && builtins.elemAt at 2 == "exporters" then
+            unset (lib.last at)
+          else
+            { };
+      };
+      type = types.raw;
+    };
     environment = {
       systemPackages = list types.package;
       etc = mkOption {
@@ -74,6 +108,7 @@ in
               freeformType = any;
               options.target = mkOption { type = types.str; default = name; };
               options.text = mkOption { type = types.nullOr types.lines; default = null; };
+            options.source = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.hello; };
             }
           )
         );
@@ -93,14 +128,14 @@ in
       supportedFilesystems = mkOption { type = anything; default = { }; };
       kernelPackages = mkOption { type = types.unspecified; default = config.nixpkgs.pkgs.linuxPackages; };
       kernel.sysctl = set;
-      zfs = set;
+      zfs.enabled = flag;
       loader = { grub = { enable = flag; }; systemd-boot = { enable = flag; }; };
     };
     fileSystems = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
     swapDevices = list types.anything;
     hardware = { graphics = { enable = flag; }; bluetooth = { enable = flag; }; };
     i18n = { glibcLocales = mkOption { type = types.package; default = config.nixpkgs.pkgs.glibcLocales; }; };
-    fonts = { packages = list types.package; };
+    fonts = { packages = list types.package; fontconfig.enable = flag; };
     users = {
       users = mkOption {
         default = { };
@@ -118,6 +153,7 @@ in
                 extraGroups = list types.str;
                 packages = list types.package;
                 isNormalUser = flag;
+                isSystemUser = flag;
                 uid = mkOption { type = types.nullOr types.int; default = null; };
                 openssh.authorizedKeys.keys = list types.str;
                 openssh.authorizedKeys.keyFiles = list types.path;
@@ -126,7 +162,18 @@ in
           )
         );
       };
-      groups = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
+      groups = mkOption {
+        default = { };
+        type = types.attrsOf (
+          types.submodule (
+            { name, ... }:
+            {
+              freeformType = any;
+              options.name = mkOption { type = types.str; default = name; };
+            }
+          )
+        );
+      };
     };
     networking = {
       hostName = mkOption { type = types.str; default = "nixos"; };
@@ -165,19 +212,19 @@ in
         };
       };
     };
-    programs = mentioned "programs" // {
+    programs = {
       fish = { enable = flag; };
       zsh = { enable = flag; };
       bash = { enable = flag; };
       ssh = set;
     };
-    security = { acme = { certs = set; }; };
-    services = mentioned "services" // {
+    security = { sudo.extraRules = list types.anything; acme = { certs = set; }; };
+    services = {
       openssh = {
         enable = flag;
         ports = mkOption { type = types.listOf types.port; default = [ 22 ]; };
         settings = set;
-        hostKeys = list types.anything;
+        hostKeys = mkOption { type = types.listOf types.anything; default = [ { type = "ed25519"; path = "/etc/ssh/ssh_host_ed25519_key"; } ]; };
       };
       nginx = {
         enable = flag;
@@ -191,10 +238,10 @@ in
         ensureUsers = list types.anything;
         ensureDatabases = list types.str;
       };
-      prometheus = { exporters = mkOption { default = { }; type = types.lazyAttrsOf (types.submodule { freeformType = any; options.port = mkOption { type = types.port; default = 9100; }; }); }; };
     };
     systemd = {
-      services = mkOption { type = types.attrsOf (types.submodule { freeformType = any; }); default = { }; };
+      services = units "service";
+      sockets = units "socket";
       timers = set;
       tmpfiles = { rules = list types.str; };
       network = { enable = flag; };
@@ -206,36 +253,35 @@ in
       build = mkOption { type = types.lazyAttrsOf types.unspecified; default = { }; };
     };
     time = { timeZone = mkOption { type = types.nullOr types.str; default = null; }; };
-    virtualisation = { docker = { enable = flag; }; podman = { enable = flag; }; libvirtd = { enable = flag; }; };
+    virtualisation = { docker = { enable = flag; }; podman = { enable = flag; }; libvirtd = { enable = flag; }; incus = { enable = flag; }; };
   };
   config = {
     _module.freeformType = anything;
     _module.args.pkgs = config.nixpkgs.pkgs;
+    # Users that services make, which others read.
+    users.users = lib.genAttrs [ "acme" "caddy" "grafana" "hydra" "nginx" "postgres" "prometheus" "root" ] (_: { });
+    users.groups = lib.genAttrs [ "acme" "caddy" "grafana" "hydra" "nginx" "postgres" "prometheus" ] (name: { inherit name; });
     _module.args.utils = { escapeSystemdPath = lib.replaceStrings [ "/" ] [ "-" ]; };
-    system.build.toplevel =
-      let
-        failed = map (a: a.message) (lib.filter (a: !a.assertion) config.assertions);
-      in
-      if failed != [ ] then
-        throw "\nFailed assertions:\n${lib.concatMapStrings (m: "- ${m}\n") failed}"
-      else
-        derivation {
-          name = "nixos-system-${config.networking.hostName}-${config.system.nixos.release}";
-          system = config.nixpkgs.hostPlatform.system or config.nixpkgs.hostPlatform;
-          builder = "/bin/sh";
-          packages = map toString config.environment.systemPackages;
-          settings = builtins.toJSON (
-            lib.mapAttrs (_: plain 6) {
-              inherit (config) fileSystems swapDevices warnings;
-              inherit (config.users) users groups;
-              inherit (config.environment) etc variables;
-              inherit (config.systemd) services timers;
-              inherit (config.networking) firewall hosts;
-              nix = config.nix.settings;
-              nginx = config.services.nginx.virtualHosts;
-            }
-          );
-        };
+    # Of packages, texts and services it has the names: much of what they are made of is not here.
+    system.build.toplevel = derivation {
+      name = "nixos-system-${config.networking.hostName}-${config.system.nixos.release}";
+      system = config.nixpkgs.hostPlatform.system or config.nixpkgs.hostPlatform;
+      builder = "/bin/sh";
+      settings = builtins.toJSON (
+        lib.mapAttrs (_: plain 6) {
+          inherit (config) fileSystems swapDevices;
+          inherit (config.networking) domain firewall hosts;
+          users = lib.mapAttrs (_: u: { inherit (u) home group extraGroups uid; inherit (u.openssh.authorizedKeys) keys; }) config.users.users;
+          groups = builtins.attrNames config.users.groups;
+          etc = builtins.attrNames config.environment.etc;
+          services = builtins.attrNames config.systemd.services;
+          timers = builtins.attrNames config.systemd.timers;
+          nginx = builtins.attrNames config.services.nginx.virtualHosts;
+          nix = builtins.attrNames config.nix.settings;
+          version = config.system.stateVersion;
+        }
+      );
+    };
     system.build.vm = config.system.build.toplevel;
   };
 }
