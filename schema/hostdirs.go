@@ -130,7 +130,7 @@ func (e *hostReader) host(dir string, words []string, has func(string) bool) {
 
 // isSystem reports whether a word is one of the systems of schema.cue.
 func isSystem(word string) bool {
-	return inventoryShape().fields["hosts"].entry.fields["system"].leaf(&node{kind: stringKind, text: word})
+	return inventoryShape().fields["hosts"].entry.fields["system"].leaf.accepts(&node{kind: stringKind, text: word})
 }
 
 // addTo adds an element to a list of a host, which is made if it is missing. It reports

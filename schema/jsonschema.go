@@ -164,3 +164,22 @@ func jsonPattern(pattern string) jsonObject {
 	}
 	return jsonObject{"type": "string", "pattern": pattern}
 }
+
+// attribute returns the text of an attribute such as @want("a port").
+func attribute(v cue.Value, name string) string {
+	a := v.Attribute(name)
+	text, err := a.String(0)
+	if a.Err() != nil || err != nil {
+		return ""
+	}
+	return text
+}
+
+// docOf returns the comment of a field.
+func docOf(v cue.Value) string {
+	var parts []string
+	for _, g := range v.Doc() {
+		parts = append(parts, strings.TrimSpace(g.Text()))
+	}
+	return strings.Join(parts, "\n")
+}

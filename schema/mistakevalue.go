@@ -78,12 +78,12 @@ func textMend(text string, s *shape, l language) string {
 	case s.leaf == nil:
 		return ""
 	}
-	if i, err := strconv.ParseInt(text, 10, 64); err == nil && s.leaf(&node{kind: intKind, num: i}) {
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil && s.leaf.accepts(&node{kind: intKind, num: i}) {
 		return fmt.Sprintf("write %d, without quotes", i)
 	}
 	for _, word := range []bool{true, false} {
 		m := otherWord(0, text, l)
-		if s.leaf(&node{kind: boolKind, bool: word}) && (text == strconv.FormatBool(word) || m != nil && m.mend == fmt.Sprintf("write %t", word)) {
+		if s.leaf.accepts(&node{kind: boolKind, bool: word}) && (text == strconv.FormatBool(word) || m != nil && m.mend == fmt.Sprintf("write %t", word)) {
 			return fmt.Sprintf("write %t, without quotes", word)
 		}
 	}
@@ -112,7 +112,7 @@ func plainRune(r rune) rune {
 
 // fits reports whether a shape accepts a text.
 func (s *shape) fits(text string) bool {
-	return s.leaf != nil && s.leaf(&node{kind: stringKind, text: text})
+	return s.leaf != nil && s.leaf.accepts(&node{kind: stringKind, text: text})
 }
 
 var yamlEquals = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([\w.-]+) *= *(\S.*)$`) })

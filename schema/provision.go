@@ -85,11 +85,11 @@ const (
 
 // A targetRule is what a cloud demands of a machine.
 type targetRule struct {
-	needs []string              // fields
-	takes []string              // fields that it may have besides those of all machines
-	keys  string                // arguments that let somebody log in, where ssh_keys is missing
-	name  func() *regexp.Regexp // accepts names of machines
-	names string                // what name accepts
+	needs []string // fields
+	takes []string // fields that it may have besides those of all machines
+	keys  string   // arguments that let somebody log in, where ssh_keys is missing
+	name  pattern  // of names of machines
+	names string   // what name accepts
 }
 
 var targetRules = map[ProvisionTarget]targetRule{
@@ -120,11 +120,6 @@ var targetRules = map[ProvisionTarget]targetRule{
 	CustomTarget: {
 		needs: []string{"resource", "outputs"}, name: onFirstUse(`^.+$`),
 	},
-}
-
-// onFirstUse compiles a pattern when it is first used.
-func onFirstUse(pattern string) func() *regexp.Regexp {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
 }
 
 // ofSome are the fields of a machine that not all targets have.
@@ -345,7 +340,7 @@ func (c *checker) checkProvision() {
 			continue
 		}
 		path := join("hosts", h.Name)
-		if rule := targetRules[m.Target]; !rule.name().MatchString(h.Name) {
+		if rule := targetRules[m.Target]; !rule.name.accepts(&node{kind: stringKind, text: h.Name}) {
 			c.report.add(h.At, path, "name", "%s does not accept this name for a machine: want %s", m.Target, rule.names).Hint = "rename the host"
 		}
 		if written, there := h.pos.find("host"); there && written.File != c.pinnedFile {

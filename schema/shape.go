@@ -9,15 +9,15 @@ import (
 	"sync"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/cuecontext"
 )
 
 //go:embed schema.cue
 var schemaText string
 
 // A shape is what schema.cue demands of one value of an inventory, compiled to Go
-// once so that checking ten thousand hosts needs no CUE. CUE's own unification
-// would report only the first problems, and in terms of the schema.
+// (generatedShape), so that checking ten thousand hosts needs no CUE, and no start of
+// muster reads schema.cue. CUE's own unification would report only the first problems,
+// and in terms of the schema.
 type shape struct {
 	// want completes "want …" in a message about the value, names in one about
 	// the name of an entry. doc is the field's comment.
@@ -30,185 +30,61 @@ type shape struct {
 	open   bool // a struct with any fields
 	strct  bool // a struct
 	fields map[string]*shape
-	order  []string         // names of fields in the order of schema.cue
-	entry  *shape           // shape of a field whose name nameOK accepts
-	nameOK func(*node) bool // nil if entry is
-	elem   *shape           // shape of a list's elements
-	some   bool             // a list has at least one
-	leaf   func(*node) bool // whether a scalar is accepted
+	order  []string // names of fields in the order of schema.cue
+	entry  *shape   // shape of a field whose name nameOK accepts
+	nameOK scalar   // nil if entry is
+	elem   *shape   // shape of a list's elements
+	some   bool     // a list has at least one
+	leaf   scalar   // of values without parts; nil where none is accepted
 }
 
 // inventoryShape is the shape of a whole inventory.
 var inventoryShape = sync.OnceValue(func() *shape {
-	v := cuecontext.New().CompileString(schemaText, cue.Filename("schema.cue"))
-	if err := v.Err(); err != nil {
-		panic("schema.cue: " + err.Error())
-	}
-	s := shapeOf(v.LookupPath(cue.ParsePath("#Inventory")))
+	s := generatedShape()
 	s.want = "an inventory: an attribute set with hosts"
 	return s
 })
 
-// shapeOf compiles a value of schema.cue.
-func shapeOf(v cue.Value) *shape {
-	s := new(shape)
-	s.read(v)
-	return s
+// A scalar is what schema.cue demands of a value that has no parts. It has the operators that
+// schema.cue uses; a test compares it with CUE's own answers.
+type scalar interface{ accepts(*node) bool }
+
+type (
+	ofKind   cue.Kind // any value of these kinds
+	theText  string
+	theBool  bool
+	theInt   int64
+	moreThan int64
+	atLeast  int64
+	lessThan int64
+	atMost   int64
+	allOf    []scalar
+	oneOf    []scalar
+	pattern  func() *regexp.Regexp // a text that it matches
+)
+
+func (k ofKind) accepts(n *node) bool   { return kindOf(n)&cue.Kind(k) != 0 }
+func (s theText) accepts(n *node) bool  { return n.kind == stringKind && n.text == string(s) }
+func (b theBool) accepts(n *node) bool  { return n.kind == boolKind && n.bool == bool(b) }
+func (i theInt) accepts(n *node) bool   { return n.kind == intKind && n.num == int64(i) }
+func (i moreThan) accepts(n *node) bool { return n.kind == intKind && n.num > int64(i) }
+func (i atLeast) accepts(n *node) bool  { return n.kind == intKind && n.num >= int64(i) }
+func (i lessThan) accepts(n *node) bool { return n.kind == intKind && n.num < int64(i) }
+func (i atMost) accepts(n *node) bool   { return n.kind == intKind && n.num <= int64(i) }
+func (p pattern) accepts(n *node) bool  { return n.kind == stringKind && p().MatchString(n.text) }
+
+func (all allOf) accepts(n *node) bool {
+	return !slices.ContainsFunc(all, func(s scalar) bool { return !s.accepts(n) })
 }
 
-// read adds to s what a value of schema.cue accepts.
-func (s *shape) read(v cue.Value) {
-	k := v.IncompleteKind()
-	if k == cue.TopKind {
-		s.any = true
-		return
-	}
-	if k&(cue.StructKind|cue.ListKind) != 0 && k&(k-1) != 0 {
-		// A disjunction of kinds, such as text or a list of texts.
-		op, args := cue.Dereference(v).Expr()
-		if op != cue.OrOp {
-			panic(fmt.Sprintf("schema.cue: %v: a shape cannot express %v", v.Pos(), op))
-		}
-		for _, a := range args {
-			s.read(a)
-		}
-		return
-	}
-	switch k {
-	case cue.StructKind:
-		s.readStruct(v)
-	case cue.ListKind:
-		s.elem = shapeOf(v.LookupPath(cue.MakePath(cue.AnyIndex)))
-		s.some = v.LookupPath(cue.MakePath(cue.Index(0))).Exists() // [#Text, ...#Text]
-	default:
-		s.leaf = leafOf(v)
-	}
+func (all oneOf) accepts(n *node) bool {
+	return slices.ContainsFunc(all, func(s scalar) bool { return s.accepts(n) })
 }
 
-func (s *shape) readStruct(v cue.Value) {
-	s.strct = true
-	s.fields = make(map[string]*shape)
-	it, err := v.Fields(cue.Optional(true), cue.Patterns(true))
-	if err != nil {
-		panic("schema.cue: " + err.Error())
-	}
-	for it.Next() {
-		if it.Selector().LabelType() == cue.StringLabel && it.Selector().ConstraintType() == cue.PatternConstraint {
-			s.entry = shapeOf(it.Value())
-			s.entry.want = "an attribute set"
-			s.nameOK = leafOf(it.Selector().Pattern())
-			continue
-		}
-		f := shapeOf(it.Value())
-		f.want = attribute(it.Value(), "want")
-		f.names = attribute(it.Value(), "names")
-		f.like = strings.Fields(attribute(it.Value(), "like"))
-		each := attribute(it.Value(), "each")
-		if f.elem != nil {
-			f.elem.want = each
-		}
-		if f.entry != nil && each != "" {
-			f.entry.want = each
-		}
-		f.doc = docOf(it.Value())
-		f.required = it.Selector().ConstraintType()&cue.RequiredConstraint != 0
-		name := it.Selector().Unquoted()
-		s.fields[name] = f
-		s.order = append(s.order, name)
-	}
-	s.open = len(s.fields) == 0 && s.entry == nil
-}
-
-// attribute returns the text of an attribute such as @want("a port").
-func attribute(v cue.Value, name string) string {
-	a := v.Attribute(name)
-	text, err := a.String(0)
-	if a.Err() != nil || err != nil {
-		return ""
-	}
-	return text
-}
-
-// docOf returns the comment of a field.
-func docOf(v cue.Value) string {
-	var parts []string
-	for _, g := range v.Doc() {
-		parts = append(parts, strings.TrimSpace(g.Text()))
-	}
-	return strings.Join(parts, "\n")
-}
-
-// leafOf compiles a scalar constraint. It supports the operators that schema.cue
-// uses; a test compares the result with CUE's own answers.
-func leafOf(v cue.Value) func(*node) bool {
-	v = cue.Dereference(v)
-	op, args := v.Expr()
-	switch op {
-	case cue.NoOp:
-		if v.IsConcrete() {
-			return equals(v)
-		}
-		k := v.IncompleteKind()
-		return func(n *node) bool { return kindOf(n)&k != 0 }
-	case cue.AndOp, cue.OrOp:
-		var tests []func(*node) bool
-		for _, a := range args {
-			tests = append(tests, leafOf(a))
-		}
-		// A conjunction needs all tests to hold, a disjunction one.
-		return func(n *node) bool {
-			for _, t := range tests {
-				if t(n) == (op == cue.OrOp) {
-					return op == cue.OrOp
-				}
-			}
-			return op == cue.AndOp
-		}
-	case cue.RegexMatchOp:
-		pattern, err := args[0].String()
-		if err != nil {
-			panic("schema.cue: " + err.Error())
-		}
-		// Compiled when it is needed: an inventory uses few of the schema's fields.
-		re := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-		return func(n *node) bool { return n.kind == stringKind && re().MatchString(n.text) }
-	case cue.GreaterThanOp, cue.GreaterThanEqualOp, cue.LessThanOp, cue.LessThanEqualOp:
-		bound, err := args[0].Int64()
-		if err != nil {
-			panic("schema.cue: " + err.Error())
-		}
-		return func(n *node) bool {
-			if n.kind != intKind {
-				return false
-			}
-			switch op {
-			case cue.GreaterThanOp:
-				return n.num > bound
-			case cue.GreaterThanEqualOp:
-				return n.num >= bound
-			case cue.LessThanOp:
-				return n.num < bound
-			}
-			return n.num <= bound
-		}
-	}
-	panic(fmt.Sprintf("schema.cue: %v: a shape cannot express %v", v.Pos(), op))
-}
-
-// equals compiles a literal.
-func equals(v cue.Value) func(*node) bool {
-	switch v.Kind() {
-	case cue.StringKind:
-		want, _ := v.String()
-		return func(n *node) bool { return n.kind == stringKind && n.text == want }
-	case cue.BoolKind:
-		want, _ := v.Bool()
-		return func(n *node) bool { return n.kind == boolKind && n.bool == want }
-	case cue.IntKind:
-		want, _ := v.Int64()
-		return func(n *node) bool { return n.kind == intKind && n.num == want }
-	}
-	panic(fmt.Sprintf("schema.cue: %v: a literal a shape cannot express %v", v.Pos(), v.Kind()))
+// onFirstUse compiles a pattern when it is first used: an inventory uses few of the schema's
+// fields.
+func onFirstUse(text string) pattern {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 }
 
 // kindOf returns the kind that CUE has for a node.
@@ -248,7 +124,7 @@ func (s *shape) check(n *node, path string, r *report) {
 		for i, e := range n.elems {
 			s.elem.check(e, fmt.Sprintf("%s[%d]", path, i), r)
 		}
-	case n.kind != structKind && n.kind != listKind && s.leaf != nil && s.leaf(n):
+	case n.kind != structKind && n.kind != listKind && s.leaf != nil && s.leaf.accepts(n):
 	default:
 		r.add(n.at, path, "type", "got %s, want %s", n, s.want).Hint = valueMend(n, path, s)
 	}
@@ -265,7 +141,7 @@ func (s *shape) checkStruct(n *node, path string, r *report) {
 			fs.check(f.val, below, r)
 		} else if s.entry == nil {
 			s.unknown(f, below, r)
-		} else if s.nameOK(&node{kind: stringKind, text: f.name}) {
+		} else if s.nameOK.accepts(&node{kind: stringKind, text: f.name}) {
 			s.entry.check(f.val, below, r)
 		} else {
 			e := r.add(f.at, below, "name", "got the name %s, want %s", quote(f.name), s.names)

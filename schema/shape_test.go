@@ -28,14 +28,14 @@ var cueLeaves = sync.OnceValue(func() map[string]comparedLeaf {
 			switch n.kind {
 			case stringKind:
 				if !utf8.ValidString(n.text) {
-					return leafOf(v)(n) // no inventory holds one
+					return leafOf(v).accepts(n) // no inventory holds one
 				}
 				x = n.text
 			case intKind:
 				x = n.num
 			case floatKind:
 				if math.IsNaN(n.flt) || math.IsInf(n.flt, 0) || n.flt == math.Trunc(n.flt) {
-					return leafOf(v)(n) // CUE would make it an integer
+					return leafOf(v).accepts(n) // CUE would make it an integer
 				}
 				x = n.flt
 			case boolKind:
@@ -58,7 +58,7 @@ var cueLeaves = sync.OnceValue(func() map[string]comparedLeaf {
 				add(path+"."+fields.Selector().String(), fields.Value())
 			}
 		default:
-			leaves[path] = comparedLeaf{leafOf(v), judge(v)}
+			leaves[path] = comparedLeaf{leafOf(v).accepts, judge(v)}
 		}
 	}
 	for it.Next() {

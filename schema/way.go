@@ -68,7 +68,7 @@ const wantsAddress = "an IPv4 or IPv6 address or a domain name"
 // express.
 func (d *decoder) way(n *node, path string) (w Way) {
 	text := text(n)
-	if text == "" || !hostShape().leaf(n) {
+	if text == "" || !hostShape().leaf.accepts(n) {
 		return Way{}
 	}
 	rest, isURL := strings.CutPrefix(text, "ssh://")
