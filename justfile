@@ -232,14 +232,14 @@ compare-public mirrors dir="/var/tmp/muster-nix" *args="":
     unshare -m bash -c 'mount --bind "$0/nix" /nix && exec "$0/public.test" "$@"' "$store" -test.run '^TestPublicFlakes$' -test.v -test.timeout 3h \
       -public-mirrors '{{absolute_path(mirrors)}}' -public-dir "$store/trees" -public-nix "$PWD/testdata/nix-of-root.sh" {{args}}
 
-# the public fleets of exec/evaluate/testdata/fleets.txt, whose git directories are in MIRRORS as OWNER+NAME/repo, converted over NIXPKGS, a tree with
-# all of it of about July 2024
-convert-public mirrors nixpkgs *args="":
+# the public fleets of exec/evaluate/testdata/fleetsnewest.txt, whose git directories are in MIRRORS as OWNER+NAME/repo, converted over a stand-in for
+# nixpkgs; or those of fleets.txt over NIXPKGS, a tree with all of it of about July 2024
+convert-public mirrors nixpkgs="" *args="":
     #!/usr/bin/env bash
     set -euo pipefail
     made=$(mktemp -d) && trap 'chmod -R u+w "$made" && rm -rf "$made"' EXIT
     go build -o "$made/muster" ./cmd/muster
-    go test ./exec/evaluate -run '^TestPublicFleets$' -v -count 1 -timeout 6h -public-mirrors '{{absolute_path(mirrors)}}' -public-nixpkgs '{{absolute_path(nixpkgs)}}' \
+    go test ./exec/evaluate -run '^TestPublicFleets$' -v -count 1 -timeout 6h -public-mirrors '{{absolute_path(mirrors)}}' -public-nixpkgs '{{ if nixpkgs == "" { "" } else { absolute_path(nixpkgs) } }}' \
       -public-dir "$made/trees" -public-muster "$made/muster" {{args}}
 
 # what is written for other tools, read by the tools themselves: morph builds (as

@@ -315,8 +315,7 @@ func (m *moving) facts(ctx context.Context) (*convert.Facts, error) {
 			return nil, err
 		}
 		if err != nil {
-			first, _, _ := strings.Cut(err.Error(), "\n")
-			broken = append(broken, convert.Broken{Name: name, Why: first})
+			broken = append(broken, convert.Broken{Name: name, Why: reason(err)})
 			continue
 		}
 		one, err := convert.Read(data)
@@ -458,22 +457,37 @@ func (m *moving) compare(ctx context.Context, fleet *schema.Fleet) error {
 	return m.verdict(theirs, results, len(attrs))
 }
 
+// A sourceSystem is the derivation of a host's system by the source, or why there is none.
+type sourceSystem struct {
+	drv string
+	err error
+}
+
 // toplevels evaluates the derivations of the source's systems: all, or one by one where
-// one of them fails. A system that fails has none.
-func (m *moving) toplevels(ctx context.Context, tool string, attrs map[string][]string) (map[string]*string, error) {
-	found := map[string]*string{}
+// one of them fails.
+func (m *moving) toplevels(ctx context.Context, tool string, attrs map[string][]string) (map[string]sourceSystem, error) {
+	found := map[string]sourceSystem{}
 	expr, err := m.source.Toplevels(tool, attrs)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--tool: %w", err)}
 	}
 	text, err := m.text(ctx, expr)
 	if err == nil {
-		return found, json.Unmarshal([]byte(text), &found)
+		var drvs map[string]string
+		err = json.Unmarshal([]byte(text), &drvs)
+		for name, drv := range drvs {
+			found[name] = sourceSystem{drv: drv}
+		}
+		return found, err
 	}
-	if ctx.Err() != nil || len(attrs) == 1 {
-		return found, ctx.Err()
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
 	for name, attr := range attrs {
+		if len(attrs) == 1 {
+			found[name] = sourceSystem{err: err}
+			break
+		}
 		one, err := m.toplevels(ctx, tool, map[string][]string{name: attr})
 		if err != nil {
 			return nil, err
@@ -495,21 +509,21 @@ func withoutSecrets(f *schema.Fleet) {
 }
 
 // verdict reports which hosts have the systems that they have by the source.
-func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result, systems int) error {
+func (m *moving) verdict(theirs map[string]sourceSystem, results []evaluate.Result, systems int) error {
 	equal, wrong, keys := 0, 0, 0
 	for i, h := range m.result.Hosts {
 		if h.Bare {
 			continue
 		}
-		drv, ours := theirs[h.Source], resultOf(results, h.Name)
+		there, ours := theirs[h.Source], resultOf(results, h.Name)
 		switch {
-		case drv == nil:
-			fmt.Fprintf(m.std.err, "%s: not compared: its system does not evaluate in the source: %v\n", h.Source, orNothing(ours.Err))
+		case there.err != nil:
+			fmt.Fprintf(m.std.err, "%s: not compared: its system does not evaluate in the source: %s\n", h.Source, m.result.InSource(reason(there.err)))
 		case ours.Err != nil:
 			fmt.Fprintf(m.std.err, "%s: %s: %v\n", h.Name, exec.Evaluate, ours.Err)
 			wrong++
-		case *drv != string(ours.System.Drv):
-			fmt.Fprintf(m.std.err, "%s: another system than in the source: %s there, %s here\n", h.Name, *drv, ours.System.Drv)
+		case there.drv != string(ours.System.Drv):
+			fmt.Fprintf(m.std.err, "%s: another system than in the source: %s there, %s here\n", h.Name, there.drv, ours.System.Drv)
 			wrong++
 		default:
 			equal++
@@ -532,13 +546,37 @@ func (m *moving) verdict(theirs map[string]*string, results []evaluate.Result, s
 	return nil
 }
 
-// orNothing is the first line of an error.
-func orNothing(err error) string {
-	if err == nil {
-		return "in the inventory it does"
+// reason is an error in a line: its place in the source, the option that was evaluated,
+// and the message.
+// Where the message announces more, as that of failed assertions does, what follows is
+// part of it.
+func reason(err error) string {
+	message, where := err.Error(), ""
+	var own *eval.Error
+	if errors.As(err, &own) {
+		if message = own.Msg; own.Pos.IsValid() && own.Pos.File() != "«string»" {
+			where = own.Pos.String() + ": "
+		}
+		if option := evaluatedOption(own); option != "" {
+			where += option + ": "
+		}
 	}
-	first, _, _ := strings.Cut(err.Error(), "\n")
-	return first
+	first, rest, _ := strings.Cut(strings.TrimSpace(message), "\n")
+	if strings.HasSuffix(first, ":") {
+		first += " " + strings.Join(strings.Fields(rest), " ")
+	}
+	return human.Plain(where + first)
+}
+
+// evaluatedOption is the innermost option of NixOS whose evaluation led to an error.
+func evaluatedOption(err *eval.Error) string {
+	for _, step := range err.Trace {
+		if rest, ok := strings.CutPrefix(step.Text, "while evaluating the option `"); ok {
+			option, _, _ := strings.Cut(rest, "'")
+			return option
+		}
+	}
+	return ""
 }
 
 func hostsHave(n int) string {

@@ -116,7 +116,7 @@ func (c *checker) nixTexts() {
 func (c *checker) nixpkgs() {
 	n := c.tree.get("nixpkgs")
 	composed := func(h *Host) bool {
-		return h.Flake == nil && !h.NoSystem || slices.ContainsFunc(h.Profiles, func(p *Profile) bool { return p.Flake == nil })
+		return h.Flake == nil && !h.NoSystem || slices.ContainsFunc(h.Profiles, func(p *Profile) bool { return p.Expr != "" })
 	}
 	if n == nil && c.fleet.Nixpkgs.Unpinned && (len(c.fleet.Hosts) == 0 || slices.ContainsFunc(c.fleet.Hosts, composed)) {
 		e := c.report.warn(c.tree.at, "nixpkgs", "unpinned", "missing: the fleet depends on what <nixpkgs> is where it is evaluated")

@@ -40,3 +40,12 @@ func (p *selection) tagged(tag string) ([]bool, error) {
 	}
 	return nil, err
 }
+
+// TagSelector is the selector of the hosts with a tag: @web, or @"rack 1" where the tag
+// has other characters than names.
+func TagSelector(tag string) string {
+	if Fits("RoleName", tag) {
+		return "@" + tag
+	}
+	return "@" + strconv.Quote(tag)
+}

@@ -79,7 +79,7 @@ func New(s *Source, f *Facts) *Conversion {
 		c.Notes = append(c.Notes, Note{Setting: "nixosConfigurations." + o, Text: "it is no host of " + c.kind.String() + ": it is left out"})
 	}
 	for _, b := range f.Broken {
-		c.Notes = append(c.Notes, Note{Setting: "the host " + b.Name, Text: "it does not evaluate and is left out: " + strings.ReplaceAll(b.Why, f.Root+"/", "")})
+		c.Notes = append(c.Notes, Note{Setting: "the host " + b.Name, Text: "it does not evaluate and is left out: " + c.InSource(b.Why)})
 	}
 	c.texts()
 	return c
@@ -104,6 +104,16 @@ func (c *Conversion) separate() {
 			e.variantOf = o.name
 		}
 	}
+}
+
+// InSource is a text with the files of the source relative to it.
+func (c *Conversion) InSource(text string) string {
+	for _, dir := range []string{c.facts.Root, c.source.Dir} {
+		if dir != "" {
+			text = strings.ReplaceAll(text, dir+"/", "")
+		}
+	}
+	return text
 }
 
 // Kind is the kind of the source, as its systems show it.
@@ -135,17 +145,26 @@ func (c *Conversion) noteAt(host string, s *Setting, at, text string) {
 func (c *Conversion) entry(n *Node) *entry {
 	e := &entry{name: n.Name, source: n.Name, attr: n.Attr, bare: n.Bare, platform: n.System, c: c}
 	if n.Left {
-		c.note("", &Setting{Name: "deploy.nodes." + n.Name, At: n.At}, "its system is none of nixosConfigurations: it is left out")
+		why := "its system is none of nixosConfigurations"
+		if n.Empty {
+			why = "it has no profiles"
+		}
+		c.note("", &Setting{Name: "deploy.nodes." + n.Name, At: n.At}, why+": it is left out")
 		return nil
 	}
 	if !schema.Fits("HostName", n.Name) {
 		e.name = c.free(plainName(n.Name, 60))
-		c.note("", &Setting{Name: "the host " + n.Name, At: n.At}, fmt.Sprintf("it is %s: muster takes letters, digits, and hyphens and underscores between them", e.name))
+		c.note("", &Setting{Name: "the host " + n.Name, At: n.At}, fmt.Sprintf("it is called %s: muster takes letters, digits, and hyphens and underscores between them", e.name))
 	}
 	e.begin(n)
 	rules := rulesOf(c.kind)
 	for _, s := range inOrder(n.Settings, rules) {
 		switch r, known := rules[s.Name]; {
+		case s.Failed && r.Field == "host":
+			e.only = true
+			e.list(s, "its value does not evaluate: the host is built, and not connected to until host says where it is")
+		case s.Failed:
+			e.list(s, "its value does not evaluate, and is not carried over")
 		case r.carry != nil && len(s.Value) > 0:
 			r.carry(e, s)
 		case !s.Set || r.Always || slices.Contains(r.Unless, string(s.Value)):
@@ -223,6 +242,9 @@ func (e *entry) finish(n *Node) {
 		e.privilege, e.command = "", nil
 	} else if e.privilege == "" && e.command == nil && e.c.kind != Flake && e.c.kind != Lollypops && e.host != "" && !e.ownProfiles() {
 		e.privilege = string(schema.Sudo)
+	}
+	if e.noEscalation != nil && e.user != "root" {
+		e.noEscalation()
 	}
 	e.finishProfiles()
 	if s := n.setting("deployment.targetUser"); e.only && s != nil && !s.Set {

@@ -30,6 +30,7 @@ type entry struct {
 	about                                string // a description
 
 	command               []string // that makes the user root, where privilege does not say it
+	noEscalation          func()   // notes that privilege is other than the source's
 	confirm, activate     string   // time limits
 	noGuard, noRollback   string   // why they are off
 	keepForeign, explicit bool     // replace_foreign and allow_all are false
@@ -37,6 +38,7 @@ type entry struct {
 	profiles              []profile
 	order                 []string // of profiles, by their names in the source
 	bare                  bool     // it has profiles only
+	addressed             bool     // somebody says host
 	guessed               bool     // host is an address that no deployer says
 	variantOf             string   // the host whose machine it is another system of
 	platform              string
@@ -89,7 +91,7 @@ func (e *entry) targetHost(s *Setting) {
 		e.list(s, "%q is no address that muster takes: the host is built, and not connected to until host says where it is", text)
 		return
 	}
-	e.host = t.host
+	e.host, e.addressed = t.host, s.Set
 	for _, option := range strings.FieldsFunc(t.options, func(r rune) bool { return r == '&' }) {
 		if name, value, _ := strings.Cut(option, "="); !e.sshOption(s, strings.ToLower(name), value) {
 			e.list(s, "ssh's option %s: say it for the host in ssh_config, which muster reads", option)
@@ -129,7 +131,12 @@ func cutPort(text string) (host string, port int, ok bool) {
 }
 
 func (e *entry) targetPort(s *Setting) {
-	if port, ok := into[int](s); ok && port > 0 && port < 1<<16 && (s.Set || port != 22) {
+	port, ok := into[int](s)
+	if text, isText := into[string](s); isText {
+		n, err := strconv.Atoi(text)
+		port, ok = n, err == nil
+	}
+	if ok && port > 0 && port < 1<<16 && (s.Set || port != 22) {
 		e.port = port
 	}
 }
@@ -194,7 +201,7 @@ func (e *entry) escalation(s *Setting) {
 		e.privilege, e.command = p, nil
 	case len(words) == 0 || strings.HasPrefix(words[0], "-") || strings.Contains(words[0], "=") || slices.Contains(words, ""):
 		e.privilege = string(schema.Sudo)
-		e.list(s, "muster runs sudo, and not %q", strings.Join(words, " "))
+		e.noEscalation = func() { e.list(s, "muster runs sudo, and not %q", strings.Join(words, " ")) }
 	default:
 		e.privilege, e.command = "", words
 	}
@@ -266,8 +273,12 @@ func (e *entry) buildOnTarget(s *Setting) {
 
 // buildOnSetting is nixinate's.
 func (e *entry) buildOnSetting(s *Setting) {
-	if where, _ := into[string](s); where == "local" {
+	switch where, _ := into[string](s); where {
+	case "local":
 		e.buildOn = ""
+	case "remote":
+	default:
+		e.list(s, "%q is no place that nixinate knows: the host builds", where)
 	}
 }
 
@@ -291,7 +302,24 @@ func (e *entry) buildOnly(s *Setting) {
 	}
 }
 
-func (e *entry) description(s *Setting) { e.about, _ = into[string](s) }
+func (e *entry) description(s *Setting) {
+	text, _ := into[string](s)
+	e.about = inALine(text)
+}
+
+// inALine is a text in one line, as descriptions of the inventory are.
+func inALine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// hetzner is a server of Hetzner, whose address NixOps is told.
+func (e *entry) hetzner(s *Setting) {
+	at, _ := into[struct{ MainIPv4 string }](s)
+	if isAddress(at.MainIPv4) && !e.addressed {
+		e.host = at.MainIPv4
+	}
+	if string(s.Value) != "{}" {
+		e.list(s, noCloud)
+	}
+}
 
 // clanDeploy is deploy of a machine in clan's inventory.
 func (e *entry) clanDeploy(s *Setting) {

@@ -21,6 +21,7 @@ type Node struct {
 	Name      string
 	Attr      []string // names from the flake's outputs to its system; nil for none
 	Left      bool     // its system is no output of the flake
+	Empty     bool     // it has no profiles
 	Bare      bool     // it has profiles and no system
 	System    string   // of those profiles
 	At        string   // file:line:column
@@ -35,11 +36,12 @@ type Broken struct{ Name, Why string }
 
 // A Setting is an option or attribute of another deployer.
 type Setting struct {
-	Name  string
-	Set   bool // by somebody, so that it is no default
-	Value json.RawMessage
-	Files []string // that set it
-	At    string   // file:line:column, where it is known
+	Name   string
+	Set    bool // by somebody, so that it is no default
+	Failed bool // it does not evaluate
+	Value  json.RawMessage
+	Files  []string // that set it
+	At     string   // file:line:column, where it is known
 }
 
 // Read decodes the result of [Source.Facts].

@@ -69,6 +69,14 @@ let
     in
     if pos == null then "" else "${toString pos.file}:${toString pos.line}:${toString pos.column}";
 
+  # Whether a value, or a part of it, fails to evaluate.
+  fails =
+    value:
+    let
+      data = plain value;
+    in
+    !(tryEval (deepSeq data data)).success;
+
   # The options below a name, each with its value.
   tools = [
     "colmena"
@@ -84,8 +92,11 @@ let
         let
           option = options.${name};
           here = path ++ [ name ];
-          files = map toString (option.files or [ ]);
+          # Which files define an option is known by its definitions.
+          defined = tried (map toString (option.files or [ ]));
+          files = if defined == null then [ ] else defined;
           own = map toString (option.declarations or [ ]) ++ tools;
+          failed = option.type.name or "" != "package" && fails config.${name};
         in
         if !(isAttrs option) || name == "_module" then
           [ ]
@@ -93,8 +104,9 @@ let
           [
             {
               name = builtins.concatStringsSep "." here;
-              set = any (file: !elem file own) files;
+              set = failed || any (file: !elem file own) files;
               value = if option.type.name or "" == "package" then null else tried config.${name};
+              inherit failed;
               files = filter (file: !elem file own) files;
             }
           ]
@@ -145,7 +157,13 @@ let
     let
       part =
         name: options: config:
-        if options ? ${name} then walk [ name ] options.${name} config.${name} else [ ];
+        if !(options ? ${name}) then
+          [ ]
+        else if options.${name}._type or "" == "option" then
+          # It is one option, whose value is a set.
+          given "${name}." (let set = tried config.${name}; in if isAttrs set then set else { })
+        else
+          walk [ name ] options.${name} config.${name};
       clan =
         name:
         if node.options ? clan.core.${name} then
@@ -179,7 +197,7 @@ let
     "morph"
     "deploy-rs"
   ];
-  host = name: more: node: {
+  host = name: more: node: if !(isAttrs node && node ? config && node ? options) then throw "it is no NixOS system" else {
     inherit name;
     attr = attr name;
     hostName = if placed then null else tried (node.config.networking.hostName or null);
@@ -336,6 +354,7 @@ let
         name = nodeName;
         attr = null;
         # A system that is no output is left out: nothing guards it as a profile.
+        empty = names == [ ];
         left = names == [ ] || any (name: holdsNixOS name profiles.${name}) names;
         bare = true;
         system = tried (profile.path.system or null);

@@ -58,8 +58,8 @@ func (c *Conversion) aboutFields() []schema.NewField {
 		text, isText := into[string](s)
 		on, _ := into[bool](s)
 		switch r, known := AboutRules[s.Name]; {
-		case s.Name == "description" && isText && text != "" && !strings.ContainsAny(text, "\n\r\t"):
-			network = append(network, schema.NewField{Name: "description", Value: text})
+		case s.Name == "description" && isText && inALine(text) != "":
+			network = append(network, schema.NewField{Name: "description", Value: inALine(text)})
 		case s.Name == "enableRollback" && on:
 			network = append(network, schema.NewField{Name: "enable_rollback", Value: true})
 		case s.Name == "machinesFile" && isText && text != "":
@@ -105,7 +105,7 @@ func (c *Conversion) order() []schema.NewField {
 			ordering, _ := into[struct{ Tags []string }](s)
 			var order []string
 			for _, tag := range ordering.Tags {
-				order = append(order, "@"+plainTag(tag))
+				order = append(order, schema.TagSelector(plainTag(tag)))
 			}
 			if len(order) > 0 {
 				rollout = append(rollout, schema.NewField{Name: "order", Value: order})
@@ -357,7 +357,7 @@ func (e *entry) fields(withSystem bool) []schema.NewField {
 		fields = append(fields, b.field)
 	}
 	add("profiles", e.profileFields(), len(e.profiles) > 0)
-	if e.about != "" && !strings.ContainsAny(e.about, "\n\r\t") {
+	if e.about != "" {
 		add("meta", []schema.NewField{{Name: "description", Value: e.about}}, true)
 	}
 	return fields

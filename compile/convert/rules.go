@@ -147,7 +147,7 @@ var nixopsRules = with(map[string]Rule{
 	"deployment.digitalOcean":               instead(noCloud),
 	"deployment.droplet":                    instead(noCloud),
 	"deployment.hcloud":                     instead(noCloud),
-	"deployment.hetzner":                    instead(noCloud),
+	"deployment.hetzner":                    {Instead: noCloud, carry: (*entry).hetzner},
 	"deployment.linode":                     instead(noCloud),
 	"deployment.packet":                     instead(noCloud),
 	"deployment.proxmox":                    instead(noCloud),

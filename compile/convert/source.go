@@ -173,7 +173,7 @@ func (s *Source) Toplevels(tool string, attrs map[string][]string) (string, erro
 	for name := range attrs {
 		fmt.Fprintf(&names, "%s = null; ", nixString(name))
 	}
-	return fmt.Sprintf(`let flake = %s; nodes = %s; in builtins.toJSON (builtins.mapAttrs (_: node: let drv = builtins.tryEval node.config.system.build.toplevel.drvPath; in if drv.success then builtins.unsafeDiscardStringContext drv.value else null) (builtins.intersectAttrs { %s } nodes))`, s.orNull(), nodes, names.String()), nil
+	return fmt.Sprintf(`let flake = %s; nodes = %s; in builtins.toJSON (builtins.mapAttrs (_: node: builtins.unsafeDiscardStringContext node.config.system.build.toplevel.drvPath) (builtins.intersectAttrs { %s } nodes))`, s.orNull(), nodes, names.String()), nil
 }
 
 // byTool is the set of systems by the deployer's own evaluator. Units of keys are left

@@ -206,7 +206,7 @@ func (s *flakeSource) plain(v value) value {
 			if len(n.dynamic) == 0 {
 				return s.th.force(v)
 			}
-		case *lambda, *listNode:
+		case *lambda, *listNode, *constant: // the constant is { }, which Nix delays
 			return s.th.force(v)
 		}
 	}

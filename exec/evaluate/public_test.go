@@ -101,14 +101,64 @@ func newPublicInputs(t *testing.T, table string) *publicInputs {
 	if err := os.CopyFS(filepath.Join(p.nixpkgs, "lib"), os.DirFS(filepath.Join(lib, "lib"))); err != nil && !errors.Is(err, os.ErrExist) {
 		t.Fatal(err)
 	}
+	p.everything(t)
 	p.packages(t, table)
 	return p
+}
+
+// everything changes the module system of the stand-in: options that nobody declares are as lazy as others, each
+// evaluated when something asks for it.
+func (p *publicInputs) everything(t *testing.T) {
+	name := filepath.Join(p.nixpkgs, "lib/modules.nix")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const plain = "recursiveUpdate freeformConfig declaredConfig;"
+	const lazy = `if declaredConfig._module.freeformType.name != "everything" then
+          recursiveUpdate freeformConfig declaredConfig
+        else
+          let
+            stub = declaredConfig._stub;
+            isTree = all (d: isAttrs d.value && !(d.value ? outPath) && !(d.value ? _type));
+            below =
+              at: options: defs:
+              let
+                pushed = concatMap (d: map (value: { inherit (d) file; inherit value; }) (pushDownProperties d.value)) defs;
+                names = foldl' (all: d: all // d.value) (stub.names at // options) pushed;
+              in
+              mapAttrs (
+                name: _:
+                let
+                  path = at ++ [ name ];
+                  here = map (d: { inherit (d) file; value = d.value.${name}; }) (filter (d: d.value ? ${name}) pushed);
+                in
+                if options ? ${name} then
+                  (if isOption options.${name} then options.${name}.value else below path options.${name} here)
+                else if length path < 5 && isTree (concatMap (d: map (value: { inherit value; }) (pushDownProperties d.value)) here) then
+                  stub.value path // below path { } here
+                else
+                  (mergeDefinitions path declaredConfig._module.freeformType here).optionalValue.value or { }
+              ) names;
+          in
+          below prefix options (map (m: { file = m._file; value = m.config; }) (reverseList (doCollect { }).modules));`
+	if strings.Contains(string(text), lazy) {
+		return
+	}
+	if !strings.Contains(string(text), plain) {
+		t.Fatalf("%s: no %q", name, plain)
+	}
+	os.Chmod(name, 0o644)
+	if err := os.WriteFile(name, []byte(strings.Replace(string(text), plain, lazy, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // movedRepositories are names by which lock files know a repository too.
 var movedRepositories = map[string][]string{
 	"nix-community/home-manager": {"rycee/home-manager"},
 	"nix-community/srvos":        {"numtide/srvos"},
+	"zhaofengli/colmena":         {"nix-community/colmena"},
 	"cachix/git-hooks.nix":       {"cachix/pre-commit-hooks.nix"},
 }
 
@@ -159,17 +209,25 @@ func writeTree(t *testing.T, dir string, files map[string]string) {
 }
 
 var (
-	packageName = regexp.MustCompile(`pkgs\.([a-zA-Z_][\w-]*)|(?m:^\s*([a-zA-Z_][\w-]*),?$)|(?m:^\s*, ([a-zA-Z_][\w-]*)$)`)
-	ofFlakes    = regexp.MustCompile(`^(outPath|inputs|lock|locked|source|url|flake|localSystem|shortRev|follows|legacyPackages|x86_64-linux)$`)
+	packageName = regexp.MustCompile(`pkgs\.([a-zA-Z_][\w-]*)|(?m:^\s*([a-zA-Z_][\w-]*),?(?:\s*#.*)?$)|(?m:^\s*, ([a-zA-Z_][\w-]*)$)`)
+	ofFlakes    = regexp.MustCompile(`^(outPath|outputs|types|lib|overlays|inputs|lock|locked|source|url|flake|localSystem|shortRev|follows|legacyPackages|x86_64-linux)$`)
 	stubModule  = regexp.MustCompile(`(nixosModules?|homeManagerModules?|homeModules?|darwinModules?|flakeModules?|overlays)\.([a-zA-Z_][\w-]*)`)
-	modulePath  = regexp.MustCompile(`modulesPath\s*(?:\}|\+)\s*"?(/[\w./-]+)`)
+	packageList = regexp.MustCompile(`with pkgs;\s*(?:\(|\[)([^\])]*)`)
+	packageWord = regexp.MustCompile(`[a-zA-Z_][\w-]*`)
+	packagePart = regexp.MustCompile(`pkgs\.([a-zA-Z_][\w-]*)\.([a-zA-Z_][\w-]*)|(?m:^\s*([a-zA-Z_][\w-]*)\.([a-zA-Z_][\w-]*)(?:\s*#.*)?$)`)
+	ofPackages  = regexp.MustCompile(`^(override|overrideAttrs|outPath|meta|version|pname|name|passthru|src|lib|drvPath|type|outputs|system|pkgs|buildPhase)$`)
+	anOption    = regexp.MustCompile(`\b(services|programs)\.([a-zA-Z_][\w-]*)\.`)
+	modulePath  = regexp.MustCompile(`(?:modulesPath\s*(?:\}|\+)\s*"?|nixos/modules)(/[\w./-]+)`)
+	ofStub      = regexp.MustCompile(`packages\.(?:\$\{[^}]*\}|x86_64-linux)\.([a-zA-Z_][\w-]*)`)
 )
 
 // packages writes the names of the packages and the NixOS modules that the flakes mention, for the stub of nixpkgs.
 func (p *publicInputs) packages(t *testing.T, table string) {
 	names, modules := map[string]bool{"hello": true}, map[string]string{}
+	packages := map[string]bool{"default": true}
+	parts, options := map[string]map[string]bool{}, map[string]map[string]bool{"services": {}, "programs": {}}
 	stubs := map[string]bool{"nixosModules.default": true, "homeManagerModules.default": true, "homeModules.default": true, "overlays.default": true}
-	for line := range strings.Lines(table) {
+	for line := range strings.Lines(table + "\nnix-community/home-manager HEAD\n") {
 		repo, commit, ok := strings.Cut(strings.TrimSpace(line), " ")
 		if !ok || repo == "#" {
 			continue
@@ -181,9 +239,29 @@ func (p *publicInputs) packages(t *testing.T, table string) {
 			text, err := os.ReadFile(file)
 			for _, m := range packageName.FindAllSubmatch(text, -1) {
 				// A bare word may be the name of an argument, which a real package would take.
-				if *publicNixpkgs == "" || len(m[1]) > 0 && !ofFlakes.Match(m[1]) {
-					names[string(bytes.Join(m[1:], nil))] = true
+				if name := bytes.Join(m[1:], nil); !ofFlakes.Match(name) && (*publicNixpkgs == "" || len(m[1]) > 0) {
+					names[string(name)] = true
 				}
+			}
+			for _, m := range packageList.FindAllSubmatch(text, -1) {
+				for _, word := range packageWord.FindAll(m[1], -1) {
+					if *publicNixpkgs == "" && !ofFlakes.Match(word) {
+						names[string(word)] = true
+					}
+				}
+			}
+			for _, m := range packagePart.FindAllSubmatch(text, -1) {
+				set, part := string(m[1])+string(m[3]), string(m[2])+string(m[4])
+				if ofFlakes.MatchString(set) || ofPackages.MatchString(part) {
+					continue
+				}
+				if parts[set] == nil {
+					parts[set] = map[string]bool{}
+				}
+				parts[set][part] = true
+			}
+			for _, m := range anOption.FindAllSubmatch(text, -1) {
+				options[string(m[1])][string(m[2])] = true
 			}
 			for _, m := range modulePath.FindAllSubmatch(text, -1) {
 				name := "nixos/modules" + string(m[1])
@@ -197,6 +275,9 @@ func (p *publicInputs) packages(t *testing.T, table string) {
 			for _, m := range stubModule.FindAllSubmatch(text, -1) {
 				stubs[string(m[1])+"."+string(m[2])] = true
 			}
+			for _, m := range ofStub.FindAllSubmatch(text, -1) {
+				packages[string(m[1])] = true
+			}
 			return err
 		})
 		if err != nil {
@@ -205,25 +286,48 @@ func (p *publicInputs) packages(t *testing.T, table string) {
 	}
 	text, _ := json.Marshal(slices.Sorted(maps.Keys(names)))
 	modules["nixos/modules/installer/scan/not-detected.nix"] = "{ }\n"
-	for name := range modules { // of a real nixpkgs, modules are there
-		if _, err := os.Stat(filepath.Join(p.nixpkgs, name)); err == nil && *publicNixpkgs != "" {
+	for name := range modules { // those that are there stay
+		if _, err := os.Stat(filepath.Join(p.nixpkgs, name)); err == nil {
 			delete(modules, name)
 		}
 	}
 	modules["names.json"] = string(text)
+	modules["parts.json"] = namesOf(parts)
+	modules["options.json"] = namesOf(options)
 	writeTree(t, p.nixpkgs, modules)
 	var b strings.Builder
 	for _, at := range slices.Sorted(maps.Keys(stubs)) {
-		if strings.Contains(at, "Modules.") {
-			fmt.Fprintf(&b, "    %s = { };\n", at)
-		} else if strings.HasPrefix(at, "overlays.") {
+		switch kind, _, _ := strings.Cut(at, "."); kind {
+		case "overlays":
 			fmt.Fprintf(&b, "    %s = _: _: { };\n", at)
+		case "nixosModule", "nixosModules", "darwinModules":
+			fmt.Fprintf(&b, "    %s = { };\n", at)
+		case "flakeModule", "flakeModules":
+			fmt.Fprintf(&b, "    %s = %s;\n", at, stubFlakeModule)
+		default: // of home-manager, which takes no option that is not declared
+			fmt.Fprintf(&b, "    %s = { lib, ... }: { _module.check = lib.mkForce false; };\n", at)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(packages)) {
+		fmt.Fprintf(&b, "    packages.x86_64-linux.%[1]s = derivation { name = %[1]q; system = \"x86_64-linux\"; builder = \"/bin/sh\"; };\n", name)
+	}
 	writeTree(t, p.stub, map[string]string{
-		"flake.nix":   "{\n  outputs = _: {\n" + b.String() + "    flakeModule = { };\n    nixosModule = { };\n    overlay = _: _: { };\n    lib = { };\n  };\n}\n",
+		"flake.nix":   "{\n  outputs = _: {\n" + b.String() + "    flakeModule = " + stubFlakeModule + ";\n    nixosModule = { };\n    overlay = _: _: { };\n    lib = { };\n  };\n}\n",
 		"default.nix": "{ }\n",
 	})
+}
+
+// stubFlakeModule is a module of flake-parts that takes options of which nothing is known.
+const stubFlakeModule = "{ lib, ... }: { _module.check = lib.mkForce false; perSystem = { lib, ... }: { _module.check = lib.mkForce false; }; }"
+
+// namesOf is JSON for the names in sets of them.
+func namesOf(sets map[string]map[string]bool) string {
+	lists := map[string][]string{}
+	for name, set := range sets {
+		lists[name] = slices.Sorted(maps.Keys(set))
+	}
+	text, _ := json.Marshal(lists)
+	return string(text)
 }
 
 // tree checks a commit of a repository out, once. Without a commit, or with one that the mirror lacks, it is the newest.
@@ -330,6 +434,9 @@ func (p *publicInputs) input(t *testing.T, name string, locked map[string]any) s
 	url, _ := locked["url"].(string)
 	if p.mirrors[strings.ToLower(owner+"/"+repo)] != "" {
 		return p.tree(t, owner+"/"+repo, rev)
+	}
+	if strings.Contains(url, "/clan/clan-core") && p.mirrors["clan-lol/clan-core"] != "" {
+		return p.tree(t, "clan-lol/clan-core", rev)
 	}
 	if strings.EqualFold(repo, "nixpkgs") || strings.Contains(url, "/nixpkgs") || strings.Contains(url, "releases.nixos.org") {
 		return p.nixpkgs

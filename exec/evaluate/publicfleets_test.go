@@ -14,14 +14,19 @@ import (
 
 var publicMuster = flag.String("public-muster", "", "have this `program`, muster, convert the public fleets")
 
-// TestPublicFleets has muster convert the fleets in testdata/fleets.txt, which are of the days of the nixpkgs that
-// -public-nixpkgs names, and compare the systems of the inventory with those of the source. Inputs are as for
-// [TestPublicFlakes]. A system that does not evaluate in the source is no failure; one that differs is.
+// TestPublicFleets has muster convert the fleets in testdata/fleetsnewest.txt over the stand-in for nixpkgs, or, with
+// -public-nixpkgs, those in testdata/fleets.txt, which are of the days of that tree, and compare the systems of the
+// inventory with those of the source. Inputs are as for [TestPublicFlakes]. A system that does not evaluate in the source
+// is no failure; one that differs is.
 func TestPublicFleets(t *testing.T) {
 	if *publicMuster == "" {
-		t.Skip("needs -public-muster, -public-mirrors and -public-nixpkgs")
+		t.Skip("needs -public-muster and -public-mirrors")
 	}
-	text, err := os.ReadFile("testdata/fleets.txt")
+	table := "testdata/fleetsnewest.txt"
+	if *publicNixpkgs != "" {
+		table = "testdata/fleets.txt"
+	}
+	text, err := os.ReadFile(table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +53,7 @@ func (p *publicInputs) convert(t *testing.T, repo, commit string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, *publicMuster, "convert", ".")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOME="+p.dir, "XDG_CACHE_HOME="+p.dir+"/cache", "NIX_CONFIG=flake-registry =\nextra-experimental-features = nix-command flakes")
+	cmd.Env = append(os.Environ(), "HOME="+p.dir, "XDG_CACHE_HOME="+p.dir+"/cache", "NIX_CONFIG=flake-registry =\nextra-experimental-features = nix-command flakes pipe-operators")
 	out, err := cmd.CombinedOutput()
 	first := func(expr *regexp.Regexp) string {
 		if m := expr.FindSubmatch(out); m != nil {

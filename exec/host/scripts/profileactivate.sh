@@ -13,6 +13,7 @@ say() {
   printf '%s\n' "$*" >&2
   exit 0
 }
+[ -d "$new" ] || say "untouched $new is a file, and the command that activates a profile runs in its directory: put the file into one, as pkgs.linkFarm does"
 mkdir -p "$history" "$(dirname "$link")" || say "untouched the directories of the profile cannot be made"
 if command -v flock >/dev/null; then
   exec 9>"$history/lock"

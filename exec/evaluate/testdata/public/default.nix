@@ -56,6 +56,8 @@ let
           src = attrs.src or null;
           meta = attrs.meta or { };
           passthru = attrs.passthru or { };
+          # Outputs that packages have, and this one does not.
+          inherit (lib.genAttrs [ "terminfo" "dev" "lib" "man" "bin" "doc" "opencl" "dri" ] (_: drv)) terminfo dev lib man bin doc opencl dri;
           overrideAttrs =
             f:
             let
@@ -70,7 +72,7 @@ let
   fetch = kind: args: build ({ name = args.name or "source"; inherit kind; } // removeAttrs args [ "name" "postFetch" ]);
   # The names that the flakes of the run have for packages; the driver writes them.
   names = builtins.fromJSON (builtins.readFile ./names.json);
-  stub = name: lib.makeOverridable (_: build {
+  stub = name: used (lib.makeOverridable (_: build {
     pname = name;
     version = "1.0";
     meta = {
@@ -78,7 +80,18 @@ let
       description = name;
       platforms = lib.platforms.all;
     };
-  }) { };
+  }) { });
+  # A package as what it may be beside one: a function, and a set with plugins.
+  used = package: package // {
+    __functor = self: _: self;
+    withPackages = _: package;
+    withPlugins = _: package;
+    withExtensions = _: package;
+    qtQmlPrefix = "lib/qml";
+    qtPluginPrefix = "lib/plugins";
+  };
+  # Sets of packages, and what packages have beside what all have.
+  parts = lib.mapAttrs (name: parts: stub name // lib.genAttrs parts stub) (builtins.fromJSON (builtins.readFile ./parts.json));
   scope = self: {
     newScope = extra: lib.callPackageWith (self // extra);
     callPackage = lib.callPackageWith self;
@@ -90,6 +103,7 @@ let
     path = ./.;
     system = systemName;
     pkgs = self;
+    __splicedPackages = self;
     buildPackages = self;
     targetPackages = self;
     pkgsBuildBuild = self;
@@ -108,6 +122,7 @@ let
       isDarwin = platform.isDarwin;
       cc = stub "cc" // { cc = stub "gcc"; bintools = stub "bintools"; };
       shell = "/bin/sh";
+      shellDryRun = "/bin/sh -n";
     };
     stdenvNoCC = self.stdenv;
     clangStdenv = self.stdenv;
@@ -172,7 +187,7 @@ let
       kind: _: {
         type = lib.types.attrsOf lib.types.anything;
         generate = name: value: simple name { text = builtins.toJSON (plain value); inherit kind; };
-        lib = { };
+        lib.types.atom = lib.types.anything;
       }
     );
     nixosTest = test: simple "nixos-test" { test = if builtins.isFunction test then "function" else test.name or "unnamed"; };
@@ -199,16 +214,17 @@ let
     python311 = self.python3;
     python312 = self.python3;
     python313 = self.python3;
-    haskellPackages = lib.genAttrs names stub;
-    perlPackages = lib.genAttrs names stub;
-    nodePackages = lib.genAttrs names stub;
-    vimPlugins = lib.genAttrs names stub;
+    haskellPackages = lib.genAttrs names stub // parts;
+    perlPackages = lib.genAttrs names stub // parts;
+    nodePackages = lib.genAttrs names stub // parts;
+    vimPlugins = lib.genAttrs names stub // parts;
     tree-sitter-grammars = lib.genAttrs names stub;
-    gnomeExtensions = lib.genAttrs names stub;
+    gnomeExtensions = lib.genAttrs names stub // parts;
     linuxPackages = lib.genAttrs names stub // { kernel = stub "linux" // { kernelOlder = _: false; kernelAtLeast = _: true; }; };
     linuxPackages_latest = self.linuxPackages;
     linuxPackages_hardened = self.linuxPackages;
     linuxPackagesFor = _: self.linuxPackages;
+    nur.repos.rycee.firefox-addons = lib.genAttrs names stub;
     recurseIntoAttrs = lib.recurseIntoAttrs;
     dockerTools = {
       buildImage = build;
@@ -220,6 +236,6 @@ let
 in
 lib.fix (
   lib.foldl' (acc: f: lib.extends f acc) (
-    self: lib.genAttrs names stub // scope self // builders self
+    self: lib.genAttrs names stub // parts // scope self // builders self
   ) overlays
 )

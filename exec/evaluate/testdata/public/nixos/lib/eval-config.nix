@@ -18,7 +18,7 @@ let
       baseModules
       ++ lib.optional (system != null) { nixpkgs.system = lib.mkDefault system; }
       ++ lib.optional (pkgs != null) { nixpkgs.pkgs = lib.mkDefault pkgs; }
-      ++ [ { config._module.args = extraArgs; } ]
+      ++ [ { config._module.args = { inherit baseModules modules; extraModules = [ ]; } // extraArgs; } ]
       ++ modules;
     specialArgs = {
       modulesPath = builtins.toString ../modules;
