@@ -240,7 +240,7 @@ func generatedShape() *shape {
 							"port": &shape{
 								want: "a port number, 1 to 65535",
 								doc:  "Its port, where load balancers have it; 6443 by default.",
-								leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+								leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 							},
 							"interface": &shape{
 								want: "a network interface such as eth0",
@@ -270,13 +270,13 @@ func generatedShape() *shape {
 							"max_unavailable": &shape{
 								want: "a number of nodes, 1 or more",
 								doc:  "How many nodes may be out of service at once, those that are not ready included; 1\nby default, any number with per_zone.",
-								leaf: allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(1000000)},
+								leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 1000000}},
 							},
 							"per_zone": &shape{
 								want: "a number of nodes, 1 or more",
 								doc:  "How many nodes with the same label topology.kubernetes.io/zone may be out of service\nat once.",
 								like: []string{"zone", "max_unavailable_per_zone"},
-								leaf: allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(1000000)},
+								leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 1000000}},
 							},
 							"timeout": &shape{
 								want: "a duration such as 30s or 5m",
@@ -439,7 +439,7 @@ func generatedShape() *shape {
 							want: "a port number, 1 to 65535",
 							doc:  "The UDP port that members listen on; 51820 by default.",
 							like: []string{"listenport"},
-							leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+							leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 						},
 						"keep_alive": &shape{
 							want: "a duration of whole seconds such as 25s",
@@ -509,7 +509,7 @@ func generatedShape() *shape {
 										want: "a port number, 1 to 65535",
 										doc:  "The UDP port that it listens on.",
 										like: []string{"listenport"},
-										leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+										leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 									},
 									"keep_alive": &shape{
 										want: "a duration of whole seconds such as 25s",
@@ -641,7 +641,7 @@ func generatedShape() *shape {
 						want: "a port number, 1 to 65535",
 						doc:  "The port of the SSH server; that of the SSH configuration by default.",
 						like: []string{"sshport", "targetport"},
-						leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+						leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 					},
 					"special_args": &shape{
 						want:  "an attribute set of arguments by name",
@@ -729,7 +729,7 @@ func generatedShape() *shape {
 										"length": &shape{
 											want: "a length, 8 to 1024",
 											doc:  "The number of characters of a password (32 by default), or of bytes behind\nhexadecimal digits.",
-											leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(8)}, atMost(1024)},
+											leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 8}}, bounded{cue.LessThanEqualOp, 1024}},
 										},
 										"common_name": &shape{
 											want: "a name",
@@ -754,7 +754,7 @@ func generatedShape() *shape {
 										"days": &shape{
 											want: "a number of days, 1 to 36500",
 											doc:  "How many days a certificate is valid; 365 by default.",
-											leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(36500)},
+											leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 36500}},
 										},
 										"authority": &shape{
 											want: "the path of a file encrypted with age",
@@ -833,7 +833,7 @@ func generatedShape() *shape {
 							"port": &shape{
 								want: "a port number, 1 to 65535",
 								doc:  "The port of the SSH server, where port is not given.",
-								leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+								leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 							},
 							"user": &shape{
 								want: "a user name",
@@ -947,7 +947,7 @@ func generatedShape() *shape {
 									"ServerAliveCountMax": &shape{
 										want: "a number of probes, 1 to 1000",
 										doc:  "The number of probes without an answer that end a connection.",
-										leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(1000)},
+										leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 1000}},
 									},
 								},
 							},
@@ -988,7 +988,7 @@ func generatedShape() *shape {
 								want: "a number of GB, 1 to 65536",
 								doc:  "The size of its disk in GB, where the cloud lets one choose.",
 								like: []string{"disksize", "rootsize", "volumesize"},
-								leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65536)},
+								leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65536}},
 							},
 							"network": &shape{
 								want: "the name or id of a network",
@@ -1370,7 +1370,7 @@ func generatedShape() *shape {
 						want: "a number of bytes per second such as 500k or 10M",
 						doc:  "The maximum of bytes per second sent to the host: 500k, 10M.",
 						like: []string{"ratelimit", "bandwidth", "limithostrate"},
-						leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(2000000000)}, onFirstUse("^[1-9][0-9]*(\\.[0-9]+)?[kKMG]?$")},
+						leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 2000000000}}, onFirstUse("^[1-9][0-9]*(\\.[0-9]+)?[kKMG]?$")},
 					},
 					"health": &shape{
 						want: "a list of checks such as {unit: \"nginx.service\"}",
@@ -1427,13 +1427,13 @@ func generatedShape() *shape {
 								"status": &shape{
 									want: "an HTTP status such as 200",
 									doc:  "The HTTP status of the answer; any below 400 by default.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(100)}, atMost(599)},
+									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 100}}, bounded{cue.LessThanEqualOp, 599}},
 								},
 								"tcp": &shape{
 									want: "a port, or host:port",
 									doc:  "A port, or host:port, that must accept connections.",
 									like: []string{"port"},
-									leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)}, onFirstUse("^[A-Za-z0-9_.:%\\[\\]-]*:[0-9]{1,5}$")},
+									leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}}, onFirstUse("^[A-Za-z0-9_.:%\\[\\]-]*:[0-9]{1,5}$")},
 								},
 								"unit": &shape{
 									want: "a unit such as nginx.service",
@@ -1454,7 +1454,7 @@ func generatedShape() *shape {
 								"retries": &shape{
 									want: "a number of tries",
 									doc:  "The number of tries after the first; 5 by default.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(0)}, atMost(10000)},
+									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 0}}, bounded{cue.LessThanEqualOp, 10000}},
 								},
 								"interval": &shape{
 									want: "a duration such as 30s or 5m",
@@ -1529,7 +1529,7 @@ func generatedShape() *shape {
 							"port": &shape{
 								want: "a port number, 1 to 65535",
 								doc:  "The port of its SSH server until then; that of the host by default.",
-								leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+								leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 							},
 							"user": &shape{
 								want: "a user name",
@@ -1760,7 +1760,7 @@ func generatedShape() *shape {
 											"length": &shape{
 												want: "a length, 8 to 1024",
 												doc:  "The number of characters of a password (32 by default), or of bytes behind\nhexadecimal digits.",
-												leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(8)}, atMost(1024)},
+												leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 8}}, bounded{cue.LessThanEqualOp, 1024}},
 											},
 											"common_name": &shape{
 												want: "a name",
@@ -1785,7 +1785,7 @@ func generatedShape() *shape {
 											"days": &shape{
 												want: "a number of days, 1 to 36500",
 												doc:  "How many days a certificate is valid; 365 by default.",
-												leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(36500)},
+												leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 36500}},
 											},
 											"authority": &shape{
 												want: "the path of a file encrypted with age",
@@ -1864,7 +1864,7 @@ func generatedShape() *shape {
 								"port": &shape{
 									want: "a port number, 1 to 65535",
 									doc:  "The port of the SSH server, where port is not given.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 								},
 								"user": &shape{
 									want: "a user name",
@@ -1978,7 +1978,7 @@ func generatedShape() *shape {
 										"ServerAliveCountMax": &shape{
 											want: "a number of probes, 1 to 1000",
 											doc:  "The number of probes without an answer that end a connection.",
-											leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(1000)},
+											leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 1000}},
 										},
 									},
 								},
@@ -2019,7 +2019,7 @@ func generatedShape() *shape {
 									want: "a number of GB, 1 to 65536",
 									doc:  "The size of its disk in GB, where the cloud lets one choose.",
 									like: []string{"disksize", "rootsize", "volumesize"},
-									leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65536)},
+									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65536}},
 								},
 								"network": &shape{
 									want: "the name or id of a network",
@@ -2352,7 +2352,7 @@ func generatedShape() *shape {
 							want: "a port number, 1 to 65535",
 							doc:  "The port of the SSH server; that of the SSH configuration by default.",
 							like: []string{"sshport", "targetport"},
-							leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+							leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 						},
 						"special_args": &shape{
 							want:  "an attribute set of arguments by name",
@@ -2440,7 +2440,7 @@ func generatedShape() *shape {
 											"length": &shape{
 												want: "a length, 8 to 1024",
 												doc:  "The number of characters of a password (32 by default), or of bytes behind\nhexadecimal digits.",
-												leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(8)}, atMost(1024)},
+												leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 8}}, bounded{cue.LessThanEqualOp, 1024}},
 											},
 											"common_name": &shape{
 												want: "a name",
@@ -2465,7 +2465,7 @@ func generatedShape() *shape {
 											"days": &shape{
 												want: "a number of days, 1 to 36500",
 												doc:  "How many days a certificate is valid; 365 by default.",
-												leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(36500)},
+												leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 36500}},
 											},
 											"authority": &shape{
 												want: "the path of a file encrypted with age",
@@ -2544,7 +2544,7 @@ func generatedShape() *shape {
 								"port": &shape{
 									want: "a port number, 1 to 65535",
 									doc:  "The port of the SSH server, where port is not given.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 								},
 								"user": &shape{
 									want: "a user name",
@@ -2658,7 +2658,7 @@ func generatedShape() *shape {
 										"ServerAliveCountMax": &shape{
 											want: "a number of probes, 1 to 1000",
 											doc:  "The number of probes without an answer that end a connection.",
-											leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(1000)},
+											leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 1000}},
 										},
 									},
 								},
@@ -2699,7 +2699,7 @@ func generatedShape() *shape {
 									want: "a number of GB, 1 to 65536",
 									doc:  "The size of its disk in GB, where the cloud lets one choose.",
 									like: []string{"disksize", "rootsize", "volumesize"},
-									leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65536)},
+									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65536}},
 								},
 								"network": &shape{
 									want: "the name or id of a network",
@@ -3081,7 +3081,7 @@ func generatedShape() *shape {
 							want: "a number of bytes per second such as 500k or 10M",
 							doc:  "The maximum of bytes per second sent to the host: 500k, 10M.",
 							like: []string{"ratelimit", "bandwidth", "limithostrate"},
-							leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(2000000000)}, onFirstUse("^[1-9][0-9]*(\\.[0-9]+)?[kKMG]?$")},
+							leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 2000000000}}, onFirstUse("^[1-9][0-9]*(\\.[0-9]+)?[kKMG]?$")},
 						},
 						"health": &shape{
 							want: "a list of checks such as {unit: \"nginx.service\"}",
@@ -3138,13 +3138,13 @@ func generatedShape() *shape {
 									"status": &shape{
 										want: "an HTTP status such as 200",
 										doc:  "The HTTP status of the answer; any below 400 by default.",
-										leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(100)}, atMost(599)},
+										leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 100}}, bounded{cue.LessThanEqualOp, 599}},
 									},
 									"tcp": &shape{
 										want: "a port, or host:port",
 										doc:  "A port, or host:port, that must accept connections.",
 										like: []string{"port"},
-										leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)}, onFirstUse("^[A-Za-z0-9_.:%\\[\\]-]*:[0-9]{1,5}$")},
+										leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}}, onFirstUse("^[A-Za-z0-9_.:%\\[\\]-]*:[0-9]{1,5}$")},
 									},
 									"unit": &shape{
 										want: "a unit such as nginx.service",
@@ -3165,7 +3165,7 @@ func generatedShape() *shape {
 									"retries": &shape{
 										want: "a number of tries",
 										doc:  "The number of tries after the first; 5 by default.",
-										leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(0)}, atMost(10000)},
+										leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 0}}, bounded{cue.LessThanEqualOp, 10000}},
 									},
 									"interval": &shape{
 										want: "a duration such as 30s or 5m",
@@ -3240,7 +3240,7 @@ func generatedShape() *shape {
 								"port": &shape{
 									want: "a port number, 1 to 65535",
 									doc:  "The port of its SSH server until then; that of the host by default.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(1)}, atMost(65535)},
+									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 								},
 								"user": &shape{
 									want: "a user name",
@@ -3524,7 +3524,7 @@ func generatedShape() *shape {
 									"size": &shape{
 										want: "a size in MiB",
 										doc:  "The size of a swap file in MiB.",
-										leaf: allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(16777216)},
+										leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 16777216}},
 									},
 								},
 							},
@@ -3609,13 +3609,13 @@ func generatedShape() *shape {
 									want: "a number of builds, 1 or more",
 									doc:  "How many derivations it builds at once; 1 by default.",
 									like: []string{"maxjobs", "max_jobs"},
-									leaf: allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(100000)},
+									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 100000}},
 								},
 								"speed": &shape{
 									want: "a number, 1 or more",
 									doc:  "How fast it is beside other builders; 1 by default.",
 									like: []string{"speedfactor", "speed_factor"},
-									leaf: allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(1000000)},
+									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 1000000}},
 								},
 								"features": &shape{
 									want: "a list of features",
@@ -3768,7 +3768,7 @@ func generatedShape() *shape {
 					"batch": &shape{
 						want: "a number of hosts, or a share such as 20%",
 						doc:  "The size of a batch: a number of hosts, or a share such as \"20%\".",
-						leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(1000000)}, onFirstUse("^([1-9][0-9]?|100)%$")},
+						leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 1000000}}, onFirstUse("^([1-9][0-9]?|100)%$")},
 					},
 					"order": &shape{
 						want: "a list of selectors",
@@ -3781,12 +3781,12 @@ func generatedShape() *shape {
 					"max_unavailable": &shape{
 						want: "a number of hosts, 1 or more",
 						doc:  "The maximum of hosts that may be down at the same time.",
-						leaf: allOf{allOf{ofKind(cue.IntKind), moreThan(0)}, atMost(1000000)},
+						leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 1000000}},
 					},
 					"max_failures": &shape{
 						want: "a number of failures",
 						doc:  "The number of failures that stops the rollout; 1 by default.",
-						leaf: allOf{allOf{ofKind(cue.IntKind), atLeast(0)}, atMost(1000000)},
+						leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 0}}, bounded{cue.LessThanEqualOp, 1000000}},
 					},
 					"pause": &shape{
 						want: "a duration such as 30s or 5m",

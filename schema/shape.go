@@ -51,28 +51,39 @@ var inventoryShape = sync.OnceValue(func() *shape {
 type scalar interface{ accepts(*node) bool }
 
 type (
-	ofKind   cue.Kind // any value of these kinds
-	theText  string
-	theBool  bool
-	theInt   int64
-	moreThan int64
-	atLeast  int64
-	lessThan int64
-	atMost   int64
-	allOf    []scalar
-	oneOf    []scalar
-	pattern  func() *regexp.Regexp // a text that it matches
+	ofKind  cue.Kind // any value of these kinds
+	theText string
+	theBool bool
+	bounded struct { // an integer that compares so with a bound
+		op    cue.Op
+		bound int64
+	}
+	allOf   []scalar
+	oneOf   []scalar
+	pattern func() *regexp.Regexp // a text that it matches
 )
 
-func (k ofKind) accepts(n *node) bool   { return kindOf(n)&cue.Kind(k) != 0 }
-func (s theText) accepts(n *node) bool  { return n.kind == stringKind && n.text == string(s) }
-func (b theBool) accepts(n *node) bool  { return n.kind == boolKind && n.bool == bool(b) }
-func (i theInt) accepts(n *node) bool   { return n.kind == intKind && n.num == int64(i) }
-func (i moreThan) accepts(n *node) bool { return n.kind == intKind && n.num > int64(i) }
-func (i atLeast) accepts(n *node) bool  { return n.kind == intKind && n.num >= int64(i) }
-func (i lessThan) accepts(n *node) bool { return n.kind == intKind && n.num < int64(i) }
-func (i atMost) accepts(n *node) bool   { return n.kind == intKind && n.num <= int64(i) }
-func (p pattern) accepts(n *node) bool  { return n.kind == stringKind && p().MatchString(n.text) }
+func (k ofKind) accepts(n *node) bool  { return kindOf(n)&cue.Kind(k) != 0 }
+func (s theText) accepts(n *node) bool { return n.kind == stringKind && n.text == string(s) }
+func (b theBool) accepts(n *node) bool { return n.kind == boolKind && n.bool == bool(b) }
+func (p pattern) accepts(n *node) bool { return n.kind == stringKind && p().MatchString(n.text) }
+
+func (i bounded) accepts(n *node) bool {
+	if n.kind != intKind {
+		return false
+	}
+	switch i.op {
+	case cue.GreaterThanOp:
+		return n.num > i.bound
+	case cue.GreaterThanEqualOp:
+		return n.num >= i.bound
+	case cue.LessThanOp:
+		return n.num < i.bound
+	case cue.LessThanEqualOp:
+		return n.num <= i.bound
+	}
+	return n.num == i.bound
+}
 
 func (all allOf) accepts(n *node) bool {
 	return !slices.ContainsFunc(all, func(s scalar) bool { return !s.accepts(n) })

@@ -112,6 +112,12 @@ var kindNames = []struct {
 	{cue.FloatKind, "cue.FloatKind"}, {cue.StringKind, "cue.StringKind"}, {cue.BytesKind, "cue.BytesKind"},
 }
 
+// operatorNames are the operators of numbers, as Go has them.
+var operatorNames = map[cue.Op]string{
+	cue.EqualOp: "EqualOp", cue.GreaterThanOp: "GreaterThanOp", cue.GreaterThanEqualOp: "GreaterThanEqualOp",
+	cue.LessThanOp: "LessThanOp", cue.LessThanEqualOp: "LessThanEqualOp",
+}
+
 // scalarText prints a scalar as Go.
 func scalarText(s scalar) string {
 	list := func(name string, all []scalar) string {
@@ -136,10 +142,14 @@ func scalarText(s scalar) string {
 		return "ofKind(" + strings.Join(words, " | ") + ")"
 	case theText:
 		return fmt.Sprintf("theText(%q)", string(s))
+	case theBool:
+		return fmt.Sprintf("theBool(%t)", bool(s))
+	case bounded:
+		return fmt.Sprintf("bounded{cue.%v, %d}", operatorNames[s.op], s.bound)
 	case pattern:
 		return fmt.Sprintf("onFirstUse(%q)", s().String())
 	}
-	return strings.TrimPrefix(fmt.Sprintf("%T(%[1]v)", s), "schema.") // numbers and truth values
+	panic(fmt.Sprintf("%T is not known here", s))
 }
 
 // shapeOf compiles a value of schema.cue.
@@ -242,15 +252,7 @@ func leafOf(v cue.Value) scalar {
 		if err != nil {
 			panic("schema.cue: " + err.Error())
 		}
-		switch op {
-		case cue.GreaterThanOp:
-			return moreThan(bound)
-		case cue.GreaterThanEqualOp:
-			return atLeast(bound)
-		case cue.LessThanOp:
-			return lessThan(bound)
-		}
-		return atMost(bound)
+		return bounded{op, bound}
 	}
 	panic(fmt.Sprintf("schema.cue: %v: a shape cannot express %v", v.Pos(), op))
 }
@@ -266,7 +268,7 @@ func equals(v cue.Value) scalar {
 		return theBool(b)
 	case cue.IntKind:
 		i, _ := v.Int64()
-		return theInt(i)
+		return bounded{cue.EqualOp, i}
 	}
 	panic(fmt.Sprintf("schema.cue: %v: a literal a shape cannot express %v", v.Pos(), v.Kind()))
 }
