@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -343,6 +344,43 @@ func TestProvision(t *testing.T) {
 	if len(c.machines) != 0 || len(f.pinned()) != 0 {
 		t.Errorf("left over: %v, pinned %v", c.machines, f.pinned())
 	}
+	f.searched()
+}
+
+// TestProvisionThenAdopt makes a machine and adopts it: what it is made of goes into the inventory, beside what the inventory says of
+// it. Then it is deployed to, and destroyed.
+func TestProvisionThenAdopt(t *testing.T) {
+	if *provisionTools == "" {
+		t.Skip("needs OpenTofu and the provider of lab machines: just test-provision")
+	}
+	c := newCloud(t, "a")
+	f := newProvisionFleet(t, c, "web")
+	inventory, err := os.ReadFile(filepath.Join(f.dir, "hosts.cue"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := slices.DeleteFunc(strings.Split(string(inventory), "\n"), func(line string) bool { return strings.Contains(line, "disk_uuid") })
+	f.write("hosts.cue", strings.Join(lines, "\n")) // the machine says what its disks are
+	f.must("provision", "apply", "--yes", "--then", "adopt")
+	pinned := f.pinned()["web"]
+	if pinned.Done != schema.ThenAdopt {
+		t.Fatalf("pinned as %+v", pinned)
+	}
+	text, err := os.ReadFile(filepath.Join(f.dir, "hosts.cue"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.says(string(text), `imports: ["./hardware/web.nix"]`)
+	if _, err := os.Stat(filepath.Join(f.dir, "hardware", "web.nix")); err != nil {
+		t.Error(err)
+	}
+	f.must("vet")
+	f.must("deploy", "--yes")
+	if got, err := c.machines[pinned.ID].Run(t.Context(), "cat", "/run/muster-secrets/db"); err != nil || strings.TrimSpace(got) != f.secret {
+		t.Errorf("the secret is %q, %v", got, err)
+	}
+	f.says(f.must("provision", "apply"), "every machine is what the inventory says")
+	f.must("provision", "destroy", "web", "--yes", "web")
 	f.searched()
 }
 

@@ -46,7 +46,7 @@ func EditHosts(edits []HostEdit, read func(name string) ([]byte, error)) (map[st
 			}
 			files[at.File] = f
 		}
-		if offset := f.offset(at); offset < 0 || !f.edit(&e, offset, name) {
+		if offset := f.offset(at); (offset < 0 || !f.edit(&e, offset, name)) && (name == "" || !f.addToEntry(&e)) {
 			return nil, fmt.Errorf("%s: hosts.%s.%s is not written out there: change it by hand, to %s", at, e.Host.Name, e.Path, jsonText(e.Value, "", false))
 		}
 	}
@@ -58,7 +58,7 @@ func EditHosts(edits []HostEdit, read func(name string) ([]byte, error)) (map[st
 }
 
 // anchor is the place of the fact, or else that of the fact that it is put beside, whose
-// name is returned then.
+// name is returned then. The address of a machine that muster made is in a file of pins: there it is the entry of the host.
 func (e *HostEdit) anchor() (at Pos, beside string) {
 	if at, ok := e.Host.pos.find(e.Path); ok {
 		return at, ""
@@ -66,7 +66,10 @@ func (e *HostEdit) anchor() (at Pos, beside string) {
 	if strings.HasPrefix(e.Path, "disks.") && len(e.Host.Disks) > 0 {
 		return e.Host.Disks[0].At, "disks"
 	}
-	return e.Host.PosOf("host"), "host"
+	if at, ok := e.Host.pos.find("host"); ok && e.Host.Provision == nil {
+		return at, "host"
+	}
+	return e.Host.At, "host"
 }
 
 // edit makes one edit at an offset, beside another fact where that is named. It reports
@@ -191,6 +194,23 @@ func (f *hostFile) addField(e *HostEdit, at int) bool {
 	} else {
 		f.put(lineEnd, lineEnd, lines)
 	}
+	return true
+}
+
+// addToEntry adds a field to the entry of the host, wherever it has room.
+func (f *hostFile) addToEntry(e *HostEdit) bool {
+	names := strings.Split(e.Path, ".")
+	value := e.Value
+	for _, name := range slices.Backward(names[1:]) {
+		value = []NewField{{Name: name, Value: value}}
+	}
+	field := &setField{name: names[0], text: f.inline(value)}
+	field.lines, _ = value.([]string)
+	edit, err := field.edit(f.kind, f.text, []string{"hosts", e.Host.Name})
+	if err != nil {
+		return false
+	}
+	f.put(edit.from, edit.to, edit.text)
 	return true
 }
 

@@ -258,3 +258,86 @@ func TestEditsLeftToTheUser(t *testing.T) {
 		}
 	}
 }
+
+// The address of a machine that muster made is in provision.json. What else it is goes into
+// the entry of the host.
+func TestEditHostsThatWereMade(t *testing.T) {
+	pins := string(PinnedText([]PinnedMachine{{Host: "web1", Target: Hetzner, ID: "7", Address: "192.0.2.1"}}))
+	tests := []struct{ file, src, want string }{
+		{"hosts.cue", `package fleet
+
+nixpkgs: unpinned: true
+hosts: web1: {
+	provision: {target: "hetzner", size: "cx22", region: "fsn1", image: "debian-12", ssh_keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]} // small
+}
+`, `package fleet
+
+nixpkgs: unpinned: true
+hosts: web1: {
+	imports: ["./hardware/web1.nix"]
+	disks: {sda: {device: "/dev/disk/by-id/a"}}
+	provision: {target: "hetzner", size: "cx22", region: "fsn1", image: "debian-12", ssh_keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]} // small
+}
+`},
+		{"hosts.toml", `nixpkgs.unpinned = true
+[hosts.web1]
+provision = {target = "hetzner", size = "cx22", region = "fsn1", image = "debian-12", ssh_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]} # small
+`, `nixpkgs.unpinned = true
+[hosts.web1]
+imports = ["./hardware/web1.nix"]
+disks = {sda = {device = "/dev/disk/by-id/a"}}
+provision = {target = "hetzner", size = "cx22", region = "fsn1", image = "debian-12", ssh_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]} # small
+`},
+		{"hosts.yaml", `nixpkgs: {unpinned: true}
+hosts:
+  web1:
+    # small
+    provision: {target: hetzner, size: cx22, region: fsn1, image: debian-12, ssh_keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}
+`, `nixpkgs: {unpinned: true}
+hosts:
+  web1:
+    # small
+    imports:
+      - "./hardware/web1.nix"
+    disks: {sda: {device: "/dev/disk/by-id/a"}}
+    provision: {target: hetzner, size: cx22, region: fsn1, image: debian-12, ssh_keys: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}
+`},
+		{"hosts.json", `{"nixpkgs": {"unpinned": true}, "hosts": {"web1": {"provision": {"target": "hetzner", "size": "cx22", "region": "fsn1", "image": "debian-12", "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}}}}
+`, `{"nixpkgs": {"unpinned": true}, "hosts": {"web1": {"imports": ["./hardware/web1.nix"], "disks": {"sda": {"device": "/dev/disk/by-id/a"}}, "provision": {"target": "hetzner", "size": "cx22", "region": "fsn1", "image": "debian-12", "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}}}}
+`},
+	}
+	for _, c := range tests {
+		t.Run(c.file, func(t *testing.T) {
+			dir := t.TempDir()
+			name := filepath.Join(dir, c.file)
+			for file, text := range map[string]string{c.file: c.src, "provision.json": pins, "hardware/web1.nix": "{ }"} {
+				path := filepath.Join(dir, file)
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			fleet, err := Load(t.Context(), name, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := fleet.Host("web1")
+			texts, err := EditHosts([]HostEdit{
+				{Host: h, Path: "imports", Value: []string{"./hardware/web1.nix"}},
+				{Host: h, Path: "disks.sda", Value: []NewField{{Name: "device", Value: "/dev/disk/by-id/a"}}},
+			}, os.ReadFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(map[string][]byte{h.At.File: []byte(c.want)}, texts); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+			edited, err := Load(t.Context(), name, Options{Texts: map[string][]byte{name: []byte(c.want)}})
+			if err != nil || len(edited.Host("web1").Disks) != 1 || len(edited.Host("web1").Imports) != 1 {
+				t.Errorf("what is written: %v", err)
+			}
+		})
+	}
+}

@@ -30,24 +30,44 @@ func SetHostKeys(name string, src []byte, path, keys []string) ([]byte, error) {
 			return nil, fmt.Errorf("%q is no public key", k)
 		}
 	}
-	var e *edit
-	var err error
-	switch filepath.Ext(name) {
-	case ".cue":
-		return setCUE(src, path, keys)
-	case ".toml":
-		e, err = setTOML(src, path, keys)
-	case ".yaml", ".yml":
-		e, err = setYAML(src, path, keys)
-	case ".json":
-		e, err = setJSON(src, path, keys)
-	default:
-		err = errNoPlace
+	f := &setField{name: "host_keys", text: jsonText(keys, "", false), lines: keys}
+	if filepath.Ext(name) == ".cue" {
+		return setCUE(src, path, f)
 	}
+	e, err := f.edit(filepath.Ext(name), src, path)
 	if err != nil {
 		return nil, err
 	}
 	return e.apply(src), nil
+}
+
+// A setField is a field that the entry of a host is given.
+type setField struct {
+	name  string
+	text  string   // its value on one line
+	lines []string // the texts of a list, for YAML; nil where the value is another
+}
+
+// edit is the edit that gives a field to the host at a path of a file in a language, where
+// the host has an entry there.
+func (f *setField) edit(ext string, src []byte, path []string) (*edit, error) {
+	switch ext {
+	case ".cue":
+		file, err := parser.ParseFile("", src, parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		if e := cueEdit(src, file, path, f); e != nil {
+			return e, nil
+		}
+	case ".toml":
+		return setTOML(src, path, f)
+	case ".yaml", ".yml":
+		return setYAML(src, path, f)
+	case ".json":
+		return setJSON(src, path, f)
+	}
+	return nil, errNoPlace
 }
 
 // An edit puts a text in place of the bytes between two offsets.
@@ -59,9 +79,6 @@ type edit struct {
 func (e *edit) apply(src []byte) []byte {
 	return slices.Concat(src[:e.from], []byte(e.text), src[e.to:])
 }
-
-// keyList is a list of keys as CUE, TOML, YAML and JSON read it.
-func keyList(keys []string) string { return jsonText(keys, "", false) }
 
 // after is the edit that adds a member behind another one that ends at an offset: on a
 // line of its own, where the other is alone on its line, and else beside it. member is
@@ -85,17 +102,17 @@ func after(src []byte, start, end int, prefix, member, comma, lineComma string) 
 	return &edit{eol, eol, "\n" + indent + prefix + member}
 }
 
-// setCUE sets the keys in CUE. Where the host has no struct of its own in this file, such
+// setCUE sets a field in CUE. Where the host has no struct of its own in this file, such
 // as a host of a comprehension, they go to the end: CUE puts declarations of one field
 // together.
-func setCUE(src []byte, path, keys []string) ([]byte, error) {
+func setCUE(src []byte, path []string, f *setField) ([]byte, error) {
 	file, err := parser.ParseFile("", src, parser.ParseComments)
 	if err != nil {
 		return nil, err
 	}
-	e := cueEdit(src, file, path, keys)
+	e := cueEdit(src, file, path, f)
 	if e == nil {
-		text := "host_keys: " + keyList(keys) + "\n"
+		text := f.name + ": " + f.text + "\n"
 		for _, name := range slices.Backward(path) {
 			label, err := format.Node(cueField(name, nil).Label)
 			if err != nil {
@@ -115,16 +132,16 @@ func setCUE(src []byte, path, keys []string) ([]byte, error) {
 }
 
 // cueEdit is nil where the host has no struct of its own.
-func cueEdit(src []byte, file *ast.File, path, keys []string) *edit {
+func cueEdit(src []byte, file *ast.File, path []string, f *setField) *edit {
 	hosts := cueFields(file.Decls, path)
 	for _, h := range hosts {
-		for _, list := range cueBelow(h.value, []string{"host_keys"}) {
+		for _, list := range cueBelow(h.value, []string{f.name}) {
 			if l, ok := list.value.(*ast.ListLit); ok && l.Lbrack.IsValid() {
-				return &edit{l.Lbrack.Offset(), l.Rbrack.Offset() + 1, keyList(keys)}
+				return &edit{l.Lbrack.Offset(), l.Rbrack.Offset() + 1, f.text}
 			}
 		}
 	}
-	member := "host_keys: " + keyList(keys)
+	member := f.name + ": " + f.text
 	for _, h := range hosts {
 		s, ok := h.value.(*ast.StructLit)
 		if !ok || !s.Lbrace.IsValid() {
@@ -139,7 +156,11 @@ func cueEdit(src []byte, file *ast.File, path, keys []string) *edit {
 		if len(s.Elts) > 0 && s.Elts[0].Pos().Line() == s.Lbrace.Line() {
 			return &edit{at, at, member + ", "}
 		}
-		return &edit{at, at, "\n" + member + "\n"}
+		if len(s.Elts) == 0 {
+			return &edit{at, at, "\n" + member + "\n"}
+		}
+		first := string(src[:s.Elts[0].Pos().Offset()])
+		return &edit{at, at, "\n" + first[strings.LastIndexByte(first, '\n')+1:] + member}
 	}
 	return nil
 }
@@ -194,8 +215,8 @@ func cueConjuncts(e ast.Expr) []ast.Expr {
 	return []ast.Expr{e}
 }
 
-// setJSON sets the keys in JSON.
-func setJSON(src []byte, path, keys []string) (*edit, error) {
+// setJSON sets a field in JSON.
+func setJSON(src []byte, path []string, f *setField) (*edit, error) {
 	from, to := 0, len(src)
 	for _, name := range path {
 		m, err := jsonMember(src, from, to, name)
@@ -204,10 +225,10 @@ func setJSON(src []byte, path, keys []string) (*edit, error) {
 		}
 		from, to = m.value, m.end
 	}
-	if m, err := jsonMember(src, from, to, "host_keys"); err == nil {
-		return &edit{m.value, m.end, keyList(keys)}, nil
+	if m, err := jsonMember(src, from, to, f.name); err == nil {
+		return &edit{m.value, m.end, f.text}, nil
 	}
-	member := `"host_keys": ` + keyList(keys)
+	member := jsonText(f.name, "", false) + ": " + f.text
 	if m, err := jsonMember(src, from, to, "host"); err == nil {
 		return after(src, m.name, m.end, "", member, ", ", ","), nil
 	}
@@ -248,8 +269,8 @@ func jsonMember(src []byte, from, to int, name string) (jsonPlace, error) {
 	return jsonPlace{}, errNoPlace
 }
 
-// setYAML sets the keys in YAML.
-func setYAML(src []byte, path, keys []string) (*edit, error) {
+// setYAML sets a field in YAML.
+func setYAML(src []byte, path []string, f *setField) (*edit, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(src, &doc); err != nil || len(doc.Content) == 0 {
 		return nil, errNoPlace
@@ -266,10 +287,10 @@ func setYAML(src []byte, path, keys []string) (*edit, error) {
 	lines := lineStarts(src)
 	offset := func(n *yaml.Node) int { return lines[n.Line-1] + n.Column - 1 }
 	flow := at.Style&yaml.FlowStyle != 0
-	if key, list := yamlMember(at, "host_keys"); list != nil {
-		return yamlReplace(src, lines, key, list, keys, flow)
+	if key, list := yamlMember(at, f.name); list != nil {
+		return yamlReplace(src, lines, key, list, f, flow)
 	}
-	member := "host_keys: " + keyList(keys)
+	member := f.name + ": " + f.text
 	if flow {
 		start := offset(at) + 1
 		return &edit{start, start, member + ", "}, nil
@@ -278,7 +299,7 @@ func setYAML(src []byte, path, keys []string) (*edit, error) {
 	indent := strings.Repeat(" ", first.Column-1)
 	if key, value := yamlMember(at, "host"); value != nil && value.Kind == yaml.ScalarNode && value.Line == key.Line && value.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && key.Line < len(lines) {
 		next := lines[key.Line]
-		text := indent + "host_keys:\n" + yamlItems(indent+"  ", keys)
+		text := f.yaml(indent)
 		if next == len(src) && src[len(src)-1] != '\n' {
 			text = "\n" + text
 		}
@@ -288,7 +309,7 @@ func setYAML(src []byte, path, keys []string) (*edit, error) {
 	if strings.TrimSpace(string(src[start:offset(first)])) != "" {
 		return nil, errNoPlace
 	}
-	return &edit{start, start, indent + "host_keys:\n" + yamlItems(indent+"  ", keys)}, nil
+	return &edit{start, start, f.yaml(indent)}, nil
 }
 
 // yamlMember finds a member of a mapping.
@@ -305,7 +326,7 @@ func yamlMember(n *yaml.Node, name string) (key, value *yaml.Node) {
 }
 
 // yamlReplace puts other keys in place of a list.
-func yamlReplace(src []byte, lines []int, key, list *yaml.Node, keys []string, flow bool) (*edit, error) {
+func yamlReplace(src []byte, lines []int, key, list *yaml.Node, f *setField, flow bool) (*edit, error) {
 	if list.Kind != yaml.SequenceNode {
 		return nil, errNoPlace
 	}
@@ -315,7 +336,7 @@ func yamlReplace(src []byte, lines []int, key, list *yaml.Node, keys []string, f
 		if to < 0 {
 			return nil, errNoPlace
 		}
-		return &edit{from, to, keyList(keys)}, nil
+		return &edit{from, to, f.text}, nil
 	}
 	if len(list.Content) == 0 || list.Line == key.Line {
 		return nil, errNoPlace
@@ -324,12 +345,20 @@ func yamlReplace(src []byte, lines []int, key, list *yaml.Node, keys []string, f
 	if last.Kind != yaml.ScalarNode || last.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 		return nil, errNoPlace
 	}
-	return &edit{lines[list.Line-1], lines[last.Line], yamlItems(strings.Repeat(" ", list.Column-1), keys)}, nil
+	return &edit{lines[list.Line-1], lines[last.Line], yamlItems(strings.Repeat(" ", list.Column-1), f.lines)}, nil
 }
 
-func yamlItems(indent string, keys []string) string {
+// yaml is the field on lines of its own.
+func (f *setField) yaml(indent string) string {
+	if f.lines == nil {
+		return indent + f.name + ": " + f.text + "\n"
+	}
+	return indent + f.name + ":\n" + yamlItems(indent+"  ", f.lines)
+}
+
+func yamlItems(indent string, texts []string) string {
 	var b strings.Builder
-	for _, k := range keys {
+	for _, k := range texts {
 		b.WriteString(indent + "- " + jsonText(k, "", false) + "\n")
 	}
 	return b.String()
@@ -349,9 +378,9 @@ func lineStarts(src []byte) []int {
 	return starts
 }
 
-// setTOML sets the keys in TOML: in the table of the host, among its dotted keys, or in
+// setTOML sets a field in TOML: in the table of the host, among its dotted keys, or in
 // an inline table.
-func setTOML(src []byte, path, keys []string) (*edit, error) {
+func setTOML(src []byte, path []string, f *setField) (*edit, error) {
 	members, err := tomlMembers(src)
 	if err != nil {
 		return nil, err
@@ -359,15 +388,15 @@ func setTOML(src []byte, path, keys []string) (*edit, error) {
 	below := func(names []string, n int) bool {
 		return len(names) == len(path)+n && slices.Equal(names[:len(path)], path)
 	}
-	text := keyList(keys)
+	text := f.text
 	for _, m := range members {
-		if below(m.path, 1) && m.path[len(path)] == "host_keys" && m.value >= 0 {
+		if below(m.path, 1) && m.path[len(path)] == f.name && m.value >= 0 {
 			return &edit{m.value, m.end, text}, nil
 		}
 	}
 	for _, m := range members {
 		if below(m.path, 1) && m.path[len(path)] == "host" && m.value >= 0 {
-			e := after(src, m.start, m.end, string(src[m.start:m.last]), "host_keys = "+text, ", ", "")
+			e := after(src, m.start, m.end, string(src[m.start:m.last]), f.name+" = "+text, ", ", "")
 			if !m.inline && strings.HasPrefix(e.text, ", ") { // a value of several lines
 				return nil, errNoPlace
 			}
@@ -378,13 +407,13 @@ func setTOML(src []byte, path, keys []string) (*edit, error) {
 		switch {
 		case !below(m.path, 0):
 		case m.value < 0: // a header
-			return &edit{m.end, m.end, "\nhost_keys = " + text}, nil
+			return &edit{m.end, m.end, "\n" + f.name + " = " + text}, nil
 		case m.end > m.value+1 && src[m.value] == '{':
 			comma := ", "
 			if strings.TrimSpace(string(src[m.value+1:m.end-1])) == "" {
 				comma = ""
 			}
-			return &edit{m.value + 1, m.value + 1, "host_keys = " + text + comma}, nil
+			return &edit{m.value + 1, m.value + 1, f.name + " = " + text + comma}, nil
 		}
 	}
 	return nil, errNoPlace
