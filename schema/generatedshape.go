@@ -4,8 +4,1055 @@ package schema
 
 import "cuelang.org/go/cue"
 
-// generatedShape is the shape of #Inventory.
+// generatedShape is the shape of #Inventory. What several fields have in common is one shape.
 func generatedShape() *shape {
+	s1 := &shape{
+		want: "a hash such as sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+		doc:  "The hash of that commit's tree, as nix-prefetch-url --unpack gives it.",
+		leaf: onFirstUse("^(sha256-[A-Za-z0-9+/]{43}=|sha512-[A-Za-z0-9+/]{86}==|(sha256:)?[0-9a-df-np-sv-z]{52}|(sha256:)?[0-9a-f]{64})$"),
+	}
+	s2 := &shape{
+		want: "a list of patch files",
+		doc:  "Patches of that tree, relative to this file or absolute. The patched tree is\nbuilt during evaluation, with the tree's own applyPatches.",
+		like: []string{"patch"},
+		elem: &shape{
+			want: "the path of a patch file",
+			leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+		},
+	}
+	s3 := &shape{
+		want: "an attribute such as nixosModules.default",
+		doc:  "The attribute of the flake.",
+		like: []string{"attr"},
+		leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_'-]*(\\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$"),
+	}
+	s4 := &shape{
+		want:  "the path of a Nix file, or {\"$input\": …, module: …}",
+		strct: true,
+		leaf:  onFirstUse("^[^\\x00-\\x1f]+$"),
+		order: []string{"$input", "module", "path"},
+		fields: map[string]*shape{
+			"$input": &shape{
+				want:     "the name of an input",
+				doc:      "The input.",
+				required: true,
+				leaf:     onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
+			},
+			"module": s3,
+			"path": &shape{
+				want: "the path of a file in the input",
+				doc:  "The file in its tree.",
+				leaf: onFirstUse("^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$"),
+			},
+		},
+	}
+	s5 := &shape{
+		want: "a list of Nix files and modules of inputs",
+		doc:  "Nix files, and modules of inputs. Paths are absolute or relative to the\ninventory file.",
+		like: []string{"modules", "module", "files"},
+		elem: s4,
+	}
+	s6 := &shape{
+		want:  "an attribute set of NixOS options",
+		doc:   "NixOS options as data, with the names of NixOS. Markers express values\nthat are more than data: $path, $pkg, $secret, $expr, $str, $force …",
+		like:  []string{"settings", "options", "configuration"},
+		open:  true,
+		strct: true,
+	}
+	s7 := &shape{
+		want:  "an attribute set with one of path, rev, input and unpinned",
+		doc:   "Another NixOS than the fleet's, for a role or a host.",
+		strct: true,
+		order: []string{"input", "path", "rev", "hash", "url", "unpinned", "patches"},
+		fields: map[string]*shape{
+			"input": &shape{
+				want: "the name of an input",
+				doc:  "The name of an input.",
+				leaf: onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
+			},
+			"path": &shape{
+				want: "the path of a directory",
+				doc:  "A directory with a NixOS tree, relative to this file or absolute.",
+				leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+			},
+			"rev": &shape{
+				want: "a commit: 40 hexadecimal digits",
+				doc:  "A commit of nixpkgs.",
+				leaf: onFirstUse("^[0-9a-f]{40}$"),
+			},
+			"hash": s1,
+			"url": &shape{
+				want: "a URL",
+				doc:  "The URL to fetch the commit from; GitHub's archive by default.",
+				leaf: onFirstUse("^(https?|ftp|file)://[^ ]+$"),
+			},
+			"unpinned": &shape{
+				want: "true",
+				doc:  "true: use <nixpkgs> of the evaluating machine.",
+				leaf: theBool(true),
+			},
+			"patches": s2,
+		},
+	}
+	s8 := &shape{
+		want: "a list of overlays",
+		doc:  "Overlays of nixpkgs: files as $path, attributes of inputs as $input, Nix as\n$expr.",
+		elem: &shape{
+			want:  "an overlay: {\"$path\": …}, {\"$input\": …} or {\"$expr\": …}",
+			open:  true,
+			strct: true,
+		},
+	}
+	s9 := &shape{
+		want: "a port number, 1 to 65535",
+		doc:  "The port of the SSH server; that of the SSH configuration by default.",
+		like: []string{"sshport", "targetport"},
+		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
+	}
+	s10 := &shape{
+		want:  "an attribute set of arguments by name",
+		doc:   "More arguments of all NixOS modules, as data and markers. inputs is one\nalready.",
+		like:  []string{"specialargs", "extraspecialargs", "args"},
+		open:  true,
+		strct: true,
+	}
+	s11 := &shape{
+		want: "the key of a value such as database.password",
+		doc:  "The value in it: words with dots between them. The whole file by default.",
+		leaf: onFirstUse("^[^.\\x00-\\x1f]+(\\.[^.\\x00-\\x1f]+)*$"),
+	}
+	s12 := &shape{
+		want:  "an attribute set with file and key",
+		doc:   "A file encrypted with sops, or one value of it.",
+		like:  []string{"sopsfile"},
+		strct: true,
+		order: []string{"file", "key"},
+		fields: map[string]*shape{
+			"file": &shape{
+				want:     "the path of a file encrypted with sops",
+				doc:      "The file.",
+				required: true,
+				leaf:     onFirstUse("^[^\\x00-\\x1f]+$"),
+			},
+			"key": s11,
+		},
+	}
+	s13 := &shape{
+		want: "a command as a list of words",
+		doc:  "A command that prints it, run in the inventory's directory.",
+		like: []string{"keycommand"},
+		some: true,
+		elem: &shape{
+			want: "a word",
+			leaf: onFirstUse("^[^\\x00]+$"),
+		},
+	}
+	s14 := &shape{
+		want: "the path of a file",
+		doc:  "A file with the plain content, which must not be in the inventory's\nversion control.",
+		like: []string{"path", "source"},
+		leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+	}
+	s15 := &shape{
+		want:     "password, hex, ssh-ed25519, wireguard or x509",
+		doc:      "Its kind: \"password\", \"hex\", \"ssh-ed25519\", \"wireguard\" or \"x509\".",
+		required: true,
+		leaf:     oneOf{theText("password"), theText("hex"), theText("ssh-ed25519"), theText("wireguard"), theText("x509")},
+	}
+	s16 := &shape{
+		want: "a length, 8 to 1024",
+		doc:  "The number of characters of a password (32 by default), or of bytes behind\nhexadecimal digits.",
+		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 8}}, bounded{cue.LessThanEqualOp, 1024}},
+	}
+	s17 := &shape{
+		want: "a number of days, 1 to 36500",
+		doc:  "How many days a certificate is valid; 365 by default.",
+		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 36500}},
+	}
+	s18 := &shape{
+		want: "the path of a file encrypted with age",
+		doc:  "A file encrypted with age that has the key and certificate of the authority\nthat signs it; muster secrets generate makes it if there is none. No host gets\nit. By default a certificate is signed by itself.",
+		leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+	}
+	s19 := &shape{
+		want:  "an attribute set with kind",
+		doc:   "What muster secrets generate makes, once, for the file of age.",
+		strct: true,
+		order: []string{"kind", "length", "common_name", "organization", "names", "days", "authority"},
+		fields: map[string]*shape{
+			"kind":   s15,
+			"length": s16,
+			"common_name": &shape{
+				want: "a name",
+				doc:  "What a certificate is of, its common name; the first of names by default.",
+				like: []string{"cn", "commonname"},
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+			"organization": &shape{
+				want: "a name",
+				doc:  "The organization of a certificate's subject, which Kubernetes takes for a group.",
+				like: []string{"o", "org", "group"},
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+			"names": &shape{
+				want: "a list of names",
+				doc:  "What a certificate is for: DNS names and addresses.",
+				elem: &shape{
+					want: "a DNS name or an address",
+					leaf: onFirstUse("^[A-Za-z0-9*:][A-Za-z0-9.:_-]*$"),
+				},
+			},
+			"days":      s17,
+			"authority": s18,
+		},
+	}
+	s20 := &shape{
+		want: "an absolute path without spaces",
+		doc:  "Where a link to it is made; it is in /run/muster-secrets by its name.",
+		like: []string{"destination", "dest", "target", "destdir"},
+		leaf: onFirstUse("^/([^/\\x00-\\x1f ]+/)*[^/\\x00-\\x1f ]+$"),
+	}
+	s21 := &shape{
+		want: "a list of units",
+		doc:  "Units to restart when it has changed.",
+		like: []string{"restartunits"},
+		elem: &shape{
+			want: "a unit such as nginx.service",
+			leaf: onFirstUse("^[A-Za-z0-9:_.@-]+\\.(service|socket|timer|target|mount|path|slice)$"),
+		},
+	}
+	s22 := &shape{
+		want: "a list of units",
+		doc:  "Units to reload when it has changed.",
+		like: []string{"reloadunits"},
+		elem: &shape{
+			want: "a unit such as nginx.service",
+			leaf: onFirstUse("^[A-Za-z0-9:_.@-]+\\.(service|socket|timer|target|mount|path|slice)$"),
+		},
+	}
+	s23 := &shape{
+		want:  "an attribute set",
+		strct: true,
+		order: []string{"age", "sops", "command", "file", "env", "template", "generate", "owner", "group", "mode", "path", "restart", "reload", "volatile", "keep"},
+		fields: map[string]*shape{
+			"age": &shape{
+				want: "the path of a file encrypted with age",
+				doc:  "A file encrypted with age.",
+				like: []string{"agefile", "keyfile"},
+				leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+			},
+			"sops":    s12,
+			"command": s13,
+			"file":    s14,
+			"env": &shape{
+				want: "the name of an environment variable",
+				doc:  "An environment variable of muster.",
+				leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_]*$"),
+			},
+			"template": &shape{
+				want: "a text with {{NAME}} for other secrets",
+				doc:  "A text in which {{NAME}} stands for other secrets of the host, without the\nnewlines at their ends.",
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+			"generate": s19,
+			"owner": &shape{
+				want: "a user name",
+				doc:  "Its owner; root by default.",
+				like: []string{"user"},
+				leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
+			},
+			"group": &shape{
+				want: "a group name",
+				doc:  "Its group; root by default.",
+				leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
+			},
+			"mode": &shape{
+				want: "permissions in octal such as \"0440\"",
+				doc:  "Its permissions; 0400 by default.",
+				like: []string{"permissions"},
+				leaf: onFirstUse("^0?[0-7]{3}$"),
+			},
+			"path":    s20,
+			"restart": s21,
+			"reload":  s22,
+			"volatile": &shape{
+				want: "true or false",
+				doc:  "Whether it is kept in memory only: after a restart it is gone until muster\nsends it again.",
+				leaf: ofKind(cue.BoolKind),
+			},
+			"keep": &shape{
+				want: "true or false",
+				doc:  "Whether a rollback brings back the content of that generation, which the\nhost then keeps.",
+				leaf: ofKind(cue.BoolKind),
+			},
+		},
+	}
+	s24 := &shape{
+		want:   "an attribute set of secrets by name",
+		names:  "letters, digits, '.', '-' and '_', beginning with a letter or digit, at most 64",
+		doc:    "Secrets, by name. They reach the host over its connection and never the\nstore. A secret of a host replaces that of its roles and of the defaults.",
+		like:   []string{"keys", "secret"},
+		strct:  true,
+		nameOK: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+		entry:  s23,
+	}
+	s25 := &shape{
+		want: "true or false",
+		doc:  "true: a host without an address is reached by its name, which the SSH\nconfiguration or the network knows.",
+		like: []string{"byname"},
+		leaf: ofKind(cue.BoolKind),
+	}
+	s26 := &shape{
+		want: "a port number, 1 to 65535",
+		doc:  "The port of the SSH server, where port is not given.",
+		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
+	}
+	s27 := &shape{
+		want: "true or false",
+		doc:  "true: where neither user nor the SSH configuration names a user, log in as the\nuser who runs muster, as ssh does; by default as root.",
+		like: []string{"localuser"},
+		leaf: ofKind(cue.BoolKind),
+	}
+	s28 := &shape{
+		want: "builtin or openssh",
+		doc:  "What makes the connection: \"builtin\", muster itself, or \"openssh\", the ssh of the\nmachine that muster runs on, for what only it can.",
+		like: []string{"client", "via"},
+		leaf: oneOf{theText("builtin"), theText("openssh")},
+	}
+	s29 := &shape{
+		want:  "strict, or {accept_new: \"the reason\"}",
+		doc:   "Which host keys are accepted: \"strict\" takes only known ones, whatever the SSH\nconfiguration says; {accept_new: \"why\"} also takes the first one of a host that\nnone is known of, and keeps it. Without it, the SSH configuration decides.",
+		like:  []string{"stricthostkeychecking", "hostkeychecking"},
+		strct: true,
+		leaf:  theText("strict"),
+		order: []string{"accept_new"},
+		fields: map[string]*shape{
+			"accept_new": &shape{
+				want:     "the reason, as text",
+				doc:      "Why that is safe here.",
+				required: true,
+				leaf:     onFirstUse("^[^\\x00]+$"),
+			},
+		},
+	}
+	s30 := &shape{
+		want: "a duration of whole seconds such as 30s or 5m",
+		doc:  "The time after which an idle connection is probed; three probes without an answer\nend it. 15s by default.",
+		like: []string{"serveraliveinterval", "keepalive"},
+		leaf: onFirstUse("^([0-9]+(s|m|h))+$"),
+	}
+	s31 := &shape{
+		want: "a number of probes, 1 to 1000",
+		doc:  "The number of probes without an answer that end a connection.",
+		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 1000}},
+	}
+	s32 := &shape{
+		want:  "an attribute set such as {IdentityFile: \"~/.ssh/deploy\"}",
+		doc:   "Other options of ssh_config(5), by their names there.",
+		like:  []string{"extraoptions", "sshopts"},
+		strct: true,
+		order: []string{"IdentityFile", "CertificateFile", "IdentitiesOnly", "IdentityAgent", "HostKeyAlias", "HostKeyAlgorithms", "UserKnownHostsFile", "GlobalKnownHostsFile", "HashKnownHosts", "ProxyCommand", "ServerAliveCountMax"},
+		fields: map[string]*shape{
+			"IdentityFile": &shape{
+				want: "the path of a key",
+				doc:  "The key to log in with.",
+				leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+			},
+			"CertificateFile": &shape{
+				want: "the path of a certificate",
+				doc:  "The certificate to log in with.",
+				leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+			},
+			"IdentitiesOnly": &shape{
+				want: "true or false",
+				doc:  "Whether only the keys of IdentityFile are offered.",
+				leaf: ofKind(cue.BoolKind),
+			},
+			"IdentityAgent": &shape{
+				want: "the path of a socket, or none",
+				doc:  "The socket of the SSH agent, or none.",
+				leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+			},
+			"HostKeyAlias": &shape{
+				want: "a name without spaces",
+				doc:  "The name under which known_hosts has the host.",
+				leaf: onFirstUse("^[!-~]+$"),
+			},
+			"HostKeyAlgorithms": &shape{
+				want: "a list of algorithms with commas",
+				doc:  "The algorithms of host keys that are accepted.",
+				leaf: onFirstUse("^[!-~]+$"),
+			},
+			"UserKnownHostsFile": &shape{
+				want: "the path of a file",
+				doc:  "The file of known host keys.",
+				leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+			},
+			"GlobalKnownHostsFile": &shape{
+				want: "the path of a file",
+				doc:  "The file of known host keys of this machine.",
+				leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+			},
+			"HashKnownHosts": &shape{
+				want: "true or false",
+				doc:  "Whether names are hashed in known_hosts.",
+				leaf: ofKind(cue.BoolKind),
+			},
+			"ProxyCommand": &shape{
+				want: "a command line",
+				doc:  "The command whose input and output are the connection.",
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+			"ServerAliveCountMax": s31,
+		},
+	}
+	s33 := &shape{
+		want:  "an attribute set such as {keep_alive: \"30s\"}",
+		doc:   "How SSH connections are made, where that is not as the SSH configuration says. A\nfield of a host goes before that of its roles, and theirs before the defaults'.",
+		like:  []string{"sshoptions", "sshopts", "connection"},
+		strct: true,
+		order: []string{"alias", "port", "user", "own_user", "agent_forwarding", "address_family", "transport", "host_key_policy", "keep_alive", "options"},
+		fields: map[string]*shape{
+			"alias": s25,
+			"port":  s26,
+			"user": &shape{
+				want: "a user name",
+				doc:  "The user to log in as, where user is not given.",
+				like: []string{"login"},
+				leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
+			},
+			"own_user": s27,
+			"agent_forwarding": &shape{
+				want: "true or false",
+				doc:  "Whether programs on the host may use the keys of the SSH agent here.",
+				like: []string{"forwardagent", "agent"},
+				leaf: ofKind(cue.BoolKind),
+			},
+			"address_family": &shape{
+				want: "any, inet or inet6",
+				doc:  "The family of addresses that names are resolved to.",
+				like: []string{"family"},
+				leaf: oneOf{theText("any"), theText("inet"), theText("inet6")},
+			},
+			"transport":       s28,
+			"host_key_policy": s29,
+			"keep_alive":      s30,
+			"options":         s32,
+		},
+	}
+	s34 := &shape{
+		want: "hetzner, aws, gcp, azure, digitalocean, libvirt, custom or none",
+		doc:  "The cloud that it is made in; custom for any other resource, with resource and\noutputs; none for a machine that is there.",
+		like: []string{"targetenv", "cloud", "provider", "env", "kind", "type"},
+		leaf: oneOf{theText("hetzner"), theText("aws"), theText("gcp"), theText("azure"), theText("digitalocean"), theText("libvirt"), theText("custom"), theText("none")},
+	}
+	s35 := &shape{
+		want: "a size such as cx22 or t3.small",
+		doc:  "Its size, by the cloud's own name; for libvirt processors and memory, as 2x4G.",
+		like: []string{"servertype", "instancetype", "machinetype", "flavor", "flavour", "vmsize", "plan"},
+		leaf: onFirstUse("^[^\\x00]+$"),
+	}
+	s36 := &shape{
+		want: "a region or zone such as fsn1 or eu-central-1a",
+		doc:  "Where it is: a location, a region or (aws, gcp) a zone.",
+		like: []string{"location", "zone", "availabilityzone", "datacenter"},
+		leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9 -]*$"),
+	}
+	s37 := &shape{
+		want: "an image such as debian-12",
+		doc:  "What it boots at first: a name or id of the cloud's; for libvirt the file or URL of\nan image.",
+		like: []string{"ami", "os", "sourceimage"},
+		leaf: onFirstUse("^[^\\x00]+$"),
+	}
+	s38 := &shape{
+		want: "a number of GB, 1 to 65536",
+		doc:  "The size of its disk in GB, where the cloud lets one choose.",
+		like: []string{"disksize", "rootsize", "volumesize"},
+		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65536}},
+	}
+	s39 := &shape{
+		want: "the name or id of a network",
+		doc:  "The network that it is in: (aws, azure) the id of a subnet, (gcp, libvirt) the name\nof a network, (digitalocean) the id of a VPC.",
+		like: []string{"subnet", "vpc"},
+		leaf: onFirstUse("^[^\\x00]+$"),
+	}
+	s40 := &shape{
+		want: "a list of SSH public keys",
+		doc:  "SSH public keys that may log in at first.",
+		like: []string{"sshkey", "keys", "authorizedkeys", "publickeys"},
+		elem: &shape{
+			want: "a public key such as ssh-ed25519 AAAA…",
+			leaf: onFirstUse("^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{16,}={0,2}( .*)?$"),
+		},
+	}
+	s41 := &shape{
+		want: "text for cloud-init",
+		doc:  "What cloud-init gets. It is in the program's state, and so holds no secret.",
+		like: []string{"cloudinit", "userdata", "customdata"},
+		leaf: onFirstUse("^[^\\x00]+$"),
+	}
+	s42 := &shape{
+		want:  "an attribute set of arguments of the resource",
+		doc:   "More arguments of its resource, by the provider's own names. Texts are expressions\nof the program, as in \"${hcloud_network.main.id}\". They replace what muster says.",
+		like:  []string{"extra", "options", "attributes"},
+		open:  true,
+		strct: true,
+	}
+	s43 := &shape{
+		want:  "an attribute set such as {address: \"ipv4_address\"}",
+		doc:   "custom: which attributes of the resource have what muster wants to know.",
+		like:  []string{"output", "mapping"},
+		strct: true,
+		order: []string{"address", "id", "host_keys", "disks"},
+		fields: map[string]*shape{
+			"address": &shape{
+				want:     "an attribute such as ipv4_address",
+				doc:      "Its address; where it has none but that one.",
+				required: true,
+				like:     []string{"host", "ip", "ipv4"},
+				leaf:     onFirstUse("^[^\\x00]+$"),
+			},
+			"id": &shape{
+				want: "an attribute such as id",
+				doc:  "Its id; \"id\" by default.",
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+			"host_keys": &shape{
+				want: "an attribute such as host_key",
+				doc:  "Its SSH host keys, one or a list.",
+				like: []string{"hostkey"},
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+			"disks": &shape{
+				want: "an attribute such as disks",
+				doc:  "Its disks: a list of devices, or an attribute set of devices by name.",
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+		},
+	}
+	s44 := &shape{
+		want: "a command as a list of words",
+		doc:  "A command that prints its console, on which cloud-init shows the SSH host keys. In\nit {id}, {address}, {name} and {region} stand for those of the machine.",
+		like: []string{"consolelog", "serial"},
+		some: true,
+		elem: &shape{
+			want: "a word",
+			leaf: onFirstUse("^[^\\x00]+$"),
+		},
+	}
+	s45 := &shape{
+		want: "install, adopt, deploy or none",
+		doc:  "What muster provision apply does with a new machine when it answers: install it,\nadopt it (read its hardware), deploy to it, or nothing. none by default.",
+		like: []string{"next", "after"},
+		leaf: oneOf{theText("install"), theText("adopt"), theText("deploy"), theText("none")},
+	}
+	s46 := &shape{
+		want:  "an attribute set such as {target: \"hetzner\", size: \"cx22\"}",
+		doc:   "The machine that OpenTofu or Terraform makes for the host. A field of a host goes\nbefore that of its roles, and theirs before the defaults'.",
+		like:  []string{"targetenv", "terraform", "tofu", "machine"},
+		strct: true,
+		order: []string{"target", "size", "region", "image", "disk", "network", "group", "ssh_keys", "user_data", "arguments", "resource", "outputs", "console", "then"},
+		fields: map[string]*shape{
+			"target":  s34,
+			"size":    s35,
+			"region":  s36,
+			"image":   s37,
+			"disk":    s38,
+			"network": s39,
+			"group": &shape{
+				want: "the name of a group",
+				doc:  "The resource group of azure, or the storage pool of libvirt.",
+				like: []string{"resourcegroup", "pool"},
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+			"ssh_keys":  s40,
+			"user_data": s41,
+			"arguments": s42,
+			"resource": &shape{
+				want: "the type of a resource such as proxmox_vm_qemu",
+				doc:  "custom: the type of its resource.",
+				leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_-]{0,63}$"),
+			},
+			"outputs": s43,
+			"console": s44,
+			"then":    s45,
+		},
+	}
+	s47 := &shape{
+		want: "a time such as 04:00 or Sun 03:30",
+		doc:  "When, as systemd's OnCalendar has it: \"04:00\", \"Sun 03:30\".",
+		like: []string{"at", "when", "dates", "time", "schedule"},
+		leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
+	}
+	s48 := &shape{
+		want: "a duration such as 30m",
+		doc:  "The longest random delay after that time: \"30m\".",
+		like: []string{"randomizeddelaysec", "splay", "jitter"},
+		leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
+	}
+	s49 := &shape{
+		want: "the URL of a git repository",
+		doc:  "The URL of a git repository that has the fleet's network expression, as\nmuster compile writes it.",
+		like: []string{"url", "repo", "repository"},
+		leaf: onFirstUse("^[A-Za-z/][^ \\x00-\\x1f]*$"),
+	}
+	s50 := &shape{
+		want: "the path of a Nix file in the repository",
+		doc:  "The network expression in the repository; network.nix by default.",
+		like: []string{"path", "network"},
+		leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"),
+	}
+	s51 := &shape{
+		want: "a flake reference such as git+https://example.com/fleet",
+		doc:  "The reference of a flake with nixosConfigurations, as muster compile\n--format flake writes it.",
+		leaf: onFirstUse("^[A-Za-z][^ #\\x00-\\x1f]*$"),
+	}
+	s52 := &shape{
+		want:  "an attribute set such as {every: \"04:00\", flake: \"git+https://…\"}",
+		doc:   "Unattended upgrades to what the fleet has, in git or as a flake. That of a host\nreplaces that of its roles, and theirs that of the defaults.",
+		like:  []string{"autoupgrade", "upgrades"},
+		strct: true,
+		order: []string{"every", "delay", "git", "ref", "file", "flake", "enable"},
+		fields: map[string]*shape{
+			"every": s47,
+			"delay": s48,
+			"git":   s49,
+			"ref": &shape{
+				want: "a branch or tag",
+				doc:  "The branch or tag; main by default.",
+				like: []string{"branch", "rev"},
+				leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._/-]*$"),
+			},
+			"file":  s50,
+			"flake": s51,
+			"enable": &shape{
+				want: "true or false",
+				doc:  "false: no upgrades, where roles or defaults have them.",
+				leaf: ofKind(cue.BoolKind),
+			},
+		},
+	}
+	s53 := &shape{
+		want: "the URL of the store, such as https://releases.example.com",
+		doc:  "The URL of the store: \"https://releases.example.com\", \"s3://fleet?endpoint=…\",\n\"file:///mnt/fleet\".",
+		like: []string{"url", "store", "to"},
+		leaf: onFirstUse("^[a-z0-9]+://[^ \\x00-\\x1f'\"]+$"),
+	}
+	s54 := &shape{
+		want: "the public key that muster publish --make-key prints, NAME:BASE64",
+		doc:  "The public key that muster publish --make-key prints. While the fleet changes to\nanother, both, with a space between them.",
+		like: []string{"publickey", "keys"},
+		leaf: onFirstUse("^[^ :]+:[A-Za-z0-9+/=]+( [^ :]+:[A-Za-z0-9+/=]+)*$"),
+	}
+	s55 := &shape{
+		want: "a time such as *:0/15 or 04:00",
+		doc:  "When, as systemd's OnCalendar has it; every 15 minutes by default.",
+		like: []string{"at", "when", "schedule"},
+		leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
+	}
+	s56 := &shape{
+		want: "a duration such as 5m",
+		doc:  "The longest random delay after that time; 5m by default.",
+		like: []string{"delay", "randomizeddelaysec", "splay"},
+		leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
+	}
+	s57 := &shape{
+		want:  "an attribute set such as {from: \"https://…\", key: \"fleet-1:…\"}",
+		doc:   "Releases that the host takes by itself from where muster publish puts them. That\nof a host replaces that of its roles, and theirs that of the defaults.",
+		like:  []string{"agent", "publish", "release"},
+		strct: true,
+		order: []string{"from", "key", "every", "jitter", "enable"},
+		fields: map[string]*shape{
+			"from":   s53,
+			"key":    s54,
+			"every":  s55,
+			"jitter": s56,
+			"enable": &shape{
+				want: "true or false",
+				doc:  "false: no pull, where roles or defaults have it.",
+				leaf: ofKind(cue.BoolKind),
+			},
+		},
+	}
+	s58 := &shape{
+		want: "a user name",
+		doc:  "The user to log in as; that of the SSH configuration by default.",
+		like: []string{"sshuser", "login", "targetuser"},
+		leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
+	}
+	s59 := &shape{
+		want: "a jump host: [user@]host[:port]",
+		doc:  "The jump host: user@host:port, or the name of a host in the inventory.",
+		like: []string{"proxyjump", "bastion", "gateway", "jumphost"},
+		leaf: onFirstUse("^([A-Za-z_][A-Za-z0-9_.-]*@)?([A-Za-z0-9_.-]+|\\[[0-9A-Fa-f:.%]+\\])(:[0-9]{1,5})?$"),
+	}
+	s60 := &shape{
+		want: "root, sudo, sudo-password, doas or run0",
+		doc:  "How to become root: \"root\" logs in as root, \"sudo\" runs sudo without a\npassword, \"sudo-password\" asks for the password once, \"doas\" and \"run0\"\nrun those without a password. Another command that runs the words after it as\nroot is given with its arguments: [\"sudo\", \"-u\", \"root\"], \"runuser -u root --\".",
+		like: []string{"sudo", "become", "privilegeescalation", "privilegeescalationcommand", "sshopts"},
+		some: true,
+		leaf: allOf{ofKind(cue.StringKind), oneOf{oneOf{theText("root"), theText("sudo"), theText("sudo-password"), theText("doas"), theText("run0")}, onFirstUse("^[A-Za-z0-9/_.+-]+( +[A-Za-z0-9/_.,:=@%+-]+)+$")}},
+		elem: &shape{
+			want: "a word of a command such as sudo -u root",
+			leaf: onFirstUse("^[^\\x00]+$"),
+		},
+	}
+	s61 := &shape{
+		want: "true or false",
+		doc:  "Whether muster deploys to the host without SSH where it runs on it, which it\ntells by the machine's name.",
+		like: []string{"localhost", "allowlocaldeployment", "applylocal"},
+		leaf: ofKind(cue.BoolKind),
+	}
+	s62 := &shape{
+		want: "a system such as x86_64-linux or aarch64-linux",
+		doc:  "The platform; x86_64-linux by default.",
+		like: []string{"arch", "platform", "architecture", "hostplatform"},
+		leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
+	}
+	s63 := &shape{
+		want: "a list of roles",
+		doc:  "The roles of the host: kubernetes-master, kubernetes-node,\nkubernetes-load-balancer, or roles of\nthe inventory.",
+		elem: &shape{
+			want: "the name of a role",
+			leaf: onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,62}$"),
+		},
+	}
+	s64 := &shape{
+		want: "a version such as \"1.33.5\"",
+		doc:  "The version of Kubernetes on the host, where it is another than the cluster's.",
+		like: []string{"kubernetes_version", "kubelet_version"},
+		leaf: onFirstUse("^1\\.(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2}))?$"),
+	}
+	s65 := &shape{
+		want:   "an attribute set of labels",
+		names:  "letters, digits, '.', '-', '_' and '/'",
+		doc:    "Labels: names with values.",
+		strct:  true,
+		nameOK: onFirstUse("^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$"),
+		entry: &shape{
+			want: "letters, digits, '.', '-' and '_', at most 63",
+			leaf: onFirstUse("^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"),
+		},
+	}
+	s66 := &shape{
+		want: "key=value:NoSchedule, or with PreferNoSchedule or NoExecute",
+		leaf: onFirstUse("^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?(=[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?:(NoSchedule|PreferNoSchedule|NoExecute)$"),
+	}
+	s67 := &shape{
+		want:  "an attribute set with labels and taints",
+		doc:   "What the Kubernetes cluster knows of it as a node.",
+		strct: true,
+		order: []string{"version", "labels", "taints"},
+		fields: map[string]*shape{
+			"version": s64,
+			"labels":  s65,
+			"taints": &shape{
+				want: "a list of taints",
+				doc:  "Taints, which keep pods away that do not tolerate them.",
+				elem: s66,
+			},
+		},
+	}
+	s68 := &shape{
+		want: "a list of tags",
+		doc:  "Words to select hosts by, as in --on @web or --on '@\"rack 1\"'.",
+		like: []string{"labels", "groups", "group"},
+		elem: &shape{
+			want: "a tag of printable characters without quotes",
+			leaf: onFirstUse("^[^\\p{C}\\p{Z}@!\"]([^\\p{C}\\p{Zl}\\p{Zp}\"]{0,198}[^\\p{C}\\p{Z}\"])?$"),
+		},
+	}
+	s69 := &shape{
+		want: "required, best_effort or roaming",
+		doc:  "What an unreachable host means: \"required\" fails the run, \"best_effort\"\nis only reported, \"roaming\" is not a failure.",
+		leaf: oneOf{theText("required"), theText("best_effort"), theText("roaming")},
+	}
+	s70 := &shape{
+		want: "new, any or ignore",
+		doc:  "Which failed systemd units fail an activation, so that the host goes back:\nthose that had not failed before (\"new\"), all (\"any\"), or none (\"ignore\").",
+		leaf: oneOf{theText("new"), theText("any"), theText("ignore")},
+	}
+	s71 := &shape{
+		want:  "an attribute set such as {confirm: \"5m\"}",
+		doc:   "Time limits of the host, in place of those of the command line.",
+		like:  []string{"timeout", "activationtimeout", "confirmtimeout"},
+		strct: true,
+		order: []string{"activate", "confirm", "reboot"},
+		fields: map[string]*shape{
+			"activate": &shape{
+				want: "a duration such as 10m",
+				doc:  "For an activation.",
+				like: []string{"activation"},
+				leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
+			},
+			"confirm": &shape{
+				want: "a duration such as 1m",
+				doc:  "For a new connection after an activation.",
+				like: []string{"confirmation"},
+				leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
+			},
+			"reboot": &shape{
+				want: "a duration such as 10m",
+				doc:  "Until the host is back after a restart.",
+				like: []string{"restart"},
+				leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
+			},
+		},
+	}
+	s72 := &shape{
+		want:  "{off: \"the reason\"}",
+		doc:   "{off: \"why\"}: the host keeps a new system without being reached over a new\nconnection. By default it goes back to what it had unless that succeeds.",
+		like:  []string{"magicrollback"},
+		strct: true,
+		order: []string{"off"},
+		fields: map[string]*shape{
+			"off": &shape{
+				want:     "the reason, as text",
+				doc:      "The reason, which muster plan shows.",
+				required: true,
+				leaf:     onFirstUse("^[^\\x00]+$"),
+			},
+		},
+	}
+	s73 := &shape{
+		want:  "{off: \"the reason\"}",
+		doc:   "{off: \"why\"}: a host whose activation or health checks fail is left as it is. By\ndefault it goes back to what it had.",
+		like:  []string{"autorollback"},
+		strct: true,
+		order: []string{"off"},
+		fields: map[string]*shape{
+			"off": &shape{
+				want:     "the reason, as text",
+				doc:      "The reason, which muster plan shows.",
+				required: true,
+				leaf:     onFirstUse("^[^\\x00]+$"),
+			},
+		},
+	}
+	s74 := &shape{
+		want: "true or false",
+		doc:  "false: where the host runs a system that muster has not deployed, it is left alone\nunless --replace-foreign is given.",
+		like: []string{"replaceunknownprofiles"},
+		leaf: ofKind(cue.BoolKind),
+	}
+	s75 := &shape{
+		want: "true or false",
+		doc:  "false: the host is listed, evaluated and built, and never deployed: an installer, an\nimage.",
+		like: []string{"deployable", "enabled"},
+		leaf: ofKind(cue.BoolKind),
+	}
+	s76 := &shape{
+		want: "local, target or the name of a host",
+		doc:  "Where the system is built: where muster runs (\"local\"), on the host (\"target\"), or\non another host of the inventory, by its name.",
+		like: []string{"buildontarget", "buildhost"},
+		leaf: oneOf{theText("local"), theText("target"), onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")},
+	}
+	s77 := &shape{
+		want: "a system such as x86_64-linux",
+		doc:  "The system that it is cross-built on, as nixpkgs.buildPlatform; by default it is\nbuilt on its own.",
+		like: []string{"buildplatform", "cross_system", "crosssystem"},
+		leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
+	}
+	s78 := &shape{
+		want: "true or false",
+		doc:  "Whether the host fetches what it can from its own binary caches.",
+		like: []string{"substituters", "substituteondestination", "substituteontarget"},
+		leaf: ofKind(cue.BoolKind),
+	}
+	s79 := &shape{
+		want: "a number of bytes per second such as 500k or 10M",
+		doc:  "The maximum of bytes per second sent to the host: 500k, 10M.",
+		like: []string{"ratelimit", "bandwidth", "limithostrate"},
+		leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 2000000000}}, onFirstUse("^[1-9][0-9]*(\\.[0-9]+)?[kKMG]?$")},
+	}
+	s80 := &shape{
+		want: "after or before",
+		doc:  "When it is made: \"after\" an activation, or \"before\" it, so that a host that does not\npass is not touched.",
+		leaf: oneOf{theText("after"), theText("before")},
+	}
+	s81 := &shape{
+		want:   "an attribute set such as {Host: \"example.org\"}",
+		names:  "the name of a header",
+		doc:    "The headers of the request.",
+		like:   []string{"header"},
+		strct:  true,
+		nameOK: onFirstUse("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
+		entry: &shape{
+			want: "text without line breaks",
+			leaf: onFirstUse("^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$"),
+		},
+	}
+	s82 := &shape{
+		want: "an HTTP status such as 200",
+		doc:  "The HTTP status of the answer; any below 400 by default.",
+		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 100}}, bounded{cue.LessThanEqualOp, 599}},
+	}
+	s83 := &shape{
+		want: "a port, or host:port",
+		doc:  "A port, or host:port, that must accept connections.",
+		like: []string{"port"},
+		leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}}, onFirstUse("^[A-Za-z0-9_.:%\\[\\]-]*:[0-9]{1,5}$")},
+	}
+	s84 := &shape{
+		want: "a number of tries",
+		doc:  "The number of tries after the first; 5 by default.",
+		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 0}}, bounded{cue.LessThanEqualOp, 10000}},
+	}
+	s85 := &shape{
+		want:  "a check: command, http, tcp or unit",
+		strct: true,
+		order: []string{"command", "http", "description", "when", "headers", "insecure", "status", "tcp", "unit", "from", "timeout", "retries", "interval"},
+		fields: map[string]*shape{
+			"command": &shape{
+				want: "a command as a list of words",
+				doc:  "A command that must succeed. It runs on the host as root.",
+				some: true,
+				elem: &shape{
+					want: "a word",
+					leaf: onFirstUse("^[^\\x00]+$"),
+				},
+			},
+			"http": &shape{
+				want: "a URL such as http://localhost/health",
+				doc:  "A URL that must answer.",
+				like: []string{"url", "https"},
+				leaf: onFirstUse("^https?://"),
+			},
+			"description": &shape{
+				want: "text",
+				doc:  "What it shows, for messages.",
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+			"when":    s80,
+			"headers": s81,
+			"insecure": &shape{
+				want: "true or false",
+				doc:  "true: an HTTPS server may show any certificate.",
+				like: []string{"insecureskipverify", "skipverify", "insecuressl"},
+				leaf: ofKind(cue.BoolKind),
+			},
+			"status": s82,
+			"tcp":    s83,
+			"unit": &shape{
+				want: "a unit such as nginx.service",
+				doc:  "A systemd unit that must be active.",
+				like: []string{"service", "systemd"},
+				leaf: onFirstUse("^[^\\x00]+$"),
+			},
+			"from": &shape{
+				want: "host or here",
+				doc:  "Where http and tcp connect from: \"host\", or \"here\" for where muster runs.",
+				leaf: oneOf{theText("host"), theText("here")},
+			},
+			"timeout": &shape{
+				want: "a duration such as 30s or 5m",
+				doc:  "The maximum time of one try; 10s by default.",
+				leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
+			},
+			"retries": s84,
+			"interval": &shape{
+				want: "a duration such as 30s or 5m",
+				doc:  "The time between tries; 2s by default.",
+				leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
+			},
+		},
+	}
+	s86 := &shape{
+		want: "a list of checks such as {unit: \"nginx.service\"}",
+		doc:  "Health checks after an activation. If one fails, the host is rolled back.\nChecks of the host replace those of the defaults.",
+		like: []string{"healthcheck", "healthchecks", "checks"},
+		elem: s85,
+	}
+	s87 := &shape{
+		want: "the path of a file encrypted with age",
+		doc:  "A file encrypted with age, for the SSH host key. muster install makes the key\nbefore the machine has it. FILE.pub is the public key, which counts as one of\nhost_keys.",
+		like: []string{"sshhostkey", "hostkeyfile"},
+		leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+	}
+	s88 := &shape{
+		want: "true or false",
+		doc:  "Whether NixOS takes the place of the Linux that runs, on its own file systems:\nwhat muster install --in-place needs where systemd is the first stage of a boot.",
+		like: []string{"inplace", "infect", "lustrate"},
+		leaf: ofKind(cue.BoolKind),
+	}
+	s89 := &shape{
+		want: "a list of paths",
+		doc:  "What stays of that Linux, besides its SSH host keys; all else goes to /old-root.",
+		elem: &shape{
+			want: "an absolute path without spaces",
+			leaf: onFirstUse("^(/[A-Za-z0-9_@+.-]*[A-Za-z0-9_@+-][A-Za-z0-9_@+.-]*)+$"),
+		},
+	}
+	s90 := &shape{
+		want: "a hash such as sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+		doc:  "The hash of what is fetched.",
+		leaf: onFirstUse("^(sha256-[A-Za-z0-9+/]{43}=|sha256:[0-9a-df-np-sv-z]{52}|[0-9a-df-np-sv-z]{52}|(sha256:)?[0-9a-f]{64})$"),
+	}
+	s91 := &shape{
+		want:  "an attribute set with path, or url and hash",
+		doc:   "The installer that a machine with another Linux is changed into.",
+		like:  []string{"image", "installer"},
+		strct: true,
+		order: []string{"path", "url", "hash"},
+		fields: map[string]*shape{
+			"path": &shape{
+				want: "the path of a tar archive",
+				doc:  "The archive.",
+				like: []string{"file", "tarball"},
+				leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
+			},
+			"url": &shape{
+				want: "a URL",
+				doc:  "Where it is fetched from.",
+				leaf: onFirstUse("^(https?|ftp|file)://[^ ]+$"),
+			},
+			"hash": s90,
+		},
+	}
+	s92 := &shape{
+		want: "an IPv4 or IPv6 address or a domain name",
+		doc:  "Its address until NixOS runs on it; that of the host by default.",
+		like: []string{"address"},
+		leaf: allOf{ofKind(cue.StringKind), oneOf{onFirstUse("^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"), onFirstUse("^[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){1,7}(:?[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+)?(%[A-Za-z0-9_.-]+)?$"), onFirstUse("^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$")}},
+	}
+	s93 := &shape{
+		want: "a port number, 1 to 65535",
+		doc:  "The port of its SSH server until then; that of the host by default.",
+		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
+	}
+	s94 := &shape{
+		want: "a public key such as ssh-ed25519 AAAA…",
+		leaf: onFirstUse("^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh.com|sk-ecdsa-sha2-nistp256@openssh.com) [A-Za-z0-9+/]{16,}={0,2}( .*)?$"),
+	}
+	s95 := &shape{
+		want:  "an attribute set such as {host_key: \"keys/web1.age\"}",
+		doc:   "How muster install makes a NixOS machine of it.",
+		strct: true,
+		order: []string{"host_key", "disko", "in_place", "keep", "kexec", "host", "port", "user", "host_keys"},
+		fields: map[string]*shape{
+			"host_key": s87,
+			"disko": &shape{
+				want: "true or false",
+				doc:  "Whether disko makes the disks: what the host's configuration says in\ndisko.devices, of those that its disks name by id.",
+				leaf: ofKind(cue.BoolKind),
+			},
+			"in_place": s88,
+			"keep":     s89,
+			"kexec":    s91,
+			"host":     s92,
+			"port":     s93,
+			"user": &shape{
+				want: "a user name",
+				doc:  "The user to log in as until then; that of the host by default.",
+				leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
+			},
+			"host_keys": &shape{
+				want: "a list of public keys",
+				doc:  "Its SSH host keys until then; without any, known_hosts counts.",
+				elem: s94,
+			},
+		},
+	}
 	return &shape{
 		strct: true,
 		order: []string{"network", "nixpkgs", "inputs", "lock", "impure", "kluster", "mesh", "defaults", "roles", "hosts", "meta", "builders", "build", "cache", "provision", "rollout", "secret_recipients", "$schema"},
@@ -49,11 +1096,7 @@ func generatedShape() *shape {
 						doc:  "A commit of nixpkgs.",
 						leaf: onFirstUse("^[0-9a-f]{40}$"),
 					},
-					"hash": &shape{
-						want: "a hash such as sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-						doc:  "The hash of that commit's tree, as nix-prefetch-url --unpack gives it.",
-						leaf: onFirstUse("^(sha256-[A-Za-z0-9+/]{43}=|sha512-[A-Za-z0-9+/]{86}==|(sha256:)?[0-9a-df-np-sv-z]{52}|(sha256:)?[0-9a-f]{64})$"),
-					},
+					"hash": s1,
 					"url": &shape{
 						want: "a URL",
 						doc:  "The URL to fetch the commit from; GitHub's archive by default.",
@@ -64,15 +1107,7 @@ func generatedShape() *shape {
 						doc:  "true: use <nixpkgs> of the evaluating machine.",
 						leaf: theBool(true),
 					},
-					"patches": &shape{
-						want: "a list of patch files",
-						doc:  "Patches of that tree, relative to this file or absolute. The patched tree is\nbuilt during evaluation, with the tree's own applyPatches.",
-						like: []string{"patch"},
-						elem: &shape{
-							want: "the path of a patch file",
-							leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-						},
-					},
+					"patches": s2,
 				},
 			},
 			"inputs": &shape{
@@ -529,43 +1564,8 @@ func generatedShape() *shape {
 				strct: true,
 				order: []string{"imports", "config", "nix", "nixpkgs", "nixpkgs_config", "overlays", "port", "special_args", "secrets", "ssh", "provision", "upgrade", "pull", "user", "jump", "privilege", "local", "system", "roles", "node", "tags", "policy", "failed_units", "timeouts", "guard", "rollback", "replace_foreign", "allow_all", "deploy", "known_hosts", "extra_hosts", "build_on", "cross", "substitute", "limit_rate", "health", "install", "meta"},
 				fields: map[string]*shape{
-					"imports": &shape{
-						want: "a list of Nix files and modules of inputs",
-						doc:  "Nix files, and modules of inputs. Paths are absolute or relative to the\ninventory file.",
-						like: []string{"modules", "module", "files"},
-						elem: &shape{
-							want:  "the path of a Nix file, or {\"$input\": …, module: …}",
-							strct: true,
-							leaf:  onFirstUse("^[^\\x00-\\x1f]+$"),
-							order: []string{"$input", "module", "path"},
-							fields: map[string]*shape{
-								"$input": &shape{
-									want:     "the name of an input",
-									doc:      "The input.",
-									required: true,
-									leaf:     onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
-								},
-								"module": &shape{
-									want: "an attribute such as nixosModules.default",
-									doc:  "The attribute of the flake.",
-									like: []string{"attr"},
-									leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_'-]*(\\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$"),
-								},
-								"path": &shape{
-									want: "the path of a file in the input",
-									doc:  "The file in its tree.",
-									leaf: onFirstUse("^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$"),
-								},
-							},
-						},
-					},
-					"config": &shape{
-						want:  "an attribute set of NixOS options",
-						doc:   "NixOS options as data, with the names of NixOS. Markers express values\nthat are more than data: $path, $pkg, $secret, $expr, $str, $force …",
-						like:  []string{"settings", "options", "configuration"},
-						open:  true,
-						strct: true,
-					},
+					"imports": s5,
+					"config":  s6,
 					"nix": &shape{
 						want: "Nix text, or a list of it",
 						doc:  "One or several NixOS modules as Nix text.",
@@ -575,767 +1575,42 @@ func generatedShape() *shape {
 							leaf: onFirstUse("^[^\\x00]+$"),
 						},
 					},
-					"nixpkgs": &shape{
-						want:  "an attribute set with one of path, rev, input and unpinned",
-						doc:   "Another NixOS than the fleet's, for a role or a host.",
-						strct: true,
-						order: []string{"input", "path", "rev", "hash", "url", "unpinned", "patches"},
-						fields: map[string]*shape{
-							"input": &shape{
-								want: "the name of an input",
-								doc:  "The name of an input.",
-								leaf: onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
-							},
-							"path": &shape{
-								want: "the path of a directory",
-								doc:  "A directory with a NixOS tree, relative to this file or absolute.",
-								leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-							},
-							"rev": &shape{
-								want: "a commit: 40 hexadecimal digits",
-								doc:  "A commit of nixpkgs.",
-								leaf: onFirstUse("^[0-9a-f]{40}$"),
-							},
-							"hash": &shape{
-								want: "a hash such as sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-								doc:  "The hash of that commit's tree, as nix-prefetch-url --unpack gives it.",
-								leaf: onFirstUse("^(sha256-[A-Za-z0-9+/]{43}=|sha512-[A-Za-z0-9+/]{86}==|(sha256:)?[0-9a-df-np-sv-z]{52}|(sha256:)?[0-9a-f]{64})$"),
-							},
-							"url": &shape{
-								want: "a URL",
-								doc:  "The URL to fetch the commit from; GitHub's archive by default.",
-								leaf: onFirstUse("^(https?|ftp|file)://[^ ]+$"),
-							},
-							"unpinned": &shape{
-								want: "true",
-								doc:  "true: use <nixpkgs> of the evaluating machine.",
-								leaf: theBool(true),
-							},
-							"patches": &shape{
-								want: "a list of patch files",
-								doc:  "Patches of that tree, relative to this file or absolute. The patched tree is\nbuilt during evaluation, with the tree's own applyPatches.",
-								like: []string{"patch"},
-								elem: &shape{
-									want: "the path of a patch file",
-									leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-								},
-							},
-						},
-					},
+					"nixpkgs": s7,
 					"nixpkgs_config": &shape{
 						want:  "an attribute set such as {allowUnfree: true}",
 						doc:   "The configuration of nixpkgs, such as {allowUnfree: true}.",
 						open:  true,
 						strct: true,
 					},
-					"overlays": &shape{
-						want: "a list of overlays",
-						doc:  "Overlays of nixpkgs: files as $path, attributes of inputs as $input, Nix as\n$expr.",
-						elem: &shape{
-							want:  "an overlay: {\"$path\": …}, {\"$input\": …} or {\"$expr\": …}",
-							open:  true,
-							strct: true,
-						},
-					},
-					"port": &shape{
-						want: "a port number, 1 to 65535",
-						doc:  "The port of the SSH server; that of the SSH configuration by default.",
-						like: []string{"sshport", "targetport"},
-						leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
-					},
-					"special_args": &shape{
-						want:  "an attribute set of arguments by name",
-						doc:   "More arguments of all NixOS modules, as data and markers. inputs is one\nalready.",
-						like:  []string{"specialargs", "extraspecialargs", "args"},
-						open:  true,
-						strct: true,
-					},
-					"secrets": &shape{
-						want:   "an attribute set of secrets by name",
-						names:  "letters, digits, '.', '-' and '_', beginning with a letter or digit, at most 64",
-						doc:    "Secrets, by name. They reach the host over its connection and never the\nstore. A secret of a host replaces that of its roles and of the defaults.",
-						like:   []string{"keys", "secret"},
-						strct:  true,
-						nameOK: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
-						entry: &shape{
-							want:  "an attribute set",
-							strct: true,
-							order: []string{"age", "sops", "command", "file", "env", "template", "generate", "owner", "group", "mode", "path", "restart", "reload", "volatile", "keep"},
-							fields: map[string]*shape{
-								"age": &shape{
-									want: "the path of a file encrypted with age",
-									doc:  "A file encrypted with age.",
-									like: []string{"agefile", "keyfile"},
-									leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-								},
-								"sops": &shape{
-									want:  "an attribute set with file and key",
-									doc:   "A file encrypted with sops, or one value of it.",
-									like:  []string{"sopsfile"},
-									strct: true,
-									order: []string{"file", "key"},
-									fields: map[string]*shape{
-										"file": &shape{
-											want:     "the path of a file encrypted with sops",
-											doc:      "The file.",
-											required: true,
-											leaf:     onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"key": &shape{
-											want: "the key of a value such as database.password",
-											doc:  "The value in it: words with dots between them. The whole file by default.",
-											leaf: onFirstUse("^[^.\\x00-\\x1f]+(\\.[^.\\x00-\\x1f]+)*$"),
-										},
-									},
-								},
-								"command": &shape{
-									want: "a command as a list of words",
-									doc:  "A command that prints it, run in the inventory's directory.",
-									like: []string{"keycommand"},
-									some: true,
-									elem: &shape{
-										want: "a word",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-								},
-								"file": &shape{
-									want: "the path of a file",
-									doc:  "A file with the plain content, which must not be in the inventory's\nversion control.",
-									like: []string{"path", "source"},
-									leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-								},
-								"env": &shape{
-									want: "the name of an environment variable",
-									doc:  "An environment variable of muster.",
-									leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_]*$"),
-								},
-								"template": &shape{
-									want: "a text with {{NAME}} for other secrets",
-									doc:  "A text in which {{NAME}} stands for other secrets of the host, without the\nnewlines at their ends.",
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"generate": &shape{
-									want:  "an attribute set with kind",
-									doc:   "What muster secrets generate makes, once, for the file of age.",
-									strct: true,
-									order: []string{"kind", "length", "common_name", "organization", "names", "days", "authority"},
-									fields: map[string]*shape{
-										"kind": &shape{
-											want:     "password, hex, ssh-ed25519, wireguard or x509",
-											doc:      "Its kind: \"password\", \"hex\", \"ssh-ed25519\", \"wireguard\" or \"x509\".",
-											required: true,
-											leaf:     oneOf{theText("password"), theText("hex"), theText("ssh-ed25519"), theText("wireguard"), theText("x509")},
-										},
-										"length": &shape{
-											want: "a length, 8 to 1024",
-											doc:  "The number of characters of a password (32 by default), or of bytes behind\nhexadecimal digits.",
-											leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 8}}, bounded{cue.LessThanEqualOp, 1024}},
-										},
-										"common_name": &shape{
-											want: "a name",
-											doc:  "What a certificate is of, its common name; the first of names by default.",
-											like: []string{"cn", "commonname"},
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-										"organization": &shape{
-											want: "a name",
-											doc:  "The organization of a certificate's subject, which Kubernetes takes for a group.",
-											like: []string{"o", "org", "group"},
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-										"names": &shape{
-											want: "a list of names",
-											doc:  "What a certificate is for: DNS names and addresses.",
-											elem: &shape{
-												want: "a DNS name or an address",
-												leaf: onFirstUse("^[A-Za-z0-9*:][A-Za-z0-9.:_-]*$"),
-											},
-										},
-										"days": &shape{
-											want: "a number of days, 1 to 36500",
-											doc:  "How many days a certificate is valid; 365 by default.",
-											leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 36500}},
-										},
-										"authority": &shape{
-											want: "the path of a file encrypted with age",
-											doc:  "A file encrypted with age that has the key and certificate of the authority\nthat signs it; muster secrets generate makes it if there is none. No host gets\nit. By default a certificate is signed by itself.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-									},
-								},
-								"owner": &shape{
-									want: "a user name",
-									doc:  "Its owner; root by default.",
-									like: []string{"user"},
-									leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-								},
-								"group": &shape{
-									want: "a group name",
-									doc:  "Its group; root by default.",
-									leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-								},
-								"mode": &shape{
-									want: "permissions in octal such as \"0440\"",
-									doc:  "Its permissions; 0400 by default.",
-									like: []string{"permissions"},
-									leaf: onFirstUse("^0?[0-7]{3}$"),
-								},
-								"path": &shape{
-									want: "an absolute path without spaces",
-									doc:  "Where a link to it is made; it is in /run/muster-secrets by its name.",
-									like: []string{"destination", "dest", "target", "destdir"},
-									leaf: onFirstUse("^/([^/\\x00-\\x1f ]+/)*[^/\\x00-\\x1f ]+$"),
-								},
-								"restart": &shape{
-									want: "a list of units",
-									doc:  "Units to restart when it has changed.",
-									like: []string{"restartunits"},
-									elem: &shape{
-										want: "a unit such as nginx.service",
-										leaf: onFirstUse("^[A-Za-z0-9:_.@-]+\\.(service|socket|timer|target|mount|path|slice)$"),
-									},
-								},
-								"reload": &shape{
-									want: "a list of units",
-									doc:  "Units to reload when it has changed.",
-									like: []string{"reloadunits"},
-									elem: &shape{
-										want: "a unit such as nginx.service",
-										leaf: onFirstUse("^[A-Za-z0-9:_.@-]+\\.(service|socket|timer|target|mount|path|slice)$"),
-									},
-								},
-								"volatile": &shape{
-									want: "true or false",
-									doc:  "Whether it is kept in memory only: after a restart it is gone until muster\nsends it again.",
-									leaf: ofKind(cue.BoolKind),
-								},
-								"keep": &shape{
-									want: "true or false",
-									doc:  "Whether a rollback brings back the content of that generation, which the\nhost then keeps.",
-									leaf: ofKind(cue.BoolKind),
-								},
-							},
-						},
-					},
-					"ssh": &shape{
-						want:  "an attribute set such as {keep_alive: \"30s\"}",
-						doc:   "How SSH connections are made, where that is not as the SSH configuration says. A\nfield of a host goes before that of its roles, and theirs before the defaults'.",
-						like:  []string{"sshoptions", "sshopts", "connection"},
-						strct: true,
-						order: []string{"alias", "port", "user", "own_user", "agent_forwarding", "address_family", "transport", "host_key_policy", "keep_alive", "options"},
-						fields: map[string]*shape{
-							"alias": &shape{
-								want: "true or false",
-								doc:  "true: a host without an address is reached by its name, which the SSH\nconfiguration or the network knows.",
-								like: []string{"byname"},
-								leaf: ofKind(cue.BoolKind),
-							},
-							"port": &shape{
-								want: "a port number, 1 to 65535",
-								doc:  "The port of the SSH server, where port is not given.",
-								leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
-							},
-							"user": &shape{
-								want: "a user name",
-								doc:  "The user to log in as, where user is not given.",
-								like: []string{"login"},
-								leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-							},
-							"own_user": &shape{
-								want: "true or false",
-								doc:  "true: where neither user nor the SSH configuration names a user, log in as the\nuser who runs muster, as ssh does; by default as root.",
-								like: []string{"localuser"},
-								leaf: ofKind(cue.BoolKind),
-							},
-							"agent_forwarding": &shape{
-								want: "true or false",
-								doc:  "Whether programs on the host may use the keys of the SSH agent here.",
-								like: []string{"forwardagent", "agent"},
-								leaf: ofKind(cue.BoolKind),
-							},
-							"address_family": &shape{
-								want: "any, inet or inet6",
-								doc:  "The family of addresses that names are resolved to.",
-								like: []string{"family"},
-								leaf: oneOf{theText("any"), theText("inet"), theText("inet6")},
-							},
-							"transport": &shape{
-								want: "builtin or openssh",
-								doc:  "What makes the connection: \"builtin\", muster itself, or \"openssh\", the ssh of the\nmachine that muster runs on, for what only it can.",
-								like: []string{"client", "via"},
-								leaf: oneOf{theText("builtin"), theText("openssh")},
-							},
-							"host_key_policy": &shape{
-								want:  "strict, or {accept_new: \"the reason\"}",
-								doc:   "Which host keys are accepted: \"strict\" takes only known ones, whatever the SSH\nconfiguration says; {accept_new: \"why\"} also takes the first one of a host that\nnone is known of, and keeps it. Without it, the SSH configuration decides.",
-								like:  []string{"stricthostkeychecking", "hostkeychecking"},
-								strct: true,
-								leaf:  theText("strict"),
-								order: []string{"accept_new"},
-								fields: map[string]*shape{
-									"accept_new": &shape{
-										want:     "the reason, as text",
-										doc:      "Why that is safe here.",
-										required: true,
-										leaf:     onFirstUse("^[^\\x00]+$"),
-									},
-								},
-							},
-							"keep_alive": &shape{
-								want: "a duration of whole seconds such as 30s or 5m",
-								doc:  "The time after which an idle connection is probed; three probes without an answer\nend it. 15s by default.",
-								like: []string{"serveraliveinterval", "keepalive"},
-								leaf: onFirstUse("^([0-9]+(s|m|h))+$"),
-							},
-							"options": &shape{
-								want:  "an attribute set such as {IdentityFile: \"~/.ssh/deploy\"}",
-								doc:   "Other options of ssh_config(5), by their names there.",
-								like:  []string{"extraoptions", "sshopts"},
-								strct: true,
-								order: []string{"IdentityFile", "CertificateFile", "IdentitiesOnly", "IdentityAgent", "HostKeyAlias", "HostKeyAlgorithms", "UserKnownHostsFile", "GlobalKnownHostsFile", "HashKnownHosts", "ProxyCommand", "ServerAliveCountMax"},
-								fields: map[string]*shape{
-									"IdentityFile": &shape{
-										want: "the path of a key",
-										doc:  "The key to log in with.",
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"CertificateFile": &shape{
-										want: "the path of a certificate",
-										doc:  "The certificate to log in with.",
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"IdentitiesOnly": &shape{
-										want: "true or false",
-										doc:  "Whether only the keys of IdentityFile are offered.",
-										leaf: ofKind(cue.BoolKind),
-									},
-									"IdentityAgent": &shape{
-										want: "the path of a socket, or none",
-										doc:  "The socket of the SSH agent, or none.",
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"HostKeyAlias": &shape{
-										want: "a name without spaces",
-										doc:  "The name under which known_hosts has the host.",
-										leaf: onFirstUse("^[!-~]+$"),
-									},
-									"HostKeyAlgorithms": &shape{
-										want: "a list of algorithms with commas",
-										doc:  "The algorithms of host keys that are accepted.",
-										leaf: onFirstUse("^[!-~]+$"),
-									},
-									"UserKnownHostsFile": &shape{
-										want: "the path of a file",
-										doc:  "The file of known host keys.",
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"GlobalKnownHostsFile": &shape{
-										want: "the path of a file",
-										doc:  "The file of known host keys of this machine.",
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"HashKnownHosts": &shape{
-										want: "true or false",
-										doc:  "Whether names are hashed in known_hosts.",
-										leaf: ofKind(cue.BoolKind),
-									},
-									"ProxyCommand": &shape{
-										want: "a command line",
-										doc:  "The command whose input and output are the connection.",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-									"ServerAliveCountMax": &shape{
-										want: "a number of probes, 1 to 1000",
-										doc:  "The number of probes without an answer that end a connection.",
-										leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 1000}},
-									},
-								},
-							},
-						},
-					},
-					"provision": &shape{
-						want:  "an attribute set such as {target: \"hetzner\", size: \"cx22\"}",
-						doc:   "The machine that OpenTofu or Terraform makes for the host. A field of a host goes\nbefore that of its roles, and theirs before the defaults'.",
-						like:  []string{"targetenv", "terraform", "tofu", "machine"},
-						strct: true,
-						order: []string{"target", "size", "region", "image", "disk", "network", "group", "ssh_keys", "user_data", "arguments", "resource", "outputs", "console", "then"},
-						fields: map[string]*shape{
-							"target": &shape{
-								want: "hetzner, aws, gcp, azure, digitalocean, libvirt, custom or none",
-								doc:  "The cloud that it is made in; custom for any other resource, with resource and\noutputs; none for a machine that is there.",
-								like: []string{"targetenv", "cloud", "provider", "env", "kind", "type"},
-								leaf: oneOf{theText("hetzner"), theText("aws"), theText("gcp"), theText("azure"), theText("digitalocean"), theText("libvirt"), theText("custom"), theText("none")},
-							},
-							"size": &shape{
-								want: "a size such as cx22 or t3.small",
-								doc:  "Its size, by the cloud's own name; for libvirt processors and memory, as 2x4G.",
-								like: []string{"servertype", "instancetype", "machinetype", "flavor", "flavour", "vmsize", "plan"},
-								leaf: onFirstUse("^[^\\x00]+$"),
-							},
-							"region": &shape{
-								want: "a region or zone such as fsn1 or eu-central-1a",
-								doc:  "Where it is: a location, a region or (aws, gcp) a zone.",
-								like: []string{"location", "zone", "availabilityzone", "datacenter"},
-								leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9 -]*$"),
-							},
-							"image": &shape{
-								want: "an image such as debian-12",
-								doc:  "What it boots at first: a name or id of the cloud's; for libvirt the file or URL of\nan image.",
-								like: []string{"ami", "os", "sourceimage"},
-								leaf: onFirstUse("^[^\\x00]+$"),
-							},
-							"disk": &shape{
-								want: "a number of GB, 1 to 65536",
-								doc:  "The size of its disk in GB, where the cloud lets one choose.",
-								like: []string{"disksize", "rootsize", "volumesize"},
-								leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65536}},
-							},
-							"network": &shape{
-								want: "the name or id of a network",
-								doc:  "The network that it is in: (aws, azure) the id of a subnet, (gcp, libvirt) the name\nof a network, (digitalocean) the id of a VPC.",
-								like: []string{"subnet", "vpc"},
-								leaf: onFirstUse("^[^\\x00]+$"),
-							},
-							"group": &shape{
-								want: "the name of a group",
-								doc:  "The resource group of azure, or the storage pool of libvirt.",
-								like: []string{"resourcegroup", "pool"},
-								leaf: onFirstUse("^[^\\x00]+$"),
-							},
-							"ssh_keys": &shape{
-								want: "a list of SSH public keys",
-								doc:  "SSH public keys that may log in at first.",
-								like: []string{"sshkey", "keys", "authorizedkeys", "publickeys"},
-								elem: &shape{
-									want: "a public key such as ssh-ed25519 AAAA…",
-									leaf: onFirstUse("^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{16,}={0,2}( .*)?$"),
-								},
-							},
-							"user_data": &shape{
-								want: "text for cloud-init",
-								doc:  "What cloud-init gets. It is in the program's state, and so holds no secret.",
-								like: []string{"cloudinit", "userdata", "customdata"},
-								leaf: onFirstUse("^[^\\x00]+$"),
-							},
-							"arguments": &shape{
-								want:  "an attribute set of arguments of the resource",
-								doc:   "More arguments of its resource, by the provider's own names. Texts are expressions\nof the program, as in \"${hcloud_network.main.id}\". They replace what muster says.",
-								like:  []string{"extra", "options", "attributes"},
-								open:  true,
-								strct: true,
-							},
-							"resource": &shape{
-								want: "the type of a resource such as proxmox_vm_qemu",
-								doc:  "custom: the type of its resource.",
-								leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_-]{0,63}$"),
-							},
-							"outputs": &shape{
-								want:  "an attribute set such as {address: \"ipv4_address\"}",
-								doc:   "custom: which attributes of the resource have what muster wants to know.",
-								like:  []string{"output", "mapping"},
-								strct: true,
-								order: []string{"address", "id", "host_keys", "disks"},
-								fields: map[string]*shape{
-									"address": &shape{
-										want:     "an attribute such as ipv4_address",
-										doc:      "Its address; where it has none but that one.",
-										required: true,
-										like:     []string{"host", "ip", "ipv4"},
-										leaf:     onFirstUse("^[^\\x00]+$"),
-									},
-									"id": &shape{
-										want: "an attribute such as id",
-										doc:  "Its id; \"id\" by default.",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-									"host_keys": &shape{
-										want: "an attribute such as host_key",
-										doc:  "Its SSH host keys, one or a list.",
-										like: []string{"hostkey"},
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-									"disks": &shape{
-										want: "an attribute such as disks",
-										doc:  "Its disks: a list of devices, or an attribute set of devices by name.",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-								},
-							},
-							"console": &shape{
-								want: "a command as a list of words",
-								doc:  "A command that prints its console, on which cloud-init shows the SSH host keys. In\nit {id}, {address}, {name} and {region} stand for those of the machine.",
-								like: []string{"consolelog", "serial"},
-								some: true,
-								elem: &shape{
-									want: "a word",
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-							},
-							"then": &shape{
-								want: "install, adopt, deploy or none",
-								doc:  "What muster provision apply does with a new machine when it answers: install it,\nadopt it (read its hardware), deploy to it, or nothing. none by default.",
-								like: []string{"next", "after"},
-								leaf: oneOf{theText("install"), theText("adopt"), theText("deploy"), theText("none")},
-							},
-						},
-					},
-					"upgrade": &shape{
-						want:  "an attribute set such as {every: \"04:00\", flake: \"git+https://…\"}",
-						doc:   "Unattended upgrades to what the fleet has, in git or as a flake. That of a host\nreplaces that of its roles, and theirs that of the defaults.",
-						like:  []string{"autoupgrade", "upgrades"},
-						strct: true,
-						order: []string{"every", "delay", "git", "ref", "file", "flake", "enable"},
-						fields: map[string]*shape{
-							"every": &shape{
-								want: "a time such as 04:00 or Sun 03:30",
-								doc:  "When, as systemd's OnCalendar has it: \"04:00\", \"Sun 03:30\".",
-								like: []string{"at", "when", "dates", "time", "schedule"},
-								leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
-							},
-							"delay": &shape{
-								want: "a duration such as 30m",
-								doc:  "The longest random delay after that time: \"30m\".",
-								like: []string{"randomizeddelaysec", "splay", "jitter"},
-								leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-							},
-							"git": &shape{
-								want: "the URL of a git repository",
-								doc:  "The URL of a git repository that has the fleet's network expression, as\nmuster compile writes it.",
-								like: []string{"url", "repo", "repository"},
-								leaf: onFirstUse("^[A-Za-z/][^ \\x00-\\x1f]*$"),
-							},
-							"ref": &shape{
-								want: "a branch or tag",
-								doc:  "The branch or tag; main by default.",
-								like: []string{"branch", "rev"},
-								leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._/-]*$"),
-							},
-							"file": &shape{
-								want: "the path of a Nix file in the repository",
-								doc:  "The network expression in the repository; network.nix by default.",
-								like: []string{"path", "network"},
-								leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"),
-							},
-							"flake": &shape{
-								want: "a flake reference such as git+https://example.com/fleet",
-								doc:  "The reference of a flake with nixosConfigurations, as muster compile\n--format flake writes it.",
-								leaf: onFirstUse("^[A-Za-z][^ #\\x00-\\x1f]*$"),
-							},
-							"enable": &shape{
-								want: "true or false",
-								doc:  "false: no upgrades, where roles or defaults have them.",
-								leaf: ofKind(cue.BoolKind),
-							},
-						},
-					},
-					"pull": &shape{
-						want:  "an attribute set such as {from: \"https://…\", key: \"fleet-1:…\"}",
-						doc:   "Releases that the host takes by itself from where muster publish puts them. That\nof a host replaces that of its roles, and theirs that of the defaults.",
-						like:  []string{"agent", "publish", "release"},
-						strct: true,
-						order: []string{"from", "key", "every", "jitter", "enable"},
-						fields: map[string]*shape{
-							"from": &shape{
-								want: "the URL of the store, such as https://releases.example.com",
-								doc:  "The URL of the store: \"https://releases.example.com\", \"s3://fleet?endpoint=…\",\n\"file:///mnt/fleet\".",
-								like: []string{"url", "store", "to"},
-								leaf: onFirstUse("^[a-z0-9]+://[^ \\x00-\\x1f'\"]+$"),
-							},
-							"key": &shape{
-								want: "the public key that muster publish --make-key prints, NAME:BASE64",
-								doc:  "The public key that muster publish --make-key prints. While the fleet changes to\nanother, both, with a space between them.",
-								like: []string{"publickey", "keys"},
-								leaf: onFirstUse("^[^ :]+:[A-Za-z0-9+/=]+( [^ :]+:[A-Za-z0-9+/=]+)*$"),
-							},
-							"every": &shape{
-								want: "a time such as *:0/15 or 04:00",
-								doc:  "When, as systemd's OnCalendar has it; every 15 minutes by default.",
-								like: []string{"at", "when", "schedule"},
-								leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
-							},
-							"jitter": &shape{
-								want: "a duration such as 5m",
-								doc:  "The longest random delay after that time; 5m by default.",
-								like: []string{"delay", "randomizeddelaysec", "splay"},
-								leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-							},
-							"enable": &shape{
-								want: "true or false",
-								doc:  "false: no pull, where roles or defaults have it.",
-								leaf: ofKind(cue.BoolKind),
-							},
-						},
-					},
-					"user": &shape{
-						want: "a user name",
-						doc:  "The user to log in as; that of the SSH configuration by default.",
-						like: []string{"sshuser", "login", "targetuser"},
-						leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-					},
-					"jump": &shape{
-						want: "a jump host: [user@]host[:port]",
-						doc:  "The jump host: user@host:port, or the name of a host in the inventory.",
-						like: []string{"proxyjump", "bastion", "gateway", "jumphost"},
-						leaf: onFirstUse("^([A-Za-z_][A-Za-z0-9_.-]*@)?([A-Za-z0-9_.-]+|\\[[0-9A-Fa-f:.%]+\\])(:[0-9]{1,5})?$"),
-					},
-					"privilege": &shape{
-						want: "root, sudo, sudo-password, doas or run0",
-						doc:  "How to become root: \"root\" logs in as root, \"sudo\" runs sudo without a\npassword, \"sudo-password\" asks for the password once, \"doas\" and \"run0\"\nrun those without a password. Another command that runs the words after it as\nroot is given with its arguments: [\"sudo\", \"-u\", \"root\"], \"runuser -u root --\".",
-						like: []string{"sudo", "become", "privilegeescalation", "privilegeescalationcommand", "sshopts"},
-						some: true,
-						leaf: allOf{ofKind(cue.StringKind), oneOf{oneOf{theText("root"), theText("sudo"), theText("sudo-password"), theText("doas"), theText("run0")}, onFirstUse("^[A-Za-z0-9/_.+-]+( +[A-Za-z0-9/_.,:=@%+-]+)+$")}},
-						elem: &shape{
-							want: "a word of a command such as sudo -u root",
-							leaf: onFirstUse("^[^\\x00]+$"),
-						},
-					},
-					"local": &shape{
-						want: "true or false",
-						doc:  "Whether muster deploys to the host without SSH where it runs on it, which it\ntells by the machine's name.",
-						like: []string{"localhost", "allowlocaldeployment", "applylocal"},
-						leaf: ofKind(cue.BoolKind),
-					},
-					"system": &shape{
-						want: "a system such as x86_64-linux or aarch64-linux",
-						doc:  "The platform; x86_64-linux by default.",
-						like: []string{"arch", "platform", "architecture", "hostplatform"},
-						leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
-					},
-					"roles": &shape{
-						want: "a list of roles",
-						doc:  "The roles of the host: kubernetes-master, kubernetes-node,\nkubernetes-load-balancer, or roles of\nthe inventory.",
-						elem: &shape{
-							want: "the name of a role",
-							leaf: onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,62}$"),
-						},
-					},
-					"node": &shape{
-						want:  "an attribute set with labels and taints",
-						doc:   "What the Kubernetes cluster knows of it as a node.",
-						strct: true,
-						order: []string{"version", "labels", "taints"},
-						fields: map[string]*shape{
-							"version": &shape{
-								want: "a version such as \"1.33.5\"",
-								doc:  "The version of Kubernetes on the host, where it is another than the cluster's.",
-								like: []string{"kubernetes_version", "kubelet_version"},
-								leaf: onFirstUse("^1\\.(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2}))?$"),
-							},
-							"labels": &shape{
-								want:   "an attribute set of labels",
-								names:  "letters, digits, '.', '-', '_' and '/'",
-								doc:    "Labels: names with values.",
-								strct:  true,
-								nameOK: onFirstUse("^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$"),
-								entry: &shape{
-									want: "letters, digits, '.', '-' and '_', at most 63",
-									leaf: onFirstUse("^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"),
-								},
-							},
-							"taints": &shape{
-								want: "a list of taints",
-								doc:  "Taints, which keep pods away that do not tolerate them.",
-								elem: &shape{
-									want: "key=value:NoSchedule, or with PreferNoSchedule or NoExecute",
-									leaf: onFirstUse("^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?(=[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?:(NoSchedule|PreferNoSchedule|NoExecute)$"),
-								},
-							},
-						},
-					},
-					"tags": &shape{
-						want: "a list of tags",
-						doc:  "Words to select hosts by, as in --on @web or --on '@\"rack 1\"'.",
-						like: []string{"labels", "groups", "group"},
-						elem: &shape{
-							want: "a tag of printable characters without quotes",
-							leaf: onFirstUse("^[^\\p{C}\\p{Z}@!\"]([^\\p{C}\\p{Zl}\\p{Zp}\"]{0,198}[^\\p{C}\\p{Z}\"])?$"),
-						},
-					},
-					"policy": &shape{
-						want: "required, best_effort or roaming",
-						doc:  "What an unreachable host means: \"required\" fails the run, \"best_effort\"\nis only reported, \"roaming\" is not a failure.",
-						leaf: oneOf{theText("required"), theText("best_effort"), theText("roaming")},
-					},
-					"failed_units": &shape{
-						want: "new, any or ignore",
-						doc:  "Which failed systemd units fail an activation, so that the host goes back:\nthose that had not failed before (\"new\"), all (\"any\"), or none (\"ignore\").",
-						leaf: oneOf{theText("new"), theText("any"), theText("ignore")},
-					},
-					"timeouts": &shape{
-						want:  "an attribute set such as {confirm: \"5m\"}",
-						doc:   "Time limits of the host, in place of those of the command line.",
-						like:  []string{"timeout", "activationtimeout", "confirmtimeout"},
-						strct: true,
-						order: []string{"activate", "confirm", "reboot"},
-						fields: map[string]*shape{
-							"activate": &shape{
-								want: "a duration such as 10m",
-								doc:  "For an activation.",
-								like: []string{"activation"},
-								leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-							},
-							"confirm": &shape{
-								want: "a duration such as 1m",
-								doc:  "For a new connection after an activation.",
-								like: []string{"confirmation"},
-								leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-							},
-							"reboot": &shape{
-								want: "a duration such as 10m",
-								doc:  "Until the host is back after a restart.",
-								like: []string{"restart"},
-								leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-							},
-						},
-					},
-					"guard": &shape{
-						want:  "{off: \"the reason\"}",
-						doc:   "{off: \"why\"}: the host keeps a new system without being reached over a new\nconnection. By default it goes back to what it had unless that succeeds.",
-						like:  []string{"magicrollback"},
-						strct: true,
-						order: []string{"off"},
-						fields: map[string]*shape{
-							"off": &shape{
-								want:     "the reason, as text",
-								doc:      "The reason, which muster plan shows.",
-								required: true,
-								leaf:     onFirstUse("^[^\\x00]+$"),
-							},
-						},
-					},
-					"rollback": &shape{
-						want:  "{off: \"the reason\"}",
-						doc:   "{off: \"why\"}: a host whose activation or health checks fail is left as it is. By\ndefault it goes back to what it had.",
-						like:  []string{"autorollback"},
-						strct: true,
-						order: []string{"off"},
-						fields: map[string]*shape{
-							"off": &shape{
-								want:     "the reason, as text",
-								doc:      "The reason, which muster plan shows.",
-								required: true,
-								leaf:     onFirstUse("^[^\\x00]+$"),
-							},
-						},
-					},
-					"replace_foreign": &shape{
-						want: "true or false",
-						doc:  "false: where the host runs a system that muster has not deployed, it is left alone\nunless --replace-foreign is given.",
-						like: []string{"replaceunknownprofiles"},
-						leaf: ofKind(cue.BoolKind),
-					},
+					"overlays":        s8,
+					"port":            s9,
+					"special_args":    s10,
+					"secrets":         s24,
+					"ssh":             s33,
+					"provision":       s46,
+					"upgrade":         s52,
+					"pull":            s57,
+					"user":            s58,
+					"jump":            s59,
+					"privilege":       s60,
+					"local":           s61,
+					"system":          s62,
+					"roles":           s63,
+					"node":            s67,
+					"tags":            s68,
+					"policy":          s69,
+					"failed_units":    s70,
+					"timeouts":        s71,
+					"guard":           s72,
+					"rollback":        s73,
+					"replace_foreign": s74,
 					"allow_all": &shape{
 						want: "true or false",
 						doc:  "false: the host takes part in a deployment only if --on chooses it.",
 						like: []string{"allowapplyall"},
 						leaf: ofKind(cue.BoolKind),
 					},
-					"deploy": &shape{
-						want: "true or false",
-						doc:  "false: the host is listed, evaluated and built, and never deployed: an installer, an\nimage.",
-						like: []string{"deployable", "enabled"},
-						leaf: ofKind(cue.BoolKind),
-					},
+					"deploy": s75,
 					"known_hosts": &shape{
 						want: "true or false",
 						doc:  "Whether the host knows the SSH host keys of all hosts of the inventory.",
@@ -1348,204 +1623,12 @@ func generatedShape() *shape {
 						like: []string{"extrahosts", "etchosts"},
 						leaf: ofKind(cue.BoolKind),
 					},
-					"build_on": &shape{
-						want: "local, target or the name of a host",
-						doc:  "Where the system is built: where muster runs (\"local\"), on the host (\"target\"), or\non another host of the inventory, by its name.",
-						like: []string{"buildontarget", "buildhost"},
-						leaf: oneOf{theText("local"), theText("target"), onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")},
-					},
-					"cross": &shape{
-						want: "a system such as x86_64-linux",
-						doc:  "The system that it is cross-built on, as nixpkgs.buildPlatform; by default it is\nbuilt on its own.",
-						like: []string{"buildplatform", "cross_system", "crosssystem"},
-						leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
-					},
-					"substitute": &shape{
-						want: "true or false",
-						doc:  "Whether the host fetches what it can from its own binary caches.",
-						like: []string{"substituters", "substituteondestination", "substituteontarget"},
-						leaf: ofKind(cue.BoolKind),
-					},
-					"limit_rate": &shape{
-						want: "a number of bytes per second such as 500k or 10M",
-						doc:  "The maximum of bytes per second sent to the host: 500k, 10M.",
-						like: []string{"ratelimit", "bandwidth", "limithostrate"},
-						leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 2000000000}}, onFirstUse("^[1-9][0-9]*(\\.[0-9]+)?[kKMG]?$")},
-					},
-					"health": &shape{
-						want: "a list of checks such as {unit: \"nginx.service\"}",
-						doc:  "Health checks after an activation. If one fails, the host is rolled back.\nChecks of the host replace those of the defaults.",
-						like: []string{"healthcheck", "healthchecks", "checks"},
-						elem: &shape{
-							want:  "a check: command, http, tcp or unit",
-							strct: true,
-							order: []string{"command", "http", "description", "when", "headers", "insecure", "status", "tcp", "unit", "from", "timeout", "retries", "interval"},
-							fields: map[string]*shape{
-								"command": &shape{
-									want: "a command as a list of words",
-									doc:  "A command that must succeed. It runs on the host as root.",
-									some: true,
-									elem: &shape{
-										want: "a word",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-								},
-								"http": &shape{
-									want: "a URL such as http://localhost/health",
-									doc:  "A URL that must answer.",
-									like: []string{"url", "https"},
-									leaf: onFirstUse("^https?://"),
-								},
-								"description": &shape{
-									want: "text",
-									doc:  "What it shows, for messages.",
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"when": &shape{
-									want: "after or before",
-									doc:  "When it is made: \"after\" an activation, or \"before\" it, so that a host that does not\npass is not touched.",
-									leaf: oneOf{theText("after"), theText("before")},
-								},
-								"headers": &shape{
-									want:   "an attribute set such as {Host: \"example.org\"}",
-									names:  "the name of a header",
-									doc:    "The headers of the request.",
-									like:   []string{"header"},
-									strct:  true,
-									nameOK: onFirstUse("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
-									entry: &shape{
-										want: "text without line breaks",
-										leaf: onFirstUse("^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$"),
-									},
-								},
-								"insecure": &shape{
-									want: "true or false",
-									doc:  "true: an HTTPS server may show any certificate.",
-									like: []string{"insecureskipverify", "skipverify", "insecuressl"},
-									leaf: ofKind(cue.BoolKind),
-								},
-								"status": &shape{
-									want: "an HTTP status such as 200",
-									doc:  "The HTTP status of the answer; any below 400 by default.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 100}}, bounded{cue.LessThanEqualOp, 599}},
-								},
-								"tcp": &shape{
-									want: "a port, or host:port",
-									doc:  "A port, or host:port, that must accept connections.",
-									like: []string{"port"},
-									leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}}, onFirstUse("^[A-Za-z0-9_.:%\\[\\]-]*:[0-9]{1,5}$")},
-								},
-								"unit": &shape{
-									want: "a unit such as nginx.service",
-									doc:  "A systemd unit that must be active.",
-									like: []string{"service", "systemd"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"from": &shape{
-									want: "host or here",
-									doc:  "Where http and tcp connect from: \"host\", or \"here\" for where muster runs.",
-									leaf: oneOf{theText("host"), theText("here")},
-								},
-								"timeout": &shape{
-									want: "a duration such as 30s or 5m",
-									doc:  "The maximum time of one try; 10s by default.",
-									leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-								},
-								"retries": &shape{
-									want: "a number of tries",
-									doc:  "The number of tries after the first; 5 by default.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 0}}, bounded{cue.LessThanEqualOp, 10000}},
-								},
-								"interval": &shape{
-									want: "a duration such as 30s or 5m",
-									doc:  "The time between tries; 2s by default.",
-									leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-								},
-							},
-						},
-					},
-					"install": &shape{
-						want:  "an attribute set such as {host_key: \"keys/web1.age\"}",
-						doc:   "How muster install makes a NixOS machine of it.",
-						strct: true,
-						order: []string{"host_key", "disko", "in_place", "keep", "kexec", "host", "port", "user", "host_keys"},
-						fields: map[string]*shape{
-							"host_key": &shape{
-								want: "the path of a file encrypted with age",
-								doc:  "A file encrypted with age, for the SSH host key. muster install makes the key\nbefore the machine has it. FILE.pub is the public key, which counts as one of\nhost_keys.",
-								like: []string{"sshhostkey", "hostkeyfile"},
-								leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-							},
-							"disko": &shape{
-								want: "true or false",
-								doc:  "Whether disko makes the disks: what the host's configuration says in\ndisko.devices, of those that its disks name by id.",
-								leaf: ofKind(cue.BoolKind),
-							},
-							"in_place": &shape{
-								want: "true or false",
-								doc:  "Whether NixOS takes the place of the Linux that runs, on its own file systems:\nwhat muster install --in-place needs where systemd is the first stage of a boot.",
-								like: []string{"inplace", "infect", "lustrate"},
-								leaf: ofKind(cue.BoolKind),
-							},
-							"keep": &shape{
-								want: "a list of paths",
-								doc:  "What stays of that Linux, besides its SSH host keys; all else goes to /old-root.",
-								elem: &shape{
-									want: "an absolute path without spaces",
-									leaf: onFirstUse("^(/[A-Za-z0-9_@+.-]*[A-Za-z0-9_@+-][A-Za-z0-9_@+.-]*)+$"),
-								},
-							},
-							"kexec": &shape{
-								want:  "an attribute set with path, or url and hash",
-								doc:   "The installer that a machine with another Linux is changed into.",
-								like:  []string{"image", "installer"},
-								strct: true,
-								order: []string{"path", "url", "hash"},
-								fields: map[string]*shape{
-									"path": &shape{
-										want: "the path of a tar archive",
-										doc:  "The archive.",
-										like: []string{"file", "tarball"},
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"url": &shape{
-										want: "a URL",
-										doc:  "Where it is fetched from.",
-										leaf: onFirstUse("^(https?|ftp|file)://[^ ]+$"),
-									},
-									"hash": &shape{
-										want: "a hash such as sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-										doc:  "The hash of what is fetched.",
-										leaf: onFirstUse("^(sha256-[A-Za-z0-9+/]{43}=|sha256:[0-9a-df-np-sv-z]{52}|[0-9a-df-np-sv-z]{52}|(sha256:)?[0-9a-f]{64})$"),
-									},
-								},
-							},
-							"host": &shape{
-								want: "an IPv4 or IPv6 address or a domain name",
-								doc:  "Its address until NixOS runs on it; that of the host by default.",
-								like: []string{"address"},
-								leaf: allOf{ofKind(cue.StringKind), oneOf{onFirstUse("^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"), onFirstUse("^[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){1,7}(:?[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+)?(%[A-Za-z0-9_.-]+)?$"), onFirstUse("^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$")}},
-							},
-							"port": &shape{
-								want: "a port number, 1 to 65535",
-								doc:  "The port of its SSH server until then; that of the host by default.",
-								leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
-							},
-							"user": &shape{
-								want: "a user name",
-								doc:  "The user to log in as until then; that of the host by default.",
-								leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-							},
-							"host_keys": &shape{
-								want: "a list of public keys",
-								doc:  "Its SSH host keys until then; without any, known_hosts counts.",
-								elem: &shape{
-									want: "a public key such as ssh-ed25519 AAAA…",
-									leaf: onFirstUse("^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh.com|sk-ecdsa-sha2-nistp256@openssh.com) [A-Za-z0-9+/]{16,}={0,2}( .*)?$"),
-								},
-							},
-						},
-					},
+					"build_on":   s76,
+					"cross":      s77,
+					"substitute": s78,
+					"limit_rate": s79,
+					"health":     s86,
+					"install":    s95,
 					"meta": &shape{
 						want:  "an attribute set",
 						doc:   "Any data of your own. muster ignores it.",
@@ -1566,43 +1649,8 @@ func generatedShape() *shape {
 					strct: true,
 					order: []string{"imports", "config", "nix", "nixpkgs", "nixpkgs_config", "overlays", "special_args", "secrets", "ssh", "provision", "upgrade", "pull"},
 					fields: map[string]*shape{
-						"imports": &shape{
-							want: "a list of Nix files and modules of inputs",
-							doc:  "Nix files, and modules of inputs. Paths are absolute or relative to the\ninventory file.",
-							like: []string{"modules", "module", "files"},
-							elem: &shape{
-								want:  "the path of a Nix file, or {\"$input\": …, module: …}",
-								strct: true,
-								leaf:  onFirstUse("^[^\\x00-\\x1f]+$"),
-								order: []string{"$input", "module", "path"},
-								fields: map[string]*shape{
-									"$input": &shape{
-										want:     "the name of an input",
-										doc:      "The input.",
-										required: true,
-										leaf:     onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
-									},
-									"module": &shape{
-										want: "an attribute such as nixosModules.default",
-										doc:  "The attribute of the flake.",
-										like: []string{"attr"},
-										leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_'-]*(\\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$"),
-									},
-									"path": &shape{
-										want: "the path of a file in the input",
-										doc:  "The file in its tree.",
-										leaf: onFirstUse("^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$"),
-									},
-								},
-							},
-						},
-						"config": &shape{
-							want:  "an attribute set of NixOS options",
-							doc:   "NixOS options as data, with the names of NixOS. Markers express values\nthat are more than data: $path, $pkg, $secret, $expr, $str, $force …",
-							like:  []string{"settings", "options", "configuration"},
-							open:  true,
-							strct: true,
-						},
+						"imports": s5,
+						"config":  s6,
 						"nix": &shape{
 							want: "Nix text, or a list of it",
 							doc:  "One or several NixOS modules as Nix text.",
@@ -1612,591 +1660,20 @@ func generatedShape() *shape {
 								leaf: onFirstUse("^[^\\x00]+$"),
 							},
 						},
-						"nixpkgs": &shape{
-							want:  "an attribute set with one of path, rev, input and unpinned",
-							doc:   "Another NixOS than the fleet's, for a role or a host.",
-							strct: true,
-							order: []string{"input", "path", "rev", "hash", "url", "unpinned", "patches"},
-							fields: map[string]*shape{
-								"input": &shape{
-									want: "the name of an input",
-									doc:  "The name of an input.",
-									leaf: onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
-								},
-								"path": &shape{
-									want: "the path of a directory",
-									doc:  "A directory with a NixOS tree, relative to this file or absolute.",
-									leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-								},
-								"rev": &shape{
-									want: "a commit: 40 hexadecimal digits",
-									doc:  "A commit of nixpkgs.",
-									leaf: onFirstUse("^[0-9a-f]{40}$"),
-								},
-								"hash": &shape{
-									want: "a hash such as sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-									doc:  "The hash of that commit's tree, as nix-prefetch-url --unpack gives it.",
-									leaf: onFirstUse("^(sha256-[A-Za-z0-9+/]{43}=|sha512-[A-Za-z0-9+/]{86}==|(sha256:)?[0-9a-df-np-sv-z]{52}|(sha256:)?[0-9a-f]{64})$"),
-								},
-								"url": &shape{
-									want: "a URL",
-									doc:  "The URL to fetch the commit from; GitHub's archive by default.",
-									leaf: onFirstUse("^(https?|ftp|file)://[^ ]+$"),
-								},
-								"unpinned": &shape{
-									want: "true",
-									doc:  "true: use <nixpkgs> of the evaluating machine.",
-									leaf: theBool(true),
-								},
-								"patches": &shape{
-									want: "a list of patch files",
-									doc:  "Patches of that tree, relative to this file or absolute. The patched tree is\nbuilt during evaluation, with the tree's own applyPatches.",
-									like: []string{"patch"},
-									elem: &shape{
-										want: "the path of a patch file",
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-								},
-							},
-						},
+						"nixpkgs": s7,
 						"nixpkgs_config": &shape{
 							want:  "an attribute set such as {allowUnfree: true}",
 							doc:   "The configuration of nixpkgs, such as {allowUnfree: true}.",
 							open:  true,
 							strct: true,
 						},
-						"overlays": &shape{
-							want: "a list of overlays",
-							doc:  "Overlays of nixpkgs: files as $path, attributes of inputs as $input, Nix as\n$expr.",
-							elem: &shape{
-								want:  "an overlay: {\"$path\": …}, {\"$input\": …} or {\"$expr\": …}",
-								open:  true,
-								strct: true,
-							},
-						},
-						"special_args": &shape{
-							want:  "an attribute set of arguments by name",
-							doc:   "More arguments of all NixOS modules, as data and markers. inputs is one\nalready.",
-							like:  []string{"specialargs", "extraspecialargs", "args"},
-							open:  true,
-							strct: true,
-						},
-						"secrets": &shape{
-							want:   "an attribute set of secrets by name",
-							names:  "letters, digits, '.', '-' and '_', beginning with a letter or digit, at most 64",
-							doc:    "Secrets, by name. They reach the host over its connection and never the\nstore. A secret of a host replaces that of its roles and of the defaults.",
-							like:   []string{"keys", "secret"},
-							strct:  true,
-							nameOK: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
-							entry: &shape{
-								want:  "an attribute set",
-								strct: true,
-								order: []string{"age", "sops", "command", "file", "env", "template", "generate", "owner", "group", "mode", "path", "restart", "reload", "volatile", "keep"},
-								fields: map[string]*shape{
-									"age": &shape{
-										want: "the path of a file encrypted with age",
-										doc:  "A file encrypted with age.",
-										like: []string{"agefile", "keyfile"},
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"sops": &shape{
-										want:  "an attribute set with file and key",
-										doc:   "A file encrypted with sops, or one value of it.",
-										like:  []string{"sopsfile"},
-										strct: true,
-										order: []string{"file", "key"},
-										fields: map[string]*shape{
-											"file": &shape{
-												want:     "the path of a file encrypted with sops",
-												doc:      "The file.",
-												required: true,
-												leaf:     onFirstUse("^[^\\x00-\\x1f]+$"),
-											},
-											"key": &shape{
-												want: "the key of a value such as database.password",
-												doc:  "The value in it: words with dots between them. The whole file by default.",
-												leaf: onFirstUse("^[^.\\x00-\\x1f]+(\\.[^.\\x00-\\x1f]+)*$"),
-											},
-										},
-									},
-									"command": &shape{
-										want: "a command as a list of words",
-										doc:  "A command that prints it, run in the inventory's directory.",
-										like: []string{"keycommand"},
-										some: true,
-										elem: &shape{
-											want: "a word",
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-									},
-									"file": &shape{
-										want: "the path of a file",
-										doc:  "A file with the plain content, which must not be in the inventory's\nversion control.",
-										like: []string{"path", "source"},
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"env": &shape{
-										want: "the name of an environment variable",
-										doc:  "An environment variable of muster.",
-										leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_]*$"),
-									},
-									"template": &shape{
-										want: "a text with {{NAME}} for other secrets",
-										doc:  "A text in which {{NAME}} stands for other secrets of the host, without the\nnewlines at their ends.",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-									"generate": &shape{
-										want:  "an attribute set with kind",
-										doc:   "What muster secrets generate makes, once, for the file of age.",
-										strct: true,
-										order: []string{"kind", "length", "common_name", "organization", "names", "days", "authority"},
-										fields: map[string]*shape{
-											"kind": &shape{
-												want:     "password, hex, ssh-ed25519, wireguard or x509",
-												doc:      "Its kind: \"password\", \"hex\", \"ssh-ed25519\", \"wireguard\" or \"x509\".",
-												required: true,
-												leaf:     oneOf{theText("password"), theText("hex"), theText("ssh-ed25519"), theText("wireguard"), theText("x509")},
-											},
-											"length": &shape{
-												want: "a length, 8 to 1024",
-												doc:  "The number of characters of a password (32 by default), or of bytes behind\nhexadecimal digits.",
-												leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 8}}, bounded{cue.LessThanEqualOp, 1024}},
-											},
-											"common_name": &shape{
-												want: "a name",
-												doc:  "What a certificate is of, its common name; the first of names by default.",
-												like: []string{"cn", "commonname"},
-												leaf: onFirstUse("^[^\\x00]+$"),
-											},
-											"organization": &shape{
-												want: "a name",
-												doc:  "The organization of a certificate's subject, which Kubernetes takes for a group.",
-												like: []string{"o", "org", "group"},
-												leaf: onFirstUse("^[^\\x00]+$"),
-											},
-											"names": &shape{
-												want: "a list of names",
-												doc:  "What a certificate is for: DNS names and addresses.",
-												elem: &shape{
-													want: "a DNS name or an address",
-													leaf: onFirstUse("^[A-Za-z0-9*:][A-Za-z0-9.:_-]*$"),
-												},
-											},
-											"days": &shape{
-												want: "a number of days, 1 to 36500",
-												doc:  "How many days a certificate is valid; 365 by default.",
-												leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 36500}},
-											},
-											"authority": &shape{
-												want: "the path of a file encrypted with age",
-												doc:  "A file encrypted with age that has the key and certificate of the authority\nthat signs it; muster secrets generate makes it if there is none. No host gets\nit. By default a certificate is signed by itself.",
-												leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-											},
-										},
-									},
-									"owner": &shape{
-										want: "a user name",
-										doc:  "Its owner; root by default.",
-										like: []string{"user"},
-										leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-									},
-									"group": &shape{
-										want: "a group name",
-										doc:  "Its group; root by default.",
-										leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-									},
-									"mode": &shape{
-										want: "permissions in octal such as \"0440\"",
-										doc:  "Its permissions; 0400 by default.",
-										like: []string{"permissions"},
-										leaf: onFirstUse("^0?[0-7]{3}$"),
-									},
-									"path": &shape{
-										want: "an absolute path without spaces",
-										doc:  "Where a link to it is made; it is in /run/muster-secrets by its name.",
-										like: []string{"destination", "dest", "target", "destdir"},
-										leaf: onFirstUse("^/([^/\\x00-\\x1f ]+/)*[^/\\x00-\\x1f ]+$"),
-									},
-									"restart": &shape{
-										want: "a list of units",
-										doc:  "Units to restart when it has changed.",
-										like: []string{"restartunits"},
-										elem: &shape{
-											want: "a unit such as nginx.service",
-											leaf: onFirstUse("^[A-Za-z0-9:_.@-]+\\.(service|socket|timer|target|mount|path|slice)$"),
-										},
-									},
-									"reload": &shape{
-										want: "a list of units",
-										doc:  "Units to reload when it has changed.",
-										like: []string{"reloadunits"},
-										elem: &shape{
-											want: "a unit such as nginx.service",
-											leaf: onFirstUse("^[A-Za-z0-9:_.@-]+\\.(service|socket|timer|target|mount|path|slice)$"),
-										},
-									},
-									"volatile": &shape{
-										want: "true or false",
-										doc:  "Whether it is kept in memory only: after a restart it is gone until muster\nsends it again.",
-										leaf: ofKind(cue.BoolKind),
-									},
-									"keep": &shape{
-										want: "true or false",
-										doc:  "Whether a rollback brings back the content of that generation, which the\nhost then keeps.",
-										leaf: ofKind(cue.BoolKind),
-									},
-								},
-							},
-						},
-						"ssh": &shape{
-							want:  "an attribute set such as {keep_alive: \"30s\"}",
-							doc:   "How SSH connections are made, where that is not as the SSH configuration says. A\nfield of a host goes before that of its roles, and theirs before the defaults'.",
-							like:  []string{"sshoptions", "sshopts", "connection"},
-							strct: true,
-							order: []string{"alias", "port", "user", "own_user", "agent_forwarding", "address_family", "transport", "host_key_policy", "keep_alive", "options"},
-							fields: map[string]*shape{
-								"alias": &shape{
-									want: "true or false",
-									doc:  "true: a host without an address is reached by its name, which the SSH\nconfiguration or the network knows.",
-									like: []string{"byname"},
-									leaf: ofKind(cue.BoolKind),
-								},
-								"port": &shape{
-									want: "a port number, 1 to 65535",
-									doc:  "The port of the SSH server, where port is not given.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
-								},
-								"user": &shape{
-									want: "a user name",
-									doc:  "The user to log in as, where user is not given.",
-									like: []string{"login"},
-									leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-								},
-								"own_user": &shape{
-									want: "true or false",
-									doc:  "true: where neither user nor the SSH configuration names a user, log in as the\nuser who runs muster, as ssh does; by default as root.",
-									like: []string{"localuser"},
-									leaf: ofKind(cue.BoolKind),
-								},
-								"agent_forwarding": &shape{
-									want: "true or false",
-									doc:  "Whether programs on the host may use the keys of the SSH agent here.",
-									like: []string{"forwardagent", "agent"},
-									leaf: ofKind(cue.BoolKind),
-								},
-								"address_family": &shape{
-									want: "any, inet or inet6",
-									doc:  "The family of addresses that names are resolved to.",
-									like: []string{"family"},
-									leaf: oneOf{theText("any"), theText("inet"), theText("inet6")},
-								},
-								"transport": &shape{
-									want: "builtin or openssh",
-									doc:  "What makes the connection: \"builtin\", muster itself, or \"openssh\", the ssh of the\nmachine that muster runs on, for what only it can.",
-									like: []string{"client", "via"},
-									leaf: oneOf{theText("builtin"), theText("openssh")},
-								},
-								"host_key_policy": &shape{
-									want:  "strict, or {accept_new: \"the reason\"}",
-									doc:   "Which host keys are accepted: \"strict\" takes only known ones, whatever the SSH\nconfiguration says; {accept_new: \"why\"} also takes the first one of a host that\nnone is known of, and keeps it. Without it, the SSH configuration decides.",
-									like:  []string{"stricthostkeychecking", "hostkeychecking"},
-									strct: true,
-									leaf:  theText("strict"),
-									order: []string{"accept_new"},
-									fields: map[string]*shape{
-										"accept_new": &shape{
-											want:     "the reason, as text",
-											doc:      "Why that is safe here.",
-											required: true,
-											leaf:     onFirstUse("^[^\\x00]+$"),
-										},
-									},
-								},
-								"keep_alive": &shape{
-									want: "a duration of whole seconds such as 30s or 5m",
-									doc:  "The time after which an idle connection is probed; three probes without an answer\nend it. 15s by default.",
-									like: []string{"serveraliveinterval", "keepalive"},
-									leaf: onFirstUse("^([0-9]+(s|m|h))+$"),
-								},
-								"options": &shape{
-									want:  "an attribute set such as {IdentityFile: \"~/.ssh/deploy\"}",
-									doc:   "Other options of ssh_config(5), by their names there.",
-									like:  []string{"extraoptions", "sshopts"},
-									strct: true,
-									order: []string{"IdentityFile", "CertificateFile", "IdentitiesOnly", "IdentityAgent", "HostKeyAlias", "HostKeyAlgorithms", "UserKnownHostsFile", "GlobalKnownHostsFile", "HashKnownHosts", "ProxyCommand", "ServerAliveCountMax"},
-									fields: map[string]*shape{
-										"IdentityFile": &shape{
-											want: "the path of a key",
-											doc:  "The key to log in with.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"CertificateFile": &shape{
-											want: "the path of a certificate",
-											doc:  "The certificate to log in with.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"IdentitiesOnly": &shape{
-											want: "true or false",
-											doc:  "Whether only the keys of IdentityFile are offered.",
-											leaf: ofKind(cue.BoolKind),
-										},
-										"IdentityAgent": &shape{
-											want: "the path of a socket, or none",
-											doc:  "The socket of the SSH agent, or none.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"HostKeyAlias": &shape{
-											want: "a name without spaces",
-											doc:  "The name under which known_hosts has the host.",
-											leaf: onFirstUse("^[!-~]+$"),
-										},
-										"HostKeyAlgorithms": &shape{
-											want: "a list of algorithms with commas",
-											doc:  "The algorithms of host keys that are accepted.",
-											leaf: onFirstUse("^[!-~]+$"),
-										},
-										"UserKnownHostsFile": &shape{
-											want: "the path of a file",
-											doc:  "The file of known host keys.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"GlobalKnownHostsFile": &shape{
-											want: "the path of a file",
-											doc:  "The file of known host keys of this machine.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"HashKnownHosts": &shape{
-											want: "true or false",
-											doc:  "Whether names are hashed in known_hosts.",
-											leaf: ofKind(cue.BoolKind),
-										},
-										"ProxyCommand": &shape{
-											want: "a command line",
-											doc:  "The command whose input and output are the connection.",
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-										"ServerAliveCountMax": &shape{
-											want: "a number of probes, 1 to 1000",
-											doc:  "The number of probes without an answer that end a connection.",
-											leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 1000}},
-										},
-									},
-								},
-							},
-						},
-						"provision": &shape{
-							want:  "an attribute set such as {target: \"hetzner\", size: \"cx22\"}",
-							doc:   "The machine that OpenTofu or Terraform makes for the host. A field of a host goes\nbefore that of its roles, and theirs before the defaults'.",
-							like:  []string{"targetenv", "terraform", "tofu", "machine"},
-							strct: true,
-							order: []string{"target", "size", "region", "image", "disk", "network", "group", "ssh_keys", "user_data", "arguments", "resource", "outputs", "console", "then"},
-							fields: map[string]*shape{
-								"target": &shape{
-									want: "hetzner, aws, gcp, azure, digitalocean, libvirt, custom or none",
-									doc:  "The cloud that it is made in; custom for any other resource, with resource and\noutputs; none for a machine that is there.",
-									like: []string{"targetenv", "cloud", "provider", "env", "kind", "type"},
-									leaf: oneOf{theText("hetzner"), theText("aws"), theText("gcp"), theText("azure"), theText("digitalocean"), theText("libvirt"), theText("custom"), theText("none")},
-								},
-								"size": &shape{
-									want: "a size such as cx22 or t3.small",
-									doc:  "Its size, by the cloud's own name; for libvirt processors and memory, as 2x4G.",
-									like: []string{"servertype", "instancetype", "machinetype", "flavor", "flavour", "vmsize", "plan"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"region": &shape{
-									want: "a region or zone such as fsn1 or eu-central-1a",
-									doc:  "Where it is: a location, a region or (aws, gcp) a zone.",
-									like: []string{"location", "zone", "availabilityzone", "datacenter"},
-									leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9 -]*$"),
-								},
-								"image": &shape{
-									want: "an image such as debian-12",
-									doc:  "What it boots at first: a name or id of the cloud's; for libvirt the file or URL of\nan image.",
-									like: []string{"ami", "os", "sourceimage"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"disk": &shape{
-									want: "a number of GB, 1 to 65536",
-									doc:  "The size of its disk in GB, where the cloud lets one choose.",
-									like: []string{"disksize", "rootsize", "volumesize"},
-									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65536}},
-								},
-								"network": &shape{
-									want: "the name or id of a network",
-									doc:  "The network that it is in: (aws, azure) the id of a subnet, (gcp, libvirt) the name\nof a network, (digitalocean) the id of a VPC.",
-									like: []string{"subnet", "vpc"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"group": &shape{
-									want: "the name of a group",
-									doc:  "The resource group of azure, or the storage pool of libvirt.",
-									like: []string{"resourcegroup", "pool"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"ssh_keys": &shape{
-									want: "a list of SSH public keys",
-									doc:  "SSH public keys that may log in at first.",
-									like: []string{"sshkey", "keys", "authorizedkeys", "publickeys"},
-									elem: &shape{
-										want: "a public key such as ssh-ed25519 AAAA…",
-										leaf: onFirstUse("^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{16,}={0,2}( .*)?$"),
-									},
-								},
-								"user_data": &shape{
-									want: "text for cloud-init",
-									doc:  "What cloud-init gets. It is in the program's state, and so holds no secret.",
-									like: []string{"cloudinit", "userdata", "customdata"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"arguments": &shape{
-									want:  "an attribute set of arguments of the resource",
-									doc:   "More arguments of its resource, by the provider's own names. Texts are expressions\nof the program, as in \"${hcloud_network.main.id}\". They replace what muster says.",
-									like:  []string{"extra", "options", "attributes"},
-									open:  true,
-									strct: true,
-								},
-								"resource": &shape{
-									want: "the type of a resource such as proxmox_vm_qemu",
-									doc:  "custom: the type of its resource.",
-									leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_-]{0,63}$"),
-								},
-								"outputs": &shape{
-									want:  "an attribute set such as {address: \"ipv4_address\"}",
-									doc:   "custom: which attributes of the resource have what muster wants to know.",
-									like:  []string{"output", "mapping"},
-									strct: true,
-									order: []string{"address", "id", "host_keys", "disks"},
-									fields: map[string]*shape{
-										"address": &shape{
-											want:     "an attribute such as ipv4_address",
-											doc:      "Its address; where it has none but that one.",
-											required: true,
-											like:     []string{"host", "ip", "ipv4"},
-											leaf:     onFirstUse("^[^\\x00]+$"),
-										},
-										"id": &shape{
-											want: "an attribute such as id",
-											doc:  "Its id; \"id\" by default.",
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-										"host_keys": &shape{
-											want: "an attribute such as host_key",
-											doc:  "Its SSH host keys, one or a list.",
-											like: []string{"hostkey"},
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-										"disks": &shape{
-											want: "an attribute such as disks",
-											doc:  "Its disks: a list of devices, or an attribute set of devices by name.",
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-									},
-								},
-								"console": &shape{
-									want: "a command as a list of words",
-									doc:  "A command that prints its console, on which cloud-init shows the SSH host keys. In\nit {id}, {address}, {name} and {region} stand for those of the machine.",
-									like: []string{"consolelog", "serial"},
-									some: true,
-									elem: &shape{
-										want: "a word",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-								},
-								"then": &shape{
-									want: "install, adopt, deploy or none",
-									doc:  "What muster provision apply does with a new machine when it answers: install it,\nadopt it (read its hardware), deploy to it, or nothing. none by default.",
-									like: []string{"next", "after"},
-									leaf: oneOf{theText("install"), theText("adopt"), theText("deploy"), theText("none")},
-								},
-							},
-						},
-						"upgrade": &shape{
-							want:  "an attribute set such as {every: \"04:00\", flake: \"git+https://…\"}",
-							doc:   "Unattended upgrades to what the fleet has, in git or as a flake. That of a host\nreplaces that of its roles, and theirs that of the defaults.",
-							like:  []string{"autoupgrade", "upgrades"},
-							strct: true,
-							order: []string{"every", "delay", "git", "ref", "file", "flake", "enable"},
-							fields: map[string]*shape{
-								"every": &shape{
-									want: "a time such as 04:00 or Sun 03:30",
-									doc:  "When, as systemd's OnCalendar has it: \"04:00\", \"Sun 03:30\".",
-									like: []string{"at", "when", "dates", "time", "schedule"},
-									leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
-								},
-								"delay": &shape{
-									want: "a duration such as 30m",
-									doc:  "The longest random delay after that time: \"30m\".",
-									like: []string{"randomizeddelaysec", "splay", "jitter"},
-									leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-								},
-								"git": &shape{
-									want: "the URL of a git repository",
-									doc:  "The URL of a git repository that has the fleet's network expression, as\nmuster compile writes it.",
-									like: []string{"url", "repo", "repository"},
-									leaf: onFirstUse("^[A-Za-z/][^ \\x00-\\x1f]*$"),
-								},
-								"ref": &shape{
-									want: "a branch or tag",
-									doc:  "The branch or tag; main by default.",
-									like: []string{"branch", "rev"},
-									leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._/-]*$"),
-								},
-								"file": &shape{
-									want: "the path of a Nix file in the repository",
-									doc:  "The network expression in the repository; network.nix by default.",
-									like: []string{"path", "network"},
-									leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"),
-								},
-								"flake": &shape{
-									want: "a flake reference such as git+https://example.com/fleet",
-									doc:  "The reference of a flake with nixosConfigurations, as muster compile\n--format flake writes it.",
-									leaf: onFirstUse("^[A-Za-z][^ #\\x00-\\x1f]*$"),
-								},
-								"enable": &shape{
-									want: "true or false",
-									doc:  "false: no upgrades, where roles or defaults have them.",
-									leaf: ofKind(cue.BoolKind),
-								},
-							},
-						},
-						"pull": &shape{
-							want:  "an attribute set such as {from: \"https://…\", key: \"fleet-1:…\"}",
-							doc:   "Releases that the host takes by itself from where muster publish puts them. That\nof a host replaces that of its roles, and theirs that of the defaults.",
-							like:  []string{"agent", "publish", "release"},
-							strct: true,
-							order: []string{"from", "key", "every", "jitter", "enable"},
-							fields: map[string]*shape{
-								"from": &shape{
-									want: "the URL of the store, such as https://releases.example.com",
-									doc:  "The URL of the store: \"https://releases.example.com\", \"s3://fleet?endpoint=…\",\n\"file:///mnt/fleet\".",
-									like: []string{"url", "store", "to"},
-									leaf: onFirstUse("^[a-z0-9]+://[^ \\x00-\\x1f'\"]+$"),
-								},
-								"key": &shape{
-									want: "the public key that muster publish --make-key prints, NAME:BASE64",
-									doc:  "The public key that muster publish --make-key prints. While the fleet changes to\nanother, both, with a space between them.",
-									like: []string{"publickey", "keys"},
-									leaf: onFirstUse("^[^ :]+:[A-Za-z0-9+/=]+( [^ :]+:[A-Za-z0-9+/=]+)*$"),
-								},
-								"every": &shape{
-									want: "a time such as *:0/15 or 04:00",
-									doc:  "When, as systemd's OnCalendar has it; every 15 minutes by default.",
-									like: []string{"at", "when", "schedule"},
-									leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
-								},
-								"jitter": &shape{
-									want: "a duration such as 5m",
-									doc:  "The longest random delay after that time; 5m by default.",
-									like: []string{"delay", "randomizeddelaysec", "splay"},
-									leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-								},
-								"enable": &shape{
-									want: "true or false",
-									doc:  "false: no pull, where roles or defaults have it.",
-									leaf: ofKind(cue.BoolKind),
-								},
-							},
-						},
+						"overlays":     s8,
+						"special_args": s10,
+						"secrets":      s24,
+						"ssh":          s33,
+						"provision":    s46,
+						"upgrade":      s52,
+						"pull":         s57,
 					},
 				},
 			},
@@ -2240,43 +1717,8 @@ func generatedShape() *shape {
 							like: []string{"container", "containerof", "vmof", "parent"},
 							leaf: onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$"),
 						},
-						"imports": &shape{
-							want: "a list of Nix files and modules of inputs",
-							doc:  "Nix files, and modules of inputs. Paths are absolute or relative to the\ninventory file.",
-							like: []string{"modules", "module", "files"},
-							elem: &shape{
-								want:  "the path of a Nix file, or {\"$input\": …, module: …}",
-								strct: true,
-								leaf:  onFirstUse("^[^\\x00-\\x1f]+$"),
-								order: []string{"$input", "module", "path"},
-								fields: map[string]*shape{
-									"$input": &shape{
-										want:     "the name of an input",
-										doc:      "The input.",
-										required: true,
-										leaf:     onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
-									},
-									"module": &shape{
-										want: "an attribute such as nixosModules.default",
-										doc:  "The attribute of the flake.",
-										like: []string{"attr"},
-										leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_'-]*(\\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$"),
-									},
-									"path": &shape{
-										want: "the path of a file in the input",
-										doc:  "The file in its tree.",
-										leaf: onFirstUse("^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$"),
-									},
-								},
-							},
-						},
-						"config": &shape{
-							want:  "an attribute set of NixOS options",
-							doc:   "NixOS options as data, with the names of NixOS. Markers express values\nthat are more than data: $path, $pkg, $secret, $expr, $str, $force …",
-							like:  []string{"settings", "options", "configuration"},
-							open:  true,
-							strct: true,
-						},
+						"imports": s5,
+						"config":  s6,
 						"nix": &shape{
 							want: "Nix text, or a list of it",
 							doc:  "One or several NixOS modules as Nix text.",
@@ -2286,767 +1728,42 @@ func generatedShape() *shape {
 								leaf: onFirstUse("^[^\\x00]+$"),
 							},
 						},
-						"nixpkgs": &shape{
-							want:  "an attribute set with one of path, rev, input and unpinned",
-							doc:   "Another NixOS than the fleet's, for a role or a host.",
-							strct: true,
-							order: []string{"input", "path", "rev", "hash", "url", "unpinned", "patches"},
-							fields: map[string]*shape{
-								"input": &shape{
-									want: "the name of an input",
-									doc:  "The name of an input.",
-									leaf: onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,63}$"),
-								},
-								"path": &shape{
-									want: "the path of a directory",
-									doc:  "A directory with a NixOS tree, relative to this file or absolute.",
-									leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-								},
-								"rev": &shape{
-									want: "a commit: 40 hexadecimal digits",
-									doc:  "A commit of nixpkgs.",
-									leaf: onFirstUse("^[0-9a-f]{40}$"),
-								},
-								"hash": &shape{
-									want: "a hash such as sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-									doc:  "The hash of that commit's tree, as nix-prefetch-url --unpack gives it.",
-									leaf: onFirstUse("^(sha256-[A-Za-z0-9+/]{43}=|sha512-[A-Za-z0-9+/]{86}==|(sha256:)?[0-9a-df-np-sv-z]{52}|(sha256:)?[0-9a-f]{64})$"),
-								},
-								"url": &shape{
-									want: "a URL",
-									doc:  "The URL to fetch the commit from; GitHub's archive by default.",
-									leaf: onFirstUse("^(https?|ftp|file)://[^ ]+$"),
-								},
-								"unpinned": &shape{
-									want: "true",
-									doc:  "true: use <nixpkgs> of the evaluating machine.",
-									leaf: theBool(true),
-								},
-								"patches": &shape{
-									want: "a list of patch files",
-									doc:  "Patches of that tree, relative to this file or absolute. The patched tree is\nbuilt during evaluation, with the tree's own applyPatches.",
-									like: []string{"patch"},
-									elem: &shape{
-										want: "the path of a patch file",
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-								},
-							},
-						},
+						"nixpkgs": s7,
 						"nixpkgs_config": &shape{
 							want:  "an attribute set such as {allowUnfree: true}",
 							doc:   "The configuration of nixpkgs, such as {allowUnfree: true}.",
 							open:  true,
 							strct: true,
 						},
-						"overlays": &shape{
-							want: "a list of overlays",
-							doc:  "Overlays of nixpkgs: files as $path, attributes of inputs as $input, Nix as\n$expr.",
-							elem: &shape{
-								want:  "an overlay: {\"$path\": …}, {\"$input\": …} or {\"$expr\": …}",
-								open:  true,
-								strct: true,
-							},
-						},
-						"port": &shape{
-							want: "a port number, 1 to 65535",
-							doc:  "The port of the SSH server; that of the SSH configuration by default.",
-							like: []string{"sshport", "targetport"},
-							leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
-						},
-						"special_args": &shape{
-							want:  "an attribute set of arguments by name",
-							doc:   "More arguments of all NixOS modules, as data and markers. inputs is one\nalready.",
-							like:  []string{"specialargs", "extraspecialargs", "args"},
-							open:  true,
-							strct: true,
-						},
-						"secrets": &shape{
-							want:   "an attribute set of secrets by name",
-							names:  "letters, digits, '.', '-' and '_', beginning with a letter or digit, at most 64",
-							doc:    "Secrets, by name. They reach the host over its connection and never the\nstore. A secret of a host replaces that of its roles and of the defaults.",
-							like:   []string{"keys", "secret"},
-							strct:  true,
-							nameOK: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
-							entry: &shape{
-								want:  "an attribute set",
-								strct: true,
-								order: []string{"age", "sops", "command", "file", "env", "template", "generate", "owner", "group", "mode", "path", "restart", "reload", "volatile", "keep"},
-								fields: map[string]*shape{
-									"age": &shape{
-										want: "the path of a file encrypted with age",
-										doc:  "A file encrypted with age.",
-										like: []string{"agefile", "keyfile"},
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"sops": &shape{
-										want:  "an attribute set with file and key",
-										doc:   "A file encrypted with sops, or one value of it.",
-										like:  []string{"sopsfile"},
-										strct: true,
-										order: []string{"file", "key"},
-										fields: map[string]*shape{
-											"file": &shape{
-												want:     "the path of a file encrypted with sops",
-												doc:      "The file.",
-												required: true,
-												leaf:     onFirstUse("^[^\\x00-\\x1f]+$"),
-											},
-											"key": &shape{
-												want: "the key of a value such as database.password",
-												doc:  "The value in it: words with dots between them. The whole file by default.",
-												leaf: onFirstUse("^[^.\\x00-\\x1f]+(\\.[^.\\x00-\\x1f]+)*$"),
-											},
-										},
-									},
-									"command": &shape{
-										want: "a command as a list of words",
-										doc:  "A command that prints it, run in the inventory's directory.",
-										like: []string{"keycommand"},
-										some: true,
-										elem: &shape{
-											want: "a word",
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-									},
-									"file": &shape{
-										want: "the path of a file",
-										doc:  "A file with the plain content, which must not be in the inventory's\nversion control.",
-										like: []string{"path", "source"},
-										leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-									},
-									"env": &shape{
-										want: "the name of an environment variable",
-										doc:  "An environment variable of muster.",
-										leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_]*$"),
-									},
-									"template": &shape{
-										want: "a text with {{NAME}} for other secrets",
-										doc:  "A text in which {{NAME}} stands for other secrets of the host, without the\nnewlines at their ends.",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-									"generate": &shape{
-										want:  "an attribute set with kind",
-										doc:   "What muster secrets generate makes, once, for the file of age.",
-										strct: true,
-										order: []string{"kind", "length", "common_name", "organization", "names", "days", "authority"},
-										fields: map[string]*shape{
-											"kind": &shape{
-												want:     "password, hex, ssh-ed25519, wireguard or x509",
-												doc:      "Its kind: \"password\", \"hex\", \"ssh-ed25519\", \"wireguard\" or \"x509\".",
-												required: true,
-												leaf:     oneOf{theText("password"), theText("hex"), theText("ssh-ed25519"), theText("wireguard"), theText("x509")},
-											},
-											"length": &shape{
-												want: "a length, 8 to 1024",
-												doc:  "The number of characters of a password (32 by default), or of bytes behind\nhexadecimal digits.",
-												leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 8}}, bounded{cue.LessThanEqualOp, 1024}},
-											},
-											"common_name": &shape{
-												want: "a name",
-												doc:  "What a certificate is of, its common name; the first of names by default.",
-												like: []string{"cn", "commonname"},
-												leaf: onFirstUse("^[^\\x00]+$"),
-											},
-											"organization": &shape{
-												want: "a name",
-												doc:  "The organization of a certificate's subject, which Kubernetes takes for a group.",
-												like: []string{"o", "org", "group"},
-												leaf: onFirstUse("^[^\\x00]+$"),
-											},
-											"names": &shape{
-												want: "a list of names",
-												doc:  "What a certificate is for: DNS names and addresses.",
-												elem: &shape{
-													want: "a DNS name or an address",
-													leaf: onFirstUse("^[A-Za-z0-9*:][A-Za-z0-9.:_-]*$"),
-												},
-											},
-											"days": &shape{
-												want: "a number of days, 1 to 36500",
-												doc:  "How many days a certificate is valid; 365 by default.",
-												leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 36500}},
-											},
-											"authority": &shape{
-												want: "the path of a file encrypted with age",
-												doc:  "A file encrypted with age that has the key and certificate of the authority\nthat signs it; muster secrets generate makes it if there is none. No host gets\nit. By default a certificate is signed by itself.",
-												leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-											},
-										},
-									},
-									"owner": &shape{
-										want: "a user name",
-										doc:  "Its owner; root by default.",
-										like: []string{"user"},
-										leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-									},
-									"group": &shape{
-										want: "a group name",
-										doc:  "Its group; root by default.",
-										leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-									},
-									"mode": &shape{
-										want: "permissions in octal such as \"0440\"",
-										doc:  "Its permissions; 0400 by default.",
-										like: []string{"permissions"},
-										leaf: onFirstUse("^0?[0-7]{3}$"),
-									},
-									"path": &shape{
-										want: "an absolute path without spaces",
-										doc:  "Where a link to it is made; it is in /run/muster-secrets by its name.",
-										like: []string{"destination", "dest", "target", "destdir"},
-										leaf: onFirstUse("^/([^/\\x00-\\x1f ]+/)*[^/\\x00-\\x1f ]+$"),
-									},
-									"restart": &shape{
-										want: "a list of units",
-										doc:  "Units to restart when it has changed.",
-										like: []string{"restartunits"},
-										elem: &shape{
-											want: "a unit such as nginx.service",
-											leaf: onFirstUse("^[A-Za-z0-9:_.@-]+\\.(service|socket|timer|target|mount|path|slice)$"),
-										},
-									},
-									"reload": &shape{
-										want: "a list of units",
-										doc:  "Units to reload when it has changed.",
-										like: []string{"reloadunits"},
-										elem: &shape{
-											want: "a unit such as nginx.service",
-											leaf: onFirstUse("^[A-Za-z0-9:_.@-]+\\.(service|socket|timer|target|mount|path|slice)$"),
-										},
-									},
-									"volatile": &shape{
-										want: "true or false",
-										doc:  "Whether it is kept in memory only: after a restart it is gone until muster\nsends it again.",
-										leaf: ofKind(cue.BoolKind),
-									},
-									"keep": &shape{
-										want: "true or false",
-										doc:  "Whether a rollback brings back the content of that generation, which the\nhost then keeps.",
-										leaf: ofKind(cue.BoolKind),
-									},
-								},
-							},
-						},
-						"ssh": &shape{
-							want:  "an attribute set such as {keep_alive: \"30s\"}",
-							doc:   "How SSH connections are made, where that is not as the SSH configuration says. A\nfield of a host goes before that of its roles, and theirs before the defaults'.",
-							like:  []string{"sshoptions", "sshopts", "connection"},
-							strct: true,
-							order: []string{"alias", "port", "user", "own_user", "agent_forwarding", "address_family", "transport", "host_key_policy", "keep_alive", "options"},
-							fields: map[string]*shape{
-								"alias": &shape{
-									want: "true or false",
-									doc:  "true: a host without an address is reached by its name, which the SSH\nconfiguration or the network knows.",
-									like: []string{"byname"},
-									leaf: ofKind(cue.BoolKind),
-								},
-								"port": &shape{
-									want: "a port number, 1 to 65535",
-									doc:  "The port of the SSH server, where port is not given.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
-								},
-								"user": &shape{
-									want: "a user name",
-									doc:  "The user to log in as, where user is not given.",
-									like: []string{"login"},
-									leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-								},
-								"own_user": &shape{
-									want: "true or false",
-									doc:  "true: where neither user nor the SSH configuration names a user, log in as the\nuser who runs muster, as ssh does; by default as root.",
-									like: []string{"localuser"},
-									leaf: ofKind(cue.BoolKind),
-								},
-								"agent_forwarding": &shape{
-									want: "true or false",
-									doc:  "Whether programs on the host may use the keys of the SSH agent here.",
-									like: []string{"forwardagent", "agent"},
-									leaf: ofKind(cue.BoolKind),
-								},
-								"address_family": &shape{
-									want: "any, inet or inet6",
-									doc:  "The family of addresses that names are resolved to.",
-									like: []string{"family"},
-									leaf: oneOf{theText("any"), theText("inet"), theText("inet6")},
-								},
-								"transport": &shape{
-									want: "builtin or openssh",
-									doc:  "What makes the connection: \"builtin\", muster itself, or \"openssh\", the ssh of the\nmachine that muster runs on, for what only it can.",
-									like: []string{"client", "via"},
-									leaf: oneOf{theText("builtin"), theText("openssh")},
-								},
-								"host_key_policy": &shape{
-									want:  "strict, or {accept_new: \"the reason\"}",
-									doc:   "Which host keys are accepted: \"strict\" takes only known ones, whatever the SSH\nconfiguration says; {accept_new: \"why\"} also takes the first one of a host that\nnone is known of, and keeps it. Without it, the SSH configuration decides.",
-									like:  []string{"stricthostkeychecking", "hostkeychecking"},
-									strct: true,
-									leaf:  theText("strict"),
-									order: []string{"accept_new"},
-									fields: map[string]*shape{
-										"accept_new": &shape{
-											want:     "the reason, as text",
-											doc:      "Why that is safe here.",
-											required: true,
-											leaf:     onFirstUse("^[^\\x00]+$"),
-										},
-									},
-								},
-								"keep_alive": &shape{
-									want: "a duration of whole seconds such as 30s or 5m",
-									doc:  "The time after which an idle connection is probed; three probes without an answer\nend it. 15s by default.",
-									like: []string{"serveraliveinterval", "keepalive"},
-									leaf: onFirstUse("^([0-9]+(s|m|h))+$"),
-								},
-								"options": &shape{
-									want:  "an attribute set such as {IdentityFile: \"~/.ssh/deploy\"}",
-									doc:   "Other options of ssh_config(5), by their names there.",
-									like:  []string{"extraoptions", "sshopts"},
-									strct: true,
-									order: []string{"IdentityFile", "CertificateFile", "IdentitiesOnly", "IdentityAgent", "HostKeyAlias", "HostKeyAlgorithms", "UserKnownHostsFile", "GlobalKnownHostsFile", "HashKnownHosts", "ProxyCommand", "ServerAliveCountMax"},
-									fields: map[string]*shape{
-										"IdentityFile": &shape{
-											want: "the path of a key",
-											doc:  "The key to log in with.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"CertificateFile": &shape{
-											want: "the path of a certificate",
-											doc:  "The certificate to log in with.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"IdentitiesOnly": &shape{
-											want: "true or false",
-											doc:  "Whether only the keys of IdentityFile are offered.",
-											leaf: ofKind(cue.BoolKind),
-										},
-										"IdentityAgent": &shape{
-											want: "the path of a socket, or none",
-											doc:  "The socket of the SSH agent, or none.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"HostKeyAlias": &shape{
-											want: "a name without spaces",
-											doc:  "The name under which known_hosts has the host.",
-											leaf: onFirstUse("^[!-~]+$"),
-										},
-										"HostKeyAlgorithms": &shape{
-											want: "a list of algorithms with commas",
-											doc:  "The algorithms of host keys that are accepted.",
-											leaf: onFirstUse("^[!-~]+$"),
-										},
-										"UserKnownHostsFile": &shape{
-											want: "the path of a file",
-											doc:  "The file of known host keys.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"GlobalKnownHostsFile": &shape{
-											want: "the path of a file",
-											doc:  "The file of known host keys of this machine.",
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"HashKnownHosts": &shape{
-											want: "true or false",
-											doc:  "Whether names are hashed in known_hosts.",
-											leaf: ofKind(cue.BoolKind),
-										},
-										"ProxyCommand": &shape{
-											want: "a command line",
-											doc:  "The command whose input and output are the connection.",
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-										"ServerAliveCountMax": &shape{
-											want: "a number of probes, 1 to 1000",
-											doc:  "The number of probes without an answer that end a connection.",
-											leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 1000}},
-										},
-									},
-								},
-							},
-						},
-						"provision": &shape{
-							want:  "an attribute set such as {target: \"hetzner\", size: \"cx22\"}",
-							doc:   "The machine that OpenTofu or Terraform makes for the host. A field of a host goes\nbefore that of its roles, and theirs before the defaults'.",
-							like:  []string{"targetenv", "terraform", "tofu", "machine"},
-							strct: true,
-							order: []string{"target", "size", "region", "image", "disk", "network", "group", "ssh_keys", "user_data", "arguments", "resource", "outputs", "console", "then"},
-							fields: map[string]*shape{
-								"target": &shape{
-									want: "hetzner, aws, gcp, azure, digitalocean, libvirt, custom or none",
-									doc:  "The cloud that it is made in; custom for any other resource, with resource and\noutputs; none for a machine that is there.",
-									like: []string{"targetenv", "cloud", "provider", "env", "kind", "type"},
-									leaf: oneOf{theText("hetzner"), theText("aws"), theText("gcp"), theText("azure"), theText("digitalocean"), theText("libvirt"), theText("custom"), theText("none")},
-								},
-								"size": &shape{
-									want: "a size such as cx22 or t3.small",
-									doc:  "Its size, by the cloud's own name; for libvirt processors and memory, as 2x4G.",
-									like: []string{"servertype", "instancetype", "machinetype", "flavor", "flavour", "vmsize", "plan"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"region": &shape{
-									want: "a region or zone such as fsn1 or eu-central-1a",
-									doc:  "Where it is: a location, a region or (aws, gcp) a zone.",
-									like: []string{"location", "zone", "availabilityzone", "datacenter"},
-									leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9 -]*$"),
-								},
-								"image": &shape{
-									want: "an image such as debian-12",
-									doc:  "What it boots at first: a name or id of the cloud's; for libvirt the file or URL of\nan image.",
-									like: []string{"ami", "os", "sourceimage"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"disk": &shape{
-									want: "a number of GB, 1 to 65536",
-									doc:  "The size of its disk in GB, where the cloud lets one choose.",
-									like: []string{"disksize", "rootsize", "volumesize"},
-									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65536}},
-								},
-								"network": &shape{
-									want: "the name or id of a network",
-									doc:  "The network that it is in: (aws, azure) the id of a subnet, (gcp, libvirt) the name\nof a network, (digitalocean) the id of a VPC.",
-									like: []string{"subnet", "vpc"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"group": &shape{
-									want: "the name of a group",
-									doc:  "The resource group of azure, or the storage pool of libvirt.",
-									like: []string{"resourcegroup", "pool"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"ssh_keys": &shape{
-									want: "a list of SSH public keys",
-									doc:  "SSH public keys that may log in at first.",
-									like: []string{"sshkey", "keys", "authorizedkeys", "publickeys"},
-									elem: &shape{
-										want: "a public key such as ssh-ed25519 AAAA…",
-										leaf: onFirstUse("^(ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{16,}={0,2}( .*)?$"),
-									},
-								},
-								"user_data": &shape{
-									want: "text for cloud-init",
-									doc:  "What cloud-init gets. It is in the program's state, and so holds no secret.",
-									like: []string{"cloudinit", "userdata", "customdata"},
-									leaf: onFirstUse("^[^\\x00]+$"),
-								},
-								"arguments": &shape{
-									want:  "an attribute set of arguments of the resource",
-									doc:   "More arguments of its resource, by the provider's own names. Texts are expressions\nof the program, as in \"${hcloud_network.main.id}\". They replace what muster says.",
-									like:  []string{"extra", "options", "attributes"},
-									open:  true,
-									strct: true,
-								},
-								"resource": &shape{
-									want: "the type of a resource such as proxmox_vm_qemu",
-									doc:  "custom: the type of its resource.",
-									leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_-]{0,63}$"),
-								},
-								"outputs": &shape{
-									want:  "an attribute set such as {address: \"ipv4_address\"}",
-									doc:   "custom: which attributes of the resource have what muster wants to know.",
-									like:  []string{"output", "mapping"},
-									strct: true,
-									order: []string{"address", "id", "host_keys", "disks"},
-									fields: map[string]*shape{
-										"address": &shape{
-											want:     "an attribute such as ipv4_address",
-											doc:      "Its address; where it has none but that one.",
-											required: true,
-											like:     []string{"host", "ip", "ipv4"},
-											leaf:     onFirstUse("^[^\\x00]+$"),
-										},
-										"id": &shape{
-											want: "an attribute such as id",
-											doc:  "Its id; \"id\" by default.",
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-										"host_keys": &shape{
-											want: "an attribute such as host_key",
-											doc:  "Its SSH host keys, one or a list.",
-											like: []string{"hostkey"},
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-										"disks": &shape{
-											want: "an attribute such as disks",
-											doc:  "Its disks: a list of devices, or an attribute set of devices by name.",
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-									},
-								},
-								"console": &shape{
-									want: "a command as a list of words",
-									doc:  "A command that prints its console, on which cloud-init shows the SSH host keys. In\nit {id}, {address}, {name} and {region} stand for those of the machine.",
-									like: []string{"consolelog", "serial"},
-									some: true,
-									elem: &shape{
-										want: "a word",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-								},
-								"then": &shape{
-									want: "install, adopt, deploy or none",
-									doc:  "What muster provision apply does with a new machine when it answers: install it,\nadopt it (read its hardware), deploy to it, or nothing. none by default.",
-									like: []string{"next", "after"},
-									leaf: oneOf{theText("install"), theText("adopt"), theText("deploy"), theText("none")},
-								},
-							},
-						},
-						"upgrade": &shape{
-							want:  "an attribute set such as {every: \"04:00\", flake: \"git+https://…\"}",
-							doc:   "Unattended upgrades to what the fleet has, in git or as a flake. That of a host\nreplaces that of its roles, and theirs that of the defaults.",
-							like:  []string{"autoupgrade", "upgrades"},
-							strct: true,
-							order: []string{"every", "delay", "git", "ref", "file", "flake", "enable"},
-							fields: map[string]*shape{
-								"every": &shape{
-									want: "a time such as 04:00 or Sun 03:30",
-									doc:  "When, as systemd's OnCalendar has it: \"04:00\", \"Sun 03:30\".",
-									like: []string{"at", "when", "dates", "time", "schedule"},
-									leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
-								},
-								"delay": &shape{
-									want: "a duration such as 30m",
-									doc:  "The longest random delay after that time: \"30m\".",
-									like: []string{"randomizeddelaysec", "splay", "jitter"},
-									leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-								},
-								"git": &shape{
-									want: "the URL of a git repository",
-									doc:  "The URL of a git repository that has the fleet's network expression, as\nmuster compile writes it.",
-									like: []string{"url", "repo", "repository"},
-									leaf: onFirstUse("^[A-Za-z/][^ \\x00-\\x1f]*$"),
-								},
-								"ref": &shape{
-									want: "a branch or tag",
-									doc:  "The branch or tag; main by default.",
-									like: []string{"branch", "rev"},
-									leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._/-]*$"),
-								},
-								"file": &shape{
-									want: "the path of a Nix file in the repository",
-									doc:  "The network expression in the repository; network.nix by default.",
-									like: []string{"path", "network"},
-									leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"),
-								},
-								"flake": &shape{
-									want: "a flake reference such as git+https://example.com/fleet",
-									doc:  "The reference of a flake with nixosConfigurations, as muster compile\n--format flake writes it.",
-									leaf: onFirstUse("^[A-Za-z][^ #\\x00-\\x1f]*$"),
-								},
-								"enable": &shape{
-									want: "true or false",
-									doc:  "false: no upgrades, where roles or defaults have them.",
-									leaf: ofKind(cue.BoolKind),
-								},
-							},
-						},
-						"pull": &shape{
-							want:  "an attribute set such as {from: \"https://…\", key: \"fleet-1:…\"}",
-							doc:   "Releases that the host takes by itself from where muster publish puts them. That\nof a host replaces that of its roles, and theirs that of the defaults.",
-							like:  []string{"agent", "publish", "release"},
-							strct: true,
-							order: []string{"from", "key", "every", "jitter", "enable"},
-							fields: map[string]*shape{
-								"from": &shape{
-									want: "the URL of the store, such as https://releases.example.com",
-									doc:  "The URL of the store: \"https://releases.example.com\", \"s3://fleet?endpoint=…\",\n\"file:///mnt/fleet\".",
-									like: []string{"url", "store", "to"},
-									leaf: onFirstUse("^[a-z0-9]+://[^ \\x00-\\x1f'\"]+$"),
-								},
-								"key": &shape{
-									want: "the public key that muster publish --make-key prints, NAME:BASE64",
-									doc:  "The public key that muster publish --make-key prints. While the fleet changes to\nanother, both, with a space between them.",
-									like: []string{"publickey", "keys"},
-									leaf: onFirstUse("^[^ :]+:[A-Za-z0-9+/=]+( [^ :]+:[A-Za-z0-9+/=]+)*$"),
-								},
-								"every": &shape{
-									want: "a time such as *:0/15 or 04:00",
-									doc:  "When, as systemd's OnCalendar has it; every 15 minutes by default.",
-									like: []string{"at", "when", "schedule"},
-									leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
-								},
-								"jitter": &shape{
-									want: "a duration such as 5m",
-									doc:  "The longest random delay after that time; 5m by default.",
-									like: []string{"delay", "randomizeddelaysec", "splay"},
-									leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-								},
-								"enable": &shape{
-									want: "true or false",
-									doc:  "false: no pull, where roles or defaults have it.",
-									leaf: ofKind(cue.BoolKind),
-								},
-							},
-						},
-						"user": &shape{
-							want: "a user name",
-							doc:  "The user to log in as; that of the SSH configuration by default.",
-							like: []string{"sshuser", "login", "targetuser"},
-							leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-						},
-						"jump": &shape{
-							want: "a jump host: [user@]host[:port]",
-							doc:  "The jump host: user@host:port, or the name of a host in the inventory.",
-							like: []string{"proxyjump", "bastion", "gateway", "jumphost"},
-							leaf: onFirstUse("^([A-Za-z_][A-Za-z0-9_.-]*@)?([A-Za-z0-9_.-]+|\\[[0-9A-Fa-f:.%]+\\])(:[0-9]{1,5})?$"),
-						},
-						"privilege": &shape{
-							want: "root, sudo, sudo-password, doas or run0",
-							doc:  "How to become root: \"root\" logs in as root, \"sudo\" runs sudo without a\npassword, \"sudo-password\" asks for the password once, \"doas\" and \"run0\"\nrun those without a password. Another command that runs the words after it as\nroot is given with its arguments: [\"sudo\", \"-u\", \"root\"], \"runuser -u root --\".",
-							like: []string{"sudo", "become", "privilegeescalation", "privilegeescalationcommand", "sshopts"},
-							some: true,
-							leaf: allOf{ofKind(cue.StringKind), oneOf{oneOf{theText("root"), theText("sudo"), theText("sudo-password"), theText("doas"), theText("run0")}, onFirstUse("^[A-Za-z0-9/_.+-]+( +[A-Za-z0-9/_.,:=@%+-]+)+$")}},
-							elem: &shape{
-								want: "a word of a command such as sudo -u root",
-								leaf: onFirstUse("^[^\\x00]+$"),
-							},
-						},
-						"local": &shape{
-							want: "true or false",
-							doc:  "Whether muster deploys to the host without SSH where it runs on it, which it\ntells by the machine's name.",
-							like: []string{"localhost", "allowlocaldeployment", "applylocal"},
-							leaf: ofKind(cue.BoolKind),
-						},
-						"system": &shape{
-							want: "a system such as x86_64-linux or aarch64-linux",
-							doc:  "The platform; x86_64-linux by default.",
-							like: []string{"arch", "platform", "architecture", "hostplatform"},
-							leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
-						},
-						"roles": &shape{
-							want: "a list of roles",
-							doc:  "The roles of the host: kubernetes-master, kubernetes-node,\nkubernetes-load-balancer, or roles of\nthe inventory.",
-							elem: &shape{
-								want: "the name of a role",
-								leaf: onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,62}$"),
-							},
-						},
-						"node": &shape{
-							want:  "an attribute set with labels and taints",
-							doc:   "What the Kubernetes cluster knows of it as a node.",
-							strct: true,
-							order: []string{"version", "labels", "taints"},
-							fields: map[string]*shape{
-								"version": &shape{
-									want: "a version such as \"1.33.5\"",
-									doc:  "The version of Kubernetes on the host, where it is another than the cluster's.",
-									like: []string{"kubernetes_version", "kubelet_version"},
-									leaf: onFirstUse("^1\\.(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2}))?$"),
-								},
-								"labels": &shape{
-									want:   "an attribute set of labels",
-									names:  "letters, digits, '.', '-', '_' and '/'",
-									doc:    "Labels: names with values.",
-									strct:  true,
-									nameOK: onFirstUse("^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$"),
-									entry: &shape{
-										want: "letters, digits, '.', '-' and '_', at most 63",
-										leaf: onFirstUse("^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"),
-									},
-								},
-								"taints": &shape{
-									want: "a list of taints",
-									doc:  "Taints, which keep pods away that do not tolerate them.",
-									elem: &shape{
-										want: "key=value:NoSchedule, or with PreferNoSchedule or NoExecute",
-										leaf: onFirstUse("^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?(=[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?:(NoSchedule|PreferNoSchedule|NoExecute)$"),
-									},
-								},
-							},
-						},
-						"tags": &shape{
-							want: "a list of tags",
-							doc:  "Words to select hosts by, as in --on @web or --on '@\"rack 1\"'.",
-							like: []string{"labels", "groups", "group"},
-							elem: &shape{
-								want: "a tag of printable characters without quotes",
-								leaf: onFirstUse("^[^\\p{C}\\p{Z}@!\"]([^\\p{C}\\p{Zl}\\p{Zp}\"]{0,198}[^\\p{C}\\p{Z}\"])?$"),
-							},
-						},
-						"policy": &shape{
-							want: "required, best_effort or roaming",
-							doc:  "What an unreachable host means: \"required\" fails the run, \"best_effort\"\nis only reported, \"roaming\" is not a failure.",
-							leaf: oneOf{theText("required"), theText("best_effort"), theText("roaming")},
-						},
-						"failed_units": &shape{
-							want: "new, any or ignore",
-							doc:  "Which failed systemd units fail an activation, so that the host goes back:\nthose that had not failed before (\"new\"), all (\"any\"), or none (\"ignore\").",
-							leaf: oneOf{theText("new"), theText("any"), theText("ignore")},
-						},
-						"timeouts": &shape{
-							want:  "an attribute set such as {confirm: \"5m\"}",
-							doc:   "Time limits of the host, in place of those of the command line.",
-							like:  []string{"timeout", "activationtimeout", "confirmtimeout"},
-							strct: true,
-							order: []string{"activate", "confirm", "reboot"},
-							fields: map[string]*shape{
-								"activate": &shape{
-									want: "a duration such as 10m",
-									doc:  "For an activation.",
-									like: []string{"activation"},
-									leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-								},
-								"confirm": &shape{
-									want: "a duration such as 1m",
-									doc:  "For a new connection after an activation.",
-									like: []string{"confirmation"},
-									leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-								},
-								"reboot": &shape{
-									want: "a duration such as 10m",
-									doc:  "Until the host is back after a restart.",
-									like: []string{"restart"},
-									leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-								},
-							},
-						},
-						"guard": &shape{
-							want:  "{off: \"the reason\"}",
-							doc:   "{off: \"why\"}: the host keeps a new system without being reached over a new\nconnection. By default it goes back to what it had unless that succeeds.",
-							like:  []string{"magicrollback"},
-							strct: true,
-							order: []string{"off"},
-							fields: map[string]*shape{
-								"off": &shape{
-									want:     "the reason, as text",
-									doc:      "The reason, which muster plan shows.",
-									required: true,
-									leaf:     onFirstUse("^[^\\x00]+$"),
-								},
-							},
-						},
-						"rollback": &shape{
-							want:  "{off: \"the reason\"}",
-							doc:   "{off: \"why\"}: a host whose activation or health checks fail is left as it is. By\ndefault it goes back to what it had.",
-							like:  []string{"autorollback"},
-							strct: true,
-							order: []string{"off"},
-							fields: map[string]*shape{
-								"off": &shape{
-									want:     "the reason, as text",
-									doc:      "The reason, which muster plan shows.",
-									required: true,
-									leaf:     onFirstUse("^[^\\x00]+$"),
-								},
-							},
-						},
-						"replace_foreign": &shape{
-							want: "true or false",
-							doc:  "false: where the host runs a system that muster has not deployed, it is left alone\nunless --replace-foreign is given.",
-							like: []string{"replaceunknownprofiles"},
-							leaf: ofKind(cue.BoolKind),
-						},
+						"overlays":        s8,
+						"port":            s9,
+						"special_args":    s10,
+						"secrets":         s24,
+						"ssh":             s33,
+						"provision":       s46,
+						"upgrade":         s52,
+						"pull":            s57,
+						"user":            s58,
+						"jump":            s59,
+						"privilege":       s60,
+						"local":           s61,
+						"system":          s62,
+						"roles":           s63,
+						"node":            s67,
+						"tags":            s68,
+						"policy":          s69,
+						"failed_units":    s70,
+						"timeouts":        s71,
+						"guard":           s72,
+						"rollback":        s73,
+						"replace_foreign": s74,
 						"allow_all": &shape{
 							want: "true or false",
 							doc:  "false: the host takes part in a deployment only if --on chooses it.",
 							like: []string{"allowapplyall"},
 							leaf: ofKind(cue.BoolKind),
 						},
-						"deploy": &shape{
-							want: "true or false",
-							doc:  "false: the host is listed, evaluated and built, and never deployed: an installer, an\nimage.",
-							like: []string{"deployable", "enabled"},
-							leaf: ofKind(cue.BoolKind),
-						},
+						"deploy": s75,
 						"known_hosts": &shape{
 							want: "true or false",
 							doc:  "Whether the host knows the SSH host keys of all hosts of the inventory.",
@@ -3059,204 +1776,12 @@ func generatedShape() *shape {
 							like: []string{"extrahosts", "etchosts"},
 							leaf: ofKind(cue.BoolKind),
 						},
-						"build_on": &shape{
-							want: "local, target or the name of a host",
-							doc:  "Where the system is built: where muster runs (\"local\"), on the host (\"target\"), or\non another host of the inventory, by its name.",
-							like: []string{"buildontarget", "buildhost"},
-							leaf: oneOf{theText("local"), theText("target"), onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")},
-						},
-						"cross": &shape{
-							want: "a system such as x86_64-linux",
-							doc:  "The system that it is cross-built on, as nixpkgs.buildPlatform; by default it is\nbuilt on its own.",
-							like: []string{"buildplatform", "cross_system", "crosssystem"},
-							leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
-						},
-						"substitute": &shape{
-							want: "true or false",
-							doc:  "Whether the host fetches what it can from its own binary caches.",
-							like: []string{"substituters", "substituteondestination", "substituteontarget"},
-							leaf: ofKind(cue.BoolKind),
-						},
-						"limit_rate": &shape{
-							want: "a number of bytes per second such as 500k or 10M",
-							doc:  "The maximum of bytes per second sent to the host: 500k, 10M.",
-							like: []string{"ratelimit", "bandwidth", "limithostrate"},
-							leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 2000000000}}, onFirstUse("^[1-9][0-9]*(\\.[0-9]+)?[kKMG]?$")},
-						},
-						"health": &shape{
-							want: "a list of checks such as {unit: \"nginx.service\"}",
-							doc:  "Health checks after an activation. If one fails, the host is rolled back.\nChecks of the host replace those of the defaults.",
-							like: []string{"healthcheck", "healthchecks", "checks"},
-							elem: &shape{
-								want:  "a check: command, http, tcp or unit",
-								strct: true,
-								order: []string{"command", "http", "description", "when", "headers", "insecure", "status", "tcp", "unit", "from", "timeout", "retries", "interval"},
-								fields: map[string]*shape{
-									"command": &shape{
-										want: "a command as a list of words",
-										doc:  "A command that must succeed. It runs on the host as root.",
-										some: true,
-										elem: &shape{
-											want: "a word",
-											leaf: onFirstUse("^[^\\x00]+$"),
-										},
-									},
-									"http": &shape{
-										want: "a URL such as http://localhost/health",
-										doc:  "A URL that must answer.",
-										like: []string{"url", "https"},
-										leaf: onFirstUse("^https?://"),
-									},
-									"description": &shape{
-										want: "text",
-										doc:  "What it shows, for messages.",
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-									"when": &shape{
-										want: "after or before",
-										doc:  "When it is made: \"after\" an activation, or \"before\" it, so that a host that does not\npass is not touched.",
-										leaf: oneOf{theText("after"), theText("before")},
-									},
-									"headers": &shape{
-										want:   "an attribute set such as {Host: \"example.org\"}",
-										names:  "the name of a header",
-										doc:    "The headers of the request.",
-										like:   []string{"header"},
-										strct:  true,
-										nameOK: onFirstUse("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
-										entry: &shape{
-											want: "text without line breaks",
-											leaf: onFirstUse("^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$"),
-										},
-									},
-									"insecure": &shape{
-										want: "true or false",
-										doc:  "true: an HTTPS server may show any certificate.",
-										like: []string{"insecureskipverify", "skipverify", "insecuressl"},
-										leaf: ofKind(cue.BoolKind),
-									},
-									"status": &shape{
-										want: "an HTTP status such as 200",
-										doc:  "The HTTP status of the answer; any below 400 by default.",
-										leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 100}}, bounded{cue.LessThanEqualOp, 599}},
-									},
-									"tcp": &shape{
-										want: "a port, or host:port",
-										doc:  "A port, or host:port, that must accept connections.",
-										like: []string{"port"},
-										leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}}, onFirstUse("^[A-Za-z0-9_.:%\\[\\]-]*:[0-9]{1,5}$")},
-									},
-									"unit": &shape{
-										want: "a unit such as nginx.service",
-										doc:  "A systemd unit that must be active.",
-										like: []string{"service", "systemd"},
-										leaf: onFirstUse("^[^\\x00]+$"),
-									},
-									"from": &shape{
-										want: "host or here",
-										doc:  "Where http and tcp connect from: \"host\", or \"here\" for where muster runs.",
-										leaf: oneOf{theText("host"), theText("here")},
-									},
-									"timeout": &shape{
-										want: "a duration such as 30s or 5m",
-										doc:  "The maximum time of one try; 10s by default.",
-										leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-									},
-									"retries": &shape{
-										want: "a number of tries",
-										doc:  "The number of tries after the first; 5 by default.",
-										leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 0}}, bounded{cue.LessThanEqualOp, 10000}},
-									},
-									"interval": &shape{
-										want: "a duration such as 30s or 5m",
-										doc:  "The time between tries; 2s by default.",
-										leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
-									},
-								},
-							},
-						},
-						"install": &shape{
-							want:  "an attribute set such as {host_key: \"keys/web1.age\"}",
-							doc:   "How muster install makes a NixOS machine of it.",
-							strct: true,
-							order: []string{"host_key", "disko", "in_place", "keep", "kexec", "host", "port", "user", "host_keys"},
-							fields: map[string]*shape{
-								"host_key": &shape{
-									want: "the path of a file encrypted with age",
-									doc:  "A file encrypted with age, for the SSH host key. muster install makes the key\nbefore the machine has it. FILE.pub is the public key, which counts as one of\nhost_keys.",
-									like: []string{"sshhostkey", "hostkeyfile"},
-									leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-								},
-								"disko": &shape{
-									want: "true or false",
-									doc:  "Whether disko makes the disks: what the host's configuration says in\ndisko.devices, of those that its disks name by id.",
-									leaf: ofKind(cue.BoolKind),
-								},
-								"in_place": &shape{
-									want: "true or false",
-									doc:  "Whether NixOS takes the place of the Linux that runs, on its own file systems:\nwhat muster install --in-place needs where systemd is the first stage of a boot.",
-									like: []string{"inplace", "infect", "lustrate"},
-									leaf: ofKind(cue.BoolKind),
-								},
-								"keep": &shape{
-									want: "a list of paths",
-									doc:  "What stays of that Linux, besides its SSH host keys; all else goes to /old-root.",
-									elem: &shape{
-										want: "an absolute path without spaces",
-										leaf: onFirstUse("^(/[A-Za-z0-9_@+.-]*[A-Za-z0-9_@+-][A-Za-z0-9_@+.-]*)+$"),
-									},
-								},
-								"kexec": &shape{
-									want:  "an attribute set with path, or url and hash",
-									doc:   "The installer that a machine with another Linux is changed into.",
-									like:  []string{"image", "installer"},
-									strct: true,
-									order: []string{"path", "url", "hash"},
-									fields: map[string]*shape{
-										"path": &shape{
-											want: "the path of a tar archive",
-											doc:  "The archive.",
-											like: []string{"file", "tarball"},
-											leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
-										},
-										"url": &shape{
-											want: "a URL",
-											doc:  "Where it is fetched from.",
-											leaf: onFirstUse("^(https?|ftp|file)://[^ ]+$"),
-										},
-										"hash": &shape{
-											want: "a hash such as sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-											doc:  "The hash of what is fetched.",
-											leaf: onFirstUse("^(sha256-[A-Za-z0-9+/]{43}=|sha256:[0-9a-df-np-sv-z]{52}|[0-9a-df-np-sv-z]{52}|(sha256:)?[0-9a-f]{64})$"),
-										},
-									},
-								},
-								"host": &shape{
-									want: "an IPv4 or IPv6 address or a domain name",
-									doc:  "Its address until NixOS runs on it; that of the host by default.",
-									like: []string{"address"},
-									leaf: allOf{ofKind(cue.StringKind), oneOf{onFirstUse("^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"), onFirstUse("^[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){1,7}(:?[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+)?(%[A-Za-z0-9_.-]+)?$"), onFirstUse("^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$")}},
-								},
-								"port": &shape{
-									want: "a port number, 1 to 65535",
-									doc:  "The port of its SSH server until then; that of the host by default.",
-									leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
-								},
-								"user": &shape{
-									want: "a user name",
-									doc:  "The user to log in as until then; that of the host by default.",
-									leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
-								},
-								"host_keys": &shape{
-									want: "a list of public keys",
-									doc:  "Its SSH host keys until then; without any, known_hosts counts.",
-									elem: &shape{
-										want: "a public key such as ssh-ed25519 AAAA…",
-										leaf: onFirstUse("^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh.com|sk-ecdsa-sha2-nistp256@openssh.com) [A-Za-z0-9+/]{16,}={0,2}( .*)?$"),
-									},
-								},
-							},
-						},
+						"build_on":   s76,
+						"cross":      s77,
+						"substitute": s78,
+						"limit_rate": s79,
+						"health":     s86,
+						"install":    s95,
 						"meta": &shape{
 							want:  "an attribute set",
 							doc:   "Any data of your own. muster ignores it.",
@@ -3335,10 +1860,7 @@ func generatedShape() *shape {
 							want: "a list of public keys",
 							doc:  "Its SSH host keys, as in known_hosts: ssh-ed25519 AAAA…",
 							like: []string{"hostkey", "sshhostkey", "publickey"},
-							elem: &shape{
-								want: "a public key such as ssh-ed25519 AAAA…",
-								leaf: onFirstUse("^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh.com|sk-ecdsa-sha2-nistp256@openssh.com) [A-Za-z0-9+/]{16,}={0,2}( .*)?$"),
-							},
+							elem: s94,
 						},
 						"disk_uuid": &shape{
 							want: "a UUID such as 01b3bcba-c0ef-4538-8dd2-f7dee2952322",

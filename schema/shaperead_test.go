@@ -2,6 +2,7 @@ package schema
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"go/format"
 	"os"
@@ -10,7 +11,7 @@ import (
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/cuecontext"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
 // TestTheShapeIsThatOfTheSchema compares generatedshape.go with schema.cue. With -update it
@@ -27,10 +28,14 @@ package schema
 
 import "cuelang.org/go/cue"
 
-// generatedShape is the shape of #Inventory.
-func generatedShape() *shape { return `)
-	printShape(&b, shapeOf(v.LookupPath(cue.ParsePath("#Inventory"))))
-	b.WriteString(" }\n")
+// generatedShape is the shape of #Inventory. What several fields have in common is one shape.
+func generatedShape() *shape {
+`)
+	p := shapePrinter{uses: map[string]int{}, names: map[string]string{}}
+	inventory := shapeOf(v.LookupPath(cue.ParsePath("#Inventory")))
+	p.print(inventory) // counts the uses
+	p.file = &b
+	fmt.Fprintf(&b, "return %s\n}\n", p.print(inventory))
 	want, err := format.Source(b.Bytes())
 	if err != nil {
 		t.Fatal(err)
@@ -45,34 +50,66 @@ func generatedShape() *shape { return `)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(string(want), string(got)); d != "" {
+	if d := gocmp.Diff(string(want), string(got)); d != "" {
 		t.Errorf("%s (-want +got; -update writes it):\n%s", name, d)
 	}
 }
 
-// printShape prints a shape as Go.
-func printShape(b *bytes.Buffer, s *shape) {
+// A shapePrinter prints shapes as Go: those of several uses as variables, in front of what
+// uses them.
+type shapePrinter struct {
+	uses  map[string]int    // of the text of a shape
+	names map[string]string // of variables, by the texts of their values
+	file  *bytes.Buffer     // that variables are written to; nil while uses are counted
+}
+
+// print returns a shape as Go.
+func (p *shapePrinter) print(s *shape) string {
+	text := p.text(s)
+	if p.file == nil {
+		p.uses[text]++
+		return text
+	}
+	const short = 200
+	if name := p.names[text]; name != "" || len(text) < short {
+		return cmp.Or(name, text)
+	}
+	if p.uses[p.counted(s)] > 1 {
+		name := fmt.Sprintf("s%d", len(p.names)+1)
+		p.names[text] = name
+		fmt.Fprintf(p.file, "%s := %s\n", name, text)
+		return name
+	}
+	return text
+}
+
+// counted is the text of a shape without variables, under which its uses were counted.
+func (p *shapePrinter) counted(s *shape) string {
+	return (&shapePrinter{uses: map[string]int{}}).text(s)
+}
+
+// text prints a shape whatever its uses are.
+func (p *shapePrinter) text(s *shape) string {
+	var b strings.Builder
 	b.WriteString("&shape{")
 	text := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(b, "\n%s: %q,", name, value)
+			fmt.Fprintf(&b, "\n%s: %q,", name, value)
 		}
 	}
 	is := func(name string, value bool) {
 		if value {
-			fmt.Fprintf(b, "\n%s: true,", name)
+			fmt.Fprintf(&b, "\n%s: true,", name)
 		}
 	}
 	below := func(name string, value *shape) {
 		if value != nil {
-			fmt.Fprintf(b, "\n%s: ", name)
-			printShape(b, value)
-			b.WriteString(",")
+			fmt.Fprintf(&b, "\n%s: %s,", name, p.print(value))
 		}
 	}
 	leaf := func(name string, value scalar) {
 		if value != nil {
-			fmt.Fprintf(b, "\n%s: %s,", name, scalarText(value))
+			fmt.Fprintf(&b, "\n%s: %s,", name, scalarText(value))
 		}
 	}
 	text("want", s.want)
@@ -80,7 +117,7 @@ func printShape(b *bytes.Buffer, s *shape) {
 	text("doc", s.doc)
 	is("required", s.required)
 	if len(s.like) > 0 {
-		fmt.Fprintf(b, "\nlike: %#v,", s.like)
+		fmt.Fprintf(&b, "\nlike: %#v,", s.like)
 	}
 	is("any", s.any)
 	is("open", s.open)
@@ -91,16 +128,15 @@ func printShape(b *bytes.Buffer, s *shape) {
 	below("entry", s.entry)
 	below("elem", s.elem)
 	if len(s.order) > 0 {
-		fmt.Fprintf(b, "\norder: %#v,", s.order)
+		fmt.Fprintf(&b, "\norder: %#v,", s.order)
 		b.WriteString("\nfields: map[string]*shape{")
 		for _, name := range s.order {
-			fmt.Fprintf(b, "\n%q: ", name)
-			printShape(b, s.fields[name])
-			b.WriteString(",")
+			fmt.Fprintf(&b, "\n%q: %s,", name, p.print(s.fields[name]))
 		}
 		b.WriteString("\n},")
 	}
 	b.WriteString("\n}")
+	return b.String()
 }
 
 // kindNames are the kinds of scalars, as Go has them.
