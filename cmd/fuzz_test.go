@@ -40,8 +40,9 @@ var fuzzed = map[string][]string{
 	"archives of sources, netrc":                       {"compile/flake/fetch.FuzzUnpack", "compile/flake/fetch.FuzzNetrc"},
 	"the evaluation cache":                             {"exec/evaluate.FuzzCache"},
 	"machines that OpenTofu made, and their consoles":  {"exec/provision.FuzzParseMachine", "exec/provision.FuzzConsoleKeys"},
-	"secrets":               {"exec/secret.FuzzPick", "exec/secret.FuzzIdentities"},
-	"text for the terminal": {"exec/human.FuzzPlain"},
+	"secrets": {"exec/secret.FuzzPick", "exec/secret.FuzzIdentities"},
+	"kubeconfigs, and what the API of a cluster answers": {"exec/kube.FuzzMerge", "exec/kube.FuzzRefused"},
+	"text for the terminal":                              {"exec/human.FuzzPlain"},
 }
 
 // parsesNothing are packages that open foreign files and leave their text to others, with the reason.

@@ -287,7 +287,13 @@ func (h *Host) ClusterAddress() string {
 	if h.clusterAddress.IsValid() {
 		return h.clusterAddress.String()
 	}
-	if all := h.plainAddresses(); len(all) > 0 {
+	all := h.plainAddresses()
+	for _, a := range all {
+		if specialAddress(a) == "" {
+			return a
+		}
+	}
+	if len(all) > 0 {
 		return all[0]
 	}
 	return h.Name

@@ -3,6 +3,7 @@ package kube
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
@@ -21,7 +22,8 @@ type Kubeconfig struct {
 // replaced; all else stays, comments too.
 func (k *Kubeconfig) Merge(former []byte) ([]byte, error) {
 	var document yaml.Node
-	if err := yaml.Unmarshal(former, &document); err != nil {
+	var fields map[string]any // a key that is there twice is an error of these alone
+	if err := errors.Join(yaml.Unmarshal(former, &document), yaml.Unmarshal(former, &fields)); err != nil {
 		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
@@ -30,6 +32,9 @@ func (k *Kubeconfig) Merge(former []byte) ([]byte, error) {
 	file := document.Content[0]
 	if file.Kind != yaml.MappingNode {
 		return nil, fmt.Errorf("read the kubeconfig: line %d: want fields such as clusters and users", file.Line)
+	}
+	if at := aliasIn(&document); at != nil {
+		return nil, fmt.Errorf("read the kubeconfig: line %d: *%s is an alias, which is not edited: write out what it stands for", at.Line, at.Value)
 	}
 	if kind := member(file, "kind"); kind != nil && kind.Value != "Config" {
 		return nil, fmt.Errorf("read the kubeconfig: its kind is %q, not Config", kind.Value)
@@ -66,6 +71,19 @@ func (k *Kubeconfig) Merge(former []byte) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// aliasIn is an alias in a document; nil where there is none.
+func aliasIn(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n
+	}
+	for _, below := range n.Content {
+		if at := aliasIn(below); at != nil {
+			return at
+		}
+	}
+	return nil
+}
+
 // replaceNamed puts an entry in the place of the one of its name, or at the end.
 func replaceNamed(list *yaml.Node, name string, entry *yaml.Node) {
 	list.Style = 0 // a list in brackets becomes one of lines
@@ -92,21 +110,28 @@ func mapping(members ...any) *yaml.Node {
 
 // member is the value of a name in a mapping; nil where it has none, or is no mapping.
 func member(m *yaml.Node, name string) *yaml.Node {
-	if m.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if m.Content[i].Value == name {
-			return m.Content[i+1]
-		}
+	if i := memberIndex(m, name); i >= 0 {
+		return m.Content[i]
 	}
 	return nil
 }
 
+// memberIndex is where the value of a name in a mapping is, or -1.
+func memberIndex(m *yaml.Node, name string) int {
+	if m.Kind == yaml.MappingNode {
+		for i := 0; i+1 < len(m.Content); i += 2 {
+			if m.Content[i].Value == name {
+				return i + 1
+			}
+		}
+	}
+	return -1
+}
+
 // setMember gives a name in a mapping a value.
 func setMember(m *yaml.Node, name string, value *yaml.Node) {
-	if old := member(m, name); old != nil {
-		*old = *value
+	if i := memberIndex(m, name); i >= 0 {
+		m.Content[i] = value
 		return
 	}
 	m.Style = 0

@@ -47,7 +47,11 @@ current-context: api.example.com
 			t.Errorf("%q is missing:\n%s", part, merged)
 		}
 	}
-	for _, bad := range []string{"clusters: 3", "kind: Pod", "a: [", "- x"} {
+	// kubectl writes null for lists that have nothing.
+	if fresh, err := k.Merge([]byte("clusters: null\nusers: null\ncontexts: null\n")); err != nil || !strings.Contains(string(fresh), "server: https://api.example.com:6443") {
+		t.Errorf("null: %v\n%s", err, fresh)
+	}
+	for _, bad := range []string{"clusters: &c []\nusers: *c", "clusters: 3", "kind: Pod", "a: [", "- x"} {
 		if _, err := k.Merge([]byte(bad)); err == nil || !strings.HasPrefix(err.Error(), "read the kubeconfig: ") {
 			t.Errorf("%s: %v", bad, err)
 		}
