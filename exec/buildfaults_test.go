@@ -8,6 +8,7 @@ import (
 	osexec "os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"muster/compile/store"
@@ -42,6 +43,9 @@ type buildFault struct {
 	lost   int                    // builders
 }
 
+// builderFaults counts the faults of builders that were played.
+var builderFaults atomic.Int32
+
 // withBuilders is a fault of builders: one host's system needs a derivation that is built by
 // one of two, and not here.
 func withBuilders(fault buildFault) func(*testing.T) {
@@ -62,8 +66,11 @@ func withBuilders(fault buildFault) func(*testing.T) {
 		}
 		graph := nix.NewGraph()
 		graph.Here = false
-		for _, name := range []string{"builder1", "builder2"} {
-			graph.Machines = append(graph.Machines, "ssh://"+name+" x86_64-linux,aarch64-linux - 1 1")
+		// The first one is said to be faster, so that Nix asks it first. Nix counts what runs on a
+		// builder by its URL, for all of this machine: other tests have other numbers in theirs.
+		number := builderFaults.Add(1)
+		for i, speed := range []int{2, 1} {
+			graph.Machines = append(graph.Machines, fmt.Sprintf("ssh://builder%d?max-connections=%d x86_64-linux,aarch64-linux - 1 %d", i+1, number, speed))
 		}
 		f.opts.Builder = needsABuild{drv: store.Path(strings.TrimSpace(string(said))), real: graph}
 		if fault.before != nil {
