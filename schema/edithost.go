@@ -46,7 +46,12 @@ func EditHosts(edits []HostEdit, read func(name string) ([]byte, error)) (map[st
 			}
 			files[at.File] = f
 		}
-		if offset := f.offset(at); (offset < 0 || !f.edit(&e, offset, name)) && (name == "" || !f.addToEntry(&e)) {
+		offset := f.offset(at)
+		done := offset >= 0 && f.edit(&e, offset, name)
+		if !done && name != "" && e.Host.Provision != nil { // the address is elsewhere
+			done = f.addToEntry(&e)
+		}
+		if !done {
 			return nil, fmt.Errorf("%s: hosts.%s.%s is not written out there: change it by hand, to %s", at, e.Host.Name, e.Path, jsonText(e.Value, "", false))
 		}
 	}
