@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
@@ -74,7 +73,7 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 		journal = s.journal(plan)
 		return o.carryOut(ctx, s, plan, journal)
 	}
-	s.ended = endedBefore(record, plan)
+	s.ended = ended(record)
 	err = o.carryOut(ctx, s, plan, journal)
 	if failed := failedHosts(s.ended); len(failed) > 0 {
 		s.note("before run %s was interrupted, %s failed: %s; to try again: muster retry --run %[1]s", record.Plan.Run, human.Count(len(failed), "host"), someOf(failed))
@@ -82,14 +81,14 @@ func (o *resumeOptions) run(ctx context.Context, std streams, args []string) err
 	return err
 }
 
-// endedBefore are the outcomes of the hosts of a run that the plan of its rest leaves out.
-func endedBefore(r *exec.Record, rest *exec.Plan) (ended []exec.Outcome) {
+// ended are the outcomes of the hosts of a run on which nothing is left to do.
+func ended(r *exec.Record) (outcomes []exec.Outcome) {
 	for _, s := range r.Plan.Steps {
-		if !slices.ContainsFunc(rest.Steps, func(left exec.Step) bool { return left.Host.Name == s.Host.Name }) {
-			ended = append(ended, r.Outcomes[s.Host.Name])
+		if o, there := r.Outcomes[s.Host.Name]; there && !unfinished(&o) {
+			outcomes = append(outcomes, o)
 		}
 	}
-	return ended
+	return outcomes
 }
 
 // failedHosts are the hosts of outcomes that are not done.
@@ -108,7 +107,7 @@ func began(r *exec.Record) string { return r.Began.Local().Format("2006-01-02 15
 // before it could say so has ended now.
 func (o *resumeOptions) conclude(ctx context.Context, std streams, r *exec.Record, journal *exec.Journal) error {
 	defer journal.Close()
-	outcomes := endedBefore(r, &exec.Plan{})
+	outcomes := ended(r)
 	if !o.retry && !r.Ended {
 		journal.End(exec.ExitStatus(ctx, outcomes))
 	}

@@ -470,7 +470,7 @@ func inValue(e syntax.Expr, path []string, sofar definition, found func(definiti
 	case *syntax.Apply:
 		// lib.mkIf condition value, lib.mkForce value, …
 		last := e.Args[len(e.Args)-1]
-		switch name := lastName(e.F); {
+		switch name := syntax.LastName(e.F); {
 		case name == "mkMerge":
 			if l, ok := last.(*syntax.List); ok {
 				for _, x := range l.Elems {
@@ -545,17 +545,6 @@ func inSet(set *syntax.Attrs, path []string, sofar definition, found func(defini
 	if !any && sofar.depth > 0 {
 		found(sofar)
 	}
-}
-
-// lastName returns mkIf for lib.mkIf.
-func lastName(e syntax.Expr) string {
-	switch e := e.(type) {
-	case *syntax.Ident:
-		return e.Name
-	case *syntax.Select:
-		return e.Path[len(e.Path)-1].Name
-	}
-	return ""
 }
 
 // Origins returns a function from a position in the printed network expression to

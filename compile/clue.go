@@ -136,7 +136,7 @@ func (s *search) textOf(message string) (schema.Pos, bool) {
 		syntax.Walk(m.expr, func(e syntax.Expr) bool {
 			switch e := e.(type) {
 			case *syntax.Apply:
-				if name := lastName(e.F); strings.HasPrefix(name, "throw") || strings.HasPrefix(name, "assert") || name == "abort" {
+				if name := syntax.LastName(e.F); strings.HasPrefix(name, "throw") || strings.HasPrefix(name, "assert") || name == "abort" {
 					for _, arg := range e.Args {
 						add(arg, beginning(e))
 					}

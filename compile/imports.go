@@ -165,7 +165,7 @@ func (c *importChecker) file(f importedFile) {
 func literalImports(e syntax.Expr, found func(p *syntax.Path, name string, certain bool)) {
 	w := importWalker{found: found, tested: map[string]bool{}}
 	syntax.Walk(e, func(e syntax.Expr) bool {
-		if a, ok := e.(*syntax.Apply); ok && lastName(a.F) == "pathExists" {
+		if a, ok := e.(*syntax.Apply); ok && syntax.LastName(a.F) == "pathExists" {
 			if p, ok := a.Args[0].(*syntax.Path); ok {
 				w.tested[literalPath(p)] = true
 			}
@@ -219,7 +219,7 @@ func (w *importWalker) walk(e syntax.Expr, certain bool) {
 // apply finds the imports in a call, and reports whether its parts are still to be
 // looked at.
 func (w *importWalker) apply(a *syntax.Apply, certain bool) bool {
-	switch name := lastName(a.F); {
+	switch name := syntax.LastName(a.F); {
 	case name == "import", name == "callPackage":
 		if p, ok := a.Args[0].(*syntax.Path); ok {
 			w.path(p, certain)
@@ -263,7 +263,7 @@ func (w *importWalker) imports(e syntax.Expr, certain bool) {
 	case *syntax.Path: // of lib.optional
 		w.path(e, certain)
 	case *syntax.Apply:
-		if conditional(lastName(e.F)) {
+		if conditional(syntax.LastName(e.F)) {
 			w.imports(e.Args[len(e.Args)-1], false)
 		}
 	}

@@ -46,12 +46,7 @@ func EditHosts(edits []HostEdit, read func(name string) ([]byte, error)) (map[st
 			}
 			files[at.File] = f
 		}
-		offset := f.offset(at)
-		done := offset >= 0 && f.edit(&e, offset, name)
-		if !done && name != "" && e.Host.Provision != nil { // the address is elsewhere
-			done = f.addToEntry(&e)
-		}
-		if !done {
+		if offset := f.offset(at); offset < 0 || !f.edit(&e, offset, name) {
 			return nil, fmt.Errorf("%s: hosts.%s.%s is not written out there: change it by hand, to %s", at, e.Host.Name, e.Path, jsonText(e.Value, "", false))
 		}
 	}
@@ -63,7 +58,8 @@ func EditHosts(edits []HostEdit, read func(name string) ([]byte, error)) (map[st
 }
 
 // anchor is the place of the fact, or else that of the fact that it is put beside, whose
-// name is returned then. The address of a machine that muster made is in a file of pins: there it is the entry of the host.
+// name is returned then: "host" or "disks", or "entry" for a machine that muster made, whose
+// address is in a file of pins.
 func (e *HostEdit) anchor() (at Pos, beside string) {
 	if at, ok := e.Host.pos.find(e.Path); ok {
 		return at, ""
@@ -71,10 +67,10 @@ func (e *HostEdit) anchor() (at Pos, beside string) {
 	if strings.HasPrefix(e.Path, "disks.") && len(e.Host.Disks) > 0 {
 		return e.Host.Disks[0].At, "disks"
 	}
-	if at, ok := e.Host.pos.find("host"); ok && e.Host.Provision == nil {
-		return at, "host"
+	if e.Host.Provision != nil {
+		return e.Host.At, "entry"
 	}
-	return e.Host.At, "host"
+	return e.Host.PosOf("host"), "host"
 }
 
 // edit makes one edit at an offset, beside another fact where that is named. It reports
@@ -85,6 +81,8 @@ func (f *hostFile) edit(e *HostEdit, at int, beside string) bool {
 		return f.addField(e, at)
 	case "disks":
 		return f.addDisk(e, at)
+	case "entry":
+		return f.addToEntry(e)
 	}
 	switch value := e.Value.(type) {
 	case string:
@@ -205,10 +203,7 @@ func (f *hostFile) addField(e *HostEdit, at int) bool {
 // addToEntry adds a field to the entry of the host, wherever it has room.
 func (f *hostFile) addToEntry(e *HostEdit) bool {
 	names := strings.Split(e.Path, ".")
-	value := e.Value
-	for _, name := range slices.Backward(names[1:]) {
-		value = []NewField{{Name: name, Value: value}}
-	}
+	value := within(names[1:], e.Value)
 	field := &setField{name: names[0], text: f.inline(value)}
 	field.lines, _ = value.([]string)
 	edit, err := field.edit(f.kind, f.text, []string{"hosts", e.Host.Name})

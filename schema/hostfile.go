@@ -195,10 +195,15 @@ func (f *hostFile) member(path []string, value any) string {
 		}
 		return text + f.inline(value)
 	}
-	for _, name := range slices.Backward(path[1:]) {
+	return f.key(path[0]) + f.inline(within(path[1:], value))
+}
+
+// within is a value at a path of fields.
+func within(path []string, value any) any {
+	for _, name := range slices.Backward(path) {
 		value = []NewField{{Name: name, Value: value}}
 	}
-	return f.key(path[0]) + f.inline(value)
+	return value
 }
 
 // inline is a value on one line.
@@ -238,10 +243,7 @@ func (f *hostFile) block(prefix string, path []string, value any, about string) 
 	if f.kind != ".yaml" {
 		return text + "\n" + prefix + f.member(path, value)
 	}
-	for _, name := range slices.Backward(path) {
-		value = []NewField{{Name: name, Value: value}}
-	}
 	var b strings.Builder
-	yamlFields(&b, indent, value.([]NewField))
+	yamlFields(&b, indent, within(path, value).([]NewField))
 	return text + "\n" + strings.TrimSuffix(b.String(), "\n")
 }

@@ -55,20 +55,27 @@ func (c *cueReader) plain(inst *build.Instance) *node {
 	return root
 }
 
+// plainField is a declaration as a field with neither an alias, a constraint nor attributes;
+// nil where it is another.
+func plainField(d ast.Decl) *ast.Field {
+	f, ok := d.(*ast.Field)
+	if !ok || f.Alias != nil || f.Constraint != token.ILLEGAL || len(f.Attrs) > 0 {
+		return nil
+	}
+	return f
+}
+
 // fields adds declarations to a struct and reports whether all are plain.
 func (p *plainReader) fields(n *node, decls []ast.Decl, depth int) bool {
 	if depth > maxDepth {
 		return false
 	}
 	for _, d := range decls {
-		f, ok := d.(*ast.Field)
-		if !ok {
-			if _, comment := d.(*ast.CommentGroup); comment {
-				continue
-			}
-			return false
+		if _, comment := d.(*ast.CommentGroup); comment {
+			continue
 		}
-		if f.Alias != nil || f.Constraint != token.ILLEGAL || len(f.Attrs) > 0 {
+		f := plainField(d)
+		if f == nil {
 			return false
 		}
 		if n == p.templates.hosts {

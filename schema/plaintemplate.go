@@ -61,7 +61,7 @@ func (p *plainReader) host(name string, f *ast.Field) *node {
 		return nil
 	}
 	n := &node{kind: structKind, at: p.pos(f.Value.Pos())}
-	layers := map[*node]plainLayer{}
+	layers := map[*node]kind{}
 	for _, t := range p.templates.all {
 		u := unifier{reader: t.reader, alias: t.alias, name: name, from: layers}
 		if !u.fields(n, t.decls, 2) {
@@ -81,12 +81,9 @@ type unifier struct {
 	alias  string
 	name   string // of the host, which alias stands for
 	own    bool   // what the host itself says, and no template
-	from   map[*node]plainLayer
-}
-
-// A plainLayer is how a template says a value.
-type plainLayer struct {
-	kind kind // of the values that may take its place; badKind for none
+	// from are the values of templates, and the kind of values that may take the place of each;
+	// badKind for none.
+	from map[*node]kind
 }
 
 func (u *unifier) fields(n *node, decls []ast.Decl, depth int) bool {
@@ -95,14 +92,11 @@ func (u *unifier) fields(n *node, decls []ast.Decl, depth int) bool {
 	}
 	said := map[string]bool{} // by these declarations
 	for _, d := range decls {
-		f, ok := d.(*ast.Field)
-		if !ok {
-			if _, comment := d.(*ast.CommentGroup); comment {
-				continue
-			}
-			return false
+		if _, comment := d.(*ast.CommentGroup); comment {
+			continue
 		}
-		if f.Alias != nil || f.Constraint != token.ILLEGAL || len(f.Attrs) > 0 {
+		f := plainField(d)
+		if f == nil {
 			return false
 		}
 		name, plain := labelName(f.Label)
@@ -133,7 +127,7 @@ func (u *unifier) field(n *node, name string, f *ast.Field, again bool, depth in
 		}
 		return u.fields(below, lit.Elts, depth+1)
 	}
-	val, layer := u.value(value, depth+1)
+	val, open := u.value(value, depth+1)
 	if val == nil {
 		return false
 	}
@@ -141,14 +135,14 @@ func (u *unifier) field(n *node, name string, f *ast.Field, again bool, depth in
 	if i < 0 {
 		n.set(name, u.reader.pos(f.Label.Pos()), val)
 		if !u.own {
-			u.from[val] = layer
+			u.from[val] = open
 		}
 		return true
 	}
 	// The host's own value takes the place of a template's, where CUE would unify them.
 	old := n.fields[i].val
 	before, template := u.from[old]
-	if !u.own || !template || !sameScalars(old, val) && before.kind != val.kind {
+	if !u.own || !template || !sameScalars(old, val) && before != val.kind {
 		return false
 	}
 	at := val.at // so CUE says where two scalars meet
@@ -159,42 +153,43 @@ func (u *unifier) field(n *node, name string, f *ast.Field, again bool, depth in
 	return true
 }
 
-// value converts a value; it returns nil for one that takes CUE.
-func (u *unifier) value(x ast.Expr, depth int) (*node, plainLayer) {
+// value converts a value, and returns the kind of those that may take its place; nil for one
+// that takes CUE.
+func (u *unifier) value(x ast.Expr, depth int) (*node, kind) {
 	switch x := x.(type) {
 	case *ast.Ident:
 		if u.alias != "" && x.Name == u.alias {
-			return &node{kind: stringKind, text: u.name}, plainLayer{}
+			return &node{kind: stringKind, text: u.name}, badKind
 		}
 	case *ast.Interpolation:
 		if text, ok := u.interpolated(x); ok {
-			return &node{kind: stringKind, text: text}, plainLayer{}
+			return &node{kind: stringKind, text: text}, badKind
 		}
 	case *ast.BinaryExpr:
 		return u.withDefault(x)
 	case *ast.BasicLit, *ast.ListLit:
-		return u.reader.value(x, depth), plainLayer{}
+		return u.reader.value(x, depth), badKind
 	}
-	return nil, plainLayer{}
+	return nil, badKind
 }
 
 // withDefault converts *"root" | string, and the like.
-func (u *unifier) withDefault(x *ast.BinaryExpr) (*node, plainLayer) {
+func (u *unifier) withDefault(x *ast.BinaryExpr) (*node, kind) {
 	marked, ok := x.X.(*ast.UnaryExpr)
 	id, isType := x.Y.(*ast.Ident)
 	if !ok || !isType || x.Op != token.OR || marked.Op != token.MUL || u.own {
-		return nil, plainLayer{}
+		return nil, badKind
 	}
 	lit, ok := marked.X.(*ast.BasicLit)
 	if !ok {
-		return nil, plainLayer{}
+		return nil, badKind
 	}
 	n := &node{}
 	kinds := map[string]kind{"string": stringKind, "int": intKind, "bool": boolKind}
 	if !u.reader.scalar(n, lit.Kind, lit.Value) || kinds[id.Name] != n.kind {
-		return nil, plainLayer{}
+		return nil, badKind
 	}
-	return n, plainLayer{kind: n.kind}
+	return n, n.kind
 }
 
 // interpolated is a string in which only the host's name is interpolated.

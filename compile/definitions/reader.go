@@ -274,10 +274,10 @@ func (w *written) value(path syntax.AttrPath, e syntax.Expr, around condition) {
 
 // marked reads lib.mkIf condition { … } and lib.mkMerge [ … ] of sets.
 func (w *written) marked(path syntax.AttrPath, x *syntax.Apply, around condition) bool {
-	switch name := function(x.F); {
+	switch name := syntax.LastName(x.F); {
 	case name == "mkIf" && len(x.Args) == 2:
 		if _, ok := x.Args[1].(*syntax.Attrs); !ok {
-			if a, ok := x.Args[1].(*syntax.Apply); !ok || function(a.F) != "mkMerge" {
+			if a, ok := x.Args[1].(*syntax.Apply); !ok || syntax.LastName(a.F) != "mkMerge" {
 				return false
 			}
 		}
@@ -296,17 +296,6 @@ func (w *written) marked(path syntax.AttrPath, x *syntax.Apply, around condition
 		return true
 	}
 	return false
-}
-
-// function is the last name of a function: mkIf of lib.mkIf.
-func function(e syntax.Expr) string {
-	switch e := e.(type) {
-	case *syntax.Ident:
-		return e.Name
-	case *syntax.Select:
-		return e.Path[len(e.Path)-1].Name
-	}
-	return ""
 }
 
 // operand is the text of an argument of a function.

@@ -144,7 +144,7 @@ func (th *thread) closure(p store.Path, visit func(store.Path)) {
 // then is no answer.
 func (th *thread) mustGoOn() {
 	if th.ctx.Err() != nil {
-		th.canceled()
+		th.canceled(false)
 	}
 }
 

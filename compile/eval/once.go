@@ -47,7 +47,7 @@ func (o *once) claim(th *thread) bool {
 		select {
 		case <-busy:
 		case <-th.ctx.Done():
-			th.canceledWaiting()
+			th.canceled(true)
 		}
 	}
 }

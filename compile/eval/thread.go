@@ -141,7 +141,7 @@ func (th *thread) checkpoint() {
 	th.steps += int64(fuelUnit - th.fuel)
 	th.fuel = fuelUnit
 	if th.ctx.Err() != nil {
-		th.canceled()
+		th.canceled(false)
 	}
 	if max := th.ev.limits.steps; max > 0 && th.steps > max {
 		panic(th.limitError("evaluation takes more than %d steps", max))
@@ -152,23 +152,13 @@ func (th *thread) checkpoint() {
 	th.checkNames()
 }
 
-// canceled ends the evaluation after its context has ended.
-func (th *thread) canceled() {
+// canceled ends the evaluation after its context has ended. waited says that another thread
+// was waited for.
+func (th *thread) canceled(waited bool) {
 	err := th.contextError()
 	if err.Kind == LimitError {
-		err.Pos = th.ev.shownAt(th.place())
+		err.Pos, err.waited = th.ev.shownAt(th.place()), waited
 	}
-	panic(err)
-}
-
-// canceledWaiting ends the evaluation after its context has ended while it waited for another
-// thread.
-func (th *thread) canceledWaiting() {
-	err := th.contextError()
-	if err.Kind != LimitError {
-		panic(err)
-	}
-	err.Pos, err.waited = th.ev.shownAt(th.place()), true
 	panic(err)
 }
 

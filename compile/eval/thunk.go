@@ -196,7 +196,7 @@ func (w *waits) wait(th *thread, t *thunk) {
 			th.failAs(RecursionError, 0, "infinite recursion encountered")
 		}
 		if th.ctx.Err() != nil {
-			th.canceledWaiting()
+			th.canceled(true)
 		}
 		w.blocked++
 		w.changed.Wait()

@@ -303,3 +303,15 @@ func (b *Inherit) Pos() Pos { return b.At }
 
 func (*Attr) binding()    {}
 func (*Inherit) binding() {}
+
+// LastName is the last name of a function that is named, such as mkIf of lib.mkIf; "" for
+// another expression.
+func LastName(e Expr) string {
+	switch e := e.(type) {
+	case *Ident:
+		return e.Name
+	case *Select:
+		return e.Path[len(e.Path)-1].Name
+	}
+	return ""
+}

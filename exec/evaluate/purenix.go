@@ -27,25 +27,13 @@ func eachNetwork[R any](ctx context.Context, n Nix, hosts []*schema.Host, evalua
 			}
 			return evaluate(n, net, hosts)
 		}
-		found := map[*schema.Host]R{}
-		var problem error
-		for _, group := range byFlake(n.Fleet, hosts) {
+		return eachGroup(hosts, byFlake(n.Fleet, hosts), func(group []*schema.Host) ([]R, error) {
 			some, net, err := n.pureNetwork(ctx, group)
-			var results []R
-			if err == nil {
-				results, err = evaluate(some, net, group)
+			if err != nil {
+				return nil, err
 			}
-			for i, r := range results {
-				found[group[i]] = r
-			}
-			if problem = err; err != nil {
-				break
-			}
-		}
-		if problem != nil && len(found) == 0 {
-			return nil, problem
-		}
-		return inOrderOf(hosts, found, none), problem
+			return evaluate(some, net, group)
+		}, none)
 	}, none)
 }
 

@@ -30,10 +30,17 @@ func eachPurity[R any](o Options, hosts []*schema.Host, evaluate func([]*schema.
 		return evaluate(hosts, true)
 	}
 	pure := slices.DeleteFunc(slices.Clone(hosts), func(h *schema.Host) bool { return !o.isPure(h) })
+	evaluateGroup := func(group []*schema.Host) ([]R, error) { return evaluate(group, o.isPure(group[0])) }
+	return eachGroup(hosts, [][]*schema.Host{impure, pure}, evaluateGroup, none)
+}
+
+// eachGroup evaluates groups of hosts one after the other, and returns the results in the order of the hosts. An error
+// ends it; the results that there are then are returned with it.
+func eachGroup[R any](hosts []*schema.Host, groups [][]*schema.Host, evaluate func([]*schema.Host) ([]R, error), none func(*schema.Host) R) ([]R, error) {
 	found := map[*schema.Host]R{}
 	var problem error
-	for _, group := range [][]*schema.Host{impure, pure} {
-		results, err := evaluate(group, o.isPure(group[0]))
+	for _, group := range groups {
+		results, err := evaluate(group)
 		for i, r := range results {
 			found[group[i]] = r
 		}

@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -164,4 +165,18 @@ func (m *masters) credentials(ctx context.Context, d fleet.Distribution, pki *PK
 		return nil, ErrNotBegun
 	}
 	return nil, all
+}
+
+// showing is how TLS shows a certificate and asks for those of an authority, each in PEM. An
+// error calls them what they are.
+func showing(cert, key []byte, certIs string, ca []byte, caIs string) (*tls.Config, error) {
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", certIs, err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, fmt.Errorf("%s: no certificate", caIs)
+	}
+	return &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }

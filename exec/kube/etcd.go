@@ -2,8 +2,6 @@ package kube
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -42,17 +40,13 @@ type etcd struct {
 const askLimit = 5 * time.Second
 
 func newEtcd(m *masters, endpoints []string, c *Credentials) (*etcd, error) {
-	pair, err := tls.X509KeyPair(c.EtcdCert, c.EtcdKey)
+	shows, err := showing(c.EtcdCert, c.EtcdKey, "the certificate for etcd", c.EtcdCA, "the authority of etcd")
 	if err != nil {
-		return nil, fmt.Errorf("the certificate for etcd: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(c.EtcdCA) {
-		return nil, errors.New("the authority of etcd: no certificate")
+		return nil, err
 	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: endpoints, Logger: zap.NewNop(), DialTimeout: askLimit,
-		TLS: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12},
+		TLS: shows,
 		DialOptions: []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
 			return m.dial(ctx, withoutScheme(addr))
 		})},
