@@ -144,9 +144,11 @@ func runHostile(t *testing.T, dir, file, want string) {
 	cmd := exec.CommandContext(ctx, exe, "-test.run=^TestHostile$")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "SCHEMA_HOSTILE="+file, "CUE_EXPERIMENT=", "CUE_DEBUG=")
+	allowed := evalTime
 	if !strings.HasSuffix(t.Name(), "/cue_laughs") {
 		// One case tests the default limit.
-		cmd.Env = append(cmd.Env, "SCHEMA_TIME=2s")
+		allowed = 2 * time.Second
+		cmd.Env = append(cmd.Env, "SCHEMA_TIME="+allowed.String())
 	}
 	out, err := cmd.CombinedOutput()
 	// CPU time, since the machine may be busy with other tests.
@@ -160,8 +162,11 @@ func runHostile(t *testing.T, dir, file, want string) {
 	}
 	memory := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10
 	t.Logf("%.1f s, %d MiB: %.200s", took.Seconds(), memory, text)
-	if took > 10*time.Second || memory > 2048 {
-		t.Errorf("took %v and %d MiB, want at most 10 s and 2048 MiB", took, memory)
+	// The limit counts the evaluation's own thread. The garbage collector takes up to
+	// as much beside it, and the race detector makes parsing slow. An evaluation
+	// whose limit is ignored runs into the time-out instead.
+	if most := 2*allowed + 6*time.Second; took > most || memory > 2048 {
+		t.Errorf("took %v and %d MiB, want at most %v and 2048 MiB", took, memory, most)
 	}
 	if strings.Contains(text, "NO PLACE") || unwelcome.MatchString(text) {
 		t.Errorf("unwelcome words in\n%s", text)
