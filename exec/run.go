@@ -32,6 +32,7 @@ type run struct {
 	builds *buildGraph
 	undo   undo
 	sites  *sites
+	diffs  likeDiffs
 	limits map[Stage]chan struct{}
 	// activating limits hosts from their activation to their confirmation.
 	activating chan struct{}

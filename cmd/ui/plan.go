@@ -145,7 +145,7 @@ func printDiff(p page, hosts []*exec.Outcome) {
 		say("from", string(o.Before.Current)+such)
 	}
 	say("to", string(o.System)+such)
-	packages := func(s style, mark string, list []exec.Package) {
+	packages := func(s style, mark string, list []*exec.Package) {
 		for i, k := range list {
 			if i == mostLines {
 				p.print(line{}.and(s, fmt.Sprintf("  %s … and %d more", mark, len(list)-i)))

@@ -9,6 +9,7 @@
 package foreign
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -199,7 +200,7 @@ func ReadFile(name string, limits Limits) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	return f.all()
 }
 
 // ReadFileIn returns the contents of a file below a directory.
@@ -209,7 +210,14 @@ func ReadFileIn(root *os.Root, name string, limits Limits) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	return f.all()
+}
+
+// all reads the rest of the file into a text that is made as long as the file is.
+func (f *File) all() ([]byte, error) {
+	text := bytes.NewBuffer(make([]byte, 0, f.Size()+bytes.MinRead))
+	_, err := text.ReadFrom(f)
+	return text.Bytes(), err
 }
 
 // ReadAll returns what a stream holds, such as standard input or the output of a program, and fails when that is more than

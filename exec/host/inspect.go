@@ -125,6 +125,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		default:
 			value = clip(value, maxWord)
 		}
+		value = strings.Clone(value) // a part of the answer would keep the whole of it
 		switch name {
 		case "time":
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
