@@ -39,6 +39,9 @@ type session struct {
 	// run, and nothing is done to them.
 	ended []exec.Outcome
 
+	// keepRuns says which journals stay after a run that has one; nil for all.
+	keepRuns *exec.KeepRuns
+
 	opened []func()
 }
 
@@ -273,6 +276,7 @@ func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *
 		defer fmt.Fprintf(s.std.err, "interrupted: run %s is not over; to continue it: muster resume\n", plan.Run)
 	case journal != nil:
 		journal.End(status)
+		s.removeOldRuns(plan)
 	}
 	return s.end(ctx, outcomes)
 }

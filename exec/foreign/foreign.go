@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -166,9 +167,15 @@ func notOwn(info fs.FileInfo) string {
 	return distrust(info)
 }
 
+// tempPrefix begins the name of a file that is being made.
+const tempPrefix = ".muster-"
+
+// IsTemp reports whether a file has a name that [CreateTemp] gives.
+func IsTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }
+
 // CreateTemp makes a new file below a directory, with a name that cannot be guessed, for this user alone.
 func CreateTemp(root *os.Root) (f *os.File, name string, err error) {
-	name = ".muster-" + rand.Text()
+	name = tempPrefix + rand.Text()
 	f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	return f, name, err
 }
