@@ -59,7 +59,7 @@ func (o *statusOptions) run(ctx context.Context, std streams, args []string) err
 		drift = drift || all[i].Drifted()
 	}
 	if o.format == outputJSON {
-		err = ui.JSON(std.out, all)
+		err = ui.JSONList(std.out, all)
 	} else {
 		ui.PrintStates(std.out, all)
 		drift = !s.printClusterState(ctx, &o.ssh) || drift
