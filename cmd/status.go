@@ -112,6 +112,7 @@ func stateOf(o *exec.Outcome, broken error) ui.HostState {
 		s.State = ui.NotRunning
 	case o.Facts.Ours:
 		s.State = ui.Behind
+		s.Behind = &ui.Behindness{Since: o.Facts.Since, Run: o.Facts.DeployedBy, Wanted: o.Facts.Wanted, Newest: o.Facts.Newest}
 	default:
 		s.State = ui.Foreign
 	}

@@ -11,16 +11,17 @@ import (
 
 // A HostState is how a host compares with the inventory.
 type HostState struct {
-	Host         string   `json:"host"`
-	State        State    `json:"state"`
-	Generation   int      `json:"generation,omitempty"`
-	Running      string   `json:"running,omitempty"`
-	Wanted       string   `json:"wanted,omitempty"`
-	NeedsReboot  []string `json:"needs_reboot,omitempty"`
-	FailedUnits  []string `json:"failed_units,omitempty"`
-	FailedChecks []string `json:"failed_checks,omitempty"` // health checks, each with why
-	Secrets      []string `json:"secrets,omitempty"`       // that are not as the inventory says, each with how
-	Findings     []string `json:"findings,omitempty"`
+	Host         string      `json:"host"`
+	State        State       `json:"state"`
+	Generation   int         `json:"generation,omitempty"`
+	Running      string      `json:"running,omitempty"`
+	Wanted       string      `json:"wanted,omitempty"`
+	Behind       *Behindness `json:"behind,omitempty"` // of a host that is behind
+	NeedsReboot  []string    `json:"needs_reboot,omitempty"`
+	FailedUnits  []string    `json:"failed_units,omitempty"`
+	FailedChecks []string    `json:"failed_checks,omitempty"` // health checks, each with why
+	Secrets      []string    `json:"secrets,omitempty"`       // that are not as the inventory says, each with how
+	Findings     []string    `json:"findings,omitempty"`
 	// Activation says what a guard does on the host: it waits for confirmation,
 	// say, and when it goes back.
 	Activation string        `json:"activation,omitempty"`
@@ -55,11 +56,11 @@ func (s *HostState) Drifted() bool {
 // likeness is what the host has in common with others that share its line, whatever their
 // generations if that is asked for.
 func (s *HostState) likeness(anyGeneration bool) string {
-	generation := s.Generation
+	o := *s
 	if anyGeneration {
-		generation = 0
+		o.Generation, o.Behind = 0, nil
 	}
-	return fmt.Sprintf("%s %d %s", s.State, generation, impersonal(s.Host, s.details()))
+	return fmt.Sprintf("%s %d %s", o.State, o.Generation, impersonal(o.Host, o.details()))
 }
 
 // details is everything about the host that its state does not say.
@@ -67,6 +68,9 @@ func (s *HostState) details() string {
 	var details []string
 	if s.Error != "" {
 		details = append(details, human.Reason(s.Error))
+	}
+	if behind := s.Behind.detail(s.Generation); behind != "" {
+		details = append(details, behind)
 	}
 	if s.Activation != "" {
 		details = append(details, s.Activation)
@@ -120,8 +124,10 @@ func printStates(p page, all []HostState) {
 				continue
 			}
 			if name = fmt.Sprintf("%s and %d more", name, len(alike)-1); crowded {
+				common := *s
+				common.Behind = nil
 				name, generation = abbreviate(alike, 2), ""
-				detail = strings.TrimSuffix(human.Count(len(alike), "host")+": "+detail, ": ")
+				detail = strings.TrimSuffix(human.Count(len(alike), "host")+": "+common.details(), ": ")
 			}
 		}
 		table.Row(name, string(s.State), generation, detail)
