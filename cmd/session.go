@@ -264,7 +264,7 @@ func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *
 	if err := s.joinCluster(plan, &o); err != nil {
 		return err
 	}
-	s.keepDefinitions(plan)
+	o.BeforeChange = func() { s.keepDefinitions(plan) }
 	if journal != nil {
 		o.Sink = journal.Sink(o.Sink)
 		defer journal.Close()

@@ -225,6 +225,25 @@ func deployNothing(t testing.TB, n int) time.Duration {
 	return took
 }
 
+// What is done before a host gets another system is done once, and not where none gets one.
+func TestBeforeChange(t *testing.T) {
+	for _, changes := range []int{0, 1, 3} {
+		f := newLargeFleet(t, 5)
+		for i := range f.steps {
+			if s := &f.steps[i]; i >= changes {
+				s.System.Out = systemOf(s.Host.Name, oldRelease)
+			}
+		}
+		called := 0
+		o := f.options(ui.NewJSON(io.Discard))
+		o.BeforeChange = func() { called++ }
+		exec.Run(t.Context(), exec.NewPlan(exec.Switch, f.steps), o)
+		if called != min(1, changes) {
+			t.Errorf("%d hosts get another system: called %d times", changes, called)
+		}
+	}
+}
+
 func deployLarge(t testing.TB, f *largeFleet, reporter ui.Reporter, plan *exec.Plan) ([]exec.Outcome, string) {
 	dir := t.TempDir()
 	journal, err := exec.CreateJournal(dir, plan)
