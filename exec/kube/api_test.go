@@ -485,18 +485,20 @@ func apiGone(t *testing.T, w *world) {
 // A losing transport makes requests whose first answers to changes do not arrive.
 type losing struct {
 	http.RoundTripper
-	lost map[string]int // by method
-	then func()         // what happens beside a loss
+	lost  map[string]int // by method
+	gone  time.Duration  // no request is answered for so long after a loss
+	until time.Time
 }
 
 func (l *losing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if time.Now().Before(l.until) {
+		return nil, io.ErrUnexpectedEOF
+	}
 	answer, err := l.RoundTripper.RoundTrip(r)
 	if err == nil && r.Method != http.MethodGet && l.lost[r.Method] == 0 {
 		l.lost[r.Method]++
 		answer.Body.Close()
-		if l.then != nil {
-			l.then()
-		}
+		l.until = time.Now().Add(l.gone)
 		return nil, io.ErrUnexpectedEOF
 	}
 	return answer, err
@@ -528,10 +530,7 @@ func answersLost(t *testing.T, w *world) {
 	c = open(t, w.lab, fleet.KlusterRollout{Timeout: 3 * time.Second}, w.members)
 	o, err = c.open(t.Context())
 	w.must(err)
-	o.api.client.Transport = &losing{RoundTripper: o.api.client.Transport, lost: map[string]int{}, then: func() {
-		w.lab.CutAPI(true)
-		time.AfterFunc(6*time.Second, func() { w.lab.CutAPI(false) })
-	}}
+	o.api.client.Transport = &losing{RoundTripper: o.api.client.Transport, lost: map[string]int{}, gone: 6 * time.Second}
 	err = c.Leave(t.Context(), w.member("n1"), "run1", l.tell)
 	if err == nil || !strings.HasPrefix(err.Error(), "cordon node n1: not done after 3s; last: ") || strings.Contains(err.Error(), "left cordoned") {
 		t.Errorf("the API is gone after it has cordoned the node: %v", err)
