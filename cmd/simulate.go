@@ -45,8 +45,10 @@ simulated time, and print how long it takes and how many hosts it changes before
 stops. No host is connected to. The scheduling is that of "muster deploy".
 
 The time of each stage is spread around a median, which --latency sets; --fail sets on
-how many hosts a stage fails. --from takes both from a run that "muster history" lists:
-hosts of that run behave as they did in it, and others as one of them did, at random.
+how many hosts a stage fails. The medians that are not set are assumed, for small servers
+that get some hundred megabytes. --from calibrates the simulation: it takes times and
+failures from a run that "muster history" lists. Hosts of that run behave as they did in
+it, and others as one of them did, at random.
 Hooks are not run, and every confirmation between waves is given at once.
 
 ` + inventoryHelp}
