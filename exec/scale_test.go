@@ -285,12 +285,12 @@ func TestScale(t *testing.T) {
 		t.Skip("not in short tests")
 	}
 	for name, play := range map[string]func(testing.TB, int) time.Duration{"back": rollBackMany, "looked at": lookAtMany} {
-		t.Run(name, func(t *testing.T) { scales(t, play) })
+		t.Run(name, func(t *testing.T) { scales(t, play, 1<<30) })
 	}
 }
 
-// scales plays with few hosts and with many.
-func scales(t *testing.T, play func(testing.TB, int) time.Duration) {
+// scales plays with few hosts and with many, in a limit of bytes.
+func scales(t *testing.T, play func(testing.TB, int) time.Duration, limit uint64) {
 	small := max(*scaleHosts/10, 10)
 	first := play(t, small)
 	done := make(chan struct{})
@@ -314,7 +314,7 @@ func scales(t *testing.T, play func(testing.TB, int) time.Duration) {
 	perFew, perMany := first/time.Duration(small), all/time.Duration(*scaleHosts)
 	t.Logf("%d hosts: %v, %v a host; %d hosts: %v, %v a host; at most %d MB, servers included",
 		small, first.Round(time.Millisecond), perFew, *scaleHosts, all.Round(time.Millisecond), perMany, most>>20)
-	if most > 1<<30 {
+	if most > limit {
 		t.Errorf("it took %d MB", most>>20)
 	}
 	if *scaleHosts >= 10000 && perMany > 2*perFew {

@@ -41,7 +41,7 @@ func TestScalePlans(t *testing.T) {
 		{"deployed with nothing to do", deployNothing},
 		{"saved and applied", applyMany},
 	} {
-		t.Run(tt.name, func(t *testing.T) { exec.Scales(t, tt.play) })
+		t.Run(tt.name, func(t *testing.T) { exec.Scales(t, tt.play, 1536<<20) })
 	}
 }
 
