@@ -35,12 +35,11 @@ func makeRuns(t *testing.T, runs []oldRun) (dir string, names []string) {
 		if !run.open {
 			j.End(ExitOK)
 		}
-		name := j.file.Name()
 		all, err := Journals(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		name = all[len(all)-1]
+		name := all[len(all)-1]
 		if run.held {
 			t.Cleanup(func() { j.Close() })
 		} else {
