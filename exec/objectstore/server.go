@@ -32,14 +32,9 @@ func newServer(u *url.URL, o Options) (*server, error) {
 	base := *u
 	base.User = nil
 	base.Path = strings.TrimSuffix(base.Path, "/") + "/"
-	var auth string
-	switch password, has := u.User.Password(); {
-	case has:
+	auth := Authorization(o.Authorization)
+	if password, has := u.User.Password(); has {
 		auth = basic(u.User.Username() + ":" + password)
-	case strings.Contains(o.Authorization, ":"):
-		auth = basic(o.Authorization)
-	case o.Authorization != "":
-		auth = "Bearer " + o.Authorization
 	}
 	sign := func(req *http.Request, _ io.ReadSeeker) (*http.Request, error) {
 		if auth != "" {
@@ -63,6 +58,17 @@ func newClient(o Options) *http.Client {
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
 	}}
+}
+
+// Authorization is the header for credentials: USER:PASSWORD or a token; "" for none.
+func Authorization(words string) string {
+	switch {
+	case strings.Contains(words, ":"):
+		return basic(words)
+	case words != "":
+		return "Bearer " + words
+	}
+	return ""
 }
 
 func basic(words string) string {

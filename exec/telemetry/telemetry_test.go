@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	muster "muster/exec"
+	"muster/exec/webhook"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -186,7 +187,7 @@ func TestErrorsNameNoToken(t *testing.T) {
 	defer server.Close()
 	for _, target := range []string{server.URL + "/hooks/t0ken?key=t0ken", strings.Replace(server.URL, "http://", "http://ann:t0ken@", 1) + "/x", "http://127.0.0.1:1/t0ken"} {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		err := post(ctx, target, nil, nil)
+		err := webhook.Post(ctx, target, nil, nil)
 		cancel()
 		if err == nil || strings.Contains(err.Error(), "t0ken") {
 			t.Errorf("%s: %v", target, err)
