@@ -1,5 +1,5 @@
-// Package objectstore reads and writes the objects of a store that others may share: a directory, a server that takes PUT,
-// or a bucket of S3.
+// Package objectstore reads and writes the objects of a store that others may share: a directory, here or on a machine that is
+// reached by SSH, a server that takes PUT, or a bucket of S3.
 //
 //	s, err := objectstore.Open("s3://fleet?endpoint=minio.example.com", objectstore.Options{})
 //	text, etag, err := objectstore.Read(ctx, s, "muster/release.json", objectstore.ReadOptions{Limit: 4096, ETag: last})
@@ -58,12 +58,14 @@ var (
 type Options struct {
 	// Authorization is for servers that are reached by HTTP: USER:PASSWORD, or a token.
 	Authorization string
+	// Connect reaches the machine of a folder by SSH; nil where nothing does.
+	Connect func(ctx context.Context, u *url.URL) (Shell, error)
 	// Limit is for one request with a small object; 0 is a minute.
 	Limit time.Duration
 }
 
 // ErrNoURL says that a text is not the URL of a store.
-var ErrNoURL = errors.New("want s3://BUCKET?endpoint=HOST, https://HOST/PATH or file:///PATH")
+var ErrNoURL = errors.New("want s3://BUCKET?endpoint=HOST, https://HOST/PATH, ssh://HOST/PATH or file:///PATH")
 
 // Open returns the store at a URL. It does not connect yet.
 func Open(text string, o Options) (Store, error) {
@@ -82,6 +84,8 @@ func Open(text string, o Options) (Store, error) {
 		return directory{u.Path}, nil
 	case "http", "https":
 		return newServer(u, o)
+	case "ssh":
+		return newFolder(u, o)
 	case "s3":
 		return newBucket(u, o)
 	}
