@@ -162,3 +162,17 @@ func TestAMachineThatDoesNotAnswer(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func FuzzAnswer(f *testing.F) {
+	f.Add("Welcome!\nmuster-object object 4 abc\ntext")
+	f.Add("muster-object object 99999999999999999999 abc\n")
+	f.Fuzz(func(t *testing.T, says string) {
+		s, err := Open("ssh://web1/srv", Options{Connect: func(context.Context, *url.URL) (Shell, error) { return brokenShell{says}, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, _, err := Read(t.Context(), s, "x", ReadOptions{Limit: 1 << 10}); err == nil && !strings.Contains(says, string(text)) {
+			t.Errorf("%q", text)
+		}
+	})
+}
