@@ -130,6 +130,9 @@ func (o *publishOptions) run(ctx context.Context, std streams, args []string) er
 		return err
 	}
 	noteOtherKeys(s, keys)
+	if err := release.Ready(ctx, to, keys); err != nil {
+		return err // before hours of building
+	}
 	plan := s.plan(exec.BuildOnly)
 	s.keepDefinitions(plan)
 	plan.Steps = slices.DeleteFunc(plan.Steps, func(step exec.Step) bool { return step.Host.Profile != nil })

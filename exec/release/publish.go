@@ -118,6 +118,12 @@ func Current(ctx context.Context, s objectstore.Store, keys []archive.PublicKey)
 	return h, err
 }
 
+// Ready looks whether Publish would get as far as to write: whether the store answers, and what is there is by one of the keys.
+func Ready(ctx context.Context, s objectstore.Store, keys []*archive.SecretKey) error {
+	_, _, err := current(ctx, s, publicHalves(keys))
+	return err
+}
+
 // documents makes the head of a release and its other documents by their keys.
 func (d *Draft) documents(number int64, dir string, keys []*archive.SecretKey) (*Head, map[string][]byte, error) {
 	h := &Head{
