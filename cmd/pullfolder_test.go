@@ -40,6 +40,7 @@ func TestPullFromAFolder(t *testing.T) {
 	}
 	f.url = "ssh://root@" + store.Addr + "/srv/fleet"
 	for _, h := range f.lab.Hosts {
+		f.on(h.Name, "mkdir", "-p", "/root/.ssh")
 		for name, text := range map[string]string{"id_ed25519": string(identity), "known_hosts": store.Addr + " " + store.HostKey() + "\n"} {
 			if err := h.WriteFile("/root/.ssh/"+name, []byte(text), 0o600); err != nil {
 				t.Fatal(err)

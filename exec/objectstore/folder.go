@@ -28,10 +28,15 @@ type folder struct {
 	dir  string
 	text string
 	open func(ctx context.Context) (Shell, error)
+	busy chan struct{} // holds one for each request that runs
 
 	mu    sync.Mutex
 	shell Shell // nil before the first request, and after one that lost it
 }
+
+// requests is how many requests run side by side: sshd allows ten sessions a connection, and ends one a moment after its
+// command has ended.
+const requests = 6
 
 //go:embed folderget.sh
 var folderGet string
@@ -46,7 +51,7 @@ func newFolder(u *url.URL, o Options) (*folder, error) {
 	if u.Hostname() == "" || secret || !path.IsAbs(u.Path) || dir == "/" || u.RawQuery != "" || strings.ContainsAny(u.Path, "\n\x00") || strings.HasPrefix(u.Hostname(), "-") {
 		return nil, ErrNoURL
 	}
-	f := &folder{dir: dir, text: "ssh://" + u.Host + dir}
+	f := &folder{dir: dir, text: "ssh://" + u.Host + dir, busy: make(chan struct{}, requests)}
 	if u.User != nil {
 		f.text = "ssh://" + u.User.Username() + "@" + u.Host + dir
 	}
@@ -92,8 +97,14 @@ type answer struct {
 
 // request runs a script and returns its answer. The caller ends it.
 func (f *folder) request(ctx context.Context, script, name string, stdin io.Reader, args ...string) (_ *answer, end func(), err error) {
+	select {
+	case f.busy <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
 	shell, err := f.connect(ctx)
 	if err != nil {
+		<-f.busy
 		return nil, nil, err
 	}
 	running, cancel := context.WithCancel(ctx)
@@ -112,11 +123,12 @@ func (f *folder) request(ctx context.Context, script, name string, stdin io.Read
 		}
 		w.CloseWithError(err) // nil is the end
 	}()
-	end = func() {
+	end = sync.OnceFunc(func() {
 		cancel()
 		r.Close()
 		<-ended
-	}
+		<-f.busy
+	})
 	a, err := readAnswer(bufio.NewReader(r))
 	if err == nil && (a.word == "nofolder" || a.word == "refused") {
 		io.Copy(io.Discard, a.body) // the script tidies up
