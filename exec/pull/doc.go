@@ -119,6 +119,7 @@ type poll struct {
 	outbox *outbox
 	head   *release.Head
 	part   *release.Part
+	seen   host.State // before anything is done
 }
 
 // now is the time by the host's clock, or the latest that a release has shown: a clock that was set back revives no release.
@@ -211,10 +212,9 @@ func (p *poll) take(ctx context.Context) report {
 	if err != nil {
 		return retry(err)
 	}
-	seen := report{Running: state.Current, Boots: state.Boots, Generation: state.Generation.Number}
+	p.seen = state
 	if by := p.overtaken(state, deployments); by != "" {
-		seen.Status, seen.Error = release.Overtaken, by
-		return seen
+		return report{Status: release.Overtaken, Error: by}
 	}
 	step, err := p.part.Step()
 	if err != nil {
@@ -222,7 +222,6 @@ func (p *poll) take(ctx context.Context) report {
 	}
 	if !state.Has(p.part.System) {
 		if gate := p.gate(ctx); gate.Status != "" {
-			gate.Running, gate.Boots, gate.Generation = seen.Running, seen.Boots, seen.Generation
 			return gate
 		}
 		if err := p.Machine.Fetch(ctx, p.part.System, p.Store, p.Keys); err != nil {
@@ -300,7 +299,7 @@ func (p *poll) overtaken(state host.State, deployments []host.Deployment) string
 // toCome reports whether a time is one that a clock which was ahead has left: it would keep releases away until it comes. By a
 // clock that is behind a release, nothing is said.
 func (p *poll) toCome(t time.Time) bool {
-	return p.clock().After(p.memory.Latest) && t.After(p.clock().Add(ahead))
+	return !p.clock().Before(p.memory.Latest) && t.After(p.clock().Add(ahead))
 }
 
 // activate activates the system as a push does. An activation that was killed is begun again, and not for ever.

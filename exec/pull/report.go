@@ -26,6 +26,9 @@ func (p *poll) settle(ctx context.Context, r report) (Result, error) {
 	if p.part != nil {
 		r.System = p.part.System
 	}
+	if r.Running == "" && r.Status != release.Failed && r.Status != release.RolledBack { // which leave what nobody has seen yet
+		r.Running, r.Boots, r.Generation = p.seen.Current, p.seen.Boots, p.seen.Generation.Number
+	}
 	err = errors.Join(err, p.send(ctx, release.Report(r)))
 	text := fmt.Sprintf("release %d: %s", p.head.Number, r.Status)
 	if r.Error != "" {
