@@ -106,11 +106,16 @@ type ReadOptions struct {
 	ETag  string // that of the object when it was read before; "" for none
 }
 
+// readLimit is how long a small object may take.
+const readLimit = 10 * time.Minute
+
 // Read reads a small object and returns it with its ETag.
 func Read(ctx context.Context, s Store, key string, o ReadOptions) (text []byte, etag string, err error) {
 	if o.Limit <= 0 {
 		panic("objectstore: no limit of bytes")
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, readLimit, fmt.Errorf("%w: it has not sent the whole object in %v", ErrUnreachable, readLimit))
+	defer cancel()
 	obj, err := s.Get(ctx, key, o.ETag)
 	if err != nil {
 		return nil, "", fmt.Errorf("read %s of %s: %w", key, s, err)
