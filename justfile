@@ -49,9 +49,9 @@ test-vm *args:
     [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
     go test ./cmd -run '^Test(Reboot|InPlace)VirtualMachine$' -reboot-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
 
-# clusters of all sizes over NIXPKGS, a tree with all of it, by muster's evaluator and by Nix's
+# clusters of all sizes over NIXPKGS, a tree with all of it, by muster's evaluator and by Nix's: of the distributions that its modules can hold (k3s and RKE2 from 24.11 on)
 test-kluster nixpkgs *args="":
-    go test ./cmd -run '^TestClusters$' -kluster-nixpkgs '{{absolute_path(nixpkgs)}}' -v -count 1 -timeout 1h {{args}} | grep -v '^=== '
+    go test ./cmd -run '^TestClusters(AreThoseOfTheGuides)?$' -kluster-nixpkgs '{{absolute_path(nixpkgs)}}' -v -count 1 -timeout 1h {{args}} | grep -v '^=== '
 
 # pushes of secrets cut by a loss of power, N in each test, and N secrets of random content besides the odd ones (Linux, root)
 test-secrets n="100" *args="":
