@@ -63,9 +63,10 @@ test-systemd *args:
     go test ./cmd -run '^TestScripts$/^(deploy_three|rollback_last)$' -systemd -count 1 {{args}}
     go test ./cmd -run '^TestNoSecretIsAnywhereElse$' -systemd -count 1 -timeout 40m {{args}}
 
-# the tests of meshes in the lab with six rotations of keys, which CI makes one of (Linux, root, wireguard-go, wireguard-tools, iptables)
+# the tests of meshes in the lab with six rotations of keys, which CI makes one of, and on hosts that systemd boots (Linux, root, wireguard-go, wireguard-tools, iptables, debootstrap, systemd-container)
 test-mesh *args:
-    go test ./cmd -run '^TestMesh' -mesh-rounds 6 -v -count 1 -timeout 20m {{args}}
+    go test ./cmd -run '^TestMesh' -mesh-rounds 6 -systemd -v -count 1 -timeout 40m {{args}}
+
 # hosts that systemd boots pull releases from a server with PUT, then from a bucket of S3; push and pull at once, RUNS times with mishaps (Linux, root, debootstrap, systemd-container)
 test-pull hosts="12" runs="100" dir="/var/tmp/muster-s3":
     test -x '{{dir}}/versitygw' || GOBIN='{{dir}}' go install github.com/versity/versitygw/cmd/versitygw@latest
