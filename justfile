@@ -49,9 +49,9 @@ test-vm *args:
     [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
     go test ./cmd -run '^Test(Reboot|InPlace)VirtualMachine$' -reboot-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
 
-# clusters of all sizes over NIXPKGS, a tree with all of it, by muster's evaluator and by Nix's
+# clusters of all sizes over NIXPKGS, a tree with all of it, by muster's evaluator and by Nix's: of the distributions that its modules can hold (k3s and RKE2 from 24.11 on)
 test-kluster nixpkgs *args="":
-    go test ./cmd -run '^TestClusters$' -kluster-nixpkgs '{{absolute_path(nixpkgs)}}' -v -count 1 -timeout 1h {{args}} | grep -v '^=== '
+    go test ./cmd -run '^TestClusters(AreThoseOfTheGuides)?$' -kluster-nixpkgs '{{absolute_path(nixpkgs)}}' -v -count 1 -timeout 1h {{args}} | grep -v '^=== '
 
 # pushes of secrets cut by a loss of power, N in each test, and N secrets of random content besides the odd ones (Linux, root)
 test-secrets n="100" *args="":
@@ -63,9 +63,10 @@ test-systemd *args:
     go test ./cmd -run '^TestScripts$/^(deploy_three|rollback_last)$' -systemd -count 1 {{args}}
     go test ./cmd -run '^TestNoSecretIsAnywhereElse$' -systemd -count 1 -timeout 40m {{args}}
 
-# the tests of meshes in the lab with six rotations of keys, which CI makes one of (Linux, root, wireguard-go, wireguard-tools, iptables)
+# the tests of meshes in the lab with six rotations of keys, which CI makes one of, and on hosts that systemd boots (Linux, root, wireguard-go, wireguard-tools, iptables, debootstrap, systemd-container)
 test-mesh *args:
-    go test ./cmd -run '^TestMesh' -mesh-rounds 6 -v -count 1 -timeout 20m {{args}}
+    go test ./cmd -run '^TestMesh' -mesh-rounds 6 -systemd -v -count 1 -timeout 40m {{args}}
+
 # hosts that systemd boots pull releases from a server with PUT, then from a bucket of S3; push and pull at once, RUNS times with mishaps (Linux, root, debootstrap, systemd-container)
 test-pull hosts="12" runs="100" dir="/var/tmp/muster-s3":
     test -x '{{dir}}/versitygw' || GOBIN='{{dir}}' go install github.com/versity/versitygw/cmd/versitygw@latest

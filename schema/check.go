@@ -294,7 +294,7 @@ func (c *checker) roles() {
 				x := c.report.add(e.at, path, "undefined-role", "no role named %s", quote(name))
 				if mend := meantBy(path, name, langCUE); mend != "" {
 					x.Hint = mend
-				} else if near := cmp.Or(nearest(name, known), endingIn("-"+name, known)); near != "" {
+				} else if near := cmp.Or(nearest(name, known), endingIn("-"+name, known), c.klusterRole(name)); near != "" {
 					x.Hint = fmt.Sprintf("did you mean %q?", near)
 				} else {
 					x.Hint = "known roles: " + strings.Join(known, ", ") + "; roles at the top of the inventory defines others"

@@ -49,6 +49,16 @@ var meantTexts = sync.OnceValue(func() []meantText {
 		of(`.*\.tags\[\d+\]`, `@(.*)`, `write "$1": the @ is of --on @$1`),
 		of(`.*\.roles\[\d+\]`, `\+(.*)`, `write "$1": the + is of --on +$1`),
 		of(`(?:.*\.)?config`, `(?s)\s*(?:\{.*\}|[a-z]+: .*)\s*`, `text in Nix stands in nix; config has options as fields`),
+		of(`kluster\.version|hosts\.[^.]+\.node\.version`, `v?(1\.(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2}))?)(?:[+-].*)?`, `write "$1"`),
+		of(`kluster\.etcd`, `(?i)sqlite|embedded|external|kine|mysql.*|mariadb.*|postgres.*`, `leave it out for the SQLite of one master of k3s and the etcd of several; an empty list says that config names another datastore`),
+		of(`kluster\.masters`, `(?i)all|\*`, `name the hosts, an odd number of them`),
+		of(`kluster\.api\.address`, `(?:https?://)?([^/:]+):(\d+)/?`, `write "$1", and the port as api.port`),
+		of(`kluster\.api\.address`, `https?://([^/:]+)/?`, `write "$1"`),
+		of(`kluster\.distribution`, `(?i)k3s.*`, `write "k3s"`),
+		of(`kluster\.distribution`, `(?i)rke.*`, `write "rke2"`),
+		of(`kluster\.distribution`, `(?i)k8s|kubernetes|kubeadm|vanilla|upstream|nixos`, `write "kubernetes"`),
+		of(`kluster\.(?:masters|etcd|load_balancers)\[\d+\]`, `[@+].*`, `name the hosts: a selector is for --on`),
+		of(`kluster\.(?:master|(?:masters|etcd|load_balancers)\[\d+\])`, `\d+\.\d+\.\d+\.\d+|[0-9a-fA-F]*:[0-9a-fA-F:.]*`, `write the name of the host that has this address`),
 		of(`.*\.swap`, `(\d+)(?:G|GB|GiB)`, `write a list such as [{device: "/swapfile", size: 4096}], with the size in MiB`),
 		of(`.*\.swap`, `(/.*)`, `write [{device: "$1"}]`),
 	}
@@ -87,6 +97,9 @@ var meantLists = map[string]string{
 
 // isSecretText reports whether a text stands where a secret is described, and may be its value.
 func isSecretText(n *node, path string) bool {
+	if path == "kluster.token" {
+		return n.kind == stringKind
+	}
 	at, _, below := strings.Cut(path, ".secrets.")
 	return n.kind == stringKind && below && (at == "defaults" || strings.HasPrefix(at, "hosts.") || strings.HasPrefix(at, "roles.")) &&
 		strings.Count(path[len(at):], ".") == 2
