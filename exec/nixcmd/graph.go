@@ -399,5 +399,8 @@ func (r *round) explain(err error) error {
 	if !errors.As(err, &exit) {
 		return err
 	}
+	if strings.Contains(exit.Stderr, "unknown flag '--log-format'") {
+		return errors.New("this machine's Nix is older than 2.4: install a newer one, or set build_on to a host that has it")
+	}
 	return &ExitError{Command: exit.Command, Status: exit.Status, Stderr: strings.Join(r.said, "\n")}
 }

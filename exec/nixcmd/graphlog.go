@@ -265,7 +265,7 @@ var builderTrouble = sync.OnceValue(func() *regexp.Regexp {
 
 // trimDrv is the reason of a failure without the derivation that it is about.
 func trimDrv(why string, drv store.Path) string {
-	why = strings.TrimPrefix(why, "builder for '"+string(drv)+"' ")
+	why = strings.TrimPrefix(strings.TrimPrefix(why, "builder for '"+string(drv)+"' "), "builder ")
 	return strings.TrimRight(why, ";:. ")
 }
 
@@ -300,7 +300,7 @@ func (r *round) lostWith(drv store.Path, loss builds.Loss) {
 // misjudged takes up that a builder is not what its line says, by what a derivation needs.
 func (r *round) misjudged(on string, answer verdict) {
 	b := r.b
-	loss := builds.Loss{Builder: on, Why: firstLineOf(answer.why), Drv: answer.drv}
+	loss := builds.Loss{Builder: on, Why: answer.has.butNot(answer.needs), Drv: answer.drv}
 	changed := false
 	if b.machines != nil {
 		var err error
@@ -424,6 +424,17 @@ func (r *round) unbuildable(v verdict) {
 		msg += "; left out: " + strings.Join(b.losses, "; ")
 	}
 	b.fail(v.drv, &BuildError{Drv: v.drv, Msg: msg})
+}
+
+// butNot says what a machine is that is not what a derivation needs.
+func (k machineKind) butNot(needs machineKind) string {
+	switch {
+	case len(missingFrom(k.systems, needs.systems)) > 0:
+		return "it is " + strings.Join(k.systems, ", ")
+	case len(k.features) == 0:
+		return "it has no features"
+	}
+	return "its features are " + strings.Join(k.features, ", ")
 }
 
 // String is a machine in words, such as x86_64-linux with kvm, nixos-test.
