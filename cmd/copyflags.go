@@ -34,16 +34,17 @@ func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	g := s.nix.NewGraph()
 	plan.OnlyThere = plan.OnlyThere || f.onlyThere
 	g.Machines, g.Here = buildersOf(plan), !plan.OnlyThere
+	g.SSH = func(ctx context.Context) (nixcmd.SSHConfig, error) { return sshOfBuilders(ctx, s.ssh, plan) }
 	o.Builder = g
 }
 
-// buildersOf are the builders of a plan. Those of nix.conf are named as well where this user's
-// Nix uses the store without a daemon, so that one that is lost can be taken out.
+// buildersOf are the builders of a plan. Those of Nix's settings are named as well where this
+// user's Nix uses the store without a daemon, so that one that is lost can be taken out.
 func buildersOf(plan *exec.Plan) []string {
 	if len(plan.Builders) > 0 {
 		return plan.Builders
 	}
-	if os.Geteuid() != 0 {
+	if byDaemon() {
 		return nil
 	}
 	home, _ := os.UserHomeDir()
@@ -52,7 +53,7 @@ func buildersOf(plan *exec.Plan) []string {
 	if err != nil {
 		return nil // Nix says so
 	}
-	return []string{cmp.Or(read.Builders, "@/etc/nix/machines")}
+	return []string{read.Builders}
 }
 
 // copyFlags say how closures are sent to hosts.

@@ -35,10 +35,14 @@ type Graph struct {
 	// Here says whether this machine builds as well, as many derivations at once as Nix's
 	// setting max-jobs says.
 	Here bool
+	// SSH says how Nix reaches the builders of Machines; nil leaves it to the user's
+	// configuration.
+	SSH func(context.Context) (SSHConfig, error)
 
 	nix *Nix
 
 	mu    sync.Mutex
+	named string    // builders that are left to Nix, though they are named; "" for none
 	users int       // calls of Build
 	open  *machines // nil while there are no users, and where Nix knows its builders by itself
 }
@@ -57,7 +61,7 @@ func (g *Graph) Build(ctx context.Context, wants []builds.Want, w builds.Watcher
 		b.wants = append(b.wants, &wanted{Want: want})
 	}
 	var err error
-	if b.machines, err = g.acquire(); err != nil {
+	if b.machines, err = g.acquire(ctx); err != nil {
 		for _, want := range wants {
 			want.Done("", err)
 		}
@@ -69,15 +73,26 @@ func (g *Graph) Build(ctx context.Context, wants []builds.Want, w builds.Watcher
 }
 
 // acquire opens the file of machines for a call of Build.
-func (g *Graph) acquire() (*machines, error) {
+func (g *Graph) acquire(ctx context.Context) (*machines, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open == nil && g.Machines != nil {
 		list, err := parseMachines(g.Machines)
+		if errors.Is(err, errTOML) { // Nix reads them itself, and keeps those that are lost
+			g.named, g.Machines = strings.Join(g.Machines, "\n"), nil
+			g.users++
+			return nil, nil
+		}
 		if err != nil {
 			return nil, err
 		}
-		if g.open, err = openMachines(list); err != nil {
+		var ssh SSHConfig
+		if g.SSH != nil && len(list) > 0 {
+			if ssh, err = g.SSH(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if g.open, err = openMachines(list, ssh.text(g.nix.sshOptions())); err != nil {
 			return nil, err
 		}
 	}
@@ -126,6 +141,7 @@ type graphBuild struct {
 	losses  []string                // of builders, for messages
 	ended   map[store.Path]bool     // derivations that were built
 	news    int                     // counts what is learned: without any, a new round is of no use
+	counted time.Time               // when the watcher was told of counts
 }
 
 // A round is one process of Nix, with some of the wants.
@@ -310,6 +326,9 @@ func (r *round) run() {
 // options are the options of Nix about where is built.
 func (g *Graph) options(m *machines) []string {
 	var args []string
+	if g.named != "" {
+		args = append(args, "--option", "builders", g.named)
+	}
 	if m != nil {
 		builders := ""
 		if m.count() > 0 {
@@ -328,13 +347,18 @@ func (g *Graph) withMachines(m *machines) *Nix {
 	if m == nil || m.count() == 0 {
 		return g.nix
 	}
+	return &Nix{Env: append(slices.Clone(g.nix.Env), "NIX_SSHOPTS="+m.sshOptions(g.nix.sshOptions()))}
+}
+
+// sshOptions are the options that Nix gives to ssh.
+func (n *Nix) sshOptions() string {
 	set := os.Getenv("NIX_SSHOPTS")
-	for _, v := range g.nix.Env {
+	for _, v := range n.Env {
 		if value, ok := strings.CutPrefix(v, "NIX_SSHOPTS="); ok {
 			set = value
 		}
 	}
-	return &Nix{Env: append(slices.Clone(g.nix.Env), "NIX_SSHOPTS="+m.sshOptions(set))}
+	return set
 }
 
 // checkWhenAsked finishes the wants that are there by now: what Nix says of the systems that
@@ -390,6 +414,7 @@ func (r *round) stopRest() {
 		}
 	}
 	r.counts = [4]int{}
+	r.b.counted = time.Time{}
 	r.b.count()
 }
 

@@ -173,8 +173,17 @@ func (r *round) checkBuilt(id uint64) {
 	}
 }
 
-// count tells how far all has come. The caller holds b.mu.
+// countEvery is how often the watcher is told of counts, at most. Nix changes them many times
+// a millisecond while it finds out what has to be built.
+const countEvery = 200 * time.Millisecond
+
+// count tells how far all has come, unless it has told a moment ago. The end of a process
+// always tells. The caller holds b.mu.
 func (b *graphBuild) count() {
+	if time.Since(b.counted) < countEvery {
+		return
+	}
+	b.counted = time.Now()
 	c := builds.Counts{Built: len(b.ended), Failed: len(b.failed), Total: len(b.ended) + len(b.failed)}
 	most := 0
 	for _, r := range b.rounds {

@@ -29,16 +29,17 @@ func TestGraphsOfOtherNixVersions(t *testing.T) {
 	}
 	for other := range strings.SplitSeq(others, ",") {
 		version, dir, _ := strings.Cut(other, "=")
-		there := append(os.Environ(), builderNix+"="+dir)
+		here := append(os.Environ(), "MUSTER_TEST_NIX=")
+		there := append(here, builderNix+"="+dir)
 		run := []string{self, "-test.run", graphTests, "-test.v"}
 		fromOther := append([]string{"testdata/other-nix.sh", dir}, run...)
 		t.Run(version+" on builders", func(t *testing.T) { passes(t, run, there) })
 		if strings.HasPrefix(version, "2.3.") {
-			fromOther[3] = "^TestAnOldNixIsNamed$"
-			t.Run(version+" here", func(t *testing.T) { passes(t, fromOther, os.Environ()) })
+			fromOther[4] = "^TestAnOldNixIsNamed$"
+			t.Run(version+" here", func(t *testing.T) { passes(t, fromOther, here) })
 			continue
 		}
-		t.Run(version+" here", func(t *testing.T) { passes(t, fromOther, os.Environ()) })
+		t.Run(version+" here", func(t *testing.T) { passes(t, fromOther, here) })
 		t.Run(version+" on both", func(t *testing.T) { passes(t, fromOther, there) })
 	}
 }
