@@ -158,6 +158,7 @@ type round struct {
 	unplaced   map[store.Path]verdict // for which no machine was found
 
 	checks chan struct{} // asks whether systems are there
+	over   chan struct{} // closed when Nix has ended
 }
 
 // An activity is a build that Nix tells of.
@@ -165,6 +166,7 @@ type activity struct {
 	drv   store.Path
 	on    string
 	since time.Time
+	until time.Time // when its outputs were seen; zero before
 }
 
 // begin starts a round with wants. What is there already is done at once.
@@ -199,7 +201,7 @@ func (b *graphBuild) start(wants []*wanted) {
 	wants = b.refuse(wants)
 	r := &round{
 		b: b, wants: wants, news: b.news, activities: map[uint64]*activity{},
-		remote: map[store.Path]verdict{}, unplaced: map[store.Path]verdict{}, checks: make(chan struct{}, 1),
+		remote: map[store.Path]verdict{}, unplaced: map[store.Path]verdict{}, checks: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	for _, w := range wants {
 		w.round = r
@@ -318,6 +320,7 @@ func (r *round) run() {
 		args = append(args, string(w.Drv))
 	}
 	_, err := b.graph.withMachines(b.machines).output(b.ctx, nil, r.line, "nix-store", args...)
+	close(r.over)
 	close(r.checks)
 	<-checked
 	r.end(err)
@@ -361,12 +364,19 @@ func (n *Nix) sshOptions() string {
 	return set
 }
 
-// checkWhenAsked finishes the wants that are there by now: what Nix says of the systems that
-// it was asked for comes at its end.
+// checkWhenAsked finishes the wants that are there by now, and tells of the builds that have
+// ended: what Nix says of the systems that it was asked for comes at its end. A check takes
+// two processes, so the next one waits for a moment.
 func (r *round) checkWhenAsked(checked chan struct{}) {
 	defer close(checked)
+	const pause = 200 * time.Millisecond
 	for range r.checks {
 		r.b.settle(r.wants)
+		r.tellBuilt()
+		select {
+		case <-time.After(pause):
+		case <-r.over:
+		}
 	}
 }
 
@@ -375,6 +385,7 @@ func (r *round) end(err error) {
 	b := r.b
 	if b.ctx.Err() == nil {
 		b.settle(r.wants)
+		r.tellBuilt()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -408,10 +419,8 @@ func (r *round) end(err error) {
 
 // stopRest ends the builds that Nix has not told the end of.
 func (r *round) stopRest() {
-	for id, a := range r.activities {
-		if r.checkBuilt(id); r.activities[id] != nil {
-			r.tellEnd(a.drv, "stopped, as Nix has ended")
-		}
+	for _, a := range r.activities {
+		r.tellEnd(a.drv, "stopped, as Nix has ended")
 	}
 	r.counts = [4]int{}
 	r.b.counted = time.Time{}

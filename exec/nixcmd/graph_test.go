@@ -304,6 +304,25 @@ func TestALostBuilderIsRoutedAround(t *testing.T) {
 			lost:   []string{"ssh://b1"}, why: "it is riscv64-linux",
 		},
 		{
+			name: "another host key than is known", here: "0", machines: both(),
+			before: func(f *fleet) { f.must(f.lab.Host("b1").ChangeHostKey(f.t.Context())) },
+			lost:   []string{"ssh://b1"}, why: "ost key",
+		},
+		{
+			name: "cut off in the middle", here: "0", machines: both(), mistakes: "slow = [ 0 1 2 3 ];",
+			started: func(f *fleet, name, on string) {
+				if name == "system-2" {
+					go func() { f.must(f.lab.Host(strings.TrimPrefix(on, "ssh://")).DropTraffic()) }()
+				}
+			},
+			why: "",
+		},
+		{
+			name: "an output that is not what was built", here: "0", machines: []string{"ssh://b1 x86_64-linux - 4 9", "ssh://b2 x86_64-linux - 2 1"},
+			before: func(f *fleet) { f.corrupt("b1", f.hosts[2]) },
+			lost:   []string{"ssh://b1"}, why: "hash mismatch importing path",
+		},
+		{
 			name: "both gone: here", here: "2", machines: both(),
 			before: func(f *fleet) { f.must(f.lab.Host("b1").Stop()); f.must(f.lab.Host("b2").Stop()) },
 			lost:   []string{"ssh://b1", "ssh://b2"}, why: "Connection refused",
@@ -404,6 +423,20 @@ func TestAllBuildersGone(t *testing.T) {
 func (f *fleet) must(err error) {
 	if err != nil {
 		f.t.Error(err)
+	}
+}
+
+// corrupt has a system be built on a builder, and changed there.
+func (f *fleet) corrupt(name string, h *system) {
+	f.t.Helper()
+	on := "ssh://" + name
+	for _, argv := range [][]string{
+		{"nix", "--extra-experimental-features", "nix-command", "copy", "--to", on, "--derivation", string(h.drv)},
+		{"ssh", "-F", f.lab.SSHConfig, name, "nix-store", "--realise", string(h.drv)},
+		{"ssh", "-F", f.lab.SSHConfig, name, "chmod", "u+w", string(h.out)},
+		{"ssh", "-F", f.lab.SSHConfig, name, "echo changed >" + string(h.out)},
+	} {
+		f.must(f.nix.Run(f.t.Context(), argv, nil, nil))
 	}
 }
 

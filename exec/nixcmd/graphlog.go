@@ -96,7 +96,7 @@ func (r *round) line(line string) {
 	case "start":
 		r.started(&e)
 	case "stop":
-		r.checkBuilt(e.ID)
+		r.ask()
 	case "result":
 		r.result(&e)
 	case "msg":
@@ -138,9 +138,6 @@ func (r *round) result(e *logEntry) {
 		}
 		if r.counts[0] > before[0] {
 			r.ask()
-			for id := range r.activities {
-				r.checkBuilt(id)
-			}
 		}
 		b.count()
 	}
@@ -157,20 +154,46 @@ func (r *round) ask() {
 	}
 }
 
-// checkBuilt tells of a build that has ended well. Of the systems that Nix was asked for, it
-// says only at its own end that their builds have ended.
-func (r *round) checkBuilt(id uint64) {
-	b, a := r.b, r.activities[id]
-	if a == nil {
-		return
+// tellBuilt tells of the builds that have ended well. Of the systems that Nix was asked for, it
+// says only at its own end that their builds have ended. What is on disk does not count: it
+// comes from a builder before it is checked.
+func (r *round) tellBuilt() {
+	b := r.b
+	var there []store.Path
+	b.mu.Lock()
+	for _, a := range r.activities {
+		if outs, all := b.built(a.drv); all {
+			if a.until.IsZero() {
+				a.until = time.Now()
+			}
+			there = append(there, outs...)
+		}
 	}
-	if _, there := b.built(a.drv); there {
+	b.mu.Unlock()
+	invalid := map[string]bool{}
+	for chunk := range slices.Chunk(there, 1000) {
+		list, err := b.graph.nix.invalid(b.ctx, chunk)
+		if err != nil {
+			return
+		}
+		for _, p := range list {
+			invalid[p] = true
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, a := range r.activities {
+		outs := b.derivation(a.drv).outs
+		if a.until.IsZero() || slices.ContainsFunc(outs, func(out store.Path) bool { return invalid[string(out)] || !slices.Contains(there, out) }) {
+			continue
+		}
 		delete(r.activities, id)
 		if !b.ended[a.drv] {
 			b.ended[a.drv] = true
-			b.watcher.Ended(a.drv, a.on, time.Since(a.since), "")
+			b.watcher.Ended(a.drv, a.on, a.until.Sub(a.since), "")
 		}
 	}
+	b.count()
 }
 
 // countEvery is how often the watcher is told of counts, at most. Nix changes them many times
@@ -289,7 +312,7 @@ func storeIsFull() bool {
 func (r *round) lastError() string {
 	for _, text := range slices.Backward(r.said) {
 		if text = strings.TrimSpace(text); strings.HasPrefix(text, "error:") {
-			return strings.TrimSpace(strings.TrimPrefix(text, "error:"))
+			return strings.TrimRight(strings.TrimSpace(strings.TrimPrefix(text, "error:")), ";:")
 		}
 	}
 	return "the connection has ended"
