@@ -35,6 +35,9 @@ type Graph struct {
 	// Here says whether this machine builds as well, as many derivations at once as Nix's
 	// setting max-jobs says.
 	Here bool
+	// Own are the systems that this machine builds for, its own first; nil where that is not
+	// known.
+	Own []string
 	// SSH says how Nix reaches the builders of Machines; nil leaves it to the user's
 	// configuration.
 	SSH func(context.Context) (SSHConfig, error)
@@ -181,7 +184,7 @@ func (b *graphBuild) begin(wants []*wanted) {
 			}
 		}
 		b.mu.Unlock()
-		for chunk := range slices.Chunk(drvs, maxRound) {
+		for chunk := range slices.Chunk(b.placed(drvs), maxRound) {
 			b.start(chunk)
 		}
 	})

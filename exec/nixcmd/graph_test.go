@@ -107,6 +107,7 @@ func (f *fleet) build(g *nixcmd.Graph, w *watcher) *watcher {
 		if h.done != 1 {
 			f.t.Errorf("system %d is done %d times", i, h.done)
 		}
+		h.done = 0
 	}
 	return w
 }
@@ -143,8 +144,9 @@ type watcher struct {
 	began   time.Time
 	started func(name, on string) // may be nil
 
-	on     map[string][]string // where each was begun, in order
-	ended  map[string]string   // with which error each ended last
+	after  map[string]time.Duration // when each was begun first
+	on     map[string][]string      // where each was begun, in order
+	ended  map[string]string        // with which error each ended last
 	counts builds.Counts
 	losses []builds.Loss
 	said   []string
@@ -152,9 +154,12 @@ type watcher struct {
 
 func (w *watcher) Started(drv store.Path, on string) {
 	if w.on == nil {
-		w.on, w.ended = map[string][]string{}, map[string]string{}
+		w.on, w.ended, w.after = map[string][]string{}, map[string]string{}, map[string]time.Duration{}
 	}
 	name := strings.TrimSuffix(drv.Name(), ".drv")
+	if w.on[name] == nil {
+		w.after[name] = time.Since(w.began)
+	}
 	w.on[name] = append(w.on[name], on)
 	w.t.Logf("%.1f started %s on %s", time.Since(w.began).Seconds(), name, on)
 	if w.started != nil {
@@ -378,6 +383,32 @@ func TestWhatNoMachineBuilds(t *testing.T) {
 		if err := f.hosts[1].err; err == nil || !strings.Contains(err.Error(), "it needs x86_64-linux with odd") {
 			t.Errorf("error: %v", err)
 		}
+	}
+}
+
+// A system without a machine fails before anything is built, and the others are built.
+func TestASystemWithoutAMachineFailsFirst(t *testing.T) {
+	f := newFleet(t, 3, 1, "2", `foreign = [ 1 ];`)
+	g := f.nix.NewGraph()
+	g.Machines, g.Own = both(), []string{"x86_64-linux", "i686-linux"}
+	w := f.build(g, nil)
+	if diff := cmp.Diff([]int{1}, f.failing()); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
+	}
+	text := fmt.Sprint(f.hosts[1].err)
+	if !strings.Contains(text, "it needs riscv64-linux with kvm; this machine is x86_64-linux, i686-linux; name a builder for that") {
+		t.Errorf("error: %s", text)
+	}
+	for name := range w.on {
+		if f.hosts[1].at.After(w.began.Add(w.after[name])) {
+			t.Errorf("%s was begun before", name)
+		}
+	}
+	// With a builder for it, it is Nix that tries.
+	g.Machines = append(both(), "ssh://b2 riscv64-linux - 1 1 kvm")
+	f.build(g, &watcher{})
+	if text := fmt.Sprint(f.hosts[1].err); strings.Contains(text, "name a builder") {
+		t.Errorf("error: %s", text)
 	}
 }
 

@@ -21,6 +21,9 @@ type derivation struct {
 	outs   []store.Path // that are known before
 	log    []string     // the last lines of its build
 	needs  map[store.Path]bool
+
+	platform string   // such as x86_64-linux
+	features []string // that it requires of its machine
 }
 
 // maxDerivation is how large a file of a derivation may be, in bytes.
@@ -49,6 +52,7 @@ func (b *graphBuild) derivation(drv store.Path) *derivation {
 		d.inputs = append(d.inputs, input)
 	}
 	slices.Sort(d.inputs)
+	d.platform, d.features = parsed.Platform, strings.Fields(parsed.Env["requiredSystemFeatures"])
 	for _, name := range parsed.OutputNames() {
 		if out := parsed.Outputs[name].Path; out != "" {
 			d.outs = append(d.outs, out)
@@ -438,24 +442,29 @@ func (b *graphBuild) fail(drv store.Path, err error) {
 
 // unbuildable takes up that no machine can build a derivation.
 func (r *round) unbuildable(v verdict) {
-	b := r.b
 	if placed, ok := r.unplaced[v.drv]; ok {
 		v.needs = placed.needs
 	}
-	msg := fmt.Sprintf("no machine can build '%s'", v.drv)
-	if len(v.needs.systems)+len(v.needs.features) > 0 {
-		msg += ": it needs " + v.needs.String()
+	r.b.failPlaceless(v.drv, v.needs, v.has)
+}
+
+// failPlaceless fails a derivation that needs what no machine is; has is this machine.
+func (b *graphBuild) failPlaceless(drv store.Path, needs, has machineKind) {
+	msg, todo := fmt.Sprintf("no machine can build '%s'", drv), ""
+	if len(needs.systems)+len(needs.features) > 0 {
+		msg += ": it needs " + needs.String()
+		todo = "; name a builder for that, or set build_on or cross of the hosts"
 	}
 	switch {
 	case !b.graph.Here:
 		msg += "; this machine does not build"
-	case len(v.has.systems)+len(v.has.features) > 0:
-		msg += "; this machine is " + v.has.String()
+	case len(has.systems)+len(has.features) > 0:
+		msg += "; this machine is " + has.String()
 	}
 	if len(b.losses) > 0 {
-		msg += "; left out: " + strings.Join(b.losses, "; ")
+		msg, todo = msg+"; left out: "+strings.Join(b.losses, "; "), ""
 	}
-	b.fail(v.drv, &BuildError{Drv: v.drv, Msg: msg})
+	b.fail(drv, &PlacelessError{Drv: drv, Msg: msg + todo})
 }
 
 // butNot says what a machine is that is not what a derivation needs.
