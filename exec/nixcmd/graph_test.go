@@ -311,7 +311,7 @@ func TestALostBuilderIsRoutedAround(t *testing.T) {
 		{
 			name: "another host key than is known", here: "0", machines: both(),
 			before: func(f *fleet) { f.must(f.lab.Host("b1").ChangeHostKey(f.t.Context())) },
-			lost:   []string{"ssh://b1"}, why: "ost key",
+			lost:   []string{"ssh://b1"}, why: "its SSH host key is not the one that is known",
 		},
 		{
 			name: "cut off in the middle", here: "0", machines: both(), mistakes: "slow = [ 0 1 2 3 ];",

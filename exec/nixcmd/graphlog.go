@@ -386,6 +386,9 @@ func (r *round) tellEnd(drv store.Path, err string) {
 
 // lose takes a builder out, and tells of it once.
 func (b *graphBuild) lose(loss builds.Loss) {
+	if strings.Contains(loss.Why, "HOST IDENTIFICATION HAS CHANGED") { // ssh says so in 15 lines
+		loss.Why = "its SSH host key is not the one that is known: Host key verification failed"
+	}
 	if b.machines == nil {
 		if !slices.Contains(b.losses, loss.Builder) {
 			b.losses = append(b.losses, loss.Builder)
