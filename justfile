@@ -149,7 +149,7 @@ bench-flake dir="/var/tmp/muster-nix" *args="":
 bombs *args:
     go test ./cmd -run '^TestBombs$' -bombs -v -count 1 -timeout 60m {{args}}
 
-# copying to hosts that run the Nix of later Debians, and an upgrade of one from a flake, fetched and unpacked below DIR (amd64, root)
+# copying to hosts that run the Nix of later Debians, builds by it and on builders that have it, and an upgrade of one from a flake, fetched and unpacked below DIR (amd64, root)
 test-nix dir="/var/tmp/muster-nix":
     #!/usr/bin/env bash
     set -euo pipefail
@@ -176,6 +176,9 @@ test-nix dir="/var/tmp/muster-nix":
       nix=$nix,$version=$d/root
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^(TestOtherNixVersions|TestScripts)$/^([0-9.]*|upgrade_flake)$' -v -count 1
+    MUSTER_TEST_NIX=${nix#,} go test ./exec/nixcmd -run '^TestGraphsOfOtherNixVersions$' -v -count 1 -timeout 30m
+    go test -c -o {{dir}}/cmd.test ./cmd
+    for suite in trixie sid; do (cd cmd && ../exec/nixcmd/testdata/other-nix.sh {{dir}}/$suite/root {{dir}}/cmd.test -test.run '^TestScripts$/^(graph_.*|builders_deploy|build_push|cfg_build_host|deploy_build_on_target)$' -test.v); done
 
 # rollouts through a real Kubernetes API server, which is built below DIR the first time (20 minutes), and real etcd; and N rolling upgrades of 3 masters and 4 nodes with faults at random (the package etcd-server)
 test-kube n="100" seed="1" dir="/var/tmp/muster-kube" *args="":

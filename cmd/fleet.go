@@ -170,7 +170,7 @@ func (f *sshFlags) addFlags(fs *flags.Set) {
 // apply connects the run to hosts by SSH.
 func (f *sshFlags) apply(s *session, _ *exec.Plan, o *exec.Options) {
 	connect, done := wireConnect(f, s.warn)
-	o.Connect, o.AnswerTimeout = connect, f.answerTimeout
+	o.Connect, o.AnswerTimeout, s.ssh = connect, f.answerTimeout, f
 	s.opened = append(s.opened, done)
 }
 

@@ -30,6 +30,7 @@ type session struct {
 	// systems are the hosts whose systems the verb is about, and parts their profiles.
 	systems, parts []*schema.Host
 	nix            *nixcmd.Nix // nil where the verb needs none
+	ssh            *sshFlags   // nil where the verb connects to no hosts
 
 	results  []evaluate.Result // of the hosts that have systems, where they were evaluated
 	profiles []evaluate.Result // of the profiles of the hosts
@@ -189,6 +190,11 @@ func (s *session) plan(action exec.Action) *exec.Plan {
 	s.addBuildHosts(list)
 	p := exec.NewPlan(action, list)
 	p.Dir, p.Builders, p.OnlyThere, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Build.OnlyThere, s.fleet.Cache
+	for _, m := range s.fleet.Build.Machines {
+		if m.Host != nil {
+			p.BuilderHosts = append(p.BuilderHosts, m.Host.Reachable())
+		}
+	}
 	p.JoinSites(s.fleet)
 	return p
 }

@@ -2123,7 +2123,7 @@ func generatedShape() *shape {
 									want: "a store URL such as ssh://builder or ssh-ng://builder",
 									doc:  "Its store URL, ssh:// or ssh-ng://; ssh:// and its name by default.",
 									like: []string{"hostname", "uri", "address", "host"},
-									leaf: onFirstUse("^[a-z0-9+]+://[^ \\x00-\\x1f]+$"),
+									leaf: onFirstUse("^[a-z][a-z0-9+-]*://[^ \\x00-\\x1f]+$"),
 								},
 								"systems": &shape{
 									want: "a list of systems",
@@ -2192,13 +2192,13 @@ func generatedShape() *shape {
 						want: "a store URL such as s3://bucket or ssh://cache",
 						doc:  "The store URL to upload to, as for nix copy.",
 						like: []string{"to", "push", "url", "store"},
-						leaf: onFirstUse("^[a-z0-9+]+://[^ \\x00-\\x1f]+$"),
+						leaf: onFirstUse("^[a-z][a-z0-9+-]*://[^ \\x00-\\x1f]+$"),
 					},
 					"pull_from": &shape{
 						want: "a store URL such as https://cache.example.com",
 						doc:  "The store URL to fetch from; push_to by default, without settings for\nwriting.",
 						like: []string{"from", "pull"},
-						leaf: onFirstUse("^[a-z0-9+]+://[^ \\x00-\\x1f]+$"),
+						leaf: onFirstUse("^[a-z][a-z0-9+-]*://[^ \\x00-\\x1f]+$"),
 					},
 					"peers": &shape{
 						want: "a list of selectors",
