@@ -39,6 +39,9 @@ type cloud struct {
 	requests map[string]int       // by method
 	slow     time.Duration        // each creation takes so long
 	creating chan struct{}        // gets a value when the next one begins; may be nil
+	refuses  string               // the name of a machine whose creation fails
+	late     int                  // so many readings of a machine have no address yet
+	made     func(*lab.Host)      // is told of each new machine; may be nil
 }
 
 func newCloud(t *testing.T, hosts ...string) *cloud {
@@ -78,6 +81,10 @@ func (c *cloud) create(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "there is a machine of the name "+want.Name, http.StatusConflict)
 		return
 	}
+	if c.refuses == want.Name {
+		http.Error(w, "the quota is used up", http.StatusForbidden)
+		return
+	}
 	if c.creating != nil {
 		c.creating <- struct{}{}
 		c.creating = nil
@@ -97,6 +104,9 @@ func (c *cloud) create(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
+		if c.made != nil {
+			c.made(h)
+		}
 		c.machines[id], c.names[want.Name], c.sizes[id] = h, id, want.Size
 		c.answer(w, id)
 		return
@@ -110,7 +120,12 @@ func (c *cloud) answer(w http.ResponseWriter, id string) {
 		http.NotFound(w, nil)
 		return
 	}
-	json.NewEncoder(w).Encode(map[string]string{"id": id, "address": h.Addr, "host_key": h.HostKey()})
+	address := h.Addr
+	if c.late > 0 {
+		c.late--
+		address = ""
+	}
+	json.NewEncoder(w).Encode(map[string]string{"id": id, "address": address, "host_key": h.HostKey()})
 }
 
 func (c *cloud) read(w http.ResponseWriter, r *http.Request) {

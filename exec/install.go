@@ -59,9 +59,10 @@ type InstallOptions struct {
 // A bareWork is what is known of a machine that is installed.
 type bareWork struct {
 	seen   host.Bare
-	layout string // names what is made of the disks
-	booted bool   // it has booted the system already
-	root   string // where the new store is; "" while it is not
+	layout string          // names what is made of the disks
+	booted bool            // it has booted the system already
+	rooted []host.BareDisk // with the root of the Linux that it was made with
+	root   string          // where the new store is; "" while it is not
 }
 
 // ours reports whether an earlier attempt has begun to make these disks, and may have
@@ -166,8 +167,14 @@ func lookBare(ctx context.Context, j *job) error {
 	if mounts := mountsOf(madeDisks(h), b.Disks); len(mounts) > 0 && mounts[0].Where != "/" {
 		return errors.New("partitions are to be made, and none of them is mounted at /: an installation makes the root, too")
 	}
-	for i := range b.Disks {
-		if err := checkDisk(madeDisks(h)[i], b, i, !isInstaller(b) || w.ours()); err != nil {
+	if !isInstaller(b) {
+		w.rooted = withRoot(b)
+	}
+	for i, d := range madeDisks(h) {
+		if err := checkDisk(d, b, i, !isInstaller(b) || w.ours()); err != nil {
+			return err
+		}
+		if err := isTheOne(d, b, i, w.rooted); err != nil && !w.ours() {
 			return err
 		}
 	}

@@ -1,0 +1,128 @@
+package cmd
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"muster/exec/lab"
+	"muster/schema"
+)
+
+// newRescueFleet is a fleet whose machines come up in a rescue system: the new root, which
+// is that of the lab's host, is mounted at /mnt. They are installed.
+func newRescueFleet(t *testing.T, c *cloud, names ...string) *provisionFleet {
+	t.Helper()
+	f := newProvisionFleet(t, c, names...)
+	c.made = func(h *lab.Host) {
+		for _, argv := range [][]string{{"mkdir", "-p", "/mnt"}, {"mount", "--bind", "/", "/mnt"}} {
+			if _, err := h.Run(t.Context(), argv...); err != nil {
+				t.Errorf("%s: %v", strings.Join(argv, " "), err)
+			}
+		}
+	}
+	identity := filepath.Join(f.dir, "id.key")
+	if out, err := exec.Command("age-keygen", "-o", identity).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	recipient, err := exec.Command("age-keygen", "-y", identity).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.write("install.cue", fmt.Sprintf("package fleet\n\nsecret_recipients: [%q]\nhosts: [Name=string]: install: host_key: \"keys/\\(Name).age\"\ndefaults: provision: then: \"install\"\n", strings.TrimSpace(string(recipient))))
+	f.edit(`	then: "deploy"`+"\n", "")
+	return f
+}
+
+// edit changes the inventory.
+func (f *provisionFleet) edit(before, after string) {
+	f.t.Helper()
+	text, err := os.ReadFile(filepath.Join(f.dir, "hosts.cue"))
+	if err != nil || !strings.Contains(string(text), before) {
+		f.t.Fatalf("hosts.cue: no %q: %v", before, err)
+	}
+	f.write("hosts.cue", strings.Replace(string(text), before, after, 1))
+}
+
+// installing is the command that makes and installs machines.
+func installingMachines(more ...string) []string {
+	return append([]string{"provision", "apply", "--yes", "--identity", "id.key"}, more...)
+}
+
+// isInstalled checks that a machine has been installed, once.
+func (f *provisionFleet) isInstalled(name string) schema.PinnedMachine {
+	f.t.Helper()
+	m := f.pinned()[name]
+	if m.Done != schema.ThenInstall || len(m.HostKeys) > 0 {
+		f.t.Fatalf("%s is pinned as %+v", name, m)
+	}
+	h := f.cloud.machines[m.ID]
+	if h == nil {
+		f.t.Fatalf("%s: there is no machine %s", name, m.ID)
+	}
+	out, err := h.Run(f.t.Context(), "sh", "-c", "cat /run/muster-secrets/db; grep -c . /var/lib/muster/deployments; cat /etc/ssh/ssh_host_ed25519_key.pub")
+	key, keyErr := os.ReadFile(filepath.Join(f.dir, "keys", name+".age.pub"))
+	if err != nil || keyErr != nil || !strings.HasPrefix(out, f.secret) || !strings.Contains(out, strings.Fields(string(key))[1]) {
+		f.t.Fatalf("%s: %v, %v: it has\n%s\nwant the secret and the key %s", name, err, keyErr, out, key)
+	}
+	return m
+}
+
+// TestProvisionThenInstall makes machines, installs them, and installs those that are new or made anew, no other.
+func TestProvisionThenInstall(t *testing.T) {
+	if *provisionTools == "" {
+		t.Skip("needs OpenTofu and the provider of lab machines: just test-provision")
+	}
+	c := newCloud(t, "a", "b", "c", "d")
+	f := newRescueFleet(t, c, "web", "db")
+	f.must("vet")
+
+	// Without a yes, nothing is made, and what is made is not installed.
+	f.says(f.refused("provision", "apply"), "--yes agrees to it")
+	f.must("provision", "apply", "--yes", "--then", "none")
+	f.says(f.refused("provision", "apply", "--identity", "id.key"), "say mount")
+	f.must(installingMachines()...)
+	web, db := f.isInstalled("web"), f.isInstalled("db")
+	f.says(f.must("provision", "apply"), "every machine is what the inventory says")
+	f.says(f.must("deploy", "--yes", "--identity", "id.key"), "unchanged")
+	f.searched()
+	_, _ = web, db
+}
+
+// killWhen kills muster when it prints a line with a text. It reports false where muster
+// ends before.
+func (f *provisionFleet) killWhen(text string, args ...string) (said string, killed bool) {
+	f.t.Helper()
+	cmd := f.command(args...)
+	r, w, err := os.Pipe()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer r.Close()
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	w.Close()
+	defer cmd.Wait()
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		said += lines.Text() + "\n"
+		if strings.Contains(lines.Text(), text) {
+			cmd.Process.Kill()
+			io.Copy(io.Discard, r)
+			return said, true
+		}
+	}
+	return said, false
+}
+
+var _ = json.Valid
+var _ = time.Now
