@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -22,7 +21,7 @@ func newRescueFleet(t *testing.T, c *cloud, names ...string) *provisionFleet {
 	t.Helper()
 	f := newProvisionFleet(t, c, names...)
 	c.made = func(h *lab.Host) {
-		for _, argv := range [][]string{{"mkdir", "-p", "/mnt"}, {"mount", "--bind", "/", "/mnt"}} {
+		for _, argv := range [][]string{{"mkdir", "-p", "/mnt"}, {"mount", "--bind", "/", "/mnt"}, {"mount", "--bind", "/usr", "/mnt/usr"}} {
 			if _, err := h.Run(t.Context(), argv...); err != nil {
 				t.Errorf("%s: %v", strings.Join(argv, " "), err)
 			}
@@ -84,16 +83,92 @@ func TestProvisionThenInstall(t *testing.T) {
 	f := newRescueFleet(t, c, "web", "db")
 	f.must("vet")
 
-	// Without a yes, nothing is made, and what is made is not installed.
 	f.says(f.refused("provision", "apply"), "--yes agrees to it")
-	f.must("provision", "apply", "--yes", "--then", "none")
-	f.says(f.refused("provision", "apply", "--identity", "id.key"), "say mount")
 	f.must(installingMachines()...)
 	web, db := f.isInstalled("web"), f.isInstalled("db")
 	f.says(f.must("provision", "apply"), "every machine is what the inventory says")
 	f.says(f.must("deploy", "--yes", "--identity", "id.key"), "unchanged")
+
+	// What was installed is not installed again, whatever --then says and whatever the file of machines has lost.
+	f.says(f.must("provision", "apply", "--yes", "--then", "adopt"), "web: the machine is not new: it was installed")
+	f.forgets("web")
+	f.says(f.must(installingMachines()...), "note: web: an earlier attempt has installed it")
+	f.isInstalled("web")
+
+	// One machine more: it is made and installed, and the others are left alone.
+	f.edit("hosts: db:", "hosts: api: {provision: arguments: {name: \"api\", size: \"small\"}, disk_uuid: \"01b3bcba-c0ef-4538-8dd2-f7dee2952329\", secrets: db: {command: [\"printenv\", \"SECRET\"]}}\nhosts: db:")
+	out := f.must(installingMachines()...)
+	f.says(out, "create   api")
+	f.says(out, "install: api\n")
+	f.isInstalled("api")
+	if f.isInstalled("web").ID != web.ID || f.isInstalled("db").ID != db.ID {
+		t.Error("another machine than api was made")
+	}
+
+	// A change of size changes a machine, and nothing is installed.
+	f.edit(`{name: "web", size: "small"}`, `{name: "web", size: "large"}`)
+	out = f.must(installingMachines()...)
+	f.says(out, "update   web")
+	if strings.Contains(out, "install:") || f.isInstalled("web").ID != web.ID || c.sizes[web.ID] != "large" {
+		t.Errorf("changed: %+v, size %s:\n%s", f.pinned()["web"], c.sizes[web.ID], out)
+	}
+
+	// A machine that is made anew has another SSH host key and empty disks: it is installed, and no other is.
+	before := c.machines[db.ID]
+	f.edit(`{name: "db", size: "small"}`, `{name: "db2", size: "small"}`)
+	f.says(f.refused(installingMachines()...), "--destroy db agrees to it")
+	out = f.must(installingMachines("--destroy", "db")...)
+	f.says(out, "install: db\n")
+	if after := f.isInstalled("db"); after.ID == db.ID || c.machines[after.ID] == before || f.isInstalled("web").ID != web.ID {
+		t.Errorf("made anew: %+v", after)
+	}
+	f.says(f.must("deploy", "--yes", "--identity", "id.key"), "unchanged")
 	f.searched()
-	_, _ = web, db
+	f.must("provision", "destroy", "web", "db", "api", "--yes", "web", "--yes", "db", "--yes", "api")
+	if len(c.machines) != 0 || len(f.pinned()) != 0 {
+		t.Errorf("left over: %v, pinned %v", c.machines, f.pinned())
+	}
+	f.searched()
+}
+
+// TestProvisionThenInstallKilled kills muster with SIGKILL in each step, and gives the same command again: all is made and
+// installed once.
+func TestProvisionThenInstallKilled(t *testing.T) {
+	if *provisionTools == "" {
+		t.Skip("needs OpenTofu and the provider of lab machines: just test-provision")
+	}
+	for _, at := range []string{
+		"Creating...", "Creation complete", "Apply complete", "install: ", "evaluated", "build: done", "updating the boot menu", "install: done", ": installed",
+	} {
+		t.Run(at, func(t *testing.T) {
+			c := newCloud(t, "a", "b")
+			f := newRescueFleet(t, c, "web", "db")
+			c.slow = 500 * time.Millisecond
+			if said, killed := f.killWhen(at, installingMachines()...); !killed {
+				t.Fatalf("ended before:\n%s", said)
+			}
+			f.must(installingMachines()...)
+			web, db := f.isInstalled("web"), f.isInstalled("db")
+			if made := c.requests["POST"]; made != 2 || len(c.machines) != 2 || web.ID == db.ID {
+				t.Errorf("%d made, %d there", made, len(c.machines))
+			}
+			f.says(f.must("deploy", "--yes", "--identity", "id.key"), "unchanged")
+			f.searched()
+		})
+	}
+}
+
+// forgets has the file of machines say that a machine is new.
+func (f *provisionFleet) forgets(name string) {
+	f.t.Helper()
+	var machines []schema.PinnedMachine
+	for host, m := range f.pinned() {
+		if m.Host = host; host == name {
+			m.Done = ""
+		}
+		machines = append(machines, m)
+	}
+	f.write("provision.json", string(schema.PinnedText(machines)))
 }
 
 // killWhen kills muster when it prints a line with a text. It reports false where muster
@@ -123,6 +198,3 @@ func (f *provisionFleet) killWhen(text string, args ...string) (said string, kil
 	}
 	return said, false
 }
-
-var _ = json.Valid
-var _ = time.Now

@@ -37,6 +37,7 @@ type cloud struct {
 	names    map[string]string    // id by name
 	sizes    map[string]string    // by id
 	requests map[string]int       // by method
+	used     map[*lab.Host]bool   // hosts that are or were machines
 	slow     time.Duration        // each creation takes so long
 	creating chan struct{}        // gets a value when the next one begins; may be nil
 	refuses  string               // the name of a machine whose creation fails
@@ -45,9 +46,14 @@ type cloud struct {
 }
 
 func newCloud(t *testing.T, hosts ...string) *cloud {
+	// A host boots what it has been installed with.
+	boot, err := os.ReadFile("../exec/testdata/boot.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := &cloud{
-		t: t, lab: lab.New(t, hosts...), socket: filepath.Join(t.TempDir(), "cloud"),
-		machines: map[string]*lab.Host{}, names: map[string]string{}, sizes: map[string]string{}, requests: map[string]int{},
+		t: t, lab: lab.NewWith(t, lab.Options{Hosts: hosts, Boot: string(boot)}), socket: filepath.Join(t.TempDir(), "cloud"),
+		machines: map[string]*lab.Host{}, names: map[string]string{}, sizes: map[string]string{}, requests: map[string]int{}, used: map[*lab.Host]bool{},
 	}
 	for _, h := range c.lab.Hosts {
 		if err := h.Stop(); err != nil {
@@ -90,14 +96,7 @@ func (c *cloud) create(w http.ResponseWriter, r *http.Request) {
 		c.creating = nil
 	}
 	time.Sleep(c.slow)
-	for _, h := range c.lab.Hosts {
-		taken := false
-		for _, other := range c.machines {
-			taken = taken || other == h
-		}
-		if taken {
-			continue
-		}
+	if h := c.free(); h != nil {
 		c.requests["POST"]++
 		id := fmt.Sprintf("m-%d", c.requests["POST"])
 		if err := h.Start(context.Background()); err != nil {
@@ -112,6 +111,22 @@ func (c *cloud) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.Error(w, "no machine is left", http.StatusInsufficientStorage)
+}
+
+// free is a host of the lab that is no machine, if possible one that never was: its disk is
+// empty.
+func (c *cloud) free() (free *lab.Host) {
+	for _, h := range c.lab.Hosts {
+		taken := false
+		for _, other := range c.machines {
+			taken = taken || other == h
+		}
+		if !taken && (free == nil || c.used[free] && !c.used[h]) {
+			free = h
+		}
+	}
+	c.used[free] = true
+	return free
 }
 
 func (c *cloud) answer(w http.ResponseWriter, id string) {

@@ -155,6 +155,9 @@ func lookBare(ctx context.Context, j *job) error {
 		return mayReplace(j)
 	case b.Pending.Layout != "" && !j.run.plan.Wanted.Reinstall:
 		return fmt.Errorf("%w: it runs %s, which run %s installed, and the inventory means %s now: muster deploy brings that", ErrInstalled, cmp.Or(b.Current, nothing), b.Pending.Run, want)
+	case b.Deployed != "" && b.Current != "" && !j.run.plan.Wanted.Reinstall:
+		// Its root may be in memory, as that of an installer is.
+		return fmt.Errorf("%w: run %s has deployed %s to it; --reinstall wipes it and installs it anew", ErrInstalled, b.Deployed, b.Current)
 	case isInstaller(b):
 		if len(b.Lacks) > 0 {
 			return fmt.Errorf("the installer that runs (%s) has no %s: use one that has, or name one in install.kexec of the inventory", b.Name, strings.Join(b.Lacks, ", "))
