@@ -357,8 +357,8 @@ func (c *checker) checkProvision() {
 		if written, there := h.pos.find("host"); there && written.File != c.pinnedFile {
 			c.report.add(written, path+".host", "conflict", "the machine of the host is made by provision, which says its address").Hint = `leave host out, or set provision: target: "none"`
 		}
-		if m.Target == Azure && (h.User == "" || h.User == "root") {
-			c.report.add(m.At, path+".provision", "missing-field", "azure lets nobody log in as root: want the fields user and privilege of the host").Hint = `for instance user: "ops", privilege: "sudo"`
+		if first := cmp.Or(h.Install.User, h.User); m.Target == Azure && (first == "" || first == "root") {
+			c.report.add(m.At, path+".provision", "missing-field", "azure lets nobody log in as root: want the fields user and privilege of the host, or install.user").Hint = `for instance user: "ops", privilege: "sudo"`
 		}
 		label := TofuLabel(h.MadeName())
 		if other := labels[label]; other != nil {

@@ -13,6 +13,7 @@ package tofu
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -268,6 +269,9 @@ func (c *configuration) machine(h *schema.Host) {
 			out.Address = first("@." + out.Address)
 		}
 	}
+	if first := onlyAtFirst[m.Target]; first != nil {
+		arguments["lifecycle"] = object{"ignore_changes": first}
+	}
 	c.add(resourceOf(m), label, over(arguments, m.Arguments))
 	read := func(attribute string) string {
 		if strings.Contains(attribute, "${") {
@@ -286,6 +290,16 @@ func (c *configuration) machine(h *schema.Host) {
 		output["disks"] = disks
 	}
 	c.outputs[Output(h)] = object{"description": "The machine of the host " + literal(h.Name) + ".", "value": output}
+}
+
+// onlyAtFirst are arguments that matter when a machine is made. Providers make it anew when they change, or turn it off and on, and
+// so a colleague's new SSH key would cost all machines.
+var onlyAtFirst = map[schema.ProvisionTarget][]string{
+	schema.Hetzner:      {"ssh_keys", "user_data"},
+	schema.AWS:          {"key_name", "user_data"},
+	schema.Azure:        {"admin_ssh_key", "custom_data"},
+	schema.DigitalOcean: {"ssh_keys", "user_data"},
+	schema.Libvirt:      {"cloudinit"},
 }
 
 // firstOf is the first of some expressions that is not empty; "@" in them is the address of a machine. A machine may have no IPv4
@@ -402,12 +416,7 @@ func (c *configuration) gcp(h *schema.Host) object {
 }
 
 // user is who logs in on a new machine.
-func user(h *schema.Host) string {
-	if h.User != "" {
-		return h.User
-	}
-	return "root"
-}
+func user(h *schema.Host) string { return cmp.Or(h.Install.User, h.User, "root") }
 
 func (c *configuration) azure(h *schema.Host, label string) object {
 	m := h.Provision
