@@ -15,16 +15,18 @@ import (
 	"muster/schema"
 )
 
-// newRescueFleet is a fleet whose machines come up in a rescue system: the new root, which
-// is that of the lab's host, is mounted at /mnt. They are installed.
+// newRescueFleet is a fleet whose machines come up in a rescue system, with a new root at
+// /mnt. They are installed.
 func newRescueFleet(t *testing.T, c *cloud, names ...string) *provisionFleet {
 	t.Helper()
 	f := newProvisionFleet(t, c, names...)
+	rescue, err := os.ReadFile("testdata/provision/rescue.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	c.made = func(h *lab.Host) {
-		for _, argv := range [][]string{{"mkdir", "-p", "/mnt"}, {"mount", "--bind", "/", "/mnt"}, {"mount", "--bind", "/usr", "/mnt/usr"}} {
-			if _, err := h.Run(t.Context(), argv...); err != nil {
-				t.Errorf("%s: %v", strings.Join(argv, " "), err)
-			}
+		if _, err := h.Run(t.Context(), "sh", "-c", string(rescue)); err != nil {
+			t.Error(err)
 		}
 	}
 	identity := filepath.Join(f.dir, "id.key")
@@ -147,7 +149,7 @@ func TestProvisionThenInstallKilled(t *testing.T) {
 			if said, killed := f.killWhen(at, installingMachines()...); !killed {
 				t.Fatalf("ended before:\n%s", said)
 			}
-			f.must(installingMachines()...)
+			t.Logf("again:\n%s", f.must(installingMachines()...))
 			web, db := f.isInstalled("web"), f.isInstalled("db")
 			if made := c.requests["POST"]; made != 2 || len(c.machines) != 2 || web.ID == db.ID {
 				t.Errorf("%d made, %d there", made, len(c.machines))

@@ -47,9 +47,13 @@ type cloud struct {
 
 func newCloud(t *testing.T, hosts ...string) *cloud {
 	// A host boots what it has been installed with.
-	boot, err := os.ReadFile("../exec/testdata/boot.sh")
-	if err != nil {
-		t.Fatal(err)
+	var boot []byte
+	for _, name := range []string{"testdata/provision/boot.sh", "../exec/testdata/boot.sh"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		boot = append(boot, text...)
 	}
 	c := &cloud{
 		t: t, lab: lab.NewWith(t, lab.Options{Hosts: hosts, Boot: string(boot)}), socket: filepath.Join(t.TempDir(), "cloud"),

@@ -145,7 +145,7 @@ func (g *going) ended(o exec.Outcome) {
 	case exec.Installed, exec.Activated, exec.Unchanged:
 		g.done(o.Host)
 	case exec.Failed:
-		if g.then == schema.ThenInstall && g.own[o.Host] && errors.Is(o.Err, exec.ErrInstalled) {
+		if g.then == schema.ThenInstall && g.own[o.Host] && o.Before.Current != "" && errors.Is(o.Err, exec.ErrInstalled) {
 			fmt.Fprintf(g.p.std.err, "note: %s: an earlier attempt has installed it\n", o.Host)
 			g.done(o.Host)
 			return
