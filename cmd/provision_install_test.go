@@ -140,7 +140,7 @@ func TestProvisionThenInstallKilled(t *testing.T) {
 		t.Skip("needs OpenTofu and the provider of lab machines: just test-provision")
 	}
 	for _, at := range []string{
-		"Creating...", "Creation complete", "Apply complete", "install: ", "evaluated", "build: done", "updating the boot menu", "install: done", ": installed",
+		"Creating...", "Creation complete", "Apply complete", "install: ", "evaluated", "build: done", "updating the boot menu", ": installed",
 	} {
 		t.Run(at, func(t *testing.T) {
 			c := newCloud(t, "a", "b")

@@ -371,7 +371,7 @@ func TestProvision(t *testing.T) {
 	f.says(f.refused("provision", "destroy", "db"), "--yes db agrees to it")
 	db := c.machines[f.pinned()["db"].ID]
 	unlock := holdLock(t, db)
-	f.says(f.refused("provision", "destroy", "db", "--yes", "db"), "nothing is destroyed: locked by somebody")
+	f.says(f.refused("provision", "destroy", "db", "--yes", "db"), "nothing is changed: locked by somebody")
 	unlock()
 
 	f.must("provision", "destroy", "web", "db", "--yes", "web", "--yes", "db")
