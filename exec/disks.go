@@ -170,7 +170,9 @@ func leastOf(d *schema.Disk) int64 {
 // other that is as large, or where the Linux that the machine was made with has its root on it.
 func isTheOne(d *schema.Disk, b *host.Bare, number int, rooted []host.BareDisk) error {
 	seen := &b.Disks[number]
-	if d.ByID() || slices.ContainsFunc(rooted, func(r host.BareDisk) bool { return r.Size == seen.Size && r.Serial == seen.Serial && r.Model == seen.Model }) {
+	if d.ByID() || slices.ContainsFunc(rooted, func(r host.BareDisk) bool {
+		return r.Size == seen.Size && r.Serial == seen.Serial && r.Model == seen.Model
+	}) {
 		return nil
 	}
 	var names, others []string

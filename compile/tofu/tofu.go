@@ -309,6 +309,9 @@ func firstOf(address string, expressions []string) string {
 	for i, e := range expressions {
 		tries[i] = "try(" + strings.ReplaceAll(e, "@", address) + ", null)"
 	}
+	if len(tries) == 1 {
+		return "${" + tries[0] + "}"
+	}
 	return "${try(coalesce(" + strings.Join(tries, ", ") + "), null)}"
 }
 
