@@ -139,17 +139,21 @@ func TestProvisionThenInstallKilled(t *testing.T) {
 	if *provisionTools == "" {
 		t.Skip("needs OpenTofu and the provider of lab machines: just test-provision")
 	}
-	for _, at := range []string{
-		"Creating...", "Creation complete", "Apply complete", "install: ", "evaluated", "build: done", "updating the boot menu", ": installed",
+	for _, kill := range []struct {
+		at    string // a line that is printed
+		after time.Duration
+	}{
+		{at: "Creating..."}, {at: "Creation complete"}, {at: "Apply complete"}, {at: "install: "}, {at: "evaluated"},
+		{at: "evaluated", after: 700 * time.Millisecond}, {at: "updating the boot menu"}, {at: "updating the boot menu", after: time.Second}, {at: ": installed"},
 	} {
-		t.Run(at, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %v", kill.at, kill.after), func(t *testing.T) {
 			c := newCloud(t, "a", "b")
 			f := newRescueFleet(t, c, "web", "db")
 			c.slow = 500 * time.Millisecond
-			if said, killed := f.killWhen(at, installingMachines()...); !killed {
+			if said, killed := f.killWhen(kill.at, kill.after, installingMachines()...); !killed {
 				t.Fatalf("ended before:\n%s", said)
 			}
-			t.Logf("again:\n%s", f.must(installingMachines()...))
+			f.must(installingMachines()...)
 			web, db := f.isInstalled("web"), f.isInstalled("db")
 			if made := c.requests["POST"]; made != 2 || len(c.machines) != 2 || web.ID == db.ID {
 				t.Errorf("%d made, %d there", made, len(c.machines))
@@ -173,9 +177,9 @@ func (f *provisionFleet) forgets(name string) {
 	f.write("provision.json", string(schema.PinnedText(machines)))
 }
 
-// killWhen kills muster when it prints a line with a text. It reports false where muster
-// ends before.
-func (f *provisionFleet) killWhen(text string, args ...string) (said string, killed bool) {
+// killWhen kills muster a while after it has printed a line with a text. It reports false where
+// muster ends before.
+func (f *provisionFleet) killWhen(text string, after time.Duration, args ...string) (said string, killed bool) {
 	f.t.Helper()
 	cmd := f.command(args...)
 	r, w, err := os.Pipe()
@@ -193,6 +197,7 @@ func (f *provisionFleet) killWhen(text string, args ...string) (said string, kil
 	for lines.Scan() {
 		said += lines.Text() + "\n"
 		if strings.Contains(lines.Text(), text) {
+			time.Sleep(after)
 			cmd.Process.Kill()
 			io.Copy(io.Discard, r)
 			return said, true

@@ -14,6 +14,7 @@ import (
 	"muster/cmd/ui"
 	"muster/exec"
 	"muster/exec/backoff"
+	"muster/exec/host"
 	"muster/exec/provision"
 	"muster/exec/remote"
 	"muster/schema"
@@ -110,19 +111,39 @@ type going struct {
 	own     map[string]bool // hosts whose machines show the SSH host keys that they were installed with
 
 	mu     sync.Mutex
-	bad    int   // hosts that failed
-	unsaid error // of the file of machines
+	bad    int      // hosts that failed
+	locked []string // those of them on which another run is
+	unsaid error    // of the file of machines
 }
 
-// run runs the verb. What becomes of each host is in the file of machines at once.
+// run runs the verb. What becomes of each host is in the file of machines at once. A machine
+// that is locked may be so by a run that was killed: it is tried again until the lock lapses.
 func (g *going) run(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, g.options.patience)
+	defer cancel()
+	wait := backoff.Backoff{First: 5 * time.Second, Max: 15 * time.Second}
 	fmt.Fprintf(g.p.std.err, "%s: %s\n", g.then, someOf(g.names))
+	for {
+		err := g.try(ctx)
+		if len(g.locked) == 0 || g.bad > len(g.locked) {
+			return cmp.Or(err, g.unsaid)
+		}
+		fmt.Fprintf(g.p.std.err, "waiting for the lock on %s\n", someOf(g.locked))
+		if wait.Wait(limited) != nil {
+			return cmp.Or(context.Cause(ctx), err)
+		}
+		g.names = g.locked
+	}
+}
+
+// try runs the verb once.
+func (g *going) try(ctx context.Context) error {
 	std := g.p.std
 	std.ended = g.ended
+	g.bad, g.locked = 0, nil
 	for _, c := range g.options.commands(g.p, g.then, g.names) {
 		root := newRoot(std)
 		root.SetArgs(c.args)
-		g.bad = 0
 		err := root.ExecuteContext(ctx)
 		if exit := exitError(0); errors.As(err, &exit) && int(exit) != exec.ExitInterrupted && g.bad == 0 {
 			err = nil // each failure was that it is done already
@@ -134,7 +155,7 @@ func (g *going) run(ctx context.Context) error {
 			g.done(c.names...)
 		}
 	}
-	return g.unsaid
+	return nil
 }
 
 // ended is told what became of a host.
@@ -151,6 +172,9 @@ func (g *going) ended(o exec.Outcome) {
 			return
 		}
 		g.bad++
+		if errors.Is(o.Err, host.ErrLocked) {
+			g.locked = append(g.locked, o.Host)
+		}
 	default:
 		g.bad++
 	}
