@@ -109,8 +109,8 @@ hosts: vm: provision: {
 	v.t.Setenv("TF_CLI_CONFIG_FILE", filepath.Join(v.dir, "tofu.rc"))
 }
 
-// killWhen kills muster a while after it has printed a text.
-func (v *virtualMachine) killWhen(text string, after time.Duration, args ...string) {
+// killWhen kills muster when it has printed a text.
+func (v *virtualMachine) killWhen(text string, args ...string) {
 	v.t.Helper()
 	cmd := v.command(args...)
 	said, err := os.CreateTemp(v.dir, "said")
@@ -127,7 +127,6 @@ func (v *virtualMachine) killWhen(text string, after time.Duration, args ...stri
 	for {
 		sofar, _ := os.ReadFile(said.Name())
 		if bytes.Contains(sofar, []byte(text)) {
-			time.Sleep(after)
 			cmd.Process.Kill()
 			<-ended
 			return
@@ -165,8 +164,9 @@ func TestProvisionThenInstallVirtualMachine(t *testing.T) {
 	v.refused("its disks are not wiped: there is no terminal to ask on: --yes agrees to it", "provision", "apply", "--boot-timeout", "10m")
 	v.untouched("disk.img")
 	again := []string{"provision", "apply", "--yes", "--boot-timeout", "10m"}
-	for _, after := range []time.Duration{0, 5 * time.Second, 15 * time.Second} {
-		v.killWhen("build: done", after, again...)
+	for _, stage := range []string{"disks: done", "copy: done", "updating the boot menu"} {
+		v.killWhen(stage, again...)
+		t.Logf("killed at %q", stage)
 	}
 	v.must(again...)
 	v.installed()
