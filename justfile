@@ -92,7 +92,16 @@ test-foretell *args:
 # muster provision with a real OpenTofu and a provider of lab machines, both built here once (Linux, root); killed again and again
 test-provision *args:
     .ci/provision-tools /var/tmp/muster-tofu
-    go test ./cmd -run '^TestProvision(Killed)?$' -provision-tools /var/tmp/muster-tofu -v -count 1 -timeout 40m {{args}}
+    go test ./cmd -run '^TestProvision' -provision-tools /var/tmp/muster-tofu -v -count 1 -timeout 60m {{args}}
+
+# muster provision with a real OpenTofu that makes a virtual machine, which is installed from an empty disk, killed on the way, and made anew (Linux, root; the packages of test-install)
+test-provision-vm *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    .ci/provision-tools /var/tmp/muster-tofu
+    kernels=(/boot/vmlinuz-*-cloud-amd64)
+    [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
+    go test ./cmd -run '^TestProvisionThenInstallVirtualMachine$' -install-vm "${kernels[-1]#/boot/vmlinuz-}" -provision-tools /var/tmp/muster-tofu -v -count 1 -timeout 90m {{args}}
 
 # rewrite the golden files
 update:

@@ -234,6 +234,15 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 	if s.ui != nil {
 		o.Sink = s.ui.Event
 	}
+	if tell := s.std.ended; tell != nil {
+		show := o.Sink
+		o.Sink = func(e exec.Event) {
+			show(e)
+			if h, ok := e.(exec.HostEnded); ok {
+				tell(h.Outcome)
+			}
+		}
+	}
 	if s.nix != nil {
 		local, closeLocal := wireLocal(s.nix)
 		s.opened = append(s.opened, closeLocal)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"muster/cmd/flags"
+	"muster/exec"
 )
 
 // A verb is one command of muster. Its flags come in groups, and the verb is
@@ -45,6 +46,8 @@ type streams struct {
 	doc io.Writer
 	// warn is standard error for warnings: they are printed behind the errors.
 	warn *warningWriter
+	// ended is told what became of each host of a run, for a verb that runs others; may be nil.
+	ended func(exec.Outcome)
 }
 
 const exitStatusHelp = `Exit status:
