@@ -17,6 +17,7 @@ import (
 	"muster/exec"
 	"muster/exec/evaluate"
 	"muster/exec/foreign"
+	"muster/exec/human"
 	"muster/schema"
 )
 
@@ -71,6 +72,14 @@ type knownSystems struct {
 	Version int                            `json:"version"`
 	Modules map[string]*definitions.Module `json:"modules"` // by names that only this file has
 	Systems []knownSystem                  `json:"systems"` // the latest last
+
+	places map[systemOfHost]int // of Systems, the latest of each
+}
+
+// A systemOfHost is one system that a host was given, by its name.
+type systemOfHost struct {
+	host string
+	out  store.Path
 }
 
 // A knownSystem is one system that a host was given.
@@ -91,7 +100,7 @@ const (
 
 // readKnownSystems reads those of a fleet. A file that cannot be read, or is of another version, says nothing.
 func readKnownSystems(dir string) *knownSystems {
-	none := &knownSystems{Version: knownVersion, Modules: map[string]*definitions.Module{}}
+	none := &knownSystems{Version: knownVersion, Modules: map[string]*definitions.Module{}, places: map[systemOfHost]int{}}
 	where := stateDir(dir, "options")
 	if where == "" {
 		return none
@@ -104,26 +113,33 @@ func readKnownSystems(dir string) *knownSystems {
 	if json.Unmarshal(text, &k) != nil || k.Version != knownVersion || k.Modules == nil {
 		return none
 	}
+	k.index()
 	return &k
 }
 
 // find returns what a system is made of; nil if that is not known.
 func (k *knownSystems) find(host string, out store.Path) *definitions.System {
-	for _, s := range slices.Backward(k.Systems) {
-		if s.Host != host || s.Out != out {
-			continue
-		}
-		system := &definitions.System{Pins: s.Pins}
-		for _, key := range s.Modules {
-			m := k.Modules[key]
-			if m == nil {
-				return nil
-			}
-			system.Modules = append(system.Modules, m)
-		}
-		return system
+	i, known := k.places[systemOfHost{host, out}]
+	if !known {
+		return nil
 	}
-	return nil
+	s := &k.Systems[i]
+	system := &definitions.System{Pins: s.Pins}
+	for _, key := range s.Modules {
+		m := k.Modules[key]
+		if m == nil {
+			return nil
+		}
+		system.Modules = append(system.Modules, m)
+	}
+	return system
+}
+
+func (k *knownSystems) index() {
+	k.places = make(map[systemOfHost]int, len(k.Systems))
+	for i, s := range k.Systems {
+		k.places[systemOfHost{s.Host, s.Out}] = i
+	}
 }
 
 // add adds a system, unless it is known already.
@@ -134,24 +150,29 @@ func (k *knownSystems) add(host string, out store.Path, system *definitions.Syst
 		k.Modules[key] = m
 		s.Modules = append(s.Modules, key)
 	}
-	same := func(o knownSystem) bool { return o.Host == host && o.Out == out }
-	if i := slices.IndexFunc(k.Systems, same); i >= 0 {
-		if slices.Equal(k.Systems[i].Modules, s.Modules) {
-			return false
-		}
-		k.Systems = slices.Delete(k.Systems, i, i+1)
+	if i, known := k.places[systemOfHost{host, out}]; known && slices.Equal(k.Systems[i].Modules, s.Modules) {
+		return false
 	}
+	// One that is there already is made of something else now: the later one counts.
 	k.Systems = append(k.Systems, s)
+	k.places[systemOfHost{host, out}] = len(k.Systems) - 1
 	return true
 }
 
-// trim drops the oldest systems of each host, and the modules that no system has.
-func (k *knownSystems) trim() {
+// trim drops the oldest systems of each host beyond so many, those that a later one replaces,
+// and the modules that no system has.
+func (k *knownSystems) trim(most int) {
 	count := map[string]int{}
 	var kept []knownSystem
 	used := map[string]*definitions.Module{}
+	seen := map[systemOfHost]bool{}
 	for _, s := range slices.Backward(k.Systems) {
-		if count[s.Host]++; count[s.Host] > keptSystems {
+		if key := (systemOfHost{s.Host, s.Out}); seen[key] {
+			continue
+		} else {
+			seen[key] = true
+		}
+		if count[s.Host]++; count[s.Host] > most {
 			continue
 		}
 		kept = append(kept, s)
@@ -161,6 +182,7 @@ func (k *knownSystems) trim() {
 	}
 	slices.Reverse(kept)
 	k.Systems, k.Modules = kept, used
+	k.index()
 }
 
 // keepDefinitions keeps what the systems of a plan are made of, before a host gets one of them. Without it, the next plan
@@ -181,24 +203,32 @@ func (s *session) keepDefinitions(plan *exec.Plan) {
 	if !added {
 		return
 	}
-	known.trim()
 	if err := known.write(where); err != nil {
 		s.note("muster plan will not name the options that change next: %v", err)
 	}
 }
 
 func (k *knownSystems) write(where string) error {
-	text, err := json.Marshal(k)
+	text, err := k.text(maxKnownSystems)
 	if err != nil {
 		return err
-	}
-	if len(text) > maxKnownSystems {
-		return fmt.Errorf("they take more than %d MB", maxKnownSystems>>20)
 	}
 	if err := os.MkdirAll(where, 0o700); err != nil {
 		return err
 	}
 	return writePrivate(filepath.Join(where, knownName), text)
+}
+
+// text is what is written: fewer systems of each host where all of them take more than most
+// bytes.
+func (k *knownSystems) text(most int) ([]byte, error) {
+	for kept := keptSystems; kept > 0; kept-- {
+		k.trim(kept)
+		if text, err := json.Marshal(k); err != nil || len(text) <= most {
+			return text, err
+		}
+	}
+	return nil, fmt.Errorf("the latest system of each host takes more than %s", human.Bytes(int64(most)))
 }
 
 // compareFleets prints how the definitions of the hosts of two fleets differ, once for those on which the same does.
@@ -242,6 +272,7 @@ func (s *session) compareDefinitions(dir string) func(host string, running store
 		known *knownSystems
 		here  map[string]*definitions.System
 	}
+	var same likeChanges
 	read := sync.OnceValue(func() both {
 		return both{known: readKnownSystems(dir), here: definitionsOf(s.fleet, hostsOf(s.results))}
 	})
@@ -251,6 +282,29 @@ func (s *session) compareDefinitions(dir string) func(host string, running store
 		if was == nil || is == nil {
 			return nil
 		}
-		return definitions.Compare(was, is)
+		return same.of(definitions.Compare(was, is))
 	}
+}
+
+// likeChanges has hosts on which the same changes share one value, as a fleet has many hosts
+// and few kinds of them.
+type likeChanges struct {
+	mu  sync.Mutex
+	all map[string]*definitions.Changes
+}
+
+func (l *likeChanges) of(c *definitions.Changes) *definitions.Changes {
+	text, err := json.Marshal(c)
+	if err != nil {
+		return c
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = map[string]*definitions.Changes{}
+	}
+	if l.all[string(text)] == nil {
+		l.all[string(text)] = c
+	}
+	return l.all[string(text)]
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"regexp"
 	"slices"
 	"sync"
@@ -129,7 +130,10 @@ func (o *historyOptions) run(_ context.Context, std streams, args []string) erro
 	var errs []error
 	for _, name := range slices.Backward(names) {
 		r, err := exec.ReadJournal(name)
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue // another run has just removed it, as an old one
+		case err != nil:
 			errs = append(errs, err)
 			continue
 		}

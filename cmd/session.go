@@ -40,6 +40,9 @@ type session struct {
 	// run, and nothing is done to them.
 	ended []exec.Outcome
 
+	// keepRuns says which journals stay after a run that has one; nil for all.
+	keepRuns *exec.KeepRuns
+
 	opened []func()
 }
 
@@ -276,7 +279,7 @@ func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *
 	if err := s.joinCluster(plan, &o); err != nil {
 		return err
 	}
-	s.keepDefinitions(plan)
+	o.BeforeChange = func() { s.keepDefinitions(plan) }
 	if journal != nil {
 		o.Sink = journal.Sink(o.Sink)
 		defer journal.Close()
@@ -288,6 +291,7 @@ func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *
 		defer fmt.Fprintf(s.std.err, "interrupted: run %s is not over; to continue it: muster resume\n", plan.Run)
 	case journal != nil:
 		journal.End(status)
+		s.removeOldRuns(plan)
 	}
 	return s.end(ctx, outcomes)
 }

@@ -59,7 +59,7 @@ func (o *statusOptions) run(ctx context.Context, std streams, args []string) err
 		drift = drift || all[i].Drifted()
 	}
 	if o.format == outputJSON {
-		err = ui.JSON(std.out, all)
+		err = ui.JSONList(std.out, all)
 	} else {
 		ui.PrintStates(std.out, all)
 		drift = !s.printClusterState(ctx, &o.ssh) || drift
@@ -112,6 +112,7 @@ func stateOf(o *exec.Outcome, broken error) ui.HostState {
 		s.State = ui.NotRunning
 	case o.Facts.Ours:
 		s.State = ui.Behind
+		s.Behind = &ui.Behindness{Since: o.Facts.Since, Run: o.Facts.DeployedBy, Wanted: o.Facts.Wanted, Newest: o.Facts.Newest}
 	default:
 		s.State = ui.Foreign
 	}

@@ -17,10 +17,13 @@ import (
 // tellFlags say which others are told of a run: Prometheus, OpenTelemetry, and an HTTP hook.
 type tellFlags struct {
 	noRules
+	keep    keepRunsFlag // on the same verbs: those whose runs have a journal
 	metrics string
 	otlp    string
 	hook    string
 }
+
+func (f *tellFlags) parts() []group { return []group{&f.keep} }
 
 func (f *tellFlags) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&f.metrics, "", flags.NewFile()), "metrics", "write how the run went to this `file`, for the textfile collector of Prometheus' node_exporter, which reads files called *.prom")
@@ -50,6 +53,7 @@ const (
 // apply records the run, and tells of it when the session is closed. What cannot be told
 // is a warning: the run is what it is.
 func (f *tellFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
+	s.keepRuns = f.keep.runs
 	if f.metrics == "" && f.otlp == "" && f.hook == "" {
 		return
 	}

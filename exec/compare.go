@@ -37,9 +37,9 @@ type Diff struct {
 
 // A PackageDiff is how the packages of two systems differ.
 type PackageDiff struct {
-	Added   []Package `json:"added,omitempty"`
-	Removed []Package `json:"removed,omitempty"`
-	Changed []Package `json:"changed,omitempty"` // in version
+	Added   []*Package `json:"added,omitempty"`
+	Removed []*Package `json:"removed,omitempty"`
+	Changed []*Package `json:"changed,omitempty"` // in version
 	// Rebuilt counts the packages that are others under the same version.
 	Rebuilt int `json:"rebuilt,omitempty"`
 }
@@ -99,6 +99,7 @@ func compare(ctx context.Context, j *job) error {
 			d.Reboot = append(d.Reboot, part)
 		}
 	}
+	j.run.diffs.share(d)
 	j.out.Diff = d
 	return nil
 }
@@ -119,16 +120,16 @@ func (d *PackageDiff) packages(now, next []store.Path) {
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		switch {
 		case after[name] == nil:
-			d.Removed = append(d.Removed, Package{Name: name, Before: before[name]})
+			d.Removed = append(d.Removed, &Package{Name: name, Before: before[name]})
 		case !slices.Equal(before[name], after[name]):
-			d.Changed = append(d.Changed, Package{Name: name, Before: before[name], After: after[name]})
+			d.Changed = append(d.Changed, &Package{Name: name, Before: before[name], After: after[name]})
 		case rebuilt[name]:
 			d.Rebuilt++
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(after)) {
 		if before[name] == nil {
-			d.Added = append(d.Added, Package{Name: name, After: after[name]})
+			d.Added = append(d.Added, &Package{Name: name, After: after[name]})
 		}
 	}
 }

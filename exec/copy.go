@@ -137,7 +137,7 @@ func unaccounted(ctx context.Context, j *job, dst *nixserve.Client) ([]store.Pat
 func emitPackages(j *job, runs, next []store.Path) {
 	e := PackagesCompared{Host: j.step.Host.Name}
 	e.packages(runs, next)
-	for _, list := range []*[]Package{&e.Changed, &e.Added, &e.Removed} {
+	for _, list := range []*[]*Package{&e.Changed, &e.Added, &e.Removed} {
 		if most := maxPackages / 3; len(*list) > most {
 			e.Left += len(*list) - most
 			*list = (*list)[:most]

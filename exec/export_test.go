@@ -12,6 +12,16 @@ type ManyHosts = manyHosts
 
 var StartManyHosts = startManyHosts
 
+// For plays of many hosts: see scale_test.go.
+var (
+	Scales        = scales
+	ProcessorTime = processorTime
+)
+
+type SSHMachine = sshMachine
+
+type HostState = host.State
+
 const OldSystem, NewSystem = oldSystem, newSystem
 
 // HostOf is the host behind a machine.

@@ -75,8 +75,11 @@ func Journals(dir string) ([]string, error) {
 	return names, nil
 }
 
-func journalsIn(root *os.Root) ([]string, error) {
-	names, err := foreign.Names(root, maxJournals)
+func journalsIn(root *os.Root) ([]string, error) { return journalsUpTo(root, maxJournals) }
+
+// journalsUpTo are the journals in a directory of at most so many files, the oldest run first.
+func journalsUpTo(root *os.Root, most int) ([]string, error) {
+	names, err := foreign.Names(root, most)
 	if err != nil {
 		return nil, err
 	}

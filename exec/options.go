@@ -65,8 +65,11 @@ type Options struct {
 	// Definitions is how the definitions of a host's options differ from those that the
 	// system it runs was made of; nil where these are not known. It may be nil.
 	Definitions func(host string, running store.Path) *definitions.Changes
-	Cluster     Cluster // of the hosts; nil where they are not taken out of one
-	Sink        Sink    // may be nil
+	// BeforeChange is called once, before the first host is given a system that it is not on
+	// yet; never where there is nothing to do. It may be nil.
+	BeforeChange func()
+	Cluster      Cluster // of the hosts; nil where they are not taken out of one
+	Sink         Sink    // may be nil
 	// Confirm is asked before a wave (from 2) where the rollout wants that.
 	Confirm func(ctx context.Context, wave int) error
 

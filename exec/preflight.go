@@ -58,6 +58,9 @@ func inspect(ctx context.Context, j *job) error {
 	if j.action() == Switch && !j.installsBootLoader() {
 		r.Want = j.step.System.Out
 	}
+	if j.action() == Look {
+		r.Compare = j.step.System.Out
+	}
 	r.Secrets = j.action().takesSecrets() && len(j.step.Host.AllSecrets) > 0
 	in, err := j.inspection(ctx, r)
 	if err != nil {

@@ -121,17 +121,19 @@ func readLine(lines *bufio.Reader, most int) ([]byte, error) {
 	if err != bufio.ErrBufferFull {
 		return part, err
 	}
-	var line []byte
-	for err == bufio.ErrBufferFull {
-		if line = append(line, part...); len(line) > most {
-			return line, fmt.Errorf("a line is longer than %d bytes", most)
+	// The parts are joined once: a line that grows part by part takes three times its length.
+	var parts [][]byte
+	length := 0
+	for {
+		if length += len(part); length > most {
+			return bytes.Join(parts, nil), fmt.Errorf("a line is longer than %d bytes", most)
+		}
+		parts = append(parts, bytes.Clone(part))
+		if err != bufio.ErrBufferFull {
+			return bytes.Join(parts, nil), err
 		}
 		part, err = lines.ReadSlice('\n')
 	}
-	if line = append(line, part...); len(line) > most {
-		return line, fmt.Errorf("a line is longer than %d bytes", most)
-	}
-	return line, err
 }
 
 // wrong is an error about a line. Its column is that of the text that was decoded.

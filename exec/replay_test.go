@@ -21,7 +21,7 @@ func TestReplayHandsOnEveryEvent(t *testing.T) {
 	want := []Event{
 		StageStarted{Host: "a", Stage: Copy},
 		Said{Host: "a", Stage: Copy, Line: "sending"},
-		PackagesCompared{Host: "a", PackageDiff: PackageDiff{Changed: []Package{{Name: "nginx", Before: []string{"1"}, After: []string{"2"}}}, Rebuilt: 3}, Left: 1},
+		PackagesCompared{Host: "a", PackageDiff: PackageDiff{Changed: []*Package{{Name: "nginx", Before: []string{"1"}, After: []string{"2"}}}, Rebuilt: 3}, Left: 1},
 		StageEnded{Host: "a", Stage: Copy, Took: time.Second},
 		Checked{Host: "a", Check: "unit nginx.service", Err: "failed"},
 		HostEnded{Outcome: Outcome{Host: "a", Status: Failed, Stage: Health, Error: "ill", Findings: []Finding{{Check: "clock", Text: "late"}}, NeedsReboot: []string{"kernel"}}},

@@ -32,6 +32,8 @@ type run struct {
 	builds *buildGraph
 	undo   undo
 	sites  *sites
+	change func() // before a host gets another system; does its work once
+	diffs  likeDiffs
 	limits map[Stage]chan struct{}
 	// activating limits hosts from their activation to their confirmation.
 	activating chan struct{}
@@ -52,6 +54,11 @@ func newRun(p *Plan, o Options) *run {
 		activating: make(chan struct{}, o.ActivateJobs),
 	}
 	r.builds = newBuildGraph(r)
+	r.change = sync.OnceFunc(func() {
+		if o.BeforeChange != nil {
+			o.BeforeChange()
+		}
+	})
 	return r
 }
 
@@ -109,6 +116,9 @@ func (r *run) do(ctx context.Context) []Outcome {
 				}
 				end(i, j)
 				return
+			}
+			if !j.systemUpToDate() {
+				r.change()
 			}
 			r.park(j)
 			begin := func() {

@@ -28,11 +28,12 @@ import (
 // had no checksum.
 const planVersion = 2
 
-// MaxPlan is the most bytes of a saved plan that are read.
-const MaxPlan = 32 << 20
+// MaxPlan is the most bytes of a saved plan that are read. A host has 700 bytes in it, and
+// 1,200 with health checks, hooks and secrets.
+const MaxPlan = 64 << 20
 
 // maxPlanMemory is the most bytes that a plan that was read takes.
-const maxPlanMemory = 64 << 20
+const maxPlanMemory = 128 << 20
 
 type savedPlan struct {
 	Version    int           `json:"muster_plan" want:"0..1000000"`

@@ -22,6 +22,8 @@ type cause struct {
 	first  *exec.Outcome
 	reason string // of the first host, in one line
 	all    bool   // every host has that very reason
+
+	has map[string]bool // the hosts
 }
 
 // causes are the causes of the failures of a run, in the order in which they came up.
@@ -47,8 +49,8 @@ func (c *causes) add(o *exec.Outcome) {
 	reason := reasonOf(o)
 	key := fmt.Sprintf("%s\n%s\n%s", o.Status, o.Stage, likeness(o, reason))
 	if known := c.by[key]; known != nil {
-		if !slices.Contains(known.hosts, o.Host) {
-			known.hosts = append(known.hosts, o.Host)
+		if !known.has[o.Host] {
+			known.hosts, known.has[o.Host] = append(known.hosts, o.Host), true
 		}
 		known.all = known.all && known.reason == reason
 		return
@@ -56,7 +58,7 @@ func (c *causes) add(o *exec.Outcome) {
 	if c.by == nil {
 		c.by = map[string]*cause{}
 	}
-	c.by[key] = &cause{status: o.Status, stage: o.Stage, hosts: []string{o.Host}, first: o, reason: reason, all: true}
+	c.by[key] = &cause{status: o.Status, stage: o.Stage, hosts: []string{o.Host}, first: o, reason: reason, all: true, has: map[string]bool{o.Host: true}}
 	c.list = append(c.list, c.by[key])
 }
 
@@ -114,7 +116,10 @@ func likeness(o *exec.Outcome, reason string) string {
 
 // impersonal is a text about a host without its name, addresses and times.
 func impersonal(host, text string) string {
-	return particular().ReplaceAllString(hostWord(host).ReplaceAllString(text, "${1}HOST$2"), "…")
+	if strings.Contains(text, host) {
+		text = hostWord(host).ReplaceAllString(text, "${1}HOST$2")
+	}
+	return particular().ReplaceAllString(text, "…")
 }
 
 // hostWord matches the name of a host where it stands alone, or begins a domain name.

@@ -69,9 +69,9 @@ web2  failed                        connect: connection refused
 		{"plan", []exec.Outcome{
 			{Host: "web1", Status: exec.Seen, System: system, Before: before, Diff: &exec.Diff{
 				PackageDiff: exec.PackageDiff{
-					Added:   []exec.Package{{Name: "hello", After: []string{"2.12"}}},
-					Removed: []exec.Package{{Name: "cowsay", Before: []string{"3"}}},
-					Changed: []exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}},
+					Added:   []*exec.Package{{Name: "hello", After: []string{"2.12"}}},
+					Removed: []*exec.Package{{Name: "cowsay", Before: []string{"3"}}},
+					Changed: []*exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}},
 					Rebuilt: 2,
 				},
 				CopyPaths: 4, CopyBytes: 61_600, Etc: exec.FileDiff{Added: []string{"motd"}, Changed: []string{"ssh/sshd_config", "hosts"}},
@@ -122,7 +122,7 @@ func TestEqualChangesAreOneEntry(t *testing.T) {
 	for i := range 40 {
 		name := fmt.Sprint("web", i+1)
 		d := &exec.Diff{CopyPaths: 3, CopyBytes: int64(1000 + len(name))}
-		d.Changed = []exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}, {Name: "nixos-system-" + name, Before: []string{"25.05"}, After: []string{"25.11"}}}
+		d.Changed = []*exec.Package{{Name: "nginx", Before: []string{"1.26"}, After: []string{"1.28"}}, {Name: "nixos-system-" + name, Before: []string{"25.05"}, After: []string{"25.11"}}}
 		if name == "web7" {
 			d.Reboot = []string{"kernel"}
 		}

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +19,30 @@ func JSON(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
+}
+
+// JSONList prints a list as [JSON] does, element by element: the text of a long list is never
+// there as a whole.
+func JSONList[T any](w io.Writer, list []T) error {
+	if len(list) == 0 {
+		return JSON(w, list)
+	}
+	b := bufio.NewWriter(jsonWriter{w})
+	begin := "[\n  "
+	for _, v := range list {
+		var text bytes.Buffer
+		enc := json.NewEncoder(&text)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("  ", "  ")
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
+		b.WriteString(begin)
+		b.Write(bytes.TrimSuffix(text.Bytes(), []byte("\n")))
+		begin = ",\n  "
+	}
+	b.WriteString("\n]\n")
+	return b.Flush()
 }
 
 // A jsonWriter writes JSON with escapes for the characters that [human.Plain] would change: the values are the same, and a

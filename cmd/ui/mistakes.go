@@ -87,5 +87,11 @@ func sameFailure(o *exec.Outcome) string {
 	if o.Err == nil {
 		return ""
 	}
-	return fmt.Sprintf("%s %s %s %s", o.Status, o.Stage, generationChange(o), likeness(o, reasonOf(o)))
+	return generationChange(o) + " " + sameCause(o)
+}
+
+// sameCause is what a failed host has in common with others of the same cause, whatever their
+// generations.
+func sameCause(o *exec.Outcome) string {
+	return fmt.Sprintf("%s %s %s", o.Status, o.Stage, likeness(o, reasonOf(o)))
 }

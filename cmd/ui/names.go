@@ -14,22 +14,27 @@ import (
 type numbered struct {
 	name, stem, tail string
 	number           int // -1 for none
+	digits           int // of the number, with leading zeros
 }
 
-var lastNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.*?)(0|[1-9][0-9]{0,8})([^0-9]*)$`) })
+var lastNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.*?)([0-9]{1,9})([^0-9]*)$`) })
 
 func numberIn(name string) numbered {
 	if m := lastNumber().FindStringSubmatch(name); m != nil {
 		n, _ := strconv.Atoi(m[2])
-		return numbered{name, m[1], m[3], n}
+		return numbered{name: name, stem: m[1], tail: m[3], number: n, digits: len(m[2])}
 	}
-	return numbered{name, name, "", -1}
+	return numbered{name: name, stem: name, number: -1}
 }
 
-// follows reports whether n is the name after o: web3 after web2.
+// follows reports whether n is the name after o: web3 after web2, web10 after web9 or web09.
 func (n numbered) follows(o numbered) bool {
-	return n.number >= 0 && o.number >= 0 && n.number == o.number+1 && n.stem == o.stem && n.tail == o.tail
+	next := o.number >= 0 && n.number == o.number+1 && n.stem == o.stem && n.tail == o.tail
+	return next && (n.digits == o.digits || !n.padded() && !o.padded())
 }
+
+// padded reports whether the number has leading zeros.
+func (n numbered) padded() bool { return n.digits > len(strconv.Itoa(max(0, n.number))) }
 
 // abbreviate lists names, with those in a row as web1..web40, and counts the hosts beyond the
 // first so many entries of the list.

@@ -39,7 +39,8 @@ func anyOf(outcomes []exec.Outcome, is func(*exec.Outcome) bool) bool {
 func printOutcomes(p page, outcomes []exec.Outcome) {
 	table := newReport(p, "host", "outcome", "generation", "detail")
 	like, alike := sameFailure, map[string][]string{}
-	if p.height > 0 && len(outcomes)+len(causesOf(outcomes)) > p.height-4 {
+	crowded := p.crowded(len(outcomes) + len(causesOf(outcomes)))
+	if crowded {
 		like = sameEnd
 		for i := range outcomes {
 			if outcomes[i].Err == nil {
@@ -52,7 +53,11 @@ func printOutcomes(p page, outcomes []exec.Outcome) {
 			table.row(styleOf(o.Status), abbreviate(hosts, 2), string(o.Status), "", human.Count(len(hosts), "host"))
 			return
 		}
-		table.row(styleOf(o.Status), host, string(o.Status), generationChange(o), detail(o))
+		generation := generationChange(o)
+		if host != o.Host && crowded {
+			generation = "" // it is not the same on all
+		}
+		table.row(styleOf(o.Status), host, string(o.Status), generation, detail(o))
 	})
 	table.Flush()
 	p.print(countLine(outcomes))
@@ -66,7 +71,7 @@ func printOutcomes(p page, outcomes []exec.Outcome) {
 // sameEnd is what a host has in common with others that ended as it did.
 func sameEnd(o *exec.Outcome) string {
 	if o.Err != nil {
-		return sameFailure(o)
+		return sameCause(o)
 	}
 	return string(o.Status)
 }

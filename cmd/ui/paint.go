@@ -27,7 +27,7 @@ func paint(v *view, width, height int, now time.Time) []line {
 		return []line{head([]line{say(v.doing), say(human.Duration(now.Sub(v.began)))}, width)}
 	}
 	var works []*hostView
-	for _, h := range v.working {
+	for h := range v.working {
 		if h.works(now) {
 			works = append(works, h)
 		}
@@ -75,7 +75,7 @@ func (v *view) head(works []*hostView, width int, now time.Time) line {
 	for _, n := range v.ended {
 		ended += n
 	}
-	total := max(v.total, ended+len(v.working))
+	total := max(v.total, ended+len(v.byName))
 	parts := []line{line{}.and(good, fmt.Sprintf("%d/%d done", v.done, total))}
 	add := func(s style, n int, what string) {
 		if n > 0 {

@@ -15,19 +15,33 @@ import (
 func printPlan(p page, outcomes []exec.Outcome) {
 	table := newReport(p, "host", "wave", "generation", "packages", "to copy", "units", "reboot")
 	changes := changesOf(outcomes)
+	crowded := p.crowded(len(outcomes))
 	entry := map[*exec.Outcome]string{}
 	for i, c := range changes {
 		for _, o := range c {
-			entry[o] = fmt.Sprintf("%d %d %s", i, o.Wave, generationChange(o))
+			if entry[o] = fmt.Sprintf("%d %d", i, o.Wave); !crowded {
+				entry[o] += " " + generationChange(o)
+			}
 		}
 	}
 	like := func(o *exec.Outcome) string {
-		if o.Diff == nil {
-			return sameFailure(o)
+		switch {
+		case o.Diff != nil:
+			return entry[o]
+		case o.Err == nil && crowded:
+			return fmt.Sprintf("%s %d %s", o.Status, o.Wave, secretChanges(o))
+		case crowded:
+			return sameCause(o)
 		}
-		return entry[o]
+		return sameFailure(o)
 	}
-	rowsOf(outcomes, like, func(host string, o *exec.Outcome) { table.row(styleOf(o.Status), planRow(host, o)...) })
+	rowsOf(outcomes, like, func(host string, o *exec.Outcome) {
+		row := planRow(host, o)
+		if crowded && host != o.Host {
+			row[2] = "" // it is not the same on all
+		}
+		table.row(styleOf(o.Status), row...)
+	})
 	table.Flush()
 	byRules := false
 	for _, c := range changes {
@@ -145,7 +159,7 @@ func printDiff(p page, hosts []*exec.Outcome) {
 		say("from", string(o.Before.Current)+such)
 	}
 	say("to", string(o.System)+such)
-	packages := func(s style, mark string, list []exec.Package) {
+	packages := func(s style, mark string, list []*exec.Package) {
 		for i, k := range list {
 			if i == mostLines {
 				p.print(line{}.and(s, fmt.Sprintf("  %s … and %d more", mark, len(list)-i)))

@@ -11,16 +11,17 @@ import (
 
 // A HostState is how a host compares with the inventory.
 type HostState struct {
-	Host         string   `json:"host"`
-	State        State    `json:"state"`
-	Generation   int      `json:"generation,omitempty"`
-	Running      string   `json:"running,omitempty"`
-	Wanted       string   `json:"wanted,omitempty"`
-	NeedsReboot  []string `json:"needs_reboot,omitempty"`
-	FailedUnits  []string `json:"failed_units,omitempty"`
-	FailedChecks []string `json:"failed_checks,omitempty"` // health checks, each with why
-	Secrets      []string `json:"secrets,omitempty"`       // that are not as the inventory says, each with how
-	Findings     []string `json:"findings,omitempty"`
+	Host         string      `json:"host"`
+	State        State       `json:"state"`
+	Generation   int         `json:"generation,omitempty"`
+	Running      string      `json:"running,omitempty"`
+	Wanted       string      `json:"wanted,omitempty"`
+	Behind       *Behindness `json:"behind,omitempty"` // of a host that is behind
+	NeedsReboot  []string    `json:"needs_reboot,omitempty"`
+	FailedUnits  []string    `json:"failed_units,omitempty"`
+	FailedChecks []string    `json:"failed_checks,omitempty"` // health checks, each with why
+	Secrets      []string    `json:"secrets,omitempty"`       // that are not as the inventory says, each with how
+	Findings     []string    `json:"findings,omitempty"`
 	// Activation says what a guard does on the host: it waits for confirmation,
 	// say, and when it goes back.
 	Activation string        `json:"activation,omitempty"`
@@ -52,9 +53,14 @@ func (s *HostState) Drifted() bool {
 	return !known || len(s.FailedUnits) > 0 || len(s.FailedChecks) > 0 || len(s.Secrets) > 0 || len(s.NeedsReboot) > 0 || s.Activation != "" || s.meshBroken()
 }
 
-// likeness is what the host has in common with others that fail for one cause.
-func (s *HostState) likeness() string {
-	return fmt.Sprintf("%s %d %s", s.State, s.Generation, impersonal(s.Host, s.details()))
+// likeness is what the host has in common with others that share its line, whatever their
+// generations if that is asked for.
+func (s *HostState) likeness(anyGeneration bool) string {
+	o := *s
+	if anyGeneration {
+		o.Generation, o.Behind = 0, nil
+	}
+	return fmt.Sprintf("%s %d %s", o.State, o.Generation, impersonal(o.Host, o.details()))
 }
 
 // details is everything about the host that its state does not say.
@@ -62,6 +68,9 @@ func (s *HostState) details() string {
 	var details []string
 	if s.Error != "" {
 		details = append(details, human.Reason(s.Error))
+	}
+	if behind := s.Behind.detail(s.Generation); behind != "" {
+		details = append(details, behind)
 	}
 	if s.Activation != "" {
 		details = append(details, s.Activation)
@@ -87,37 +96,47 @@ func (s *HostState) details() string {
 }
 
 // PrintStates prints a line for each host, and a last one that counts. Many hosts that could
-// not be looked at for one cause share a line.
-func PrintStates(w io.Writer, all []HostState) {
-	table := NewReport(w, "host", "state", "generation", "detail")
+// not be looked at for one cause share a line. On a terminal that would not show them all, so
+// do others that are alike but for their generations.
+func PrintStates(w io.Writer, all []HostState) { printStates(newPage(w, ColorNever), all) }
+
+func printStates(p page, all []HostState) {
+	table := newReport(p, "host", "state", "generation", "detail")
+	crowded := p.crowded(len(all))
 	counts := map[State]int{}
 	var order []State
-	hosts := map[string][]string{}
-	for _, s := range all {
-		hosts[s.likeness()] = append(hosts[s.likeness()], s.Host)
+	hosts, like := map[string][]string{}, make([]string, len(all))
+	for i := range all {
+		like[i] = all[i].likeness(crowded)
+		hosts[like[i]] = append(hosts[like[i]], all[i].Host)
 	}
-	for _, s := range all {
+	for i := range all {
+		s := &all[i]
 		if counts[s.State]++; counts[s.State] == 1 {
 			order = append(order, s.State)
 		}
-		generation := ""
+		name, generation, detail := s.Host, "", s.details()
 		if s.Generation > 0 {
 			generation = fmt.Sprint(s.Generation)
 		}
-		name := s.Host
-		if alike := hosts[s.likeness()]; s.Error != "" && len(alike) > fewHosts {
+		if alike := hosts[like[i]]; (s.Error != "" || crowded) && len(alike) > fewHosts {
 			if s.Host != alike[0] {
 				continue
 			}
-			name = fmt.Sprintf("%s and %d more", name, len(alike)-1)
+			if name = fmt.Sprintf("%s and %d more", name, len(alike)-1); crowded {
+				common := *s
+				common.Behind = nil
+				name, generation = abbreviate(alike, 2), ""
+				detail = strings.TrimSuffix(human.Count(len(alike), "host")+": "+common.details(), ": ")
+			}
 		}
-		table.Row(name, string(s.State), generation, s.details())
+		table.Row(name, string(s.State), generation, detail)
 	}
 	table.Flush()
-	printMeshes(w, all)
+	printMeshes(p.w, all)
 	var parts []string
 	for _, state := range order {
 		parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
 	}
-	fmt.Fprintf(w, "%s: %s\n", human.Count(len(all), "host"), strings.Join(parts, ", "))
+	fmt.Fprintf(p.w, "%s: %s\n", human.Count(len(all), "host"), strings.Join(parts, ", "))
 }

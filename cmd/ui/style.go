@@ -126,6 +126,9 @@ func newPage(w io.Writer, color Color) page {
 	return p
 }
 
+// crowded reports whether so many rows are more than the terminal shows at once.
+func (p page) crowded(rows int) bool { return p.height > 0 && rows > p.height-4 }
+
 // print prints a line as long as it is.
 func (p page) print(l line) { io.WriteString(p.w, l.render(p.color)+"\n") }
 

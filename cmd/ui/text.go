@@ -82,7 +82,7 @@ func (t *text) tick() {
 			switch {
 			case t.live:
 				t.draw(now)
-			case len(t.view.working) > 0 && !t.asked && now.Sub(t.at) > silence:
+			case len(t.view.byName) > 0 && !t.asked && now.Sub(t.at) > silence:
 				t.print(t.stamped(paint(t.view, 200, 1, now)[0].text()))
 			}
 			t.mu.Unlock()
@@ -266,7 +266,7 @@ func (t *text) Interrupted() {
 // interruption says what goes on in a run that was interrupted, and how it is continued.
 func interruption(v *view, recorded bool) string {
 	var names []string
-	for _, h := range v.working {
+	for h := range v.working {
 		if h.stage.InActivation() {
 			names = append(names, h.name)
 		}

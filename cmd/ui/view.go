@@ -22,8 +22,8 @@ type view struct {
 	resumes     time.Time // when the next wave begins, while the run pauses
 	interrupted bool
 
-	working  []*hostView // those that have begun and not ended, in the order in which they began
-	byName   map[string]*hostView
+	begun    []*hostView          // in the order in which they began, and some of those that have ended since
+	byName   map[string]*hostView // those that have begun and not ended
 	ended    map[exec.Status]int
 	done     int // hosts that ended as was asked
 	failures causes
@@ -37,7 +37,8 @@ type hostView struct {
 	stage exec.Stage
 	since time.Time // when the stage began or, of a host that waits, when it ended
 	idle  bool      // it waits for its turn
-	what  string    // the last that was said of it
+	ended bool
+	what  string // the last that was said of it
 
 	done, total int64 // bytes to copy; total is 0 where nothing is copied
 	rate        int64 // bytes in a second; 0 while it is not known
@@ -91,7 +92,7 @@ func (v *view) host(name string) *hostView {
 	h := v.byName[name]
 	if h == nil {
 		h = &hostView{name: name}
-		v.byName[name], v.working = h, append(v.working, h)
+		v.byName[name], v.begun = h, append(v.begun, h)
 	}
 	return h
 }
@@ -108,13 +109,31 @@ func (v *view) note(lines string) {
 func (v *view) end(o *exec.Outcome) {
 	if h := v.byName[o.Host]; h != nil {
 		delete(v.byName, o.Host)
-		v.working = slices.DeleteFunc(v.working, func(w *hostView) bool { return w == h })
+		h.ended = true
+		v.tidyUp()
 	}
 	v.ended[o.Status]++
 	if o.OK() {
 		v.done++
 	}
 	v.failures.add(o)
+}
+
+// tidyUp takes the hosts that have ended out of the list when they are half of it, so that a
+// run of many hosts does not go through all of them for each one that ends.
+func (v *view) tidyUp() {
+	if len(v.begun) > 2*len(v.byName) {
+		v.begun = slices.DeleteFunc(v.begun, func(h *hostView) bool { return h.ended })
+	}
+}
+
+// working are the hosts that have begun and not ended, in the order in which they began.
+func (v *view) working(yield func(*hostView) bool) {
+	for _, h := range v.begun {
+		if !h.ended && !yield(h) {
+			return
+		}
+	}
 }
 
 // copied takes up how far a copy has come.

@@ -201,6 +201,11 @@ func TestNamesAreAbbreviated(t *testing.T) {
 		{[]string{"c", "b", "a"}, 2, "a, b, c"},
 		{[]string{"web01", "web02", "web03"}, 9, "web01..web03"},
 		{[]string{"a9", "a10", "a11"}, 9, "a9..a11"},
+		{[]string{"h0100", "h0098", "h0099"}, 9, "h0098..h0100"},
+		{[]string{"h08", "h09", "h10", "h11"}, 9, "h08..h11"},
+		{[]string{"h8", "h09", "h10"}, 9, "h8, h09, h10"},
+		{[]string{"h99", "h100", "h101"}, 9, "h99..h101"},
+		{[]string{"h099", "h100", "h0101"}, 9, "h099, h100, h0101"},
 	} {
 		if got := abbreviate(c.names, c.most); got != c.want {
 			t.Errorf("%v: %s, want %s", c.names[:min(4, len(c.names))], got, c.want)

@@ -9,6 +9,7 @@
 package foreign
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -165,9 +167,15 @@ func notOwn(info fs.FileInfo) string {
 	return distrust(info)
 }
 
+// tempPrefix begins the name of a file that is being made.
+const tempPrefix = ".muster-"
+
+// IsTemp reports whether a file has a name that [CreateTemp] gives.
+func IsTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }
+
 // CreateTemp makes a new file below a directory, with a name that cannot be guessed, for this user alone.
 func CreateTemp(root *os.Root) (f *os.File, name string, err error) {
-	name = ".muster-" + rand.Text()
+	name = tempPrefix + rand.Text()
 	f, err = root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	return f, name, err
 }
@@ -199,7 +207,7 @@ func ReadFile(name string, limits Limits) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	return f.all()
 }
 
 // ReadFileIn returns the contents of a file below a directory.
@@ -209,7 +217,14 @@ func ReadFileIn(root *os.Root, name string, limits Limits) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	return f.all()
+}
+
+// all reads the rest of the file into a text that is made as long as the file is.
+func (f *File) all() ([]byte, error) {
+	text := bytes.NewBuffer(make([]byte, 0, f.Size()+bytes.MinRead))
+	_, err := text.ReadFrom(f)
+	return text.Bytes(), err
 }
 
 // ReadAll returns what a stream holds, such as standard input or the output of a program, and fails when that is more than

@@ -18,6 +18,7 @@ type InspectRequest struct {
 	History  bool       // read the host's history as well
 	Version  bool       // ask for the version of Nix, which takes a process
 	Secrets  bool       // read what the host has of secrets, also where it has none yet
+	Compare  store.Path // the system whose generation is looked for; "" for none
 	Release  string     // the run that then gives the host back; "" for none
 }
 
@@ -55,6 +56,13 @@ type Facts struct {
 	Ours  bool     `json:"ours"` // muster deployed the profile's system
 	// DeployedBy is the last run that did; "" where the host does not say.
 	DeployedBy string `json:"deployed_by,omitempty"`
+	// Since is when the profile was made to point to its generation, by the host's clock. It
+	// and the next two are looked at for a host that is not on [InspectRequest.Compare].
+	Since time.Time `json:"since,omitzero"`
+	// Wanted is the newest generation that has the system of Compare; 0 for none.
+	Wanted int `json:"wanted_generation,omitempty"`
+	// Newest is the newest generation.
+	Newest int `json:"newest_generation,omitempty"`
 	// Activation is how far a guard on the host has come, and ActivationRun whose it
 	// is; "" where there is none. Returns is when one that waits for confirmation
 	// goes back by itself, from the inspection on.
@@ -107,7 +115,7 @@ func (r *InspectRequest) args() []string {
 	}
 	return []string{
 		Profile, r.DiskUUID, string(r.Want), word(r.Version, "version"), word(r.History, "history"), r.Release,
-		word(r.Secrets, "secrets"),
+		word(r.Secrets, "secrets"), string(r.Compare),
 	}
 }
 
@@ -125,6 +133,7 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		default:
 			value = clip(value, maxWord)
 		}
+		value = strings.Clone(value) // a part of the answer would keep the whole of it
 		switch name {
 		case "time":
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
@@ -164,6 +173,12 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 			f.Memory = kilobytes(value)
 		case "bootid":
 			f.BootID = value
+		case "since":
+			f.Since = unixTime(value)
+		case "has":
+			f.Wanted = max(f.Wanted, generationNumber(value))
+		case "newest":
+			f.Newest = generationNumber(value)
 		case "needs":
 			if slices.Contains(Parts, value) {
 				f.Needs = appendNew(f.Needs, value)

@@ -260,10 +260,12 @@ func newChanges(hosts []*host) *changes {
 		e := *h.packages
 		e.Host = ""
 		// Every system is named after its host.
-		for _, list := range []*[]exec.Package{&e.Added, &e.Removed, &e.Changed} {
+		for _, list := range []*[]*exec.Package{&e.Added, &e.Removed, &e.Changed} {
 			*list = slices.Clone(*list)
-			for i := range *list {
-				(*list)[i].Name = strings.ReplaceAll((*list)[i].Name, "nixos-system-"+h.Name, "nixos-system")
+			for i, p := range *list {
+				p := *p
+				p.Name = strings.ReplaceAll(p.Name, "nixos-system-"+h.Name, "nixos-system")
+				(*list)[i] = &p
 			}
 		}
 		text, _ := json.Marshal(e)
@@ -287,7 +289,7 @@ func newChange(e *exec.PackagesCompared) *change {
 	c := &change{More: e.Left, Rebuilt: e.Rebuilt}
 	for _, x := range []struct {
 		mark, what string
-		list       []exec.Package
+		list       []*exec.Package
 	}{{"~", "changed", e.Changed}, {"+", "added", e.Added}, {"−", "removed", e.Removed}} {
 		for _, p := range x.list {
 			c.Rows = append(c.Rows, packageRow{x.mark, x.what, human.Plain(p.Name), human.Plain(strings.Join(p.Before, ", ")), human.Plain(strings.Join(p.After, ", "))})

@@ -42,7 +42,7 @@ func TestForeignTextIsEscaped(t *testing.T) {
 			exec.Said{Host: name, Stage: exec.Activate, Line: evil},
 			exec.Found{Host: name, Finding: exec.Finding{Check: evil, Text: evil}},
 			exec.Checked{Host: name, Check: evil, Err: evil},
-			exec.PackagesCompared{Host: name, PackageDiff: exec.PackageDiff{Added: []exec.Package{{Name: evil, After: []string{evil}}}}},
+			exec.PackagesCompared{Host: name, PackageDiff: exec.PackageDiff{Added: []*exec.Package{{Name: evil, After: []string{evil}}}}},
 			exec.StageEnded{Host: name, Stage: exec.Activate, Err: evil},
 			exec.HostEnded{Outcome: exec.Outcome{Host: name, Status: exec.Failed, Stage: exec.Activate, Error: evil + "\n" + evil, Secrets: []exec.SecretChange{{Name: evil, Change: evil}}, NeedsReboot: []string{evil}}},
 		} {

@@ -147,8 +147,8 @@ func (s *sample) host(i int, opened time.Time) {
 
 // samplePackages are the packages that change on a host: one of three lists.
 func samplePackages(i int) exec.PackageDiff {
-	p := func(name, before, after string) exec.Package {
-		x := exec.Package{Name: name}
+	p := func(name, before, after string) *exec.Package {
+		x := &exec.Package{Name: name}
 		if before != "" {
 			x.Before = []string{before}
 		}
@@ -158,14 +158,14 @@ func samplePackages(i int) exec.PackageDiff {
 		return x
 	}
 	d := exec.PackageDiff{
-		Changed: []exec.Package{p("nginx", "1.26.2", "1.26.3"), p("openssl", "3.3.2", "3.3.3"), p("linux", "6.6.63", "6.6.68")},
+		Changed: []*exec.Package{p("nginx", "1.26.2", "1.26.3"), p("openssl", "3.3.2", "3.3.3"), p("linux", "6.6.63", "6.6.68")},
 		Rebuilt: 41,
 	}
 	switch i % 3 {
 	case 1:
-		d.Added = []exec.Package{p("prometheus-node-exporter", "", "1.8.2")}
+		d.Added = []*exec.Package{p("prometheus-node-exporter", "", "1.8.2")}
 	case 2:
-		d.Removed = []exec.Package{p("collectd", "5.12.0", "")}
+		d.Removed = []*exec.Package{p("collectd", "5.12.0", "")}
 	}
 	return d
 }

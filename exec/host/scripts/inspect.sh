@@ -1,11 +1,12 @@
 # shellcheck shell=sh disable=SC2154,SC3013
-# inspect.sh PROFILE UUID WANT VERSION HISTORY RELEASE SECRETS looks at a host and
+# inspect.sh PROFILE UUID WANT VERSION HISTORY RELEASE SECRETS COMPARE looks at a host and
 # changes nothing on it. It prints one fact a line, name and value. UUID is that of the
 # root disk, or empty. WANT is the system that the host is to have, or empty: where the
 # host has it, what it takes to get it is not looked at. The version of Nix is asked
 # where VERSION is not empty; HISTORY, unless empty, adds the host's history. RELEASE,
 # unless empty, is the run that then gives the host back. SECRETS, unless empty, adds
-# what the host has of secrets. A fleet that is up to date costs little more than this
+# what the host has of secrets. COMPARE, unless empty, is a system: where the profile has
+# another, it is said since when, and which generations have it. A fleet that is up to date costs little more than this
 # script, so it starts few programs.
 exec 2>/dev/null
 echo "time $(date +%s)"
@@ -116,6 +117,18 @@ if [ -n "$system" ] && { [ -r "$records/deployments" ] || [ -r "$records/deploye
   ours=$(grep -hs -e "^[^ ]* [^ ]* [^ ]* $system " -e "^[^ ]* $system " "$records/deployed" "$records/deployments")
   last=${ours##*"$newline"}
   case $last in '') ;; system-*-link\ *) echo ours ;; *) echo "ours ${last%% *}" ;; esac
+fi
+if [ -n "$8" ] && [ "$system" != "$8" ] && [ -L "$1" ]; then
+  echo "since $(stat -c %Y "$1")"
+  newest=0
+  for link in "$1"-*-link; do
+    number=${link#"$1"-}
+    number=${number%-link}
+    case $number in '' | *[!0-9]*) continue ;; esac
+    [ "$number" -le "$newest" ] || newest=$number
+    ! [ "$link" -ef "$8" ] || echo "has ${link##*/}"
+  done
+  echo "newest system-$newest-link"
 fi
 if [ -n "$7" ] || [ -d "$secrets" ]; then
   # The host's keys: those that its configuration names, those of its sshd, the usual ones.
