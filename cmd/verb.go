@@ -2,7 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"muster/cmd/flags"
+	"muster/exec/human"
 )
 
 // A verb is one command of muster. Its flags come in groups, and the verb is
@@ -208,7 +212,7 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 	for _, word := range strings.Fields(use) {
 		switch {
 		case word == "--" || strings.HasSuffix(word, "...") || strings.HasSuffix(word, "...]"):
-			return names, cobra.MinimumNArgs(least)
+			return names, argsBetween(least, math.MaxInt)
 		case strings.HasPrefix(word, "["):
 			most++
 		case strings.ToLower(word) == word:
@@ -218,7 +222,22 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 			most++
 		}
 	}
-	return names, cobra.RangeArgs(least, most)
+	return names, argsBetween(least, most)
+}
+
+// argsBetween is the check that a command is given enough arguments and not too many.
+func argsBetween(least, most int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, given []string) error {
+		switch {
+		case len(given) < least:
+			return fmt.Errorf("want at least %s", human.Count(least, "argument"))
+		case len(given) > most && most == 0:
+			return errors.New("want no argument")
+		case len(given) > most:
+			return fmt.Errorf("want at most %s", human.Count(most, "argument"))
+		}
+		return nil
+	}
 }
 
 // families describes the commands that only have subcommands.
