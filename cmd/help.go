@@ -252,7 +252,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 				about.InitDefaultHelpFlag()
 				return about.Help()
 			case !found:
-				return unknownWord(root, args[0], "%s: no command or topic has that name", c.CommandPath()+" "+strings.Join(args, " "))
+				return unknownWord(root, args[0], "unknown command or topic %q", strings.Join(args, " "))
 			}
 			return nil
 		},

@@ -177,7 +177,7 @@ func (o *provisionApplyOptions) changes(ctx context.Context, p *provisioning) ([
 }
 
 // machineName is that of a host, which may have left the inventory.
-var machineName = matching("name of a machine", "the name of a host whose machine is there", hostNamePattern)
+var machineName = suggesting(suggestHosts, matching("name of a machine", "the name of a host whose machine is there", hostNamePattern))
 
 // provisionDestroyOptions are those of provision destroy.
 type provisionDestroyOptions struct {

@@ -178,13 +178,15 @@ func checkFlags(set *flags.Set, groups []group) error {
 	return nil
 }
 
-// completeValues has the shell complete the values of the flags of all commands.
+// completeValues has the shell complete the values of the flags of all commands, and show
+// what flags are for as plain text.
 // Cobra keeps what it registers for ever, so only a request for completion does.
 func completeValues(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		completeValues(sub)
 	}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
+		f.Usage = strings.ReplaceAll(f.Usage, "`", "") // which mark the value's name for the help
 		v, ok := f.Value.(flags.Value)
 		if !ok {
 			return
