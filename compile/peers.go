@@ -2,7 +2,6 @@ package compile
 
 import (
 	_ "embed"
-	"net/netip"
 
 	"muster/compile/syntax"
 	"muster/schema"
@@ -35,7 +34,7 @@ func (w *writer) siteAddresses() *schema.Attrs {
 	of := map[string][]string{}
 	for _, h := range w.fleet.Hosts {
 		if site := w.site(h); site != "" {
-			of[site] = append(of[site], peerAddresses(h)...)
+			of[site] = append(of[site], w.peerAddresses(h)...)
 		}
 	}
 	for _, site := range w.fleet.Cache.Peers {
@@ -54,15 +53,15 @@ func (w *writer) peers(own *schema.Attrs, h *schema.Host) {
 	}
 	at := w.fleet.Cache.At
 	put(own, schema.String{At: at, V: site}, "muster", "peers", "site")
-	if addresses := peerAddresses(h); len(addresses) > 0 {
+	if addresses := w.peerAddresses(h); len(addresses) > 0 {
 		put(own, texts(at, addresses), "muster", "peers", "own")
 	}
 }
 
-// peerAddresses are the addresses from which a host may fetch. Firewalls know no names.
-func peerAddresses(h *schema.Host) []string {
-	if a, err := netip.ParseAddr(h.Address); err == nil {
-		return []string{a.Unmap().WithZone("").String()}
+// peerAddresses are the addresses from which a host may fetch, as firewalls have them.
+func (w *writer) peerAddresses(h *schema.Host) (all []string) {
+	for _, a := range schema.PeerAddresses(w.fleet, h) {
+		all = append(all, a.String())
 	}
-	return nil
+	return all
 }

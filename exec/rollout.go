@@ -16,62 +16,24 @@ import (
 // begins when all hosts of those before have ended.
 func (p *Plan) RollOut(fleet *schema.Fleet) error {
 	r := fleet.Rollout
-	p.Rollout = r
-	chosen := func(selector string) (map[string]bool, error) {
-		hosts, err := schema.Select(fleet, selector)
-		if err != nil {
-			return nil, fmt.Errorf("rollout: %s: %w", selector, err)
-		}
-		in := map[string]bool{}
-		for _, h := range hosts {
-			in[h.Name] = true
-		}
-		return in, nil
-	}
-	var order []int // of steps
-	taken := make([]bool, len(p.Steps))
-	take := func(selector string) error {
-		in, err := chosen(selector)
-		if err != nil {
-			return err
-		}
-		for i := range p.Steps {
-			if !taken[i] && in[p.Steps[i].Host.MachineName()] {
-				taken[i] = true
-				order = append(order, i)
-			}
-		}
-		return nil
-	}
+	p.Rollout, p.Cluster = r, ClusterOf(fleet)
+	o := ordering{fleet: fleet, plan: p, taken: make([]bool, len(p.Steps))}
 	if r.Canaries != "" {
-		if err := take(r.Canaries); err != nil {
+		if err := o.take(r.Canaries); err != nil {
 			return err
 		}
 	}
-	canaries := len(order)
-	p.Cluster = ClusterOf(fleet)
+	canaries := len(o.order)
 	for _, selector := range r.Order {
-		if err := take(selector); err != nil {
+		if err := o.take(selector); err != nil {
 			return err
 		}
 	}
-	for i := range p.Steps {
-		if !taken[i] {
-			order = append(order, i)
-		}
+	o.takeRest()
+	if err := p.giveHooks(fleet); err != nil {
+		return err
 	}
-	for _, h := range r.Hooks {
-		in, err := chosen(h.Hosts)
-		if err != nil {
-			return err
-		}
-		for i := range p.Steps {
-			if s := &p.Steps[i]; in[s.Host.MachineName()] && s.Host.Profile == nil {
-				s.Hooks = append(s.Hooks, h)
-			}
-		}
-	}
-	masters, first, rest := p.controlPlaneFirst(order[:canaries], order[canaries:])
+	masters, first, rest := p.controlPlaneFirst(o.order[:canaries], o.order[canaries:])
 	size, err := batchSize(r.Batch, len(rest))
 	if err != nil {
 		return err
@@ -92,6 +54,67 @@ func (p *Plan) RollOut(fleet *schema.Fleet) error {
 	}
 	p.order = slices.Concat(masters, first, rest)
 	return nil
+}
+
+// An ordering is the order of a plan's steps, as it grows by selectors.
+type ordering struct {
+	fleet *schema.Fleet
+	plan  *Plan
+	taken []bool // by step
+	order []int  // of steps
+}
+
+// take appends the steps of the hosts that a selector selects.
+func (o *ordering) take(selector string) error {
+	in, err := machinesOf(o.fleet, selector)
+	if err != nil {
+		return err
+	}
+	for i := range o.plan.Steps {
+		if !o.taken[i] && in[o.plan.Steps[i].Host.MachineName()] {
+			o.taken[i] = true
+			o.order = append(o.order, i)
+		}
+	}
+	return nil
+}
+
+// takeRest appends the steps that no selector has selected.
+func (o *ordering) takeRest() {
+	for i := range o.plan.Steps {
+		if !o.taken[i] {
+			o.order = append(o.order, i)
+		}
+	}
+}
+
+// giveHooks gives the steps of machines the rollout's hooks for them.
+func (p *Plan) giveHooks(fleet *schema.Fleet) error {
+	for _, h := range p.Rollout.Hooks {
+		in, err := machinesOf(fleet, h.Hosts)
+		if err != nil {
+			return err
+		}
+		for i := range p.Steps {
+			if s := &p.Steps[i]; in[s.Host.MachineName()] && s.Host.Profile == nil {
+				s.Hooks = append(s.Hooks, h)
+			}
+		}
+	}
+	return nil
+}
+
+// machinesOf names the machines that a selector of the rollout selects.
+func machinesOf(fleet *schema.Fleet, selector string) (map[string]bool, error) {
+	hosts, err := schema.Select(fleet, selector)
+	if err != nil {
+		return nil, fmt.Errorf("rollout: %s: %w", selector, err)
+	}
+	in := map[string]bool{}
+	for _, h := range hosts {
+		in[h.Name] = true
+	}
+	return in, nil
 }
 
 // RollBack gives the plan what a rollback takes of the fleet's rollout: its hooks,

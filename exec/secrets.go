@@ -75,11 +75,8 @@ func (a Action) takesSecrets() bool {
 func compareSecrets(ctx context.Context, j *job) error {
 	j.secrets = secretWork{}
 	if j.action() == PushSecrets {
-		if j.hasGuard() || j.seen.Facts.Activation != "" {
-			return errors.New("an activation on the host waits for its confirmation: send secrets when it has ended")
-		}
-		if j.step.System.Out = j.out.Before.Current; j.step.System.Out == "" {
-			return errors.New("the host runs no system of NixOS, which would bring secrets into memory: send them with muster deploy")
+		if err := mayPush(j); err != nil {
+			return err
 		}
 	}
 	h, there := j.step.Host, &j.seen.Secrets
@@ -90,13 +87,8 @@ func compareSecrets(ctx context.Context, j *job) error {
 	if err := compareHostKey(ctx, j); err != nil {
 		return err
 	}
-	if len(h.AllSecrets) > 0 && len(there.Recipients) == 0 && w.hostKey == nil {
-		return errors.New("secrets: the host has no SSH key of type ed25519 or rsa that they could be encrypted to: its sshd names none, and there is none in /etc/ssh; name the path of one in /etc/muster/identities on the host and in muster.secretIdentities of its configuration")
-	}
-	if w.hostKey != nil {
-		w.to = w.hostKey.recipient(there)
-	} else if len(there.Recipients) > 0 {
-		w.to = there.Recipients[0]
+	if err := w.encryptTo(h, there); err != nil {
+		return err
 	}
 	key, known := secret.ParseKey(there.Kept.Key)
 	if !known {
@@ -110,43 +102,9 @@ func compareSecrets(ctx context.Context, j *job) error {
 		if s.HostKey() != "" {
 			continue
 		}
-		if j.run.opts.Secrets == nil {
-			return errors.New("secrets: nothing reads them here")
-		}
-		content, err := j.run.opts.Secrets.Value(ctx, h, s)
-		if err != nil && j.action() == Look && ctx.Err() == nil {
-			// What is in its place is seen all the same.
-			j.note(Finding{Check: "secrets", Text: "not compared: " + err.Error()})
-			if slices.Contains(there.Gone, s.Name) || there.Kept.MACs[s.Name] == "" && there.Volatile.MACs[s.Name] == "" {
-				w.changes = append(w.changes, SecretChange{s.Name, "missing"})
-			}
-			continue
-		}
-		if err != nil {
+		if err := compareSecret(ctx, j, s, key); err != nil {
 			return err
 		}
-		set := &there.Kept
-		if s.Volatile {
-			set = &there.Volatile
-		}
-		f := host.SecretFile{Name: s.Name, MAC: key.MAC(content, w.to, s.Keep), Keep: s.Keep, Volatile: s.Volatile}
-		switch was, has := set.MACs[s.Name]; {
-		case has && was == f.MAC:
-			gone := slices.Contains(there.Gone, s.Name)
-			if gone {
-				w.content[s.Name] = content // what is stored may be damaged
-			}
-			if gone || there.Pending {
-				w.changes = append(w.changes, SecretChange{s.Name, "restored"})
-			}
-		case has:
-			w.content[s.Name] = content
-			w.changes = append(w.changes, SecretChange{s.Name, "changed"})
-		default:
-			w.content[s.Name] = content
-			w.changes = append(w.changes, SecretChange{s.Name, "new"})
-		}
-		w.store.Files = append(w.store.Files, f)
 	}
 	for _, set := range []*host.SecretSet{&there.Kept, &there.Volatile} {
 		for name := range set.MACs {
@@ -158,6 +116,76 @@ func compareSecrets(ctx context.Context, j *job) error {
 	}
 	slices.SortFunc(w.changes, func(a, b SecretChange) int { return strings.Compare(a.Name, b.Name) })
 	j.out.Secrets = w.changes
+	return nil
+}
+
+// mayPush fails where secrets cannot be sent without an activation. They are of the system
+// that the host runs.
+func mayPush(j *job) error {
+	if j.hasGuard() || j.seen.Facts.Activation != "" {
+		return errors.New("an activation on the host waits for its confirmation: send secrets when it has ended")
+	}
+	if j.step.System.Out = j.out.Before.Current; j.step.System.Out == "" {
+		return errors.New("the host runs no system of NixOS, which would bring secrets into memory: send them with muster deploy")
+	}
+	return nil
+}
+
+// encryptTo finds the key of a host that its secrets are encrypted to.
+func (w *secretWork) encryptTo(h *schema.Host, there *host.Secrets) error {
+	switch {
+	case w.hostKey != nil:
+		w.to = w.hostKey.recipient(there)
+	case len(there.Recipients) > 0:
+		w.to = there.Recipients[0]
+	case len(h.AllSecrets) > 0:
+		return errors.New("secrets: the host has no SSH key of type ed25519 or rsa that they could be encrypted to: its sshd names none, and there is none in /etc/ssh; name the path of one in /etc/muster/identities on the host and in muster.secretIdentities of its configuration")
+	}
+	return nil
+}
+
+// compareSecret finds out whether one secret is to be sent. A host that is only looked at
+// needs no secret to be readable here.
+func compareSecret(ctx context.Context, j *job, s *schema.Secret, key secret.Key) error {
+	w, there := &j.secrets, &j.seen.Secrets
+	if j.run.opts.Secrets == nil {
+		return errors.New("secrets: nothing reads them here")
+	}
+	change := func(how string) { w.changes = append(w.changes, SecretChange{s.Name, how}) }
+	gone := slices.Contains(there.Gone, s.Name)
+	content, err := j.run.opts.Secrets.Value(ctx, j.step.Host, s)
+	if err != nil && j.action() == Look && ctx.Err() == nil {
+		// What is in its place is seen all the same.
+		j.note(Finding{Check: "secrets", Text: "not compared: " + err.Error()})
+		if gone || there.Kept.MACs[s.Name] == "" && there.Volatile.MACs[s.Name] == "" {
+			change("missing")
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	set := &there.Kept
+	if s.Volatile {
+		set = &there.Volatile
+	}
+	f := host.SecretFile{Name: s.Name, MAC: key.MAC(content, w.to, s.Keep), Keep: s.Keep, Volatile: s.Volatile}
+	switch was, has := set.MACs[s.Name]; {
+	case has && was == f.MAC:
+		if gone {
+			w.content[s.Name] = content // what is stored may be damaged
+		}
+		if gone || there.Pending {
+			change("restored")
+		}
+	case has:
+		w.content[s.Name] = content
+		change("changed")
+	default:
+		w.content[s.Name] = content
+		change("new")
+	}
+	w.store.Files = append(w.store.Files, f)
 	return nil
 }
 

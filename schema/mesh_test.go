@@ -125,3 +125,19 @@ defaults: secrets: join: {env: "JOIN"}`
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// A host of a site may fetch from each of its addresses, those in meshes too.
+func TestPeerAddresses(t *testing.T) {
+	dir := t.TempDir()
+	f := meshOf(t, dir, `mesh: wg0: {network: "10.99.0.0/24", on: "a", hosts: a: address: "10.99.0.7"}
+hosts: c: host: ["c.example.com", "192.0.2.30:2222", "fe80::1%eth0"]
+hosts: d: host: "d.example.com"`, "a", "b")
+	got := map[string]string{}
+	for _, h := range f.Hosts {
+		got[h.Name] = fmt.Sprint(PeerAddresses(f, h))
+	}
+	want := map[string]string{"a": "[192.0.2.1 10.99.0.7]", "b": "[192.0.2.2]", "c": "[192.0.2.30 fe80::1]", "d": "[]"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}

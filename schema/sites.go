@@ -1,5 +1,10 @@
 package schema
 
+import (
+	"net/netip"
+	"slices"
+)
+
 // PeerPort is the port at which hosts of a site serve each other store paths: see
 // [Cache.Peers].
 const PeerPort = 17322
@@ -20,4 +25,31 @@ func Sites(f *Fleet) map[string]string {
 		}
 	}
 	return sites
+}
+
+// PeerAddresses are the addresses from which a host may fetch from others of its site:
+// those at which it is reached, and those in the fleet's meshes. One that is reached by name
+// alone has none: firewalls know no names.
+func PeerAddresses(f *Fleet, h *Host) []netip.Addr {
+	var all []netip.Addr
+	add := func(a netip.Addr) {
+		if a = a.Unmap().WithZone(""); a.IsValid() && !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	for _, way := range h.Ways() {
+		if a, err := netip.ParseAddr(way.Address); err == nil {
+			add(a)
+		}
+	}
+	for _, mesh := range f.Meshes {
+		for _, m := range mesh.Members {
+			if m.Host == h.Name {
+				for _, a := range m.Addresses {
+					add(a)
+				}
+			}
+		}
+	}
+	return all
 }

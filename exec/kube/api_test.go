@@ -3,6 +3,8 @@ package kube
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -295,6 +297,7 @@ func TestRealAPI(t *testing.T) {
 		{"muster is killed between drain and uncordon", killed},
 		{"no more are out than may be", roomForOne},
 		{"the API is gone for a while", apiGone},
+		{"answers to changes are lost", answersLost},
 		{"a node dies while it is drained", nodeDies},
 		{"not ready again", notReadyAgain},
 		{"an order that Kubernetes does not ask for", skewRefused},
@@ -476,6 +479,64 @@ func apiGone(t *testing.T, w *world) {
 	err := open(t, w.lab, fleet.KlusterRollout{Timeout: time.Second}, w.members).Leave(t.Context(), w.member("n1"), "run", l.tell)
 	if err == nil || !strings.Contains(err.Error(), "ask the API for the nodes: not done after 1s; last: ") {
 		t.Errorf("the API does not come back: %v", err)
+	}
+}
+
+// A losing transport makes requests whose first answers to changes do not arrive.
+type losing struct {
+	http.RoundTripper
+	lost  map[string]int // by method
+	gone  time.Duration  // no request is answered for so long after a loss
+	until time.Time
+}
+
+func (l *losing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if time.Now().Before(l.until) {
+		return nil, io.ErrUnexpectedEOF
+	}
+	answer, err := l.RoundTripper.RoundTrip(r)
+	if err == nil && r.Method != http.MethodGet && l.lost[r.Method] == 0 {
+		l.lost[r.Method]++
+		answer.Body.Close()
+		l.until = time.Now().Add(l.gone)
+		return nil, io.ErrUnexpectedEOF
+	}
+	return answer, err
+}
+
+// What was done is told although the answer to it is lost: the change is not made twice, and
+// is not taken for that of another.
+func answersLost(t *testing.T, w *world) {
+	w.pod("web-1", "n1", ownedBy("ReplicaSet", "web"))
+	c := open(t, w.lab, fleet.KlusterRollout{Timeout: time.Minute}, w.members)
+	o, err := c.open(t.Context())
+	w.must(err)
+	lose := &losing{RoundTripper: o.api.client.Transport, lost: map[string]int{}}
+	o.api.client.Transport = lose
+	l := new(told)
+	w.must(c.Leave(t.Context(), w.member("n1"), "run1", l.tell))
+	if lose.lost[http.MethodPatch] != 1 || lose.lost[http.MethodPost] != 1 {
+		t.Fatalf("lost answers: %v", lose.lost)
+	}
+	clear(lose.lost)
+	w.must(c.Rejoin(t.Context(), w.member("n1"), l.tell))
+	if lose.lost[http.MethodPatch] != 1 {
+		t.Fatalf("lost answers: %v", lose.lost)
+	}
+	if want := "cordoned n1\ndrained n1: 1 pod evicted\nready n1\nuncordoned n1"; l.all() != want {
+		t.Errorf("told:\n%s\nwant:\n%s", l.all(), want)
+	}
+	// Nor is a node left cordoned of which nobody knows.
+	c = open(t, w.lab, fleet.KlusterRollout{Timeout: 3 * time.Second}, w.members)
+	o, err = c.open(t.Context())
+	w.must(err)
+	o.api.client.Transport = &losing{RoundTripper: o.api.client.Transport, lost: map[string]int{}, gone: 6 * time.Second}
+	err = c.Leave(t.Context(), w.member("n1"), "run1", l.tell)
+	if err == nil || !strings.HasPrefix(err.Error(), "cordon node n1: not done after 3s; last: ") || strings.Contains(err.Error(), "left cordoned") {
+		t.Errorf("the API is gone after it has cordoned the node: %v", err)
+	}
+	if n := w.node("n1"); n.Spec.Unschedulable {
+		t.Error("n1 is left cordoned")
 	}
 }
 

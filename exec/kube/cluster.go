@@ -229,16 +229,18 @@ func (c *Cluster) pause(ctx context.Context) error {
 // take cordons the node of a member when there is room for it among those that are out. It
 // returns nil where there is no node to drain.
 func (c *Cluster) take(ctx context.Context, o *opened, m *fleet.KlusterMember, run string, tell Tell) (*node, error) {
-	said := ""
+	why := ""
 	for {
 		n, others, err := c.tryTake(ctx, o, m, run, tell)
-		if err != nil || len(others) == 0 {
+		switch {
+		case err != nil && ctx.Err() != nil && why != "": // that the limit has cut the question says less
+			return nil, fmt.Errorf("not begun: %s: %w", why, context.Cause(ctx))
+		case err != nil || len(others) == 0:
 			return n, err
 		}
-		why := fmt.Sprintf("out of service: %s; kluster.rollout allows no more", strings.Join(others, ", "))
-		if why != said {
+		if now := fmt.Sprintf("out of service: %s; kluster.rollout allows no more", strings.Join(others, ", ")); now != why {
+			why = now
 			tell("", "waiting: "+why)
-			said = why
 		}
 		if err := c.pause(ctx); err != nil {
 			return nil, fmt.Errorf("not begun: %s: %w", why, err)
@@ -273,7 +275,11 @@ func (c *Cluster) tryTake(ctx context.Context, o *opened, m *fleet.KlusterMember
 	cordoned, err := o.api.cordon(ctx, n.Name, run)
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("cordon node %s: %w", n.Name, err)
+		err = fmt.Errorf("cordon node %s: %w", n.Name, err)
+		if cordoned { // that was asked for, and the answer was lost
+			err = errors.Join(err, c.giveBack(ctx, o, n.Name, tell))
+		}
+		return nil, nil, err
 	case cordoned:
 		tell(Cordoned, n.Name)
 	case !isOurs(n):

@@ -157,12 +157,7 @@ func whatIsLeft(left []*leavingPod) string {
 // evict takes one pod a step further, and reports whether it is gone.
 func (a *api) evict(ctx context.Context, p *leavingPod, d *fleet.Drain) (gone bool, err error) {
 	if p.evicted {
-		var now pod
-		err := a.get(ctx, p.path(), &now)
-		if isRefused(err, http.StatusNotFound) || err == nil && now.UID != p.UID {
-			return true, nil
-		}
-		return false, a.wait(ctx, p, err)
+		return a.isGone(ctx, p)
 	}
 	options := map[string]any{"preconditions": map[string]any{"uid": p.UID}}
 	if d.GracePeriod > 0 {
@@ -176,7 +171,20 @@ func (a *api) evict(ctx context.Context, p *leavingPod, d *fleet.Drain) (gone bo
 	case err == nil, hasCause(err, namespaceTerminating):
 		p.evicted, p.why = true, "it was asked to go, and is still there"
 		return false, nil
-	case isRefused(err, http.StatusNotFound), isRefused(err, http.StatusConflict): // gone, or another pod has its name
+	case isRefused(err, http.StatusNotFound):
+		return true, nil
+	case isRefused(err, http.StatusConflict): // another pod has its name, or the pod was changed meanwhile
+		p.why = err.Error()
+		return a.isGone(ctx, p)
+	}
+	return false, a.wait(ctx, p, err)
+}
+
+// isGone reports whether the API has a pod no longer.
+func (a *api) isGone(ctx context.Context, p *leavingPod) (bool, error) {
+	var now pod
+	err := a.get(ctx, p.path(), &now)
+	if isRefused(err, http.StatusNotFound) || err == nil && now.UID != p.UID {
 		return true, nil
 	}
 	return false, a.wait(ctx, p, err)

@@ -108,16 +108,17 @@ type nodePatch struct {
 }
 
 // update changes a node as it is, again where another has changed it in the meantime.
-// change returns nil where nothing is to be changed.
-func (a *api) update(ctx context.Context, name string, change func(*node) *nodePatch) (changed bool, err error) {
-	err = a.retry(ctx, func(ctx context.Context) error {
+// change returns nil where nothing is to be changed. It is asked again where the answer to
+// a change is lost, and finds what it has changed itself.
+func (a *api) update(ctx context.Context, name string, change func(*node) *nodePatch) error {
+	return a.retry(ctx, func(ctx context.Context) error {
 		for {
 			var n node
 			if err := a.get(ctx, nodesPath+"/"+name, &n); err != nil {
 				return err
 			}
 			patch := change(&n)
-			if changed = patch != nil; !changed {
+			if patch == nil {
 				return nil
 			}
 			patch.Metadata.ResourceVersion = n.ResourceVersion
@@ -126,31 +127,34 @@ func (a *api) update(ctx context.Context, name string, change func(*node) *nodeP
 			}
 		}
 	})
-	return changed, err
 }
 
-// cordon makes a node take no new pods. It reports false where the node takes none already:
-// an operator has cordoned it, or an earlier attempt of muster.
-func (a *api) cordon(ctx context.Context, name, run string) (bool, error) {
-	return a.update(ctx, name, func(n *node) *nodePatch {
+// cordon makes a node take no new pods. It reports false where the node took none before:
+// an operator has cordoned it, or an earlier attempt of muster. With an error, it reports
+// whether the node may take none now.
+func (a *api) cordon(ctx context.Context, name, run string) (cordoned bool, err error) {
+	err = a.update(ctx, name, func(n *node) *nodePatch {
 		if n.Spec.Unschedulable {
+			cordoned = cordoned && n.Annotations[cordonedBy] == run // by the change whose answer was lost
 			return nil
 		}
+		cordoned = true
 		patch := &nodePatch{Spec: map[string]any{"unschedulable": true}}
 		patch.Metadata.Annotations = map[string]any{cordonedBy: run}
 		return patch
 	})
+	return cordoned, err
 }
 
 // uncordon has a node take pods again where muster has cordoned it. It reports whether it
 // does.
-func (a *api) uncordon(ctx context.Context, name string) (bool, error) {
-	var uncordoned bool
-	_, err := a.update(ctx, name, func(n *node) *nodePatch {
-		uncordoned = isOurs(n)
+func (a *api) uncordon(ctx context.Context, name string) (uncordoned bool, err error) {
+	err = a.update(ctx, name, func(n *node) *nodePatch {
 		if n.Annotations[cordonedBy] == "" {
+			uncordoned = uncordoned && !n.Spec.Unschedulable // by the change whose answer was lost
 			return nil
 		}
+		uncordoned = isOurs(n)
 		patch := &nodePatch{}
 		patch.Metadata.Annotations = map[string]any{cordonedBy: nil}
 		if uncordoned {

@@ -136,13 +136,16 @@ func (c *Cluster) Remove(ctx context.Context, name, run string, tell Tell) error
 	}
 	if member != nil {
 		if err := o.etcd.removeMember(ctx, member); err != nil {
+			if n != nil {
+				err = errors.Join(err, c.giveBack(ctx, o, n.Name, tell))
+			}
 			return err
 		}
 		tell(Removed, fmt.Sprintf("%s from etcd", member.Name))
 	}
 	if n != nil {
 		if err := o.api.removeNode(ctx, n.Name); err != nil {
-			return fmt.Errorf("remove node %s: %w", n.Name, err)
+			return fmt.Errorf("remove node %s, which stays cordoned until that is done: %w", n.Name, err)
 		}
 		tell(Removed, "node "+n.Name)
 	}
@@ -153,10 +156,12 @@ func (c *Cluster) Remove(ctx context.Context, name, run string, tell Tell) error
 // pods until it is removed: nothing there can end them.
 func (c *Cluster) empty(ctx context.Context, o *opened, n *node, run string, tell Tell) error {
 	cordoned, err := o.api.cordon(ctx, n.Name, run)
-	if err != nil {
+	switch {
+	case err != nil && cordoned: // that was asked for, and the answer was lost
+		return errors.Join(fmt.Errorf("cordon node %s: %w", n.Name, err), c.giveBack(ctx, o, n.Name, tell))
+	case err != nil:
 		return fmt.Errorf("cordon node %s: %w", n.Name, err)
-	}
-	if cordoned {
+	case cordoned:
 		tell(Cordoned, n.Name)
 	}
 	if !isReady(n) {

@@ -61,7 +61,7 @@ func TestCancel(t *testing.T) {
 			io.Copy(io.Discard, s)
 			err = s.Wait()
 		}
-		if err == nil || !strings.Contains(err.Error(), "too slow") || time.Since(began) > 4*time.Second {
+		if err == nil || !strings.Contains(err.Error(), "too slow") || time.Since(began) > 50*time.Second {
 			t.Errorf("%s: %v after %v", start, err, time.Since(began))
 		}
 	}
