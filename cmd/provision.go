@@ -194,7 +194,7 @@ func (o *provisionApplyOptions) changes(ctx context.Context, p *provisioning) ([
 
 // lostName is that of a host, which may have left the inventory, or the address of a
 // resource such as hcloud_volume.data["a"].
-var lostName = matching("name of a machine", "the name of a host whose machine is there, or the address of a resource", hostNamePattern+`(\["?[^"\]]{1,100}"?\][A-Za-z0-9._-]{0,252})*`)
+var lostName = suggesting(suggestHosts, matching("name of a machine", "the name of a host whose machine is there, or the address of a resource", hostNamePattern+`(\["?[^"\]]{1,100}"?\][A-Za-z0-9._-]{0,252})*`))
 
 // provisionDestroyOptions are those of provision destroy.
 type provisionDestroyOptions struct {

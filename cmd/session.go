@@ -114,11 +114,11 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 	if n.warnings {
 		ui.NewProblemPrinter(s.std.warn, ui.ColorAuto, ui.MostOfAKind).Print(s.fleet.Warnings)
 	}
-	if n.agree != nil || n.systems == nil && !n.later {
-		s.std.warn.show() // before the user is asked, or at once if nothing is evaluated
-	}
 	if s.hosts, err = n.selection.hosts(s.std, s.fleet); err != nil {
 		return err
+	}
+	if n.agree != nil || n.systems == nil && !n.later {
+		s.std.warn.show() // before the user is asked, or at once if nothing is evaluated
 	}
 	if n.deploys {
 		if err := s.takePart(n.selection.on); err != nil {

@@ -48,7 +48,7 @@ func (o *sshOptions) run(ctx context.Context, std streams, args []string) error 
 	}
 	hosts, err := schema.Select(fleet, name)
 	if err != nil {
-		return usageError{err}
+		return usageError{selectionError("ssh "+name, err)}
 	}
 	if len(hosts) != 1 {
 		return usageError{fmt.Errorf("ssh %s: it names %d hosts: want one", name, len(hosts))}

@@ -318,7 +318,7 @@ const maxPublicKey = 16 << 10
 func (c *checker) install(h *Host, at string) {
 	i := &h.Install
 	for n, k := range i.HostKeys {
-		if why := badKey(k); why != "" {
+		if why := badKey(k); why != "" && Fits("HostKey", k) {
 			c.report.add(i.pos["host_keys"], fmt.Sprintf("%s.host_keys[%d]", at, n), "host-key", "not a public key: %s", why)
 		}
 	}

@@ -35,6 +35,8 @@ var meantTexts = sync.OnceValue(func() []meantText {
 		of(`.*\.disk_uuid`, `/dev/disk/by-uuid/(.*)`, `write "$1"`),
 		of(`.*\.disk_uuid`, `(/dev/.*)`, `on the host, lsblk -no UUID $1 prints it; a device without one stands in file_systems`),
 		of(`.*\.host_keys\[\d+\]`, `.*PRIVATE KEY.*`, `this is a private key: write the text of the file beside it that ends in .pub`),
+		of(`.*\.host_keys\[\d+\]`, `@?(?:cert-authority|revoked) .*`, `such a line stands in known_hosts, with the names it is for: muster reads it there`),
+		of(`.*\.host_keys\[\d+\]`, `[^ ]+ (?:ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: .*)?`, `delete the name of the host in front of the key`),
 		of(`.*\.host_keys\[\d+\]`, `(?:SHA256|MD5):.*`, `this is a fingerprint: muster trust compares it with the host's key, and writes the key`),
 		of(`.*\.host_keys\[\d+\]`, `[^ ]*/[^ ]*|[^ ]*\.pub`, `write the text of the file; muster trust writes it by itself`),
 		of(`.*\.health\[\d+\]`, `(https?://.*)`, `write {http: "$1"}`),

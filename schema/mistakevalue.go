@@ -79,6 +79,8 @@ func textMend(text string, s *shape, l language) string {
 		return `CUE writes "\(name)" for the value of a field`
 	case strings.Contains(text, "${"), strings.Contains(text, "{{"):
 		return "nothing is filled in here; hosts.cue can refer to fields"
+	case s.elem != nil && s.leaf == nil && s.elem.fits(text) && clip(text) != text:
+		return "write [ ] around it"
 	case s.elem != nil && s.leaf == nil && s.elem.fits(text):
 		return "write [" + doubleQuoted(clip(text)) + "]"
 	case s.leaf == nil && s.fields["host"] != nil && s.fields["host"].fits(text):

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"muster/compile/syntax"
@@ -221,7 +222,7 @@ func (r *settingsReader) file(name string, tolerant bool) error {
 		return fmt.Errorf("files include each other more than %d deep", maxConfDepth)
 	}
 	text, err := r.readFile(name)
-	if errors.Is(err, fs.ErrNotExist) || tolerant && errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || tolerant && errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
 	if err != nil {
