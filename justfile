@@ -49,9 +49,9 @@ test-vm *args:
     [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
     go test ./cmd -run '^Test(Reboot|InPlace)VirtualMachine$' -reboot-vm "${kernels[-1]#/boot/vmlinuz-}" -v -count 1 -timeout 60m {{args}}
 
-# clusters of all sizes over NIXPKGS, a tree with all of it, by muster's evaluator and by Nix's
+# clusters of all sizes over NIXPKGS, a tree with all of it, by muster's evaluator and by Nix's: of the distributions that its modules can hold (k3s and RKE2 from 24.11 on)
 test-kluster nixpkgs *args="":
-    go test ./cmd -run '^TestClusters$' -kluster-nixpkgs '{{absolute_path(nixpkgs)}}' -v -count 1 -timeout 1h {{args}} | grep -v '^=== '
+    go test ./cmd -run '^TestClusters(AreThoseOfTheGuides)?$' -kluster-nixpkgs '{{absolute_path(nixpkgs)}}' -v -count 1 -timeout 1h {{args}} | grep -v '^=== '
 
 # pushes of secrets cut by a loss of power, N in each test, and N secrets of random content besides the odd ones (Linux, root)
 test-secrets n="100" *args="":
@@ -63,9 +63,10 @@ test-systemd *args:
     go test ./cmd -run '^TestScripts$/^(deploy_three|rollback_last)$' -systemd -count 1 {{args}}
     go test ./cmd -run '^TestNoSecretIsAnywhereElse$' -systemd -count 1 -timeout 40m {{args}}
 
-# the tests of meshes in the lab with six rotations of keys, which CI makes one of (Linux, root, wireguard-go, wireguard-tools, iptables)
+# the tests of meshes in the lab with six rotations of keys, which CI makes one of, and on hosts that systemd boots (Linux, root, wireguard-go, wireguard-tools, iptables, debootstrap, systemd-container)
 test-mesh *args:
-    go test ./cmd -run '^TestMesh' -mesh-rounds 6 -v -count 1 -timeout 20m {{args}}
+    go test ./cmd -run '^TestMesh' -mesh-rounds 6 -systemd -v -count 1 -timeout 40m {{args}}
+
 # hosts that systemd boots pull releases from a server with PUT, then from a bucket of S3; push and pull at once, RUNS times with mishaps (Linux, root, debootstrap, systemd-container)
 test-pull hosts="12" runs="100" dir="/var/tmp/muster-s3":
     test -x '{{dir}}/versitygw' || GOBIN='{{dir}}' go install github.com/versity/versitygw/cmd/versitygw@latest
@@ -91,7 +92,16 @@ test-foretell *args:
 # muster provision with a real OpenTofu and a provider of lab machines, both built here once (Linux, root); killed again and again
 test-provision *args:
     .ci/provision-tools /var/tmp/muster-tofu
-    go test ./cmd -run '^TestProvision(Killed)?$' -provision-tools /var/tmp/muster-tofu -v -count 1 -timeout 40m {{args}}
+    go test ./cmd -run '^TestProvision' -provision-tools /var/tmp/muster-tofu -v -count 1 -timeout 60m {{args}}
+
+# muster provision with a real OpenTofu that makes a virtual machine, which is installed from an empty disk, killed on the way, and made anew (Linux, root; the packages of test-install)
+test-provision-vm *args:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    .ci/provision-tools /var/tmp/muster-tofu
+    kernels=(/boot/vmlinuz-*-cloud-amd64)
+    [ -e "${kernels[-1]}" ] || { echo "there is no kernel: apt-get install linux-image-cloud-amd64" >&2; exit 1; }
+    go test ./cmd -run '^TestProvisionThenInstallVirtualMachine$' -install-vm "${kernels[-1]#/boot/vmlinuz-}" -provision-tools /var/tmp/muster-tofu -v -count 1 -timeout 90m {{args}}
 
 # rewrite the golden files
 update:
@@ -148,7 +158,7 @@ bench-flake dir="/var/tmp/muster-nix" *args="":
 bombs *args:
     go test ./cmd -run '^TestBombs$' -bombs -v -count 1 -timeout 60m {{args}}
 
-# copying to hosts that run the Nix of later Debians, and an upgrade of one from a flake, fetched and unpacked below DIR (amd64, root)
+# copying to hosts that run the Nix of later Debians, builds by it and on builders that have it, and an upgrade of one from a flake, fetched and unpacked below DIR (amd64, root)
 test-nix dir="/var/tmp/muster-nix":
     #!/usr/bin/env bash
     set -euo pipefail
@@ -175,6 +185,9 @@ test-nix dir="/var/tmp/muster-nix":
       nix=$nix,$version=$d/root
     done
     MUSTER_TEST_NIX=${nix#,} go test ./cmd -run '^(TestOtherNixVersions|TestScripts)$/^([0-9.]*|upgrade_flake)$' -v -count 1
+    MUSTER_TEST_NIX=${nix#,} go test ./exec/nixcmd -run '^TestGraphsOfOtherNixVersions$' -v -count 1 -timeout 30m
+    go test -c -o {{dir}}/cmd.test ./cmd
+    for suite in trixie sid; do (cd cmd && ../exec/nixcmd/testdata/other-nix.sh {{dir}}/$suite/root {{dir}}/cmd.test -test.run '^TestScripts$/^(graph_.*|builders_deploy|build_push|cfg_build_host|deploy_build_on_target)$' -test.v); done
 
 # rollouts through a real Kubernetes API server, which is built below DIR the first time (20 minutes), and real etcd; and N rolling upgrades of 3 masters and 4 nodes with faults at random (the package etcd-server)
 test-kube n="100" seed="1" dir="/var/tmp/muster-kube" *args="":

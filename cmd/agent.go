@@ -36,7 +36,8 @@ Look once at the store of "muster publish". A release that is new, signed by one
 keys and in time is taken: when the wave of this host may begin, its system is fetched,
 with all signatures checked, and activated as "muster deploy" does, with a guard, health
 checks, and a return to the former system where they fail or the store is out of reach.
-What has become of it is written to the store.
+What has become of it is written to the store, or posted to --report-to, signed with this
+machine's SSH host keys.
 
 A release is never replaced by one with a lower number, and a deployment by other means is
 not undone by a release that was made before it. The timer of pull in the inventory runs
@@ -48,19 +49,24 @@ this command.
 // agentOptions are those of the agent on a host.
 type agentOptions struct {
 	output   outputFlag
+	ssh      sshFlags
 	from     storeFlags
 	keys     []archive.PublicKey
+	hostKeys string
+	reportTo string
 	host     string
 	state    string
 	interval time.Duration
 	timeout  time.Duration
 }
 
-func (o *agentOptions) groups() []group { return []group{&o.output} }
+func (o *agentOptions) groups() []group { return []group{&o.output, &o.ssh} }
 
 func (o *agentOptions) addFlags(fs *flags.Set) {
 	o.from.addFlag(fs, "from", "take releases from the store at this `URL`: %s")
 	fs.Var(flags.ListOf(&o.keys, publicKey), "key", "believe releases that this public `key` has signed; several times for several (default those in "+releaseKeys+")")
+	fs.Var(flags.FromEnvironment(&o.hostKeys, "MUSTER_HOST_KEYS", keyFiles), "host-keys", "sign reports with the SSH host keys in these `files`, with colons between them (default $MUSTER_HOST_KEYS, else those in /etc/ssh)")
+	fs.Var(flags.FromEnvironment(&o.reportTo, "MUSTER_REPORT_TO", webURL), "report-to", "post reports to this `URL` instead of writing them to the store; $MUSTER_REPORT_AUTH is USER:PASSWORD or a token (default $MUSTER_REPORT_TO)")
 	fs.Var(flags.Of(&o.host, "", hostName), "host", "this machine is the `host` of that name (default its own host name)")
 	fs.Var(flags.Of(&o.state, "/var/lib/muster-agent", flags.NewDirectory()), "state", "keep the number of the last release in this `directory`")
 	fs.Var(flags.Positive(&o.interval, 10*time.Minute), "interval", "the `time` between polls: while a wave waits, its progress is counted as often")
@@ -75,7 +81,9 @@ func (o *agentOptions) check() error {
 }
 
 func (o *agentOptions) run(ctx context.Context, std streams, _ []string) error {
-	from, err := o.from.open()
+	reach, done := wireStore(&o.ssh, std, func() *schema.Fleet { return nil })
+	defer done()
+	from, err := o.from.open(reach)
 	if err != nil {
 		return err
 	}
@@ -99,9 +107,17 @@ func (o *agentOptions) run(ctx context.Context, std streams, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("agent run: %w", err)
 	}
+	signers, err := hostKeysIn(o.hostKeys)
+	if err != nil {
+		s.note("warning: reports are not signed, and open no gate: %v", err)
+	}
 	agent := &pull.Agent{
 		Store: from, Keys: keys, Host: o.host, Dir: o.state, Version: version(), Fresh: o.interval,
 		Machine: &agentMachine{session: s, machine: thisMachine{m}, root: filepath.Join(o.state, "system"), timeout: o.timeout},
+	}
+	agent.Signers = signers
+	if o.reportTo != "" {
+		agent.Inbox = pull.Hook{URL: o.reportTo, Authorization: objectstore.Authorization(os.Getenv(reportAuth))}
 	}
 	result, err := agent.Poll(ctx)
 	if result.Text != "" {

@@ -58,7 +58,7 @@ var formerTools = []formerTool{
 		{"nixops list-generations", "muster generations"},
 		{"nixops rollback 1", "muster rollback --to 1"},
 		{"nixops show-option web1 time.timeZone", "muster eval --on web1 --attr config.time.timeZone"},
-		{"deployment.targetEnv, resources.*", "machines are made by other tools, such as Terraform; muster install gives them NixOS"},
+		{"deployment.targetEnv, resources.*", "provision of the hosts, and muster provision apply: machines are made by OpenTofu or Terraform; muster install gives them NixOS"},
 	}},
 	{"morph", []counterpart{
 		{"morph build network.nix", "muster build"},

@@ -30,12 +30,13 @@ type fleetNames struct {
 	Tags    []string           `json:"tags"`
 	Roles   []string           `json:"roles"`
 	Secrets []string           `json:"secrets"`
+	Inputs  []string           `json:"inputs"`
 	Paths   []string           `json:"paths"`   // of values in hosts
 	Options []string           `json:"options"` // of NixOS that the inventory sets
 }
 
 // namesVersion is that of what the cache has.
-const namesVersion = 1
+const namesVersion = 2
 
 // A fileAge tells whether a file has changed.
 type fileAge struct {
@@ -141,6 +142,12 @@ func namesOf(fleet *schema.Fleet) *fleetNames {
 	n := new(fleetNames)
 	// A file that is added to the directory can belong to the inventory too.
 	n.noteAges(append([]string{fleet.Dir}, fleet.Files...)...)
+	for i := range fleet.Inputs {
+		n.Inputs = append(n.Inputs, fleet.Inputs[i].Name)
+	}
+	if fleet.Lock != nil {
+		n.Inputs = append(n.Inputs, fleet.Lock.Names...)
+	}
 	modules := []*schema.Module{&fleet.Defaults}
 	for _, r := range fleet.Roles {
 		n.Roles = append(n.Roles, r.Name)
@@ -166,7 +173,7 @@ func namesOf(fleet *schema.Fleet) *fleetNames {
 			}
 		}
 	}
-	for _, list := range []*[]string{&n.Tags, &n.Secrets, &n.Options} {
+	for _, list := range []*[]string{&n.Tags, &n.Secrets, &n.Inputs, &n.Options} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
@@ -229,6 +236,12 @@ func suggestHosts(args []string, word string) []string {
 	return beginning(fleetNamesOf(where).Hosts, word)
 }
 
+// suggestInputs completes the name of an input.
+func suggestInputs(args []string, word string) []string {
+	_, where := namesAndInventory(args)
+	return beginning(fleetNamesOf(where).Inputs, word)
+}
+
 // suggestOptions completes the path of an option, a name at a time.
 func suggestOptions(args []string, word string) []string {
 	all := append(slices.Clone(fleetNamesOf(args).Options), commonOptions...)
@@ -273,8 +286,10 @@ func suggestRuns(args []string, word string) []string {
 // suggestedArgs are what the arguments of a verb can be, by their names in its usage.
 // Others are files.
 var suggestedArgs = map[string]func(args []string, word string) []string{
-	"HOST": suggestHosts,
-	"RUN":  suggestRuns,
+	"HOST":  suggestHosts,
+	"NODE":  suggestHosts,
+	"INPUT": suggestInputs,
+	"RUN":   suggestRuns,
 	"SECRET": func(_ []string, word string) []string {
 		return beginning(fleetNamesOf(nil).Secrets, word)
 	},

@@ -196,23 +196,9 @@ func TestOtherNixVersions(t *testing.T) {
 // installNix gives a host another Nix, in front of this machine's.
 func installNix(t *testing.T, h *lab.Host, dir string) {
 	t.Helper()
-	if err := addNix(h, dir); err != nil {
+	if err := h.InstallNix(dir); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func addNix(h *lab.Host, dir string) error {
-	cp := exec.Command("cp", "-a", dir, filepath.Join(h.Root(), "nixroot"))
-	if out, err := cp.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
-	}
-	for _, name := range []string{"nix", "nix-store", "nix-env"} {
-		script := fmt.Sprintf("#!/bin/sh\nR=/nixroot\nexec $R/usr/lib64/ld-linux-x86-64.so.2 --library-path $R/usr/lib/x86_64-linux-gnu:$R/usr/lib/nix $R/usr/bin/%s \"$@\"\n", name)
-		if err := h.WriteFile("/usr/local/bin/"+name, []byte(script), 0o755); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func TestHostsRegisterWhatNixCopyRegisters(t *testing.T) {

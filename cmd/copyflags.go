@@ -33,26 +33,23 @@ func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	}
 	g := s.nix.NewGraph()
 	plan.OnlyThere = plan.OnlyThere || f.onlyThere
-	g.Machines, g.Here = buildersOf(plan), !plan.OnlyThere
+	g.Machines, g.Own, g.Here = plan.Builders, nil, !plan.OnlyThere
+	if read, err := nixSettings(); err == nil { // else Nix says so
+		g.Own = read.BuildSystems
+		// Named as well where Nix would know them, so that one that is lost can be taken out.
+		if len(plan.Builders) == 0 && !byDaemon() {
+			g.Machines = []string{read.Builders}
+		}
+	}
+	g.SSH = func(ctx context.Context) (nixcmd.SSHConfig, error) { return sshOfBuilders(ctx, s.ssh, plan) }
 	o.Builder = g
 }
 
-// buildersOf are the builders of a plan. Those of nix.conf are named as well where this user's
-// Nix uses the store without a daemon, so that one that is lost can be taken out.
-func buildersOf(plan *exec.Plan) []string {
-	if len(plan.Builders) > 0 {
-		return plan.Builders
-	}
-	if os.Geteuid() != 0 {
-		return nil
-	}
+// nixSettings are the settings of this user's Nix.
+func nixSettings() (nixcmd.Settings, error) {
 	home, _ := os.UserHomeDir()
 	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
-	read, err := source.Read(nil)
-	if err != nil {
-		return nil // Nix says so
-	}
-	return []string{cmp.Or(read.Builders, "@/etc/nix/machines")}
+	return source.Read(nil)
 }
 
 // copyFlags say how closures are sent to hosts.

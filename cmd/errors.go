@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/spf13/cobra"
 
 	"muster/cmd/ui"
 	"muster/compile/eval"
@@ -39,9 +43,9 @@ type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// report prints an error, with a hint if there is one, and returns the exit status.
-// No other place decides on the exit status of an error.
-func report(ctx context.Context, w io.Writer, err error) int {
+// report prints the error of a command, with a hint if there is one, and returns the exit
+// status. No other place decides on the exit status of an error.
+func report(ctx context.Context, w io.Writer, c *cobra.Command, err error) int {
 	var exit exitError
 	var problems schema.Errors
 	var usage usageError
@@ -61,14 +65,35 @@ func report(ctx context.Context, w io.Writer, err error) int {
 		fmt.Fprintf(w, "muster: %v\n", err)
 		return exec.ExitUsage
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
-		fmt.Fprintf(w, "muster: %v\nhint: muster help lists the commands and their flags\n", err)
+		printHinted(w, err, usageHint(c, err))
 		return exec.ExitUsage
 	}
-	fmt.Fprintf(w, "muster: %v\n", err)
-	if h := hint("", err); h != "" {
-		fmt.Fprintf(w, "hint: %s\n", h)
-	}
+	printHinted(w, err, hint("", err))
 	return exec.ExitFailed
+}
+
+func printHinted(w io.Writer, err error, hint string) {
+	fmt.Fprintf(w, "muster: %v\n", err)
+	if hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+}
+
+// usageHint names the help that is about the mistake in how a command was called; "" if the
+// error names one itself.
+func usageHint(c *cobra.Command, err error) string {
+	own := hint("", err)
+	switch text := err.Error(); {
+	case own != "":
+		return own
+	case strings.Contains(text, "--help"), strings.Contains(text, "muster help"):
+		return ""
+	case !c.HasParent():
+		return "muster help lists the commands and topics"
+	case c.HasSubCommands():
+		return c.CommandPath() + " --help lists its commands"
+	}
+	return c.CommandPath() + " --help lists its flags"
 }
 
 // impureBuiltin is the message about a builtin that pure evaluation lacks.
@@ -79,6 +104,11 @@ var impureBuiltin = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCom
 func hint(name string, err error) string {
 	if h := (hinted{}); errors.As(err, &h) {
 		return h.hint
+	}
+	if errors.Is(err, fs.ErrNotExist) && name == "" {
+		if _, gone := os.Getwd(); gone != nil {
+			return noDirectory
+		}
 	}
 	var key *remote.HostKeyError
 	if errors.As(err, &key) {
@@ -153,6 +183,9 @@ func authHint(name string, e *remote.AuthError) string {
 	}
 	return keyHint
 }
+
+// nixConfHint is about settings of Nix that cannot be read, or mean nothing.
+const nixConfHint = "nix.conf and $NIX_CONFIG have one setting a line, as NAME = VALUE"
 
 const keyHint = "add a key that the host accepts with ssh-add, or name one with IdentityFile in the file given to --ssh-config"
 

@@ -58,14 +58,14 @@ var flakeReference = flags.Kind[string]{
 }
 
 // inputOverride is the kind of an input and the reference to take for it.
-var inputOverride = flags.NameValue("the path of an input and a flake reference, such as nixpkgs github:NixOS/nixpkgs/nixos-26.05", func(name string) bool {
+var inputOverride = suggesting(suggestInputs, flags.NameValue("the path of an input and a flake reference, such as nixpkgs github:NixOS/nixpkgs/nixos-26.05", func(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
 		if !flake.IsID(part) {
 			return false
 		}
 	}
 	return true
-})
+}))
 
 // flakeNixVersion is the version of Nix whose flakes are imitated.
 const flakeNixVersion = "2.34.8"

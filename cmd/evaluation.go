@@ -96,7 +96,7 @@ func (o *evaluateFlags) build(ctx context.Context, write *nixcmd.Nix, fleet *sch
 	}
 	options := evaluate.Options{Fleet: fleet, Trace: warnings, ShowTrace: o.trace, MaxTime: o.maxTime, Impure: o.impure || fleet.Impure}
 	options.WorkDir, _ = os.Getwd()
-	nixOnly := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath}
+	nixOnly := evaluate.Nix{Options: options, Command: nix, SearchPath: o.searchPath, Overrides: environment.Overrides}
 	if o.evaluator == byNix {
 		return warnings.Around(nixOnly), nil
 	}
@@ -127,9 +127,6 @@ func (o *evaluateFlags) override(ctx context.Context, fleet *schema.Fleet, e *ev
 	overrides, err := o.overridden()
 	if err != nil {
 		return nil, err
-	}
-	if hosts := fleet.FlakeHosts(); len(hosts) > 0 && o.evaluator != byEmbedded {
-		return nil, usageError{fmt.Errorf("--override-input is not for --evaluator %s: Nix takes the inputs of the flake that host %s is a system of from its flake.lock", o.evaluator, hosts[0].Name)}
 	}
 	fleet, err = e.Override(ctx, fleet, overrides, evaluate.Options{Fleet: fleet, Trace: warn, MaxTime: o.maxTime})
 	if err != nil {
@@ -174,7 +171,7 @@ func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting, 
 	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
 	read, err := source.Read(settings)
 	if err != nil {
-		return evaluate.Environment{}, usageError{err}
+		return evaluate.Environment{}, usageError{hinted{err, nixConfHint}}
 	}
 	memory := o.maxMemory << 20
 	if memory == 0 {

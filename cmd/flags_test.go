@@ -194,7 +194,8 @@ func TestBadValuesAreRefused(t *testing.T) {
 	if faults := world.tryBadValues("loose", loose.Flags().Lookup("loose"), func(args []string) (int, string) {
 		loose.SetArgs(args[1:])
 		var stderr bytes.Buffer
-		return report(t.Context(), &stderr, loose.ExecuteContext(t.Context())), stderr.String()
+		c, err := loose.ExecuteContextC(t.Context())
+		return report(t.Context(), &stderr, c, err), stderr.String()
 	}); len(faults) == 0 {
 		t.Error("a flag that takes everything is not found")
 	}

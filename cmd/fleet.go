@@ -136,9 +136,17 @@ func (f *selectFlags) hosts(std streams, fleet *schema.Fleet) ([]*schema.Host, e
 	}
 	hosts, err := schema.SelectFrom(fleet, f.on, func(h *schema.Host) bool { here, _ := isHere(h); return here })
 	if err != nil {
-		return nil, usageError{fmt.Errorf("--on %s: %w", f.on, err)}
+		return nil, usageError{hinted{selectionError("--on "+f.on, err), "muster help selectors says how hosts are chosen, muster inventory list lists them"}}
 	}
 	return hosts, nil
+}
+
+// selectionError says what is wrong with a selector, which by names as the user gave it.
+func selectionError(by string, err error) error {
+	if wrong := (*schema.SelectorError)(nil); errors.As(err, &wrong) {
+		err = wrong.Err
+	}
+	return fmt.Errorf("%s: %w", by, err)
 }
 
 // sshFlags say how hosts are connected to.
@@ -170,7 +178,7 @@ func (f *sshFlags) addFlags(fs *flags.Set) {
 // apply connects the run to hosts by SSH.
 func (f *sshFlags) apply(s *session, _ *exec.Plan, o *exec.Options) {
 	connect, done := wireConnect(f, s.warn)
-	o.Connect, o.AnswerTimeout = connect, f.answerTimeout
+	o.Connect, o.AnswerTimeout, s.ssh = connect, f.answerTimeout, f
 	s.opened = append(s.opened, done)
 }
 

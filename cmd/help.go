@@ -252,7 +252,7 @@ func newHelp(root *cobra.Command) *cobra.Command {
 				about.InitDefaultHelpFlag()
 				return about.Help()
 			case !found:
-				return noVerb(root, args)
+				return unknownWord(root, args[0], "unknown command or topic %q", strings.Join(args, " "))
 			}
 			return nil
 		},

@@ -162,7 +162,7 @@ func TestUnknownWordsLeadOn(t *testing.T) {
 		"deploy other":                      "muster init begins one",
 		"secrets lits":                      "did you mean list?",
 		"inventory":                         "",
-		"help nosuch":                       `unknown command "nosuch"`,
+		"help nosuch":                       `unknown command or topic "nosuch"`,
 		"ssh":                               "muster ssh needs an argument; usage: muster ssh HOST",
 		"deploy web2 web3 and many further": "usage: muster deploy [INVENTORY]",
 	} {

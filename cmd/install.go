@@ -242,13 +242,19 @@ func (k *keeper) makeHostKeys() error {
 			return usageError{fmt.Errorf("%s: host %s has no address, by which its machine could be reached: set its host", h.At, h.Name)}
 		}
 		if i.HostKey == "" {
-			return usageError{fmt.Errorf(`%s: host %s has no file for its SSH host key, which is made before the machine is: add install: host_key: "keys/%s.age"`, h.At, h.Name, h.Name)}
+			return noHostKeyFile(h)
 		}
 		if err := k.makeHostKey(h); err != nil {
 			return fmt.Errorf("host %s: SSH host key: %w", h.Name, err)
 		}
 	}
 	return nil
+}
+
+// noHostKeyFile says that a host cannot be installed, as its SSH host key would have nowhere
+// to be.
+func noHostKeyFile(h *schema.Host) error {
+	return usageError{fmt.Errorf(`%s: host %s has no file for its SSH host key, which is made before the machine is: add install: host_key: "keys/%s.age"`, h.At, h.Name, h.Name)}
 }
 
 func (k *keeper) makeHostKey(h *schema.Host) error {

@@ -30,7 +30,7 @@ func matching(name, want, pattern string) flags.Kind[string] {
 }
 
 // suggesting adds what the shell completes to a kind.
-func suggesting(suggest func(args []string, word string) []string, kind flags.Kind[string]) flags.Kind[string] {
+func suggesting[T any](suggest func(args []string, word string) []string, kind flags.Kind[T]) flags.Kind[T] {
 	kind.Suggest = suggest
 	return kind
 }

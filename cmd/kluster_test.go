@@ -3,12 +3,15 @@ package cmd
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -93,16 +96,8 @@ func (c cluster) muster(t *testing.T, dir string, args ...string) string {
 // Clusters of every distribution, with one master and with three, evaluate: with muster's
 // evaluator and with Nix's, to the same derivations.
 func TestClusters(t *testing.T) {
-	distributions := []string{"kubernetes", "k3s", "rke2"}
-	if tree, real := klusterTree(t); real {
-		modules := filepath.Join(tree, "nixos/modules/services/cluster")
-		if _, err := os.Stat(filepath.Join(modules, "rancher")); err != nil {
-			if _, err := os.Stat(filepath.Join(modules, "rke2")); err != nil {
-				t.Log("this nixpkgs is older than 24.11: its k3s takes one text of flags, and it has no rke2")
-				distributions = distributions[:1]
-			}
-		}
-	}
+	tree, _ := klusterTree(t)
+	distributions, rke2Manifests := distributionsIn(t, tree)
 	for _, distribution := range distributions {
 		for _, hosts := range []int{1, 3, 5, 7} {
 			for _, masters := range []int{1, 3} {
@@ -120,27 +115,92 @@ func TestClusters(t *testing.T) {
 	for name, c := range map[string]cluster{
 		"etcd elsewhere and load balancers": {distribution: "kubernetes", hosts: 6, masters: 3,
 			more: `, etcd: ["h4", "h5", "h6"], pki: "./pki", load_balancers: ["h4", "h5"], domain: "k.example.com", api: interface: "eth1"`},
-		"networks":        {distribution: "kubernetes", hosts: 4, masters: 3, more: `, pki: "./pki", service_cidr: "10.32.0.0/24", pod_cidr: "10.200.0.0/16"`},
-		"both families":   {distribution: "kubernetes", hosts: 4, masters: 3, more: `, pki: "./pki"` + klusterStack, dual: true},
-		"easyCerts":       {distribution: "kubernetes", hosts: 2, masters: 1, more: klusterStack, dual: true},
-		"etcd elsewhere":  {distribution: "k3s", hosts: 6, masters: 3, more: `, etcd: ["h4", "h5", "h6"], pki: "./pki"`},
-		"all of it":       {distribution: "k3s", hosts: 3, masters: 1, more: klusterStack, dual: true},
-		"all that it has": {distribution: "rke2", hosts: 4, masters: 3, more: klusterStack, dual: true},
+		"networks":       {distribution: "kubernetes", hosts: 4, masters: 3, more: `, pki: "./pki", service_cidr: "10.32.0.0/24", pod_cidr: "10.200.0.0/16"`},
+		"both families":  {distribution: "kubernetes", hosts: 4, masters: 3, more: `, pki: "./pki"` + klusterStack, dual: true},
+		"easyCerts":      {distribution: "kubernetes", hosts: 2, masters: 1, more: klusterStack, dual: true},
+		"etcd elsewhere": {distribution: "k3s", hosts: 6, masters: 3, more: `, etcd: ["h4", "h5", "h6"], pki: "./pki"`},
+		"SQLite":         {distribution: "k3s", hosts: 3, masters: 1, more: `, etcd: []`},
+		"own networks":   {distribution: "k3s", hosts: 4, masters: 3, more: klusterNetworks},
+		"balanced":       {distribution: "k3s", hosts: 5, masters: 3, more: klusterBalanced},
+		"all of it":      {distribution: "k3s", hosts: 3, masters: 1, more: klusterStack, dual: true},
+		"with networks":  {distribution: "rke2", hosts: 4, masters: 3, more: klusterNetworks},
+		"with balancers": {distribution: "rke2", hosts: 5, masters: 3, more: klusterBalanced},
+		"of both":        {distribution: "rke2", hosts: 4, masters: 3, more: klusterFamilies, dual: true},
+		"with manifests": {distribution: "rke2", hosts: 4, masters: 3, more: klusterStack, dual: true},
 	} {
-		if slices.Contains(distributions, c.distribution) {
-			t.Run(c.distribution+"/"+name, c.evaluates)
+		if !slices.Contains(distributions, c.distribution) {
+			continue
 		}
+		if c.distribution == "rke2" && strings.Contains(c.more, "manifests") && !rke2Manifests {
+			t.Run(c.distribution+"/"+name, c.isRefused(`needs NixOS 25.11 or later with rke2`))
+			continue
+		}
+		t.Run(c.distribution+"/"+name, c.evaluates)
 	}
 }
 
+// distributionsIn are the distributions whose modules a tree of NixOS has, as muster needs
+// them, and whether that of RKE2 takes manifests. Before 24.11, that of k3s takes one text of flags.
+func distributionsIn(t *testing.T, tree string) (found []string, rke2Manifests bool) {
+	t.Helper()
+	if _, real := klusterTree(t); !real {
+		return []string{"kubernetes", "k3s", "rke2"}, true // minios
+	}
+	modules := filepath.Join(tree, "nixos/modules/services/cluster")
+	text := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(modules, name, "default.nix"))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	found = []string{"kubernetes"}
+	if text("rancher") != "" {
+		return append(found, "k3s", "rke2"), true
+	}
+	if regexp.MustCompile(`extraFlags = (lib\.)?mkOption \{[^}]*listOf`).MatchString(text("k3s")) {
+		found = append(found, "k3s")
+	}
+	if rke2 := text("rke2"); rke2 != "" {
+		found, rke2Manifests = append(found, "rke2"), strings.Contains(rke2, "manifests = ")
+	}
+	t.Logf("%s has the modules of %s", tree, strings.Join(found, ", "))
+	return found, rke2Manifests
+}
+
+// Networks and balancers of a cluster.
+const (
+	klusterNetworks = `, service_cidr: "10.32.0.0/16", pod_cidr: "10.200.0.0/16", domain: "k.example.com"`
+	klusterBalanced = `, load_balancers: ["h4", "h5"], api: interface: "eth1"`
+	klusterFamilies = `, pod_cidr6: "fd42:10::/56", service_cidr6: "fd42:11::/112", dns: false`
+)
+
 // klusterStack is a cluster with both families of addresses, an object of its own, and no DNS.
-const klusterStack = `, pod_cidr6: "fd42:10::/56", service_cidr6: "fd42:11::/112", dns: false, manifests: web: {apiVersion: "v1", kind: "ConfigMap", metadata: {name: "web", namespace: "kube-system"}, data: a: "b"}`
+const klusterStack = klusterFamilies + `, manifests: web: {apiVersion: "v1", kind: "ConfigMap", metadata: {name: "web", namespace: "kube-system"}, data: a: "b"}`
 
 // evaluates evaluates the cluster by both evaluators.
 func (c cluster) evaluates(t *testing.T) {
 	if *klusterNixpkgs == "" { // Nix takes gigabytes for a cluster over all of nixpkgs
 		t.Parallel()
 	}
+	c.muster(t, c.prepared(t), "eval", "--evaluator", "both")
+}
+
+// isRefused returns a test that the cluster is an error of the evaluation that says so.
+func (c cluster) isRefused(says string) func(*testing.T) {
+	return func(t *testing.T) {
+		cmd := exec.Command(musterProgram(t), "eval")
+		cmd.Dir = c.prepared(t)
+		cmd.Env = append(os.Environ(), "HOME="+cmd.Dir)
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), says) {
+			t.Errorf("%v, want %q:\n%s", err, says, out)
+		}
+	}
+}
+
+// prepared is a directory with the cluster's inventory, and its secrets.
+func (c cluster) prepared(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	c.write(t, dir)
 	if strings.Contains(c.more, "load_balancers") {
@@ -149,7 +209,7 @@ func (c cluster) evaluates(t *testing.T) {
 	if c.more != "" {
 		c.muster(t, dir, "secrets", "generate")
 	}
-	c.muster(t, dir, "eval", "--evaluator", "both")
+	return dir
 }
 
 // What a cluster of three masters is compiled to: the modules that masters and nodes

@@ -24,6 +24,7 @@ import (
 func Main() int {
 	beginStart()
 	clearEnvironment()
+	dropRelativeHome(os.Stderr)
 	collector.AllowDeepStacks()
 	ctx, stop := context.WithCancelCause(context.Background())
 	defer stop(nil)
@@ -54,12 +55,12 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		completeValues(root)
 	}
 	root.SetArgs(joinArgs(args))
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	if err == nil && checked.err != nil {
 		err = fmt.Errorf("write the output: %w", checked.err)
 	}
 	defer std.warn.show()
-	return report(ctx, std.err, err)
+	return report(ctx, std.err, command, err)
 }
 
 // A checkedWriter keeps the first error of writing.

@@ -33,6 +33,8 @@ type meshLab struct {
 	prefix string // of the mesh's addresses, such as 10.213.4.
 	id     *age.X25519Identity
 	behind map[string]string // hosts behind NAT, and their gateways
+	module string            // of all hosts: what their kernel lacks
+	mesh   string            // more fields of the mesh
 }
 
 func newMeshLab(t *testing.T) *meshLab {
@@ -44,17 +46,23 @@ func newMeshLab(t *testing.T) *meshLab {
 // which others.
 func newMeshLabOf(t *testing.T, hosts []string, behind map[string]string) *meshLab {
 	t.Helper()
+	return newMeshLabWith(t, lab.Options{Hosts: hosts, Boot: "mkdir -p /dev/net && mknod /dev/net/tun c 10 200"}, behind)
+}
+
+// newMeshLabWith is newMeshLabOf on a lab of one's own choice.
+func newMeshLabWith(t *testing.T, options lab.Options, behind map[string]string) *meshLab {
+	t.Helper()
 	for _, program := range []string{"wireguard-go", "wg", "iptables", "ping"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("%v: apt-get install wireguard-go wireguard-tools iptables iputils-ping", err)
 		}
 	}
-	l := lab.NewWith(t, lab.Options{Hosts: hosts, Boot: "mkdir -p /dev/net && mknod /dev/net/tun c 10 200"})
+	l := lab.NewWith(t, options)
 	id, err := age.GenerateX25519Identity()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &meshLab{t: t, lab: l, id: id, behind: behind, prefix: fmt.Sprintf("10.213.%d.", os.Getpid()%256)}
+	m := &meshLab{t: t, lab: l, id: id, behind: behind, prefix: fmt.Sprintf("10.213.%d.", os.Getpid()%256), module: "testdata/mesh/lab.nix"}
 	m.meshFleet = newMeshFleet(t, "")
 	m.write(t, "identity", id.String()+"\n")
 	m.write(t, "ssh_config", fmt.Sprintf("Host *\n  User root\n  IdentityFile %q\n  IdentitiesOnly yes\n  UserKnownHostsFile %q\n  ConnectTimeout 5\n", l.Identity, l.KnownHosts))
@@ -83,8 +91,8 @@ func (m *meshLab) inventory(hosts []string) {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "package fleet\n\nnixpkgs: path: %q\nsecret_recipients: [%q]\n", here("../examples/minios"), m.id.Recipient())
-	fmt.Fprintf(&b, "defaults: {imports: [%q], config: users: users: root: openssh: authorizedKeys: keys: [%q]}\n", here("testdata/mesh/lab.nix"), strings.TrimSpace(string(key)))
-	fmt.Fprintf(&b, "mesh: wg0: {network: \"%s0/24\", names: true, deploy: true, hub: \"h1\"}\n", m.prefix)
+	fmt.Fprintf(&b, "defaults: {imports: [%q], config: users: users: root: openssh: authorizedKeys: keys: [%q]}\n", here(m.module), strings.TrimSpace(string(key)))
+	fmt.Fprintf(&b, "mesh: wg0: {network: \"%s0/24\", names: true, deploy: true, hub: \"h1\"%s}\n", m.prefix, m.mesh)
 	for _, name := range hosts {
 		h := m.lab.Host(name)
 		address := h.Addr
@@ -113,7 +121,12 @@ func (m *meshLab) run(name string, argv ...string) string {
 	return out
 }
 
-// reaches pings all members from all others, and returns the pairs that do not.
+// ping is this machine's ping in the network of a host.
+func (m *meshLab) ping(from string, args ...string) *exec.Cmd {
+	return exec.Command("nsenter", append([]string{"--target", fmt.Sprint(m.lab.Host(from).Pid()), "--net", "ping"}, args...)...)
+}
+
+// unreached pings all members from all others, and returns the pairs that do not.
 func (m *meshLab) unreached(hosts []string, wait string) []string {
 	m.t.Helper()
 	addresses := map[string]string{}
@@ -129,7 +142,7 @@ func (m *meshLab) unreached(hosts []string, wait string) []string {
 				continue
 			}
 			wg.Go(func() {
-				if _, err := m.lab.Host(from).Run(context.Background(), "ping", "-c", "1", "-W", wait, addresses[to]); err != nil {
+				if err := m.ping(from, "-c", "1", "-W", wait, addresses[to]).Run(); err != nil {
 					mu.Lock()
 					defer mu.Unlock()
 					failed = append(failed, from+" "+to)
@@ -152,6 +165,15 @@ func (m *meshLab) allReach(when string, hosts []string) {
 	}
 }
 
+// allReachSoon is allReach after WireGuard has found out that what others know of a session is
+// lost, which it does 15 seconds after it has had no answer.
+func (m *meshLab) allReachSoon(when string, hosts []string) {
+	m.t.Helper()
+	for deadline := time.Now().Add(90 * time.Second); len(m.unreached(hosts, "5")) > 0 && time.Now().Before(deadline); {
+	}
+	m.allReach(when, hosts)
+}
+
 // A pinging is a ping that goes on until it is ended.
 type pinging struct {
 	name string
@@ -163,7 +185,7 @@ type pinging struct {
 func (m *meshLab) begin(from, to string) *pinging {
 	m.t.Helper()
 	p := &pinging{name: from + " to " + to}
-	p.cmd = exec.Command("nsenter", "--target", fmt.Sprint(m.lab.Host(from).Pid()), "--net", "ping", "-i", "0.2", m.address(to))
+	p.cmd = m.ping(from, "-i", "0.2", m.address(to))
 	p.cmd.Stdout = &p.out
 	if err := p.cmd.Start(); err != nil {
 		m.t.Fatal(err)
@@ -291,9 +313,7 @@ func TestMeshInTheLab(t *testing.T) {
 		t.Errorf("%d interfaces were mended, want 3:\n%s", n, out)
 	}
 	// A host behind NAT finds out by itself that the other has lost its key.
-	for deadline := time.Now().Add(90 * time.Second); len(m.unreached(rest, "5")) > 0 && time.Now().Before(deadline); {
-	}
-	m.allReach("after it was mended", rest)
+	m.allReachSoon("after it was mended", rest)
 	out = m.muster(t, "status", "--identity", "identity")
 	if !strings.Contains(out, " ago") || strings.Contains(out, "none with") {
 		t.Errorf("status has no handshakes:\n%s", out)
@@ -370,7 +390,5 @@ func TestMeshBehindTwoNATs(t *testing.T) {
 		t.Errorf("without the hub, unreached pairs (-want +got):\n%s", diff)
 	}
 	m.muster(t, "deploy", "--identity", "identity")
-	for deadline := time.Now().Add(90 * time.Second); len(m.unreached(hosts, "5")) > 0 && time.Now().Before(deadline); {
-	}
-	m.allReach("after the hub was mended", hosts)
+	m.allReachSoon("after the hub was mended", hosts)
 }

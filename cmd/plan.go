@@ -240,7 +240,7 @@ func (o *applyOptions) run(ctx context.Context, std streams, args []string) erro
 	var wrong *exec.PlanError
 	switch {
 	case errors.As(err, &wrong):
-		return usageError{err}
+		return usageError{hinted{err, "muster plan --out FILE saves a plan; muster deploy takes an inventory"}}
 	case err != nil:
 		return err
 	}

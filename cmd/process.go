@@ -1,8 +1,11 @@
 package cmd
 
 import (
+	"fmt"
+	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -87,6 +90,15 @@ func (t *takenVariables) lookup(name string) (string, bool) {
 func clearEnvironment() {
 	os.Unsetenv("CUE_EXPERIMENT")
 	os.Unsetenv("CUE_DEBUG")
+}
+
+// dropRelativeHome removes a HOME that is no absolute path from the environment, and says so:
+// what muster keeps would be written to wherever it is called.
+func dropRelativeHome(errs io.Writer) {
+	if home := os.Getenv("HOME"); home != "" && !filepath.IsAbs(home) {
+		os.Unsetenv("HOME")
+		fmt.Fprintf(errs, "note: HOME is %q, not an absolute path: it is ignored\n", home)
+	}
 }
 
 const (

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,6 +106,7 @@ func (o *provisionPlanOptions) run(ctx context.Context, std streams, args []stri
 type provisionApplyOptions struct {
 	selection selectFlags
 	ssh       sshFlags
+	secrets   secretFlags
 	plan      string
 	then      thenFlag
 	yes       bool
@@ -119,13 +121,15 @@ type thenFlag string
 // thenInventory has the inventory decide.
 const thenInventory thenFlag = "inventory"
 
-func (o *provisionApplyOptions) groups() []group { return []group{&o.selection, &o.ssh} }
+func (o *provisionApplyOptions) groups() []group {
+	return []group{&o.selection, &o.ssh, &o.secrets}
+}
 
 func (o *provisionApplyOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&o.plan, "", flags.Existing()), "plan", "carry out the plan in this `file`, of muster provision plan --out")
 	fs.Var(flags.OneOf(&o.then, thenInventory, thenFlag(schema.ThenInstall), thenFlag(schema.ThenAdopt), thenFlag(schema.ThenDeploy), thenFlag(schema.ThenNothing)), "then", "what to do with new machines: %s; inventory is as provision.then says")
 	fs.VarP(flags.Bool(&o.yes, false), "yes", "y", "do not ask before machines are made and changed, nor before new ones are installed or adopted")
-	fs.Var(flags.ListOf(&o.destroys, machineName), "destroy", "agree that the machine of `HOST` is destroyed, or destroyed and made anew; several times for several")
+	fs.Var(flags.ListOf(&o.destroys, lostName), "destroy", "agree that the machine of `HOST` is destroyed, or destroyed and made anew, or a resource by its address; several times for several")
 	fs.Var(flags.Bool(&o.trust, false), "trust-new", "accept the SSH host key that a new machine shows first, where neither an output nor its console says which it has")
 	fs.Var(flags.Positive(&o.patience, 5*time.Minute), "boot-timeout", "give up on a new machine that does not answer by SSH within this `duration`")
 }
@@ -143,28 +147,40 @@ func (o *provisionApplyOptions) run(ctx context.Context, std streams, args []str
 		return err
 	}
 	defer p.close()
+	if err := o.ready(p); err != nil {
+		return err
+	}
 	changes, err := o.changes(ctx, p)
 	if err != nil {
 		return err
 	}
 	p.summary(std.err, changes)
-	if len(changes) > 0 {
-		if err := p.agree(ctx, changes, agreement{yes: o.yes, names: o.destroys, flag: "--destroy"}); err != nil {
-			return err
-		}
-		unlock, err := p.lockDestroyed(ctx, changes, &o.ssh)
-		if err != nil {
-			return err
-		}
-		failed := p.tofu.Apply(ctx, p.plan)
-		unlock()
-		if err := p.pin(context.WithoutCancel(ctx)); err != nil || failed != nil {
-			return errors.Join(failed, err)
-		}
-	} else if err := p.pin(ctx); err != nil {
+	p.mayBeRenamed(changes)
+	if len(changes) == 0 {
+		err = p.pin(ctx)
+	} else if err = p.agree(ctx, changes, agreement{yes: o.yes, names: o.destroys, flag: "--destroy"}); err == nil {
+		err = o.change(ctx, p, changes)
+	}
+	if err != nil {
 		return err
 	}
-	return o.goOn(ctx, p)
+	late := p.awaitAddresses(ctx, o.patience)
+	return cmp.Or(o.goOn(ctx, p), late)
+}
+
+// change carries out the plan. A saved plan that no longer fits may be one that the same
+// command has carried out before it was interrupted.
+func (o *provisionApplyOptions) change(ctx context.Context, p *provisioning, changes []provision.Change) error {
+	err := p.change(ctx, changes, &o.ssh)
+	if o.plan == "" || !provision.IsStale(err) {
+		return err
+	}
+	p.plan = p.fresh
+	if left, again := p.tofu.Plan(ctx, provision.Request{Out: p.plan}); again != nil || len(left) > 0 {
+		return err
+	}
+	fmt.Fprintln(p.std.err, "note: the plan has been carried out already")
+	return p.pin(ctx)
 }
 
 // changes are what the plan to be carried out changes.
@@ -176,8 +192,9 @@ func (o *provisionApplyOptions) changes(ctx context.Context, p *provisioning) ([
 	return p.tofu.Plan(ctx, provision.Request{Out: p.plan, Only: p.only()})
 }
 
-// machineName is that of a host, which may have left the inventory.
-var machineName = matching("name of a machine", "the name of a host whose machine is there", hostNamePattern)
+// lostName is that of a host, which may have left the inventory, or the address of a
+// resource such as hcloud_volume.data["a"].
+var lostName = suggesting(suggestHosts, matching("name of a machine", "the name of a host whose machine is there, or the address of a resource", hostNamePattern+`(\["?[^"\]]{1,100}"?\][A-Za-z0-9._-]{0,252})*`))
 
 // provisionDestroyOptions are those of provision destroy.
 type provisionDestroyOptions struct {
@@ -189,7 +206,7 @@ type provisionDestroyOptions struct {
 func (o *provisionDestroyOptions) groups() []group { return []group{&o.selection.reading, &o.ssh} }
 
 func (o *provisionDestroyOptions) addFlags(fs *flags.Set) {
-	fs.VarP(flags.ListOf(&o.yes, machineName), "yes", "y", "destroy the machine of `HOST` without asking; several times for several")
+	fs.VarP(flags.ListOf(&o.yes, lostName), "yes", "y", "destroy the machine of `HOST` without asking, or a resource that goes with it by its address; several times for several")
 }
 
 func (o *provisionDestroyOptions) check() error { return nil }
@@ -210,21 +227,13 @@ func (o *provisionDestroyOptions) run(ctx context.Context, std streams, args []s
 		return err
 	}
 	p.summary(std.err, changes)
-	if len(changes) > 0 {
-		if err := p.agree(ctx, changes, agreement{names: o.yes, flag: "--yes"}); err != nil {
-			return err
-		}
-		unlock, err := p.lockDestroyed(ctx, changes, &o.ssh)
-		if err != nil {
-			return err
-		}
-		failed := p.tofu.Apply(ctx, p.plan)
-		unlock()
-		if failed != nil {
-			return errors.Join(failed, p.pin(context.WithoutCancel(ctx)))
-		}
+	if len(changes) == 0 {
+		return p.pin(ctx)
 	}
-	return p.pin(context.WithoutCancel(ctx))
+	if err := p.agree(ctx, changes, agreement{names: o.yes, flag: "--yes"}); err != nil {
+		return err
+	}
+	return p.change(ctx, changes, &o.ssh)
 }
 
 // namedMachines are the hosts of names, each of which has a machine that is made.

@@ -37,14 +37,27 @@ type cloud struct {
 	names    map[string]string    // id by name
 	sizes    map[string]string    // by id
 	requests map[string]int       // by method
+	used     map[*lab.Host]bool   // hosts that are or were machines
 	slow     time.Duration        // each creation takes so long
 	creating chan struct{}        // gets a value when the next one begins; may be nil
+	refuses  string               // the name of a machine whose creation fails
+	late     int                  // so many readings of a machine have no address yet
+	made     func(*lab.Host)      // is told of each new machine; may be nil
 }
 
 func newCloud(t *testing.T, hosts ...string) *cloud {
+	// A host boots what it has been installed with.
+	var boot []byte
+	for _, name := range []string{"testdata/provision/boot.sh", "../exec/testdata/boot.sh"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		boot = append(boot, text...)
+	}
 	c := &cloud{
-		t: t, lab: lab.New(t, hosts...), socket: filepath.Join(t.TempDir(), "cloud"),
-		machines: map[string]*lab.Host{}, names: map[string]string{}, sizes: map[string]string{}, requests: map[string]int{},
+		t: t, lab: lab.NewWith(t, lab.Options{Hosts: hosts, Boot: string(boot)}), socket: filepath.Join(t.TempDir(), "cloud"),
+		machines: map[string]*lab.Host{}, names: map[string]string{}, sizes: map[string]string{}, requests: map[string]int{}, used: map[*lab.Host]bool{},
 	}
 	for _, h := range c.lab.Hosts {
 		if err := h.Stop(); err != nil {
@@ -78,24 +91,24 @@ func (c *cloud) create(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "there is a machine of the name "+want.Name, http.StatusConflict)
 		return
 	}
+	if c.refuses == want.Name {
+		http.Error(w, "the quota is used up", http.StatusForbidden)
+		return
+	}
 	if c.creating != nil {
 		c.creating <- struct{}{}
 		c.creating = nil
 	}
 	time.Sleep(c.slow)
-	for _, h := range c.lab.Hosts {
-		taken := false
-		for _, other := range c.machines {
-			taken = taken || other == h
-		}
-		if taken {
-			continue
-		}
+	if h := c.free(); h != nil {
 		c.requests["POST"]++
 		id := fmt.Sprintf("m-%d", c.requests["POST"])
 		if err := h.Start(context.Background()); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
+		}
+		if c.made != nil {
+			c.made(h)
 		}
 		c.machines[id], c.names[want.Name], c.sizes[id] = h, id, want.Size
 		c.answer(w, id)
@@ -104,13 +117,34 @@ func (c *cloud) create(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "no machine is left", http.StatusInsufficientStorage)
 }
 
+// free is a host of the lab that is no machine, if possible one that never was: its disk is
+// empty.
+func (c *cloud) free() (free *lab.Host) {
+	for _, h := range c.lab.Hosts {
+		taken := false
+		for _, other := range c.machines {
+			taken = taken || other == h
+		}
+		if !taken && (free == nil || c.used[free] && !c.used[h]) {
+			free = h
+		}
+	}
+	c.used[free] = true
+	return free
+}
+
 func (c *cloud) answer(w http.ResponseWriter, id string) {
 	h := c.machines[id]
 	if h == nil {
 		http.NotFound(w, nil)
 		return
 	}
-	json.NewEncoder(w).Encode(map[string]string{"id": id, "address": h.Addr, "host_key": h.HostKey()})
+	address := h.Addr
+	if c.late > 0 {
+		c.late--
+		address = ""
+	}
+	json.NewEncoder(w).Encode(map[string]string{"id": id, "address": address, "host_key": h.HostKey()})
 }
 
 func (c *cloud) read(w http.ResponseWriter, r *http.Request) {
@@ -337,7 +371,7 @@ func TestProvision(t *testing.T) {
 	f.says(f.refused("provision", "destroy", "db"), "--yes db agrees to it")
 	db := c.machines[f.pinned()["db"].ID]
 	unlock := holdLock(t, db)
-	f.says(f.refused("provision", "destroy", "db", "--yes", "db"), "nothing is destroyed: locked by somebody")
+	f.says(f.refused("provision", "destroy", "db", "--yes", "db"), "nothing is changed: locked by somebody")
 	unlock()
 
 	f.must("provision", "destroy", "web", "db", "--yes", "web", "--yes", "db")

@@ -15,6 +15,7 @@ import (
 	"muster/cmd/ui"
 	"muster/compile/tofu"
 	"muster/exec"
+	"muster/exec/backoff"
 	"muster/exec/foreign"
 	"muster/exec/host"
 	"muster/exec/human"
@@ -34,7 +35,10 @@ type provisioning struct {
 	all   []*schema.Host
 	tofu  *provision.Tofu
 	dir   string // of the configuration
+	fresh string // the file of a plan that is made now
 	plan  string // the file of the plan
+
+	waiting []string // hosts whose machines are made, and have no address yet
 }
 
 // beginProvisioning reads the inventory, writes the configuration and prepares the program.
@@ -95,7 +99,8 @@ func (p *provisioning) open(ctx context.Context) error {
 		return err
 	}
 	p.opened = append(p.opened, func() { os.RemoveAll(private) })
-	p.plan = filepath.Join(private, "plan")
+	p.fresh = filepath.Join(private, "plan")
+	p.plan = p.fresh
 	return p.tofu.Init(ctx)
 }
 
@@ -155,6 +160,9 @@ func (p *provisioning) hostOf(c provision.Change) string {
 			return h.Name
 		}
 	}
+	if c.Owner != "" {
+		return c.Owner
+	}
 	for _, m := range p.fleet.Provision.Machines {
 		if c.ID != "" && m.ID == c.ID && strings.HasSuffix(c.Address, "."+schema.TofuLabel(m.Host)) {
 			return m.Host
@@ -179,53 +187,94 @@ func (p *provisioning) summary(w io.Writer, changes []provision.Change) {
 	fmt.Fprintln(w, human.Count(len(changes), "change"))
 }
 
-// lost are the hosts whose machines changes destroy, or destroy and make anew.
-func (p *provisioning) lost(changes []provision.Change) (names []string, others int) {
+// lost are the hosts whose machines changes destroy, or destroy and make anew, and the
+// other resources that they destroy: not those that muster made for such a machine.
+func (p *provisioning) lost(changes []provision.Change) (hosts, resources []string) {
+	var labels []string
 	for _, c := range p.told(changes) {
-		switch {
-		case c.Action != provision.Destroy && c.Action != provision.Replace:
-		case c.Host != "":
-			names = append(names, c.Host)
-		default:
-			others++
+		if c.Host != "" && c.Loses() {
+			hosts = append(hosts, c.Host)
+			labels = append(labels, c.Label())
 		}
 	}
-	return names, others
+	for _, c := range p.told(changes) {
+		if c.Host == "" && c.Loses() && !tofu.GoesWith(c.Address, labels) {
+			resources = append(resources, c.Address)
+		}
+	}
+	return hosts, resources
 }
 
 // An agreement is what the user has agreed to on the command line.
 type agreement struct {
 	yes   bool     // to machines that are made and changed
-	names []string // of machines that are destroyed, with the flag
+	names []string // of machines and resources that are destroyed, with the flag
 	flag  string
 }
 
-// agree has the user agree to changes. Each machine that is destroyed is named.
+// lacks are the names that the user has not agreed to.
+func (a *agreement) lacks(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(a.names, name) })
+}
+
+// agree has the user agree to changes. Each machine that is destroyed is named, and so is
+// each other resource.
 func (p *provisioning) agree(ctx context.Context, changes []provision.Change, a agreement) error {
-	lost, others := p.lost(changes)
-	var ask []string
-	for _, name := range lost {
-		if !slices.Contains(a.names, name) {
-			ask = append(ask, name)
-		}
-	}
+	hosts, resources := p.lost(changes)
+	machines, others := a.lacks(hosts), a.lacks(resources)
 	terminal := ui.CanAnswer(p.std.in)
-	if len(ask) > 0 && !terminal {
-		return hinted{fmt.Errorf("nothing is changed: the machines of %s would be destroyed, and there is no terminal to ask on", someOf(ask)), fmt.Sprintf("%s %s agrees to it", a.flag, ask[0])}
+	if len(machines)+len(others) > 0 && !terminal {
+		return unnamed(machines, others, a.flag)
 	}
-	for _, name := range ask {
+	for _, name := range slices.Concat(machines, others) {
 		question := fmt.Sprintf("%s: the machine will be destroyed, and all that is on it lost; type %s to destroy it: ", name, name)
+		if slices.Contains(others, name) {
+			question = fmt.Sprintf("%s, which is no machine of a host, will be destroyed; type %s to destroy it: ", name, name)
+		}
 		if err := ui.AskFor(ctx, p.std.in, p.std.err, question, strings.ToLower(name)); err != nil {
 			return declined(err)
 		}
 	}
-	if a.yes || len(lost) > 0 && len(lost)+others == len(changes) {
-		return nil // a machine's own key goes with it
+	if a.yes || !slices.ContainsFunc(changes, func(c provision.Change) bool { return !c.Loses() }) {
+		return nil
 	}
 	if !terminal {
 		return errors.New("nothing is changed: there is no terminal to ask on; --yes agrees to it")
 	}
 	return declined(ui.Ask(ctx, p.std.in, p.std.err, human.Count(len(changes), "change")+": make them? [y/N] "))
+}
+
+// unnamed says that nobody agreed to what would be destroyed.
+func unnamed(machines, others []string, flag string) error {
+	var what, agrees []string
+	if len(machines) > 0 {
+		what = append(what, "the machines of "+someOf(machines))
+	}
+	if len(others) > 0 {
+		what = append(what, someOf(others))
+	}
+	for _, name := range slices.Concat(machines, others) {
+		agrees = append(agrees, flag+" "+name)
+	}
+	return hinted{fmt.Errorf("nothing is changed: %s would be destroyed, and there is no terminal to ask on", strings.Join(what, " and ")), strings.Join(agrees, " ") + " agrees to it"}
+}
+
+// mayBeRenamed tells of hosts that have gone and others that are new: a host that has
+// another name keeps its machine where the inventory says so.
+func (p *provisioning) mayBeRenamed(changes []provision.Change) {
+	var gone, added []string
+	for _, c := range p.told(changes) {
+		switch h := p.fleet.Host(c.Host); {
+		case c.Host == "":
+		case c.Action == provision.Destroy && h == nil:
+			gone = append(gone, c.Host)
+		case c.Action == provision.Create && h != nil:
+			added = append(added, c.Host)
+		}
+	}
+	if len(gone) > 0 && len(added) > 0 {
+		fmt.Fprintf(p.std.err, "note: %s left the inventory, and %s is new: a host that was renamed keeps its machine with provision: made_as: %q\n", someOf(gone), someOf(added), gone[0])
+	}
 }
 
 // declined is what a no means.
@@ -236,10 +285,16 @@ func declined(err error) error {
 	return err
 }
 
-// lockDestroyed takes the machines that are to be destroyed, so that no deployment works
-// on them, and fails where one does. One that does not answer is destroyed all the same.
-func (p *provisioning) lockDestroyed(ctx context.Context, changes []provision.Change, ssh *sshFlags) (unlock func(), err error) {
-	lost, _ := p.lost(changes)
+// lockChanged takes the machines that are to be changed or destroyed, so that no deployment
+// works on them, and fails where one does: clouds turn a machine off to change its size. One
+// that does not answer is changed all the same.
+func (p *provisioning) lockChanged(ctx context.Context, changes []provision.Change, ssh *sshFlags) (unlock func(), err error) {
+	var changed []string
+	for _, c := range p.told(changes) {
+		if c.Host != "" && c.Action != provision.Create {
+			changed = append(changed, c.Host)
+		}
+	}
 	connect, done := wireConnect(ssh, p.warn)
 	var held []func()
 	unlock = func() {
@@ -249,7 +304,7 @@ func (p *provisioning) lockDestroyed(ctx context.Context, changes []provision.Ch
 		done()
 	}
 	run := exec.NewRunID()
-	for _, name := range lost {
+	for _, name := range changed {
 		h := p.fleet.Host(name)
 		if h == nil || h.Unconnected {
 			continue
@@ -263,7 +318,7 @@ func (p *provisioning) lockDestroyed(ctx context.Context, changes []provision.Ch
 		if err := ask.Lock(ctx, host.LockRequest{Run: run, Who: operator(), Lapse: 10 * time.Minute}); errors.Is(err, host.ErrLocked) {
 			m.Close()
 			unlock()
-			return nil, fmt.Errorf("%s: nothing is destroyed: %w", name, err)
+			return nil, fmt.Errorf("%s: nothing is changed: %w", name, err)
 		}
 		held = append(held, func() {
 			limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
@@ -278,20 +333,107 @@ func (p *provisioning) lockDestroyed(ctx context.Context, changes []provision.Ch
 // pin writes what the program has made to the file of machines. What is known of a
 // machine that is still the same stays.
 func (p *provisioning) pin(ctx context.Context) error {
-	machines, err := p.tofu.Machines(ctx, p.all)
+	state, err := p.tofu.Machines(ctx, p.all)
 	if err != nil {
 		return err
 	}
-	for i := range machines {
-		m := &machines[i]
-		if before := p.fleet.Provision.Machine(m.Host); before != nil && before.ID == m.ID {
-			m.Done = before.Done
-			if len(m.HostKeys) == 0 {
-				m.HostKeys = before.HostKeys
+	for i := range state.Machines {
+		m := &state.Machines[i]
+		before := p.before(m)
+		if before == nil {
+			continue
+		}
+		m.Done = before.Done
+		// What has been installed has host keys of its own.
+		if len(m.HostKeys) == 0 || m.Done == schema.ThenInstall {
+			m.HostKeys = before.HostKeys
+		}
+	}
+	p.waiting = state.Waiting
+	return p.write(state.Machines)
+}
+
+// before is a machine as the file of machines has it: by its host, or by the name that the
+// host had. It is nil for a machine that is new.
+func (p *provisioning) before(m *schema.PinnedMachine) *schema.PinnedMachine {
+	for i := range p.fleet.Provision.Machines {
+		b := &p.fleet.Provision.Machines[i]
+		h := p.fleet.Host(b.Host)
+		if b.ID == m.ID && b.Target == m.Target && (b.Host == m.Host || h == nil || h.Provision == nil) {
+			return b
+		}
+	}
+	return nil
+}
+
+// forget has the file of machines say that those that changes make anew are new: a crash
+// could come before it has their ids, and a cloud may give a machine the id of the one
+// whose place it takes.
+func (p *provisioning) forget(changes []provision.Change) error {
+	machines := slices.Clone(p.fleet.Provision.Machines)
+	for _, c := range p.told(changes) {
+		for i := range machines {
+			if m := &machines[i]; m.Host == c.Host && (c.Action == provision.Create || c.Action == provision.Replace) {
+				m.Done, m.HostKeys = "", nil
 			}
 		}
 	}
 	return p.write(machines)
+}
+
+// change applies the plan, which has these changes, and pins what became of it also where
+// that fails.
+func (p *provisioning) change(ctx context.Context, changes []provision.Change, ssh *sshFlags) error {
+	unlock, err := p.lockChanged(ctx, changes, ssh)
+	if err != nil {
+		return err
+	}
+	if err := p.forget(changes); err != nil {
+		unlock()
+		return err
+	}
+	failed := p.tofu.Apply(ctx, p.plan)
+	unlock()
+	err = p.pin(context.WithoutCancel(ctx))
+	if provision.IsStale(failed) {
+		return hinted{failed, "somebody has changed the machines since the plan was made: plan anew"}
+	}
+	return errors.Join(failed, err)
+}
+
+// awaitAddresses waits for the addresses of machines that are made, which some clouds tell
+// late.
+func (p *provisioning) awaitAddresses(ctx context.Context, patience time.Duration) error {
+	missing := func() (names []string) {
+		for _, h := range p.hosts {
+			if slices.Contains(p.waiting, h.Name) {
+				names = append(names, h.Name)
+			}
+		}
+		return names
+	}
+	if len(missing()) == 0 {
+		return nil
+	}
+	fmt.Fprintf(p.std.err, "waiting for the address of %s\n", someOf(missing()))
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	wait := backoff.Backoff{First: time.Second, Max: 15 * time.Second}
+	for wait.Wait(limited) == nil {
+		if err := p.tofu.Refresh(limited); err != nil && limited.Err() == nil {
+			return err
+		}
+		if err := p.pin(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
+		if len(missing()) == 0 {
+			return nil
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return hinted{fmt.Errorf("the machines of %s are made, and have no address after %v", someOf(missing()), patience), "look at them in the cloud; the same command goes on when they have one"}
 }
 
 // write writes the file of machines, if it changes.

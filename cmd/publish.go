@@ -31,6 +31,7 @@ func publishVerb() entry {
 		examples: exampleLines{
 			{"muster publish --to s3://fleet --key release.key", "publish a release of the whole fleet"},
 			{"muster publish --make-key fleet-1 --key release.key", "make the key that releases are signed with"},
+			{"muster publish --to ssh://store/srv/fleet --open-gate 2 --key release.key", "let the second wave begin"},
 		},
 		long: `
 Evaluate and build the hosts' systems, upload what the binary cache at --to lacks, and
@@ -52,6 +53,7 @@ type publishOptions struct {
 	building  buildFlags
 	jobs      jobsFlag
 	secrets   secretFlags
+	ssh       sshFlags
 	to        storeFlags
 	key       []string
 	makeKey   string
@@ -60,10 +62,11 @@ type publishOptions struct {
 	share     int
 	spread    bool
 	number    int64
+	openGate  int
 }
 
 func (o *publishOptions) groups() []group {
-	return []group{&o.selection, &o.output, &o.how, &o.building, &o.jobs, &o.secrets}
+	return []group{&o.selection, &o.output, &o.how, &o.building, &o.jobs, &o.secrets, &o.ssh}
 }
 
 func (o *publishOptions) addFlags(fs *flags.Set) {
@@ -74,6 +77,7 @@ func (o *publishOptions) addFlags(fs *flags.Set) {
 	fs.Var(flags.Of(&o.start, "", moment), "start", "no host begins before this `moment`: %s")
 	fs.Var(flags.Number(&o.share, 100, 1, 100), "share", "a wave begins when this `percentage` of the hosts of the waves before is done")
 	fs.Var(flags.Number(&o.number, 0, 1, 1<<53), "number", "give the release this `number`, for a store that was emptied or set back (default one more than the last)")
+	fs.Var(flags.Number(&o.openGate, 0, 2, 1_000_000), "open-gate", "let the `wave` of the current release begin, counted from 1, whatever hosts have reported, and do nothing else")
 	fs.Var(flags.Bool(&o.spread, false), "spread", "fill batches in an order that differs from release to release, instead of the inventory's")
 }
 
@@ -83,6 +87,8 @@ func (o *publishOptions) check() error {
 		return errors.New("publish needs --key: the file of the key to sign with")
 	case o.makeKey != "" && len(o.key) > 1:
 		return errors.New("--make-key needs one --key")
+	case o.makeKey != "" && o.openGate > 0:
+		return errors.New("--make-key and --open-gate: want one of them")
 	case o.makeKey == "" && o.to.url == "":
 		return errors.New("publish needs --to: the URL of the store")
 	}
@@ -93,14 +99,25 @@ func (o *publishOptions) run(ctx context.Context, std streams, args []string) er
 	if o.makeKey != "" {
 		return makeKey(std, o.makeKey, o.key[0])
 	}
-	to, err := o.to.open()
+	var s *session
+	reach, done := wireStore(&o.ssh, std, func() *schema.Fleet {
+		if s == nil {
+			return nil
+		}
+		return s.fleet
+	})
+	defer done()
+	to, err := o.to.open(reach)
 	if err != nil {
 		return err
+	}
+	if o.openGate > 0 {
+		return o.open(ctx, std, to)
 	}
 	if o.selection.on == "" {
 		o.selection.choose = pulling
 	}
-	s, err := begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, ui: o.output.reporter, systems: &o.how})
+	s, err = begin(ctx, std, args, needs{selection: &o.selection, warnings: true, nix: true, ui: o.output.reporter, systems: &o.how})
 	if err != nil {
 		return err
 	}
@@ -113,6 +130,9 @@ func (o *publishOptions) run(ctx context.Context, std streams, args []string) er
 		return err
 	}
 	noteOtherKeys(s, keys)
+	if err := release.Ready(ctx, to, keys); err != nil {
+		return err // before hours of building
+	}
 	plan := s.plan(exec.BuildOnly)
 	s.keepDefinitions(plan)
 	plan.Steps = slices.DeleteFunc(plan.Steps, func(step exec.Step) bool { return step.Host.Profile != nil })

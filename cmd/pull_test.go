@@ -76,13 +76,7 @@ func newPullFleet(t *testing.T) *pullFleet {
 // serve starts the store where the hosts reach it.
 func (f *pullFleet) serve() {
 	f.Helper()
-	way, err := net.Dial("udp", f.lab.Hosts[0].Addr+":9") // sends nothing; tells this machine's address there
-	if err != nil {
-		f.Fatal(err)
-	}
-	way.Close()
-	address, _, _ := net.SplitHostPort(way.LocalAddr().String())
-	l, err := net.Listen("tcp", address+":0")
+	l, err := net.Listen("tcp", f.address()+":0")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -102,6 +96,18 @@ func (f *pullFleet) serve() {
 	if f.store, err = objectstore.Open(f.url, objectstore.Options{Authorization: os.Getenv(storeAuth)}); err != nil {
 		f.Fatal(err)
 	}
+}
+
+// address is this machine's address in the network of the hosts.
+func (f *pullFleet) address() string {
+	f.Helper()
+	way, err := net.Dial("udp", f.lab.Hosts[0].Addr+":9") // sends nothing
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer way.Close()
+	address, _, _ := net.SplitHostPort(way.LocalAddr().String())
+	return address
 }
 
 // serveS3 starts versitygw over a directory, with a bucket.
@@ -141,10 +147,17 @@ func (f *pullFleet) serveS3(address string) {
 // run runs muster here and returns what it prints, with standard error where it fails.
 func (f *pullFleet) run(status int, args ...string) string {
 	f.Helper()
+	out, _ := f.output(status, args...)
+	return out
+}
+
+// output runs muster here and returns what it prints.
+func (f *pullFleet) output(status int, args ...string) (stdout, stderr string) {
+	f.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(f.Context(), f.command, args...)
 	cmd.Dir = f.dir
-	cmd.Env = append(os.Environ(), append(f.env, "HOME="+f.home, "XDG_STATE_HOME="+f.home+"/state", "NIX_CONFIG=substitute = false\nsandbox = false\nbuild-users-group =")...)
+	cmd.Env = append(os.Environ(), append(f.env, "HOME="+f.home, "XDG_STATE_HOME="+f.home+"/state", "MUSTER_SSH_CONFIG="+f.lab.SSHConfig, "NIX_CONFIG=substitute = false\nsandbox = false\nbuild-users-group =")...)
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
 	got := 0
@@ -155,7 +168,7 @@ func (f *pullFleet) run(status int, args ...string) string {
 	if err != nil || got != status {
 		f.Fatalf("muster %s: status %d, want %d: %v\n%s%s", strings.Join(args, " "), got, status, err, out.String(), errs.String())
 	}
-	return out.String()
+	return out.String(), errs.String()
 }
 
 // on runs a command on a host, past SSH.
@@ -177,7 +190,7 @@ func (f *pullFleet) inventory(more string) {
 	// The test starts the agent; the package is the muster that the test has put there.
 	b.WriteString("\tconfig: boot: loader: grub: device: \"/dev/sda\"\n\tconfig: muster: pull: package: $expr: \"pkgs.writeShellScriptBin \\\"muster\\\" \\\"exec /root/muster \\\\\\\"$@\\\\\\\"\\\"\"\n}\n")
 	for _, h := range f.lab.Hosts {
-		fmt.Fprintf(&b, "hosts: %s: {host: %q, file_systems: \"/\": {device: \"/dev/sda1\", fs_type: \"ext4\"}}\n", h.Name, h.Addr)
+		fmt.Fprintf(&b, "hosts: %s: {host: %q, host_keys: [%q], file_systems: \"/\": {device: \"/dev/sda1\", fs_type: \"ext4\"}}\n", h.Name, h.Name, h.HostKey())
 	}
 	b.WriteString(more + "\n")
 	if err := os.WriteFile(f.dir+"/hosts.cue", []byte(b.String()), 0o600); err != nil {
@@ -192,11 +205,14 @@ func (f *pullFleet) publish(generation, more string, args ...string) {
 	f.run(0, append([]string{"publish", "--to", f.url, "--key", f.home + "/key"}, args...)...)
 }
 
+// labHostKey is the file of the SSH host key of a lab host.
+const labHostKey = "/etc/ssh/ssh_host_ed25519_key"
+
 // pull has a host look once, and returns what its agent says.
 func (f *pullFleet) pull(host string) string {
 	f.Helper()
 	argv := append([]string{"env", "LC_ALL=C"}, f.env...)
-	argv = append(argv, "NIX_CONFIG=sandbox = false\nbuild-users-group =", "/bin/sh", "-c", `/root/muster agent run --from "$1" --host "$2" --key "$3" --interval 1s 2>&1; true`, "sh", f.url, host, f.key)
+	argv = append(argv, "NIX_CONFIG=sandbox = false\nbuild-users-group =", "/bin/sh", "-c", `/root/muster agent run --from "$1" --host "$2" --key "$3" --host-keys "$4" --interval 1s 2>&1; true`, "sh", f.url, host, f.key, labHostKey)
 	return f.on(host, argv...)
 }
 
@@ -274,6 +290,7 @@ func TestPull(t *testing.T) {
 	f.expect(f.pullAll(wave3), "release 1: activated", "one")
 	f.expect(f.pullAll(f.lab.Hosts), "release 1: nothing to do", "one")
 	first := f.object(release.HeadKey)
+	f.forgedReport()
 	if out := f.run(0, "status", "--from", f.url); strings.Count(out, "1 of 1") != *pullHosts {
 		t.Errorf("status:\n%s", out)
 	}
@@ -340,6 +357,28 @@ func TestPull(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.expect(f.pullAll(canary), "release 5: activated", "five")
+}
+
+// forgedReport has the store say of a host what its key has not signed.
+func (f *pullFleet) forgedReport() {
+	f.Helper()
+	key := release.ReportKey("h0")
+	good := f.object(key)
+	line, _, _ := bytes.Cut(good, []byte("\n"))
+	for says, text := range map[string][]byte{
+		"it is not signed":                 append(line, '\n'),
+		"the signature is of another text": bytes.Replace(good, []byte(`"generation":`), []byte(`"generation":1`), 1),
+	} {
+		if err := objectstore.Write(f.Context(), f.store, key, text, objectstore.Condition{}); err != nil {
+			f.Fatal(err)
+		}
+		if out := f.run(3, "status", "--from", f.url); !strings.Contains(out, "not believed") || !strings.Contains(out, "it says activated: "+says) {
+			f.Errorf("status:\n%s", out)
+		}
+	}
+	if err := objectstore.Write(f.Context(), f.store, key, good, objectstore.Condition{}); err != nil {
+		f.Fatal(err)
+	}
 }
 
 // signedByAnother is the head of a release by another key of the same name.

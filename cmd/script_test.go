@@ -110,7 +110,7 @@ func scriptNewNix(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: newnix HOST")
 	}
 	h := labOf(ts).Host(args[0])
-	ts.Check(addNix(h, newestNix()))
+	ts.Check(h.InstallNix(newestNix()))
 	files := []string{"/usr/lib/git-core"}
 	for _, name := range []string{"git", "jq"} {
 		path, err := osexec.LookPath(name)

@@ -30,6 +30,7 @@ type session struct {
 	// systems are the hosts whose systems the verb is about, and parts their profiles.
 	systems, parts []*schema.Host
 	nix            *nixcmd.Nix // nil where the verb needs none
+	ssh            *sshFlags   // nil where the verb connects to no hosts
 
 	results  []evaluate.Result // of the hosts that have systems, where they were evaluated
 	profiles []evaluate.Result // of the profiles of the hosts
@@ -113,11 +114,11 @@ func (s *session) load(ctx context.Context, args []string, n needs) (err error) 
 	if n.warnings {
 		ui.NewProblemPrinter(s.std.warn, ui.ColorAuto, ui.MostOfAKind).Print(s.fleet.Warnings)
 	}
-	if n.agree != nil || n.systems == nil && !n.later {
-		s.std.warn.show() // before the user is asked, or at once if nothing is evaluated
-	}
 	if s.hosts, err = n.selection.hosts(s.std, s.fleet); err != nil {
 		return err
+	}
+	if n.agree != nil || n.systems == nil && !n.later {
+		s.std.warn.show() // before the user is asked, or at once if nothing is evaluated
 	}
 	if n.deploys {
 		if err := s.takePart(n.selection.on); err != nil {
@@ -192,6 +193,11 @@ func (s *session) plan(action exec.Action) *exec.Plan {
 	s.addBuildHosts(list)
 	p := exec.NewPlan(action, list)
 	p.Dir, p.Builders, p.OnlyThere, p.Cache = s.fleet.Dir, s.fleet.Builders, s.fleet.Build.OnlyThere, s.fleet.Cache
+	for _, m := range s.fleet.Build.Machines {
+		if m.Host != nil {
+			p.BuilderHosts = append(p.BuilderHosts, m.Host.Reachable())
+		}
+	}
 	p.JoinSites(s.fleet)
 	return p
 }
@@ -230,6 +236,15 @@ func (s *session) options(plan *exec.Plan, groups ...runFlags) exec.Options {
 	o := exec.Options{Who: operator()}
 	if s.ui != nil {
 		o.Sink = s.ui.Event
+	}
+	if tell := s.std.ended; tell != nil {
+		show := o.Sink
+		o.Sink = func(e exec.Event) {
+			show(e)
+			if h, ok := e.(exec.HostEnded); ok {
+				tell(h.Outcome)
+			}
+		}
 	}
 	if s.nix != nil {
 		local, closeLocal := wireLocal(s.nix)

@@ -167,18 +167,28 @@ type stageShare struct {
 	share float64
 }
 
-var simulatedStages = func() string {
-	var names []string
+var simulatedStages = func() (names []string) {
 	for _, s := range slices.Sorted(maps.Keys(exec.StandardModel().Stages)) {
 		names = append(names, string(s))
 	}
-	return strings.Join(names, ", ")
+	return names
 }()
+
+// suggestStages completes the stage of STAGE=VALUE.
+func suggestStages(_ []string, word string) []string {
+	var words []string
+	for _, stage := range simulatedStages {
+		words = append(words, stage+"=")
+	}
+	return beginning(words, word)
+}
 
 var stageLatencyKind = flags.Kind[stageLatency]{
 	Name:  "stage and duration",
-	Want:  "STAGE=DURATION, such as copy=30s, with one of the stages " + simulatedStages,
+	Want:  "STAGE=DURATION, such as copy=30s, with one of the stages " + strings.Join(simulatedStages, ", "),
 	Lines: true,
+
+	Suggest: suggestStages,
 	Parse: func(text string) (stageLatency, error) {
 		stage, value, err := ofStage(text)
 		if err != nil {
@@ -194,8 +204,10 @@ var stageLatencyKind = flags.Kind[stageLatency]{
 
 var stageShareKind = flags.Kind[stageShare]{
 	Name:  "stage and share",
-	Want:  "STAGE=SHARE, such as health=2%, with one of the stages " + simulatedStages,
+	Want:  "STAGE=SHARE, such as health=2%, with one of the stages " + strings.Join(simulatedStages, ", "),
 	Lines: true,
+
+	Suggest: suggestStages,
 	Parse: func(text string) (stageShare, error) {
 		stage, value, err := ofStage(text)
 		if err != nil {

@@ -48,7 +48,7 @@ func (o *sshOptions) run(ctx context.Context, std streams, args []string) error 
 	}
 	hosts, err := schema.Select(fleet, name)
 	if err != nil {
-		return usageError{err}
+		return usageError{selectionError("ssh "+name, err)}
 	}
 	if len(hosts) != 1 {
 		return usageError{fmt.Errorf("ssh %s: it names %d hosts: want one", name, len(hosts))}
@@ -72,7 +72,7 @@ func (o *sshOptions) arguments(ctx context.Context, fleet *schema.Fleet, h *sche
 	pins := ""
 	if len(t.HostKeys) > 0 {
 		var err error
-		if pins, err = writePins(fleet, h); err != nil {
+		if pins, err = writePins(fleet.Dir, h); err != nil {
 			return nil, err
 		}
 	}
@@ -81,8 +81,8 @@ func (o *sshOptions) arguments(ctx context.Context, fleet *schema.Fleet, h *sche
 
 // writePins writes the host keys of the inventory to a file as known_hosts has them,
 // and returns its name.
-func writePins(fleet *schema.Fleet, h *schema.Host) (string, error) {
-	dir := stateDir(fleet.Dir, "known_hosts")
+func writePins(fleetDir string, h *schema.Host) (string, error) {
+	dir := stateDir(fleetDir, "known_hosts")
 	if dir == "" {
 		return "", errors.New("write the host keys for ssh: neither XDG_STATE_HOME nor HOME is set")
 	}

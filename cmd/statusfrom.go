@@ -26,7 +26,8 @@ type pulledState struct {
 	Want    int64           `json:"release"`
 	Policy  schema.Policy   `json:"policy,omitempty"`
 	Report  *release.Report `json:"report,omitempty"`
-	Behind  bool            `json:"behind"` // it is not done with the current release
+	Doubt   string          `json:"doubt,omitempty"` // why the report is not believed
+	Behind  bool            `json:"behind"`          // it is not done with the current release
 	Elapsed time.Duration   `json:"elapsed_ns,omitempty"`
 }
 
@@ -40,7 +41,9 @@ func (o *statusOptions) fromStore(ctx context.Context, std streams, args []strin
 	if err != nil {
 		return err
 	}
-	from, err := o.from.open()
+	reach, done := wireStore(&o.ssh, std, func() *schema.Fleet { return fleet })
+	defer done()
+	from, err := o.from.open(reach)
 	if err != nil {
 		return err
 	}
@@ -89,7 +92,8 @@ func statesIn(ctx context.Context, from objectstore.Store, fleet *schema.Fleet, 
 	for _, m := range hosts {
 		names = append(names, m.Host)
 	}
-	reports, err := release.Reports(ctx, from, names)
+	witness := &release.Witness{Store: from, Head: h, Keys: keys}
+	reports, err := witness.Reports(ctx, names)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +105,14 @@ func statesIn(ctx context.Context, from objectstore.Store, fleet *schema.Fleet, 
 }
 
 // pulledOf is the state of one host.
-func pulledOf(m release.Member, h *release.Head, r *release.Report) pulledState {
-	s := pulledState{Host: m.Host, Wave: m.Wave + 1, Want: h.Number, Policy: m.Policy, Report: r, Behind: true}
+func pulledOf(m release.Member, h *release.Head, r *release.Heard) pulledState {
+	s := pulledState{Host: m.Host, Wave: m.Wave + 1, Want: h.Number, Policy: m.Policy, Behind: true}
 	if r != nil {
-		s.Status, s.Number = r.Status, r.Number
-		s.Behind = r.Dir != h.Dir || !r.Status.Done() || r.Problem != ""
+		s.Report, s.Status, s.Number = r.Report, r.Status, r.Number
+		s.Behind = r.Dir != h.Dir || !r.Status.Done() || r.Problem != "" || r.Doubt != nil
+		if r.Doubt != nil {
+			s.Doubt = r.Doubt.Error()
+		}
 		s.Elapsed = max(time.Since(r.At).Truncate(time.Second), 0)
 	}
 	return s
@@ -140,7 +147,11 @@ func printPulled(std streams, states []pulledState) {
 		if r := s.Report; r != nil {
 			number, seen, why = fmt.Sprintf("%d of %d", s.Number, s.Want), human.Duration(s.Elapsed)+" ago", cmp.Or(r.Problem, r.Error)
 		}
-		table.Row(s.Host, fmt.Sprint(s.Wave), number, string(cmp.Or(s.Status, "no report")), seen, why)
+		status := string(cmp.Or(s.Status, "no report"))
+		if s.Doubt != "" {
+			status, why = "not believed", fmt.Sprintf("it says %s: %s", status, s.Doubt)
+		}
+		table.Row(s.Host, fmt.Sprint(s.Wave), number, status, seen, why)
 	}
 	table.Flush()
 }

@@ -12,7 +12,7 @@ import (
 // objectURL is the kind of the URL of a store that has releases.
 var objectURL = flags.Kind[string]{
 	Name: "object store URL",
-	Want: "s3://BUCKET?endpoint=HOST, https://HOST/PATH or file:///PATH",
+	Want: "s3://BUCKET?endpoint=HOST, https://HOST/PATH, ssh://HOST/PATH or file:///PATH",
 	Parse: func(text string) (string, error) {
 		_, err := parsed(objectstore.Open(text, objectstore.Options{}))
 		return text, err
@@ -39,9 +39,9 @@ func (f *storeFlags) addFlag(fs *flags.Set, name, usage string) {
 	fs.Var(flags.Of(&f.url, "", objectURL), name, usage)
 }
 
-// open returns the store. Its credentials come from the environment.
-func (f *storeFlags) open() (objectstore.Store, error) {
-	s, err := objectstore.Open(f.url, objectstore.Options{Authorization: os.Getenv(storeAuth)})
+// open returns the store. Its credentials come from the environment. reach connects to the machine of one at ssh://.
+func (f *storeFlags) open(reach reachStore) (objectstore.Store, error) {
+	s, err := objectstore.Open(f.url, objectstore.Options{Authorization: os.Getenv(storeAuth), Connect: reach})
 	if err != nil {
 		return nil, fmt.Errorf("open the store of releases: %w", err)
 	}

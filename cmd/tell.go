@@ -33,8 +33,9 @@ func (f *tellFlags) addFlags(fs *flags.Set) {
 
 // webURL is the kind of the URL of a web server.
 var webURL = flags.Kind[string]{
-	Name: "web URL",
-	Want: "a URL such as https://collector.example.com:4318",
+	Name:   "web URL",
+	Want:   "a URL such as https://collector.example.com:4318",
+	Secret: true,
 	Parse: func(text string) (string, error) {
 		u, err := url.Parse(text)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

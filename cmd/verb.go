@@ -2,7 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -10,6 +13,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"muster/cmd/flags"
+	"muster/exec"
+	"muster/exec/human"
 )
 
 // A verb is one command of muster. Its flags come in groups, and the verb is
@@ -45,6 +50,8 @@ type streams struct {
 	doc io.Writer
 	// warn is standard error for warnings: they are printed behind the errors.
 	warn *warningWriter
+	// ended is told what became of each host of a run, for a verb that runs others; may be nil.
+	ended func(exec.Outcome)
 }
 
 const exitStatusHelp = `Exit status:
@@ -174,13 +181,15 @@ func checkFlags(set *flags.Set, groups []group) error {
 	return nil
 }
 
-// completeValues has the shell complete the values of the flags of all commands.
+// completeValues has the shell complete the values of the flags of all commands, and show
+// what flags are for as plain text.
 // Cobra keeps what it registers for ever, so only a request for completion does.
 func completeValues(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		completeValues(sub)
 	}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
+		f.Usage = strings.ReplaceAll(f.Usage, "`", "") // which mark the value's name for the help
 		v, ok := f.Value.(flags.Value)
 		if !ok {
 			return
@@ -208,7 +217,7 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 	for _, word := range strings.Fields(use) {
 		switch {
 		case word == "--" || strings.HasSuffix(word, "...") || strings.HasSuffix(word, "...]"):
-			return names, cobra.MinimumNArgs(least)
+			return names, argsBetween(least, math.MaxInt)
 		case strings.HasPrefix(word, "["):
 			most++
 		case strings.ToLower(word) == word:
@@ -218,7 +227,22 @@ func splitUse(use string) (names []string, args cobra.PositionalArgs) {
 			most++
 		}
 	}
-	return names, cobra.RangeArgs(least, most)
+	return names, argsBetween(least, most)
+}
+
+// argsBetween is the check that a command is given enough arguments and not too many.
+func argsBetween(least, most int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, given []string) error {
+		switch {
+		case len(given) < least:
+			return fmt.Errorf("want at least %s", human.Count(least, "argument"))
+		case len(given) > most && most == 0:
+			return errors.New("want no argument")
+		case len(given) > most:
+			return fmt.Errorf("want at most %s", human.Count(most, "argument"))
+		}
+		return nil
+	}
 }
 
 // families describes the commands that only have subcommands.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"muster/exec"
 	"muster/schema"
 )
 
@@ -20,71 +21,70 @@ import (
 // meantWords are words that are no command, and what to write instead. Words of the tools
 // that users come from are in [formerTools].
 var meantWords = map[string]string{
-	"check":       "muster vet checks the inventory, muster status the hosts",
-	"validate":    "muster vet checks the inventory",
-	"lint":        "muster vet checks the inventory",
-	"test":        "muster deploy --action test activates without a boot entry, muster vet checks the inventory",
-	"reboot":      "muster deploy --reboot restarts hosts whose new kernel needs it, muster exec --on HOST -- systemctl reboot any",
-	"restart":     "muster exec --on HOST -- systemctl restart UNIT",
-	"logs":        "muster exec --on HOST -- journalctl -n 50, or muster ssh HOST -- journalctl -f",
-	"log":         "muster exec --on HOST -- journalctl -n 50",
-	"journal":     "muster exec --on HOST -- journalctl -n 50",
-	"switch":      "muster deploy",
-	"activate":    "muster deploy",
-	"rebuild":     "muster deploy",
-	"up":          "muster deploy",
-	"sync":        "muster deploy",
-	"converge":    "muster deploy",
-	"diff":        "muster plan shows what deploy would change",
-	"dry-run":     "muster plan shows what deploy would change",
-	"preview":     "muster plan shows what deploy would change",
-	"new":         "muster init begins an inventory",
-	"add":         "muster adopt root@ADDRESS adds a machine that runs; or write a host into the inventory",
-	"remove":      "take the host out of the inventory",
-	"delete":      "take the host out of the inventory; machines are unmade by other tools",
-	"destroy":     "take the host out of the inventory; machines are unmade by other tools",
-	"list":        "muster inventory list lists the hosts, muster generations their generations",
-	"ls":          "muster inventory list lists the hosts",
-	"hosts":       "muster inventory list lists the hosts",
-	"nodes":       "muster inventory list lists the hosts",
-	"get":         "muster inventory get PATH",
-	"show-hosts":  "muster inventory list",
-	"run":         "muster exec -- COMMAND",
-	"cmd":         "muster exec -- COMMAND",
-	"shell":       "muster ssh HOST logs in, muster repl evaluates expressions",
-	"login":       "muster ssh HOST",
-	"connect":     "muster ssh HOST",
-	"scp":         "muster ssh -G HOST prints what ssh needs to know of a host; files belong in its configuration",
-	"console":     "muster repl",
-	"copy":        "muster push",
-	"upload":      "muster push copies systems, muster secrets push secrets",
-	"keys":        "muster secrets",
-	"secret":      "muster secrets",
-	"undo":        "muster rollback",
-	"revert":      "muster rollback",
-	"history":     "muster generations lists the generations of the hosts",
-	"upgrade":     "muster update pins the inputs to what is newest, then muster deploy",
-	"lock":        "muster update writes muster.lock",
-	"pull":        "muster update pins the inputs to what is newest, muster fetch fetches them",
-	"clean":       "muster gc removes old generations",
-	"format":      "muster fmt",
-	"health":      "muster status shows the health checks",
-	"ping":        "muster status, or muster exec -- true",
-	"facts":       "muster adopt root@ADDRESS reads a machine, muster eval --attr its configuration",
-	"image":       "muster build --image KIND",
-	"vm":          "muster build --image vm",
-	"playbook":    "muster deploy",
-	"continue":    "muster resume",
-	"man":         "muster help",
-	"bootstrap":   "muster install",
-	"provision":   "muster install",
-	"dry-build":   "muster build",
-	"import-nix":  "muster convert",
-	"migrate":     "muster convert",
-	"generate":    "muster secrets generate makes secrets, muster compile the Nix",
-	"confirm":     "muster resume confirms an activation that waits for it",
-	"unlock":      "a lock on a host lapses by itself, after --lock-timeout",
-	"interactive": "muster plan, then muster deploy",
+	"check":        "muster vet checks the inventory, muster status the hosts",
+	"validate":     "muster vet checks the inventory",
+	"lint":         "muster vet checks the inventory",
+	"test":         "muster deploy --action test activates without a boot entry, muster vet checks the inventory",
+	"reboot":       "muster deploy --reboot restarts hosts whose new kernel needs it, muster exec --on HOST -- systemctl reboot any",
+	"restart":      "muster exec --on HOST -- systemctl restart UNIT",
+	"log":          "muster exec --on HOST -- journalctl -n 50",
+	"journal":      "muster exec --on HOST -- journalctl -n 50",
+	"switch":       "muster deploy",
+	"boot":         "muster deploy --action boot",
+	"dry-activate": "muster deploy --action dry-activate",
+	"activate":     "muster deploy",
+	"rebuild":      "muster deploy",
+	"up":           "muster deploy",
+	"sync":         "muster deploy",
+	"converge":     "muster deploy",
+	"diff":         "muster plan shows what deploy would change",
+	"dry-run":      "muster plan shows what deploy would change",
+	"preview":      "muster plan shows what deploy would change",
+	"new":          "muster init begins an inventory",
+	"add":          "muster adopt root@ADDRESS adds a machine that runs; or write a host into the inventory",
+	"remove":       "take the host out of the inventory",
+	"delete":       "take the host out of the inventory; muster provision destroy destroys machines that muster made",
+	"destroy":      "muster provision destroy HOST destroys a machine that muster made; take others out of the inventory",
+	"list":         "muster inventory list lists the hosts, muster generations their generations",
+	"ls":           "muster inventory list lists the hosts",
+	"hosts":        "muster inventory list lists the hosts",
+	"nodes":        "muster inventory list lists the hosts",
+	"get":          "muster inventory get PATH",
+	"show-hosts":   "muster inventory list",
+	"run":          "muster exec -- COMMAND",
+	"cmd":          "muster exec -- COMMAND",
+	"shell":        "muster ssh HOST logs in, muster repl evaluates expressions",
+	"login":        "muster ssh HOST",
+	"connect":      "muster ssh HOST",
+	"scp":          "muster ssh -G HOST prints what ssh needs to know of a host; files belong in its configuration",
+	"console":      "muster repl",
+	"copy":         "muster push",
+	"upload":       "muster push copies systems, muster secrets push secrets",
+	"keys":         "muster secrets",
+	"secret":       "muster secrets",
+	"undo":         "muster rollback",
+	"revert":       "muster rollback",
+	"upgrade":      "muster update pins the inputs to what is newest, then muster deploy",
+	"lock":         "muster update writes muster.lock",
+	"pull":         "muster update pins the inputs to what is newest, muster fetch fetches them",
+	"clean":        "muster gc removes old generations",
+	"format":       "muster fmt",
+	"health":       "muster status shows the health checks",
+	"ping":         "muster status, or muster exec -- true",
+	"facts":        "muster adopt root@ADDRESS reads a machine, muster eval --attr its configuration",
+	"image":        "muster build --image KIND",
+	"vm":           "muster build --image vm",
+	"playbook":     "muster deploy",
+	"continue":     "muster resume",
+	"man":          "muster help",
+	"bootstrap":    "muster install",
+	"dry-build":    "muster build",
+	"import-nix":   "muster convert",
+	"migrate":      "muster convert",
+	"generate":     "muster secrets generate makes secrets, muster compile the Nix",
+	"confirm":      "muster resume confirms an activation that waits for it",
+	"unlock":       "a lock on a host lapses by itself, after --lock-timeout",
+	"interactive":  "muster plan, then muster deploy",
 }
 
 // noVerb refuses a word that is not a command, and says what is meant by it.
@@ -92,8 +92,13 @@ func noVerb(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	err := fmt.Errorf("unknown command %q for %q", args[0], c.CommandPath())
-	if meant := meantBy(c, args[0]); meant != "" {
+	return unknownWord(c, args[0], "unknown command %q for %q", args[0], c.CommandPath())
+}
+
+// unknownWord is an error about a word that is not known, with what is meant by it.
+func unknownWord(c *cobra.Command, word, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if meant := meantBy(c, word); meant != "" {
 		return usageError{fmt.Errorf("%w; %s", err, meant)}
 	}
 	return usageError{err}
@@ -103,6 +108,11 @@ func noVerb(c *cobra.Command, args []string) error {
 func meantBy(c *cobra.Command, word string) string {
 	c.SuggestionsMinimumDistance = 2
 	plain := strings.ToLower(strings.TrimLeft(word, "-"))
+	for _, sub := range c.Commands() {
+		if sub.Name() == plain && sub.IsAvailableCommand() {
+			return "did you mean " + sub.CommandPath() + "?"
+		}
+	}
 	if !c.HasParent() {
 		if meant := meantWords[plain]; meant != "" {
 			return meant
@@ -118,22 +128,34 @@ func meantBy(c *cobra.Command, word string) string {
 			}
 		}
 	}
+	if t := topicLike(plain); t != "" && !c.HasParent() {
+		return "muster help " + t + " is about it"
+	}
 	if like := c.SuggestionsFor(word); len(like) > 0 {
 		return fmt.Sprintf("did you mean %s?", strings.Join(like, " or "))
 	}
 	if c.HasParent() {
 		return fmt.Sprintf("%s --help lists the commands", c.CommandPath())
 	}
-	for _, t := range topics() {
-		if t.name == plain {
-			return "muster help " + plain + " is about it"
-		}
-	}
 	if strings.HasPrefix(word, "@") || strings.HasPrefix(word, "+") || len(hostsNamed([]string{word})) > 0 {
 		return fmt.Sprintf("hosts are chosen with --on: muster deploy --on %s", word)
 	}
 	if _, err := os.Stat(word); err == nil {
 		return fmt.Sprintf("an inventory stands behind the command: muster vet %s", word)
+	}
+	return ""
+}
+
+// topicLike returns the topic that a word names in part: its first letters, such as env, a
+// longer word, such as ssh-config, or its last word, such as colmena.
+func topicLike(word string) string {
+	if len(word) < 3 {
+		return ""
+	}
+	for _, t := range topics() {
+		if strings.HasPrefix(t.name, word) || strings.HasPrefix(word, t.name) || strings.HasSuffix(t.name, " "+word) || strings.ReplaceAll(t.name, " ", "-") == word {
+			return t.name
+		}
 	}
 	return ""
 }
@@ -189,8 +211,14 @@ func meansOption(arg string) bool {
 // noInventory adds to an error about an inventory that is not there what was meant by its
 // name.
 func noInventory(where string, err error) error {
+	if _, gone := os.Getwd(); gone != nil {
+		return fmt.Errorf("%w; %s", err, noDirectory)
+	}
 	if meansHosts(where) {
 		return fmt.Errorf("%w; hosts are chosen with --on: --on %s", err, where)
+	}
+	if meant := meantInventory(where); meant != "" {
+		return fmt.Errorf("%w; %s", err, meant)
 	}
 	if meansOption(where) {
 		return fmt.Errorf("%w; an option is named with --attr: muster eval --attr config.%s", err, strings.TrimPrefix(where, "config."))
@@ -212,6 +240,52 @@ func noInventory(where string, err error) error {
 	return fmt.Errorf("%w; muster init begins one", err)
 }
 
+// noDirectory says why no file is found where the current directory was deleted.
+const noDirectory = "the current directory does not exist any more; cd into another"
+
+// meantInventory says what is meant by a word that stands where the inventory does and is no
+// file; "" if nothing tells.
+func meantInventory(where string) string {
+	if _, err := os.Stat(where); err == nil {
+		return ""
+	}
+	dashes := strings.TrimLeft(where, "-‐‑–—−")
+	_, flake, isFlake := strings.Cut(where, "#")
+	_, login, isLogin := strings.Cut(where, "@")
+	switch {
+	case dashes != where && dashes != "" && !strings.HasPrefix(where, "-"):
+		return "it begins with a dash that is no hyphen; write --" + dashes
+	case where == "-":
+		return "an inventory is a file or a directory; standard input is none"
+	case slices.Contains([]exec.Action{exec.Switch, exec.Boot, exec.Test, exec.DryActivate}, exec.Action(where)):
+		return "muster deploy --action " + where + " says what is done"
+	case strings.HasPrefix(where, "~/"), strings.HasPrefix(where, "$"):
+		return "the shell puts a folder in the place of ~ and $HOME where they stand outside of quotes"
+	case strings.Contains(where, "://"), strings.HasPrefix(where, "github:"), strings.HasPrefix(where, "gitlab:"):
+		return "an inventory is a file or a directory here; git clone brings one"
+	case isFlake && flake != "":
+		return "hosts are chosen with --on: --on " + flake + "; muster convert writes an inventory from a flake"
+	case isLogin && login != "":
+		return "hosts are chosen by their names, with --on: --on " + login
+	}
+	if near := schema.Nearest(filepath.Base(where), filesIn(filepath.Dir(where))); near != "" {
+		return "did you mean " + filepath.Join(filepath.Dir(where), near) + "?"
+	}
+	return ""
+}
+
+// filesIn are the names of what may be inventories in a directory.
+func filesIn(dir string) []string {
+	entries, _ := os.ReadDir(dir)
+	var names []string
+	for _, e := range entries {
+		if isInventory(e.Name()) || e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
 // meantFlags are flags of other tools, and those of muster that take their place.
 var meantFlags = map[string]string{
 	"include": "--on web1,web2", "exclude": "--on '!web1'", "limit": "--on", "hosts": "--on", "host": "--on", "node": "--on", "nodes": "--on",
@@ -224,7 +298,10 @@ var meantFlags = map[string]string{
 	"inventory": "the INVENTORY behind the command", "user": "user in the inventory", "port": "port in the inventory", "use-remote-sudo": `privilege: "sudo" in the inventory`, "sudo": `privilege: "sudo" in the inventory`,
 	"ssh-user": "user in the inventory", "ssh-opts": "ssh: options in the inventory", "verbose": "--output json, which prints every event", "v": "--output json, which prints every event", "debug": "--output json, which prints every event",
 	"json": "--output json", "quiet": "2>/dev/null: standard output has the outcomes alone", "q": "2>/dev/null: standard output has the outcomes alone", "silent": "2>/dev/null: standard output has the outcomes alone",
-	"dry": "--dry-run, or muster plan", "timeout": "--activate-timeout, --connect-timeout or another that ends in -timeout", "o": "--on, or --output",
+	"dry": "--dry-run, or muster plan", "timeout": "--activate-timeout, --connect-timeout or another that ends in -timeout", "o": "--on, or --output", "i": "the INVENTORY behind the command", "f": "the INVENTORY behind the command", "V": "muster version",
+	"max-rate": "--limit-rate", "bandwidth-limit": "--limit-rate", "bwlimit": "--limit-rate", "ask-become-pass": `privilege: "sudo-password" in the inventory`, "ask-sudo-password": `privilege: "sudo-password" in the inventory`, "K": `privilege: "sudo-password" in the inventory`, "become": `privilege: "sudo" in the inventory`,
+	"ssh-option": "ssh: options in the inventory", "ssh-options": "ssh: options in the inventory", "option": "the settings of Nix in nix.conf, or in $NIX_CONFIG", "keep-going": "nothing: one host's failure does not stop the others", "k": "nothing: one host's failure does not stop the others",
+	"system": "system of a host in the inventory", "substituters": "cache in the inventory", "refresh": "muster update", "update-input": "muster update INPUT", "recreate-lock-file": "muster update", "commit-lock-file": "muster update, then git commit", "no-substitute": "nothing", "L": "nothing: the log of a build that fails is printed", "print-build-logs": "nothing: the log of a build that fails is printed",
 	"no-rollback": "rollback: false in the inventory", "magic-rollback": "nothing: a host that cannot be reached goes back by itself",
 	"auto-rollback": "nothing: a host that fails goes back by itself", "force": "--yes, or --replace-foreign", "no-confirm": "--yes", "interactive": "muster plan, then muster deploy",
 	"eval-node-limit": "nothing: hosts share one evaluation", "rollback": "muster rollback", "upgrade": "muster update, then muster deploy", "fast": "nothing", "profile-name": "--profile",
@@ -243,6 +320,9 @@ func foreignFlag(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: apply carries out a saved plan as it is; muster deploy --on chooses hosts, and so does muster plan --on", err)
 	}
 	if meant := meantFlags[m[1]]; meant != "" && (!strings.HasPrefix(meant, "--on") || c.Flags().Lookup("on") != nil) {
+		if why, needless := strings.CutPrefix(meant, "nothing"); needless {
+			return fmt.Errorf("%w for %s; leave it out%s", err, c.CommandPath(), why)
+		}
 		return fmt.Errorf("%w for %s; want %s", err, c.CommandPath(), meant)
 	}
 	var known []string
@@ -253,6 +333,12 @@ func foreignFlag(c *cobra.Command, err error) error {
 	}
 	if near := schema.Nearest(m[1], known); near != "" {
 		return fmt.Errorf("%w for %s; did you mean --%s?", err, c.CommandPath(), near)
+	}
+	if _, letters, many := strings.Cut(err.Error(), "' in -"); many && len(letters) > 1 {
+		return fmt.Errorf("%w; a flag of more than one letter begins with --; %s --help lists the flags", err, c.CommandPath())
+	}
+	if !c.HasParent() {
+		return fmt.Errorf("%w; flags stand behind the command, as in muster deploy %s; muster --help lists the commands", err, strings.Repeat("-", min(2, len(m[1])))+m[1])
 	}
 	return fmt.Errorf("%w; %s --help lists its flags", err, c.CommandPath())
 }

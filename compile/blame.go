@@ -63,6 +63,9 @@ func BlameFor(f *schema.Fleet, host string, w Witness, dir string) (Blame, bool)
 			b, ok = Blame{Pos: at, Option: w.evaluated()}, true
 		}
 	}
+	if b.Hint == "" {
+		b.Hint = olderModule(f, b.Option, w.Message)
+	}
 	b.Pos.File = s.shown(b.Pos.File)
 	b.Message = s.withPlaces(w.Message)
 	return b, ok

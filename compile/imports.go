@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -146,6 +147,10 @@ func (c *importChecker) file(f importedFile) {
 	var invalid *syntax.Error
 	if errors.As(err, &invalid) {
 		c.report(invalid.At, f.from, "nix", invalid.Msg)
+		if schema.ConflictMark(lineOf(src, int(invalid.At.Line))) == 0 {
+			e := c.errs[len(c.errs)-1]
+			e.Msg, e.Hint = schema.Unmerged, schema.UnmergedHint
+		}
 	}
 	if text == nil {
 		return
@@ -157,6 +162,15 @@ func (c *importChecker) file(f importedFile) {
 	literalImports(text.Expr, func(p *syntax.Path, name string, certain bool) {
 		c.follow(p, filepath.Join(dir, name), name, certain, f.from)
 	})
+}
+
+// lineOf returns a line of a text, counted from 1.
+func lineOf(text []byte, number int) []byte {
+	lines := bytes.SplitAfterN(text, []byte("\n"), number+1)
+	if number < 1 || number > len(lines) {
+		return nil
+	}
+	return bytes.TrimSuffix(lines[number-1], []byte("\n"))
 }
 
 // literalImports calls found for each literal path that an expression imports: in

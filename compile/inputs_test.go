@@ -1,6 +1,8 @@
 package compile
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -142,6 +144,8 @@ func TestInputsOfOtherPins(t *testing.T) {
 	instantiate(t, "1")
 	hash := func(name string) string { return hashPath(t, filepath.Join(dir, name)) }
 	rev := strings.TrimSpace(run(t, filepath.Join(dir, "repo"), "git", "rev-parse", "HEAD"))
+	// The text of tree/name, which is "tree".
+	fileHash := "sha256-" + base64.StdEncoding.EncodeToString(func() []byte { sum := sha256.Sum256([]byte("tree")); return sum[:] }())
 	tarball := func(name string) string { return "file://" + dir + "/" + name + ".tar.gz" }
 	for _, tt := range []struct{ name, lock, pins, expr, want string }{
 		{
@@ -158,6 +162,41 @@ func TestInputsOfOtherPins(t *testing.T) {
 				"tree": {"type": "Git", "repository": {"type": "Git", "url": "file://` + dir + `/repo"}, "revision": "` + rev + `", "url": null, "hash": "x"}}, "version": 3}`,
 			`{ dep = { flake = true; }; }`,
 			`[ inputs.dep.value (builtins.pathExists (inputs.tree.outPath + "/flake.nix")) inputs.tree.revision ]`, `["dep",true,"` + rev + `"]`,
+		},
+		{
+			"npins 8", `{"pins": {
+				"link": {"type": "Url", "url": "` + tarball("tree") + `", "unpack": true, "hash": "` + hash("tree") + `"},
+				"moves": {"type": "MutableUrl", "update_url": "https://example.org/x", "url": "file://` + dir + `/tree/name", "unpack": false, "hash": "` + fileHash + `"},
+				"sub": {"type": "Git", "repository": {"type": "Git", "url": "file://` + dir + `/repo"}, "branch": "main", "submodules": true, "revision": "` + rev + `", "url": "https://example.org/unused.tar.gz", "hash": "x", "frozen": true},
+				"image": {"type": "Container", "image_name": "ubuntu", "image_tag": "latest", "image_digest": "sha256:00", "hash": "x"},
+				"odd": {"type": "Later", "hash": "x"}}, "version": 8}`,
+			`{ }`,
+			`[ (builtins.readFile (inputs.link + "/name")) (builtins.readFile inputs.moves.outPath) (builtins.substring 44 99 inputs.sub.outPath) (inputs.image ? outPath) inputs.image.image_tag (builtins.tryEval inputs.odd.outPath).success ]`,
+			`["tree","tree","repo-` + rev[:7] + `",false,"latest",false]`,
+		},
+		{
+			"npins 7", `{"pins": {
+				"plain": {"type": "Tarball", "url": "` + tarball("tree") + `", "locked_url": null, "hash": "` + hash("tree") + `"},
+				"locked": {"type": "Tarball", "url": "https://example.org/moves", "locked_url": "` + tarball("tree") + `", "hash": "` + hash("tree") + `"},
+				"release": {"type": "GitRelease", "repository": {"type": "GitHub", "owner": "a", "repo": "b"}, "pre_releases": false, "version_upper_bound": null, "release_prefix": null, "submodules": false, "version": "1", "revision": "` + rev + `", "url": "` + tarball("tree") + `", "hash": "` + hash("tree") + `"}}, "version": 7}`,
+			`{ }`,
+			`map (pin: builtins.readFile (pin + "/name")) [ inputs.plain inputs.locked inputs.release ]`, `["tree","tree","tree"]`,
+		},
+		{
+			"lon odd", `{"version": "1", "sources": {"tag": {"type": "Git", "fetchType": "git", "frozen": true, "revision": "` + rev + `", "url": "file://` + dir + `/repo"},
+				"odd": {"type": "Forgejo", "fetchType": "later"}}}`,
+			`{ }`,
+			`[ (builtins.pathExists (inputs.tag + "/flake.nix")) (builtins.tryEval inputs.odd.outPath).success ]`, `[true,false]`,
+		},
+		{
+			"niv odd", `{"my tree": {"type": "tarball", "url": "` + tarball("tree") + `", "sha256": "` + hash("tree") + `", "builtin": false, "branch": "main", "url_template": "https://example.org/<rev>.tar.gz"},
+				"name": {"type": "file", "url": "file://` + dir + `/tree/name", "sha256": "` + fileHash + `"},
+				"repo": {"type": "git", "repo": "file://` + dir + `/repo", "branch": "main", "rev": "` + rev + `"},
+				"root": {"type": "local", "path": "` + dir + `/tree"}, "odd": {"type": "later"}}`,
+			`{ }`,
+			`[ (builtins.readFile (inputs."my tree" + "/name")) (builtins.substring 44 99 inputs."my tree".outPath) (builtins.readFile inputs.name.outPath) (builtins.substring 44 99 inputs.name.outPath)
+			   (builtins.pathExists (inputs.repo + "/flake.nix")) (builtins.readFile (inputs.root + "/name")) (builtins.tryEval inputs.odd.outPath).success ]`,
+			`["tree","my-tree-src","tree","name-src",true,"tree",false]`,
 		},
 		{
 			"lon", `{"version": "1", "sources": {"tree": {"type": "GitHub", "fetchType": "tarball", "url": "` + tarball("tree") + `", "hash": "` + hash("tree") + `"},

@@ -25,6 +25,7 @@ func pull(h *schema.Host) *schema.Attrs {
 	text("host", h.Name)
 	text("from", p.From)
 	put(set, texts(p.At, p.Keys()), "keys")
+	text("report", p.Report)
 	text("every", p.Every)
 	text("jitter", p.Jitter)
 	return set

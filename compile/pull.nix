@@ -33,6 +33,10 @@ in
       description = "The URL of the store that has releases.";
     };
     keys = option (lib.types.listOf lib.types.str) [ ] "The public keys that releases are signed with.";
+    report = option (lib.types.nullOr lib.types.str) null "The URL that reports are posted to, instead of going into the store.";
+    hostKeys = option (lib.types.listOf lib.types.str) (map (
+      key: key.path
+    ) (config.services.openssh.hostKeys or [ ])) "The files of the SSH host keys that sign reports.";
     every = option lib.types.str "*:0/15" "When, as systemd's OnCalendar has it.";
     jitter = option lib.types.str "5m" "The longest random delay.";
     package = option (lib.types.nullOr lib.types.package) (
@@ -58,7 +62,14 @@ in
       wants = [ "network-online.target" ];
       restartIfChanged = false;
       unitConfig.X-StopOnRemoval = false;
-      environment.HOME = "/root";
+      # A package that is older than this file ignores variables that it does not know; it would refuse flags.
+      environment = {
+        HOME = "/root";
+      }
+      // lib.optionalAttrs (cfg.hostKeys != [ ]) {
+        MUSTER_HOST_KEYS = lib.concatStringsSep ":" cfg.hostKeys;
+      }
+      // lib.optionalAttrs (cfg.report != null) { MUSTER_REPORT_TO = cfg.report; };
       path = [
         config.nix.package
         pkgs.coreutils
@@ -72,7 +83,7 @@ in
         Type = "oneshot";
         StateDirectory = "muster-agent";
         StateDirectoryMode = "0700";
-        # Credentials of the store, such as MUSTER_STORE_AUTH or AWS_ACCESS_KEY_ID.
+        # Credentials of the store, such as MUSTER_STORE_AUTH or AWS_ACCESS_KEY_ID, and of reports: MUSTER_REPORT_AUTH.
         EnvironmentFile = [
           "-/etc/muster/agent.env"
           "-/run/muster-secrets/agent.env"

@@ -202,8 +202,9 @@ func (j *job) stopsPods() bool {
 	return !j.systemUpToDate() || j.needsRestart()
 }
 
-// controlPlaneUnits are the units that run etcd or an API server, which needs it.
-var controlPlaneUnits = []string{"etcd.service", "kube-apiserver.service", "k3s.service", "rke2-server.service"}
+// controlPlaneUnits are the units that run etcd or an API server, which needs it. That of
+// RKE2 is rke2.service in NixOS 24.11, and rke2-server.service later.
+var controlPlaneUnits = []string{"etcd.service", "kube-apiserver.service", "k3s.service", "rke2.service", "rke2-server.service"}
 
 // stopsControlPlane reports whether a secret changes that has etcd or an API server
 // restarted.

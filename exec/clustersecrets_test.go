@@ -47,7 +47,7 @@ func TestSecretsThatRestartTheControlPlane(t *testing.T) {
 	}
 	host := &schema.Host{Name: "m1", AllSecrets: []*schema.Secret{
 		{Name: "etcd", Restart: []string{"etcd.service"}}, {Name: "api", Restart: []string{"kube-apiserver.service"}},
-		{Name: "k3s", Restart: []string{"k3s.service"}}, {Name: "rke2", Restart: []string{"rke2-server.service"}},
+		{Name: "k3s", Restart: []string{"k3s.service"}}, {Name: "rke2", Restart: []string{"rke2-server.service"}}, {Name: "rke2 of 24.11", Restart: []string{"rke2.service"}},
 		{Name: "kubelet", Restart: []string{"kubelet.service"}}, {Name: "web", Reload: []string{"nginx.service"}},
 	}}
 	master, node := &schema.KlusterMember{Host: "m1", Master: true, Etcd: true}, &schema.KlusterMember{Host: "m1"}
@@ -63,6 +63,7 @@ func TestSecretsThatRestartTheControlPlane(t *testing.T) {
 		{"the API's is pushed", PushSecrets, master, same, secrets("api"), "spare "},
 		{"that of k3s is pushed", PushSecrets, master, same, secrets("k3s"), "spare "},
 		{"that of RKE2 is pushed", PushSecrets, master, same, secrets("rke2"), "spare "},
+		{"that of RKE2 in NixOS 24.11 is pushed", PushSecrets, master, same, secrets("rke2 of 24.11"), "spare "},
 		{"the kubelet's is pushed", PushSecrets, master, same, secrets("kubelet"), ""},
 		{"others are pushed", PushSecrets, master, same, secrets("web"), ""},
 		{"one that is removed", PushSecrets, master, same, secrets("gone"), ""},

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -142,12 +143,8 @@ func checkDisk(d *schema.Disk, b *host.Bare, number int, inUse bool) error {
 	case slices.ContainsFunc(b.Disks[:number], func(o host.BareDisk) bool { return o.Name == seen.Name }):
 		return refuse("it is the same disk as another of the host: %s", seen.Name)
 	}
-	least := int64(1) // of the table itself
-	for _, p := range d.Partitions {
-		least += max(p.Size, 1)
-	}
-	if seen.Size < least<<20 {
-		return refuse("it has %s, and its partitions take %s", human.Bytes(seen.Size), human.Bytes(least<<20))
+	if least := leastOf(d); seen.Size < least {
+		return refuse("it has %s, and its partitions take %s", human.Bytes(seen.Size), human.Bytes(least))
 	}
 	if len(seen.Used) > 0 && !inUse {
 		var uses []string
@@ -157,6 +154,48 @@ func checkDisk(d *schema.Disk, b *host.Bare, number int, inUse bool) error {
 		return refuse("it is in use, and has to be unmounted or stopped first: %s", strings.Join(uses, ", "))
 	}
 	return nil
+}
+
+// leastOf is how large a disk has to be for its partitions, in bytes.
+func leastOf(d *schema.Disk) int64 {
+	least := int64(1) // of the table itself
+	for _, p := range d.Partitions {
+		least += max(p.Size, 1)
+	}
+	return least << 20
+}
+
+// isTheOne fails where a disk that is known by its name in the kernel, which may be that of
+// another at the next start, may not be the one that is meant. It is where the machine has no
+// other that is as large, or where the Linux that the machine was made with has its root on it.
+func isTheOne(d *schema.Disk, b *host.Bare, number int, rooted []host.BareDisk) error {
+	seen := &b.Disks[number]
+	if d.ByID() || slices.ContainsFunc(rooted, func(r host.BareDisk) bool {
+		return r.Size == seen.Size && r.Serial == seen.Serial && r.Model == seen.Model
+	}) {
+		return nil
+	}
+	var names, others []string
+	for _, n := range slices.Concat(b.Named, b.Nameless) {
+		if n.Name != seen.Name && n.Size >= leastOf(d) && !slices.Contains(names, n.Name) {
+			names = append(names, n.Name)
+			others = append(others, fmt.Sprintf("%s (%s)", cmp.Or(n.ID, n.Name), human.Bytes(n.Size)))
+		}
+	}
+	if others == nil {
+		return nil
+	}
+	return fmt.Errorf("disk %s, %s: the machine has other disks, %s, and which of them the kernel calls so changes from one start to the next: give the disk its device by id, /dev/disk/by-id/…; nothing was wiped", d.Name, d.Device, strings.Join(others, ", "))
+}
+
+// withRoot are the disks that were asked for on which the root of a Linux is.
+func withRoot(b *host.Bare) (rooted []host.BareDisk) {
+	for _, d := range b.Disks {
+		if slices.ContainsFunc(d.Used, func(u host.Use) bool { return u.As == "/" }) {
+			rooted = append(rooted, d)
+		}
+	}
+	return rooted
 }
 
 // makeDisks makes the file systems of the new host and mounts them, unless an earlier
@@ -228,6 +267,9 @@ func mayWipe(ctx context.Context, j *job) error {
 	w, h, o := &j.bare, j.step.Host, &j.run.opts
 	for i, d := range madeDisks(h) {
 		if err := checkDisk(d, &w.seen, i, w.ours()); err != nil {
+			return err
+		}
+		if err := isTheOne(d, &w.seen, i, w.rooted); err != nil && !w.ours() {
 			return err
 		}
 	}

@@ -147,3 +147,39 @@ func errorText(err error) string {
 	}
 	return err.Error()
 }
+
+// A disk that is known by its name in the kernel is wiped only where it must be the one that
+// is meant.
+func TestDisksByNamesOfTheKernel(t *testing.T) {
+	sda := host.BareDisk{Device: "/dev/sda", Name: "sda", Size: 40 << 30, Serial: "S1", Model: "QEMU"}
+	named := host.NamedDisk{ID: "scsi-1", Name: "sda", Size: 40 << 30}
+	volume := host.NamedDisk{ID: "scsi-2", Name: "sdb", Size: 100 << 30}
+	config := host.NamedDisk{Name: "vdb", Size: 500 << 10} // of a cloud, with what cloud-init gets
+	tests := []struct {
+		name   string
+		device string
+		disks  []host.NamedDisk
+		rooted []host.BareDisk
+		err    string
+	}{
+		{"the only disk", "/dev/sda", []host.NamedDisk{named}, nil, ""},
+		{"beside one that is too small", "/dev/sda", []host.NamedDisk{named, config}, nil, ""},
+		{"beside another", "/dev/sda", []host.NamedDisk{named, volume, volume}, nil, "disk main, /dev/sda: the machine has other disks, scsi-2 (107.4 GB), and which of them the kernel calls so changes from one start to the next: give the disk its device by id, /dev/disk/by-id/…; nothing was wiped"},
+		{"beside another, with the root", "/dev/sda", []host.NamedDisk{named, volume}, []host.BareDisk{sda}, ""},
+		{"the root was on another", "/dev/sda", []host.NamedDisk{named, volume}, []host.BareDisk{{Name: "sda", Size: 100 << 30, Serial: "S2"}}, "disk main, /dev/sda: the machine has other disks"},
+		{"by id", "/dev/disk/by-id/scsi-1", []host.NamedDisk{named, volume}, nil, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := &schema.Disk{Name: "main", Device: tt.device, Layout: schema.Layout{Partitions: []schema.Partition{{Name: "root", Size: 1024}}}}
+			err := isTheOne(d, &host.Bare{Disks: []host.BareDisk{sda}, Named: tt.disks}, 0, tt.rooted)
+			if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.err)) {
+				t.Errorf("got %v, want %q", err, tt.err)
+			}
+		})
+	}
+	rooted := withRoot(&host.Bare{Disks: []host.BareDisk{{Name: "a", Used: []host.Use{{Name: "a1", As: "/"}}}, {Name: "b", Used: []host.Use{{Name: "b1", As: "/boot"}}}}})
+	if len(rooted) != 1 || rooted[0].Name != "a" {
+		t.Errorf("with a root: %+v", rooted)
+	}
+}

@@ -59,9 +59,10 @@ type InstallOptions struct {
 // A bareWork is what is known of a machine that is installed.
 type bareWork struct {
 	seen   host.Bare
-	layout string // names what is made of the disks
-	booted bool   // it has booted the system already
-	root   string // where the new store is; "" while it is not
+	layout string          // names what is made of the disks
+	booted bool            // it has booted the system already
+	rooted []host.BareDisk // with the root of the Linux that it was made with
+	root   string          // where the new store is; "" while it is not
 }
 
 // ours reports whether an earlier attempt has begun to make these disks, and may have
@@ -154,6 +155,9 @@ func lookBare(ctx context.Context, j *job) error {
 		return mayReplace(j)
 	case b.Pending.Layout != "" && !j.run.plan.Wanted.Reinstall:
 		return fmt.Errorf("%w: it runs %s, which run %s installed, and the inventory means %s now: muster deploy brings that", ErrInstalled, cmp.Or(b.Current, nothing), b.Pending.Run, want)
+	case b.Deployed != "" && b.Current != "" && !j.run.plan.Wanted.Reinstall:
+		// Its root may be in memory, as that of an installer is.
+		return fmt.Errorf("%w: run %s has deployed %s to it; --reinstall wipes it and installs it anew", ErrInstalled, b.Deployed, b.Current)
 	case isInstaller(b):
 		if len(b.Lacks) > 0 {
 			return fmt.Errorf("the installer that runs (%s) has no %s: use one that has, or name one in install.kexec of the inventory", b.Name, strings.Join(b.Lacks, ", "))
@@ -166,8 +170,14 @@ func lookBare(ctx context.Context, j *job) error {
 	if mounts := mountsOf(madeDisks(h), b.Disks); len(mounts) > 0 && mounts[0].Where != "/" {
 		return errors.New("partitions are to be made, and none of them is mounted at /: an installation makes the root, too")
 	}
-	for i := range b.Disks {
-		if err := checkDisk(madeDisks(h)[i], b, i, !isInstaller(b) || w.ours()); err != nil {
+	if !isInstaller(b) {
+		w.rooted = withRoot(b)
+	}
+	for i, d := range madeDisks(h) {
+		if err := checkDisk(d, b, i, !isInstaller(b) || w.ours()); err != nil {
+			return err
+		}
+		if err := isTheOne(d, b, i, w.rooted); err != nil && !w.ours() {
 			return err
 		}
 	}

@@ -95,11 +95,14 @@ type Plan struct {
 	Rollout    schema.Rollout
 	Cluster    *ClusterPlan // nil where hosts are not taken out of one
 	Builders   []string     // machines to build on, as for Nix; none: as nix.conf says
-	OnlyThere  bool         // this machine builds nothing
-	Cache      schema.Cache
-	Command    []string // for Command
-	Keep       Keep     // for Clean
-	Wanted     Wanted   // for Install
+	// BuilderHosts are the hosts of the inventory among Builders, with what it takes to reach
+	// them.
+	BuilderHosts []*schema.Host
+	OnlyThere    bool // this machine builds nothing
+	Cache        schema.Cache
+	Command      []string // for Command
+	Keep         Keep     // for Clean
+	Wanted       Wanted   // for Install
 
 	order []int // in which the steps are begun; see ordered
 }

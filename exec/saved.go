@@ -45,6 +45,7 @@ type savedPlan struct {
 	Undo       savedWord     `json:"undo,omitempty"`
 	Builders   []string      `json:"builders,omitempty"`
 	OnlyThere  bool          `json:"only_builders,omitempty"`
+	BuildHosts []savedHost   `json:"builder_hosts,omitempty"`
 	PushTo     string        `json:"push_to,omitempty"`
 	PullFrom   string        `json:"pull_from,omitempty"`
 	Peers      []string      `json:"peers,omitempty"`
@@ -214,6 +215,9 @@ func (p *Plan) save() *savedPlan {
 	}
 	if k := p.Keep; k != (Keep{}) {
 		s.Keep = &savedKeep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
+	}
+	for _, h := range p.BuilderHosts {
+		s.BuildHosts = append(s.BuildHosts, saveHost(h))
 	}
 	s.Cluster = saveCluster(p.Cluster)
 	s.Steps = p.Steps
@@ -399,6 +403,13 @@ func (s *savedPlan) load() (*Plan, error) {
 	}
 	if k := s.Keep; k != nil {
 		p.Keep = Keep{Last: k.Last, Newer: k.Newer, Dry: k.Dry}
+	}
+	for i := range s.BuildHosts {
+		h := s.BuildHosts[i].load()
+		if h.Name == "" || h.Address == "" {
+			return nil, fmt.Errorf("builder_hosts[%d]: want a host with a name and an address", i)
+		}
+		p.BuilderHosts = append(p.BuilderHosts, h)
 	}
 	var err error
 	if p.Cluster, err = s.Cluster.load(); err != nil {

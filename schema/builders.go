@@ -22,7 +22,8 @@ type Build struct {
 type BuildMachine struct {
 	Name      string
 	At        Pos
-	URL       string // ssh://NAME by default; of a host of the inventory, with its user and address
+	Host      *Host  // that it is, by its name, and without a URL in the inventory; else nil
+	URL       string // ssh://NAME by default; see builderURL for a host of the inventory
 	Systems   []string
 	Jobs      int
 	Speed     int
@@ -68,15 +69,13 @@ func (d *decoder) build(n *node) {
 		}
 		host := d.fleet.Host(m.Name)
 		if m.URL == "" {
-			m.URL = "ssh://" + m.Name
-			if host != nil && host.Address != "" {
-				m.URL = "ssh://" + sshAddress(host)
-			}
+			m.Host, m.URL = host, d.builderURL(m.Name, host)
 		}
 		if host != nil && len(m.Systems) == 0 {
 			m.Systems = []string{host.System}
 		}
-		if host != nil && m.HostKey == "" && len(host.HostKeys) > 0 {
+		// Nix's notation has one key. Several are in the SSH configuration that Nix is given.
+		if host != nil && m.HostKey == "" && len(host.HostKeys) == 1 {
 			m.HostKey = host.HostKeys[0]
 		}
 		d.fleet.Build.Machines = append(d.fleet.Build.Machines, m)
@@ -84,16 +83,23 @@ func (d *decoder) build(n *node) {
 	}
 }
 
-// sshAddress is a host in a URL.
-func sshAddress(h *Host) string {
-	address := h.Address
-	if strings.Contains(address, ":") {
-		address = "[" + address + "]"
+// builderURL is the URL of a builder without one: its name, unless it is a host of the
+// inventory with an address of its own. That is what SSH configurations have. IPv6 addresses
+// are left out, as versions of Nix differ in how they read them.
+func (d *decoder) builderURL(name string, host *Host) string {
+	if host == nil || host.Address == "" || strings.Contains(host.Address, ":") {
+		return "ssh://" + name
 	}
-	if h.User != "" {
-		address = h.User + "@" + address
+	address := host.Address
+	for _, other := range d.fleet.Build.Machines {
+		if other.Host != nil && other.Host.Address == address {
+			return "ssh://" + name
+		}
 	}
-	return address
+	if host.User != "" {
+		address = host.User + "@" + address
+	}
+	return "ssh://" + address
 }
 
 // builders checks the lines of builders, and the machines.
@@ -109,9 +115,8 @@ func (c *checker) builders() {
 		}
 	}
 	for _, m := range c.fleet.Build.Machines {
-		path := join("build.machines", m.Name)
-		if host := c.fleet.Host(m.Name); host != nil && c.machine(m, "url") == nil && host.Port != 0 && host.Port != 22 {
-			c.report.add(m.At, path, "builder", "host %s has port %d, and Nix has none in the address of a builder", quote(m.Name), host.Port).Hint = "set url to a name that ~/.ssh/config has with its port"
+		if m.Host != nil && m.Host.Address == "" {
+			c.report.add(m.At, join("build.machines", m.Name), "builder", "host %s has no address in the inventory", quote(m.Name)).Hint = "set url to a name that ~/.ssh/config has"
 		}
 	}
 	for _, h := range c.fleet.Hosts {
@@ -122,17 +127,6 @@ func (c *checker) builders() {
 	if c.fleet.Build.OnlyThere && len(c.fleet.Builders) == 0 {
 		c.report.warn(c.tree.get("build").at, "build.here", "builder", "nothing is built here, and the inventory has no builders: those of nix.conf build")
 	}
-}
-
-// machine is a field of a machine as the inventory has it.
-func (c *checker) machine(m *BuildMachine, field string) *node {
-	n := c.tree.get("build")
-	for _, name := range []string{"machines", m.Name, field} {
-		if n = n.get(name); n == nil {
-			return nil
-		}
-	}
-	return n
 }
 
 const builderHint = "a line has, parted by spaces and - for none: URL, systems, file of an SSH key, builds at once, speed, features, features that a derivation must need, host key in base64"

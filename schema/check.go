@@ -294,7 +294,7 @@ func (c *checker) roles() {
 				x := c.report.add(e.at, path, "undefined-role", "no role named %s", quote(name))
 				if mend := meantBy(path, name, langCUE); mend != "" {
 					x.Hint = mend
-				} else if near := cmp.Or(nearest(name, known), endingIn("-"+name, known)); near != "" {
+				} else if near := cmp.Or(nearest(name, known), endingIn("-"+name, known), c.klusterRole(name)); near != "" {
 					x.Hint = fmt.Sprintf("did you mean %q?", near)
 				} else {
 					x.Hint = "known roles: " + strings.Join(known, ", ") + "; roles at the top of the inventory defines others"
@@ -464,7 +464,7 @@ func (c *checker) host(h *Host) {
 		c.unconnected(h, path)
 	}
 	for i, k := range h.HostKeys {
-		if why := badKey(k); why != "" {
+		if why := badKey(k); why != "" && Fits("HostKey", k) {
 			c.report.add(h.posOfElem(c.tree, "host_keys", i), fmt.Sprintf("%s.host_keys[%d]", path, i), "host-key", "not a public key: %s", why)
 		}
 	}
@@ -491,10 +491,9 @@ func (c *checker) unconnected(h *Host, path string) {
 			return
 		}
 	}
-	letters := func(name string) string { return strings.Trim(name, "0123456789") }
 	var others []string
 	for _, o := range c.fleet.Hosts {
-		if !o.Unconnected && letters(o.Name) != letters(h.Name) {
+		if !o.Unconnected && lettersOf(o.Name) != lettersOf(h.Name) {
 			others = append(others, o.Name)
 		}
 	}
@@ -542,8 +541,12 @@ func (c *checker) jumps() {
 		}
 		return c.hosts[name]
 	}
-	fine := make(map[*Host]bool)
+	fine, looked := make(map[*Host]bool), make(map[string]bool)
 	for _, h := range c.fleet.Hosts {
+		if !looked[h.Jump] && len(looked) < mostJumpsLooked {
+			looked[h.Jump] = true
+			c.jumpLike(h)
+		}
 		if j := through(h); j != nil && j.Unconnected {
 			c.report.add(h.PosOf("jump"), join("hosts", h.Name)+".jump", "jump", "host %s has no address", quote(j.Name)).Hint = "set its host"
 		}
@@ -563,6 +566,30 @@ func (c *checker) jumps() {
 		for _, t := range trail {
 			fine[t] = true
 		}
+	}
+}
+
+// mostJumpsLooked is how many jump hosts are compared with the names of hosts.
+const mostJumpsLooked = 100
+
+// lettersOf is a name without the digits around it: names that differ in these alone are of
+// machines of one kind.
+func lettersOf(name string) string { return strings.Trim(name, "0123456789") }
+
+// jumpLike warns of a jump host without a dot that no host is named as, but nearly: it is
+// looked for in the SSH configuration and by DNS.
+func (c *checker) jumpLike(h *Host) {
+	if h.Jump == "" || strings.ContainsAny(h.Jump, ".@:[") || c.hosts[h.Jump] != nil {
+		return
+	}
+	var names []string
+	for _, o := range c.fleet.Hosts {
+		if o != h && lettersOf(o.Name) != lettersOf(h.Jump) {
+			names = append(names, o.Name)
+		}
+	}
+	if near := nearest(h.Jump, names); near != "" {
+		c.report.warn(h.PosOf("jump"), join("hosts", h.Name)+".jump", "jump", "no host is named %s: SSH and DNS have to know it", quote(h.Jump)).Hint = fmt.Sprintf("did you mean %q?", near)
 	}
 }
 

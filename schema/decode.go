@@ -25,6 +25,8 @@ type decoder struct {
 	absDir func(Pos) string
 	show   func(string) string
 	pinned []PinnedMachine // that are made
+
+	machines map[string]*PinnedMachine // pinned, by host; nil until they are asked for
 }
 
 // decode fills in the fleet.
@@ -340,6 +342,7 @@ func (d *decoder) host(f field, defaults *node) *Host {
 	h.Pulls = d.fleet.pullOf(h)
 	d.storage(h, n, path)
 	h.Install = d.install(n.get("install"), defaults.get("install"), join(path, "install"))
+	d.showsKeys(h)
 	return h
 }
 
@@ -374,7 +377,7 @@ func ParseBytes(s string) (int64, error) {
 func (d *decoder) storage(h *Host, n *node, path string) {
 	if disks := n.get("disks"); disks != nil && disks.kind == structKind {
 		for _, f := range disks.fields {
-			d.disk(h, f, join(path, "disks"))
+			d.disk(h, f, disks, join(path, "disks"))
 		}
 	}
 	if systems := n.get("file_systems"); systems != nil && systems.kind == structKind {

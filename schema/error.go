@@ -152,6 +152,12 @@ func (r *report) add(pos Pos, path, rule, format string, args ...any) *Error {
 	return e
 }
 
+// refused reports whether the value at a position is none of its field: nothing follows from
+// it.
+func (r *report) refused(pos Pos) bool {
+	return slices.ContainsFunc(r.list, func(e *Error) bool { return e.Pos == pos && e.Rule == "type" })
+}
+
 // warn reports a warning. The caller may set its hint.
 func (r *report) warn(pos Pos, path, rule, format string, args ...any) *Error {
 	e := r.add(pos, path, rule, format, args...)

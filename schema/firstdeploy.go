@@ -58,7 +58,7 @@ func FirstDeploy(f *Fleet) Errors {
 	option := func(path, value string) string { return "set " + l.option(path, value) }
 	warn(rootless, "no root file system for %s: NixOS refuses to build it", "set "+l.pair("disk_uuid", `"…"`)+", or file_systems with \"/\"; muster adopt writes what a machine has")
 	warn(unbootable, "no boot loader for %s: NixOS refuses to build it", option("boot.loader.grub.device", `"/dev/sda"`)+", or boot.loader.systemd-boot.enable; muster adopt writes what a machine has")
-	warn(stateless, "no state version for %s: NixOS takes that of its release, and data may change with an upgrade", option("system.stateVersion", `"24.11"`)+" to the release that it was first installed with")
+	warn(stateless, "no state version for %s: NixOS takes that of its release, and data may change with an upgrade", option("system.stateVersion", `"24.11"`)+", the release that it was first installed with")
 	return r.list.sorted()
 }
 

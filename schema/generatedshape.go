@@ -499,6 +499,11 @@ func generatedShape() *shape {
 		strct: true,
 	}
 	s43 := &shape{
+		want: "an attribute such as disks",
+		doc:  "Its disks: a list of devices, or an attribute set of devices by name. Those of the\nhost's disks that have no device get them.",
+		leaf: onFirstUse("^[^\\x00]+$"),
+	}
+	s44 := &shape{
 		want:  "an attribute set such as {address: \"ipv4_address\"}",
 		doc:   "custom: which attributes of the resource have what muster wants to know.",
 		like:  []string{"output", "mapping"},
@@ -523,14 +528,10 @@ func generatedShape() *shape {
 				like: []string{"hostkey"},
 				leaf: onFirstUse("^[^\\x00]+$"),
 			},
-			"disks": &shape{
-				want: "an attribute such as disks",
-				doc:  "Its disks: a list of devices, or an attribute set of devices by name.",
-				leaf: onFirstUse("^[^\\x00]+$"),
-			},
+			"disks": s43,
 		},
 	}
-	s44 := &shape{
+	s45 := &shape{
 		want: "a command as a list of words",
 		doc:  "A command that prints its console, on which cloud-init shows the SSH host keys. In\nit {id}, {address}, {name} and {region} stand for those of the machine.",
 		like: []string{"consolelog", "serial"},
@@ -540,18 +541,24 @@ func generatedShape() *shape {
 			leaf: onFirstUse("^[^\\x00]+$"),
 		},
 	}
-	s45 := &shape{
+	s46 := &shape{
+		want: "the name that the host had",
+		doc:  "The name of the host when the machine was made, where the host has another one since.\nThe machine keeps that name in the cloud and in the program's state.",
+		like: []string{"renamed_from", "moved_from", "was", "formerly"},
+		leaf: onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$"),
+	}
+	s47 := &shape{
 		want: "install, adopt, deploy or none",
 		doc:  "What muster provision apply does with a new machine when it answers: install it,\nadopt it (read its hardware), deploy to it, or nothing. none by default.",
 		like: []string{"next", "after"},
 		leaf: oneOf{theText("install"), theText("adopt"), theText("deploy"), theText("none")},
 	}
-	s46 := &shape{
+	s48 := &shape{
 		want:  "an attribute set such as {target: \"hetzner\", size: \"cx22\"}",
 		doc:   "The machine that OpenTofu or Terraform makes for the host. A field of a host goes\nbefore that of its roles, and theirs before the defaults'.",
 		like:  []string{"targetenv", "terraform", "tofu", "machine"},
 		strct: true,
-		order: []string{"target", "size", "region", "image", "disk", "network", "group", "ssh_keys", "user_data", "arguments", "resource", "outputs", "console", "then"},
+		order: []string{"target", "size", "region", "image", "disk", "network", "group", "ssh_keys", "user_data", "arguments", "resource", "outputs", "console", "made_as", "then"},
 		fields: map[string]*shape{
 			"target":  s34,
 			"size":    s35,
@@ -573,58 +580,59 @@ func generatedShape() *shape {
 				doc:  "custom: the type of its resource.",
 				leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_-]{0,63}$"),
 			},
-			"outputs": s43,
-			"console": s44,
-			"then":    s45,
+			"outputs": s44,
+			"console": s45,
+			"made_as": s46,
+			"then":    s47,
 		},
 	}
-	s47 := &shape{
+	s49 := &shape{
 		want: "a time such as 04:00 or Sun 03:30",
 		doc:  "When, as systemd's OnCalendar has it: \"04:00\", \"Sun 03:30\".",
 		like: []string{"at", "when", "dates", "time", "schedule"},
 		leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
 	}
-	s48 := &shape{
+	s50 := &shape{
 		want: "a duration such as 30m",
 		doc:  "The longest random delay after that time: \"30m\".",
 		like: []string{"randomizeddelaysec", "splay", "jitter"},
 		leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
 	}
-	s49 := &shape{
+	s51 := &shape{
 		want: "the URL of a git repository",
 		doc:  "The URL of a git repository that has the fleet's network expression, as\nmuster compile writes it.",
 		like: []string{"url", "repo", "repository"},
 		leaf: onFirstUse("^[A-Za-z/][^ \\x00-\\x1f]*$"),
 	}
-	s50 := &shape{
+	s52 := &shape{
 		want: "the path of a Nix file in the repository",
 		doc:  "The network expression in the repository; network.nix by default.",
 		like: []string{"path", "network"},
 		leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$"),
 	}
-	s51 := &shape{
+	s53 := &shape{
 		want: "a flake reference such as git+https://example.com/fleet",
 		doc:  "The reference of a flake with nixosConfigurations, as muster compile\n--format flake writes it.",
 		leaf: onFirstUse("^[A-Za-z][^ #\\x00-\\x1f]*$"),
 	}
-	s52 := &shape{
+	s54 := &shape{
 		want:  "an attribute set such as {every: \"04:00\", flake: \"git+https://…\"}",
 		doc:   "Unattended upgrades to what the fleet has, in git or as a flake. That of a host\nreplaces that of its roles, and theirs that of the defaults.",
 		like:  []string{"autoupgrade", "upgrades"},
 		strct: true,
 		order: []string{"every", "delay", "git", "ref", "file", "flake", "enable"},
 		fields: map[string]*shape{
-			"every": s47,
-			"delay": s48,
-			"git":   s49,
+			"every": s49,
+			"delay": s50,
+			"git":   s51,
 			"ref": &shape{
 				want: "a branch or tag",
 				doc:  "The branch or tag; main by default.",
 				like: []string{"branch", "rev"},
 				leaf: onFirstUse("^[A-Za-z0-9][A-Za-z0-9._/-]*$"),
 			},
-			"file":  s50,
-			"flake": s51,
+			"file":  s52,
+			"flake": s53,
 			"enable": &shape{
 				want: "true or false",
 				doc:  "false: no upgrades, where roles or defaults have them.",
@@ -632,41 +640,48 @@ func generatedShape() *shape {
 			},
 		},
 	}
-	s53 := &shape{
+	s55 := &shape{
 		want: "the URL of the store, such as https://releases.example.com",
-		doc:  "The URL of the store: \"https://releases.example.com\", \"s3://fleet?endpoint=…\",\n\"file:///mnt/fleet\".",
+		doc:  "The URL of the store: \"https://releases.example.com\", \"s3://fleet?endpoint=…\",\n\"ssh://store/srv/fleet\", \"file:///mnt/fleet\".",
 		like: []string{"url", "store", "to"},
 		leaf: onFirstUse("^[a-z0-9]+://[^ \\x00-\\x1f'\"]+$"),
 	}
-	s54 := &shape{
+	s56 := &shape{
 		want: "the public key that muster publish --make-key prints, NAME:BASE64",
 		doc:  "The public key that muster publish --make-key prints. While the fleet changes to\nanother, both, with a space between them.",
 		like: []string{"publickey", "keys"},
 		leaf: onFirstUse("^[^ :]+:[A-Za-z0-9+/=]+( [^ :]+:[A-Za-z0-9+/=]+)*$"),
 	}
-	s55 := &shape{
+	s57 := &shape{
+		want: "the URL that takes reports, such as https://reports.example.com/muster",
+		doc:  "The URL that reports are posted to, instead of going into the store.",
+		like: []string{"hook", "webhook", "reports", "report_to"},
+		leaf: onFirstUse("^https?://[^ \\x00-\\x1f'\"]+$"),
+	}
+	s58 := &shape{
 		want: "a time such as *:0/15 or 04:00",
 		doc:  "When, as systemd's OnCalendar has it; every 15 minutes by default.",
 		like: []string{"at", "when", "schedule"},
 		leaf: onFirstUse("^[A-Za-z0-9*:.,/~ -]{1,100}$"),
 	}
-	s56 := &shape{
+	s59 := &shape{
 		want: "a duration such as 5m",
 		doc:  "The longest random delay after that time; 5m by default.",
 		like: []string{"delay", "randomizeddelaysec", "splay"},
 		leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
 	}
-	s57 := &shape{
+	s60 := &shape{
 		want:  "an attribute set such as {from: \"https://…\", key: \"fleet-1:…\"}",
 		doc:   "Releases that the host takes by itself from where muster publish puts them. That\nof a host replaces that of its roles, and theirs that of the defaults.",
 		like:  []string{"agent", "publish", "release"},
 		strct: true,
-		order: []string{"from", "key", "every", "jitter", "enable"},
+		order: []string{"from", "key", "report", "every", "jitter", "enable"},
 		fields: map[string]*shape{
-			"from":   s53,
-			"key":    s54,
-			"every":  s55,
-			"jitter": s56,
+			"from":   s55,
+			"key":    s56,
+			"report": s57,
+			"every":  s58,
+			"jitter": s59,
 			"enable": &shape{
 				want: "true or false",
 				doc:  "false: no pull, where roles or defaults have it.",
@@ -674,19 +689,19 @@ func generatedShape() *shape {
 			},
 		},
 	}
-	s58 := &shape{
+	s61 := &shape{
 		want: "a user name",
 		doc:  "The user to log in as; that of the SSH configuration by default.",
 		like: []string{"sshuser", "login", "targetuser"},
 		leaf: onFirstUse("^[A-Za-z_][A-Za-z0-9_.-]{0,31}$"),
 	}
-	s59 := &shape{
+	s62 := &shape{
 		want: "a jump host: [user@]host[:port]",
 		doc:  "The jump host: user@host:port, or the name of a host in the inventory.",
 		like: []string{"proxyjump", "bastion", "gateway", "jumphost"},
 		leaf: onFirstUse("^([A-Za-z_][A-Za-z0-9_.-]*@)?([A-Za-z0-9_.-]+|\\[[0-9A-Fa-f:.%]+\\])(:[0-9]{1,5})?$"),
 	}
-	s60 := &shape{
+	s63 := &shape{
 		want: "root, sudo, sudo-password, doas or run0",
 		doc:  "How to become root: \"root\" logs in as root, \"sudo\" runs sudo without a\npassword, \"sudo-password\" asks for the password once, \"doas\" and \"run0\"\nrun those without a password. Another command that runs the words after it as\nroot is given with its arguments: [\"sudo\", \"-u\", \"root\"], \"runuser -u root --\".",
 		like: []string{"sudo", "become", "privilegeescalation", "privilegeescalationcommand", "sshopts"},
@@ -697,19 +712,19 @@ func generatedShape() *shape {
 			leaf: onFirstUse("^[^\\x00]+$"),
 		},
 	}
-	s61 := &shape{
+	s64 := &shape{
 		want: "true or false",
 		doc:  "Whether muster deploys to the host without SSH where it runs on it, which it\ntells by the machine's name.",
 		like: []string{"localhost", "allowlocaldeployment", "applylocal"},
 		leaf: ofKind(cue.BoolKind),
 	}
-	s62 := &shape{
+	s65 := &shape{
 		want: "a system such as x86_64-linux or aarch64-linux",
 		doc:  "The platform; x86_64-linux by default.",
 		like: []string{"arch", "platform", "architecture", "hostplatform"},
 		leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
 	}
-	s63 := &shape{
+	s66 := &shape{
 		want: "a list of roles",
 		doc:  "The roles of the host: kubernetes-master, kubernetes-node,\nkubernetes-load-balancer, or roles of\nthe inventory.",
 		elem: &shape{
@@ -717,13 +732,13 @@ func generatedShape() *shape {
 			leaf: onFirstUse("^[A-Za-z][A-Za-z0-9_-]{0,62}$"),
 		},
 	}
-	s64 := &shape{
+	s67 := &shape{
 		want: "a version such as \"1.33.5\"",
 		doc:  "The version of Kubernetes on the host, where it is another than the cluster's.",
 		like: []string{"kubernetes_version", "kubelet_version"},
 		leaf: onFirstUse("^1\\.(0|[1-9][0-9]{0,2})(\\.(0|[1-9][0-9]{0,2}))?$"),
 	}
-	s65 := &shape{
+	s68 := &shape{
 		want:   "an attribute set of labels",
 		names:  "letters, digits, '.', '-', '_' and '/'",
 		doc:    "Labels: names with values.",
@@ -734,26 +749,26 @@ func generatedShape() *shape {
 			leaf: onFirstUse("^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$"),
 		},
 	}
-	s66 := &shape{
+	s69 := &shape{
 		want: "key=value:NoSchedule, or with PreferNoSchedule or NoExecute",
 		leaf: onFirstUse("^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?(=[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?:(NoSchedule|PreferNoSchedule|NoExecute)$"),
 	}
-	s67 := &shape{
+	s70 := &shape{
 		want:  "an attribute set with labels and taints",
 		doc:   "What the Kubernetes cluster knows of it as a node.",
 		strct: true,
 		order: []string{"version", "labels", "taints"},
 		fields: map[string]*shape{
-			"version": s64,
-			"labels":  s65,
+			"version": s67,
+			"labels":  s68,
 			"taints": &shape{
 				want: "a list of taints",
 				doc:  "Taints, which keep pods away that do not tolerate them.",
-				elem: s66,
+				elem: s69,
 			},
 		},
 	}
-	s68 := &shape{
+	s71 := &shape{
 		want: "a list of tags",
 		doc:  "Words to select hosts by, as in --on @web or --on '@\"rack 1\"'.",
 		like: []string{"labels", "groups", "group"},
@@ -762,17 +777,17 @@ func generatedShape() *shape {
 			leaf: onFirstUse("^[^\\p{C}\\p{Z}@!\"]([^\\p{C}\\p{Zl}\\p{Zp}\"]{0,198}[^\\p{C}\\p{Z}\"])?$"),
 		},
 	}
-	s69 := &shape{
+	s72 := &shape{
 		want: "required, best_effort or roaming",
 		doc:  "What an unreachable host means: \"required\" fails the run, \"best_effort\"\nis only reported, \"roaming\" is not a failure.",
 		leaf: oneOf{theText("required"), theText("best_effort"), theText("roaming")},
 	}
-	s70 := &shape{
+	s73 := &shape{
 		want: "new, any or ignore",
 		doc:  "Which failed systemd units fail an activation, so that the host goes back:\nthose that had not failed before (\"new\"), all (\"any\"), or none (\"ignore\").",
 		leaf: oneOf{theText("new"), theText("any"), theText("ignore")},
 	}
-	s71 := &shape{
+	s74 := &shape{
 		want:  "an attribute set such as {confirm: \"5m\"}",
 		doc:   "Time limits of the host, in place of those of the command line.",
 		like:  []string{"timeout", "activationtimeout", "confirmtimeout"},
@@ -799,7 +814,7 @@ func generatedShape() *shape {
 			},
 		},
 	}
-	s72 := &shape{
+	s75 := &shape{
 		want:  "{off: \"the reason\"}",
 		doc:   "{off: \"why\"}: the host keeps a new system without being reached over a new\nconnection. By default it goes back to what it had unless that succeeds.",
 		like:  []string{"magicrollback"},
@@ -814,7 +829,7 @@ func generatedShape() *shape {
 			},
 		},
 	}
-	s73 := &shape{
+	s76 := &shape{
 		want:  "{off: \"the reason\"}",
 		doc:   "{off: \"why\"}: a host whose activation or health checks fail is left as it is. By\ndefault it goes back to what it had.",
 		like:  []string{"autorollback"},
@@ -829,48 +844,48 @@ func generatedShape() *shape {
 			},
 		},
 	}
-	s74 := &shape{
+	s77 := &shape{
 		want: "true or false",
 		doc:  "false: where the host runs a system that muster has not deployed, it is left alone\nunless --replace-foreign is given.",
 		like: []string{"replaceunknownprofiles"},
 		leaf: ofKind(cue.BoolKind),
 	}
-	s75 := &shape{
+	s78 := &shape{
 		want: "true or false",
 		doc:  "false: the host is listed, evaluated and built, and never deployed: an installer, an\nimage.",
 		like: []string{"deployable", "enabled"},
 		leaf: ofKind(cue.BoolKind),
 	}
-	s76 := &shape{
+	s79 := &shape{
 		want: "local, target or the name of a host",
 		doc:  "Where the system is built: where muster runs (\"local\"), on the host (\"target\"), or\non another host of the inventory, by its name.",
 		like: []string{"buildontarget", "buildhost"},
 		leaf: oneOf{theText("local"), theText("target"), onFirstUse("^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$|^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$")},
 	}
-	s77 := &shape{
+	s80 := &shape{
 		want: "a system such as x86_64-linux",
 		doc:  "The system that it is cross-built on, as nixpkgs.buildPlatform; by default it is\nbuilt on its own.",
 		like: []string{"buildplatform", "cross_system", "crosssystem"},
 		leaf: oneOf{theText("x86_64-linux"), theText("aarch64-linux"), theText("i686-linux"), theText("armv7l-linux"), theText("armv6l-linux"), theText("riscv64-linux"), theText("powerpc64le-linux"), theText("loongarch64-linux"), theText("x86_64-darwin"), theText("aarch64-darwin")},
 	}
-	s78 := &shape{
+	s81 := &shape{
 		want: "true or false",
 		doc:  "Whether the host fetches what it can from its own binary caches.",
 		like: []string{"substituters", "substituteondestination", "substituteontarget"},
 		leaf: ofKind(cue.BoolKind),
 	}
-	s79 := &shape{
+	s82 := &shape{
 		want: "a number of bytes per second such as 500k or 10M",
 		doc:  "The maximum of bytes per second sent to the host: 500k, 10M.",
 		like: []string{"ratelimit", "bandwidth", "limithostrate"},
 		leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanOp, 0}}, bounded{cue.LessThanEqualOp, 2000000000}}, onFirstUse("^[1-9][0-9]*(\\.[0-9]+)?[kKMG]?$")},
 	}
-	s80 := &shape{
+	s83 := &shape{
 		want: "after or before",
 		doc:  "When it is made: \"after\" an activation, or \"before\" it, so that a host that does not\npass is not touched.",
 		leaf: oneOf{theText("after"), theText("before")},
 	}
-	s81 := &shape{
+	s84 := &shape{
 		want:   "an attribute set such as {Host: \"example.org\"}",
 		names:  "the name of a header",
 		doc:    "The headers of the request.",
@@ -882,23 +897,23 @@ func generatedShape() *shape {
 			leaf: onFirstUse("^[^\\x00-\\x08\\x0a-\\x1f\\x7f]*$"),
 		},
 	}
-	s82 := &shape{
+	s85 := &shape{
 		want: "an HTTP status such as 200",
 		doc:  "The HTTP status of the answer; any below 400 by default.",
 		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 100}}, bounded{cue.LessThanEqualOp, 599}},
 	}
-	s83 := &shape{
+	s86 := &shape{
 		want: "a port, or host:port",
 		doc:  "A port, or host:port, that must accept connections.",
 		like: []string{"port"},
 		leaf: oneOf{allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}}, onFirstUse("^[A-Za-z0-9_.:%\\[\\]-]*:[0-9]{1,5}$")},
 	}
-	s84 := &shape{
+	s87 := &shape{
 		want: "a number of tries",
 		doc:  "The number of tries after the first; 5 by default.",
 		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 0}}, bounded{cue.LessThanEqualOp, 10000}},
 	}
-	s85 := &shape{
+	s88 := &shape{
 		want:  "a check: command, http, tcp or unit",
 		strct: true,
 		order: []string{"command", "http", "description", "when", "headers", "insecure", "status", "tcp", "unit", "from", "timeout", "retries", "interval"},
@@ -923,16 +938,16 @@ func generatedShape() *shape {
 				doc:  "What it shows, for messages.",
 				leaf: onFirstUse("^[^\\x00]+$"),
 			},
-			"when":    s80,
-			"headers": s81,
+			"when":    s83,
+			"headers": s84,
 			"insecure": &shape{
 				want: "true or false",
 				doc:  "true: an HTTPS server may show any certificate.",
 				like: []string{"insecureskipverify", "skipverify", "insecuressl"},
 				leaf: ofKind(cue.BoolKind),
 			},
-			"status": s82,
-			"tcp":    s83,
+			"status": s85,
+			"tcp":    s86,
 			"unit": &shape{
 				want: "a unit such as nginx.service",
 				doc:  "A systemd unit that must be active.",
@@ -949,7 +964,7 @@ func generatedShape() *shape {
 				doc:  "The maximum time of one try; 10s by default.",
 				leaf: onFirstUse("^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$"),
 			},
-			"retries": s84,
+			"retries": s87,
 			"interval": &shape{
 				want: "a duration such as 30s or 5m",
 				doc:  "The time between tries; 2s by default.",
@@ -957,25 +972,25 @@ func generatedShape() *shape {
 			},
 		},
 	}
-	s86 := &shape{
+	s89 := &shape{
 		want: "a list of checks such as {unit: \"nginx.service\"}",
 		doc:  "Health checks after an activation. If one fails, the host is rolled back.\nChecks of the host replace those of the defaults.",
 		like: []string{"healthcheck", "healthchecks", "checks"},
-		elem: s85,
+		elem: s88,
 	}
-	s87 := &shape{
+	s90 := &shape{
 		want: "the path of a file encrypted with age",
 		doc:  "A file encrypted with age, for the SSH host key. muster install makes the key\nbefore the machine has it. FILE.pub is the public key, which counts as one of\nhost_keys.",
 		like: []string{"sshhostkey", "hostkeyfile"},
 		leaf: onFirstUse("^[^\\x00-\\x1f]+$"),
 	}
-	s88 := &shape{
+	s91 := &shape{
 		want: "true or false",
 		doc:  "Whether NixOS takes the place of the Linux that runs, on its own file systems:\nwhat muster install --in-place needs where systemd is the first stage of a boot.",
 		like: []string{"inplace", "infect", "lustrate"},
 		leaf: ofKind(cue.BoolKind),
 	}
-	s89 := &shape{
+	s92 := &shape{
 		want: "a list of paths",
 		doc:  "What stays of that Linux, besides its SSH host keys; all else goes to /old-root.",
 		elem: &shape{
@@ -983,12 +998,12 @@ func generatedShape() *shape {
 			leaf: onFirstUse("^(/[A-Za-z0-9_@+.-]*[A-Za-z0-9_@+-][A-Za-z0-9_@+.-]*)+$"),
 		},
 	}
-	s90 := &shape{
+	s93 := &shape{
 		want: "a hash such as sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
 		doc:  "The hash of what is fetched.",
 		leaf: onFirstUse("^(sha256-[A-Za-z0-9+/]{43}=|sha256:[0-9a-df-np-sv-z]{52}|[0-9a-df-np-sv-z]{52}|(sha256:)?[0-9a-f]{64})$"),
 	}
-	s91 := &shape{
+	s94 := &shape{
 		want:  "an attribute set with path, or url and hash",
 		doc:   "The installer that a machine with another Linux is changed into.",
 		like:  []string{"image", "installer"},
@@ -1006,41 +1021,41 @@ func generatedShape() *shape {
 				doc:  "Where it is fetched from.",
 				leaf: onFirstUse("^(https?|ftp|file)://[^ ]+$"),
 			},
-			"hash": s90,
+			"hash": s93,
 		},
 	}
-	s92 := &shape{
+	s95 := &shape{
 		want: "an IPv4 or IPv6 address or a domain name",
 		doc:  "Its address until NixOS runs on it; that of the host by default.",
 		like: []string{"address"},
 		leaf: allOf{ofKind(cue.StringKind), oneOf{onFirstUse("^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$"), onFirstUse("^[0-9A-Fa-f]{0,4}(:[0-9A-Fa-f]{0,4}){1,7}(:?[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+)?(%[A-Za-z0-9_.-]+)?$"), onFirstUse("^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$")}},
 	}
-	s93 := &shape{
+	s96 := &shape{
 		want: "a port number, 1 to 65535",
 		doc:  "The port of its SSH server until then; that of the host by default.",
 		leaf: allOf{allOf{ofKind(cue.IntKind), bounded{cue.GreaterThanEqualOp, 1}}, bounded{cue.LessThanEqualOp, 65535}},
 	}
-	s94 := &shape{
+	s97 := &shape{
 		want: "a public key such as ssh-ed25519 AAAA…",
 		leaf: onFirstUse("^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh.com|sk-ecdsa-sha2-nistp256@openssh.com) [A-Za-z0-9+/]{16,}={0,2}( .*)?$"),
 	}
-	s95 := &shape{
+	s98 := &shape{
 		want:  "an attribute set such as {host_key: \"keys/web1.age\"}",
 		doc:   "How muster install makes a NixOS machine of it.",
 		strct: true,
 		order: []string{"host_key", "disko", "in_place", "keep", "kexec", "host", "port", "user", "host_keys"},
 		fields: map[string]*shape{
-			"host_key": s87,
+			"host_key": s90,
 			"disko": &shape{
 				want: "true or false",
 				doc:  "Whether disko makes the disks: what the host's configuration says in\ndisko.devices, of those that its disks name by id.",
 				leaf: ofKind(cue.BoolKind),
 			},
-			"in_place": s88,
-			"keep":     s89,
-			"kexec":    s91,
-			"host":     s92,
-			"port":     s93,
+			"in_place": s91,
+			"keep":     s92,
+			"kexec":    s94,
+			"host":     s95,
+			"port":     s96,
 			"user": &shape{
 				want: "a user name",
 				doc:  "The user to log in as until then; that of the host by default.",
@@ -1049,7 +1064,7 @@ func generatedShape() *shape {
 			"host_keys": &shape{
 				want: "a list of public keys",
 				doc:  "Its SSH host keys until then; without any, known_hosts counts.",
-				elem: s94,
+				elem: s97,
 			},
 		},
 	}
@@ -1587,30 +1602,30 @@ func generatedShape() *shape {
 					"special_args":    s10,
 					"secrets":         s24,
 					"ssh":             s33,
-					"provision":       s46,
-					"upgrade":         s52,
-					"pull":            s57,
-					"user":            s58,
-					"jump":            s59,
-					"privilege":       s60,
-					"local":           s61,
-					"system":          s62,
-					"roles":           s63,
-					"node":            s67,
-					"tags":            s68,
-					"policy":          s69,
-					"failed_units":    s70,
-					"timeouts":        s71,
-					"guard":           s72,
-					"rollback":        s73,
-					"replace_foreign": s74,
+					"provision":       s48,
+					"upgrade":         s54,
+					"pull":            s60,
+					"user":            s61,
+					"jump":            s62,
+					"privilege":       s63,
+					"local":           s64,
+					"system":          s65,
+					"roles":           s66,
+					"node":            s70,
+					"tags":            s71,
+					"policy":          s72,
+					"failed_units":    s73,
+					"timeouts":        s74,
+					"guard":           s75,
+					"rollback":        s76,
+					"replace_foreign": s77,
 					"allow_all": &shape{
 						want: "true or false",
 						doc:  "false: the host takes part in a deployment only if --on chooses it.",
 						like: []string{"allowapplyall"},
 						leaf: ofKind(cue.BoolKind),
 					},
-					"deploy": s75,
+					"deploy": s78,
 					"known_hosts": &shape{
 						want: "true or false",
 						doc:  "Whether the host knows the SSH host keys of all hosts of the inventory.",
@@ -1623,12 +1638,12 @@ func generatedShape() *shape {
 						like: []string{"extrahosts", "etchosts"},
 						leaf: ofKind(cue.BoolKind),
 					},
-					"build_on":   s76,
-					"cross":      s77,
-					"substitute": s78,
-					"limit_rate": s79,
-					"health":     s86,
-					"install":    s95,
+					"build_on":   s79,
+					"cross":      s80,
+					"substitute": s81,
+					"limit_rate": s82,
+					"health":     s89,
+					"install":    s98,
 					"meta": &shape{
 						want:  "an attribute set",
 						doc:   "Any data of your own. muster ignores it.",
@@ -1671,9 +1686,9 @@ func generatedShape() *shape {
 						"special_args": s10,
 						"secrets":      s24,
 						"ssh":          s33,
-						"provision":    s46,
-						"upgrade":      s52,
-						"pull":         s57,
+						"provision":    s48,
+						"upgrade":      s54,
+						"pull":         s60,
 					},
 				},
 			},
@@ -1740,30 +1755,30 @@ func generatedShape() *shape {
 						"special_args":    s10,
 						"secrets":         s24,
 						"ssh":             s33,
-						"provision":       s46,
-						"upgrade":         s52,
-						"pull":            s57,
-						"user":            s58,
-						"jump":            s59,
-						"privilege":       s60,
-						"local":           s61,
-						"system":          s62,
-						"roles":           s63,
-						"node":            s67,
-						"tags":            s68,
-						"policy":          s69,
-						"failed_units":    s70,
-						"timeouts":        s71,
-						"guard":           s72,
-						"rollback":        s73,
-						"replace_foreign": s74,
+						"provision":       s48,
+						"upgrade":         s54,
+						"pull":            s60,
+						"user":            s61,
+						"jump":            s62,
+						"privilege":       s63,
+						"local":           s64,
+						"system":          s65,
+						"roles":           s66,
+						"node":            s70,
+						"tags":            s71,
+						"policy":          s72,
+						"failed_units":    s73,
+						"timeouts":        s74,
+						"guard":           s75,
+						"rollback":        s76,
+						"replace_foreign": s77,
 						"allow_all": &shape{
 							want: "true or false",
 							doc:  "false: the host takes part in a deployment only if --on chooses it.",
 							like: []string{"allowapplyall"},
 							leaf: ofKind(cue.BoolKind),
 						},
-						"deploy": s75,
+						"deploy": s78,
 						"known_hosts": &shape{
 							want: "true or false",
 							doc:  "Whether the host knows the SSH host keys of all hosts of the inventory.",
@@ -1776,12 +1791,12 @@ func generatedShape() *shape {
 							like: []string{"extrahosts", "etchosts"},
 							leaf: ofKind(cue.BoolKind),
 						},
-						"build_on":   s76,
-						"cross":      s77,
-						"substitute": s78,
-						"limit_rate": s79,
-						"health":     s86,
-						"install":    s95,
+						"build_on":   s79,
+						"cross":      s80,
+						"substitute": s81,
+						"limit_rate": s82,
+						"health":     s89,
+						"install":    s98,
 						"meta": &shape{
 							want:  "an attribute set",
 							doc:   "Any data of your own. muster ignores it.",
@@ -1860,7 +1875,7 @@ func generatedShape() *shape {
 							want: "a list of public keys",
 							doc:  "Its SSH host keys, as in known_hosts: ssh-ed25519 AAAA…",
 							like: []string{"hostkey", "sshhostkey", "publickey"},
-							elem: s94,
+							elem: s97,
 						},
 						"disk_uuid": &shape{
 							want: "a UUID such as 01b3bcba-c0ef-4538-8dd2-f7dee2952322",
@@ -1880,11 +1895,10 @@ func generatedShape() *shape {
 								order: []string{"device", "boot", "serial", "table", "partitions"},
 								fields: map[string]*shape{
 									"device": &shape{
-										want:     "a device such as /dev/disk/by-id/…",
-										doc:      "Its device, preferably by id: /dev/disk/by-id/…",
-										required: true,
-										like:     []string{"path"},
-										leaf:     onFirstUse("^/[^\\x00-\\x1f]+$"),
+										want: "a device such as /dev/disk/by-id/…",
+										doc:  "Its device, preferably by id: /dev/disk/by-id/… A machine that muster provision makes\nsays it itself.",
+										like: []string{"path"},
+										leaf: onFirstUse("^/[^\\x00-\\x1f]+$"),
 									},
 									"boot": &shape{
 										want: "true or false",
@@ -2116,7 +2130,7 @@ func generatedShape() *shape {
 									want: "a store URL such as ssh://builder or ssh-ng://builder",
 									doc:  "Its store URL, ssh:// or ssh-ng://; ssh:// and its name by default.",
 									like: []string{"hostname", "uri", "address", "host"},
-									leaf: onFirstUse("^[a-z0-9+]+://[^ \\x00-\\x1f]+$"),
+									leaf: onFirstUse("^[a-z][a-z0-9+-]*://[^ \\x00-\\x1f]+$"),
 								},
 								"systems": &shape{
 									want: "a list of systems",
@@ -2185,13 +2199,13 @@ func generatedShape() *shape {
 						want: "a store URL such as s3://bucket or ssh://cache",
 						doc:  "The store URL to upload to, as for nix copy.",
 						like: []string{"to", "push", "url", "store"},
-						leaf: onFirstUse("^[a-z0-9+]+://[^ \\x00-\\x1f]+$"),
+						leaf: onFirstUse("^[a-z][a-z0-9+-]*://[^ \\x00-\\x1f]+$"),
 					},
 					"pull_from": &shape{
 						want: "a store URL such as https://cache.example.com",
 						doc:  "The store URL to fetch from; push_to by default, without settings for\nwriting.",
 						like: []string{"from", "pull"},
-						leaf: onFirstUse("^[a-z0-9+]+://[^ \\x00-\\x1f]+$"),
+						leaf: onFirstUse("^[a-z][a-z0-9+-]*://[^ \\x00-\\x1f]+$"),
 					},
 					"peers": &shape{
 						want: "a list of selectors",

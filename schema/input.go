@@ -388,6 +388,10 @@ func (l *Lock) read(tree *node, r *report) {
 		names(root.get("inputs"))
 		l.references(tree.get("nodes"), r)
 	case tree.get("pins") != nil:
+		if v := tree.get("version"); v != nil && (v.kind != intKind || v.num < 1 || v.num > 8) {
+			r.add(v.at, "version", "lock", "got version %s of npins' file, want 1 to 8", v).Hint = "npins upgrade writes a newer one; this muster knows none above 8"
+			return
+		}
 		names(tree.get("pins"))
 	case tree.get("sources") != nil && tree.get("version") != nil:
 		names(tree.get("sources"))

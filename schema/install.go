@@ -2,9 +2,7 @@ package schema
 
 import (
 	"fmt"
-	"path"
 	"strconv"
-	"strings"
 )
 
 // A Layout is what muster install makes of a disk. A disk without partitions is left
@@ -29,10 +27,6 @@ type Partition struct {
 	Bootable      bool
 	Encrypt       string // the secret with its passphrase; "" for none
 }
-
-// Part is the device of a partition, by its index. The links that udev makes for a
-// disk by id have the number of the partition at their end.
-func (d *Disk) Part(i int) string { return fmt.Sprintf("%s-part%d", d.Device, i+1) }
 
 // Mapper is the name of an encrypted partition when it is open.
 func (d *Disk) Mapper(i int) string { return d.Name + "-" + d.Partitions[i].Name }
@@ -82,9 +76,12 @@ const byID = "/dev/disk/by-id/"
 
 // disk decodes a disk, and adds the file systems and the swap on its partitions to
 // those of the host.
-func (d *decoder) disk(h *Host, f field, path string) {
+func (d *decoder) disk(h *Host, f field, disks *node, path string) {
 	n := f.val
 	k := Disk{At: f.at, Name: f.name, Device: text(n.get("device")), Boot: truth(n.get("boot"))}
+	if n.kind == structKind && n.get("device") == nil {
+		k.Device = d.machineDisk(h, f, disks, path)
+	}
 	k.Serial, k.Table = text(n.get("serial")), text(n.get("table"))
 	if list := n.get("partitions"); list != nil && list.kind == listKind {
 		for _, e := range list.elems {
@@ -178,7 +175,7 @@ func (c *checker) disks(h *Host, at string) {
 	for i := range h.Disks {
 		d := &h.Disks[i]
 		below := at + ".disks." + d.Name
-		if other := devices[d.Device]; other != "" {
+		if other := devices[d.Device]; other != "" && d.Device != "" {
 			c.report.add(d.At, below+".device", "disk", "%s is disk %s already", quote(d.Device), other)
 		}
 		devices[d.Device] = d.Name
@@ -189,7 +186,8 @@ func (c *checker) disks(h *Host, at string) {
 		if len(d.Partitions) > 0 && h.Install.Disko {
 			c.report.add(d.At, below+".partitions", "conflict", "has partitions, and install.disko: want one of them")
 		}
-		if id, ok := strings.CutPrefix(d.Device, byID); !ok || path.Base(d.Device) != id {
+		// A machine that was made just now has the disks that its cloud says.
+		if !d.stable() && !(h.Provision != nil && d.inKernel()) && d.Device != "" {
 			c.report.add(d.At, below+".device", "disk", "got %s for a disk that muster install makes partitions on, want it by id: %s…", quote(d.Device), byID).Hint = "other names of a disk change from one boot to the next, and muster install wipes it"
 		}
 		for n := range d.Partitions {
@@ -320,7 +318,7 @@ const maxPublicKey = 16 << 10
 func (c *checker) install(h *Host, at string) {
 	i := &h.Install
 	for n, k := range i.HostKeys {
-		if why := badKey(k); why != "" {
+		if why := badKey(k); why != "" && Fits("HostKey", k) {
 			c.report.add(i.pos["host_keys"], fmt.Sprintf("%s.host_keys[%d]", at, n), "host-key", "not a public key: %s", why)
 		}
 	}

@@ -356,7 +356,7 @@ func (c *checker) kluster() {
 		{"pki", []Distribution{Kubernetes, K3s}, "its members join with kluster.token, and make their certificates"},
 		{"etcd", []Distribution{Kubernetes, K3s}, "its masters are the members of etcd"},
 	} {
-		if at := k.PosOf(field.name); at != k.At && !slices.Contains(field.of, k.Distribution) {
+		if at := k.PosOf(field.name); at != k.At && !c.report.refused(k.PosOf("distribution")) && !slices.Contains(field.of, k.Distribution) {
 			c.report.add(at, "kluster."+field.name, "conflict", "%s has no %s", k.Distribution, field.name).Hint = field.hint
 		}
 	}
@@ -372,6 +372,7 @@ func (c *checker) members(field string, names []string) {
 			at, path = list.elems[i].at, fmt.Sprintf("%s[%d]", path, i)
 		}
 		switch {
+		case c.report.refused(at):
 		case c.hosts[name] == nil:
 			c.noHost(at, path, name)
 		case seen[name]:
@@ -411,9 +412,9 @@ func (c *checker) etcd() {
 	switch n := len(list.elems); {
 	case list.kind != listKind:
 	case n == 0 && k.HasDatastore():
-	case n == 0:
+	case n == 0 && !c.report.refused(list.at):
 		c.report.add(list.at, "kluster."+field, "etcd", "no members, want an odd number of hosts")
-	case n%2 == 0:
+	case n > 0 && n%2 == 0:
 		c.report.add(list.at, "kluster."+field, "etcd", "%d %s, want an odd number: %d tolerate no more failures than %d", n, what, n, n-1)
 	}
 }
@@ -464,6 +465,9 @@ func (c *checker) joining() {
 		if members > 1 {
 			c.report.add(k.At, "kluster", "missing-field", "missing field: want token, the name of the secret with which %d members join", members).Hint = `as in token: "kluster-token", with defaults: secrets: "kluster-token": {age: "./kluster-token.age", generate: kind: "password"}`
 		}
+		return
+	}
+	if c.report.refused(k.PosOf("token")) {
 		return
 	}
 	for _, h := range c.fleet.Hosts {

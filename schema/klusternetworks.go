@@ -128,6 +128,32 @@ func (c *checker) stack() {
 	}
 	if k.DualStack() {
 		c.bothFamilies()
+	} else {
+		c.oneFamily()
+	}
+}
+
+// oneFamily checks that the members of a cluster with one family of addresses have theirs of
+// it: no distribution begins a cluster otherwise.
+func (c *checker) oneFamily() {
+	k := c.fleet.Kluster
+	pods, services := k.Pods(), k.Services()
+	if !pods.IsValid() || !services.IsValid() || pods.Addr().Is4() != services.Addr().Is4() {
+		return
+	}
+	for _, h := range c.fleet.Hosts {
+		a := k.NodeAddresses(h)
+		if !h.HasRole(RoleMaster) && !h.HasRole(RoleNode) || len(a) == 0 || a[0].Is4() == pods.Addr().Is4() {
+			continue
+		}
+		if c.maySet(h, "services.k3s.extraFlags") || c.maySet(h, "services.rke2.extraFlags") || c.maySet(h, "services.kubernetes.apiserver.advertiseAddress") {
+			continue
+		}
+		e := c.report.add(h.PosOf("host"), join("hosts", h.Name)+".host", "network", "members know the host as %s, and the pods' network is %s: want addresses of one family", a[0], pods)
+		e.Hint = "name the IPv4 address of the host first, or set kluster.pod_cidr and kluster.service_cidr to networks of IPv6"
+		if a[0].Is4() {
+			e.Hint = "name the IPv6 address of the host first, or set kluster.pod_cidr and kluster.service_cidr to networks of IPv4"
+		}
 	}
 }
 

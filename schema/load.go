@@ -206,7 +206,7 @@ func moduleRoot(dir string) string {
 
 // show returns a file's name as the user would write it.
 func (l *loader) show(name string) string {
-	if rel, err := filepath.Rel(l.base, name); err == nil {
+	if rel, err := filepath.Rel(l.base, name); err == nil && (len(rel) < len(name) || !strings.HasPrefix(rel, "../../")) {
 		return rel
 	}
 	return name

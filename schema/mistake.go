@@ -83,11 +83,25 @@ func needsQuotes(at int, kind, text string) *mistake {
 	return &mistake{at, fmt.Sprintf("%s without quotes", kind), "write " + doubleQuoted(clip(text))}
 }
 
+// What is said of a text that a merge conflict was left in, and what to do.
+const (
+	Unmerged     = "a merge conflict is not resolved"
+	UnmergedHint = "keep one of the two sides, and delete the lines that begin with <<<<<<<, ======= and >>>>>>>"
+)
+
+// ConflictMark returns where the first mark of a merge conflict stands in a text, or -1.
+func ConflictMark(text []byte) int {
+	if at := conflictMark().FindIndex(text); at != nil {
+		return at[0]
+	}
+	return -1
+}
+
 // whole finds what is wrong with the text as a whole: the mark of a merge conflict, or
 // another language than the file's name says.
 func (s *source) whole(l language) *mistake {
-	if at := conflictMark().FindIndex(s.data); at != nil {
-		return &mistake{at[0], "a merge conflict is not resolved", "keep one of the two sides, and delete the lines that begin with <<<<<<<, ======= and >>>>>>>"}
+	if at := ConflictMark(s.data); at >= 0 {
+		return &mistake{at, Unmerged, UnmergedHint}
 	}
 	first := firstText().FindIndex(s.data)
 	if first == nil {
@@ -431,6 +445,6 @@ func (l *loader) otherFile(s *source, ext string) {
 	case ext == ".nix":
 		e.Msg, e.Hint = "a Nix file is no inventory", "muster convert "+s.name+" writes one from the file of colmena, morph or NixOps; name a NixOS module in imports of a host"
 	case ext == "":
-		e.Msg, e.Hint = "the file's name says not in which language it is", "name it hosts.cue, hosts.toml, hosts.yaml or hosts.json"
+		e.Msg, e.Hint = "the file's name does not say in which language it is written", "name it hosts.cue, hosts.toml, hosts.yaml or hosts.json"
 	}
 }

@@ -35,6 +35,8 @@ var meantTexts = sync.OnceValue(func() []meantText {
 		of(`.*\.disk_uuid`, `/dev/disk/by-uuid/(.*)`, `write "$1"`),
 		of(`.*\.disk_uuid`, `(/dev/.*)`, `on the host, lsblk -no UUID $1 prints it; a device without one stands in file_systems`),
 		of(`.*\.host_keys\[\d+\]`, `.*PRIVATE KEY.*`, `this is a private key: write the text of the file beside it that ends in .pub`),
+		of(`.*\.host_keys\[\d+\]`, `@?(?:cert-authority|revoked) .*`, `such a line stands in known_hosts, with the names it is for: muster reads it there`),
+		of(`.*\.host_keys\[\d+\]`, `[^ ]+ (?:ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+(?: .*)?`, `delete the name of the host in front of the key`),
 		of(`.*\.host_keys\[\d+\]`, `(?:SHA256|MD5):.*`, `this is a fingerprint: muster trust compares it with the host's key, and writes the key`),
 		of(`.*\.host_keys\[\d+\]`, `[^ ]*/[^ ]*|[^ ]*\.pub`, `write the text of the file; muster trust writes it by itself`),
 		of(`.*\.health\[\d+\]`, `(https?://.*)`, `write {http: "$1"}`),
@@ -49,6 +51,16 @@ var meantTexts = sync.OnceValue(func() []meantText {
 		of(`.*\.tags\[\d+\]`, `@(.*)`, `write "$1": the @ is of --on @$1`),
 		of(`.*\.roles\[\d+\]`, `\+(.*)`, `write "$1": the + is of --on +$1`),
 		of(`(?:.*\.)?config`, `(?s)\s*(?:\{.*\}|[a-z]+: .*)\s*`, `text in Nix stands in nix; config has options as fields`),
+		of(`kluster\.version|hosts\.[^.]+\.node\.version`, `v?(1\.(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2}))?)(?:[+-].*)?`, `write "$1"`),
+		of(`kluster\.etcd`, `(?i)sqlite|embedded|external|kine|mysql.*|mariadb.*|postgres.*`, `leave it out for the SQLite of one master of k3s and the etcd of several; an empty list says that config names another datastore`),
+		of(`kluster\.masters`, `(?i)all|\*`, `name the hosts, an odd number of them`),
+		of(`kluster\.api\.address`, `(?:https?://)?([^/:]+):(\d+)/?`, `write "$1", and the port as api.port`),
+		of(`kluster\.api\.address`, `https?://([^/:]+)/?`, `write "$1"`),
+		of(`kluster\.distribution`, `(?i)k3s.*`, `write "k3s"`),
+		of(`kluster\.distribution`, `(?i)rke.*`, `write "rke2"`),
+		of(`kluster\.distribution`, `(?i)k8s|kubernetes|kubeadm|vanilla|upstream|nixos`, `write "kubernetes"`),
+		of(`kluster\.(?:masters|etcd|load_balancers)\[\d+\]`, `[@+].*`, `name the hosts: a selector is for --on`),
+		of(`kluster\.(?:master|(?:masters|etcd|load_balancers)\[\d+\])`, `\d+\.\d+\.\d+\.\d+|[0-9a-fA-F]*:[0-9a-fA-F:.]*`, `write the name of the host that has this address`),
 		of(`.*\.swap`, `(\d+)(?:G|GB|GiB)`, `write a list such as [{device: "/swapfile", size: 4096}], with the size in MiB`),
 		of(`.*\.swap`, `(/.*)`, `write [{device: "$1"}]`),
 	}
@@ -87,6 +99,9 @@ var meantLists = map[string]string{
 
 // isSecretText reports whether a text stands where a secret is described, and may be its value.
 func isSecretText(n *node, path string) bool {
+	if path == "kluster.token" {
+		return n.kind == stringKind
+	}
 	at, _, below := strings.Cut(path, ".secrets.")
 	return n.kind == stringKind && below && (at == "defaults" || strings.HasPrefix(at, "hosts.") || strings.HasPrefix(at, "roles.")) &&
 		strings.Count(path[len(at):], ".") == 2

@@ -19,6 +19,9 @@ func valueMend(n *node, path string, s *shape) string {
 	if path == "hosts" && n.kind != nullKind {
 		return "name the hosts, as in " + hostExample[l]
 	}
+	if mend := klusterMend(n, path, s, l); mend != "" {
+		return mend
+	}
 	switch n.kind {
 	case nullKind:
 		if l == langYAML && s.strct && s.leaf == nil {
@@ -40,6 +43,9 @@ func valueMend(n *node, path string, s *shape) string {
 	case intKind, floatKind:
 		if s.fits(n.String()) {
 			return "write " + doubleQuoted(n.String())
+		}
+		if strings.HasPrefix(s.want, "a duration") && s.fits(n.String()+"s") {
+			return "write " + doubleQuoted(n.String()+"s")
 		}
 	}
 	if s.leaf == nil && s.strct && len(s.order) > 0 {
@@ -73,6 +79,8 @@ func textMend(text string, s *shape, l language) string {
 		return `CUE writes "\(name)" for the value of a field`
 	case strings.Contains(text, "${"), strings.Contains(text, "{{"):
 		return "nothing is filled in here; hosts.cue can refer to fields"
+	case s.elem != nil && s.leaf == nil && s.elem.fits(text) && clip(text) != text:
+		return "write [ ] around it"
 	case s.elem != nil && s.leaf == nil && s.elem.fits(text):
 		return "write [" + doubleQuoted(clip(text)) + "]"
 	case s.leaf == nil && s.fields["host"] != nil && s.fields["host"].fits(text):
@@ -140,6 +148,9 @@ func elsewhere(f field, path string) string {
 	l := languageOf(f.at.File)
 	at, name := path[:max(0, strings.LastIndex(path, "."))], f.name
 	host := strings.Count(at, ".") == 1 && (strings.HasPrefix(at, "hosts.") || strings.HasPrefix(at, "roles.")) || at == "defaults"
+	if mend := klusterElsewhere(f, at); mend != "" {
+		return mend
+	}
 	switch {
 	case host && nixosOptions[name]:
 		return "an option of NixOS stands in config: " + map[language]string{langTOML: "config." + name + ". …", langJSON: `"config": {` + doubleQuoted(name) + ": …}", langYAML: "config: and " + name + ": below it", langCUE: "config: " + name + ": …"}[l]

@@ -65,6 +65,7 @@ type ProvisionedMachine struct {
 	Outputs   ProvisionedOutputs
 	Console   []string // a command that prints its console
 	Then      AfterProvision
+	MadeAs    string // the name that the host had when it was made; "" means the one it has
 
 	all *Attrs // as the inventory has it, for inspect
 }
@@ -90,32 +91,39 @@ type targetRule struct {
 	keys  string   // arguments that let somebody log in, where ssh_keys is missing
 	name  pattern  // of names of machines
 	names string   // what name accepts
+	disk  string   // where the disk is that a machine boots from; "" where that differs
 }
 
 var targetRules = map[ProvisionTarget]targetRule{
 	Hetzner: {
 		needs: []string{"size", "region", "image"}, keys: "ssh_keys",
 		name: onFirstUse(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$`), names: "letters, digits, inner hyphens and dots",
+		disk: "/dev/sda",
 	},
 	AWS: {
 		needs: []string{"size", "region", "image"}, takes: []string{"disk", "network"}, keys: "key_name",
 		name: onFirstUse(`^.{1,255}$`), names: "at most 255 characters",
+		disk: "/dev/nvme0n1", // until it is made
 	},
 	GCP: {
 		needs: []string{"size", "region", "image"}, takes: []string{"disk", "network"}, keys: "metadata",
 		name: onFirstUse(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`), names: "lower-case letters, digits and inner hyphens, beginning with a letter, at most 63",
+		disk: byID + "scsi-0Google_PersistentDisk_persistent-disk-0",
 	},
 	Azure: {
 		needs: []string{"size", "region", "image", "network", "group"}, takes: []string{"disk"}, keys: "admin_ssh_key",
 		name: onFirstUse(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$`), names: "letters, digits and inner hyphens, at most 64",
+		disk: "/dev/sda",
 	},
 	DigitalOcean: {
 		needs: []string{"size", "region", "image"}, takes: []string{"network"}, keys: "ssh_keys",
 		name: onFirstUse(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`), names: "letters, digits, inner hyphens and dots",
+		disk: "/dev/vda",
 	},
 	Libvirt: {
 		needs: []string{"size", "image"}, takes: []string{"disk", "network", "group"}, keys: "cloudinit",
 		name: onFirstUse(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$`), names: "letters, digits, '_', '.' and '-'",
+		disk: "/dev/vda",
 	},
 	CustomTarget: {
 		needs: []string{"resource", "outputs"}, name: onFirstUse(`^.+$`),
@@ -290,7 +298,10 @@ func (d *decoder) machine(n *node, path string, pos map[string]Pos) *Provisioned
 		At: all.at, Target: target,
 		Size: text(all.get("size")), Region: text(all.get("region")), Image: text(all.get("image")), Disk: number32(all.get("disk")),
 		Network: text(all.get("network")), Group: text(all.get("group")), SSHKeys: texts(all.get("ssh_keys")), UserData: text(all.get("user_data")),
-		Resource: text(all.get("resource")), Console: texts(all.get("console")), Then: AfterProvision(cmp.Or(text(all.get("then")), string(ThenNothing))),
+		Resource: text(all.get("resource")), Console: texts(all.get("console")), Then: AfterProvision(cmp.Or(text(all.get("then")), string(ThenNothing))), MadeAs: text(own.get("made_as")),
+	}
+	if v := all.get("made_as"); v != nil && own.get("made_as") == nil {
+		d.report.add(v.at, path+".made_as", "conflict", "a name of one machine stands in a role or the defaults: want it in the host that was renamed")
 	}
 	if a := all.get("arguments"); a != nil {
 		m.Arguments = d.tofuSettings(a, path+".arguments")
@@ -340,16 +351,16 @@ func (c *checker) checkProvision() {
 			continue
 		}
 		path := join("hosts", h.Name)
-		if rule := targetRules[m.Target]; !rule.name.accepts(&node{kind: stringKind, text: h.Name}) {
+		if rule := targetRules[m.Target]; !rule.name.accepts(&node{kind: stringKind, text: h.MadeName()}) {
 			c.report.add(h.At, path, "name", "%s does not accept this name for a machine: want %s", m.Target, rule.names).Hint = "rename the host"
 		}
 		if written, there := h.pos.find("host"); there && written.File != c.pinnedFile {
 			c.report.add(written, path+".host", "conflict", "the machine of the host is made by provision, which says its address").Hint = `leave host out, or set provision: target: "none"`
 		}
-		if m.Target == Azure && (h.User == "" || h.User == "root") {
-			c.report.add(m.At, path+".provision", "missing-field", "azure lets nobody log in as root: want the fields user and privilege of the host").Hint = `for instance user: "ops", privilege: "sudo"`
+		if first := cmp.Or(h.Install.User, h.User); m.Target == Azure && (first == "" || first == "root") {
+			c.report.add(m.At, path+".provision", "missing-field", "azure lets nobody log in as root: want the fields user and privilege of the host, or install.user").Hint = `for instance user: "ops", privilege: "sudo"`
 		}
-		label := TofuLabel(h.Name)
+		label := TofuLabel(h.MadeName())
 		if other := labels[label]; other != nil {
 			c.report.add(h.At, path, "name", "the resources of %s and %s would both be called %s", other.Name, h.Name, label).Hint = "rename one of the hosts"
 		}

@@ -86,16 +86,36 @@ func (l *loader) addProvisioned() {
 		l.report.add(n.at, "", "version", "want a file that muster provision wrote, of version %d", pinnedVersion).Hint = "provision.pinned names another file"
 		return
 	}
+	renamed := madeAs(hosts)
 	for _, f := range n.get("hosts").sub() {
 		m := l.pinnedMachine(f)
 		if m == nil {
 			continue
 		}
+		h := hosts.get(f.name)
+		if now, ok := renamed[f.name]; ok && n.get("hosts").get(now.name) == nil {
+			m.Host, h = now.name, now.val
+		}
 		l.pinned = append(l.pinned, *m)
-		if h := hosts.get(f.name); h != nil && h.kind == structKind {
+		if h != nil && h.kind == structKind {
 			takePinned(l.tree, h, f.val)
 		}
 	}
+}
+
+// madeAs are the hosts that have been renamed since their machines were made, by the names
+// that they had.
+func madeAs(hosts *node) map[string]field {
+	renamed := map[string]field{}
+	for _, h := range hosts.sub() {
+		if h.val.kind != structKind {
+			continue
+		}
+		if was := text(h.val.get("provision").get("made_as")); was != "" {
+			renamed[was] = h
+		}
+	}
+	return renamed
 }
 
 // provisions reports whether a machine of a host is made.

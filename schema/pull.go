@@ -3,14 +3,16 @@ package schema
 import (
 	"encoding/base64"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // A Pull says where a host takes releases from, and when.
 type Pull struct {
 	At     Pos
-	From   string // the URL of a store: s3://…, https://… or file://…
+	From   string // the URL of a store: s3://…, https://…, ssh://… or file://…
 	Key    string // public keys that releases are signed with, in the form of Nix, with spaces between them
+	Report string // the URL that reports are posted to; "" for the store
 	Every  string // when, as systemd's OnCalendar has it; "" is every 15 minutes
 	Jitter string // the longest random delay, such as 5m; "" is 5 minutes
 	Off    bool   // no pull, where roles or defaults have it
@@ -25,7 +27,7 @@ func (d *decoder) pull(n *node) *Pull {
 		return nil
 	}
 	field := func(name string) string { return text(n.get(name)) }
-	p := &Pull{At: n.at, From: field("from"), Key: field("key"), Every: field("every"), Jitter: field("jitter")}
+	p := &Pull{At: n.at, From: field("from"), Key: field("key"), Report: field("report"), Every: field("every"), Jitter: field("jitter")}
 	if e := n.get("enable"); e != nil && e.kind == boolKind {
 		p.Off = !e.bool
 	}
@@ -80,6 +82,9 @@ func (c *checker) checkPull(p *Pull, path string) {
 	if p.From != "" {
 		c.checkPullFrom(p, path+".from")
 	}
+	if p.Report != "" {
+		c.checkPullReport(p, path+".report")
+	}
 	for _, key := range p.Keys() {
 		if !isPublicKey(key) {
 			c.report.add(p.At, path+".key", "pull", "got %q, want %s", key, pullWants["key"])
@@ -97,13 +102,32 @@ var pullWants = map[string]string{
 func (c *checker) checkPullFrom(p *Pull, path string) {
 	u, err := url.Parse(p.From)
 	switch {
-	case err != nil || u.Scheme != "s3" && u.Scheme != "https" && u.Scheme != "http" && u.Scheme != "file" || u.Scheme != "file" && u.Host == "":
-		c.report.add(p.At, path, "pull", "got %q, want s3://BUCKET, https://HOST/PATH or file:///PATH", p.From)
-	case u.User != nil:
+	case err != nil || !slices.Contains([]string{"s3", "https", "http", "ssh", "file"}, u.Scheme) || u.Scheme != "file" && u.Host == "" || u.Scheme == "ssh" && strings.Trim(u.Path, "/") == "":
+		c.report.add(p.At, path, "pull", "got %q, want s3://BUCKET, https://HOST/PATH, ssh://USER@HOST/PATH or file:///PATH", p.From)
+	case u.User != nil && (u.Scheme != "ssh" || hasPassword(u)):
 		c.report.add(p.At, path, "pull", "the URL has a password in it, which every user of the host could read").Hint = "put MUSTER_STORE_AUTH=USER:PASSWORD into /etc/muster/agent.env, a secret of the host for example"
 	case u.Scheme == "http" || u.Query().Get("scheme") == "http":
-		c.report.warn(p.At, path, "pull", "without https, whoever is on the way can keep releases from the host and forge reports; it cannot forge releases")
+		c.report.warn(p.At, path, "pull", "without https, whoever is on the way can keep releases and reports back; it cannot forge them")
 	}
+}
+
+// checkPullReport checks the URL of an inbox, which becomes part of the host's configuration too.
+func (c *checker) checkPullReport(p *Pull, path string) {
+	u, err := url.Parse(p.Report)
+	const hint = "leave report out, and put MUSTER_REPORT_TO=URL, or MUSTER_REPORT_AUTH=USER:PASSWORD, into /etc/muster/agent.env, a secret of the host for example"
+	switch {
+	case err != nil || u.Host == "":
+		c.report.add(p.At, path, "pull", "got %q, want the URL that takes reports, such as https://reports.example.com/muster", p.Report)
+	case u.User != nil || u.RawQuery != "":
+		c.report.add(p.At, path, "pull", "the URL has a password or a query in it, which every user of the host could read").Hint = hint
+	case u.Scheme == "http":
+		c.report.warn(p.At, path, "pull", "without https, whoever is on the way can read reports and keep them back; it cannot forge signed ones")
+	}
+}
+
+func hasPassword(u *url.URL) bool {
+	_, has := u.User.Password()
+	return has
 }
 
 // isPublicKey reports whether a text is a public key in the form of Nix.
@@ -124,6 +148,7 @@ func (r *resolver) pull(p *Pull) {
 		}
 		r.text("from", p.From, p.At)
 		r.text("key", p.Key, p.At)
+		r.text("report", p.Report, p.At)
 		r.text("every", p.Every, p.At)
 		r.text("jitter", p.Jitter, p.At)
 	}))

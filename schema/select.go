@@ -1,12 +1,11 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 )
 
@@ -40,7 +39,7 @@ func SelectFrom(f *Fleet, expr string, here func(*Host) bool) ([]*Host, error) {
 	p := &selection{fleet: f, expr: expr, rest: expr, here: here}
 	set, err := p.whole()
 	if err != nil {
-		return nil, fmt.Errorf("select %s: %w", quote(expr), err)
+		return nil, &SelectorError{Expr: expr, Err: err}
 	}
 	var out []*Host
 	for i, h := range f.Hosts {
@@ -49,10 +48,22 @@ func SelectFrom(f *Fleet, expr string, here func(*Host) bool) ([]*Host, error) {
 		}
 	}
 	if len(out) == 0 && len(f.Hosts) > 0 {
-		return nil, fmt.Errorf("select %s: no host matches", quote(expr))
+		return nil, &SelectorError{Expr: expr, Err: errors.New("no host matches")}
 	}
 	return out, nil
 }
+
+// A SelectorError says why a selector chooses no hosts.
+type SelectorError struct {
+	Expr string
+	Err  error
+}
+
+// Error returns "select EXPR: why".
+func (e *SelectorError) Error() string { return fmt.Sprintf("select %s: %v", quote(e.Expr), e.Err) }
+
+// Unwrap returns why.
+func (e *SelectorError) Unwrap() error { return e.Err }
 
 // CheckSelector returns what is wrong with a selector, whatever the fleet.
 func CheckSelector(expr string) error {
@@ -76,7 +87,7 @@ type selection struct {
 func (p *selection) whole() ([]bool, error) {
 	set, err := p.union(0)
 	if err == nil && p.rest != "" {
-		err = fmt.Errorf("unexpected %q", clip(p.rest))
+		err = fmt.Errorf("unexpected %q: %s", clip(p.rest), p.meantOperator())
 	}
 	return set, err
 }
@@ -269,39 +280,13 @@ func (p *selection) add(set []bool, word string) error {
 		return nil
 	}
 	err = fmt.Errorf("no host %s %s", what, quote(pattern))
-	if meant := meantSelector(word); meant != "" {
+	if meant := p.meant(word); meant != "" {
 		return fmt.Errorf("%w; %s", err, meant)
 	}
-	if near := nearest(pattern, p.words(of)); near != "" {
-		err = fmt.Errorf("%w; did you mean %s%s?", err, word[:len(word)-len(pattern)], near)
+	if like := p.like(word, pattern, of); like != "" {
+		err = fmt.Errorf("%w; did you mean %s?", err, like)
 	}
 	return err
-}
-
-var selectorOfOthers = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(tag|tags|group|role|roles|host|name)[:=](.+)$`)
-})
-
-// meantSelector says what is meant by a word in the notation of another tool; "" if nothing tells.
-func meantSelector(word string) string {
-	if m := selectorOfOthers().FindStringSubmatch(word); m != nil {
-		switch m[1] {
-		case "host", "name":
-			return "a host is chosen by its name alone: " + m[2]
-		case "role", "roles":
-			return "a role is chosen with +: +" + m[2]
-		}
-		return "a tag is chosen with @: @" + m[2]
-	}
-	switch {
-	case strings.EqualFold(word, "all"):
-		return `all hosts are chosen by "*", and without a selector`
-	case strings.HasPrefix(word, "~"), len(word) > 2 && word[0] == '/' && word[len(word)-1] == '/':
-		return "names are matched by globs, such as web*, not by regular expressions"
-	case inventoryFile().MatchString(word):
-		return "an inventory stands behind the command, without a flag"
-	}
-	return ""
 }
 
 // wordsOf appends the words of a host that selectors compare with.

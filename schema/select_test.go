@@ -9,8 +9,9 @@ import (
 )
 
 func selectFleet() *Fleet {
+	address := map[string]string{"web1": "192.0.2.1"}
 	host := func(name, tags, roles string) *Host {
-		return &Host{Name: name, Tags: strings.Fields(tags), Roles: strings.Fields(roles)}
+		return &Host{Address: address[name], Name: name, Tags: strings.Fields(tags), Roles: strings.Fields(roles)}
 	}
 	return &Fleet{Hosts: []*Host{
 		host("web1", "web eu", "front"), host("web2", "web us", "front"),
@@ -40,10 +41,27 @@ func TestSelect(t *testing.T) {
 		{"@x*", `error: select "@x*": no host has a tag that matches "x*"`},
 		{"web{1,2", `error: select "web{1,2": "{1,2": missing }`},
 		{"web1}", `error: select "web1}": "web1}": } without {`},
-		{"web{,1}", `error: select "web{,1}": no host is named "web"; did you mean web1?`},
+		{"web{,1}", `error: select "web{,1}": no host is named "web"; did you mean web1 or the tag @web?`},
 		{"@{,eu}", `error: select "@{,eu}": "@" names no host, tag or role`},
 		{strings.Repeat("{a,b}", 20), "error: select \"" + strings.Repeat("{a,b}", 12) + "…\": braces stand for more than 10000 words or 1048576 bytes"},
 		{strings.Repeat("{", 1000), "error: select \"" + strings.Repeat("{", 60) + "…\": braces nested deeper than 200 levels"},
+		{"web1 and web2", `error: select "web1 and web2": unexpected "and web2": and is written &`},
+		{"web1 or web2", `error: select "web1 or web2": unexpected "or web2": or is written as a comma`},
+		{"not web1", `error: select "not web1": no host is named "not"`},
+		{"web1:web2", `error: select "web1:web2": no host is named "web1:web2"; hosts are separated by commas: web1,web2`},
+		{"web1;db1", `error: select "web1;db1": no host is named "web1;db1"; hosts are separated by commas: web1,db1`},
+		{"root@web1", `error: select "root@web1": no host is named "root@web1"; a host is chosen by its name alone: web1`},
+		{"web1:2222", `error: select "web1:2222": no host is named "web1:2222"; a host is chosen by its name alone: web1`},
+		{"web1.example.org", `error: select "web1.example.org": no host is named "web1.example.org"; a host is chosen by its name alone: web1`},
+		{".#web1", `error: select ".#web1": no host is named ".#web1"; a host is chosen by its name alone: web1`},
+		{"nixosConfigurations.web1", `error: select "nixosConfigurations.web1": no host is named "nixosConfigurations.web1"; a host is chosen by its name alone: web1`},
+		{"192.0.2.1", `error: select "192.0.2.1": no host is named "192.0.2.1"; it is the address of web1`},
+		{"-web1", `error: select "-web1": no host is named "-web1"; all but a host are chosen with !: !web1`},
+		{"#web", `error: select "#web": no host is named "#web"; did you mean the tag @web?`},
+		{"@web1", `error: select "@web1": no host has the tag "web1"; did you mean @web or the host web1?`},
+		{"+web", `error: select "+web": no host has the role "web"; did you mean the tag @web?`},
+		{"@front", `error: select "@front": no host has the tag "front"; did you mean the role +front?`},
+		{"@all", `error: select "@all": no host has the tag "all"; all hosts are chosen by "*", and without a selector`},
 		{"+store", "db1 db2"},
 		{"!@web", "db1 db2 laptop"},
 		{"!!db1", "db1"},
@@ -52,7 +70,7 @@ func TestSelect(t *testing.T) {
 		{"(@web,@db) & @us", "web2 db2"},
 		{"!(@web, @db)", "laptop"},
 		{" db1 , web1 ", "web1 db1"},
-		{"web", `error: select "web": no host is named "web"; did you mean web1?`},
+		{"web", `error: select "web": no host is named "web"; did you mean web1 or the tag @web?`},
 		{"@dbs", `error: select "@dbs": no host has the tag "dbs"; did you mean @db?`},
 		{"+stone", `error: select "+stone": no host has the role "stone"; did you mean +store?`},
 		{"zzz*", `error: select "zzz*": no host matches "zzz*"`},
@@ -60,8 +78,8 @@ func TestSelect(t *testing.T) {
 		{"@web & @db", `error: select "@web & @db": no host matches`},
 		{"@web &", `error: select "@web &": want a host, @tag or +role at the end`},
 		{"(@web", `error: select "(@web": missing )`},
-		{"@web)", `error: select "@web)": unexpected ")"`},
-		{"web1 web2", `error: select "web1 web2": unexpected "web2"`},
+		{"@web)", `error: select "@web)": unexpected ")": no ( stands before it`},
+		{"web1 web2", `error: select "web1 web2": unexpected "web2": hosts are separated by commas`},
 		{",", `error: select ",": want a host, @tag or +role before ","`},
 		{strings.Repeat("(", 1000), "error: select \"" + strings.Repeat("(", 60) + "…\": nested deeper than 200 levels"},
 	} {
@@ -164,7 +182,7 @@ func TestSelectQuotedTags(t *testing.T) {
 		{`*.example.org`, "c.example.org"},
 		{`@"rack 1`, `error: select "@\"rack 1": missing quote after "@\"rack 1"`},
 		{`@"rack 1, leff"`, `error: select "@\"rack 1, leff\"": no host has the tag "rack 1, leff"; did you mean @"rack 1, left"?`},
-		{`@"x"y`, `error: select "@\"x\"y": unexpected "y"`},
+		{`@"x"y`, `error: select "@\"x\"y": unexpected "y": hosts are separated by commas`},
 	} {
 		hosts, err := Select(fleet, tt.expr)
 		var names []string

@@ -28,6 +28,7 @@ type Kind[T any] struct {
 	Suggest func(args []string, word string) []string
 	Empty   bool // the empty text is a value
 	Lines   bool // a value may have several lines
+	Secret  bool // a default in the environment may hold a password or a token: errors do not show it
 }
 
 // Names says what files a value names, for the completion of the shell.
@@ -83,7 +84,11 @@ func FromEnvironment[T any](variable *T, name string, kind Kind[T]) Value {
 	if text := os.Getenv(name); text != "" {
 		value, err := kind.read(text)
 		if *variable = value; err != nil {
-			v.fault = fmt.Errorf("(from $%s) %s: want %s", name, quoted(text), kind.Want)
+			said := quoted(text)
+			if kind.Secret {
+				said = "its value, which may be a secret"
+			}
+			v.fault = fmt.Errorf("(from $%s) %s: want %s", name, said, kind.Want)
 		}
 	}
 	return v

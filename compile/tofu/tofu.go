@@ -13,11 +13,13 @@ package tofu
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -30,9 +32,15 @@ type File struct {
 	Text []byte
 }
 
+// OutputPrefix is how the outputs with machines begin.
+const OutputPrefix = "muster_"
+
 // Output is the name of the output that has the machine of a host. Each host has one, so that the failure of one machine leaves
 // the others known.
-func Output(host string) string { return "muster_" + schema.TofuLabel(host) }
+func Output(h *schema.Host) string { return OutputPrefix + Label(h) }
+
+// Label is the name of a host's resources in the configuration.
+func Label(h *schema.Host) string { return schema.TofuLabel(h.MadeName()) }
 
 // Files are the files of the configuration of a fleet.
 func Files(fleet *schema.Fleet) []File {
@@ -52,7 +60,33 @@ func Files(fleet *schema.Fleet) []File {
 // Address is the address of a host's machine in the state of the program, such as
 // hcloud_server.web1.
 func Address(h *schema.Host) string {
-	return resourceOf(h.Provision) + "." + schema.TofuLabel(h.Name)
+	return resourceOf(h.Provision) + "." + Label(h)
+}
+
+// IsMachine reports whether resources of a type are machines of a cloud that is known.
+func IsMachine(kind string) bool {
+	for _, target := range []schema.ProvisionTarget{schema.Hetzner, schema.AWS, schema.GCP, schema.Azure, schema.DigitalOcean, schema.Libvirt} {
+		if resourceOf(&schema.ProvisionedMachine{Target: target}) == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// LabelOf is the name of a resource in its address.
+func LabelOf(address string) string { return address[strings.LastIndexByte(address, '.')+1:] }
+
+// GoesWith reports whether a resource is one that muster makes for machines, and so goes with those of some names: the SSH keys of
+// users, which hold nothing, and the disks and interfaces of these machines.
+func GoesWith(address string, labels []string) bool {
+	kind, label, _ := strings.Cut(address, ".")
+	switch kind {
+	case "hcloud_ssh_key", "digitalocean_ssh_key":
+		return strings.HasPrefix(label, keyPrefix)
+	case "aws_key_pair", "azurerm_public_ip", "azurerm_network_interface", "libvirt_volume", "libvirt_cloudinit_disk":
+		return slices.Contains(labels, strings.TrimSuffix(label, "-image"))
+	}
+	return false
 }
 
 // An object is an object of JSON.
@@ -204,27 +238,39 @@ func (c *configuration) add(kind, label string, arguments object) {
 
 // machine adds the resources and the output of one machine.
 func (c *configuration) machine(h *schema.Host) {
-	m, label := h.Provision, schema.TofuLabel(h.Name)
+	m, label := h.Provision, Label(h)
 	var arguments object
 	out := schema.ProvisionedOutputs{ID: "id"}
+	first := func(expressions ...string) string { return firstOf(Address(h), expressions) }
+	var disks any
 	switch m.Target {
 	case schema.Hetzner:
-		arguments, out.Address = c.hetzner(h), "ipv4_address"
+		arguments, out.Address = c.hetzner(h), first("@.ipv4_address", "@.ipv6_address", "tolist(@.network)[0].ip")
 	case schema.AWS:
-		arguments, out.Address = c.aws(h, label), fmt.Sprintf(`${aws_instance.%[1]s.public_ip != "" ? aws_instance.%[1]s.public_ip : aws_instance.%[1]s.private_ip}`, label)
+		arguments, out.Address = c.aws(h, label), first("@.public_ip", "@.ipv6_addresses[0]", "@.private_ip")
+		disks = object{"root": fmt.Sprintf(`/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${replace(%s.root_block_device[0].volume_id, "-", "")}`, Address(h))}
 	case schema.GCP:
-		arguments, out.Address = c.gcp(h), "network_interface[0].access_config[0].nat_ip"
+		// The id of a machine of gcp and azure is its name: a machine that takes its place has the same.
+		out.ID = "instance_id"
+		arguments, out.Address = c.gcp(h), first("@.network_interface[0].access_config[0].nat_ip", "@.network_interface[0].ipv6_access_config[0].external_ipv6", "@.network_interface[0].network_ip")
 	case schema.Azure:
-		arguments, out.Address = c.azure(h, label), "public_ip_address"
+		out.ID = "virtual_machine_id"
+		arguments, out.Address = c.azure(h, label), first("@.public_ip_address", "@.private_ip_address")
 	case schema.DigitalOcean:
-		arguments, out.Address = c.digitalOcean(h), "ipv4_address"
+		arguments, out.Address = c.digitalOcean(h), first("@.ipv4_address", "@.ipv6_address", "@.ipv4_address_private")
 	case schema.Libvirt:
-		arguments, out.Address = c.libvirt(h, label), "network_interface[0].addresses[0]"
+		arguments, out.Address = c.libvirt(h, label), first("@.network_interface[0].addresses[0]")
 	default:
 		arguments, out = object{}, m.Outputs
 		if out.ID == "" {
 			out.ID = "id"
 		}
+		if !strings.Contains(out.Address, "${") {
+			out.Address = first("@." + out.Address)
+		}
+	}
+	if first := onlyAtFirst[m.Target]; first != nil {
+		arguments["lifecycle"] = object{"ignore_changes": first}
 	}
 	c.add(resourceOf(m), label, over(arguments, m.Arguments))
 	read := func(attribute string) string {
@@ -238,9 +284,35 @@ func (c *configuration) machine(h *schema.Host) {
 		output["host_keys"] = read(out.HostKeys)
 	}
 	if out.Disks != "" {
-		output["disks"] = read(out.Disks)
+		disks = read(out.Disks)
 	}
-	c.outputs[Output(h.Name)] = object{"description": "The machine of the host " + literal(h.Name) + ".", "value": output}
+	if disks != nil {
+		output["disks"] = disks
+	}
+	c.outputs[Output(h)] = object{"description": "The machine of the host " + literal(h.Name) + ".", "value": output}
+}
+
+// onlyAtFirst are arguments that matter when a machine is made. Providers make it anew when they change, or turn it off and on, and
+// so a colleague's new SSH key would cost all machines.
+var onlyAtFirst = map[schema.ProvisionTarget][]string{
+	schema.Hetzner:      {"ssh_keys", "user_data"},
+	schema.AWS:          {"key_name", "user_data"},
+	schema.Azure:        {"admin_ssh_key", "custom_data"},
+	schema.DigitalOcean: {"ssh_keys", "user_data"},
+	schema.Libvirt:      {"cloudinit"},
+}
+
+// firstOf is the first of some expressions that is not empty; "@" in them is the address of a machine. A machine may have no IPv4
+// address, no public one, or none yet.
+func firstOf(address string, expressions []string) string {
+	tries := make([]string, len(expressions))
+	for i, e := range expressions {
+		tries[i] = "try(" + strings.ReplaceAll(e, "@", address) + ", null)"
+	}
+	if len(tries) == 1 {
+		return "${" + tries[0] + "}"
+	}
+	return "${try(coalesce(" + strings.Join(tries, ", ") + "), null)}"
 }
 
 // literal is a text that means itself where the program reads expressions.
@@ -257,13 +329,16 @@ func set(o object, name, value string) {
 
 func (c *configuration) hetzner(h *schema.Host) object {
 	m := h.Provision
-	o := object{"name": literal(h.Name), "server_type": literal(m.Size), "image": literal(m.Image), "location": literal(m.Region)}
+	o := object{"name": literal(h.MadeName()), "server_type": literal(m.Size), "image": literal(m.Image), "location": literal(m.Region)}
 	if keys := c.keys("hcloud_ssh_key", h, "id"); len(keys) > 0 {
 		o["ssh_keys"] = keys
 	}
 	set(o, "user_data", m.UserData)
 	return o
 }
+
+// keyPrefix is how the names of SSH keys begin that hosts share.
+const keyPrefix = "muster-"
 
 // keys adds a resource for each SSH key of a host, unless its arguments name keys, and
 // returns the attribute of each by which a machine names it. Hosts share a key's resource:
@@ -275,7 +350,7 @@ func (c *configuration) keys(kind string, h *schema.Host, attribute string) []an
 	var names []any
 	for _, key := range h.Provision.SSHKeys {
 		sum := sha256.Sum256([]byte(key))
-		name := fmt.Sprintf("muster-%x", sum[:4])
+		name := fmt.Sprintf("%s%x", keyPrefix, sum[:4])
 		c.add(kind, name, object{"name": name, "public_key": literal(key)})
 		names = append(names, fmt.Sprintf("${%s.%s.%s}", kind, name, attribute))
 	}
@@ -287,7 +362,7 @@ func (c *configuration) aws(h *schema.Host, label string) object {
 	region, within := splitZone(m.Region)
 	c.aliases[region] = true
 	provider := "aws." + region
-	o := object{"provider": provider, "ami": literal(m.Image), "instance_type": literal(m.Size), "tags": object{"Name": literal(h.Name)}}
+	o := object{"provider": provider, "ami": literal(m.Image), "instance_type": literal(m.Size), "tags": object{"Name": literal(h.MadeName())}}
 	set(o, "availability_zone", within)
 	set(o, "subnet_id", m.Network)
 	if m.Disk > 0 {
@@ -296,7 +371,7 @@ func (c *configuration) aws(h *schema.Host, label string) object {
 	// A machine of aws has one key: the others come with cloud-init.
 	data := m.UserData
 	if len(m.SSHKeys) > 0 {
-		c.add("aws_key_pair", label, object{"provider": provider, "key_name": literal(h.Name), "public_key": literal(m.SSHKeys[0])})
+		c.add("aws_key_pair", label, object{"provider": provider, "key_name": literal(h.MadeName()), "public_key": literal(m.SSHKeys[0])})
 		o["key_name"] = "${aws_key_pair." + label + ".key_name}"
 		if len(m.SSHKeys) > 1 && data == "" {
 			data = cloudConfig(m.SSHKeys)
@@ -325,7 +400,7 @@ func (c *configuration) gcp(h *schema.Host) object {
 		network = "default"
 	}
 	o := object{
-		"name": literal(h.Name), "machine_type": literal(m.Size), "zone": literal(m.Region),
+		"name": literal(h.MadeName()), "machine_type": literal(m.Size), "zone": literal(m.Region),
 		"boot_disk": object{"initialize_params": image},
 		// An empty access_config asks for a public address.
 		"network_interface": object{"network": literal(network), "access_config": object{}},
@@ -344,17 +419,12 @@ func (c *configuration) gcp(h *schema.Host) object {
 }
 
 // user is who logs in on a new machine.
-func user(h *schema.Host) string {
-	if h.User != "" {
-		return h.User
-	}
-	return "root"
-}
+func user(h *schema.Host) string { return cmp.Or(h.Install.User, h.User, "root") }
 
 func (c *configuration) azure(h *schema.Host, label string) object {
 	m := h.Provision
 	place := func(o object) object {
-		o["name"], o["resource_group_name"], o["location"] = literal(h.Name), literal(m.Group), literal(m.Region)
+		o["name"], o["resource_group_name"], o["location"] = literal(h.MadeName()), literal(m.Group), literal(m.Region)
 		return o
 	}
 	c.add("azurerm_public_ip", label, place(object{"allocation_method": "Static", "sku": "Standard"}))
@@ -402,7 +472,7 @@ func networkID(network string) string {
 
 func (c *configuration) digitalOcean(h *schema.Host) object {
 	m := h.Provision
-	o := object{"name": literal(h.Name), "size": literal(m.Size), "image": literal(m.Image), "region": literal(m.Region)}
+	o := object{"name": literal(h.MadeName()), "size": literal(m.Size), "image": literal(m.Image), "region": literal(m.Region)}
 	if keys := c.keys("digitalocean_ssh_key", h, "fingerprint"); len(keys) > 0 {
 		o["ssh_keys"] = keys
 	}
@@ -424,17 +494,17 @@ func (c *configuration) libvirt(h *schema.Host, label string) object {
 		network = "default"
 	}
 	// The image is read once for each machine; a disk of another size stands on top of it.
-	image := object{"name": literal(h.Name + "-image.qcow2"), "pool": literal(pool), "source": literal(m.Image), "format": "qcow2"}
+	image := object{"name": literal(h.MadeName() + "-image.qcow2"), "pool": literal(pool), "source": literal(m.Image), "format": "qcow2"}
 	c.add("libvirt_volume", label+"-image", image)
-	volume := object{"name": literal(h.Name + ".qcow2"), "pool": literal(pool), "base_volume_id": "${libvirt_volume." + label + "-image.id}"}
+	volume := object{"name": literal(h.MadeName() + ".qcow2"), "pool": literal(pool), "base_volume_id": "${libvirt_volume." + label + "-image.id}"}
 	if m.Disk > 0 {
 		volume["size"] = m.Disk * 1_000_000_000
 	}
 	c.add("libvirt_volume", label, volume)
 	o := object{
-		"name": literal(h.Name), "vcpu": cpus, "memory": memory,
+		"name": literal(h.MadeName()), "vcpu": cpus, "memory": memory,
 		"disk":              object{"volume_id": "${libvirt_volume." + label + ".id}"},
-		"network_interface": object{"network_name": literal(network), "hostname": literal(h.Name), "wait_for_lease": true},
+		"network_interface": object{"network_name": literal(network), "hostname": literal(h.MadeName()), "wait_for_lease": true},
 		"console":           object{"type": "pty", "target_type": "serial", "target_port": "0"},
 	}
 	data := m.UserData
@@ -442,7 +512,7 @@ func (c *configuration) libvirt(h *schema.Host, label string) object {
 		data = cloudConfig(m.SSHKeys) + "disable_root: false\n"
 	}
 	if data != "" {
-		c.add("libvirt_cloudinit_disk", label, object{"name": literal(h.Name + "-cloudinit.iso"), "pool": literal(pool), "user_data": literal(data)})
+		c.add("libvirt_cloudinit_disk", label, object{"name": literal(h.MadeName() + "-cloudinit.iso"), "pool": literal(pool), "user_data": literal(data)})
 		o["cloudinit"] = "${libvirt_cloudinit_disk." + label + ".id}"
 	}
 	return o

@@ -68,3 +68,29 @@ func TestSplitZone(t *testing.T) {
 		}
 	}
 }
+
+// What muster made for a machine goes with it; nothing else does.
+func TestGoesWith(t *testing.T) {
+	for address, want := range map[string]bool{
+		"hcloud_ssh_key.muster-7b54a2eb":  true,
+		"hcloud_ssh_key.ann":              false,
+		"aws_key_pair.web":                true,
+		"aws_key_pair.db":                 false,
+		"azurerm_network_interface.web":   true,
+		"libvirt_volume.web-image":        true,
+		"libvirt_volume.web":              true,
+		"libvirt_volume.data":             false,
+		"hcloud_volume.web":               false,
+		"module.own.libvirt_volume.web":   false,
+		"hcloud_server.web":               false,
+		`hcloud_volume.data["web"]`:       false,
+		"digitalocean_ssh_key.muster-aaa": true,
+	} {
+		if got := GoesWith(address, []string{"web"}); got != want {
+			t.Errorf("%s: %t", address, got)
+		}
+	}
+	if !IsMachine("hcloud_server") || IsMachine("hcloud_volume") || LabelOf("module.a.hcloud_server.web") != "web" {
+		t.Error("machines and labels")
+	}
+}

@@ -1,13 +1,14 @@
 # `import <minios> { }` is the package set, as with nixpkgs.
 {
   system ? builtins.currentSystem,
+  buildSystem ? system, # where it is built
   config ? { },
   overlays ? [ ],
   lib ? import ./lib,
 }:
 let
   layers = [
-    (final: _: import ./pkgs/build.nix { inherit lib system; pkgs = final; })
+    (final: _: import ./pkgs/build.nix { inherit lib buildSystem; pkgs = final; })
     (final: _: import ./pkgs/packages.nix { inherit lib; pkgs = final; })
   ];
   base = final: {
@@ -17,7 +18,7 @@ let
     pkgs = final;
     stdenv = {
       hostPlatform = final.hostPlatform;
-      buildPlatform = final.hostPlatform;
+      buildPlatform = final.buildPlatform;
       targetPlatform = final.hostPlatform;
       isLinux = true;
       isDarwin = false;
@@ -26,14 +27,14 @@ let
       inherit (final) mkDerivation;
     };
     stdenvNoCC = final.stdenv;
-    hostPlatform = platform;
-    buildPlatform = platform;
+    hostPlatform = platform system;
+    buildPlatform = platform buildSystem;
     callPackage = lib.callPackageWith final;
-    extend = overlay: import ./. { inherit system config lib; overlays = overlays ++ [ overlay ]; };
-    appendOverlays = more: import ./. { inherit system config lib; overlays = overlays ++ more; };
+    extend = overlay: import ./. { inherit system buildSystem config lib; overlays = overlays ++ [ overlay ]; };
+    appendOverlays = more: import ./. { inherit system buildSystem config lib; overlays = overlays ++ more; };
     nixos = configuration: import ./nixos { inherit system configuration; };
   };
-  platform = rec {
+  platform = system: rec {
     inherit system;
     config = "${cpu}-unknown-linux-gnu";
     cpu = builtins.head (lib.splitString "-" system);

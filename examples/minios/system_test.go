@@ -41,6 +41,7 @@ var optionTests = []struct {
 	{name: "extraUsers", modules: `[ { users.extraUsers.joe = { isNormalUser = true; }; } ]`, attr: `users.users.joe.home`, want: `"/home/joe"`},
 	{name: "sshd settings take anything sshd does", modules: `[ { services.openssh.settings.MaxAuthTries = 3; } ]`, attr: `services.openssh.settings.MaxAuthTries`, want: `3`},
 	{name: "hostPlatform", modules: `[ { nixpkgs.hostPlatform = "aarch64-linux"; } ({ pkgs, ... }: { system.name = pkgs.system; }) ]`, attr: `system.name`, want: `"aarch64-linux"`},
+	{name: "buildPlatform", modules: `[ { nixpkgs.hostPlatform = "aarch64-linux"; nixpkgs.buildPlatform = "x86_64-linux"; } ({ pkgs, ... }: { system.name = "${pkgs.system}-on-${pkgs.hello.system}"; }) ]`, attr: `system.name`, want: `"aarch64-linux-on-x86_64-linux"`},
 	{name: "overlays", modules: `[ { nixpkgs.overlays = [ (final: prev: { hello = prev.hello // { pname = "hullo"; }; }) ]; } ({ pkgs, ... }: { system.name = pkgs.hello.pname; }) ]`, attr: `system.name`, want: `"hullo"`},
 	{name: "modulesPath", modules: `[ ({ modulesPath, ... }: { imports = [ (modulesPath + "/profiles/qemu-guest.nix") (modulesPath + "/installer/scan/not-detected.nix") ]; }) ]`, attr: `boot.initrd.kernelModules`, want: `["virtio_balloon"]`},
 	{name: "a variant is a system", modules: `[ { networking.hostName = "a"; specialisation.b.configuration.networking.hostName = "b"; } ]`, attr: `specialisation.b.configuration.networking.hostName`, errs: []string{"The option `networking.hostName' has conflicting definition values:"}},

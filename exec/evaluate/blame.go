@@ -38,8 +38,13 @@ func (e *Error) Error() string {
 			fmt.Fprintf(&b, "%s: ", e.Blame.Option)
 		}
 	}
-	b.WriteString(strings.TrimSpace(e.Message))
-	if e.Blame.Hint != "" {
+	message := strings.TrimSpace(e.Message)
+	b.WriteString(message)
+	switch {
+	case e.Blame.Hint == "":
+	case strings.Contains(message, "\n"):
+		b.WriteString("\n" + e.Blame.Hint)
+	default:
 		b.WriteString("; " + e.Blame.Hint)
 	}
 	if e.Trace != "" {

@@ -33,7 +33,7 @@ type Embedded struct {
 
 // Systems implements [Evaluator].
 func (e Embedded) Systems(ctx context.Context, hosts []*schema.Host) ([]Result, error) {
-	return eachPurity(e.Options, hosts, func(hosts []*schema.Host, pure bool) ([]Result, error) {
+	return eachPurity(e.isPure, hosts, func(hosts []*schema.Host, pure bool) ([]Result, error) {
 		return e.systems(ctx, hosts, pure)
 	}, func(h *schema.Host) Result { return Result{Host: h} })
 }
@@ -82,7 +82,7 @@ const lastWrites = 20 * time.Second
 // Query implements [Evaluator]. The cache holds systems only, so every host is
 // evaluated.
 func (e Embedded) Query(ctx context.Context, hosts []*schema.Host, attr []string) ([]Value, error) {
-	return eachPurity(e.Options, hosts, func(hosts []*schema.Host, pure bool) ([]Value, error) {
+	return eachPurity(e.isPure, hosts, func(hosts []*schema.Host, pure bool) ([]Value, error) {
 		return e.query(ctx, hosts, attr, pure)
 	}, func(h *schema.Host) Value { return Value{Host: h} })
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"muster/compile"
+	"muster/compile/eval"
 	"muster/compile/flake"
 	"muster/compile/flake/fetch"
 	"muster/schema"
@@ -153,6 +154,9 @@ func (e Environment) fetchPins(ctx context.Context, f *schema.Fleet, o Options) 
 			continue
 		}
 		in := FetchedInput{Name: name}
+		if no, err := isNoTree(ctx, inputs, name); err == nil && no {
+			continue
+		}
 		v, err := inputs.Select(ctx, `"`+name+`".outPath`, nil)
 		if err == nil {
 			var text string
@@ -163,4 +167,14 @@ func (e Environment) fetchPins(ctx context.Context, f *schema.Fleet, o Options) 
 		list = append(list, in)
 	}
 	return list, context.Cause(ctx)
+}
+
+// isNoTree reports whether a pin is of something that is no tree, such as a container.
+func isNoTree(ctx context.Context, inputs eval.Value, name string) (bool, error) {
+	pin, err := inputs.Select(ctx, `"`+name+`"`, nil)
+	if err != nil {
+		return false, err
+	}
+	names, err := pin.AttrNames(ctx)
+	return !slices.Contains(names, "outPath"), err
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"muster/compile"
+	"muster/compile/flake"
 	"muster/exec/nixcmd"
 	"muster/schema"
 )
@@ -16,7 +17,8 @@ import (
 type Nix struct {
 	Options
 	Command    *nixcmd.Nix
-	SearchPath []string // entries in front of $NIX_PATH
+	SearchPath []string             // entries in front of $NIX_PATH
+	Overrides  map[string]flake.Ref // other references for inputs of the flakes that hosts are systems of, by path
 }
 
 // Systems implements [Evaluator].

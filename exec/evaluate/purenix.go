@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,11 +17,11 @@ import (
 	"muster/schema"
 )
 
-// eachNetwork has Nix evaluate hosts: those that are evaluated purely apart for each flake, since nix eval takes one,
-// and the others together. Evaluate returns the results of the hosts of one network.
+// eachNetwork has Nix evaluate hosts: those that nix eval evaluates apart for each flake, since it takes one, and the
+// others together. Evaluate returns the results of the hosts of one network.
 func eachNetwork[R any](ctx context.Context, n Nix, hosts []*schema.Host, evaluate func(Nix, nixcmd.Network, []*schema.Host) ([]R, error), none func(*schema.Host) R) ([]R, error) {
-	return eachPurity(n.Options, hosts, func(hosts []*schema.Host, pure bool) ([]R, error) {
-		if !pure {
+	return eachPurity(n.byNixEval, hosts, func(hosts []*schema.Host, byNixEval bool) ([]R, error) {
+		if !byNixEval {
 			net, err := n.network(hosts)
 			if err != nil {
 				return nil, err
@@ -35,6 +36,12 @@ func eachNetwork[R any](ctx context.Context, n Nix, hosts []*schema.Host, evalua
 			return evaluate(some, net, group)
 		}, none)
 	}, none)
+}
+
+// byNixEval reports whether nix eval is given the flake of a host: to evaluate it purely, and where it has other inputs
+// than its lock file says, which builtins.getFlake cannot be told.
+func (n Nix) byNixEval(h *schema.Host) bool {
+	return n.isPure(h) || len(n.Overrides) > 0 && ofFlake(h)
 }
 
 // byFlake groups hosts that are systems of the same output of the same flake.
@@ -68,7 +75,10 @@ func (n Nix) pureNetwork(ctx context.Context, hosts []*schema.Host) (Nix, nixcmd
 		return n, net, err
 	}
 	defer client.Close()
-	net.Pure = &nixcmd.Purity{Flake: compile.FlakeRef(n.Fleet, hosts[0].Flake), Output: hosts[0].Flake.Attr[0]}
+	net.Pure = &nixcmd.Purity{Flake: compile.FlakeRef(n.Fleet, hosts[0].Flake), Output: hosts[0].Flake.Attr[0], Impure: n.Impure}
+	for _, at := range slices.Sorted(maps.Keys(n.Overrides)) {
+		net.Pure.Overrides = append(net.Pure.Overrides, nixcmd.Override{Input: at, Ref: n.Overrides[at].String()})
+	}
 	copies := map[string]nixcmd.StoreCopy{}
 	eachPath(net.File.Expr, n.Fleet.Dir, func(name string, replace func(string)) {
 		of := readWith(name)

@@ -16,21 +16,24 @@ import (
 
 // isPure reports whether a host is evaluated purely.
 func (o Options) isPure(h *schema.Host) bool {
-	return !o.Impure && h.Flake != nil && h.Flake.File == ""
+	return !o.Impure && ofFlake(h)
 }
 
-// eachPurity evaluates the hosts that are evaluated purely, and the others, and returns the results in the order of the
+// ofFlake reports whether the system of a host is an output of a flake.
+func ofFlake(h *schema.Host) bool { return h.Flake != nil && h.Flake.File == "" }
+
+// eachPurity evaluates the hosts that are evaluated purely, as isPure has it, and the others, and returns the results in the order of the
 // hosts. Those of hosts that an interrupt has left out are as none makes them.
-func eachPurity[R any](o Options, hosts []*schema.Host, evaluate func([]*schema.Host, bool) ([]R, error), none func(*schema.Host) R) ([]R, error) {
-	impure := slices.DeleteFunc(slices.Clone(hosts), o.isPure)
+func eachPurity[R any](isPure func(*schema.Host) bool, hosts []*schema.Host, evaluate func([]*schema.Host, bool) ([]R, error), none func(*schema.Host) R) ([]R, error) {
+	impure := slices.DeleteFunc(slices.Clone(hosts), isPure)
 	switch len(impure) {
 	case len(hosts):
 		return evaluate(hosts, false)
 	case 0:
 		return evaluate(hosts, true)
 	}
-	pure := slices.DeleteFunc(slices.Clone(hosts), func(h *schema.Host) bool { return !o.isPure(h) })
-	evaluateGroup := func(group []*schema.Host) ([]R, error) { return evaluate(group, o.isPure(group[0])) }
+	pure := slices.DeleteFunc(slices.Clone(hosts), func(h *schema.Host) bool { return !isPure(h) })
+	evaluateGroup := func(group []*schema.Host) ([]R, error) { return evaluate(group, isPure(group[0])) }
 	return eachGroup(hosts, [][]*schema.Host{impure, pure}, evaluateGroup, none)
 }
 

@@ -22,7 +22,7 @@ func pinnedPath(f *schema.Fleet) []string {
 	case n.Path != "":
 		dir = inFleet(f, n.Path)
 	case n.Rev != "":
-		dir = fetchedPath(n.Hash)
+		dir = fetchedPath("source", n.Hash)
 	case n.Input != "":
 		dir = inputPath(f, n.Input)
 	}
@@ -40,13 +40,13 @@ func inFleet(f *schema.Fleet, name string) string {
 	return filepath.Join(f.Dir, name)
 }
 
-// fetchedPath is where a tree with a hash is in the store, "" without a hash.
-func fetchedPath(hash string) string {
+// fetchedPath is where a tree of a name with a hash is in the store, "" without a hash.
+func fetchedPath(name, hash string) string {
 	h, err := store.ParseHash(hash, store.SHA256)
 	if err != nil {
 		return ""
 	}
-	p, err := store.FixedPath("source", h, true)
+	p, err := store.FixedPath(name, h, true)
 	if err != nil {
 		return ""
 	}
@@ -62,7 +62,7 @@ func inputPath(f *schema.Fleet, name string) string {
 		case in.Path != "":
 			return filepath.Join(inFleet(f, in.Path), in.Dir)
 		case in.Hash != "":
-			return below(fetchedPath(in.Hash), in.Dir)
+			return below(fetchedPath("source", in.Hash), in.Dir)
 		}
 	}
 	if f.Lock == nil {
@@ -74,7 +74,7 @@ func inputPath(f *schema.Fleet, name string) string {
 		return ""
 	}
 	if !f.Lock.Flake {
-		return fetchedPath(hashIn(text, name))
+		return pinIn(text, name)
 	}
 	lock, err := flake.ParseLock(file, text)
 	if err != nil {
@@ -90,7 +90,7 @@ func inputPath(f *schema.Fleet, name string) string {
 		}
 		return filepath.Join(f.Dir, p, n.Locked.Dir)
 	}
-	return below(fetchedPath(n.Locked.Attrs.String("narHash")), n.Locked.Dir)
+	return below(fetchedPath("source", n.Locked.Attrs.String("narHash")), n.Locked.Dir)
 }
 
 func below(dir, name string) string {
@@ -100,8 +100,9 @@ func below(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// hashIn is the hash of a pin of npins, lon or niv.
-func hashIn(text []byte, name string) string {
+// pinIn is where the tree of a pin of npins, lon or niv is: these give it its name, as
+// compile/inputs.nix does.
+func pinIn(text []byte, name string) string {
 	type pin struct{ Hash, SHA256 string }
 	var file struct {
 		Pins    map[string]pin
@@ -113,12 +114,12 @@ func hashIn(text []byte, name string) string {
 	}
 	for _, pins := range []map[string]pin{file.Pins, file.Sources} {
 		if p, ok := pins[name]; ok {
-			return p.Hash
+			return fetchedPath("source", p.Hash)
 		}
 	}
 	var p pin
 	if json.Unmarshal(niv[name], &p) != nil {
 		return ""
 	}
-	return p.SHA256
+	return fetchedPath(name+"-src", p.SHA256)
 }

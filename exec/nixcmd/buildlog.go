@@ -129,7 +129,7 @@ func judge(msg string) (verdict, bool) {
 	msg = strings.TrimSpace(colours().ReplaceAllString(msg, ""))
 	m := messages()
 	if f := m["remote"].FindStringSubmatch(msg); f != nil {
-		v := verdict{kind: remoteFailed, drv: store.Path(f[1]), on: f[2], why: strings.TrimSpace(strings.TrimPrefix(f[3], "error: "))}
+		v := verdict{kind: remoteFailed, drv: store.Path(f[1]), on: f[2], why: answerOf(f[3])}
 		v.needs, v.has = kindsIn(f[3])
 		return v, true
 	}
@@ -171,6 +171,15 @@ func judge(msg string) (verdict, bool) {
 		return v, true
 	}
 	return verdict{kind: buildFailed, drv: store.Path(f[4]), why: strings.TrimSpace(strings.TrimPrefix(why, "builder "))}, true
+}
+
+// answerOf is what a builder has answered, without the words by which Nix 2.34 begins it.
+func answerOf(text string) string {
+	text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "error: "))
+	if f := messages()["failed"].FindStringSubmatch("error: " + text); f != nil && f[4] != "" {
+		return strings.TrimSpace(f[5])
+	}
+	return text
 }
 
 // kindsIn finds in a message what a derivation needs, and what the machine is that does not

@@ -181,7 +181,7 @@ func (r driverRun) plainNames(net Network, text string) string {
 // runDriver runs the driver on some of the hosts.
 func runDriver[T any](ctx context.Context, n *Nix, net Network, run driverRun, hosts []string) (map[string]T, error) {
 	traced := func(line string) {
-		if net.Trace != nil && strings.HasPrefix(line, "trace: ") {
+		if net.Trace != nil && (strings.HasPrefix(line, "trace: ") || strings.HasPrefix(line, "warning: the flag '--override-input")) {
 			fmt.Fprintln(net.Trace, line)
 		}
 	}

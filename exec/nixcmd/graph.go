@@ -35,10 +35,17 @@ type Graph struct {
 	// Here says whether this machine builds as well, as many derivations at once as Nix's
 	// setting max-jobs says.
 	Here bool
+	// Own are the systems that this machine builds for, its own first; nil where that is not
+	// known.
+	Own []string
+	// SSH says how Nix reaches the builders of Machines; nil leaves it to the user's
+	// configuration.
+	SSH func(context.Context) (SSHConfig, error)
 
 	nix *Nix
 
 	mu    sync.Mutex
+	named string    // builders that are left to Nix, though they are named; "" for none
 	users int       // calls of Build
 	open  *machines // nil while there are no users, and where Nix knows its builders by itself
 }
@@ -57,7 +64,7 @@ func (g *Graph) Build(ctx context.Context, wants []builds.Want, w builds.Watcher
 		b.wants = append(b.wants, &wanted{Want: want})
 	}
 	var err error
-	if b.machines, err = g.acquire(); err != nil {
+	if b.machines, err = g.acquire(ctx); err != nil {
 		for _, want := range wants {
 			want.Done("", err)
 		}
@@ -69,15 +76,26 @@ func (g *Graph) Build(ctx context.Context, wants []builds.Want, w builds.Watcher
 }
 
 // acquire opens the file of machines for a call of Build.
-func (g *Graph) acquire() (*machines, error) {
+func (g *Graph) acquire(ctx context.Context) (*machines, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open == nil && g.Machines != nil {
 		list, err := parseMachines(g.Machines)
+		if errors.Is(err, errTOML) { // Nix reads them itself, and keeps those that are lost
+			g.named, g.Machines = strings.Join(g.Machines, "\n"), nil
+			g.users++
+			return nil, nil
+		}
 		if err != nil {
 			return nil, err
 		}
-		if g.open, err = openMachines(list); err != nil {
+		var ssh SSHConfig
+		if g.SSH != nil && len(list) > 0 {
+			if ssh, err = g.SSH(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if g.open, err = openMachines(list, ssh.text(g.nix.sshOptions())); err != nil {
 			return nil, err
 		}
 	}
@@ -126,6 +144,7 @@ type graphBuild struct {
 	losses  []string                // of builders, for messages
 	ended   map[store.Path]bool     // derivations that were built
 	news    int                     // counts what is learned: without any, a new round is of no use
+	counted time.Time               // when the watcher was told of counts
 }
 
 // A round is one process of Nix, with some of the wants.
@@ -142,6 +161,7 @@ type round struct {
 	unplaced   map[store.Path]verdict // for which no machine was found
 
 	checks chan struct{} // asks whether systems are there
+	over   chan struct{} // closed when Nix has ended
 }
 
 // An activity is a build that Nix tells of.
@@ -149,6 +169,7 @@ type activity struct {
 	drv   store.Path
 	on    string
 	since time.Time
+	until time.Time // when its outputs were seen; zero before
 }
 
 // begin starts a round with wants. What is there already is done at once.
@@ -163,7 +184,7 @@ func (b *graphBuild) begin(wants []*wanted) {
 			}
 		}
 		b.mu.Unlock()
-		for chunk := range slices.Chunk(drvs, maxRound) {
+		for chunk := range slices.Chunk(b.placed(drvs), maxRound) {
 			b.start(chunk)
 		}
 	})
@@ -183,7 +204,7 @@ func (b *graphBuild) start(wants []*wanted) {
 	wants = b.refuse(wants)
 	r := &round{
 		b: b, wants: wants, news: b.news, activities: map[uint64]*activity{},
-		remote: map[store.Path]verdict{}, unplaced: map[store.Path]verdict{}, checks: make(chan struct{}, 1),
+		remote: map[store.Path]verdict{}, unplaced: map[store.Path]verdict{}, checks: make(chan struct{}, 1), over: make(chan struct{}),
 	}
 	for _, w := range wants {
 		w.round = r
@@ -302,6 +323,7 @@ func (r *round) run() {
 		args = append(args, string(w.Drv))
 	}
 	_, err := b.graph.withMachines(b.machines).output(b.ctx, nil, r.line, "nix-store", args...)
+	close(r.over)
 	close(r.checks)
 	<-checked
 	r.end(err)
@@ -310,6 +332,9 @@ func (r *round) run() {
 // options are the options of Nix about where is built.
 func (g *Graph) options(m *machines) []string {
 	var args []string
+	if g.named != "" {
+		args = append(args, "--option", "builders", g.named)
+	}
 	if m != nil {
 		builders := ""
 		if m.count() > 0 {
@@ -328,21 +353,33 @@ func (g *Graph) withMachines(m *machines) *Nix {
 	if m == nil || m.count() == 0 {
 		return g.nix
 	}
+	return &Nix{Env: append(slices.Clone(g.nix.Env), "NIX_SSHOPTS="+m.sshOptions(g.nix.sshOptions()))}
+}
+
+// sshOptions are the options that Nix gives to ssh.
+func (n *Nix) sshOptions() string {
 	set := os.Getenv("NIX_SSHOPTS")
-	for _, v := range g.nix.Env {
+	for _, v := range n.Env {
 		if value, ok := strings.CutPrefix(v, "NIX_SSHOPTS="); ok {
 			set = value
 		}
 	}
-	return &Nix{Env: append(slices.Clone(g.nix.Env), "NIX_SSHOPTS="+m.sshOptions(set))}
+	return set
 }
 
-// checkWhenAsked finishes the wants that are there by now: what Nix says of the systems that
-// it was asked for comes at its end.
+// checkWhenAsked finishes the wants that are there by now, and tells of the builds that have
+// ended: what Nix says of the systems that it was asked for comes at its end. A check takes
+// two processes, so the next one waits for a moment.
 func (r *round) checkWhenAsked(checked chan struct{}) {
 	defer close(checked)
+	const pause = 200 * time.Millisecond
 	for range r.checks {
 		r.b.settle(r.wants)
+		r.tellBuilt()
+		select {
+		case <-time.After(pause):
+		case <-r.over:
+		}
 	}
 }
 
@@ -351,6 +388,7 @@ func (r *round) end(err error) {
 	b := r.b
 	if b.ctx.Err() == nil {
 		b.settle(r.wants)
+		r.tellBuilt()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -384,12 +422,11 @@ func (r *round) end(err error) {
 
 // stopRest ends the builds that Nix has not told the end of.
 func (r *round) stopRest() {
-	for id, a := range r.activities {
-		if r.checkBuilt(id); r.activities[id] != nil {
-			r.tellEnd(a.drv, "stopped, as Nix has ended")
-		}
+	for _, a := range r.activities {
+		r.tellEnd(a.drv, "stopped, as Nix has ended")
 	}
 	r.counts = [4]int{}
+	r.b.counted = time.Time{}
 	r.b.count()
 }
 
@@ -398,6 +435,9 @@ func (r *round) explain(err error) error {
 	var exit *ExitError
 	if !errors.As(err, &exit) {
 		return err
+	}
+	if strings.Contains(exit.Stderr, "unknown flag '--log-format'") {
+		return errors.New("this machine's Nix is older than 2.4: install a newer one, or set build_on to a host that has it")
 	}
 	return &ExitError{Command: exit.Command, Status: exit.Status, Stderr: strings.Join(r.said, "\n")}
 }

@@ -43,6 +43,11 @@ func newFleet(t *testing.T, hosts, shared int, here string, mistakes string) *fl
 	lab.RequireLab(t)
 	f := &fleet{t: t, lab: lab.New(t, "b1", "b2"), record: fmt.Sprintf("/tmp/muster-built-%d", time.Now().UnixNano())}
 	t.Cleanup(func() { os.Remove(f.record) })
+	if dir := os.Getenv(builderNix); dir != "" {
+		for _, h := range f.lab.Hosts {
+			f.must(h.InstallNix(dir))
+		}
+	}
 	n, err := nixcmd.Find()
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +107,7 @@ func (f *fleet) build(g *nixcmd.Graph, w *watcher) *watcher {
 		if h.done != 1 {
 			f.t.Errorf("system %d is done %d times", i, h.done)
 		}
+		h.done = 0
 	}
 	return w
 }
@@ -138,8 +144,9 @@ type watcher struct {
 	began   time.Time
 	started func(name, on string) // may be nil
 
-	on     map[string][]string // where each was begun, in order
-	ended  map[string]string   // with which error each ended last
+	after  map[string]time.Duration // when each was begun first
+	on     map[string][]string      // where each was begun, in order
+	ended  map[string]string        // with which error each ended last
 	counts builds.Counts
 	losses []builds.Loss
 	said   []string
@@ -147,9 +154,12 @@ type watcher struct {
 
 func (w *watcher) Started(drv store.Path, on string) {
 	if w.on == nil {
-		w.on, w.ended = map[string][]string{}, map[string]string{}
+		w.on, w.ended, w.after = map[string][]string{}, map[string]string{}, map[string]time.Duration{}
 	}
 	name := strings.TrimSuffix(drv.Name(), ".drv")
+	if w.on[name] == nil {
+		w.after[name] = time.Since(w.began)
+	}
 	w.on[name] = append(w.on[name], on)
 	w.t.Logf("%.1f started %s on %s", time.Since(w.began).Seconds(), name, on)
 	if w.started != nil {
@@ -175,6 +185,7 @@ func (w *watcher) lost() (urls []string) {
 	for _, l := range w.losses {
 		urls = append(urls, l.Builder)
 	}
+	slices.Sort(urls) // Nix begins with any of those that are as fast
 	return urls
 }
 
@@ -295,7 +306,26 @@ func TestALostBuilderIsRoutedAround(t *testing.T) {
 		{
 			name: "another architecture than is said", here: "0", machines: []string{"ssh://b1 riscv64-linux,x86_64-linux - 2 9", "ssh://b2 x86_64-linux - 2 1"},
 			before: func(f *fleet) { f.configure("b1", "system = riscv64-linux") },
-			lost:   []string{"ssh://b1"}, why: "is required to build",
+			lost:   []string{"ssh://b1"}, why: "it is riscv64-linux",
+		},
+		{
+			name: "another host key than is known", here: "0", machines: both(),
+			before: func(f *fleet) { f.must(f.lab.Host("b1").ChangeHostKey(f.t.Context())) },
+			lost:   []string{"ssh://b1"}, why: "its SSH host key is not the one that is known",
+		},
+		{
+			name: "cut off in the middle", here: "0", machines: both(), mistakes: "slow = [ 0 1 2 3 ];",
+			started: func(f *fleet, name, on string) {
+				if name == "system-2" {
+					go func() { f.must(f.lab.Host(strings.TrimPrefix(on, "ssh://")).DropTraffic()) }()
+				}
+			},
+			why: "",
+		},
+		{
+			name: "an output that is not what was built", here: "0", machines: []string{"ssh://b1 x86_64-linux - 4 9", "ssh://b2 x86_64-linux - 2 1"},
+			before: func(f *fleet) { f.corrupt("b1", f.hosts[2]) },
+			lost:   []string{"ssh://b1"}, why: "hash mismatch importing path",
 		},
 		{
 			name: "both gone: here", here: "2", machines: both(),
@@ -356,10 +386,37 @@ func TestWhatNoMachineBuilds(t *testing.T) {
 	}
 }
 
+// A system without a machine fails before anything is built, and the others are built.
+func TestASystemWithoutAMachineFailsFirst(t *testing.T) {
+	f := newFleet(t, 3, 1, "2", `foreign = [ 1 ];`)
+	g := f.nix.NewGraph()
+	g.Machines, g.Own = both(), []string{"x86_64-linux", "i686-linux"}
+	w := f.build(g, nil)
+	if diff := cmp.Diff([]int{1}, f.failing()); diff != "" {
+		t.Errorf("failed (-want +got):\n%s", diff)
+	}
+	text := fmt.Sprint(f.hosts[1].err)
+	if !strings.Contains(text, "it needs riscv64-linux with kvm; this machine is x86_64-linux, i686-linux; name a builder for that") {
+		t.Errorf("error: %s", text)
+	}
+	for name := range w.on {
+		if f.hosts[1].at.After(w.began.Add(w.after[name])) {
+			t.Errorf("%s was begun before", name)
+		}
+	}
+	// With a builder for it, it is Nix that tries.
+	g.Machines = append(both(), "ssh://b2 riscv64-linux - 1 1 kvm")
+	f.build(g, &watcher{})
+	if text := fmt.Sprint(f.hosts[1].err); strings.Contains(text, "name a builder") {
+		t.Errorf("error: %s", text)
+	}
+}
+
 // A feature that only one builder has is built there, and a builder that only says so is
 // left out for it.
 func TestFeaturesOfBuilders(t *testing.T) {
 	f := newFleet(t, 3, 1, "0", `odd = [ 1 2 ];`)
+	f.configure("b1", "system-features = benchmark")
 	f.configure("b2", "system-features = odd")
 	g := f.nix.NewGraph()
 	g.Machines = []string{"ssh://b1 x86_64-linux - 2 9 odd", "ssh://b2 x86_64-linux - 2 1 odd"}
@@ -367,7 +424,7 @@ func TestFeaturesOfBuilders(t *testing.T) {
 	if got := f.failing(); got != nil {
 		t.Fatalf("failed: %v: %v", got, f.hosts[got[0]].err)
 	}
-	if len(w.losses) != 1 || w.losses[0].Builder != "ssh://b1" || w.losses[0].For != "the feature odd" || w.losses[0].Left != 2 {
+	if len(w.losses) != 1 || w.losses[0].Builder != "ssh://b1" || w.losses[0].For != "the feature odd" || w.losses[0].Why != "its features are benchmark" || w.losses[0].Left != 2 {
 		t.Errorf("lost: %+v", w.losses)
 	}
 	if on := w.on["odd"]; on[len(on)-1] != "ssh://b2" {
@@ -397,6 +454,20 @@ func TestAllBuildersGone(t *testing.T) {
 func (f *fleet) must(err error) {
 	if err != nil {
 		f.t.Error(err)
+	}
+}
+
+// corrupt has a system be built on a builder, and changed there.
+func (f *fleet) corrupt(name string, h *system) {
+	f.t.Helper()
+	on := "ssh://" + name
+	for _, argv := range [][]string{
+		{"nix", "--extra-experimental-features", "nix-command", "copy", "--to", on, "--derivation", string(h.drv)},
+		{"ssh", "-F", f.lab.SSHConfig, name, "nix-store", "--realise", string(h.drv)},
+		{"ssh", "-F", f.lab.SSHConfig, name, "chmod", "u+w", string(h.out)},
+		{"ssh", "-F", f.lab.SSHConfig, name, "echo changed >" + string(h.out)},
+	} {
+		f.must(f.nix.Run(f.t.Context(), argv, nil, nil))
 	}
 }
 

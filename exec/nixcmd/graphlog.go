@@ -21,6 +21,9 @@ type derivation struct {
 	outs   []store.Path // that are known before
 	log    []string     // the last lines of its build
 	needs  map[store.Path]bool
+
+	platform string   // such as x86_64-linux
+	features []string // that it requires of its machine
 }
 
 // maxDerivation is how large a file of a derivation may be, in bytes.
@@ -49,6 +52,7 @@ func (b *graphBuild) derivation(drv store.Path) *derivation {
 		d.inputs = append(d.inputs, input)
 	}
 	slices.Sort(d.inputs)
+	d.platform, d.features = parsed.Platform, strings.Fields(parsed.Env["requiredSystemFeatures"])
 	for _, name := range parsed.OutputNames() {
 		if out := parsed.Outputs[name].Path; out != "" {
 			d.outs = append(d.outs, out)
@@ -96,7 +100,7 @@ func (r *round) line(line string) {
 	case "start":
 		r.started(&e)
 	case "stop":
-		r.checkBuilt(e.ID)
+		r.ask()
 	case "result":
 		r.result(&e)
 	case "msg":
@@ -138,9 +142,6 @@ func (r *round) result(e *logEntry) {
 		}
 		if r.counts[0] > before[0] {
 			r.ask()
-			for id := range r.activities {
-				r.checkBuilt(id)
-			}
 		}
 		b.count()
 	}
@@ -157,24 +158,59 @@ func (r *round) ask() {
 	}
 }
 
-// checkBuilt tells of a build that has ended well. Of the systems that Nix was asked for, it
-// says only at its own end that their builds have ended.
-func (r *round) checkBuilt(id uint64) {
-	b, a := r.b, r.activities[id]
-	if a == nil {
-		return
+// tellBuilt tells of the builds that have ended well. Of the systems that Nix was asked for, it
+// says only at its own end that their builds have ended. What is on disk does not count: it
+// comes from a builder before it is checked.
+func (r *round) tellBuilt() {
+	b := r.b
+	var there []store.Path
+	b.mu.Lock()
+	for _, a := range r.activities {
+		if outs, all := b.built(a.drv); all {
+			if a.until.IsZero() {
+				a.until = time.Now()
+			}
+			there = append(there, outs...)
+		}
 	}
-	if _, there := b.built(a.drv); there {
+	b.mu.Unlock()
+	invalid := map[string]bool{}
+	for chunk := range slices.Chunk(there, 1000) {
+		list, err := b.graph.nix.invalid(b.ctx, chunk)
+		if err != nil {
+			return
+		}
+		for _, p := range list {
+			invalid[p] = true
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, a := range r.activities {
+		outs := b.derivation(a.drv).outs
+		if a.until.IsZero() || slices.ContainsFunc(outs, func(out store.Path) bool { return invalid[string(out)] || !slices.Contains(there, out) }) {
+			continue
+		}
 		delete(r.activities, id)
 		if !b.ended[a.drv] {
 			b.ended[a.drv] = true
-			b.watcher.Ended(a.drv, a.on, time.Since(a.since), "")
+			b.watcher.Ended(a.drv, a.on, a.until.Sub(a.since), "")
 		}
 	}
+	b.count()
 }
 
-// count tells how far all has come. The caller holds b.mu.
+// countEvery is how often the watcher is told of counts, at most. Nix changes them many times
+// a millisecond while it finds out what has to be built.
+const countEvery = 200 * time.Millisecond
+
+// count tells how far all has come, unless it has told a moment ago. The end of a process
+// always tells. The caller holds b.mu.
 func (b *graphBuild) count() {
+	if time.Since(b.counted) < countEvery {
+		return
+	}
+	b.counted = time.Now()
 	c := builds.Counts{Built: len(b.ended), Failed: len(b.failed), Total: len(b.ended) + len(b.failed)}
 	most := 0
 	for _, r := range b.rounds {
@@ -265,7 +301,7 @@ var builderTrouble = sync.OnceValue(func() *regexp.Regexp {
 
 // trimDrv is the reason of a failure without the derivation that it is about.
 func trimDrv(why string, drv store.Path) string {
-	why = strings.TrimPrefix(why, "builder for '"+string(drv)+"' ")
+	why = strings.TrimPrefix(strings.TrimPrefix(why, "builder for '"+string(drv)+"' "), "builder ")
 	return strings.TrimRight(why, ";:. ")
 }
 
@@ -280,7 +316,7 @@ func storeIsFull() bool {
 func (r *round) lastError() string {
 	for _, text := range slices.Backward(r.said) {
 		if text = strings.TrimSpace(text); strings.HasPrefix(text, "error:") {
-			return strings.TrimSpace(strings.TrimPrefix(text, "error:"))
+			return strings.TrimRight(strings.TrimSpace(strings.TrimPrefix(text, "error:")), ";:")
 		}
 	}
 	return "the connection has ended"
@@ -300,7 +336,7 @@ func (r *round) lostWith(drv store.Path, loss builds.Loss) {
 // misjudged takes up that a builder is not what its line says, by what a derivation needs.
 func (r *round) misjudged(on string, answer verdict) {
 	b := r.b
-	loss := builds.Loss{Builder: on, Why: firstLineOf(answer.why), Drv: answer.drv}
+	loss := builds.Loss{Builder: on, Why: answer.has.butNot(answer.needs), Drv: answer.drv}
 	changed := false
 	if b.machines != nil {
 		var err error
@@ -350,6 +386,9 @@ func (r *round) tellEnd(drv store.Path, err string) {
 
 // lose takes a builder out, and tells of it once.
 func (b *graphBuild) lose(loss builds.Loss) {
+	if strings.Contains(loss.Why, "HOST IDENTIFICATION HAS CHANGED") { // ssh says so in 15 lines
+		loss.Why = "its SSH host key is not the one that is known: Host key verification failed"
+	}
 	if b.machines == nil {
 		if !slices.Contains(b.losses, loss.Builder) {
 			b.losses = append(b.losses, loss.Builder)
@@ -406,24 +445,40 @@ func (b *graphBuild) fail(drv store.Path, err error) {
 
 // unbuildable takes up that no machine can build a derivation.
 func (r *round) unbuildable(v verdict) {
-	b := r.b
 	if placed, ok := r.unplaced[v.drv]; ok {
 		v.needs = placed.needs
 	}
-	msg := fmt.Sprintf("no machine can build '%s'", v.drv)
-	if len(v.needs.systems)+len(v.needs.features) > 0 {
-		msg += ": it needs " + v.needs.String()
+	r.b.failPlaceless(v.drv, v.needs, v.has)
+}
+
+// failPlaceless fails a derivation that needs what no machine is; has is this machine.
+func (b *graphBuild) failPlaceless(drv store.Path, needs, has machineKind) {
+	msg, todo := fmt.Sprintf("no machine can build '%s'", drv), ""
+	if len(needs.systems)+len(needs.features) > 0 {
+		msg += ": it needs " + needs.String()
+		todo = "; name a builder for that, or set build_on or cross of the hosts"
 	}
 	switch {
 	case !b.graph.Here:
 		msg += "; this machine does not build"
-	case len(v.has.systems)+len(v.has.features) > 0:
-		msg += "; this machine is " + v.has.String()
+	case len(has.systems)+len(has.features) > 0:
+		msg += "; this machine is " + has.String()
 	}
 	if len(b.losses) > 0 {
-		msg += "; left out: " + strings.Join(b.losses, "; ")
+		msg, todo = msg+"; left out: "+strings.Join(b.losses, "; "), ""
 	}
-	b.fail(v.drv, &BuildError{Drv: v.drv, Msg: msg})
+	b.fail(drv, &PlacelessError{Drv: drv, Msg: msg + todo})
+}
+
+// butNot says what a machine is that is not what a derivation needs.
+func (k machineKind) butNot(needs machineKind) string {
+	switch {
+	case len(missingFrom(k.systems, needs.systems)) > 0:
+		return "it is " + strings.Join(k.systems, ", ")
+	case len(k.features) == 0:
+		return "it has no features"
+	}
+	return "its features are " + strings.Join(k.features, ", ")
 }
 
 // String is a machine in words, such as x86_64-linux with kvm, nixos-test.

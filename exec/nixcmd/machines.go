@@ -63,6 +63,9 @@ func (m buildMachine) without(field int, members []string) buildMachine {
 // maxMachines is how large a file of build machines may be, in bytes.
 const maxMachines = 1 << 20
 
+// errTOML says that build machines are in the notation of Lix, which is TOML.
+var errTOML = errors.New("build machines in TOML")
+
 // parseMachines reads build machines in the notation of Nix's setting: lines, or parts
 // between semicolons, and files of them behind @.
 func parseMachines(entries []string) ([]buildMachine, error) {
@@ -72,6 +75,9 @@ func parseMachines(entries []string) ([]buildMachine, error) {
 			line, _, _ = strings.Cut(strings.TrimSpace(line), "#")
 			if line = strings.TrimSpace(line); line == "" {
 				continue
+			}
+			if strings.HasPrefix(line, "[") {
+				return nil, errTOML
 			}
 			name, isFile := strings.CutPrefix(line, "@")
 			if !isFile {
@@ -84,6 +90,9 @@ func parseMachines(entries []string) ([]buildMachine, error) {
 			}
 			if err != nil {
 				return nil, fmt.Errorf("read build machines: %w", err)
+			}
+			if filepath.Ext(name) == ".toml" {
+				return nil, errTOML
 			}
 			more, err := parseMachines([]string{string(text)})
 			if err != nil {
@@ -98,19 +107,24 @@ func parseMachines(entries []string) ([]buildMachine, error) {
 // machines are the builders of a graph, in a file that Nix reads before every build. What is
 // taken out of it gets no further build.
 type machines struct {
-	mu   sync.Mutex
-	dir  string // has the file, and the sockets of ssh
-	list []buildMachine
+	mu        sync.Mutex
+	dir       string // has the file, and the sockets of ssh
+	sshConfig string // the SSH configuration for builders; "" for that of the user
+	list      []buildMachine
 }
 
-// openMachines writes the file. The caller closes it.
-func openMachines(list []buildMachine) (*machines, error) {
+// openMachines writes the file, and an SSH configuration unless it is "". The caller closes it.
+func openMachines(list []buildMachine, ssh string) (*machines, error) {
 	dir, err := os.MkdirTemp("", "muster-builders-")
 	if err != nil {
 		return nil, fmt.Errorf("write build machines: %v", err)
 	}
 	m := &machines{dir: dir, list: list}
-	if err := m.write(); err != nil {
+	if err = m.write(); err == nil && ssh != "" {
+		m.sshConfig = filepath.Join(dir, "ssh_config")
+		err = os.WriteFile(m.sshConfig, []byte(ssh), 0o644)
+	}
+	if err != nil {
 		m.close()
 		return nil, err
 	}
@@ -228,7 +242,48 @@ func (m *machines) sshOptions(set string) string {
 	if len(m.dir)+room < 108 && !strings.ContainsAny(m.dir, " \t'\"\\%") {
 		all = append(all, "-o", "ControlMaster=auto", "-o", "ControlPath="+m.dir+"/%C", "-o", "ControlPersist=20")
 	}
+	if m.sshConfig != "" {
+		all = append(all, "-F", m.sshConfig) // the last -F counts; it includes the one that is set
+	}
 	return strings.TrimSpace(set + " " + strings.Join(all, " "))
+}
+
+// An SSHConfig says how ssh reaches builders.
+type SSHConfig struct {
+	Hosts string // the beginning of an ssh_config file; "" for none
+	File  string // the configuration for all others; "" is that of the user, none is none
+}
+
+// text is the whole configuration, "" where ssh needs none of its own. Options that are set,
+// as in NIX_SSHOPTS, may name another file.
+func (c SSHConfig) text(set string) string {
+	if c.Hosts == "" && c.File == "" {
+		return ""
+	}
+	file := c.File
+	words := strings.Fields(set)
+	for i, word := range words {
+		if name, ok := strings.CutPrefix(word, "-F"); ok {
+			if file = name; name == "" && i+1 < len(words) {
+				file = words[i+1]
+			}
+		}
+	}
+	files := []string{"~/.ssh/config", "/etc/ssh/ssh_config"}
+	switch {
+	case file == "none":
+		files = nil
+	case file != "":
+		if full, err := filepath.Abs(file); err == nil {
+			file = full
+		}
+		files = []string{file}
+	}
+	text := c.Hosts + "Host *\n"
+	for _, name := range files {
+		text += "Include \"" + name + "\"\n"
+	}
+	return text
 }
 
 // close ends the connections, and removes the directory.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"muster/compile/syntax"
@@ -31,7 +32,8 @@ type Settings struct {
 	NetrcFile         string            // "" if it is not set
 	FlakeRegistry     string            // a file or URL; "" if it is not set
 	AcceptFlakeConfig bool
-	Builders          string // "" if it is not set
+	BuildSystems      []string // that this machine builds for, its own first
+	Builders          string   // build machines in Nix's notation, or files of them behind @; "" for none
 	// TarballTTL is for how long what a branch or URL was is used again; 0 if it is not
 	// set.
 	TarballTTL time.Duration // negative: never
@@ -92,6 +94,7 @@ func (s SettingsSource) Read(overrides []Setting) (Settings, error) {
 		return Settings{}, err
 	}
 	settings.SearchPath = s.searchPath(r.values)
+	settings.Builders, settings.BuildSystems = s.builders(r.values), buildSystems(r.values)
 	// Nix takes this one from the environment too.
 	abort, _ := s.LookupEnv("NIX_ABORT_ON_WARN")
 	settings.AbortOnWarn = settings.AbortOnWarn || isOn(abort)
@@ -135,6 +138,33 @@ func (s SettingsSource) searchPath(values settingValues) []string {
 		return nil
 	}
 	return s.channels()
+}
+
+// builders are those of the setting, else of the files in $NIX_REMOTE_SYSTEMS, else of the
+// file machines beside nix.conf.
+func (s SettingsSource) builders(values settingValues) string {
+	if set, ok := values["builders"]; ok {
+		return set.text
+	}
+	files := []string{filepath.Join(s.getenv("NIX_CONF_DIR", "/etc/nix"), "machines")}
+	if named := s.getenv("NIX_REMOTE_SYSTEMS", ""); named != "" {
+		files = strings.Split(named, ":")
+	}
+	return "@" + strings.Join(files, "\n@")
+}
+
+// buildSystems are the system of this machine, and those of the setting extra-platforms, or of
+// its default.
+func buildSystems(values settingValues) []string {
+	own := cmp.Or(values["system"].text, thisSystem())
+	more, set := values["extra-platforms"]
+	switch {
+	case own == "x86_64-linux":
+		more.text += " i686-linux" // its default; where the setting leaves it out, Nix says so when it builds
+	case own == "aarch64-darwin" && !set:
+		more.text = "x86_64-darwin"
+	}
+	return append([]string{own}, strings.Fields(more.text)...)
 }
 
 // channels returns the entries of those channels of the user and of root that
@@ -192,7 +222,7 @@ func (r *settingsReader) file(name string, tolerant bool) error {
 		return fmt.Errorf("files include each other more than %d deep", maxConfDepth)
 	}
 	text, err := r.readFile(name)
-	if errors.Is(err, fs.ErrNotExist) || tolerant && errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || tolerant && errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
 	if err != nil {
@@ -285,7 +315,6 @@ func (v settingValues) settings() (Settings, error) {
 		NetrcFile:            v["netrc-file"].text,
 		FlakeRegistry:        v["flake-registry"].text,
 		AcceptFlakeConfig:    v.on("accept-flake-config"),
-		Builders:             v["builders"].text,
 	}
 	imports := v["allow-import-from-derivation"].text
 	s.NoImportFromDerivation = imports != "" && !isOn(imports)

@@ -2,21 +2,28 @@ package nixcmd
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"muster/compile/store"
 	"muster/compile/syntax"
 )
 
-// A Purity says how a [Network] of systems of one flake is evaluated purely, as nix
-// build evaluates: by nix eval, which locks the flake and gives an output of it to the
-// driver. Pure evaluation reads only the store, so all files are there.
+// A Purity says how a [Network] of systems of one flake is evaluated as nix build
+// evaluates: by nix eval, which locks the flake and gives an output of it to the driver.
+// Pure evaluation reads only the store, so all files are there.
 type Purity struct {
 	Flake  string      // reference to the flake, as the network expression has it
 	Output string      // the output of the flake that has the systems, such as nixosConfigurations
 	Dir    store.Path  // holds the driver and the network expression, which [PureFiles] writes
 	Copies []StoreCopy // what may be read beside the flake: Dir, and what the inventory names
+
+	Overrides []Override // other references for inputs of the flake
+	Impure    bool       // evaluation may read what is not in the store
 }
+
+// An Override is a flake reference that takes the place of that of an input.
+type Override struct{ Input, Ref string }
 
 // A StoreCopy is a copy of a file or directory in the store.
 type StoreCopy struct {
@@ -39,11 +46,14 @@ func PureFiles(file *syntax.File, driver string) (map[string]string, error) {
 
 // command is nix with its arguments.
 func (p *Purity) command(hosts, attr []string) (name string, argv []string) {
-	return "nix", []string{
+	argv = []string{
 		"eval", "--extra-experimental-features", "nix-command flakes", "--json", "--show-trace", "--no-write-lock-file",
-		"--option", "eval-cache", "false", "--option", "pure-eval", "true",
-		p.Flake + "#" + p.Output, "--apply", p.apply(hosts, attr),
+		"--option", "eval-cache", "false", "--option", "pure-eval", strconv.FormatBool(!p.Impure),
 	}
+	for _, o := range p.Overrides {
+		argv = append(argv, "--override-input", o.Input, o.Ref)
+	}
+	return "nix", append(argv, p.Flake+"#"+p.Output, "--apply", p.apply(hosts, attr))
 }
 
 // apply is the function of the flake's output that applies the driver.

@@ -33,7 +33,7 @@ func newBucket(u *url.URL, o Options) (*server, error) {
 		base = base.JoinPath(dir)
 	}
 	base.Path = strings.TrimSuffix(base.Path, "/") + "/"
-	s := &server{base: base, text: "s3://" + u.Host + u.Path, client: newClient(o), refused: refusedByS3}
+	s := &server{base: base, text: "s3://" + u.Host + u.Path, client: newClient(o), limit: o.Limit, refused: refusedByS3}
 	s.sign = signS3(region, credentials.NewChainCredentials([]credentials.Provider{
 		&credentials.EnvAWS{},
 		&credentials.FileAWSCredentials{Profile: set.Get("profile")},

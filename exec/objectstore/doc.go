@@ -1,5 +1,5 @@
-// Package objectstore reads and writes the objects of a store that others may share: a directory, a server that takes PUT,
-// or a bucket of S3.
+// Package objectstore reads and writes the objects of a store that others may share: a directory, here or on a machine that is
+// reached by SSH, a server that takes PUT, or a bucket of S3.
 //
 //	s, err := objectstore.Open("s3://fleet?endpoint=minio.example.com", objectstore.Options{})
 //	text, etag, err := objectstore.Read(ctx, s, "muster/release.json", objectstore.ReadOptions{Limit: 4096, ETag: last})
@@ -58,12 +58,14 @@ var (
 type Options struct {
 	// Authorization is for servers that are reached by HTTP: USER:PASSWORD, or a token.
 	Authorization string
+	// Connect reaches the machine of a folder by SSH; nil where nothing does.
+	Connect func(ctx context.Context, u *url.URL) (Shell, error)
 	// Limit is for one request with a small object; 0 is a minute.
 	Limit time.Duration
 }
 
 // ErrNoURL says that a text is not the URL of a store.
-var ErrNoURL = errors.New("want s3://BUCKET?endpoint=HOST, https://HOST/PATH or file:///PATH")
+var ErrNoURL = errors.New("want s3://BUCKET?endpoint=HOST, https://HOST/PATH, ssh://HOST/PATH or file:///PATH")
 
 // Open returns the store at a URL. It does not connect yet.
 func Open(text string, o Options) (Store, error) {
@@ -82,6 +84,8 @@ func Open(text string, o Options) (Store, error) {
 		return directory{u.Path}, nil
 	case "http", "https":
 		return newServer(u, o)
+	case "ssh":
+		return newFolder(u, o)
 	case "s3":
 		return newBucket(u, o)
 	}
@@ -102,11 +106,16 @@ type ReadOptions struct {
 	ETag  string // that of the object when it was read before; "" for none
 }
 
+// readLimit is how long a small object may take.
+const readLimit = 10 * time.Minute
+
 // Read reads a small object and returns it with its ETag.
 func Read(ctx context.Context, s Store, key string, o ReadOptions) (text []byte, etag string, err error) {
 	if o.Limit <= 0 {
 		panic("objectstore: no limit of bytes")
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, readLimit, fmt.Errorf("%w: it has not sent the whole object in %v", ErrUnreachable, readLimit))
+	defer cancel()
 	obj, err := s.Get(ctx, key, o.ETag)
 	if err != nil {
 		return nil, "", fmt.Errorf("read %s of %s: %w", key, s, err)

@@ -50,6 +50,13 @@ func stores(t *testing.T, test func(t *testing.T, s Store)) {
 		}
 		test(t, s)
 	})
+	t.Run("folder", func(t *testing.T) {
+		s, err := Open("ssh://web1"+t.TempDir(), Options{Connect: here})
+		if err != nil {
+			t.Fatal(err)
+		}
+		test(t, s)
+	})
 	if *gateway == "" {
 		return
 	}
@@ -257,12 +264,12 @@ func TestKeysStayInside(t *testing.T) {
 }
 
 func TestURLs(t *testing.T) {
-	for _, url := range []string{"file:///srv/x", "https://example.com/x", "http://u:p@example.com", "s3://fleet?endpoint=h:9000&scheme=http&region=r", "s3://fleet/prefix"} {
+	for _, url := range []string{"file:///srv/x", "https://example.com/x", "http://u:p@example.com", "s3://fleet?endpoint=h:9000&scheme=http&region=r", "s3://fleet/prefix", "ssh://web1/srv/fleet", "ssh://deploy@[::1]:2222/srv/fleet/"} {
 		if _, err := Open(url, Options{}); err != nil {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
-	for _, url := range []string{"", "x", "ftp://h/x", "file://h/x", "file:x", "https:///x", "s3://", "s3://fleet?scheme=ftp", "s3://fleet?endpoint=h/x", "s3://b", "https://h/x?y=z", "https://h/#x"} {
+	for _, url := range []string{"", "x", "ftp://h/x", "file://h/x", "file:x", "https:///x", "s3://", "s3://fleet?scheme=ftp", "s3://fleet?endpoint=h/x", "s3://b", "https://h/x?y=z", "https://h/#x", "ssh:///srv", "ssh://web1", "ssh://web1/", "ssh://u:p@web1/srv", "ssh://-oProxyCommand=x/srv", "ssh://web1/srv?x=y"} {
 		if _, err := Open(url, Options{}); err == nil {
 			t.Errorf("%s: it was taken", url)
 		}

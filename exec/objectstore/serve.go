@@ -1,6 +1,7 @@
 package objectstore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"muster/exec/foreign"
 )
 
 // Serve lets programs of this machine, such as Nix, read a store by HTTP at the URL that it returns, until done is called. So
@@ -49,6 +52,17 @@ func (h reader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer obj.Body.Close()
+	if strings.HasSuffix(r.URL.Path, narInfo) {
+		text, err := foreign.ReadAll(obj.Body, "it", maxNarInfo)
+		if err == nil {
+			err = staysInside(text)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		obj.Body, obj.Size = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	}
 	if obj.Size >= 0 {
 		w.Header().Set("Content-Length", strconv.FormatInt(obj.Size, 10))
 	}
@@ -58,6 +72,25 @@ func (h reader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.Copy(w, obj.Body); err != nil {
 		panic(http.ErrAbortHandler) // the reader must not take it for the end
 	}
+}
+
+// narInfo ends the keys of the descriptions of store paths, which have a line with the URL of the archive. Nobody signs that
+// line, and Nix follows it to any server and to files of the machine.
+const (
+	narInfo    = ".narinfo"
+	maxNarInfo = 1 << 20
+)
+
+// staysInside refuses a description whose archive is not an object of the store.
+func staysInside(text []byte) error {
+	for line := range bytes.Lines(text) {
+		if key, value, _ := strings.Cut(strings.TrimRight(string(line), "\r\n"), ":"); strings.EqualFold(strings.TrimSpace(key), "url") {
+			if url := strings.TrimSpace(value); checkKey(url) != nil || strings.Contains(url, ":") {
+				return fmt.Errorf("its archive is not in the store: URL %.200q", url)
+			}
+		}
+	}
+	return nil
 }
 
 // statusOf is the status of an answer without an object. Nix tries again after one that begins with 5.

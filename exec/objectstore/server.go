@@ -21,6 +21,7 @@ type server struct {
 	base    *url.URL // without credentials
 	text    string   // the URL that the user knows
 	client  *http.Client
+	limit   time.Duration                                                      // for one request with a small object
 	sign    func(req *http.Request, body io.ReadSeeker) (*http.Request, error) // gives a request its credentials
 	refused func(*http.Response) error                                         // makes an error of an answer that is not the object
 }
@@ -32,14 +33,9 @@ func newServer(u *url.URL, o Options) (*server, error) {
 	base := *u
 	base.User = nil
 	base.Path = strings.TrimSuffix(base.Path, "/") + "/"
-	var auth string
-	switch password, has := u.User.Password(); {
-	case has:
+	auth := Authorization(o.Authorization)
+	if password, has := u.User.Password(); has {
 		auth = basic(u.User.Username() + ":" + password)
-	case strings.Contains(o.Authorization, ":"):
-		auth = basic(o.Authorization)
-	case o.Authorization != "":
-		auth = "Bearer " + o.Authorization
 	}
 	sign := func(req *http.Request, _ io.ReadSeeker) (*http.Request, error) {
 		if auth != "" {
@@ -47,12 +43,12 @@ func newServer(u *url.URL, o Options) (*server, error) {
 		}
 		return req, nil
 	}
-	return &server{base: &base, text: strings.TrimSuffix(base.String(), "/"), client: newClient(o), sign: sign, refused: discard}, nil
+	return &server{base: &base, text: strings.TrimSuffix(base.String(), "/"), client: newClient(o), limit: o.Limit, sign: sign, refused: discard}, nil
 }
 
 // newClient returns the client of a store's requests.
 func newClient(o Options) *http.Client {
-	return &http.Client{Transport: &http.Transport{
+	return &http.Client{CheckRedirect: sameServer, Transport: &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout:    15 * time.Second,
@@ -63,6 +59,37 @@ func newClient(o Options) *http.Client {
 		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
 	}}
+}
+
+// maxRedirects is how often an answer may lead on.
+const maxRedirects = 5
+
+// sameServer follows redirections that stay on a server, or lead from http to https on it. Another server would be asked with
+// what this one has made of the request, from within the network that the agent is in.
+func sameServer(req *http.Request, via []*http.Request) error {
+	from := via[0].URL
+	same := req.URL.Host == from.Host && req.URL.Scheme == from.Scheme
+	safer := req.URL.Hostname() == from.Hostname() && from.Scheme == "http" && req.URL.Scheme == "https"
+	switch {
+	case !same && !safer:
+		return fmt.Errorf("%w to %s://%s: where that is the store, name it instead", errRedirect, req.URL.Scheme, req.URL.Host)
+	case len(via) > maxRedirects:
+		return fmt.Errorf("%w more than %d times", errRedirect, maxRedirects)
+	}
+	return nil
+}
+
+var errRedirect = errors.New("it redirects")
+
+// Authorization is the header for credentials: USER:PASSWORD or a token; "" for none.
+func Authorization(words string) string {
+	switch {
+	case strings.Contains(words, ":"):
+		return basic(words)
+	case words != "":
+		return "Bearer " + words
+	}
+	return ""
 }
 
 func basic(words string) string {
@@ -97,6 +124,20 @@ func (s *server) do(ctx context.Context, method, key string, body io.ReadSeeker,
 
 // once makes a request once.
 func (s *server) once(ctx context.Context, method, key string, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
+	guarded, guard := guardStall(ctx, s.limit)
+	done := guard.wait()
+	resp, err := s.send(guarded, guard, method, key, body, size, header)
+	done()
+	if err != nil {
+		guard.cancel(nil)
+		return nil, err
+	}
+	resp.Body = &guardedBody{ReadCloser: resp.Body, guard: guard, ctx: guarded}
+	return resp, nil
+}
+
+// send sends a request and returns the head of its answer.
+func (s *server) send(ctx context.Context, guard *stallGuard, method, key string, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, s.base.JoinPath(key).String(), nil)
 	if err != nil {
 		return nil, err
@@ -106,7 +147,8 @@ func (s *server) once(ctx context.Context, method, key string, body io.ReadSeeke
 	}
 	if body != nil {
 		req.ContentLength = size
-		req.Body = io.NopCloser(body) // the client closes bodies, and this one may be sent again
+		// The client closes bodies, and this one may be sent again.
+		req.Body = io.NopCloser(&sentBody{Reader: body, guard: guard})
 		if size == 0 {
 			req.Body = http.NoBody
 		}
@@ -122,6 +164,9 @@ func (s *server) once(ctx context.Context, method, key string, body io.ReadSeeke
 		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if errors.Is(err, errRedirect) {
+			return nil, err
 		}
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}

@@ -101,7 +101,9 @@ func Open(program, dir string, out io.Writer) (*Tofu, error) {
 func (t *Tofu) run(what string, do func() error) error {
 	var stderr bytes.Buffer
 	t.tf.SetStderr(&stderr)
+	t.tf.SetStdout(&lockWatch{program: filepath.Base(t.Program), out: t.out})
 	defer t.tf.SetStderr(io.Discard)
+	defer t.tf.SetStdout(io.Discard)
 	if err := do(); err != nil {
 		return &Error{What: filepath.Base(t.Program) + " " + what, Err: err, Stderr: stderr.String()}
 	}
@@ -125,7 +127,15 @@ type Change struct {
 	Address string `json:"resource"`
 	Action  Action `json:"action"`
 	ID      string `json:"id,omitempty"` // that it has now
+	// Owner is the host whose machine it is now, as the state says; "" for none.
+	Owner string `json:"-"`
 }
+
+// Loses reports whether what is there is lost.
+func (c Change) Loses() bool { return c.Action == Destroy || c.Action == Replace }
+
+// Label is the name of the resource.
+func (c Change) Label() string { return tofu.LabelOf(c.Address) }
 
 // An Action is what becomes of a resource.
 type Action string
@@ -159,11 +169,15 @@ func (t *Tofu) Changes(ctx context.Context, plan string) (changes []Change, err 
 	if err := t.run("show", func() (err error) { p, err = t.tf.ShowPlanFile(ctx, plan); return err }); err != nil {
 		return nil, err
 	}
+	owners := ownersOf(p)
 	for _, r := range p.ResourceChanges {
 		if r.Change == nil || r.Mode == tfjson.DataResourceMode {
 			continue
 		}
 		c := Change{Address: r.Address, ID: idOf(r.Change.Before)}
+		if o := owners[r.Name]; tofu.IsMachine(r.Type) || o.id != "" && o.id == c.ID {
+			c.Owner = o.host
+		}
 		switch a := r.Change.Actions; {
 		case a.Replace():
 			c.Action = Replace
@@ -179,6 +193,26 @@ func (t *Tofu) Changes(ctx context.Context, plan string) (changes []Change, err 
 		changes = append(changes, c)
 	}
 	return changes, nil
+}
+
+// An owner is the host of a machine, and the id of that.
+type owner struct{ host, id string }
+
+// ownersOf are the hosts of the machines in the state that a plan begins with, by the names
+// of their resources.
+func ownersOf(p *tfjson.Plan) map[string]owner {
+	owners := map[string]owner{}
+	if p.PriorState == nil || p.PriorState.Values == nil {
+		return owners
+	}
+	for name, output := range p.PriorState.Values.Outputs {
+		label, ours := strings.CutPrefix(name, tofu.OutputPrefix)
+		fields, _ := output.Value.(map[string]any)
+		if host, _ := fields["host"].(string); ours && host != "" {
+			owners[label] = owner{host, idOf(fields)}
+		}
+	}
+	return owners
 }
 
 // idOf is the id of a resource in a plan; "" for none.
@@ -254,34 +288,48 @@ func lastError(text string) string {
 	return ""
 }
 
-// Machines are the machines of the state that belong to hosts, in their order.
-func (t *Tofu) Machines(ctx context.Context, hosts []*schema.Host) (machines []schema.PinnedMachine, err error) {
+// A State is what has become of the machines of hosts.
+type State struct {
+	Machines []schema.PinnedMachine // that are made, in the order of the hosts
+	Waiting  []string               // hosts whose machines are made, and have no address yet
+}
+
+// Machines are the machines of the state that belong to hosts. One whose creation failed midway is none: the next plan makes it
+// anew.
+func (t *Tofu) Machines(ctx context.Context, hosts []*schema.Host) (s State, err error) {
 	var outputs map[string]tfexec.OutputMeta
 	if err := t.run("output", func() (err error) { outputs, err = t.tf.Output(ctx); return err }); err != nil {
-		return nil, err
+		return State{}, err
 	}
 	there, err := t.resources(ctx)
 	if err != nil {
-		return nil, err
+		return State{}, err
 	}
 	for _, h := range hosts {
 		if !there[tofu.Address(h)] {
 			continue // destroyed: the output is that of the last whole apply
 		}
-		name := tofu.Output(h.Name)
+		name := tofu.Output(h)
 		m, err := parseMachine(outputs[name].Value)
-		if err != nil {
-			return nil, fmt.Errorf("output %s: %w", name, err)
-		}
-		if m != nil {
+		switch {
+		case err != nil:
+			return State{}, fmt.Errorf("output %s: %w", name, err)
+		case m == nil:
+			s.Waiting = append(s.Waiting, h.Name)
+		default:
 			m.Host = h.Name
-			machines = append(machines, *m)
+			s.Machines = append(s.Machines, *m)
 		}
 	}
-	return machines, nil
+	return s, nil
 }
 
-// resources are the addresses of the resources in the state.
+// Refresh reads what has become of the resources in the state.
+func (t *Tofu) Refresh(ctx context.Context) error {
+	return t.run("refresh", func() error { return t.tf.Refresh(ctx, tfexec.LockTimeout(lockTimeout)) })
+}
+
+// resources are the addresses of the resources in the state that are whole.
 func (t *Tofu) resources(ctx context.Context) (map[string]bool, error) {
 	var state *tfjson.State
 	if err := t.run("show", func() (err error) { state, err = t.tf.Show(ctx); return err }); err != nil {
@@ -290,7 +338,7 @@ func (t *Tofu) resources(ctx context.Context) (map[string]bool, error) {
 	there := map[string]bool{}
 	if state.Values != nil && state.Values.RootModule != nil {
 		for _, r := range state.Values.RootModule.Resources {
-			there[r.Address] = true
+			there[r.Address] = !r.Tainted
 		}
 	}
 	return there, nil

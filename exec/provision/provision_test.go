@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	tfjson "github.com/hashicorp/terraform-json"
 
 	"muster/schema"
 )
@@ -120,4 +121,36 @@ func FuzzConsoleKeys(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A plan begins with what the state has of each host, also where the inventory has it no
+// more.
+func TestOwners(t *testing.T) {
+	state := &tfjson.State{Values: &tfjson.StateValues{Outputs: map[string]*tfjson.StateOutput{
+		"muster_web": {Value: map[string]any{"host": "web", "id": "m-1"}},
+		"muster_num": {Value: map[string]any{"host": "num", "id": json.Number("4711")}},
+		"muster_odd": {Value: "text"},
+		"other":      {Value: map[string]any{"host": "other"}},
+	}}}
+	want := map[string]owner{"web": {host: "web", id: "m-1"}, "num": {host: "num", id: "4711"}}
+	if diff := cmp.Diff(want, ownersOf(&tfjson.Plan{PriorState: state}), cmp.AllowUnexported(owner{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := ownersOf(&tfjson.Plan{}); len(got) != 0 {
+		t.Errorf("of no state: %v", got)
+	}
+}
+
+// Who waits for a lock is told so, once.
+func TestWaitingForALockIsTold(t *testing.T) {
+	var said strings.Builder
+	w := &lockWatch{program: "tofu", out: &said}
+	for _, text := range []string{"Refreshing state...\n", "Acquiring state lock. This may take a few moments...\n", "Acquiring state lock.\n"} {
+		if n, err := w.Write([]byte(text)); n != len(text) || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+	}
+	if want := "note: another tofu works on the same state: waiting for its lock, 10m at most\n"; said.String() != want {
+		t.Errorf("got %q, want %q", said.String(), want)
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,6 +29,7 @@ import (
 	"muster/exec/host"
 	"muster/exec/objectstore"
 	"muster/exec/release"
+	"muster/exec/sshsig"
 )
 
 // A Machine is the host that the agent runs on.
@@ -47,6 +49,8 @@ type Agent struct {
 	Host    string
 	Dir     string // of what is kept between polls
 	Machine Machine
+	Signers []*sshsig.Key    // the host's SSH host keys, which sign what it reports
+	Inbox   Inbox            // takes reports; nil for the store
 	Version string           // of muster, for reports
 	Fresh   time.Duration    // how long a gate is believed; the time between polls is right
 	Now     func() time.Time // nil is time.Now
@@ -57,6 +61,9 @@ const Who = "muster agent: "
 
 // maxAttempts is how often the activation of one release is begun.
 const maxAttempts = 3
+
+// ahead is how far the time of a deployment may be ahead of the clock.
+const ahead = 24 * time.Hour
 
 // heartbeat is how old the last report may become.
 const heartbeat = 6 * time.Hour
@@ -82,7 +89,7 @@ func (a *Agent) Poll(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer unlock()
-	p := &poll{Agent: a}
+	p := &poll{Agent: a, outbox: a.unsent()}
 	if p.memory, err = a.recall(); err != nil {
 		return Result{}, err
 	}
@@ -109,20 +116,26 @@ func (a *Agent) lock() (unlock func(), err error) {
 type poll struct {
 	*Agent
 	memory *memory
+	outbox *outbox
 	head   *release.Head
 	part   *release.Part
+	seen   host.State // before anything is done
 }
 
 // now is the time by the host's clock, or the latest that a release has shown: a clock that was set back revives no release.
 func (p *poll) now() time.Time {
-	now := time.Now
-	if p.Now != nil {
-		now = p.Now
-	}
-	if t := now(); t.After(p.memory.Latest) {
+	if t := p.clock(); t.After(p.memory.Latest) {
 		return t
 	}
 	return p.memory.Latest
+}
+
+// clock is the time by the host's clock.
+func (p *poll) clock() time.Time {
+	if p.Now != nil {
+		return p.Now()
+	}
+	return time.Now()
 }
 
 func (p *poll) run(ctx context.Context) (Result, error) {
@@ -134,10 +147,8 @@ func (p *poll) run(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if p.memory.Status.Settled() {
-		if p.last().Problem != "" || p.now().Sub(p.memory.Reported) > heartbeat {
-			p.reportAgain(ctx)
-		}
-		return Result{Number: p.head.Number, Text: fmt.Sprintf("release %d: nothing to do", p.head.Number)}, nil
+		err := p.reportAgain(ctx)
+		return Result{Number: p.head.Number, Text: fmt.Sprintf("release %d: nothing to do", p.head.Number)}, err
 	}
 	out := p.take(ctx)
 	return p.settle(ctx, out)
@@ -193,7 +204,7 @@ func (p *poll) inTime(h *release.Head) error {
 // take does what is to be done about the release, and says what has come of it.
 func (p *poll) take(ctx context.Context) report {
 	if err := p.readPart(ctx); errors.Is(err, objectstore.ErrNotFound) {
-		return report{Status: release.Absent}
+		return p.absent(ctx)
 	} else if err != nil {
 		return retry(err)
 	}
@@ -201,10 +212,9 @@ func (p *poll) take(ctx context.Context) report {
 	if err != nil {
 		return retry(err)
 	}
-	seen := report{Running: state.Current, Boots: state.Boots, Generation: state.Generation.Number}
+	p.seen = state
 	if by := p.overtaken(state, deployments); by != "" {
-		seen.Status, seen.Error = release.Overtaken, by
-		return seen
+		return report{Status: release.Overtaken, Error: by}
 	}
 	step, err := p.part.Step()
 	if err != nil {
@@ -212,7 +222,6 @@ func (p *poll) take(ctx context.Context) report {
 	}
 	if !state.Has(p.part.System) {
 		if gate := p.gate(ctx); gate.Status != "" {
-			gate.Running, gate.Boots, gate.Generation = seen.Running, seen.Boots, seen.Generation
 			return gate
 		}
 		if err := p.Machine.Fetch(ctx, p.part.System, p.Store, p.Keys); err != nil {
@@ -224,9 +233,22 @@ func (p *poll) take(ctx context.Context) report {
 	return p.activate(ctx, step)
 }
 
+// absent is the report where the store has nothing for the host: that it is not part of the release says the signed list of
+// hosts only. A store may show the head of a release before its other documents, or have lost one.
+func (p *poll) absent(ctx context.Context) report {
+	members, err := p.members(ctx)
+	switch {
+	case err != nil:
+		return retry(err)
+	case slices.ContainsFunc(members.Hosts, func(m release.Member) bool { return m.Host == p.Host }):
+		return retry(fmt.Errorf("release %d names the host, and the store lacks %s", p.head.Number, p.head.PartKey(p.Host)))
+	}
+	return report{Status: release.Absent}
+}
+
 // gate waits for nothing: where the wave may not begin, the result has a status, and the next poll looks again.
 func (p *poll) gate(ctx context.Context) report {
-	w := release.Waiter{Store: p.Store, Members: p.members, Fresh: p.Fresh}
+	w := release.Waiter{Store: p.Store, Keys: p.Keys, Members: p.members, Host: p.Host, Signers: p.Signers, Fresh: p.Fresh}
 	g, err := w.Gate(ctx, p.head, p.part.Wave, p.now())
 	switch {
 	case err != nil:
@@ -267,10 +289,17 @@ func (p *poll) overtaken(state host.State, deployments []host.Deployment) string
 		p.memory.Found = last.Run
 	}
 	ours := last.Run == "none" || strings.HasPrefix(last.Who, Who)
-	if ours || state.Generation.System == p.part.System || last.Run == p.memory.Found && last.Time.Before(p.head.Made) {
+	before := last.Time.Before(p.head.Made) || p.toCome(last.Time)
+	if ours || state.Generation.System == p.part.System || last.Run == p.memory.Found && before {
 		return ""
 	}
 	return fmt.Sprintf("run %s (%s) deployed at %s, after release %d was made", last.Run, last.Who, last.Time.UTC().Format(time.RFC3339), p.head.Number)
+}
+
+// toCome reports whether a time is one that a clock which was ahead has left: it would keep releases away until it comes. By a
+// clock that is behind a release, nothing is said.
+func (p *poll) toCome(t time.Time) bool {
+	return !p.clock().Before(p.memory.Latest) && t.After(p.clock().Add(ahead))
 }
 
 // activate activates the system as a push does. An activation that was killed is begun again, and not for ever.

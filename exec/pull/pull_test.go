@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/archive"
@@ -25,6 +29,7 @@ import (
 	"muster/exec/lab/objectlab"
 	"muster/exec/objectstore"
 	"muster/exec/release"
+	"muster/exec/sshsig"
 	"muster/schema"
 )
 
@@ -32,6 +37,21 @@ func key(t testing.TB, name string, seed byte) *archive.SecretKey {
 	t.Helper()
 	private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))
 	k, err := archive.ParseSecretKey([]byte(name + ":" + base64.StdEncoding.EncodeToString(private)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// hostKey is the SSH host key of a host.
+func hostKey(t testing.TB, host string) *sshsig.Key {
+	t.Helper()
+	sum := sha256.Sum256([]byte(host))
+	block, err := ssh.MarshalPrivateKey(ed25519.NewKeyFromSeed(sum[:]), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := sshsig.ParseKey(pem.EncodeToMemory(block))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +85,7 @@ func newWorld(t testing.TB, hosts ...string) *world {
 	for _, name := range hosts {
 		w.agents[name] = &Agent{
 			Store: w.store, Keys: []archive.PublicKey{w.key.Public()}, Host: name, Dir: filepath.Join(t.TempDir(), name), Fresh: time.Minute,
+			Signers: []*sshsig.Key{hostKey(t, name)},
 			Machine: &pretended{state: host.State{Current: system("old"), Generation: host.Generation{Number: 1, System: system("old")}}},
 			Now:     func() time.Time { return w.now },
 		}
@@ -85,7 +106,7 @@ func (w *world) publish(name string, waves map[string]int) *release.Head {
 func (w *world) draft(name string, waves map[string]int) *release.Draft {
 	plan := &exec.Plan{}
 	for host, wave := range waves {
-		plan.Steps = append(plan.Steps, exec.Step{Host: &schema.Host{Name: host, Policy: schema.Required}, System: exec.System{Out: system(name)}, Wave: wave})
+		plan.Steps = append(plan.Steps, exec.Step{Host: &schema.Host{Name: host, Policy: schema.Required, HostKeys: []string{hostKey(w, host).Public()}}, System: exec.System{Out: system(name)}, Wave: wave})
 	}
 	return &release.Draft{Fleet: "test", Plan: plan, Made: w.now, Until: w.now.Add(time.Hour), Number: w.number}
 }
@@ -109,9 +130,9 @@ func (w *world) expect(name string, want release.Status) {
 // report is the last report of a host.
 func (w *world) report(name string) *release.Report {
 	w.Helper()
-	r, err := release.ReadReport(w.Context(), w.store, name)
-	if err != nil || r == nil {
-		w.Fatalf("report of %s: %v, %v", name, r, err)
+	r, err := release.ParseReport(w.server.Get(release.ReportKey(name)), name)
+	if err != nil {
+		w.Fatal(err)
 	}
 	return r
 }

@@ -26,6 +26,9 @@ func (p *poll) settle(ctx context.Context, r report) (Result, error) {
 	if p.part != nil {
 		r.System = p.part.System
 	}
+	if r.Running == "" && r.Status != release.Failed && r.Status != release.RolledBack { // which leave what nobody has seen yet
+		r.Running, r.Boots, r.Generation = p.seen.Current, p.seen.Boots, p.seen.Generation.Number
+	}
 	err = errors.Join(err, p.send(ctx, release.Report(r)))
 	text := fmt.Sprintf("release %d: %s", p.head.Number, r.Status)
 	if r.Error != "" {
@@ -34,7 +37,7 @@ func (p *poll) settle(ctx context.Context, r report) (Result, error) {
 	return Result{Status: r.Status, Number: p.head.Number, Text: text}, err
 }
 
-// send writes a report to the store, where it says something else than the last.
+// send reports what differs from the last report, and what was not delivered before.
 func (p *poll) send(ctx context.Context, r release.Report) error {
 	m := p.memory
 	r.Host, r.Number, r.Dir, r.Muster = p.Host, m.Number, m.Dir, p.Version
@@ -43,25 +46,64 @@ func (p *poll) send(ctx context.Context, r release.Report) error {
 	if err != nil {
 		return err
 	}
-	if string(same) == m.Report && p.now().Sub(m.Reported) < heartbeat {
-		return nil
+	if string(same) != m.Report || p.lastIsOld() {
+		r.At = p.now().UTC().Truncate(time.Second)
+		text, err := r.Sign(p.Signers)
+		if err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+		p.outbox.add(text, len(p.Signers) > 0)
+		m.Report, m.Reported = string(same), r.At
+		// What cannot be kept is delivered all the same.
+		if err := errors.Join(p.outbox.keep(p.Agent), m.keep(p.Agent)); err != nil {
+			return errors.Join(err, p.deliver(ctx))
+		}
 	}
-	r.At = p.now().UTC().Truncate(time.Second)
-	text, err := r.Text()
-	if err != nil {
-		return err
+	return p.deliver(ctx)
+}
+
+// lastIsOld reports whether the last report says too little of the host today: it is some hours old, it is of a time to come,
+// as the clock was ahead, or it was not signed and could be.
+func (p *poll) lastIsOld() bool {
+	return p.now().Sub(p.memory.Reported).Abs() > heartbeat || len(p.Signers) > 0 && !p.outbox.Signed
+}
+
+// deliver delivers what is in the outbox.
+func (p *poll) deliver(ctx context.Context) error {
+	if len(p.outbox.Unsent) == 0 {
+		return nil
 	}
 	// The agent may have been told to end: what it has done is reported all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	if err := objectstore.Write(ctx, p.Store, release.ReportKey(p.Host), text, objectstore.Condition{}); err != nil {
-		return fmt.Errorf("report: %w", err)
+	inbox := p.Inbox
+	if inbox == nil {
+		inbox = storeInbox{p.Store, release.ReportKey(p.Host)}
 	}
-	m.Report, m.Reported = string(same), r.At
-	return m.keep(p.Agent)
+	left, err := inbox.Deliver(ctx, p.outbox.Unsent)
+	p.outbox.Unsent = left
+	if err != nil {
+		err = fmt.Errorf("report: %w; it is kept, and delivered later", err)
+	}
+	return errors.Join(err, p.outbox.keep(p.Agent))
 }
 
-// last is the last report that was sent, to say more with.
+// A storeInbox takes reports as an object of the store of releases.
+type storeInbox struct {
+	store objectstore.Store
+	key   string
+}
+
+// Deliver writes the last report: the object has no room for those before.
+func (s storeInbox) Deliver(ctx context.Context, reports []string) (left []string, err error) {
+	last := reports[len(reports)-1]
+	if err := objectstore.Write(ctx, s.store, s.key, []byte(last), objectstore.Condition{}); err != nil {
+		return reports, err
+	}
+	return nil, nil
+}
+
+// last is the last report, to say more with.
 func (p *poll) last() release.Report {
 	r := release.Report{Status: release.Refused}
 	if old, err := release.ParseReport([]byte(p.memory.Report), p.Host); err == nil {
@@ -78,9 +120,12 @@ func (p *poll) reportProblem(ctx context.Context, problem error) {
 	_ = p.send(ctx, r)
 }
 
-// reportAgain shows that the host is alive.
-func (p *poll) reportAgain(ctx context.Context) {
+// reportAgain reports that nothing is wrong, where the last report does not say so or is old.
+func (p *poll) reportAgain(ctx context.Context) error {
 	r := p.last()
+	if r.Problem == "" && !p.lastIsOld() {
+		return p.deliver(ctx)
+	}
 	r.Problem = ""
-	_ = p.send(ctx, r)
+	return p.send(ctx, r)
 }

@@ -5,6 +5,7 @@
 //	muster/releases/DIR/hosts.json             all hosts with their waves and systems
 //	muster/releases/DIR/host/NAME.json         what one host needs: its system, health checks, hooks
 //	muster/releases/DIR/gates/WAVE.json        written by hosts: whether a wave may begin
+//	muster/releases/DIR/opened/WAVE.json       written by an operator: a wave may begin
 //	muster/reports/NAME.json                   written by hosts: what has become of one
 //
 // DIR is the release's number and a random word, so that two publishers never write the same documents. A document is one
@@ -13,8 +14,8 @@
 //	publish: Next ─▶ Release.Documents ─▶ objects ─▶ the head, where it still is what Next has read
 //	pull:    OpenHead ─▶ OpenPart ─▶ Decide ─▶ activation ─▶ Report
 //
-// Hosts write reports and gates without signatures: whoever may write to the store can forge them. A forged report can begin
-// a wave early or stop a rollout; it never brings a system to a host that the release does not name.
+// Hosts sign reports and gates with their SSH host keys, whose public halves are in their signed documents. What is not signed
+// so opens no gate. Whoever may write to the store can withhold reports, and so hold a rollout up.
 package release
 
 import (

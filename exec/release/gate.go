@@ -4,18 +4,19 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
+	"muster/exec/archive"
 	"muster/exec/human"
 	"muster/exec/objectstore"
+	"muster/exec/sshsig"
 )
 
 // A Gate says whether a wave may begin. The first host of the wave that finds none, or an old one, counts the reports and
-// writes a new one; the others read that. So a host that waits reads one small object a poll, whatever the size of the fleet.
+// writes a new one; the others read that. So a host that waits reads two small objects a poll, whatever the size of the fleet.
+// A gate that is open must be signed by the host that has counted, and is not believed at all in a small release.
 type Gate struct {
 	Version int       `json:"muster_gate" want:"1..1000000"`
 	Wave    int       `json:"wave" want:"0..1000000"`
@@ -25,11 +26,13 @@ type Gate struct {
 	Failed  int       `json:"failed" want:"0..10000000"`
 	Of      int       `json:"of" want:"0..10000000"` // hosts that it waits for
 	At      time.Time `json:"at"`
-	Why     string    `json:"why,omitempty"` // it is not open
+	Why     string    `json:"why,omitempty"`  // it is not open
+	Dir     string    `json:"dir,omitempty"`  // of the release
+	Host    string    `json:"host,omitempty"` // that has counted
 }
 
 // maxGate is the most bytes of a gate.
-const maxGate = 4096
+const maxGate = 32 << 10
 
 // Count is the gate before a wave by what the hosts of earlier waves have reported.
 func (h *Head) Count(wave int, members []Member, reports map[string]*Report, now time.Time) Gate {
@@ -72,7 +75,10 @@ func (h *Head) Count(wave int, members []Member, reports map[string]*Report, now
 // A Waiter finds out whether waves may begin.
 type Waiter struct {
 	Store   objectstore.Store
+	Keys    []archive.PublicKey // of the release
 	Members func(ctx context.Context) (*Members, error)
+	Host    string        // that waits
+	Signers []*sshsig.Key // its keys
 	// Fresh is how long a gate is believed that is not open.
 	Fresh time.Duration
 }
@@ -85,64 +91,61 @@ func (w *Waiter) Gate(ctx context.Context, h *Head, wave int, now time.Time) (Ga
 	if wave == 0 {
 		return Gate{Open: true, At: now}, nil
 	}
-	key := h.GateKey(wave)
-	text, _, err := objectstore.Read(ctx, w.Store, key, objectstore.ReadOptions{Limit: maxGate})
-	if err != nil && !errors.Is(err, objectstore.ErrNotFound) {
+	witness := &Witness{Store: w.Store, Head: h, Keys: w.Keys}
+	g, err := witness.gate(ctx, wave)
+	if err != nil {
 		return Gate{}, err
 	}
-	// What cannot be read is counted again.
-	var g Gate
-	if err == nil && decode(text, &g) == nil && g.Wave == wave && (g.Open || now.Sub(g.At).Abs() < w.Fresh) {
-		return g, nil
+	if g == nil || !g.Open && now.Sub(g.At).Abs() >= w.Fresh {
+		if g, err = w.count(ctx, witness, wave, now); err != nil {
+			return Gate{}, err
+		}
 	}
+	if !g.Open {
+		if g.Open, err = witness.opened(ctx, wave); err != nil {
+			return Gate{}, err
+		}
+	}
+	return *g, nil
+}
+
+// count counts the reports of the waves before, and tells the other hosts.
+func (w *Waiter) count(ctx context.Context, witness *Witness, wave int, now time.Time) (*Gate, error) {
 	members, err := w.Members(ctx)
 	if err != nil {
-		return Gate{}, err
+		return nil, err
 	}
-	reports, err := Reports(ctx, w.Store, before(members.Hosts, wave))
+	heard, err := witness.Reports(ctx, before(members.Hosts, wave))
 	if err != nil {
-		return Gate{}, err
+		return nil, err
 	}
-	g = h.Count(wave, members.Hosts, reports, now)
-	if text, err = json.Marshal(g); err != nil {
-		return g, err
+	g := witness.Head.Count(wave, members.Hosts, believed(heard), now)
+	g.Dir, g.Host = witness.Head.Dir, w.Host
+	if doubt := doubted(heard); doubt != "" && !g.Open {
+		g.Why = clip(g.Why+"; "+doubt, maxGate/4)
 	}
-	return g, objectstore.Write(ctx, w.Store, key, text, objectstore.Condition{})
+	text, err := g.sign(w.Signers)
+	if err != nil {
+		return nil, err
+	}
+	// A host that may only read the store counts for itself.
+	_ = objectstore.Write(ctx, w.Store, witness.Head.GateKey(wave), text, objectstore.Condition{})
+	return &g, ctx.Err()
 }
 
-// before are the hosts of the waves before one that a gate waits for.
-func before(members []Member, wave int) (hosts []string) {
-	for i := range members {
-		if m := &members[i]; m.Wave < wave && m.counts() {
-			hosts = append(hosts, m.Host)
-		}
+// sign is the gate as an object holds it.
+func (g Gate) sign(keys []*sshsig.Key) ([]byte, error) {
+	text, err := json.Marshal(g)
+	if err != nil {
+		return nil, err
 	}
-	return hosts
+	return signByHost(gateNamespace, append(text, '\n'), keys)
 }
 
-// readers is how many reports are read side by side.
-const readers = 16
-
-// Reports reads the last reports of hosts. A report that cannot be read counts as none.
-func Reports(ctx context.Context, s objectstore.Store, hosts []string) (map[string]*Report, error) {
-	list := make([]*Report, len(hosts))
-	var g errgroup.Group
-	g.SetLimit(readers)
-	for i, host := range hosts {
-		g.Go(func() error {
-			list[i], _ = ReadReport(ctx, s, host)
-			return nil
-		})
+// clip shortens a text.
+func clip(s string, limit int) string {
+	if len(s) <= limit {
+		return s
 	}
-	g.Wait()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	reports := map[string]*Report{}
-	for i, host := range hosts {
-		if list[i] != nil {
-			reports[host] = list[i]
-		}
-	}
-	return reports, nil
+	return strings.ToValidUTF8(s[:limit], "") + "…"
 }

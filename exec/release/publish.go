@@ -12,6 +12,7 @@ import (
 
 	"muster/exec"
 	"muster/exec/archive"
+	"muster/exec/human"
 	"muster/exec/objectstore"
 	"muster/schema"
 )
@@ -63,6 +64,9 @@ func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive
 		return nil, err
 	}
 	err = objectstore.Write(ctx, s, HeadKey, text, condition)
+	if err == nil {
+		err = stands(ctx, s, h, keys)
+	}
 	if errors.Is(err, objectstore.ErrConflict) {
 		err = fmt.Errorf("%w: another release was published meanwhile; publish again to replace it", err)
 	}
@@ -70,6 +74,16 @@ func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive
 		return nil, err
 	}
 	return h, nil
+}
+
+// stands looks whether the head is that of the release. A server that ignores conditions has let two publishers write, of
+// which this is not the last. Hosts that have taken one of two releases with a number refuse the other.
+func stands(ctx context.Context, s objectstore.Store, h *Head, keys []*archive.SecretKey) error {
+	now, _, err := current(ctx, s, publicHalves(keys))
+	if err == nil && now != nil && now.Number >= h.Number && now.Dir != h.Dir {
+		return objectstore.ErrConflict
+	}
+	return nil // it was written, whatever the store shows of it yet
 }
 
 func publicHalves(keys []*archive.SecretKey) (public []archive.PublicKey) {
@@ -104,6 +118,12 @@ func Current(ctx context.Context, s objectstore.Store, keys []archive.PublicKey)
 	return h, err
 }
 
+// Ready looks whether Publish would get as far as to write: whether the store answers, and what is there is by one of the keys.
+func Ready(ctx context.Context, s objectstore.Store, keys []*archive.SecretKey) error {
+	_, _, err := current(ctx, s, publicHalves(keys))
+	return err
+}
+
 // documents makes the head of a release and its other documents by their keys.
 func (d *Draft) documents(number int64, dir string, keys []*archive.SecretKey) (*Head, map[string][]byte, error) {
 	h := &Head{
@@ -133,9 +153,29 @@ func (d *Draft) documents(number int64, dir string, keys []*archive.SecretKey) (
 	if err := h.check(); err != nil {
 		return nil, nil, err
 	}
+	if err := d.checkHostKeys(len(h.Waves)); err != nil {
+		return nil, nil, err
+	}
 	text, err := seal(membersKind, members, keys)
 	documents[h.MembersKey()] = text
 	return h, documents, err
+}
+
+// checkHostKeys refuses waves that could wait for ever: those behind hosts whose reports nobody could check.
+func (d *Draft) checkHostKeys(waves int) error {
+	var without []string
+	for i := range d.Plan.Steps {
+		step := &d.Plan.Steps[i]
+		m := Member{Policy: step.Host.Policy}
+		if step.Wave < waves-1 && m.counts() && len(step.Host.HostKeys) == 0 {
+			without = append(without, step.Host.Name)
+		}
+	}
+	if len(without) == 0 {
+		return nil
+	}
+	return fmt.Errorf("publish %d waves: the inventory has no host_keys of %s in waves before the last, such as %s: nobody could check what they report, and no wave would follow them",
+		waves, human.Count(len(without), "host"), without[0])
 }
 
 // sealPart writes the part of a host: a plan of one step without what only a deployer needs, such as addresses.
@@ -145,6 +185,7 @@ func sealPart(h *Head, step *exec.Step, keys []*archive.SecretKey) ([]byte, erro
 		Host: &schema.Host{
 			Name: from.Name, Local: true, Privilege: schema.Root, System: from.System, Policy: from.Policy,
 			FailedUnits: from.FailedUnits, Care: from.Care, DiskUUID: from.DiskUUID, Health: fromHost(from.Health),
+			HostKeys: from.HostKeys, // by which others know what the host reports
 		},
 		System: exec.System{Out: step.System.Out},
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"io"
 	"reflect"
@@ -14,11 +16,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/crypto/ssh"
 
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/archive"
 	"muster/exec/objectstore"
+	"muster/exec/sshsig"
 	"muster/schema"
 )
 
@@ -33,17 +37,33 @@ func key(t testing.TB, name string, seed byte) *archive.SecretKey {
 	return k
 }
 
+// hostKey is an SSH host key made of a seed.
+func hostKey(t testing.TB, seed string) *sshsig.Key {
+	t.Helper()
+	sum := sha256.Sum256([]byte(seed))
+	block, err := ssh.MarshalPrivateKey(ed25519.NewKeyFromSeed(sum[:]), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := sshsig.ParseKey(pem.EncodeToMemory(block))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 const system = store.Path("/nix/store/s66mzxpvicwk07gjbjfw9izjfa797vsw-nixos-system-web1-24.11")
 
 var made = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
 // draft is a release of hosts, each in its wave.
-func draft(waves map[string]int, names ...string) *Draft {
+func draft(t testing.TB, waves map[string]int, names ...string) *Draft {
+	t.Helper()
 	plan := &exec.Plan{Action: exec.BuildOnly}
 	for _, name := range names {
 		plan.Steps = append(plan.Steps, exec.Step{
 			Host: &schema.Host{
-				Name: name, Address: "10.0.0.1", User: "deploy", Policy: schema.Required, System: "x86_64-linux", FailedUnits: schema.NewFailures,
+				Name: name, Address: "10.0.0.1", HostKeys: []string{hostKey(t, name).Public() + " root@" + name}, User: "deploy", Policy: schema.Required, System: "x86_64-linux", FailedUnits: schema.NewFailures,
 				Health: []schema.Check{{Unit: "httpd.service", FromHere: true, Timeout: time.Second, Interval: time.Second, Retries: 3}},
 			},
 			System: exec.System{Drv: system + ".drv", Out: system}, Wave: waves[name],
@@ -73,7 +93,7 @@ func read(t testing.TB, s objectstore.Store, key string) []byte {
 func TestPublish(t *testing.T) {
 	s, k := open(t), key(t, "fleet-1", 1)
 	keys := []archive.PublicKey{k.Public()}
-	h, err := Publish(t.Context(), s, draft(map[string]int{"web2": 1}, "web1", "web2"), []*archive.SecretKey{k})
+	h, err := Publish(t.Context(), s, draft(t, map[string]int{"web2": 1}, "web1", "web2"), []*archive.SecretKey{k})
 	if err != nil || h.Number != 1 {
 		t.Fatalf("%+v, %v", h, err)
 	}
@@ -103,16 +123,16 @@ func TestPublish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &schema.Host{Name: "web2", Local: true, Privilege: schema.Root, Policy: schema.Required, System: "x86_64-linux", FailedUnits: schema.NewFailures,
+	want := &schema.Host{Name: "web2", HostKeys: []string{hostKey(t, "web2").Public() + " root@web2"}, Local: true, Privilege: schema.Root, Policy: schema.Required, System: "x86_64-linux", FailedUnits: schema.NewFailures,
 		Health: []schema.Check{{Unit: "httpd.service", Timeout: time.Second, Interval: time.Second, Retries: 3}}}
 	if diff := cmp.Diff(want, step.Host, cmp.Exporter(func(reflect.Type) bool { return true })); diff != "" || step.System.Out != system {
 		t.Errorf("step (-want +got):\n%s", diff)
 	}
-	if h, err := Publish(t.Context(), s, draft(nil, "web1"), []*archive.SecretKey{k}); err != nil || h.Number != 2 {
+	if h, err := Publish(t.Context(), s, draft(t, nil, "web1"), []*archive.SecretKey{k}); err != nil || h.Number != 2 {
 		t.Errorf("the next: %+v, %v", h, err)
 	}
 	// A store that was emptied, or set back, does not make hosts refuse what comes: the publisher names a number.
-	jump := draft(nil, "web1")
+	jump := draft(t, nil, "web1")
 	jump.Number = 2
 	if _, err := Publish(t.Context(), s, jump, []*archive.SecretKey{k}); err == nil || !strings.Contains(err.Error(), "release 2 is there") {
 		t.Errorf("a number that is taken: %v", err)
@@ -122,12 +142,12 @@ func TestPublish(t *testing.T) {
 		t.Errorf("a number of one's own: %+v, %v", h, err)
 	}
 	// Whoever has another key does not continue the numbers of the first.
-	if _, err := Publish(t.Context(), s, draft(nil, "web1"), []*archive.SecretKey{key(t, "fleet-1", 2)}); !errors.Is(err, ErrUnsigned) {
+	if _, err := Publish(t.Context(), s, draft(t, nil, "web1"), []*archive.SecretKey{key(t, "fleet-1", 2)}); !errors.Is(err, ErrUnsigned) {
 		t.Errorf("another key: %v", err)
 	}
 	// During a change of keys, both sign.
 	both := []*archive.SecretKey{key(t, "fleet-2", 2), k}
-	if h, err := Publish(t.Context(), s, draft(nil, "web1"), both); err != nil || h.Number != 11 {
+	if h, err := Publish(t.Context(), s, draft(t, nil, "web1"), both); err != nil || h.Number != 11 {
 		t.Errorf("both keys: %+v, %v", h, err)
 	}
 	for _, k := range both {
@@ -142,19 +162,19 @@ func TestAnInterruptedPublicationChangesNothing(t *testing.T) {
 	k := key(t, "fleet-1", 1)
 	for after := range 4 {
 		s := &failing{Store: open(t), after: healthy}
-		first, err := Publish(t.Context(), s, draft(nil, "web1", "web2"), []*archive.SecretKey{k})
+		first, err := Publish(t.Context(), s, draft(t, nil, "web1", "web2"), []*archive.SecretKey{k})
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.after = after
-		if _, err := Publish(t.Context(), s, draft(nil, "web1", "web2"), []*archive.SecretKey{k}); err == nil {
+		if _, err := Publish(t.Context(), s, draft(t, nil, "web1", "web2"), []*archive.SecretKey{k}); err == nil {
 			t.Fatalf("after %d writes: it was published", after)
 		}
 		s.after = healthy
 		if now, err := Current(t.Context(), s, []archive.PublicKey{k.Public()}); err != nil || now.Dir != first.Dir {
 			t.Errorf("after %d writes: %+v, %v", after, now, err)
 		}
-		if h, err := Publish(t.Context(), s, draft(nil, "web1", "web2"), []*archive.SecretKey{k}); err != nil || h.Number != 2 {
+		if h, err := Publish(t.Context(), s, draft(t, nil, "web1", "web2"), []*archive.SecretKey{k}); err != nil || h.Number != 2 {
 			t.Errorf("again: %+v, %v", h, err)
 		}
 	}
@@ -182,7 +202,7 @@ func (f *failing) Put(ctx context.Context, key string, body io.ReadSeeker, size 
 // Of two publishers one wins, and the other is told.
 func TestTwoPublishers(t *testing.T) {
 	s, k := open(t), key(t, "fleet-1", 1)
-	d := draft(nil, "web1")
+	d := draft(t, nil, "web1")
 	h, documents, err := d.documents(1, newDir(1), []*archive.SecretKey{k})
 	if err != nil || len(documents) != 2 {
 		t.Fatalf("%v, %d documents", err, len(documents))
@@ -199,10 +219,40 @@ func TestTwoPublishers(t *testing.T) {
 	}
 }
 
+// A server that ignores conditions lets both write: the one whose release is not there is told.
+func TestTwoPublishersWithoutConditions(t *testing.T) {
+	k := key(t, "fleet-1", 1)
+	s := &careless{Store: open(t)}
+	s.meanwhile = func() {
+		s.meanwhile = nil
+		if _, err := Publish(t.Context(), s, draft(t, nil, "web1"), []*archive.SecretKey{k}); err != nil {
+			t.Error(err)
+		}
+	}
+	h, err := Publish(t.Context(), s, draft(t, nil, "web1"), []*archive.SecretKey{k})
+	if !errors.Is(err, objectstore.ErrConflict) {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+// A careless store ignores conditions. Something happens behind the first head that is written.
+type careless struct {
+	objectstore.Store
+	meanwhile func()
+}
+
+func (c *careless) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, _ objectstore.Condition) error {
+	err := c.Store.Put(ctx, key, body, size, objectstore.Condition{})
+	if key == HeadKey && c.meanwhile != nil {
+		c.meanwhile()
+	}
+	return err
+}
+
 func TestWhatIsNoRelease(t *testing.T) {
 	k := key(t, "fleet-1", 1)
 	keys := []archive.PublicKey{k.Public()}
-	h, documents, err := draft(nil, "web1", "web2").documents(7, newDir(7), []*archive.SecretKey{k})
+	h, documents, err := draft(t, nil, "web1", "web2").documents(7, newDir(7), []*archive.SecretKey{k})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +344,7 @@ func TestGates(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	k := key(f, "fleet-1", 1)
 	keys := []archive.PublicKey{k.Public()}
-	h, documents, err := draft(nil, "web1").documents(7, "7-0123456789abcdef", []*archive.SecretKey{k})
+	h, documents, err := draft(f, nil, "web1").documents(7, "7-0123456789abcdef", []*archive.SecretKey{k})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -302,6 +352,12 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	other := hostKey(f, "another").Public()
+	said, err := Report{Host: "web1", Status: Activated}.Sign([]*sshsig.Key{hostKey(f, "web1")})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(said)
 	f.Add(head)
 	for _, text := range documents {
 		f.Add(text)
@@ -314,10 +370,15 @@ func FuzzOpen(f *testing.F) {
 			p.Step()
 		}
 		OpenMembers(text, h, keys)
-		ParseReport(text, "web1")
+		if r, err := ParseReport(text, "web1"); err == nil {
+			line, signatures, _ := splitSigned(text)
+			if verifyByHost([]string{other}, reportNamespace, line, signatures) == nil {
+				t.Errorf("forged: %+v", r)
+			}
+		}
 		// What is signed is parsed as strictly.
 		payload, _, _ := bytes.Cut(text, []byte("\n"))
-		for _, into := range []any{new(Head), new(Part), new(Members), new(Gate)} {
+		for _, into := range []any{new(Head), new(Part), new(Members), new(Gate), new(Opening)} {
 			decode(payload, into)
 		}
 	})

@@ -1,14 +1,12 @@
 package release
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"muster/compile/store"
-	"muster/exec/objectstore"
+	"muster/exec/sshsig"
 )
 
 // A Status says what a host has made of a release.
@@ -38,7 +36,7 @@ func (s Status) failed() bool { return s == RolledBack || s == Failed }
 // Settled reports whether nothing more is done about the release on the host.
 func (s Status) Settled() bool { return s.Done() || s.failed() || s == Absent }
 
-// A Report is what a host says of itself. Nobody signs it.
+// A Report is what a host says of itself, and signs with its SSH host keys.
 type Report struct {
 	Version int    `json:"muster_report" want:"1..1000000"`
 	Host    string `json:"host"`
@@ -60,7 +58,7 @@ type Report struct {
 // maxWhy is the length at which an error in a report is cut.
 const maxWhy = 2000
 
-// Text is the report as an object holds it.
+// Text is the report as one line, which is what is signed of it.
 func (r Report) Text() ([]byte, error) {
 	r.Version = version
 	for _, text := range []*string{&r.Error, &r.Problem} {
@@ -70,22 +68,23 @@ func (r Report) Text() ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// ReadReport reads the last report of a host; nil where there is none.
-func ReadReport(ctx context.Context, s objectstore.Store, host string) (*Report, error) {
-	text, _, err := objectstore.Read(ctx, s, ReportKey(host), objectstore.ReadOptions{Limit: MaxReport})
-	if errors.Is(err, objectstore.ErrNotFound) {
-		return nil, nil
-	}
+// Sign is a report as an object holds it: its text, and a line for the signature by each of the host's keys.
+func (r Report) Sign(keys []*sshsig.Key) ([]byte, error) {
+	text, err := r.Text()
 	if err != nil {
 		return nil, err
 	}
-	return ParseReport(text, host)
+	return signByHost(reportNamespace, text, keys)
 }
 
-// ParseReport reads what Text writes, of a host.
+// ParseReport reads the report of a host, with or without signatures, which it does not check.
 func ParseReport(text []byte, host string) (*Report, error) {
+	payload, _, err := splitSigned(text)
+	if err != nil {
+		return nil, fmt.Errorf("read the report of %s: %w", host, err)
+	}
 	var r Report
-	if err := decode(text, &r); err != nil {
+	if err := decode(payload, &r); err != nil {
 		return nil, fmt.Errorf("read the report of %s: %w", host, err)
 	}
 	if r.Version != version || r.Host != host {

@@ -162,6 +162,28 @@ func (d *Dialer) SSHArgs(ctx context.Context, t Target, pins string) ([]string, 
 	return d.sshArgs(t, s.Settings, pins), nil
 }
 
+// SSHBlock is the part of an ssh_config file by which ssh connects to a target under a name as this package does; pins as for
+// SSHArgs. It includes no other file.
+func (d *Dialer) SSHBlock(ctx context.Context, name string, t Target, pins string) (string, error) {
+	args, err := d.SSHArgs(ctx, t, pins)
+	if err != nil {
+		return "", err
+	}
+	keywords := map[string]string{"-l": "User", "-p": "Port", "-J": "ProxyJump"}
+	block := fmt.Sprintf("Host %s\nHostKeyAlias=%s\n", name, name)
+	if address := args[len(args)-1]; address != name {
+		block += "HostName=" + address + "\n" // else another file may have another one
+	}
+	for i, arg := range args {
+		if option, ok := strings.CutPrefix(arg, "-o"); ok {
+			block += option + "\n"
+		} else if keyword := keywords[arg]; keyword != "" {
+			block += keyword + "=" + args[i+1] + "\n"
+		}
+	}
+	return block, nil
+}
+
 // sshArgs end with the address. ssh takes the first value of an option.
 func (d *Dialer) sshArgs(t Target, s *sshconfig.Settings, pins string) []string {
 	args := []string{fmt.Sprintf("-oConnectTimeout=%d", seconds(d.connectTimeout(s))), "-l", s.User}

@@ -275,3 +275,26 @@ func TestSSHArgs(t *testing.T) {
 		t.Errorf("ssh %q: %s%v", args, out, err)
 	}
 }
+
+// The block of a machine reaches it under a name.
+func TestSSHBlock(t *testing.T) {
+	s := startSSHD(t)
+	pins := filepath.Join(t.TempDir(), "pins")
+	keys := []string{authorized(s.hostKey)}
+	if err := os.WriteFile(pins, PinLines(keys), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	target := Target{Name: "big", Address: "127.0.0.1", Port: s.port, HostKeys: keys, Jump: "none", Options: map[string]string{"identityfile": s.path("id"), "identitiesonly": "yes"}}
+	block, err := NewDialer(Config{ConfigFile: "none"}).SSHBlock(t.Context(), "big", target, pins)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte(block), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("ssh", "-F", config, "big", "echo", "reached").CombinedOutput()
+	if err != nil || string(out) != "reached\n" {
+		t.Errorf("%s: %s%v", block, out, err)
+	}
+}

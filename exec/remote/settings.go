@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"muster/exec/foreign"
 	"muster/exec/remote/sshconfig"
@@ -74,7 +75,7 @@ func (d *Dialer) configFiles() ([]sshconfig.File, error) {
 		system := f.Name == d.systemConfig
 		f, err := readConfigFile(f.Name, f.IncludeDir)
 		f.System = system
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}
 		if err != nil {

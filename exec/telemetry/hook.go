@@ -12,6 +12,7 @@ import (
 
 	"muster/exec"
 	"muster/exec/human"
+	"muster/exec/webhook"
 )
 
 // A Message is what a hook gets, as JSON. Text is a sentence for people, under the name
@@ -112,7 +113,7 @@ func (h *Hook) send() {
 	for m := range h.queue {
 		body, err := json.Marshal(m)
 		if err == nil {
-			err = post(h.ctx, h.url, nil, body)
+			err = webhook.Post(h.ctx, h.url, nil, body)
 		}
 		if err != nil {
 			h.fail(err)

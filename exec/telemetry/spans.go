@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"muster/exec/webhook"
 )
 
 // The spans of a run in OTLP's JSON form, of which this is the part that muster says:
@@ -221,7 +223,7 @@ func (r *Record) SendSpans(ctx context.Context, endpoint, parent, headers string
 		if err != nil {
 			return err
 		}
-		if err := post(ctx, target, named, body); err != nil {
+		if err := webhook.Post(ctx, target, named, body); err != nil {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -182,16 +181,6 @@ func TestManySpansAreSentInParts(t *testing.T) {
 }
 
 func TestErrorsNameNoToken(t *testing.T) {
-	server := httptest.NewServer(http.NotFoundHandler())
-	defer server.Close()
-	for _, target := range []string{server.URL + "/hooks/t0ken?key=t0ken", strings.Replace(server.URL, "http://", "http://ann:t0ken@", 1) + "/x", "http://127.0.0.1:1/t0ken"} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		err := post(ctx, target, nil, nil)
-		cancel()
-		if err == nil || strings.Contains(err.Error(), "t0ken") {
-			t.Errorf("%s: %v", target, err)
-		}
-	}
 	if _, err := parseHeaders("authorization t0ken"); err == nil || strings.Contains(err.Error(), "t0ken") {
 		t.Errorf("headers: %v", err)
 	}

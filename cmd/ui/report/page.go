@@ -62,6 +62,8 @@ type page struct {
 	Hosts                   []*row // that are listed
 	Counted                 int    // hosts that are only counted
 	Changes                 []*change
+	Builders                []builderRow
+	Builds                  []buildRow // those that took longest
 	Drift                   []*drift
 	Version                 string
 }
@@ -208,6 +210,7 @@ func (r *Report) page(o Options) *page {
 		all, p.Hosts = append(all, line), append(p.Hosts, line)
 	}
 	p.Changes = changes.list
+	p.Builders, p.Builds = r.builds.builderRows(), r.builds.buildRows()
 	p.Counts = counts(all)
 	p.Verdict, p.Summary = r.verdict(p)
 	p.Facts = r.facts(zone)

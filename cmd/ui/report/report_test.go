@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"fmt"
 	"html"
 	"path/filepath"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"muster/compile/store"
 	"muster/exec"
 	machine "muster/exec/host"
 	"muster/schema"
@@ -76,6 +78,11 @@ func TestReadsJournals(t *testing.T) {
 	sink(exec.StageEnded{Host: "web1", Stage: exec.Copy, Took: time.Second, Err: "disk full"})
 	sink(exec.HostEnded{Outcome: exec.Outcome{Host: "web1", Status: exec.Failed, Stage: exec.Copy, Error: "disk full"}})
 	sink(exec.StageStarted{Host: "db1", Stage: exec.Build})
+	for i, took := range []time.Duration{3, 9, 5} {
+		sink(exec.BuildEnded{Drv: store.Path(fmt.Sprintf("/nix/store/0000000000000000000000000000000%d-pkg%d.drv", i, i)), Builder: "ssh://b1?ssh-key=/k", Took: took * time.Second})
+	}
+	sink(exec.BuildEnded{Drv: "/nix/store/00000000000000000000000000000004-bad.drv", Took: time.Second, Err: "oh <no>"})
+	sink(exec.BuilderLost{Builder: "ssh://b2", Why: "Connection refused"})
 	if err := j.Close(); err != nil { // its deployer was killed
 		t.Fatal(err)
 	}
@@ -90,7 +97,11 @@ func TestReadsJournals(t *testing.T) {
 	text := textOf(t, r)
 	for _, want := range []string{
 		"<h1>shop</h1>", "Of 2 hosts, 0 done, 1 failed, 1 not ended.", "<p class=\"reason\">disk full</p>", "no space left on device",
-		"muster resume --run " + plan.Run, "<h4>web</h4>", "Wave 2 of 2", "never opened", "build 0.0 s, not ended",
+		"muster resume --run " + plan.Run, "<h4>web</h4>", "Wave 2 of 2", "never opened",
+		`<th scope="row">ssh://b1</th><td>3</td><td>0</td><td>17.0 s</td><td></td>`, `<th scope="row">where muster runs</th><td>0</td><td>1</td>`,
+		`<th scope="row">ssh://b2</th><td>0</td><td>0</td><td>0.0 s</td><td>Connection refused</td>`,
+		`<th scope="row">pkg1</th><td>ssh://b1</td><td>9.0 s</td><td></td></tr><tr><th scope="row">pkg2</th>`, "<td>oh <no></td>",
+		"build 0.0 s, not ended",
 	} {
 		if !strings.Contains(html.UnescapeString(text), want) {
 			t.Errorf("the page does not say %q", want)

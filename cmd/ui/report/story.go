@@ -19,6 +19,7 @@ type Report struct {
 	byName map[string]*host
 	waves  map[int]time.Time // when each was opened, from 0
 	lines  int               // kept of all hosts
+	builds builds
 }
 
 // A host is what happened to one host.
@@ -102,6 +103,9 @@ func (r *Report) Add(at time.Time, e exec.Event) {
 	}
 	if e, ok := e.(exec.WaveStarted); ok {
 		r.waves[e.Wave-1] = at
+		return
+	}
+	if r.builds.add(e) {
 		return
 	}
 	h := r.byName[hostOf(e)]

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"muster/compile/flake"
 	"muster/exec/foreign"
@@ -112,7 +113,7 @@ func ReadRegistries(names ...string) (flake.Registry, error) {
 	var all flake.Registry
 	for _, name := range names {
 		text, err := foreign.ReadFile(name, foreign.Settings(maxRegistry))
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}
 		if err != nil {

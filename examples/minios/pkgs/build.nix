@@ -5,7 +5,7 @@
 {
   lib,
   pkgs,
-  system,
+  buildSystem,
 }:
 let
   # The shell a builder starts with, and what it may count on.
@@ -65,7 +65,8 @@ rec {
       drv = derivation (
         env
         // {
-          inherit name system outputs;
+          inherit name outputs;
+          system = buildSystem;
           builder = "/bin/sh";
           args = [
             "-c"

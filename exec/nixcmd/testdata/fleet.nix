@@ -30,6 +30,8 @@ builtins.genList (
   n:
   make "system-${toString n}" {
     script = if among "slow" n then "/bin/sleep 4" else "";
+    ${if among "foreign" n then "system" else null} = "riscv64-linux";
+    ${if among "foreign" n then "requiredSystemFeatures" else null} = [ "kvm" ];
     deps =
       common
       ++ (if among "broken" n then [ broken ] else [ ])

@@ -48,6 +48,7 @@ in
     else
       import ../../.. {
         system = cfg.hostPlatform;
+        buildSystem = cfg.buildPlatform;
         inherit (cfg) config overlays;
       };
 }

@@ -1,4 +1,9 @@
-package telemetry
+// Package webhook posts JSON to servers that users name, such as those of chats, collectors of traces, and inboxes of reports.
+//
+//	err := webhook.Post(ctx, "https://hooks.example.com/T0/B0/secret", nil, text)
+//
+// The URL may hold a token: no error has more of it than the server.
+package webhook
 
 import (
 	"bytes"
@@ -22,9 +27,9 @@ const (
 // client follows no redirection: what is sent is for the server that the user named.
 var client = &http.Client{Timeout: oneTry, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-// post sends JSON to a URL. It tries again where the server is not there, is busy or fails.
+// Post sends JSON to a URL. It tries again where the server is not there, is busy or fails.
 // An error has the server and not the URL, which may hold a token.
-func post(ctx context.Context, target string, headers map[string]string, body []byte) error {
+func Post(ctx context.Context, target string, headers map[string]string, body []byte) error {
 	wait := backoff.Backoff{First: 200 * time.Millisecond, Max: 2 * time.Second, Jitter: true}
 	for try := 1; ; try++ {
 		again, err := postOnce(ctx, target, headers, body)
@@ -32,7 +37,7 @@ func post(ctx context.Context, target string, headers map[string]string, body []
 			return nil
 		}
 		if !again || try == tries || wait.Wait(ctx) != nil {
-			return fmt.Errorf("POST to %s: %w", server(target), err)
+			return fmt.Errorf("POST to %s: %w", Server(target), err)
 		}
 	}
 }
@@ -62,8 +67,8 @@ func postOnce(ctx context.Context, target string, headers map[string]string, bod
 	return r.StatusCode == http.StatusTooManyRequests || r.StatusCode >= 500, errors.New(r.Status)
 }
 
-// server is the server of a URL.
-func server(target string) string {
+// Server is the server of a URL, as messages name it.
+func Server(target string) string {
 	u, err := url.Parse(target)
 	if err != nil {
 		return "the server"

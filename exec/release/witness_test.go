@@ -1,0 +1,240 @@
+package release
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"muster/exec/archive"
+	"muster/exec/objectstore"
+	"muster/exec/sshsig"
+	"muster/schema"
+)
+
+// An audience is a release of two waves, whose hosts report.
+type audience struct {
+	testing.TB
+	store objectstore.Store
+	key   *archive.SecretKey
+	head  *Head
+	now   time.Time
+}
+
+// newAudience publishes a release in which the last host waits for the others.
+func newAudience(t testing.TB, names ...string) *audience {
+	t.Helper()
+	a := &audience{TB: t, store: open(t), key: key(t, "fleet-1", 1), now: made.Add(time.Minute)}
+	var err error
+	a.head, err = Publish(t.Context(), a.store, draft(t, map[string]int{names[len(names)-1]: 1}, names...), []*archive.SecretKey{a.key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (a *audience) write(key string, text []byte) {
+	a.Helper()
+	if err := objectstore.Write(a.Context(), a.store, key, text, objectstore.Condition{}); err != nil {
+		a.Fatal(err)
+	}
+}
+
+// report has a host report a status, signed by some keys.
+func (a *audience) report(host string, s Status, keys ...*sshsig.Key) []byte {
+	a.Helper()
+	text, err := Report{Host: host, Number: a.head.Number, Dir: a.head.Dir, Status: s, At: a.now}.Sign(keys)
+	if err != nil {
+		a.Fatal(err)
+	}
+	a.write(ReportKey(host), text)
+	return text
+}
+
+// gate is what a host of the second wave sees.
+func (a *audience) gate(host string) Gate {
+	a.Helper()
+	w := Waiter{
+		Store: a.store, Keys: []archive.PublicKey{a.key.Public()}, Host: host, Signers: []*sshsig.Key{hostKey(a, host)}, Fresh: time.Minute,
+		Members: func(context.Context) (*Members, error) {
+			return OpenMembers(read(a, a.store, a.head.MembersKey()), a.head, []archive.PublicKey{a.key.Public()})
+		},
+	}
+	g, err := w.Gate(a.Context(), a.head, 1, a.now)
+	if err != nil {
+		a.Fatal(err)
+	}
+	a.now = a.now.Add(2 * time.Minute) // the next counts again
+	return g
+}
+
+func TestOnlySignedReportsOpenAGate(t *testing.T) {
+	for name, tt := range map[string]struct {
+		report func(a *audience)
+		why    string // the gate is not open; "" where it is
+	}{
+		"signed":              {func(a *audience) { a.report("web1", Activated, hostKey(a, "web1")) }, ""},
+		"by one of many keys": {func(a *audience) { a.report("web1", Activated, hostKey(a, "old"), hostKey(a, "web1")) }, ""},
+		"by an older agent":   {func(a *audience) { a.report("web1", Activated) }, "that of web1: it is not signed"},
+		"by another host":     {func(a *audience) { a.report("web1", Activated, hostKey(a, "web2")) }, "that of web1: another key has signed it"},
+		"tampered": {func(a *audience) {
+			text := a.report("web1", RolledBack, hostKey(a, "web1"))
+			a.write(ReportKey("web1"), bytes.Replace(text, []byte("rolled back"), []byte("activated"), 1))
+		}, "that of web1: the signature is of another text"},
+		"of another host": {func(a *audience) {
+			a.write(ReportKey("web1"), a.report("web2", Activated, hostKey(a, "web2")))
+		}, "0 of 1 host"},
+		"of an older release": {func(a *audience) {
+			text := a.report("web1", Activated, hostKey(a, "web1"))
+			h, err := Publish(a.Context(), a.store, draft(a, map[string]int{"web2": 1}, "web1", "web2"), []*archive.SecretKey{a.key})
+			if err != nil {
+				a.Fatal(err)
+			}
+			a.head = h
+			a.write(ReportKey("web1"), text)
+		}, "0 of 1 host"},
+		"100 MB": {func(a *audience) { a.write(ReportKey("web1"), make([]byte, 100<<20)) }, "0 of 1 host"},
+		"a document of the release": {func(a *audience) {
+			a.write(ReportKey("web1"), read(a, a.store, a.head.PartKey("web1")))
+		}, "0 of 1 host"},
+		// The keys of a host are in its part, which the key of the release has signed.
+		"with a forged part": {func(a *audience) {
+			text := read(a, a.store, a.head.PartKey("web1"))
+			own, evil := hostKey(a, "web1").Public(), hostKey(a, "evil").Public()
+			a.write(a.head.PartKey("web1"), bytes.Replace(text, []byte(own), []byte(evil), 1))
+			a.report("web1", Activated, hostKey(a, "evil"))
+		}, "no trusted key has signed it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAudience(t, "web1", "web2")
+			tt.report(a)
+			g := a.gate("web2")
+			if g.Open != (tt.why == "") || !strings.Contains(g.Why, tt.why) {
+				t.Errorf("got %+v, want %q", g, tt.why)
+			}
+		})
+	}
+}
+
+// A gate that is open is believed of a host of the release only, and in a small release of nobody.
+func TestWhoMaySayThatAGateIsOpen(t *testing.T) {
+	var large []string
+	for i := range believesNobody {
+		large = append(large, fmt.Sprintf("web%d", i))
+	}
+	large = append(large, "last")
+	for name, tt := range map[string]struct {
+		hosts []string
+		gate  Gate
+		by    string
+		open  bool
+	}{
+		"of an older agent":               {large, Gate{}, "", false},
+		"a host of a large release":       {large, Gate{Host: "web3"}, "web3", true},
+		"in the name of another":          {large, Gate{Host: "web3"}, "web4", false},
+		"not a host of the release":       {large, Gate{Host: "evil"}, "evil", false},
+		"of another release":              {large, Gate{Host: "web3", Dir: newDir(9)}, "web3", false},
+		"a host of a small release":       {[]string{"web1", "web2", "last"}, Gate{Host: "web1"}, "web1", false},
+		"a path in the place of the host": {large, Gate{Host: "../web3"}, "web3", false},
+	} {
+		a := newAudience(t, tt.hosts...)
+		g := tt.gate
+		g.Version, g.Wave, g.Open, g.At = version, 1, true, a.now
+		if g.Dir == "" {
+			g.Dir = a.head.Dir
+		}
+		a.write(a.head.GateKey(1), signedGate(t, g, tt.by))
+		if got := a.gate("last"); got.Open != tt.open {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+func signedGate(t testing.TB, g Gate, by string) []byte {
+	t.Helper()
+	var keys []*sshsig.Key
+	if by != "" {
+		keys = append(keys, hostKey(t, by))
+	}
+	text, err := g.sign(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// What one host of a large release has counted is what the others go by.
+func TestAGateIsCountedOnce(t *testing.T) {
+	var names []string
+	for i := range believesNobody + 2 {
+		names = append(names, fmt.Sprintf("web%d", i))
+	}
+	a := newAudience(t, names...)
+	for _, name := range names[:len(names)-1] {
+		a.report(name, Activated, hostKey(t, name))
+	}
+	if g := a.gate(names[len(names)-1]); !g.Open {
+		t.Fatalf("%+v", g)
+	}
+	a.report(names[0], Failed, hostKey(t, names[0])) // is not looked at any more
+	if g := a.gate(names[len(names)-1]); !g.Open || g.Host != names[len(names)-1] {
+		t.Errorf("%+v", g)
+	}
+}
+
+func TestAnOperatorOpensAGate(t *testing.T) {
+	a := newAudience(t, "web1", "web2")
+	a.report("web1", Failed, hostKey(t, "web1"))
+	if g := a.gate("web2"); g.Open || !g.Stopped {
+		t.Fatalf("%+v", g)
+	}
+	open := func(k *archive.SecretKey, h *Head) {
+		t.Helper()
+		if err := OpenGate(t.Context(), a.store, h, 1, "me@laptop", a.now, []*archive.SecretKey{k}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(key(t, "fleet-1", 9), a.head)
+	if g := a.gate("web2"); g.Open {
+		t.Errorf("another key has opened it: %+v", g)
+	}
+	other := *a.head
+	other.Dir = newDir(1)
+	open(a.key, &other)
+	a.write(a.head.OpeningKey(1), read(t, a.store, other.OpeningKey(1)))
+	if g := a.gate("web2"); g.Open {
+		t.Errorf("the opening of another release was believed: %+v", g)
+	}
+	open(a.key, a.head)
+	if g := a.gate("web2"); !g.Open {
+		t.Errorf("%+v", g)
+	}
+	for _, wave := range []int{0, 2} {
+		if err := OpenGate(t.Context(), a.store, a.head, wave, "", a.now, []*archive.SecretKey{a.key}); err == nil {
+			t.Errorf("wave %d has no gate", wave)
+		}
+	}
+}
+
+// A wave that nobody could say is done is not published.
+func TestAReleaseWhoseWavesWouldWaitForEver(t *testing.T) {
+	k := []*archive.SecretKey{key(t, "fleet-1", 1)}
+	publish := func(change func(h *schema.Host)) error {
+		d := draft(t, map[string]int{"web2": 1}, "web1", "web2")
+		change(d.Plan.Steps[0].Host)
+		d.Plan.Steps[1].Host.HostKeys = nil // nobody waits for the last wave
+		_, err := Publish(t.Context(), open(t), d, k)
+		return err
+	}
+	if err := publish(func(h *schema.Host) { h.HostKeys = nil }); err == nil || !strings.Contains(err.Error(), "no host_keys of 1 host in waves before the last, such as web1") {
+		t.Errorf("without a key: %v", err)
+	}
+	if err := publish(func(h *schema.Host) {}); err != nil {
+		t.Errorf("with one: %v", err)
+	}
+	if err := publish(func(h *schema.Host) { h.HostKeys, h.Policy = nil, schema.BestEffort }); err != nil {
+		t.Errorf("nobody waits for it: %v", err)
+	}
+}
