@@ -41,6 +41,7 @@ var goodAfterAll = map[string][]string{
 	"number from 0":           {"0"},
 	"duration of 0 or more":   {"0s", "0"},
 	"run":                     {"-1", "0", "99999999999999999999", "-5s", "0s", "9999999999h", "1e400", "--", strings.Repeat("x", 1<<16)},
+	"key files":               {"/nonexistent/directory/file"}, // one is enough: each is looked at when it is used
 	"key name":                {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
 	"profile name":            {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
 	"host name":               {"0", "0s", "99999999999999999999", "9999999999h", "1e400"},
