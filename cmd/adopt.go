@@ -17,6 +17,7 @@ import (
 	"muster/exec/adopt"
 	"muster/exec/foreign"
 	"muster/exec/host"
+	"muster/exec/ondemand"
 	"muster/exec/remote"
 	"muster/schema"
 )
@@ -90,9 +91,7 @@ func (o *adoptOptions) run(ctx context.Context, std streams, args []string) erro
 }
 
 // A machine is given as USER@ADDRESS, with a port behind the address.
-var machineForm = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_.-]{0,31})@(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[0-9A-Za-z_][0-9A-Za-z_.-]*|[0-9A-Fa-f:.]+)$`)
-})
+var machineForm = ondemand.Regexp(`^([A-Za-z_][A-Za-z0-9_.-]{0,31})@(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[0-9A-Za-z_][0-9A-Za-z_.-]*|[0-9A-Fa-f:.]+)$`)
 
 // machinesOf splits the machines from the inventory, which is the last argument.
 func machinesOf(args []string) (ways []adopt.Way, rest []string, err error) {

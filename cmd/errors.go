@@ -7,10 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +19,7 @@ import (
 	"muster/exec/lab"
 	"muster/exec/local"
 	"muster/exec/nixcmd"
+	"muster/exec/ondemand"
 	"muster/exec/remote"
 	"muster/schema"
 )
@@ -97,7 +96,7 @@ func usageHint(c *cobra.Command, err error) string {
 }
 
 // impureBuiltin is the message about a builtin that pure evaluation lacks.
-var impureBuiltin = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`attribute '(currentSystem|currentTime)' missing`) })
+var impureBuiltin = ondemand.Regexp(`attribute '(currentSystem|currentTime)' missing`)
 
 // hint says what the user can do about an error on the host of a name, naming the flag or the
 // file; "" if there is nothing to say.

@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"regexp"
 	"slices"
-	"sync"
 	"time"
 
 	"muster/cmd/flags"
 	"muster/cmd/ui"
 	"muster/exec"
+	"muster/exec/ondemand"
 )
 
 // This file has the verbs that look up what earlier runs did: history, show, logs and events.
@@ -54,7 +53,7 @@ a line, with time, run and version. --schema prints the JSON Schema of a line.
 }
 
 // runWord matches the name of a run, which no inventory has.
-var runWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-[a-z0-9]+$`) })
+var runWord = ondemand.Regexp(`^[0-9]{8}-[0-9]{6}-[a-z0-9]+$`)
 
 // splitRun splits [RUN] [INVENTORY].
 func splitRun(args []string) (run string, inventory []string, err error) {

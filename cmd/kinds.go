@@ -5,7 +5,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"sync"
 
 	"muster/cmd/flags"
 	"muster/compile/store"
@@ -13,6 +12,7 @@ import (
 	"muster/exec/archive"
 	"muster/exec/foreign"
 	"muster/exec/nixcmd"
+	"muster/exec/ondemand"
 	"muster/schema"
 )
 
@@ -20,7 +20,7 @@ import (
 
 // matching is the kind of a text that fits a pattern.
 func matching(name, want, pattern string) flags.Kind[string] {
-	whole := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(` + pattern + `)$`) })
+	whole := ondemand.Regexp(`^(` + pattern + `)$`)
 	return flags.Kind[string]{Name: name, Want: want, Parse: func(text string) (string, error) {
 		if !whole().MatchString(text) {
 			return "", flags.ErrRefused
@@ -229,7 +229,7 @@ var nixSetting = flags.Kind[nixcmd.Setting]{
 	},
 }
 
-var settingName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]*$`) })
+var settingName = ondemand.Regexp(`^[a-z][a-z0-9-]*$`)
 
 // searchPathEntry is the kind of a place where <name> is looked for.
 var searchPathEntry = flags.Text("a path, or NAME=PATH", "as Nix does, muster looks for it when it is needed and passes over what is not there")

@@ -31,7 +31,7 @@ func TestNoPatternIsCompiledAtStart(t *testing.T) {
 			return err
 		}
 		for _, call := range compiledAtStart(file) {
-			t.Errorf("%s: this pattern is compiled at every start: want sync.OnceValue", set.Position(call.Pos()))
+			t.Errorf("%s: this pattern is compiled at every start: want ondemand.Regexp", set.Position(call.Pos()))
 		}
 		return nil
 	})

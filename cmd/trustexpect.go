@@ -3,13 +3,12 @@ package cmd
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"muster/cmd/flags"
 	"muster/exec/foreign"
+	"muster/exec/ondemand"
 	"muster/exec/remote"
 	"muster/schema"
 )
@@ -48,11 +47,9 @@ func (e expectations) has(host string, p *remote.Presented) bool {
 }
 
 var (
-	fingerprintIn = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}`) })
-	publicKeyIn   = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{16,}={0,2}`)
-	})
-	oldPrintIn = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([0-9a-f]{2}:){15}[0-9a-f]{2}`) })
+	fingerprintIn = ondemand.Regexp(`SHA256:[A-Za-z0-9+/]{43}`)
+	publicKeyIn   = ondemand.Regexp(`(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{16,}={0,2}`)
+	oldPrintIn    = ondemand.Regexp(`([0-9a-f]{2}:){15}[0-9a-f]{2}`)
 )
 
 // maxExpected is how large a file of fingerprints may be: a console's whole output.

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
 	"muster/exec"
+	"muster/exec/ondemand"
 	"muster/schema"
 )
 
@@ -307,7 +306,7 @@ var meantFlags = map[string]string{
 	"eval-node-limit": "nothing: hosts share one evaluation", "rollback": "muster rollback", "upgrade": "muster update, then muster deploy", "fast": "nothing", "profile-name": "--profile",
 }
 
-var unknownFlag = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^unknown (?:shorthand )?flag: (?:--)?['"]?([\w-]+)`) })
+var unknownFlag = ondemand.Regexp(`^unknown (?:shorthand )?flag: (?:--)?['"]?([\w-]+)`)
 
 // foreignFlag adds to an error about a flag that a command does not have which one is
 // meant.

@@ -3,14 +3,13 @@ package compile
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"muster/compile/syntax"
 	"muster/exec/foreign"
+	"muster/exec/ondemand"
 	"muster/schema"
 )
 
@@ -166,15 +165,13 @@ func posOf(p syntax.Pos) schema.Pos {
 
 var (
 	// The option that a message or a step is about: the option `services.x.enable'.
-	namedOption = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("option [`']([^'\\s]+(?:\"[^\"\n]*\"[^'\\s]*)*)'") })
+	namedOption = ondemand.Regexp("option [`']([^'\\s]+(?:\"[^\"\n]*\"[^'\\s]*)*)'")
 	// What may be an option elsewhere in a message, with quotes or without.
-	dottedName = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`[a-zA-Z_][\w-]*(?:\.(?:"[^"\n]*"|<[\w-]+>|[\w/@+-]+))+`)
-	})
+	dottedName = ondemand.Regexp(`[a-zA-Z_][\w-]*(?:\.(?:"[^"\n]*"|<[\w-]+>|[\w/@+-]+))+`)
 	// The modules that a message names: In `host web': …
-	namedModule = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("In [`']([^'\n]+)'") })
+	namedModule = ondemand.Regexp("In [`']([^'\n]+)'")
 	// An element of a list in a message of NixOS.
-	listEntry = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\[definition \d+-entry (\d+)\]$`) })
+	listEntry = ondemand.Regexp(`^\[definition \d+-entry (\d+)\]$`)
 )
 
 // optionsIn returns the options that a message is about, and names in it that may

@@ -7,9 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"muster/compile/syntax"
+	"muster/exec/ondemand"
 	"muster/schema"
 )
 
@@ -186,9 +186,9 @@ func matches(s *syntax.String, text string) bool {
 const aborted = "evaluation aborted with the following error message: '"
 
 var (
-	quotedPath = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("[`'](/[^'\n]*)'") })
+	quotedPath = ondemand.Regexp("[`'](/[^'\n]*)'")
 	// What a module may not have beside config and options.
-	unsupported = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("unsupported attribute [`']([^'\n]+)'") })
+	unsupported = ondemand.Regexp("unsupported attribute [`']([^'\n]+)'")
 )
 
 // fileOf returns the place in the user's text that a path in a message is about: the
@@ -261,7 +261,7 @@ func (s *search) literal(name string) syntax.Pos {
 }
 
 // definitionLine matches a definition in a message of NixOS: - In `host web': "a".
-var definitionLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("(?m)^- In [`']([^'\n]+)'") })
+var definitionLine = ondemand.Regexp("(?m)^- In [`']([^'\n]+)'")
 
 // withPlaces returns a message with the place of each of the definitions that it
 // lists, if it lists several.

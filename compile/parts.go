@@ -1,12 +1,11 @@
 package compile
 
 import (
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"muster/compile/syntax"
+	"muster/exec/ondemand"
 )
 
 // Parts returns the text that all hosts of a network expression depend on, and for
@@ -107,7 +106,7 @@ func isBinding(b syntax.Binding) bool {
 // exprText returns the text of an expression.
 func exprText(e syntax.Expr) string { return string(syntax.Format(&syntax.File{Expr: e})) }
 
-var word = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[A-Za-z_][A-Za-z0-9_'-]*`) })
+var word = ondemand.Regexp(`[A-Za-z_][A-Za-z0-9_'-]*`)
 
 // withLets appends to a text the bindings that it refers to, directly or not.
 func withLets(text string, lets map[string]string) string {

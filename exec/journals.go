@@ -8,16 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"muster/exec/backoff"
 	"muster/exec/foreign"
+	"muster/exec/ondemand"
 )
 
 // The journals of a fleet are files of one directory. Each name holds a number
@@ -37,7 +36,7 @@ func journalName(number int, run string) string {
 	return fmt.Sprintf("%06d.%s%s", number, run, journalExt)
 }
 
-var numberPrefix = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]{1,9})\.`) })
+var numberPrefix = ondemand.Regexp(`^([0-9]{1,9})\.`)
 
 // numberOf is the number in the name of a journal, 0 for none.
 func numberOf(name string) int {

@@ -7,13 +7,12 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"muster/exec/foreign"
+	"muster/exec/ondemand"
 	"muster/exec/strictjson"
 )
 
@@ -147,9 +146,7 @@ func (r *Record) wrong(line int, err error) error {
 }
 
 // A head is the beginning of every line that muster writes, up to the data.
-var head = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^\{(?:"muster_journal":([0-9]{1,9}),)?"time":"([^"\\]*)","event":"([A-Za-z]*)","data":`)
-})
+var head = ondemand.Regexp(`^\{(?:"muster_journal":([0-9]{1,9}),)?"time":"([^"\\]*)","event":"([A-Za-z]*)","data":`)
 
 // take takes up one line.
 func (r *Record) take(n int, line []byte) error {

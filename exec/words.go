@@ -3,13 +3,12 @@ package exec
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 
 	"muster/compile/store"
+	"muster/exec/ondemand"
 	"muster/exec/strictjson"
 	"muster/schema"
 )
@@ -22,9 +21,7 @@ type savedName string
 // A savedWord is a text that reaches programs as one argument: an address, a user.
 type savedWord string
 
-var hostNameText = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)(:[A-Za-z0-9][A-Za-z0-9_-]{0,62})?$`)
-})
+var hostNameText = ondemand.Regexp(`^(([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)(:[A-Za-z0-9][A-Za-z0-9_-]{0,62})?$`)
 
 // checks say what is wrong with a text of a type.
 var checks = map[reflect.Type]func(text string) string{

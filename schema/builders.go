@@ -8,7 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // Build says where systems are built, besides Builders of [Fleet].
@@ -132,9 +133,9 @@ func (c *checker) builders() {
 const builderHint = "a line has, parted by spaces and - for none: URL, systems, file of an SSH key, builds at once, speed, features, features that a derivation must need, host key in base64"
 
 var (
-	builderURL     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:[a-z][a-z0-9+-]*://\S+|[A-Za-z0-9]\S*)$`) })
-	builderSystem  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9_]+-[a-z0-9_]+$|^builtin$`) })
-	builderFeature = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._+:-]+$`) })
+	builderURL     = ondemand.Regexp(`^(?:[a-z][a-z0-9+-]*://\S+|[A-Za-z0-9]\S*)$`)
+	builderSystem  = ondemand.Regexp(`^[a-z0-9_]+-[a-z0-9_]+$|^builtin$`)
+	builderFeature = ondemand.Regexp(`^[A-Za-z0-9._+:-]+$`)
 )
 
 // CheckBuilder finds what is wrong with a builder in Nix's notation: a line, or a file of

@@ -8,10 +8,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A checker checks the rules about the whole fleet: names that must be defined,
@@ -189,7 +189,7 @@ func (c *checker) nixpkgsPath(at Pos, field, path string) {
 }
 
 // storeName is what the name of a file in the Nix store may be.
-var storeName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]*$`) })
+var storeName = ondemand.Regexp(`^[A-Za-z0-9+_?=-][A-Za-z0-9+._?=-]*$`)
 
 // patches checks that patches are files that Nix can copy to the store.
 func (c *checker) patches(path string, patches []Patch) {

@@ -2,9 +2,9 @@ package schema
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // configMistakes reports values of options that no option of NixOS takes: they are how
@@ -38,9 +38,7 @@ var plainRoots = map[string]bool{
 }
 
 // packageLists match options that are lists of packages.
-var packageLists = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(environment\.systemPackages|users\.users\..*\.packages|fonts\.packages|hardware\.(firmware|graphics\.extraPackages)|services\.udev\.packages|systemd\.packages|services\.dbus\.packages|networking\.networkmanager\.plugins|boot\.extraModulePackages|.*\.home\.packages)$`)
-})
+var packageLists = ondemand.Regexp(`^(environment\.systemPackages|users\.users\..*\.packages|fonts\.packages|hardware\.(firmware|graphics\.extraPackages)|services\.udev\.packages|systemd\.packages|services\.dbus\.packages|networking\.networkmanager\.plugins|boot\.extraModulePackages|.*\.home\.packages)$`)
 
 // dottedName reports the name of an option that is a whole path.
 func (c *checker) dottedName(f Field, path string) {
@@ -60,7 +58,7 @@ func (c *checker) dottedName(f Field, path string) {
 	c.report.add(f.At, join(path, f.Name), "option-name", "a path of options as one name").Hint = "write " + nested
 }
 
-var optionPath = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][\w-]*(\.[A-Za-z][\w-]*)+$`) })
+var optionPath = ondemand.Regexp(`^[A-Za-z][\w-]*(\.[A-Za-z][\w-]*)+$`)
 
 // nixInText reports a call of a function of Nix in quotes.
 func (c *checker) nixInText(v String, path, option string) {

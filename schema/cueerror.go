@@ -2,13 +2,13 @@ package schema
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/errors"
+
+	"muster/exec/ondemand"
 )
 
 // translate reports CUE's errors in the user's terms. The errors that CUE gives
@@ -115,14 +115,10 @@ func secretPath(path []string) bool {
 }
 
 var (
-	conflict = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^conflicting values (.*?) and (.*?)( \(mismatched types .*\))?$`)
-	})
+	conflict = ondemand.Regexp(`^conflicting values (.*?) and (.*?)( \(mismatched types .*\))?$`)
 	// incomplete is the message of an if or for that cannot be decided.
-	incomplete = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(?:incomplete (?:bool|list|struct|string|value|int|number)[^:]*: |invalid interpolation: non-concrete value |key value of dynamic field must be concrete, found )(.*?)(?: \(type .*\))?$`)
-	})
-	bound = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^invalid value (.*) \(out of bound (.*)\)$`) })
+	incomplete = ondemand.Regexp(`^(?:incomplete (?:bool|list|struct|string|value|int|number)[^:]*: |invalid interpolation: non-concrete value |key value of dynamic field must be concrete, found )(.*?)(?: \(type .*\))?$`)
+	bound      = ondemand.Regexp(`^invalid value (.*) \(out of bound (.*)\)$`)
 )
 
 // message returns the text of an error and of the errors it wraps, without path
@@ -187,9 +183,7 @@ func importFailed(msg string) string {
 	return oneLine(msg)
 }
 
-var importPath = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?:package |module providing package |find package )("?[^\s":]+"?)`)
-})
+var importPath = ondemand.Regexp(`(?:package |module providing package |find package )("?[^\s":]+"?)`)
 
 // oneLine puts a message on one line of at most 300 bytes.
 func oneLine(s string) string {

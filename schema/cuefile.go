@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
@@ -19,6 +18,7 @@ import (
 	"cuelang.org/go/cue/token"
 
 	"muster/exec/foreign"
+	"muster/exec/ondemand"
 )
 
 // Which files CUE may read, and what keeps one from exhausting its parser.
@@ -229,7 +229,7 @@ func (c *cueReader) embeds(inst *build.Instance) bool {
 	return fine
 }
 
-var embedArgument = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(file|glob)\s*=\s*("(?:[^"\\]|\\.)*"|[^,)"]*)`) })
+var embedArgument = ondemand.Regexp(`(file|glob)\s*=\s*("(?:[^"\\]|\\.)*"|[^,)"]*)`)
 
 // embedded returns the files that an @embed attribute names.
 func embedded(dir, attribute string) ([]string, error) {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"muster/exec/ondemand"
 )
 
 // A decoder turns a checked tree into a fleet. It skips what the shape has
@@ -359,7 +359,7 @@ func bytesOf(n *node) int64 {
 }
 
 // bytesText is a number of bytes, as #Rate of schema.cue has it.
-var bytesText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)([kKMG]?)$`) })
+var bytesText = ondemand.Regexp(`^([0-9]+(?:\.[0-9]+)?)([kKMG]?)$`)
 
 // ParseBytes parses a number of bytes: 800, 500k, 10M, 1.5G; units are of 1000.
 func ParseBytes(s string) (int64, error) {
@@ -452,7 +452,7 @@ func (d *decoder) duration(n *node, path string, byDefault time.Duration) time.D
 }
 
 // durationText is #Duration of schema.cue.
-var durationText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`) })
+var durationText = ondemand.Regexp(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`)
 
 // checks decodes health checks.
 func (d *decoder) checks(n *node, path string) []Check {

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A HostEdit is a fact of a host that its inventory is to say.
@@ -177,7 +177,7 @@ func (f *hostFile) addAfter(l listed, text string, dashes bool) {
 }
 
 // hostKey is the key of a host's address, behind what precedes it on its line.
-var hostKey = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.*?)(?:"host"|'host'|host)[ \t]*[:=][ \t]*$`) })
+var hostKey = ondemand.Regexp(`^(.*?)(?:"host"|'host'|host)[ \t]*[:=][ \t]*$`)
 
 // addField adds a field to the host beside its address, which is at a place.
 func (f *hostFile) addField(e *HostEdit, at int) bool {

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"cuelang.org/go/cue/literal"
+
+	"muster/exec/ondemand"
 )
 
 // Fits reports whether a text fits a definition of schema.cue that is one pattern, such as
@@ -18,7 +20,7 @@ func Fits(definition, text string) bool {
 }
 
 // definitionPattern matches a definition that is one pattern.
-var definitionPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^#([A-Za-z0-9]+): =~("(?:[^"\\]|\\.)*")$`) })
+var definitionPattern = ondemand.Regexp(`(?m)^#([A-Za-z0-9]+): =~("(?:[^"\\]|\\.)*")$`)
 
 // patterns are the definitions that are one pattern, by their names.
 var patterns = sync.OnceValue(func() map[string]*regexp.Regexp {

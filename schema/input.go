@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // An Input is a tree beside nixpkgs that modules of the fleet come from. Kind says
@@ -429,10 +429,8 @@ type inputUse struct {
 
 // The forms of attributes and files of inputs, as schema.cue has them.
 var (
-	attrPathText = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
-	})
-	subPathText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$`) })
+	attrPathText = ondemand.Regexp(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
+	subPathText  = ondemand.Regexp(`^[A-Za-z0-9_.+-]+(/[A-Za-z0-9_.+-]+)*$`)
 )
 
 // inputFields checks what stands beside $input.

@@ -4,13 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/cuecontext"
+
+	"muster/exec/ondemand"
 )
 
 // JSONSchema returns the schema of inventories as a JSON Schema, draft 2020-12,
@@ -150,9 +150,7 @@ func jsonScalar(v cue.Value) jsonObject {
 
 // countedClass matches a count of a class of Unicode characters, with one such character
 // before it and one after: A(B{0,198}C)?
-var countedClass = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\^\[[^\]]*\]\(\[[^\]]*\\p\{[^\]]*\])\{0,(\d+)\}(\[[^\]]*\]\)\?\$)$`)
-})
+var countedClass = ondemand.Regexp(`^(\^\[[^\]]*\]\(\[[^\]]*\\p\{[^\]]*\])\{0,(\d+)\}(\[[^\]]*\]\)\?\$)$`)
 
 // jsonPattern converts a regular expression. The engine of taplo, the language server of TOML,
 // refuses large counts of classes of Unicode characters, and with them the whole schema: the

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // config warns of NixOS configuration that is a mistake on a host that muster
@@ -167,10 +169,8 @@ func eachValue(v Value, path string, f func(path string, v Value) bool) {
 var (
 	// secretName matches names of options that contain a secret. Names that
 	// end in File or the like do not match: such options contain a path.
-	secretName = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i:(password|passwd|passphrase|secret|token|psk|(api|access|auth|encryption|private|preshared|secret|signing)_?key|secret_key_base)$)|(^|_)pass$|Pass$|_PASS$`)
-	})
-	hashedName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)hashed`) })
+	secretName = ondemand.Regexp(`(?i:(password|passwd|passphrase|secret|token|psk|(api|access|auth|encryption|private|preshared|secret|signing)_?key|secret_key_base)$)|(^|_)pass$|Pass$|_PASS$`)
+	hashedName = ondemand.Regexp(`(?i)hashed`)
 )
 
 // A secretForm matches texts that are secrets under any name.

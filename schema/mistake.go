@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"unicode/utf8"
+
+	"muster/exec/ondemand"
 )
 
 // A mistake is why a text of an inventory cannot be parsed, in the words of the user
@@ -129,15 +129,13 @@ func (s *source) whole(l language) *mistake {
 }
 
 var (
-	conflictMark = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^(<{7} .*|={7}|>{7} .*)\r?$`) })
+	conflictMark = ondemand.Regexp(`(?m)^(<{7} .*|={7}|>{7} .*)\r?$`)
 	// firstText matches what stands before the first text: comments of any language.
-	firstText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:\s+|#.*|//.*)*`) })
-	nixHead   = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(?:\{\s*(?:[a-zA-Z_][\w'-]*\s*(?:\?[^,}]*)?,\s*)*(?:[a-zA-Z_][\w'-]*|\.\.\.)?\s*\}\s*(?:@\s*\w+\s*)?:|\w+\s*@\s*\{|let\s*\n|with\s+\S+;|\{\s*[\w".-]+(?:\s*=\s*(?:[^\n]*;|\{))|rec\s*\{)`)
-	})
-	tomlHead = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\[{1,2}[\w"'. -]+\]{1,2}[ \t]*(?:#.*)?\r?\n`) })
-	cueHead  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:package[ \t]+\w+|\w+:[ \t]*(?:\w+:|\{))`) })
-	yamlHead = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:---\r?\n|\w+:[ \t]*\r?\n|\w+:[ \t]+[^\s{])`) })
+	firstText = ondemand.Regexp(`^(?:\s+|#.*|//.*)*`)
+	nixHead   = ondemand.Regexp(`^(?:\{\s*(?:[a-zA-Z_][\w'-]*\s*(?:\?[^,}]*)?,\s*)*(?:[a-zA-Z_][\w'-]*|\.\.\.)?\s*\}\s*(?:@\s*\w+\s*)?:|\w+\s*@\s*\{|let\s*\n|with\s+\S+;|\{\s*[\w".-]+(?:\s*=\s*(?:[^\n]*;|\{))|rec\s*\{)`)
+	tomlHead  = ondemand.Regexp(`^\[{1,2}[\w"'. -]+\]{1,2}[ \t]*(?:#.*)?\r?\n`)
+	cueHead   = ondemand.Regexp(`^(?:package[ \t]+\w+|\w+:[ \t]*(?:\w+:|\{))`)
+	yamlHead  = ondemand.Regexp(`^(?:---\r?\n|\w+:[ \t]*\r?\n|\w+:[ \t]+[^\s{])`)
 )
 
 // lookAlikes are characters that word processors and web pages put in the place of plain
@@ -329,26 +327,18 @@ func nixMarkMistake(at int, function, argument string, l language) *mistake {
 }
 
 var (
-	nixMark = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(?:pkgs\.)?(?:lib\.)?(?:modules\.)?(mkForce|mkDefault|mkBefore|mkAfter|mkMerge|mkIf|mkOverride|mkOrder)\b(.*)`)
-	})
-	nixPkg  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\(?pkgs\.([A-Za-z_][\w.'-]*[\w'-]|\w)`) })
-	nixWord = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(rec|import|with|if)(?:[ \t({]|$)|^(builtins\.|lib\.|config\.)`)
-	})
-	uuidForm = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	})
-	durationForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(\d+(\.\d+)?(ms|us|ns|h|m|s|d|min|sec))+$`) })
-	percentForm  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d+(\.\d+)?%$`) })
-	pathForm     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(~|\.{1,2})?/[^/*]|^(~|\.{1,2})?/$`) })
-	leadingZero  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^0\d+$`) })
-	otherNumber  = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^[+-]?(\+\d+|0[xXoObB][0-9a-fA-F]+|\.\d+|\d+\.|\d+(_\d*)+)$`)
-	})
-	sizeForm    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d+(\.\d+)?[A-Za-z]{1,5}(/s)?$`) })
-	versionForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^v?\d+(\.\d+){2,}[\w.-]*$`) })
-	plainWord   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\pL_][\pL\pN_.:/@+-]*$`) })
+	nixMark      = ondemand.Regexp(`^(?:pkgs\.)?(?:lib\.)?(?:modules\.)?(mkForce|mkDefault|mkBefore|mkAfter|mkMerge|mkIf|mkOverride|mkOrder)\b(.*)`)
+	nixPkg       = ondemand.Regexp(`^\(?pkgs\.([A-Za-z_][\w.'-]*[\w'-]|\w)`)
+	nixWord      = ondemand.Regexp(`^(rec|import|with|if)(?:[ \t({]|$)|^(builtins\.|lib\.|config\.)`)
+	uuidForm     = ondemand.Regexp(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	durationForm = ondemand.Regexp(`^(\d+(\.\d+)?(ms|us|ns|h|m|s|d|min|sec))+$`)
+	percentForm  = ondemand.Regexp(`^\d+(\.\d+)?%$`)
+	pathForm     = ondemand.Regexp(`^(~|\.{1,2})?/[^/*]|^(~|\.{1,2})?/$`)
+	leadingZero  = ondemand.Regexp(`^0\d+$`)
+	otherNumber  = ondemand.Regexp(`^[+-]?(\+\d+|0[xXoObB][0-9a-fA-F]+|\.\d+|\d+\.|\d+(_\d*)+)$`)
+	sizeForm     = ondemand.Regexp(`^\d+(\.\d+)?[A-Za-z]{1,5}(/s)?$`)
+	versionForm  = ondemand.Regexp(`^v?\d+(\.\d+){2,}[\w.-]*$`)
+	plainWord    = ondemand.Regexp(`^[\pL_][\pL\pN_.:/@+-]*$`)
 )
 
 // isAddress reports whether a word is an IP address, with a port or the bits of a network
@@ -370,7 +360,7 @@ func isAddress(word string) bool {
 }
 
 // dotted matches four numbers, which need not be those of an address.
-var dotted = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+$`) })
+var dotted = ondemand.Regexp(`^\d+\.\d+\.\d+\.\d+$`)
 
 // quoteInText is the mistake of a text that goes on behind a quote.
 func quoteInText(at int) *mistake {

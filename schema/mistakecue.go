@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +14,8 @@ import (
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/scanner"
 	"cuelang.org/go/cue/token"
+
+	"muster/exec/ondemand"
 )
 
 // A cueToken is a token of a CUE text from one offset to another. A string with
@@ -282,7 +283,7 @@ func yamlList(at int) *mistake {
 
 const nixLines = "'' is for texts in Nix"
 
-var nixLinesEnd = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?m)^\s*''`) })
+var nixLinesEnd = ondemand.Regexp(`(?m)^\s*''`)
 
 // nixWords finds keywords and functions of Nix.
 func (t *refusedCUE) nixWords(i int) *mistake {
@@ -327,9 +328,9 @@ func (t *refusedCUE) label(i int) *mistake {
 }
 
 var (
-	labelForm   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([\pL\pN_$./@*+-]+)\s*:(?:[^:]|$)`) })
-	plainLabel  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\pL_$][\pL\pN_$]*$|^\d+$`) })
-	dottedLabel = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\pL_$][\pL\pN_$]*(\.[\pL_$][\pL\pN_$]*)+$`) })
+	labelForm   = ondemand.Regexp(`^([\pL\pN_$./@*+-]+)\s*:(?:[^:]|$)`)
+	plainLabel  = ondemand.Regexp(`^[\pL_$][\pL\pN_$]*$|^\d+$`)
+	dottedLabel = ondemand.Regexp(`^[\pL_$][\pL\pN_$]*(\.[\pL_$][\pL\pN_$]*)+$`)
 )
 
 // unquoted finds a text without quotes in the place of a value.
@@ -356,8 +357,8 @@ func (t *refusedCUE) unquoted(i int) *mistake {
 }
 
 var (
-	urlForm   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9+.-]*://`) })
-	cueNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\d+(\.\d+)?[KMGTP]i?$`) })
+	urlForm   = ondemand.Regexp(`^[a-z][a-z0-9+.-]*://`)
+	cueNumber = ondemand.Regexp(`^\d+(\.\d+)?[KMGTP]i?$`)
 )
 
 // equals finds = between the name of a field and its value.

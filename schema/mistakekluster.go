@@ -3,10 +3,10 @@ package schema
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // What people mean by what they write of a cluster.
@@ -16,8 +16,8 @@ var taintEffects = []string{"NoSchedule", "PreferNoSchedule", "NoExecute"}
 
 // taintPath matches the path of one taint, and labelPath that of one label.
 var (
-	taintPath = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.node\.taints\[\d+\]$`) })
-	labelPath = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.node\.labels\.[^.]+$`) })
+	taintPath = ondemand.Regexp(`\.node\.taints\[\d+\]$`)
+	labelPath = ondemand.Regexp(`\.node\.labels\.[^.]+$`)
 )
 
 // klusterMend is valueMend for the fields of a cluster and its nodes.
@@ -54,7 +54,7 @@ const oneCluster = "an inventory has one cluster: another one stands in an inven
 
 // trailingDigits matches a version whose number has two digits, which as a number has not
 // lost a zero.
-var trailingDigits = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.\d\d+$`) })
+var trailingDigits = ondemand.Regexp(`\.\d\d+$`)
 
 // quotedList writes a list of texts.
 func quotedList(all []string) string {

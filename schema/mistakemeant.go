@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A meantText says what to write in a field instead of a text that other tools, or people, write there.
@@ -79,7 +81,7 @@ func meantBy(path, text string, l language) string {
 	return ""
 }
 
-var fieldInBraces = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`([{,] ?)(\w+): `) })
+var fieldInBraces = ondemand.Regexp(`([{,] ?)(\w+): `)
 
 // inLanguage writes the fields in braces of a text in CUE as another language has them.
 func inLanguage(text string, l language) string {
@@ -111,7 +113,7 @@ func isSecretText(n *node, path string) bool {
 const secretInFile = `the value of a secret does not stand in the inventory: write the name of an encrypted file in its field age or sops, and muster secrets edit makes the file`
 
 // inventoryFile matches the names of files that are inventories.
-var inventoryFile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\.(cue|toml|json|ya?ml)$`) })
+var inventoryFile = ondemand.Regexp(`\.(cue|toml|json|ya?ml)$`)
 
 // missingModule says what is meant by a file that is not there; "" if nothing tells.
 func missingModule(dir, name string) string {

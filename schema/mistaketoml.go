@@ -2,9 +2,10 @@ package schema
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // tomlMistake says what is wrong with a TOML text at the offset at which the parser
@@ -67,7 +68,7 @@ func (s *source) tomlMistake(at int, msg string) *mistake {
 }
 
 var (
-	headerName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*\[{1,2}[^\]]*$`) })
+	headerName = ondemand.Regexp(`^\s*\[{1,2}[^\]]*$`)
 	tomlWords  = sync.OnceValue(func() *strings.Replacer {
 		return strings.NewReplacer("expected", "want", "basic string", "text in quotes", "literal string", "text in quotes", "array", "list", "keyword", "the word")
 	})
@@ -138,7 +139,7 @@ func (s *source) tomlEquals(at int) *mistake {
 	return &mistake{at, "no = behind the name of a field", "write name = value"}
 }
 
-var behindName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*[\pL_][\pL\pN_-]*\s*=`) })
+var behindName = ondemand.Regexp(`^\s*[\pL_][\pL\pN_-]*\s*=`)
 
 // tomlValue finds what is wrong where a value begins.
 func (s *source) tomlValue(at int) *mistake {

@@ -2,11 +2,11 @@ package schema
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
+
+	"muster/exec/ondemand"
 )
 
 // What people mean by a value that the schema refuses, or by a field that it does not
@@ -130,7 +130,7 @@ func (s *shape) fits(text string) bool {
 	return s.leaf != nil && s.leaf.accepts(&node{kind: stringKind, text: text})
 }
 
-var yamlEquals = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([\w.-]+) *= *(\S.*)$`) })
+var yamlEquals = ondemand.Regexp(`^([\w.-]+) *= *(\S.*)$`)
 
 // nixosOptions are the names that most options of NixOS begin with.
 var nixosOptions = map[string]bool{

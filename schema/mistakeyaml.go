@@ -3,9 +3,10 @@ package schema
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // yamlMistake says what is wrong with a YAML text on the line at which the parser
@@ -118,15 +119,15 @@ func (s *source) yamlLine(number int) *mistake {
 }
 
 var (
-	yamlNested = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][\w-]*: +\S`) })
+	yamlNested = ondemand.Regexp(`^[A-Za-z_][\w-]*: +\S`)
 	// yamlTight matches a field without a space behind its colon.
-	yamlTight      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([A-Za-z_][\w-]*):([^\s/:].*)$`) })
-	yamlField      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*(?:- )*(?:[\w."'-]+:|-)[ ]+(\S.*)$`) })
-	yamlTag        = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^![\w-]+$`) })
-	yamlOpen       = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("^\\[(?:[^\"']*,)?\\s*[@`%]") })
-	yamlQuoted     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^"(?:[^"\\]|\\.)*"\s*(?:,$|[^\s,#:\]}])`) })
-	yamlApostrophe = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^'(?:[^']|'')*'[^'\s,#:\]}]`) })
-	yamlEscape     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\[^0abt\tnvfre "/\\N_LPxuU]`) })
+	yamlTight      = ondemand.Regexp(`^([A-Za-z_][\w-]*):([^\s/:].*)$`)
+	yamlField      = ondemand.Regexp(`^\s*(?:- )*(?:[\w."'-]+:|-)[ ]+(\S.*)$`)
+	yamlTag        = ondemand.Regexp(`^![\w-]+$`)
+	yamlOpen       = ondemand.Regexp("^\\[(?:[^\"']*,)?\\s*[@`%]")
+	yamlQuoted     = ondemand.Regexp(`^"(?:[^"\\]|\\.)*"\s*(?:,$|[^\s,#:\]}])`)
+	yamlApostrophe = ondemand.Regexp(`^'(?:[^']|'')*'[^'\s,#:\]}]`)
+	yamlEscape     = ondemand.Regexp(`\\[^0abt\tnvfre "/\\N_LPxuU]`)
 )
 
 // closedLater reports whether a quote that is opened on a line is closed at the end of

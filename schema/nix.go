@@ -3,10 +3,10 @@ package schema
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A valueReader turns nodes below config into values. It interprets markers such
@@ -113,9 +113,7 @@ var markers = map[string]struct {
 
 var markerNames = []string{"$path", "$pkg", "$secret", "$input", "$expr", "$str", "$force", "$default", "$if", "$merge", "$before", "$after", "$override", "$order"}
 
-var pkgName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
-})
+var pkgName = ondemand.Regexp(`^[A-Za-z_][A-Za-z0-9_'-]*(\.[A-Za-z0-9_][A-Za-z0-9_'-]*)*$`)
 
 // marker converts a marker.
 func (v *valueReader) marker(n *node, path string) Value {

@@ -3,10 +3,10 @@ package schema
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A Provision says how OpenTofu or Terraform makes the machines of the fleet.
@@ -227,9 +227,7 @@ func (d *decoder) noSecrets(n *node, path string) {
 }
 
 // privateKey matches texts that hold a private key.
-var privateKey = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1`)
-})
+var privateKey = ondemand.Regexp(`-----BEGIN [A-Z ]*PRIVATE KEY-----|AGE-SECRET-KEY-1`)
 
 // machineFields are the fields of a host's machine: those of the host, or of the last of
 // its roles that has them, or of the defaults. It is nil where none says anything.

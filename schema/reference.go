@@ -2,10 +2,10 @@ package schema
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // What a message of CUE about a reference or an operation means: the text in the place
@@ -48,11 +48,9 @@ func (c *cueReader) explain(pos Pos, msg string) (what, mend string) {
 	return "", ""
 }
 
-var notFound = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^reference "(.*)" not found$`) })
+var notFound = ondemand.Regexp(`^reference "(.*)" not found$`)
 
-var hasNoFields = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^invalid operand (\S+) \(found (\w+), want list or struct\)`)
-})
+var hasNoFields = ondemand.Regexp(`^invalid operand (\S+) \(found (\w+), want list or struct\)`)
 
 // unknownName says what is meant by a name that the inventory does not have.
 func (s *source) unknownName(at int, name string) (what, mend string) {
@@ -122,9 +120,7 @@ func similar(name string, names []string) string {
 	return nearest(name, slices.DeleteFunc(names, func(n string) bool { return n == name || (n[0] == '#') != (name[0] == '#') }))
 }
 
-var declared = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`([\pL_#$][\pL\pN_$]*)"?[?!]?\s*:|\blet\s+([\pL_#$][\pL\pN_$]*)`)
-})
+var declared = ondemand.Regexp(`([\pL_#$][\pL\pN_$]*)"?[?!]?\s*:|\blet\s+([\pL_#$][\pL\pN_$]*)`)
 
 func didYouMean(name string) string {
 	if name == "" {

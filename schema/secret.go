@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"muster/exec/ondemand"
 )
 
 // A Secret is a file that a host has in memory. Exactly one of Age, Sops, Command,
@@ -79,13 +79,13 @@ const SecretsDir = "/run/muster-secrets"
 func (s *Secret) Unit() string { return "muster-secret-" + s.Name + ".service" }
 
 // secretNames is #SecretName of schema.cue.
-var secretNames = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`) })
+var secretNames = ondemand.Regexp(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // IsSecretName reports whether a text can be the name of a secret.
 func IsSecretName(name string) bool { return secretNames().MatchString(name) }
 
 // placeholder is {{NAME}} in a template.
-var placeholder = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{\{ *([A-Za-z0-9._-]+) *\}\}`) })
+var placeholder = ondemand.Regexp(`\{\{ *([A-Za-z0-9._-]+) *\}\}`)
 
 // Placeholders are the secrets that the template names, each once.
 func (s *Secret) Placeholders() []string {
@@ -106,7 +106,7 @@ func (s *Secret) Fill(value func(name string) string) string {
 }
 
 // hostKeyFile is where sshd has the keys that secrets can be encrypted to.
-var hostKeyFile = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^/etc/ssh/ssh_host_(ed25519|rsa)_key$`) })
+var hostKeyFile = ondemand.Regexp(`^/etc/ssh/ssh_host_(ed25519|rsa)_key$`)
 
 // secrets decodes the secrets of a module.
 func (d *decoder) secrets(n *node, path string) []*Secret {
@@ -330,9 +330,7 @@ func (c *checker) secretFiles(s *Secret, path string) {
 }
 
 // nixPath is a path in Nix text.
-var nixPath = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?:^|[^A-Za-z0-9._+/-])(\.{0,2}/[A-Za-z0-9._+-][A-Za-z0-9._+/-]*)`)
-})
+var nixPath = ondemand.Regexp(`(?:^|[^A-Za-z0-9._+/-])(\.{0,2}/[A-Za-z0-9._+-][A-Za-z0-9._+/-]*)`)
 
 // plainSecrets checks that nothing in the configuration leads to the plain file of a
 // secret: what a path leads to is copied to the store.

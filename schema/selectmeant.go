@@ -2,18 +2,16 @@ package schema
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // What is meant by a selector in the notation of another tool, or by a word that names a
 // host otherwise than by its name.
 
-var selectorOfOthers = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(tag|tags|group|role|roles|host|name)[:=](.+)$`)
-})
+var selectorOfOthers = ondemand.Regexp(`^(tag|tags|group|role|roles|host|name)[:=](.+)$`)
 
 // meant says what is meant by a word that no host has; "" if nothing tells.
 func (p *selection) meant(word string) string {

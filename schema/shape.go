@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"cuelang.org/go/cue"
+
+	"muster/exec/ondemand"
 )
 
 //go:embed schema.cue
@@ -96,7 +98,7 @@ func (all oneOf) accepts(n *node) bool {
 // onFirstUse compiles a pattern when it is first used: an inventory uses few of the schema's
 // fields.
 func onFirstUse(text string) pattern {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+	return ondemand.Regexp(text)
 }
 
 // kindOf returns the kind that CUE has for a node.

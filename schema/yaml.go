@@ -3,13 +3,13 @@ package schema
 import (
 	"bytes"
 	"io"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
-	"sync"
 
 	"go.yaml.in/yaml/v3"
+
+	"muster/exec/ondemand"
 )
 
 // readYAML reads a YAML file with one document. Aliases and merge keys work as in
@@ -26,9 +26,9 @@ type yamlReader struct {
 	count  int                 // values that aliases expanded to
 }
 
-var yamlLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: (?:line (\d+): )?`) })
+var yamlLine = ondemand.Regexp(`^yaml: (?:line (\d+): )?`)
 
-var yamlAnchor = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^unknown anchor '(.*)' referenced`) })
+var yamlAnchor = ondemand.Regexp(`^unknown anchor '(.*)' referenced`)
 
 func (y *yamlReader) document() *node {
 	dec := yaml.NewDecoder(bytes.NewReader(y.data))
@@ -194,7 +194,7 @@ func (y *yamlReader) mapping(n *node, v *yaml.Node, path string, depth int) {
 
 // yamlOctal matches a number that is octal in YAML 1.1, which go-yaml implements,
 // and decimal in YAML 1.2.
-var yamlOctal = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[-+]?0[0-9_]+$`) })
+var yamlOctal = ondemand.Regexp(`^[-+]?0[0-9_]+$`)
 
 func (y *yamlReader) scalar(n *node, v *yaml.Node, path string) {
 	if tag := v.ShortTag(); (tag == "!!int" || tag == "!!float") && yamlOctal().MatchString(v.Value) {

@@ -6,11 +6,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/human"
+	"muster/exec/ondemand"
 )
 
 // A cause is why hosts did not end as was asked. Hosts whose errors differ in nothing but
@@ -128,9 +128,7 @@ func hostWord(name string) *regexp.Regexp {
 }
 
 // particular matches addresses, digests of store paths, and durations.
-var particular = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`\b\d{1,3}(\.\d{1,3}){3}\b|\[?[0-9a-fA-F]{0,4}(:[0-9a-fA-F]{0,4}){2,7}\]?|\b[0-9a-df-np-sv-z]{32}-|\b\d+(\.\d+)? ?(ms|s|m|h)\b|\bSHA256:[A-Za-z0-9+/]{43}`)
-})
+var particular = ondemand.Regexp(`\b\d{1,3}(\.\d{1,3}){3}\b|\[?[0-9a-fA-F]{0,4}(:[0-9a-fA-F]{0,4}){2,7}\]?|\b[0-9a-df-np-sv-z]{32}-|\b\d+(\.\d+)? ?(ms|s|m|h)\b|\bSHA256:[A-Za-z0-9+/]{43}`)
 
 // hostsWith are the hosts that ended with a status.
 func hostsWith(outcomes []exec.Outcome, s exec.Status) []string {

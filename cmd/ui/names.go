@@ -3,11 +3,11 @@ package ui
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A numbered name is a name with a number in it: web12.example has stem web and tail .example.
@@ -17,7 +17,7 @@ type numbered struct {
 	digits           int // of the number, with leading zeros
 }
 
-var lastNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(.*?)([0-9]{1,9})([^0-9]*)$`) })
+var lastNumber = ondemand.Regexp(`^(.*?)([0-9]{1,9})([^0-9]*)$`)
 
 func numberIn(name string) numbered {
 	if m := lastNumber().FindStringSubmatch(name); m != nil {

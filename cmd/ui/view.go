@@ -2,14 +2,13 @@ package ui
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"muster/exec"
 	"muster/exec/human"
+	"muster/exec/ondemand"
 )
 
 // A view is what a run looks like at a moment, as its events tell. It knows nothing of
@@ -169,10 +168,8 @@ func (h *hostView) status() string {
 
 var (
 	// storeName matches a store path, which Nix puts in quotes.
-	storeName = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`['‘"]?/nix/store/[0-9a-df-np-sv-z]{32}-([A-Za-z0-9+._?=-]+)((?:/[^\s'’"]*)?)['’"]?`)
-	})
-	copying = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^copying path (\S+) from (\S+)$`) })
+	storeName = ondemand.Regexp(`['‘"]?/nix/store/[0-9a-df-np-sv-z]{32}-([A-Za-z0-9+._?=-]+)((?:/[^\s'’"]*)?)['’"]?`)
+	copying   = ondemand.Regexp(`^copying path (\S+) from (\S+)$`)
 )
 
 // tidy is a line of a program for the screen: names where it has store paths, and what is

@@ -6,12 +6,11 @@ import (
 	"net/netip"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
+	"muster/exec/ondemand"
 	"muster/schema"
 )
 
@@ -60,7 +59,7 @@ func (e *entry) list(s *Setting, text string, args ...any) {
 }
 
 // octal matches permissions.
-var octal = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^0?[0-7]{3}$`) })
+var octal = ondemand.Regexp(`^0?[0-7]{3}$`)
 
 // isAddress reports whether a text can be host of the inventory.
 func isAddress(text string) bool {

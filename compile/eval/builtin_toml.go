@@ -16,11 +16,11 @@ package eval
 import (
 	"errors"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"unicode/utf8"
+
+	"muster/exec/ondemand"
 )
 
 // tomlBuiltins parse TOML.
@@ -401,9 +401,7 @@ func separates(number string, digit func(byte) bool) bool {
 }
 
 // timestamp matches dates, times and both.
-var timestamp = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(\d{4}-\d\d-\d\d)?([Tt ]?)(\d\d:\d\d:\d\d)?(\.\d+)?([Zz]|[+-]\d\d:\d\d)?$`)
-})
+var timestamp = ondemand.Regexp(`^(\d{4}-\d\d-\d\d)?([Tt ]?)(\d\d:\d\d:\d\d)?(\.\d+)?([Zz]|[+-]\d\d:\d\d)?$`)
 
 // timestamp returns { _type = "timestamp"; value = …; } if that experimental
 // feature is on.

@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/ondemand"
 )
 
 // A Ref says where a flake is. The same reference as a URL and as attributes:
@@ -26,16 +25,12 @@ type Ref struct {
 }
 
 var (
-	idPattern      = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*$`) })
-	revPattern     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{40}$`) })
-	longRevPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-fA-F]{64}$`) })
-	hostPattern    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9.-]*$`) })
-	idRefPattern   = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_-]*(/([0-9a-fA-F]{40}|[a-zA-Z0-9@][a-zA-Z0-9_./@+-]*))?(#([^#]*))?$`)
-	})
-	badRefSequences = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`//|/\.|\.\.|[[:cntrl:][:space:]:?^~\[]|\\|\*|\.lock$|\.lock/|@\{|/$|\.$|^@$|^\.|^/|^-`)
-	})
+	idPattern       = ondemand.Regexp(`^[a-zA-Z][a-zA-Z0-9_-]*$`)
+	revPattern      = ondemand.Regexp(`^[0-9a-fA-F]{40}$`)
+	longRevPattern  = ondemand.Regexp(`^[0-9a-fA-F]{64}$`)
+	hostPattern     = ondemand.Regexp(`^[a-zA-Z0-9.-]*$`)
+	idRefPattern    = ondemand.Regexp(`^[a-zA-Z][a-zA-Z0-9_-]*(/([0-9a-fA-F]{40}|[a-zA-Z0-9@][a-zA-Z0-9_./@+-]*))?(#([^#]*))?$`)
+	badRefSequences = ondemand.Regexp(`//|/\.|\.\.|[[:cntrl:][:space:]:?^~\[]|\\|\*|\.lock$|\.lock/|@\{|/$|\.$|^@$|^\.|^/|^-`)
 )
 
 // IsID reports whether a text may name an input.

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A locator is a URL in its parts, decoded: scheme://authority/path?query#fragment.
@@ -198,4 +198,4 @@ func gitURL(text string) (locator, error) {
 }
 
 // scpPattern is a repository as ssh has it: git@example.org:path.
-var scpPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([^/]*)@(.*):(.*)$`) })
+var scpPattern = ondemand.Regexp(`^([^/]*)@(.*):(.*)$`)

@@ -18,11 +18,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
+	"muster/exec/ondemand"
 	"muster/schema"
 )
 
@@ -195,9 +194,7 @@ func (c *configuration) addRegions(settings object) {
 }
 
 // zone matches an availability zone of aws: a region and a letter, or a local zone.
-var zone = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^([a-z]{2}(?:-[a-z]+)+-[0-9]+)(-[a-z]+-[0-9]+)?[a-z]$`)
-})
+var zone = ondemand.Regexp(`^([a-z]{2}(?:-[a-z]+)+-[0-9]+)(-[a-z]+-[0-9]+)?[a-z]$`)
 
 // splitZone returns the region of a place of aws, and the zone where it names one.
 func splitZone(place string) (region, within string) {

@@ -3,13 +3,12 @@ package adopt
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"muster/exec/host"
 	"muster/exec/human"
+	"muster/exec/ondemand"
 	"muster/schema"
 )
 
@@ -98,7 +97,7 @@ func HostKeys(way Way, hw *host.Hardware) []string {
 }
 
 // diskName is the form of a disk's name in an inventory.
-var diskName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`) })
+var diskName = ondemand.Regexp(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
 // disks are the disks of the machine by their IDs. Those that hold what GRUB starts
 // from have boot set.

@@ -2,12 +2,11 @@ package adopt
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
-	"sync"
 
 	"muster/compile/syntax"
 	"muster/exec/host"
+	"muster/exec/ondemand"
 )
 
 // network sets the addresses. Those that DHCP gave are left to it.
@@ -90,7 +89,7 @@ func interfacePath(name string, rest ...string) syntax.AttrPath {
 	return p
 }
 
-var kernelName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(eth|wlan)[0-9]+$`) })
+var kernelName = ondemand.Regexp(`^(eth|wlan)[0-9]+$`)
 
 // kernelNames reports whether the interfaces of a machine have names that udev did not
 // choose. A container gets its names from its host.

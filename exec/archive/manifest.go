@@ -5,12 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"muster/compile/store"
+	"muster/exec/ondemand"
 )
 
 const manifestVersion = 1
@@ -66,9 +65,7 @@ func (m *Manifest) parse(text []byte) error {
 }
 
 // hostName is schema's rule for the names of hosts.
-var hostName = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$`)
-})
+var hostName = ondemand.Regexp(`^([A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$`)
 
 // check checks each field by itself.
 func (m *Manifest) check() error {

@@ -2,8 +2,8 @@ package archive
 
 import (
 	"io"
-	"regexp"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // The files of an archive, its members, besides those of the paths.
@@ -26,9 +26,7 @@ const (
 )
 
 // pathMember matches the two members of a path: its narinfo and its compressed archive.
-var pathMember = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^([0-9a-df-np-sv-z]{32}\.narinfo|nar/[0-9a-df-np-sv-z]{52}\.nar\.zst)$`)
-})
+var pathMember = ondemand.Regexp(`^([0-9a-df-np-sv-z]{32}\.narinfo|nar/[0-9a-df-np-sv-z]{52}\.nar\.zst)$`)
 
 // checkMember refuses names that Export does not write.
 func checkMember(name string) error {

@@ -3,12 +3,11 @@ package evaluate
 import (
 	"bytes"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 
 	"muster/compile/store"
 	"muster/exec/foreign"
+	"muster/exec/ondemand"
 	"muster/schema"
 )
 
@@ -24,9 +23,7 @@ func inWorktrees(trees map[store.Path]string, text string) string {
 }
 
 // fileInStore is a file of a copied tree in a message of Nix.
-var fileInStore = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(/nix/store/[0-9a-z]{32}-source)(/[^\s'":»)]+)`)
-})
+var fileInStore = ondemand.Regexp(`(/nix/store/[0-9a-z]{32}-source)(/[^\s'":»)]+)`)
 
 // maxStoreFiles is how many files of a message are looked at.
 const maxStoreFiles = 100

@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // block reads an attribute of a block device.
@@ -289,7 +289,7 @@ func (r *hardwareReader) readBlkid(line string) {
 	}
 }
 
-var blkidForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b([A-Z_]+)="([^"]*)"`) })
+var blkidForm = ondemand.Regexp(`\b([A-Z_]+)="([^"]*)"`)
 
 // compareIDs orders names of a disk: first those with its model and serial number, and of
 // them the short ones.

@@ -2,7 +2,8 @@ package host
 
 import (
 	"regexp"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A form is a regular expression that is compiled when a text is first matched: most runs
@@ -10,7 +11,7 @@ import (
 type form func() *regexp.Regexp
 
 func newForm(expr string) form {
-	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+	return ondemand.Regexp(expr)
 }
 
 func (f form) MatchString(s string) bool            { return f().MatchString(s) }

@@ -2,18 +2,17 @@ package human
 
 import (
 	"io"
-	"regexp"
 	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"muster/exec/ondemand"
 )
 
 // sequence matches the control sequences of terminals, such as colours, and their control strings, such as titles
 // (ECMA-48, 5.4 and 5.6).
-var sequence = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[]P^_X][^\x07\x1b\n]*(?:\x07|\x1b\\\\)")
-})
+var sequence = ondemand.Regexp("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[]P^_X][^\x07\x1b\n]*(?:\x07|\x1b\\\\)")
 
 // Plain removes from a text what a terminal would obey: control sequences and control characters. Line ends stay, and a
 // tab becomes a space. Characters that are not seen, or that change how others are seen, become U+FFFD, and so do bytes

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -22,6 +21,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"muster/exec/ondemand"
 )
 
 // ErrUnsupported means that this machine cannot run a lab at all: it is not Linux or the user is not root.
@@ -98,7 +99,7 @@ func Start(ctx context.Context, o Options) (_ *Lab, err error) {
 }
 
 // validName matches a host name of RFC 1123 without dots: it names a directory and a network interface's host, too.
-var validName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`) })
+var validName = ondemand.Regexp(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
 
 func (l *Lab) makeHosts(ctx context.Context, o Options) error {
 	var err error

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
 	"muster/compile/store"
+	"muster/exec/ondemand"
 )
 
 // A Builder builds derivations in the local store. It may be called for many hosts
@@ -188,9 +188,7 @@ type failures struct{ list []*BuildError }
 
 // failedBuild matches Nix's message about a failed build: "builder for '…' failed
 // with exit code 1" of Nix 2.8 to 2.28, "Cannot build '…'." of newer ones.
-var failedBuild = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`error: (?:builder for|Cannot build|build of|hash mismatch in fixed-output derivation) '(/nix/store/[^']+\.drv)'.*`)
-})
+var failedBuild = ondemand.Regexp(`error: (?:builder for|Cannot build|build of|hash mismatch in fixed-output derivation) '(/nix/store/[^']+\.drv)'.*`)
 
 // read processes a line of Nix's standard error.
 func (f *failures) read(line string) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"muster/compile/store"
+	"muster/exec/ondemand"
 )
 
 // A logEntry is a line that Nix prints with --log-format internal-json, behind "@nix ".
@@ -60,7 +61,7 @@ func (e *logEntry) number(i int) (n int) {
 }
 
 // colours matches what Nix writes to colour its messages.
-var colours = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\x1b\[[0-9;]*m`) })
+var colours = ondemand.Regexp(`\x1b\[[0-9;]*m`)
 
 // A verdict is what a message of Nix says about a build or a builder.
 type verdict struct {

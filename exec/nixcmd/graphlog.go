@@ -3,16 +3,15 @@ package nixcmd
 import (
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"muster/compile/store"
 	"muster/exec/builds"
 	"muster/exec/foreign"
+	"muster/exec/ondemand"
 )
 
 // A derivation is what is known of one.
@@ -295,9 +294,7 @@ func (r *round) buildFailed(v verdict) {
 const noSpace = "No space left on device"
 
 // builderTrouble matches what a builder answers about a build that has not failed by itself.
-var builderTrouble = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)no space left|disk I/O error|disk is full|read-only file system|input/output error|interrupted by the user|unexpected end-of-file|cannot connect|failed to start SSH|broken pipe|connection (?:closed|reset|refused|timed out)|cannot allocate memory|unable to (?:fork|start build process)|database is (?:busy|locked)`)
-})
+var builderTrouble = ondemand.Regexp(`(?i)no space left|disk I/O error|disk is full|read-only file system|input/output error|interrupted by the user|unexpected end-of-file|cannot connect|failed to start SSH|broken pipe|connection (?:closed|reset|refused|timed out)|cannot allocate memory|unable to (?:fork|start build process)|database is (?:busy|locked)`)
 
 // trimDrv is the reason of a failure without the derivation that it is about.
 func trimDrv(why string, drv store.Path) string {

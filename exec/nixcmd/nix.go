@@ -8,15 +8,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"muster/exec/bounded"
+	"muster/exec/ondemand"
 )
 
 // A Nix is the Nix installed on this machine.
@@ -101,7 +100,7 @@ type Step struct {
 
 // stepPlace matches "at network.nix:3:5:" in a trace, and not «string»:1:1, which is
 // not a file.
-var stepPlace = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\s*at (/?[^«<].*):(\d+):(\d+):?$`) })
+var stepPlace = ondemand.Regexp(`^\s*at (/?[^«<].*):(\d+):(\d+):?$`)
 
 // Trace returns the trace in standard error, innermost step first. The first step is
 // the position of the error itself, and has no text.

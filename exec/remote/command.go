@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A Command is a program to run on a machine. It is not a shell line: every argument arrives as it is.
@@ -33,7 +33,7 @@ func (c *Command) name() string {
 	return Quote(c.Argv)
 }
 
-var envName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) })
+var envName = ondemand.Regexp(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // argv is the command with its environment in front.
 func (c *Command) argv() ([]string, error) {

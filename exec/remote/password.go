@@ -5,14 +5,13 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 
 	"muster/exec/bounded"
+	"muster/exec/ondemand"
 )
 
 // A passwordLogin logs in by a password, which is sent once: a server may count refused ones, and lock the user out.
@@ -48,13 +47,9 @@ func (l *passwordLogin) next(allowed []string) ssh.AuthMethod {
 
 var (
 	// What a server asks for that is no password of the user.
-	otherFactor = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)code|token|otp|one.time|verification|factor|\bpin\b|duo|yubi|challenge`)
-	})
+	otherFactor = ondemand.Regexp(`(?i)code|token|otp|one.time|verification|factor|\bpin\b|duo|yubi|challenge`)
 	// What a server says that has the user change the password: OpenSSH, Linux-PAM, the BSDs.
-	wantsChange = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?i)(new|retype|change|current).{0,12} password|password.{0,30}(has expired|expired|must be changed|change required)|(must|required to) change your password`)
-	})
+	wantsChange = ondemand.Regexp(`(?i)(new|retype|change|current).{0,12} password|password.{0,30}(has expired|expired|must be changed|change required)|(must|required to) change your password`)
 )
 
 // answer answers the question for the password, and no other.

@@ -1,9 +1,9 @@
 package remote
 
 import (
-	"regexp"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // Quote writes argv as one line for a shell, which reads exactly these words from it. Any login shell does: backslashes
@@ -17,7 +17,7 @@ func Quote(argv []string) string {
 	return strings.Join(words, " ")
 }
 
-var plainWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_@%+:,./-]+$`) })
+var plainWord = ondemand.Regexp(`^[A-Za-z0-9_@%+:,./-]+$`)
 
 func quoteWord(word string) string {
 	if plainWord().MatchString(word) {

@@ -8,13 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"muster/exec/ondemand"
 	"muster/exec/webhook"
 )
 
@@ -107,9 +106,7 @@ func randomHex(n int) string {
 }
 
 // traceParent matches the header traceparent of W3C Trace Context.
-var traceParent = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}`)
-})
+var traceParent = ondemand.Regexp(`^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}`)
 
 // spansOf are the spans of the run: part of the trace that parent names, as the variable
 // TRACEPARENT of a CI job has it, or a trace of their own.

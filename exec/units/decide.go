@@ -3,10 +3,10 @@ package units
 import (
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
+
+	"muster/exec/ondemand"
 )
 
 // A Set is a set of unit names.
@@ -43,9 +43,7 @@ func (d *Decision) Merge(o Decision) {
 }
 
 // dryLine is how switch-to-configuration speaks of units in a dry run.
-var dryLine = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^would (NOT )?(stop|start|restart|reload) the following .*units[^:]*: *(.+)$`)
-})
+var dryLine = ondemand.Regexp(`^would (NOT )?(stop|start|restart|reload) the following .*units[^:]*: *(.+)$`)
 
 // ReadDry reads the output of dry-activate.
 func ReadDry(said string) Decision {

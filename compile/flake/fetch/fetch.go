@@ -18,13 +18,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
 
 	"muster/compile/flake"
 	"muster/compile/store"
+	"muster/exec/ondemand"
 )
 
 // A Fetcher fetches trees and files and keeps them in a directory. Its methods may be called from several goroutines.
@@ -160,7 +160,7 @@ func (f *Fetcher) fetch(ctx context.Context, a flake.Attrs) (Tree, error) {
 }
 
 // password finds a password in a URL.
-var password = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`://([^/@:]*):[^/@]*@`) })
+var password = ondemand.Regexp(`://([^/@:]*):[^/@]*@`)
 
 // checkLocks compares what was fetched with what the input pins, and returns the attributes that it has now.
 func checkLocks(want, got flake.Attrs, final bool) (flake.Attrs, error) {

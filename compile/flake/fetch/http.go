@@ -12,14 +12,13 @@ import (
 	"net/url"
 	"os"
 	"path"
-	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"muster/exec/backoff"
 	"muster/exec/foreign"
+	"muster/exec/ondemand"
 )
 
 // A request is something to download.
@@ -114,7 +113,7 @@ func (f *Fetcher) open(u *url.URL) (*response, error) {
 	return &response{body: file}, nil
 }
 
-var immutableLink = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`<([^>]*)>; *rel="immutable"`) })
+var immutableLink = ondemand.Regexp(`<([^>]*)>; *rel="immutable"`)
 
 // ask sends one request.
 func (f *Fetcher) ask(ctx context.Context, u *url.URL, r request) (*response, error) {
