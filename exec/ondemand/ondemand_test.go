@@ -5,8 +5,9 @@ import "testing"
 func TestRegexp(t *testing.T) {
 	invalid := Regexp("(") // not compiled yet
 	digits := Regexp(`^[0-9]+$`)
-	if !digits().MatchString("17") || digits() != digits() {
-		t.Errorf("%v is not one expression for numbers", digits())
+	first := digits()
+	if !first.MatchString("17") || digits() != first {
+		t.Errorf("%v is not one expression for numbers", first)
 	}
 	defer func() {
 		if recover() == nil {
