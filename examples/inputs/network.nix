@@ -202,19 +202,30 @@ let
         in
         result;
       npins =
-        _: pin:
+        name: pin:
         let
-          url = pin.locked_url or (pin.url or null);
-          repository = pin.repository or { };
-          git = fetchGit {
-            url =
-              repository.url or "https://${
-                if repository.type == "GitHub" then "github.com" else repository.server or "gitlab.com"
-              }/${repository.repo_path or "${repository.owner}/${repository.repo}"}";
-            rev = pin.revision;
-            submodules = pin.submodules or false;
-            allRefs = true;
-          };
+          given = pin.locked_url or null;
+          url = if given == null then pin.url or null else given;
+          repository = pin.repository;
+          server = builtins.head (builtins.match "(.*[^/])/*" repository.server);
+          address =
+            {
+              Git = repository.url;
+              GitHub = "https://github.com/${repository.owner}/${repository.repo}.git";
+              GitLab = "${server}/${repository.repo_path}.git";
+              Forgejo = "${server}/${repository.owner}/${repository.repo}.git";
+            }
+            .${repository.type}
+              or (throw "input ${name}: npins' repositories of type ${repository.type} cannot be fetched");
+          base = builtins.match ".*/([^/]*)" address;
+          git =
+            (fetchGit {
+              url = address;
+              name = "${if base == null then "source" else builtins.head base}-${substring 0 7 pin.revision}";
+              rev = pin.revision;
+              submodules = pin.submodules or false;
+              allRefs = true;
+            }).outPath;
           file = builtins.fetchurl {
             inherit url;
             sha256 = pin.hash;
@@ -223,41 +234,83 @@ let
             inherit url;
             sha256 = pin.hash;
           };
-        in
-        pin
-        // {
-          outPath =
-            if pin.type == "PyPi" then
-              file
-            else if url == null || pin.submodules or false then
-              git.outPath
-            else
-              tree;
-        };
-      lon =
-        _: pin:
-        let
-          git = fetchGit {
-            inherit (pin) url;
-            rev = pin.revision;
-            ref = pin.branch;
-            submodules = pin.submodules or false;
+          repo = if url == null || pin.submodules or false then git else tree;
+          link = if pin.unpack then tree else file;
+          kinds = {
+            Git = repo;
+            GitRelease = repo;
+            Channel = tree;
+            Tarball = tree;
+            Url = link;
+            MutableUrl = link;
+            PyPi = file;
           };
+        in
+        if pin.type == "Container" then
+          pin
+        else
+          pin
+          // {
+            outPath =
+              kinds.${pin.type} or (throw "input ${name}: npins' pins of type ${pin.type} cannot be fetched");
+          };
+      lon =
+        name: pin:
+        let
+          git =
+            (fetchGit (
+              {
+                inherit (pin) url;
+                rev = pin.revision;
+                submodules = pin.submodules or false;
+              }
+              // (if pin ? branch then { ref = pin.branch; } else { allRefs = true; })
+            )).outPath;
           tree = fetchTarball {
             inherit (pin) url;
             sha256 = pin.hash;
           };
-        in
-        pin // { outPath = if pin.fetchType == "git" then git.outPath else tree; };
-      niv =
-        name: pin:
-        let
-          fetched = if pin.type == "file" then builtins.fetchurl else fetchTarball;
+          kinds = {
+            inherit git;
+            tarball = tree;
+          };
         in
         pin
         // {
           outPath =
-            if pin.type == "local" then self + "/${pin.path}" else fetched { inherit (pin) url sha256; };
+            kinds.${pin.fetchType}
+              or (throw "input ${name}: lon's sources of fetchType ${pin.fetchType} cannot be fetched");
+        };
+      niv =
+        name: pin:
+        let
+          plain = builtins.head (builtins.match "\\.*(.*)" name);
+          words = builtins.split "[^[:alnum:]+._?=-]+" plain;
+          fixed = {
+            name = builtins.concatStringsSep "" (map (w: if isList w then "-" else w) words) + "-src";
+            inherit (pin) url sha256;
+          };
+          tree = fetchTarball fixed;
+          file = builtins.fetchurl fixed;
+          kinds = {
+            tarball = tree;
+            builtin-tarball = tree;
+            inherit file;
+            builtin-url = file;
+            git =
+              (fetchGit {
+                url = pin.repo;
+                inherit (pin) rev;
+                ref = pin.ref or (if pin ? branch then "refs/heads/${pin.branch}" else "refs/tags/${pin.tag}");
+                submodules = pin.submodules or false;
+              }).outPath;
+            local = if substring 0 1 pin.path == "/" then pin.path else self + "/${pin.path}";
+          };
+        in
+        pin
+        // {
+          outPath =
+            kinds.${pin.type} or (throw "input ${name}: niv's sources of type ${pin.type} cannot be fetched");
         };
       text = fromJSON (readFile lock);
       locked =

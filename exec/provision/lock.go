@@ -27,15 +27,9 @@ func (w *lockWatch) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// IsLocked reports whether an error says that another program kept the lock on the state.
-func IsLocked(err error) bool { return says(err, "Error acquiring the state lock") }
-
 // IsStale reports whether an error says that the state is no longer the one that a plan was
 // made for.
-func IsStale(err error) bool { return says(err, "Saved plan is stale") }
-
-// says reports whether the program failed with a message.
-func says(err error, message string) bool {
+func IsStale(err error) bool {
 	e := (*Error)(nil)
-	return errors.As(err, &e) && strings.Contains(e.Stderr, message)
+	return errors.As(err, &e) && strings.Contains(e.Stderr, "Saved plan is stale")
 }
