@@ -20,15 +20,16 @@ func (b *Behindness) detail(generation int) string {
 		return ""
 	}
 	since := "since " + atTime(b.Since)
+	const unseen = "; the inventory's system is new to it"
 	switch {
 	case b.Wanted > generation:
-		return fmt.Sprintf("taken back from generation %d, which is what the inventory says, %s", b.Wanted, since)
+		return fmt.Sprintf("%s, taken back from the inventory's generation %d", since, b.Wanted)
 	case b.Wanted > 0:
-		return fmt.Sprintf("on this generation %s; generation %d is what the inventory says", since, b.Wanted)
+		return fmt.Sprintf("%s; the inventory's is generation %d", since, b.Wanted)
 	case b.Newest > generation:
-		return fmt.Sprintf("taken back from generation %d, %s; it has not had what the inventory says", b.Newest, since)
+		return fmt.Sprintf("%s, taken back from generation %d", since, b.Newest) + unseen
 	case b.Run != "":
-		return fmt.Sprintf("on what run %s deployed, %s; it has not had what the inventory says", b.Run, since)
+		return fmt.Sprintf("%s, by run %s", since, b.Run) + unseen
 	}
-	return since + "; it has not had what the inventory says"
+	return since + unseen
 }

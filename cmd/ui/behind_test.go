@@ -15,11 +15,11 @@ func TestBehindSaysWhat(t *testing.T) {
 	}{
 		{nil, ""},
 		{&Behindness{Run: "20260131-142233-k3qz"}, ""}, // the host did not say since when
-		{&Behindness{Since: since, Wanted: 7, Newest: 7}, "taken back from generation 7, which is what the inventory says, since 2026-01-31 14:22:33"},
-		{&Behindness{Since: since, Wanted: 2, Newest: 5}, "on this generation since 2026-01-31 14:22:33; generation 2 is what the inventory says"},
-		{&Behindness{Since: since, Newest: 7}, "taken back from generation 7, since 2026-01-31 14:22:33; it has not had what the inventory says"},
-		{&Behindness{Since: since, Newest: 5, Run: "20260131-142233-k3qz"}, "on what run 20260131-142233-k3qz deployed, since 2026-01-31 14:22:33; it has not had what the inventory says"},
-		{&Behindness{Since: since}, "since 2026-01-31 14:22:33; it has not had what the inventory says"},
+		{&Behindness{Since: since, Wanted: 7, Newest: 7}, "since 2026-01-31 14:22:33, taken back from the inventory's generation 7"},
+		{&Behindness{Since: since, Wanted: 2, Newest: 5}, "since 2026-01-31 14:22:33; the inventory's is generation 2"},
+		{&Behindness{Since: since, Newest: 7}, "since 2026-01-31 14:22:33, taken back from generation 7; the inventory's system is new to it"},
+		{&Behindness{Since: since, Newest: 5, Run: "20260131-142233-k3qz"}, "since 2026-01-31 14:22:33, by run 20260131-142233-k3qz; the inventory's system is new to it"},
+		{&Behindness{Since: since}, "since 2026-01-31 14:22:33; the inventory's system is new to it"},
 	} {
 		if got := tt.behind.detail(5); got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.behind, got, tt.want)
