@@ -237,11 +237,8 @@ func (o *provisionApplyOptions) commands(p *provisioning, then schema.AfterProvi
 	default:
 		for _, name := range names {
 			h := p.fleet.Host(name)
-			way := machineUser(h) + "@" + bracketed(p.fleet.Provision.Machine(name).Address)
-			if h.Port != 0 {
-				way += fmt.Sprintf(":%d", h.Port)
-			}
-			add([]string{name}, []string{"adopt", "--update", "--name", name}, common, []string{way})
+			way := schema.Way{User: machineUser(h), Address: p.fleet.Provision.Machine(name).Address, Port: h.Port}
+			add([]string{name}, []string{"adopt", "--update", "--name", name}, common, []string{way.String()})
 		}
 	}
 	return all
@@ -253,14 +250,6 @@ func machineUser(h *schema.Host) string {
 		return h.User
 	}
 	return "root"
-}
-
-// bracketed is an address as it stands before a port.
-func bracketed(address string) string {
-	if strings.Contains(address, ":") {
-		return "[" + address + "]"
-	}
-	return address
 }
 
 // knowHostKey waits for a machine, and sees that its host key is known: from an output,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -232,10 +233,7 @@ func (m *morphCheck) url(host string) string {
 	if m.Host != nil {
 		host = *m.Host
 	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	return fmt.Sprintf("%s://%s:%d%s", m.Scheme, host, m.Port, m.Path)
+	return m.Scheme + "://" + net.JoinHostPort(host, strconv.Itoa(m.Port)) + m.Path
 }
 
 // same reports whether two secrets say the same.

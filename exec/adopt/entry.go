@@ -3,6 +3,7 @@ package adopt
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -23,14 +24,10 @@ type Way struct {
 
 // String is the way as it was given: root@192.0.2.1:2222.
 func (w Way) String() string {
-	address := w.Address
 	if w.Port == 0 {
-		return w.User + "@" + address
+		return w.User + "@" + w.Address
 	}
-	if strings.Contains(address, ":") {
-		address = "[" + address + "]"
-	}
-	return fmt.Sprintf("%s@%s:%d", w.User, address, w.Port)
+	return w.User + "@" + net.JoinHostPort(w.Address, fmt.Sprint(w.Port))
 }
 
 // File is where the module of a host's hardware is, relative to the inventory.

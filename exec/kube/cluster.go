@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -107,20 +108,13 @@ func (c *Cluster) endpoints() []string {
 	var all []string
 	for _, m := range c.config.Members {
 		if m.Etcd && len(m.Addresses) > 0 {
-			all = append(all, "https://"+joinPort(m.Addresses[0], "2379"))
+			all = append(all, "https://"+net.JoinHostPort(m.Addresses[0], "2379"))
 		}
 	}
 	if len(all) == 0 {
 		return []string{etcdEndpoint}
 	}
 	return all
-}
-
-func joinPort(host, port string) string {
-	if strings.Contains(host, ":") {
-		return "[" + host + "]:" + port
-	}
-	return host + ":" + port
 }
 
 // A Tell is told what happens: a change of a node, "" for a line about the work.
