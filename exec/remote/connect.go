@@ -146,7 +146,7 @@ func (c *connector) connect(ctx, limited context.Context) (*ssh.Client, *transpo
 		if err == nil {
 			return client, t, nil
 		}
-		timedOut := limited.Err() != nil
+		timedOut := isOver(limited)
 		if !timedOut || failure == nil || err.dropped {
 			failure = err // else the last drop says more than the lack of time
 		}
@@ -167,6 +167,12 @@ func (c *connector) connect(ctx, limited context.Context) (*ssh.Client, *transpo
 		}
 		return nil, nil, c.explain(failure, timedOut)
 	}
+}
+
+// isOver reports whether the time limit of a context has passed: a dial ends at it, possibly before the context does.
+func isOver(limited context.Context) bool {
+	limit, has := limited.Deadline()
+	return limited.Err() != nil || has && !time.Now().Before(limit)
 }
 
 // attempt makes one connection.
