@@ -133,6 +133,7 @@ func TestResizedTerminal(t *testing.T) {
 	next()
 	showsFile(t, terminal, "60x10-later")
 	must(t, terminal.Resize(80, 24))
+	showsFile(t, terminal, "80x24-later") // the end must not come before the size is known
 	next()
 	showsFile(t, terminal, "80x24-end")
 	column, err := terminal.Column()
