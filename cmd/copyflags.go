@@ -34,7 +34,7 @@ func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	g := s.nix.NewGraph()
 	plan.OnlyThere = plan.OnlyThere || f.onlyThere
 	g.Machines, g.Own, g.Here = plan.Builders, nil, !plan.OnlyThere
-	if read, err := nixSettings(); err == nil { // else Nix says so
+	if read, err := nixSettings(nil); err == nil { // else Nix says so
 		g.Own = read.BuildSystems
 		// Named as well where Nix would know them, so that one that is lost can be taken out.
 		if len(plan.Builders) == 0 && !byDaemon() {
@@ -45,11 +45,11 @@ func (f *buildFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	o.Builder = g
 }
 
-// nixSettings are the settings of this user's Nix.
-func nixSettings() (nixcmd.Settings, error) {
+// nixSettings are the settings of this user's Nix, and those of the command line over them.
+func nixSettings(overrides []nixcmd.Setting) (nixcmd.Settings, error) {
 	home, _ := os.UserHomeDir()
 	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
-	return source.Read(nil)
+	return source.Read(overrides)
 }
 
 // copyFlags say how closures are sent to hosts.

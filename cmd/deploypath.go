@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"syscall"
 
 	"muster/cmd/flags"
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/evaluate"
+	"muster/exec/foreign"
 	"muster/exec/human"
 )
 
@@ -55,13 +54,13 @@ func (o *deployOptions) beginWithPath(ctx context.Context, std streams, args []s
 // checkSystem returns why a path of the local store is no NixOS system.
 func checkSystem(path store.Path) error {
 	_, err := os.Stat(string(path))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if foreign.IsMissing(err) {
 		return usageError{fmt.Errorf("--path %s: it is not in the store of this machine", path)}
 	}
 	if err == nil {
 		_, err = os.Stat(string(path) + "/bin/switch-to-configuration")
 	}
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if foreign.IsMissing(err) {
 		return usageError{fmt.Errorf("--path %s: it is no NixOS system: it has no bin/switch-to-configuration; muster push --path copies any path", path)}
 	}
 	return plainError("read", string(path), err)

@@ -167,12 +167,11 @@ func (o *evaluateFlags) purity(fleet *schema.Fleet) []nixcmd.Setting {
 // environment is what an evaluator in this process sees of the machine: what Nix would
 // see. Settings are those of the command line. Nix may be nil.
 func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting, warn io.Writer) (evaluate.Environment, error) {
-	home, _ := os.UserHomeDir()
-	source := nixcmd.SettingsSource{LookupEnv: os.LookupEnv, ReadFile: nixcmd.ReadSettings, Stat: os.Stat, Home: home}
-	read, err := source.Read(settings)
+	read, err := nixSettings(settings)
 	if err != nil {
 		return evaluate.Environment{}, usageError{hinted{err, nixConfHint}}
 	}
+	home, _ := os.UserHomeDir()
 	memory := o.maxMemory << 20
 	if memory == 0 {
 		memory = collector.Memory() / 4 * 3

@@ -237,19 +237,11 @@ func (o *provisionApplyOptions) commands(p *provisioning, then schema.AfterProvi
 	default:
 		for _, name := range names {
 			h := p.fleet.Host(name)
-			way := schema.Way{User: machineUser(h), Address: p.fleet.Provision.Machine(name).Address, Port: h.Port}
+			way := schema.Way{User: cmp.Or(h.User, "root"), Address: p.fleet.Provision.Machine(name).Address, Port: h.Port}
 			add([]string{name}, []string{"adopt", "--update", "--name", name}, common, []string{way.String()})
 		}
 	}
 	return all
-}
-
-// machineUser is who logs in on a host.
-func machineUser(h *schema.Host) string {
-	if h.User != "" {
-		return h.User
-	}
-	return "root"
 }
 
 // knowHostKey waits for a machine, and sees that its host key is known: from an output,
@@ -273,7 +265,7 @@ func (o *provisionApplyOptions) knowHostKey(ctx context.Context, p *provisioning
 	case err != nil:
 		return false, err
 	case shown.Verdict == nil:
-		known := func(key string) bool { return sameKey(key, shown.Key) }
+		known := func(key string) bool { return schema.SameKey(key, shown.Key) }
 		return slices.ContainsFunc(h.HostKeys, known) && !slices.ContainsFunc(m.HostKeys, known), nil
 	case !errors.Is(shown.Verdict, remote.ErrHostKeyUnknown):
 		return false, shown.Verdict
@@ -303,12 +295,6 @@ func machineWays(h *schema.Host, m *schema.PinnedMachine, then schema.AfterProvi
 		ways = append(ways, &other)
 	}
 	return ways
-}
-
-// sameKey reports whether two lines are the same public key.
-func sameKey(a, b string) bool {
-	x, y := strings.Fields(a), strings.Fields(b)
-	return len(x) > 1 && len(y) > 1 && x[0] == y[0] && x[1] == y[1]
 }
 
 // waitFor asks a machine for its host key until it answers in one of some ways.

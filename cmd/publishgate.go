@@ -21,11 +21,7 @@ func (o *publishOptions) open(ctx context.Context, std streams, to objectstore.S
 	if err != nil {
 		return err
 	}
-	var public []archive.PublicKey
-	for _, k := range keys {
-		public = append(public, k.Public())
-	}
-	h, err := release.Current(ctx, to, public)
+	h, err := release.Current(ctx, to, archive.PublicHalves(keys))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -41,7 +42,10 @@ func storeHost(ctx context.Context, std streams, fleet *schema.Fleet, u *url.URL
 		}
 		way.Port = int(n)
 	}
-	known := hostOf(fleet, u.Hostname())
+	var known *schema.Host
+	if fleet != nil {
+		known = fleet.Host(u.Hostname())
+	}
 	if known == nil {
 		return &schema.Host{Name: u.Hostname(), Address: way.Address, Port: way.Port, User: way.User, Privilege: schema.Root}, nil
 	}
@@ -49,24 +53,9 @@ func storeHost(ctx context.Context, std streams, fleet *schema.Fleet, u *url.URL
 		return nil, err
 	}
 	h := *known
-	if h.Port = way.Port; h.Port == 0 {
-		h.Port = known.Port
-	}
+	h.Port = cmp.Or(way.Port, known.Port)
 	if way.User != "" {
 		h.User, h.Privilege, h.Others, h.MeshWays = way.User, schema.Root, nil, nil
 	}
 	return &h, nil
-}
-
-// hostOf is the host of a name; nil where the inventory has none.
-func hostOf(fleet *schema.Fleet, name string) *schema.Host {
-	if fleet == nil {
-		return nil
-	}
-	for _, h := range fleet.Hosts {
-		if h.Name == name {
-			return h
-		}
-	}
-	return nil
 }

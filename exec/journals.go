@@ -74,19 +74,18 @@ func Journals(dir string) ([]string, error) {
 	return names, nil
 }
 
-func journalsIn(root *os.Root) ([]string, error) { return journalsUpTo(root, maxJournals) }
+func journalsIn(root *os.Root) ([]string, error) {
+	names, err := foreign.Names(root, maxJournals)
+	return journalsOf(names), err
+}
 
-// journalsUpTo are the journals in a directory of at most so many files, the oldest run first.
-func journalsUpTo(root *os.Root, most int) ([]string, error) {
-	names, err := foreign.Names(root, most)
-	if err != nil {
-		return nil, err
-	}
+// journalsOf are the journals among the files of a directory, the oldest run first.
+func journalsOf(names []string) []string {
 	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, journalExt) })
 	slices.SortFunc(names, func(a, b string) int {
 		return cmp.Or(cmp.Compare(numberOf(a), numberOf(b)), cmp.Compare(a, b))
 	})
-	return names, nil
+	return names
 }
 
 // lockDir keeps other processes from beginning a journal in a directory.

@@ -53,13 +53,14 @@ func pruneJournals(root *os.Root, keep KeepRuns, now time.Time) (removed int, er
 		return 0, err
 	}
 	defer unlock()
-	if err := removeAbandoned(root, now); err != nil {
-		return 0, err
-	}
-	names, err := journalsUpTo(root, mostPruned)
+	files, err := foreign.Names(root, mostPruned)
 	if err != nil {
 		return 0, err
 	}
+	if err := removeAbandoned(root, files, now); err != nil {
+		return 0, err
+	}
+	names := journalsOf(files)
 	for _, name := range names[:max(0, len(names)-max(1, keep.Last))] {
 		info, err := root.Lstat(name)
 		if err == nil && now.Sub(info.ModTime()) < keep.Younger {
@@ -106,12 +107,8 @@ func endedRun(root *os.Root, name string) bool {
 	return ok && parts != nil && string(parts[3]) == endEntry
 }
 
-// removeAbandoned removes what a crash has left of files that were being made.
-func removeAbandoned(root *os.Root, now time.Time) error {
-	names, err := foreign.Names(root, mostPruned)
-	if err != nil {
-		return err
-	}
+// removeAbandoned removes those of some files that a crash has left while they were made.
+func removeAbandoned(root *os.Root, names []string, now time.Time) error {
 	for _, name := range names {
 		if !foreign.IsTemp(name) {
 			continue

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"muster/compile/store"
+	"muster/exec/human"
 	"muster/exec/ondemand"
 	"muster/exec/strictjson"
 	"muster/schema"
@@ -107,13 +108,7 @@ func oneOf[T ~string](known ...T) func(string) string {
 }
 
 // clipWord shortens a word that a message quotes.
-func clipWord(text string) string {
-	const most = 60
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
-}
+func clipWord(text string) string { return human.Clip(text, 60) }
 
 // limitsOf are the limits of a saved text whose value takes at most so many bytes.
 func limitsOf(memory int64) strictjson.Limits {

@@ -208,12 +208,12 @@ func CompareHost(fleet *schema.Fleet, h *schema.Host, way Way, hw *host.Hardware
 	at := func(field string) string { return h.PosOf(field).String() }
 	keys := HostKeys(way, hw)
 	for _, k := range keys {
-		if !slices.ContainsFunc(h.HostKeys, func(o string) bool { return sameKey(o, k) }) {
+		if !slices.ContainsFunc(h.HostKeys, func(o string) bool { return schema.SameKey(o, k) }) {
 			list = append(list, Difference{What: "host_keys", In: at("host_keys"), Machine: k})
 		}
 	}
 	for _, k := range h.HostKeys {
-		if len(hw.HostKeys) > 0 && !slices.ContainsFunc(keys, func(o string) bool { return sameKey(o, k) }) {
+		if len(hw.HostKeys) > 0 && !slices.ContainsFunc(keys, func(o string) bool { return schema.SameKey(o, k) }) {
 			list = append(list, Difference{What: "host_keys", In: at("host_keys"), Says: k})
 		}
 	}
@@ -225,12 +225,6 @@ func CompareHost(fleet *schema.Fleet, h *schema.Host, way Way, hw *host.Hardware
 		list = append(list, Difference{What: "imports", In: at("imports"), Machine: "./" + file})
 	}
 	return append(list, compareKeys(fleet, h, hw)...)
-}
-
-// sameKey compares public keys without their comments.
-func sameKey(a, b string) bool {
-	f, g := strings.Fields(a), strings.Fields(b)
-	return len(f) > 1 && len(g) > 1 && f[0] == g[0] && f[1] == g[1]
 }
 
 func compareDisks(h *schema.Host, hw *host.Hardware) []Difference {

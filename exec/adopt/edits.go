@@ -24,7 +24,7 @@ func Edits(h *schema.Host, way Way, hw *host.Hardware, list []Difference) []sche
 			edits = append(edits, schema.HostEdit{Host: h, Path: "host", Value: way.Address, Old: h.Address})
 		case d.What == "host_keys":
 			if !slices.ContainsFunc(edits, func(e schema.HostEdit) bool { return e.Path == "host_keys" }) {
-				edits = append(edits, schema.HostEdit{Host: h, Path: "host_keys", Value: HostKeys(way, hw), Same: sameKey})
+				edits = append(edits, schema.HostEdit{Host: h, Path: "host_keys", Value: HostKeys(way, hw), Same: schema.SameKey})
 			}
 		case d.What == "system":
 			edits = append(edits, schema.HostEdit{Host: h, Path: "system", Value: hw.System, Old: h.System})

@@ -39,6 +39,14 @@ func (k *SecretKey) Public() PublicKey {
 	return PublicKey{name: k.name, key: string(k.key.Public().(ed25519.PublicKey))}
 }
 
+// PublicHalves returns the public keys of some.
+func PublicHalves(keys []*SecretKey) (public []PublicKey) {
+	for _, k := range keys {
+		public = append(public, k.Public())
+	}
+	return public
+}
+
 // Sign returns a signature of a text. A text begins with a word that says what is signed, so that no signature is good for
 // something else.
 func (k *SecretKey) Sign(text string) string {

@@ -220,6 +220,11 @@ func ReadFileIn(root *os.Root, name string, limits Limits) ([]byte, error) {
 	return f.all()
 }
 
+// IsMissing reports whether an error says that there is nothing at a path, be it that what is before its end is no directory.
+func IsMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
 // all reads the rest of the file into a text that is made as long as the file is.
 func (f *File) all() ([]byte, error) {
 	text := bytes.NewBuffer(make([]byte, 0, f.Size()+bytes.MinRead))

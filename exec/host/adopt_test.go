@@ -197,12 +197,12 @@ func FuzzHardware(f *testing.F) {
 			}
 		})
 		for _, d := range hw.Devices {
-			if !deviceForm.MatchString(d.Name) || strings.Contains(d.Path(), "/../") || len(hw.Below(d.Name)) == 0 {
+			if !deviceForm().MatchString(d.Name) || strings.Contains(d.Path(), "/../") || len(hw.Below(d.Name)) == 0 {
 				t.Errorf("device %q", d.Name)
 			}
 		}
 		for _, k := range hw.HostKeys {
-			if !keyForm.MatchString(k) {
+			if !keyForm().MatchString(k) {
 				t.Errorf("key %q", k)
 			}
 		}

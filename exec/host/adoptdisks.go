@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"strings"
 
+	"muster/exec/human"
 	"muster/exec/ondemand"
 )
 
 // block reads an attribute of a block device.
 func (r *hardwareReader) block(name, rest string) {
-	if !deviceForm.MatchString(name) {
+	if !deviceForm().MatchString(name) {
 		r.unclear("name of a device")
 		return
 	}
@@ -21,10 +22,10 @@ func (r *hardwareReader) block(name, rest string) {
 	value = strings.TrimSpace(value)
 	switch attr { // facts that are no device's own
 	case "held":
-		r.held[name] = clip(value, maxWord)
+		r.held[name] = human.Clip(value, maxWord)
 		return
 	case "table":
-		r.tables[name] = strings.ToLower(strings.TrimPrefix(clip(value, maxWord), "0x"))
+		r.tables[name] = strings.ToLower(strings.TrimPrefix(human.Clip(value, maxWord), "0x"))
 		return
 	}
 	d := r.Device(name)
@@ -50,7 +51,7 @@ func (r *hardwareReader) block(name, rest string) {
 			d.Kind, d.Index = Partition, int(n)
 		}
 	case "parent":
-		if deviceForm.MatchString(value) {
+		if deviceForm().MatchString(value) {
 			d.Parents = appendNew(d.Parents, value)
 		}
 	case "dm/name":
@@ -64,7 +65,7 @@ func (r *hardwareReader) block(name, rest string) {
 			d.Kind = LVMVolume
 		case strings.HasPrefix(value, "CRYPT-"):
 			d.Kind = CryptDisk
-			if m := luksForm.FindStringSubmatch(value); m != nil {
+			if m := luksForm().FindStringSubmatch(value); m != nil {
 				d.LUKS = strings.Join(m[1:], "-")
 			}
 		}
@@ -72,17 +73,17 @@ func (r *hardwareReader) block(name, rest string) {
 		d.Kind = RAIDArray
 		r.take(&d.Level, typeForm, value, "level of RAID "+name)
 	case "device/model":
-		d.Model = clip(value, maxWord)
+		d.Model = human.Clip(value, maxWord)
 	case "device/vendor":
 		if !strings.HasPrefix(value, "0x") {
-			d.Vendor = clip(value, maxWord)
+			d.Vendor = human.Clip(value, maxWord)
 		}
 	case "device/serial", "serial":
-		d.Serial = clip(value, maxWord)
+		d.Serial = human.Clip(value, maxWord)
 	case "vpd":
-		d.Serial = cmp.Or(d.Serial, clip(value, maxWord))
+		d.Serial = cmp.Or(d.Serial, human.Clip(value, maxWord))
 	case "module":
-		if typeForm.MatchString(value) {
+		if typeForm().MatchString(value) {
 			r.Drivers = append(r.Drivers, Driver{Module: value, For: "disk " + name, Class: "block"})
 		}
 	}
@@ -118,18 +119,18 @@ func (r *hardwareReader) property(d *Device, key, value string) {
 	case "ID_PART_TABLE_TYPE":
 		r.take(&d.Table, typeForm, value, "partition table of "+d.Name)
 	case "ID_SERIAL_SHORT":
-		d.Serial = clip(value, maxWord)
+		d.Serial = human.Clip(value, maxWord)
 	case "ID_SERIAL":
-		d.Serial = cmp.Or(d.Serial, clip(value, maxWord))
+		d.Serial = cmp.Or(d.Serial, human.Clip(value, maxWord))
 	case "ID_MODEL":
-		d.Model = cmp.Or(d.Model, clip(strings.ReplaceAll(value, "_", " "), maxWord))
+		d.Model = cmp.Or(d.Model, human.Clip(strings.ReplaceAll(value, "_", " "), maxWord))
 	}
 }
 
 // link sets what a link to a device says.
 func (r *hardwareReader) link(d *Device, link string) {
 	dir, name := path.Split(link)
-	if !linkForm.MatchString(name) {
+	if !linkForm().MatchString(name) {
 		r.unclear("link to device %s", d.Name)
 		return
 	}
@@ -142,11 +143,11 @@ func (r *hardwareReader) link(d *Device, link string) {
 			d.ByPath = name
 		}
 	case "disk/by-uuid/":
-		if uuidForm.MatchString(name) {
+		if uuidForm().MatchString(name) {
 			d.UUID = cmp.Or(d.UUID, name)
 		}
 	case "disk/by-partuuid/":
-		if uuidForm.MatchString(name) {
+		if uuidForm().MatchString(name) {
 			d.PartUUID = cmp.Or(d.PartUUID, name)
 		}
 	case "mapper/":
@@ -180,14 +181,14 @@ func (r *hardwareReader) mount(line string) {
 	at, okAt := unescape(f[4])
 	subtree, okTree := unescape(f[3])
 	source, okSource := unescape(g[1])
-	if !okAt || !okTree || !okSource || !strings.HasPrefix(at, "/") || path.Clean(at) != at || !numberForm.MatchString(f[2]) || !typeForm.MatchString(g[0]) {
+	if !okAt || !okTree || !okSource || !strings.HasPrefix(at, "/") || path.Clean(at) != at || !numberForm().MatchString(f[2]) || !typeForm().MatchString(g[0]) {
 		r.unclear("mount")
 		return
 	}
 	m := Mount{At: at, Source: source, Number: f[2], Subtree: subtree, FSType: g[0]}
 	for option := range strings.SplitSeq(f[5]+","+g[2], ",") {
 		option, ok := unescape(option)
-		if ok && optionForm.MatchString(option) {
+		if ok && optionForm().MatchString(option) {
 			m.Options = appendNew(m.Options, option)
 		}
 	}
@@ -222,14 +223,14 @@ func (r *hardwareReader) fstab(f []string) {
 	}
 	source, okSource := unescape(f[0])
 	at, okAt := unescape(f[1])
-	if !okSource || !okAt || !typeForm.MatchString(f[2]) {
+	if !okSource || !okAt || !typeForm().MatchString(f[2]) {
 		r.unclear("line of /etc/fstab")
 		return
 	}
 	m := Mount{At: at, Source: source, FSType: f[2]}
 	if len(f) > 3 {
 		for option := range strings.SplitSeq(f[3], ",") {
-			if option, ok := unescape(option); ok && optionForm.MatchString(option) {
+			if option, ok := unescape(option); ok && optionForm().MatchString(option) {
 				m.Options = appendNew(m.Options, option)
 			}
 		}
@@ -243,7 +244,7 @@ func (r *hardwareReader) crypttab(f []string) {
 		return
 	}
 	f = f[:min(len(f), 4)]
-	if !linkForm.MatchString(f[0]) || slices.ContainsFunc(f, func(word string) bool { return !wordForm.MatchString(word) }) {
+	if !linkForm().MatchString(f[0]) || slices.ContainsFunc(f, func(word string) bool { return !wordForm().MatchString(word) }) {
 		r.unclear("line of /etc/crypttab")
 		return
 	}
@@ -360,7 +361,7 @@ func (r *hardwareReader) uses(name string) []Use {
 	for _, part := range r.withParts(name) {
 		for i := range r.mounted {
 			if r.deviceOf(&r.mounted[i]) == part.Name {
-				add(part.Name, clip(r.mounted[i].At, maxWord))
+				add(part.Name, human.Clip(r.mounted[i].At, maxWord))
 			}
 		}
 		for _, s := range r.Swaps {

@@ -13,7 +13,7 @@ import (
 
 // net reads an attribute of a network interface.
 func (r *hardwareReader) net(name, rest string) {
-	if !ifaceForm.MatchString(name) {
+	if !ifaceForm().MatchString(name) {
 		r.unclear("name of a network interface")
 		return
 	}
@@ -90,7 +90,7 @@ type metricGateway struct {
 
 // route reads a line of /proc/net/route: Iface Destination Gateway Flags RefCnt Use Metric Mask ….
 func (r *hardwareReader) route(f []string) {
-	if len(f) < 8 || !ifaceForm.MatchString(f[0]) {
+	if len(f) < 8 || !ifaceForm().MatchString(f[0]) {
 		return
 	}
 	to, ok := littleEndian(f[1])
@@ -116,7 +116,7 @@ func littleEndian(hex string) (netip.Addr, bool) {
 
 // route6 reads a line of /proc/net/ipv6_route.
 func (r *hardwareReader) route6(f []string) {
-	if len(f) < 10 || f[9] == "lo" || !ifaceForm.MatchString(f[9]) {
+	if len(f) < 10 || f[9] == "lo" || !ifaceForm().MatchString(f[9]) {
 		return
 	}
 	if a, ok := hexAddr(f[4]); ok && !a.IsUnspecified() {
@@ -233,7 +233,7 @@ func (r *hardwareReader) resolver(which int, f []string) {
 		}
 	case "search", "domain":
 		for _, name := range f[1:] {
-			if nameForm.MatchString(name) {
+			if nameForm().MatchString(name) {
 				r.Search = appendNew(r.Search, name)
 			}
 		}

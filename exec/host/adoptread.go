@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,28 +14,29 @@ import (
 	"unicode/utf8"
 
 	"muster/exec/human"
+	"muster/exec/ondemand"
 )
 
 // The forms of what a machine says.
 var (
-	nameForm    = newForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$`)
-	deviceForm  = newForm(`^[A-Za-z0-9][A-Za-z0-9!_.:+-]{0,63}$`)
-	numberForm  = newForm(`^[0-9]{1,10}:[0-9]{1,10}$`)
-	linkForm    = newForm(`^[A-Za-z0-9][A-Za-z0-9#+.:=@_\\-]{0,250}$`) // what udev leaves in the name of a link
-	labelForm   = newForm(`^[!-~]([ -~]{0,98}[!-~])?$`)
-	uuidForm    = newForm(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
-	typeForm    = newForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-	ifaceForm   = newForm(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
-	macForm     = newForm(`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`)
-	optionForm  = newForm(`^[!-+.-~-]{1,200}$`) // printable, without comma and space
-	wordForm    = newForm(`^[!-~]{1,200}$`)
-	userForm    = newForm(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
-	keyForm     = newForm(`^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{16,}={0,2}$`)
-	anyKeyForm  = newForm(`(?:^|[ ,"])((?:ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+) ([A-Za-z0-9+/]{16,}={0,2})(?: |$)`)
-	versionForm = newForm(`[0-9]{2}\.[0-9]{2}`)
-	stateForm   = newForm(`^[^#]*\bstateVersion\s*=\s*(?:lib\.mkDefault\s+)?"([0-9]{2}\.[0-9]{2})"`)
-	luksForm    = newForm(`^CRYPT-LUKS[12]-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})-`)
-	hostIDForm  = newForm(`^[0-9a-f]{8}$`)
+	nameForm    = ondemand.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,252}$`)
+	deviceForm  = ondemand.Regexp(`^[A-Za-z0-9][A-Za-z0-9!_.:+-]{0,63}$`)
+	numberForm  = ondemand.Regexp(`^[0-9]{1,10}:[0-9]{1,10}$`)
+	linkForm    = ondemand.Regexp(`^[A-Za-z0-9][A-Za-z0-9#+.:=@_\\-]{0,250}$`) // what udev leaves in the name of a link
+	labelForm   = ondemand.Regexp(`^[!-~]([ -~]{0,98}[!-~])?$`)
+	uuidForm    = ondemand.Regexp(`^[0-9A-Za-z][0-9A-Za-z-]{0,63}$`)
+	typeForm    = ondemand.Regexp(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+	ifaceForm   = ondemand.Regexp(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$`)
+	macForm     = ondemand.Regexp(`^[0-9a-f]{2}(:[0-9a-f]{2}){5}$`)
+	optionForm  = ondemand.Regexp(`^[!-+.-~-]{1,200}$`) // printable, without comma and space
+	wordForm    = ondemand.Regexp(`^[!-~]{1,200}$`)
+	userForm    = ondemand.Regexp(`^[A-Za-z_][A-Za-z0-9_.-]{0,31}$`)
+	keyForm     = ondemand.Regexp(`^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{16,}={0,2}$`)
+	anyKeyForm  = ondemand.Regexp(`(?:^|[ ,"])((?:ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+) ([A-Za-z0-9+/]{16,}={0,2})(?: |$)`)
+	versionForm = ondemand.Regexp(`[0-9]{2}\.[0-9]{2}`)
+	stateForm   = ondemand.Regexp(`^[^#]*\bstateVersion\s*=\s*(?:lib\.mkDefault\s+)?"([0-9]{2}\.[0-9]{2})"`)
+	luksForm    = ondemand.Regexp(`^CRYPT-LUKS[12]-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})-`)
+	hostIDForm  = ondemand.Regexp(`^[0-9a-f]{8}$`)
 )
 
 // maxFact is the length of the longest line that is read, in bytes: an RSA key with
@@ -90,7 +92,7 @@ func parseHardware(out string) (*Hardware, error) {
 	case !r.begun:
 		return nil, fmt.Errorf("read what the machine is made of: unexpected answer %q", out[:min(len(out), 200)])
 	case r.uid != "" && r.uid != "0":
-		return nil, fmt.Errorf("not root on the host, but user %s", clip(r.uid, maxWord))
+		return nil, fmt.Errorf("not root on the host, but user %s", human.Clip(r.uid, maxWord))
 	case r.Name == "" && len(r.Devices) == 0 && len(r.Mounts) == 0:
 		return nil, errors.New("read what the machine is made of: it has neither /proc nor /sys")
 	}
@@ -128,7 +130,7 @@ func clipWord(word string) string {
 	if hasControl(word) {
 		return "an unknown kind"
 	}
-	return clip(word, 20)
+	return human.Clip(word, 20)
 }
 
 // unclear notes what was left out.
@@ -137,11 +139,11 @@ func (r *hardwareReader) unclear(format string, args ...any) {
 }
 
 // take sets a field to a text that has the form, and notes one that has not.
-func (r *hardwareReader) take(field *string, form form, text, what string) {
+func (r *hardwareReader) take(field *string, form func() *regexp.Regexp, text, what string) {
 	if text == "" {
 		return
 	}
-	if !form.MatchString(text) {
+	if !form().MatchString(text) {
 		r.unclear("%s", what)
 		return
 	}
@@ -158,7 +160,7 @@ func (r *hardwareReader) line(word, text string) {
 	case "machine":
 		r.System = platforms[first]
 		if r.System == "" {
-			r.Undetected = appendNew(r.Undetected, "platform: NixOS has none for "+clip(first, 40))
+			r.Undetected = appendNew(r.Undetected, "platform: NixOS has none for "+human.Clip(first, 40))
 		}
 	case "name", "etcname":
 		if r.Name == "" || r.Name == "localhost" {
@@ -171,13 +173,13 @@ func (r *hardwareReader) line(word, text string) {
 	case "cpu":
 		r.cpu(text)
 	case "cpus":
-		r.CPU.Online = clip(text, 64)
+		r.CPU.Online = human.Clip(text, 64)
 	case "dmi":
 		switch first {
 		case "sys_vendor":
-			r.Maker = clip(rest, maxWord)
+			r.Maker = human.Clip(rest, maxWord)
 		case "product_name":
-			r.Model = clip(rest, maxWord)
+			r.Model = human.Clip(rest, maxWord)
 		}
 	case "hypervisor":
 		if first == "xen" {
@@ -188,7 +190,7 @@ func (r *hardwareReader) line(word, text string) {
 	case "virt":
 		r.take(&r.detected, typeForm, first, "kind of virtual machine")
 	case "cmdline":
-		r.Cmdline = clip(text, maxRecord)
+		r.Cmdline = human.Clip(text, maxRecord)
 	case "firmware":
 		if r.Boot.Firmware = BIOS; first == string(EFI) {
 			r.Boot.Firmware = EFI
@@ -259,15 +261,15 @@ func (r *hardwareReader) line(word, text string) {
 		}
 	case "nixfile":
 		if strings.HasPrefix(text, "/") {
-			r.Config = appendNew(r.Config, clip(text, maxWord))
+			r.Config = appendNew(r.Config, human.Clip(text, maxWord))
 		}
 	case "state":
-		if m := stateForm.FindStringSubmatch(rest); m != nil && strings.HasPrefix(first, "/") {
-			r.states = append(r.states, Found{Value: m[1], From: clip(first, maxWord), Sure: true})
+		if m := stateForm().FindStringSubmatch(rest); m != nil && strings.HasPrefix(first, "/") {
+			r.states = append(r.states, Found{Value: m[1], From: human.Clip(first, maxWord), Sure: true})
 		}
 	case "release":
-		if v := versionForm.FindString(rest); v != "" && strings.HasPrefix(first, "/") {
-			r.releases = append(r.releases, Found{Value: v, From: clip(first, maxWord)})
+		if v := versionForm().FindString(rest); v != "" && strings.HasPrefix(first, "/") {
+			r.releases = append(r.releases, Found{Value: v, From: human.Clip(first, maxWord)})
 		}
 	case "autoupgrade":
 		r.AutoUpgrade = true
@@ -284,7 +286,7 @@ func (r *hardwareReader) osRelease(line string) {
 	case "VERSION_ID":
 		r.take(&r.OS.Version, typeForm, value, "version of the operating system")
 	case "PRETTY_NAME":
-		r.OS.Text = clip(value, maxWord)
+		r.OS.Text = human.Clip(value, maxWord)
 	}
 }
 
@@ -296,7 +298,7 @@ func (r *hardwareReader) cpu(line string) {
 	case "vendor_id":
 		r.take(&r.CPU.Vendor, typeForm, value, "vendor of the processor")
 	case "model name":
-		r.CPU.Model = clip(value, maxWord)
+		r.CPU.Model = human.Clip(value, maxWord)
 	case "flags":
 		r.flags = " " + value + " "
 		for _, f := range []string{"vmx", "svm"} {
@@ -320,20 +322,20 @@ func (r *hardwareReader) driver(bus string, f []string) {
 	case bus == "pci" && len(f) >= 4:
 		for _, c := range pciClasses {
 			if strings.HasPrefix(f[1], c.prefix) {
-				d = Driver{For: "PCI " + clip(f[0], 20) + ", " + c.class, Class: c.class, Vendor: clip(f[2], 10), ID: clip(f[3], 10)}
+				d = Driver{For: "PCI " + human.Clip(f[0], 20) + ", " + c.class, Class: c.class, Vendor: human.Clip(f[2], 10), ID: human.Clip(f[3], 10)}
 			}
 		}
 		f = f[4:]
 	case bus == "usb" && len(f) >= 3:
 		switch {
 		case f[1] == "08":
-			d = Driver{For: "USB " + clip(f[0], 20) + ", storage", Class: "storage"}
+			d = Driver{For: "USB " + human.Clip(f[0], 20) + ", storage", Class: "storage"}
 		case f[1] == "03" && f[2] == "01":
-			d = Driver{For: "USB " + clip(f[0], 20) + ", keyboard", Class: "keyboard"}
+			d = Driver{For: "USB " + human.Clip(f[0], 20) + ", keyboard", Class: "keyboard"}
 		}
 		f = f[3:]
 	case bus == "mmc" && len(f) >= 1:
-		d = Driver{For: "card reader " + clip(f[0], 20), Class: "storage"}
+		d = Driver{For: "card reader " + human.Clip(f[0], 20), Class: "storage"}
 		f = f[1:]
 	}
 	if d.Class == "" || hasControl(d.For) {
@@ -419,7 +421,7 @@ func (r *hardwareReader) bootLoader() {
 		case strings.Contains(file, "extlinux"):
 			kind = "extlinux"
 		}
-		b.Kind, b.From = kind, clip(file, maxWord)
+		b.Kind, b.From = kind, human.Clip(file, maxWord)
 	}
 }
 
@@ -435,8 +437,8 @@ func (r *hardwareReader) stateVersion() Found {
 			oldest = f
 		}
 	}
-	if oldest.Value == "" && versionForm.MatchString(r.OS.Version) {
-		oldest = Found{Value: versionForm.FindString(r.OS.Version), From: "/etc/os-release"}
+	if oldest.Value == "" && versionForm().MatchString(r.OS.Version) {
+		oldest = Found{Value: versionForm().FindString(r.OS.Version), From: "/etc/os-release"}
 	}
 	return oldest
 }

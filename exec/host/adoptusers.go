@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"muster/exec/human"
 )
 
 // hostKey reads a public key.
 func (r *hardwareReader) hostKey(f []string) {
-	if len(f) < 2 || !keyForm.MatchString(f[0]+" "+f[1]) || !isKey(f[0], f[1]) {
+	if len(f) < 2 || !keyForm().MatchString(f[0]+" "+f[1]) || !isKey(f[0], f[1]) {
 		r.unclear("SSH host key")
 		return
 	}
@@ -31,7 +33,7 @@ func isKey(kind, text string) bool {
 
 // user reads a user's name, IDs, home and shell.
 func (r *hardwareReader) user(f []string) {
-	if len(f) < 4 || !userForm.MatchString(f[0]) {
+	if len(f) < 4 || !userForm().MatchString(f[0]) {
 		r.unclear("user")
 		return
 	}
@@ -40,9 +42,9 @@ func (r *hardwareReader) user(f []string) {
 		r.unclear("user %s", f[0])
 		return
 	}
-	u := User{Name: f[0], ID: int(id), Home: clip(f[3], maxWord)}
+	u := User{Name: f[0], ID: int(id), Home: human.Clip(f[3], maxWord)}
 	if len(f) > 4 {
-		u.Shell = clip(f[4], maxWord)
+		u.Shell = human.Clip(f[4], maxWord)
 	}
 	r.Users = append(r.Users, u)
 }
@@ -54,13 +56,13 @@ func (r *hardwareReader) key(text string) {
 		return
 	}
 	i := slices.IndexFunc(r.Users, func(u User) bool { return u.Name == f[0] })
-	m := anyKeyForm.FindStringSubmatch(f[2])
+	m := anyKeyForm().FindStringSubmatch(f[2])
 	if i < 0 || m == nil || !isKey(m[1], m[2]) {
 		r.unclear("authorized key")
 		return
 	}
 	u := &r.Users[i]
 	if !slices.ContainsFunc(u.Keys, func(k AuthorizedKey) bool { return k.Text == f[2] }) {
-		u.Keys = append(u.Keys, AuthorizedKey{Text: f[2], From: clip(f[1], maxWord)})
+		u.Keys = append(u.Keys, AuthorizedKey{Text: f[2], From: human.Clip(f[1], maxWord)})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"muster/compile/store"
+	"muster/exec/human"
 	"muster/exec/units"
 )
 
@@ -72,10 +73,10 @@ func (c *Comparison) read(out string, asked []store.Path) {
 			}
 		case "part":
 			if slices.Contains(Parts, name) {
-				c.Parts[name] = clip(rest, maxLine)
+				c.Parts[name] = human.Clip(rest, maxLine)
 			}
 		case "interface":
-			c.Interface = clip(value, maxWord)
+			c.Interface = human.Clip(value, maxWord)
 		case "unit":
 			path, link, _ := strings.Cut(rest, " ")
 			if link == "" {
@@ -117,7 +118,7 @@ func (c *Comparison) addEtc(name, link string) {
 		c.Etc = map[string]string{}
 	}
 	if len(c.Etc) < maxEtc {
-		c.Etc[name] = clip(link, maxLine)
+		c.Etc[name] = human.Clip(link, maxLine)
 	}
 }
 

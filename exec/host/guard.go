@@ -12,6 +12,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec/bounded"
+	"muster/exec/human"
 )
 
 // A Phase is how far the guard on a host has come.
@@ -257,9 +258,9 @@ func readVerdict(s script, said string) (Verdict, error) {
 	line := lastLine(said)
 	v := parseVerdict(line)
 	if !v.known() || v.Phase == refused && s != armScript {
-		return Verdict{}, fmt.Errorf("unexpected answer %q", clip(line, maxState))
+		return Verdict{}, fmt.Errorf("unexpected answer %q", human.Clip(line, maxState))
 	}
-	v.Reason = clip(v.Reason, maxState)
+	v.Reason = human.Clip(v.Reason, maxState)
 	return v, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/human"
 )
 
 // A History is what a host knows of its own past: the guard writes it below
@@ -59,7 +60,7 @@ func parseDeployment(line string) (Deployment, bool) {
 	}
 	d.RanBefore, _ = store.ParsePath(words[6])
 	if len(words) > 7 {
-		d.Who = clip(words[7], maxWord)
+		d.Who = human.Clip(words[7], maxWord)
 	}
 	return d, true
 }

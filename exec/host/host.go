@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"muster/exec/bounded"
+	"muster/exec/human"
 )
 
 // A Machine is a connected machine that runs commands as root.
@@ -73,7 +74,7 @@ func (h *Host) Reachable(ctx context.Context, within time.Duration) bool {
 // lastLine is the last line of a text: the login shell may have printed others.
 func lastLine(s string) string {
 	s = strings.TrimRight(s, "\n")
-	return clip(s[strings.LastIndexByte(s, '\n')+1:], maxLine)
+	return human.Clip(s[strings.LastIndexByte(s, '\n')+1:], maxLine)
 }
 
 const (
@@ -83,14 +84,6 @@ const (
 	// who it was.
 	maxRecord = 2048
 )
-
-// clip shortens a text of a host to a limit.
-func clip(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
-}
 
 // withoutComments removes lines that are only a comment, and empty ones.
 func withoutComments(text string) string {

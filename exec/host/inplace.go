@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"muster/compile/store"
+	"muster/exec/human"
 )
 
 // A Place is a running Linux whose place NixOS is to take, as inplacelook.sh sees it.
@@ -55,10 +56,10 @@ func (h *Host) LookInPlace(ctx context.Context, table []FSTabLine) (Place, error
 func parsePlace(out string) (Place, error) {
 	p := Place{Free: -1, FreeFiles: -1, FreeBoot: -1, Wanted: map[string]string{}}
 	for line := range strings.Lines(out) {
-		f := strings.Fields(clip(strings.TrimRight(line, "\n"), maxRecord))
+		f := strings.Fields(human.Clip(strings.TrimRight(line, "\n"), maxRecord))
 		switch {
 		case len(f) == 2 && f[0] == "container":
-			p.Container = clip(f[1], maxWord)
+			p.Container = human.Clip(f[1], maxWord)
 		case len(f) >= 3 && f[0] == "free" && f[1] == "store":
 			p.Free = kilobytes(f[2])
 			if n, err := strconv.ParseInt(append(f, "")[3], 10, 64); err == nil && n >= 0 {
@@ -71,11 +72,11 @@ func parsePlace(out string) (Place, error) {
 			if !ok {
 				continue
 			}
-			m := PlaceMount{Where: where, FSType: clip(f[2], maxWord), Source: clip(f[3], maxWord)}
+			m := PlaceMount{Where: where, FSType: human.Clip(f[2], maxWord), Source: human.Clip(f[3], maxWord)}
 			p.Mounts = append(slices.DeleteFunc(p.Mounts, func(o PlaceMount) bool { return o.Where == where }), m)
 		case len(f) >= 2 && f[0] == "wants":
 			p.Wanted[f[1]] = append(f, "")[2]
-		case len(f) == 3 && f[0] == "hostkey" && keyForm.MatchString(f[1]+" "+f[2]):
+		case len(f) == 3 && f[0] == "hostkey" && keyForm().MatchString(f[1]+" "+f[2]):
 			p.HostKeys = appendNew(p.HostKeys, f[1]+" "+f[2])
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/human"
 )
 
 // An InspectRequest says what a look at a host is for.
@@ -129,9 +130,9 @@ func parseInspection(out string, asked, answered time.Time) (Inspection, error) 
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
 		switch name {
 		case "deployment", "rejected", "confirmed", "restarting", "hostkey":
-			value = clip(value, maxRecord) // several paths in a line
+			value = human.Clip(value, maxRecord) // several paths in a line
 		default:
-			value = clip(value, maxWord)
+			value = human.Clip(value, maxWord)
 		}
 		value = strings.Clone(value) // a part of the answer would keep the whole of it
 		switch name {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/human"
 )
 
 // InstallRoot is where the file systems of a new host are mounted while it is installed.
@@ -105,41 +106,41 @@ func parseBare(out string, devices []string) (Bare, error) {
 	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\n")
 		name, value, _ := strings.Cut(line, " ")
-		value = clip(value, maxRecord)
+		value = human.Clip(value, maxRecord)
 		switch name {
 		case "uid":
 			uid = value
 		case "os":
 			words := strings.SplitN(value, " ", 3)
 			if len(words) == 3 {
-				b.OS, b.Variant, b.Name = clip(words[0], maxWord), strings.TrimPrefix(clip(words[1], maxWord), "-"), clip(words[2], maxWord)
+				b.OS, b.Variant, b.Name = human.Clip(words[0], maxWord), strings.TrimPrefix(human.Clip(words[1], maxWord), "-"), human.Clip(words[2], maxWord)
 			}
 		case "machine":
-			b.Machine = clip(value, maxWord)
+			b.Machine = human.Clip(value, maxWord)
 		case "firmware":
 			b.EFI = value == "efi"
 		case "memory":
 			b.Memory = kilobytes(value)
 		case "lacks":
-			b.Lacks = appendNew(b.Lacks, clip(value, maxWord))
+			b.Lacks = appendNew(b.Lacks, human.Clip(value, maxWord))
 		case "bootid":
-			b.BootID = clip(value, maxWord)
+			b.BootID = human.Clip(value, maxWord)
 		case "current":
 			b.Current, _ = store.ParsePath(value)
 		case "booted":
 			b.Booted, _ = store.ParsePath(value)
 		case "deployed":
-			b.Deployed = clip(value, maxWord)
+			b.Deployed = human.Clip(value, maxWord)
 		case "pending":
 			b.Pending = parseNote(value)
 		case "agreed":
-			b.Agreed = clip(value, maxWord)
+			b.Agreed = human.Clip(value, maxWord)
 		case "there":
 			b.There = parseNote(value)
 		case "wanted":
 			number, kernel, _ := strings.Cut(value, " ")
 			if i, err := strconv.Atoi(number); err == nil && i >= 0 && i < len(b.Disks) {
-				b.Disks[i].Name, b.Disks[i].Missing = clip(kernel, maxWord), false
+				b.Disks[i].Name, b.Disks[i].Missing = human.Clip(kernel, maxWord), false
 			}
 		case "block", "udev", "link", "blkid", "swap", "mount":
 			r.fact(line)
@@ -181,7 +182,7 @@ func (b *Bare) takeDisks(r *hardwareReader) {
 // parseNote reads LAYOUT RUN SYSTEM; the last two may be missing.
 func parseNote(s string) (n Note) {
 	words := append(strings.Fields(s), "", "", "")
-	n.Layout, n.Run = clip(words[0], maxWord), clip(words[1], maxWord)
+	n.Layout, n.Run = human.Clip(words[0], maxWord), human.Clip(words[1], maxWord)
 	n.System, _ = store.ParsePath(words[2])
 	return n
 }

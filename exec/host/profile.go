@@ -10,6 +10,7 @@ import (
 
 	"muster/compile/store"
 	"muster/exec/bounded"
+	"muster/exec/human"
 )
 
 // A ProfileName is a profile of a user: the user, "" for the one that is logged in, and
@@ -97,8 +98,8 @@ func (h *Host) ActivateProfile(ctx context.Context, o ProfileOrder, log io.Write
 	v := parseVerdict(lastLine(said.String()))
 	switch v.Phase {
 	case Done, Reverted, Untouched, Stuck:
-		v.Reason = clip(v.Reason, maxState)
+		v.Reason = human.Clip(v.Reason, maxState)
 		return v, nil
 	}
-	return Verdict{}, fmt.Errorf("activate the profile: unexpected answer %q", clip(said.String(), maxWord))
+	return Verdict{}, fmt.Errorf("activate the profile: unexpected answer %q", human.Clip(said.String(), maxWord))
 }

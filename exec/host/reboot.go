@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"muster/compile/store"
+	"muster/exec/human"
 )
 
 // A Boot is what a host says of the boot that it is in.
@@ -30,11 +31,11 @@ func (h *Host) Boot(ctx context.Context) (Boot, error) {
 		name, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
 		switch name {
 		case "bootid":
-			b.ID = clip(value, maxWord)
+			b.ID = human.Clip(value, maxWord)
 		case "booted":
 			b.System, _ = store.ParsePath(value)
 		case "kernel":
-			b.Kernel = clip(value, maxWord)
+			b.Kernel = human.Clip(value, maxWord)
 		case "profile":
 			b.Profile, _ = store.ParsePath(value)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/human"
 )
 
 // Secrets are what a host has of secrets, as far as an inspection tells. Contents are
@@ -202,7 +203,7 @@ func (h *Host) ApplySecrets(ctx context.Context, system store.Path, before *Secr
 			list *[]string
 		}{{"restarted", &a.Restarted}, {"reloaded", &a.Reloaded}, {"failed", &a.Failed}} {
 			if verb == to.verb {
-				*to.list = appendNew(*to.list, clip(unit, maxWord))
+				*to.list = appendNew(*to.list, human.Clip(unit, maxWord))
 			}
 		}
 	}

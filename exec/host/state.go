@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/human"
 )
 
 // Profile is the system profile of a NixOS host, whose generations are the
@@ -90,7 +91,7 @@ func parseGenerations(out string) []Generation {
 		}
 		g := Generation{Number: generationNumber(words[0]), System: system, Created: unixTime(words[1])}
 		if len(words) > 3 {
-			g.Version = clip(words[3], maxWord)
+			g.Version = human.Clip(words[3], maxWord)
 		}
 		gens = append(gens, g)
 	}

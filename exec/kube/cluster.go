@@ -266,20 +266,28 @@ func (c *Cluster) tryTake(ctx context.Context, o *opened, m *fleet.KlusterMember
 	if c.before[m.Host], err = o.api.unready(ctx, n.Name); err != nil {
 		return nil, nil, err
 	}
-	cordoned, err := o.api.cordon(ctx, n.Name, run)
+	cordoned, err := c.cordon(ctx, o, n.Name, run, tell)
 	switch {
 	case err != nil:
-		err = fmt.Errorf("cordon node %s: %w", n.Name, err)
-		if cordoned { // that was asked for, and the answer was lost
-			err = errors.Join(err, c.giveBack(ctx, o, n.Name, tell))
-		}
 		return nil, nil, err
-	case cordoned:
-		tell(Cordoned, n.Name)
-	case !isOurs(n):
+	case !cordoned && !isOurs(n):
 		tell("", fmt.Sprintf("node %s was cordoned by others and stays so", n.Name))
 	}
 	return n, nil, nil
+}
+
+// cordon cordons a node, and reports whether it took pods before. Where that fails, the node is as it was.
+func (c *Cluster) cordon(ctx context.Context, o *opened, name, run string, tell Tell) (bool, error) {
+	cordoned, err := o.api.cordon(ctx, name, run)
+	switch {
+	case err != nil && cordoned: // that was asked for, and the answer was lost
+		return false, errors.Join(fmt.Errorf("cordon node %s: %w", name, err), c.giveBack(ctx, o, name, tell))
+	case err != nil:
+		return false, fmt.Errorf("cordon node %s: %w", name, err)
+	case cordoned:
+		tell(Cordoned, name)
+	}
+	return cordoned, nil
 }
 
 // out names the nodes of the same kind that are out of service, where one more would be too

@@ -155,14 +155,8 @@ func (c *Cluster) Remove(ctx context.Context, name, run string, tell Tell) error
 // empty cordons and drains a node that is to be removed. One that is not ready keeps its
 // pods until it is removed: nothing there can end them.
 func (c *Cluster) empty(ctx context.Context, o *opened, n *node, run string, tell Tell) error {
-	cordoned, err := o.api.cordon(ctx, n.Name, run)
-	switch {
-	case err != nil && cordoned: // that was asked for, and the answer was lost
-		return errors.Join(fmt.Errorf("cordon node %s: %w", n.Name, err), c.giveBack(ctx, o, n.Name, tell))
-	case err != nil:
-		return fmt.Errorf("cordon node %s: %w", n.Name, err)
-	case cordoned:
-		tell(Cordoned, n.Name)
+	if _, err := c.cordon(ctx, o, n.Name, run, tell); err != nil {
+		return err
 	}
 	if !isReady(n) {
 		tell("", fmt.Sprintf("node %s is not ready (%s): it is not drained", n.Name, whyNotReady(n)))

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"muster/compile/syntax"
@@ -222,7 +221,7 @@ func (r *settingsReader) file(name string, tolerant bool) error {
 		return fmt.Errorf("files include each other more than %d deep", maxConfDepth)
 	}
 	text, err := r.readFile(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || tolerant && errors.Is(err, fs.ErrPermission) {
+	if foreign.IsMissing(err) || tolerant && errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
 	if err != nil {

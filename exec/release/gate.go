@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"muster/exec/archive"
@@ -122,7 +121,7 @@ func (w *Waiter) count(ctx context.Context, witness *Witness, wave int, now time
 	g := witness.Head.Count(wave, members.Hosts, believed(heard), now)
 	g.Dir, g.Host = witness.Head.Dir, w.Host
 	if doubt := doubted(heard); doubt != "" && !g.Open {
-		g.Why = clip(g.Why+"; "+doubt, maxGate/4)
+		g.Why = human.Clip(g.Why+"; "+doubt, maxGate/4)
 	}
 	text, err := g.sign(w.Signers)
 	if err != nil {
@@ -140,12 +139,4 @@ func (g Gate) sign(keys []*sshsig.Key) ([]byte, error) {
 		return nil, err
 	}
 	return signByHost(gateNamespace, append(text, '\n'), keys)
-}
-
-// clip shortens a text.
-func clip(s string, limit int) string {
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
 }

@@ -33,7 +33,7 @@ type Draft struct {
 // Publish writes a release: the documents first, then the head, where that still is the one that the number was taken from.
 // All hosts keep the release before until the last request has been answered. uploaded is called before the head is written.
 func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive.SecretKey) (*Head, error) {
-	last, etag, err := current(ctx, s, publicHalves(keys))
+	last, etag, err := current(ctx, s, archive.PublicHalves(keys))
 	if err != nil {
 		return nil, err
 	}
@@ -79,18 +79,11 @@ func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive
 // stands looks whether the head is that of the release. A server that ignores conditions has let two publishers write, of
 // which this is not the last. Hosts that have taken one of two releases with a number refuse the other.
 func stands(ctx context.Context, s objectstore.Store, h *Head, keys []*archive.SecretKey) error {
-	now, _, err := current(ctx, s, publicHalves(keys))
+	now, _, err := current(ctx, s, archive.PublicHalves(keys))
 	if err == nil && now != nil && now.Number >= h.Number && now.Dir != h.Dir {
 		return objectstore.ErrConflict
 	}
 	return nil // it was written, whatever the store shows of it yet
-}
-
-func publicHalves(keys []*archive.SecretKey) (public []archive.PublicKey) {
-	for _, k := range keys {
-		public = append(public, k.Public())
-	}
-	return public
 }
 
 // current is the head that is in a store, nil for none.
@@ -120,7 +113,7 @@ func Current(ctx context.Context, s objectstore.Store, keys []archive.PublicKey)
 
 // Ready looks whether Publish would get as far as to write: whether the store answers, and what is there is by one of the keys.
 func Ready(ctx context.Context, s objectstore.Store, keys []*archive.SecretKey) error {
-	_, _, err := current(ctx, s, publicHalves(keys))
+	_, _, err := current(ctx, s, archive.PublicHalves(keys))
 	return err
 }
 

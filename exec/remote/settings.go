@@ -2,16 +2,13 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"muster/exec/foreign"
 	"muster/exec/remote/sshconfig"
@@ -75,7 +72,7 @@ func (d *Dialer) configFiles() ([]sshconfig.File, error) {
 		system := f.Name == d.systemConfig
 		f, err := readConfigFile(f.Name, f.IncludeDir)
 		f.System = system
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		if foreign.IsMissing(err) {
 			continue
 		}
 		if err != nil {

@@ -1,14 +1,12 @@
 package fetch
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"muster/compile/flake"
 	"muster/exec/foreign"
@@ -113,7 +111,7 @@ func ReadRegistries(names ...string) (flake.Registry, error) {
 	var all flake.Registry
 	for _, name := range names {
 		text, err := foreign.ReadFile(name, foreign.Settings(maxRegistry))
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		if foreign.IsMissing(err) {
 			continue
 		}
 		if err != nil {
