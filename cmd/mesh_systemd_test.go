@@ -47,7 +47,7 @@ func TestMeshOnSystemd(t *testing.T) {
 			}
 
 			m.restart(hosts...)
-			m.allReachSoon("after all lost their power", hosts)
+			m.allReach("after all lost their power", hosts)
 			m.unitsRun("after all lost their power", hosts, row.unit, row.key, 1)
 
 			// Between the switch and the deployment after it, the former key is that of the
@@ -56,13 +56,13 @@ func TestMeshOnSystemd(t *testing.T) {
 			m.muster(t, "deploy", "--identity", "identity")
 			m.muster(t, "mesh", "switch")
 			m.restart("h1", "h4")
-			m.allReachSoon("after a restart with a key that was switched to", hosts)
+			m.allReach("after a restart with a key that was switched to", hosts)
 			m.muster(t, "deploy", "--identity", "identity")
 			m.allReach("after the rotation", hosts)
 			m.unitsRun("after the rotation", []string{"h1", "h4"}, row.unit, row.key, 1)
 
 			m.run("h2", "systemctl", "restart", row.unit)
-			m.allReachSoon("after a unit was restarted", hosts)
+			m.allReach("after a unit was restarted", hosts)
 			if out := m.muster(t, "status", "--identity", "identity"); !strings.Contains(out, " ago") || strings.Contains(out, "mesh wg0: the interface") {
 				t.Errorf("status:\n%s", out)
 			}
