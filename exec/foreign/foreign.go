@@ -77,8 +77,23 @@ func Open(name string, limits Limits) (*File, error) {
 	return admit(f, name, limits)
 }
 
-// OpenIn opens a file below a directory. Links are refused whatever the limits say, also within the directory.
+// OpenIn opens a file below a directory. Links are refused whatever the limits say, also within the directory. A file that
+// another one replaces at this moment is looked at again.
 func OpenIn(root *os.Root, name string, limits Limits) (*File, error) {
+	for try := 1; ; try++ {
+		f, exchanged, err := openIn(root, name, limits)
+		if !exchanged || try == maxExchanges {
+			return f, err
+		}
+	}
+}
+
+// maxExchanges is how often a file may be replaced while it is opened. Each time takes a writer that meets the moment between
+// two system calls.
+const maxExchanges = 100
+
+// openIn is OpenIn once. It reports whether the file was replaced meanwhile, which is an error.
+func openIn(root *os.Root, name string, limits Limits) (_ *File, exchanged bool, _ error) {
 	full := filepath.Join(root.Name(), name)
 	// os.Root follows links that stay inside, so each element is looked at before and the file itself again after.
 	for i := range len(name) {
@@ -86,28 +101,28 @@ func OpenIn(root *os.Root, name string, limits Limits) (*File, error) {
 			continue
 		}
 		if info, err := root.Lstat(name[:i]); err != nil {
-			return nil, err
+			return nil, false, err
 		} else if !info.IsDir() {
-			return nil, refused(full, "%s is %s, want a directory", name[:i], kind(info.Mode()))
+			return nil, false, refused(full, "%s is %s, want a directory", name[:i], kind(info.Mode()))
 		}
 	}
 	before, err := root.Lstat(name)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if !before.Mode().IsRegular() {
-		return nil, refused(full, "it is %s, want a regular file", kind(before.Mode()))
+		return nil, false, refused(full, "it is %s, want a regular file", kind(before.Mode()))
 	}
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, explain(full, err, func(string) (fs.FileInfo, error) { return root.Lstat(name) })
+		return nil, false, explain(full, err, func(string) (fs.FileInfo, error) { return root.Lstat(name) })
 	}
 	opened, err := admit(f, full, limits)
 	if err == nil && !os.SameFile(before, opened.info) {
 		opened.Close()
-		return nil, refused(full, "it was exchanged while it was opened")
+		return nil, true, refused(full, "it was exchanged while it was opened")
 	}
-	return opened, err
+	return opened, false, err
 }
 
 // OpenOwn opens a file below a directory for reading and writing, to go on with what this user has begun. Others may write

@@ -41,7 +41,7 @@ func (d directory) Get(_ context.Context, key, etag string) (*Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := root.Lstat(key)
+	info, err := f.Stat() // of the file that is open, whatever has its name by now
 	if err != nil {
 		f.Close()
 		return nil, err

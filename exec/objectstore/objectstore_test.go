@@ -71,6 +71,79 @@ func stores(t *testing.T, test func(t *testing.T, s Store)) {
 	})
 }
 
+// Readers beside a writer see one object or the next: the ETag is that of the text, and nothing fails meanwhile.
+func TestReadersBesideAWriter(t *testing.T) {
+	stores(t, func(t *testing.T, s Store) {
+		put := func(n int) {
+			if err := Write(t.Context(), s, "head.json", bytes.Repeat([]byte("x"), n), Condition{}); err != nil {
+				t.Error(err)
+			}
+		}
+		put(1)
+		written := make(chan struct{})
+		go func() {
+			defer close(written)
+			for n := range 50 {
+				put(n + 2)
+			}
+		}()
+		defer func() { <-written }()
+		lengths := map[string]int{}
+		for reading := true; reading; {
+			select {
+			case <-written:
+				reading = false
+			default:
+			}
+			text, etag, err := Read(t.Context(), s, "head.json", ReadOptions{Limit: 1 << 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, seen := lengths[etag]; seen && n != len(text) {
+				t.Fatalf("ETag %s: %d bytes, and %d", etag, n, len(text))
+			}
+			lengths[etag] = len(text)
+		}
+	})
+}
+
+// The ETag of a file that was replaced while it was read is not that of the next one.
+func TestETagOfAFileThatIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open("file://"+dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := func(n int) {
+		if err := errors.Join(os.WriteFile(dir+"/next", make([]byte, n), 0o644), os.Rename(dir+"/next", dir+"/x")); err != nil {
+			t.Error(err)
+		}
+	}
+	replace(1)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		for n := range 300 {
+			replace(n + 2)
+		}
+	}()
+	defer func() { <-written }()
+	for reading := true; reading; {
+		select {
+		case <-written:
+			reading = false
+		default:
+		}
+		text, etag, err := Read(t.Context(), s, "x", ReadOptions{Limit: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(etag, fmt.Sprintf("-%x-", len(text))) { // the size is a part
+			t.Fatalf("%d bytes with the ETag %s", len(text), etag)
+		}
+	}
+}
+
 var gateway = flag.String("s3", "", "read and write objects through this versitygw `program`, too")
 
 // serveS3 starts versitygw with a bucket named fleet, and returns where it listens.
