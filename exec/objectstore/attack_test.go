@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -154,4 +155,30 @@ func TestNarInfosThatLeadElsewhere(t *testing.T) {
 			t.Errorf("%q: got %s, %q", line, resp.Status, text)
 		}
 	}
+}
+
+// A server that says that it fails says nothing of an object.
+func TestAServerInTrouble(t *testing.T) {
+	for status, fails := range map[int]bool{500: true, 502: true, 504: true, 400: false, 403: false, 404: false} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		for name, s := range at(t, server.URL, time.Minute) {
+			if _, err := s.Get(t.Context(), "x", ""); Fails(err) != fails {
+				t.Errorf("%s, %d: %v", name, status, err)
+			}
+		}
+		server.Close()
+	}
+}
+
+// The timer of a request that has ended does not go on.
+func TestTheGuardOfARequestEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, g := guardStall(t.Context(), time.Minute)
+		g.cancel(nil)
+		synctest.Wait()
+		g.look() // which had begun
+		if g.timer.Stop() {
+			t.Error("it looks again")
+		}
+	})
 }

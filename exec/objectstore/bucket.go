@@ -109,7 +109,7 @@ func refusedByS3(resp *http.Response) error {
 	case resp.StatusCode == http.StatusPreconditionFailed || resp.StatusCode == http.StatusConflict:
 		return ErrConflict
 	case !readable || said.Code == "":
-		return fmt.Errorf("it answers %s", resp.Status)
+		return troubled(resp, fmt.Errorf("it answers %s", resp.Status))
 	}
-	return fmt.Errorf("%s (%s)", cmp.Or(said.Message, http.StatusText(resp.StatusCode)), said.Code)
+	return troubled(resp, fmt.Errorf("%s (%s)", cmp.Or(said.Message, http.StatusText(resp.StatusCode)), said.Code))
 }

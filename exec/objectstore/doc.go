@@ -51,8 +51,12 @@ var (
 	ErrNotFound    = errors.New("there is no such object")
 	ErrNotModified = errors.New("the object has not changed")
 	ErrUnreachable = errors.New("the store does not answer")
+	ErrTrouble     = errors.New("the store is in trouble") // it answers that it cannot now
 	ErrConflict    = errors.New("somebody else has written the object")
 )
+
+// Fails reports whether an error is about the store, and says nothing of the object.
+func Fails(err error) bool { return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrTrouble) }
 
 // Options say how a store is reached.
 type Options struct {

@@ -30,6 +30,8 @@ type folder struct {
 	open func(ctx context.Context) (Shell, error)
 	busy chan struct{} // holds one for each request that runs
 
+	connecting chan struct{} // holds one while a request connects
+
 	mu    sync.Mutex
 	shell Shell // nil before the first request, and after one that lost it
 }
@@ -51,7 +53,7 @@ func newFolder(u *url.URL, o Options) (*folder, error) {
 	if u.Hostname() == "" || secret || !path.IsAbs(u.Path) || dir == "/" || u.RawQuery != "" || strings.ContainsAny(u.Path, "\n\x00") || strings.HasPrefix(u.Hostname(), "-") {
 		return nil, ErrNoURL
 	}
-	f := &folder{dir: dir, text: "ssh://" + u.Host + dir, busy: make(chan struct{}, requests)}
+	f := &folder{dir: dir, text: "ssh://" + u.Host + dir, busy: make(chan struct{}, requests), connecting: make(chan struct{}, 1)}
 	if u.User != nil {
 		f.text = "ssh://" + u.User.Username() + "@" + u.Host + dir
 	}
@@ -68,16 +70,26 @@ func (f *folder) String() string { return f.text }
 
 // connect returns the way to the machine, which all requests share.
 func (f *folder) connect(ctx context.Context) (Shell, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.shell == nil {
-		s, err := f.open(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
-		}
-		f.shell = s
+	select {
+	case f.connecting <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	return f.shell, nil
+	defer func() { <-f.connecting }()
+	f.mu.Lock()
+	s := f.shell
+	f.mu.Unlock()
+	if s != nil {
+		return s, nil
+	}
+	s, err := f.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	f.mu.Lock()
+	f.shell = s
+	f.mu.Unlock()
+	return s, nil
 }
 
 // lost has the next request connect anew.

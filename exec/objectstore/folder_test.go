@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A thisMachine runs commands here, behind a login shell that greets.
@@ -175,4 +176,45 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("%q", text)
 		}
 	})
+}
+
+// A request that waits while another one connects ends with its context.
+func TestARequestThatWaitsForAConnection(t *testing.T) {
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	s, err := Open("ssh://web1"+t.TempDir(), Options{Connect: func(ctx context.Context, u *url.URL) (Shell, error) {
+		close(begun)
+		<-goOn
+		return here(ctx, u)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var first sync.WaitGroup
+	first.Go(func() {
+		if _, err := s.Get(t.Context(), "x", ""); !errors.Is(err, ErrNotFound) {
+			t.Error(err)
+		}
+	})
+	<-begun
+	why := errors.New("the user left")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	second := make(chan error, 1)
+	go func() {
+		_, err := s.Get(ctx, "x", "")
+		second <- err
+	}()
+	for len(s.(*folder).busy) < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel(why)
+	select {
+	case err := <-second:
+		if !errors.Is(err, why) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("it waits for the connection")
+	}
+	close(goOn)
+	first.Wait()
 }

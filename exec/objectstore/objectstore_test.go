@@ -234,7 +234,7 @@ func TestBusyAndRefusing(t *testing.T) {
 		{404, "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>", ErrNotFound.Error()},
 		{404, "<Error><Code>NoSuchBucket</Code><Message>The bucket is not there</Message></Error>", "The bucket is not there (NoSuchBucket)"},
 		{403, "<Error><Code>AccessDenied</Code></Error>", "Forbidden (AccessDenied)"},
-		{502, "<html>Bad gateway</html>", "it answers 502 Bad Gateway"},
+		{502, "<html>Bad gateway</html>", "the store is in trouble: it answers 502 Bad Gateway"},
 		{409, "<Error><Code>ConditionalRequestConflict</Code></Error>", ErrConflict.Error()},
 	} {
 		status, answer, asked = c.status, c.answer, 3

@@ -264,5 +264,13 @@ func discard(resp *http.Response) error {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return fmt.Errorf("it answers %s: the credentials are missing or do not allow this", resp.Status)
 	}
-	return fmt.Errorf("it answers %s", resp.Status)
+	return troubled(resp, fmt.Errorf("it answers %s", resp.Status))
+}
+
+// troubled is the error about an answer, where that says that the server fails an [ErrTrouble].
+func troubled(resp *http.Response, err error) error {
+	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
+		return fmt.Errorf("%w: %w", ErrTrouble, err)
+	}
+	return err
 }

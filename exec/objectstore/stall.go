@@ -20,6 +20,7 @@ type stallGuard struct {
 	waited time.Duration // in this stretch, without the wait that goes on
 	bytes  int64         // in this stretch
 	timer  *time.Timer
+	ended  bool
 }
 
 // leastPerSecond is how many bytes a second of waiting has to bring.
@@ -29,15 +30,27 @@ const leastPerSecond = 256
 func guardStall(ctx context.Context, stretch time.Duration) (context.Context, *stallGuard) {
 	g := &stallGuard{stretch: stretch}
 	ctx, g.cancel = context.WithCancelCause(ctx)
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.timer = time.AfterFunc(stretch, g.look)
-	context.AfterFunc(ctx, func() { g.timer.Stop() })
+	context.AfterFunc(ctx, g.end)
 	return ctx, g
+}
+
+func (g *stallGuard) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
+	g.timer.Stop()
 }
 
 // look ends the request where a stretch has brought too little.
 func (g *stallGuard) look() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.ended {
+		return
+	}
 	waited := g.waited
 	if g.waits > 0 {
 		waited += time.Since(g.since)

@@ -31,7 +31,7 @@ type Draft struct {
 }
 
 // Publish writes a release: the documents first, then the head, where that still is the one that the number was taken from.
-// All hosts keep the release before until the last request has been answered. uploaded is called before the head is written.
+// All hosts keep the release before until the last request has been answered. The first document that cannot be written ends it.
 func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive.SecretKey) (*Head, error) {
 	last, etag, err := current(ctx, s, archive.PublicHalves(keys))
 	if err != nil {
@@ -51,10 +51,10 @@ func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive
 	if err != nil {
 		return nil, err
 	}
-	var g errgroup.Group
+	g, together := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for key, text := range documents {
-		g.Go(func() error { return objectstore.Write(ctx, s, key, text, objectstore.Condition{Absent: true}) })
+		g.Go(func() error { return objectstore.Write(together, s, key, text, objectstore.Condition{Absent: true}) })
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err

@@ -8,10 +8,12 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -382,4 +384,50 @@ func FuzzOpen(f *testing.F) {
 			decode(payload, into)
 		}
 	})
+}
+
+// A brokenStore has an object fail, or all of them.
+type brokenStore struct {
+	objectstore.Store
+	broken func(key string) error
+	writes atomic.Int64 // that were begun
+}
+
+func (b *brokenStore) Get(ctx context.Context, key, etag string) (*objectstore.Object, error) {
+	if err := b.broken(key); err != nil {
+		return nil, err
+	}
+	return b.Store.Get(ctx, key, etag)
+}
+
+func (b *brokenStore) Put(ctx context.Context, key string, body io.ReadSeeker, size int64, c objectstore.Condition) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	b.writes.Add(1)
+	if err := b.broken(key); err != nil {
+		return err
+	}
+	return b.Store.Put(ctx, key, body, size, c)
+}
+
+// A store that is lost is not tried for the document of every host.
+func TestAStoreThatIsLostWhilePublishing(t *testing.T) {
+	var names []string
+	for i := range 400 {
+		names = append(names, fmt.Sprintf("web%d", i))
+	}
+	s := &brokenStore{Store: open(t), broken: func(key string) error {
+		if key == HeadKey {
+			return nil
+		}
+		return objectstore.ErrUnreachable
+	}}
+	_, err := Publish(t.Context(), s, draft(t, nil, names...), []*archive.SecretKey{key(t, "fleet-1", 1)})
+	if !errors.Is(err, objectstore.ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+	if n := s.writes.Load(); n > int64(len(names)/2) {
+		t.Errorf("%d of %d documents were tried", n, len(names))
+	}
 }

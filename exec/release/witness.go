@@ -117,7 +117,10 @@ func (w *Witness) Report(ctx context.Context, host string) (*Heard, error) {
 	}
 	h := &Heard{Report: r}
 	keys, err := w.keysOf(ctx, host)
-	if err != nil {
+	switch {
+	case objectstore.Fails(err):
+		return nil, err
+	case err != nil:
 		h.Doubt = fmt.Errorf("read its host_keys: %w", err)
 		return h, nil
 	}
@@ -129,20 +132,26 @@ func (w *Witness) Report(ctx context.Context, host string) (*Heard, error) {
 // readers is how many reports are read side by side.
 const readers = 16
 
-// Reports reads the last reports of hosts. A report that cannot be read counts as none.
+// Reports reads the last reports of hosts. A report that is damaged, or that the store does not show, counts as none. A store
+// that fails is an error: what it does not tell now may be that a host has failed.
 func (w *Witness) Reports(ctx context.Context, hosts []string) (map[string]*Heard, error) {
 	list := make([]*Heard, len(hosts))
-	var g errgroup.Group
+	g, together := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for i, host := range hosts {
-		g.Go(func() error {
-			list[i], _ = w.Report(ctx, host)
+		g.Go(func() (err error) {
+			if list[i], err = w.Report(together, host); objectstore.Fails(err) {
+				return err
+			}
 			return nil
 		})
 	}
-	g.Wait()
+	err := g.Wait()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, err
 	}
 	reports := map[string]*Heard{}
 	for i, host := range hosts {

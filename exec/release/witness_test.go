@@ -3,6 +3,7 @@ package release
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -56,18 +57,24 @@ func (a *audience) report(host string, s Status, keys ...*sshsig.Key) []byte {
 // gate is what a host of the second wave sees.
 func (a *audience) gate(host string) Gate {
 	a.Helper()
+	g, err := a.ask(host)
+	if err != nil {
+		a.Fatal(err)
+	}
+	a.now = a.now.Add(2 * time.Minute) // the next counts again
+	return g
+}
+
+// ask has a host of the second wave look at the gate.
+func (a *audience) ask(host string) (Gate, error) {
+	a.Helper()
 	w := Waiter{
 		Store: a.store, Keys: []archive.PublicKey{a.key.Public()}, Host: host, Signers: []*sshsig.Key{hostKey(a, host)}, Fresh: time.Minute,
 		Members: func(context.Context) (*Members, error) {
 			return OpenMembers(read(a, a.store, a.head.MembersKey()), a.head, []archive.PublicKey{a.key.Public()})
 		},
 	}
-	g, err := w.Gate(a.Context(), a.head, 1, a.now)
-	if err != nil {
-		a.Fatal(err)
-	}
-	a.now = a.now.Add(2 * time.Minute) // the next counts again
-	return g
+	return w.Gate(a.Context(), a.head, 1, a.now)
 }
 
 func TestOnlySignedReportsOpenAGate(t *testing.T) {
@@ -236,5 +243,33 @@ func TestAReleaseWhoseWavesWouldWaitForEver(t *testing.T) {
 	}
 	if err := publish(func(h *schema.Host) { h.HostKeys, h.Policy = nil, schema.BestEffort }); err != nil {
 		t.Errorf("nobody waits for it: %v", err)
+	}
+}
+
+// A report that cannot be read now may be one of a failure: no gate is counted without it.
+func TestAStoreThatFailsOpensNoGate(t *testing.T) {
+	a := newAudience(t, "web1", "web2", "web3", "web4", "last")
+	a.head.Share = 60
+	for _, host := range []string{"web1", "web2", "web3"} {
+		a.report(host, Activated, hostKey(a, host))
+	}
+	a.report("web4", Failed, hostKey(a, "web4"))
+	whole := a.store
+	for what, broken := range map[string]string{"its report": ReportKey("web4"), "its keys": a.head.PartKey("web4")} {
+		for _, trouble := range []error{objectstore.ErrUnreachable, objectstore.ErrTrouble} {
+			a.store = &brokenStore{Store: whole, broken: func(key string) error {
+				if key == broken {
+					return trouble
+				}
+				return nil
+			}}
+			if g, err := a.ask("last"); !errors.Is(err, trouble) || g.Open {
+				t.Errorf("without %s: got %+v, %v", what, g, err)
+			}
+		}
+	}
+	a.store = whole
+	if g := a.gate("last"); g.Open || !g.Stopped {
+		t.Errorf("got %+v", g)
 	}
 }
