@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"exec/ondemand":          {},
 	"exec/pull":              {"compile/store", "exec", "exec/archive", "exec/foreign", "exec/host", "exec/objectstore", "exec/release", "exec/sshsig", "exec/strictjson", "exec/webhook"},
 	"exec/release":           {"schema", "compile/store", "exec", "exec/archive", "exec/human", "exec/objectstore", "exec/sshsig", "exec/strictjson"},
-	"exec/provision":         {"schema", "compile/tofu", "exec/backoff", "exec/foreign"},
+	"exec/provision":         {"schema", "compile/tofu", "exec/backoff", "exec/bounded"},
 	"exec/remote":            {"schema", "exec/backoff", "exec/bounded", "exec/foreign", "exec/ondemand", "exec/remote/sshconfig"},
 	"exec/remote/sshconfig":  {},
 	"exec/secret":            {"schema", "exec/foreign"},

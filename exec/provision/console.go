@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os/exec"
@@ -9,11 +8,15 @@ import (
 	"time"
 
 	"muster/exec/backoff"
+	"muster/exec/bounded"
 	"muster/schema"
 )
 
-// mostConsole is how much of a console is read, in bytes from its end.
-const mostConsole = 1 << 20
+// How much is kept of a console, and of what the command says of an error, in bytes from the end.
+const (
+	mostConsole   = 1 << 20
+	mostComplaint = 4 << 10
+)
 
 // HostKeys runs the command that prints the console of a machine until its cloud-init has
 // shown the SSH host keys there, and returns them.
@@ -24,10 +27,10 @@ func HostKeys(ctx context.Context, h *schema.Host, m schema.PinnedMachine, patie
 	wait := backoff.Backoff{First: time.Second, Max: 15 * time.Second}
 	for {
 		cmd := exec.CommandContext(limited, argv[0], argv[1:]...)
-		var stderr bytes.Buffer
-		cmd.Stderr, cmd.WaitDelay = &stderr, 5*time.Second
-		out, err := cmd.Output()
-		if keys := consoleKeys(out); err == nil && len(keys) > 0 {
+		stdout, stderr := &bounded.Tail{Limit: mostConsole}, &bounded.Tail{Limit: mostComplaint}
+		cmd.Stdout, cmd.Stderr, cmd.WaitDelay = stdout, stderr, 5*time.Second
+		err := cmd.Run()
+		if keys := consoleKeys(stdout.Bytes()); err == nil && len(keys) > 0 {
 			return keys, nil
 		}
 		if wait.Wait(limited) == nil {
@@ -62,9 +65,6 @@ const (
 // consoleKeys are the public keys that a console shows, those of the last start. Lines may
 // have a time or a unit before the key.
 func consoleKeys(console []byte) (keys []string) {
-	if len(console) > mostConsole {
-		console = console[len(console)-mostConsole:]
-	}
 	within := false
 	var found []string
 	for line := range strings.Lines(string(console)) {

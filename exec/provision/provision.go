@@ -30,7 +30,6 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 
 	"muster/compile/tofu"
-	"muster/exec/foreign"
 	"muster/schema"
 )
 
@@ -251,8 +250,21 @@ func (t *Tofu) Apply(ctx context.Context, plan string) error {
 	if err == nil {
 		return nil
 	}
-	text, _ := foreign.ReadFile(log.Name(), foreign.Limits{Size: 1 << 20})
-	return &Error{What: filepath.Base(t.Program) + " apply", Err: err, Stderr: lastError(string(text))}
+	return &Error{What: filepath.Base(t.Program) + " apply", Err: err, Stderr: lastError(endOf(log))}
+}
+
+// mostError is how much of the end of a program's output is searched for its error, in bytes.
+const mostError = 1 << 20
+
+// endOf is the end of an open file.
+func endOf(f *os.File) string {
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	text := make([]byte, min(info.Size(), mostError))
+	n, _ := f.ReadAt(text, info.Size()-int64(len(text)))
+	return string(text[:n])
 }
 
 // follow shows what the program writes to a file until it has ended.

@@ -3,8 +3,10 @@ package provision
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -152,5 +154,41 @@ func TestWaitingForALockIsTold(t *testing.T) {
 	}
 	if want := "note: another tofu works on the same state: waiting for its lock, 10m at most\n"; said.String() != want {
 		t.Errorf("got %q, want %q", said.String(), want)
+	}
+}
+
+// program is a program of a shell script.
+func program(t *testing.T, script string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "tofu")
+	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// The reason of a failure is at the end of what is printed, however long that is.
+func TestAnApplyThatPrintsMuch(t *testing.T) {
+	tofu, err := Open(program(t, "yes 'machine: Still creating...' | head -c 3000000; echo 'Error: no such image'; exit 1"), t.TempDir(), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tofu.Apply(t.Context(), "plan"); err == nil || err.Error() != "tofu apply: Error: no such image" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A console is kept as far as it is read.
+func TestAConsoleThatPrintsMuch(t *testing.T) {
+	h := &schema.Host{Name: "web1", Provision: &schema.ProvisionedMachine{Console: []string{program(t, "head -c 200000000 /dev/zero; cat <<'END'\n"+console+"\nEND\n")}}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	keys, err := HostKeys(t.Context(), h, schema.PinnedMachine{ID: "i-1"}, time.Hour)
+	runtime.ReadMemStats(&after)
+	if diff := cmp.Diff([]string{"ecdsa-sha2-nistp256 AAAAecdsa", "ssh-ed25519 AAAAnew"}, keys); err != nil || diff != "" {
+		t.Errorf("%v\n(-want +got):\n%s", err, diff)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 50<<20 {
+		t.Errorf("it took %d MB", took>>20)
 	}
 }
