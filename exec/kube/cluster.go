@@ -31,8 +31,8 @@ type Cluster struct {
 	config  Config
 	masters *masters
 
-	mu     sync.Mutex
-	opened *opened
+	opening chan struct{} // holds one while the masters are asked, and guards what comes of it
+	opened  *opened
 
 	leaving sync.Mutex // one member asks for leave at a time
 	before  map[string][]string
@@ -47,13 +47,13 @@ type opened struct {
 // New returns a cluster. Its masters are asked when it is first used.
 func New(c Config) *Cluster {
 	c.Poll = cmp.Or(c.Poll, drainPoll)
-	return &Cluster{config: c, masters: &masters{names: c.Masters, reach: c.Reach, open: map[string]Machine{}}, before: map[string][]string{}}
+	return &Cluster{config: c, masters: &masters{names: c.Masters, reach: c.Reach, open: map[string]Machine{}}, opening: make(chan struct{}, 1), before: map[string][]string{}}
 }
 
 // Close closes all connections.
 func (c *Cluster) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.opening <- struct{}{}
+	defer func() { <-c.opening }()
 	if c.opened != nil {
 		c.opened.close()
 		c.opened = nil
@@ -76,8 +76,12 @@ const (
 
 // open asks the masters for the administrator's certificate, the first time.
 func (c *Cluster) open(ctx context.Context) (*opened, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case c.opening <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the masters to be asked: %w", context.Cause(ctx))
+	}
+	defer func() { <-c.opening }()
 	if c.opened != nil {
 		return c.opened, nil
 	}

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"strings"
@@ -264,4 +265,40 @@ func TestUpgradesGoInTheOrderOfKubernetes(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
+}
+
+// Who waits while the masters are asked by another one ends with its context.
+func TestAMasterThatDoesNotAnswerHoldsNobodyElseUp(t *testing.T) {
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	c := New(Config{Distribution: fleet.Kubernetes, Masters: []string{"m1"}, Reach: func(context.Context, string) (Machine, error) {
+		close(begun)
+		<-goOn
+		return nil, errors.New("no route to host")
+	}})
+	var first sync.WaitGroup
+	first.Go(func() {
+		if _, err := c.open(t.Context()); err == nil || !strings.Contains(err.Error(), "no route to host") {
+			t.Errorf("got %v", err)
+		}
+	})
+	<-begun
+	why := errors.New("the user left")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	second := make(chan error, 1)
+	go func() {
+		_, err := c.Held(ctx, &fleet.KlusterMember{Host: "m1"})
+		second <- err
+	}()
+	cancel(why)
+	select {
+	case err := <-second:
+		if !errors.Is(err, why) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("it waits for the other one")
+	}
+	close(goOn)
+	first.Wait()
+	c.Close()
 }
