@@ -1,6 +1,7 @@
 package nixcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"muster/exec/foreign"
 )
@@ -286,11 +288,16 @@ func (c SSHConfig) text(set string) string {
 	return text
 }
 
+// exitLimit is how long the masters of all connections may take to end when they are asked.
+const exitLimit = 5 * time.Second
+
 // close ends the connections, and removes the directory.
 func (m *machines) close() {
 	sockets, _ := filepath.Glob(filepath.Join(m.dir, strings.Repeat("[0-9a-f]", 40))) // the pattern is well-formed
+	ctx, cancel := context.WithTimeout(context.Background(), exitLimit)
+	defer cancel()
 	for _, socket := range sockets {
-		_ = exec.Command("ssh", "-o", "ControlPath="+socket, "-O", "exit", "builder").Run() // else it ends by itself
+		_ = exec.CommandContext(ctx, "ssh", "-o", "ControlPath="+socket, "-O", "exit", "builder").Run() // else it ends by itself
 	}
 	os.RemoveAll(m.dir)
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -98,5 +99,34 @@ func TestSSHConfigOfBuilders(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A connection to a builder that does not end when it is asked keeps nobody waiting.
+func TestAConnectionThatDoesNotEnd(t *testing.T) {
+	m, err := openMachines(nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(m.dir, strings.Repeat("0", 40)), nil, 0o600),
+		os.WriteFile(filepath.Join(bin, "ssh"), []byte("#!/bin/sh\nexec sleep 3600\n"), 0o755),
+	); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		m.close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(2 * time.Minute):
+		t.Fatal("it waits for ssh")
+	}
+	if _, err := os.Stat(m.dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its directory is left: %v", err)
 	}
 }
