@@ -176,10 +176,7 @@ func writePrivate(name string, text []byte) error {
 		return writeFile(name, text)
 	}
 	return inDirectoryOf(name, func(root *os.Root) error {
-		return foreign.Replace(root, filepath.Base(name), func(f *os.File) error {
-			_, err := f.Write(text)
-			return err
-		})
+		return foreign.ReplaceText(root, filepath.Base(name), text)
 	})
 }
 

@@ -175,8 +175,5 @@ func keepFile(name, text string) error {
 		return err
 	}
 	defer root.Close()
-	return foreign.Replace(root, filepath.Base(name), func(f *os.File) error {
-		_, err := f.WriteString(text)
-		return err
-	})
+	return foreign.ReplaceText(root, filepath.Base(name), []byte(text))
 }

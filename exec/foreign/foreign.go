@@ -215,6 +215,17 @@ func Replace(root *os.Root, name string, fill func(f *os.File) error) error {
 	return err
 }
 
+// ReplaceText has a text take the place of a file. It is on the disk before it has the name: when the power fails, the former
+// file is there, or this one.
+func ReplaceText(root *os.Root, name string, text []byte) error {
+	return Replace(root, name, func(f *os.File) error {
+		if _, err := f.Write(text); err != nil {
+			return err
+		}
+		return f.Sync()
+	})
+}
+
 // ReadFile returns the contents of a file.
 func ReadFile(name string, limits Limits) ([]byte, error) {
 	f, err := Open(name, limits)

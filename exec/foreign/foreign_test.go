@@ -215,3 +215,27 @@ func TestReplace(t *testing.T) {
 		}
 	}
 }
+
+func TestReplaceText(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for _, text := range []string{"former", "next"} {
+		if err := ReplaceText(root, "x", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := root.ReadFile("x")
+	info, statErr := root.Stat("x")
+	if err != nil || statErr != nil || string(text) != "next" || info.Mode() != 0o600 {
+		t.Errorf("%q, %v, %v, %v", text, err, info, statErr)
+	}
+	if names, err := Names(root, 10); err != nil || len(names) != 1 {
+		t.Errorf("left: %q, %v", names, err)
+	}
+	if err := ReplaceText(root, "none/x", nil); err == nil {
+		t.Error("a directory that is not there")
+	}
+}

@@ -69,10 +69,7 @@ func (a *Agent) write(name string, text []byte) error {
 	root, err := os.OpenRoot(a.Dir)
 	if err == nil {
 		defer root.Close()
-		err = foreign.Replace(root, name, func(f *os.File) error {
-			_, err := f.Write(text)
-			return err
-		})
+		err = foreign.ReplaceText(root, name, text)
 	}
 	if err != nil {
 		return fmt.Errorf("keep the agent's state: %w", err)

@@ -208,8 +208,10 @@ func editKnown(file string, edit func([]byte) ([]byte, error)) error {
 		if err := f.Chmod(info.Mode().Perm()); err != nil {
 			return err
 		}
-		_, err := f.Write(text)
-		return err
+		if _, err := f.Write(text); err != nil {
+			return err
+		}
+		return f.Sync()
 	})
 }
 
