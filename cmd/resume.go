@@ -109,7 +109,9 @@ func (o *resumeOptions) conclude(ctx context.Context, std streams, r *exec.Recor
 	defer journal.Close()
 	outcomes := ended(r)
 	if !o.retry && !r.Ended {
-		journal.End(exec.ExitStatus(ctx, outcomes))
+		if err := journal.End(exec.ExitStatus(ctx, outcomes)); err != nil {
+			fmt.Fprintf(std.err, "warning: %v\n", err)
+		}
 	}
 	if failed := failedHosts(outcomes); len(failed) > 0 {
 		fmt.Fprintf(std.out, "nothing to %s: run %s has ended on every host; for the %s that failed, %s: muster retry --run %[2]s\n", o.verb(), r.Plan.Run, human.Count(len(failed), "host"), someOf(failed))

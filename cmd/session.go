@@ -290,7 +290,9 @@ func (s *session) runWithJournal(ctx context.Context, plan *exec.Plan, journal *
 	case journal != nil && status == exec.ExitInterrupted:
 		defer fmt.Fprintf(s.std.err, "interrupted: run %s is not over; to continue it: muster resume\n", plan.Run)
 	case journal != nil:
-		journal.End(status)
+		if err := journal.End(status); err != nil {
+			s.note("warning: %v", err)
+		}
 		s.removeOldRuns(plan)
 	}
 	return s.end(ctx, outcomes)

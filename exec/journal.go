@@ -136,6 +136,9 @@ func beginJournal(root *os.Root, name string, p *Plan) (*Journal, error) {
 		err = j.write(entry{Version: journalVersion, Event: planEntry}, p)
 	}
 	if err == nil {
+		err = f.Sync() // a journal that has a name has its plan, also after a power cut
+	}
+	if err == nil {
 		err = root.Rename(temp, name)
 	}
 	if err != nil {
@@ -218,9 +221,13 @@ func (j *Journal) takes(e Event) bool {
 	return true
 }
 
-// End says that the run has ended, with muster's exit status.
-func (j *Journal) End(status int) {
-	j.write(entry{Event: endEntry}, end{Status: status})
+// End says that the run has ended, with muster's exit status. Where that cannot be written, the run can be resumed. The error
+// is nil where a sink has told of an earlier one.
+func (j *Journal) End(status int) error {
+	if err := j.write(entry{Event: endEntry}, end{Status: status}); err != nil {
+		return fmt.Errorf("write the end of the run to its journal: %w", err)
+	}
+	return nil
 }
 
 // Close closes the file. A run that has no end can be resumed.

@@ -260,3 +260,16 @@ func FuzzReadPlan(f *testing.F) {
 		}
 	})
 }
+
+func TestAJournalThatCannotEnd(t *testing.T) {
+	j, err := CreateJournal(filepath.Join(t.TempDir(), "runs"), savedExample())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.End(ExitOK); err == nil || !strings.Contains(err.Error(), "write the end of the run to its journal: ") {
+		t.Errorf("got %v", err)
+	}
+}
