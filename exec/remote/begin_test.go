@@ -92,7 +92,7 @@ func TestALoginShellThatFloods(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := connectPlayed(t, tt.handle)
 			before := allocated()
-			within(t, 4*time.Second, func() {
+			ends(t, func() {
 				if err := m.Run(t.Context(), Command{Argv: []string{"true"}}); err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("Run: got %v, want %s", err, want)
 				}
@@ -123,9 +123,10 @@ func TestALoginShellThatNeverBegins(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		handle func(*TestSession)
+		limit  time.Duration
 		want   string
 	}{
-		{"hangs", func(s *TestSession) { io.Copy(io.Discard, s) }, "the login shell has not begun the command within 300ms"},
+		{"hangs", func(s *TestSession) { io.Copy(io.Discard, s) }, 300 * time.Millisecond, "the login shell has not begun the command within 300ms"},
 		{"says little, for ever", func(s *TestSession) {
 			for {
 				if _, err := s.Write([]byte("x")); err != nil {
@@ -133,16 +134,16 @@ func TestALoginShellThatNeverBegins(t *testing.T) {
 				}
 				time.Sleep(20 * time.Millisecond)
 			}
-		}, "the login shell has not begun the command within 300ms"},
+		}, 300 * time.Millisecond, "the login shell has not begun the command within 300ms"},
 		{"ends well", func(s *TestSession) { fmt.Fprintln(s, "only backups here"); s.Exit(0) },
-			"true: the login shell ended without beginning the command: \"only backups here\""},
+			beginLimit, "true: the login shell ended without beginning the command: \"only backups here\""},
 		{"refuses the user", func(s *TestSession) { fmt.Fprintln(s, "This account is currently not available."); s.Exit(1) },
-			"true: exit status 1: This account is currently not available."},
+			beginLimit, "true: exit status 1: This account is currently not available."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := connectPlayed(t, tt.handle)
-			m.beginLimit = 300 * time.Millisecond
-			within(t, 2*time.Second, func() {
+			m.beginLimit = tt.limit
+			ends(t, func() {
 				if err := m.Run(t.Context(), Command{Argv: []string{"true"}}); err == nil || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("got %v, want %s", err, tt.want)
 				}
@@ -155,11 +156,11 @@ func TestALoginShellThatNeverBegins(t *testing.T) {
 func TestACommandMayTakeLonger(t *testing.T) {
 	m := connectPlayed(t, func(s *TestSession) {
 		s.Begin()
-		time.Sleep(600 * time.Millisecond)
+		time.Sleep(4 * time.Second)
 		fmt.Fprint(s, "done")
 		s.Exit(0)
 	})
-	m.beginLimit = 300 * time.Millisecond
+	m.beginLimit = 3 * time.Second
 	if out, err := m.Output(t.Context(), "true"); err != nil || string(out) != "done" {
 		t.Errorf("got %q, %v", out, err)
 	}
@@ -168,14 +169,14 @@ func TestACommandMayTakeLonger(t *testing.T) {
 // A server that keeps the link alive and answers no request loses its connection.
 func TestAServerThatAnswersNoRequest(t *testing.T) {
 	m, server := connectTestServer(t, nil)
-	m.conn.answerLimit = 300 * time.Millisecond
-	if out, err := m.Output(t.Context(), "sh", "-c", "sleep 0.6; echo alive"); err != nil || string(out) != "alive\n" {
+	m.conn.answerLimit = 3 * time.Second
+	if out, err := m.Output(t.Context(), "sh", "-c", "sleep 4; echo alive"); err != nil || string(out) != "alive\n" {
 		t.Fatalf("a command that takes longer than an answer: got %q, %v", out, err)
 	}
 	server.silent.Store(true)
-	within(t, 2*time.Second, func() {
+	ends(t, func() {
 		if err := m.Run(t.Context(), Command{Argv: []string{"true"}}); !errors.Is(err, ErrConnectionLost) ||
-			!strings.Contains(err.Error(), "the server has not answered a request for 300ms") {
+			!strings.Contains(err.Error(), "the server has not answered a request for 3s") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -195,7 +196,7 @@ func TestOutputAfterTheEnd(t *testing.T) {
 		}
 	})
 	m.drainLimit = time.Second
-	within(t, 2*quietLimit, func() {
+	ends(t, func() {
 		if out, err := m.Output(t.Context(), "true"); err != nil || len(out) == 0 {
 			t.Errorf("got %d bytes, %v", len(out), err)
 		}
@@ -208,7 +209,7 @@ func TestACommandThatFloods(t *testing.T) {
 		s.Begin()
 		flood(s)
 	})
-	within(t, 15*time.Second, func() {
+	ends(t, func() {
 		if out, err := m.Output(t.Context(), "yes"); err == nil || !strings.Contains(err.Error(), "yes: it printed more than 4 MB") || len(out) > maxOutput {
 			t.Errorf("stdout: got %d bytes, %v", len(out), err)
 		}
@@ -231,7 +232,7 @@ func TestACommandThatFloods(t *testing.T) {
 // A login shell that hangs does not hold up a Run whose context has ended.
 func TestCancelWhileTheLoginShellHangs(t *testing.T) {
 	m := connectPlayed(t, func(s *TestSession) { io.Copy(io.Discard, s) })
-	within(t, abortLimit+2*time.Second, func() {
+	ends(t, func() {
 		if err := m.Run(shortContext(t, 100*time.Millisecond), Command{Argv: []string{"true"}}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}

@@ -30,22 +30,24 @@ func TestUnreachable(t *testing.T) {
 		return l.Addr().(*net.TCPAddr).Port
 	}
 	hold := func(c net.Conn) { io.Copy(io.Discard, c); c.Close() }
+	const limit = 3 * time.Second
 	for _, tt := range []struct {
 		name string
 		port int
 		want string
 	}{
 		{"refused", freePort(t), "connection refused"},
-		{"silent", listen(hold), "accepted the connection but did not finish the SSH handshake within 500ms"},
-		{"stops after its version", listen(func(c net.Conn) { c.Write([]byte("SSH-2.0-Test\r\n")); hold(c) }), "accepted the connection but did not finish the SSH handshake within 500ms"},
-		{"hangs up", listen(func(c net.Conn) { c.Close() }), "keeps closing the connection (tried for 500ms)"},
-		{"hangs up after its version", listen(func(c net.Conn) { c.Write([]byte("SSH-2.0-Test\r\n")); c.Close() }), "keeps closing the connection (tried for 500ms)"},
+		{"silent", listen(hold), "accepted the connection but did not finish the SSH handshake within 3s"},
+		{"stops after its version", listen(func(c net.Conn) { c.Write([]byte("SSH-2.0-Test\r\n")); hold(c) }), "accepted the connection but did not finish the SSH handshake within 3s"},
+		{"hangs up", listen(func(c net.Conn) { c.Close() }), "keeps closing the connection (tried for 3s)"},
+		{"hangs up after its version", listen(func(c net.Conn) { c.Write([]byte("SSH-2.0-Test\r\n")); c.Close() }), "keeps closing the connection (tried for 3s)"},
 		{"not ssh", listen(func(c net.Conn) { c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")); c.Close() }), "unreachable: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			var err error
-			within(t, 1500*time.Millisecond, func() {
-				err = dialOnce(t, Config{ConfigFile: "none", ConnectTimeout: 500 * time.Millisecond}, Target{Name: "web1", Address: "127.0.0.1", Port: tt.port})
+			ends(t, func() {
+				err = dialOnce(t, Config{ConfigFile: "none", ConnectTimeout: limit}, Target{Name: "web1", Address: "127.0.0.1", Port: tt.port})
 			})
 			if !errors.Is(err, ErrUnreachable) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
@@ -61,7 +63,7 @@ func TestUnreachable(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx := shortContext(t, 200*time.Millisecond)
 		var err error
-		within(t, time.Second, func() {
+		ends(t, func() {
 			_, err = NewDialer(Config{ConfigFile: "none"}).Dial(ctx, Target{Address: "127.0.0.1", Port: listen(hold)})
 		})
 		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnreachable) {

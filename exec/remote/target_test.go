@@ -85,7 +85,7 @@ func TestAgentForwarding(t *testing.T) {
 		return cmd.Run()
 	}
 	for try := 0; add() != nil; try++ {
-		if try == 100 {
+		if try == 5000 {
 			t.Fatal("the agent takes no key")
 		}
 		time.Sleep(20 * time.Millisecond)
