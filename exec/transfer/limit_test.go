@@ -48,7 +48,7 @@ func TestClosedStreamWaitsForNoLimit(t *testing.T) {
 	if _, err := s.Write(make([]byte, 100_000)); !errors.Is(err, errLimitedClosed) {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(began); took > 50*time.Second {
+	if took := time.Since(began); took > 2*time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

@@ -114,10 +114,13 @@ type blockingWriter struct {
 	bytes.Buffer
 	free    int
 	release chan struct{}
+	blocks  chan struct{} // closed when it blocks
+	once    sync.Once
 }
 
 func (w *blockingWriter) Write(p []byte) (int, error) {
 	if w.Len() > w.free {
+		w.once.Do(func() { close(w.blocks) })
 		<-w.release
 	}
 	return w.Buffer.Write(p)
@@ -126,7 +129,7 @@ func (w *blockingWriter) Write(p []byte) (int, error) {
 func TestSlowHostDoesNotSlowTheOthers(t *testing.T) {
 	src, infos := newMemorySource(t, 40*chunkSize)
 	shared := Share(src, 4*chunkSize)
-	slow := &blockingWriter{free: 2 * chunkSize, release: make(chan struct{})}
+	slow := &blockingWriter{free: 2 * chunkSize, release: make(chan struct{}), blocks: make(chan struct{})}
 	slowDone := make(chan error)
 	go func() { slowDone <- shared.NAR(context.Background(), infos[0], slow) }()
 	var wg sync.WaitGroup
@@ -169,15 +172,16 @@ func TestReadingGoesOnWithoutItsFirstHost(t *testing.T) {
 	src, infos := newMemorySource(t, 20*chunkSize)
 	shared := Share(src, 64<<20)
 	ctx, cancel := context.WithCancel(context.Background())
-	first := &blockingWriter{free: chunkSize, release: make(chan struct{})}
+	first := &blockingWriter{free: chunkSize, release: make(chan struct{}), blocks: make(chan struct{})}
 	firstDone := make(chan error)
 	go func() { firstDone <- shared.NAR(ctx, infos[0], first) }()
 
 	secondCtx, cancelSecond := context.WithCancel(context.Background())
-	second := &blockingWriter{free: 10 * chunkSize, release: make(chan struct{})}
+	second := &blockingWriter{free: 10 * chunkSize, release: make(chan struct{}), blocks: make(chan struct{})}
 	secondDone := make(chan error)
 	go func() { secondDone <- shared.NAR(secondCtx, infos[0], second) }()
-	time.Sleep(20 * time.Millisecond)
+	<-first.blocks
+	<-second.blocks
 	cancel()
 	close(first.release)
 	if err := <-firstDone; !errors.Is(err, context.Canceled) {
@@ -206,7 +210,7 @@ func TestReadingEndsWithItsLastHost(t *testing.T) {
 	}
 	select {
 	case <-src.stopped:
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the reading goes on")
 	}
 	if n := src.bytes.Load(); n > 20*chunkSize {

@@ -335,7 +335,7 @@ func TestUntrustedUser(t *testing.T) {
 			daemon.Env = append(daemon.Env, "NIX_DAEMON_SOCKET_PATH="+socket,
 				"NIX_CONFIG=build-users-group =\nsubstitute = false\n"+tt.conf)
 			running := storelab.Start(t, daemon)
-			for start := time.Now(); time.Since(start) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
+			for start := time.Now(); time.Since(start) < 2*time.Minute; time.Sleep(20 * time.Millisecond) {
 				if _, err := os.Stat(socket); err == nil {
 					break
 				}

@@ -72,7 +72,7 @@ func TestWindow(t *testing.T) {
 				_, err := c.Send(context.Background(), infos, src.NAR, newWindow(stream, func(nixserve.PathInfo) {}))
 				result <- err
 			}()
-			for deadline := time.Now().Add(10 * time.Second); got.Load() < tt.least && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(2 * time.Minute); got.Load() < tt.least && time.Now().Before(deadline); {
 				time.Sleep(10 * time.Millisecond)
 			}
 			time.Sleep(100 * time.Millisecond) // for more, should it come
@@ -85,7 +85,7 @@ func TestWindow(t *testing.T) {
 				if (err != nil) != tt.dies {
 					t.Error(err)
 				}
-			case <-time.After(30 * time.Second):
+			case <-time.After(2 * time.Minute):
 				t.Error("it still waits")
 			}
 			c.Close()
