@@ -322,7 +322,7 @@ func newFlagWorld(t *testing.T) *flagWorld {
 func TestTheFlagWorldSees(t *testing.T) {
 	for _, args := range [][]string{{"exec", "-F", "none"}, {"build", "--evaluator", "nix"}, {"compile", "-o", "network.nix"}} {
 		world := newFlagWorld(t)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		done := make(chan bool)
 		go func() {
 			defer close(done)

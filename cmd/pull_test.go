@@ -133,7 +133,7 @@ func (f *pullFleet) serveS3(address string) {
 			f.Logf("%s", text[max(0, len(text)-4000):])
 		}
 	})
-	for range 100 {
+	for range 1000 {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			break

@@ -477,7 +477,7 @@ func (f *field) chaos(r chaosRun) bool {
 	tell("", out)
 	tell("the other: ", rivals)
 	o := &f.opts
-	limit := o.ActivateTimeout + o.ConfirmTimeout + 2*o.RevertTimeout + 4*o.AnswerTimeout + 20*time.Second
+	limit := o.ActivateTimeout + o.ConfirmTimeout + 2*o.RevertTimeout + 4*o.AnswerTimeout + 2*time.Minute
 	if r.kill != nil || r.rival != "" {
 		limit *= 2 // one after the other
 	}

@@ -87,11 +87,10 @@ func (t *terminal) screen() []string {
 func (t *terminal) shows(test *testing.T, what string, is func(screen string) bool) {
 	test.Helper()
 	var screen string
-	for range 200 {
+	for began := time.Now(); time.Since(began) < 2*time.Minute; time.Sleep(10 * time.Millisecond) {
 		if screen = strings.Join(t.screen(), "\n"); is(screen) {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	test.Errorf("the screen does not show %s:\n%s", what, screen)
 }

@@ -88,7 +88,7 @@ func showsFile(t *testing.T, terminal *lab.Terminal, name string) {
 	want, _ := os.ReadFile(golden)
 	var got string
 	same := 0
-	for range 400 {
+	for range 4000 {
 		last := got
 		screen, err := terminal.Screen()
 		must(t, err)

@@ -221,7 +221,7 @@ func TestMutationsAreRefusedOrHarmless(t *testing.T) {
 		all[kind.name]++
 		began := time.Now()
 		a, err := Open(context.Background(), name, OpenOptions{})
-		if took := time.Since(began); took > 30*time.Second {
+		if took := time.Since(began); took > 2*time.Minute {
 			t.Errorf("%s: it took %v", what, took)
 		}
 		if err != nil {

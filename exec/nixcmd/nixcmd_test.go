@@ -100,7 +100,7 @@ func TestABuildEndsWhenNobodyWantsIt(t *testing.T) {
 	if _, err := n.NewBuilder().Realise(ctx, drv, "", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	if took := time.Since(began); took > 20*time.Second {
+	if took := time.Since(began); took > 2*time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

