@@ -103,6 +103,7 @@ func (f *Fetcher) archive(ctx context.Context, r request, name string, want stor
 	if err != nil {
 		return Tree{}, "", fmt.Errorf("unpack %s: %w", r.url, err)
 	}
+	unpacked := dir
 	if dir, err = only(dir); err != nil {
 		return Tree{}, "", err
 	}
@@ -110,8 +111,14 @@ func (f *Fetcher) archive(ctx context.Context, r request, name string, want stor
 	if err != nil {
 		return Tree{}, "", err
 	}
-	if u.outside != "" && h != want {
-		return Tree{}, "", fmt.Errorf("unpack %s: %s; only an archive that is pinned by its hash may hold such a link", r.url, u.outside)
+	if h != want {
+		top, err := filepath.Rel(unpacked, dir)
+		if err == nil {
+			err = u.checkLinks(top)
+		}
+		if err != nil {
+			return Tree{}, "", fmt.Errorf("unpack %s: %w", r.url, err)
+		}
 	}
 	p, err := store.FixedPath(name, h, true)
 	if err != nil {
