@@ -39,10 +39,17 @@ func (f *Fetcher) tarball(ctx context.Context, a flake.Attrs) (Tree, error) {
 			return flake.Attrs{"type": "tarball", "url": a.String("url")}, nil
 		}
 		locked, err := flake.FetchURL(answer.immutable)
-		if err == nil && locked.String("type") != "tarball" {
+		switch {
+		case err != nil:
+		case locked.String("type") != "tarball":
 			err = errors.New("tarball 'Link' headers that redirect to non-tarball URLs are not supported")
+		case !local && strings.HasPrefix(locked.String("url"), "file:"):
+			err = errors.New("a server cannot refer to a file of this machine")
 		}
-		return locked, err
+		if err != nil {
+			return nil, fmt.Errorf("the link to what will always be the same, which the server has sent (rel=\"immutable\"): '%s': %w", answer.immutable, err)
+		}
+		return locked, nil
 	})
 	switch {
 	case errors.Is(err, errUnchanged):

@@ -401,6 +401,29 @@ func TestLockableTarball(t *testing.T) {
 	}
 }
 
+func TestBadImmutableLinks(t *testing.T) {
+	content := gzipped(made(t, member{name: "top/a", content: "A"}))
+	for link, want := range map[string]string{
+		"file:///etc/passwd":           "a server cannot refer to a file of this machine",
+		"tarball+file:///etc/passwd":   "a server cannot refer to a file of this machine",
+		"/1.2.tar.gz":                  "'/1.2.tar.gz' doesn't have a scheme",
+		"git+https://example.org/x":    "non-tarball URLs are not supported",
+		"https://example.org/x?rev=-x": "hash '-x' has wrong length",
+	} {
+		t.Run(link, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Link", "<"+link+`>; rel="immutable"`)
+				w.Write(content)
+			}))
+			defer s.Close()
+			_, err := newFetcher(t).Fetch(t.Context(), tarballOf(s.URL+"/latest.tar.gz"), false)
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "'"+link+"': ") {
+				t.Errorf("error %v, want %q and the link", err, want)
+			}
+		})
+	}
+}
+
 // What is fetched is fetched once, by however many at the same time, and what is pinned needs no network again.
 func TestFetchedOnce(t *testing.T) {
 	f := newFetcher(t)
@@ -782,7 +805,26 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
+func TestNetrc(t *testing.T) {
+	for _, c := range []struct{ text, login, password string }{
+		{"machine h login a password b", "a", "b"},
+		{"machine h\n\tlogin a\n\tpassword b\nmachine i login c password d", "a", "b"},
+		{"machine i login c password d\ndefault login e password f", "e", "f"},
+		{`machine h login "a b" password "c \"d\" \\ \t"`, "a b", "c \"d\" \\ \t"},
+		{`machine h login a password ""`, "a", ""},
+		{`machine h login a password b"c d`, "a", `b"c`},
+		{"machine h login a password \"open\nmachine i", "a", `"open`},
+		{"macdef x\nmachine h login no password no\n\nmachine h login a password b", "a", "b"},
+		{"# machine h login no password no\nmachine h account x login a password b#c", "a", "b#c"},
+	} {
+		if login, password := lookUp(c.text, "h"); login != c.login || password != c.password {
+			t.Errorf("%s\nhas %q, %q; want %q, %q", c.text, login, password, c.login, c.password)
+		}
+	}
+}
+
 func FuzzNetrc(f *testing.F) {
 	f.Add("machine h login a password b\ndefault login c password d\nmacdef x\nfoo\n\n")
+	f.Add(`machine h login "a b" password "c\"\\`)
 	f.Fuzz(func(t *testing.T, text string) { lookUp(text, "h") })
 }
