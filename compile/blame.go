@@ -122,8 +122,16 @@ func (s *search) blame(h *schema.Host, w Witness) (Blame, bool) {
 	for _, step := range w.Steps {
 		// Every trace has the position of the host.
 		if at := posOf(step.At); at != h.At && s.ours(at.File) {
-			return Blame{Pos: posOf(s.anchor(step.At)), Option: evaluated}, true
+			b := Blame{Pos: posOf(s.anchor(step.At)), Option: evaluated}
+			isModule := func(m namedExpr) bool { return m.file != "" && posOf(m.expr.Pos()) == posOf(step.At) }
+			if strings.Contains(w.Message, " called with unexpected argument ") && slices.ContainsFunc(s.modules, isModule) {
+				b.Hint = ellipsisHint
+			}
+			return b, true
 		}
+	}
+	if at := s.noList(w.Message); at.IsValid() {
+		return Blame{Pos: posOf(s.anchor(at))}, true
 	}
 	for _, option := range mentioned {
 		if at, depth := s.find(option); depth > 1 {

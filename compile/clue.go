@@ -206,7 +206,90 @@ func (s *search) fileOf(message string) (schema.Pos, bool) {
 			return posOf(at), true
 		}
 	}
+	if m := moduleExpected().FindStringSubmatch(message); m != nil {
+		for _, module := range s.modules {
+			if module.name == m[1] || module.file == m[1] {
+				at := wrongImport(module.expr)
+				if !at.IsValid() {
+					at = s.inFile(module, message)
+				}
+				if at.IsValid() {
+					return posOf(at), true
+				}
+			}
+		}
+	}
 	return schema.Pos{}, false
+}
+
+// moduleExpected matches the file in a message about an import that is no module.
+var moduleExpected = ondemand.Regexp(`^Expected a module, but found (?:.*), in file (.*)\.$`)
+
+// wrongImport returns the first literal in the imports of a module that cannot be a module.
+func wrongImport(e syntax.Expr) (at syntax.Pos) {
+	eachImports(e, func(value syntax.Expr) {
+		list, ok := value.(*syntax.List)
+		if !ok || at.IsValid() {
+			return
+		}
+		for _, x := range list.Elems {
+			if isScalar(x) {
+				at = x.Pos()
+				return
+			}
+		}
+	})
+	return at
+}
+
+// isScalar reports whether an expression is a literal number or text, or null, true or false.
+func isScalar(e syntax.Expr) bool {
+	switch e := e.(type) {
+	case *syntax.Int, *syntax.Float, *syntax.String:
+		return true
+	case *syntax.Ident:
+		return e.Name == "null" || e.Name == "true" || e.Name == "false"
+	}
+	return false
+}
+
+// eachImports calls found with the values of imports in a module.
+func eachImports(e syntax.Expr, found func(value syntax.Expr)) {
+	syntax.Walk(e, func(e syntax.Expr) bool {
+		if set, ok := e.(*syntax.Attrs); ok {
+			for _, b := range set.Bindings {
+				if a, ok := b.(*syntax.Attr); ok && len(a.Path) == 1 && a.Path[0].Name == "imports" {
+					found(a.Value)
+				}
+			}
+		}
+		return true
+	})
+}
+
+// noList returns where the modules of the fleet have something else in place of a list: in imports, or in a call of mkMerge.
+func (s *search) noList(message string) (at syntax.Pos) {
+	if !strings.HasPrefix(message, "expected a list but found ") && !strings.HasSuffix(message, " while a list was expected") {
+		return at
+	}
+	found := func(e syntax.Expr) {
+		switch e.(type) {
+		case *syntax.Attrs, *syntax.Path, *syntax.Int, *syntax.Float, *syntax.String:
+			if !at.IsValid() {
+				at = e.Pos()
+			}
+		}
+	}
+	for _, m := range s.modules {
+		eachImports(m.expr, found)
+		syntax.Walk(m.expr, func(e syntax.Expr) bool {
+			if a, ok := e.(*syntax.Apply); ok && syntax.LastName(a.F) == "mkMerge" {
+				found(a.Args[0])
+			}
+			return true
+		})
+	}
+	return at
 }
 
 // inFile returns the place in a module that a message about the module concerns.

@@ -53,6 +53,8 @@ type importChecker struct {
 type importedFile struct {
 	name string // absolute
 	from string // the field of the inventory that leads to it, such as hosts.web.imports[0]
+	// module says that imports name it: import, say, may read any expression.
+	module bool
 }
 
 // module adds the imports of a module of the inventory. The loader has checked that
@@ -62,15 +64,17 @@ func (c *importChecker) module(m *schema.Module, path string) {
 		if im.Input != nil {
 			continue // it may have to be fetched first
 		}
-		c.add(c.absolute(im.Path), fmt.Sprintf("%s.imports[%d]", path, i))
+		c.add(importedFile{c.absolute(im.Path), fmt.Sprintf("%s.imports[%d]", path, i), true})
 	}
 	for _, s := range m.Nix {
 		text, err := syntax.ParseFile("", []byte(s.Text), syntax.Options{Start: textStart(s.At, s.Text)})
 		if err != nil {
 			continue // the loader reports it
 		}
+		c.arguments(text.Expr, path+".nix")
+		modules := importedModules(text.Expr)
 		literalImports(text.Expr, func(p *syntax.Path, name string, certain bool) {
-			c.follow(p, filepath.Join(c.fleet.Dir, name), name, certain, path+".nix")
+			c.follow(p, name, certain, importedFile{filepath.Join(c.fleet.Dir, name), path + ".nix", modules[p]})
 		})
 	}
 }
@@ -83,37 +87,37 @@ func (c *importChecker) absolute(name string) string {
 }
 
 // add adds a file or the default.nix of a directory, unless it is one of nixpkgs.
-func (c *importChecker) add(name, from string) {
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		name = filepath.Join(name, "default.nix")
+func (c *importChecker) add(f importedFile) {
+	if info, err := os.Stat(f.name); err == nil && info.IsDir() {
+		f.name = filepath.Join(f.name, "default.nix")
 	}
-	if inNixpkgs(c.fleet, name) || c.seen[name] {
+	if inNixpkgs(c.fleet, f.name) || c.seen[f.name] {
 		return
 	}
-	c.seen[name] = true
-	c.queue = append(c.queue, importedFile{name, from})
+	c.seen[f.name] = true
+	c.queue = append(c.queue, f)
 }
 
 // follow adds a file that a literal path leads to, and reports one that does not
 // exist. text is how the path is written.
-func (c *importChecker) follow(p *syntax.Path, name, text string, certain bool, from string) {
+func (c *importChecker) follow(p *syntax.Path, text string, certain bool, f importedFile) {
 	if strings.HasPrefix(text, "/") {
-		name = filepath.Clean(text)
+		f.name = filepath.Clean(text)
 	}
 	problem := ""
-	switch info, err := os.Stat(name); {
+	switch info, err := os.Stat(f.name); {
 	case errors.Is(err, fs.ErrNotExist):
 		problem = "no such file: "
 	case err == nil && info.IsDir():
-		if _, err := os.Stat(filepath.Join(name, "default.nix")); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(filepath.Join(f.name, "default.nix")); errors.Is(err, fs.ErrNotExist) {
 			problem = "a directory without default.nix: "
 		}
 	}
 	switch {
 	case problem == "":
-		c.add(name, from)
+		c.add(f)
 	case certain:
-		c.report(p.At, from, "missing-file", problem+text)
+		c.report(p.At, f.from, "missing-file", problem+text)
 	}
 }
 
@@ -159,9 +163,61 @@ func (c *importChecker) file(f importedFile) {
 	if real, err := filepath.EvalSymlinks(f.name); err == nil {
 		dir = filepath.Dir(real)
 	}
+	var modules map[*syntax.Path]bool
+	if f.module {
+		c.arguments(text.Expr, f.from)
+		modules = importedModules(text.Expr)
+	}
 	literalImports(text.Expr, func(p *syntax.Path, name string, certain bool) {
-		c.follow(p, filepath.Join(dir, name), name, certain, f.from)
+		c.follow(p, name, certain, importedFile{filepath.Join(dir, name), f.from, modules[p]})
 	})
+}
+
+// arguments reports a module that cannot take the arguments which every module gets.
+func (c *importChecker) arguments(module syntax.Expr, from string) {
+	fn, ok := module.(*syntax.Lambda)
+	if !ok || fn.Formals == nil || fn.Formals.Ellipsis {
+		return
+	}
+	for _, name := range []string{"config", "lib", "options"} {
+		if !slices.ContainsFunc(fn.Formals.List, func(f syntax.Formal) bool { return f.Name == name }) {
+			c.report(fn.At, from, "nix", "the module gets more arguments than it names, such as "+name)
+			c.errs[len(c.errs)-1].Hint = ellipsisHint
+			return
+		}
+	}
+}
+
+// ellipsisHint is what to do about a module without an ellipsis.
+const ellipsisHint = "end its arguments with an ellipsis: { lib, ... }"
+
+// importedModules returns the literal paths in the imports of a module.
+func importedModules(e syntax.Expr) map[*syntax.Path]bool {
+	switch e := e.(type) {
+	case *syntax.Lambda:
+		return importedModules(e.Body)
+	case *syntax.Let:
+		return importedModules(e.Body)
+	case *syntax.With:
+		return importedModules(e.Body)
+	}
+	set, ok := e.(*syntax.Attrs)
+	if !ok {
+		return nil
+	}
+	modules := map[*syntax.Path]bool{}
+	for _, b := range set.Bindings {
+		if a, ok := b.(*syntax.Attr); ok && len(a.Path) == 1 && a.Path[0].Name == "imports" {
+			if list, ok := a.Value.(*syntax.List); ok {
+				for _, x := range list.Elems {
+					if p, ok := x.(*syntax.Path); ok {
+						modules[p] = true
+					}
+				}
+			}
+		}
+	}
+	return modules
 }
 
 // lineOf returns a line of a text, counted from 1.

@@ -341,8 +341,15 @@ func (d *decoder) lock(n *node) {
 	if source == nil || conflicting(source, d.report) {
 		return
 	}
+	before = len(d.report.list)
 	if tree := readJSON(source, d.report); tree != nil {
 		lock.read(tree, d.report)
+		return
+	}
+	for _, e := range d.report.list[before:] {
+		if strings.Contains(e.Hint, "hosts") {
+			e.Hint = "have the file written anew" // it is no inventory
+		}
 	}
 }
 
@@ -386,14 +393,22 @@ func (l *Lock) read(tree *node, r *report) {
 			return
 		}
 		names(root.get("inputs"))
-		l.references(tree.get("nodes"), r)
+		nodes := lockNodes{all: tree.get("nodes"), root: text(tree.get("root")), known: map[*node]lockTarget{}}
+		nodes.checkReferences(r)
+		nodes.checkLocked(r)
 	case tree.get("pins") != nil:
 		if v := tree.get("version"); v != nil && (v.kind != intKind || v.num < 1 || v.num > 8) {
 			r.add(v.at, "version", "lock", "got version %s of npins' file, want 1 to 8", v).Hint = "npins upgrade writes a newer one; this muster knows none above 8"
 			return
 		}
+		checkPins(tree.get("pins"), "pins", r)
 		names(tree.get("pins"))
 	case tree.get("sources") != nil && tree.get("version") != nil:
+		if v := tree.get("version"); text(v) != "1" {
+			r.add(v.at, "version", "lock", "got version %s of lon's file, want \"1\"", v)
+			return
+		}
+		checkPins(tree.get("sources"), "sources", r)
 		names(tree.get("sources"))
 	default:
 		for _, f := range tree.fields {
@@ -406,17 +421,78 @@ func (l *Lock) read(tree *node, r *report) {
 	}
 }
 
-// references checks that the nodes of a flake.lock name nodes that are there.
-func (l *Lock) references(nodes *node, r *report) {
-	for _, f := range nodes.fields {
+// checkPins checks that what npins or lon has pinned are sets.
+func checkPins(pins *node, path string, r *report) {
+	if pins.kind != structKind {
+		r.add(pins.at, path, "lock", "got %s, want a JSON object", pins)
+		return
+	}
+	for _, f := range pins.fields {
+		if f.val.kind != structKind {
+			r.add(f.val.at, join(path, f.name), "lock", "got %s, want a pin: a JSON object", f.val)
+		}
+	}
+}
+
+// lockNodes are the nodes of a flake.lock, and the name of the root.
+type lockNodes struct {
+	all   *node
+	root  string
+	known map[*node]lockTarget // of inputs that follow others
+}
+
+// A lockTarget is the node that an input leads to, "" if there is none. The path of one that is not found has no end.
+type lockTarget struct {
+	name  string
+	found bool
+}
+
+// checkReferences checks that the nodes name nodes that are there, and that what an input follows does not follow it.
+func (l lockNodes) checkReferences(r *report) {
+	for _, f := range l.all.fields {
 		inputs := f.val.get("inputs")
 		if inputs == nil || inputs.kind != structKind {
 			continue
 		}
 		for _, in := range inputs.fields {
-			if to := text(in.val); to != "" && nodes.get(to) == nil {
-				r.add(in.val.at, join(join(join("nodes", f.name), "inputs"), in.name), "lock", "there is no node %s", quote(to))
+			path := join(join(join("nodes", f.name), "inputs"), in.name)
+			if to := text(in.val); to != "" && l.all.get(to) == nil {
+				r.add(in.val.at, path, "lock", "there is no node %s", quote(to))
+			} else if !l.resolve(in.val).found {
+				r.add(in.val.at, path, "lock", "the input follows itself").Hint = "lock the flake again"
 			}
+		}
+	}
+}
+
+// resolve returns the node that an input is: one that is named, or that a path of inputs leads to from the root.
+func (l lockNodes) resolve(input *node) lockTarget {
+	if input == nil || input.kind != listKind {
+		return lockTarget{text(input), true}
+	}
+	if t, ok := l.known[input]; ok {
+		return t // not found yet if the path leads back to this input
+	}
+	l.known[input] = lockTarget{}
+	t := lockTarget{l.root, true}
+	for _, part := range input.elems {
+		if t = l.resolve(l.all.get(t.name).get("inputs").get(text(part))); t.name == "" {
+			break
+		}
+	}
+	l.known[input] = t
+	return t
+}
+
+// checkLocked checks that what is fetched cannot change. Paths are of this machine.
+func (l lockNodes) checkLocked(r *report) {
+	for _, f := range l.all.fields {
+		locked := f.val.get("locked")
+		if f.name == l.root || locked == nil || locked.kind != structKind || text(locked.get("type")) == "path" {
+			continue
+		}
+		if locked.get("narHash") == nil && locked.get("rev") == nil {
+			r.add(locked.at, join(join("nodes", f.name), "locked"), "lock", "the input is not locked: it has neither a rev nor a narHash").Hint = "lock the flake again"
 		}
 	}
 }

@@ -180,6 +180,7 @@ type compat struct {
 	plainMissing bool // the name of a missing attribute is never in quotes: before 2.9
 	oldTrace     bool // trace prints values as nix-instantiate --eval does: before 2.20
 	clampsTOML   bool // fromTOML reads a float beyond the largest as the largest: 2.8 does, 2.26 refuses it
+	keepsLinks   bool // path and filterSource copy a symbolic link itself, not what it leads to: before 2.21
 	listsFlakes  bool // getFlake and the like exist without the feature flakes: 2.34 has them, 2.26 does not
 	pure         bool
 

@@ -142,6 +142,10 @@ func (asm *derivationAssembler) special(sym symbol, s string) {
 		case "flat":
 		case "recursive", "nar":
 			asm.recursive = true
+		case "git":
+			asm.th.leaveToNix("git-hashing", 0)
+		case "text":
+			asm.th.leaveToNix("dynamic-derivations", 0)
 		default:
 			asm.th.fail(0, "invalid value '%s' for 'outputHashMode' attribute", s)
 		}
@@ -233,6 +237,9 @@ func (asm *derivationAssembler) fixedHash() store.Hash {
 	var algo store.Algo
 	if asm.hashAlgo != "" {
 		a, err := store.ParseAlgo(asm.hashAlgo)
+		if asm.hashAlgo == "blake3" {
+			asm.th.leaveToNix("blake3-hashes", 0)
+		}
 		if err != nil {
 			asm.th.fail(0, "unknown hash algorithm '%s'", asm.hashAlgo)
 		}

@@ -18,6 +18,9 @@ var hashBuiltins = []*builtin{
 func (th *thread) wantAlgo(v value) store.Algo {
 	name := th.wantPlainString(v, 0)
 	algo, err := store.ParseAlgo(name)
+	if name == "blake3" {
+		th.leaveToNix("blake3-hashes", 0)
+	}
 	if err != nil {
 		th.fail(0, "unknown hash algorithm '%s', expect 'blake3', 'md5', 'sha1', 'sha256', or 'sha512'", name)
 	}
@@ -30,6 +33,10 @@ func (th *thread) parseHash(s string, algo store.Algo, pos posID) store.Hash {
 	h, err := store.ParseHash(s, algo)
 	switch {
 	case err == nil:
+	case strings.HasPrefix(s, "blake3-") || strings.HasPrefix(s, "blake3:"):
+		th.leaveToNix("blake3-hashes", pos)
+	case errors.Is(err, store.ErrOtherAlgo):
+		th.fail(pos, "hash '%s' should have type '%s'", s, algo)
 	case errors.Is(err, store.ErrNoAlgo):
 		th.fail(pos, "hash '%s' does not include a type, nor is the type otherwise known from context", s)
 	case errors.Is(err, store.ErrHashLength):

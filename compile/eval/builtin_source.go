@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"io/fs"
 	"path"
 	"strings"
 
@@ -149,6 +150,9 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	if err := th.ev.mayRead(p); err != nil {
 		panic(err)
 	}
+	if !th.ev.compat.keepsLinks {
+		p = th.resolveLinks(p)
+	}
 	if _, err := th.ev.lstat(p); err != nil {
 		panic(th.ev.fileError(p, err))
 	}
@@ -176,6 +180,39 @@ func (th *thread) addPath(name, p string, filter value, recursive bool, want sto
 	}
 	th.ev.derivations.addSource(sp, src, th.owner())
 	return storeString(sp)
+}
+
+// resolveLinks returns the path that p leads to when the symbolic links in all of it are followed. The links are recorded:
+// a link that leads elsewhere is another input.
+func (th *thread) resolveLinks(p string) string {
+	real := "/"
+	links := 0
+	for rest := p; rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, "/")
+		at := path.Join(real, name) // name may be "", "." or ".."
+		if info, err := th.ev.lstat(at); err != nil || at == real || info.Mode()&fs.ModeSymlink == 0 {
+			real = at
+			continue
+		}
+		if links++; links > maxLinks {
+			th.fail(0, "infinite symlink recursion in path '%s'", p)
+		}
+		target, err := th.ev.world.Readlink(th.ev.onDisk(at))
+		if err != nil {
+			panic(th.ev.fileError(at, err))
+		}
+		if th.inputsHere() != nil {
+			if _, h, err := th.hash(at, value{}); err == nil {
+				th.recordAt(treeInput, at, h.SRI())
+			}
+		}
+		if path.IsAbs(target) {
+			real = "/"
+		}
+		rest = target + "/" + rest
+	}
+	return real
 }
 
 // hash returns what of p a filter accepts, and the hash of its archive.

@@ -126,7 +126,7 @@ func New(o Options) *Evaluator {
 	ev.memory.init(o.MaxMemory)
 	before := func(major, minor int) bool { return !versionAtLeast(o.NixVersion, major, minor) }
 	ev.compat = compat{wraps: before(2, 25), roundsInts: before(2, 29), oldJSON: before(2, 12), forcesUnused: before(2, 13), replacesAll: before(2, 16), rightFirst: !before(2, 32), noDrvOutput: before(2, 20),
-		allReferences: before(2, 12), dropsFalse: before(2, 17) || !before(2, 32), plainMissing: before(2, 9), oldTrace: before(2, 20), clampsTOML: before(2, 26), listsFlakes: !before(2, 27), pure: o.Pure}
+		allReferences: before(2, 12), dropsFalse: before(2, 17) || !before(2, 32), plainMissing: before(2, 9), oldTrace: before(2, 20), clampsTOML: before(2, 26), keepsLinks: before(2, 21), listsFlakes: !before(2, 27), pure: o.Pure}
 	ev.waits.changed = sync.NewCond(&ev.waits.mu)
 	ev.derivations.init(ev.world)
 	ev.bindBuiltins()

@@ -91,11 +91,14 @@ func (th *thread) loadFile(p string, sc *scope) (n node, digest string, err *Err
 // as the calls between two checkpoints.
 func (th *thread) progress() { th.spend(fuelUnit) }
 
+// maxLinks is how many symbolic links a path may lead through, as in Nix.
+const maxLinks = 1024
+
 // resolveImport follows links, and goes from a directory to its default.nix.
 // Relative paths in a file are relative to its real path. Whatever may forbid is
 // not passed through.
 func (ev *Evaluator) resolveImport(p string, may func(p string) *Error) (string, *Error) {
-	for range 1024 {
+	for range maxLinks {
 		if err := may(p); err != nil {
 			return "", err
 		}

@@ -62,7 +62,7 @@ func (inputEnvironment) Fetch(context.Context, eval.FetchRequest) (eval.Fetched,
 }
 
 func (w *inputWorld) evaluator() *eval.Evaluator {
-	return eval.New(eval.Options{Record: true, Parts: w.parts,
+	return eval.New(eval.Options{Record: true, NixVersion: "2.34.8", Parts: w.parts,
 		NixPath: []eval.SearchEntry{{Prefix: "gone", Path: w.dir + "/gone"}, {Prefix: "gone", Path: w.dir + "/tree"}},
 		World:   inputEnvironment{environment{vars: w.env}},
 	})
@@ -107,6 +107,7 @@ func TestInputsChange(t *testing.T) {
 	}
 	setenv := func(name, v string) func(*inputWorld) { return func(w *inputWorld) { w.env[name] = v } }
 	setpart := func(name, v string) func(*inputWorld) { return func(w *inputWorld) { w.parts[name] = v } }
+	const copied = `"${builtins.path { path = ./link; name = "copy"; }}"`
 	const filtered = `"${builtins.filterSource (p: t: baseNameOf p != "left") ./tree}"`
 	for _, c := range []struct {
 		program, what string
@@ -153,6 +154,13 @@ func TestInputsChange(t *testing.T) {
 		{`"${./tree}"`, "executable", executable("tree/kept"), false},
 		{`"${./text}"`, "edited", edit("text", "TEXT"), false},
 		{`"${builtins.path { path = ./text; recursive = false; }}"`, "edited", edit("text", "TEXT"), false},
+		{copied, "what the link leads to", edit("one.nix", `"1"`), false},
+		{copied, "the link, to a file with the same text", func(w *inputWorld) {
+			w.remove("link")
+			w.write("same.nix", `"one"`)
+			os.Symlink("same.nix", filepath.Join(w.dir, "link"))
+		}, false},
+		{copied, "another file", edit("two.nix", `"2"`), true},
 		{filtered, "nothing", func(*inputWorld) {}, true},
 		{filtered, "what passes", edit("tree/kept", "x"), false},
 		{filtered, "what is left out", edit("tree/left", "x"), true},

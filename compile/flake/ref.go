@@ -459,6 +459,8 @@ func checkPins(a Attrs) error {
 			return errors.New(msg)
 		}
 		return &PinError{Ref: Ref{Attrs: a}, msg: msg}
+	} else if a.Has("rev") {
+		a["rev"] = strings.ToLower(rev)
 	}
 	if a.Has("narHash") {
 		_, err := store.ParseHash(a.String("narHash"), "")

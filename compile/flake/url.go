@@ -109,13 +109,13 @@ func parseQuery(text string) (map[string]string, error) {
 	query := map[string]string{}
 	for param := range strings.SplitSeq(text, "&") {
 		name, value, ok := strings.Cut(param, "=")
-		if !ok {
-			continue
-		}
 		n, err := url.PathUnescape(name)
 		v, err2 := url.PathUnescape(value)
 		if err != nil || err2 != nil {
 			return nil, badURLf("invalid URI query '%s'", text)
+		}
+		if !ok {
+			continue
 		}
 		if _, twice := query[n]; !twice {
 			query[n] = v

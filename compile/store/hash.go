@@ -99,6 +99,7 @@ func sumOf(a Algo, w hash.Hash) Hash {
 var (
 	ErrNoAlgo     = errors.New("it does not include an algorithm, nor is it known from context")
 	ErrHashLength = errors.New("the wrong length")
+	ErrOtherAlgo  = errors.New("it is of another algorithm")
 )
 
 // ParseHash reads a hash in any spelling that Nix accepts: base 16, Nix's base 32 or base 64, distinguished by length,
@@ -117,7 +118,7 @@ func ParseHash(s string, want Algo) (Hash, error) {
 		return Hash{}, fmt.Errorf("parse hash %q: unknown hash algorithm %q", s, string(algo))
 	}
 	if want != "" && want != algo {
-		return Hash{}, fmt.Errorf("parse hash %q: want a %s hash", s, want)
+		return Hash{}, fmt.Errorf("parse hash %q: want a %s hash: %w", s, want, ErrOtherAlgo)
 	}
 	sum, err := decodeSum(rest, algo.Size(), sri)
 	if err != nil {

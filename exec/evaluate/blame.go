@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"muster/compile"
@@ -12,6 +13,7 @@ import (
 	"muster/compile/syntax"
 	"muster/exec/human"
 	"muster/exec/nixcmd"
+	"muster/exec/ondemand"
 	"muster/schema"
 )
 
@@ -149,16 +151,29 @@ func positionOf(err *eval.Error) schema.Pos {
 // embeddedSteps returns the steps to an error of the embedded evaluator. Their
 // positions are in the inventory: the generated expression carries them.
 func embeddedSteps(err *eval.Error) []compile.Step {
-	var steps []compile.Step
-	// The mistake is in the call, which comes next, and not in the function.
-	if !strings.HasPrefix(err.Msg, "function '") {
-		steps = append(steps, compile.Step{At: err.Pos})
-	}
+	steps := []compile.Step{{At: err.Pos}}
 	for _, t := range err.Trace {
 		steps = append(steps, compile.Step{Text: t.Text, At: t.Pos})
 	}
+	return functionLast(steps, err.Msg)
+}
+
+// functionLast moves the first step behind the others if it is a function that was called with wrong arguments. The
+// mistake is in the call, unless NixOS calls the function, which is a module then.
+func functionLast(steps []compile.Step, message string) []compile.Step {
+	if len(steps) > 0 && strings.HasPrefix(message, "function '") {
+		return append(steps[1:], steps[0])
+	}
+	if m := calledFunction().FindStringSubmatch(message); m != nil {
+		line, _ := strconv.Atoi(m[2])
+		col, _ := strconv.Atoi(m[3])
+		return append(steps, compile.Step{At: syntax.NewPos(&m[1], line, col)})
+	}
 	return steps
 }
+
+// calledFunction matches a function that older Nix says was called with wrong arguments.
+var calledFunction = ondemand.Regexp(`^anonymous function at (/[^\n]*):(\d+):(\d+) called `)
 
 // nixSteps returns the steps to an error of Nix. Positions in the text of the
 // network expression are replaced by those in the inventory that they come from.
@@ -169,10 +184,7 @@ func nixSteps(fleet *schema.Fleet, network *syntax.File, exit *nixcmd.ExitError)
 	}
 	origin := compile.Origins(fleet, text.Bytes())
 	var steps []compile.Step
-	for i, t := range exit.Trace() {
-		if i == 0 && strings.HasPrefix(exit.Message(), "function '") {
-			continue // as in embeddedSteps
-		}
+	for _, t := range exit.Trace() {
 		step := compile.Step{Text: t.Text}
 		switch at := syntax.NewPos(&t.File, t.Line, t.Col); {
 		case t.File == nixcmd.NetworkFile:
@@ -182,5 +194,5 @@ func nixSteps(fleet *schema.Fleet, network *syntax.File, exit *nixcmd.ExitError)
 		}
 		steps = append(steps, step)
 	}
-	return steps
+	return functionLast(steps, exit.Message())
 }

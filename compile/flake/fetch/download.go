@@ -39,10 +39,17 @@ func (f *Fetcher) tarball(ctx context.Context, a flake.Attrs) (Tree, error) {
 			return flake.Attrs{"type": "tarball", "url": a.String("url")}, nil
 		}
 		locked, err := flake.FetchURL(answer.immutable)
-		if err == nil && locked.String("type") != "tarball" {
+		switch {
+		case err != nil:
+		case locked.String("type") != "tarball":
 			err = errors.New("tarball 'Link' headers that redirect to non-tarball URLs are not supported")
+		case !local && strings.HasPrefix(locked.String("url"), "file:"):
+			err = errors.New("a server cannot refer to a file of this machine")
 		}
-		return locked, err
+		if err != nil {
+			return nil, fmt.Errorf("the link to what will always be the same, which the server has sent (rel=\"immutable\"): '%s': %w", answer.immutable, err)
+		}
+		return locked, nil
 	})
 	switch {
 	case errors.Is(err, errUnchanged):
@@ -103,6 +110,7 @@ func (f *Fetcher) archive(ctx context.Context, r request, name string, want stor
 	if err != nil {
 		return Tree{}, "", fmt.Errorf("unpack %s: %w", r.url, err)
 	}
+	unpacked := dir
 	if dir, err = only(dir); err != nil {
 		return Tree{}, "", err
 	}
@@ -110,8 +118,14 @@ func (f *Fetcher) archive(ctx context.Context, r request, name string, want stor
 	if err != nil {
 		return Tree{}, "", err
 	}
-	if u.outside != "" && h != want {
-		return Tree{}, "", fmt.Errorf("unpack %s: %s; only an archive that is pinned by its hash may hold such a link", r.url, u.outside)
+	if h != want {
+		top, err := filepath.Rel(unpacked, dir)
+		if err == nil {
+			err = u.checkLinks(top)
+		}
+		if err != nil {
+			return Tree{}, "", fmt.Errorf("unpack %s: %w", r.url, err)
+		}
 	}
 	p, err := store.FixedPath(name, h, true)
 	if err != nil {

@@ -116,7 +116,8 @@ func read(t *testing.T, dir string) map[string]string {
 
 func TestArchivesAreUnpacked(t *testing.T) {
 	plain := made(t, member{name: "top/", kind: tar.TypeDir}, member{name: "top/a", content: "A"}, member{name: "top/b/c", content: "C"},
-		member{name: "top/l", content: "b/c", kind: tar.TypeSymlink}, member{name: "top/h", content: "top/a", kind: tar.TypeLink}, member{name: "top/a", content: "again"})
+		member{name: "top/l", content: "b/c", kind: tar.TypeSymlink}, member{name: "top/h", content: "top/a", kind: tar.TypeLink}, member{name: "top/a", content: "again"},
+		member{name: "top/hl", content: "top/l", kind: tar.TypeLink})
 	var x, z bytes.Buffer
 	xw, err := xz.NewWriter(&x)
 	if err != nil {
@@ -127,7 +128,7 @@ func TestArchivesAreUnpacked(t *testing.T) {
 	zw, _ := zstd.NewWriter(&z)
 	zw.Write(plain)
 	zw.Close()
-	want := map[string]string{"a": "again", "b/c": "C", "l": "-> b/c", "h": "A"}
+	want := map[string]string{"a": "again", "b/c": "C", "l": "-> b/c", "h": "A", "hl": "-> b/c"}
 	for name, content := range map[string][]byte{"tar": plain, "gzip": gzipped(plain), "xz": x.Bytes(), "zstd": z.Bytes()} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := serving(t, content)
@@ -221,7 +222,10 @@ func TestEvilArchivesAreRefused(t *testing.T) {
 		{"over a link", made(t, member{name: "top/l", content: secret, kind: tar.TypeSymlink}, member{name: "top/l", content: "x"}), "is a link out of the archive"},
 		{"hard link out", made(t, member{name: "top/l", content: "../../etc/passwd", kind: tar.TypeLink}), `member "../../etc/passwd" leads out`},
 		{"hard link to nothing", made(t, member{name: "top/l", content: "top/none", kind: tar.TypeLink}), "which is no file before it"},
-		{"hard link to a link", made(t, member{name: "top/s", content: "x", kind: tar.TypeSymlink}, member{name: "top/l", content: "top/s", kind: tar.TypeLink}), "which is no file before it"},
+		{"link out of the top directory", made(t, member{name: "top/l", content: "../x", kind: tar.TypeSymlink}), `member "top/l" is a link out of the archive, to "../x"`},
+		{"link out by way of a link", made(t, member{name: "top/d", content: ".", kind: tar.TypeSymlink}, member{name: "top/a/l", content: "../d/d/../../x", kind: tar.TypeSymlink}), `member "top/a/l" is a link out of the archive`},
+		{"link to a link out", made(t, member{name: "l", content: "d/m", kind: tar.TypeSymlink}, member{name: "d/m", content: "../../x", kind: tar.TypeSymlink}), `member "d/m" is a link out of the archive`},
+		{"hard link to a link, deeper", made(t, member{name: "top/a/b/s", content: "../../x", kind: tar.TypeSymlink}, member{name: "top/l", content: "top/a/b/s", kind: tar.TypeLink}), `member "top/l" is a link out of the archive, to "../../x"`},
 		{"device", made(t, member{name: "top/d", kind: tar.TypeChar}), "neither a file, a directory nor a link"},
 		{"fifo", made(t, member{name: "top/f", kind: tar.TypeFifo}), "neither a file, a directory nor a link"},
 		{"truncated", zipped[:len(zipped)-9], "the archive is truncated"},
@@ -394,6 +398,29 @@ func TestLockableTarball(t *testing.T) {
 		"narHash": tree.Locked["narHash"]}
 	if diff := cmp.Diff(want, tree.Locked); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestBadImmutableLinks(t *testing.T) {
+	content := gzipped(made(t, member{name: "top/a", content: "A"}))
+	for link, want := range map[string]string{
+		"file:///etc/passwd":           "a server cannot refer to a file of this machine",
+		"tarball+file:///etc/passwd":   "a server cannot refer to a file of this machine",
+		"/1.2.tar.gz":                  "'/1.2.tar.gz' doesn't have a scheme",
+		"git+https://example.org/x":    "non-tarball URLs are not supported",
+		"https://example.org/x?rev=-x": "hash '-x' has wrong length",
+	} {
+		t.Run(link, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Link", "<"+link+`>; rel="immutable"`)
+				w.Write(content)
+			}))
+			defer s.Close()
+			_, err := newFetcher(t).Fetch(t.Context(), tarballOf(s.URL+"/latest.tar.gz"), false)
+			if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "'"+link+"': ") {
+				t.Errorf("error %v, want %q and the link", err, want)
+			}
+		})
 	}
 }
 
@@ -778,7 +805,26 @@ func FuzzUnpack(f *testing.F) {
 	})
 }
 
+func TestNetrc(t *testing.T) {
+	for _, c := range []struct{ text, login, password string }{
+		{"machine h login a password b", "a", "b"},
+		{"machine h\n\tlogin a\n\tpassword b\nmachine i login c password d", "a", "b"},
+		{"machine i login c password d\ndefault login e password f", "e", "f"},
+		{`machine h login "a b" password "c \"d\" \\ \t"`, "a b", "c \"d\" \\ \t"},
+		{`machine h login a password ""`, "a", ""},
+		{`machine h login a password b"c d`, "a", `b"c`},
+		{"machine h login a password \"open\nmachine i", "a", `"open`},
+		{"macdef x\nmachine h login no password no\n\nmachine h login a password b", "a", "b"},
+		{"# machine h login no password no\nmachine h account x login a password b#c", "a", "b#c"},
+	} {
+		if login, password := lookUp(c.text, "h"); login != c.login || password != c.password {
+			t.Errorf("%s\nhas %q, %q; want %q, %q", c.text, login, password, c.login, c.password)
+		}
+	}
+}
+
 func FuzzNetrc(f *testing.F) {
 	f.Add("machine h login a password b\ndefault login c password d\nmacdef x\nfoo\n\n")
+	f.Add(`machine h login "a b" password "c\"\\`)
 	f.Fuzz(func(t *testing.T, text string) { lookUp(text, "h") })
 }

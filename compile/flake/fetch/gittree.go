@@ -265,7 +265,7 @@ func (r repository) submodules(ctx context.Context, rev string) ([]submodule, er
 		}
 		args = []string{"config", "-z", "--file", ".gitmodules"}
 	}
-	out, err := r.run(ctx, append(args, "--get-regexp", `^submodule\..*\.(path|url|branch)$`)...)
+	out, err := r.run(ctx, append(args, "--list")...)
 	if err != nil {
 		return nil, fmt.Errorf("read .gitmodules: %w", err)
 	}
@@ -273,8 +273,8 @@ func (r repository) submodules(ctx context.Context, rev string) ([]submodule, er
 	var names []string
 	for record := range strings.SplitSeq(out, "\x00") {
 		key, value, _ := strings.Cut(record, "\n")
-		name := strings.TrimPrefix(key[:max(0, strings.LastIndexByte(key, '.'))], "submodule.")
-		if name == "" {
+		name, ok := strings.CutPrefix(key[:max(0, strings.LastIndexByte(key, '.'))], "submodule.")
+		if !ok || name == "" {
 			continue
 		}
 		if found[name] == nil {
@@ -301,7 +301,7 @@ func (r repository) submodules(ctx context.Context, rev string) ([]submodule, er
 
 // addSubmodules fetches the submodules of a commit to their directories.
 func (f *Fetcher) addSubmodules(ctx context.Context, a flake.Attrs, r repository, from, dir string, entries []gitEntry) error {
-	if !slices.ContainsFunc(entries, func(e gitEntry) bool { return e.mode == modeSubmodule }) {
+	if !slices.ContainsFunc(entries, func(e gitEntry) bool { return e.mode == modeSubmodule }) || !slices.ContainsFunc(entries, func(e gitEntry) bool { return e.path == ".gitmodules" }) {
 		return nil
 	}
 	declared, err := r.submodules(ctx, a.String("rev"))
@@ -351,7 +351,7 @@ func (r repository) tracked(ctx context.Context, below string, submodules, expor
 	var out, status string
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		out, err = r.run(groupCtx, "ls-files", "-z", "--stage")
+		out, err = r.run(groupCtx, "ls-files", "-z", "--stage", "-v")
 		return err
 	})
 	group.Go(func() (err error) {
@@ -362,10 +362,15 @@ func (r repository) tracked(ctx context.Context, below string, submodules, expor
 		return nil, false, err
 	}
 	var entries []gitEntry
+	flags := map[string]string{} // of the index, by path, where they are not the usual ones
 	for record := range strings.SplitSeq(out, "\x00") {
 		info, name, ok := strings.Cut(record, "\t")
+		flag, info, _ := strings.Cut(info, " ")
 		if mode, _, _ := strings.Cut(info, " "); ok && isInside(name) {
 			entries = append(entries, gitEntry{mode: mode, path: name})
+			if flag != "H" {
+				flags[name] = flag
+			}
 		}
 	}
 	if exportIgnore {
@@ -374,20 +379,43 @@ func (r repository) tracked(ctx context.Context, below string, submodules, expor
 		}
 	}
 	t = tracked{}
+	dirty = status != ""
+	directories := map[string]bool{".": true} // directories that are no links, and have none above them
 	for _, e := range entries {
 		if e.mode == modeSubmodule {
 			continue
 		}
-		if info, err := os.Lstat(filepath.Join(r.dir, e.path)); err == nil && !info.IsDir() {
-			t.add(path.Join(below, e.path))
+		there := r.isDirectory(path.Dir(e.path), directories)
+		if there {
+			info, err := os.Lstat(filepath.Join(r.dir, e.path))
+			there = err == nil && !info.IsDir()
+		}
+		switch flag := flags[e.path]; {
+		case there || flag == strings.ToLower(flag) && flag != "":
+			t.add(path.Join(below, e.path)) // what is assumed to be unchanged is taken for being there
+		case flag == skipWorktree:
+			dirty = true // git does not say so, Nix does
 		}
 	}
-	dirty = status != ""
 	if submodules {
 		more, err := r.trackedSubmodules(ctx, below, t)
 		return t, dirty || more, err
 	}
 	return t, dirty, nil
+}
+
+// skipWorktree is the flag of a file that a sparse checkout leaves out.
+const skipWorktree = "S"
+
+// isDirectory reports whether a path is a directory that no symbolic link leads to. It keeps what it finds in known.
+func (r repository) isDirectory(p string, known map[string]bool) bool {
+	is, ok := known[p]
+	if !ok {
+		info, err := os.Lstat(filepath.Join(r.dir, p))
+		is = err == nil && info.IsDir() && r.isDirectory(path.Dir(p), known)
+		known[p] = is
+	}
+	return is
 }
 
 func (t tracked) add(p string) {

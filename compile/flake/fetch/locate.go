@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -29,6 +30,9 @@ func Locate(text, dir string) (ref flake.Ref, fragment string, err error) {
 		p = filepath.Join(dir, p)
 	}
 	if p, err = flakeDir(p); err != nil {
+		if scheme, _, ok := strings.Cut(text, ":"); ok && !strings.Contains(scheme, "/") && errors.Is(err, fs.ErrNotExist) {
+			return flake.Ref{}, "", fmt.Errorf("find the flake: '%s' is no path that exists, and no URL: there, spaces and the like are written as %%20", text)
+		}
 		return flake.Ref{}, "", err
 	}
 	if fragment, err = url.PathUnescape(fragment); err != nil {
@@ -48,12 +52,15 @@ func absolute(ref flake.Ref, dir string) flake.Ref {
 
 // flakeDir finds the directory with flake.nix: p or one above.
 func flakeDir(p string) (string, error) {
+	asked := p
 	real, err := filepath.EvalSymlinks(p)
 	var info fs.FileInfo
 	if err == nil {
 		info, err = os.Stat(real)
 	}
 	switch p = real; {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("find the flake: path '%s' does not exist: %w", asked, fs.ErrNotExist)
 	case err != nil:
 		return "", fmt.Errorf("find the flake: %w", err)
 	case !info.IsDir() && filepath.Base(p) == "flake.nix":

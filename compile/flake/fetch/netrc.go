@@ -28,7 +28,7 @@ func (f *Fetcher) credentials(host string) (login, password string, err error) {
 
 // lookUp finds the first entry of a netrc for a host, or the default entry.
 func lookUp(text, host string) (login, password string) {
-	words := strings.Fields(withoutMacros(text))
+	words := netrcWords(withoutMacros(text))
 	for i := 0; i < len(words); i++ {
 		fits := words[i] == "default"
 		if words[i] == "machine" && i+1 < len(words) {
@@ -50,6 +50,59 @@ func lookUp(text, host string) (login, password string) {
 		return login, password
 	}
 	return "", ""
+}
+
+// netrcWords splits a netrc into words. As curl has it, a word in double quotes may hold spaces, and quotes and backslashes
+// behind a backslash.
+func netrcWords(text string) (words []string) {
+	for {
+		text = strings.TrimLeft(text, " \t\r\n")
+		if text == "" {
+			return words
+		}
+		word, rest, ok := quotedWord(text)
+		if !ok {
+			end := strings.IndexAny(text, " \t\r\n")
+			if end < 0 {
+				end = len(text)
+			}
+			word, rest = text[:end], text[end:]
+		}
+		words, text = append(words, word), rest
+	}
+}
+
+// quotedWord reads a word in double quotes, which ends on its line.
+func quotedWord(text string) (word, rest string, ok bool) {
+	if text[0] != '"' {
+		return "", "", false
+	}
+	var b strings.Builder
+	for i := 1; i < len(text) && text[i] != '\n'; i++ {
+		switch c := text[i]; {
+		case c == '"':
+			return b.String(), text[i+1:], true
+		case c == '\\' && i+1 < len(text):
+			i++
+			b.WriteString(unescaped(text[i : i+1]))
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", "", false
+}
+
+// unescaped is what a character behind a backslash stands for.
+func unescaped(c string) string {
+	switch c {
+	case "n":
+		return "\n"
+	case "r":
+		return "\r"
+	case "t":
+		return "\t"
+	}
+	return c
 }
 
 // withoutMacros leaves out comments and macro definitions, which end at an empty line.

@@ -11,8 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -21,12 +23,12 @@ import (
 
 // An unpacker writes the members of an archive to a directory, and nowhere else.
 type unpacker struct {
-	root    *os.Root
-	limits  Limits
-	kinds   map[string]byte // of what was written: 'f', 'd' or 'l'
-	bytes   int64
-	newest  int64  // the time of the newest member
-	outside string // the first link that leads out of the tree, and where to
+	root   *os.Root
+	limits Limits
+	kinds  map[string]byte // of what was written: 'f', 'd' or 'l'
+	bytes  int64
+	newest int64             // the time of the newest member
+	links  map[string]string // the targets of links by name, also of those that a file has replaced
 }
 
 // unpack unpacks an archive of a format that its first bytes tell to an empty directory.
@@ -36,7 +38,7 @@ func unpack(r io.Reader, dir string, limits Limits) (*unpacker, error) {
 		return nil, err
 	}
 	defer root.Close()
-	u := &unpacker{root: root, limits: limits, kinds: map[string]byte{}}
+	u := &unpacker{root: root, limits: limits, kinds: map[string]byte{}, links: map[string]string{}}
 	buffered := bufio.NewReaderSize(r, 64<<10)
 	magic, _ := buffered.Peek(6)
 	if bytes.HasPrefix(magic, []byte("PK\x03\x04")) {
@@ -276,30 +278,75 @@ func (u *unpacker) link(name, target string) error {
 	if target == "" || strings.ContainsRune(target, 0) || len(target) > maxTarget {
 		return fmt.Errorf("member %q is a link to %q", name, target)
 	}
-	u.kinds[name] = 'l'
-	if u.outside == "" && leadsOut(name, target) {
-		u.outside = fmt.Sprintf("member %q is a link out of the archive, to %q", name, target)
-	}
+	u.kinds[name], u.links[name] = 'l', target
 	return u.root.Symlink(target, name)
 }
 
-// leadsOut reports whether a link leaves the directory that it is unpacked in.
-func leadsOut(name, target string) bool {
-	to := path.Join(path.Dir(name), target)
-	return strings.HasPrefix(target, "/") || to == ".." || strings.HasPrefix(to, "../")
+// checkLinks refuses links that lead out of top, the directory of the archive that becomes the tree.
+func (u *unpacker) checkLinks(top string) error {
+	for _, name := range slices.Sorted(maps.Keys(u.links)) {
+		if u.leadsOut(top, name) {
+			return fmt.Errorf("member %q is a link out of the archive, to %q; only an archive that is pinned by its hash may hold such a link", name, u.links[name])
+		}
+	}
+	return nil
 }
 
-// hardLink copies an earlier member.
+// maxLinks is how many links a path may lead through, as in Linux.
+const maxLinks = 40
+
+// leadsOut reports whether a link leaves top, also by way of other links.
+func (u *unpacker) leadsOut(top, name string) bool {
+	at, rest := path.Dir(name), u.links[name]
+	if path.IsAbs(rest) {
+		return true
+	}
+	for links := 0; rest != ""; {
+		var part string
+		part, rest, _ = strings.Cut(rest, "/")
+		switch part {
+		case "", ".":
+			continue
+		case "..":
+			if at == top {
+				return true
+			}
+			at = path.Dir(at)
+			continue
+		}
+		at = path.Join(at, part)
+		target, ok := u.links[at]
+		if !ok {
+			continue
+		}
+		if links++; links > maxLinks {
+			return false // it leads nowhere
+		}
+		if path.IsAbs(target) {
+			return true
+		}
+		at, rest = path.Dir(at), target+"/"+rest
+	}
+	return false
+}
+
+// hardLink copies an earlier member, a file or a symbolic link: tar writes both so when they have several names.
 func (u *unpacker) hardLink(name, target string) error {
 	from, err := u.place(target)
 	if err != nil {
 		return err
 	}
-	if u.kinds[from] != 'f' {
+	switch kind := u.kinds[from]; {
+	case kind != 'f' && kind != 'l':
 		return fmt.Errorf("member %q is a hard link to %q, which is no file before it in the archive", name, target)
-	}
-	if from == name {
+	case from == name:
 		return nil
+	case kind == 'l':
+		to, err := u.root.Readlink(from)
+		if err != nil {
+			return err
+		}
+		return u.link(name, to)
 	}
 	in, err := u.root.Open(from)
 	if err != nil {

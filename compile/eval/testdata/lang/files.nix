@@ -153,3 +153,15 @@ builtins.storePath "/nix"    ### error "path '/nix' is not in the Nix store"
 builtins.getEnv "NAME"    ### "value"
 ---
 builtins.getEnv "OTHER"    ### ""
+---
+# nix 2.34.8
+builtins.path { path = ./files/link; name = "x"; } == builtins.path { path = ./files/text; name = "x"; }    ### true
+---
+# nix 2.20.9
+builtins.path { path = ./files/link; name = "x"; } == builtins.path { path = ./files/text; name = "x"; }    ### false
+---
+# nix 2.34.8
+builtins.filterSource (p: t: true) ./files/link == "${builtins.path { path = ./files/text; name = "link"; }}"    ### true
+---
+# nix 2.34.8
+"${./files/link}" == "${builtins.path { path = ./files/text; name = "link"; }}"    ### false

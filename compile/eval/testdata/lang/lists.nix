@@ -97,3 +97,6 @@ builtins.genericClosure { startSet = [ { key = 1; } { key = 1.0; } { key = 1.5; 
 [ ] ++ [ 1 ]    ### [ 1 ]
 ---
 (x: [ x ] ++ [ x ]) 1    ### [ 1 1 ]
+---
+# A single key is compared with nothing.
+builtins.genericClosure { startSet = [ { key = { }; } ]; operator = x: [ ]; }    ### [ { key = { }; } ]

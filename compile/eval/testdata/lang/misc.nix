@@ -227,3 +227,9 @@ let a = { x = 1; }; in [ a a ]    ### [ { x = 1; } «repeated» ]
 builtins.hasContext "a"    ### false
 ---
 builtins.getContext "a"    ### { }
+---
+builtins.hashString "blake3" "abc"    ### error "experimental Nix feature 'blake3-hashes' is disabled; add '--extra-experimental-features blake3-hashes' to enable it"
+---
+builtins.convertHash { hash = "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="; toHashFormat = "sri"; hashAlgo = "sha1"; }    ### error "hash 'sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=' should have type 'sha1'"
+---
+(derivation { name = "a"; system = "x"; builder = "b"; outputHash = "sha256-ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="; outputHashMode = "git"; }).outPath    ### error "experimental Nix feature 'git-hashing' is disabled; add '--extra-experimental-features git-hashing' to enable it"
