@@ -251,12 +251,23 @@ func newHelp(root *cobra.Command) *cobra.Command {
 			case isCommand || len(args) == 0:
 				about.InitDefaultHelpFlag()
 				return about.Help()
+			case !found && args[0] == "coming-from":
+				return usageError{fmt.Errorf("no commands of %s are known; muster help coming-from has those of %s", strings.Join(args[1:], " "), formerNames())}
 			case !found:
 				return unknownWord(root, args[0], "unknown command or topic %q", strings.Join(args, " "))
 			}
 			return nil
 		},
 	}
+}
+
+// formerNames are the names of the tools of muster help coming-from.
+func formerNames() string {
+	var names []string
+	for _, t := range formerTools {
+		names = append(names, t.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // helpWords are the words that can follow muster help and some words.

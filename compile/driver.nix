@@ -38,26 +38,53 @@ let
   } "host names";
   wanted = if hosts == null then names else hosts;
 
-  # deployment.* accepts any value: the inventory has been checked.
-  deploymentOptions = {
-    _file = "muster";
-    options.deployment = lib.mkOption {
-      type = lib.types.attrsOf lib.types.unspecified;
-      default = { };
-      description = "How the host is reached and deployed.";
+  # deployment.* accepts any value: the inventory has been checked. What the inventory
+  # says of it is not defined but added, so that what modules define is seen at every
+  # priority.
+  deploymentOptions =
+    { config, ... }:
+    {
+      _file = "muster";
+      options.deployment = lib.mkOption {
+        type = lib.types.attrsOf lib.types.unspecified;
+        default = { };
+        description = "How the host is reached and deployed.";
+        apply = given: given // config._deployment;
+      };
+      options._deployment = lib.mkOption {
+        type = lib.types.attrsOf lib.types.unspecified;
+        default = { };
+        internal = true;
+        visible = false;
+      };
     };
-  };
 
-  # What modules say to other deployers: options of deployment that come from
-  # neither the inventory nor its network expression. They have no effect here.
+  # The module of a host with its deployment apart from what modules define.
+  apartFrom =
+    module:
+    let
+      moved =
+        set:
+        if set ? deployment then removeAttrs set [ "deployment" ] // { _deployment = set.deployment; } else set;
+    in
+    if builtins.isFunction module then
+      # It takes some of these; NixOS gives a module those that it names.
+      {
+        config,
+        lib,
+        name,
+        nodes,
+        pkgs,
+        ...
+      }@args:
+      moved (module args)
+    else
+      moved module;
+
+  # What modules say to other deployers. It has no effect here.
   unheard =
     name: self:
     let
-      own = [
-        "host ${name}"
-        "defaults of the fleet"
-        "muster"
-      ];
       instead = {
         keys = "secrets of the inventory take their place";
         tags = "tags of the inventory select hosts";
@@ -74,11 +101,14 @@ let
         if pos == null then toString file else "${pos.file}:${toString pos.line}:${toString pos.column}";
       of =
         { file, value }:
-        map (
-          attr:
-          "deployment.${attr} of ${place file value attr} has no effect"
-          + (if instead ? ${attr} then ": ${instead.${attr}}" else ": muster has no such setting")
-        ) (builtins.attrNames value);
+        if !(builtins.isAttrs value) then
+          [ "deployment of ${toString file} has no effect: it is no set" ]
+        else
+          map (
+            attr:
+            "deployment.${attr} of ${place file value attr} has no effect"
+            + (if instead ? ${attr} then ": ${instead.${attr}}" else ": muster has no such setting")
+          ) (builtins.attrNames value);
       definitions = self.options.deployment.definitionsWithLocations or [ ];
       nixinate = (self._module or { args = { }; }).args.nixinate or { };
       # Options that another deployer declares, and somebody else sets.
@@ -96,8 +126,14 @@ let
           "${builtins.concatStringsSep "." path}.${name} of ${toString (builtins.head (setIn options.${name}))} has no effect: the inventory takes its place"
         ) set;
     in
-    builtins.concatLists (
-      map of (builtins.filter (d: !builtins.elem d.file own && builtins.isAttrs d.value) definitions)
+    # Each once: a role may be that of several definitions.
+    builtins.attrNames (
+      builtins.listToAttrs (
+        map (text: {
+          name = builtins.unsafeDiscardStringContext text;
+          value = null;
+        }) (builtins.concatLists (map of definitions))
+      )
     )
     # A system of a flake is what the flake makes of them.
     ++ (
@@ -165,7 +201,7 @@ let
         }
         {
           _file = "host ${name}";
-          imports = [ (part net name) ];
+          imports = [ (apartFrom (part net name)) ];
         }
       ];
       specialArgs = specialArgsOf name // { inherit name nodes; };

@@ -29,13 +29,19 @@ type Timeouts struct {
 func (d *decoder) care(h *Host, n, defaults *node, path string, field func(string) *node) {
 	is := func(name string) bool { n := field(name); return n != nil && n.kind == boolKind && !n.bool }
 	field("timeouts")
+	above := func(n *node, path string, byDefault time.Duration) time.Duration {
+		if t, err := time.ParseDuration(text(n)); err == nil && t == 0 && durationText().MatchString(n.text) {
+			d.report.add(n.at, path, "type", "got %s, want a duration above 0", n)
+		}
+		return d.duration(n, path, byDefault)
+	}
 	limit := func(name string) time.Duration {
-		inherited := d.duration(defaults.get("timeouts").get(name), "defaults.timeouts."+name, 0)
+		inherited := above(defaults.get("timeouts").get(name), "defaults.timeouts."+name, 0)
 		own := n.get("timeouts").get(name)
 		if own == nil {
 			return inherited // as for most hosts
 		}
-		return d.duration(own, path+".timeouts."+name, inherited)
+		return above(own, path+".timeouts."+name, inherited)
 	}
 	h.Care = Care{
 		Timeouts: Timeouts{Activate: limit("activate"), Confirm: limit("confirm"), Reboot: limit("reboot")},

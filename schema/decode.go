@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -498,9 +499,23 @@ func (d *decoder) more(c *Check, n *node, path string) {
 			d.report.add(v.at, path+"."+name, "conflict", "no effect without http")
 		}
 	}
+	if v := n.get("http"); strings.HasPrefix(c.HTTP, "http") && !isURL(c.HTTP) {
+		d.report.add(v.at, path+".http", "type", "got %s, want a URL such as http://localhost/health", v)
+	}
 	if v := n.get("insecure"); c.Insecure && strings.HasPrefix(c.HTTP, "http:") {
 		d.report.add(v.at, path+".insecure", "conflict", "no effect: %s has no certificate", quote(c.HTTP))
 	}
+}
+
+// isURL reports whether a text is a URL with a host, and with a port that exists where it
+// has one.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	port, err := strconv.Atoi(cmp.Or(u.Port(), "80"))
+	return err == nil && port >= 1 && port <= 65535
 }
 
 // hooks decodes the hooks of a rollout.

@@ -331,7 +331,7 @@ func generatedShape() *shape {
 				want:     "the reason, as text",
 				doc:      "Why that is safe here.",
 				required: true,
-				leaf:     onFirstUse("^[^\\x00]+$"),
+				leaf:     onFirstUse("^[^\\x00]*[^\\s\\x00][^\\x00]*$"),
 			},
 		},
 	}
@@ -825,7 +825,7 @@ func generatedShape() *shape {
 				want:     "the reason, as text",
 				doc:      "The reason, which muster plan shows.",
 				required: true,
-				leaf:     onFirstUse("^[^\\x00]+$"),
+				leaf:     onFirstUse("^[^\\x00]*[^\\s\\x00][^\\x00]*$"),
 			},
 		},
 	}
@@ -840,7 +840,7 @@ func generatedShape() *shape {
 				want:     "the reason, as text",
 				doc:      "The reason, which muster plan shows.",
 				required: true,
-				leaf:     onFirstUse("^[^\\x00]+$"),
+				leaf:     onFirstUse("^[^\\x00]*[^\\s\\x00][^\\x00]*$"),
 			},
 		},
 	}
@@ -1343,7 +1343,7 @@ func generatedShape() *shape {
 										want: "the reason, as text",
 										doc:  "Why nodes are not drained, but only cordoned.",
 										like: []string{"skip", "disable", "disabled"},
-										leaf: onFirstUse("^[^\\x00]+$"),
+										leaf: onFirstUse("^[^\\x00]*[^\\s\\x00][^\\x00]*$"),
 									},
 									"delete_local_data": &shape{
 										want: "true or false",

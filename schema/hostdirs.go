@@ -89,6 +89,7 @@ func (e *hostReader) folder(dir string, words []string, at Pos) bool {
 	}
 	found := false
 	for _, d := range entries {
+		e.link(dir, d, at)
 		if name := d.Name(); d.IsDir() && name[0] != '.' && name[0] != '_' {
 			below, before := filepath.Join(dir, name), len(r.list)
 			if e.folder(below, append(slices.Clone(words), name), at) {
@@ -99,6 +100,20 @@ func (e *hostReader) folder(dir string, words []string, at Pos) bool {
 		}
 	}
 	return found
+}
+
+// link reports a folder that is a symbolic link, which is not followed: links may go in
+// circles, and out of the repository.
+func (e *hostReader) link(dir string, d os.DirEntry, at Pos) {
+	name := d.Name()
+	if d.Type()&os.ModeSymlink == 0 || name[0] == '.' || name[0] == '_' {
+		return
+	}
+	below := filepath.Join(dir, name)
+	if info, err := os.Stat(below); err == nil && !info.IsDir() {
+		return
+	}
+	e.loader.report.add(at, "hosts.$dir", "file", "a symbolic link, which is not followed: %s", quote(e.loader.show(below))).Hint = "want a folder, whose default.nix may import another one's; or a name that begins with _"
 }
 
 // host adds the host of a folder.
@@ -166,6 +181,10 @@ func (e *hostReader) meta(dir string, has func(string) bool) (n *node, at Pos) {
 			}
 		}
 	case 1:
+		if files[0] == "meta.json" && e.empty(filepath.Join(dir, files[0])) {
+			e.loader.report.add(place(files[0]), "", "syntax", "the file is empty").Hint = `write {"host": "ADDRESS"}, or {}`
+			return nil, at
+		}
 		n = e.data(filepath.Join(dir, files[0]))
 		if n != nil && n.kind != structKind {
 			e.loader.report.add(n.at, "", "type", "got %s, want the fields of a host", n)
@@ -175,6 +194,12 @@ func (e *hostReader) meta(dir string, has func(string) bool) (n *node, at Pos) {
 	}
 	e.loader.report.add(place(files[1]), "", "conflict", "%s has them too: want the fields of a host in one file", quote(files[0]))
 	return nil, at
+}
+
+// empty reports whether a file has no text.
+func (e *hostReader) empty(name string) bool {
+	data, err := readText(name, e.loader.texts)
+	return err == nil && len(bytes.TrimSpace(data)) == 0
 }
 
 // add adds a host. One that is there already gets the fields that it lacks.

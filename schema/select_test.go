@@ -53,6 +53,7 @@ func TestSelect(t *testing.T) {
 		{"root@web1", `error: select "root@web1": no host is named "root@web1"; a host is chosen by its name alone: web1`},
 		{"web1:2222", `error: select "web1:2222": no host is named "web1:2222"; a host is chosen by its name alone: web1`},
 		{"web1.example.org", `error: select "web1.example.org": no host is named "web1.example.org"; a host is chosen by its name alone: web1`},
+		{"web{1..2}", `error: select "web{1..2}": no host is named "web1..2"; a range is written out, as in {1,2,3}, or of single digits as [1-3]`},
 		{".#web1", `error: select ".#web1": no host is named ".#web1"; a host is chosen by its name alone: web1`},
 		{"nixosConfigurations.web1", `error: select "nixosConfigurations.web1": no host is named "nixosConfigurations.web1"; a host is chosen by its name alone: web1`},
 		{"192.0.2.1", `error: select "192.0.2.1": no host is named "192.0.2.1"; it is the address of web1`},
@@ -114,6 +115,15 @@ func TestSelectAllButLocalhost(t *testing.T) {
 	}
 	if _, err := Select(selectFleet(), "localhost"); err == nil {
 		t.Error("a rollout may not depend on the machine: localhost is accepted in it")
+	}
+}
+
+// A fully qualified host is not chosen by its first label, and the message has its name.
+func TestSelectWholeName(t *testing.T) {
+	f := &Fleet{Hosts: []*Host{{Name: "web1"}, {Name: "db1.example.org"}}}
+	_, err := Select(f, "db1")
+	if want := `select "db1": no host is named "db1"; a host is chosen by its whole name: db1.example.org`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -31,6 +31,8 @@ func (p *selection) meant(word string) string {
 		return "all but a host are chosen with !: !" + word[1:]
 	case strings.HasPrefix(word, "~"), len(word) > 2 && word[0] == '/' && word[len(word)-1] == '/':
 		return "names are matched by globs, such as web*, not by regular expressions"
+	case strings.Contains(word, ".."): // of which the braces are gone
+		return "a range is written out, as in {1,2,3}, or of single digits as [1-3]"
 	case inventoryFile().MatchString(word):
 		return "an inventory stands behind the command, without a flag"
 	}
@@ -53,6 +55,11 @@ func (p *selection) meantHost(word string) string {
 	for _, h := range p.fleet.Hosts {
 		if slices.ContainsFunc(h.Ways(), func(w Way) bool { return w.Address == word }) {
 			return "it is the address of " + h.Name
+		}
+	}
+	for _, h := range p.fleet.Hosts {
+		if label, _, _ := strings.Cut(h.Name, "."); label == word {
+			return "a host is chosen by its whole name: " + h.Name
 		}
 	}
 	name := word

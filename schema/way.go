@@ -88,7 +88,12 @@ func (d *decoder) way(n *node, path string) (w Way) {
 	default:
 		w.Address = strings.Trim(rest, "[]")
 	}
-	if strings.Contains(w.Address, ":") {
+	if isURL { // where a zone begins with %25
+		w.Address = strings.Replace(w.Address, "%25", "%", 1)
+	}
+	if w.Address == "" { // as in :22, which the pattern takes for an IPv6 address
+		d.report.add(n.at, path, "type", "got %s, want %s before the port", n, wantsAddress)
+	} else if strings.Contains(w.Address, ":") {
 		if _, err := netip.ParseAddr(w.Address); err != nil || isURL && w.Address == rest {
 			d.report.add(n.at, path, "type", "got %s, want %s", n, wantsAddress)
 		}

@@ -26,6 +26,7 @@ type Conversion struct {
 	facts   *Facts
 	entries []*entry
 	about   []schema.NewField
+	ordered []string // selectors, in the order of a deployment
 	places  places
 }
 
@@ -65,7 +66,7 @@ type Text struct {
 
 // New converts what a source says.
 func New(s *Source, f *Facts) *Conversion {
-	c := &Conversion{source: s, kind: f.Kind(s.Kind), facts: f, places: places{source: s, root: f.Root}}
+	c := &Conversion{source: s, kind: f.Kind(s.Kind), facts: f, places: places{source: s, root: f.Root, hosts: f.Hosts}}
 	c.about = c.aboutFields()
 	for i := range f.Hosts {
 		if e := c.entry(&f.Hosts[i]); e != nil {
@@ -75,8 +76,12 @@ func New(s *Source, f *Facts) *Conversion {
 	}
 	c.separate()
 	c.buildHosts()
+	c.findOrder()
 	for _, o := range f.Others {
 		c.Notes = append(c.Notes, Note{Setting: "nixosConfigurations." + o, Text: "it is no host of " + c.kind.String() + ": it is left out"})
+	}
+	for _, o := range f.Beside {
+		c.beside(o)
 	}
 	for _, b := range f.Broken {
 		c.Notes = append(c.Notes, Note{Setting: "the host " + b.Name, Text: "it does not evaluate and is left out: " + c.InSource(b.Why)})
@@ -104,6 +109,23 @@ func (c *Conversion) separate() {
 			e.variantOf = o.name
 		}
 	}
+}
+
+// beside notes an output of the flake that is not converted.
+func (c *Conversion) beside(o Output) {
+	if len(o.Has) == 0 {
+		return
+	}
+	text := fmt.Sprintf("%s: no NixOS system, and left out; profiles of a host can have it", strings.Join(o.Has, ", "))
+	switch {
+	case o.Deployer != "":
+		text = fmt.Sprintf("it is for %s, and left out: --from %s converts it, and not %s", string(o.Deployer), string(o.Deployer), c.kind)
+	case o.Name == "clan.inventory.machines":
+		text = fmt.Sprintf("%s: no NixOS system of the flake, and left out", strings.Join(o.Has, ", "))
+	case c.kind == DeployRS:
+		text = fmt.Sprintf("%s: left out where it is no profile of deploy.nodes; profiles of a host can have it", strings.Join(o.Has, ", "))
+	}
+	c.note("", &Setting{Name: o.Name, At: o.At}, text)
 }
 
 // InSource is a text with the files of the source relative to it.
@@ -144,6 +166,10 @@ func (c *Conversion) noteAt(host string, s *Setting, at, text string) {
 // entry converts one host.
 func (c *Conversion) entry(n *Node) *entry {
 	e := &entry{name: n.Name, source: n.Name, attr: n.Attr, bare: n.Bare, platform: n.System, c: c}
+	if names := n.Attr; slices.ContainsFunc(names, noAttr) || names == nil && !n.Bare && noAttr(n.Name) {
+		c.note("", &Setting{Name: fmt.Sprintf("the host %q", n.Name), At: n.At}, "no attribute path can have its name: it is left out")
+		return nil
+	}
 	if n.Left {
 		why := "its system is none of nixosConfigurations"
 		if n.Empty {
@@ -160,6 +186,7 @@ func (c *Conversion) entry(n *Node) *entry {
 	rules := rulesOf(c.kind)
 	for _, s := range inOrder(n.Settings, rules) {
 		switch r, known := rules[s.Name]; {
+		case s.Failed && r.Always:
 		case s.Failed && r.Field == "host":
 			e.only = true
 			e.list(s, "its value does not evaluate: the host is built, and not connected to until host says where it is")
@@ -177,6 +204,12 @@ func (c *Conversion) entry(n *Node) *entry {
 	}
 	e.finish(n)
 	return e
+}
+
+// noAttr reports whether a name cannot stand in the path of an attribute, as inventories
+// have it.
+func noAttr(name string) bool {
+	return strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == '"' || r == '#' })
 }
 
 // free is a name that no host has yet: the name, or one with a number.
@@ -217,6 +250,12 @@ func inOrder(settings []Setting, rules map[string]Rule) []*Setting {
 // begin sets what the deployer does where nothing is said.
 func (e *entry) begin(n *Node) {
 	yes := true
+	for i := range n.Settings {
+		if s := &n.Settings[i]; s.Name == "profiles" {
+			p, _ := into[profile](s)
+			e.names = append(e.names, p.Name)
+		}
+	}
 	switch e.c.kind {
 	case Colmena, DeployRS:
 		e.substitute = &yes
@@ -233,10 +272,15 @@ func (e *entry) begin(n *Node) {
 // finish fills in what depends on several settings.
 func (e *entry) finish(n *Node) {
 	switch {
-	case e.only:
+	case e.only, e.refused:
 		e.host = ""
-	case e.host == "" && e.c.kind != DeployRS:
+	case e.host == "" && e.c.kind == DeployRS:
+		e.c.noteAt(e.source, &Setting{Name: "hostname"}, e.c.places.shown(n.At), "missing: the host is built, and not connected to until host says where it is")
+	case e.host == "":
 		e.host, e.guessed = e.found(n), true
+	}
+	if e.alias {
+		e.user, e.port = "", 0
 	}
 	if e.user == "root" {
 		e.privilege, e.command = "", nil

@@ -36,9 +36,12 @@ type entry struct {
 	ssh, sshMore          []schema.NewField
 	profiles              []profile
 	order                 []string // of profiles, by their names in the source
+	names                 []string // of all profiles in the source
 	bare                  bool     // it has profiles only
 	addressed             bool     // somebody says host
+	refused               bool     // the address that is said is none
 	guessed               bool     // host is an address that no deployer says
+	alias                 bool     // host is a name of ssh_config, which says who logs in
 	variantOf             string   // the host whose machine it is another system of
 	platform              string
 	builder               *buildHost // the machine that builds; nil where none is named
@@ -86,7 +89,7 @@ func (e *entry) targetHost(s *Setting) {
 	if t.port != 0 {
 		e.port = t.port
 	}
-	if !isAddress(t.host) {
+	if e.refused = !isAddress(t.host); e.refused {
 		e.list(s, "%q is no address that muster takes: the host is built, and not connected to until host says where it is", text)
 		return
 	}
@@ -127,6 +130,12 @@ func cutPort(text string) (host string, port int, ok bool) {
 	}
 	n, err := strconv.ParseUint(text[at+1:], 10, 16)
 	return text[:at], int(n), err == nil && n > 0
+}
+
+// sshConfigHost is a name of ssh_config, which says the address, the port and who logs in.
+func (e *entry) sshConfigHost(s *Setting) {
+	e.targetHost(s)
+	e.alias = e.addressed
 }
 
 func (e *entry) targetPort(s *Setting) {

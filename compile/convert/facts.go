@@ -12,6 +12,7 @@ type Facts struct {
 	About  []Setting // of the whole fleet
 	Hosts  []Node
 	Others []string // systems of the flake that are no host
+	Beside []Output // other outputs of the flake that are deployed by somebody
 	Root   string   // of the flake's tree in the store
 	Broken []Broken // hosts that do not evaluate
 }
@@ -29,6 +30,14 @@ type Node struct {
 	FQDN      string
 	Addresses []string // with or without the length of a prefix
 	Settings  []Setting
+}
+
+// An Output is an output of a flake that is not converted.
+type Output struct {
+	Name     string
+	At       string // file:line:column
+	Has      []string
+	Deployer Kind // whose it is; "" for those that no NixOS system is of
 }
 
 // A Broken is a host whose settings cannot be evaluated.

@@ -36,6 +36,9 @@ let
     toJSON
     ;
 
+  # Modules may refer to other machines: to their systems, or to the configuration of one.
+  isMachine = set: set ? config && set ? options || set ? assertions && set ? networking && set ? system;
+
   # A value without what is no data, and without what is very deep.
   plain = below 8;
   below =
@@ -50,6 +53,8 @@ let
       map (below (depth - 1)) value
     else if isAttrs value && (value.type or "" == "derivation" || value ? outPath) then
       builtins.unsafeDiscardStringContext (toString value)
+    else if isAttrs value && isMachine value then
+      null
     else if isAttrs value then
       builtins.mapAttrs (_: below (depth - 1)) (removeAttrs value [ "_module" ])
     else
@@ -133,6 +138,7 @@ let
       name = "${prefix}${name}";
       set = true;
       value = if elem name opaque then null else tried set.${name};
+      failed = !(elem name opaque) && fails set.${name};
       at = place set name;
     }) (attrNames set);
 
@@ -319,6 +325,7 @@ let
               inherit name;
               set = true;
               value = tried (head having).${name};
+              failed = fails (head having).${name};
               at = place (head having) name;
             }
           ];
@@ -376,7 +383,34 @@ let
   inventory =
     flake.clan.inventory or flake.clanInternals.inventoryClass.inventory
       or flake.clanInternals.inventory or { };
-  machine = name: given "clan." (removeAttrs (inventory.machines.${name} or { }) [ "name" ]);
+  machines = inventory.machines or { };
+  # A tag has its machines, too. clan itself makes some tags, which say nothing new.
+  tagged =
+    name:
+    let
+      tags = inventory.tags or { };
+      has = tag: isList tags.${tag} && elem name tags.${tag};
+    in
+    if !(isAttrs tags) then
+      [ ]
+    else
+      filter has (attrNames (removeAttrs tags [ "all" "nixos" "darwin" ]));
+  machine =
+    name:
+    given "clan." (removeAttrs (machines.${name} or { }) [ "name" ])
+    ++ (
+      if tagged name == [ ] then
+        [ ]
+      else
+        [
+          {
+            name = "clan.tags";
+            set = true;
+            value = tried (tagged name);
+            at = place inventory "tags";
+          }
+        ]
+    );
 
   hosts =
     if kind == "deploy-rs" then
@@ -424,4 +458,35 @@ toJSON {
         ] taken
         && !hasAttr name nodes
       ) (attrNames (flake.nixosConfigurations or { }));
+  # Other outputs of the flake that are deployed by somebody.
+  beside =
+    let
+      output = name: set: {
+        inherit name;
+        at = place flake name;
+        has = if isAttrs set then attrNames set else [ ];
+      };
+      named = name: if flake ? ${name} then [ (output name flake.${name}) ] else [ ];
+      of = tool: name: set: if kind != tool && set != { } then [ (output name set // { deployer = tool; }) ] else [ ];
+    in
+    if flake == null then
+      [ ]
+    else
+      of "colmena" "colmena" (removeAttrs (flake.colmena or { }) [ "meta" "defaults" "network" ])
+      ++ of "deploy-rs" "deploy" (flake.deploy.nodes or { })
+      ++ of "nixops" "nixopsConfigurations" (flake.nixopsConfigurations or { })
+      ++ (
+        if kind == "clan" then
+          of "" "clan.inventory.machines" (removeAttrs machines (attrNames (flake.nixosConfigurations or { })))
+        else
+          [ ]
+      )
+      ++ concatLists (
+        map named [
+          "homeConfigurations"
+          "darwinConfigurations"
+          "nixOnDroidConfigurations"
+          "systemConfigs"
+        ]
+      );
 }

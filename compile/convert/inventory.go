@@ -58,6 +58,8 @@ func (c *Conversion) aboutFields() []schema.NewField {
 		text, isText := into[string](s)
 		on, _ := into[bool](s)
 		switch r, known := AboutRules[s.Name]; {
+		case s.Failed && !r.Always:
+			c.note("", s, "its value does not evaluate, and is not carried over")
 		case s.Name == "description" && isText && inALine(text) != "":
 			network = append(network, schema.NewField{Name: "description", Value: inALine(text)})
 		case s.Name == "enableRollback" && on:
@@ -97,25 +99,34 @@ func (c *Conversion) machines(s *Setting, name string) []string {
 	return machines
 }
 
-// order is the order of a deployment.
-func (c *Conversion) order() []schema.NewField {
-	var rollout []schema.NewField
+// findOrder finds the order of a deployment. An inventory takes no tag that no host has,
+// and none twice.
+func (c *Conversion) findOrder() {
 	for i := range c.facts.About {
-		if s := &c.facts.About[i]; s.Name == "ordering" {
-			ordering, _ := into[struct{ Tags []string }](s)
-			var order []string
-			for _, tag := range ordering.Tags {
-				order = append(order, schema.TagSelector(plainTag(tag)))
-			}
-			if len(order) > 0 {
-				rollout = append(rollout, schema.NewField{Name: "order", Value: order})
+		s := &c.facts.About[i]
+		if s.Name != "ordering" {
+			continue
+		}
+		ordering, _ := into[struct{ Tags []string }](s)
+		for _, tag := range ordering.Tags {
+			plain := plainTag(tag)
+			has := func(e *entry) bool { return slices.Contains(e.tags, plain) }
+			switch selector := schema.TagSelector(plain); {
+			case !slices.ContainsFunc(c.entries, has):
+				c.note("", s, fmt.Sprintf("no host has the tag %q: it is left out", tag))
+			case !slices.Contains(c.ordered, selector):
+				c.ordered = append(c.ordered, selector)
 			}
 		}
 	}
-	if len(rollout) == 0 {
+}
+
+// order is the order of a deployment.
+func (c *Conversion) order() []schema.NewField {
+	if len(c.ordered) == 0 {
 		return nil
 	}
-	return []schema.NewField{{Name: "rollout", Value: rollout}}
+	return []schema.NewField{{Name: "rollout", Value: []schema.NewField{{Name: "order", Value: c.ordered}}}}
 }
 
 func plainTag(tag string) string {

@@ -16,18 +16,26 @@ import (
 type places struct {
 	source *Source
 	root   string // of the flake's tree in the store
+	hosts  []Node
 	files  map[string]syntax.Expr
 }
 
-// of is where a host's setting is made, relative to the inventory; "" if it is not known.
+func (p *places) isHost(name string) bool {
+	return slices.ContainsFunc(p.hosts, func(n Node) bool { return n.Name == name })
+}
+
+// of is where a host's setting is made, relative to the inventory; "" if it is not known,
+// or nobody makes it.
 func (p *places) of(host string, s *Setting) string {
-	if s.At != "" {
+	if s.At != "" || !s.Set {
 		return p.shown(s.At)
 	}
 	path := strings.Split(s.Name, ".")
 	for _, name := range slices.Concat(s.Files, p.source.Files, p.flakeFile()) {
-		name = p.inTree(name)
-		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+		if name = p.inTree(name); !isFile(name) {
+			name = filepath.Join(name, "default.nix") // which a directory stands for
+		}
+		if !isFile(name) {
 			continue
 		}
 		if at := p.find(name, host, path); at.IsValid() {
@@ -61,6 +69,9 @@ func (p *places) inTree(name string) string {
 
 // shown is a place relative to the inventory.
 func (p *places) shown(at string) string {
+	if at == "" {
+		return ""
+	}
 	at = p.inTree(at)
 	if rest, ok := strings.CutPrefix(at, p.root+"/"); ok && p.root != "" {
 		return rest
@@ -72,29 +83,40 @@ func (p *places) shown(at string) string {
 }
 
 // find is the binding of an option in a file: in what is bound to the host's name, or
-// else the first.
+// else the first that is not in what is bound to another host's.
 func (p *places) find(name, host string, path []string) syntax.Pos {
 	e := p.parse(name)
 	if e == nil {
 		return syntax.Pos{}
 	}
-	var first, own syntax.Pos
+	var first, shared, own syntax.Pos
 	eachBinding(e, nil, func(names []string, at syntax.Pos) {
 		for most := len(path); most > 1; most-- {
 			if len(names) >= most && slices.Equal(names[len(names)-most:], path[:most]) {
 				if !first.IsValid() {
 					first = at
 				}
-				if !own.IsValid() && slices.Contains(names[:len(names)-most], host) {
+				within := names[:len(names)-most]
+				if !shared.IsValid() && !slices.ContainsFunc(within, p.isHost) {
+					shared = at
+				}
+				if !own.IsValid() && slices.Contains(within, host) {
 					own = at
 				}
 			}
 		}
 	})
-	if own.IsValid() {
-		return own
+	for _, at := range []syntax.Pos{own, shared} {
+		if at.IsValid() {
+			return at
+		}
 	}
 	return first
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 func (p *places) parse(name string) syntax.Expr {

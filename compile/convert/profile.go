@@ -14,6 +14,8 @@ type profile struct {
 	Name, User, SSHUser string
 	Path                string   // of its link
 	Others              []string // names of what else is said of it alone
+	called              string   // by the inventory
+	setting             *Setting
 }
 
 // activateProfile is the activation of deploy-rs, which is part of every profile that
@@ -24,6 +26,14 @@ func (e *entry) profile(s *Setting) {
 	p, ok := into[profile](s)
 	if !ok {
 		return
+	}
+	if noAttr(p.Name) || noAttr(e.source) {
+		e.list(s, "no attribute path can have the name of the profile %q: it is left out", p.Name)
+		return
+	}
+	if p.called = p.Name; !isProfileName(p.Name) {
+		p.called = e.freeProfile(cmp.Or(plainName(p.Name, 60), "profile"))
+		e.list(s, "the profile %q is called %s: muster takes letters, digits, hyphens and underscores", p.Name, p.called)
 	}
 	if p.User = cmp.Or(p.User, p.SSHUser); p.User != "" && !schema.Fits("User", p.User) {
 		e.list(s, "%q is no user name that muster takes: the profile %s is left out", p.User, p.Name)
@@ -36,6 +46,7 @@ func (e *entry) profile(s *Setting) {
 	if p.SSHUser != "" && p.SSHUser != cmp.Or(e.user, p.SSHUser) {
 		e.list(s, "for the profile %s, muster logs in as %s, and not as %s", p.Name, e.user, p.SSHUser)
 	}
+	p.setting = s
 	for _, name := range p.Others {
 		e.list(s, "%s of the profile %s: muster has it for the whole host only", name, p.Name)
 	}
@@ -60,7 +71,11 @@ func (e *entry) ownProfiles() bool {
 func (e *entry) finishProfiles() {
 	for i := range e.profiles {
 		p := &e.profiles[i]
-		if p.Path = p.link(); p.User == e.user {
+		if p.Path = p.link(); p.Path != "" && !schema.Fits("ProfilePath", p.Path) {
+			e.list(p.setting, "the path %q of the profile %s is none that muster takes: it is %s", p.Path, p.Name, schema.ProfilePath(p.called))
+			p.Path = ""
+		}
+		if p.User == e.user {
 			p.User = ""
 		}
 	}
@@ -77,10 +92,6 @@ func (e *entry) finishProfiles() {
 func (e *entry) profileFields() []schema.NewField {
 	var all []schema.NewField
 	for _, p := range e.profiles {
-		name := p.Name
-		if !isProfileName(name) {
-			name = cmp.Or(plainName(name, 63), "profile")
-		}
 		fields := []schema.NewField{{Name: "flake", Value: fmt.Sprintf("%s#deploy.nodes.%s.profiles.%s.path", e.c.source.Here, attrOf(e.source), attrOf(p.Name))}}
 		if p.User != "" {
 			fields = append(fields, schema.NewField{Name: "user", Value: p.User})
@@ -89,7 +100,7 @@ func (e *entry) profileFields() []schema.NewField {
 			fields = append(fields, schema.NewField{Name: "path", Value: p.Path})
 		}
 		fields = append(fields, schema.NewField{Name: "activate", Value: activateProfile})
-		all = append(all, schema.NewField{Name: name, Value: fields})
+		all = append(all, schema.NewField{Name: p.called, Value: fields})
 	}
 	return all
 }
@@ -97,12 +108,26 @@ func (e *entry) profileFields() []schema.NewField {
 // link is the path of the profile's link where it is not the one that Nix has by default.
 func (p *profile) link() string {
 	switch {
+	case p.Path == "" && p.User != "root" && p.called != p.Name:
+		return schema.ProfilePath(p.Name)
 	case p.Path != "" || p.User != "root":
 		return p.Path
 	case p.Name == "system":
 		return "/nix/var/nix/profiles/system"
 	}
 	return "/nix/var/nix/profiles/per-user/root/" + p.Name
+}
+
+// freeProfile is a name that no profile of the host has: the name, or one with a number.
+func (e *entry) freeProfile(name string) string {
+	taken := func(name string) bool {
+		return slices.ContainsFunc(e.profiles, func(p profile) bool { return p.called == name || p.Name == name }) || slices.Contains(e.names, name)
+	}
+	free := name
+	for i := 2; taken(free); i++ {
+		free = fmt.Sprintf("%s-%d", name, i)
+	}
+	return free
 }
 
 // isProfileName reports whether a text can be the name of a profile of the inventory.

@@ -121,7 +121,7 @@ var nixopsRules = with(map[string]Rule{
 	"deployment.targetEnv":                  unless(noCloud, `"none"`),
 	"deployment.provisionSSHKey":            kept("muster logs in with the user's own SSH keys"),
 	"deployment.alwaysActivate":             unless("a host that is up to date is not activated again; --force does it", "false"),
-	"deployment.owners":                     instead("muster sends no mail; a hook of rollout can"),
+	"deployment.owners":                     unless("muster sends no mail; a hook of rollout can", "[]"),
 	"deployment.hasFastConnection":          become("substitute", (*entry).fastConnection),
 	"deployment.autoLuks":                   instead("muster makes no disks of a cloud; disks and muster install make those of machines"),
 	"deployment.autoRaid0":                  instead("muster makes no disks of a cloud; disks and muster install make those of machines"),
@@ -177,6 +177,7 @@ var deployRSRules = map[string]Rule{
 
 var nixinateRules = map[string]Rule{
 	"nixinate.host":               become("host", (*entry).targetHost),
+	"nixinate.sshConfigHost":      become("host", (*entry).sshConfigHost),
 	"nixinate.sshUser":            become("user", (*entry).targetUser),
 	"nixinate.buildOn":            become("build_on", (*entry).buildOnSetting),
 	"nixinate.substituteOnTarget": become("substitute", (*entry).substitutes),

@@ -196,7 +196,18 @@ func (e *entry) preDeployChecks(s *Setting) { e.checks(s, "before") }
 
 func (e *entry) checks(s *Setting, when string) {
 	checks, _ := into[morphChecks](s)
-	for _, m := range slices.Concat(checks.Cmd, checks.HTTP) {
+	for _, m := range checks.Cmd {
+		if len(m.Cmd) == 0 {
+			e.list(s, "the check %q has no command: it is left out", m.Description)
+			continue
+		}
+		e.health = append(e.health, m.fields(e.host, when))
+	}
+	for _, m := range checks.HTTP {
+		if m.Host == nil && e.host == "" {
+			e.list(s, "the check %q has no address to ask, for the host has none: it is left out", m.Description)
+			continue
+		}
 		e.health = append(e.health, m.fields(e.host, when))
 	}
 }

@@ -23,7 +23,7 @@ var tinyNixOS = map[string]string{
 	"tree/nixos/lib/eval-config.nix": `
 { modules, specialArgs, system }:
 let
-  open = m: if builtins.isFunction m then m (specialArgs // { inherit common; }) else if builtins.isAttrs m then m else open (import m);
+  open = m: if builtins.isFunction m then m (specialArgs // { inherit common config; }) else if builtins.isAttrs m then m else open (import m);
   load = m: let x = open m; in [ x ] ++ builtins.concatMap load (x.imports or [ ]);
   all = builtins.foldl' (a: b: a // b) { } (builtins.concatMap load modules);
   common = import ../common.nix;
