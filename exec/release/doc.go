@@ -2,11 +2,13 @@
 // have, and what the hosts report there.
 //
 //	muster/release.json                        the head: number, good until, waves; replaced last, and at once
+//	muster/releases/DIR/release.json           a copy of the head, which says until when the release is good
 //	muster/releases/DIR/hosts.json             all hosts with their waves and systems
 //	muster/releases/DIR/host/NAME.json         what one host needs: its system, health checks, hooks
 //	muster/releases/DIR/gates/WAVE.json        written by hosts: whether a wave may begin
 //	muster/releases/DIR/opened/WAVE.json       written by an operator: a wave may begin
 //	muster/reports/NAME.json                   written by hosts: what has become of one
+//	muster/prune.json                          whether what nobody needs is being removed
 //
 // DIR is the release's number and a random word, so that two publishers never write the same documents. A document is one
 // line of JSON and a line for each signature. Signatures are Nix's, by the keys that sign store paths.
@@ -102,6 +104,9 @@ func (m *Member) counts() bool { return m.Policy != schema.BestEffort && m.Polic
 
 // PartKey is the object with the part of a host.
 func (h *Head) PartKey(host string) string { return h.key("host/" + host + ".json") }
+
+// CopyKey is the object with a copy of the head, which stays when another release is published.
+func (h *Head) CopyKey() string { return h.key("release.json") }
 
 // MembersKey is the object with the list of hosts.
 func (h *Head) MembersKey() string { return h.key("hosts.json") }

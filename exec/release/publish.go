@@ -51,16 +51,17 @@ func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive
 	if err != nil {
 		return nil, err
 	}
+	text, err := seal(headKind, h, keys)
+	if err != nil {
+		return nil, err
+	}
+	documents[h.CopyKey()] = text
 	var g errgroup.Group
 	g.SetLimit(readers)
 	for key, text := range documents {
 		g.Go(func() error { return objectstore.Write(ctx, s, key, text, objectstore.Condition{Absent: true}) })
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	text, err := seal(headKind, h, keys)
-	if err != nil {
 		return nil, err
 	}
 	err = objectstore.Write(ctx, s, HeadKey, text, condition)
