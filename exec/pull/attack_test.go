@@ -248,6 +248,62 @@ func TestClocksThatJump(t *testing.T) {
 	})
 }
 
+// A release by a publisher whose clock was years ahead has hosts count the time from then. The next publisher is told, and what
+// it publishes for long enough is taken.
+func TestAPublisherWhoseClockWasAhead(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	w := newWorld(t, "web1")
+	now := w.now
+	w.now = now.Add(12 * year)
+	w.publish("ahead", map[string]int{"web1": 0})
+	w.now = now
+	w.expect("web1", release.Activated)
+	d := w.draft("new", map[string]int{"web1": 0})
+	if _, err := release.Publish(t.Context(), w.store, d, []*archive.SecretKey{w.key}); err == nil || !strings.Contains(err.Error(), "set the clock right, or let it be good for longer") {
+		t.Errorf("got %v", err)
+	}
+	d.Until = now.Add(13 * year)
+	if _, err := release.Publish(t.Context(), w.store, d, []*archive.SecretKey{w.key}); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("web1", release.Activated)
+	if got := w.machine("web1").state.Current; got != system("new") {
+		t.Errorf("it runs %s", got)
+	}
+}
+
+// Every document that is cut at any byte is refused, and nothing is activated by it; whole again, it is taken.
+func TestDocumentsCutAtEveryByte(t *testing.T) {
+	w := newWorld(t, "web1", "web2")
+	w.publish("first", map[string]int{"web1": 0, "web2": 1})
+	w.expect("web1", release.Activated)
+	h := w.publish("new", map[string]int{"web1": 0, "web2": 1})
+	for _, key := range []string{release.HeadKey, h.PartKey("web1")} {
+		whole := w.server.Get(key)
+		for n := range len(whole) {
+			w.server.Set(key, whole[:n:n])
+			if got, _ := w.poll("web1"); got != "" && got != release.Retrying {
+				t.Fatalf("%s cut at byte %d of %d: %s", key, n, len(whole), got)
+			}
+		}
+		w.server.Set(key, whole)
+	}
+	if got := w.machine("web1").state.Current; got != system("first") {
+		t.Errorf("web1 runs %s", got)
+	}
+	w.expect("web1", release.Activated)
+	report := w.server.Get(release.ReportKey("web1"))
+	for n := range len(report) {
+		w.now = w.now.Add(2 * time.Minute / time.Duration(len(report))) // a gate is believed for a while
+		w.agents["web2"].Fresh = time.Nanosecond
+		w.server.Set(release.ReportKey("web1"), report[:n:n])
+		w.expect("web2", release.Waiting)
+	}
+	w.server.Set(release.ReportKey("web1"), report)
+	w.now = w.now.Add(time.Minute)
+	w.expect("web2", release.Activated)
+}
+
 // memory changes what the agent has kept.
 func (a *Agent) memory(t *testing.T, change func(m *memory)) {
 	t.Helper()
