@@ -86,6 +86,9 @@ func (o *pruneOptions) run(ctx context.Context, std streams, args []string) erro
 		return err
 	}
 	p, err := release.FindUnneeded(ctx, from, keep)
+	if errors.Is(err, objectstore.ErrNoListing) {
+		return hinted{err, "where the objects are files, --from file:///PATH on that machine, or ssh://HOST/PATH, prunes them"}
+	}
 	if err != nil {
 		return err
 	}

@@ -284,7 +284,7 @@ func (s *server) collection(ctx context.Context, dir string, found func(m *membe
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return nil // nothing is there, or no longer
-		case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden || resp.StatusCode >= 500:
+		case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden || resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented:
 			return err
 		}
 		return fmt.Errorf("%w: PROPFIND: %w", ErrNoListing, err)

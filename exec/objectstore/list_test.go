@@ -123,6 +123,8 @@ func TestListsOfOddServers(t *testing.T) {
 		err string
 	}{
 		{"a server that only takes PUT", false, status(405, ""), "it does not list its objects: PROPFIND: it answers 405"},
+		{"a server of files", false, status(501, "Unsupported method"), "it does not list its objects: PROPFIND: it answers 501"},
+		{"one that is broken", false, status(500, ""), "it answers 500"},
 		{"one that answers PROPFIND as GET", false, status(200, "<html>"), "it does not list its objects"},
 		{"no right to list", false, status(403, ""), "credentials are missing or do not allow this"},
 		{"a list that ends in the middle", false, status(207, `<multistatus xmlns="DAV:"><response><href>/fleet/a</href>`), "read the list: XML syntax error"},
