@@ -5,7 +5,7 @@
 //	muster/releases/DIR/release.json           a copy of the head, which says until when the release is good
 //	muster/releases/DIR/hosts.json             all hosts with their waves and systems
 //	muster/releases/DIR/host/NAME.json         what one host needs: its system, health checks, hooks
-//	muster/releases/DIR/gates/WAVE.json        written by hosts: whether a wave may begin
+//	muster/releases/DIR/gates/WAVE.json        written by hosts: whether a wave may begin; and WAVE-1.json, WAVE-2.json by others
 //	muster/releases/DIR/opened/WAVE.json       written by an operator: a wave may begin
 //	muster/reports/NAME.json                   written by hosts: what has become of one
 //	muster/prune.json                          whether what nobody needs is being removed
@@ -113,6 +113,14 @@ func (h *Head) MembersKey() string { return h.key("hosts.json") }
 
 // GateKey is the object about the gate before a wave.
 func (h *Head) GateKey(wave int) string { return h.key(fmt.Sprintf("gates/%d.json", wave)) }
+
+// gateKey is the object with what one of several hosts has counted about a gate.
+func (h *Head) gateKey(wave, place int) string {
+	if place == 0 {
+		return h.GateKey(wave)
+	}
+	return h.key(fmt.Sprintf("gates/%d-%d.json", wave, place))
+}
 
 func (h *Head) key(name string) string { return "muster/releases/" + h.Dir + "/" + name }
 
