@@ -27,10 +27,10 @@ store paths of the binary cache that only they refer to, and the last reports of
 that no release names.
 
 What stays: the newest release; the last ones (--keep), the younger ones (--newer-than)
-and those that have not expired; the systems that hosts report to run, to boot and to
-wait for; paths that no pull.key of the inventory has signed; with all that these refer
-to; and what was written in the last day. A publication meanwhile has it end early, and
-loses nothing.
+and those that have not expired; the systems that hosts report to run, to boot, to wait
+for and to have run before; paths that no pull.key of the inventory has signed; with all
+that these refer to; and what was written in the last day. A publication meanwhile has it
+end early, and loses nothing.
 
 What would be removed is shown first, and removed after a yes, or with --yes.
 

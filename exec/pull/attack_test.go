@@ -3,6 +3,7 @@ package pull
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -302,6 +303,46 @@ func TestDocumentsCutAtEveryByte(t *testing.T) {
 	w.server.Set(release.ReportKey("web1"), report)
 	w.now = w.now.Add(time.Minute)
 	w.expect("web2", release.Activated)
+}
+
+// An agent that was killed between keeping what became of a release and keeping its report says it at the next poll.
+func TestAnAgentThatWasKilledBeforeItsReport(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		w := newWorld(t, "web1")
+		if before {
+			w.publish("first", map[string]int{"web1": 0})
+			w.expect("web1", release.Activated)
+		}
+		w.publish("new", map[string]int{"web1": 0})
+		said := ""
+		if before {
+			w.agents["web1"].memory(t, func(m *memory) { said = m.Report })
+		}
+		w.expect("web1", release.Activated)
+		w.agents["web1"].memory(t, func(m *memory) { m.Report = said })
+		w.server.Set(release.ReportKey("web1"), nil)
+		w.expect("web1", "")
+		if r := w.report("web1"); r.Status != release.Activated || r.Dir == "" || !strings.Contains(string(w.server.Get(release.HeadKey)), r.Dir) {
+			t.Errorf("%+v", r)
+		}
+		w.server.Set(release.ReportKey("web1"), nil)
+		w.expect("web1", "") // once is enough
+		if w.server.Get(release.ReportKey("web1")) != nil {
+			t.Error("it is reported again")
+		}
+	}
+}
+
+// The store is told what a host was on before, for as long as it runs what it has taken.
+func TestTheStoreKnowsTheSystemBefore(t *testing.T) {
+	w := newWorld(t, "web1")
+	w.publish("new", map[string]int{"web1": 0})
+	w.expect("web1", release.Activated)
+	w.expect("web1", "")
+	want := fmt.Sprintf(`{"muster_before":1,"host":"web1","system":%q}`+"\n", system("old"))
+	if got := string(w.server.Get(release.BeforeKey("web1"))); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }
 
 // memory changes what the agent has kept.

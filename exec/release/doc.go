@@ -8,6 +8,7 @@
 //	muster/releases/DIR/gates/WAVE.json        written by hosts: whether a wave may begin; and WAVE-1.json, WAVE-2.json by others
 //	muster/releases/DIR/opened/WAVE.json       written by an operator: a wave may begin
 //	muster/reports/NAME.json                   written by hosts: what has become of one
+//	muster/reports/NAME/before.json            written by hosts: the system before the one that it runs
 //	muster/prune.json                          whether what nobody needs is being removed
 //
 // DIR is the release's number and a random word, so that two publishers never write the same documents. A document is one

@@ -76,7 +76,8 @@ type Pruning struct {
 // FindUnneeded finds what no host needs of a store: releases that have expired, reports of hosts that are gone, and store paths
 // that neither a release that stays nor the report of a host refers to. Nothing is changed.
 //
-// Needed is the newest release; others as the options have it, and until they expire; and what hosts are on, by their reports.
+// Needed is the newest release; others as the options have it, and until they expire; and what hosts are on, and were on before,
+// by their reports.
 func FindUnneeded(ctx context.Context, s objectstore.Store, o PruneOptions) (*Pruning, error) {
 	entries, err := objectstore.List(ctx, s)
 	if err != nil {
@@ -293,17 +294,24 @@ func (f *finding) systems(ctx context.Context) (newest map[store.Path]bool, err 
 // reports reads what hosts are on, and finds the reports of hosts that are gone.
 func (f *finding) reports(ctx context.Context, p *Pruning) (gone []objectstore.Entry, err error) {
 	type told struct {
-		entry objectstore.Entry
-		host  string
-		paths []store.Path
+		entry  objectstore.Entry
+		host   string
+		paths  []store.Path
+		before *objectstore.Entry // the object beside it; nil for none
 	}
 	var all []*told
-	for _, e := range f.entries {
+	befores := map[string]*objectstore.Entry{}
+	for i, e := range f.entries {
 		name, ok := strings.CutPrefix(e.Key, "muster/reports/")
 		host, isReport := strings.CutSuffix(name, ".json")
-		if ok && isReport && !strings.Contains(host, "/") {
+		if dir, _, nested := strings.Cut(host, "/"); ok && nested && e.Key == BeforeKey(dir) {
+			befores[dir] = &f.entries[i]
+		} else if ok && isReport && !nested {
 			all = append(all, &told{entry: e, host: host})
 		}
+	}
+	for _, t := range all {
+		t.before = befores[t.host]
 	}
 	var g errgroup.Group
 	g.SetLimit(readers)
@@ -319,6 +327,13 @@ func (f *finding) reports(ctx context.Context, p *Pruning) (gone []objectstore.E
 			if r, err := ParseReport(text, t.host); err == nil {
 				t.paths = []store.Path{r.System, r.Running, r.Boots}
 			}
+			if t.before != nil {
+				before, err := readBefore(ctx, f.store, t.host)
+				if err != nil {
+					return err
+				}
+				t.paths = append(t.paths, before)
+			}
 			return nil
 		})
 	}
@@ -328,6 +343,9 @@ func (f *finding) reports(ctx context.Context, p *Pruning) (gone []objectstore.E
 	for _, t := range all {
 		if !f.hosts[t.host] && !f.young(t.entry) && f.options.Now.Sub(t.entry.Modified) >= f.options.Newer {
 			gone, p.Reports = append(gone, t.entry), append(p.Reports, t.host)
+			if t.before != nil {
+				gone = append(gone, *t.before)
+			}
 			continue
 		}
 		for _, path := range t.paths {

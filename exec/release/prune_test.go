@@ -215,8 +215,18 @@ func TestPrune(t *testing.T) {
 			p.age(100)
 		}, dirs: []string{"4"}, reports: []string{"web1.json"},
 			has: []string{"config-1", "config-2", "config-4", "glibc", "openssl", "web1-1", "web1-2", "web1-4"}},
+		{name: "what a host was on before", before: func(p *pruned) {
+			p.report("web1", 4, "web1-4", "web1-4")
+			if err := WriteBefore(p.Context(), p.store, "web1", p.paths.path("web1-2")); err != nil {
+				p.Fatal(err)
+			}
+			p.age(100)
+		}, dirs: []string{"4"}, reports: []string{"web1", "web1.json"}, has: []string{"config-2", "config-4", "glibc", "openssl", "web1-2", "web1-4"}},
 		{name: "the report of a host that is gone", before: func(p *pruned) {
 			p.report("old", 1, "web1-1", "web1-1")
+			if err := WriteBefore(p.Context(), p.store, "old", p.paths.path("web1-3")); err != nil {
+				p.Fatal(err)
+			}
 			p.age(30)
 			p.report("away", 2, "web1-2", "web1-2")
 		}, options: func(o *PruneOptions) { o.Newer = 20 * 24 * time.Hour }, dirs: []string{"4"}, reports: []string{"away.json"},
