@@ -81,7 +81,7 @@ var home = map[string][]string{
 	"github.com/ulikunitz/xz":             {"compile/flake/fetch"},
 	"go.yaml.in/yaml":                     {"exec/kube", "schema"},
 	"golang.org/x/sys":                    {"exec/lab", "exec/remote"},
-	"golang.org/x/sync":                   {"exec/archive", "exec/release", "compile/eval", "compile/flake/fetch"},
+	"golang.org/x/sync":                   {"exec/archive", "exec/objectstore", "exec/release", "compile/eval", "compile/flake/fetch"},
 	"golang.org/x/time":                   {"exec/transfer"},
 	"github.com/spf13":                    {"cmd", "cmd/flags"},
 	"github.com/olekukonko/tablewriter":   {"cmd/ui"},

@@ -170,13 +170,18 @@ func (o *publishOptions) publish(ctx context.Context, s *session, plan *exec.Pla
 	}
 	local, closeLocal := wireLocal(s.nix)
 	defer closeLocal()
+	publication, err := release.Begin(ctx, to)
+	if err != nil {
+		return fmt.Errorf("%w; hosts see the release before", err)
+	}
 	noted := time.Now()
-	stats, err := archive.Upload(ctx, local, to, systemsOf(plan), archive.UploadOptions{Keys: keys, Report: func(p archive.Progress) {
+	upload := archive.UploadOptions{Keys: keys, Report: func(p archive.Progress) {
 		if time.Since(noted) > 10*time.Second {
 			noted = time.Now()
 			s.note("%s of %s uploaded", human.Bytes(p.Bytes), human.Bytes(p.TotalBytes))
 		}
-	}})
+	}}
+	stats, err := archive.Upload(ctx, local, to, systemsOf(plan), upload)
 	if err != nil {
 		return fmt.Errorf("%w; hosts see the release before", err)
 	}
@@ -186,6 +191,20 @@ func (o *publishOptions) publish(ctx context.Context, s *session, plan *exec.Pla
 	h, err := release.Publish(ctx, to, &release.Draft{Fleet: s.fleet.Network.Description, Plan: plan, Made: now, Until: now.Add(o.goodFor), Start: o.start, Share: o.share, Number: o.number}, keys)
 	if err != nil {
 		return fmt.Errorf("%w; hosts see the release before", err)
+	}
+	for {
+		disturbed, err := publication.Disturbed(ctx)
+		if disturbed && err == nil {
+			s.note("the store was pruned meanwhile: looking for what the release needs again")
+			upload.Archives = true
+			_, err = archive.Upload(ctx, local, to, systemsOf(plan), upload)
+		}
+		if err != nil {
+			return fmt.Errorf("release %d is published, and the store may lack a part of it: %w; publish again", h.Number, err)
+		}
+		if !disturbed {
+			break
+		}
 	}
 	s.note("%s: release %d for %s in %s, good until %s", to, h.Number, human.Count(len(plan.Steps), "host"), human.Count(len(h.Waves), "wave"), h.Until.Format(time.RFC3339))
 	return nil

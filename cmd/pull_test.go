@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -357,6 +359,101 @@ func TestPull(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.expect(f.pullAll(canary), "release 5: activated", "five")
+	f.prune()
+}
+
+// prune looks at what the store of the hosts could do without, where all is young, and removes it from another.
+func (f *pullFleet) prune() {
+	f.Helper()
+	if out := f.run(0, "prune", "--from", f.url, "--keep", "1", "--newer-than", "0s", "--dry-run"); !strings.Contains(out, "stays: newest") || !strings.Contains(out, "0 releases of") {
+		f.Errorf("prune --dry-run:\n%s", out)
+	}
+	dir := f.TempDir()
+	url := "file://" + dir
+	for _, generation := range []string{"six", "seven", "eight"} {
+		f.inventory(fmt.Sprintf("defaults: config: environment: etc: generation: text: %q", generation))
+		f.run(0, "publish", "--to", url, "--key", f.home+"/key", "--good-for", "1h")
+	}
+	paths := func() []string {
+		f.Helper()
+		infos, err := filepath.Glob(dir + "/*.narinfo")
+		if err != nil {
+			f.Fatal(err)
+		}
+		return infos
+	}
+	before := len(paths())
+	old := time.Now().Add(-30 * 24 * time.Hour)
+	for _, name := range append(paths(), globs(f.T, dir+"/muster/releases/[12]-*/*", dir+"/muster/releases/[12]-*/*/*", dir+"/nar/*")...) {
+		if err := os.Chtimes(name, old, old); err != nil {
+			f.Fatal(err)
+		}
+	}
+	if out := f.run(0, "prune", "--from", url, "--keep", "1", "--dry-run"); !strings.Contains(out, "would be removed") || len(paths()) != before {
+		f.Errorf("prune --dry-run: %d paths of %d are left:\n%s", len(paths()), before, out)
+	}
+	// Copies of heads say that both are good for some minutes yet.
+	for _, name := range globs(f.T, dir+"/muster/releases/[12]-*/release.json") {
+		if err := os.Remove(name); err != nil {
+			f.Fatal(err)
+		}
+	}
+	if out := f.run(0, "prune", "--from", url, "--keep", "1", "--dry-run"); strings.Count(out, "stays: perhaps good") != 2 {
+		f.Errorf("prune --dry-run:\n%s", out)
+	}
+	old = time.Now().Add(-100 * 24 * time.Hour)
+	for _, name := range globs(f.T, dir+"/muster/releases/[12]-*/*", dir+"/muster/releases/[12]-*/*/*") {
+		if err := os.Chtimes(name, old, old); err != nil {
+			f.Fatal(err)
+		}
+	}
+	if _, errs := f.output(1, "prune", "--from", url, "--keep", "1"); !strings.Contains(errs, "nothing is removed: there is no terminal to ask on") || len(paths()) != before {
+		f.Errorf("prune without --yes: %d paths of %d are left:\n%s", len(paths()), before, errs)
+	}
+	if out := f.run(0, "prune", "--from", url, "--keep", "1", "--yes"); !strings.Contains(out, "2 releases of 3") || len(paths()) >= before || len(globs(f.T, dir+"/muster/releases/*")) != 1 {
+		f.Errorf("prune: %d paths of %d are left:\n%s", len(paths()), before, out)
+	}
+	// Nix finds the closures of all systems of the release that is left.
+	systems := regexp.MustCompile(`"system":"([^"]+)"`).FindAllStringSubmatch(string(mustRead(f.T, globs(f.T, dir+"/muster/releases/*/hosts.json")[0])), -1)
+	for _, m := range systems {
+		out, err := exec.Command("nix", "--extra-experimental-features", "nix-command", "path-info", "-r", "--store", url, m[1]).CombinedOutput()
+		if err != nil {
+			f.Errorf("%v\n%s", err, out)
+		}
+	}
+	// Paths with the same contents share an archive.
+	archives := map[string]bool{}
+	for _, info := range paths() {
+		_, rest, _ := strings.Cut(string(mustRead(f.T, info)), "\nURL: ")
+		archive, _, _ := strings.Cut(rest, "\n")
+		archives[dir+"/"+archive] = true
+	}
+	there := globs(f.T, dir+"/nar/*")
+	if len(systems) != *pullHosts || len(there) != len(archives) || slices.ContainsFunc(there, func(name string) bool { return !archives[name] }) {
+		f.Errorf("%d systems, %d paths with %d archives, %d archives are there", len(systems), len(paths()), len(archives), len(there))
+	}
+}
+
+// globs are the files of patterns.
+func globs(t testing.TB, patterns ...string) (names []string) {
+	t.Helper()
+	for _, p := range patterns {
+		found, err := filepath.Glob(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, found...)
+	}
+	return names
+}
+
+func mustRead(t testing.TB, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // forgedReport has the store say of a host what its key has not signed.

@@ -261,7 +261,7 @@ HOST may then be [USER@]ADDRESS where no inventory has a host of that name.
 ` + inventoryHelp},
 		kubeconfigEntry(), clusterStatusEntry(), clusterRemoveEntry(),
 		trustEntry(),
-		publishVerb(), agentVerb(),
+		publishVerb(), agentVerb(), pruneVerb(),
 		provisionPlanVerb(), provisionApplyVerb(), provisionDestroyVerb(), provisionShowVerb(),
 		reportVerb(),
 		{group: "fleet", use: "gc [INVENTORY]", examples: exampleLines{{"muster gc --keep 5", "keep five generations on each host"}, {"muster gc --newer-than 720h --dry-run", "see what would go if a month stayed"}}, verb: &gcOptions{}, short: "remove old generations and collect garbage", long: `

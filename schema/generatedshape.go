@@ -472,7 +472,7 @@ func generatedShape() *shape {
 	}
 	s39 := &shape{
 		want: "the name or id of a network",
-		doc:  "The network that it is in: (aws, azure) the id of a subnet, (gcp, libvirt) the name\nof a network, (digitalocean) the id of a VPC.",
+		doc:  "The network that it is in: (aws, azure) the id of a subnet, (gcp, libvirt) the name\nof a network, (gcp) regions/REGION/subnetworks/NAME, (digitalocean) the id of a VPC;\nor an expression such as ${aws_subnet.main.id} of a .tf file of your own.",
 		like: []string{"subnet", "vpc"},
 		leaf: onFirstUse("^[^\\x00]+$"),
 	}

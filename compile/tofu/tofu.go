@@ -361,7 +361,9 @@ func (c *configuration) aws(h *schema.Host, label string) object {
 	provider := "aws." + region
 	o := object{"provider": provider, "ami": literal(m.Image), "instance_type": literal(m.Size), "tags": object{"Name": literal(h.MadeName())}}
 	set(o, "availability_zone", within)
-	set(o, "subnet_id", m.Network)
+	if m.Network != "" {
+		o["subnet_id"] = networkID(m.Network)
+	}
 	if m.Disk > 0 {
 		o["root_block_device"] = object{"volume_size": m.Disk}
 	}
@@ -389,18 +391,22 @@ func cloudConfig(keys []string) string {
 
 func (c *configuration) gcp(h *schema.Host) object {
 	m := h.Provision
-	image, network := object{"image": literal(m.Image)}, m.Network
+	image := object{"image": literal(m.Image)}
 	if m.Disk > 0 {
 		image["size"] = m.Disk
 	}
-	if network == "" {
-		network = "default"
+	// A network whose subnets are not made by gcp itself needs the one that the machine is in.
+	kind := "network"
+	if strings.Contains(m.Network, "subnetworks/") || strings.HasPrefix(m.Network, "${google_compute_subnetwork.") {
+		kind = "subnetwork"
 	}
 	o := object{
 		"name": literal(h.MadeName()), "machine_type": literal(m.Size), "zone": literal(m.Region),
 		"boot_disk": object{"initialize_params": image},
 		// An empty access_config asks for a public address.
-		"network_interface": object{"network": literal(network), "access_config": object{}},
+		"network_interface": object{kind: networkID(cmp.Or(m.Network, "default")), "access_config": object{}},
+		// Without it, a change of the size is an error. The machine is locked while it is turned off.
+		"allow_stopping_for_update": true,
 	}
 	metadata := object{}
 	var keys []string
@@ -459,7 +465,7 @@ func (c *configuration) azure(h *schema.Host, label string) object {
 	return o
 }
 
-// networkID is the id of a network, or an expression with that of one of the user's own.
+// networkID is the id or the name of a network, or an expression with that of one of the user's own.
 func networkID(network string) string {
 	if strings.HasPrefix(network, "${") {
 		return network
@@ -501,7 +507,7 @@ func (c *configuration) libvirt(h *schema.Host, label string) object {
 	o := object{
 		"name": literal(h.MadeName()), "vcpu": cpus, "memory": memory,
 		"disk":              object{"volume_id": "${libvirt_volume." + label + ".id}"},
-		"network_interface": object{"network_name": literal(network), "hostname": literal(h.MadeName()), "wait_for_lease": true},
+		"network_interface": object{"network_name": networkID(network), "hostname": literal(h.MadeName()), "wait_for_lease": true},
 		"console":           object{"type": "pty", "target_type": "serial", "target_port": "0"},
 	}
 	data := m.UserData

@@ -23,6 +23,8 @@ import (
 type UploadOptions struct {
 	Keys   []*SecretKey   // sign each path; one at least
 	Report func(Progress) // called from several goroutines, one at a time; may be nil
+	// Archives has the archives of paths looked for, too, whose descriptions are there: somebody may have removed them.
+	Archives bool
 }
 
 // uploads is how many paths are looked at and uploaded side by side. Most of the time is spent waiting for the store.
@@ -43,7 +45,7 @@ func Upload(ctx context.Context, src Source, s objectstore.Store, paths []store.
 		return stats, fmt.Errorf("upload to %s: %w", s, err)
 	}
 	defer os.RemoveAll(dir)
-	u := &uploading{src: src, to: s, keys: opts.Keys, dir: dir}
+	u := &uploading{src: src, to: s, keys: opts.Keys, dir: dir, archives: opts.Archives}
 	missing, err := u.missing(ctx, closure)
 	if err != nil {
 		return stats, err
@@ -77,6 +79,8 @@ type uploading struct {
 	to   objectstore.Store
 	keys []*SecretKey
 	dir  string // for compressed archives
+
+	archives bool // are looked for, too
 }
 
 // missing are the paths that the store lacks, or has without the signature.
@@ -117,7 +121,20 @@ func (u *uploading) lacks(ctx context.Context, info nixserve.PathInfo) (bool, er
 	}
 	key := u.keys[0].Public()
 	print := fingerprint(n.PathInfo)
-	return !slices.ContainsFunc(n.Signatures, func(sig string) bool { return key.Verifies(print, sig) }), nil
+	if !slices.ContainsFunc(n.Signatures, func(sig string) bool { return key.Verifies(print, sig) }) {
+		return true, nil
+	}
+	if !u.archives {
+		return false, nil
+	}
+	obj, err := u.to.Get(ctx, n.URL, "")
+	if err == nil {
+		return false, obj.Body.Close()
+	}
+	if errors.Is(err, objectstore.ErrNotFound) {
+		return true, nil
+	}
+	return false, err
 }
 
 // path uploads a path: its archive, then its description.

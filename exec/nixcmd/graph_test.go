@@ -40,8 +40,14 @@ type system struct {
 // mistakes are Nix attributes: broken, odd, slow are lists of numbers of systems.
 func newFleet(t *testing.T, hosts, shared int, here string, mistakes string) *fleet {
 	t.Helper()
+	return newFleetOn(t, []string{"b1", "b2"}, hosts, shared, here, mistakes)
+}
+
+// newFleetOn is newFleet with other builders.
+func newFleetOn(t *testing.T, builders []string, hosts, shared int, here string, mistakes string) *fleet {
+	t.Helper()
 	lab.RequireLab(t)
-	f := &fleet{t: t, lab: lab.New(t, "b1", "b2"), record: fmt.Sprintf("/tmp/muster-built-%d", time.Now().UnixNano())}
+	f := &fleet{t: t, lab: lab.New(t, builders...), record: fmt.Sprintf("/tmp/muster-built-%d", time.Now().UnixNano())}
 	t.Cleanup(func() { os.Remove(f.record) })
 	if dir := os.Getenv(builderNix); dir != "" {
 		for _, h := range f.lab.Hosts {
@@ -367,6 +373,46 @@ func TestALostBuilderIsRoutedAround(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Five builders that are broken in five ways do not keep the sixth from building all.
+func TestFiveBrokenBuilders(t *testing.T) {
+	f := newFleetOn(t, []string{"away", "key", "full", "arch", "dies", "well"}, 12, 3, "0", "slow = [ 0 1 2 3 ];")
+	f.must(f.lab.Host("away").Stop())
+	f.must(f.lab.Host("key").ChangeHostKey(t.Context()))
+	f.must(f.lab.Host("full").FillDisk(0))
+	f.configure("arch", "system = riscv64-linux")
+	g := f.nix.NewGraph()
+	for _, h := range f.lab.Hosts {
+		systems := "x86_64-linux"
+		if h.Name == "arch" {
+			systems = "riscv64-linux,x86_64-linux"
+		}
+		g.Machines = append(g.Machines, "ssh://"+h.Name+" "+systems+" - 2 1")
+	}
+	g.Machines[4] = "ssh://dies x86_64-linux - 2 9" // the first choice
+	var once sync.Once
+	w := &watcher{started: func(name, on string) {
+		if on == "ssh://dies" {
+			once.Do(func() { go func() { f.must(f.lab.Host("dies").Stop()) }() })
+		}
+	}}
+	f.build(g, w)
+	if got := f.failing(); got != nil {
+		t.Fatalf("failed: %v: %v", got, f.hosts[got[0]].err)
+	}
+	lost := map[string]string{}
+	for _, l := range w.losses {
+		lost[l.Builder] = l.Why
+	}
+	for builder, why := range map[string]string{"ssh://away": "Connection refused", "ssh://key": "its SSH host key is not the one that is known", "ssh://full": "disk", "ssh://arch": "it is riscv64-linux", "ssh://dies": ""} {
+		if got, ok := lost[builder]; !ok || !strings.Contains(got, why) {
+			t.Errorf("%s: lost for %q, %v, want %q", builder, got, ok, why)
+		}
+	}
+	if why, ok := lost["ssh://well"]; ok {
+		t.Errorf("the good one was lost, too: %s", why)
 	}
 }
 

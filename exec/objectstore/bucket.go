@@ -2,6 +2,7 @@ package objectstore
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
@@ -29,11 +30,14 @@ func newBucket(u *url.URL, o Options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	root := *base
+	root.Path = strings.TrimSuffix(root.Path, "/") + "/"
 	if dir := strings.Trim(u.Path, "/"); dir != "" {
 		base = base.JoinPath(dir)
 	}
 	base.Path = strings.TrimSuffix(base.Path, "/") + "/"
 	s := &server{base: base, text: "s3://" + u.Host + u.Path, client: newClient(o), limit: o.Limit, refused: refusedByS3}
+	s.list = func(ctx context.Context, found func(Entry)) error { return s.listBucket(ctx, &root, found) }
 	s.sign = signS3(region, credentials.NewChainCredentials([]credentials.Provider{
 		&credentials.EnvAWS{},
 		&credentials.FileAWSCredentials{Profile: set.Get("profile")},

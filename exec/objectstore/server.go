@@ -24,6 +24,7 @@ type server struct {
 	limit   time.Duration                                                      // for one request with a small object
 	sign    func(req *http.Request, body io.ReadSeeker) (*http.Request, error) // gives a request its credentials
 	refused func(*http.Response) error                                         // makes an error of an answer that is not the object
+	list    func(ctx context.Context, found func(Entry)) error
 }
 
 func newServer(u *url.URL, o Options) (*server, error) {
@@ -43,7 +44,9 @@ func newServer(u *url.URL, o Options) (*server, error) {
 		}
 		return req, nil
 	}
-	return &server{base: &base, text: strings.TrimSuffix(base.String(), "/"), client: newClient(o), limit: o.Limit, sign: sign, refused: discard}, nil
+	s := &server{base: &base, text: strings.TrimSuffix(base.String(), "/"), client: newClient(o), limit: o.Limit, sign: sign, refused: discard}
+	s.list = s.listCollections
+	return s, nil
 }
 
 // newClient returns the client of a store's requests.
@@ -101,11 +104,11 @@ func (s *server) String() string { return s.text }
 // attempts is how often a request is made that a store refuses because it has too many.
 const attempts = 3
 
-// do makes a request for an object or a collection.
-func (s *server) do(ctx context.Context, method, key string, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
+// do makes a request for an object, a collection or a list.
+func (s *server) do(ctx context.Context, method string, at *url.URL, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
 	wait := backoff.Backoff{First: 200 * time.Millisecond, Max: 2 * time.Second, Jitter: true}
 	for left := attempts - 1; ; left-- {
-		resp, err := s.once(ctx, method, key, body, size, header)
+		resp, err := s.once(ctx, method, at, body, size, header)
 		busy := err == nil && (resp.StatusCode == http.StatusTooManyRequests || resp.StatusCode == http.StatusServiceUnavailable)
 		if !busy || left == 0 {
 			return resp, err
@@ -123,10 +126,10 @@ func (s *server) do(ctx context.Context, method, key string, body io.ReadSeeker,
 }
 
 // once makes a request once.
-func (s *server) once(ctx context.Context, method, key string, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
+func (s *server) once(ctx context.Context, method string, at *url.URL, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
 	guarded, guard := guardStall(ctx, s.limit)
 	done := guard.wait()
-	resp, err := s.send(guarded, guard, method, key, body, size, header)
+	resp, err := s.send(guarded, guard, method, at, body, size, header)
 	done()
 	if err != nil {
 		guard.cancel(nil)
@@ -137,8 +140,8 @@ func (s *server) once(ctx context.Context, method, key string, body io.ReadSeeke
 }
 
 // send sends a request and returns the head of its answer.
-func (s *server) send(ctx context.Context, guard *stallGuard, method, key string, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, s.base.JoinPath(key).String(), nil)
+func (s *server) send(ctx context.Context, guard *stallGuard, method string, at *url.URL, body io.ReadSeeker, size int64, header map[string]string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +184,7 @@ func (s *server) Get(ctx context.Context, key, etag string) (*Object, error) {
 	if etag != "" {
 		header["If-None-Match"] = etag
 	}
-	resp, err := s.do(ctx, http.MethodGet, key, nil, 0, header)
+	resp, err := s.do(ctx, http.MethodGet, s.base.JoinPath(key), nil, 0, header)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +219,7 @@ func (s *server) put(ctx context.Context, key string, body io.ReadSeeker, size i
 	case c.Match != "":
 		header["If-Match"] = c.Match
 	}
-	resp, err := s.do(ctx, http.MethodPut, key, body, size, header)
+	resp, err := s.do(ctx, http.MethodPut, s.base.JoinPath(key), body, size, header)
 	if err != nil {
 		return err
 	}
@@ -235,7 +238,7 @@ func (s *server) makeCollections(ctx context.Context, dir string) error {
 	made := ""
 	for name := range strings.SplitSeq(dir, "/") {
 		made = path.Join(made, name)
-		resp, err := s.do(ctx, "MKCOL", made+"/", nil, 0, nil)
+		resp, err := s.do(ctx, "MKCOL", s.base.JoinPath(made+"/"), nil, 0, nil)
 		if err != nil {
 			return err
 		}

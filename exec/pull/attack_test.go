@@ -3,6 +3,7 @@ package pull
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -246,6 +247,102 @@ func TestClocksThatJump(t *testing.T) {
 		w.now = now
 		w.expect("web1", release.Activated)
 	})
+}
+
+// A release by a publisher whose clock was years ahead has hosts count the time from then. The next publisher is told, and what
+// it publishes for long enough is taken.
+func TestAPublisherWhoseClockWasAhead(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	w := newWorld(t, "web1")
+	now := w.now
+	w.now = now.Add(12 * year)
+	w.publish("ahead", map[string]int{"web1": 0})
+	w.now = now
+	w.expect("web1", release.Activated)
+	d := w.draft("new", map[string]int{"web1": 0})
+	if _, err := release.Publish(t.Context(), w.store, d, []*archive.SecretKey{w.key}); err == nil || !strings.Contains(err.Error(), "set the clock right, or let it be good for longer") {
+		t.Errorf("got %v", err)
+	}
+	d.Until = now.Add(13 * year)
+	if _, err := release.Publish(t.Context(), w.store, d, []*archive.SecretKey{w.key}); err != nil {
+		t.Fatal(err)
+	}
+	w.expect("web1", release.Activated)
+	if got := w.machine("web1").state.Current; got != system("new") {
+		t.Errorf("it runs %s", got)
+	}
+}
+
+// Every document that is cut at any byte is refused, and nothing is activated by it; whole again, it is taken.
+func TestDocumentsCutAtEveryByte(t *testing.T) {
+	w := newWorld(t, "web1", "web2")
+	w.publish("first", map[string]int{"web1": 0, "web2": 1})
+	w.expect("web1", release.Activated)
+	h := w.publish("new", map[string]int{"web1": 0, "web2": 1})
+	for _, key := range []string{release.HeadKey, h.PartKey("web1")} {
+		whole := w.server.Get(key)
+		for n := range len(whole) {
+			w.server.Set(key, whole[:n:n])
+			if got, _ := w.poll("web1"); got != "" && got != release.Retrying {
+				t.Fatalf("%s cut at byte %d of %d: %s", key, n, len(whole), got)
+			}
+		}
+		w.server.Set(key, whole)
+	}
+	if got := w.machine("web1").state.Current; got != system("first") {
+		t.Errorf("web1 runs %s", got)
+	}
+	w.expect("web1", release.Activated)
+	report := w.server.Get(release.ReportKey("web1"))
+	for n := range len(report) {
+		w.now = w.now.Add(2 * time.Minute / time.Duration(len(report))) // a gate is believed for a while
+		w.agents["web2"].Fresh = time.Nanosecond
+		w.server.Set(release.ReportKey("web1"), report[:n:n])
+		w.expect("web2", release.Waiting)
+	}
+	w.server.Set(release.ReportKey("web1"), report)
+	w.now = w.now.Add(time.Minute)
+	w.expect("web2", release.Activated)
+}
+
+// An agent that was killed between keeping what became of a release and keeping its report says it at the next poll.
+func TestAnAgentThatWasKilledBeforeItsReport(t *testing.T) {
+	for _, before := range []bool{false, true} {
+		w := newWorld(t, "web1")
+		if before {
+			w.publish("first", map[string]int{"web1": 0})
+			w.expect("web1", release.Activated)
+		}
+		w.publish("new", map[string]int{"web1": 0})
+		said := ""
+		if before {
+			w.agents["web1"].memory(t, func(m *memory) { said = m.Report })
+		}
+		w.expect("web1", release.Activated)
+		w.agents["web1"].memory(t, func(m *memory) { m.Report = said })
+		w.server.Set(release.ReportKey("web1"), nil)
+		w.expect("web1", "")
+		if r := w.report("web1"); r.Status != release.Activated || r.Dir == "" || !strings.Contains(string(w.server.Get(release.HeadKey)), r.Dir) {
+			t.Errorf("%+v", r)
+		}
+		w.server.Set(release.ReportKey("web1"), nil)
+		w.expect("web1", "") // once is enough
+		if w.server.Get(release.ReportKey("web1")) != nil {
+			t.Error("it is reported again")
+		}
+	}
+}
+
+// The store is told what a host was on before, for as long as it runs what it has taken.
+func TestTheStoreKnowsTheSystemBefore(t *testing.T) {
+	w := newWorld(t, "web1")
+	w.publish("new", map[string]int{"web1": 0})
+	w.expect("web1", release.Activated)
+	w.expect("web1", "")
+	want := fmt.Sprintf(`{"muster_before":1,"host":"web1","system":%q}`+"\n", system("old"))
+	if got := string(w.server.Get(release.BeforeKey("web1"))); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 }
 
 // memory changes what the agent has kept.

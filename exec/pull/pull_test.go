@@ -305,9 +305,13 @@ func TestAClockThatWasSetBackRevivesNothing(t *testing.T) {
 	w.now = w.now.Add(3 * time.Hour)
 	w.publish("second", map[string]int{"web1": 0})
 	w.expect("web1", release.Activated)
-	if _, err := release.Publish(t.Context(), w.store, stale, []*archive.SecretKey{w.key}); err != nil {
+	// One that Publish would not publish after the second: the head of another store, with a higher number.
+	stale.Number = 9
+	other := newWorld(t)
+	if _, err := release.Publish(t.Context(), other.store, stale, []*archive.SecretKey{w.key}); err != nil {
 		t.Fatal(err)
 	}
+	w.server.Set(release.HeadKey, other.server.Get(release.HeadKey))
 	w.now = w.now.Add(-3 * time.Hour) // the clock of the host
 	if _, err := w.poll("web1"); !errors.Is(err, ErrExpired) {
 		t.Errorf("got %v", err)

@@ -30,6 +30,10 @@ func (p *poll) settle(ctx context.Context, r report) (Result, error) {
 		r.Running, r.Boots, r.Generation = p.seen.Current, p.seen.Boots, p.seen.Generation.Number
 	}
 	err = errors.Join(err, p.send(ctx, release.Report(r)))
+	if before := p.seen.Current; r.Status == release.Activated && p.Inbox == nil && before != "" && before != r.System {
+		// So that the store keeps it. Who cannot write it has reported all the same.
+		_ = release.WriteBefore(context.WithoutCancel(ctx), p.Store, p.Host, before)
+	}
 	text := fmt.Sprintf("release %d: %s", p.head.Number, r.Status)
 	if r.Error != "" {
 		text += ": " + r.Error
@@ -103,27 +107,32 @@ func (s storeInbox) Deliver(ctx context.Context, reports []string) (left []strin
 	return nil, nil
 }
 
-// last is the last report, to say more with.
-func (p *poll) last() release.Report {
-	r := release.Report{Status: release.Refused}
-	if old, err := release.ParseReport([]byte(p.memory.Report), p.Host); err == nil {
-		r = *old
+// last is the last report, to say more with. An agent that was killed after it had kept what became of a release, and before it
+// had kept its report, has not reported that yet: told is false then.
+func (p *poll) last() (r release.Report, told bool) {
+	m := p.memory
+	old, err := release.ParseReport([]byte(m.Report), p.Host)
+	switch {
+	case err == nil && (!m.Status.Settled() || old.Dir == m.Dir && old.Status == m.Status):
+		return *old, true
+	case m.Status.Settled():
+		return release.Report{Status: m.Status}, false
 	}
-	return r
+	return release.Report{Status: release.Refused}, true
 }
 
 // reportProblem reports that what is in the store is refused. What became of the release before stays in the report. That it
 // cannot be sent is less than what it is about.
 func (p *poll) reportProblem(ctx context.Context, problem error) {
-	r := p.last()
+	r, _ := p.last()
 	r.Problem = problem.Error()
 	_ = p.send(ctx, r)
 }
 
 // reportAgain reports that nothing is wrong, where the last report does not say so or is old.
 func (p *poll) reportAgain(ctx context.Context) error {
-	r := p.last()
-	if r.Problem == "" && !p.lastIsOld() {
+	r, told := p.last()
+	if told && r.Problem == "" && !p.lastIsOld() {
 		return p.deliver(ctx)
 	}
 	r.Problem = ""

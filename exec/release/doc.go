@@ -2,11 +2,14 @@
 // have, and what the hosts report there.
 //
 //	muster/release.json                        the head: number, good until, waves; replaced last, and at once
+//	muster/releases/DIR/release.json           a copy of the head, which says until when the release is good
 //	muster/releases/DIR/hosts.json             all hosts with their waves and systems
 //	muster/releases/DIR/host/NAME.json         what one host needs: its system, health checks, hooks
-//	muster/releases/DIR/gates/WAVE.json        written by hosts: whether a wave may begin
+//	muster/releases/DIR/gates/WAVE.json        written by hosts: whether a wave may begin; and WAVE-1.json, WAVE-2.json by others
 //	muster/releases/DIR/opened/WAVE.json       written by an operator: a wave may begin
 //	muster/reports/NAME.json                   written by hosts: what has become of one
+//	muster/reports/NAME/before.json            written by hosts: the system before the one that it runs
+//	muster/prune.json                          whether what nobody needs is being removed
 //
 // DIR is the release's number and a random word, so that two publishers never write the same documents. A document is one
 // line of JSON and a line for each signature. Signatures are Nix's, by the keys that sign store paths.
@@ -103,11 +106,22 @@ func (m *Member) counts() bool { return m.Policy != schema.BestEffort && m.Polic
 // PartKey is the object with the part of a host.
 func (h *Head) PartKey(host string) string { return h.key("host/" + host + ".json") }
 
+// CopyKey is the object with a copy of the head, which stays when another release is published.
+func (h *Head) CopyKey() string { return h.key("release.json") }
+
 // MembersKey is the object with the list of hosts.
 func (h *Head) MembersKey() string { return h.key("hosts.json") }
 
 // GateKey is the object about the gate before a wave.
 func (h *Head) GateKey(wave int) string { return h.key(fmt.Sprintf("gates/%d.json", wave)) }
+
+// gateKey is the object with what one of several hosts has counted about a gate.
+func (h *Head) gateKey(wave, place int) string {
+	if place == 0 {
+		return h.GateKey(wave)
+	}
+	return h.key(fmt.Sprintf("gates/%d-%d.json", wave, place))
+}
 
 func (h *Head) key(name string) string { return "muster/releases/" + h.Dir + "/" + name }
 

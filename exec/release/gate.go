@@ -15,7 +15,8 @@ import (
 
 // A Gate says whether a wave may begin. The first host of the wave that finds none, or an old one, counts the reports and
 // writes a new one; the others read that. So a host that waits reads two small objects a poll, whatever the size of the fleet.
-// A gate that is open must be signed by the host that has counted, and is not believed at all in a small release.
+// A gate that is open must be signed by the hosts that have counted, of which the first few each do, and is not believed at all
+// in a small release.
 type Gate struct {
 	Version int       `json:"muster_gate" want:"1..1000000"`
 	Wave    int       `json:"wave" want:"0..1000000"`
@@ -91,12 +92,12 @@ func (w *Waiter) Gate(ctx context.Context, h *Head, wave int, now time.Time) (Ga
 		return Gate{Open: true, At: now}, nil
 	}
 	witness := &Witness{Store: w.Store, Head: h, Keys: w.Keys}
-	g, err := witness.gate(ctx, wave)
+	g, place, err := witness.gate(ctx, wave, w.Host)
 	if err != nil {
 		return Gate{}, err
 	}
 	if g == nil || !g.Open && now.Sub(g.At).Abs() >= w.Fresh {
-		if g, err = w.count(ctx, witness, wave, now); err != nil {
+		if g, err = w.count(ctx, witness, wave, place, now); err != nil {
 			return Gate{}, err
 		}
 	}
@@ -108,8 +109,8 @@ func (w *Waiter) Gate(ctx context.Context, h *Head, wave int, now time.Time) (Ga
 	return *g, nil
 }
 
-// count counts the reports of the waves before, and tells the other hosts.
-func (w *Waiter) count(ctx context.Context, witness *Witness, wave int, now time.Time) (*Gate, error) {
+// count counts the reports of the waves before, and tells the other hosts, beside what others have counted.
+func (w *Waiter) count(ctx context.Context, witness *Witness, wave, place int, now time.Time) (*Gate, error) {
 	members, err := w.Members(ctx)
 	if err != nil {
 		return nil, err
@@ -127,8 +128,11 @@ func (w *Waiter) count(ctx context.Context, witness *Witness, wave int, now time
 	if err != nil {
 		return nil, err
 	}
+	if !g.Open {
+		place = 0
+	}
 	// A host that may only read the store counts for itself.
-	_ = objectstore.Write(ctx, w.Store, witness.Head.GateKey(wave), text, objectstore.Condition{})
+	_ = objectstore.Write(ctx, w.Store, witness.Head.gateKey(wave, place), text, objectstore.Condition{})
 	return &g, ctx.Err()
 }
 

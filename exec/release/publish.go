@@ -47,20 +47,25 @@ func Publish(ctx context.Context, s objectstore.Store, d *Draft, keys []*archive
 	case number <= last.Number:
 		return nil, fmt.Errorf("publish release %d: release %d is there already: want a higher number", number, last.Number)
 	}
+	if last != nil && !d.Until.After(last.Made) {
+		return nil, fmt.Errorf("publish release %d: it would be good until %s, and release %d was made at %s: hosts that have taken that one count the time from then, and would refuse this as expired; set the clock right, or let it be good for longer",
+			number, d.Until.UTC().Format(time.RFC3339), last.Number, last.Made.UTC().Format(time.RFC3339))
+	}
 	h, documents, err := d.documents(number, newDir(number), keys)
 	if err != nil {
 		return nil, err
 	}
+	text, err := seal(headKind, h, keys)
+	if err != nil {
+		return nil, err
+	}
+	documents[h.CopyKey()] = text
 	g, together := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	for key, text := range documents {
 		g.Go(func() error { return objectstore.Write(together, s, key, text, objectstore.Condition{Absent: true}) })
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	text, err := seal(headKind, h, keys)
-	if err != nil {
 		return nil, err
 	}
 	err = objectstore.Write(ctx, s, HeadKey, text, condition)

@@ -1,11 +1,14 @@
 package release
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"muster/compile/store"
+	"muster/exec/objectstore"
 	"muster/exec/sshsig"
 )
 
@@ -53,6 +56,42 @@ type Report struct {
 	Generation int        `json:"generation,omitempty" want:"0..2147483647"`
 	Reboot     []string   `json:"needs_reboot,omitempty"` // parts that take a restart to change
 	Muster     string     `json:"muster,omitempty"`       // the version of the agent
+}
+
+// A Before is the system that a host was on before the one that it reports: muster prune keeps it. Nobody signs it, as it only
+// makes paths stay. It is no field of a report, which agents that are older could not read.
+type Before struct {
+	Version int        `json:"muster_before" want:"1..1000000"`
+	Host    string     `json:"host"`
+	System  store.Path `json:"system"`
+}
+
+// BeforeKey is the object with the Before of a host.
+func BeforeKey(host string) string { return "muster/reports/" + host + "/before.json" }
+
+// WriteBefore writes the Before of a host.
+func WriteBefore(ctx context.Context, s objectstore.Store, host string, system store.Path) error {
+	text, err := json.Marshal(Before{Version: version, Host: host, System: system})
+	if err != nil {
+		return err
+	}
+	return objectstore.Write(ctx, s, BeforeKey(host), append(text, '\n'), objectstore.Condition{})
+}
+
+// readBefore reads the system that a host was on before; "" where that is not known.
+func readBefore(ctx context.Context, s objectstore.Store, host string) (store.Path, error) {
+	text, _, err := objectstore.Read(ctx, s, BeforeKey(host), objectstore.ReadOptions{Limit: MaxReport})
+	if errors.Is(err, objectstore.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var b Before
+	if decode(text, &b) != nil || b.Version != version || b.Host != host {
+		return "", nil
+	}
+	return b.System, nil
 }
 
 // maxWhy is the length at which an error in a report is cut.

@@ -162,9 +162,33 @@ func (w *Witness) Reports(ctx context.Context, hosts []string) (map[string]*Hear
 	return reports, nil
 }
 
-// gate is what a host has counted about the gate before a wave; nil where there is nothing to go by.
-func (w *Witness) gate(ctx context.Context, wave int) (*Gate, error) {
-	text, _, err := objectstore.Read(ctx, w.Store, w.Head.GateKey(wave), objectstore.ReadOptions{Limit: maxGate})
+// witnesses is how many hosts must have counted that a gate is open before the others believe it: one alone may lie.
+const witnesses = 3
+
+// gate is what hosts have counted about the gate before a wave; nil where that is not enough to go by, and the host that asks
+// counts too. Its count then has a place beside theirs.
+func (w *Witness) gate(ctx context.Context, wave int, asks string) (g *Gate, place int, err error) {
+	by := map[string]bool{}
+	for place = range witnesses {
+		g, err = w.counted(ctx, w.Head.gateKey(wave, place), wave)
+		switch {
+		case g == nil || err != nil:
+			return nil, place, err
+		case !g.Open && place > 0: // the first place says that a wave waits
+			return nil, place, nil
+		case !g.Open || g.Host == asks:
+			return g, 0, nil
+		case by[g.Host]:
+			return nil, place, nil
+		}
+		by[g.Host] = true
+	}
+	return g, 0, nil
+}
+
+// counted is what a host has counted about a gate; nil where there is nothing to go by.
+func (w *Witness) counted(ctx context.Context, key string, wave int) (*Gate, error) {
+	text, _, err := objectstore.Read(ctx, w.Store, key, objectstore.ReadOptions{Limit: maxGate})
 	if errors.Is(err, objectstore.ErrNotFound) {
 		return nil, nil
 	}
@@ -191,7 +215,7 @@ func (w *Witness) gate(ctx context.Context, wave int) (*Gate, error) {
 }
 
 // believesNobody is the most hosts of a release whose agents count reports themselves before they begin. Agents of larger
-// ones would read the whole list of hosts each, and believe a gate that one of them has signed.
+// ones would read the whole list of hosts each, and believe a gate that several of them have counted.
 const believesNobody = 64
 
 // counts reports whether each host counts the reports itself.

@@ -132,27 +132,39 @@ func TestWhoMaySayThatAGateIsOpen(t *testing.T) {
 		large = append(large, fmt.Sprintf("web%d", i))
 	}
 	large = append(large, "last")
+	three := []string{"web3", "web4", "web5"}
 	for name, tt := range map[string]struct {
 		hosts []string
-		gate  Gate
-		by    string
+		gate  Gate     // of the first of by; the others are of each
+		by    []string // who has signed
 		open  bool
 	}{
-		"of an older agent":               {large, Gate{}, "", false},
-		"a host of a large release":       {large, Gate{Host: "web3"}, "web3", true},
-		"in the name of another":          {large, Gate{Host: "web3"}, "web4", false},
-		"not a host of the release":       {large, Gate{Host: "evil"}, "evil", false},
-		"of another release":              {large, Gate{Host: "web3", Dir: newDir(9)}, "web3", false},
-		"a host of a small release":       {[]string{"web1", "web2", "last"}, Gate{Host: "web1"}, "web1", false},
-		"a path in the place of the host": {large, Gate{Host: "../web3"}, "web3", false},
+		"of an older agent":                {large, Gate{}, []string{""}, false},
+		"hosts of a large release":         {large, Gate{Host: "web3"}, three, true},
+		"one host alone":                   {large, Gate{Host: "web3"}, three[:1], false},
+		"two hosts":                        {large, Gate{Host: "web3"}, three[:2], false},
+		"one host in all places":           {large, Gate{Host: "web3"}, []string{"web3", "web3", "web3"}, false},
+		"one host in two places":           {large, Gate{Host: "web3"}, []string{"web3", "web4", "web3"}, false},
+		"the host that asks":               {large, Gate{Host: "last"}, []string{"last"}, true},
+		"in the name of the one that asks": {large, Gate{Host: "last"}, []string{"web3"}, false},
+		"in the name of another":           {large, Gate{Host: "web3"}, []string{"web4", "web4", "web5"}, false},
+		"not a host of the release":        {large, Gate{Host: "evil"}, []string{"evil", "web4", "web5"}, false},
+		"of another release":               {large, Gate{Host: "web3", Dir: newDir(9)}, three, false},
+		"hosts of a small release":         {[]string{"web1", "web2", "web3", "last"}, Gate{Host: "web1"}, []string{"web1", "web2", "web3"}, false},
+		"a path in the place of the host":  {large, Gate{Host: "../web3"}, three, false},
 	} {
 		a := newAudience(t, tt.hosts...)
-		g := tt.gate
-		g.Version, g.Wave, g.Open, g.At = version, 1, true, a.now
-		if g.Dir == "" {
-			g.Dir = a.head.Dir
+		for place, by := range tt.by {
+			g := tt.gate
+			if place > 0 {
+				g.Host = by
+			}
+			g.Version, g.Wave, g.Open, g.At = version, 1, true, a.now
+			if g.Dir == "" {
+				g.Dir = a.head.Dir
+			}
+			a.write(a.head.gateKey(1, place), signedGate(t, g, by))
 		}
-		a.write(a.head.GateKey(1), signedGate(t, g, tt.by))
 		if got := a.gate("last"); got.Open != tt.open {
 			t.Errorf("%s: got %+v", name, got)
 		}
@@ -172,8 +184,8 @@ func signedGate(t testing.TB, g Gate, by string) []byte {
 	return text
 }
 
-// What one host of a large release has counted is what the others go by.
-func TestAGateIsCountedOnce(t *testing.T) {
+// What the first hosts of a large release have counted is what the others go by.
+func TestAGateIsCountedByThree(t *testing.T) {
 	var names []string
 	for i := range believesNobody + 2 {
 		names = append(names, fmt.Sprintf("web%d", i))
@@ -182,11 +194,21 @@ func TestAGateIsCountedOnce(t *testing.T) {
 	for _, name := range names[:len(names)-1] {
 		a.report(name, Activated, hostKey(t, name))
 	}
-	if g := a.gate(names[len(names)-1]); !g.Open {
-		t.Fatalf("%+v", g)
+	for n, asks := range []string{"web10", "web11", "web12"} {
+		if g := a.gate(asks); !g.Open || g.Host != asks {
+			t.Fatalf("%s: %+v", asks, g)
+		}
+		if n == 1 { // what two have counted is not enough
+			a.report(names[0], Failed, hostKey(t, names[0]))
+			if g := a.gate("web13"); g.Open || g.Host != "web13" {
+				t.Errorf("%+v", g)
+			}
+			a.report(names[0], Activated, hostKey(t, names[0]))
+			a.gate("web10") // takes the first place again
+		}
 	}
 	a.report(names[0], Failed, hostKey(t, names[0])) // is not looked at any more
-	if g := a.gate(names[len(names)-1]); !g.Open || g.Host != names[len(names)-1] {
+	if g := a.gate("web14"); !g.Open || g.Host == "web14" {
 		t.Errorf("%+v", g)
 	}
 }

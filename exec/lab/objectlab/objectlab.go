@@ -1,5 +1,5 @@
-// Package objectlab is a small server of objects for tests: GET, PUT, ETags and conditions, in memory, as a server of WebDAV
-// has them. It counts what it is asked, and can be told to misbehave.
+// Package objectlab is a small server of objects for tests: GET, PUT, DELETE, ETags and conditions, in memory, as a server of
+// WebDAV has them, with its lists (PROPFIND) and those of S3. It counts what it is asked, and can be told to misbehave.
 //
 //	s := objectlab.New("user:word")
 //	server := httptest.NewServer(s)
@@ -8,11 +8,16 @@ package objectlab
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"html"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // A Server holds objects. Its methods may be called side by side.
@@ -21,6 +26,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	objects map[string][]byte
+	written map[string]time.Time
 	load    Load
 	fault   func(r *http.Request) bool
 }
@@ -32,7 +38,9 @@ type Load struct {
 }
 
 // New makes an empty server. Requests need USER:PASSWORD; "" for none.
-func New(auth string) *Server { return &Server{auth: auth, objects: map[string][]byte{}} }
+func New(auth string) *Server {
+	return &Server{auth: auth, objects: map[string][]byte{}, written: map[string]time.Time{}}
+}
 
 // Load is what was asked since the last Load.
 func (s *Server) Load() Load {
@@ -64,7 +72,7 @@ func (s *Server) Set(key string, text []byte) {
 	if text == nil {
 		delete(s.objects, key)
 	} else {
-		s.objects[key] = text
+		s.objects[key], s.written[key] = text, time.Now()
 	}
 }
 
@@ -94,9 +102,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusPreconditionFailed)
 			return
 		}
-		s.objects[key] = body
+		s.objects[key], s.written[key] = body, time.Now()
 		w.Header().Set("ETag", etag(body))
 		w.WriteHeader(http.StatusCreated)
+	case r.Method == http.MethodDelete:
+		delete(s.objects, key)
+		w.WriteHeader(http.StatusNoContent)
+	case r.Method == "PROPFIND":
+		s.collection(w, key)
+	case r.Method == http.MethodGet && r.URL.Query().Get("list-type") == "2":
+		s.page(w, key, r.URL.Query())
 	case r.Method != http.MethodGet:
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	case !there:
@@ -118,4 +133,61 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func etag(text []byte) string {
 	sum := sha256.Sum256(text)
 	return `"` + hex.EncodeToString(sum[:8]) + `"`
+}
+
+// collection answers a PROPFIND of depth 1.
+func (s *Server) collection(w http.ResponseWriter, dir string) {
+	if dir != "" {
+		dir = strings.TrimSuffix(dir, "/") + "/"
+	}
+	told := map[string]bool{}
+	var text strings.Builder
+	tell := func(key, kind string, size int, at time.Time) {
+		told[key] = true
+		href := url.URL{Path: "/" + key}
+		fmt.Fprintf(&text, `<D:response><D:href>%s</D:href><D:propstat><D:prop><D:resourcetype>%s</D:resourcetype><D:getcontentlength>%d</D:getcontentlength><D:getlastmodified>%s</D:getlastmodified></D:prop></D:propstat></D:response>`,
+			html.EscapeString(href.EscapedPath()), kind, size, at.UTC().Format(http.TimeFormat))
+	}
+	for key, object := range s.objects {
+		rest, ok := strings.CutPrefix(key, dir)
+		if first, _, nested := strings.Cut(rest, "/"); ok && nested && !told[dir+first+"/"] {
+			tell(dir+first+"/", "<D:collection/>", 0, s.written[key])
+		} else if ok && !nested {
+			tell(key, "", len(object), s.written[key])
+		}
+	}
+	if len(told) == 0 {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	tell(dir, "<D:collection/>", 0, time.Now())
+	w.WriteHeader(http.StatusMultiStatus)
+	io.WriteString(w, `<?xml version="1.0"?><D:multistatus xmlns:D="DAV:">`+text.String()+`</D:multistatus>`)
+}
+
+// pageSize is how many objects a page of a list of S3 has.
+const pageSize = 3
+
+// page answers ListObjectsV2 of a bucket.
+func (s *Server) page(w http.ResponseWriter, bucket string, query url.Values) {
+	bucket = strings.TrimSuffix(bucket, "/") + "/"
+	var keys []string
+	for key := range s.objects {
+		if rest, ok := strings.CutPrefix(key, bucket); ok && strings.HasPrefix(rest, query.Get("prefix")) && rest > query.Get("continuation-token") {
+			keys = append(keys, rest)
+		}
+	}
+	slices.Sort(keys)
+	io.WriteString(w, "<ListBucketResult>")
+	more := len(keys) > pageSize
+	keys = keys[:min(len(keys), pageSize)]
+	for _, key := range keys {
+		fmt.Fprintf(w, "<Contents><Key>%s</Key><Size>%d</Size><LastModified>%s</LastModified></Contents>",
+			html.EscapeString(key), len(s.objects[bucket+key]), s.written[bucket+key].UTC().Format(time.RFC3339Nano))
+	}
+	fmt.Fprintf(w, "<IsTruncated>%t</IsTruncated>", more)
+	if more {
+		fmt.Fprintf(w, "<NextContinuationToken>%s</NextContinuationToken>", html.EscapeString(keys[len(keys)-1]))
+	}
+	io.WriteString(w, "</ListBucketResult>")
 }
