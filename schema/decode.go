@@ -70,6 +70,7 @@ func (d *decoder) decode() {
 			}
 		}
 	}
+	f.index()
 	f.variants()
 	d.meshes(t.get("mesh"))
 	f.Builders = texts(t.get("builders"))

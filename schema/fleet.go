@@ -44,10 +44,34 @@ type Fleet struct {
 	// pos has the positions of network, nixpkgs, rollout and all values in
 	// them, by path: "nixpkgs.rev", "rollout.order[0]".
 	pos map[string]Pos
+
+	byName hostIndex
+}
+
+// A hostIndex finds hosts by name. It belongs to one list of hosts: a fleet with other
+// hosts, such as some of those of an inventory, does without.
+type hostIndex struct {
+	list  []*Host
+	hosts map[string]*Host
+}
+
+func (i *hostIndex) of(list []*Host) bool {
+	return i.hosts != nil && len(i.list) == len(list) && (len(list) == 0 || &i.list[0] == &list[0])
+}
+
+// index makes the index of the hosts, which then stay as they are.
+func (f *Fleet) index() {
+	f.byName = hostIndex{list: f.Hosts, hosts: make(map[string]*Host, len(f.Hosts))}
+	for _, h := range slices.Backward(f.Hosts) { // the first of a name counts
+		f.byName.hosts[h.Name] = h
+	}
 }
 
 // Host returns the host with the name, or nil.
 func (f *Fleet) Host(name string) *Host {
+	if f.byName.of(f.Hosts) {
+		return f.byName.hosts[name]
+	}
 	for _, h := range f.Hosts {
 		if h.Name == name {
 			return h
