@@ -337,13 +337,15 @@ func (c *checker) roles() {
 
 // repeated warns of duplicate elements of a list.
 func (c *checker) repeated(list *node, path string) {
+	seen := make(map[string]bool, len(list.elems))
 	for i, e := range list.elems {
-		for _, before := range list.elems[:min(i, 64)] {
-			if e.kind == stringKind && before.kind == stringKind && e.text == before.text {
-				c.report.warn(e.at, fmt.Sprintf("%s[%d]", path, i), "repeated", "%s is listed twice", quote(e.text))
-				break
-			}
+		if e.kind != stringKind {
+			continue
 		}
+		if seen[e.text] {
+			c.report.warn(e.at, fmt.Sprintf("%s[%d]", path, i), "repeated", "%s is listed twice", quote(e.text))
+		}
+		seen[e.text] = true
 	}
 }
 
