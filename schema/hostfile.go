@@ -46,20 +46,24 @@ func (f *hostFile) put(from, to int, text string) {
 	f.edits = append(f.edits, splice{from: from, to: to, text: text})
 }
 
-// edited is the text with its edits. Those of one place stay in order.
-func (f *hostFile) edited() []byte {
-	slices.SortStableFunc(f.edits, func(a, b splice) int { return a.from - b.from })
+// edited is the text with its edits.
+func (f *hostFile) edited() []byte { return spliced(f.text, f.edits) }
+
+// spliced is a text with edits, in any order. Those of one place stay in order.
+func spliced(text []byte, edits []splice) []byte {
+	edits = slices.Clone(edits)
+	slices.SortStableFunc(edits, func(a, b splice) int { return a.from - b.from })
 	var b bytes.Buffer
 	at := 0
-	for i, e := range f.edits {
-		b.Write(f.text[at:max(at, e.from)])
-		if e.only && i > 0 && f.edits[i-1].only && f.edits[i-1].from == e.from {
+	for i, e := range edits {
+		b.Write(text[at:max(at, e.from)])
+		if e.only && i > 0 && edits[i-1].only && edits[i-1].from == e.from {
 			b.WriteString(", ")
 		}
 		b.WriteString(e.text)
 		at = max(at, e.to)
 	}
-	b.Write(f.text[at:])
+	b.Write(text[at:])
 	return b.Bytes()
 }
 
