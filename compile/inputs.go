@@ -200,17 +200,22 @@ func (w *writer) tree(tree syntax.Expr) syntax.Expr {
 	return tree
 }
 
+// ownNixpkgs is the NixOS of a host that has another one than the fleet, of its own or by a
+// role; nil for any other.
+func (w *writer) ownNixpkgs(h *schema.Host) (own *schema.Nixpkgs) {
+	for _, m := range w.modulesOf(h) {
+		if m.Nixpkgs != nil {
+			own = m.Nixpkgs
+		}
+	}
+	return own
+}
+
 // nodeNixpkgs are the trees of hosts that have another NixOS than the fleet.
 func (w *writer) nodeNixpkgs(as func(tree syntax.Expr) syntax.Expr) []syntax.Binding {
 	nodes := &syntax.Attrs{}
 	for _, h := range w.fleet.Hosts {
-		var own *schema.Nixpkgs
-		for _, m := range w.modulesOf(h) {
-			if m.Nixpkgs != nil {
-				own = m.Nixpkgs
-			}
-		}
-		if own != nil {
+		if own := w.ownNixpkgs(h); own != nil {
 			b := attr(h.Name, as(w.tree(w.nixpkgsTree(*own))))
 			b.At = pos(own.At)
 			nodes.Bindings = append(nodes.Bindings, b)
