@@ -158,10 +158,8 @@ func defines(a *schema.Attrs, name string) bool {
 // modulesOf are the modules of the user's own roles that a host has, and its own.
 func (w *writer) modulesOf(h *schema.Host) []*schema.Module {
 	var ms []*schema.Module
-	for _, r := range w.fleet.Roles {
-		if h.HasRole(r.Name) {
-			ms = append(ms, &r.Module)
-		}
+	for _, r := range w.fleet.RolesOf(h) {
+		ms = append(ms, &r.Module)
 	}
 	return append(ms, &h.Module)
 }

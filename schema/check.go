@@ -216,7 +216,7 @@ func (c *checker) maySet(h *Host, path string) bool {
 		return false
 	}
 	may := func(m *Module) bool { return opaque(m) || option(m.Config, path) != nil }
-	return may(&c.fleet.Defaults) || may(&h.Module) || slices.ContainsFunc(c.fleet.Roles, func(r *Role) bool { return h.HasRole(r.Name) && may(&r.Module) })
+	return may(&c.fleet.Defaults) || may(&h.Module) || slices.ContainsFunc(c.fleet.RolesOf(h), func(r *Role) bool { return may(&r.Module) })
 }
 
 // noHost reports a reference to a host that does not exist. The caller may set its hint.
