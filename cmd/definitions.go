@@ -3,6 +3,7 @@ package cmd
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -150,7 +151,7 @@ func (k *knownSystems) add(host string, out store.Path, system *definitions.Syst
 		k.Modules[key] = m
 		s.Modules = append(s.Modules, key)
 	}
-	if i, known := k.places[systemOfHost{host, out}]; known && slices.Equal(k.Systems[i].Modules, s.Modules) {
+	if i, known := k.places[systemOfHost{host, out}]; known && slices.Equal(k.Systems[i].Modules, s.Modules) && maps.Equal(k.Systems[i].Pins, s.Pins) {
 		return false
 	}
 	// One that is there already is made of something else now: the later one counts.

@@ -34,6 +34,11 @@ func TestKnownSystems(t *testing.T) {
 	if !k.add("a", out(9), module("other"), now) {
 		t.Error("a system that is made of something else was not added")
 	}
+	pinned := module("other")
+	pinned.Pins["unused"] = "2"
+	if !k.add("a", out(9), pinned, now) || k.add("a", out(9), pinned, now) {
+		t.Error("a system with another input was not added once")
+	}
 	whole, err := k.text(1 << 20)
 	if err != nil {
 		t.Fatal(err)

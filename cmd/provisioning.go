@@ -38,6 +38,8 @@ type provisioning struct {
 	fresh string // the file of a plan that is made now
 	plan  string // the file of the plan
 
+	byAddress map[string]string // names of hosts, by the resources of their machines
+
 	waiting []string // hosts whose machines are made, and have no address yet
 }
 
@@ -47,10 +49,11 @@ func beginProvisioning(ctx context.Context, std streams, selection *selectFlags,
 	if err != nil {
 		return nil, err
 	}
-	p := &provisioning{session: s, where: args}
+	p := &provisioning{session: s, where: args, byAddress: map[string]string{}}
 	for _, h := range s.fleet.Hosts {
 		if h.Provision != nil {
 			p.all = append(p.all, h)
+			p.byAddress[tofu.Address(h)] = h.Name
 		}
 	}
 	if selection.on == "" && selection.choose == nil {
@@ -155,10 +158,8 @@ func (p *provisioning) told(changes []provision.Change) []toldChange {
 // hostOf is the host whose machine a change is about; "" for another resource. A machine
 // whose host is gone from the inventory is known by its id.
 func (p *provisioning) hostOf(c provision.Change) string {
-	for _, h := range p.all {
-		if tofu.Address(h) == c.Address {
-			return h.Name
-		}
+	if name := p.byAddress[c.Address]; name != "" {
+		return name
 	}
 	if c.Owner != "" {
 		return c.Owner
@@ -358,8 +359,10 @@ func (p *provisioning) pin(ctx context.Context) error {
 func (p *provisioning) before(m *schema.PinnedMachine) *schema.PinnedMachine {
 	for i := range p.fleet.Provision.Machines {
 		b := &p.fleet.Provision.Machines[i]
-		h := p.fleet.Host(b.Host)
-		if b.ID == m.ID && b.Target == m.Target && (b.Host == m.Host || h == nil || h.Provision == nil) {
+		if b.ID != m.ID || b.Target != m.Target {
+			continue
+		}
+		if h := p.fleet.Host(b.Host); b.Host == m.Host || h == nil || h.Provision == nil {
 			return b
 		}
 	}

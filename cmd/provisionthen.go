@@ -319,7 +319,7 @@ func (o *provisionApplyOptions) waitFor(ctx context.Context, p *provisioning, wa
 			if ctx.Err() != nil {
 				return nil, context.Cause(ctx)
 			}
-			return nil, fmt.Errorf("wait for the machine at %s: no answer within %v: %w", net.JoinHostPort(ways[0].Address, fmt.Sprint(max(ways[0].Port, 22))), o.patience, last)
+			return nil, fmt.Errorf("wait for the machine at %s: no answer within %v: %w", net.JoinHostPort(ways[0].Address, fmt.Sprint(cmp.Or(ways[0].Port, 22))), o.patience, last)
 		}
 	}
 }

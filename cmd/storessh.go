@@ -37,7 +37,7 @@ func storeHost(ctx context.Context, std streams, fleet *schema.Fleet, u *url.URL
 	way := schema.Way{Address: u.Hostname(), User: u.User.Username()}
 	if port := u.Port(); port != "" {
 		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
+		if err != nil || n == 0 {
 			return nil, fmt.Errorf("port %s: want 1 to 65535", port)
 		}
 		way.Port = int(n)

@@ -46,8 +46,10 @@ func (t *trusting) pin(ctx context.Context) error {
 	if err := writePinned(files); err != nil {
 		return err
 	}
-	for _, h := range pins {
-		h.pinned(shownFile(h.File))
+	for _, f := range files {
+		for _, h := range f.hosts {
+			h.pinned(shownFile(f.name))
+		}
 	}
 	return nil
 }
@@ -96,9 +98,10 @@ func (t *trusting) pinKnownHosts(ctx context.Context, pins []*trusted) error {
 	return nil
 }
 
-// A pinnedFile is a file of the inventory with keys to be.
+// A pinnedFile is a file of the inventory, with the hosts whose keys it gets.
 type pinnedFile struct {
 	name          string
+	hosts         []*trusted
 	before, after []byte
 }
 
@@ -114,12 +117,15 @@ func (t *trusting) edit(ctx context.Context, pins []*trusted) ([]*pinnedFile, er
 	}
 	var files []*pinnedFile
 	for _, h := range pins {
-		if files, err = t.editOne(files, main, h); err != nil {
+		if files, err = t.fileOf(files, main, h); err != nil {
 			return nil, t.byHand(pins, err)
 		}
 	}
 	texts := map[string][]byte{}
 	for _, f := range files {
+		if f.after, err = schema.SetHostKeys(f.name, f.before, f.name == main, hostKeys(f.hosts)); err != nil {
+			return nil, t.byHand(pins, fmt.Errorf("pin host keys in %s: %w", shownFile(f.name), err))
+		}
 		texts[f.name] = f.after
 	}
 	if err := t.verify(ctx, pins, texts); err != nil {
@@ -128,8 +134,8 @@ func (t *trusting) edit(ctx context.Context, pins []*trusted) ([]*pinnedFile, er
 	return files, nil
 }
 
-// editOne adds one key to the file that has the host: to its list where there is one.
-func (t *trusting) editOne(files []*pinnedFile, main string, h *trusted) ([]*pinnedFile, error) {
+// fileOf adds a host to the file of the inventory that has it.
+func (t *trusting) fileOf(files []*pinnedFile, main string, h *trusted) ([]*pinnedFile, error) {
 	at := h.host.PosOf("host_keys")
 	name, err := filepath.Abs(at.File)
 	if err != nil || at.File == "" {
@@ -141,21 +147,18 @@ func (t *trusting) editOne(files []*pinnedFile, main string, h *trusted) ([]*pin
 		if err != nil {
 			return nil, err
 		}
-		files, i = append(files, &pinnedFile{name: name, before: text, after: text}), len(files)
+		files, i = append(files, &pinnedFile{name: name, before: text}), len(files)
 	}
-	f := files[i]
-	paths := [][]string{{"hosts", h.Name}}
-	if name != main { // a file of hosts alone, or of one
-		paths = append(paths, []string{h.Name}, nil)
+	files[i].hosts = append(files[i].hosts, h)
+	return files, nil
+}
+
+// hostKeys are the keys that hosts are to have.
+func hostKeys(hosts []*trusted) (keys []schema.HostKeys) {
+	for _, h := range hosts {
+		keys = append(keys, schema.HostKeys{Host: h.Name, Keys: []string{h.key}})
 	}
-	for _, path := range paths {
-		var next []byte
-		if next, err = schema.SetHostKeys(name, f.after, path, []string{h.key}); err == nil {
-			f.after, h.File = next, name
-			return files, nil
-		}
-	}
-	return nil, fmt.Errorf("pin the host key of %s in %s: %w", h.Name, shownFile(name), err)
+	return keys
 }
 
 func readInventoryFile(name string) ([]byte, error) {
@@ -204,16 +207,11 @@ func (t *trusting) verify(ctx context.Context, pins []*trusted, texts map[string
 
 // byHand shows the lines to write where the inventory has a form that is not edited.
 func (t *trusting) byHand(pins []*trusted, err error) error {
-	var b strings.Builder
-	b.WriteString("The keys, in CUE:\n")
-	for _, h := range pins {
-		line, e := schema.SetHostKeys("hosts.cue", nil, []string{"hosts", h.Name}, []string{h.key})
-		if e != nil {
-			return e
-		}
-		b.Write(line)
+	lines, e := schema.SetHostKeys("hosts.cue", nil, true, hostKeys(pins))
+	if e != nil {
+		return e
 	}
-	fmt.Fprint(t.std.err, b.String())
+	fmt.Fprintf(t.std.err, "The keys, in CUE:\n%s", lines)
 	return hinted{err, "write the keys where the inventory has the hosts; or keep them in known_hosts, with --known-hosts"}
 }
 

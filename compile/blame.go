@@ -237,11 +237,9 @@ func newSearch(f *schema.Fleet, h *schema.Host, message string) *search {
 	host, all := "host "+h.Name, "defaults of the fleet"
 	s.add(host, w.module(w.host(h)))
 	imports := slices.Clone(h.Imports)
-	for _, r := range f.Roles {
-		if h.HasRole(r.Name) {
-			s.add(host, w.module(module{own: &schema.Attrs{}, user: []schema.Module{r.Module}}))
-			imports = append(imports, r.Imports...)
-		}
+	for _, r := range f.RolesOf(h) {
+		s.add(host, w.module(module{own: &schema.Attrs{}, user: []schema.Module{r.Module}}))
+		imports = append(imports, r.Imports...)
 	}
 	if f.Kluster != nil && (h.HasRole(schema.RoleMaster) || h.HasRole(schema.RoleNode)) {
 		s.add(host, w.module(module{own: w.kluster(h.HasRole(schema.RoleMaster))}))

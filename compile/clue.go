@@ -23,10 +23,8 @@ var early = []string{"lib", "modulesPath", "name", "nodes", "options", inputsNam
 // earlyFor returns whether a host has a module argument early.
 func (s *search) earlyFor(h *schema.Host) func(argument string) bool {
 	given := []*schema.Attrs{s.fleet.Defaults.SpecialArgs, h.SpecialArgs}
-	for _, r := range s.fleet.Roles {
-		if h.HasRole(r.Name) {
-			given = append(given, r.SpecialArgs)
-		}
+	for _, r := range s.fleet.RolesOf(h) {
+		given = append(given, r.SpecialArgs)
 	}
 	return func(argument string) bool {
 		return slices.Contains(early, argument) || slices.ContainsFunc(given, func(a *schema.Attrs) bool {

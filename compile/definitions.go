@@ -28,7 +28,7 @@ func Definitions(f *schema.Fleet, hosts []*schema.Host) map[string]*definitions.
 		}
 		w.notes = map[any]*syntax.Note{}
 		system := r.System(p.defaults, w.hostModule(0, h))
-		system.Pins = pins(f, h)
+		system.Pins = w.pins(h)
 		all[h.Name] = system
 	}
 	return all
@@ -39,7 +39,7 @@ func readModule(name string) ([]byte, error) {
 }
 
 // pins are the versions of nixpkgs and of inputs that the inventory itself names for a host.
-func pins(f *schema.Fleet, h *schema.Host) map[string]string {
+func (w *writer) pins(h *schema.Host) map[string]string {
 	all := map[string]string{}
 	add := func(name string, texts ...string) {
 		for _, text := range texts {
@@ -49,9 +49,9 @@ func pins(f *schema.Fleet, h *schema.Host) map[string]string {
 			}
 		}
 	}
-	nixpkgs := f.Nixpkgs
-	if h.Nixpkgs != nil {
-		nixpkgs = *h.Nixpkgs
+	nixpkgs := w.fleet.Nixpkgs
+	if own := w.ownNixpkgs(h); own != nil {
+		nixpkgs = *own
 	}
 	input := nixpkgs.Input
 	if input != "" {
@@ -61,7 +61,7 @@ func pins(f *schema.Fleet, h *schema.Host) map[string]string {
 	for _, p := range nixpkgs.Patches {
 		add("patch "+filepath.Base(p.Path), p.Path)
 	}
-	for _, i := range f.Inputs {
+	for _, i := range w.fleet.Inputs {
 		add(i.Name, i.Rev, i.Hash, i.Path, i.Ref)
 	}
 	return all

@@ -158,10 +158,8 @@ func defines(a *schema.Attrs, name string) bool {
 // modulesOf are the modules of the user's own roles that a host has, and its own.
 func (w *writer) modulesOf(h *schema.Host) []*schema.Module {
 	var ms []*schema.Module
-	for _, r := range w.fleet.Roles {
-		if h.HasRole(r.Name) {
-			ms = append(ms, &r.Module)
-		}
+	for _, r := range w.fleet.RolesOf(h) {
+		ms = append(ms, &r.Module)
 	}
 	return append(ms, &h.Module)
 }
@@ -200,17 +198,22 @@ func (w *writer) tree(tree syntax.Expr) syntax.Expr {
 	return tree
 }
 
+// ownNixpkgs is the NixOS of a host that has another one than the fleet, of its own or by a
+// role; nil for any other.
+func (w *writer) ownNixpkgs(h *schema.Host) (own *schema.Nixpkgs) {
+	for _, m := range w.modulesOf(h) {
+		if m.Nixpkgs != nil {
+			own = m.Nixpkgs
+		}
+	}
+	return own
+}
+
 // nodeNixpkgs are the trees of hosts that have another NixOS than the fleet.
 func (w *writer) nodeNixpkgs(as func(tree syntax.Expr) syntax.Expr) []syntax.Binding {
 	nodes := &syntax.Attrs{}
 	for _, h := range w.fleet.Hosts {
-		var own *schema.Nixpkgs
-		for _, m := range w.modulesOf(h) {
-			if m.Nixpkgs != nil {
-				own = m.Nixpkgs
-			}
-		}
-		if own != nil {
+		if own := w.ownNixpkgs(h); own != nil {
 			b := attr(h.Name, as(w.tree(w.nixpkgsTree(*own))))
 			b.At = pos(own.At)
 			nodes.Bindings = append(nodes.Bindings, b)

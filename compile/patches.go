@@ -49,8 +49,8 @@ func nixpkgsOf(f *schema.Fleet, h *schema.Host) []*schema.Nixpkgs {
 	if h.Nixpkgs != nil {
 		trees = append(trees, h.Nixpkgs)
 	}
-	for _, r := range f.Roles {
-		if r.Nixpkgs != nil && h.HasRole(r.Name) {
+	for _, r := range f.RolesOf(h) {
+		if r.Nixpkgs != nil {
 			trees = append(trees, r.Nixpkgs)
 		}
 	}

@@ -17,10 +17,8 @@ func (w *writer) roleNames(h *schema.Host) []string {
 	case h.HasRole(schema.RoleNode):
 		names = append(names, nodeModule)
 	}
-	for _, r := range w.fleet.Roles {
-		if h.HasRole(r.Name) {
-			names = append(names, w.roleIdents[r.Name])
-		}
+	for _, r := range w.fleet.RolesOf(h) {
+		names = append(names, w.roleIdents[r.Name])
 	}
 	if h.KnownHosts {
 		names = append(names, knownHostsModule)

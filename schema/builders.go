@@ -24,7 +24,7 @@ type BuildMachine struct {
 	Name      string
 	At        Pos
 	Host      *Host  // that it is, by its name, and without a URL in the inventory; else nil
-	URL       string // ssh://NAME by default; see builderURL for a host of the inventory
+	URL       string // ssh://NAME by default; see builderHostURL for a host of the inventory
 	Systems   []string
 	Jobs      int
 	Speed     int
@@ -58,6 +58,7 @@ func (d *decoder) build(n *node) {
 	if machines == nil || machines.kind != structKind {
 		return
 	}
+	addresses := map[string]bool{} // of machines that are hosts
 	for _, f := range machines.fields {
 		if f.val.kind != structKind {
 			continue
@@ -70,7 +71,10 @@ func (d *decoder) build(n *node) {
 		}
 		host := d.fleet.Host(m.Name)
 		if m.URL == "" {
-			m.Host, m.URL = host, d.builderURL(m.Name, host)
+			m.Host, m.URL = host, builderHostURL(m.Name, host, addresses)
+			if host != nil {
+				addresses[host.Address] = true
+			}
 		}
 		if host != nil && len(m.Systems) == 0 {
 			m.Systems = []string{host.System}
@@ -84,23 +88,17 @@ func (d *decoder) build(n *node) {
 	}
 }
 
-// builderURL is the URL of a builder without one: its name, unless it is a host of the
-// inventory with an address of its own. That is what SSH configurations have. IPv6 addresses
-// are left out, as versions of Nix differ in how they read them.
-func (d *decoder) builderURL(name string, host *Host) string {
-	if host == nil || host.Address == "" || strings.Contains(host.Address, ":") {
+// builderHostURL is the URL of a builder without one: its name, unless it is a host of the
+// inventory with an address that no machine before it has. That is what SSH configurations
+// have. IPv6 addresses are left out, as versions of Nix differ in how they read them.
+func builderHostURL(name string, host *Host, taken map[string]bool) string {
+	switch {
+	case host == nil || host.Address == "" || strings.Contains(host.Address, ":") || taken[host.Address]:
 		return "ssh://" + name
+	case host.User != "":
+		return "ssh://" + host.User + "@" + host.Address
 	}
-	address := host.Address
-	for _, other := range d.fleet.Build.Machines {
-		if other.Host != nil && other.Host.Address == address {
-			return "ssh://" + name
-		}
-	}
-	if host.User != "" {
-		address = host.User + "@" + address
-	}
-	return "ssh://" + address
+	return "ssh://" + host.Address
 }
 
 // builders checks the lines of builders, and the machines.

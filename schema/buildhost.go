@@ -1,7 +1,5 @@
 package schema
 
-import "strings"
-
 // Host returns the name of the host of the inventory that builds a system; "" where it is
 // built where muster runs, or on its own host.
 func (b BuildOn) Host() string {
@@ -22,7 +20,7 @@ func (h *Host) Reachable() *Host {
 // buildHosts reports hosts that cannot build the systems of others: they do not exist, are
 // the host itself, have no address, or build in a circle.
 func (c *checker) buildHosts() {
-	fine := map[*Host]bool{}
+	circles := c.circles(func(h *Host) *Host { return c.another(h, h.BuildOn.Host()) })
 	for _, h := range c.fleet.Hosts {
 		name := h.BuildOn.Host()
 		if name == "" {
@@ -35,35 +33,13 @@ func (c *checker) buildHosts() {
 				e.Hint = "want local, target or the name of a host"
 			}
 		case builder == h:
-			fine[h] = true
 			c.report.add(at, path, "build_on", "the host is itself %s", quote(name)).Hint = `want "target" to build on the host itself, or "local"`
 		case builder.Unconnected:
 			c.report.add(at, path, "build_on", "host %s has no address", quote(name)).Hint = "set its host"
 		default:
-			c.buildCircle(h, fine)
-		}
-	}
-}
-
-// buildCircle reports the circle of build hosts that h leads to. Those that are fine lead
-// to none that is not reported.
-func (c *checker) buildCircle(h *Host, fine map[*Host]bool) {
-	var trail []*Host
-	place := map[*Host]int{}
-	at := h
-	for ; at != nil && !fine[at]; at = c.hosts[at.BuildOn.Host()] {
-		if _, again := place[at]; again {
-			var names []string
-			for _, t := range append(trail[place[at]:], at) {
-				names = append(names, t.Name)
+			if circle := circles.from(h); circle != nil {
+				c.report.add(circle[0].PosOf("build_on"), join("hosts", circle[0].Name)+".build_on", "build_on", "circle of build hosts: %s", arrows(circle))
 			}
-			c.report.add(at.PosOf("build_on"), join("hosts", at.Name)+".build_on", "build_on", "circle of build hosts: %s", strings.Join(names, " → "))
-			break
 		}
-		place[at] = len(trail)
-		trail = append(trail, at)
-	}
-	for _, t := range trail {
-		fine[t] = true
 	}
 }

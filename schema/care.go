@@ -92,11 +92,12 @@ func (f *Fleet) Machine(h *Host) *Host {
 
 // DeployedWith returns the host that a guest is deployed with, and any other host itself.
 func (f *Fleet) DeployedWith(h *Host) *Host {
-	for range f.Hosts { // guests may have guests
-		if h.GuestOf == "" {
+	for h.GuestOf != "" { // guests may have guests, and no checked fleet has a circle of them
+		m := f.Host(h.GuestOf)
+		if m == nil {
 			break
 		}
-		h = cmp.Or(f.Host(h.GuestOf), h)
+		h = m
 	}
 	return h
 }
@@ -125,6 +126,7 @@ func (f *Fleet) variants() {
 
 // guests checks the hosts that are deployed with others, or are other systems of a machine.
 func (c *checker) guests() {
+	circles := c.circles(func(h *Host) *Host { return c.another(h, h.GuestOf) })
 	for _, h := range c.fleet.Hosts {
 		if h.GuestOf == "" && h.VariantOf == "" {
 			continue
@@ -149,8 +151,8 @@ func (c *checker) guests() {
 			c.report.add(h.PosOf("variant_of"), path+".variant_of", "variant_of", "%s is itself a variant", quote(m.Name)).Hint = "want " + quote(m.VariantOf)
 		}
 		if of("guest_of", h.GuestOf) != nil {
-			if c.fleet.DeployedWith(h).GuestOf != "" {
-				c.report.add(h.PosOf("guest_of"), path+".guest_of", "guest_of", "hosts that are guests of each other")
+			if circle := circles.from(h); circle != nil {
+				c.report.add(circle[0].PosOf("guest_of"), join("hosts", circle[0].Name)+".guest_of", "guest_of", "circle of guests: %s", arrows(circle))
 			}
 			for _, field := range []string{"variant_of", "allow_all"} {
 				if !c.hasNo(h, field) {

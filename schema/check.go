@@ -30,8 +30,9 @@ type checker struct {
 	unpinned   bool   // inputs need no pin
 	pinnedFile string // of machines that are made; "" for none
 
-	hosts map[string]*Host
-	stat  map[string]os.FileInfo // files looked up; nil for a missing one
+	hosts    map[string]*Host
+	compared map[string]int         // names of hosts, by rule
+	stat     map[string]os.FileInfo // files looked up; nil for a missing one
 }
 
 // run makes all checks, in the order of this file.
@@ -215,20 +216,38 @@ func (c *checker) maySet(h *Host, path string) bool {
 		return false
 	}
 	may := func(m *Module) bool { return opaque(m) || option(m.Config, path) != nil }
-	return may(&c.fleet.Defaults) || may(&h.Module) || slices.ContainsFunc(c.fleet.Roles, func(r *Role) bool { return h.HasRole(r.Name) && may(&r.Module) })
+	return may(&c.fleet.Defaults) || may(&h.Module) || slices.ContainsFunc(c.fleet.RolesOf(h), func(r *Role) bool { return may(&r.Module) })
 }
 
 // noHost reports a reference to a host that does not exist. The caller may set its hint.
 func (c *checker) noHost(at Pos, path, name string) *Error {
-	names := make([]string, len(c.fleet.Hosts))
-	for i, h := range c.fleet.Hosts {
-		names[i] = h.Name
-	}
 	e := c.report.add(at, path, "undefined-host", "no host named %s", quote(name))
-	if near := nearest(name, names); near != "" {
+	if near := c.nearHost("undefined-host", name, func(*Host) bool { return true }); near != "" {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	return e
+}
+
+// mostCompared is how many names of hosts are compared with others for one rule. That is
+// enough for a thousand hosts of which each breaks it.
+const mostCompared = 1 << 20
+
+// nearHost returns the name of the host, among some, that is most similar to the given one,
+// or "" if none is similar enough or too many have been compared for the rule.
+func (c *checker) nearHost(rule, name string, among func(*Host) bool) string {
+	if c.compared == nil {
+		c.compared = map[string]int{}
+	}
+	if c.compared[rule] += len(c.fleet.Hosts); c.compared[rule] > mostCompared {
+		return ""
+	}
+	var names []string
+	for _, h := range c.fleet.Hosts {
+		if among(h) {
+			names = append(names, h.Name)
+		}
+	}
+	return nearest(name, names)
 }
 
 // networks reports networks of the cluster that overlap each other or contain
@@ -318,13 +337,15 @@ func (c *checker) roles() {
 
 // repeated warns of duplicate elements of a list.
 func (c *checker) repeated(list *node, path string) {
+	seen := make(map[string]bool, len(list.elems))
 	for i, e := range list.elems {
-		for _, before := range list.elems[:min(i, 64)] {
-			if e.kind == stringKind && before.kind == stringKind && e.text == before.text {
-				c.report.warn(e.at, fmt.Sprintf("%s[%d]", path, i), "repeated", "%s is listed twice", quote(e.text))
-				break
-			}
+		if e.kind != stringKind {
+			continue
 		}
+		if seen[e.text] {
+			c.report.warn(e.at, fmt.Sprintf("%s[%d]", path, i), "repeated", "%s is listed twice", quote(e.text))
+		}
+		seen[e.text] = true
 	}
 }
 
@@ -491,13 +512,8 @@ func (c *checker) unconnected(h *Host, path string) {
 			return
 		}
 	}
-	var others []string
-	for _, o := range c.fleet.Hosts {
-		if !o.Unconnected && lettersOf(o.Name) != lettersOf(h.Name) {
-			others = append(others, o.Name)
-		}
-	}
-	if near := nearest(h.Name, others); near != "" {
+	letters := lettersOf(h.Name)
+	if near := c.nearHost("no-address", h.Name, func(o *Host) bool { return !o.Unconnected && lettersOf(o.Name) != letters }); near != "" {
 		c.report.warn(h.At, path, "no-address", "no address: the host is built, and never connected to").Hint = fmt.Sprintf("did you mean %q?", near)
 	}
 }
@@ -541,36 +557,20 @@ func (c *checker) jumps() {
 		}
 		return c.hosts[name]
 	}
-	fine, looked := make(map[*Host]bool), make(map[string]bool)
+	circles, looked := c.circles(through), make(map[string]bool)
 	for _, h := range c.fleet.Hosts {
-		if !looked[h.Jump] && len(looked) < mostJumpsLooked {
+		if !looked[h.Jump] {
 			looked[h.Jump] = true
 			c.jumpLike(h)
 		}
 		if j := through(h); j != nil && j.Unconnected {
 			c.report.add(h.PosOf("jump"), join("hosts", h.Name)+".jump", "jump", "host %s has no address", quote(j.Name)).Hint = "set its host"
 		}
-		var trail []*Host
-		at := h
-		for at != nil && !fine[at] && !slices.Contains(trail, at) {
-			trail = append(trail, at)
-			at = through(at)
-		}
-		if at != nil && !fine[at] {
-			names := make([]string, 0, len(trail)+1)
-			for _, t := range append(trail[slices.Index(trail, at):], at) {
-				names = append(names, t.Name)
-			}
-			c.report.add(at.PosOf("jump"), join("hosts", at.Name)+".jump", "jump", "cycle of jump hosts: %s", strings.Join(names, " → "))
-		}
-		for _, t := range trail {
-			fine[t] = true
+		if circle := circles.from(h); circle != nil {
+			c.report.add(circle[0].PosOf("jump"), join("hosts", circle[0].Name)+".jump", "jump", "cycle of jump hosts: %s", arrows(circle))
 		}
 	}
 }
-
-// mostJumpsLooked is how many jump hosts are compared with the names of hosts.
-const mostJumpsLooked = 100
 
 // lettersOf is a name without the digits around it: names that differ in these alone are of
 // machines of one kind.
@@ -582,13 +582,8 @@ func (c *checker) jumpLike(h *Host) {
 	if h.Jump == "" || strings.ContainsAny(h.Jump, ".@:[") || c.hosts[h.Jump] != nil {
 		return
 	}
-	var names []string
-	for _, o := range c.fleet.Hosts {
-		if o != h && lettersOf(o.Name) != lettersOf(h.Jump) {
-			names = append(names, o.Name)
-		}
-	}
-	if near := nearest(h.Jump, names); near != "" {
+	letters := lettersOf(h.Jump)
+	if near := c.nearHost("jump", h.Jump, func(o *Host) bool { return o != h && lettersOf(o.Name) != letters }); near != "" {
 		c.report.warn(h.PosOf("jump"), join("hosts", h.Name)+".jump", "jump", "no host is named %s: SSH and DNS have to know it", quote(h.Jump)).Hint = fmt.Sprintf("did you mean %q?", near)
 	}
 }

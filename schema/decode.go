@@ -63,6 +63,7 @@ func (d *decoder) decode() {
 			f.Roles = append(f.Roles, &Role{Name: r.name, At: r.at, Module: d.module(r.val, join("roles", r.name))})
 		}
 	}
+	f.roleIndex = indexOf(f.Roles, func(r *Role) string { return r.Name })
 	if hosts := t.get("hosts"); hosts != nil && hosts.kind == structKind {
 		f.Hosts = make([]*Host, 0, len(hosts.fields))
 		for _, h := range hosts.fields {
@@ -71,6 +72,7 @@ func (d *decoder) decode() {
 			}
 		}
 	}
+	f.hostIndex = indexOf(f.Hosts, func(h *Host) string { return h.Name })
 	f.variants()
 	d.meshes(t.get("mesh"))
 	f.Builders = texts(t.get("builders"))

@@ -3,7 +3,6 @@ package schema
 import (
 	"bytes"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -40,10 +39,7 @@ func EditHosts(edits []HostEdit, read func(name string) ([]byte, error)) (map[st
 			if err != nil {
 				return nil, err
 			}
-			f = &hostFile{text: text, kind: filepath.Ext(at.File)}
-			if f.kind == ".yml" {
-				f.kind = ".yaml"
-			}
+			f = newHostFile(at.File, text)
 			files[at.File] = f
 		}
 		if offset := f.offset(at); offset < 0 || !f.edit(&e, offset, name) {
@@ -206,12 +202,7 @@ func (f *hostFile) addToEntry(e *HostEdit) bool {
 	value := within(names[1:], e.Value)
 	field := &setField{name: names[0], text: f.inline(value)}
 	field.lines, _ = value.([]string)
-	edit, err := field.edit(f.kind, f.text, []string{"hosts", e.Host.Name})
-	if err != nil {
-		return false
-	}
-	f.put(edit.from, edit.to, edit.text)
-	return true
+	return f.set(e.Host.Name, field, true) == nil
 }
 
 // addDisk adds a disk before the first one of the host, whose name is at a place.

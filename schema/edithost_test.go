@@ -305,6 +305,28 @@ hosts:
 		{"hosts.json", `{"nixpkgs": {"unpinned": true}, "hosts": {"web1": {"provision": {"target": "hetzner", "size": "cx22", "region": "fsn1", "image": "debian-12", "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}}}}
 `, `{"nixpkgs": {"unpinned": true}, "hosts": {"web1": {"imports": ["./hardware/web1.nix"], "disks": {"sda": {"device": "/dev/disk/by-id/a"}}, "provision": {"target": "hetzner", "size": "cx22", "region": "fsn1", "image": "debian-12", "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}}}}
 `},
+		// Nothing but the name is in the entry.
+		{"hosts.json", `{"nixpkgs": {"unpinned": true}, "defaults": {"provision": {"target": "hetzner", "size": "cx22", "region": "fsn1", "image": "debian-12", "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}}, "hosts": {"web1": { }}}
+`, `{"nixpkgs": {"unpinned": true}, "defaults": {"provision": {"target": "hetzner", "size": "cx22", "region": "fsn1", "image": "debian-12", "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}}, "hosts": {"web1": {"imports": ["./hardware/web1.nix"], "disks": {"sda": {"device": "/dev/disk/by-id/a"}} }}}
+`},
+		{"hosts.toml", `nixpkgs.unpinned = true
+defaults.provision = {target = "hetzner", size = "cx22", region = "fsn1", image = "debian-12", ssh_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}
+hosts.web1 = {}
+`, `nixpkgs.unpinned = true
+defaults.provision = {target = "hetzner", size = "cx22", region = "fsn1", image = "debian-12", ssh_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}
+hosts.web1 = {imports = ["./hardware/web1.nix"], disks = {sda = {device = "/dev/disk/by-id/a"}}}
+`},
+		{"hosts.cue", `nixpkgs: unpinned: true
+defaults: provision: {"target": "hetzner", "size": "cx22", "region": "fsn1", "image": "debian-12", "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}
+hosts: web1: {}
+`, `nixpkgs: unpinned: true
+defaults: provision: {"target": "hetzner", "size": "cx22", "region": "fsn1", "image": "debian-12", "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDAeNIqEpMBSSpZaDQDcorE8DKY625THIPmIFZSqIOUg"]}
+hosts: web1: {
+imports: ["./hardware/web1.nix"]
+
+disks: {sda: {device: "/dev/disk/by-id/a"}}
+}
+`},
 	}
 	for _, c := range tests {
 		t.Run(c.file, func(t *testing.T) {

@@ -44,16 +44,69 @@ type Fleet struct {
 	// pos has the positions of network, nixpkgs, rollout and all values in
 	// them, by path: "nixpkgs.rev", "rollout.order[0]".
 	pos map[string]Pos
+
+	hostIndex nameIndex[Host]
+	roleIndex nameIndex[Role]
+}
+
+// A nameIndex has the places of the elements of a list by their names. It is of no use for
+// another list, such as that of some hosts of an inventory.
+type nameIndex[T any] struct {
+	list  []*T
+	place map[string]int
+}
+
+func indexOf[T any](list []*T, name func(*T) string) nameIndex[T] {
+	place := make(map[string]int, len(list))
+	for i, e := range slices.Backward(list) { // the first of a name counts
+		place[name(e)] = i
+	}
+	return nameIndex[T]{list, place}
+}
+
+// of reports whether the index is that of a list.
+func (i *nameIndex[T]) of(list []*T) bool {
+	return i.place != nil && len(i.list) == len(list) && (len(list) == 0 || &i.list[0] == &list[0])
 }
 
 // Host returns the host with the name, or nil.
 func (f *Fleet) Host(name string) *Host {
+	if f.hostIndex.of(f.Hosts) {
+		if i, ok := f.hostIndex.place[name]; ok {
+			return f.Hosts[i]
+		}
+		return nil
+	}
 	for _, h := range f.Hosts {
 		if h.Name == name {
 			return h
 		}
 	}
 	return nil
+}
+
+// RolesOf returns those of the user's own roles that a host has, in the order of the
+// inventory.
+func (f *Fleet) RolesOf(h *Host) (roles []*Role) {
+	if !f.roleIndex.of(f.Roles) {
+		for _, r := range f.Roles {
+			if h.HasRole(r.Name) {
+				roles = append(roles, r)
+			}
+		}
+		return roles
+	}
+	var places []int
+	for _, name := range h.Roles {
+		if i, ok := f.roleIndex.place[name]; ok {
+			places = append(places, i)
+		}
+	}
+	slices.Sort(places)
+	for _, i := range slices.Compact(places) {
+		roles = append(roles, f.Roles[i])
+	}
+	return roles
 }
 
 // Network is the metadata of the network expression.

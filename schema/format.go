@@ -55,11 +55,7 @@ func formatNix(name string, src []byte, nix func(string) string) []byte {
 	if err != nil {
 		return src
 	}
-	type edit struct {
-		from, to int
-		text     string
-	}
-	var edits []edit
+	var edits []splice
 	ast.Walk(file, func(n ast.Node) bool {
 		field, ok := n.(*ast.Field)
 		if !ok {
@@ -97,14 +93,10 @@ func formatNix(name string, src []byte, nix func(string) string) []byte {
 		}
 		b.WriteString(indent + `"""` + hashes)
 		from := lit.Pos().Offset()
-		edits = append(edits, edit{from: from, to: from + len(lit.Value), text: b.String()})
+		edits = append(edits, splice{from: from, to: from + len(lit.Value), text: b.String()})
 		return true
 	}, nil)
-	for i := len(edits) - 1; i >= 0; i-- {
-		e := edits[i]
-		src = append(src[:e.from:e.from], append([]byte(e.text), src[e.to:]...)...)
-	}
-	return src
+	return spliced(src, edits)
 }
 
 // CUE returns the schema of inventories in CUE.

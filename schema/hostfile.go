@@ -2,53 +2,98 @@ package schema
 
 import (
 	"bytes"
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"go.yaml.in/yaml/v3"
 )
 
-// A hostFile is a file of an inventory that is edited.
+// A hostFile is a file of an inventory that is edited. Places are offsets in text; all edits
+// are made at the end, by edited. So it is parsed once, however many there are.
 type hostFile struct {
 	text  []byte
 	kind  string // .cue, .toml, .yaml or .json
 	edits []splice
+
+	// What text is, once it is asked for.
+	starts   []int
+	cue      *ast.File
+	cueHosts map[string][]cueMember
+	toml     map[string][]tomlMember
+	yaml     *yaml.Node
+	json     map[int]map[string]jsonPlace // objects, by offset
 }
 
-// A splice puts a text in the place of another.
+func newHostFile(name string, text []byte) *hostFile {
+	f := &hostFile{text: text, kind: filepath.Ext(name)}
+	if f.kind == ".yml" {
+		f.kind = ".yaml"
+	}
+	return f
+}
+
+// A splice puts a text in the place of another. It is the only one in its braces, unless
+// another splice has the same place, which follows a comma.
 type splice struct {
 	from, to int
 	text     string
+	only     bool
 }
 
-func (f *hostFile) put(from, to int, text string) { f.edits = append(f.edits, splice{from, to, text}) }
+func (f *hostFile) put(from, to int, text string) {
+	f.edits = append(f.edits, splice{from: from, to: to, text: text})
+}
 
-// edited is the text with its edits. Those of one place stay in order.
-func (f *hostFile) edited() []byte {
-	slices.SortStableFunc(f.edits, func(a, b splice) int { return a.from - b.from })
+// edited is the text with its edits.
+func (f *hostFile) edited() []byte { return spliced(f.text, f.edits) }
+
+// spliced is a text with edits, in any order. Those of one place stay in order.
+func spliced(text []byte, edits []splice) []byte {
+	edits = slices.Clone(edits)
+	slices.SortStableFunc(edits, func(a, b splice) int { return a.from - b.from })
 	var b bytes.Buffer
 	at := 0
-	for _, e := range f.edits {
-		b.Write(f.text[at:max(at, e.from)])
+	for i, e := range edits {
+		b.Write(text[at:max(at, e.from)])
+		if e.only && i > 0 && edits[i-1].only && edits[i-1].from == e.from {
+			b.WriteString(", ")
+		}
 		b.WriteString(e.text)
 		at = max(at, e.to)
 	}
-	b.Write(f.text[at:])
+	b.Write(text[at:])
 	return b.Bytes()
+}
+
+// lineStarts are the offsets of the lines of the text, and that of its end.
+func (f *hostFile) lineStarts() []int {
+	if f.starts != nil {
+		return f.starts
+	}
+	f.starts = []int{0}
+	for i, c := range f.text {
+		if c == '\n' {
+			f.starts = append(f.starts, i+1)
+		}
+	}
+	if f.starts[len(f.starts)-1] != len(f.text) {
+		f.starts = append(f.starts, len(f.text))
+	}
+	return f.starts
 }
 
 // offset is the offset of a position, or -1.
 func (f *hostFile) offset(at Pos) int {
-	offset := 0
-	for range at.Line - 1 {
-		n := bytes.IndexByte(f.text[offset:], '\n')
-		if n < 0 {
-			return -1
-		}
-		offset += n + 1
-	}
-	if offset += at.Col - 1; !at.IsValid() || offset >= len(f.text) {
+	starts := f.lineStarts()
+	if !at.IsValid() || at.Line > len(starts) {
 		return -1
 	}
-	return offset
+	if offset := starts[at.Line-1] + at.Col - 1; offset < len(f.text) {
+		return offset
+	}
+	return -1
 }
 
 // literal reads a text that is written on one line without escapes.

@@ -86,6 +86,9 @@ func hostile(t *testing.T) []hostileCase {
 		{"toml_duplicates", "hosts.toml", strings.Repeat("a = 1\n", deep), "duplicate key"},
 		{"toml_unknown", "hosts.toml", "[hosts.a]\n" + many("x%d = 1\n", deep), "unknown field"},
 		{"toml_long_roles", "hosts.toml", "[hosts.a]\nhost = \"10.0.0.1\"\ntags = [" + strings.Repeat(`"a", `, deep) + "]\n", ""},
+		{"toml_guests", "hosts.toml", many("[hosts.h%d]\nguest_of = \"h1\"\n", 20_000), "h1.guest_of: a host cannot be that of itself"},
+		{"toml_guest_circle", "hosts.toml", "[hosts.a]\nguest_of = \"b\"\n[hosts.b]\nguest_of = \"a\"\n" + many("[hosts.h%d]\nguest_of = \"a\"\n", 20_000), "circle of guests: a → b → a"},
+		{"toml_no_addresses", "hosts.toml", many("[hosts.h%d]\nhost = \"ssh-%[1]d\"\n[hosts.x%[1]dy]\n", 10_000), ""},
 		{"toml_zeros", "hosts.toml", strings.Repeat("\x00", 1<<20), "NUL byte"},
 	}
 }

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -132,5 +133,26 @@ hosts.cue:7:36: hosts.ee.host: conflicting values "b.example.org" and "a.example
 hosts.cue:9:21: hosts.sam.policy: got "z", want "x" or "y"`
 	if d := cmp.Diff(want, messages(err)); d != "" {
 		t.Error(d)
+	}
+}
+
+// An element that is listed twice is told, however long the list is.
+func TestRepeatedInALongList(t *testing.T) {
+	var tags []string
+	for i := range 200 {
+		tags = append(tags, fmt.Sprintf("%q", fmt.Sprintf("t%d", i%190)))
+	}
+	fleet, err := loadFiles(t, "hosts.toml", "nixpkgs.unpinned = true\n[hosts.a]\nhost = \"192.0.2.1\"\ntags = ["+strings.Join(tags, ", ")+"]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for _, w := range fleet.Warnings {
+		if w.Rule == "repeated" {
+			told++
+		}
+	}
+	if told != 10 {
+		t.Errorf("told %d times, want 10:\n%v", told, fleet.Warnings)
 	}
 }

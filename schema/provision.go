@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"muster/exec/ondemand"
@@ -133,7 +134,7 @@ var targetRules = map[ProvisionTarget]targetRule{
 // ofSome are the fields of a machine that not all targets have.
 var ofSome = []string{"size", "region", "image", "disk", "network", "group", "resource", "outputs", "ssh_keys", "user_data"}
 
-// takesAll reports whether a target has a field.
+// takesField reports whether a target has a field that not all targets have.
 func (t targetRule) takesField(name string, target ProvisionTarget) bool {
 	if name == "ssh_keys" || name == "user_data" {
 		return target != CustomTarget
@@ -141,14 +142,21 @@ func (t targetRule) takesField(name string, target ProvisionTarget) bool {
 	return slices.Contains(t.needs, name) || slices.Contains(t.takes, name)
 }
 
+// libvirtSize is processors and memory, such as 2x4G.
+var libvirtSize = ondemand.Regexp(`^([0-9]{1,3})x([0-9]{1,9})([MG])$`)
+
 // ParseLibvirtSize reads the size of a machine of libvirt: processors and memory in MiB.
 func ParseLibvirtSize(size string) (cpus, memory int, ok bool) {
-	unit := ""
-	n, _ := fmt.Sscanf(size, "%dx%d%s", &cpus, &memory, &unit)
-	if unit == "G" {
+	m := libvirtSize().FindStringSubmatch(size)
+	if m == nil {
+		return 0, 0, false
+	}
+	cpus, _ = strconv.Atoi(m[1]) // digits, few enough
+	memory, _ = strconv.Atoi(m[2])
+	if m[3] == "G" {
 		memory *= 1024
 	}
-	return cpus, memory, n == 3 && (unit == "G" || unit == "M") && cpus > 0 && cpus <= 512 && memory > 0 && memory < 1<<30
+	return cpus, memory, cpus > 0 && cpus <= 512 && memory > 0 && memory < 1<<30
 }
 
 // TofuLabel is the name of a host's resource in the configuration: letters, digits, '-'

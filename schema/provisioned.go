@@ -137,10 +137,11 @@ func takePinned(tree, host, pinned *node) {
 	if target := text(all.get("target")); target == "" || target == string(noTarget) || host.get("host") != nil {
 		return
 	}
-	for from, to := range map[string]string{"address": "host", "host_keys": "host_keys"} {
-		if v := pinned.get(from); v != nil && host.get(to) == nil && text(v)+strings.Join(texts(v), "") != "" {
-			host.set(to, v.at, v)
-		}
+	if v := pinned.get("address"); text(v) != "" {
+		host.set("host", v.at, v)
+	}
+	if v := pinned.get("host_keys"); len(texts(v)) > 0 && host.get("host_keys") == nil {
+		host.set("host_keys", v.at, v)
 	}
 }
 

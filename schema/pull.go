@@ -37,8 +37,8 @@ func (d *decoder) pull(n *node) *Pull {
 // pullOf is the pull of a host: its own, or that of its last role that has one, or that of the defaults; nil for none.
 func (f *Fleet) pullOf(h *Host) *Pull {
 	p := f.Defaults.Pull
-	for _, r := range f.Roles {
-		if h.HasRole(r.Name) && r.Pull != nil {
+	for _, r := range f.RolesOf(h) {
+		if r.Pull != nil {
 			p = r.Pull
 		}
 	}

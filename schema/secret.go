@@ -196,10 +196,8 @@ func (f *Fleet) allSecrets(h *Host) []*Secret {
 		}
 	}
 	add(f.Defaults.Secrets)
-	for _, r := range f.Roles {
-		if h.HasRole(r.Name) {
-			add(r.Secrets)
-		}
+	for _, r := range f.RolesOf(h) {
+		add(r.Secrets)
 	}
 	add(f.Kluster.secrets(h))
 	add(f.meshSecrets(h))
@@ -257,10 +255,8 @@ func (c *checker) checkSecrets() {
 // modules calls f for the modules of a host with their places.
 func (f *Fleet) modules(h *Host, each func(m *Module, path string)) {
 	each(&f.Defaults, "defaults")
-	for _, r := range f.Roles {
-		if h.HasRole(r.Name) {
-			each(&r.Module, join("roles", r.Name))
-		}
+	for _, r := range f.RolesOf(h) {
+		each(&r.Module, join("roles", r.Name))
 	}
 	each(&h.Module, join("hosts", h.Name))
 }

@@ -37,8 +37,8 @@ func (d *decoder) upgrade(n *node) *Upgrade {
 // that of the defaults; nil for none.
 func (f *Fleet) upgradeOf(h *Host) *Upgrade {
 	u := f.Defaults.Upgrade
-	for _, r := range f.Roles {
-		if h.HasRole(r.Name) && r.Upgrade != nil {
+	for _, r := range f.RolesOf(h) {
+		if r.Upgrade != nil {
 			u = r.Upgrade
 		}
 	}

@@ -17,6 +17,7 @@ const (
 // A host of an inventory of any language and layout gets the keys that were meant, and
 // what was there is there, with its comments. In src, OLD is a key.
 func TestSetHostKeys(t *testing.T) {
+	keys := []HostKeys{{"web1", []string{newPin}}}
 	for _, tt := range []struct{ name, file, src, want string }{
 		{"cue", "hosts.cue", "nixpkgs: unpinned: true\nhosts: {\n\t// The first.\n\tweb1: {\n\t\thost: \"192.0.2.1\" // here\n\t\tuser: \"root\"\n\t}\n\tweb2: host: \"192.0.2.2\"\n}\n",
 			"\t\thost: \"192.0.2.1\" // here\n\t\thost_keys: [\"NEW\"]\n\t\tuser: \"root\"\n"},
@@ -58,7 +59,7 @@ func TestSetHostKeys(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, err := SetHostKeys(file, src, []string{"hosts", "web1"}, []string{newPin})
+			out, err := SetHostKeys(file, src, true, keys)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,9 +83,21 @@ func TestSetHostKeys(t *testing.T) {
 					t.Errorf("%s is not as it was\n%s", h.Name, out)
 				}
 			}
-			again, err := SetHostKeys(file, out, []string{"hosts", "web1"}, []string{newPin})
+			again, err := SetHostKeys(file, out, true, keys)
 			if err != nil || string(again) != string(out) {
 				t.Errorf("set twice: %v\n%s", err, again)
+			}
+			both, err := SetHostKeys(file, src, true, append(keys, HostKeys{"web2", []string{oldPin}}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fleet, err = Load(t.Context(), file, Options{Texts: map[string][]byte{file: both}})
+			if err != nil {
+				t.Fatalf("%v\n%s", err, both)
+			}
+			got := [][]string{fleet.Host("web1").HostKeys, fleet.Host("web2").HostKeys}
+			if diff := cmp.Diff([][]string{{newPin}, {oldPin}}, got); diff != "" {
+				t.Errorf("both hosts: %s\n%s", diff, both)
 			}
 		})
 	}
@@ -104,11 +117,11 @@ func TestSetHostKeysByHand(t *testing.T) {
 		{"hosts.cue", "hosts: {"},
 		{"hosts.nix", "{ }"},
 	} {
-		if out, err := SetHostKeys(tt.file, []byte(tt.src), []string{"hosts", "web1"}, []string{newPin}); err == nil {
+		if out, err := SetHostKeys(tt.file, []byte(tt.src), true, []HostKeys{{"web1", []string{newPin}}}); err == nil {
 			t.Errorf("%s: %q became\n%s", tt.file, tt.src, out)
 		}
 	}
-	if _, err := SetHostKeys("hosts.cue", nil, []string{"hosts", "web1"}, []string{"a\nb"}); err == nil {
+	if _, err := SetHostKeys("hosts.cue", nil, true, []HostKeys{{"web1", []string{"a\nb"}}}); err == nil {
 		t.Error("a text of two lines was taken")
 	}
 }
