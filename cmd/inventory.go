@@ -97,8 +97,8 @@ func leavesJSON(leaves []schema.Leaf) []any {
 func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 	if o.json {
 		type host struct {
-			Name    string   `json:"name"`
-			Address string   `json:"host"`
+			Name    string   `json:"host"`
+			Address string   `json:"address"`
 			System  string   `json:"system"`
 			Roles   []string `json:"roles"`
 			Tags    []string `json:"tags"`
