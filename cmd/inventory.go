@@ -113,7 +113,7 @@ func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 		}
 		return ui.JSON(std.out, list)
 	}
-	t := ui.NewTable(std.out, "host", "address", "system", "roles", "tags", "from")
+	t := ui.NewReport(std.out, "host", "address", "system", "roles", "tags", "from")
 	for _, h := range hosts {
 		t.Row(h.Name, addresses(h), h.System, strings.Join(h.Roles, " "), strings.Join(h.Tags, " "), h.At.String())
 	}
