@@ -89,11 +89,14 @@ func (s *session) joinCluster(plan *exec.Plan, o *exec.Options) error {
 	return nil
 }
 
+// errNoKluster says that there is no cluster to ask.
+var errNoKluster = usageError{hinted{errors.New("the inventory has no kluster"), "kluster in the inventory makes one, with the roles kubernetes-master and kubernetes-node of its hosts"}}
+
 // clusterOf is the cluster of a session's fleet, whether or not its hosts are taken out of it.
 func (s *session) clusterOf(ssh *sshFlags) (*kube.Cluster, error) {
 	k := s.fleet.Kluster
 	if k == nil {
-		return nil, errors.New("the inventory has no kluster")
+		return nil, errNoKluster
 	}
 	p := exec.ClusterOf(s.fleet)
 	if p == nil {

@@ -69,7 +69,7 @@ func (o *kubeconfigOptions) run(ctx context.Context, std streams, args []string)
 	}
 	k := s.fleet.Kluster
 	if k == nil {
-		return errors.New("the inventory has no kluster")
+		return errNoKluster
 	}
 	address := cmp.Or(k.API.Address, s.fleet.Host(k.First()).ClusterAddress())
 	config := &kube.Kubeconfig{

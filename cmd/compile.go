@@ -56,7 +56,7 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 	if o.output != "" && o.output != "-" {
 		abs, err := filepath.Abs(o.output)
 		if err != nil {
-			return fmt.Errorf("write %s: %v", o.output, err)
+			return fmt.Errorf("write %s: %w", o.output, err)
 		}
 		opts.Dir = filepath.Dir(abs)
 	}
@@ -75,14 +75,14 @@ func (o *compileOptions) run(ctx context.Context, std streams, args []string) er
 func (o *compileOptions) writeSplit(std streams, fleet *schema.Fleet, opts compile.Options) error {
 	abs, err := filepath.Abs(o.split)
 	if err != nil {
-		return fmt.Errorf("write %s: %v", o.split, err)
+		return fmt.Errorf("write %s: %w", o.split, err)
 	}
 	opts.Dir = abs
 	written := map[string]bool{}
 	err = compile.Split(fleet, opts, func(f *syntax.File) error {
 		name := filepath.Join(o.split, f.Name)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-			return fmt.Errorf("write %s: %v", name, err)
+			return fmt.Errorf("write %s: %w", name, err)
 		}
 		var text bytes.Buffer
 		if err := syntax.Fprint(&text, f); err != nil {

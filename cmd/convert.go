@@ -141,7 +141,7 @@ func unsound(err error) error {
 	if errors.As(err, &problems) {
 		err = problems.Invalid()
 	}
-	return fmt.Errorf("nothing is written, for the inventory would be wrong: %v", err)
+	return fmt.Errorf("nothing is written, for the inventory would be wrong: %w", err)
 }
 
 // find finds the source: files, a directory or a flake.
@@ -165,7 +165,7 @@ func (m *moving) find(args []string) error {
 		case strings.Contains(arg, ":"):
 			m.source.Flake = arg
 		default:
-			return usageError{fmt.Errorf("convert %s: %v", arg, err)}
+			return usageError{fmt.Errorf("convert %s: %w", arg, err)}
 		}
 	}
 	if m.source.Flake != "" && len(args) > 1 {
@@ -355,7 +355,7 @@ func (m *moving) prepare() error {
 	if nodes := m.source.Nodes(); nodes != nil {
 		f, err := syntax.ParseFile(convert.NodesFile, nodes, syntax.Options{Comments: true})
 		if err != nil {
-			return fmt.Errorf("write %s: %v", convert.NodesFile, err)
+			return fmt.Errorf("write %s: %w", convert.NodesFile, err)
 		}
 		m.add(filepath.Join(m.source.Dir, convert.NodesFile), syntax.Format(f))
 	}
@@ -404,7 +404,7 @@ func (m *moving) write() (*writtenFiles, error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
-			return nil, fmt.Errorf("write %s: %v", shownFile(name), err)
+			return nil, fmt.Errorf("write %s: %w", shownFile(name), err)
 		case !m.replace && !bytes.Equal(before, m.texts[name]):
 			return nil, hinted{fmt.Errorf("%s is there already: nothing is written", shownFile(name)), "--out names another inventory; --replace replaces it"}
 		}

@@ -118,11 +118,11 @@ func (d *demo) cleanUp() {
 func (d *demo) setUp() error {
 	dir, err := os.MkdirTemp("", "muster-demo-")
 	if err != nil {
-		return fmt.Errorf("make a directory for the demo: %v", err)
+		return fmt.Errorf("make a directory for the demo: %w", err)
 	}
 	d.undo = append(d.undo, func() { os.RemoveAll(dir) })
 	if err := os.CopyFS(dir, examples.Demo); err != nil {
-		return fmt.Errorf("copy the demo's fleet: %v", err)
+		return fmt.Errorf("copy the demo's fleet: %w", err)
 	}
 	d.dir = filepath.Join(dir, "kluster-cue")
 
@@ -154,7 +154,7 @@ func (d *demo) setUp() error {
 		return fmt.Errorf("find the current directory: %v", err)
 	}
 	if err := os.Chdir(d.dir); err != nil {
-		return fmt.Errorf("enter the demo's fleet: %v", err)
+		return fmt.Errorf("enter the demo's fleet: %w", err)
 	}
 	d.undo = append(d.undo, func() { os.Chdir(was) })
 	d.setenv("MUSTER_SSH_CONFIG", d.lab.SSHConfig)
@@ -177,7 +177,7 @@ func (d *demo) look() error {
 	d.say("This is the fleet. Its language is checked before anything else happens:")
 	text, err := os.ReadFile("hosts.cue")
 	if err != nil {
-		return fmt.Errorf("read the demo's fleet: %v", err)
+		return fmt.Errorf("read the demo's fleet: %w", err)
 	}
 	fmt.Fprint(d.std.out, indent(string(text)))
 	if err := d.muster(exec.ExitOK, "vet"); err != nil {
@@ -286,7 +286,7 @@ func (d *demo) edited(old, new string, do func() error) error {
 func replaceIn(name, old, new string) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return fmt.Errorf("edit the demo's fleet: %v", err)
+		return fmt.Errorf("edit the demo's fleet: %w", err)
 	}
 	if !strings.Contains(string(text), old) {
 		return fmt.Errorf("edit the demo's fleet: %s has no %s", name, old)

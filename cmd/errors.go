@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,18 +62,18 @@ func report(ctx context.Context, w io.Writer, c *cobra.Command, err error) int {
 		ui.NewProblemPrinter(w, ui.ColorAuto, ui.MostOfAKind).Print(problems)
 		return exec.ExitUsage
 	case errors.As(err, &missing):
-		fmt.Fprintf(w, "muster: %v\n", err)
+		printHinted(w, err, "")
 		return exec.ExitUsage
 	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command"):
 		printHinted(w, err, usageHint(c, err))
 		return exec.ExitUsage
 	}
-	printHinted(w, err, hint("", err))
+	printHinted(w, err, cmp.Or(hint("", err), fileHint(err)))
 	return exec.ExitFailed
 }
 
 func printHinted(w io.Writer, err error, hint string) {
-	fmt.Fprintf(w, "muster: %v\n", err)
+	fmt.Fprintf(w, "muster: %s\n", messageOf(err))
 	if hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
@@ -87,7 +88,7 @@ func usageHint(c *cobra.Command, err error) string {
 		return own
 	case strings.Contains(text, "--help"), strings.Contains(text, "muster help"):
 		return ""
-	case !c.HasParent():
+	case !c.HasParent(), c.Name() == "help":
 		return "muster help lists the commands and topics"
 	case c.HasSubCommands():
 		return c.CommandPath() + " --help lists its commands"
@@ -182,6 +183,9 @@ func authHint(name string, e *remote.AuthError) string {
 	}
 	return keyHint
 }
+
+// stateHint is about what muster keeps for the next run.
+const stateHint = "set HOME to your home folder, or XDG_STATE_HOME to a folder for what muster keeps"
 
 // nixConfHint is about settings of Nix that cannot be read, or mean nothing.
 const nixConfHint = "nix.conf and $NIX_CONFIG have one setting a line, as NAME = VALUE"

@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -169,6 +171,9 @@ func (o *evaluateFlags) purity(fleet *schema.Fleet) []nixcmd.Setting {
 func (o *evaluateFlags) environment(nix *nixcmd.Nix, settings []nixcmd.Setting, warn io.Writer) (evaluate.Environment, error) {
 	read, err := nixSettings(settings)
 	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return evaluate.Environment{}, usageError{hinted{err, "let yourself read it with chmod or chown, or set HOME to your own home folder"}}
+		}
 		return evaluate.Environment{}, usageError{hinted{err, nixConfHint}}
 	}
 	home, _ := os.UserHomeDir()

@@ -52,7 +52,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 		}
 		src, err := foreign.ReadFile(name, foreign.Limits{Size: schema.MaxFileSize, Time: foreign.Time, Links: true})
 		if err != nil {
-			return fmt.Errorf("format: %v", err)
+			return fmt.Errorf("format: %w", err)
 		}
 		out, err := schema.Format(name, src, compile.FormatSnippet)
 		if err != nil {
@@ -80,7 +80,7 @@ func (o *fmtOptions) run(ctx context.Context, std streams, args []string) error 
 func cueFiles(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("format: %v", err)}
+		return nil, usageError{fmt.Errorf("format: %w", err)}
 	}
 	if !info.IsDir() {
 		return []string{path}, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -76,7 +77,21 @@ func recorded(inventory []string) ([]string, error) {
 	if journals == "" {
 		return nil, errNoState
 	}
-	return exec.Journals(journals)
+	names, err := exec.Journals(journals)
+	if err == nil && len(names) == 0 && len(inventory) > 0 {
+		return nil, noFleet(inventory[0])
+	}
+	return names, err
+}
+
+// noFleet is an error about an inventory without a run that is not there: the name of a run, or
+// a misspelt one; nil where it is there.
+func noFleet(where string) error {
+	_, err := os.Stat(where)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return usageError{hinted{fmt.Errorf("no inventory %s, and no run of that name", where), "muster history lists the runs, as 20260131-142233-k3qz"}}
 }
 
 // errNoRuns says that there is nothing to look up.
@@ -98,7 +113,12 @@ func journalOf(inventory []string, run string) (string, error) {
 			return name, nil
 		}
 	}
-	return "", hinted{fmt.Errorf("no run %s of this fleet is known here", run), "muster history lists the runs"}
+	return "", noRun(run)
+}
+
+// noRun is an error about the name of a run.
+func noRun(run string) error {
+	return hinted{fmt.Errorf("no run %s of this fleet is known here", run), "muster history lists the runs"}
 }
 
 // historyOptions are those of history.

@@ -58,7 +58,7 @@ func (f *imageFlags) evaluate(ctx context.Context, s *session, how *evaluateFlag
 	for _, name := range f.modules {
 		abs, err := filepath.Abs(name)
 		if err != nil {
-			return fmt.Errorf("find %s: %v", name, err)
+			return fmt.Errorf("find %s: %w", name, err)
 		}
 		modules = append(modules, abs)
 	}

@@ -2,7 +2,9 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -55,6 +57,9 @@ func (o *importOptions) run(ctx context.Context, std streams, args []string) err
 	}
 	load := &importing{session: s, options: o}
 	opened, err := archive.Open(ctx, args[0], archive.OpenOptions{Required: required, Trusted: trustedKeys(ctx, s.nix), Admit: load.admit})
+	if errors.Is(err, fs.ErrNotExist) {
+		return usageError{hinted{err, "muster export --to FILE writes an archive"}}
+	}
 	if err != nil {
 		return err
 	}

@@ -67,6 +67,9 @@ func (o *initOptions) run(ctx context.Context, std streams, args []string) error
 		}
 		o.from = from
 	}
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return usageError{fmt.Errorf("init: %s is a file: want a directory to begin the fleet in; muster init --from %s begins one with a file", dir, dir)}
+	}
 	switch ext := filepath.Ext(o.from); {
 	case o.from == "":
 		return o.template(std, dir)

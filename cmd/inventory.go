@@ -97,8 +97,8 @@ func leavesJSON(leaves []schema.Leaf) []any {
 func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 	if o.json {
 		type host struct {
-			Name    string   `json:"name"`
-			Address string   `json:"host"`
+			Name    string   `json:"host"`
+			Address string   `json:"address"`
 			System  string   `json:"system"`
 			Roles   []string `json:"roles"`
 			Tags    []string `json:"tags"`
@@ -113,7 +113,7 @@ func (o *inventoryOptions) list(std streams, hosts []*schema.Host) error {
 		}
 		return ui.JSON(std.out, list)
 	}
-	t := ui.NewTable(std.out, "host", "address", "system", "roles", "tags", "from")
+	t := ui.NewReport(std.out, "host", "address", "system", "roles", "tags", "from")
 	for _, h := range hosts {
 		t.Row(h.Name, addresses(h), h.System, strings.Join(h.Roles, " "), strings.Join(h.Tags, " "), h.At.String())
 	}

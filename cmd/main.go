@@ -20,7 +20,8 @@ import (
 
 // Main runs muster with the arguments of the process and returns its exit status.
 // The first interrupt lets activations finish. The second ends the process at
-// once.
+// once. A terminal or a pipe that goes away is an interrupt too, and ends nothing
+// at once: a host whose activation has begun is not left half way.
 func Main() int {
 	beginStart()
 	clearEnvironment()
@@ -37,10 +38,51 @@ func Main() int {
 		ui.Leave()
 		os.Exit(exec.ExitInterrupted)
 	}()
-	return Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	interruptOnHangup(stop)
+	lost := func(err error) {
+		if errors.Is(err, syscall.EPIPE) {
+			stop(errInterrupted)
+		}
+	}
+	return Run(ctx, os.Args[1:], os.Stdin, &pipeWriter{os.Stdout, lost}, &pipeWriter{os.Stderr, lost})
 }
 
 var errInterrupted = errors.New("interrupted")
+
+// interruptOnHangup calls stop when the terminal goes away, unless nohup has this
+// process ignore that, and has writes to a pipe without a reader fail instead of
+// ending the process. The kernel and the shell may both tell of one terminal, so a
+// second hangup is none to leave at once.
+func interruptOnHangup(stop context.CancelCauseFunc) {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	if signal.Ignored(syscall.SIGHUP) {
+		return
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			stop(errInterrupted)
+		}
+	}()
+}
+
+// A pipeWriter tells of errors of writing.
+type pipeWriter struct {
+	file   *os.File
+	failed func(error)
+}
+
+// Unwrap returns the file that the text goes to.
+func (p *pipeWriter) Unwrap() io.Writer { return p.file }
+
+func (p *pipeWriter) Write(text []byte) (int, error) {
+	n, err := p.file.Write(text)
+	if err != nil {
+		p.failed(err)
+	}
+	return n, err
+}
 
 // Run runs muster with args and returns its exit status.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
@@ -56,12 +98,21 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	}
 	root.SetArgs(joinArgs(args))
 	command, err := root.ExecuteContextC(ctx)
-	if err == nil && checked.err != nil {
-		err = fmt.Errorf("write the output: %w", checked.err)
-	}
 	defer std.warn.show()
+	switch {
+	case checked.err == nil:
+	case errors.Is(checked.err, syscall.EPIPE) && (err == nil || errors.Is(err, syscall.EPIPE)):
+		return exitPipe // the reader has what it wanted
+	case err == nil:
+		err = fmt.Errorf("write the output: %w", checked.err)
+	case errors.As(err, new(exitError)) && !errors.Is(checked.err, syscall.EPIPE):
+		printHinted(std.err, fmt.Errorf("write the output: %w", checked.err), "")
+	}
 	return report(ctx, std.err, command, err)
 }
+
+// exitPipe is the exit status of a program that a closed pipe ends, as shells tell it.
+const exitPipe = 128 + int(syscall.SIGPIPE)
 
 // A checkedWriter keeps the first error of writing.
 type checkedWriter struct {

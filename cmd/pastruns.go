@@ -24,11 +24,7 @@ func (o *resumeOptions) find(args []string) (*pastRuns, error) {
 	if err != nil {
 		return nil, err
 	}
-	journals := stateDir(dir, "runs")
-	if journals == "" {
-		return nil, errNoState
-	}
-	names, err := exec.Journals(journals)
+	names, err := recorded(args)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +33,7 @@ func (o *resumeOptions) find(args []string) (*pastRuns, error) {
 	case o.runName != "":
 		err = past.findNamed(names, o.runName)
 	case len(names) == 0 && o.retry:
-		err = errors.New("no run of this fleet is known here")
+		err = errNoRuns
 	case len(names) > 0:
 		err = past.findLast(names, o.retry)
 	}
@@ -57,7 +53,7 @@ func (p *pastRuns) findNamed(names []string, run string) (err error) {
 			return err
 		}
 	}
-	return fmt.Errorf("no run %s of this fleet is known here", run)
+	return noRun(run)
 }
 
 // findLast takes the last run, whether it has ended or not if ended is set. Where

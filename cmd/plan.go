@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -119,7 +120,13 @@ func preview(ctx context.Context, s *session, f *systemFlags, action exec.Action
 		}
 	}
 	err := s.end(ctx, outcomes)
-	if out != "" {
+	switch failed := slices.ContainsFunc(outcomes, func(o exec.Outcome) bool { return !o.OK() }); {
+	case out == "":
+	case failed && !slices.ContainsFunc(outcomes, func(o exec.Outcome) bool { return o.OK() }):
+		fmt.Fprintf(s.std.err, "saved, with no host to change: mend what failed, and plan again\n")
+	case failed:
+		fmt.Fprintf(s.std.err, "saved, without the hosts that failed; now: muster apply %s\n", out)
+	default:
 		fmt.Fprintf(s.std.err, "saved; now: muster apply %s\n", out)
 	}
 	return err
@@ -236,7 +243,7 @@ func (o *applyOptions) run(ctx context.Context, std streams, args []string) erro
 	plan, err := exec.ReadPlan(args[0])
 	var wrong *exec.PlanError
 	switch {
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong), errors.Is(err, fs.ErrNotExist), isDirectory(args[0]):
 		return usageError{hinted{err, "muster plan --out FILE saves a plan; muster deploy takes an inventory"}}
 	case err != nil:
 		return err

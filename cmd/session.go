@@ -335,7 +335,7 @@ func createJournal(plan *exec.Plan) (*exec.Journal, error) {
 }
 
 // errNoState says that there is no directory for what muster keeps.
-var errNoState = errors.New("neither XDG_STATE_HOME nor HOME is set, so there is no directory for journals")
+var errNoState = hinted{errors.New("neither XDG_STATE_HOME nor HOME is set, so there is no directory for journals"), stateHint}
 
 // status is the exit status of a run, as an error.
 func status(ctx context.Context, outcomes []exec.Outcome) error {

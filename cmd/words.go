@@ -1,11 +1,14 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -86,6 +89,20 @@ var meantWords = map[string]string{
 	"interactive":  "muster plan, then muster deploy",
 }
 
+// meantBelow are words that are no command of a family of commands, and which one is meant.
+var meantBelow = map[string]map[string]string{
+	"secrets": {
+		"add": "write its file into secrets of a host, and muster secrets edit NAME", "new": "muster secrets edit NAME", "create": "muster secrets edit NAME", "set": "muster secrets edit NAME", "change": "muster secrets edit NAME",
+		"show": "muster secrets edit NAME opens it in an editor", "get": "muster secrets edit NAME opens it in an editor", "view": "muster secrets edit NAME opens it in an editor", "cat": "muster secrets edit NAME opens it in an editor", "decrypt": "muster secrets edit NAME opens it in an editor",
+		"encrypt": "muster secrets edit NAME makes a secret, muster secrets rekey encrypts all anew", "updatekeys": "muster secrets rekey", "reencrypt": "muster secrets rekey", "deploy": "muster secrets push", "upload": "muster secrets push", "keygen": "age-keygen makes a key; muster secrets generate makes secrets",
+	},
+	"inventory": {"dump": "muster inventory show", "hosts": "muster inventory list", "ls": "muster inventory list", "graph": "muster graph", "edit": "it is a file: open it in an editor", "check": "muster vet"},
+	"provision": {"up": "muster provision apply", "create": "muster provision apply", "deploy": "muster provision apply", "init": "muster provision apply does that too", "preview": "muster provision plan", "diff": "muster provision plan", "status": "muster provision show", "list": "muster provision show", "output": "muster provision show", "down": "muster provision destroy HOST", "delete": "muster provision destroy HOST"},
+	"cluster":   {"drain": "muster deploy drains the nodes that it changes, muster cluster remove NODE takes one out for good", "delete": "muster cluster remove NODE", "nodes": "muster cluster status", "get": "muster cluster status", "info": "muster cluster status", "add": "give the host the role kubernetes-node, and muster deploy", "join": "give the host the role kubernetes-node, and muster deploy", "config": "muster kubeconfig", "upgrade": "set kluster version, and muster deploy"},
+	"mesh":      {"add": "on of the mesh chooses its members; muster mesh assign gives them addresses", "join": "on of the mesh chooses its members; muster mesh assign gives them addresses", "status": "muster status shows meshes", "show": "muster status shows meshes", "rotate": "muster secrets rotate, then muster mesh switch"},
+	"agent":     {"start": "muster agent run", "status": "muster status --from asks the hosts' reports", "install": "pull in the inventory puts it on a host"},
+}
+
 // noVerb refuses a word that is not a command, and says what is meant by it.
 func noVerb(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
@@ -119,6 +136,9 @@ func meantBy(c *cobra.Command, word string) string {
 		if meant := formerly(plain); meant != "" {
 			return meant
 		}
+	}
+	if meant := meantBelow[c.Name()][plain]; meant != "" && c.HasParent() {
+		return meant
 	}
 	for _, sub := range c.Commands() {
 		for _, below := range sub.Commands() {
@@ -223,7 +243,14 @@ func noInventory(where string, err error) error {
 		return fmt.Errorf("%w; an option is named with --attr: muster eval --attr config.%s", err, strings.TrimPrefix(where, "config."))
 	}
 	dir := where
-	if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
+	switch info, statErr := os.Stat(dir); {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; let yourself in with chmod or chown, or run muster as its owner", err)
+	case errors.Is(statErr, fs.ErrNotExist):
+		return fmt.Errorf("%w; an inventory is a file such as hosts.cue, or a directory that holds one; muster init begins one", err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w; a part of this path is a file, where a folder is wanted", err)
+	case statErr != nil, !info.IsDir():
 		return err
 	}
 	for _, other := range []struct{ file, mend string }{
@@ -254,6 +281,10 @@ func meantInventory(where string) string {
 	switch {
 	case dashes != where && dashes != "" && !strings.HasPrefix(where, "-"):
 		return "it begins with a dash that is no hyphen; write --" + dashes
+	case where == "help":
+		return "--help shows how a command is used"
+	case strings.Trim(where, "0123456789") == "":
+		return "a number goes with a flag: muster rollback --to " + where + " returns to that generation"
 	case where == "-":
 		return "an inventory is a file or a directory; standard input is none"
 	case slices.Contains([]exec.Action{exec.Switch, exec.Boot, exec.Test, exec.DryActivate}, exec.Action(where)):
@@ -285,25 +316,48 @@ func filesIn(dir string) []string {
 	return names
 }
 
-// meantFlags are flags of other tools, and those of muster that take their place.
+// meantFlags are flags of other tools, and what takes their place: of several, divided by |,
+// the first that the command has.
 var meantFlags = map[string]string{
+	"H": "--on", "l": "--on", "batch": "rollout: batch in the inventory", "p": "--jobs", "P": "--jobs", "no-color": "--color never", "no-colour": "--color never",
+	"format": "--output", "output": "--format|--json|--out|--to", "out": "--to|--output|--keep", "older-than": "--newer-than, which keeps the generations of so many days and removes older ones", "delete-older-than": "--newer-than, which keeps the generations of so many days and removes older ones", "d": "--keep 1", "delete-old": "--keep 1", "generation": "--to", "to": "--push-to", "on": "the name of the HOST behind the command", "run": "the name of the RUN behind the command", "input": "the name of the INPUT behind the command",
+	"n": "--limit", "lines": "--limit", "all": "nothing: without --on it is all hosts", "assume-yes": "--yes", "ask-pass": "muster trust --password, which installs a key", "no-build": "muster deploy --path, for a system that is built",
+	"days": "--newer-than", "delete-generations": "--keep", "dry-build": "muster build", "extra-experimental-features": "the settings of Nix in nix.conf, or in $NIX_CONFIG", "watch": "watch muster status",
 	"include": "--on web1,web2", "exclude": "--on '!web1'", "limit": "--on", "hosts": "--on", "host": "--on", "node": "--on", "nodes": "--on",
 	"target": "--on", "targets": "--on", "target-host": "--on", "tagged": "--on @TAG", "tags": "--on @TAG", "tag": "--on @TAG", "only": "--on", "role": "--on +ROLE",
 	"parallel": "--jobs", "max-jobs": "--jobs", "forks": "--jobs", "concurrency": "--jobs", "serial": "rollout: batch in the inventory",
-	"force-reboot": "--reboot", "allow-reboot": "--reboot", "check": "--dry-run, or muster plan", "diff": "muster plan", "dry-activate": "--action dry-activate",
+	"force-reboot": "--reboot", "allow-reboot": "--reboot", "check": "--dry-run, or muster plan|muster plan", "diff": "muster plan", "dry-activate": "--action dry-activate",
 	"boot": "--action boot", "switch": "--action switch", "test": "--action test", "build-only": "muster build", "copy-only": "muster push",
 	"keep-result": "muster build --keep", "result-path": "muster build --keep", "build-on-target": `build_on: "target" in the inventory`, "remote-build": `build_on: "target" in the inventory`,
 	"build-host": "--builders", "flake": "muster eval --flake, or flake of a host in the inventory", "config": "the INVENTORY behind the command", "file": "the INVENTORY behind the command",
 	"inventory": "the INVENTORY behind the command", "user": "user in the inventory", "port": "port in the inventory", "use-remote-sudo": `privilege: "sudo" in the inventory`, "sudo": `privilege: "sudo" in the inventory`,
-	"ssh-user": "user in the inventory", "ssh-opts": "ssh: options in the inventory", "verbose": "--output json, which prints every event", "v": "--output json, which prints every event", "debug": "--output json, which prints every event",
-	"json": "--output json", "quiet": "2>/dev/null: standard output has the outcomes alone", "q": "2>/dev/null: standard output has the outcomes alone", "silent": "2>/dev/null: standard output has the outcomes alone",
-	"dry": "--dry-run, or muster plan", "timeout": "--activate-timeout, --connect-timeout or another that ends in -timeout", "o": "--on, or --output", "i": "the INVENTORY behind the command", "f": "the INVENTORY behind the command", "V": "muster version",
+	"ssh-user": "user in the inventory", "ssh-opts": "ssh: options in the inventory", "verbose": "--output json, which prints every event|nothing", "v": "--output json, which prints every event|nothing", "debug": "--output json, which prints every event|nothing",
+	"json": "--output json|--format json", "quiet": "2>/dev/null: standard output has the outcomes alone", "q": "2>/dev/null: standard output has the outcomes alone", "silent": "2>/dev/null: standard output has the outcomes alone",
+	"dry": "--dry-run, or muster plan|muster plan", "timeout": "--activate-timeout, --connect-timeout or another that ends in -timeout", "o": "--on, or --output|--output|--format|--to", "i": "the INVENTORY behind the command", "f": "the INVENTORY behind the command", "V": "muster version",
 	"max-rate": "--limit-rate", "bandwidth-limit": "--limit-rate", "bwlimit": "--limit-rate", "ask-become-pass": `privilege: "sudo-password" in the inventory`, "ask-sudo-password": `privilege: "sudo-password" in the inventory`, "K": `privilege: "sudo-password" in the inventory`, "become": `privilege: "sudo" in the inventory`,
 	"ssh-option": "ssh: options in the inventory", "ssh-options": "ssh: options in the inventory", "option": "the settings of Nix in nix.conf, or in $NIX_CONFIG", "keep-going": "nothing: one host's failure does not stop the others", "k": "nothing: one host's failure does not stop the others",
 	"system": "system of a host in the inventory", "substituters": "cache in the inventory", "refresh": "muster update", "update-input": "muster update INPUT", "recreate-lock-file": "muster update", "commit-lock-file": "muster update, then git commit", "no-substitute": "nothing", "L": "nothing: the log of a build that fails is printed", "print-build-logs": "nothing: the log of a build that fails is printed",
 	"no-rollback": "rollback: false in the inventory", "magic-rollback": "nothing: a host that cannot be reached goes back by itself",
-	"auto-rollback": "nothing: a host that fails goes back by itself", "force": "--yes, or --replace-foreign", "no-confirm": "--yes", "interactive": "muster plan, then muster deploy",
+	"auto-rollback": "nothing: a host that fails goes back by itself", "force": "--yes, or --replace-foreign|--yes", "no-confirm": "--yes", "yes": "nothing: it asks nothing", "y": "nothing: it asks nothing", "interactive": "muster plan, then muster deploy",
 	"eval-node-limit": "nothing: hosts share one evaluation", "rollback": "muster rollback", "upgrade": "muster update, then muster deploy", "fast": "nothing", "profile-name": "--profile",
+}
+
+// meantFlag says what takes the place of a flag that a command does not have; "" if nothing
+// tells.
+func meantFlag(c *cobra.Command, name string) string {
+	for meant := range strings.SplitSeq(meantFlags[name], "|") {
+		flag, isFlag := strings.CutPrefix(meant, "--")
+		flag = flag[:len(flag)-len(strings.TrimLeft(flag, "abcdefghijklmnopqrstuvwxyz-"))] // without a value
+		_, argument, isArgument := strings.Cut(meant, " of the ")
+		argument, _, _ = strings.Cut(argument, " ")
+		switch {
+		case isFlag && c.Flags().Lookup(flag) == nil:
+		case isArgument && !strings.Contains(c.Use, argument):
+		default:
+			return meant
+		}
+	}
+	return ""
 }
 
 var unknownFlag = ondemand.Regexp(`^unknown (?:shorthand )?flag: (?:--)?['"]?([\w-]+)`)
@@ -318,7 +372,7 @@ func foreignFlag(c *cobra.Command, err error) error {
 	if c.Name() == "apply" && m[1] == "on" {
 		return fmt.Errorf("%w: apply carries out a saved plan as it is; muster deploy --on chooses hosts, and so does muster plan --on", err)
 	}
-	if meant := meantFlags[m[1]]; meant != "" && (!strings.HasPrefix(meant, "--on") || c.Flags().Lookup("on") != nil) {
+	if meant := meantFlag(c, m[1]); meant != "" {
 		if why, needless := strings.CutPrefix(meant, "nothing"); needless {
 			return fmt.Errorf("%w for %s; leave it out%s", err, c.CommandPath(), why)
 		}
@@ -334,6 +388,9 @@ func foreignFlag(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w for %s; did you mean --%s?", err, c.CommandPath(), near)
 	}
 	if _, letters, many := strings.Cut(err.Error(), "' in -"); many && len(letters) > 1 {
+		if letters == "elp" { // the h before it is a flag
+			return fmt.Errorf("unknown flag: -help; want --help")
+		}
 		return fmt.Errorf("%w; a flag of more than one letter begins with --; %s --help lists the flags", err, c.CommandPath())
 	}
 	if !c.HasParent() {

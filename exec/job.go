@@ -83,7 +83,7 @@ func (r *run) newJob(step Step) *job {
 // begin, ctx whether it may go on.
 func (j *job) begin(ctx, starts context.Context, list []Stage) {
 	j.began = j.now()
-	j.out = Outcome{Host: j.step.Host.Name, System: j.step.System.Out, Policy: j.step.Host.Policy, Wave: j.step.Wave}
+	j.out = Outcome{Host: j.step.Host.Name, System: j.step.System.Out, Policy: j.step.Host.Policy, Wave: j.step.Wave + 1}
 	if j.step.Err != nil {
 		j.failure = failure{Evaluate, j.step.Err}
 		return

@@ -40,7 +40,7 @@ type Outcome struct {
 	Host   string        `json:"host"`
 	Status Status        `json:"status"`
 	Policy schema.Policy `json:"policy,omitempty"`
-	Wave   int           `json:"wave,omitempty"` // from 0
+	Wave   int           `json:"wave,omitempty"` // from 1; 0 where it is of none
 	// Stage is where it failed or was rolled back, and Err why.
 	Stage Stage `json:"stage,omitempty"`
 	Err   error `json:"-"`

@@ -387,6 +387,8 @@ func versionOf(text []byte) error {
 
 func (s *savedPlan) load() (*Plan, error) {
 	switch {
+	case s.Version == 0:
+		return nil, errors.New("it is no plan: it has no muster_plan")
 	case s.Version < 1 || s.Version > planVersion:
 		return nil, fmt.Errorf("muster_plan: version %d: want 1 to %d", s.Version, planVersion)
 	case s.Action == "":

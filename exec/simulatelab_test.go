@@ -56,7 +56,7 @@ func TestASimulatedRunIsAsTheRealOne(t *testing.T) {
 		real = append(real, map[exec.Status]int{})
 	}
 	for i := range outcomes {
-		real[outcomes[i].Wave][outcomes[i].Status]++
+		real[outcomes[i].Wave-1][outcomes[i].Status]++
 	}
 	for _, w := range s.Waves {
 		simulated = append(simulated, w.Statuses)

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"muster/exec/ondemand"
@@ -22,6 +23,10 @@ func (c *checker) configMistakes(config *Attrs, path string) {
 		switch v := v.(type) {
 		case String:
 			c.nixInText(v, path, option)
+		case Int:
+			c.stateVersion(float64(v.V), v.At, path, option)
+		case Float:
+			c.stateVersion(v.V, v.At, path, option)
 		case List:
 			if packageLists().MatchString(option) {
 				c.packageTexts(v, path, option)
@@ -68,6 +73,18 @@ func (c *checker) nixInText(v String, path, option string) {
 	}
 	found := nixMarkMistake(0, m[1], strings.TrimSpace(m[2]), languageOf(v.At.File))
 	c.report.add(v.At, path+"."+option, "nix-in-text", "%s in quotes is a text", m[1]).Hint = found.mend
+}
+
+// stateVersion reports a release of NixOS that is written as a number, which drops the 0 of
+// a version such as 24.10.
+func (c *checker) stateVersion(n float64, at Pos, path, option string) {
+	if option != "system.stateVersion" && option != "home.stateVersion" {
+		return
+	}
+	e := c.report.add(at, path+"."+option, "type", "got a number, want a text")
+	if e.Hint = fmt.Sprintf("write \"%.2f\", in quotes", n); n == math.Trunc(n) {
+		e.Hint = "write a release such as \"24.11\", in quotes"
+	}
 }
 
 // packageTexts reports texts in a list of packages.

@@ -592,6 +592,7 @@ func (c *checker) input(in *Input) {
 		c.report.add(in.At, path, "input", "self is the fleet's directory").Hint = "give the input another name"
 	case len(kinds) > 1:
 		c.report.add(n.at, path, "conflict", "has %s, want one of them", strings.Join(kinds, " and "))
+	case n.get("url") != nil: // the field is told to be unknown, with what takes its place
 	case len(kinds) == 0 && !locked:
 		c.report.add(in.At, path, "input", "nothing says where it is: want one of github, gitlab, sourcehut, git, tarball, file and path, or a lock file that pins it")
 	case !in.Pinned() && !locked && !c.unpinned:

@@ -84,6 +84,9 @@ func (s *source) jsonMistake() *mistake {
 		}
 	}
 	start := s.wordStart(at)
+	if start < at && s.at(start) == ':' && s.at(start+1) != ':' {
+		start++ // the colon of the field
+	}
 	if last == '"' && start == at && strings.HasPrefix(msg, "after") {
 		return &mistake{at, "text behind the end of a quote, or a quote that ended too early", `write a comma between fields, and \" for a quote in a text`}
 	}

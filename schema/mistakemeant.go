@@ -64,6 +64,15 @@ var meantTexts = sync.OnceValue(func() []meantText {
 		of(`kluster\.(?:masters|etcd|load_balancers)\[\d+\]`, `[@+].*`, `name the hosts: a selector is for --on`),
 		of(`kluster\.(?:master|(?:masters|etcd|load_balancers)\[\d+\])`, `\d+\.\d+\.\d+\.\d+|[0-9a-fA-F]*:[0-9a-fA-F:.]*`, `write the name of the host that has this address`),
 		of(`.*\.swap`, `(\d+)(?:G|GB|GiB)`, `write a list such as [{device: "/swapfile", size: 4096}], with the size in MiB`),
+		of(`.*\.limit_rate`, `(?i)(\d+) ?k(?:i?b)?(?:/s|ps)?`, `write "${1}k"`),
+		of(`.*\.limit_rate`, `(\d+) ?[Mm](?:i?B)?(?:/s|ps)?`, `write "${1}M"`),
+		of(`.*\.limit_rate`, `(\d+) ?[Gg](?:i?B)?(?:/s|ps)?`, `write "${1}000M"`),
+		of(`inputs\.[^.]+`, `(github|gitlab):([^/]+/[^/?]+)/([^?]+)`, `write {$1: "$2", ref: "$3"}`),
+		of(`inputs\.[^.]+`, `(github|gitlab):([^/]+/[^/?]+)`, `write {$1: "$2"}`),
+		of(`inputs\.[^.]+`, `git\+([^?]+).*`, `write {git: "$1"}`),
+		of(`inputs\.[^.]+`, `(https://.*\.tar\.\w+)`, `write {tarball: "$1"}`),
+		of(`inputs\.[^.]+`, `(?:path:)?([./].*)`, `write {path: "$1"}`),
+		of(`.*\.file_systems\..*`, `(/dev/.*)`, `write {device: "$1"}`),
 		of(`.*\.swap`, `(/.*)`, `write [{device: "$1"}]`),
 	}
 })

@@ -82,7 +82,7 @@ func textMend(text string, s *shape, l language) string {
 	case s.elem != nil && s.leaf == nil && s.elem.fits(text) && clip(text) != text:
 		return "write [ ] around it"
 	case s.elem != nil && s.leaf == nil && s.elem.fits(text):
-		return "write [" + doubleQuoted(clip(text)) + "]"
+		return "write [" + strings.Join(parts(text), ", ") + "]"
 	case s.leaf == nil && s.fields["host"] != nil && s.fields["host"].fits(text):
 		if l == langTOML {
 			return "write {host = " + doubleQuoted(text) + "}"
@@ -92,6 +92,9 @@ func textMend(text string, s *shape, l language) string {
 		return fieldsOf(s)
 	case s.leaf == nil:
 		return ""
+	}
+	if lower := strings.ToLower(text); lower != text && s.fits(lower) {
+		return "write " + doubleQuoted(clip(lower))
 	}
 	if i, err := strconv.ParseInt(text, 10, 64); err == nil && s.leaf.accepts(&node{kind: intKind, num: i}) {
 		return fmt.Sprintf("write %d, without quotes", i)
@@ -103,6 +106,16 @@ func textMend(text string, s *shape, l language) string {
 		}
 	}
 	return ""
+}
+
+// parts are the texts of a list that is written as one text, with commas between them.
+func parts(text string) (list []string) {
+	for part := range strings.SplitSeq(clip(text), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, doubleQuoted(part))
+		}
+	}
+	return list
 }
 
 // fieldsOf names the first fields of an attribute set.
@@ -162,6 +175,21 @@ func elsewhere(f field, path string) string {
 		return "a host stands in hosts: " + hostAt(l, name)
 	case at == "nixpkgs" && (name == "channel" || name == "branch" || name == "ref"):
 		return "a branch is an input, which muster update pins: inputs has nixpkgs with github \"NixOS/nixpkgs\" and ref, and nixpkgs has input \"nixpkgs\""
+	case strings.HasPrefix(at, "inputs.") && name == "url" && f.val.kind == stringKind:
+		if mend := meantBy(at, f.val.text, l); mend != "" {
+			return strings.NewReplacer("{", "", "}", "").Replace(mend) + " in its place"
+		}
+		return "one of github, gitlab, sourcehut, git, tarball, file and path takes its place"
+	case host && ofTheFleet[name]:
+		return name + " stands at the top of the inventory, beside hosts"
+	case host && name == "reboot":
+		return "muster deploy --reboot restarts hosts that need it; timeouts: reboot says how long that may take"
+	case strings.HasSuffix(at, ".ssh") && sshOptions[strings.ReplaceAll(strings.ToLower(name), "_", "")] != "":
+		return "write " + l.pair("options", "{"+l.pair(sshOptions[strings.ReplaceAll(strings.ToLower(name), "_", "")], "…")+"}")
+	case l == langTOML && at != "" && !strings.Contains(at, ".") && (name == "hosts" || ofTheFleet[name]):
+		return "it stands in the table [" + at + "] here: move it above the first table"
+	case at == "" && ofHosts[name]:
+		return "it is of a host; in defaults it is of all: " + l.pair("defaults", "{"+l.pair(name, "…")+"}")
 	case at == "" && name == "groups":
 		return "a group is a tag of its hosts: tags in each, and --on @TAG for all of them"
 	case at == "" && name == "machines", at == "" && name == "nodes", at == "" && name == "nixosConfigurations":
@@ -169,6 +197,17 @@ func elsewhere(f field, path string) string {
 	}
 	return ""
 }
+
+// ofTheFleet are fields that stand at the top alone, ofHosts those that do not stand there,
+// and sshOptions options of ssh that people take for fields.
+var (
+	ofTheFleet = map[string]bool{"rollout": true, "kluster": true, "inputs": true, "builders": true, "cache": true, "secret_recipients": true, "lock": true, "impure": true, "hosts": true, "defaults": true}
+	ofHosts    = map[string]bool{
+		"health": true, "tags": true, "user": true, "port": true, "host_keys": true, "imports": true, "config": true, "nix": true, "system": true, "timeouts": true, "privilege": true,
+		"build_on": true, "swap": true, "file_systems": true, "disk_uuid": true, "ssh": true, "jump": true, "policy": true, "guard": true, "rollback": true, "limit_rate": true, "substitute": true, "secrets": true, "profiles": true,
+	}
+	sshOptions = map[string]string{"identityfile": "IdentityFile", "key": "IdentityFile", "keyfile": "IdentityFile", "privatekey": "IdentityFile", "proxycommand": "ProxyCommand", "connecttimeout": "ConnectTimeout", "identitiesonly": "IdentitiesOnly"}
+)
 
 // hostAt writes the place of a host.
 func hostAt(l language, name string) string {

@@ -42,6 +42,9 @@ func (c *cueReader) explain(pos Pos, msg string) (what, mend string) {
 	case hasNoFields().MatchString(msg):
 		m := hasNoFields().FindStringSubmatch(msg)
 		return fmt.Sprintf("%s has no fields: it is a %s", m[1], m[2]), "write " + m[1] + " alone"
+	case strings.HasPrefix(msg, "unreferenced alias or let clause "):
+		name := strings.TrimPrefix(msg, "unreferenced alias or let clause ")
+		return name + " is used nowhere", fmt.Sprintf("delete it, or write %s, or \"\\(%s)\" in a text, where its value is meant", name, name)
 	case strings.HasPrefix(msg, "imported and not used"):
 		return oneLine(msg), "delete the import, or use it"
 	}

@@ -112,3 +112,20 @@ func TestDefaultsAreShownShort(t *testing.T) {
 		}
 	}
 }
+
+// A duration in a unit that is none of Go's is refused with how it is written.
+func TestDurationsInOtherUnits(t *testing.T) {
+	var d time.Duration
+	for text, want := range map[string]string{
+		"30": "it has no unit: 30s, 30m or 30h", "0": "", "30d": "days are written as hours: 720h", "2w": "weeks are written as hours: 336h", "2 weeks": "weeks are written as hours: 336h",
+		"1day": "days are written as hours: 24h", "5min": "that is written 5m", "5mins": "that is written 5m", "10 minutes": "that is written 10m", "30sec": "that is written 30s", "1hour": "that is written 1h", "3hrs": "that is written 3h", "1y": "", "": "", "soon": "", "9999999d": "", "30S": "that is written 30s",
+	} {
+		got := ""
+		if err := flags.NotNegative(&d, 0).Set(text); err != nil {
+			got = err.Error()
+		}
+		if want == "" && strings.Contains(got, "written") || !strings.Contains(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

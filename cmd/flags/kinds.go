@@ -101,9 +101,43 @@ func duration(variable *time.Duration, standard, least time.Duration, name strin
 		Want: "a " + name + ", such as 30s or 10m",
 		Parse: func(text string) (time.Duration, error) {
 			d, err := time.ParseDuration(text)
+			if meant := meantDuration(text); err != nil && meant != "" {
+				return d, errors.New(meant)
+			}
 			return d, refusedIf(err != nil || d < least)
 		},
 	})
+}
+
+// meantDuration says how a duration is written that has no unit, or one that Go does not
+// have; "" if nothing tells.
+func meantDuration(text string) string {
+	unit := strings.TrimLeft(text, "0123456789")
+	n, err := strconv.Atoi(strings.TrimSuffix(text, unit))
+	if err != nil || n > 1_000_000 {
+		return ""
+	}
+	switch unit = strings.ToLower(strings.TrimSpace(unit)); {
+	case unit == "":
+		return fmt.Sprintf("it has no unit: %[1]ds, %[1]dm or %[1]dh", n)
+	case isUnit(unit, "second"):
+		return fmt.Sprintf("that is written %ds", n)
+	case isUnit(unit, "minute"):
+		return fmt.Sprintf("that is written %dm", n)
+	case isUnit(unit, "hour"):
+		return fmt.Sprintf("that is written %dh", n)
+	case isUnit(unit, "day"):
+		return fmt.Sprintf("days are written as hours: %dh", n*24)
+	case isUnit(unit, "week"):
+		return fmt.Sprintf("weeks are written as hours: %dh", n*7*24)
+	}
+	return ""
+}
+
+// isUnit reports whether a word is the name of a unit of time, one or many of it, or short
+// for it: m, min, mins, minute and minutes.
+func isUnit(word, unit string) bool {
+	return strings.HasPrefix(unit, word) || len(word) > 2 && strings.HasPrefix(unit, strings.TrimSuffix(word, "s")) || word == "hrs" && unit == "hour"
 }
 
 // Existing is the kind of a file or directory that is there and can be read.

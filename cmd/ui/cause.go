@@ -3,14 +3,12 @@ package ui
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"muster/compile/store"
 	"muster/exec"
 	"muster/exec/human"
-	"muster/exec/ondemand"
 )
 
 // A cause is why hosts did not end as was asked. Hosts whose errors differ in nothing but
@@ -111,24 +109,8 @@ func likeness(o *exec.Outcome, reason string) string {
 		drv, _ := build.FailedBuild()
 		return string(drv)
 	}
-	return impersonal(o.Host, reason)
+	return human.Impersonal(o.Host, reason)
 }
-
-// impersonal is a text about a host without its name, addresses and times.
-func impersonal(host, text string) string {
-	if strings.Contains(text, host) {
-		text = hostWord(host).ReplaceAllString(text, "${1}HOST$2")
-	}
-	return particular().ReplaceAllString(text, "…")
-}
-
-// hostWord matches the name of a host where it stands alone, or begins a domain name.
-func hostWord(name string) *regexp.Regexp {
-	return regexp.MustCompile(`(^|[^A-Za-z0-9-])` + regexp.QuoteMeta(name) + `($|[^A-Za-z0-9-])`)
-}
-
-// particular matches addresses, digests of store paths, and durations.
-var particular = ondemand.Regexp(`\b\d{1,3}(\.\d{1,3}){3}\b|\[?[0-9a-fA-F]{0,4}(:[0-9a-fA-F]{0,4}){2,7}\]?|\b[0-9a-df-np-sv-z]{32}-|\b\d+(\.\d+)? ?(ms|s|m|h)\b|\bSHA256:[A-Za-z0-9+/]{43}`)
 
 // hostsWith are the hosts that ended with a status.
 func hostsWith(outcomes []exec.Outcome, s exec.Status) []string {

@@ -19,7 +19,7 @@ type PastRun struct {
 	Began    time.Time      `json:"began"`
 	Last     time.Time      `json:"last,omitzero"` // when its last event was
 	Ended    bool           `json:"ended"`
-	Status   int            `json:"status"` // muster's exit status, where it has ended
+	Status   int            `json:"exit_status"` // muster's exit status, where it has ended
 	Outcomes []exec.Outcome `json:"outcomes"`
 	Open     []string       `json:"open,omitempty"` // hosts that did not end
 }

@@ -19,7 +19,7 @@ type MeshState struct {
 
 // A MeshPeer is a member that the host reaches without another in between.
 type MeshPeer struct {
-	Name string `json:"name"`
+	Name string `json:"host"`
 	// Handshake is the time since the last handshake, in nanoseconds; absent where there was
 	// none.
 	Handshake *time.Duration `json:"handshake_ns,omitempty"`

@@ -92,7 +92,7 @@ func nameWithin(host string) *regexp.Regexp {
 
 // planRow is what changes on a host, in one line.
 func planRow(host string, o *exec.Outcome) []string {
-	wave := fmt.Sprint(o.Wave + 1)
+	wave := fmt.Sprint(max(1, o.Wave))
 	d := o.Diff
 	switch {
 	case d == nil && o.Err != nil:

@@ -60,7 +60,7 @@ func (s *HostState) likeness(anyGeneration bool) string {
 	if anyGeneration {
 		o.Generation, o.Behind = 0, nil
 	}
-	return fmt.Sprintf("%s %d %s", o.State, o.Generation, impersonal(o.Host, o.details()))
+	return fmt.Sprintf("%s %d %s", o.State, o.Generation, human.Impersonal(o.Host, o.details()))
 }
 
 // details is everything about the host that its state does not say.

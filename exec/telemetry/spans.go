@@ -155,7 +155,7 @@ func (h *hostRecord) wave() int {
 	if h.outcome == nil {
 		return 1
 	}
-	return h.outcome.Wave + 1
+	return max(1, h.outcome.Wave)
 }
 
 // addWave adds the spans of one wave.

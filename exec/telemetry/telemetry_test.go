@@ -42,7 +42,7 @@ func played(t *testing.T) *Record {
 	sink(muster.WaveStarted{Wave: 2, Of: 2, Hosts: 1})
 	sink(muster.StageStarted{Host: "web2", Stage: muster.Activate})
 	sink(muster.StageEnded{Host: "web2", Stage: muster.Activate, Err: `exit status 4: "nginx" \ failed`})
-	sink(muster.HostEnded{Outcome: muster.Outcome{Host: "web2", Status: muster.RolledBack, Wave: 1, Stage: muster.Activate, Error: `exit status 4: "nginx" \ failed`, Took: 5 * time.Second}})
+	sink(muster.HostEnded{Outcome: muster.Outcome{Host: "web2", Status: muster.RolledBack, Wave: 2, Stage: muster.Activate, Error: `exit status 4: "nginx" \ failed`, Took: 5 * time.Second}})
 	r.End()
 	return r
 }

@@ -23,7 +23,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"muster/exec/human"
 	"muster/schema"
@@ -59,8 +58,7 @@ const (
 	cellH    = 26
 	gap      = 8
 	waveHead = 34
-	charW    = 8  // of a text, at most
-	mostText = 24 // letters in a cell
+	mostText = 192 // of the text in a cell
 )
 
 // In a fleet of more than largeFleet hosts, so many of a group are drawn.
@@ -118,11 +116,11 @@ func jumpOf(h *schema.Host) string {
 
 // cellWidth is the width of the cells of hosts, by the longest name.
 func cellWidth(hosts []*schema.Host) int {
-	longest := 4
+	longest := 32
 	for _, h := range hosts {
-		longest = max(longest, utf8.RuneCountInString(h.Name))
+		longest = max(longest, textWidth(h.Name))
 	}
-	return min(longest, mostText)*charW + 20
+	return min(longest, mostText) + 20
 }
 
 // cells are how wide the cells of a group are, and how many fit beside each other.
@@ -242,7 +240,7 @@ func (d *drawing) node(n *node, name, what string, self bool) {
 		class += " self"
 	}
 	fmt.Fprintf(&d.boxes, `<g><title>%s: %s</title><rect class="%s" x="%d" y="%d" width="%d" height="44" rx="8"/>`, escape(name), what, class, margin, n.y-22, nodeW)
-	fmt.Fprintf(&d.boxes, `<text class="name" x="%d" y="%d">%s</text><text class="soft" x="%d" y="%d">%s</text></g>`+"\n", margin+12, n.y-3, fit(name, nodeW-24), margin+12, n.y+14, what)
+	fmt.Fprintf(&d.boxes, `<text class="name" x="%d" y="%d">%s</text><text class="soft" x="%d" y="%d">%s</text></g>`+"\n", margin+12, n.y-3, fitBold(name, nodeW-24), margin+12, n.y+14, what)
 }
 
 // ways lead from a node to its groups, along a line of its own between them.
@@ -261,7 +259,7 @@ const colours = 4
 
 func (d *drawing) group(g *group, jumps map[string]bool) {
 	fmt.Fprintf(&d.boxes, `<rect class="group" x="%d" y="%d" width="%d" height="%d" rx="6"/>`, bandX+gap, g.y, bandW-2*gap, g.height)
-	fmt.Fprintf(&d.boxes, `<text class="role" x="%d" y="%d">%s<title>%s</title></text>`+"\n", bandX+2*gap, g.y+gap+17, fit(g.roles, titleW-gap), escape(g.roles))
+	fmt.Fprintf(&d.boxes, `<text class="role" x="%d" y="%d">%s<title>%s</title></text>`+"\n", bandX+2*gap, g.y+gap+17, fitBold(g.roles, titleW-gap), escape(g.roles))
 	left := bandX + gap + titleW
 	cellW, perLine := g.cells()
 	at := func(i int) (x, y int) { return left + i%perLine*(cellW+gap), g.y + gap + i/perLine*(cellH+gap) }
@@ -344,11 +342,38 @@ func (d *drawing) words(f Fleet) string {
 // fit is a text that is cut where it is wider than some pixels.
 func fit(text string, pixels int) string {
 	text = human.Plain(text)
-	most := max(pixels/charW, 2)
-	if letters := []rune(text); len(letters) > most {
-		text = string(letters[:most-1]) + "…"
+	if textWidth(text) <= pixels {
+		return escape(text)
+	}
+	letters, width := []rune(text), letterWidth('…')
+	for i, r := range letters {
+		if width += letterWidth(r); width > pixels {
+			return escape(string(letters[:max(i, 1)]) + "…")
+		}
 	}
 	return escape(text)
+}
+
+// fitBold is fit for a bold text, whose letters are wider by an eighth.
+func fitBold(text string, pixels int) string { return fit(text, pixels*8/9) }
+
+// textWidth is how wide a text is at most, in pixels.
+func textWidth(text string) (width int) {
+	for _, r := range text {
+		width += letterWidth(r)
+	}
+	return width
+}
+
+// letterWidth is how wide a letter is in the fonts of the style, which are 13 pixels high.
+func letterWidth(r rune) int {
+	switch {
+	case r > 0x24f, strings.ContainsRune("mwMW@%…", r):
+		return 13
+	case 'A' <= r && r <= 'Z':
+		return 10
+	}
+	return 8
 }
 
 func escape(text string) string {

@@ -152,3 +152,18 @@ func TestVeryManyHostsAreCounted(t *testing.T) {
 		}
 	}
 }
+
+// No text is wider than the box that it is in, whatever its letters.
+func TestTextsFitTheirBoxes(t *testing.T) {
+	for _, text := range []string{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm", "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", "日本語日本語日本語日本語日本語日本語", "a", "web1", ""} {
+		for _, pixels := range []int{64, 166, 192} {
+			got := fit(text, pixels)
+			if w := textWidth(got); w > pixels {
+				t.Errorf("%q in %d pixels is %q, of %d", text, pixels, got, w)
+			}
+			if textWidth(text) <= pixels && got != text {
+				t.Errorf("%q is cut to %q", text, got)
+			}
+		}
+	}
+}

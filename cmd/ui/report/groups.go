@@ -146,18 +146,16 @@ func rank(s exec.Status) int {
 
 // alike is an error without what tells one host from another.
 func (h *host) alike(text string) string {
-	for _, own := range []string{h.Name, h.Address} {
-		if own != "" {
-			text = strings.ReplaceAll(text, own, "HOST")
-		}
-	}
 	if h.outcome.System != "" {
 		text = strings.ReplaceAll(text, string(h.outcome.System), "SYSTEM")
 	}
 	if before := h.outcome.Before.Current; before != "" {
 		text = strings.ReplaceAll(text, string(before), "BEFORE")
 	}
-	return text
+	if h.Address != "" {
+		text = strings.ReplaceAll(text, h.Address, "HOST")
+	}
+	return human.Impersonal(h.Name, text)
 }
 
 // plainLines is a foreign text of several lines.

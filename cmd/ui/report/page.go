@@ -294,6 +294,8 @@ func (r *Report) verdict(p *page) (status, string) {
 	}
 	hosts := human.Count(len(r.hosts), "host")
 	switch {
+	case len(r.hosts) == 0:
+		return status{"done", "✓", "ok"}, "There was no host."
 	case len(parts) == 0 && done == 1:
 		return status{"done", "✓", "ok"}, "The host is done."
 	case len(parts) == 0:

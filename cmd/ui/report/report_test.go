@@ -163,6 +163,22 @@ func TestFailuresOfOneCauseAreOne(t *testing.T) {
 	}
 }
 
+// Also where the errors name the place of each host in the inventory, or a host has the name of
+// a letter.
+func TestFailuresAtManyPlacesAreOne(t *testing.T) {
+	plan := &exec.Plan{Action: exec.Switch}
+	for _, name := range []string{"a", "bastion"} {
+		plan.Steps = append(plan.Steps, exec.Step{Host: &schema.Host{Name: name, Address: "192.0.2.1"}})
+	}
+	r := New(plan, time.Unix(0, 0))
+	for i, name := range []string{"a", "bastion"} {
+		r.Add(time.Unix(0, 0), exec.HostEnded{Outcome: exec.Outcome{Host: name, Status: exec.Failed, Stage: "evaluate", Error: fmt.Sprintf("hosts.cue:%d:2: cannot evaluate %s", i+3, name)}})
+	}
+	if got := r.failures(); len(got) != 1 || got[0].Hosts.Count() != "2 hosts" {
+		t.Errorf("%d failures, want one of two hosts", len(got))
+	}
+}
+
 // The page asks for nothing: it names no other file.
 func TestThePageIsOneFile(t *testing.T) {
 	text := textOf(t, sampleReport(3))

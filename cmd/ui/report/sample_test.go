@@ -88,7 +88,7 @@ func (s *sample) host(i int, opened time.Time) {
 	s.at = sampleBegan.Add(time.Duration(s.r.IntN(1500)) * time.Millisecond)
 	old := sampleSystem(h.Name, "old")
 	state := machine.State{Current: old, Boots: old, Booted: old, Generation: machine.Generation{Number: 40 + i%9, System: old}}
-	out := exec.Outcome{Host: h.Name, Before: state, System: s.report.plan.Steps[i].System.Out, Wave: h.wave, After: state.Generation, Running: old, Boots: old}
+	out := exec.Outcome{Host: h.Name, Before: state, System: s.report.plan.Steps[i].System.Out, Wave: h.wave + 1, After: state.Generation, Running: old, Boots: old}
 	fail := func(status exec.Status, stage exec.Stage, err error) {
 		out.Status, out.Stage, out.Error = status, stage, err.Error()
 		s.add(exec.HostEnded{Outcome: out})
