@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -272,6 +273,9 @@ func (c *Cluster) tryTake(ctx context.Context, o *opened, m *fleet.KlusterMember
 	}
 	cordoned, err := c.cordon(ctx, o, n.Name, run, tell)
 	switch {
+	case isRefused(err, http.StatusNotFound): // it was deleted just now
+		tell("", fmt.Sprintf("node %s is gone: nothing to drain", n.Name))
+		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
 	case !cordoned && !isOurs(n):
