@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -71,10 +69,9 @@ func (o *kubeconfigOptions) run(ctx context.Context, std streams, args []string)
 	if k == nil {
 		return errNoKluster
 	}
-	address := cmp.Or(k.API.Address, s.fleet.Host(k.First()).ClusterAddress())
 	config := &kube.Kubeconfig{
-		Name: cmp.Or(o.name, address), User: cmp.Or(o.user, userName()),
-		Server: "https://" + net.JoinHostPort(address, strconv.Itoa(cmp.Or(k.API.Port, schema.APIPort))),
+		Name: cmp.Or(o.name, s.fleet.APIHost()), User: cmp.Or(o.user, userName()),
+		Server: "https://" + s.fleet.APIAddress(),
 	}
 	if k.PKI != "" && k.Distribution == schema.Kubernetes {
 		config.Credentials, err = o.certify(s.fleet, config.User)

@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,10 +16,6 @@ const (
 	masterModule = "kubernetesMaster"
 	nodeModule   = "kubernetesNode"
 )
-
-// apiPort is the port of the API server. It is that of https, so that
-// https://master reaches it.
-const apiPort = 443
 
 // defaultDomain is the default of NixOS, which is not written.
 const defaultDomain = "cluster.local"
@@ -98,13 +93,12 @@ func (w *writer) klusterAddress(name string) string {
 
 // apiAddress is the address at which the cluster is reached.
 func (w *writer) apiAddress() string {
-	k := w.fleet.Kluster
-	return cmp.Or(k.API.Address, w.klusterAddress(k.First()))
+	return w.fleet.APIHost()
 }
 
 // apiURL is the URL of the cluster's API.
 func (w *writer) apiURL() string {
-	return https(w.apiAddress(), cmp.Or(w.fleet.Kluster.API.Port, schema.APIPort))
+	return "https://" + w.fleet.APIAddress()
 }
 
 func https(address string, port int) string {
@@ -143,7 +137,7 @@ func (w *writer) kubernetes(master bool) *schema.Attrs {
 	} else if where != "" {
 		address = where
 	}
-	api := "https://" + address + ":443"
+	api := https(address, k.ServerPort())
 
 	put(set, schema.List{At: k.At, Elems: []schema.Value{
 		schema.Pkg{At: k.At, Name: "kubernetes"},
@@ -164,7 +158,7 @@ func (w *writer) kubernetes(master bool) *schema.Attrs {
 	at(text(address), "masterAddress")
 	at(schema.Bool{At: k.At, V: true}, "easyCerts")
 	if master {
-		at(schema.Int{At: k.At, V: apiPort}, "apiserver", "securePort")
+		at(schema.Int{At: k.At, V: int64(k.ServerPort())}, "apiserver", "securePort")
 		if isIP {
 			at(text(where), "apiserver", "advertiseAddress")
 		}

@@ -20,7 +20,7 @@ func (w *writer) balancer(own *schema.Attrs, h *schema.Host) {
 	at := k.PosOf("load_balancers")
 	forward := [][2]int{{cmp.Or(k.API.Port, schema.APIPort), schema.APIPort}}
 	if k.Distribution == schema.RKE2 {
-		forward = append(forward, [2]int{rke2Port, rke2Port})
+		forward = append(forward, [2]int{schema.RKE2Port, schema.RKE2Port})
 	}
 	var open []int
 	for _, f := range forward {

@@ -9,7 +9,6 @@ import (
 // The ports of k3s and RKE2, besides that of the API: https://docs.k3s.io/installation/requirements
 // and https://docs.rke2.io/install/requirements.
 const (
-	rke2Port    = 9345 // where servers of RKE2 take new members
 	kubeletPort = 10250
 	vxlanPort   = 8472 // UDP
 )
@@ -30,7 +29,7 @@ func (w *writer) rancher(master bool) *schema.Attrs {
 		role = "server"
 		open = append(open, schema.APIPort)
 		if k.Distribution == schema.RKE2 {
-			open = append(open, rke2Port)
+			open = append(open, schema.RKE2Port)
 		}
 		if len(k.Masters) > 1 && !k.HasDatastore() {
 			open = append(open, etcdClientPort, etcdPeerPort)
@@ -112,7 +111,7 @@ const etcdAuthorityFile = "rancher/k3s/etcd-ca.crt"
 // joinURL is where new members join.
 func (w *writer) joinURL() string {
 	if w.fleet.Kluster.Distribution == schema.RKE2 {
-		return https(w.apiAddress(), rke2Port)
+		return https(w.apiAddress(), schema.RKE2Port)
 	}
 	return w.apiURL()
 }

@@ -276,20 +276,54 @@ func (c *checker) networks() {
 			}
 		}
 	}
+	warned := map[string]bool{}
 	for _, h := range c.fleet.Hosts {
-		for i, address := range h.addresses() {
-			a, err := netip.ParseAddr(address)
-			if err != nil {
-				continue
-			}
+		for _, p := range c.hostPlaces(h) {
 			for _, n := range nets[:len(nets)-1] {
-				if n.prefix.IsValid() && given(n) && n.prefix.Contains(a.Unmap()) {
-					at, path := h.posOfAddress(i)
-					c.report.add(at, path, "overlapping-networks", "%s is inside %s, %s", address, "kluster."+n.field, n.prefix)
+				switch {
+				case !n.prefix.IsValid() || !n.prefix.Contains(p.addr):
+				case given(n):
+					c.report.add(p.at, p.path, "overlapping-networks", "%s is inside %s, %s", p.text, "kluster."+n.field, n.prefix)
+				case k.Member(h) != nil && !warned[n.field]:
+					warned[n.field] = true
+					c.report.warn(p.at, p.path, "overlapping-networks", "%s is inside %s, which kluster.%s is by default: other members may not reach the host", p.text, n.prefix, n.field).Hint = "set kluster." + n.field + " to a network in which no host is"
 				}
 			}
 		}
 	}
+}
+
+// A hostPlace is an address of a host, in its field host or in its configuration.
+type hostPlace struct {
+	addr netip.Addr
+	text string // as the inventory has it
+	at   Pos
+	path string
+}
+
+// hostPlaces are the addresses that the inventory says a host has: those at which it is
+// reached, and those of the interfaces in its own configuration.
+func (c *checker) hostPlaces(h *Host) (all []hostPlace) {
+	for i, address := range h.addresses() {
+		if a, err := netip.ParseAddr(address); err == nil {
+			at, path := h.posOfAddress(i)
+			all = append(all, hostPlace{a.Unmap(), address, at, path})
+		}
+	}
+	if h.Config == nil {
+		return all
+	}
+	eachValue(option(h.Config, "networking.interfaces"), join("hosts", h.Name)+".config.networking.interfaces", func(path string, v Value) bool {
+		s, ok := v.(String)
+		if !ok || !strings.HasSuffix(path, ".addresses.address") {
+			return true
+		}
+		if a, err := netip.ParseAddr(s.V); err == nil {
+			all = append(all, hostPlace{a.Unmap(), s.V, s.At, path})
+		}
+		return true
+	})
+	return all
 }
 
 // roles reports undefined roles and unused ones.
@@ -311,7 +345,9 @@ func (c *checker) roles() {
 			case e.kind != stringKind:
 			case !defined[name]:
 				x := c.report.add(e.at, path, "undefined-role", "no role named %s", quote(name))
-				if mend := meantBy(path, name, langCUE); mend != "" {
+				if name == "etcd" && c.fleet.Kluster != nil {
+					x.Hint = "kluster.etcd names the members of etcd; the masters by default"
+				} else if mend := meantBy(path, name, langCUE); mend != "" {
 					x.Hint = mend
 				} else if near := cmp.Or(nearest(name, known), endingIn("-"+name, known), c.klusterRole(name)); near != "" {
 					x.Hint = fmt.Sprintf("did you mean %q?", near)

@@ -16,21 +16,24 @@ type Fleet struct {
 	Dir   string
 	Files []string
 
-	Network  Network
-	Nixpkgs  Nixpkgs
-	Inputs   []Input      // in inventory order
-	Lock     *Lock        // nil for a fleet without a lock file
-	Impure   bool         // evaluation may read what nix.conf's pure-eval forbids
-	Kluster  *Kluster     // nil for a fleet without a Kubernetes cluster
-	Meshes   []*Mesh      // in inventory order
-	Defaults Module       // configuration of all hosts; DefaultsAt is its position
-	Node     *KlusterNode // labels and taints; nil for none
-	Roles    []*Role      // the user's own roles, in inventory order
-	Hosts    []*Host      // in inventory order
-	Builders []string     // build machines in the notation of Nix; empty means those of nix.conf
-	Build    Build
-	Cache    Cache
-	Rollout  Rollout
+	Network Network
+	Nixpkgs Nixpkgs
+	Inputs  []Input  // in inventory order
+	Lock    *Lock    // nil for a fleet without a lock file
+	Impure  bool     // evaluation may read what nix.conf's pure-eval forbids
+	Kluster *Kluster // nil for a fleet without a Kubernetes cluster
+	Meshes  []*Mesh  // in inventory order
+
+	meshLock     MeshLock // what mesh.lock has
+	meshLockText []byte
+	Defaults     Module       // configuration of all hosts; DefaultsAt is its position
+	Node         *KlusterNode // labels and taints; nil for none
+	Roles        []*Role      // the user's own roles, in inventory order
+	Hosts        []*Host      // in inventory order
+	Builders     []string     // build machines in the notation of Nix; empty means those of nix.conf
+	Build        Build
+	Cache        Cache
+	Rollout      Rollout
 	// Provision is how the machines of hosts with Provision are made.
 	Provision Provision
 	// SecretRecipients may decrypt the secret files that muster writes.

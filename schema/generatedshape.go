@@ -1393,16 +1393,19 @@ func generatedShape() *shape {
 					"domain": &shape{
 						want: "a domain name such as cluster.local",
 						doc:  "The cluster's domain; cluster.local by default.",
+						like: []string{"cluster_domain", "dns_domain"},
 						leaf: onFirstUse("^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"),
 					},
 					"pod_cidr": &shape{
 						want: "a network such as 10.1.0.0/16",
 						doc:  "The network of the pods' addresses.",
+						like: []string{"cluster_cidr", "pod_network", "pod_subnet", "clustercidr"},
 						leaf: onFirstUse("^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
 					},
 					"service_cidr": &shape{
 						want: "a network such as 10.0.0.0/24",
 						doc:  "The network of the services' addresses.",
+						like: []string{"service_cluster_ip_range", "service_network", "service_subnet"},
 						leaf: onFirstUse("^[0-9A-Fa-f:.]+/[0-9]{1,3}$"),
 					},
 					"pod_cidr6": &shape{

@@ -1,10 +1,13 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -156,7 +159,9 @@ func klusterNode(n *node) *KlusterNode {
 	}
 	if taints := n.get("taints"); taints != nil {
 		for _, e := range taints.elems {
-			node.taintsAt = append(node.taintsAt, e.at)
+			if e.kind == stringKind { // as in Taints
+				node.taintsAt = append(node.taintsAt, e.at)
+			}
 		}
 	}
 	if labels := n.get("labels"); labels != nil {
@@ -281,6 +286,22 @@ func (k *Kluster) apiNames(host []string) []string {
 		"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc."+k.Domain)
 }
 
+// APIHost is the address at which the cluster is reached, and APIAddress that with its port.
+func (f *Fleet) APIHost() string {
+	k := f.Kluster
+	if k.API.Address != "" {
+		return k.API.Address
+	}
+	if h := f.Host(k.First()); h != nil {
+		return h.ClusterAddress()
+	}
+	return k.First()
+}
+
+func (f *Fleet) APIAddress() string {
+	return net.JoinHostPort(f.APIHost(), strconv.Itoa(cmp.Or(f.Kluster.API.Port, f.Kluster.ServerPort())))
+}
+
 // ClusterAddress is the address by which the members of the cluster know a host: that of
 // the cluster's mesh, the first of its addresses that others can use, or its name.
 func (h *Host) ClusterAddress() string {
@@ -337,8 +358,10 @@ func (c *checker) kluster() {
 	c.stack()
 	c.specialNetworks()
 	c.apiPlace()
+	c.ownCertificates()
 	c.balancerPort()
 	c.klusterWords()
+	c.otherOptions()
 	c.manifests()
 	switch k.Distribution {
 	case Kubernetes:
@@ -414,10 +437,15 @@ func (c *checker) etcd() {
 	case n == 0 && k.HasDatastore():
 	case n == 0 && !c.report.refused(list.at):
 		c.report.add(list.at, "kluster."+field, "etcd", "no members, want an odd number of hosts")
+	case n > mostEtcd && n%2 == 1:
+		c.report.warn(list.at, "kluster."+field, "etcd", "%d %s, want at most %d: each write waits for more than half of them", n, what, mostEtcd).Hint = "five tolerate two failures"
 	case n > 0 && n%2 == 0:
 		c.report.add(list.at, "kluster."+field, "etcd", "%d %s, want an odd number: %d tolerate no more failures than %d", n, what, n, n-1)
 	}
 }
+
+// mostEtcd is how many members etcd is made for (https://etcd.io/docs/v3.6/faq).
+const mostEtcd = 7
 
 // api checks the address that members reach the API at.
 func (c *checker) api() {
@@ -449,8 +477,58 @@ func (c *checker) api() {
 	}
 }
 
-// APIPort is the port of an API server.
-const APIPort = 6443
+// ownCertificates checks that the API is not looked for where the certificates that NixOS
+// makes by itself are not for it.
+func (c *checker) ownCertificates() {
+	k := c.fleet.Kluster
+	if !k.EasyCerts() || len(k.Masters) != 1 || c.report.refused(k.PosOf("distribution")) {
+		return
+	}
+	const hint = `set pki: "./pki", a folder in which muster secrets generate makes them`
+	if len(k.LoadBalancers) > 0 {
+		c.report.add(k.PosOf("load_balancers"), "kluster.load_balancers", "missing-field", "the certificates that NixOS makes by itself are for the master's own address, not for that of load balancers").Hint = hint
+		return
+	}
+	master := c.hosts[k.First()]
+	if k.API.Address == "" || master == nil || slices.Contains(master.addresses(), k.API.Address) || c.maySet(master, "services.kubernetes.apiserver.extraSANs") {
+		return
+	}
+	at := c.apiField("address")
+	if slices.ContainsFunc(c.report.list, func(e *Error) bool { return strings.HasPrefix(e.Path, "kluster.api") }) {
+		return
+	}
+	c.report.warn(at, "kluster.api.address", "api", "members reach the API at %s: the certificates that NixOS makes by itself are for the master's own address, not for %s", master.ClusterAddress(), k.API.Address).Hint = hint
+}
+
+// apiField is where the inventory has a field of the API's place.
+func (c *checker) apiField(name string) Pos {
+	if n := c.tree.get("kluster").get("api").get(name); n != nil {
+		return n.at
+	}
+	return c.fleet.Kluster.PosOf("api")
+}
+
+// APIPort is the port of an API server, and easyAPIPort that of one whose certificates NixOS
+// makes by itself: that of https, as in the chapter of its manual.
+const (
+	APIPort     = 6443
+	easyAPIPort = 443
+)
+
+// EasyCerts reports whether NixOS makes the certificates of the cluster by itself
+// (services.kubernetes.easyCerts): they are for one master, at its own address.
+func (k *Kluster) EasyCerts() bool { return k.Distribution == Kubernetes && k.PKI == "" }
+
+// ServerPort is the port of the API servers themselves.
+func (k *Kluster) ServerPort() int { return ServerPort(k.EasyCerts()) }
+
+// ServerPort is the port of an API server, by whether NixOS makes its certificates by itself.
+func ServerPort(easyCerts bool) int {
+	if easyCerts {
+		return easyAPIPort
+	}
+	return APIPort
+}
 
 // joining checks the secret with which members of k3s and rke2 join.
 func (c *checker) joining() {
@@ -470,11 +548,26 @@ func (c *checker) joining() {
 	if c.report.refused(k.PosOf("token")) {
 		return
 	}
+	made := map[string]*Host{} // by the files of tokens that muster makes
 	for _, h := range c.fleet.Hosts {
-		if (h.HasRole(RoleMaster) || h.HasRole(RoleNode)) && h.Secret(k.Token) == nil {
+		if !h.HasRole(RoleMaster) && !h.HasRole(RoleNode) {
+			continue
+		}
+		s := h.Secret(k.Token)
+		if s == nil {
 			c.report.add(k.PosOf("token"), "kluster.token", "undefined", "host %s has no secret %s", h.Name, quote(k.Token)).Hint = "give it to all members under defaults.secrets"
 			return
 		}
+		if s.Generate.Kind == "" {
+			continue
+		}
+		for file, other := range made {
+			if file != c.absolute(s.Age) {
+				c.report.add(s.PosOf("age"), "hosts."+h.Name+".secrets."+s.Name+".age", "repeated", "host %s has the token in another file: each is made by itself, and members join with one token", quote(other.Name)).Hint = "give it to all members under defaults.secrets"
+				return
+			}
+		}
+		made[c.absolute(s.Age)] = h
 	}
 }
 
@@ -482,6 +575,7 @@ func (c *checker) joining() {
 func (c *checker) datastore() {
 	k := c.fleet.Kluster
 	switch external := k.HasDatastore() && len(k.Etcd) > 0; {
+	case external && k.PKI == "" && slices.ContainsFunc(c.tree.get("kluster").get("etcd").elems, func(e *node) bool { return c.report.refused(e.at) }):
 	case external && k.PKI == "":
 		c.report.add(k.PosOf("etcd"), "kluster.etcd", "missing-field", "missing field: want kluster.pki, a folder with the certificates of etcd").Hint = `set pki: "./pki", in which muster secrets generate makes them; or leave out etcd: several masters of k3s are its members by themselves`
 	case external:
@@ -507,6 +601,10 @@ func (c *checker) certificates() {
 // certificateFiles checks the certificates in the cluster's folder.
 func (c *checker) certificateFiles() {
 	k := c.fleet.Kluster
+	if info := c.lookFor(k.PKI); info != nil && !info.IsDir() {
+		c.report.add(k.PosOf("pki"), "kluster.pki", "missing-file", "not a folder: %s", quote(k.PKI))
+		return
+	}
 	missing := map[string]bool{}
 	seen := map[string]bool{}
 	for _, h := range c.fleet.Hosts {

@@ -50,15 +50,13 @@ func (c *checker) specialNetworks() {
 // apiPlace checks that members can reach the API where the inventory says that it is.
 func (c *checker) apiPlace() {
 	k := c.fleet.Kluster
-	at := k.PosOf("api")
-	if n := c.tree.get("kluster").get("api").get("address"); n != nil {
-		at = n.at
-	}
+	at := c.apiField("address")
 	if why := specialAddress(k.API.Address); why != "" {
 		c.report.add(at, "kluster.api.address", "network", "members do not reach the API at %s: %s", k.API.Address, why)
 		return
 	}
 	addr, err := netip.ParseAddr(k.API.Address)
+	c.sharedAddress(at, err == nil)
 	if err != nil {
 		return
 	}
@@ -67,6 +65,9 @@ func (c *checker) apiPlace() {
 			c.report.add(at, "kluster.api.address", "overlapping-networks", "%s is inside kluster.%s, %s: want an address of a master or a load balancer", addr, n.field, n.prefix)
 			return
 		}
+	}
+	if c.apiInMesh(at, addr) {
+		return
 	}
 	serves := k.Masters
 	if len(k.LoadBalancers) > 0 {
@@ -77,13 +78,69 @@ func (c *checker) apiPlace() {
 			c.report.add(at, "kluster.api.address", "conflict", "%s is the address of host %s, which is none of %s", addr, quote(h.Name), strings.Join(serves, ", ")).Hint = "want an address of one of them, or one of its own"
 		}
 	}
-	if port := k.API.Port; port != 0 && port != APIPort && len(k.LoadBalancers) == 0 && slices.ContainsFunc(k.Masters, func(m string) bool {
+	if port := k.API.Port; port != 0 && port != k.ServerPort() && len(k.LoadBalancers) == 0 && slices.ContainsFunc(k.Masters, func(m string) bool {
 		h := c.hosts[m]
 		return h != nil && slices.Contains(h.addresses(), addr.String())
 	}) {
-		c.report.add(at, "kluster.api.port", "conflict", "%s is a master's address, where the API has the port %d", addr, APIPort).Hint = "leave out port; it is for load balancers"
+		c.report.add(c.apiField("port"), "kluster.api.port", "conflict", "%s is a master's address, where the API has the port %d", addr, k.ServerPort()).Hint = "leave out port; it is for load balancers"
 	}
 }
+
+// sharedAddress checks that several load balancers can share the API's address: by VRRP, which
+// moves an address, not a name, and is multicast on one network.
+func (c *checker) sharedAddress(at Pos, isIP bool) {
+	k := c.fleet.Kluster
+	if len(k.LoadBalancers) < 2 || c.report.refused(at) {
+		return
+	}
+	if k.API.Address != "" && !isIP {
+		c.report.add(at, "kluster.api.address", "network", "got the name %s, want an address: %d load balancers share it", quote(k.API.Address), len(k.LoadBalancers))
+	}
+	on := c.apiField("interface")
+	switch {
+	case k.API.Interface == "lo":
+		c.report.add(on, "kluster.api.interface", "network", "load balancers do not hear each other on lo: want the interface of the network that they share")
+	case c.fleet.Mesh(k.API.Interface) != nil:
+		c.report.add(on, "kluster.api.interface", "network", "load balancers do not hear each other in mesh %s: WireGuard carries no multicast", k.API.Interface).Hint = "want the interface of another network that they share"
+	}
+}
+
+// apiInMesh checks an address of the API that is inside a mesh, and reports whether it is. A
+// mesh carries packets to the addresses of its members, and to no others.
+func (c *checker) apiInMesh(at Pos, addr netip.Addr) bool {
+	k := c.fleet.Kluster
+	serves := k.Masters
+	if len(k.LoadBalancers) > 0 {
+		serves = k.LoadBalancers
+	}
+	for _, m := range c.fleet.Meshes {
+		if !slices.ContainsFunc(m.Networks(), func(n netip.Prefix) bool { return n.IsValid() && n.Contains(addr) }) {
+			continue
+		}
+		if len(k.LoadBalancers) > 1 {
+			c.report.add(at, "kluster.api.address", "network", "%s is inside mesh %s, where only members have addresses: load balancers cannot share one", addr, m.Name).Hint = "want an address of the network of kluster.api.interface"
+			return true
+		}
+		missing := false
+		for _, member := range m.Members {
+			if slices.Contains(member.Addresses, addr) {
+				if !slices.Contains(serves, member.Host) {
+					c.report.add(at, "kluster.api.address", "conflict", "%s is the address of host %s in mesh %s, which is none of %s", addr, quote(member.Host), m.Name, strings.Join(serves, ", ")).Hint = "want the address of one of them"
+				}
+				return true
+			}
+			missing = missing || slices.ContainsFunc(member.Addresses, func(a netip.Addr) bool { return !a.IsValid() })
+		}
+		if !missing {
+			c.report.add(at, "kluster.api.address", "network", "%s is inside mesh %s, and no member has it", addr, m.Name).Hint = "want the address of one of " + strings.Join(serves, ", ")
+		}
+		return true
+	}
+	return false
+}
+
+// RKE2Port is the port on which servers of RKE2 take new members, and load balancers hand them on.
+const RKE2Port = 9345
 
 // balancerPort checks that nothing else listens on the port that load balancers give the API.
 func (c *checker) balancerPort() {
@@ -100,8 +157,22 @@ func (c *checker) balancerPort() {
 		if k.IsMaster(name) || h.HasRole(RoleNode) {
 			taken[10250] = "its kubelet"
 		}
-		if what := taken[k.API.Port]; what != "" {
-			c.report.add(k.PosOf("api"), "kluster.api.port", "conflict", "the load balancer %s has %s on the port %d", quote(name), what, k.API.Port)
+		port := cmp.Or(k.API.Port, APIPort)
+		if k.Distribution != Kubernetes && (k.IsMaster(name) || h.HasRole(RoleNode)) {
+			taken[6444] = "its " + string(k.Distribution) // on 127.0.0.1, in place of all addresses
+		}
+		if k.Distribution == RKE2 {
+			taken[RKE2Port] = "the port of RKE2 for new members"
+			if h.HasRole(RoleNode) && !k.IsMaster(name) {
+				taken[APIPort] = "its rke2, an agent of the API,"
+			}
+		}
+		if what := taken[port]; what != "" {
+			c.report.add(c.apiField("port"), "kluster.api.port", "conflict", "the load balancer %s has %s on the port %d", quote(name), what, port).Hint = "set kluster.api.port to another"
+		}
+		if k.Distribution == RKE2 && k.IsMaster(name) {
+			c.report.add(k.PosOf("load_balancers"), "kluster.load_balancers", "conflict", "%s is a master: its RKE2 has the port %d for new members already", quote(name), RKE2Port).Hint = "load balancers of RKE2 are hosts that are no masters"
+			return
 		}
 	}
 }
@@ -163,6 +234,9 @@ func (c *checker) nodeTaints(h *Host, path string) {
 		if len(h.Node.taintsAt) == len(h.Node.Taints) {
 			where = h.Node.taintsAt[i]
 		}
+		if c.report.refused(where) {
+			continue
+		}
 		rest, effect, _ := strings.Cut(taint, ":")
 		key, _, _ := strings.Cut(rest, "=")
 		if why := wrongKey(key); why != "" {
@@ -209,5 +283,29 @@ func (c *checker) klusterWords() {
 	if r := k.Rollout; r != nil && r.Drain.GracePeriod >= cmp.Or(r.Drain.Timeout, standardDrain) {
 		c.report.add(c.tree.get("kluster").get("rollout").get("drain").get("grace_period").at, "kluster.rollout.drain.grace_period", "conflict",
 			"a pod may take %v to end, and all pods together %v", r.Drain.GracePeriod, cmp.Or(r.Drain.Timeout, standardDrain)).Hint = "set kluster.rollout.drain.timeout to more"
+	}
+}
+
+// otherOptions warns of options of a distribution that the cluster is not made with, and that
+// nothing enables.
+func (c *checker) otherOptions() {
+	k := c.fleet.Kluster
+	for _, other := range []Distribution{Kubernetes, K3s, RKE2} {
+		if other == k.Distribution || c.report.refused(k.PosOf("distribution")) {
+			continue
+		}
+		enabled := false
+		c.eachModule(func(m *Module, _ string) {
+			for _, by := range []string{".enable", ".roles", ".kubelet.enable", ".apiserver.enable"} {
+				enabled = enabled || option(m.Config, "services."+string(other)+by) != nil
+			}
+		})
+		c.eachModule(func(m *Module, path string) {
+			set, ok := option(m.Config, "services."+string(other)).(*Attrs)
+			if !ok || len(set.Fields) == 0 || enabled || opaque(m) {
+				return
+			}
+			c.report.warn(set.At, path+".config.services."+string(other), "distribution", "no effect: kluster.distribution is %s, and nothing enables services.%s", k.Distribution, other).Hint = "set options of services." + string(k.Distribution)
+		})
 	}
 }

@@ -141,6 +141,9 @@ func (c *checker) oneFamily() {
 	if !pods.IsValid() || !services.IsValid() || pods.Addr().Is4() != services.Addr().Is4() {
 		return
 	}
+	if c.fleet.Mesh(k.Mesh) != nil {
+		return // klusterMesh checks its family
+	}
 	for _, h := range c.fleet.Hosts {
 		a := k.NodeAddresses(h)
 		if !h.HasRole(RoleMaster) && !h.HasRole(RoleNode) || len(a) == 0 || a[0].Is4() == pods.Addr().Is4() {

@@ -43,8 +43,10 @@ type MeshMember struct {
 
 	host  *Host
 	given []bool // which addresses the inventory has
-	nat   bool
-	pos   map[string]Pos
+
+	portAt Pos // of its port, or the mesh's
+	nat    bool
+	pos    map[string]Pos
 }
 
 // MeshPort is the UDP port of a mesh by default, and meshKeepAlive how often a member
@@ -170,6 +172,9 @@ func (d *decoder) meshMember(m *Mesh, h *Host, n *node, path string) *MeshMember
 		for _, f := range n.fields {
 			own.pos[f.name] = f.val.at
 		}
+	}
+	if own.portAt = m.PosOf("port"); n.get("port") != nil {
+		own.portAt = n.get("port").at
 	}
 	for i := range m.Networks() {
 		a, err := netip.ParseAddr(text(n.get([]string{"address", "ipv6"}[i])))

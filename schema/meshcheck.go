@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,8 @@ func (c *checker) checkMeshes() {
 		c.meshMembers(m, path)
 		c.meshWays(m, path)
 		c.meshSize(m, path)
+		c.meshLocked(m, path)
+		c.meshKeys(m, path)
 		c.meshMissing(m, path)
 	}
 	c.klusterMesh()
@@ -57,10 +60,9 @@ func (c *checker) meshNetworks(m *Mesh, path string) {
 // into the mesh that they are to carry.
 func (c *checker) meshOverHost(network netip.Prefix, at Pos, path string) {
 	for _, h := range c.fleet.Hosts {
-		for i, address := range h.addresses() {
-			where, field := h.posOfAddress(i)
-			if a, err := netip.ParseAddr(address); err == nil && network.Contains(a.Unmap()) && where != h.At {
-				c.report.add(at, path, "overlapping-networks", "%s has %s, the address of host %s outside the mesh", network, address, quote(h.Name)).Hint = "see " + field + " at " + where.String()
+		for _, p := range c.hostPlaces(h) {
+			if network.Contains(p.addr) && p.at != h.At {
+				c.report.add(at, path, "overlapping-networks", "%s has %s, the address of host %s outside the mesh", network, p.text, quote(h.Name)).Hint = "see " + p.path + " at " + p.at.String()
 				return
 			}
 		}
@@ -147,6 +149,9 @@ func (c *checker) meshEndpoint(member *MeshMember, at string) {
 		e := c.report.add(member.At, at, "missing-field", "host %s has no address at which others reach it", quote(member.Host))
 		e.Hint = "set endpoint, or nat: true where nobody reaches it from outside"
 	default:
+		if c.report.refused(member.PosOf("endpoint")) || c.report.refused(member.portAt) {
+			return
+		}
 		if _, port, err := net.SplitHostPort(member.Endpoint); err == nil {
 			if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 				c.report.add(member.PosOf("endpoint"), at+".endpoint", "type", "got the port %s, want a port number, 1 to 65535", quote(port))
@@ -160,6 +165,7 @@ func (c *checker) meshWays(m *Mesh, path string) {
 	hub := m.Member(m.Hub)
 	if at := m.PosOf("hub"); m.Hub != "" {
 		switch {
+		case c.report.refused(at):
 		case c.hosts[m.Hub] == nil:
 			c.noHost(at, path+".hub", m.Hub)
 		case hub == nil && !m.cut:
@@ -199,6 +205,61 @@ func (c *checker) meshSize(m *Mesh, path string) {
 	}
 }
 
+// meshKeys checks the files of the members' keys, without reading what they hide.
+func (c *checker) meshKeys(m *Mesh, path string) {
+	at, path := m.PosOf("keys"), path+".keys"
+	if info := c.lookFor(m.Keys); info != nil && !info.IsDir() {
+		c.report.add(at, path, "missing-file", "not a folder: %s", quote(m.Keys))
+		return
+	}
+	by := map[string]string{}
+	var without []string // members with a public key alone
+	for _, member := range m.Members {
+		if other := m.Member(strings.TrimSuffix(member.Host, ".next")); other != nil && other != member {
+			c.report.add(member.At, join("mesh."+m.Name+".hosts", member.Host), "mesh", "host %s cannot be in a mesh beside host %s: the file of its key is that of the other's next key", quote(member.Host), quote(other.Host)).Hint = "give one of them another name, or leave it out with on"
+		}
+		for _, key := range []string{member.PublicKey, member.NextKey} {
+			if other := by[key]; other != "" && key != "" {
+				c.report.add(at, path, "repeated", "hosts %s and %s have one key: members take packets of one for those of the other", quote(other), quote(member.Host)).Hint = "delete the files of one in " + quote(filepath.Clean(m.Keys)) + "; muster secrets generate makes new ones"
+				break
+			}
+		}
+		if member.NextKey != "" && member.NextKey == member.PublicKey {
+			c.report.add(at, path, "repeated", "the next key of host %s is the one that it has", quote(member.Host)).Hint = "delete " + quote(m.NextKeyFile(member.Host)) + " and " + quote(PublicKeyFile(m.NextKeyFile(member.Host)))
+		}
+		by[member.PublicKey], by[member.NextKey] = member.Host, member.Host
+		for _, s := range member.host.AllSecrets {
+			if s.Mesh == m.Name && s.derived {
+				without = append(without, c.meshKeyFile(s, path, at, member)...)
+			}
+		}
+	}
+	if len(without) > 0 {
+		c.report.warn(at, path, "missing-file", "%d of the public keys have no private one: no such file: %s", len(without), quote(without[0])).Hint = "take it from version control again; or delete " + quote(PublicKeyFile(without[0])) + ", too, and muster secrets generate makes new ones"
+	}
+}
+
+// meshKeyFile checks the file of a private key, where its public key is there. It returns the
+// file where that is missing.
+func (c *checker) meshKeyFile(s *Secret, path string, at Pos, member *MeshMember) (missing []string) {
+	public := member.PublicKey
+	if s.Name == "mesh-"+s.Mesh+"-next" {
+		public = member.NextKey
+	}
+	switch info := c.lookFor(s.Age); {
+	case info == nil && public == "":
+	case info == nil:
+		return []string{s.Age}
+	case !info.Mode().IsRegular():
+		c.report.add(at, path, "missing-file", "not a file: %s", quote(s.Age))
+	case public == "":
+		c.report.warn(at, path, "missing-file", "host %s has a private key, and no public one: no such file: %s", quote(member.Host), quote(PublicKeyFile(s.Age))).Hint = "take it from version control again; or delete " + quote(s.Age) + ", too, and muster secrets generate makes new ones"
+	default:
+		c.ageFile(s, path)
+	}
+	return nil
+}
+
 // meshMissing warns of members that have no address or key yet.
 func (c *checker) meshMissing(m *Mesh, path string) {
 	addresses, keys := 0, 0
@@ -235,6 +296,13 @@ func (c *checker) klusterMesh() {
 			e.Hint = "did you mean " + quote(near) + "?"
 		}
 		return
+	}
+	if pods := k.Pods(); pods.IsValid() && m.Network.IsValid() && !k.DualStack() && pods.Addr().Is4() != m.Network.Addr().Is4() {
+		e := c.report.add(k.PosOf("mesh"), "kluster.mesh", "network", "members know each other by addresses of mesh %s, %s, and the pods' network is %s: want networks of one family", k.Mesh, m.Network, pods)
+		e.Hint = "set kluster.pod_cidr and kluster.service_cidr to networks of IPv6, or network of the mesh to one of IPv4"
+		if pods.Addr().Is6() {
+			e.Hint = "set network of the mesh to one of IPv6"
+		}
 	}
 	for _, h := range c.fleet.Hosts {
 		member := h.HasRole(RoleMaster) || h.HasRole(RoleNode) || h.HasRole(RoleBalancer) || slices.Contains(k.Etcd, h.Name)

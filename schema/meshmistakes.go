@@ -8,18 +8,24 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"muster/exec/ondemand"
 )
 
 // takenInterfaces are names of network interfaces that the kernel, container runtimes and
 // the networks of clusters have for theirs.
-var takenInterfaces = []string{"lo", "all", "default", "cni0", "mynet", "docker0", "kube-ipvs0", "kube-bridge", "virbr0"}
+var takenInterfaces = []string{"lo", "all", "default", "cni0", "mynet", "docker0", "kube-ipvs0", "kube-bridge", "virbr0", "tailscale0", "bonding_masters"}
+
+// takenNames matches names that the kernel, udev, networks of clusters and tunnels give
+// interfaces: eth0, enp1s0, wlan0, tunl0, flannel.1 and their like.
+var takenNames = ondemand.Regexp(`^(eth|wlan|wwan|bond|tunl|sit|gre|gretap|erspan|ip6tnl|ip6gre|ip6_vti|ip_vti|dummy|ifb|teql)[0-9]+$|^(en|wl|ww|ib)(o|s|p|x)[0-9][0-9a-z]*$|^(flannel|cali|cilium|lxc|veth|kube-|docker)`)
 
 // meshMistakes checks what is well formed in a mesh and does not work.
 func (c *checker) meshMistakes(m *Mesh, path string) {
 	add := func(field, code, format string, args ...any) *Error {
 		return c.report.add(m.PosOf(field), path+"."+field, code, format, args...)
 	}
-	if taken := slices.Contains(takenInterfaces, m.Name) || slices.ContainsFunc([]string{"flannel", "cali", "veth"}, func(p string) bool { return strings.HasPrefix(m.Name, p) }); taken {
+	if slices.Contains(takenInterfaces, m.Name) || takenNames().MatchString(m.Name) {
 		c.report.add(m.At, path, "mesh", "%s is the name of another network interface: want one of your own, such as wg0", quote(m.Name))
 	}
 	for i, network := range m.Networks() {
@@ -40,12 +46,16 @@ func (c *checker) meshMistakes(m *Mesh, path string) {
 	}
 	c.meshOverFlannel(m, path)
 	c.meshEndpoints(m, path)
+	c.meshBehindJumps(m, path)
 	if k := c.fleet.Kluster; k != nil && m.Domain != "" && (m.Domain == k.Domain || strings.HasSuffix(m.Domain, "."+k.Domain)) {
 		add("names", "conflict", "%s is inside kluster.domain, which the cluster's DNS answers for", quote(m.Domain)).Hint = "see " + k.PosOf("domain").String()
 	}
 	for _, other := range c.fleet.Meshes {
 		if other == m {
 			break
+		}
+		if m.Domain != "" && strings.EqualFold(m.Domain, other.Domain) && slices.ContainsFunc(m.Members, func(member *MeshMember) bool { return other.Member(member.Host) != nil }) {
+			add("names", "repeated", "members of mesh %s have names in %s already: a name is for one address", other.Name, quote(m.Domain)).Hint = "see " + other.PosOf("names").String()
 		}
 		if filepath.Clean(other.Keys) == filepath.Clean(m.Keys) {
 			add("keys", "repeated", "the keys of mesh %s are in %s already: a key is for one mesh", other.Name, quote(m.Keys)).Hint = "see " + other.PosOf("keys").String()
@@ -75,6 +85,37 @@ func (c *checker) meshOverFlannel(m *Mesh, path string) {
 	}
 }
 
+// meshBehindJumps warns of members that others may not reach where muster does: through a jump
+// host, at an address of a private network that not all members are in.
+func (c *checker) meshBehindJumps(m *Mesh, path string) {
+	var behind []*MeshMember
+	for _, member := range m.Members {
+		host, _, err := net.SplitHostPort(member.Endpoint)
+		if _, given := member.pos["endpoint"]; err != nil || given || member.host.Jump == "" {
+			continue
+		}
+		a, err := netip.ParseAddr(host)
+		if err != nil || !a.Unmap().IsPrivate() {
+			continue
+		}
+		if slices.ContainsFunc(m.Members, func(o *MeshMember) bool { return o.host.Jump != member.host.Jump && o.Host != member.host.Jump }) {
+			behind = append(behind, member)
+		}
+	}
+	if len(behind) == 0 {
+		return
+	}
+	first := behind[0]
+	e := c.report.warn(first.At, join(path+".hosts", first.Host), "mesh", "not all members may reach host %s at %s, which muster reaches through the jump host %s", quote(first.Host), first.Endpoint, quote(first.host.Jump))
+	if more := len(behind) - 1; more > 0 {
+		e.Msg += fmt.Sprintf("; nor %d more", more)
+	}
+	e.Hint = "set endpoint to where they do, or nat: true"
+}
+
+// numbers matches what is meant as an IPv4 address.
+var numbers = ondemand.Regexp(`^[0-9.]+$`)
+
 // meshEndpoints checks where members are reached from outside.
 func (c *checker) meshEndpoints(m *Mesh, path string) {
 	seen := map[string]*MeshMember{}
@@ -89,13 +130,19 @@ func (c *checker) meshEndpoints(m *Mesh, path string) {
 				at, field = member.host.PosOf("host"), join("hosts", member.Host)+".host"
 			}
 		}
+		if numbers().MatchString(host) && !c.report.refused(at) {
+			if _, err := netip.ParseAddr(host); err != nil {
+				c.report.add(at, field, "type", "got the address %s, want four numbers of 0 to 255", quote(host))
+				continue
+			}
+		}
 		if why := specialAddress(host); why != "" && len(m.Members) > 1 {
 			c.report.add(at, field, "mesh", "other members do not reach %s at %s: %s", quote(member.Host), host, why)
 			continue
 		}
 		if a, err := netip.ParseAddr(host); err == nil && member.pos["endpoint"] != (Pos{}) {
 			for _, network := range m.Networks() {
-				if network.IsValid() && network.Contains(a) {
+				if network.IsValid() && network.Contains(a.Unmap()) {
 					c.report.add(at, field, "mesh", "%s is inside the mesh, %s, and packets to it would go into the mesh that they are to carry", a, network)
 				}
 			}

@@ -27,6 +27,12 @@ func klusterMend(n *node, path string, s *shape, l language) string {
 	switch {
 	case taintPath().MatchString(path):
 		return taintMend(n, s)
+	case strings.HasSuffix(path, ".node.taints") && n.kind == structKind:
+		return taintsMend(n)
+	case strings.HasPrefix(path, "kluster.etcd[") && strings.Contains(n.text, "://"):
+		return "etcd has hosts of the inventory; for k3s with another datastore, set etcd: [] and --datastore-endpoint in services.k3s.extraFlags"
+	case strings.HasPrefix(path, "mesh."):
+		return meshMend(n, path, s, l)
 	case strings.HasSuffix(path, ".node.labels"):
 		return labelMend(n, l)
 	case labelPath().MatchString(path) && n.kind == boolKind:
@@ -96,7 +102,25 @@ func taintMend(n *node, s *shape) string {
 			return write(taint + ":" + e)
 		}
 	}
+	if without := n.text + ":" + taintEffects[0]; !strings.Contains(n.text, ":") && s.fits(without) {
+		return write(without) + ", or with another effect"
+	}
 	return ""
+}
+
+// taintsMend is klusterMend for taints as a mapping of names and effects, such as {gpu: NoSchedule}.
+func taintsMend(n *node) string {
+	var all []string
+	for _, f := range n.fields {
+		if !slices.Contains(taintEffects, text(f.val)) {
+			return ""
+		}
+		all = append(all, f.name+":"+f.val.text)
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "write " + quotedList(all)
 }
 
 // cutLast cuts a text at the last place of another one.
@@ -161,6 +185,11 @@ var klusterOptions = []string{
 	"nodeip", "nodename", "package", "selinux",
 }
 
+// kubernetesOptions are options of the module services.kubernetes that people look for in kluster.
+var kubernetesOptions = []string{
+	"addonmanager", "addons", "apiserver", "cafile", "controllermanager", "datadir", "featuregates", "kubeconfig", "kubelet", "path", "proxy", "scheduler",
+}
+
 // klusterElsewhere says what takes the place of a field that a cluster, or a host of one,
 // does not have; "" if there is none.
 func klusterElsewhere(f field, at string) string {
@@ -186,8 +215,14 @@ func klusterElsewhere(f field, at string) string {
 		return "the certificates are for api.address; for more names, set services.k3s.extraFlags or services.rke2.extraFlags in config"
 	case name == "nodes" || name == "agents" || name == "workers":
 		return "hosts that are no masters are nodes, unless their roles say otherwise"
-	case name == "flannel" || slices.Contains(klusterOptions, name):
+	case strings.HasPrefix(name, "flannel") || strings.HasPrefix(name, "writekubeconfig") || slices.Contains(klusterOptions, name):
 		return "options of services.k3s and services.rke2 stand in config, of all hosts or of a role"
+	case slices.Contains(kubernetesOptions, name):
+		return "options of services.kubernetes stand in config, of all hosts or of a role"
+	case name == "easycerts":
+		return "NixOS makes the certificates where pki is left out, for one master"
+	case name == "masteraddress" || name == "masterhostname":
+		return "it is the address of the host that master names"
 	}
 	return ""
 }

@@ -73,7 +73,7 @@ func textMend(text string, s *shape, l language) string {
 		return "delete the space around it"
 	case l == langYAML && strings.HasPrefix(text, "-") && s.elem != nil:
 		return "write a space behind each -"
-	case l == langYAML && yamlEquals().MatchString(text):
+	case l == langYAML && s.strct && yamlEquals().MatchString(text):
 		return "write " + yamlEquals().ReplaceAllString(text, "$1: $2")
 	case strings.Contains(text, "${") && l == langCUE:
 		return `CUE writes "\(name)" for the value of a field`
@@ -162,6 +162,9 @@ func elsewhere(f field, path string) string {
 	at, name := path[:max(0, strings.LastIndex(path, "."))], f.name
 	host := strings.Count(at, ".") == 1 && (strings.HasPrefix(at, "hosts.") || strings.HasPrefix(at, "roles.")) || at == "defaults"
 	if mend := klusterElsewhere(f, at); mend != "" {
+		return mend
+	}
+	if mend := meshElsewhere(name, at); mend != "" {
 		return mend
 	}
 	switch {

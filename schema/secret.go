@@ -223,6 +223,7 @@ func (c *checker) checkSecrets() {
 			c.secretFiles(s, path+".secrets."+s.Name)
 		}
 	})
+	c.derivedSecrets()
 	c.plainSecrets()
 	c.hostKeySecrets()
 	for _, h := range c.fleet.Hosts {
@@ -250,6 +251,35 @@ func (c *checker) checkSecrets() {
 			seen[s] = true
 		}
 	}
+}
+
+// derivedSecrets reports secrets with names that the keys of a mesh have, or the certificates
+// of the cluster: one of both would take the place of the other.
+func (c *checker) derivedSecrets() {
+	of := map[string]string{}
+	for _, m := range c.fleet.Meshes {
+		of[m.Secret()], of[m.NextSecret()] = "keys of mesh "+m.Name, "keys of mesh "+m.Name
+	}
+	hosts := map[string]string{} // that have a certificate of a name
+	for _, h := range c.fleet.Hosts {
+		for _, s := range h.AllSecrets {
+			if s.derived && s.Mesh == "" && hosts[s.Name] == "" {
+				hosts[s.Name] = h.Name
+			}
+		}
+	}
+	c.eachModule(func(m *Module, path string) {
+		for _, s := range m.Secrets {
+			at := path + ".secrets." + s.Name
+			if what := of[s.Name]; what != "" {
+				c.report.add(s.At, at, "repeated", "the name is that of the %s", what).Hint = "give the secret another name"
+			}
+			// A host's own takes the place of the certificate, as what it says of itself does everywhere.
+			if h := hosts[s.Name]; h != "" && !strings.HasPrefix(path, "hosts.") {
+				c.report.add(s.At, at, "repeated", "no effect on host %s: kluster.pki has a certificate of this name for it", quote(h)).Hint = "give the secret another name, or to the host itself"
+			}
+		}
+	})
 }
 
 // modules calls f for the modules of a host with their places.

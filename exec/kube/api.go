@@ -129,8 +129,12 @@ func (a *api) do(ctx context.Context, method, path, contentType string, body, in
 	switch {
 	case err != nil:
 		return fmt.Errorf("%s %s: %w", method, request.URL.Path, err)
+	case answer.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%w: the API does not take the certificate of the administrator, which ends on %s", refused(request, answer, text), a.own.NotAfter.UTC().Format(time.DateOnly))
 	case answer.StatusCode >= 300:
 		return refused(request, answer, text)
+	case into == nil && !json.Valid(text): // cut, or none of the API: whether the change was made is not known
+		return fmt.Errorf("%s %s: the answer of the API is no JSON", method, request.URL.Path)
 	case into == nil:
 		return nil
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -68,11 +70,14 @@ func (o *opened) close() {
 	}
 }
 
-// The addresses of the API and of etcd as each master sees them.
-const (
-	apiAddress   = "127.0.0.1:6443"
-	etcdEndpoint = "https://127.0.0.1:2379"
-)
+// etcdEndpoint is etcd as each master sees it.
+const etcdEndpoint = "https://127.0.0.1:2379"
+
+// apiAddress is the API as each master sees it.
+func (c *Config) apiAddress() string {
+	easy := c.Distribution == fleet.Kubernetes && c.PKI == nil
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(fleet.ServerPort(easy)))
+}
 
 // open asks the masters for the administrator's certificate, the first time.
 func (c *Cluster) open(ctx context.Context) (*opened, error) {
@@ -90,7 +95,7 @@ func (c *Cluster) open(ctx context.Context) (*opened, error) {
 		return nil, err
 	}
 	o := &opened{}
-	if o.api, err = newAPI(c.masters, apiAddress, credentials); err != nil {
+	if o.api, err = newAPI(c.masters, c.config.apiAddress(), credentials); err != nil {
 		return nil, err
 	}
 	if credentials.hasEtcd() {
@@ -272,6 +277,9 @@ func (c *Cluster) tryTake(ctx context.Context, o *opened, m *fleet.KlusterMember
 	}
 	cordoned, err := c.cordon(ctx, o, n.Name, run, tell)
 	switch {
+	case isRefused(err, http.StatusNotFound): // it was deleted just now
+		tell("", fmt.Sprintf("node %s is gone: nothing to drain", n.Name))
+		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
 	case !cordoned && !isOurs(n):

@@ -187,6 +187,9 @@ func (a *api) isGone(ctx context.Context, p *leavingPod) (bool, error) {
 	if isRefused(err, http.StatusNotFound) || err == nil && now.UID != p.UID {
 		return true, nil
 	}
+	if err == nil && now.DeletionTimestamp == nil {
+		p.evicted = false // the answer was not the API's, or what it said is lost: it is asked again
+	}
 	return false, a.wait(ctx, p, err)
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	etcdserverpb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -180,7 +181,7 @@ func (e *etcd) removeMember(ctx context.Context, member *EtcdMember) error {
 	limited, cancel := context.WithTimeoutCause(ctx, 2*askLimit, fmt.Errorf("no answer within %v", 2*askLimit))
 	defer cancel()
 	_, err := e.client.MemberRemove(limited, member.ID)
-	if err != nil {
+	if err != nil && !errors.Is(err, rpctypes.ErrMemberNotFound) { // another has removed it just now
 		return fmt.Errorf("remove %s from etcd: %w", member.Name, cause(limited, err))
 	}
 	return nil

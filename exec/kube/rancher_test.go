@@ -142,6 +142,39 @@ func rancherStatus(t *testing.T, c *Cluster, etcd int) {
 	}
 }
 
+// The API of a cluster whose certificates NixOS makes by itself is where https is, that of all
+// others at its own port; and a real one answers there.
+func TestTheAPIIsWhereTheModuleHasIt(t *testing.T) {
+	for _, row := range []struct {
+		distribution fleet.Distribution
+		pki          *PKI
+		want         string
+	}{
+		{fleet.Kubernetes, nil, "127.0.0.1:443"},
+		{fleet.Kubernetes, &PKI{}, "127.0.0.1:6443"},
+		{fleet.K3s, nil, "127.0.0.1:6443"},
+		{fleet.K3s, &PKI{}, "127.0.0.1:6443"},
+		{fleet.RKE2, nil, "127.0.0.1:6443"},
+	} {
+		config := Config{Distribution: row.distribution, PKI: row.pki}
+		if got := config.apiAddress(); got != row.want {
+			t.Errorf("%s, certificates of muster's: %t: %s, want %s", row.distribution, row.pki != nil, got, row.want)
+		}
+	}
+	if *apiServer == "" {
+		t.Skip("no -apiserver; just test-kube builds one")
+	}
+	lab := startLabAs(t, kubelab.Config{Masters: 1, APIServer: *apiServer, APIPort: "443", Files: func(p *kubelab.PKI, _ string) map[string]string {
+		const secrets = "/var/lib/kubernetes/secrets/"
+		return map[string]string{
+			secrets + "ca.pem": p.Text("ca.crt"), secrets + "cluster-admin.pem": p.Text("admin.crt"), secrets + "cluster-admin-key.pem": p.Text("admin.key"),
+		}
+	}})
+	c := open(t, lab, fleet.KlusterRollout{Timeout: time.Minute}, members(1, 1))
+	c.config.Distribution, c.config.PKI = fleet.Kubernetes, nil
+	rancherStatus(t, c, 0)
+}
+
 // A server that has not begun its cluster has no credentials, and that is said so.
 func TestServersThatHaveNotBegun(t *testing.T) {
 	for _, d := range []fleet.Distribution{fleet.K3s, fleet.RKE2} {

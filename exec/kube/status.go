@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -130,7 +131,11 @@ func (c *Cluster) Remove(ctx context.Context, name, run string, tell Tell) error
 		return fmt.Errorf("%s: %w, and etcd no such member", name, errNoNode)
 	}
 	if n != nil {
-		if err := c.empty(ctx, o, n, run, tell); err != nil {
+		switch err := c.empty(ctx, o, n, run, tell); {
+		case isRefused(err, http.StatusNotFound): // another has removed it just now
+			tell("", fmt.Sprintf("node %s is gone already", n.Name))
+			n = nil
+		case err != nil:
 			return err
 		}
 	}

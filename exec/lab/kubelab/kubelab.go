@@ -11,6 +11,7 @@
 package kubelab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,7 @@ type Config struct {
 	Dir       string // for certificates, data and logs
 	Masters   int
 	APIServer string   // the program; "" for etcd alone
+	APIPort   string   // of the API servers, as masters see them; "" means 6443
 	Secrets   []string // the names of the files with the administrator's certificate and with that for etcd, on a master
 
 	// Files are what a master has besides, as another distribution lays it out.
@@ -311,13 +313,14 @@ func (m *Machine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	if i := slices.IndexFunc(m.cluster.masters, func(o *master) bool { return o.address == host }); i >= 0 {
 		of = m.cluster.masters[i]
 	}
-	switch port {
-	case "6443":
+	api := port == cmp.Or(m.cluster.config.APIPort, "6443")
+	switch {
+	case api:
 		to = of.apiPort
-	case "2379":
+	case port == "2379":
 		to = of.etcdPort
 	}
-	if m.cluster.isCut(m.master.name, port == "6443") || m.cluster.isCut(of.name, false) || to == 0 {
+	if m.cluster.isCut(m.master.name, api) || m.cluster.isCut(of.name, false) || to == 0 {
 		return nil, fmt.Errorf("dial %s: %w", addr, ErrCut)
 	}
 	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(to)))
