@@ -309,7 +309,16 @@ func (s *session) carryOut(ctx context.Context, plan *exec.Plan, o exec.Options,
 		run.Hosts = append(run.Hosts, step.Host.Name)
 	}
 	s.ui.Begin(run)
-	defer context.AfterFunc(ctx, s.ui.Interrupted)()
+	told := make(chan struct{})
+	ended := context.AfterFunc(ctx, func() {
+		defer close(told)
+		s.ui.Interrupted()
+	})
+	defer func() {
+		if !ended() {
+			<-told // before the end is
+		}
+	}()
 	return exec.Run(ctx, plan, o)
 }
 
