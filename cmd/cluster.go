@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"muster/cmd/flags"
 	"muster/exec"
 	"muster/exec/foreign"
 	"muster/exec/kube"
@@ -75,9 +76,18 @@ func (m thisMachine) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	return (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 }
 
+// addIgnoreCluster adds the flag by which hosts stay in their cluster while they are changed.
+func addIgnoreCluster(fs *flags.Set, ignore *bool) {
+	fs.Var(flags.Bool(ignore, false), "ignore-cluster", "change the hosts of a Kubernetes cluster without asking it: nothing is drained, and neither etcd's quorum nor versions are looked at; for a cluster that is to be mended")
+}
+
 // joinCluster gives a run the cluster that its hosts are taken out of, where the plan says so.
 func (s *session) joinCluster(plan *exec.Plan, o *exec.Options) error {
 	if plan.Cluster == nil || o.Connect == nil || !slices.Contains([]exec.Action{exec.Switch, exec.Boot, exec.Test, exec.Rollback, exec.PushSecrets}, plan.Action) {
+		return nil
+	}
+	if s.ignoreCluster {
+		s.note("warning: --ignore-cluster: no node is drained, and etcd may lose its quorum")
 		return nil
 	}
 	c, done, err := wireCluster(plan.Dir, plan.Cluster, o.Connect)
@@ -121,7 +131,7 @@ func (s *session) askCluster(dir string, p *exec.ClusterPlan, ssh *sshFlags) (*k
 // tells of nodes that the inventory does not have. A cluster that does not answer is told of:
 // its hosts may be what is to be mended.
 func (s *session) checkCluster(ctx context.Context, plan *exec.Plan, ssh *sshFlags) error {
-	if plan.Cluster == nil || !slices.Contains([]exec.Action{exec.Switch, exec.Boot, exec.Test, exec.Preview}, plan.Action) {
+	if s.ignoreCluster || plan.Cluster == nil || !slices.Contains([]exec.Action{exec.Switch, exec.Boot, exec.Test, exec.Preview}, plan.Action) {
 		return nil
 	}
 	c, err := s.askCluster(plan.Dir, plan.Cluster, ssh)

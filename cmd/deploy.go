@@ -112,6 +112,7 @@ func (o *deployOptions) run(ctx context.Context, std streams, args []string) err
 	if err := plan.RollOut(s.fleet); err != nil {
 		return err
 	}
+	s.ignoreCluster = o.rollout.ignoreCluster
 	if err := s.checkCluster(ctx, plan, &o.ssh); err != nil {
 		return err
 	}

@@ -285,6 +285,7 @@ func (f *continueFlags) begin(ctx context.Context, std streams, plan *exec.Plan)
 	if err != nil {
 		return nil, err
 	}
+	s.ignoreCluster = f.rollout.ignoreCluster
 	if err := s.checkCluster(ctx, plan, &f.ssh); err != nil {
 		s.close()
 		return nil, err

@@ -31,6 +31,7 @@ type rolloutFlags struct {
 	confirmTimeout  time.Duration
 	rebootTimeout   time.Duration
 	lockTimeout     time.Duration
+	ignoreCluster   bool
 }
 
 func (f *rolloutFlags) addFlags(fs *flags.Set) {
@@ -43,6 +44,7 @@ func (f *rolloutFlags) addFlags(fs *flags.Set) {
 	}
 	fs.Var(flags.Number(&f.activateJobs, 0, 1, mostJobs), "activate-jobs", "activate at most `n` hosts at once (default as --jobs)")
 	addActivateTimeout(fs, &f.activateTimeout)
+	addIgnoreCluster(fs, &f.ignoreCluster)
 	fs.Var(flags.Positive(&f.confirmTimeout, time.Minute), "confirm-timeout", "return a host to its earlier system if it accepts no new connection within this `duration` after activation")
 	fs.Var(flags.Positive(&f.lockTimeout, time.Minute), "lock-timeout", "release the lock on a host this `duration` after its holder was last active")
 	fs.Var(flags.Bool(&f.reboot, false), "reboot", "restart hosts whose new kernel, initrd, modules or systemd need it")
@@ -63,6 +65,7 @@ func (f *rolloutFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	o.FailFast, o.Reboot, o.FailedUnits, o.InstallBootLoader = f.failFast, f.reboot, f.failedUnits, f.bootLoader
 	o.ReplaceForeign = f.replaceForeign
 	o.ActivateTimeout, o.ConfirmTimeout, o.RebootTimeout, o.LockTimeout = f.activateTimeout, f.confirmTimeout, f.rebootTimeout, f.lockTimeout
+	s.ignoreCluster = f.ignoreCluster
 	o.Local = func(ctx context.Context, argv, env []string, line func(string)) error {
 		return nixcmd.RunHook(ctx, plan.Dir, argv, env, line)
 	}

@@ -425,12 +425,13 @@ func (k *keeper) rekey() error {
 type pushSecretsOptions struct {
 	noRules
 	hostFlags
-	secrets secretFlags
+	secrets       secretFlags
+	ignoreCluster bool
 }
 
 func (o *pushSecretsOptions) groups() []group { return append(o.hostFlags.groups(), &o.secrets) }
 
-func (o *pushSecretsOptions) addFlags(*flags.Set) {}
+func (o *pushSecretsOptions) addFlags(fs *flags.Set) { addIgnoreCluster(fs, &o.ignoreCluster) }
 
 func (o *pushSecretsOptions) run(ctx context.Context, std streams, args []string) error {
 	s, err := begin(ctx, std, args, needs{selection: &o.selection, ui: o.output.reporter, connects: true})
@@ -439,6 +440,6 @@ func (o *pushSecretsOptions) run(ctx context.Context, std streams, args []string
 	}
 	defer s.close()
 	plan := s.planWithoutSystems(exec.PushSecrets)
-	plan.Cluster = exec.ClusterOf(s.fleet)
+	plan.Cluster, s.ignoreCluster = exec.ClusterOf(s.fleet), o.ignoreCluster
 	return s.run(ctx, plan, &o.ssh, &o.jobs, &o.secrets)
 }

@@ -40,6 +40,8 @@ type session struct {
 	// run, and nothing is done to them.
 	ended []exec.Outcome
 
+	ignoreCluster bool // hosts are changed without asking their cluster
+
 	// keepRuns says which journals stay after a run that has one; nil for all.
 	keepRuns *exec.KeepRuns
 

@@ -162,16 +162,19 @@ func (c *Cluster) Leave(ctx context.Context, m *fleet.KlusterMember, run string,
 		return nil
 	}
 	if err != nil {
-		return err
+		return orMend(err)
 	}
 	if m.Etcd && o.etcd != nil {
 		if err := c.awaitSpare(ctx, o, m); err != nil {
-			return err
+			return orMend(err)
 		}
 	}
 	n, err := c.take(ctx, o, m, run, tell)
-	if err != nil || n == nil {
-		return err
+	if err != nil {
+		return orMend(err)
+	}
+	if n == nil {
+		return nil
 	}
 	if err := c.drainNode(ctx, o, n, tell); err != nil {
 		return errors.Join(fmt.Errorf("drain node %s: %w", n.Name, err), c.giveBack(ctx, o, n.Name, tell))
@@ -189,11 +192,24 @@ func (c *Cluster) Spare(ctx context.Context, m *fleet.KlusterMember) error {
 	if errors.Is(err, ErrNotBegun) {
 		return nil
 	}
-	if err != nil || !m.Etcd || o.etcd == nil {
-		return err
+	if err != nil {
+		return orMend(err)
 	}
-	return c.awaitSpare(ctx, o, m)
+	if !m.Etcd || o.etcd == nil {
+		return nil
+	}
+	return orMend(c.awaitSpare(ctx, o, m))
 }
+
+// orMend adds to why a member may not be changed how it is changed all the same: the cluster
+// may be what is to be mended.
+func orMend(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; where the cluster is to be mended, --ignore-cluster changes its hosts without asking it", err)
+}
+
 
 // awaitSpare fails where etcd would lose its quorum without a member. It waits a little:
 // another member may have come back just now.
