@@ -329,7 +329,7 @@ func matchesIn(t *testing.T, file, pattern, prefix string) []string {
 // TestNamesStayApart converts hosts whose names muster does not take, and empty keys.
 func TestNamesStayApart(t *testing.T) {
 	keys := []Setting{{Name: "deployment.keys", Set: true, Value: json.RawMessage(`{"k": {"text": "", "path": "/k", "permissions": "0400"}}`)}}
-	c := New(&Source{Kind: Colmena, Dir: "/fleet", Files: []string{"/fleet/hive.nix"}}, &Facts{Hosts: []Node{{Name: "a-b"}, {Name: "a b"}, {Name: "a.b", Settings: keys}, {Name: "a_b"}, {Name: "_"}}})
+	c := New(&Source{Kind: Colmena, Dir: "/fleet", Files: []string{"/fleet/hive.nix"}}, &Facts{Hosts: []Node{{Name: "a-b"}, {Name: "a+b"}, {Name: "a.b", Settings: keys}, {Name: "a_b"}, {Name: "_"}}})
 	var names []string
 	for _, h := range c.Hosts {
 		names = append(names, h.Name)

@@ -271,8 +271,9 @@ func discard(resp *http.Response) error {
 }
 
 // troubled is the error about an answer, where that says that the server fails an [ErrTrouble].
+// One that does not know a method does not fail.
 func troubled(resp *http.Response, err error) error {
-	if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
+	if resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented || resp.StatusCode == http.StatusTooManyRequests {
 		return fmt.Errorf("%w: %w", ErrTrouble, err)
 	}
 	return err
