@@ -210,7 +210,6 @@ func orMend(err error) error {
 	return fmt.Errorf("%w; where the cluster is to be mended, --ignore-cluster changes its hosts without asking it", err)
 }
 
-
 // awaitSpare fails where etcd would lose its quorum without a member. It waits a little:
 // another member may have come back just now.
 func (c *Cluster) awaitSpare(ctx context.Context, o *opened, m *fleet.KlusterMember) error {
