@@ -102,6 +102,17 @@ func TestReportsByHook(t *testing.T) {
 			t.Errorf("%s: %s, %v", name, text, err)
 		}
 	}
+	// One that the inbox never takes is told of, and holds up none after it.
+	inbox.status = http.StatusRequestEntityTooLarge
+	w.publish("too large", map[string]int{"web1": 0})
+	if _, err := w.poll("web1"); err == nil || !strings.Contains(err.Error(), "413 Request Entity Too Large; it is not sent again") {
+		t.Errorf("got %v", err)
+	}
+	inbox.status, inbox.taken = http.StatusNoContent, nil
+	w.publish("after it", map[string]int{"web1": 0})
+	if _, err := w.poll("web1"); err != nil || len(inbox.taken) != 1 {
+		t.Errorf("%d reports, %v", len(inbox.taken), err)
+	}
 	// A redirection leads nowhere: what is sent is for the server that was named.
 	inbox.status = http.StatusTemporaryRedirect
 	w.publish("newer", map[string]int{"web1": 0})

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -14,7 +16,8 @@ import (
 
 // An Inbox takes reports where they do not go into the store of releases.
 type Inbox interface {
-	// Deliver delivers reports, the oldest first, and returns those that were not delivered.
+	// Deliver delivers reports, the oldest first, and returns those that are to be delivered later. One that is never taken
+	// is an error, and does not keep those after it.
 	Deliver(ctx context.Context, reports []string) (left []string, err error)
 }
 
@@ -86,9 +89,12 @@ func (h Hook) Deliver(ctx context.Context, reports []string) (left []string, err
 		if signatures != "" {
 			header[SignatureHeader] = strings.Join(strings.Fields(signatures), ",")
 		}
-		if err := webhook.Post(ctx, h.URL, header, []byte(line+"\n")); err != nil {
-			return reports[i:], err
+		switch post := webhook.Post(ctx, h.URL, header, []byte(line+"\n")); {
+		case errors.Is(post, webhook.ErrRejected):
+			err = errors.Join(err, fmt.Errorf("%w; it is not sent again", post))
+		case post != nil:
+			return reports[i:], errors.Join(err, fmt.Errorf("%w; it is kept, and delivered later", post))
 		}
 	}
-	return nil, nil
+	return nil, err
 }

@@ -87,7 +87,7 @@ func (p *poll) deliver(ctx context.Context) error {
 	left, err := inbox.Deliver(ctx, p.outbox.Unsent)
 	p.outbox.Unsent = left
 	if err != nil {
-		err = fmt.Errorf("report: %w; it is kept, and delivered later", err)
+		err = fmt.Errorf("report: %w", err)
 	}
 	return errors.Join(err, p.outbox.keep(p.Agent))
 }
@@ -102,7 +102,7 @@ type storeInbox struct {
 func (s storeInbox) Deliver(ctx context.Context, reports []string) (left []string, err error) {
 	last := reports[len(reports)-1]
 	if err := objectstore.Write(ctx, s.store, s.key, []byte(last), objectstore.Condition{}); err != nil {
-		return reports, err
+		return reports, fmt.Errorf("%w; it is kept, and delivered later", err)
 	}
 	return nil, nil
 }

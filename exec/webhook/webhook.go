@@ -24,11 +24,15 @@ const (
 	mostIgnored = 64 << 10         // of an answer, in bytes
 )
 
+// ErrRejected says that a server takes this text never, whenever it is sent again.
+var ErrRejected = errors.New("the server does not take this text")
+
 // client follows no redirection: what is sent is for the server that the user named.
 var client = &http.Client{Timeout: oneTry, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // Post sends JSON to a URL. It tries again where the server is not there, is busy or fails.
-// An error has the server and not the URL, which may hold a token.
+// An error has the server and not the URL, which may hold a token; it is an [ErrRejected] where the server finds fault with the
+// text itself.
 func Post(ctx context.Context, target string, headers map[string]string, body []byte) error {
 	wait := backoff.Backoff{First: 200 * time.Millisecond, Max: 2 * time.Second, Jitter: true}
 	for try := 1; ; try++ {
@@ -63,6 +67,10 @@ func postOnce(ctx context.Context, target string, headers map[string]string, bod
 	io.Copy(io.Discard, io.LimitReader(r.Body, mostIgnored))
 	if r.StatusCode < 300 {
 		return false, nil
+	}
+	switch r.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return false, fmt.Errorf("%w: %s", ErrRejected, r.Status)
 	}
 	return r.StatusCode == http.StatusTooManyRequests || r.StatusCode >= 500, errors.New(r.Status)
 }
