@@ -81,12 +81,11 @@ func (o *agentOptions) check() error {
 }
 
 func (o *agentOptions) run(ctx context.Context, std streams, _ []string) error {
-	reach, done := wireStore(&o.ssh, std, func() *schema.Fleet { return nil })
-	defer done()
-	from, err := o.from.open(reach)
+	from, done, err := o.from.open(&o.ssh, std, func() *schema.Fleet { return nil })
 	if err != nil {
 		return err
 	}
+	defer done()
 	if o.host == "" {
 		name, err := os.Hostname()
 		if err != nil {

@@ -75,12 +75,11 @@ func (o *pruneOptions) run(ctx context.Context, std streams, args []string) erro
 	if err != nil {
 		return err
 	}
-	reach, done := wireStore(&o.ssh, std, func() *schema.Fleet { return fleet })
-	defer done()
-	from, err := o.from.open(reach)
+	from, done, err := o.from.open(&o.ssh, std, func() *schema.Fleet { return fleet })
 	if err != nil {
 		return err
 	}
+	defer done()
 	keep := release.PruneOptions{Last: o.keep, Newer: o.newer, Now: time.Now()}
 	if keep.Keys, err = pullKeys(fleet); err != nil {
 		return err

@@ -100,17 +100,16 @@ func (o *publishOptions) run(ctx context.Context, std streams, args []string) er
 		return makeKey(std, o.makeKey, o.key[0])
 	}
 	var s *session
-	reach, done := wireStore(&o.ssh, std, func() *schema.Fleet {
+	to, done, err := o.to.open(&o.ssh, std, func() *schema.Fleet {
 		if s == nil {
 			return nil
 		}
 		return s.fleet
 	})
-	defer done()
-	to, err := o.to.open(reach)
 	if err != nil {
 		return err
 	}
+	defer done()
 	if o.openGate > 0 {
 		return o.open(ctx, std, to)
 	}

@@ -45,6 +45,7 @@ func (o *rollbackOptions) run(ctx context.Context, std streams, args []string) e
 	if err := plan.RollBack(s.fleet); err != nil {
 		return err
 	}
+	s.ignoreCluster = o.rollout.ignoreCluster
 	if o.dry {
 		return s.run(ctx, plan, &o.ssh, &o.rollout)
 	}

@@ -65,7 +65,6 @@ func (f *rolloutFlags) apply(s *session, plan *exec.Plan, o *exec.Options) {
 	o.FailFast, o.Reboot, o.FailedUnits, o.InstallBootLoader = f.failFast, f.reboot, f.failedUnits, f.bootLoader
 	o.ReplaceForeign = f.replaceForeign
 	o.ActivateTimeout, o.ConfirmTimeout, o.RebootTimeout, o.LockTimeout = f.activateTimeout, f.confirmTimeout, f.rebootTimeout, f.lockTimeout
-	s.ignoreCluster = f.ignoreCluster
 	o.Local = func(ctx context.Context, argv, env []string, line func(string)) error {
 		return nixcmd.RunHook(ctx, plan.Dir, argv, env, line)
 	}

@@ -41,12 +41,11 @@ func (o *statusOptions) fromStore(ctx context.Context, std streams, args []strin
 	if err != nil {
 		return err
 	}
-	reach, done := wireStore(&o.ssh, std, func() *schema.Fleet { return fleet })
-	defer done()
-	from, err := o.from.open(reach)
+	from, done, err := o.from.open(&o.ssh, std, func() *schema.Fleet { return fleet })
 	if err != nil {
 		return err
 	}
+	defer done()
 	states, err := statesIn(ctx, from, fleet, chosen)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"muster/cmd/flags"
 	"muster/exec/objectstore"
+	"muster/schema"
 )
 
 // objectURL is the kind of the URL of a store that has releases.
@@ -39,11 +40,14 @@ func (f *storeFlags) addFlag(fs *flags.Set, name, usage string) {
 	fs.Var(flags.Of(&f.url, "", objectURL), name, usage)
 }
 
-// open returns the store. Its credentials come from the environment. reach connects to the machine of one at ssh://.
-func (f *storeFlags) open(reach reachStore) (objectstore.Store, error) {
+// open returns the store. Its credentials come from the environment. The machine of one at ssh:// is reached by wireStore;
+// done closes the connections.
+func (f *storeFlags) open(ssh *sshFlags, std streams, fleet func() *schema.Fleet) (_ objectstore.Store, done func(), err error) {
+	reach, done := wireStore(ssh, std, fleet)
 	s, err := objectstore.Open(f.url, objectstore.Options{Authorization: os.Getenv(storeAuth), Connect: reach})
 	if err != nil {
-		return nil, fmt.Errorf("open the store of releases: %w", err)
+		done()
+		return nil, nil, fmt.Errorf("open the store of releases: %w", err)
 	}
-	return s, nil
+	return s, done, nil
 }
